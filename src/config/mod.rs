@@ -1,0 +1,1 @@
+//! Configuration: defaults, files, environment variables and flags, in one typed value.

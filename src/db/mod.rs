@@ -1,0 +1,1 @@
+//! Persistence: the `DbExecutor` actor, its handle and the store functions.

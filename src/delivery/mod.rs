@@ -1,0 +1,1 @@
+//! The one path that a message takes: checks, storage, acknowledgement, live delivery.

@@ -1,0 +1,1 @@
+//! Engine.IO v4: packets, payloads, handshake, heartbeat, upgrade and outbox, without I/O.

@@ -1,0 +1,1 @@
+//! Application events of the AuthSocket channel: names, payloads and refusals.

@@ -1,0 +1,1 @@
+//! The actix-web shell: routes, middleware, polling and websocket transports.

@@ -1,0 +1,31 @@
+//! MessageBox Router: an actor-based, mutually authenticated message router.
+//!
+//! Bytes come in at the bottom and go one way up:
+//!
+//! ```text
+//! http        actix-web shell: BRC-104 middleware, MessageBox routes, polling and websocket endpoints
+//! authsocket  the application on a socket: AuthMessages, application events, rooms, revival
+//! socket      the actor per connected socket and the table of them
+//! delivery    the one path that a message takes, however it came in
+//! engineio    Engine.IO v4 (pure)      socketio   Socket.IO v5 (pure)
+//! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
+//! events      application events: names, payloads, refusals (pure)
+//! rooms  db   actors with a pure core each
+//! config, telemetry, server (composition root)
+//! ```
+//!
+//! The pure layers know no actix, tokio, diesel, clock or I/O: time is an argument.
+//! `tests/tidy.rs` holds these rules; `ARCHITECTURE.md` gives the reasons.
+
+pub mod auth;
+pub mod authsocket;
+pub mod config;
+pub mod db;
+pub mod delivery;
+pub mod engineio;
+pub mod events;
+pub mod http;
+pub mod ids;
+pub mod rooms;
+pub mod socket;
+pub mod socketio;

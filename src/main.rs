@@ -1,0 +1,3 @@
+//! The default binary: `messagebox-server`.
+
+fn main() {}
