@@ -1,0 +1,418 @@
+//! The machine of one Engine.IO session: both transports, the upgrade, the heartbeat, the end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use thiserror::Error;
+
+use crate::ids::Sid;
+
+use super::close_reason::CloseReason;
+use super::config::Config;
+use super::frame::Frame;
+use super::handshake::{OpenPacket, TransportKind};
+use super::heartbeat::{Beat, Heartbeat};
+use super::outbox::Outbox;
+use super::packet::{Data, Packet};
+use super::upgrade::{Upgrade, UpgradeRefused};
+
+/// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
+const MAX_BATCH_FRAMES: usize = 64;
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// What the session tells its application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The client sent a message.
+    Message(Data),
+    /// The session moved from polling to a websocket.
+    Upgraded,
+    /// The session ended; nothing follows.
+    Closed(CloseReason),
+}
+
+/// What the carrier of the session's bytes must do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transmit {
+    /// Answer the parked poll with these frames as one payload.
+    Poll(Vec<Frame>),
+    /// Hand these frames to the websocket, then call [`Connection::handle_written`].
+    Websocket(Vec<Frame>),
+    /// Hand this frame to the websocket that is being probed.
+    Probe(Frame),
+    /// Close the websocket.
+    CloseWebsocket,
+    /// Close the websocket that is being probed.
+    CloseProbe,
+}
+
+/// A poll may not be parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PollRefused {
+    /// The session is on a websocket.
+    #[error("the session is on a websocket")]
+    OnWebsocket,
+    /// A poll was parked already; the session is closed by this.
+    #[error("another poll is pending")]
+    Overlapping,
+    /// The session is closed.
+    #[error("the session is closed")]
+    Closed,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Polling { parked: bool },
+    Websocket { in_flight: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// What is left is being flushed.
+    Closing {
+        reason: CloseReason,
+        deadline: Instant,
+    },
+    Closed,
+}
+
+/// One session. See the module's documentation for how it is driven.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    carrier: Carrier,
+    upgrade: Upgrade,
+    heartbeat: Heartbeat,
+    outbox: Outbox,
+    phase: Phase,
+    events: VecDeque<Event>,
+    transmits: VecDeque<Transmit>,
+}
+
+impl Connection {
+    /// A session that begins on `transport`; its open packet is the first thing that it transmits.
+    #[must_use]
+    pub fn new(sid: Sid, transport: TransportKind, config: Arc<Config>, now: Instant) -> Self {
+        let mut outbox = Outbox::new(config.max_outbound_bytes);
+        let open = OpenPacket::json(sid, transport, &config);
+        outbox.push_control(Frame::from(&Packet::Open(open.into())));
+        Self {
+            carrier: match transport {
+                TransportKind::Polling => Carrier::Polling { parked: false },
+                TransportKind::Websocket => Carrier::Websocket { in_flight: false },
+            },
+            upgrade: Upgrade::Idle,
+            heartbeat: Heartbeat::new(config.ping_interval, config.ping_timeout, now),
+            outbox,
+            phase: Phase::Open,
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// The transport that carries the session now.
+    #[must_use]
+    pub const fn transport(&self) -> TransportKind {
+        match self.carrier {
+            Carrier::Polling { .. } => TransportKind::Polling,
+            Carrier::Websocket { .. } => TransportKind::Websocket,
+        }
+    }
+
+    /// Whether the session has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether a websocket has been handed frames that it has not yet taken.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        matches!(self.carrier, Carrier::Websocket { in_flight: true })
+    }
+
+    /// Bytes that wait for the client.
+    #[must_use]
+    pub const fn outbound_bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Queues a packet and the attachments that must follow it directly.
+    ///
+    /// A client that leaves more than `max_outbound_bytes` unread is closed as a slow consumer. Nothing is
+    /// queued once the session is closing.
+    pub fn send(&mut self, frame: Frame, attachments: &[Frame]) {
+        if self.phase == Phase::Open && self.outbox.push(frame, attachments).is_err() {
+            self.finish(CloseReason::SlowConsumer);
+        }
+    }
+
+    /// Ends the session: at once, or after what waits is flushed if the reason allows for it.
+    pub fn close(&mut self, reason: CloseReason, now: Instant) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if !reason.flushes() {
+            return self.finish(reason);
+        }
+        if matches!(self.carrier, Carrier::Polling { .. }) {
+            self.outbox.push_control(Frame::from(&Packet::Close));
+        }
+        let deadline = now + self.config.close_timeout;
+        self.phase = Phase::Closing { reason, deadline };
+    }
+
+    /// A GET came: it is parked, and answered by the next [`Transmit::Poll`].
+    ///
+    /// # Errors
+    /// [`PollRefused`]; an overlapping poll ends the session, and the parked one is answered with `1`.
+    pub fn handle_poll(&mut self) -> Result<(), PollRefused> {
+        if self.is_closed() {
+            return Err(PollRefused::Closed);
+        }
+        match &mut self.carrier {
+            Carrier::Websocket { .. } => Err(PollRefused::OnWebsocket),
+            Carrier::Polling { parked: true } => {
+                self.finish(CloseReason::TransportError);
+                Err(PollRefused::Overlapping)
+            }
+            Carrier::Polling { parked } => {
+                *parked = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The client of the parked poll went away. While a websocket is being probed, what waits goes there;
+    /// else the transport is gone.
+    pub fn handle_poll_aborted(&mut self) {
+        if let Carrier::Polling {
+            parked: parked @ true,
+        } = &mut self.carrier
+        {
+            *parked = false;
+            if !self.upgrade.is_probed() {
+                self.finish(CloseReason::TransportClose);
+            }
+        }
+    }
+
+    /// The frames of a [`Transmit::Poll`] found no client: they wait again, first in line.
+    pub fn handle_poll_undelivered(&mut self, frames: Vec<Frame>) {
+        if self.is_closed() {
+            return;
+        }
+        let noop = Frame::from(&Packet::Noop);
+        self.outbox
+            .put_back(frames.into_iter().filter(|frame| *frame != noop).collect());
+        if matches!(self.carrier, Carrier::Polling { .. }) && !self.upgrade.is_probed() {
+            self.finish(CloseReason::TransportClose);
+        }
+    }
+
+    /// A packet came on the session's transport.
+    pub fn handle_packet(&mut self, packet: Packet, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        match packet {
+            Packet::Message(data) => {
+                if self.phase == Phase::Open {
+                    self.events.push_back(Event::Message(data));
+                }
+            }
+            Packet::Pong(_) => self.heartbeat.handle_pong(now),
+            Packet::Close => {
+                self.answer_poll(&Packet::Noop);
+                self.finish(CloseReason::TransportClose);
+            }
+            // In revision 4 the server pings.
+            Packet::Ping(_) => self.finish(CloseReason::TransportError),
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
+        }
+    }
+
+    /// The client sent something that is no packet.
+    pub fn handle_malformed(&mut self) {
+        self.finish(CloseReason::ParseError);
+    }
+
+    /// A websocket wants to take the session over.
+    ///
+    /// # Errors
+    /// [`UpgradeRefused`]: the session goes on as it was.
+    pub fn handle_attached(&mut self, now: Instant) -> Result<(), UpgradeRefused> {
+        if self.phase != Phase::Open {
+            return Err(UpgradeRefused::Closed);
+        }
+        if matches!(self.carrier, Carrier::Websocket { .. }) {
+            return Err(UpgradeRefused::AlreadyUpgraded);
+        }
+        if self.upgrade != Upgrade::Idle {
+            return Err(UpgradeRefused::AlreadyUpgrading);
+        }
+        let deadline = now + self.config.upgrade_timeout;
+        self.upgrade = Upgrade::Attached { deadline };
+        Ok(())
+    }
+
+    /// A packet came on the websocket that is being probed.
+    pub fn handle_probe_packet(&mut self, packet: &Packet) {
+        match (self.upgrade, packet) {
+            (Upgrade::Attached { deadline }, Packet::Ping(data)) if &**data == "probe" => {
+                let pong = Frame::from(&Packet::Pong(data.clone()));
+                self.transmits.push_back(Transmit::Probe(pong));
+                self.upgrade = Upgrade::Probed { deadline };
+            }
+            (Upgrade::Probed { .. }, Packet::Upgrade) => {
+                self.answer_poll(&Packet::Noop);
+                self.upgrade = Upgrade::Idle;
+                self.carrier = Carrier::Websocket { in_flight: false };
+                self.events.push_back(Event::Upgraded);
+            }
+            (Upgrade::Idle, _) => {}
+            _ => self.abandon_upgrade(),
+        }
+    }
+
+    /// The websocket that was being probed sent no packet, or went away: the session stays on polling.
+    pub fn handle_probe_failed(&mut self) {
+        self.abandon_upgrade();
+    }
+
+    /// The session's websocket went away.
+    pub fn handle_websocket_closed(&mut self) {
+        if matches!(self.carrier, Carrier::Websocket { .. }) {
+            self.finish(CloseReason::TransportClose);
+        }
+    }
+
+    /// The frames of the last [`Transmit::Websocket`] were taken.
+    pub fn handle_written(&mut self) {
+        if let Carrier::Websocket { in_flight } = &mut self.carrier {
+            *in_flight = false;
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due next; changes with every `handle_*` call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let own = match self.phase {
+            Phase::Open => self.heartbeat.deadline(),
+            Phase::Closing { deadline, .. } => deadline,
+            Phase::Closed => return None,
+        };
+        Some(
+            self.upgrade
+                .deadline()
+                .map_or(own, |upgrade| own.min(upgrade)),
+        )
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self
+            .upgrade
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.abandon_upgrade();
+        }
+        match self.phase {
+            Phase::Open => match self.heartbeat.handle_timeout(now) {
+                Some(Beat::Ping) => {
+                    let ping = Frame::from(&Packet::Ping("".into()));
+                    self.outbox.push_control(ping);
+                }
+                Some(Beat::TimedOut) => self.finish(CloseReason::PingTimeout),
+                None => {}
+            },
+            Phase::Closing { reason, deadline } if deadline <= now => self.finish(reason),
+            Phase::Closing { .. } | Phase::Closed => {}
+        }
+    }
+
+    /// The next thing to tell the application; drain after every `handle_*` call.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next thing to do; drain after every `handle_*` call, after [`Self::send`] and [`Self::close`].
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(transmit) = self.transmits.pop_front() {
+            return Some(transmit);
+        }
+        match &mut self.carrier {
+            Carrier::Polling { parked } if *parked && !self.outbox.is_empty() => {
+                *parked = false;
+                let max = self.config.max_packets_per_poll;
+                let frames = self.outbox.drain(max, usize::MAX);
+                self.finish_when_flushed();
+                Some(Transmit::Poll(frames))
+            }
+            Carrier::Polling { parked } if *parked && self.upgrade.is_probed() => {
+                *parked = false;
+                Some(Transmit::Poll(vec![Frame::from(&Packet::Noop)]))
+            }
+            Carrier::Websocket { in_flight } if !*in_flight => {
+                if self.outbox.is_empty() {
+                    self.finish_when_flushed();
+                    return self.transmits.pop_front();
+                }
+                *in_flight = true;
+                let frames = self.outbox.drain(MAX_BATCH_FRAMES, MAX_BATCH_BYTES);
+                Some(Transmit::Websocket(frames))
+            }
+            Carrier::Polling { .. } | Carrier::Websocket { .. } => None,
+        }
+    }
+
+    fn finish_when_flushed(&mut self) {
+        if let Phase::Closing { reason, .. } = self.phase
+            && self.outbox.is_empty()
+        {
+            self.finish(reason);
+        }
+    }
+
+    /// Answers a parked poll, if there is one, ahead of everything that waits.
+    fn answer_poll(&mut self, packet: &Packet) {
+        if let Carrier::Polling {
+            parked: parked @ true,
+        } = &mut self.carrier
+        {
+            *parked = false;
+            self.transmits
+                .push_back(Transmit::Poll(vec![Frame::from(packet)]));
+        }
+    }
+
+    fn abandon_upgrade(&mut self) {
+        if self.upgrade != Upgrade::Idle {
+            self.upgrade = Upgrade::Idle;
+            self.transmits.push_back(Transmit::CloseProbe);
+        }
+    }
+
+    fn finish(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.outbox.clear();
+        self.answer_poll(&Packet::Close);
+        self.abandon_upgrade();
+        if matches!(self.carrier, Carrier::Websocket { .. }) {
+            self.transmits.push_back(Transmit::CloseWebsocket);
+        }
+        self.events.push_back(Event::Closed(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests;

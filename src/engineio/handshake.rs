@@ -1,0 +1,263 @@
+//! The handshake: what a request's query asks for, how it is refused, and what the open packet says.
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::ids::Sid;
+
+use super::config::Config;
+
+/// The two transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// HTTP long-polling.
+    Polling,
+    /// A websocket.
+    Websocket,
+}
+
+impl TransportKind {
+    /// The name in queries and in `upgrades`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Websocket => "websocket",
+        }
+    }
+}
+
+/// The errors of the Engine.IO protocol, each with its code and text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HandshakeError {
+    /// `transport` is missing or names none that exists.
+    #[error("Transport unknown")]
+    TransportUnknown,
+    /// No session has this `sid`.
+    #[error("Session ID unknown")]
+    SessionUnknown,
+    /// A session can only be begun with GET.
+    #[error("Bad handshake method")]
+    BadHandshakeMethod,
+    /// The request does not fit the session or the transport.
+    #[error("Bad request")]
+    BadRequest,
+    /// The server takes no more sessions, or not this one.
+    #[error("Forbidden")]
+    Forbidden,
+    /// `EIO` is not `4`.
+    #[error("Unsupported protocol version")]
+    UnsupportedVersion,
+}
+
+impl HandshakeError {
+    /// The protocol's number for it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::TransportUnknown => 0,
+            Self::SessionUnknown => 1,
+            Self::BadHandshakeMethod => 2,
+            Self::BadRequest => 3,
+            Self::Forbidden => 4,
+            Self::UnsupportedVersion => 5,
+        }
+    }
+}
+
+/// What a request to the endpoint asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The transport that it uses.
+    pub transport: TransportKind,
+    /// The session that it belongs to; none begins a new one.
+    pub sid: Option<Sid>,
+    version_4: bool,
+}
+
+impl Query {
+    /// Reads the query string (without its `?`). Parameters that are not known are ignored.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TransportUnknown`], or [`HandshakeError::SessionUnknown`] for a `sid` that could
+    /// never have been given out.
+    pub fn parse(query: &str) -> Result<Self, HandshakeError> {
+        let (mut transport, mut sid, mut version) = (None, None, None);
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "transport" => transport = transport.or(Some(value)),
+                "sid" => sid = sid.or(Some(value)),
+                "EIO" => version = version.or(Some(value)),
+                _ => {}
+            }
+        }
+        let transport = match transport {
+            Some("polling") => TransportKind::Polling,
+            Some("websocket") => TransportKind::Websocket,
+            _ => return Err(HandshakeError::TransportUnknown),
+        };
+        let sid = match sid {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().map_err(|_| HandshakeError::SessionUnknown)?),
+        };
+        Ok(Self {
+            transport,
+            sid,
+            version_4: version == Some("4"),
+        })
+    }
+
+    /// Checks a request that would begin a session.
+    ///
+    /// # Errors
+    /// The first of the protocol's errors that applies.
+    pub fn check_new_session(
+        &self,
+        method: &str,
+        is_websocket: bool,
+    ) -> Result<(), HandshakeError> {
+        if method != "GET" {
+            return Err(HandshakeError::BadHandshakeMethod);
+        }
+        if (self.transport == TransportKind::Websocket) != is_websocket {
+            return Err(HandshakeError::BadRequest);
+        }
+        if !self.version_4 {
+            return Err(HandshakeError::UnsupportedVersion);
+        }
+        Ok(())
+    }
+}
+
+/// What the server says of a new session: exactly these five fields.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenPacket<'a> {
+    /// The session's id.
+    pub sid: &'a str,
+    /// Transports that the client may move to.
+    pub upgrades: &'a [&'a str],
+    /// In milliseconds.
+    pub ping_interval: u128,
+    /// In milliseconds.
+    pub ping_timeout: u128,
+    /// In bytes.
+    pub max_payload: usize,
+}
+
+impl OpenPacket<'_> {
+    /// The JSON text for a session that begins on `transport`.
+    #[must_use]
+    pub fn json(sid: Sid, transport: TransportKind, config: &Config) -> String {
+        let upgrades: &[&str] = match transport {
+            TransportKind::Polling => &["websocket"],
+            TransportKind::Websocket => &[],
+        };
+        let open = OpenPacket {
+            sid: sid.as_str(),
+            upgrades,
+            ping_interval: config.ping_interval.as_millis(),
+            ping_timeout: config.ping_timeout.as_millis(),
+            max_payload: config.max_payload,
+        };
+        // Strings and integers always serialize.
+        serde_json::to_string(&open).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read_and_unknown_parameters_ignored() {
+        let query = Query::parse("EIO=4&transport=polling&t=P5x&b64=1").unwrap();
+        assert_eq!(query.transport, TransportKind::Polling);
+        assert_eq!(query.sid, None);
+        assert_eq!(query.check_new_session("GET", false), Ok(()));
+        let sid = Sid::random();
+        let query = Query::parse(&format!("transport=websocket&sid={sid}")).unwrap();
+        assert_eq!(query.sid, Some(sid));
+    }
+
+    #[test]
+    fn bad_queries_get_the_protocols_errors() {
+        use HandshakeError as E;
+        for (query, error) in [
+            ("", E::TransportUnknown),
+            ("EIO=4", E::TransportUnknown),
+            ("EIO=4&transport=abc", E::TransportUnknown),
+            ("EIO=4&transport=polling&sid=abc", E::SessionUnknown),
+        ] {
+            assert_eq!(Query::parse(query), Err(error), "{query}");
+        }
+        for (query, method, websocket, error) in [
+            ("transport=polling", "GET", false, E::UnsupportedVersion),
+            (
+                "EIO=3&transport=polling",
+                "GET",
+                false,
+                E::UnsupportedVersion,
+            ),
+            (
+                "EIO=abc&transport=websocket",
+                "GET",
+                true,
+                E::UnsupportedVersion,
+            ),
+            (
+                "EIO=4&transport=polling",
+                "POST",
+                false,
+                E::BadHandshakeMethod,
+            ),
+            (
+                "EIO=4&transport=polling",
+                "PUT",
+                false,
+                E::BadHandshakeMethod,
+            ),
+            ("EIO=4&transport=websocket", "GET", false, E::BadRequest),
+            ("EIO=4&transport=polling", "GET", true, E::BadRequest),
+        ] {
+            let query = Query::parse(query).unwrap();
+            assert_eq!(
+                query.check_new_session(method, websocket),
+                Err(error),
+                "{query:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn codes_and_texts_are_the_protocols() {
+        use HandshakeError as E;
+        let all = [
+            (E::TransportUnknown, 0, "Transport unknown"),
+            (E::SessionUnknown, 1, "Session ID unknown"),
+            (E::BadHandshakeMethod, 2, "Bad handshake method"),
+            (E::BadRequest, 3, "Bad request"),
+            (E::Forbidden, 4, "Forbidden"),
+            (E::UnsupportedVersion, 5, "Unsupported protocol version"),
+        ];
+        for (error, code, text) in all {
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+        }
+    }
+
+    #[test]
+    fn the_open_packet_holds_exactly_five_fields() {
+        let sid = Sid::random();
+        let config = Config::default();
+        assert_eq!(
+            OpenPacket::json(sid, TransportKind::Polling, &config),
+            format!(
+                r#"{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":10000000}}"#
+            )
+        );
+        assert!(
+            OpenPacket::json(sid, TransportKind::Websocket, &config).contains(r#""upgrades":[]"#)
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! The heartbeat: a ping every `ping_interval`, a pong within `ping_timeout`.
+//!
+//! It counts deadlines, never ticks, so that a stalled machine neither sends pings in a burst nor
+//! forgets one.
+
+use std::time::{Duration, Instant};
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Send a ping.
+    Ping,
+    /// The pong did not come in time.
+    TimedOut,
+}
+
+/// The state of one session's heartbeat.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    interval: Duration,
+    timeout: Duration,
+    awaiting_pong: bool,
+    deadline: Instant,
+}
+
+impl Heartbeat {
+    /// The first ping comes one interval after the handshake, never right after it.
+    pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            timeout,
+            awaiting_pong: false,
+            deadline: now + interval,
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(super) const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// A pong came: the next ping is an interval away.
+    pub(super) fn handle_pong(&mut self, now: Instant) {
+        self.awaiting_pong = false;
+        self.deadline = now + self.interval;
+    }
+
+    /// What is due by `now`; call once for each wake-up.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Beat> {
+        if now < self.deadline {
+            return None;
+        }
+        if self.awaiting_pong {
+            return Some(Beat::TimedOut);
+        }
+        self.awaiting_pong = true;
+        self.deadline = now + self.timeout;
+        Some(Beat::Ping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(300);
+    const TIMEOUT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn a_ping_comes_after_the_interval_and_again_after_each_pong() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        assert_eq!(heartbeat.handle_timeout(start), None);
+        let mut now = start;
+        for _ in 0..3 {
+            now += INTERVAL;
+            assert_eq!(heartbeat.handle_timeout(now), Some(Beat::Ping));
+            now += TIMEOUT / 2;
+            assert_eq!(heartbeat.handle_timeout(now), None);
+            heartbeat.handle_pong(now);
+            assert_eq!(heartbeat.deadline(), now + INTERVAL);
+        }
+    }
+
+    #[test]
+    fn a_missing_pong_times_out() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        assert_eq!(heartbeat.handle_timeout(start + INTERVAL), Some(Beat::Ping));
+        let end = start + INTERVAL + TIMEOUT;
+        assert_eq!(heartbeat.handle_timeout(end), Some(Beat::TimedOut));
+    }
+
+    #[test]
+    fn a_stall_gives_one_ping_and_a_whole_timeout_for_its_pong() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        let late = start + INTERVAL * 20;
+        assert_eq!(heartbeat.handle_timeout(late), Some(Beat::Ping));
+        assert_eq!(heartbeat.handle_timeout(late), None);
+        assert_eq!(heartbeat.deadline(), late + TIMEOUT);
+    }
+}

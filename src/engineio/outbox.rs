@@ -1,0 +1,142 @@
+//! What waits for the client: a first-in, first-out queue of frames with a bound in bytes.
+
+use std::collections::VecDeque;
+
+use thiserror::Error;
+
+use super::frame::Frame;
+
+/// The outbox would hold more than `max_outbound_bytes`; nothing was queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("more bytes are waiting for the client than it may leave unread")]
+pub struct Full;
+
+/// A bounded queue of encoded packets.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl Outbox {
+    pub(super) const fn new(max_bytes: usize) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            bytes: 0,
+            max_bytes,
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Queues a packet and its attachments together, or none of them.
+    ///
+    /// An empty outbox takes any group: a client that reads is never cut off for one large message.
+    pub(super) fn push(&mut self, first: Frame, rest: &[Frame]) -> Result<(), Full> {
+        let bytes = rest.iter().map(Frame::len).sum::<usize>() + first.len();
+        if !self.frames.is_empty() && self.bytes + bytes > self.max_bytes {
+            return Err(Full);
+        }
+        self.bytes += bytes;
+        self.frames.push_back(first);
+        self.frames.extend(rest.iter().cloned());
+        Ok(())
+    }
+
+    /// Queues a packet of the protocol itself, whatever waits: they are tiny and there is one at a time.
+    pub(super) fn push_control(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Takes frames from the front: up to `max_frames`, and no more than `max_bytes` unless the first alone
+    /// is larger.
+    pub(super) fn drain(&mut self, max_frames: usize, max_bytes: usize) -> Vec<Frame> {
+        let (mut count, mut bytes) = (0, 0);
+        for frame in self.frames.iter().take(max_frames) {
+            if count > 0 && bytes + frame.len() > max_bytes {
+                break;
+            }
+            count += 1;
+            bytes += frame.len();
+        }
+        self.bytes -= bytes;
+        self.frames.drain(..count).collect()
+    }
+
+    /// Puts frames that could not be delivered back at the front, in their order.
+    pub(super) fn put_back(&mut self, frames: Vec<Frame>) {
+        for frame in frames.into_iter().rev() {
+            self.bytes += frame.len();
+            self.frames.push_front(frame);
+        }
+    }
+
+    /// Gives up what waits, and its memory.
+    pub(super) fn clear(&mut self) {
+        self.frames = VecDeque::new();
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &'static str) -> Frame {
+        Frame::Text(text.into())
+    }
+
+    #[test]
+    fn a_group_is_queued_whole_or_not_at_all() {
+        let mut outbox = Outbox::new(10);
+        outbox.push(frame("4aaaa"), &[]).unwrap();
+        assert_eq!(outbox.push(frame("4b"), &[frame("4cccc")]), Err(Full));
+        assert_eq!(outbox.bytes(), 5);
+        outbox.push(frame("4b"), &[frame("4cc")]).unwrap();
+        assert_eq!(outbox.bytes(), 10);
+        assert_eq!(
+            outbox.drain(9, 99),
+            [frame("4aaaa"), frame("4b"), frame("4cc")]
+        );
+        assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn an_empty_outbox_takes_one_group_of_any_size() {
+        let mut outbox = Outbox::new(3);
+        outbox.push(frame("4large"), &[]).unwrap();
+        assert_eq!(outbox.push(frame("4"), &[]), Err(Full));
+    }
+
+    #[test]
+    fn a_drain_is_bounded_in_bytes_but_always_moves() {
+        let mut outbox = Outbox::new(100);
+        for text in ["4large", "4a", "4b"] {
+            outbox.push(frame(text), &[]).unwrap();
+        }
+        assert_eq!(outbox.drain(9, 3), [frame("4large")]);
+        assert_eq!(outbox.drain(9, 3), [frame("4a")]);
+        assert_eq!(outbox.drain(9, 4), [frame("4b")]);
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_again() {
+        let mut outbox = Outbox::new(100);
+        for text in ["4a", "4b", "4c"] {
+            outbox.push(frame(text), &[]).unwrap();
+        }
+        let taken = outbox.drain(2, 99);
+        outbox.put_back(taken);
+        assert_eq!(outbox.bytes(), 6);
+        assert_eq!(outbox.drain(9, 99), [frame("4a"), frame("4b"), frame("4c")]);
+    }
+}
