@@ -1,1 +1,22 @@
 //! The actor per connected socket, and the table that finds it by session id.
+//!
+//! A [`Socket`] outlives the move from polling to a websocket. It is a plain actix actor, not the
+//! websocket's own: that one is frozen for as long as its client does not read. It owns one
+//! [`crate::engineio::Connection`] and one [`Application`], orders them, and decides nothing that they can.
+
+mod actor;
+mod application;
+mod carrier;
+mod commands;
+mod kill;
+mod table;
+
+pub use actor::Socket;
+pub use application::{Application, Link, Opening};
+pub use carrier::{CloseTransport, LinkId, WriteFrames};
+pub use commands::{
+    Attach, Close, FromWebsocket, Ingest, Malformed, Poll, PollAborted, PollAnswer, SessionClosed,
+    WebsocketGone,
+};
+pub use kill::Kill;
+pub use table::{SocketTable, TableFull};

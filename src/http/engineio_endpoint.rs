@@ -1,0 +1,139 @@
+//! The Engine.IO endpoint: what a request asks for, and which transport answers it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, Scope, web};
+
+use crate::engineio::{Config, HandshakeError, Query, TransportKind};
+use crate::ids::Sid;
+use crate::socket::{Application, Opening, SocketTable};
+
+use super::{polling, websocket};
+
+/// An Engine.IO endpoint: its bounds, its sockets, and how an application begins on a new session.
+pub struct Endpoint<A: Application> {
+    /// Bounds and times.
+    pub config: Arc<Config>,
+    /// The sockets.
+    pub table: Arc<SocketTable<A>>,
+    /// Makes the application of a new session.
+    pub open: Arc<dyn Fn(&Opening) -> A + Send + Sync>,
+}
+
+impl<A: Application> Clone for Endpoint<A> {
+    fn clone(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            table: Arc::clone(&self.table),
+            open: Arc::clone(&self.open),
+        }
+    }
+}
+
+impl<A: Application> fmt::Debug for Endpoint<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("config", &self.config)
+            .field("sockets", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The endpoint under `path` (such as `/socket.io`), with and without the slash at its end.
+pub fn engineio_scope<A: Application>(path: &str, endpoint: Endpoint<A>) -> Scope {
+    web::scope(path)
+        .app_data(web::Data::new(endpoint))
+        .route("", web::route().to(handle::<A>))
+        .route("/", web::route().to(handle::<A>))
+}
+
+async fn handle<A: Application>(
+    request: HttpRequest,
+    body: web::Payload,
+    endpoint: web::Data<Endpoint<A>>,
+) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        return preflight(&request);
+    }
+    let mut response = match respond(&request, body, &endpoint).await {
+        Ok(response) => response,
+        Err(error) => refuse(error),
+    };
+    let any_origin = header::HeaderValue::from_static("*");
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any_origin);
+    response
+}
+
+async fn respond<A: Application>(
+    request: &HttpRequest,
+    body: web::Payload,
+    endpoint: &Endpoint<A>,
+) -> Result<HttpResponse, HandshakeError> {
+    let query = Query::parse(request.query_string())?;
+    let is_websocket = is_websocket(request);
+    let Some(sid) = query.sid else {
+        query.check_new_session(request.method().as_str(), is_websocket)?;
+        let opening = Opening {
+            sid: Sid::random(),
+            remote: request.peer_addr(),
+        };
+        return match query.transport {
+            TransportKind::Polling => polling::open(endpoint, opening).await,
+            TransportKind::Websocket => websocket::open(endpoint, opening, request, body),
+        };
+    };
+    let socket = endpoint
+        .table
+        .get(sid)
+        .ok_or(HandshakeError::SessionUnknown)?;
+    match (query.transport, is_websocket, request.method().as_str()) {
+        (TransportKind::Websocket, true, "GET") => {
+            websocket::attach(endpoint, socket, request, body)
+        }
+        (TransportKind::Polling, false, "GET") => polling::poll(socket).await,
+        (TransportKind::Polling, false, "POST") => {
+            polling::post(socket, request, body, &endpoint.config).await
+        }
+        _ => Err(HandshakeError::BadRequest),
+    }
+}
+
+fn is_websocket(request: &HttpRequest) -> bool {
+    request
+        .headers()
+        .get(header::UPGRADE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// The protocol's error body. The status is 400 for all but [`HandshakeError::Forbidden`].
+fn refuse(error: HandshakeError) -> HttpResponse {
+    let status = match error {
+        HandshakeError::Forbidden => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    HttpResponse::build(status).json(serde_json::json!({
+        "code": error.code(),
+        "message": error.to_string(),
+    }))
+}
+
+fn preflight(request: &HttpRequest) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    response
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST"));
+    let requested = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    if let Some(headers) = requested {
+        response
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()))
+            .insert_header((header::VARY, "Access-Control-Request-Headers"));
+    }
+    response.finish()
+}

@@ -1,0 +1,134 @@
+//! HTTP long-polling: a GET waits for packets, a POST brings them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::Addr;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use tokio::sync::oneshot;
+
+use crate::engineio::{
+    Config, Frame, HandshakeError, TransportKind, decode_payload, encode_payload,
+};
+use crate::socket::{Application, Ingest, Malformed, Opening, Poll, PollAborted, Socket};
+
+use super::engineio_endpoint::Endpoint;
+
+static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
+
+/// Tells the socket that its poll's client is gone, should the request be dropped while it waits.
+struct Waiting<A: Application> {
+    socket: Addr<Socket<A>>,
+    id: u64,
+    answered: bool,
+}
+
+impl<A: Application> Drop for Waiting<A> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.socket.do_send(PollAborted { id: self.id });
+        }
+    }
+}
+
+/// Begins a session; the answer carries its open packet.
+pub(super) async fn open<A: Application>(
+    endpoint: &Endpoint<A>,
+    opening: Opening,
+) -> Result<HttpResponse, HandshakeError> {
+    let socket = Socket::open(
+        opening,
+        TransportKind::Polling,
+        endpoint.config.clone(),
+        &endpoint.table,
+        (endpoint.open)(&opening),
+    );
+    match socket {
+        Ok(socket) => poll(socket).await,
+        Err(full) => {
+            log::warn!("a socket was refused: {full}");
+            Err(HandshakeError::Forbidden)
+        }
+    }
+}
+
+/// Waits until the socket has something to say.
+pub(super) async fn poll<A: Application>(
+    socket: Addr<Socket<A>>,
+) -> Result<HttpResponse, HandshakeError> {
+    let id = NEXT_POLL.fetch_add(1, Ordering::Relaxed);
+    let (reply, answer) = oneshot::channel();
+    let mut waiting = Waiting {
+        socket,
+        id,
+        answered: false,
+    };
+    waiting.socket.do_send(Poll { id, reply });
+    let answer = answer.await;
+    waiting.answered = true;
+    match answer {
+        Ok(Ok(frames)) => Ok(payload(&frames)),
+        Ok(Err(_)) => Err(HandshakeError::BadRequest),
+        Err(_) => Err(HandshakeError::SessionUnknown),
+    }
+}
+
+/// Hands the packets of a request to the socket.
+pub(super) async fn post<A: Application>(
+    socket: Addr<Socket<A>>,
+    request: &HttpRequest,
+    body: web::Payload,
+    config: &Config,
+) -> Result<HttpResponse, HandshakeError> {
+    let body = match read(request, body, config.max_payload).await {
+        Ok(body) => body,
+        Err(ReadError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
+        Err(ReadError::Broken) => return Err(HandshakeError::BadRequest),
+    };
+    let Ok(packets) = decode_payload(body, config.max_packets_per_payload) else {
+        socket.do_send(Malformed);
+        return Err(HandshakeError::BadRequest);
+    };
+    match socket.send(Ingest(packets)).await {
+        Ok(Ok(())) => Ok(HttpResponse::Ok().content_type("text/html").body("ok")),
+        Ok(Err(_)) | Err(_) => Err(HandshakeError::BadRequest),
+    }
+}
+
+enum ReadError {
+    TooLarge,
+    Broken,
+}
+
+async fn read(
+    request: &HttpRequest,
+    mut body: web::Payload,
+    max: usize,
+) -> Result<Bytes, ReadError> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > max) {
+        return Err(ReadError::TooLarge);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| ReadError::Broken)?;
+        if bytes.len() + chunk.len() > max {
+            return Err(ReadError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn payload(frames: &[Frame]) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=UTF-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(encode_payload(frames))
+}

@@ -1,0 +1,83 @@
+//! What an application does with a session: the port between the transport and everything above it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use actix::Context;
+
+use crate::engineio::{CloseReason, Connection, Data, Frame};
+use crate::ids::Sid;
+
+use super::actor::Socket;
+
+/// An application on Engine.IO sessions; one value for each session.
+///
+/// It may start futures and timers on the context, and handle actor messages of its own through
+/// [`Socket::with_application`].
+pub trait Application: Sized + Unpin + 'static {
+    /// The session began.
+    fn opened(&mut self, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
+
+    /// A message came; messages come in the order in which they were sent.
+    fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
+
+    /// When [`Self::handle_timeout`] is due; asked again after every call.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what is due.
+    fn handle_timeout(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
+
+    /// The session ended. Called once, last.
+    fn closed(&mut self, reason: CloseReason, ctx: &mut Context<Socket<Self>>);
+}
+
+/// What is known of a session when it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// The session's id.
+    pub sid: Sid,
+    /// The other end of the connection that began it.
+    pub remote: Option<SocketAddr>,
+}
+
+/// The application's side of a session, lent to it for one call.
+#[derive(Debug)]
+pub struct Link<'a> {
+    sid: Sid,
+    connection: &'a mut Connection,
+    now: Instant,
+}
+
+impl<'a> Link<'a> {
+    pub(super) const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
+        Self {
+            sid,
+            connection,
+            now,
+        }
+    }
+
+    /// The session's id.
+    #[must_use]
+    pub const fn sid(&self) -> Sid {
+        self.sid
+    }
+
+    /// The time of this call.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Queues a packet, and the attachments that follow it directly.
+    pub fn send(&mut self, frame: Frame, attachments: &[Frame]) {
+        self.connection.send(frame, attachments);
+    }
+
+    /// Ends the session.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.connection.close(reason, self.now);
+    }
+}

@@ -1,0 +1,62 @@
+//! What carries a session's bytes now: a parked poll, a websocket, or a websocket that is being probed.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::engineio::Frame;
+
+use super::commands::PollAnswer;
+use super::kill::Kill;
+
+/// How long a websocket may take to handle a close before its connection is shut down.
+const CLOSE_GRACE: Duration = Duration::from_secs(3);
+
+/// Tells one websocket of a session from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkId(pub u64);
+
+/// Command to a websocket transport: write these frames. The answer means that they were taken, which a
+/// client that does not read keeps from happening.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct WriteFrames(pub Vec<Frame>);
+
+/// Command to a websocket transport: say goodbye and end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CloseTransport;
+
+/// A websocket of this session.
+#[derive(Debug)]
+pub(super) struct WebsocketLink {
+    pub(super) id: LinkId,
+    pub(super) frames: Recipient<WriteFrames>,
+    pub(super) close: Recipient<CloseTransport>,
+    pub(super) kill: Option<Kill>,
+}
+
+impl WebsocketLink {
+    /// Ends the websocket; one that is stalled loses its connection, at once or after a grace period.
+    pub(super) fn end(self, stalled: bool) {
+        if stalled && let Some(kill) = &self.kill {
+            kill.shut_down();
+        }
+        actix::spawn(async move {
+            let closed = tokio::time::timeout(CLOSE_GRACE, self.close.send(CloseTransport)).await;
+            if closed.is_err()
+                && let Some(kill) = &self.kill
+            {
+                kill.shut_down();
+            }
+        });
+    }
+}
+
+/// A poll that waits for something to say.
+#[derive(Debug)]
+pub(super) struct ParkedPoll {
+    pub(super) id: u64,
+    pub(super) reply: oneshot::Sender<PollAnswer>,
+}

@@ -1,0 +1,85 @@
+//! What a [`super::Socket`] is asked and told by the transports.
+
+use actix::prelude::*;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::engineio::{CloseReason, Frame, Packet, PollRefused, UpgradeRefused};
+
+use super::carrier::{CloseTransport, LinkId, WriteFrames};
+use super::kill::Kill;
+
+/// The answer to a poll: the frames of one payload.
+pub type PollAnswer = Result<Vec<Frame>, PollRefused>;
+
+/// The session has ended, or is on another transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the session does not take packets from this transport")]
+pub struct SessionClosed;
+
+/// A GET came: answer it when there is something to say.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Poll {
+    /// Tells this poll from a later one.
+    pub id: u64,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<PollAnswer>,
+}
+
+/// The client of this poll went away before it was answered.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct PollAborted {
+    /// The poll's [`Poll::id`].
+    pub id: u64,
+}
+
+/// A POST brought these packets. The answer means that they were handled.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SessionClosed>")]
+pub struct Ingest(pub Vec<Packet>);
+
+/// A POST brought something that is no payload.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Malformed;
+
+/// A websocket opened for this session, as its first transport or to take over from polling.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), UpgradeRefused>")]
+pub struct Attach {
+    /// Tells this websocket from another.
+    pub id: LinkId,
+    /// Where frames go.
+    pub frames: Recipient<WriteFrames>,
+    /// Where the end is announced.
+    pub close: Recipient<CloseTransport>,
+    /// The connection, if it can be shut down from outside.
+    pub kill: Option<Kill>,
+}
+
+/// A frame came on a websocket. The answer means that it was handled, so that the next is not read before.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FromWebsocket {
+    /// The websocket's [`Attach::id`].
+    pub id: LinkId,
+    /// Its content.
+    pub frame: Frame,
+}
+
+/// A websocket ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct WebsocketGone {
+    /// The websocket's [`Attach::id`].
+    pub id: LinkId,
+    /// Whether it ended because of what the client sent.
+    pub malformed: bool,
+}
+
+/// End the session.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Close(pub CloseReason);
