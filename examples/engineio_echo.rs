@@ -68,6 +68,8 @@ async fn main() -> std::io::Result<()> {
         open: Arc::new(|_: &Opening| Echo),
     };
     HttpServer::new(move || App::new().service(engineio_scope("/engine.io", endpoint.clone())))
+        // One thread, so that concurrent requests of one session are handled in the order in which they come.
+        .workers(1)
         .on_connect(on_connect(tcp))
         .h1_allow_half_closed(false)
         .bind(("127.0.0.1", flags.port))?

@@ -1,0 +1,90 @@
+//! Clients that stop reading: the session must end, and nobody else may notice.
+
+use std::time::Duration;
+
+use messagebox::engineio::{CloseReason, Config};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::echo::{EchoServer, calm, quick};
+use crate::support::websocket::Websocket;
+use crate::support::{eventually, within};
+
+/// Opens a websocket by hand, asks for a flood, and never reads again.
+async fn stalled(server: &EchoServer, flood: usize) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let handshake = "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: test\r\n\
+        connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut byte = [0];
+    while byte[0] != b'}' {
+        // Up to the end of the open packet.
+        within("the open packet", stream.read_exact(&mut byte))
+            .await
+            .unwrap();
+    }
+    let text = format!("4flood {flood}");
+    let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    stream.write_all(&frame).await.unwrap();
+    stream
+}
+
+#[actix_web::test]
+async fn a_client_that_stops_reading_is_timed_out_by_its_heartbeat() {
+    let server = EchoServer::start(Config {
+        max_outbound_bytes: 64 << 20,
+        ..quick()
+    });
+    let stream = stalled(&server, 500).await;
+    eventually("the end", || server.reasons() == [CloseReason::PingTimeout]).await;
+    eventually("the freed place", || server.table.is_empty()).await;
+    drop(stream);
+}
+
+#[actix_web::test]
+async fn a_client_that_stops_reading_is_cut_off_at_the_outbound_limit() {
+    let server = EchoServer::start(calm());
+    let mut other = Websocket::open(&server.ws("EIO=4&transport=websocket")).await;
+    let stream = stalled(&server, 500).await;
+    eventually("the end", || {
+        server.reasons() == [CloseReason::SlowConsumer]
+    })
+    .await;
+    other.send("4hello").await;
+    assert_eq!(other.text().await, "4hello");
+    assert_eq!(server.table.len(), 1);
+    drop(stream);
+}
+
+#[actix_web::test]
+async fn the_connection_of_a_stalled_client_is_shut_down() {
+    let server = EchoServer::start(quick());
+    let mut stream = stalled(&server, 500).await;
+    eventually("the end", || !server.reasons().is_empty()).await;
+    // What the kernel still holds can be read, then the connection is over.
+    let drained = async {
+        let mut buffer = vec![0; 1 << 20];
+        while let Ok(1..) = stream.read(&mut buffer).await {}
+    };
+    within("the end of the connection", drained).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_reads_slowly_is_served_whole() {
+    let server = EchoServer::start(Config {
+        max_outbound_bytes: 64 << 20,
+        ..calm()
+    });
+    let mut websocket = Websocket::open(&server.ws("EIO=4&transport=websocket")).await;
+    websocket.send("4flood 200").await;
+    for n in 0..200 {
+        if n % 20 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(websocket.text().await.len(), 1 + 64 * 1024);
+    }
+}

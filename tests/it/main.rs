@@ -1,0 +1,15 @@
+//! Integration tests: a real server in this process, real connections to it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+mod engineio_polling;
+mod engineio_stalls;
+mod engineio_upgrade;
+mod engineio_websocket;

@@ -1,0 +1,27 @@
+//! What the tests drive servers with.
+
+pub mod echo;
+pub mod polling;
+pub mod websocket;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, even on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `future`, but not for ever.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+}
+
+/// Waits until `condition` holds; for state that tells nobody when it changes.
+pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not come to be");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
