@@ -1,0 +1,286 @@
+//! Holds the rules of the layers and of the files, which no compiler checks.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines before `mod tests` that a file may have.
+const MAX_LINES: usize = 400;
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The code without its unit tests and without comments.
+    fn code(&self) -> String {
+        let own = self.text.split("\n#[cfg(test)]").next().unwrap_or_default();
+        own.lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn is_in(&self, layer: &str) -> bool {
+        self.path.starts_with(&format!("src/{layer}/")) || self.path == format!("src/{layer}.rs")
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("node_modules") {
+                collect(&path, files);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in folders {
+        collect(&root.join(folder), &mut files);
+    }
+    let read = |file: PathBuf| Source {
+        path: file
+            .strip_prefix(root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned(),
+        text: fs::read_to_string(&file).unwrap(),
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Every place where a file of `layer` uses one of `words`.
+fn uses(layer: &str, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources(&["src"]) {
+        if !source.is_in(layer) || source.is_test() {
+            continue;
+        }
+        let code = source.code();
+        for word in words {
+            if code.contains(word) {
+                found.push(format!("{} uses {word}", source.path));
+            }
+        }
+    }
+    found
+}
+
+const NO_WORDS: [String; 0] = [];
+
+#[test]
+fn pure_layers_know_no_runtime_and_no_clock() {
+    let impure = [
+        "actix",
+        "tokio",
+        "diesel",
+        "Instant::now",
+        "SystemTime::now",
+        "async fn",
+        "std::net::Tcp",
+        "std::fs",
+    ];
+    for layer in [
+        "engineio",
+        "socketio",
+        "auth",
+        "events",
+        "rooms/membership",
+        "ids",
+    ] {
+        assert_eq!(uses(layer, &impure), NO_WORDS, "{layer}");
+    }
+}
+
+#[test]
+fn layers_know_only_what_is_below_them() {
+    let above = [
+        ("ids", vec!["crate::"]),
+        (
+            "engineio",
+            vec![
+                "crate::socketio",
+                "crate::auth",
+                "crate::events",
+                "crate::socket:",
+            ],
+        ),
+        (
+            "socketio",
+            vec![
+                "crate::engineio",
+                "crate::auth",
+                "crate::events",
+                "crate::socket:",
+            ],
+        ),
+        (
+            "auth",
+            vec![
+                "crate::engineio",
+                "crate::socketio",
+                "crate::events",
+                "crate::rooms",
+                "crate::db",
+            ],
+        ),
+        (
+            "events",
+            vec![
+                "crate::engineio",
+                "crate::socketio",
+                "crate::rooms",
+                "crate::db",
+                "crate::socket:",
+            ],
+        ),
+        (
+            "rooms",
+            vec![
+                "crate::db",
+                "crate::delivery",
+                "crate::socket:",
+                "crate::authsocket",
+            ],
+        ),
+        (
+            "db",
+            vec![
+                "crate::rooms",
+                "crate::events",
+                "crate::delivery",
+                "crate::socket:",
+                "crate::auth",
+            ],
+        ),
+        (
+            "delivery",
+            vec![
+                "crate::socket:",
+                "crate::socketio",
+                "crate::engineio",
+                "crate::authsocket",
+            ],
+        ),
+        (
+            "socket",
+            vec![
+                "crate::socketio",
+                "crate::auth",
+                "crate::events",
+                "crate::rooms",
+                "crate::db",
+            ],
+        ),
+    ];
+    for (layer, mut words) in above {
+        words.extend(["crate::http", "crate::server"]);
+        assert_eq!(uses(layer, &words), NO_WORDS, "{layer}");
+    }
+}
+
+#[test]
+fn each_outside_library_has_its_place() {
+    let places: [(&str, &[&str]); 3] = [
+        ("actix_web_actors", &["src/http/websocket.rs"]),
+        ("diesel", &["src/db/"]),
+        ("bsv::", &["src/auth/", "tests/auth_differential.rs"]),
+    ];
+    for (word, allowed) in places {
+        for source in sources(&["src", "tests", "examples"]) {
+            let here = allowed.iter().any(|place| source.path.starts_with(place));
+            let used = source.code().contains(word);
+            assert!(
+                here || !used || source.path == "tests/tidy.rs",
+                "{} uses {word}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn files_say_what_they_are_for_and_stay_small() {
+    for source in sources(&["src", "tests", "examples", "benches"]) {
+        assert!(
+            source.text.starts_with("//! "),
+            "{} begins without `//!`",
+            source.path
+        );
+        let lines = source
+            .text
+            .split("\n#[cfg(test)]")
+            .next()
+            .unwrap_or_default()
+            .lines()
+            .count();
+        let is_code = source.path.starts_with("src/") && !source.is_test();
+        assert!(
+            !is_code || lines <= MAX_LINES,
+            "{} has {lines} lines",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn files_are_named_for_what_they_hold() {
+    for source in sources(&["src", "tests", "examples", "benches"]) {
+        for name in [
+            "utils", "util", "helpers", "common", "manager", "types", "misc",
+        ] {
+            assert!(
+                !source.path.ends_with(&format!("/{name}.rs")),
+                "{}",
+                source.path
+            );
+            assert!(
+                !source.path.contains(&format!("/{name}/")),
+                "{}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn every_migration_can_be_undone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut count = 0;
+    for backend in fs::read_dir(root).unwrap() {
+        let backend = backend.unwrap().path();
+        if !backend.is_dir() {
+            continue;
+        }
+        for migration in fs::read_dir(backend).unwrap() {
+            let migration = migration.unwrap().path();
+            if migration.is_dir() {
+                count += 1;
+                assert!(
+                    migration.join("up.sql").is_file(),
+                    "{}",
+                    migration.display()
+                );
+                assert!(
+                    migration.join("down.sql").is_file(),
+                    "{}",
+                    migration.display()
+                );
+            }
+        }
+    }
+    assert!(count > 0, "there are no migrations");
+}
