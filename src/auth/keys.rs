@@ -1,0 +1,242 @@
+//! Keys that two parties share (BRC-42) under protocol names and key ids (BRC-43).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secp256k1::ecdsa::{self, SerializedSignature, Signature};
+use secp256k1::{Message, PublicKey, Scalar, SecretKey, ecdh};
+use sha2::Sha256;
+
+use crate::ids::IdentityKey;
+
+use super::error::{AuthError, KeyError};
+
+/// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes.
+pub type DerSignature = SerializedSignature;
+
+/// With whom a key is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counterparty {
+    /// Nobody: ourselves.
+    Own,
+    /// Everybody: the holder of private key 1.
+    Anyone,
+    /// This party.
+    Other(IdentityKey),
+}
+
+/// A security level and protocol name, as the beginning of an invoice: `2-auth message signature`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protocol(Cow<'static, str>);
+
+impl Protocol {
+    /// `[2, 'auth message signature']`: BRC-103 and BRC-104 signatures.
+    pub const AUTH_SIGNATURE: Self = Self(Cow::Borrowed("2-auth message signature"));
+    /// `[2, 'server hmac']`: session nonces.
+    pub const SERVER_HMAC: Self = Self(Cow::Borrowed("2-server hmac"));
+
+    /// Any other protocol.
+    ///
+    /// # Errors
+    /// [`KeyError::Protocol`] when the level or the name breaks the rules of BRC-43.
+    pub fn new(level: u8, name: &str) -> Result<Self, KeyError> {
+        let name = name.trim().to_lowercase();
+        let max = if name.starts_with("specific linkage revelation ") {
+            430
+        } else {
+            400
+        };
+        let fits = level <= 2
+            && (5..=max).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b' '))
+            && !name.contains("  ")
+            && !name.ends_with(" protocol");
+        if fits {
+            Ok(Self(format!("{level}-{name}").into()))
+        } else {
+            Err(KeyError::Protocol)
+        }
+    }
+}
+
+/// A key id: one text, or two joined by a space without copying them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyId<'a> {
+    /// As it stands.
+    One(&'a str),
+    /// `"{0} {1}"`.
+    Pair(&'a str, &'a str),
+}
+
+/// What we and a counterparty share: the ECDH secret, computed once.
+///
+/// A signature then costs one HMAC, one scalar addition and one ECDSA signature.
+#[derive(Clone)]
+pub struct PairKeys {
+    secret: SecretKey,
+    counterparty: PublicKey,
+    /// HMAC-SHA256 keyed with the compressed shared point.
+    invoice_mac: Hmac<Sha256>,
+}
+
+impl PairKeys {
+    pub(super) fn new(secret: &SecretKey, counterparty: &PublicKey) -> Self {
+        let point = ecdh::shared_secret_point(counterparty, secret);
+        let (x, y) = point.split_at(32);
+        let mut compressed = [0; 33];
+        compressed[0] = 2 + (y.last().copied().unwrap_or(0) & 1);
+        compressed[1..].copy_from_slice(x);
+        Self {
+            secret: *secret,
+            counterparty: *counterparty,
+            invoice_mac: keyed_mac(&compressed),
+        }
+    }
+
+    /// Signs a SHA-256 digest with our key for this protocol and key id (RFC 6979, low S).
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn sign(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+        digest: &[u8; 32],
+    ) -> Result<DerSignature, KeyError> {
+        let mut child = self.private_key(protocol, key_id)?;
+        let signature = ecdsa::sign(Message::from_digest(*digest), &child);
+        child.non_secure_erase();
+        Ok(signature.serialize_der())
+    }
+
+    /// Verifies the counterparty's signature over a SHA-256 digest.
+    ///
+    /// # Errors
+    /// [`AuthError::Signature`] when it is not DER or does not verify.
+    pub fn verify(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), AuthError> {
+        let mut signature = Signature::from_der(signature).map_err(|_| AuthError::Signature)?;
+        // libsecp256k1 takes low S only; the SDKs in use accept both.
+        signature.normalize_s();
+        let public = self.counterparty_key(protocol, key_id)?;
+        ecdsa::verify(&signature, Message::from_digest(*digest), &public)
+            .map_err(|_| AuthError::Signature)
+    }
+
+    /// HMAC-SHA256 of `data` under the symmetric key of this protocol and key id.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn hmac(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+        data: &[u8],
+    ) -> Result<[u8; 32], KeyError> {
+        let key = self.symmetric_key(protocol, key_id)?;
+        // The implementations in use key with the shortest big-endian form.
+        let zeros = key.iter().take_while(|byte| **byte == 0).count();
+        let mut mac = keyed_mac(key.get(zeros..).unwrap_or_default());
+        mac.update(data);
+        Ok(mac.finalize().into_bytes().into())
+    }
+
+    /// The symmetric key: the x coordinate of the point that both derived keys share.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn symmetric_key(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+    ) -> Result<[u8; 32], KeyError> {
+        let tweak = self.tweak(protocol, key_id)?;
+        let private = self
+            .secret
+            .add_tweak(&tweak)
+            .map_err(|_| KeyError::Derivation)?;
+        let public = self
+            .counterparty
+            .add_exp_tweak(&tweak)
+            .map_err(|_| KeyError::Derivation)?;
+        let point = ecdh::shared_secret_point(&public, &private);
+        let mut key = [0; 32];
+        key.copy_from_slice(&point[..32]);
+        Ok(key)
+    }
+
+    /// The public key that the counterparty derives for itself with us.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn counterparty_key(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+    ) -> Result<PublicKey, KeyError> {
+        let tweak = self.tweak(protocol, key_id)?;
+        self.counterparty
+            .add_exp_tweak(&tweak)
+            .map_err(|_| KeyError::Derivation)
+    }
+
+    /// The private key that we derive with the counterparty.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn private_key(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+    ) -> Result<SecretKey, KeyError> {
+        let tweak = self.tweak(protocol, key_id)?;
+        self.secret
+            .add_tweak(&tweak)
+            .map_err(|_| KeyError::Derivation)
+    }
+
+    /// HMAC-SHA256 of the invoice `{level}-{protocol}-{key id}` under the shared secret.
+    fn tweak(&self, protocol: &Protocol, key_id: KeyId<'_>) -> Result<Scalar, KeyError> {
+        let mut mac = self.invoice_mac.clone();
+        mac.update(protocol.0.as_bytes());
+        mac.update(b"-");
+        match key_id {
+            KeyId::One(text) => mac.update(text.as_bytes()),
+            KeyId::Pair(first, second) => {
+                mac.update(first.as_bytes());
+                mac.update(b" ");
+                mac.update(second.as_bytes());
+            }
+        }
+        Scalar::from_be_bytes(mac.finalize().into_bytes().into()).map_err(|_| KeyError::Derivation)
+    }
+}
+
+/// HMAC pads its key with zeros to a block; doing so here leaves nothing that could fail.
+fn keyed_mac(key: &[u8]) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    Hmac::new(&block.into())
+}
+
+impl Drop for PairKeys {
+    fn drop(&mut self) {
+        self.secret.non_secure_erase();
+    }
+}
+
+impl fmt::Debug for PairKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PairKeys({:?})", IdentityKey::from(self.counterparty))
+    }
+}

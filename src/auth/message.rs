@@ -1,0 +1,201 @@
+//! Auth messages as they travel: JSON objects (BRC-103, `AuthMessage` of the SDKs in use).
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::error::AuthError;
+use super::numbers::{Numbers, write_numbers};
+
+/// The protocol version, which must match exactly.
+pub const AUTH_VERSION: &str = "0.1";
+
+/// What asks for no certificates.
+const NO_CERTIFICATES: &str = r#"{"certifiers":[],"types":{}}"#;
+
+/// The kinds of auth message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageType {
+    /// Begins a handshake; unsigned.
+    InitialRequest,
+    /// Answers it; proves the responder's key.
+    InitialResponse,
+    /// Carries a payload.
+    General,
+    /// Asks for certificates.
+    CertificateRequest,
+    /// Brings certificates.
+    CertificateResponse,
+}
+
+impl MessageType {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InitialRequest => "initialRequest",
+            Self::InitialResponse => "initialResponse",
+            Self::General => "general",
+            Self::CertificateRequest => "certificateRequest",
+            Self::CertificateResponse => "certificateResponse",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [
+            Self::InitialRequest,
+            Self::InitialResponse,
+            Self::General,
+            Self::CertificateRequest,
+            Self::CertificateResponse,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+}
+
+/// An auth message that came in. Fields that its type does not need may be absent.
+///
+/// The JSON of certificates is kept as it was received, because signatures cover that text.
+#[derive(Debug, Clone)]
+pub struct AuthMessage<'a> {
+    /// Which kind.
+    pub kind: MessageType,
+    /// The sender's identity key as it was written.
+    pub identity_key: Cow<'a, str>,
+    /// The message's own nonce.
+    pub nonce: Option<Cow<'a, str>>,
+    /// The sender's session nonce.
+    pub initial_nonce: Option<Cow<'a, str>>,
+    /// The receiver's session nonce.
+    pub your_nonce: Option<Cow<'a, str>>,
+    /// JSON array.
+    pub certificates: Option<&'a RawValue>,
+    /// JSON object.
+    pub requested_certificates: Option<&'a RawValue>,
+    /// The payload's bytes.
+    pub payload: Option<Vec<u8>>,
+    /// DER.
+    pub signature: Option<Vec<u8>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    identity_key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    nonce: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    initial_nonce: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    your_nonce: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    certificates: Option<&'a RawValue>,
+    #[serde(borrow)]
+    requested_certificates: Option<&'a RawValue>,
+    payload: Option<Numbers>,
+    signature: Option<Numbers>,
+}
+
+impl<'a> AuthMessage<'a> {
+    /// Reads a message from JSON text.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`], [`AuthError::Version`], [`AuthError::MissingField`].
+    pub fn parse(json: &'a str) -> Result<Self, AuthError> {
+        let wire: Wire<'a> = serde_json::from_str(json).map_err(|_| {
+            AuthError::Malformed("not a JSON object with fields of the right types")
+        })?;
+        match wire.version.as_deref() {
+            Some(AUTH_VERSION) => {}
+            other => {
+                let received = other.unwrap_or("undefined").chars().take(32).collect();
+                return Err(AuthError::Version { received });
+            }
+        }
+        let kind = wire
+            .message_type
+            .as_deref()
+            .and_then(MessageType::parse)
+            .ok_or(AuthError::Malformed("unknown message type"))?;
+        let identity_key = wire
+            .identity_key
+            .ok_or(AuthError::MissingField(kind.name()))?;
+        Ok(Self {
+            kind,
+            identity_key,
+            nonce: wire.nonce,
+            initial_nonce: wire.initial_nonce,
+            your_nonce: wire.your_nonce,
+            certificates: wire.certificates,
+            requested_certificates: wire.requested_certificates,
+            payload: wire.payload.map(|numbers| numbers.0),
+            signature: wire.signature.map(|numbers| numbers.0),
+        })
+    }
+
+    /// A field that this kind needs and that must not be empty.
+    pub(super) fn need<'b>(&self, field: Option<&'b Cow<'a, str>>) -> Result<&'b str, AuthError> {
+        match field.map(AsRef::as_ref) {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(AuthError::MissingField(self.kind.name())),
+        }
+    }
+
+    pub(super) fn need_bytes<'b>(&self, field: Option<&'b Vec<u8>>) -> Result<&'b [u8], AuthError> {
+        field
+            .map(Vec::as_slice)
+            .ok_or(AuthError::MissingField(self.kind.name()))
+    }
+}
+
+/// Writes a message field by field, in the order in which the SDKs in use write them.
+pub(super) struct Writer<'a>(&'a mut String);
+
+impl<'a> Writer<'a> {
+    /// Begins a message of this kind. `out` may already hold what comes before it.
+    pub(super) fn begin(out: &'a mut String, kind: MessageType, identity_key: &str) -> Self {
+        out.push_str(r#"{"version":"0.1","messageType":""#);
+        out.push_str(kind.name());
+        out.push('"');
+        Self(out).text("identityKey", identity_key)
+    }
+
+    /// A field whose text needs no escaping: keys and base64.
+    pub(super) fn text(self, name: &str, value: &str) -> Self {
+        let writer = self.raw(name, "\"");
+        writer.0.push_str(value);
+        writer.0.push('"');
+        writer
+    }
+
+    /// A field whose value is JSON already.
+    pub(super) fn raw(self, name: &str, json: &str) -> Self {
+        self.0.push_str(",\"");
+        self.0.push_str(name);
+        self.0.push_str("\":");
+        self.0.push_str(json);
+        self
+    }
+
+    pub(super) fn requested_certificates(self, json: Option<&str>) -> Self {
+        self.raw("requestedCertificates", json.unwrap_or(NO_CERTIFICATES))
+    }
+
+    /// The last field.
+    pub(super) fn signature(self, der: &[u8]) {
+        let writer = self.raw("signature", "");
+        write_numbers(der, writer.0);
+        writer.end();
+    }
+
+    pub(super) fn end(self) {
+        self.0.push('}');
+    }
+}

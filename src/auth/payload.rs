@@ -1,0 +1,54 @@
+//! The payload of a general message, in every form that sending it takes.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use sha2::{Digest as _, Sha256};
+
+use super::numbers::write_numbers;
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    Sha256::digest(data).into()
+}
+
+/// A payload that is encoded and hashed once, however many receivers it has.
+#[derive(Debug, Clone)]
+pub struct SharedPayload {
+    bytes: Bytes,
+    digest: [u8; 32],
+    json: ByteString,
+}
+
+impl SharedPayload {
+    /// Encodes and hashes these bytes.
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let mut json = String::new();
+        write_numbers(&bytes, &mut json);
+        Self {
+            digest: sha256(&bytes),
+            json: json.into(),
+            bytes,
+        }
+    }
+
+    /// The payload itself.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Its SHA-256.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The JSON array of numbers that auth messages carry: about 3.6 characters for each byte.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}

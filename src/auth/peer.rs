@@ -1,0 +1,285 @@
+//! The BRC-103 state of one socket: responder and initiator, sessions, proof of identity.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::ids::IdentityKey;
+
+use super::error::AuthError;
+use super::identity::Identity;
+use super::message::{AuthMessage, MessageType, Writer};
+use super::nonce::message_nonce;
+use super::payload::{SharedPayload, sha256};
+use super::session::Session;
+
+/// Bounds of a peer.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// Sessions on one socket. The clients in use have one, or two after a revival.
+    pub max_sessions: usize,
+    /// Message nonces that are remembered for each session.
+    pub max_seen_nonces: usize,
+    /// JSON of the certificates that the other end is asked for.
+    pub requested_certificates: Option<String>,
+}
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            max_sessions: 4,
+            max_seen_nonces: 4096,
+            requested_certificates: None,
+        }
+    }
+}
+
+/// A payload, and the identity that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Who signed.
+    pub identity: IdentityKey,
+    /// What was signed.
+    pub payload: Bytes,
+}
+
+/// What an auth message led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handled {
+    /// Send this auth message.
+    Reply(String),
+    /// Our handshake was answered: the counterparty is proven.
+    Established(IdentityKey),
+    /// A general message verified.
+    General(Verified),
+    /// The counterparty asks for certificates: the JSON as it came.
+    CertificatesRequested(String),
+    /// The counterparty brings certificates: the JSON as it came, its signature verified.
+    Certificates(String),
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: Session,
+    /// Whether the counterparty has proven its key in it.
+    proven: bool,
+    /// Whether we may sign on it: not on one that was taken over from a lost socket.
+    signs: bool,
+    used: u64,
+}
+
+/// One socket's side of BRC-103.
+#[derive(Debug)]
+pub struct Peer {
+    identity: Arc<Identity>,
+    own_key: String,
+    config: PeerConfig,
+    entries: Vec<Entry>,
+    /// The session nonce of a handshake that we began.
+    initiated: Option<String>,
+    proven: Option<IdentityKey>,
+    uses: u64,
+}
+
+impl Peer {
+    /// A peer without sessions.
+    #[must_use]
+    pub fn new(identity: Arc<Identity>, config: PeerConfig) -> Self {
+        Self {
+            own_key: identity.identity_key().to_hex(),
+            identity,
+            config,
+            entries: Vec::new(),
+            initiated: None,
+            proven: None,
+            uses: 0,
+        }
+    }
+
+    /// The counterparty, once it has proven its key. It never changes afterwards.
+    #[must_use]
+    pub const fn identity(&self) -> Option<IdentityKey> {
+        self.proven
+    }
+
+    /// Takes an auth message.
+    ///
+    /// # Errors
+    /// [`AuthError`]: then nothing has changed. [`AuthError::UnknownSession`] may be worth a new handshake.
+    pub fn handle(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
+        match message.kind {
+            MessageType::InitialRequest => self.handle_initial_request(message),
+            MessageType::InitialResponse => self.handle_initial_response(message),
+            MessageType::General => {
+                let payload = message.need_bytes(message.payload.as_ref())?;
+                let identity = self.verify(message, payload)?;
+                let payload = Bytes::copy_from_slice(payload);
+                Ok(Handled::General(Verified { identity, payload }))
+            }
+            MessageType::CertificateRequest => {
+                let json = raw(message, message.requested_certificates)?;
+                self.verify(message, json.as_bytes())?;
+                Ok(Handled::CertificatesRequested(json.to_owned()))
+            }
+            MessageType::CertificateResponse => {
+                let json = raw(message, message.certificates)?;
+                self.verify(message, json.as_bytes())?;
+                Ok(Handled::Certificates(json.to_owned()))
+            }
+        }
+    }
+
+    /// Begins a handshake: the `initialRequest` to send. A handshake begun before is forgotten.
+    ///
+    /// # Errors
+    /// [`AuthError::Key`], once in 2^127.
+    pub fn start_handshake(&mut self) -> Result<String, AuthError> {
+        let nonce = self.identity.session_nonce(rand::random())?;
+        let mut json = String::with_capacity(512);
+        Writer::begin(&mut json, MessageType::InitialRequest, &self.own_key)
+            .text("initialNonce", &nonce)
+            .requested_certificates(self.config.requested_certificates.as_deref())
+            .end();
+        self.initiated = Some(nonce);
+        Ok(json)
+    }
+
+    /// Appends a signed general message with this payload, on the session that was used last.
+    ///
+    /// # Errors
+    /// [`AuthError::NotEstablished`] when no session is proven; nothing is appended then.
+    pub fn sign(&self, payload: &SharedPayload, out: &mut String) -> Result<(), AuthError> {
+        let entry = self
+            .entries
+            .iter()
+            .filter(|entry| entry.proven && entry.signs)
+            .max_by_key(|entry| entry.used)
+            .ok_or(AuthError::NotEstablished)?;
+        let nonce = message_nonce();
+        let signature = entry.session.sign(&nonce, payload.digest())?;
+        out.reserve(payload.json().len() + 640);
+        Writer::begin(out, MessageType::General, &self.own_key)
+            .text("nonce", &nonce)
+            .text("yourNonce", entry.session.peer_nonce())
+            .raw("payload", payload.json())
+            .signature(&signature);
+        Ok(())
+    }
+
+    /// Takes a session over that was proven on a socket since lost, so that what was sent on it meanwhile
+    /// can be verified. Only for the counterparty that this socket has proven; nothing is signed on it.
+    ///
+    /// # Errors
+    /// [`AuthError::IdentityMismatch`].
+    pub fn adopt(&mut self, session: Session) -> Result<(), AuthError> {
+        if self.proven != Some(session.peer()) {
+            return Err(AuthError::IdentityMismatch);
+        }
+        self.insert(session, true, false);
+        Ok(())
+    }
+
+    /// The sessions in which the counterparty has proven its key, for whoever keeps them after the socket.
+    #[must_use]
+    pub fn into_proven_sessions(self) -> Vec<Session> {
+        let proven = self.entries.into_iter().filter(|entry| entry.proven);
+        proven.map(|entry| entry.session).collect()
+    }
+
+    fn handle_initial_request(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
+        let certificates = self.config.requested_certificates.as_deref();
+        let max_seen = self.config.max_seen_nonces;
+        let (session, response) =
+            Session::respond(&self.identity, message, certificates, max_seen)?;
+        self.check_unchanged(session.peer())?;
+        self.insert(session, false, true);
+        Ok(Handled::Reply(response.json))
+    }
+
+    fn handle_initial_response(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
+        let named = message.need(message.your_nonce.as_ref())?;
+        let own_nonce = match &self.initiated {
+            Some(nonce) if nonce == named => nonce,
+            _ => return Err(unknown_session(named)),
+        };
+        let max_seen = self.config.max_seen_nonces;
+        let session = Session::established(&self.identity, own_nonce, message, max_seen)?;
+        let peer = session.peer();
+        self.check_unchanged(peer)?;
+        self.initiated = None;
+        self.proven = Some(peer);
+        self.insert(session, true, true);
+        Ok(Handled::Established(peer))
+    }
+
+    /// Verifies a signed message of the session that it names; the counterparty is proven by it.
+    fn verify(
+        &mut self,
+        message: &AuthMessage<'_>,
+        signed: &[u8],
+    ) -> Result<IdentityKey, AuthError> {
+        let nonce = message.need(message.nonce.as_ref())?;
+        let named = message.need(message.your_nonce.as_ref())?;
+        let signature = message.need_bytes(message.signature.as_ref())?;
+        let entry = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.session.own_nonce() == named)
+            .ok_or_else(|| unknown_session(named))?;
+        entry.session.check_identity(&message.identity_key)?;
+        let peer = entry.session.peer();
+        if self.proven.is_some_and(|proven| proven != peer) {
+            return Err(AuthError::IdentityMismatch);
+        }
+        entry.session.verify(nonce, &sha256(signed), signature)?;
+        self.uses += 1;
+        entry.used = self.uses;
+        entry.proven = true;
+        self.proven = Some(peer);
+        Ok(peer)
+    }
+
+    /// A socket that has proven one identity takes no session of another.
+    fn check_unchanged(&self, peer: IdentityKey) -> Result<(), AuthError> {
+        match self.proven {
+            Some(proven) if proven != peer => Err(AuthError::IdentityMismatch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds a session; of too many, the one goes that is unproven and oldest, or else that was used longest ago.
+    fn insert(&mut self, session: Session, proven: bool, signs: bool) {
+        if self.entries.len() >= self.config.max_sessions {
+            let dispensable = |(_, entry): &(usize, &Entry)| (entry.proven, entry.used);
+            let oldest = self.entries.iter().enumerate().min_by_key(dispensable);
+            if let Some(index) = oldest.map(|(index, _)| index) {
+                self.entries.remove(index);
+            }
+        }
+        self.uses += 1;
+        self.entries.push(Entry {
+            session,
+            proven,
+            signs,
+            used: self.uses,
+        });
+    }
+}
+
+fn unknown_session(nonce: &str) -> AuthError {
+    AuthError::UnknownSession {
+        nonce: nonce.chars().take(super::MAX_NONCE_BYTES).collect(),
+    }
+}
+
+fn raw<'a>(
+    message: &AuthMessage<'_>,
+    field: Option<&'a serde_json::value::RawValue>,
+) -> Result<&'a str, AuthError> {
+    field
+        .map(serde_json::value::RawValue::get)
+        .ok_or(AuthError::MissingField(message.kind.name()))
+}
+
+#[cfg(test)]
+mod tests;

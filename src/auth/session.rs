@@ -1,0 +1,210 @@
+//! A session: what two parties agreed on in a handshake, as both BRC-103 sockets and BRC-104 requests use it.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::ids::IdentityKey;
+
+use super::error::AuthError;
+use super::identity::Identity;
+use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
+use super::message::{AuthMessage, MessageType, Writer};
+use super::nonce::{SeenNonces, decode_nonce};
+use super::payload::sha256;
+
+/// A session with one counterparty. Shared between threads by reference.
+#[derive(Debug)]
+pub struct Session {
+    own_nonce: String,
+    peer_nonce: String,
+    peer: IdentityKey,
+    peer_hex: String,
+    keys: PairKeys,
+    seen: Mutex<SeenNonces>,
+}
+
+/// What a handshake is answered with.
+#[derive(Debug)]
+pub struct InitialResponse {
+    /// The auth message.
+    pub json: String,
+    /// Its signature, DER.
+    pub signature: DerSignature,
+}
+
+impl Session {
+    pub(super) fn new(
+        own_nonce: String,
+        peer_nonce: String,
+        peer: IdentityKey,
+        keys: PairKeys,
+        max_seen_nonces: usize,
+    ) -> Self {
+        Self {
+            own_nonce,
+            peer_nonce,
+            peer,
+            peer_hex: peer.to_hex(),
+            keys,
+            seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
+        }
+    }
+
+    /// Answers an `initialRequest` (BRC-103 §6.1): a new session, and the signed response.
+    ///
+    /// The sender's key is not proven by this: only its first verified message proves it.
+    ///
+    /// # Errors
+    /// [`AuthError`] when a field is missing or malformed, or the key is our own.
+    pub fn respond(
+        identity: &Identity,
+        request: &AuthMessage<'_>,
+        requested_certificates: Option<&str>,
+        max_seen_nonces: usize,
+    ) -> Result<(Self, InitialResponse), AuthError> {
+        if request.kind != MessageType::InitialRequest {
+            return Err(AuthError::Malformed("not an initialRequest"));
+        }
+        let peer_nonce = request.need(request.initial_nonce.as_ref())?;
+        let mut signed = decode_nonce(peer_nonce)?;
+        let peer: IdentityKey = request
+            .identity_key
+            .parse()
+            .map_err(|_| AuthError::IdentityKey)?;
+        if peer == identity.identity_key() {
+            // A reflected request of ours would let anyone prove to be us.
+            return Err(AuthError::Reflected);
+        }
+        let own_nonce = identity.session_nonce(rand::random())?;
+        signed.extend(decode_nonce(&own_nonce)?);
+        let keys = identity.pair(Counterparty::Other(peer))?;
+        let key_id = KeyId::Pair(peer_nonce, &own_nonce);
+        let signature = keys.sign(&Protocol::AUTH_SIGNATURE, key_id, &sha256(&signed))?;
+        let mut json = String::with_capacity(1024);
+        let own_key = identity.identity_key().to_hex();
+        Writer::begin(&mut json, MessageType::InitialResponse, &own_key)
+            .text("initialNonce", &own_nonce)
+            .text("yourNonce", peer_nonce)
+            .requested_certificates(requested_certificates)
+            .signature(&signature);
+        let session = Self::new(
+            own_nonce,
+            peer_nonce.to_owned(),
+            peer,
+            keys,
+            max_seen_nonces,
+        );
+        Ok((session, InitialResponse { json, signature }))
+    }
+
+    /// Takes the answer to a request that named `own_nonce`: the counterparty's key is proven by it.
+    pub(super) fn established(
+        identity: &Identity,
+        own_nonce: &str,
+        response: &AuthMessage<'_>,
+        max_seen_nonces: usize,
+    ) -> Result<Self, AuthError> {
+        let peer_nonce = response.need(response.initial_nonce.as_ref())?;
+        let signature = response.need_bytes(response.signature.as_ref())?;
+        let peer: IdentityKey = response
+            .identity_key
+            .parse()
+            .map_err(|_| AuthError::IdentityKey)?;
+        if peer == identity.identity_key() {
+            return Err(AuthError::Reflected);
+        }
+        let mut signed = decode_nonce(own_nonce)?;
+        signed.extend(decode_nonce(peer_nonce)?);
+        let keys = identity.pair(Counterparty::Other(peer))?;
+        let key_id = KeyId::Pair(own_nonce, peer_nonce);
+        keys.verify(
+            &Protocol::AUTH_SIGNATURE,
+            key_id,
+            &sha256(&signed),
+            signature,
+        )?;
+        Ok(Self::new(
+            own_nonce.to_owned(),
+            peer_nonce.to_owned(),
+            peer,
+            keys,
+            max_seen_nonces,
+        ))
+    }
+
+    /// Our nonce, by which the counterparty names this session.
+    #[must_use]
+    pub fn own_nonce(&self) -> &str {
+        &self.own_nonce
+    }
+
+    /// The counterparty's nonce, by which we name this session.
+    #[must_use]
+    pub fn peer_nonce(&self) -> &str {
+        &self.peer_nonce
+    }
+
+    /// The counterparty.
+    #[must_use]
+    pub const fn peer(&self) -> IdentityKey {
+        self.peer
+    }
+
+    /// Checks that a message claims to come from this session's counterparty and from nobody else.
+    ///
+    /// # Errors
+    /// [`AuthError::IdentityMismatch`].
+    pub fn check_identity(&self, claimed: &str) -> Result<(), AuthError> {
+        let same = claimed == self.peer_hex || claimed.parse() == Ok(self.peer);
+        if same {
+            Ok(())
+        } else {
+            Err(AuthError::IdentityMismatch)
+        }
+    }
+
+    /// Verifies the counterparty's signature over `digest` and uses the message's nonce up.
+    ///
+    /// # Errors
+    /// [`AuthError::Replayed`], [`AuthError::Signature`]: then nothing has changed.
+    pub fn verify(
+        &self,
+        nonce: &str,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), AuthError> {
+        if nonce.is_empty() || nonce.len() > 2 * super::MAX_NONCE_BYTES {
+            return Err(AuthError::Nonce);
+        }
+        if self.seen().contains(nonce) {
+            return Err(AuthError::Replayed);
+        }
+        let key_id = KeyId::Pair(nonce, &self.own_nonce);
+        self.keys
+            .verify(&Protocol::AUTH_SIGNATURE, key_id, digest, signature)?;
+        // Two threads may have come this far with the same nonce: one of them wins.
+        if self.seen().insert(nonce) {
+            Ok(())
+        } else {
+            Err(AuthError::Replayed)
+        }
+    }
+
+    /// Signs `digest` for the counterparty, under a fresh message nonce.
+    ///
+    /// # Errors
+    /// [`AuthError::Key`], once in 2^127.
+    pub fn sign(&self, nonce: &str, digest: &[u8; 32]) -> Result<DerSignature, AuthError> {
+        let key_id = KeyId::Pair(nonce, &self.peer_nonce);
+        Ok(self.keys.sign(&Protocol::AUTH_SIGNATURE, key_id, digest)?)
+    }
+
+    /// Whether so many messages came that the next one would make a nonce be forgotten.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.seen().is_full()
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, SeenNonces> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
