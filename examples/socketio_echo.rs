@@ -1,0 +1,174 @@
+//! A Socket.IO server on this crate's transport and protocol layers: sends every `message` back.
+//!
+//! ```text
+//! cargo run --example socketio_echo -- --port 3000
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::Context;
+use actix_web::{App, HttpServer};
+use clap::Parser;
+use messagebox::engineio::{self, CloseReason, Data, Frame};
+use messagebox::http::{Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::ids::Sid;
+use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
+use messagebox::socketio::{
+    self, AckBody, Body, Event, EventBody, Namespace, Packet, ProtocolError,
+};
+
+/// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with what they came with.
+struct Echo {
+    connection: socketio::Connection,
+}
+
+impl Echo {
+    fn handle(&mut self, handled: Result<(), ProtocolError>, link: &mut Link<'_>) {
+        if let Err(error) = handled {
+            log::debug!("closing: {error}");
+            return link.close(CloseReason::ParseError);
+        }
+        while let Some(packet) = self.connection.poll_transmit() {
+            send(&packet, link);
+        }
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Connect { namespace, payload } => self.welcome(&namespace, payload, link),
+                Event::Event { namespace, body } => answer(namespace, body, link),
+                Event::Ack { .. } | Event::Disconnect { .. } => {}
+            }
+        }
+    }
+
+    fn welcome(&mut self, namespace: &Namespace, payload: Option<String>, link: &mut Link<'_>) {
+        let Some(confirmed) = self.connection.accept(namespace, Sid::random()) else {
+            return;
+        };
+        send(&confirmed, link);
+        let auth = EventBody {
+            ack: None,
+            data: format!(r#"["auth",{}]"#, payload.unwrap_or_else(|| "{}".to_owned())),
+            attachments: Vec::new(),
+        };
+        let packet = Packet {
+            namespace: namespace.clone(),
+            body: Body::Event(auth),
+        };
+        send(&packet, link);
+    }
+}
+
+fn answer(namespace: Namespace, event: EventBody, link: &mut Link<'_>) {
+    // The arguments are what follows the name, which is a string without escapes in both cases.
+    let arguments = |name: &str| event.data.strip_prefix(&format!("[\"{name}\""));
+    let body = if let Some(rest) = arguments("message") {
+        Body::Event(EventBody {
+            ack: None,
+            data: format!("[\"message-back\"{rest}"),
+            attachments: event.attachments.clone(),
+        })
+    } else if let (Some(rest), Some(ack)) = (arguments("message-with-ack"), event.ack) {
+        Body::Ack(AckBody {
+            ack,
+            data: format!("[{}", rest.trim_start_matches(',')),
+            attachments: event.attachments.clone(),
+        })
+    } else {
+        return;
+    };
+    send(&Packet { namespace, body }, link);
+}
+
+fn send(packet: &Packet, link: &mut Link<'_>) {
+    let attachments: Vec<Frame> = packet
+        .attachments()
+        .iter()
+        .cloned()
+        .map(Frame::Binary)
+        .collect();
+    link.send(
+        Frame::message_with(64, |out| packet.encode_into(out)),
+        &attachments,
+    );
+}
+
+impl Application for Echo {
+    fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
+
+    fn received(&mut self, data: Data, link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {
+        let handled = match data {
+            Data::Text(text) => self.connection.handle_text(&text),
+            Data::Binary(bytes) => self.connection.handle_binary(bytes),
+        };
+        self.handle(handled, link);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {
+        let handled = self.connection.handle_timeout(link.now());
+        self.handle(handled, link);
+    }
+
+    fn closed(&mut self, reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {
+        log::debug!("closed: {reason}");
+    }
+}
+
+#[derive(Debug, Parser)]
+struct Flags {
+    /// TCP port.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Milliseconds from a pong to the next ping.
+    #[arg(long, default_value_t = 300)]
+    ping_interval: u64,
+    /// Milliseconds that a pong may take.
+    #[arg(long, default_value_t = 200)]
+    ping_timeout: u64,
+    /// Largest payload or frame in bytes.
+    #[arg(long, default_value_t = 1_000_000)]
+    max_payload: usize,
+    /// Milliseconds that a client may take to join a namespace.
+    #[arg(long, default_value_t = 1_000)]
+    connect_timeout: u64,
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    env_logger::init();
+    let flags = Flags::parse();
+    let engine = engineio::Config {
+        ping_interval: Duration::from_millis(flags.ping_interval),
+        ping_timeout: Duration::from_millis(flags.ping_timeout),
+        max_payload: flags.max_payload,
+        ..engineio::Config::default()
+    };
+    let namespaces = Arc::new(socketio::Config {
+        connect_timeout: Duration::from_millis(flags.connect_timeout),
+        namespaces: vec![Namespace::main(), Namespace::new("/custom")],
+        max_attachment_bytes: flags.max_payload,
+        ..socketio::Config::default()
+    });
+    let tcp = TcpSettings {
+        user_timeout: engine.ping_interval + engine.ping_timeout,
+    };
+    let endpoint = Endpoint {
+        config: Arc::new(engine),
+        table: Arc::new(SocketTable::new(10_000)),
+        open: Arc::new(move |_: &Opening| Echo {
+            connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
+        }),
+    };
+    HttpServer::new(move || App::new().service(engineio_scope("/socket.io", endpoint.clone())))
+        // One thread, so that concurrent requests of one session are handled in the order in which they come.
+        .workers(1)
+        .on_connect(on_connect(tcp))
+        .h1_allow_half_closed(false)
+        .bind(("127.0.0.1", flags.port))?
+        .run()
+        .await
+}

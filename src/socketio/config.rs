@@ -1,0 +1,29 @@
+//! The bounds of a Socket.IO connection, and the namespaces that exist.
+
+use std::time::Duration;
+
+use super::packet::Namespace;
+
+/// Bounds of every connection of one endpoint.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long a client may take to join its first namespace. Default 45 s.
+    pub connect_timeout: Duration,
+    /// Namespaces that may be joined. Default: the main one.
+    pub namespaces: Vec<Namespace>,
+    /// Attachments of one packet. Default 64.
+    pub max_attachments: usize,
+    /// Bytes of all attachments of one packet. Default 10,000,000.
+    pub max_attachment_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(45),
+            namespaces: vec![Namespace::main()],
+            max_attachments: 64,
+            max_attachment_bytes: 10_000_000,
+        }
+    }
+}

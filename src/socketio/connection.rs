@@ -1,0 +1,243 @@
+//! The machine of one client: which namespaces it has joined, and what may come when.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::ids::Sid;
+
+use super::attachments::Partial;
+use super::config::Config;
+use super::decode::decode;
+use super::error::ProtocolError;
+use super::packet::{AckBody, Body, EventBody, Namespace, Packet};
+
+/// What a client did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It wants to join a namespace that exists: [`Connection::accept`] or [`Connection::refuse`] it.
+    Connect {
+        /// Which.
+        namespace: Namespace,
+        /// JSON object that it sent along.
+        payload: Option<String>,
+    },
+    /// It sent an event.
+    Event {
+        /// Where.
+        namespace: Namespace,
+        /// What.
+        body: EventBody,
+    },
+    /// It acknowledged an event of ours.
+    Ack {
+        /// Where.
+        namespace: Namespace,
+        /// What.
+        body: AckBody,
+    },
+    /// It left a namespace; the connection goes on.
+    Disconnect {
+        /// Which.
+        namespace: Namespace,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Membership {
+    Asked,
+    Joined,
+    /// Packets that were under way when it was left are ignored.
+    Left,
+}
+
+/// The server's side of one client.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    namespaces: HashMap<Namespace, Membership>,
+    /// Set until the first namespace is joined.
+    connect_deadline: Option<Instant>,
+    partial: Option<Partial>,
+    events: VecDeque<Event>,
+    transmits: VecDeque<Packet>,
+}
+
+impl Connection {
+    /// A client that has joined nothing yet.
+    #[must_use]
+    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        Self {
+            namespaces: HashMap::new(),
+            connect_deadline: Some(now + config.connect_timeout),
+            partial: None,
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes a text message.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: the connection must be closed.
+    pub fn handle_text(&mut self, text: &str) -> Result<(), ProtocolError> {
+        if self.partial.is_some() {
+            return Err(ProtocolError::AttachmentsMissing);
+        }
+        let (packet, attachments) = decode(text, self.config.max_attachments)?;
+        if attachments > 0 {
+            self.partial = Some(Partial::new(packet, attachments));
+            return Ok(());
+        }
+        self.handle_packet(packet)
+    }
+
+    /// Takes a binary message: an attachment.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: the connection must be closed.
+    pub fn handle_binary(&mut self, bytes: Bytes) -> Result<(), ProtocolError> {
+        let partial = self
+            .partial
+            .take()
+            .ok_or(ProtocolError::UnexpectedAttachment)?;
+        match partial.add(bytes, self.config.max_attachment_bytes)? {
+            Ok(packet) => self.handle_packet(packet),
+            Err(partial) => {
+                self.partial = Some(partial);
+                Ok(())
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Instant> {
+        self.connect_deadline
+    }
+
+    /// Does what is due by `now`.
+    ///
+    /// # Errors
+    /// [`ProtocolError::ConnectTimeout`]: the connection must be closed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        match self.connect_deadline {
+            Some(deadline) if deadline <= now => Err(ProtocolError::ConnectTimeout),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next thing that the client did; drain after every `handle_*` call.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next packet that the machine itself has to send; drain after every `handle_*` call.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Packet> {
+        self.transmits.pop_front()
+    }
+
+    /// Lets a client join: the packet that says so. `None` if it does not ask for it any more.
+    #[must_use]
+    pub fn accept(&mut self, namespace: &Namespace, sid: Sid) -> Option<Packet> {
+        let membership = self.namespaces.get_mut(namespace)?;
+        if *membership != Membership::Asked {
+            return None;
+        }
+        *membership = Membership::Joined;
+        self.connect_deadline = None;
+        Some(Packet {
+            namespace: namespace.clone(),
+            body: Body::Connect(Some(format!(r#"{{"sid":"{sid}"}}"#))),
+        })
+    }
+
+    /// Does not let a client join: the packet that says why.
+    #[must_use]
+    pub fn refuse(&mut self, namespace: &Namespace, message: &str) -> Option<Packet> {
+        if self.namespaces.get(namespace) != Some(&Membership::Asked) {
+            return None;
+        }
+        self.namespaces.remove(namespace);
+        Some(connect_error(namespace.clone(), message))
+    }
+
+    /// Puts a client out of a namespace: the packet that says so.
+    #[must_use]
+    pub fn disconnect(&mut self, namespace: &Namespace) -> Option<Packet> {
+        if !self.is_joined(namespace) {
+            return None;
+        }
+        self.namespaces.insert(namespace.clone(), Membership::Left);
+        Some(Packet {
+            namespace: namespace.clone(),
+            body: Body::Disconnect,
+        })
+    }
+
+    /// Whether the client has joined this namespace.
+    #[must_use]
+    pub fn is_joined(&self, namespace: &Namespace) -> bool {
+        self.namespaces.get(namespace) == Some(&Membership::Joined)
+    }
+
+    fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
+        let Packet { namespace, body } = packet;
+        let body = match body {
+            Body::Connect(payload) => return self.handle_connect(namespace, payload),
+            Body::ConnectError(_) => return Err(ProtocolError::WrongDirection),
+            other => other,
+        };
+        match self.namespaces.get(&namespace) {
+            Some(Membership::Joined) => {}
+            Some(Membership::Left) => return Ok(()),
+            Some(Membership::Asked) | None => return Err(ProtocolError::NotJoined),
+        }
+        self.events.push_back(match body {
+            Body::Event(body) => Event::Event { namespace, body },
+            Body::Ack(body) => Event::Ack { namespace, body },
+            Body::Disconnect | Body::Connect(_) | Body::ConnectError(_) => {
+                self.namespaces.insert(namespace.clone(), Membership::Left);
+                Event::Disconnect { namespace }
+            }
+        });
+        Ok(())
+    }
+
+    /// Joining twice is a mistake that harms nobody, so it is ignored.
+    fn handle_connect(
+        &mut self,
+        namespace: Namespace,
+        payload: Option<String>,
+    ) -> Result<(), ProtocolError> {
+        if !self.config.namespaces.contains(&namespace) {
+            self.transmits
+                .push_back(connect_error(namespace, "Invalid namespace"));
+            return Ok(());
+        }
+        if matches!(
+            self.namespaces.get(&namespace),
+            Some(Membership::Asked | Membership::Joined)
+        ) {
+            return Ok(());
+        }
+        self.namespaces.insert(namespace.clone(), Membership::Asked);
+        self.events.push_back(Event::Connect { namespace, payload });
+        Ok(())
+    }
+}
+
+fn connect_error(namespace: Namespace, message: &str) -> Packet {
+    Packet {
+        namespace,
+        body: Body::ConnectError(serde_json::json!({ "message": message }).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

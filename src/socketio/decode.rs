@@ -1,0 +1,122 @@
+//! Reading a packet's text.
+
+use serde::de::IgnoredAny;
+
+use super::attachments::check_placeholders;
+use super::error::DecodeError;
+use super::packet::{AckBody, Body, EventBody, Namespace, Packet};
+
+/// Event names that the protocol keeps for itself.
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// Reads a packet's text. Gives the number of attachments that must follow before the packet is whole.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode(text: &str, max_attachments: usize) -> Result<(Packet, usize), DecodeError> {
+    let mut chars = text.chars();
+    let kind = chars.next().ok_or(DecodeError::Empty)?;
+    let mut rest = chars.as_str();
+    if !('0'..='6').contains(&kind) {
+        return Err(DecodeError::UnknownType);
+    }
+    let mut attachments = 0;
+    if matches!(kind, '5' | '6') {
+        let (count, after) = rest.split_once('-').ok_or(DecodeError::AttachmentCount)?;
+        attachments = number(count).ok_or(DecodeError::AttachmentCount)?;
+        rest = after;
+    }
+    if attachments > max_attachments {
+        return Err(DecodeError::TooManyAttachments);
+    }
+    let namespace = if rest.starts_with('/') {
+        // The comma may be missing where nothing follows.
+        let (name, after) = rest.split_once(',').unwrap_or((rest, ""));
+        rest = after;
+        Namespace::new(name)
+    } else {
+        Namespace::main()
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (id, data) = rest.split_at_checked(digits).unwrap_or((rest, ""));
+    let ack: Option<u64> = match id {
+        "" => None,
+        digits => Some(number(digits).ok_or(DecodeError::AckId)?),
+    };
+    let body = match kind {
+        '0' => Body::Connect(connect_payload(data)?),
+        '1' if data.is_empty() => Body::Disconnect,
+        '2' | '5' => Body::Event(event(ack, data, attachments)?),
+        '3' | '6' => {
+            check_array(data)?;
+            check_placeholders(data, attachments)?;
+            Body::Ack(AckBody {
+                ack: ack.ok_or(DecodeError::AckId)?,
+                data: data.to_owned(),
+                attachments: Vec::new(),
+            })
+        }
+        '4' => {
+            serde_json::from_str::<IgnoredAny>(data).map_err(|_| DecodeError::Data)?;
+            Body::ConnectError(data.to_owned())
+        }
+        _ => return Err(DecodeError::Data),
+    };
+    Ok((Packet { namespace, body }, attachments))
+}
+
+/// Decimal digits only: no sign, no space.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+fn connect_payload(data: &str) -> Result<Option<String>, DecodeError> {
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let is_object = data.starts_with('{') && serde_json::from_str::<IgnoredAny>(data).is_ok();
+    if is_object {
+        Ok(Some(data.to_owned()))
+    } else {
+        Err(DecodeError::Data)
+    }
+}
+
+fn check_array(data: &str) -> Result<(), DecodeError> {
+    serde_json::from_str::<Vec<IgnoredAny>>(data)
+        .map(drop)
+        .map_err(|_| DecodeError::Data)
+}
+
+fn event(ack: Option<u64>, data: &str, attachments: usize) -> Result<EventBody, DecodeError> {
+    let body = EventBody {
+        ack,
+        data: data.to_owned(),
+        attachments: Vec::new(),
+    };
+    // Reading the name checks the whole array.
+    let (name, _) = body.name_and_first_argument();
+    let begins_well = data.strip_prefix('[').is_some_and(|rest| {
+        rest.trim_start()
+            .starts_with(|first: char| first == '"' || first.is_ascii_digit())
+    });
+    if !begins_well || (name.is_empty() && serde_json::from_str::<Vec<IgnoredAny>>(data).is_err()) {
+        return Err(DecodeError::Data);
+    }
+    if RESERVED.contains(&name.as_str()) {
+        return Err(DecodeError::ReservedName);
+    }
+    check_placeholders(data, attachments)?;
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests;
