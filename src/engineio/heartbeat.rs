@@ -54,7 +54,15 @@ impl Heartbeat {
             return Some(Beat::TimedOut);
         }
         self.awaiting_pong = true;
-        self.deadline = now + self.timeout;
+        // A timer that fires a little late must not give the client longer than was announced; after a stall
+        // the client gets the whole time.
+        let late = now.saturating_duration_since(self.deadline);
+        let sent = if late <= self.timeout / 8 {
+            self.deadline
+        } else {
+            now
+        };
+        self.deadline = sent + self.timeout;
         Some(Beat::Ping)
     }
 }
@@ -89,6 +97,15 @@ mod tests {
         assert_eq!(heartbeat.handle_timeout(start + INTERVAL), Some(Beat::Ping));
         let end = start + INTERVAL + TIMEOUT;
         assert_eq!(heartbeat.handle_timeout(end), Some(Beat::TimedOut));
+    }
+
+    #[test]
+    fn a_late_timer_does_not_prolong_the_timeout() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        let late = start + INTERVAL + Duration::from_millis(5);
+        assert_eq!(heartbeat.handle_timeout(late), Some(Beat::Ping));
+        assert_eq!(heartbeat.deadline(), start + INTERVAL + TIMEOUT);
     }
 
     #[test]

@@ -226,11 +226,15 @@ impl<A: Application> Actor for Socket<A> {
     }
 }
 
+// A request that comes after a deadline must not find the session alive because the timer is a moment late,
+// so the handlers of requests look at the clock first.
+
 impl<A: Application> Handler<Poll> for Socket<A> {
     type Result = ();
 
     fn handle(&mut self, poll: Poll, ctx: &mut Self::Context) {
         let Poll { id, reply } = poll;
+        self.connection.handle_timeout(Instant::now());
         match self.connection.handle_poll() {
             Ok(()) => self.parked = Some(ParkedPoll { id, reply }),
             // A client that is gone does not need the refusal.
@@ -260,10 +264,12 @@ impl<A: Application> Handler<Ingest> for Socket<A> {
     type Result = Result<(), SessionClosed>;
 
     fn handle(&mut self, Ingest(packets): Ingest, ctx: &mut Self::Context) -> Self::Result {
+        let now = Instant::now();
+        self.connection.handle_timeout(now);
         if self.connection.is_closed() || self.connection.transport() != TransportKind::Polling {
+            self.pump(ctx);
             return Err(SessionClosed);
         }
-        let now = Instant::now();
         for packet in packets {
             self.connection.handle_packet(packet, now);
         }
