@@ -1,0 +1,5 @@
+DROP TABLE "device_registrations";
+DROP TABLE "server_fees";
+DROP TABLE "message_permissions";
+DROP TABLE "messages";
+DROP TABLE "messageBox";

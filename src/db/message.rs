@@ -1,0 +1,92 @@
+//! Messages on their way into the store and out of it.
+
+use actix::Message;
+
+use crate::ids::IdentityKey;
+
+/// What a message says, as its sender sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageBody {
+    /// A string.
+    Text(String),
+    /// The JSON text of an object or array, not re-serialized.
+    Json(String),
+}
+
+impl MessageBody {
+    /// As it is stored and listed: `{"message":...}`.
+    #[must_use]
+    pub fn wrapped(&self) -> String {
+        let json = match self {
+            // A string always serializes.
+            Self::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+            Self::Json(json) => json.clone(),
+        };
+        format!(r#"{{"message":{json}}}"#)
+    }
+
+    /// As it is delivered live: the string itself, or an object's JSON text.
+    #[must_use]
+    pub fn live(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Json(json) => json,
+        }
+    }
+}
+
+/// A message to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Whose box it goes to.
+    pub recipient: IdentityKey,
+    /// Who proved to have sent it.
+    pub sender: IdentityKey,
+    /// The box's name.
+    pub message_box: String,
+    /// The sender's id for it, unique for the recipient.
+    pub message_id: String,
+    /// What it says.
+    pub body: MessageBody,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// It is stored, durably.
+    Stored,
+    /// The same sender had stored it already; nothing was changed.
+    Duplicate,
+    /// Another sender has used this id for this recipient; nothing was changed.
+    TakenByAnotherSender,
+}
+
+/// A message as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The sender's id for it.
+    pub message_id: String,
+    /// Who sent it, 66 hexadecimal characters.
+    pub sender: String,
+    /// `{"message":...}`.
+    pub body: String,
+    /// ISO 8601.
+    pub created_at: String,
+    /// ISO 8601.
+    pub updated_at: String,
+}
+
+/// A message that has just been made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The message.
+    pub message: NewMessage,
+    /// ISO 8601; the same for creation and update.
+    pub created_at: String,
+}
+
+/// Notice: these messages are durable, in the order in which they were stored. Sent once for each commit,
+/// after its replies.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct MessagesStored(pub Vec<Committed>);

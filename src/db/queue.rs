@@ -1,0 +1,101 @@
+//! The writes that wait: bounded, in order, and drained into groups.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::ids::IdentityKey;
+
+use super::error::DbError;
+use super::message::{NewMessage, StoreOutcome};
+
+pub(super) type StoreReply = Box<dyn FnOnce(Result<StoreOutcome, DbError>) + Send>;
+pub(super) type CountReply = Box<dyn FnOnce(Result<usize, DbError>) + Send>;
+
+/// Something to write, and whom to tell.
+pub(super) enum Write {
+    Store(NewMessage, StoreReply),
+    Acknowledge(IdentityKey, Vec<String>, CountReply),
+    /// Makes the writer panic.
+    #[cfg(test)]
+    Panic(CountReply),
+}
+
+impl Write {
+    /// Answers with a failure.
+    pub(super) fn fail(self, error: DbError) {
+        match self {
+            Self::Store(_, reply) => reply(Err(error)),
+            Self::Acknowledge(_, _, reply) => reply(Err(error)),
+            #[cfg(test)]
+            Self::Panic(reply) => reply(Err(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Store(..) => "Store",
+            Self::Acknowledge(..) => "Acknowledge",
+            #[cfg(test)]
+            Self::Panic(..) => "Panic",
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    writes: VecDeque<Write>,
+    closed: bool,
+}
+
+/// The writes that wait for the writer.
+#[derive(Debug)]
+pub(super) struct WriteQueue {
+    waiting: Mutex<Waiting>,
+    max: usize,
+}
+
+impl WriteQueue {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting::default()),
+            max,
+        }
+    }
+
+    /// Adds a write, or gives it back with the reason why it may not wait.
+    pub(super) fn push(&self, write: Write) -> Result<(), (Write, DbError)> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err((write, DbError::Closed));
+        }
+        if waiting.writes.len() >= self.max {
+            return Err((write, DbError::Overloaded));
+        }
+        waiting.writes.push_back(write);
+        Ok(())
+    }
+
+    /// Takes what waits, up to `max`.
+    pub(super) fn take(&self, max: usize) -> Vec<Write> {
+        let mut waiting = self.lock();
+        let count = waiting.writes.len().min(max);
+        waiting.writes.drain(..count).collect()
+    }
+
+    /// Writes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().writes.len()
+    }
+
+    /// Takes no more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
