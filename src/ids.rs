@@ -105,6 +105,14 @@ impl RoomId {
         &self.0
     }
 
+    /// The first 66 characters if they could be an identity key and a `-` follows. Cheap: no curve arithmetic.
+    #[must_use]
+    pub fn owner_hex(&self) -> Option<&str> {
+        let (key, rest) = self.0.split_at_checked(IDENTITY_KEY_HEX_LEN)?;
+        let is_key = rest.starts_with('-') && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_key.then_some(key)
+    }
+
     /// Owner and box, split at character 66 (a box name may contain `-`); `None` when the id does not
     /// follow the convention or the key is not on the curve.
     #[must_use]

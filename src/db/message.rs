@@ -2,7 +2,7 @@
 
 use actix::Message;
 
-use crate::ids::IdentityKey;
+use crate::ids::{IdentityKey, RoomId};
 
 /// What a message says, as its sender sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,17 @@ pub struct NewMessage {
     pub message_id: String,
     /// What it says.
     pub body: MessageBody,
+    /// Where it is delivered live if not in the room of recipient and box; not stored.
+    pub room: Option<RoomId>,
+}
+
+impl NewMessage {
+    /// The room in which it is delivered live.
+    #[must_use]
+    pub fn live_room(&self) -> RoomId {
+        let own = || RoomId::of(&self.recipient, &self.message_box);
+        self.room.clone().unwrap_or_else(own)
+    }
 }
 
 /// What became of a message.

@@ -1,1 +1,16 @@
 //! Application events of the AuthSocket channel: names, payloads and refusals.
+//!
+//! A client event is the payload of a verified general message, `{"eventName":...,"data":...}`; a server event
+//! is encoded to such a payload and signed. Source: AuthSocket AsyncAPI 1.0.0.
+
+mod client_event;
+mod names;
+mod plain;
+mod refusal;
+mod server_event;
+
+pub use client_event::{ClientEvent, SendMessage, SendRefused};
+pub use names::*;
+pub use plain::{PlainRefusal, refuse_plain};
+pub use refusal::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};
+pub use server_event::{LiveMessage, ServerEvent};

@@ -47,6 +47,7 @@ fn message(recipient: IdentityKey, sender: IdentityKey, id: &str) -> NewMessage 
         message_box: "inbox".to_owned(),
         message_id: id.to_owned(),
         body: MessageBody::Text(format!("body of {id}")),
+        room: None,
     }
 }
 

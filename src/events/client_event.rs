@@ -1,0 +1,335 @@
+//! What a client asks for: parsing and checks, in the documented order.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::ids::RoomId;
+
+use super::names;
+use super::refusal::{MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};
+
+/// An event of a client, as far as its own content can be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// `authenticated`: the identity key that it names.
+    Authenticated(Result<String, Refusal>),
+    /// `joinRoom`.
+    JoinRoom(Result<RoomId, Refusal>),
+    /// `leaveRoom`.
+    LeaveRoom(Result<RoomId, Refusal>),
+    /// `sendMessage`.
+    SendMessage(Result<SendMessage, SendRefused>),
+    /// Anything else: ignored.
+    Unknown(String),
+    /// The payload is not `{"eventName":...,"data":...}`: ignored.
+    Undecodable,
+}
+
+/// A message to store and deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    /// The room as it was written.
+    pub room: RoomId,
+    /// The sender's id for the message.
+    pub message_id: String,
+    /// The recipient, if it was named.
+    pub recipient: Option<String>,
+    /// A string with something in it.
+    pub body: String,
+}
+
+/// A `sendMessage` that is refused, with what is known of it, so that the sender can be told where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendRefused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The room, if it was given.
+    pub room: Option<RoomId>,
+    /// The message id, if it was given.
+    pub message_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "eventName", borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl ClientEvent {
+    /// Reads the payload of a general message.
+    #[must_use]
+    pub fn parse(payload: &[u8]) -> Self {
+        let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(payload) else {
+            return Self::Undecodable;
+        };
+        let data = || match envelope.data {
+            Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Value::Null),
+            None => Value::Null,
+        };
+        match &*envelope.name {
+            names::AUTHENTICATED => Self::Authenticated(identity_key(data())),
+            names::JOIN_ROOM => Self::JoinRoom(room_id(data())),
+            names::LEAVE_ROOM => Self::LeaveRoom(room_id(data())),
+            names::SEND_MESSAGE => Self::SendMessage(send_message(data())),
+            other => Self::Unknown(other.chars().take(64).collect()),
+        }
+    }
+}
+
+fn identity_key(data: Value) -> Result<String, Refusal> {
+    match data {
+        Value::Object(mut fields) => match fields.remove("identityKey") {
+            Some(Value::String(key)) if !key.trim().is_empty() => Ok(key),
+            Some(Value::Null) | None => Err(Refusal::MissingIdentityKey),
+            Some(_) => Err(Refusal::IdentityKeyFormat),
+        },
+        _ => Err(Refusal::MissingIdentityKey),
+    }
+}
+
+fn room_id(data: Value) -> Result<RoomId, Refusal> {
+    match data {
+        Value::String(room)
+            if !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS =>
+        {
+            Ok(RoomId::new(room))
+        }
+        _ => Err(Refusal::RoomId),
+    }
+}
+
+fn send_message(data: Value) -> Result<SendMessage, SendRefused> {
+    let refused = |refusal, room: Option<&RoomId>, message_id: Option<&str>| SendRefused {
+        refusal,
+        room: room.cloned(),
+        message_id: message_id.map(str::to_owned),
+    };
+    let Value::Object(mut data) = data else {
+        return Err(refused(Refusal::DataObject, None, None));
+    };
+    let room = room_id(data.remove("roomId").unwrap_or_default());
+    let room = room.map_err(|refusal| refused(refusal, None, None))?;
+    let Some(Value::Object(mut message)) = data.remove("message") else {
+        return Err(refused(Refusal::MessageObject, Some(&room), None));
+    };
+    let message_id = match message.remove("messageId") {
+        Some(Value::String(id)) if is_message_id(&id) => Some(id),
+        _ => None,
+    };
+    let body = match message.remove("body") {
+        Some(Value::String(body)) if !body.trim().is_empty() => body,
+        _ => {
+            return Err(refused(
+                Refusal::MessageBody,
+                Some(&room),
+                message_id.as_deref(),
+            ));
+        }
+    };
+    let Some(message_id) = message_id else {
+        return Err(refused(Refusal::MessageId, Some(&room), None));
+    };
+    let recipient = match message.remove("recipient") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(key)) => Some(key),
+        Some(_) => return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id))),
+    };
+    Ok(SendMessage {
+        room,
+        message_id,
+        recipient,
+        body,
+    })
+}
+
+fn is_message_id(id: &str) -> bool {
+    !id.trim().is_empty() && id.chars().count() <= MAX_MESSAGE_ID_CHARS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(name: &str, data: &Value) -> ClientEvent {
+        let payload = json!({"eventName": name, "data": data}).to_string();
+        ClientEvent::parse(payload.as_bytes())
+    }
+
+    #[test]
+    fn authenticated_names_a_key_or_is_refused() {
+        let cases = [
+            (json!({"identityKey": "02ab"}), Ok("02ab".to_owned())),
+            (json!({}), Err(Refusal::MissingIdentityKey)),
+            (
+                json!({"identityKey": null}),
+                Err(Refusal::MissingIdentityKey),
+            ),
+            (json!(null), Err(Refusal::MissingIdentityKey)),
+            (json!("02ab"), Err(Refusal::MissingIdentityKey)),
+            (json!({"identityKey": 7}), Err(Refusal::IdentityKeyFormat)),
+            (json!({"identityKey": " "}), Err(Refusal::IdentityKeyFormat)),
+        ];
+        for (data, expected) in cases {
+            assert_eq!(
+                parse("authenticated", &data),
+                ClientEvent::Authenticated(expected),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn rooms_are_strings_of_a_sensible_length() {
+        let room = RoomId::new("lobby");
+        assert_eq!(
+            parse("joinRoom", &json!("lobby")),
+            ClientEvent::JoinRoom(Ok(room.clone()))
+        );
+        assert_eq!(
+            parse("leaveRoom", &json!("lobby")),
+            ClientEvent::LeaveRoom(Ok(room))
+        );
+        for data in [
+            json!(null),
+            json!(""),
+            json!(" "),
+            json!(7),
+            json!({}),
+            json!("x".repeat(323)),
+        ] {
+            assert_eq!(
+                parse("joinRoom", &data),
+                ClientEvent::JoinRoom(Err(Refusal::RoomId)),
+                "{data}"
+            );
+            assert_eq!(
+                parse("leaveRoom", &data),
+                ClientEvent::LeaveRoom(Err(Refusal::RoomId)),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_is_checked_in_the_documented_order() {
+        use Refusal as R;
+        let long = "x".repeat(256);
+        let cases = [
+            (json!(null), R::DataObject, false, false),
+            (json!("text"), R::DataObject, false, false),
+            (json!([]), R::DataObject, false, false),
+            (json!({}), R::RoomId, false, false),
+            (json!({"roomId": 7, "message": {}}), R::RoomId, false, false),
+            (json!({"roomId": "r"}), R::MessageObject, true, false),
+            (
+                json!({"roomId": "r", "message": "text"}),
+                R::MessageObject,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {}}),
+                R::MessageBody,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {"messageId": "1", "body": " "}}),
+                R::MessageBody,
+                true,
+                true,
+            ),
+            (
+                json!({"roomId": "r", "message": {"messageId": "1", "body": {}}}),
+                R::MessageBody,
+                true,
+                true,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b"}}),
+                R::MessageId,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": 1}}),
+                R::MessageId,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": " "}}),
+                R::MessageId,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": long}}),
+                R::MessageId,
+                true,
+                false,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": "1", "recipient": 7}}),
+                R::Recipient,
+                true,
+                true,
+            ),
+        ];
+        for (data, refusal, names_room, names_id) in cases {
+            let expected = SendRefused {
+                refusal,
+                room: names_room.then(|| RoomId::new("r")),
+                message_id: names_id.then(|| "1".to_owned()),
+            };
+            assert_eq!(
+                parse("sendMessage", &data),
+                ClientEvent::SendMessage(Err(expected)),
+                "{data}"
+            );
+        }
+        let data = json!({"roomId": "r", "message": {"body": "b", "messageId": "1", "more": []}});
+        let expected = SendMessage {
+            room: RoomId::new("r"),
+            message_id: "1".to_owned(),
+            recipient: None,
+            body: "b".to_owned(),
+        };
+        assert_eq!(
+            parse("sendMessage", &data),
+            ClientEvent::SendMessage(Ok(expected))
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_apart_from_what_cannot_be_read() {
+        assert_eq!(
+            parse("hello", &json!(1)),
+            ClientEvent::Unknown("hello".to_owned())
+        );
+        let payloads: [&[u8]; 6] = [
+            b"",
+            b"{}",
+            b"[]",
+            b"{\"eventName\":7}",
+            b"\xff\xfe",
+            b"{\"eventName\":\"x\"",
+        ];
+        for payload in payloads {
+            assert_eq!(ClientEvent::parse(payload), ClientEvent::Undecodable);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_payload_makes_parsing_panic(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = ClientEvent::parse(&payload);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Plain Socket.IO events, which a published example sends: they prove nothing, and whoever sends them is told.
+
+use super::names;
+
+const REASON: &str = "This event is not signed. MessageBox sockets speak BRC-103: connect with @bsv/authsocket-client";
+
+/// A plain event to answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainRefusal {
+    /// The event's name.
+    pub event: &'static str,
+    /// Its `reason`.
+    pub reason: &'static str,
+}
+
+/// The answer to an unsigned event of this name, if it is one of the application's.
+#[must_use]
+pub fn refuse_plain(event: &str) -> Option<PlainRefusal> {
+    let event = match event {
+        names::AUTHENTICATED => names::AUTHENTICATION_FAILED,
+        names::JOIN_ROOM => names::JOIN_FAILED,
+        names::LEAVE_ROOM => names::LEAVE_FAILED,
+        names::SEND_MESSAGE => names::PAYMENT_FAILED,
+        _ => return None,
+    };
+    Some(PlainRefusal {
+        event,
+        reason: REASON,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_plain_event_has_its_refusal() {
+        let cases = [
+            ("authenticated", Some("authenticationFailed")),
+            ("joinRoom", Some("joinFailed")),
+            ("leaveRoom", Some("leaveFailed")),
+            ("sendMessage", Some("paymentFailed")),
+            ("authMessage", None),
+            ("anything", None),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(
+                refuse_plain(event).map(|refusal| refusal.event),
+                expected,
+                "{event}"
+            );
+        }
+        assert!(REASON.contains("BRC-103") && REASON.contains("@bsv/authsocket-client"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Why an event is refused, in the words of the servers in use where they have some.
+
+use thiserror::Error;
+
+/// Longest message id, in characters.
+pub const MAX_MESSAGE_ID_CHARS: usize = 255;
+/// Longest name of a message box, in characters.
+pub const MAX_MESSAGE_BOX_CHARS: usize = 255;
+/// Longest room id: a key, a dash and a box.
+pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + MAX_MESSAGE_BOX_CHARS;
+
+/// A reason; its `Display` is the `reason` on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// `authenticated` without a key.
+    #[error("Missing identity key")]
+    MissingIdentityKey,
+    /// `authenticated` with something that is no key.
+    #[error("Invalid identity key format")]
+    IdentityKeyFormat,
+    /// `authenticated` with a key that is not the one that signed.
+    #[error("The identity key is not the one that signed this event")]
+    IdentityMismatch,
+    /// No room id, or one that is malformed or too long.
+    #[error("Invalid room ID")]
+    RoomId,
+    /// A room of somebody else.
+    #[error("The room belongs to another identity")]
+    ForeignRoom,
+    /// The socket is in as many rooms as it may be in.
+    #[error("Too many rooms")]
+    TooManyRooms,
+    /// `sendMessage` without an object.
+    #[error("Invalid data object")]
+    DataObject,
+    /// `sendMessage` without a message.
+    #[error("Invalid message object")]
+    MessageObject,
+    /// A body that is not a string with something in it.
+    #[error("Invalid message body")]
+    MessageBody,
+    /// A message id that is not a string, blank, or too long.
+    #[error("Invalid message ID")]
+    MessageId,
+    /// A recipient that is no key, or not the room's owner.
+    #[error("The recipient is not the owner of the room")]
+    Recipient,
+    /// Another sender has used this id for this recipient.
+    #[error("Duplicate message.")]
+    DuplicateMessage,
+    /// The message could not be stored.
+    #[error("Failed to store message")]
+    NotStored,
+    /// The server has too much to do; trying again later may help.
+    #[error("The server is overloaded, try again later")]
+    Overloaded,
+}

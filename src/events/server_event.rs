@@ -1,0 +1,215 @@
+//! What the server tells a client, encoded as the payload of a general message.
+
+use serde::Serialize;
+
+use crate::ids::RoomId;
+
+use super::names;
+use super::refusal::Refusal;
+
+/// A message as it is delivered live. Fields in the order of the documents, then what other clients expect.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LiveMessage<'a> {
+    /// Who signed it, 66 hexadecimal characters.
+    pub sender: &'a str,
+    /// The sender's id for it.
+    #[serde(rename = "messageId")]
+    pub message_id: &'a str,
+    /// The body as it was sent.
+    pub body: &'a str,
+    /// Whose box it is in.
+    pub recipient: &'a str,
+    /// Which box.
+    #[serde(rename = "messageBox")]
+    pub message_box: &'a str,
+    /// ISO 8601.
+    pub created_at: &'a str,
+    /// ISO 8601.
+    pub updated_at: &'a str,
+    /// ISO 8601.
+    #[serde(rename = "createdAt")]
+    pub created_at_camel: &'a str,
+    /// ISO 8601.
+    #[serde(rename = "updatedAt")]
+    pub updated_at_camel: &'a str,
+}
+
+/// An event of the server.
+#[derive(Debug, Clone, Copy)]
+pub enum ServerEvent<'a> {
+    /// `authenticationSuccess`.
+    AuthenticationSuccess,
+    /// `authenticationFailed`.
+    AuthenticationFailed(Refusal),
+    /// `joinedRoom`.
+    JoinedRoom(&'a RoomId),
+    /// `joinFailed`.
+    JoinFailed(Refusal),
+    /// `leftRoom`.
+    LeftRoom(&'a RoomId),
+    /// `leaveFailed`.
+    LeaveFailed(Refusal),
+    /// `sendMessageAck-<room>`: stored.
+    Acked(&'a RoomId, &'a str),
+    /// `sendMessageAck-<room>`: not stored, so that the client need not wait for its time-out.
+    NotAcked(&'a RoomId, Option<&'a str>, Refusal),
+    /// `sendMessage-<room>`.
+    Message(&'a RoomId, LiveMessage<'a>),
+    /// `messageFailed`.
+    MessageFailed(Refusal),
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    #[serde(rename = "eventName")]
+    name: &'a str,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Room<'a> {
+    #[serde(rename = "roomId")]
+    room: &'a str,
+}
+
+#[derive(Serialize)]
+struct Ack<'a> {
+    status: &'a str,
+    #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    status: &'a str,
+}
+
+impl ServerEvent<'_> {
+    /// The payload: `{"eventName":...,"data":...}`.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let reason = |refusal: Refusal| Reason {
+            reason: refusal.to_string(),
+        };
+        match self {
+            Self::AuthenticationSuccess => {
+                envelope(names::AUTHENTICATION_SUCCESS, Status { status: "success" })
+            }
+            Self::AuthenticationFailed(refusal) => {
+                envelope(names::AUTHENTICATION_FAILED, reason(*refusal))
+            }
+            Self::JoinedRoom(room) => envelope(
+                names::JOINED_ROOM,
+                Room {
+                    room: room.as_str(),
+                },
+            ),
+            Self::JoinFailed(refusal) => envelope(names::JOIN_FAILED, reason(*refusal)),
+            Self::LeftRoom(room) => envelope(
+                names::LEFT_ROOM,
+                Room {
+                    room: room.as_str(),
+                },
+            ),
+            Self::LeaveFailed(refusal) => envelope(names::LEAVE_FAILED, reason(*refusal)),
+            Self::Acked(room, message_id) => {
+                let ack = Ack {
+                    status: "success",
+                    message_id: Some(message_id),
+                    reason: None,
+                };
+                envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
+            }
+            Self::NotAcked(room, message_id, refusal) => {
+                let ack = Ack {
+                    status: "error",
+                    message_id: *message_id,
+                    reason: Some(refusal.to_string()),
+                };
+                envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
+            }
+            Self::Message(room, message) => {
+                envelope(&format!("{}-{room}", names::SEND_MESSAGE), message)
+            }
+            Self::MessageFailed(refusal) => envelope(names::MESSAGE_FAILED, reason(*refusal)),
+        }
+    }
+}
+
+fn envelope(name: &str, data: impl Serialize) -> Vec<u8> {
+    // Strings always serialize.
+    serde_json::to_vec(&Envelope { name, data }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_written_as_documented() {
+        let room = RoomId::new("r-box");
+        let message = LiveMessage {
+            sender: "02s",
+            message_id: "1",
+            body: "{\"a\":1}",
+            recipient: "02r",
+            message_box: "box",
+            created_at: "t",
+            updated_at: "t",
+            created_at_camel: "t",
+            updated_at_camel: "t",
+        };
+        let cases = [
+            (
+                ServerEvent::AuthenticationSuccess,
+                r#"{"eventName":"authenticationSuccess","data":{"status":"success"}}"#,
+            ),
+            (
+                ServerEvent::AuthenticationFailed(Refusal::MissingIdentityKey),
+                r#"{"eventName":"authenticationFailed","data":{"reason":"Missing identity key"}}"#,
+            ),
+            (
+                ServerEvent::JoinedRoom(&room),
+                r#"{"eventName":"joinedRoom","data":{"roomId":"r-box"}}"#,
+            ),
+            (
+                ServerEvent::JoinFailed(Refusal::RoomId),
+                r#"{"eventName":"joinFailed","data":{"reason":"Invalid room ID"}}"#,
+            ),
+            (
+                ServerEvent::LeftRoom(&room),
+                r#"{"eventName":"leftRoom","data":{"roomId":"r-box"}}"#,
+            ),
+            (
+                ServerEvent::LeaveFailed(Refusal::RoomId),
+                r#"{"eventName":"leaveFailed","data":{"reason":"Invalid room ID"}}"#,
+            ),
+            (
+                ServerEvent::Acked(&room, "1"),
+                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1"}}"#,
+            ),
+            (
+                ServerEvent::NotAcked(&room, None, Refusal::MessageId),
+                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"error","reason":"Invalid message ID"}}"#,
+            ),
+            (
+                ServerEvent::MessageFailed(Refusal::NotStored),
+                r#"{"eventName":"messageFailed","data":{"reason":"Failed to store message"}}"#,
+            ),
+            (
+                ServerEvent::Message(&room, message),
+                r#"{"eventName":"sendMessage-r-box","data":{"sender":"02s","messageId":"1","body":"{\"a\":1}","recipient":"02r","messageBox":"box","created_at":"t","updated_at":"t","createdAt":"t","updatedAt":"t"}}"#,
+            ),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(String::from_utf8(event.encode()).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Who may be a member of which room.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{IdentityKey, RoomId};
+
+/// The rule of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoomAccess {
+    /// Only the identity in the room id.
+    #[default]
+    Owner,
+    /// Any authenticated identity, any room id.
+    Open,
+}
+
+impl RoomAccess {
+    /// Whether `identity` may join `room`.
+    #[must_use]
+    pub fn admits(self, identity: &IdentityKey, room: &RoomId) -> bool {
+        match self {
+            Self::Owner => room.parts().is_some_and(|(owner, _)| owner == *identity),
+            Self::Open => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_belong_to_their_owner_unless_they_are_open() {
+        let own: IdentityKey = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4"
+            .parse()
+            .unwrap();
+        let other: IdentityKey =
+            "03774ae7f858a9411e5ef4246b70c65aac5649980be5c17891bbec17895da008cb"
+                .parse()
+                .unwrap();
+        let cases = [
+            (RoomId::of(&own, "inbox"), true),
+            (RoomId::of(&own, "a-b"), true),
+            (RoomId::of(&other, "inbox"), false),
+            (RoomId::new("lobby"), false),
+            (RoomId::new(format!("{own}x")), false),
+        ];
+        for (room, owned) in cases {
+            assert_eq!(RoomAccess::Owner.admits(&own, &room), owned, "{room}");
+            assert!(RoomAccess::Open.admits(&own, &room), "{room}");
+        }
+    }
+}

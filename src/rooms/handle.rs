@@ -1,0 +1,91 @@
+//! The way to the registry for everybody else.
+
+use actix::prelude::*;
+
+use super::access::RoomAccess;
+use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
+use super::registry::RoomRegistry;
+
+/// Rules and bounds of rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// Whether an authenticated socket is a member of every room of its own identity.
+    pub auto_join: bool,
+    /// Who may join which room.
+    pub access: RoomAccess,
+    /// Rooms that one socket may join by asking.
+    pub max_rooms_per_socket: usize,
+    /// Events that may be under way to one socket.
+    pub max_pending_deliveries: usize,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self {
+            auto_join: true,
+            access: RoomAccess::Owner,
+            max_rooms_per_socket: 1_000,
+            max_pending_deliveries: 10_000,
+        }
+    }
+}
+
+/// A handle on the rooms; cheap to clone. Commands keep their order.
+#[derive(Debug, Clone)]
+pub struct RoomsHandle {
+    registry: Addr<RoomRegistry>,
+    settings: RoomSettings,
+}
+
+impl RoomsHandle {
+    /// Starts the registry on an arbiter of its own, where a large fan-out holds no socket up.
+    #[must_use]
+    pub fn start(settings: RoomSettings) -> Self {
+        let arbiter = Arbiter::new();
+        let registry =
+            RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| RoomRegistry::new(settings));
+        Self { registry, settings }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub const fn settings(&self) -> &RoomSettings {
+        &self.settings
+    }
+
+    /// The registry, for the notices of others.
+    #[must_use]
+    pub const fn registry(&self) -> &Addr<RoomRegistry> {
+        &self.registry
+    }
+
+    /// Takes a member in.
+    pub fn admit(&self, command: Admit) {
+        self.registry.do_send(command);
+    }
+
+    /// Makes a member join a room.
+    pub fn join(&self, command: Join) {
+        self.registry.do_send(command);
+    }
+
+    /// Makes a member leave a room.
+    pub fn leave(&self, command: Leave) {
+        self.registry.do_send(command);
+    }
+
+    /// Forgets a member.
+    pub fn gone(&self, command: Gone) {
+        self.registry.do_send(command);
+    }
+
+    /// Delivers an event to a room.
+    pub fn publish(&self, command: Publish) {
+        self.registry.do_send(command);
+    }
+
+    /// Counts; `None` when the registry does not answer.
+    pub async fn status(&self) -> Option<RoomsStatus> {
+        self.registry.send(GetStatus).await.ok()
+    }
+}

@@ -1,0 +1,277 @@
+//! Who is a member of which room. Pure; one removal leaves nothing behind.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::ids::{IdentityKey, RoomId, Sid};
+
+#[derive(Debug)]
+struct Member {
+    identity_hex: Box<str>,
+    /// Whether it belongs to every room of its own identity.
+    automatic: bool,
+    joined: HashSet<RoomId>,
+    /// Rooms of its own that it does not want.
+    left: HashSet<RoomId>,
+}
+
+/// The members of all rooms.
+#[derive(Debug)]
+pub struct Membership {
+    members: HashMap<Sid, Member>,
+    rooms: HashMap<RoomId, HashSet<Sid>>,
+    /// Automatic members by their identity, in hexadecimal.
+    by_identity: HashMap<Box<str>, HashSet<Sid>>,
+    max_rooms_per_member: usize,
+}
+
+impl Membership {
+    /// Nobody yet. A member may join, and leave, at most so many rooms.
+    #[must_use]
+    pub fn new(max_rooms_per_member: usize) -> Self {
+        Self {
+            members: HashMap::new(),
+            rooms: HashMap::new(),
+            by_identity: HashMap::new(),
+            max_rooms_per_member,
+        }
+    }
+
+    /// Takes a member in. Being taken in again changes nothing.
+    pub fn admit(&mut self, sid: Sid, identity: &IdentityKey, automatic: bool) {
+        if self.members.contains_key(&sid) {
+            return;
+        }
+        let identity_hex: Box<str> = identity.to_hex().into();
+        if automatic {
+            self.by_identity
+                .entry(identity_hex.clone())
+                .or_default()
+                .insert(sid);
+        }
+        let member = Member {
+            identity_hex,
+            automatic,
+            joined: HashSet::new(),
+            left: HashSet::new(),
+        };
+        self.members.insert(sid, member);
+    }
+
+    /// Makes a member join a room; `false` when it is not taken in, or in too many rooms.
+    pub fn join(&mut self, sid: Sid, room: RoomId) -> bool {
+        let Some(member) = self.members.get_mut(&sid) else {
+            return false;
+        };
+        member.left.remove(&room);
+        if member.joined.contains(&room) {
+            return true;
+        }
+        if member.joined.len() >= self.max_rooms_per_member {
+            return false;
+        }
+        member.joined.insert(room.clone());
+        self.rooms.entry(room).or_default().insert(sid);
+        true
+    }
+
+    /// Makes a member leave a room, also one that it belongs to by itself.
+    pub fn leave(&mut self, sid: Sid, room: &RoomId) {
+        let Some(member) = self.members.get_mut(&sid) else {
+            return;
+        };
+        let owns = member.automatic && room.owner_hex() == Some(&*member.identity_hex);
+        if owns && member.left.len() < self.max_rooms_per_member {
+            member.left.insert(room.clone());
+        }
+        if member.joined.remove(room) {
+            Self::remove_from(&mut self.rooms, room, sid);
+        }
+    }
+
+    /// Forgets a member.
+    pub fn remove(&mut self, sid: Sid) {
+        let Some(member) = self.members.remove(&sid) else {
+            return;
+        };
+        for room in &member.joined {
+            Self::remove_from(&mut self.rooms, room, sid);
+        }
+        if let Some(sids) = self.by_identity.get_mut(&member.identity_hex) {
+            sids.remove(&sid);
+            if sids.is_empty() {
+                self.by_identity.remove(&member.identity_hex);
+            }
+        }
+    }
+
+    /// The members of a room, each once.
+    pub fn members<'a>(&'a self, room: &'a RoomId) -> impl Iterator<Item = Sid> + 'a {
+        let joined = self.rooms.get(room);
+        let automatic = room
+            .owner_hex()
+            .and_then(|owner| self.by_identity.get(owner));
+        let by_itself = automatic.into_iter().flatten().copied().filter(move |sid| {
+            let has_left = self
+                .members
+                .get(sid)
+                .is_some_and(|member| member.left.contains(room));
+            !has_left && !joined.is_some_and(|joined| joined.contains(sid))
+        });
+        joined.into_iter().flatten().copied().chain(by_itself)
+    }
+
+    /// Rooms that somebody has joined by asking.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Members that are taken in.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    fn remove_from(rooms: &mut HashMap<RoomId, HashSet<Sid>>, room: &RoomId, sid: Sid) {
+        if let Some(sids) = rooms.get_mut(room) {
+            sids.remove(&sid);
+            if sids.is_empty() {
+                rooms.remove(room);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEYS: [&str; 2] = [
+        "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4",
+        "03774ae7f858a9411e5ef4246b70c65aac5649980be5c17891bbec17895da008cb",
+    ];
+
+    fn key(index: usize) -> IdentityKey {
+        KEYS[index].parse().unwrap()
+    }
+
+    fn sid(index: u8) -> Sid {
+        Sid::from_random([index; 15])
+    }
+
+    fn members(membership: &Membership, room: &RoomId) -> Vec<Sid> {
+        membership.members(room).collect()
+    }
+
+    #[test]
+    fn a_member_belongs_to_its_own_rooms_until_it_leaves_them() {
+        let mut membership = Membership::new(9);
+        membership.admit(sid(1), &key(0), true);
+        let room = RoomId::of(&key(0), "any-box");
+        assert_eq!(members(&membership, &room), [sid(1)]);
+        assert_eq!(members(&membership, &RoomId::of(&key(1), "any-box")), []);
+        membership.leave(sid(1), &room);
+        assert_eq!(members(&membership, &room), []);
+        assert_eq!(
+            members(&membership, &RoomId::of(&key(0), "other")),
+            [sid(1)]
+        );
+        assert!(membership.join(sid(1), room.clone()));
+        assert_eq!(members(&membership, &room), [sid(1)]);
+    }
+
+    #[test]
+    fn without_automatic_rooms_only_joining_counts() {
+        let mut membership = Membership::new(9);
+        membership.admit(sid(1), &key(0), false);
+        let room = RoomId::of(&key(0), "box");
+        assert_eq!(members(&membership, &room), []);
+        membership.join(sid(1), room.clone());
+        assert_eq!(members(&membership, &room), [sid(1)]);
+        membership.leave(sid(1), &room);
+        assert_eq!(members(&membership, &room), []);
+        assert_eq!(membership.room_count(), 0);
+    }
+
+    #[test]
+    fn rooms_are_bounded_and_strangers_join_nothing() {
+        let mut membership = Membership::new(2);
+        assert!(!membership.join(sid(1), RoomId::new("a")));
+        membership.admit(sid(1), &key(0), true);
+        let joined = ["a", "b", "c", "a"].map(|name| membership.join(sid(1), RoomId::new(name)));
+        assert_eq!(joined, [true, true, false, true]);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Admit(u8, usize),
+        Join(u8, usize),
+        Leave(u8, usize),
+        Remove(u8),
+    }
+
+    fn rooms() -> Vec<RoomId> {
+        vec![
+            RoomId::of(&key(0), "a"),
+            RoomId::of(&key(0), "b"),
+            RoomId::of(&key(1), "a"),
+            RoomId::new("lobby"),
+        ]
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..4_u8, 0..2_usize).prop_map(|(sid, key)| Step::Admit(sid, key)),
+            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Join(sid, room)),
+            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Leave(sid, room)),
+            (0..4_u8).prop_map(Step::Remove),
+        ]
+    }
+
+    proptest! {
+        /// Against a model that keeps, for each member and room, the last thing that was said.
+        #[test]
+        fn it_agrees_with_a_simple_model_and_leaks_nothing(steps in proptest::collection::vec(step(), 0..60)) {
+            let mut membership = Membership::new(99);
+            let mut model: HashMap<u8, (usize, HashMap<usize, bool>)> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Admit(member, owner) => {
+                        membership.admit(sid(member), &key(owner), true);
+                        model.entry(member).or_insert((owner, HashMap::new()));
+                    }
+                    Step::Join(member, room) => {
+                        membership.join(sid(member), rooms()[room].clone());
+                        if let Some((_, said)) = model.get_mut(&member) { said.insert(room, true); }
+                    }
+                    Step::Leave(member, room) => {
+                        membership.leave(sid(member), &rooms()[room]);
+                        if let Some((_, said)) = model.get_mut(&member) { said.insert(room, false); }
+                    }
+                    Step::Remove(member) => {
+                        membership.remove(sid(member));
+                        model.remove(&member);
+                    }
+                }
+                for (index, room) in rooms().iter().enumerate() {
+                    let mut actual = members(&membership, room);
+                    let mut expected: Vec<Sid> = model.iter()
+                        .filter(|(_, (owner, said))| {
+                            let own = room.owner_hex() == Some(KEYS[*owner]);
+                            said.get(&index).copied().unwrap_or(own)
+                        })
+                        .map(|(member, _)| sid(*member))
+                        .collect();
+                    actual.sort_by_key(|sid| sid.to_string());
+                    expected.sort_by_key(|sid| sid.to_string());
+                    prop_assert_eq!(actual, expected);
+                }
+            }
+            for member in 0..4 {
+                membership.remove(sid(member));
+            }
+            prop_assert!(membership.members.is_empty() && membership.rooms.is_empty() && membership.by_identity.is_empty());
+        }
+    }
+}
