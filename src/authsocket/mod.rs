@@ -1,1 +1,16 @@
 //! The AuthSocket application: what a connected socket may ask for, and how it is answered.
+//!
+//! [`AuthSocket`] owns one value of each pure layer (Socket.IO connection, BRC-103 peer) and orders them:
+//! Socket.IO packet, auth message, verified event, command to rooms or delivery; and back.
+
+mod application;
+mod deliveries;
+mod dispatch;
+mod inbound;
+mod lost_sessions;
+mod outbound;
+mod service;
+
+pub use application::AuthSocket;
+pub use lost_sessions::LostSessions;
+pub use service::{AuthSocketService, AuthSocketSettings, FrameCounters};

@@ -1,0 +1,126 @@
+//! The application's value for one socket, and how it hooks into the socket's life.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+
+use crate::auth::Peer;
+use crate::engineio::{CloseReason, Data};
+use crate::ids::{RoomId, Sid};
+use crate::rooms::Gone;
+use crate::socket::{Application, Link, Opening, Socket};
+use crate::socketio;
+
+use super::inbound::HeldFrame;
+use super::outbound::Speech;
+use super::service::AuthSocketService;
+
+/// One socket that speaks AuthSocket.
+#[derive(Debug)]
+pub struct AuthSocket {
+    pub(super) service: Arc<AuthSocketService>,
+    pub(super) sid: Sid,
+    pub(super) connection: socketio::Connection,
+    pub(super) peer: Peer,
+    /// How events are framed, once a namespace is joined.
+    pub(super) speech: Option<Speech>,
+    /// Whether the rooms know this socket.
+    pub(super) admitted: bool,
+    pub(super) joined: HashSet<RoomId>,
+    /// Messages handed in and not yet answered.
+    pub(super) pending: usize,
+    pub(super) held: Vec<HeldFrame>,
+    /// Set until the socket has proven an identity.
+    pub(super) auth_deadline: Option<Instant>,
+    /// Set while a connected socket has said nothing.
+    pub(super) revival_at: Option<Instant>,
+}
+
+impl AuthSocket {
+    /// The application's value for a new socket.
+    #[must_use]
+    pub fn new(service: Arc<AuthSocketService>, opening: &Opening) -> Self {
+        let now = Instant::now();
+        let peer_config = service.settings.peer.clone();
+        Self {
+            sid: opening.sid,
+            connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
+            peer: Peer::new(Arc::clone(&service.identity), peer_config),
+            speech: None,
+            admitted: false,
+            joined: HashSet::new(),
+            pending: 0,
+            held: Vec::new(),
+            auth_deadline: Some(now + service.settings.auth_timeout),
+            revival_at: None,
+            service,
+        }
+    }
+}
+
+impl Application for AuthSocket {
+    fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
+
+    fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>) {
+        let handled = match data {
+            Data::Text(text) => self.connection.handle_text(&text),
+            Data::Binary(bytes) => self.connection.handle_binary(bytes),
+        };
+        self.handle_connection(handled, link, ctx);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.connection.poll_timeout(),
+            self.auth_deadline,
+            self.revival_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn handle_timeout(&mut self, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>) {
+        let now = link.now();
+        if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
+            self.auth_deadline = None;
+            log::debug!("socket {} did not authenticate in time", self.sid);
+            return link.close(CloseReason::ForcedClose);
+        }
+        if self.revival_at.is_some_and(|at| at <= now) {
+            self.revival_at = None;
+            self.begin_handshake(link);
+        }
+        let handled = self.connection.handle_timeout(now);
+        self.handle_connection(handled, link, ctx);
+    }
+
+    fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {
+        self.leave_all_rooms();
+        let fresh = Peer::new(
+            Arc::clone(&self.service.identity),
+            self.service.settings.peer.clone(),
+        );
+        let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
+        if !sessions.is_empty()
+            && let Ok(mut lost) = self.service.lost.lock()
+        {
+            let now = Instant::now();
+            for session in sessions {
+                lost.keep(session, now);
+            }
+        }
+    }
+}
+
+impl AuthSocket {
+    pub(super) fn leave_all_rooms(&mut self) {
+        if self.admitted {
+            self.admitted = false;
+            self.joined.clear();
+            self.service.rooms.gone(Gone { sid: self.sid });
+        }
+    }
+}

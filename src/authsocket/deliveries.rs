@@ -1,0 +1,58 @@
+//! What rooms and the store tell a socket.
+
+use actix::prelude::*;
+
+use crate::engineio::CloseReason;
+use crate::events::{Refusal, SendRefused, ServerEvent};
+use crate::rooms::{Deliver, Lagging};
+use crate::socket::Socket;
+
+use super::application::AuthSocket;
+use super::dispatch::Submitted;
+
+impl Handler<Deliver> for Socket<AuthSocket> {
+    type Result = ();
+
+    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
+        self.with_application(ctx, |application, link, _| {
+            application.send_payload(&deliver.payload, link);
+        });
+        // Only now is the event no longer under way.
+        drop(deliver.guard);
+    }
+}
+
+impl Handler<Lagging> for Socket<AuthSocket> {
+    type Result = ();
+
+    fn handle(&mut self, _: Lagging, ctx: &mut Self::Context) {
+        self.with_application(ctx, |_, link, _| link.close(CloseReason::SlowConsumer));
+    }
+}
+
+impl Handler<Submitted> for Socket<AuthSocket> {
+    type Result = ();
+
+    fn handle(&mut self, submitted: Submitted, ctx: &mut Self::Context) {
+        self.with_application(ctx, |application, link, _| {
+            application.pending = application.pending.saturating_sub(1);
+            let Submitted {
+                room,
+                message_id,
+                result,
+            } = submitted;
+            match result {
+                Ok(_) => application.send_event(&ServerEvent::Acked(&room, &message_id), link),
+                Err(error) => {
+                    log::warn!("a message was not stored: {error}");
+                    let refused = SendRefused {
+                        refusal: Refusal::from(&error),
+                        room: Some(room),
+                        message_id: Some(message_id),
+                    };
+                    application.refuse_message(&refused, link);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,208 @@
+//! What a verified event leads to.
+
+use actix::prelude::*;
+
+use crate::db::{MessageBody, NewMessage};
+use crate::delivery::{DeliveryError, Sent};
+use crate::events::{ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent};
+use crate::ids::{IdentityKey, RoomId};
+use crate::rooms::{Join, Leave, RoomAccess};
+use crate::socket::{Link, Socket};
+
+use super::application::AuthSocket;
+
+/// The box of a message to an open room whose id names none.
+const DEFAULT_BOX: &str = "default";
+
+/// To the socket, from the store: what became of a message that it handed in.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Submitted {
+    pub(super) room: RoomId,
+    pub(super) message_id: String,
+    pub(super) result: Result<Sent, DeliveryError>,
+}
+
+impl AuthSocket {
+    /// Does what the event asks for. `identity` signed it.
+    pub(super) fn dispatch(
+        &mut self,
+        event: ClientEvent,
+        identity: IdentityKey,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        match event {
+            ClientEvent::Authenticated(claimed) => self.confirm(claimed, identity, link),
+            ClientEvent::JoinRoom(room) => self.join(room, identity, link),
+            ClientEvent::LeaveRoom(room) => self.leave(room, link),
+            ClientEvent::SendMessage(Ok(message)) => self.submit(message, identity, link, ctx),
+            ClientEvent::SendMessage(Err(refused)) => self.refuse_message(&refused, link),
+            ClientEvent::Unknown(name) => {
+                log::debug!("socket {}: unknown event {name:?}", self.sid)
+            }
+            ClientEvent::Undecodable => log::debug!("socket {}: a payload is no event", self.sid),
+        }
+    }
+
+    /// `authenticated` only asks to confirm who signed it.
+    fn confirm(
+        &self,
+        claimed: Result<String, Refusal>,
+        identity: IdentityKey,
+        link: &mut Link<'_>,
+    ) {
+        let confirmed = claimed.and_then(|key| match key.parse::<IdentityKey>() {
+            Ok(key) if key == identity => Ok(()),
+            Ok(_) => Err(Refusal::IdentityMismatch),
+            Err(_) => Err(Refusal::IdentityKeyFormat),
+        });
+        match confirmed {
+            Ok(()) => self.send_event(&ServerEvent::AuthenticationSuccess, link),
+            Err(refusal) => self.send_event(&ServerEvent::AuthenticationFailed(refusal), link),
+        }
+    }
+
+    fn join(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
+        let settings = self.service.rooms.settings();
+        let admitted = room.and_then(|room| {
+            if !settings.access.admits(&identity, &room) {
+                Err(Refusal::ForeignRoom)
+            } else if self.joined.len() >= settings.max_rooms_per_socket
+                && !self.joined.contains(&room)
+            {
+                Err(Refusal::TooManyRooms)
+            } else {
+                Ok(room)
+            }
+        });
+        match admitted {
+            Ok(room) => {
+                self.joined.insert(room.clone());
+                self.service.rooms.join(Join {
+                    sid: self.sid,
+                    room: room.clone(),
+                });
+                self.send_event(&ServerEvent::JoinedRoom(&room), link);
+            }
+            Err(refusal) => self.send_event(&ServerEvent::JoinFailed(refusal), link),
+        }
+    }
+
+    fn leave(&mut self, room: Result<RoomId, Refusal>, link: &mut Link<'_>) {
+        match room {
+            Ok(room) => {
+                self.joined.remove(&room);
+                self.service.rooms.leave(Leave {
+                    sid: self.sid,
+                    room: room.clone(),
+                });
+                self.send_event(&ServerEvent::LeftRoom(&room), link);
+            }
+            Err(refusal) => self.send_event(&ServerEvent::LeaveFailed(refusal), link),
+        }
+    }
+
+    /// Hands a message in. Its ack leaves when it is durable, by way of [`Submitted`].
+    fn submit(
+        &mut self,
+        message: SendMessage,
+        sender: IdentityKey,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        let refused = |refusal, message: &SendMessage| SendRefused {
+            refusal,
+            room: Some(message.room.clone()),
+            message_id: Some(message.message_id.clone()),
+        };
+        if self.pending >= self.service.settings.max_pending_messages {
+            return self.refuse_message(&refused(Refusal::Overloaded, &message), link);
+        }
+        let Address {
+            recipient,
+            message_box,
+            room: live_room,
+        } = match address(&message, self.service.rooms.settings().access) {
+            Ok(address) => address,
+            Err(refusal) => return self.refuse_message(&refused(refusal, &message), link),
+        };
+        self.pending += 1;
+        let socket = ctx.address();
+        let SendMessage {
+            room,
+            message_id,
+            body,
+            ..
+        } = message;
+        let new = NewMessage {
+            recipient,
+            sender,
+            message_box,
+            message_id: message_id.clone(),
+            body: MessageBody::Text(body),
+            room: live_room,
+        };
+        // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
+        self.service.delivery.submit(new, move |result| {
+            socket.do_send(Submitted {
+                room,
+                message_id,
+                result,
+            });
+        });
+    }
+
+    /// Tells the sender, where it listens: the published client waits for the ack and ignores the rest.
+    pub(super) fn refuse_message(&self, refused: &SendRefused, link: &mut Link<'_>) {
+        self.send_event(&ServerEvent::MessageFailed(refused.refusal), link);
+        if let Some(room) = &refused.room {
+            let message_id = refused.message_id.as_deref();
+            self.send_event(
+                &ServerEvent::NotAcked(room, message_id, refused.refusal),
+                link,
+            );
+        }
+    }
+}
+
+/// Where a message goes.
+struct Address {
+    recipient: IdentityKey,
+    message_box: String,
+    /// The room as it was written, where that is not the one of recipient and box.
+    room: Option<RoomId>,
+}
+
+fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal> {
+    let named = match &message.recipient {
+        Some(key) => Some(
+            key.trim()
+                .parse::<IdentityKey>()
+                .map_err(|_| Refusal::Recipient)?,
+        ),
+        None => None,
+    };
+    match (message.room.parts(), named) {
+        (Some((owner, message_box)), named) => {
+            if message_box.trim().is_empty() {
+                Err(Refusal::RoomId)
+            } else if named.is_some_and(|named| named != owner) {
+                Err(Refusal::Recipient)
+            } else {
+                Ok(Address {
+                    recipient: owner,
+                    message_box: message_box.to_owned(),
+                    room: None,
+                })
+            }
+        }
+        (None, Some(recipient)) if access == RoomAccess::Open => Ok(Address {
+            recipient,
+            message_box: DEFAULT_BOX.to_owned(),
+            room: Some(message.room.clone()),
+        }),
+        (None, None) if access == RoomAccess::Open => Err(Refusal::Recipient),
+        (None, _) => Err(Refusal::RoomId),
+    }
+}

@@ -1,0 +1,205 @@
+//! From Socket.IO packets to verified events: namespaces, auth messages, revival.
+
+use std::sync::atomic::Ordering;
+
+use actix::prelude::*;
+
+use crate::auth::{AuthError, AuthMessage, Handled};
+use crate::engineio::CloseReason;
+use crate::events::{self, ClientEvent, refuse_plain};
+use crate::ids::{IdentityKey, Sid};
+use crate::rooms::Admit;
+use crate::socket::{Link, Socket};
+use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
+
+use super::application::AuthSocket;
+use super::outbound::Speech;
+
+/// A frame of a session that this socket does not know, held until the socket has proven who it is.
+#[derive(Debug)]
+pub(super) struct HeldFrame {
+    nonce: String,
+    json: String,
+}
+
+impl AuthSocket {
+    /// Passes on what the Socket.IO connection has to say, in both directions.
+    pub(super) fn handle_connection(
+        &mut self,
+        handled: Result<(), ProtocolError>,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        if let Err(error) = handled {
+            log::debug!("socket {} is closed: {error}", self.sid);
+            return link.close(CloseReason::ParseError);
+        }
+        while let Some(packet) = self.connection.poll_transmit() {
+            Self::send_packet(&packet, link);
+        }
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Connect { namespace, .. } => self.connect(&namespace, link),
+                Event::Event { namespace, body } => self.handle_event(&namespace, &body, link, ctx),
+                Event::Disconnect { .. } => self.disconnect(link),
+                Event::Ack { .. } => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, namespace: &Namespace, link: &mut Link<'_>) {
+        if self.speech.is_some() {
+            // One namespace carries the session; a second one would be a second voice of the same peer.
+            if let Some(refused) = self.connection.refuse(namespace, "Invalid namespace") {
+                Self::send_packet(&refused, link);
+            }
+            return;
+        }
+        if let Some(accepted) = self.connection.accept(namespace, Sid::random()) {
+            Self::send_packet(&accepted, link);
+            self.speech = Some(Speech::new(namespace.clone()));
+            self.revival_at = Some(link.now() + self.service.settings.revival_delay);
+        }
+    }
+
+    fn disconnect(&mut self, link: &Link<'_>) {
+        self.speech = None;
+        self.revival_at = None;
+        self.leave_all_rooms();
+        self.auth_deadline = Some(link.now() + self.service.settings.auth_timeout);
+    }
+
+    fn handle_event(
+        &mut self,
+        namespace: &Namespace,
+        body: &EventBody,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        let (name, argument) = body.name_and_first_argument();
+        if name == events::AUTH_MESSAGE {
+            self.revival_at = None;
+            self.handle_auth_message(argument.unwrap_or_default(), link, ctx);
+        } else if let Some(refusal) = refuse_plain(&name) {
+            Self::send_plain(namespace, &refusal, link);
+        }
+    }
+
+    fn handle_auth_message(
+        &mut self,
+        json: &str,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        let handled = AuthMessage::parse(json).and_then(|message| self.peer.handle(&message));
+        match handled {
+            Ok(Handled::Reply(reply)) => self.send_auth_message(&reply, link),
+            Ok(Handled::Established(identity)) => {
+                self.admit(identity, ctx);
+                self.release_held(identity, link, ctx);
+            }
+            Ok(Handled::General(verified)) => {
+                self.admit(verified.identity, ctx);
+                self.dispatch(
+                    ClientEvent::parse(&verified.payload),
+                    verified.identity,
+                    link,
+                    ctx,
+                );
+            }
+            // No certificates are asked for or held, so neither needs an answer.
+            Ok(Handled::CertificatesRequested(_) | Handled::Certificates(_)) => {}
+            Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link),
+            Err(error) => {
+                self.service
+                    .counters
+                    .refused
+                    .fetch_add(1, Ordering::Relaxed);
+                log::debug!("socket {}: an auth message was refused: {error}", self.sid);
+            }
+        }
+    }
+
+    /// The identity is proven: from now on the socket is a member of its rooms.
+    fn admit(&mut self, identity: IdentityKey, ctx: &Context<Socket<Self>>) {
+        if self.admitted {
+            return;
+        }
+        self.admitted = true;
+        self.auth_deadline = None;
+        self.revival_at = None;
+        log::debug!("socket {} is {identity:?}", self.sid);
+        self.service.rooms.admit(Admit {
+            sid: self.sid,
+            identity,
+            deliver: ctx.address().recipient(),
+            lagging: ctx.address().recipient(),
+        });
+    }
+
+    /// A frame of another socket's session proves nothing here: keep it, and ask for proof.
+    fn hold(&mut self, nonce: String, json: &str, link: &mut Link<'_>) {
+        if self.held.len() >= self.service.settings.max_held_frames {
+            self.service
+                .counters
+                .refused
+                .fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.service.counters.held.fetch_add(1, Ordering::Relaxed);
+        let is_first = self.held.is_empty();
+        self.held.push(HeldFrame {
+            nonce,
+            json: json.to_owned(),
+        });
+        if let Some(identity) = self.peer.identity() {
+            self.adopt(identity, link);
+        }
+        if is_first {
+            self.begin_handshake(link);
+        }
+    }
+
+    /// Asks the other end to prove its identity on this socket.
+    pub(super) fn begin_handshake(&mut self, link: &mut Link<'_>) {
+        match self.peer.start_handshake() {
+            Ok(request) => self.send_auth_message(&request, link),
+            Err(error) => log::warn!("a handshake could not be begun: {error}"),
+        }
+    }
+
+    fn release_held(
+        &mut self,
+        identity: IdentityKey,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        self.adopt(identity, link);
+        for frame in std::mem::take(&mut self.held) {
+            let handled =
+                AuthMessage::parse(&frame.json).and_then(|message| self.peer.handle(&message));
+            if let Ok(Handled::General(verified)) = handled {
+                self.dispatch(ClientEvent::parse(&verified.payload), identity, link, ctx);
+            } else {
+                self.service
+                    .counters
+                    .refused
+                    .fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes over the lost sessions that held frames name, if they are of the identity that is proven here.
+    fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) {
+        let Ok(mut lost) = self.service.lost.lock() else {
+            return;
+        };
+        for frame in &self.held {
+            if let Some(session) = lost.take(&frame.nonce, &identity, link.now())
+                && let Err(error) = self.peer.adopt(session)
+            {
+                log::debug!("a lost session was not adopted: {error}");
+            }
+        }
+    }
+}

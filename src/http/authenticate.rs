@@ -1,0 +1,299 @@
+//! Authenticated requests (BRC-104): verified over the bytes that came, answered with a signature.
+//!
+//! Every request passes here before it is routed, so that unknown routes too are answered to those only who
+//! have shown who they are.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
+use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
+
+use super::error::ApiError;
+use super::handshake;
+use super::reply::Reply;
+use super::routes;
+use super::state::HttpState;
+
+/// What a request says of its authentication.
+struct Credentials {
+    identity_key: String,
+    nonce: String,
+    your_nonce: String,
+    signature: Vec<u8>,
+    request_id: [u8; 32],
+    request_id_text: String,
+}
+
+/// Answers every request that is not a socket's.
+pub async fn respond(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<HttpState>,
+) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        return HttpResponse::Ok().body("OK");
+    }
+    if request.path() == handshake::PATH {
+        return begin_session(&request, body, &state).await;
+    }
+    let (credentials, session) = match identify(&request, &state) {
+        Ok(identified) => identified,
+        Err(error) => return unsigned(&error),
+    };
+    let reply = match verify(&request, body, &credentials, &session, &state).await {
+        Ok(body) => routes::respond(&request, session.peer(), &body, &state).await,
+        Err(Refused::Unsigned(error)) => return unsigned(&error),
+        Err(Refused::Signed(error)) => error.into(),
+    };
+    signed(reply, &credentials, &session, &state)
+}
+
+async fn begin_session(
+    request: &HttpRequest,
+    body: web::Payload,
+    state: &HttpState,
+) -> HttpResponse {
+    if request.method() != Method::POST {
+        let error = ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "ERR_METHOD_NOT_ALLOWED",
+            "Use POST.",
+        );
+        return unsigned(&error);
+    }
+    match read(request, body, handshake::MAX_BYTES, state).await {
+        Ok(body) => handshake::respond(state, &body),
+        Err(error) => unsigned(&error),
+    }
+}
+
+/// Finds the session that a request names, before its body is read.
+fn identify(
+    request: &HttpRequest,
+    state: &HttpState,
+) -> Result<(Credentials, Arc<Session>), ApiError> {
+    let credentials = credentials(request)?;
+    let session = state
+        .sessions()
+        .get(&credentials.your_nonce, Instant::now());
+    let session = session.ok_or_else(|| AuthError::UnknownSession {
+        nonce: credentials.your_nonce.chars().take(128).collect(),
+    })?;
+    session.check_identity(&credentials.identity_key)?;
+    Ok((credentials, session))
+}
+
+fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
+    let names = [
+        "version",
+        "identity-key",
+        "nonce",
+        "your-nonce",
+        "signature",
+        "request-id",
+    ];
+    let mut values = names.map(|_| String::new());
+    let mut found = 0;
+    for (name, value) in names.iter().zip(&mut values) {
+        let mut all = request.headers().get_all(format!("x-bsv-auth-{name}"));
+        let Some(first) = all.next() else { continue };
+        if all.any(|other| other != first) {
+            return Err(ApiError::authentication_failed(format!(
+                "Repeated header: x-bsv-auth-{name}"
+            )));
+        }
+        found += 1;
+        first.to_str().unwrap_or_default().clone_into(value);
+    }
+    if found == 0 {
+        return Err(ApiError::unauthenticated());
+    }
+    if let Some((name, _)) = names
+        .iter()
+        .zip(&values)
+        .find(|(_, value)| value.is_empty())
+    {
+        return Err(ApiError::authentication_failed(format!(
+            "Missing required header: x-bsv-auth-{name}"
+        )));
+    }
+    let [
+        version,
+        identity_key,
+        nonce,
+        your_nonce,
+        signature,
+        request_id_text,
+    ] = values;
+    if version != AUTH_VERSION {
+        let received = version.chars().take(32).collect();
+        return Err(AuthError::Version { received }.into());
+    }
+    let signature = hex::decode(signature).map_err(|_| AuthError::Signature)?;
+    let request_id = STANDARD
+        .decode(&request_id_text)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok());
+    let request_id = request_id.ok_or_else(|| {
+        ApiError::authentication_failed("x-bsv-auth-request-id is not the base64 of 32 bytes")
+    })?;
+    Ok(Credentials {
+        identity_key,
+        nonce,
+        your_nonce,
+        signature,
+        request_id,
+        request_id_text,
+    })
+}
+
+/// A request that does not reach its route.
+enum Refused {
+    /// It may be anybody's.
+    Unsigned(ApiError),
+    /// Its session is known, and the client will want to believe what is wrong with it.
+    Signed(ApiError),
+}
+
+impl From<AuthError> for Refused {
+    fn from(error: AuthError) -> Self {
+        Self::Unsigned(error.into())
+    }
+}
+
+/// Reads the body and verifies the signature over what came.
+async fn verify(
+    request: &HttpRequest,
+    body: web::Payload,
+    credentials: &Credentials,
+    session: &Session,
+    state: &HttpState,
+) -> Result<Bytes, Refused> {
+    let body = read(request, body, state.limits.max_body_bytes, state)
+        .await
+        .map_err(Refused::Signed)?;
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers = signed_headers(headers, Direction::Request)
+        .map_err(|error| Refused::Unsigned(ApiError::authentication_failed(error.to_string())))?;
+    let digest = SignedRequest {
+        request_id: &credentials.request_id,
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.query_string(),
+        headers: &headers,
+        body: &body,
+    }
+    .digest();
+    session.verify(&credentials.nonce, &digest, &credentials.signature)?;
+    let mut sessions = state.sessions();
+    if session.is_used_up() {
+        // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
+        sessions.remove(session.own_nonce());
+    } else {
+        sessions.mark_used(session.own_nonce(), Instant::now());
+    }
+    Ok(body)
+}
+
+async fn read(
+    request: &HttpRequest,
+    mut body: web::Payload,
+    max: usize,
+    state: &HttpState,
+) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let description = format!("The request body is larger than {max} bytes.");
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "ERR_BODY_TOO_LARGE",
+            description,
+        )
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > max) {
+        return Err(too_large());
+    }
+    let whole = async {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|_| {
+                ApiError::bad_request("ERR_BODY_BROKEN", "The request body broke off.")
+            })?;
+            if bytes.len() + chunk.len() > max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    match tokio::time::timeout(state.limits.request_timeout, whole).await {
+        Ok(read) => read,
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "ERR_REQUEST_TIMEOUT",
+            "The request body took too long.",
+        )),
+    }
+}
+
+fn unsigned(error: &ApiError) -> HttpResponse {
+    HttpResponse::build(error.status)
+        .content_type("application/json")
+        .body(error.body())
+}
+
+/// Signs a reply on the session that the request named.
+fn signed(
+    reply: Reply,
+    credentials: &Credentials,
+    session: &Session,
+    state: &HttpState,
+) -> HttpResponse {
+    let digest = SignedResponse {
+        request_id: &credentials.request_id,
+        status: reply.status.as_u16(),
+        headers: &[],
+        body: &reply.body,
+    }
+    .digest();
+    let nonce = message_nonce();
+    let signature = match session.sign(&nonce, &digest) {
+        Ok(signature) => signature,
+        Err(error) => {
+            log::error!("a response could not be signed: {error}");
+            let error = ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "ERR_RESPONSE_SIGNING_FAILED",
+                "The response could not be signed.",
+            );
+            return unsigned(&error);
+        }
+    };
+    HttpResponse::build(reply.status)
+        .content_type("application/json")
+        .insert_header(("x-bsv-auth-version", AUTH_VERSION))
+        .insert_header((
+            "x-bsv-auth-identity-key",
+            state.identity.identity_key().to_hex(),
+        ))
+        .insert_header(("x-bsv-auth-nonce", nonce))
+        .insert_header(("x-bsv-auth-your-nonce", session.peer_nonce()))
+        .insert_header(("x-bsv-auth-signature", hex::encode(&*signature)))
+        .insert_header(("x-bsv-auth-request-id", &*credentials.request_id_text))
+        .body(reply.body)
+}

@@ -1,0 +1,62 @@
+//! `POST /.well-known/auth`: the handshake of BRC-104, unsigned because it makes the session that signs.
+
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+
+use crate::auth::{AUTH_VERSION, AuthError, AuthMessage, MessageType, Session};
+
+use super::error::ApiError;
+use super::state::HttpState;
+
+/// Where it is, always at the origin's root.
+pub(super) const PATH: &str = "/.well-known/auth";
+
+/// An auth message of a handshake is small.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// Answers a handshake.
+pub(super) fn respond(state: &HttpState, body: &[u8]) -> HttpResponse {
+    let answered = std::str::from_utf8(body)
+        .map_err(|_| AuthError::Malformed("not UTF-8"))
+        .and_then(AuthMessage::parse)
+        .and_then(|message| answer(state, &message));
+    answered.unwrap_or_else(|error| {
+        log::debug!("a handshake was refused: {error}");
+        let error = ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string());
+        HttpResponse::build(error.status)
+            .content_type("application/json")
+            .body(error.body())
+    })
+}
+
+fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, AuthError> {
+    match message.kind {
+        MessageType::InitialRequest => {}
+        // No certificates are asked for; a client that brings some all the same is thanked.
+        MessageType::CertificateResponse => {
+            return Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "success" })));
+        }
+        _ => return Err(AuthError::Malformed("not an initialRequest")),
+    }
+    let max_requests = state.limits.max_requests_per_session;
+    let (session, response) = Session::respond(&state.identity, message, None, max_requests)?;
+    let reply = HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("x-bsv-auth-version", AUTH_VERSION))
+        .insert_header(("x-bsv-auth-message-type", "initialResponse"))
+        .insert_header((
+            "x-bsv-auth-identity-key",
+            state.identity.identity_key().to_hex(),
+        ))
+        .insert_header(("x-bsv-auth-nonce", session.own_nonce()))
+        .insert_header(("x-bsv-auth-your-nonce", session.peer_nonce()))
+        .insert_header(("x-bsv-auth-signature", hex::encode(&*response.signature)))
+        .insert_header((
+            "x-bsv-auth-requested-certificates",
+            r#"{"certifiers":[],"types":{}}"#,
+        ))
+        .body(response.json);
+    state.sessions().insert(session, Instant::now());
+    Ok(reply)
+}

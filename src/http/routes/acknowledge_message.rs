@@ -1,0 +1,86 @@
+//! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::ids::IdentityKey;
+
+use super::super::error::{ApiError, store_error};
+use super::super::reply::Reply;
+use super::super::state::HttpState;
+use super::parse;
+
+/// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
+pub(super) async fn respond(
+    caller: IdentityKey,
+    body: &[u8],
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let message_ids = validate(body)?;
+    let deleted = state
+        .db
+        .acknowledge(caller, message_ids)
+        .await
+        .map_err(|error| {
+            let description = "An internal error has occurred while acknowledging the message";
+            store_error(&error, "ERR_INTERNAL_ERROR", description)
+        })?;
+    if deleted == 0 {
+        return Err(ApiError::bad_request(
+            "ERR_INVALID_ACKNOWLEDGMENT",
+            "Message not found!",
+        ));
+    }
+    Ok(Reply::ok(&json!({ "status": "success" })))
+}
+
+fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        message_ids: Option<Value>,
+    }
+    let missing = || {
+        let description = "Please provide the ID of the message(s) to acknowledge!";
+        ApiError::bad_request("ERR_MESSAGE_ID_REQUIRED", description)
+    };
+    let whole: Value = parse(body)?;
+    let ids = serde_json::from_value::<Body>(whole)
+        .ok()
+        .and_then(|body| body.message_ids);
+    let ids = ids.ok_or_else(missing)?;
+    if ids.as_array().is_some_and(Vec::is_empty) {
+        return Err(missing());
+    }
+    serde_json::from_value(ids).map_err(|_| {
+        let description = "Message IDs must be formatted as an array of strings!";
+        ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_must_be_an_array_of_strings() {
+        let cases = [
+            ("", "ERR_INVALID_JSON"),
+            ("{}", "ERR_MESSAGE_ID_REQUIRED"),
+            ("[]", "ERR_MESSAGE_ID_REQUIRED"),
+            (r#"[["1"]]"#, "ERR_MESSAGE_ID_REQUIRED"),
+            (r#"{"messageIds":null}"#, "ERR_MESSAGE_ID_REQUIRED"),
+            (r#"{"messageIds":[]}"#, "ERR_MESSAGE_ID_REQUIRED"),
+            (r#"{"messageIds":"1"}"#, "ERR_INVALID_MESSAGE_ID"),
+            (r#"{"messageIds":[1]}"#, "ERR_INVALID_MESSAGE_ID"),
+            (r#"{"messageIds":["1",null]}"#, "ERR_INVALID_MESSAGE_ID"),
+        ];
+        for (body, code) in cases {
+            assert_eq!(validate(body.as_bytes()).unwrap_err().code, code, "{body}");
+        }
+        assert_eq!(
+            validate(br#"{"messageIds":["1","2"]}"#),
+            Ok(vec!["1".to_owned(), "2".to_owned()])
+        );
+    }
+}

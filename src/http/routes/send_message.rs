@@ -1,0 +1,349 @@
+//! `POST /sendMessage`: one message to one or many recipients.
+
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::db::{MessageBody, NewMessage};
+use crate::events::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS};
+use crate::ids::IdentityKey;
+
+use super::super::error::ApiError;
+use super::super::reply::Reply;
+use super::super::state::HttpState;
+use super::parse;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    recipient: Option<Value>,
+    recipients: Option<Value>,
+    message_box: Option<Value>,
+    message_id: Option<Value>,
+    /// Kept as text: an object is stored as it was written.
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    message_box: String,
+    body: MessageBody,
+    /// In the order given.
+    to: Vec<(IdentityKey, String)>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    status: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    results: Vec<SentTo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SentTo<'a> {
+    recipient: String,
+    message_id: &'a str,
+}
+
+/// Stores the message for each recipient and replies when all of them are durable.
+pub(super) async fn respond(
+    sender: IdentityKey,
+    body: &[u8],
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let request = validate(body)?;
+    let handed_in: Vec<_> = request
+        .to
+        .iter()
+        .map(|(recipient, message_id)| {
+            state.delivery.send(NewMessage {
+                recipient: *recipient,
+                sender,
+                message_box: request.message_box.clone(),
+                message_id: message_id.clone(),
+                body: request.body.clone(),
+                room: None,
+            })
+        })
+        .collect();
+    for result in join_all(handed_in).await {
+        result?;
+    }
+    let results: Vec<SentTo<'_>> = request
+        .to
+        .iter()
+        .map(|(recipient, message_id)| SentTo {
+            recipient: recipient.to_hex(),
+            message_id,
+        })
+        .collect();
+    let message_id = match results.as_slice() {
+        [single] => Some(single.message_id),
+        _ => None,
+    };
+    Ok(Reply::ok(&Sent {
+        status: "success",
+        message: format!(
+            "Your message has been sent to {} recipient(s).",
+            results.len()
+        ),
+        message_id,
+        results,
+    }))
+}
+
+/// Checks in the documented order; the first that fails is reported.
+fn validate(body: &[u8]) -> Result<Request, ApiError> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+    }
+    let required = || {
+        ApiError::bad_request(
+            "ERR_MESSAGE_REQUIRED",
+            "Please provide a valid message to send!",
+        )
+    };
+    let whole: &RawValue = parse(body)?;
+    let message = serde_json::from_str::<Body<'_>>(whole.get())
+        .ok()
+        .and_then(|body| body.message);
+    let message = message
+        .map(RawValue::get)
+        .filter(|text| !is_falsy(text))
+        .ok_or_else(required)?;
+    let invalid_box = || ApiError::bad_request("ERR_INVALID_MESSAGEBOX", "Invalid message box.");
+    if !message.starts_with('{') {
+        // Whatever is no object has no message box.
+        return Err(invalid_box());
+    }
+    let message: Message<'_> = parse(message.as_bytes())?;
+    let message_box = match message.message_box {
+        Some(Value::String(name)) if fits(name.trim(), MAX_MESSAGE_BOX_CHARS) => {
+            name.trim().to_owned()
+        }
+        _ => return Err(invalid_box()),
+    };
+    let body = message.body.and_then(message_body).ok_or_else(|| {
+        ApiError::bad_request("ERR_INVALID_MESSAGE_BODY", "Invalid message body.")
+    })?;
+    let recipients = message.recipients.or(message.recipient).ok_or_else(|| {
+        let description = r#"Missing recipient(s). Provide "recipient" or "recipients"."#;
+        ApiError::bad_request("ERR_RECIPIENT_REQUIRED", description)
+    })?;
+    let message_ids = message
+        .message_id
+        .ok_or_else(|| ApiError::bad_request("ERR_MESSAGEID_REQUIRED", "Missing messageId."))?;
+    let (recipients, message_ids) = (one_or_many(recipients), one_or_many(message_ids));
+    check_counts(recipients.len(), message_ids.len())?;
+    let message_ids = message_ids
+        .into_iter()
+        .map(message_id)
+        .collect::<Result<Vec<_>, _>>()?;
+    let recipients = recipients
+        .iter()
+        .map(recipient)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Request {
+        message_box,
+        body,
+        to: recipients.into_iter().zip(message_ids).collect(),
+    })
+}
+
+/// What counts as nothing in the language of the servers in use.
+fn is_falsy(json: &str) -> bool {
+    matches!(json, "null" | "false" | "0" | "\"\"")
+}
+
+fn fits(text: &str, max_chars: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= max_chars
+}
+
+fn message_body(raw: &RawValue) -> Option<MessageBody> {
+    let json = raw.get();
+    if json.starts_with(['{', '[']) {
+        return Some(MessageBody::Json(json.to_owned()));
+    }
+    let text: String = serde_json::from_str(json).ok()?;
+    (!text.trim().is_empty()).then_some(MessageBody::Text(text))
+}
+
+fn one_or_many(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        single => vec![single],
+    }
+}
+
+fn check_counts(recipients: usize, message_ids: usize) -> Result<(), ApiError> {
+    let mismatch = |description| {
+        Err(ApiError::bad_request(
+            "ERR_MESSAGEID_COUNT_MISMATCH",
+            description,
+        ))
+    };
+    if recipients > 1 && message_ids == 1 {
+        return mismatch(format!(
+            "Provided 1 messageId for {recipients} recipients. Provide one messageId per recipient (same order)."
+        ));
+    }
+    if recipients != message_ids {
+        return mismatch(format!(
+            "Recipients ({recipients}) and messageId count ({message_ids}) must match."
+        ));
+    }
+    Ok(())
+}
+
+fn message_id(value: Value) -> Result<String, ApiError> {
+    let refuse =
+        |description: &str| Err(ApiError::bad_request("ERR_INVALID_MESSAGEID", description));
+    match value {
+        Value::String(id) if id.chars().count() > MAX_MESSAGE_ID_CHARS => {
+            refuse("Each messageId must be at most 255 characters.")
+        }
+        Value::String(id) if !id.trim().is_empty() => Ok(id),
+        _ => refuse("Each messageId must be a non-empty string."),
+    }
+}
+
+fn recipient(value: &Value) -> Result<IdentityKey, ApiError> {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    };
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(132).collect();
+        ApiError::bad_request(
+            "ERR_INVALID_RECIPIENT_KEY",
+            format!("Invalid recipient key: {shown}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
+
+    fn refused(body: &str) -> (&'static str, String) {
+        let error = validate(body.as_bytes()).unwrap_err();
+        assert_eq!(error.status, 400);
+        (error.code, error.description)
+    }
+
+    #[test]
+    fn a_request_is_checked_in_the_documented_order() {
+        let whole = json!({"messageBox": "b", "body": "x", "recipient": KEY, "messageId": "1"});
+        let with = |field: &str, value: Value| {
+            let mut message = whole.clone();
+            message[field] = value;
+            json!({"message": message}).to_string()
+        };
+        let without = |fields: &[&str]| {
+            let mut message = whole.clone();
+            for field in fields {
+                message.as_object_mut().unwrap().remove(*field);
+            }
+            json!({"message": message}).to_string()
+        };
+        let long = "x".repeat(256);
+        let cases = [
+            (String::new(), "ERR_INVALID_JSON"),
+            ("{".into(), "ERR_INVALID_JSON"),
+            ("\u{fffd}".into(), "ERR_INVALID_JSON"),
+            ("[]".into(), "ERR_MESSAGE_REQUIRED"),
+            ("7".into(), "ERR_MESSAGE_REQUIRED"),
+            ("{}".into(), "ERR_MESSAGE_REQUIRED"),
+            (r#"{"message":null}"#.into(), "ERR_MESSAGE_REQUIRED"),
+            (r#"{"message":""}"#.into(), "ERR_MESSAGE_REQUIRED"),
+            (r#"{"message":"text"}"#.into(), "ERR_INVALID_MESSAGEBOX"),
+            (r#"{"message":[]}"#.into(), "ERR_INVALID_MESSAGEBOX"),
+            (
+                without(&["messageBox", "body", "recipient", "messageId"]),
+                "ERR_INVALID_MESSAGEBOX",
+            ),
+            (with("messageBox", json!(" ")), "ERR_INVALID_MESSAGEBOX"),
+            (with("messageBox", json!(7)), "ERR_INVALID_MESSAGEBOX"),
+            (with("messageBox", json!(long)), "ERR_INVALID_MESSAGEBOX"),
+            (
+                without(&["body", "recipient", "messageId"]),
+                "ERR_INVALID_MESSAGE_BODY",
+            ),
+            (with("body", json!("  ")), "ERR_INVALID_MESSAGE_BODY"),
+            (with("body", json!(7)), "ERR_INVALID_MESSAGE_BODY"),
+            (with("body", json!(null)), "ERR_INVALID_MESSAGE_BODY"),
+            (
+                without(&["recipient", "messageId"]),
+                "ERR_RECIPIENT_REQUIRED",
+            ),
+            (with("recipient", json!(null)), "ERR_RECIPIENT_REQUIRED"),
+            (without(&["messageId"]), "ERR_MESSAGEID_REQUIRED"),
+            (
+                with("recipient", json!([KEY, KEY])),
+                "ERR_MESSAGEID_COUNT_MISMATCH",
+            ),
+            (
+                with("messageId", json!(["1", "2"])),
+                "ERR_MESSAGEID_COUNT_MISMATCH",
+            ),
+            (with("messageId", json!(7)), "ERR_INVALID_MESSAGEID"),
+            (with("messageId", json!(" ")), "ERR_INVALID_MESSAGEID"),
+            (with("messageId", json!(long)), "ERR_INVALID_MESSAGEID"),
+            (
+                with("recipient", json!("not a key")),
+                "ERR_INVALID_RECIPIENT_KEY",
+            ),
+            (with("recipient", json!({})), "ERR_INVALID_RECIPIENT_KEY"),
+            (
+                with("recipient", json!("05".repeat(33))),
+                "ERR_INVALID_RECIPIENT_KEY",
+            ),
+        ];
+        for (body, code) in cases {
+            assert_eq!(refused(&body).0, code, "{body}");
+        }
+        let many = with("recipient", json!([KEY, KEY]));
+        assert_eq!(
+            refused(&many).1,
+            "Provided 1 messageId for 2 recipients. Provide one messageId per recipient (same order)."
+        );
+    }
+
+    #[test]
+    fn one_many_and_no_recipients_are_taken() {
+        let upper = KEY.to_uppercase();
+        let body = json!({"message": {
+            "messageBox": " b ", "body": {"z": 1, "a": [1.0]}, "recipients": [upper, format!(" {KEY} ")],
+            "messageId": ["1", "2"], "skipEncryption": true,
+        }});
+        let request = validate(body.to_string().as_bytes()).unwrap();
+        let key: IdentityKey = KEY.parse().unwrap();
+        assert_eq!(request.to, [(key, "1".to_owned()), (key, "2".to_owned())]);
+        assert_eq!(request.message_box, "b");
+        let none = r#"{"message":{"messageBox":"b","body":"x","recipients":[],"messageId":[]}}"#;
+        assert!(validate(none.as_bytes()).unwrap().to.is_empty());
+    }
+
+    #[test]
+    fn an_objects_text_is_kept_as_it_was_written() {
+        let body = format!(
+            r#"{{"message":{{"messageBox":"b","body":{{"b": 1.0,"a":"\u0041"}},"recipient":"{KEY}","messageId":"1"}}}}"#
+        );
+        let request = validate(body.as_bytes()).unwrap();
+        assert_eq!(
+            request.body,
+            MessageBody::Json(r#"{"b": 1.0,"a":"\u0041"}"#.to_owned())
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! What all HTTP requests share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::auth::{Identity, SessionLimits, SessionStore};
+use crate::db::DbHandle;
+use crate::delivery::Delivery;
+
+/// Bounds of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Bytes of a body.
+    pub max_body_bytes: usize,
+    /// How long a body may take to come.
+    pub request_timeout: Duration,
+    /// Requests on one session before its client must shake hands again: each nonce is remembered.
+    pub max_requests_per_session: usize,
+}
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HttpState {
+    /// Who the server is.
+    pub identity: Arc<Identity>,
+    /// Where messages are handed in.
+    pub delivery: Delivery,
+    /// Where they are listed and acknowledged.
+    pub db: DbHandle,
+    /// Put in front of every route: empty, or `/x`.
+    pub routing_prefix: Arc<str>,
+    /// Bounds.
+    pub limits: HttpLimits,
+    sessions: Arc<Mutex<SessionStore>>,
+}
+
+impl HttpState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        identity: Arc<Identity>,
+        delivery: Delivery,
+        db: DbHandle,
+        routing_prefix: &str,
+        limits: HttpLimits,
+        sessions: SessionLimits,
+    ) -> Self {
+        Self {
+            identity,
+            delivery,
+            db,
+            routing_prefix: routing_prefix.into(),
+            limits,
+            sessions: Arc::new(Mutex::new(SessionStore::new(sessions))),
+        }
+    }
+
+    /// The sessions, locked: for look-ups only, never while working.
+    pub(super) fn sessions(&self) -> MutexGuard<'_, SessionStore> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
