@@ -27,5 +27,7 @@ pub mod events;
 pub mod http;
 pub mod ids;
 pub mod rooms;
+pub mod server;
 pub mod socket;
 pub mod socketio;
+pub mod telemetry;

@@ -109,9 +109,12 @@ impl<'a> AuthMessage<'a> {
     /// # Errors
     /// [`AuthError::Malformed`], [`AuthError::Version`], [`AuthError::MissingField`].
     pub fn parse(json: &'a str) -> Result<Self, AuthError> {
-        let wire: Wire<'a> = serde_json::from_str(json).map_err(|_| {
-            AuthError::Malformed("not a JSON object with fields of the right types")
-        })?;
+        let malformed = AuthError::Malformed("not a JSON object with fields of the right types");
+        // A struct would be read from an array too.
+        if !json.trim_start().starts_with('{') {
+            return Err(malformed);
+        }
+        let wire: Wire<'a> = serde_json::from_str(json).map_err(|_| malformed)?;
         match wire.version.as_deref() {
             Some(AUTH_VERSION) => {}
             other => {

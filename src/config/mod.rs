@@ -1,1 +1,24 @@
 //! Configuration: defaults, files, environment variables and flags, in one typed value.
+//!
+//! Precedence, each over the one before: compiled defaults, `config/default.toml`,
+//! `config/<environment>.toml`, environment variables, flags.
+
+mod cli;
+mod error;
+mod identity_key;
+mod keys;
+mod layers;
+mod secret;
+mod settings;
+mod units;
+
+pub use cli::Cli;
+pub use error::ConfigError;
+pub use identity_key::{IdentityKeySource, load_identity};
+pub use keys::{KEYS, Key};
+pub use layers::load;
+pub use secret::Secret;
+pub use settings::{
+    AuthSection, DatabaseSection, FeesSection, IdentitySection, LogSection, PushSection,
+    RoomsSection, ServerSection, Settings, SocketSection, WalletSection,
+};

@@ -373,6 +373,10 @@ fn a_general_message_that_is_wrong_changes_nothing() {
             "not the session's",
         ),
         ("[]".to_owned(), "Malformed"),
+        (
+            json!(["0.1", "general", client.own_key, null, null, null]).to_string(),
+            "Malformed",
+        ),
         (String::new(), "Malformed"),
     ];
     for (json, expected) in cases {

@@ -1,0 +1,91 @@
+//! Flags.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+use super::keys::KEYS;
+
+/// An actor-based, mutually authenticated message router: MessageBox over HTTP, AuthSocket over Socket.IO.
+#[derive(Debug, Parser)]
+#[command(name = "messagebox-server", version)]
+pub struct Cli {
+    /// Folder with default.toml and <environment>.toml; it may be missing.
+    #[arg(long, env = "CONFIG_DIR", default_value = "config")]
+    pub config_dir: PathBuf,
+    /// Environment: development, production, or any other name [env: `NODE_ENV`].
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// Address to listen on [env: HOST].
+    #[arg(long)]
+    pub host: Option<String>,
+    /// TCP port [env: PORT].
+    #[arg(long)]
+    pub port: Option<String>,
+    /// Folder of the database and of the key that development makes [env: `DATA_DIR`].
+    #[arg(long)]
+    pub data_dir: Option<String>,
+    /// Database [env: `DATABASE_URL`].
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// Any key, such as --set socket.ping_interval=10s; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Print the resulting configuration, secrets masked, and exit.
+    #[arg(long)]
+    pub check_config: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()))
+        .ok_or_else(|| "expected key=value".to_owned())
+}
+
+impl Cli {
+    /// Reads the program's arguments. `--help` lists every key with its environment variables.
+    ///
+    /// # Errors
+    /// What clap has to say, help and version included.
+    pub fn read(
+        arguments: impl IntoIterator<Item = std::ffi::OsString>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command()
+            .after_help(describe_keys())
+            .try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches)
+    }
+
+    /// The flags as keys and texts.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let named = [
+            ("environment", &self.environment),
+            ("server.host", &self.host),
+            ("server.port", &self.port),
+            ("identity.data_dir", &self.data_dir),
+            ("database.url", &self.database_url),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), text.clone()?)));
+        named.chain(self.set.iter().cloned()).collect()
+    }
+}
+
+fn describe_keys() -> String {
+    let mut text =
+        "Keys (in files and with --set) and the environment variables that set them:\n".to_owned();
+    for key in KEYS {
+        let variables = key.variables.join(", ");
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n  {} [env: {variables}]\n      {}\n",
+            key.path, key.help
+        );
+    }
+    text.push_str("\nEvery key can also be set as MESSAGEBOX__SECTION__NAME.\n");
+    text
+}

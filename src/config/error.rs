@@ -1,0 +1,37 @@
+//! Why a configuration is refused: which key, from where, and what was expected. One line each.
+
+use thiserror::Error;
+
+/// A configuration that cannot be used. The program ends with code 2.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// A key that does not exist.
+    #[error("{origin}: unknown key `{key}`")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// File, environment variable or flag.
+        origin: String,
+    },
+    /// A value that does not fit its key.
+    #[error("{origin}: `{key}`: {expected}")]
+    Value {
+        /// The key.
+        key: String,
+        /// File, environment variable or flag.
+        origin: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// A file that cannot be read or is no TOML.
+    #[error("{path}: {cause}")]
+    File {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The identity key is missing or malformed.
+    #[error("{0}")]
+    IdentityKey(String),
+}

@@ -1,0 +1,337 @@
+//! Every key: its environment variables, how a variable's text is read, and what it means.
+
+/// How the text of an environment variable or flag becomes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As it stands.
+    Text,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number.
+    Number,
+    /// `box=satoshis,box=satoshis`.
+    Fees,
+}
+
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// `section.name`.
+    pub path: &'static str,
+    /// Environment variables that set it, the first that is set counts; beside `MESSAGEBOX__SECTION__NAME`.
+    pub variables: &'static [&'static str],
+    /// How text is read.
+    pub kind: Kind,
+    /// What it means.
+    pub help: &'static str,
+}
+
+const fn key(
+    path: &'static str,
+    variables: &'static [&'static str],
+    kind: Kind,
+    help: &'static str,
+) -> Key {
+    Key {
+        path,
+        variables,
+        kind,
+        help,
+    }
+}
+
+use Kind::{Fees, Number, Switch, Text};
+
+/// All of them, in the order of `config/default.toml`.
+pub const KEYS: &[Key] = &[
+    key(
+        "environment",
+        &["NODE_ENV"],
+        Text,
+        "`development` makes a server key by itself; every other one needs it set",
+    ),
+    key(
+        "migrate_key",
+        &["MIGRATE_KEY"],
+        Text,
+        "Guards migration operations (not in use yet)",
+    ),
+    key("server.host", &["HOST"], Text, "Address to listen on"),
+    key(
+        "server.port",
+        &["PORT", "HTTP_PORT"],
+        Number,
+        "TCP port; unset: 8080 in development, 3000 elsewhere",
+    ),
+    key(
+        "server.routing_prefix",
+        &["ROUTING_PREFIX"],
+        Text,
+        "Put in front of every route, such as /api; also names a Socket.IO path and namespace",
+    ),
+    key(
+        "server.hosting_domain",
+        &["HOSTING_DOMAIN"],
+        Text,
+        "The server's public address (not in use yet)",
+    ),
+    key(
+        "server.workers",
+        &["WORKERS"],
+        Number,
+        "Threads that serve connections; 0: one for each core",
+    ),
+    key(
+        "server.max_connections",
+        &["MAX_CONNECTIONS"],
+        Number,
+        "TCP connections of each worker",
+    ),
+    key(
+        "server.max_body_bytes",
+        &["MAX_BODY_BYTES"],
+        Number,
+        "Bytes of a request body",
+    ),
+    key(
+        "server.request_timeout",
+        &["REQUEST_TIMEOUT_SECS"],
+        Text,
+        "How long a request's body may take to come",
+    ),
+    key(
+        "server.shutdown_timeout",
+        &["SHUTDOWN_TIMEOUT"],
+        Text,
+        "How long a shutdown may take",
+    ),
+    key(
+        "identity.private_key",
+        &["SERVER_PRIVATE_KEY"],
+        Text,
+        "The server's private key, 64 hexadecimal characters; secret",
+    ),
+    key(
+        "identity.data_dir",
+        &["DATA_DIR"],
+        Text,
+        "Folder of the database and of the key that development makes",
+    ),
+    key(
+        "database.url",
+        &["DATABASE_URL"],
+        Text,
+        "sqlite://path; unset: messagebox.db in the data folder. DB_DRIVER with DB_SOURCE, and KNEX_DB_CONNECTION, are read too",
+    ),
+    key(
+        "database.max_connections",
+        &["DB_MAX_CONNECTIONS"],
+        Number,
+        "Connections: one writes, the others read",
+    ),
+    key(
+        "database.busy_timeout",
+        &["DB_BUSY_TIMEOUT"],
+        Text,
+        "How long a statement waits for a lock",
+    ),
+    key(
+        "database.max_queued_writes",
+        &["DB_MAX_QUEUED_WRITES"],
+        Number,
+        "Writes that may wait; above that they are refused",
+    ),
+    key(
+        "database.max_group",
+        &["DB_MAX_GROUP"],
+        Number,
+        "Writes that one transaction commits together",
+    ),
+    key(
+        "socket.enabled",
+        &["ENABLE_WEBSOCKETS"],
+        Switch,
+        "Whether Socket.IO is served",
+    ),
+    key(
+        "socket.ping_interval",
+        &["PING_INTERVAL"],
+        Text,
+        "Time from a pong to the next ping",
+    ),
+    key(
+        "socket.ping_timeout",
+        &["PING_TIMEOUT"],
+        Text,
+        "How long a pong may take",
+    ),
+    key(
+        "socket.connect_timeout",
+        &["CONNECT_TIMEOUT"],
+        Text,
+        "How long a client may take to join a namespace",
+    ),
+    key(
+        "socket.upgrade_timeout",
+        &["UPGRADE_TIMEOUT"],
+        Text,
+        "How long the move from polling to a websocket may take",
+    ),
+    key(
+        "socket.max_payload",
+        &["MAX_PAYLOAD"],
+        Number,
+        "Bytes of a Socket.IO payload or frame",
+    ),
+    key(
+        "socket.max_outbound_bytes",
+        &["MAX_OUTBOUND_BYTES"],
+        Number,
+        "Bytes that may wait for a client before it is cut off",
+    ),
+    key(
+        "socket.max_packets_per_poll",
+        &["MAX_PACKETS_PER_POLL"],
+        Number,
+        "Packets in one polling response",
+    ),
+    key(
+        "socket.max_sockets",
+        &["MAX_SOCKETS"],
+        Number,
+        "Sockets of the server",
+    ),
+    key(
+        "auth.timeout",
+        &["AUTH_TIMEOUT"],
+        Text,
+        "How long a socket may stay unauthenticated",
+    ),
+    key(
+        "auth.revival_delay",
+        &["AUTH_REVIVAL_DELAY"],
+        Text,
+        "Silence after which the server begins a handshake with a connected socket",
+    ),
+    key(
+        "auth.session_ttl",
+        &["AUTH_SESSION_TTL"],
+        Text,
+        "How long an HTTP session lives after its last request; 0: for ever",
+    ),
+    key(
+        "auth.max_sessions",
+        &["AUTH_MAX_SESSIONS"],
+        Number,
+        "HTTP sessions; the least recently used goes first",
+    ),
+    key(
+        "auth.max_sessions_per_identity",
+        &["AUTH_MAX_SESSIONS_PER_IDENTITY"],
+        Number,
+        "HTTP sessions of one identity",
+    ),
+    key(
+        "auth.max_seen_nonces",
+        &["AUTH_MAX_SEEN_NONCES"],
+        Number,
+        "Message nonces remembered for each session",
+    ),
+    key(
+        "auth.max_held_frames",
+        &["AUTH_MAX_HELD_FRAMES"],
+        Number,
+        "Frames of a lost socket's session that are held for a revival",
+    ),
+    key(
+        "auth.lost_session_ttl",
+        &["AUTH_LOST_SESSION_TTL"],
+        Text,
+        "How long sessions of lost sockets are kept",
+    ),
+    key(
+        "auth.max_lost_sessions",
+        &["AUTH_MAX_LOST_SESSIONS"],
+        Number,
+        "How many of them",
+    ),
+    key(
+        "rooms.access",
+        &["ROOMS_ACCESS"],
+        Text,
+        "`owner`: only the identity in a room's id may join it; `open`: any",
+    ),
+    key(
+        "rooms.auto_join",
+        &["ROOMS_AUTO_JOIN"],
+        Switch,
+        "Whether a socket is a member of its own rooms without asking",
+    ),
+    key(
+        "rooms.max_rooms_per_socket",
+        &["ROOMS_MAX_PER_SOCKET"],
+        Number,
+        "Rooms that one socket may join by asking",
+    ),
+    key(
+        "rooms.max_pending_deliveries",
+        &["ROOMS_MAX_PENDING"],
+        Number,
+        "Events on their way to one socket before it is cut off",
+    ),
+    key(
+        "log.level",
+        &["RUST_LOG"],
+        Text,
+        "A filter such as info or messagebox=debug",
+    ),
+    key(
+        "log.verbose",
+        &["LOGGING_ENABLED"],
+        Switch,
+        "Raises the level to debug",
+    ),
+    key("log.format", &["LOG_FORMAT"], Text, "`text`"),
+    key(
+        "fees.boxes",
+        &["MESSAGEBOX_FEES"],
+        Fees,
+        "Delivery fees as box=satoshis,... (not in use yet)",
+    ),
+    key(
+        "wallet.storage_url",
+        &["WALLET_STORAGE_URL"],
+        Text,
+        "Wallet storage (not in use yet)",
+    ),
+    key(
+        "wallet.network",
+        &["BSV_NETWORK", "NETWORK"],
+        Text,
+        "Chain (not in use yet)",
+    ),
+    key(
+        "push.enabled",
+        &["ENABLE_FIREBASE"],
+        Switch,
+        "Push notifications (not in use yet)",
+    ),
+    key(
+        "push.project_id",
+        &["FIREBASE_PROJECT_ID"],
+        Text,
+        "Firebase project (not in use yet)",
+    ),
+    key(
+        "push.service_account_json",
+        &["FIREBASE_SERVICE_ACCOUNT_JSON"],
+        Text,
+        "Service account; secret (not in use yet)",
+    ),
+    key(
+        "push.service_account_path",
+        &["FIREBASE_SERVICE_ACCOUNT_PATH"],
+        Text,
+        "Its file (not in use yet)",
+    ),
+];

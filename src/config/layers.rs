@@ -1,0 +1,255 @@
+//! Lays the sources over each other and reads the result, so that a mistake is told with its origin.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use super::error::ConfigError;
+use super::keys::{KEYS, Key, Kind};
+use super::settings::Settings;
+
+/// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
+const PREFIX: &str = "MESSAGEBOX__";
+
+/// Reads the configuration. `variables` is the environment; `flags` are keys and their texts.
+///
+/// # Errors
+/// [`ConfigError`], for the first source that is wrong.
+pub fn load(
+    folder: &Path,
+    variables: &HashMap<String, String>,
+    flags: &[(String, String)],
+) -> Result<Settings, ConfigError> {
+    let mut layers = Layers::default();
+    layers.file(&folder.join("default.toml"))?;
+    let environment = environment(&layers, variables, flags);
+    layers.file(&folder.join(format!("{environment}.toml")))?;
+    for key in KEYS {
+        let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
+        let names = key.variables.iter().copied().chain([systematic.as_str()]);
+        let set = names
+            .filter_map(|name| Some((name, variables.get(name)?)))
+            .find(|(_, text)| !text.is_empty());
+        if let Some((name, text)) = set {
+            layers.text(key, text, name)?;
+        }
+    }
+    layers.database_of_other_servers(variables)?;
+    refuse_unknown_variables(variables)?;
+    for (path, text) in flags {
+        let origin = format!("flag for {path}");
+        let key = KEYS.iter().find(|key| key.path == path);
+        let key = key.ok_or_else(|| ConfigError::UnknownKey {
+            key: path.clone(),
+            origin: origin.clone(),
+        })?;
+        layers.text(key, text, &origin)?;
+    }
+    let mut settings = layers.settings;
+    settings.environment = environment;
+    Ok(settings)
+}
+
+/// The environment decides which file is read, so it is looked up ahead of everything else.
+fn environment(
+    layers: &Layers,
+    variables: &HashMap<String, String>,
+    flags: &[(String, String)],
+) -> String {
+    let flag = flags
+        .iter()
+        .find(|(path, _)| path == "environment")
+        .map(|(_, text)| text);
+    let variable = ["NODE_ENV", "MESSAGEBOX__ENVIRONMENT"]
+        .iter()
+        .find_map(|name| variables.get(*name).filter(|text| !text.is_empty()));
+    flag.or(variable)
+        .cloned()
+        .unwrap_or_else(|| layers.settings.environment.clone())
+}
+
+fn refuse_unknown_variables(variables: &HashMap<String, String>) -> Result<(), ConfigError> {
+    for name in variables.keys().filter(|name| name.starts_with(PREFIX)) {
+        let path = name
+            .trim_start_matches(PREFIX)
+            .replace("__", ".")
+            .to_lowercase();
+        if !KEYS.iter().any(|key| key.path == path) {
+            return Err(ConfigError::UnknownKey {
+                key: path,
+                origin: name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Layers {
+    table: Table,
+    settings: Settings,
+}
+
+impl Layers {
+    /// Lays a file over what is there; one that does not exist is no mistake.
+    fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let origin = path.display().to_string();
+        let failed = |cause: String| ConfigError::File {
+            path: origin.clone(),
+            cause,
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            failed(error.message().lines().collect::<Vec<_>>().join(" "))
+        })?;
+        merge(&mut self.table, table);
+        self.read(&origin)
+    }
+
+    /// Lays one value over what is there.
+    fn text(&mut self, key: &Key, text: &str, origin: &str) -> Result<(), ConfigError> {
+        let value = convert(key, text).map_err(|expected| ConfigError::Value {
+            key: key.path.to_owned(),
+            origin: origin.to_owned(),
+            expected,
+        })?;
+        let mut table = Table::new();
+        match key.path.split_once('.') {
+            None => drop(table.insert(key.path.to_owned(), value)),
+            Some((section, name)) => {
+                let section_table = Table::from_iter([(name.to_owned(), value)]);
+                table.insert(section.to_owned(), Value::Table(section_table));
+            }
+        }
+        merge(&mut self.table, table);
+        self.read(origin)
+    }
+
+    /// `DB_DRIVER` and `DB_SOURCE`, then `KNEX_DB_CONNECTION`, where no URL is set.
+    fn database_of_other_servers(
+        &mut self,
+        variables: &HashMap<String, String>,
+    ) -> Result<(), ConfigError> {
+        if self.settings.database.url.is_some() {
+            return Ok(());
+        }
+        let Some(key) = KEYS.iter().find(|key| key.path == "database.url") else {
+            return Ok(());
+        };
+        let get = |name: &str| variables.get(name).filter(|text| !text.is_empty());
+        if let Some(source) = get("DB_SOURCE") {
+            let url = match get("DB_DRIVER").map(String::as_str) {
+                None | Some("sqlite" | "sqlite3") if !source.contains("://") => {
+                    format!("sqlite://{source}")
+                }
+                _ => source.clone(),
+            };
+            return self.text(key, &url, "DB_SOURCE");
+        }
+        let Some(connection) = get("KNEX_DB_CONNECTION") else {
+            return Ok(());
+        };
+        let expected = |expected: &str| ConfigError::Value {
+            key: key.path.to_owned(),
+            origin: "KNEX_DB_CONNECTION".to_owned(),
+            expected: expected.to_owned(),
+        };
+        let json: Json = serde_json::from_str(connection).map_err(|_| expected("expected JSON"))?;
+        let field = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default();
+        if !field("filename").is_empty() {
+            let url = format!("sqlite://{}", field("filename"));
+            return self.text(key, &url, "KNEX_DB_CONNECTION");
+        }
+        if field("database").is_empty() {
+            return Err(expected(
+                "expected an object with host, user, password and database",
+            ));
+        }
+        let port = json.get("port").and_then(Json::as_u64).unwrap_or(3306);
+        let url = format!(
+            "mysql://{}:{}@{}:{port}/{}",
+            field("user"),
+            field("password"),
+            field("host"),
+            field("database")
+        );
+        self.text(key, &url, "KNEX_DB_CONNECTION")
+    }
+
+    fn read(&mut self, origin: &str) -> Result<(), ConfigError> {
+        let value = Value::Table(self.table.clone());
+        self.settings = serde_path_to_error::deserialize(value).map_err(|error| {
+            let key = error.path().to_string();
+            let message = error.inner().message().to_owned();
+            match message
+                .strip_prefix("unknown field `")
+                .and_then(|rest| rest.split_once('`'))
+            {
+                Some((field, _)) => {
+                    let key = if key.ends_with(field) || key == "." {
+                        key
+                    } else {
+                        format!("{key}.{field}")
+                    };
+                    let key = if key == "." { field.to_owned() } else { key };
+                    ConfigError::UnknownKey {
+                        key,
+                        origin: origin.to_owned(),
+                    }
+                }
+                None => ConfigError::Value {
+                    key,
+                    origin: origin.to_owned(),
+                    expected: message.lines().collect::<Vec<_>>().join(" "),
+                },
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn merge(below: &mut Table, above: Table) {
+    for (name, value) in above {
+        match (below.get_mut(&name), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => drop(below.insert(name, value)),
+        }
+    }
+}
+
+fn convert(key: &Key, text: &str) -> Result<Value, String> {
+    let text = text.trim();
+    match key.kind {
+        Kind::Text => Ok(Value::String(text.to_owned())),
+        Kind::Switch => match text.to_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
+            "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
+            _ => Err(format!("expected true or false, not {text:?}")),
+        },
+        Kind::Number => match text.parse() {
+            Ok(number) => Ok(Value::Integer(number)),
+            Err(_) => Err(format!("expected a whole number, not {text:?}")),
+        },
+        Kind::Fees => text
+            .split(',')
+            .filter(|pair| !pair.trim().is_empty())
+            .map(|pair| {
+                let fee = pair.split_once('=').and_then(|(name, fee)| {
+                    let fee = fee.trim().parse().ok().filter(|fee| *fee >= 0)?;
+                    Some((name.trim().to_owned(), Value::Integer(fee)))
+                });
+                fee.ok_or_else(|| format!("expected box=satoshis,box=satoshis, not {pair:?}"))
+            })
+            .collect::<Result<Table, String>>()
+            .map(Value::Table),
+    }
+}
+
+#[cfg(test)]
+mod tests;

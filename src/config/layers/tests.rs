@@ -1,0 +1,260 @@
+//! Precedence, every variable, and what mistakes look like.
+
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+use crate::config::Secret;
+use crate::rooms::RoomAccess;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn load(
+        &self,
+        variables: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Settings, ConfigError> {
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let variables = variables.iter().map(own).collect();
+        let flags: Vec<_> = flags.iter().map(own).collect();
+        load(self.0.path(), &variables, &flags)
+    }
+}
+
+fn variables(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    Folder::new(&[]).load(variables, &[])
+}
+
+#[test]
+fn each_source_goes_over_the_one_before() {
+    let folder = Folder::new(&[
+        (
+            "default.toml",
+            "[server]\nport = 1\nworkers = 1\nmax_connections = 1\nhost = \"a\"\n",
+        ),
+        (
+            "staging.toml",
+            "[server]\nport = 2\nworkers = 2\nmax_connections = 2\n",
+        ),
+    ]);
+    let env = [("NODE_ENV", "staging"), ("PORT", "3"), ("WORKERS", "3")];
+    let settings = folder.load(&env, &[("server.port", "4")]).unwrap();
+    let server = &settings.server;
+    assert_eq!(
+        (settings.port(), server.workers, server.max_connections),
+        (4, 3, 2)
+    );
+    assert_eq!(
+        (server.host.as_str(), settings.environment.as_str()),
+        ("a", "staging")
+    );
+    assert_eq!(
+        server.max_body_bytes,
+        Settings::default().server.max_body_bytes
+    );
+}
+
+#[test]
+fn the_environment_may_come_from_anywhere() {
+    let folder = Folder::new(&[
+        ("default.toml", "environment = \"production\""),
+        ("x.toml", "[server]\nport = 9"),
+    ]);
+    assert_eq!(folder.load(&[], &[]).unwrap().environment, "production");
+    let settings = folder
+        .load(&[("NODE_ENV", "production")], &[("environment", "x")])
+        .unwrap();
+    assert_eq!((settings.environment.as_str(), settings.port()), ("x", 9));
+}
+
+#[test]
+fn the_default_file_says_what_the_program_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = fs::read_to_string(folder.join("default.toml")).unwrap();
+    let from_file = load(
+        &folder,
+        &HashMap::new(),
+        &[("environment".into(), "none".into())],
+    )
+    .unwrap();
+    let expected = Settings {
+        environment: "none".into(),
+        ..Settings::default()
+    };
+    assert_eq!(from_file, expected);
+    for key in KEYS {
+        let name = key.path.rsplit('.').next().unwrap();
+        let variable = key.variables.first().unwrap();
+        assert!(
+            text.contains(&format!("{name} =")),
+            "{} is missing",
+            key.path
+        );
+        assert!(text.contains(variable), "{variable} is missing");
+    }
+}
+
+#[test]
+fn every_key_exists_and_every_variable_sets_it() {
+    for key in KEYS {
+        for variable in key.variables {
+            let text = match (key.kind, key.path) {
+                (Kind::Switch, "socket.enabled" | "rooms.auto_join") => "false",
+                (Kind::Switch, _) => "true",
+                (Kind::Number, _) => "77",
+                (Kind::Fees, _) => "inbox=5",
+                (Kind::Text, "rooms.access") => "open",
+                (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
+                (Kind::Text, "socket.ping_interval" | "auth.revival_delay") => "77s",
+                (Kind::Text, _) => "a text",
+            };
+            let settings = variables(&[(variable, text)]).unwrap();
+            assert_ne!(settings, Settings::default(), "{variable}");
+            let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
+            assert_eq!(
+                variables(&[(&systematic, text)]).unwrap(),
+                settings,
+                "{systematic}"
+            );
+            assert_eq!(
+                variables(&[(variable, "")]).unwrap(),
+                Settings::default(),
+                "{variable}"
+            );
+        }
+    }
+}
+
+#[test]
+fn published_variables_mean_what_they_mean_elsewhere() {
+    let settings = variables(&[
+        ("NODE_ENV", "production"),
+        ("ENABLE_WEBSOCKETS", "false"),
+        ("ROUTING_PREFIX", "api/"),
+        ("REQUEST_TIMEOUT_SECS", "7"),
+        ("MESSAGEBOX_FEES", "inbox=5, notifications=0"),
+        ("ROOMS_ACCESS", "open"),
+        ("LOGGING_ENABLED", "true"),
+    ])
+    .unwrap();
+    assert!(!settings.socket.enabled && !settings.is_development());
+    assert_eq!(
+        (settings.port(), settings.routing_prefix().as_str()),
+        (3000, "/api")
+    );
+    assert_eq!(settings.server.request_timeout, Duration::from_secs(7));
+    assert_eq!(settings.fees.boxes["inbox"], 5);
+    assert_eq!(settings.rooms.access, RoomAccess::Open);
+    assert_eq!(settings.log_filter(), "debug");
+    assert_eq!(variables(&[("HTTP_PORT", "5001")]).unwrap().port(), 5001);
+    assert_eq!(
+        variables(&[("HTTP_PORT", "5001"), ("PORT", "1")])
+            .unwrap()
+            .port(),
+        1
+    );
+    assert_eq!(variables(&[]).unwrap().port(), 8080);
+}
+
+#[test]
+fn a_database_may_be_named_in_each_of_the_ways_in_use() {
+    let url = |set: &[(&str, &str)]| variables(set).unwrap().database_url();
+    assert_eq!(url(&[]), "sqlite://data/messagebox.db");
+    assert_eq!(url(&[("DATA_DIR", "/x")]), "sqlite:///x/messagebox.db");
+    assert_eq!(
+        url(&[("DB_DRIVER", "sqlite3"), ("DB_SOURCE", "m.db")]),
+        "sqlite://m.db"
+    );
+    assert_eq!(
+        url(&[("DB_SOURCE", "m.db"), ("DATABASE_URL", "sqlite://n.db")]),
+        "sqlite://n.db"
+    );
+    let knex = r#"{"host":"h","user":"u","password":"p","database":"d"}"#;
+    assert_eq!(url(&[("KNEX_DB_CONNECTION", knex)]), "mysql://u:p@h:3306/d");
+    assert_eq!(
+        url(&[("KNEX_DB_CONNECTION", r#"{"filename":"k.db"}"#)]),
+        "sqlite://k.db"
+    );
+}
+
+#[test]
+fn mistakes_name_the_key_its_origin_and_what_was_expected() {
+    let error = |result: Result<Settings, ConfigError>| result.unwrap_err().to_string();
+    let file = |text: &str| {
+        let folder = Folder::new(&[("default.toml", text)]);
+        let shown = error(folder.load(&[], &[]));
+        let prefix = folder.0.path().join("default.toml").display().to_string();
+        shown
+            .strip_prefix(&format!("{prefix}: "))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(file("[server]\nprot = 1"), "unknown key `server.prot`");
+    assert_eq!(file("[sever]\nport = 1"), "unknown key `sever`");
+    let shown = file("[server]\nport = \"high\"");
+    assert!(
+        shown.starts_with("`server.port`: invalid type: string") && shown.contains("u16"),
+        "{shown}"
+    );
+    let shown = file("[socket]\nping_interval = \"soon\"");
+    assert!(
+        shown.starts_with("`socket.ping_interval`") && shown.contains("such as \"25s\""),
+        "{shown}"
+    );
+    assert!(!file("port = = 1").contains('\n'));
+
+    assert_eq!(
+        error(variables(&[("PORT", "high")])),
+        "PORT: `server.port`: expected a whole number, not \"high\""
+    );
+    let shown = error(variables(&[("PORT", "70000")]));
+    assert!(shown.starts_with("PORT: `server.port`: "), "{shown}");
+    assert_eq!(
+        error(variables(&[("ENABLE_WEBSOCKETS", "perhaps")])),
+        "ENABLE_WEBSOCKETS: `socket.enabled`: expected true or false, not \"perhaps\""
+    );
+    assert_eq!(
+        error(variables(&[("MESSAGEBOX__SOCKET__PING", "1s")])),
+        "MESSAGEBOX__SOCKET__PING: unknown key `socket.ping`"
+    );
+    let shown = error(variables(&[("ROOMS_ACCESS", "closed")]));
+    assert!(
+        shown.starts_with("ROOMS_ACCESS: `rooms.access`: ") && shown.contains("owner"),
+        "{shown}"
+    );
+    let shown = error(Folder::new(&[]).load(&[], &[("server.nothing", "1")]));
+    assert_eq!(
+        shown,
+        "flag for server.nothing: unknown key `server.nothing`"
+    );
+}
+
+#[test]
+fn secrets_are_masked_wherever_settings_are_shown() {
+    let secret = "5".repeat(64);
+    let settings = variables(&[
+        ("SERVER_PRIVATE_KEY", &secret),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("MIGRATE_KEY", "hunter3"),
+    ])
+    .unwrap();
+    assert_eq!(
+        settings.identity.private_key.as_ref().map(Secret::expose),
+        Some(secret.as_str())
+    );
+    for shown in [format!("{settings:?}"), toml::to_string(&settings).unwrap()] {
+        for word in [secret.as_str(), "hunter"] {
+            assert!(!shown.contains(word), "{shown}");
+        }
+        assert!(shown.contains("***"));
+    }
+}

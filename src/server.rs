@@ -1,0 +1,349 @@
+//! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::dev::{Server as HttpService, ServerHandle};
+use actix_web::{App, HttpServer};
+use thiserror::Error;
+
+use crate::auth::{Identity, PeerConfig, SessionLimits};
+use crate::authsocket::{AuthSocket, AuthSocketService, AuthSocketSettings};
+use crate::config::{ConfigError, IdentityKeySource, Settings, load_identity};
+use crate::db::{DatabaseUrl, DbError, DbHandle, DbSettings};
+use crate::delivery::Delivery;
+use crate::engineio::{self, CloseReason};
+use crate::http::{
+    Endpoint, HttpLimits, HttpState, TcpSettings, configure, cors, engineio_scope, on_connect,
+};
+use crate::ids::IdentityKey;
+use crate::rooms::{RoomSettings, RoomsHandle};
+use crate::socket::{Opening, SocketTable};
+use crate::socketio::{self, Namespace};
+
+/// Connections that the kernel keeps for us while all workers are busy.
+const LISTEN_BACKLOG: u32 = 4096;
+
+/// Why the server did not start, or ended.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// What went wrong.
+        cause: std::io::Error,
+    },
+    /// The server broke off.
+    #[error("the server broke off: {0}")]
+    Broken(std::io::Error),
+}
+
+/// A server that listens.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who it is.
+    pub identity_key: IdentityKey,
+    /// Its sockets.
+    pub sockets: Arc<SocketTable<AuthSocket>>,
+    /// What they share.
+    pub service: Arc<AuthSocketService>,
+    /// Its database.
+    pub db: DbHandle,
+    settings: Settings,
+    http: Option<HttpService>,
+}
+
+/// What the application is made of, before it is served.
+#[derive(Debug, Clone)]
+struct ServerParts {
+    endpoint: Option<Endpoint<AuthSocket>>,
+    state: HttpState,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("identity_key", &self.identity_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts everything. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+        let url = DatabaseUrl::parse(&settings.database_url())?;
+        let (identity, source) = load_identity(settings)?;
+        let identity = Arc::new(identity);
+        let rooms = RoomsHandle::start(room_settings(settings));
+        let on_commit = rooms.registry().clone().recipient();
+        let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
+        let delivery = Delivery::new(db.clone());
+        let service = Arc::new(AuthSocketService::new(
+            Arc::clone(&identity),
+            rooms,
+            delivery.clone(),
+            socketio_config(settings),
+            authsocket_settings(settings),
+        ));
+        let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
+        let parts = ServerParts {
+            endpoint: settings
+                .socket
+                .enabled
+                .then(|| endpoint(settings, &sockets, &service)),
+            state: http_state(settings, &identity, delivery, &db),
+        };
+        let (http, address) = listen(settings, parts)?;
+        log_start(settings, address, &identity, &source, &url);
+        Ok(Self {
+            address,
+            identity_key: identity.identity_key(),
+            sockets,
+            service,
+            db,
+            settings: settings.clone(),
+            http: Some(http),
+        })
+    }
+
+    /// A handle that can stop the server.
+    #[must_use]
+    pub fn handle(&self) -> Option<ServerHandle> {
+        self.http.as_ref().map(HttpService::handle)
+    }
+
+    /// Serves until a signal comes (SIGINT or SIGTERM) or the handle stops it, then takes everything down:
+    /// sockets are told, requests are finished, writes are flushed.
+    ///
+    /// # Errors
+    /// [`ServerError::Broken`].
+    pub async fn run(mut self) -> Result<(), ServerError> {
+        let Some(http) = self.http.take() else {
+            return Ok(());
+        };
+        let handle = http.handle();
+        let sockets = Arc::clone(&self.sockets);
+        let watch = actix::spawn(async move {
+            let signal = signal().await;
+            let began = Instant::now();
+            log::info!("{signal}: shutting down, {} sockets open", sockets.len());
+            sockets.close_all(CloseReason::ServerShutdown);
+            handle.stop(true).await;
+            log::info!("connections closed after {:?}", began.elapsed());
+        });
+        let served = http.await;
+        watch.abort();
+        self.sockets.close_all(CloseReason::ServerShutdown);
+        if let Err(error) = self.db.close(self.settings.server.shutdown_timeout).await {
+            log::error!("at shutdown: {error}");
+        }
+        log::info!("stopped");
+        served.map_err(ServerError::Broken)
+    }
+}
+
+async fn signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+fn listen(
+    settings: &Settings,
+    parts: ServerParts,
+) -> Result<(HttpService, SocketAddr), ServerError> {
+    let prefix = settings.routing_prefix();
+    let app = move || {
+        let ServerParts { endpoint, state } = &parts;
+        let mut app = App::new().wrap(cors()).configure(configure(state.clone()));
+        if let Some(endpoint) = endpoint {
+            app = app.service(engineio_scope("/socket.io", endpoint.clone()));
+            if !prefix.is_empty() {
+                app = app.service(engineio_scope(
+                    &format!("{prefix}/socket.io"),
+                    endpoint.clone(),
+                ));
+            }
+        }
+        app
+    };
+    let tcp = TcpSettings {
+        user_timeout: settings.socket.ping_interval + settings.socket.ping_timeout,
+    };
+    let mut server = HttpServer::new(app)
+        .on_connect(on_connect(tcp))
+        // A poll whose client is gone must be dropped, and its packets put back.
+        .h1_allow_half_closed(false)
+        .backlog(LISTEN_BACKLOG)
+        .max_connections(settings.server.max_connections)
+        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
+        .disable_signals();
+    if settings.server.workers > 0 {
+        server = server.workers(settings.server.workers);
+    }
+    let target = (settings.server.host.as_str(), settings.port());
+    let failed = |cause| ServerError::Listen {
+        address: format!("{}:{}", settings.server.host, settings.port()),
+        cause,
+    };
+    let server = server.bind(target).map_err(failed)?;
+    let address = server.addrs().first().copied();
+    let address = address.ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    Ok((server.run(), address))
+}
+
+fn log_start(
+    settings: &Settings,
+    address: SocketAddr,
+    identity: &Identity,
+    source: &IdentityKeySource,
+    database: &DatabaseUrl,
+) {
+    if let IdentityKeySource::Made(path) = source {
+        log::warn!(
+            "made a server key for development and keep it in {}",
+            path.display()
+        );
+    }
+    log::info!(
+        "messagebox-server {} ({})",
+        env!("CARGO_PKG_VERSION"),
+        settings.environment
+    );
+    log::info!("listening on http://{address}{}", settings.routing_prefix());
+    log::info!("identity key {}", identity.identity_key());
+    log::info!("database {database}");
+    let sockets = if settings.socket.enabled { "on" } else { "off" };
+    log::info!(
+        "enabled: HTTP on, sockets {sockets}, rooms {:?}, payments off, push off",
+        settings.rooms.access
+    );
+}
+
+fn endpoint(
+    settings: &Settings,
+    sockets: &Arc<SocketTable<AuthSocket>>,
+    service: &Arc<AuthSocketService>,
+) -> Endpoint<AuthSocket> {
+    let service = Arc::clone(service);
+    Endpoint {
+        config: Arc::new(engineio_config(settings)),
+        table: Arc::clone(sockets),
+        open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
+    }
+}
+
+fn engineio_config(settings: &Settings) -> engineio::Config {
+    let socket = &settings.socket;
+    engineio::Config {
+        ping_interval: socket.ping_interval,
+        ping_timeout: socket.ping_timeout,
+        upgrade_timeout: socket.upgrade_timeout,
+        max_payload: socket.max_payload,
+        max_outbound_bytes: socket.max_outbound_bytes,
+        max_packets_per_poll: socket.max_packets_per_poll.get(),
+        ..engineio::Config::default()
+    }
+}
+
+fn socketio_config(settings: &Settings) -> socketio::Config {
+    let mut namespaces = vec![Namespace::main()];
+    let prefix = settings.routing_prefix();
+    if !prefix.is_empty() {
+        // A client whose host ends in a path uses that path as its namespace.
+        namespaces.push(Namespace::new(&prefix));
+    }
+    socketio::Config {
+        connect_timeout: settings.socket.connect_timeout,
+        namespaces,
+        max_attachment_bytes: settings.socket.max_payload,
+        ..socketio::Config::default()
+    }
+}
+
+fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
+    let auth = &settings.auth;
+    AuthSocketSettings {
+        auth_timeout: auth.timeout,
+        revival_delay: auth.revival_delay,
+        max_held_frames: auth.max_held_frames,
+        lost_session_ttl: auth.lost_session_ttl,
+        max_lost_sessions: auth.max_lost_sessions,
+        peer: PeerConfig {
+            max_seen_nonces: auth.max_seen_nonces.get(),
+            ..PeerConfig::default()
+        },
+        ..AuthSocketSettings::default()
+    }
+}
+
+fn room_settings(settings: &Settings) -> RoomSettings {
+    RoomSettings {
+        auto_join: settings.rooms.auto_join,
+        access: settings.rooms.access,
+        max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
+        max_pending_deliveries: settings.rooms.max_pending_deliveries,
+    }
+}
+
+fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
+    let database = &settings.database;
+    let readers = database.max_connections.get().saturating_sub(1);
+    DbSettings {
+        read_threads: NonZeroUsize::new(readers).unwrap_or(NonZeroUsize::MIN),
+        busy_timeout: database.busy_timeout,
+        max_queued_writes: database.max_queued_writes,
+        max_group: database.max_group.get(),
+        ..DbSettings::new(url)
+    }
+}
+
+fn http_state(
+    settings: &Settings,
+    identity: &Arc<Identity>,
+    delivery: Delivery,
+    db: &DbHandle,
+) -> HttpState {
+    let limits = HttpLimits {
+        max_body_bytes: settings.server.max_body_bytes,
+        request_timeout: settings.server.request_timeout,
+        max_requests_per_session: settings.auth.max_seen_nonces.get(),
+    };
+    let sessions = SessionLimits {
+        max_sessions: settings.auth.max_sessions,
+        max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
+        ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
+    };
+    let prefix = settings.routing_prefix();
+    HttpState::new(
+        Arc::clone(identity),
+        delivery,
+        db.clone(),
+        &prefix,
+        limits,
+        sessions,
+    )
+}
