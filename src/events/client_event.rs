@@ -11,6 +11,9 @@ use crate::ids::RoomId;
 use super::names;
 use super::refusal::{MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};
 
+/// A room id longer than this is not repeated to its sender.
+const MAX_ECHOED_ROOM_BYTES: usize = 4096;
+
 /// An event of a client, as far as its own content can be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
@@ -112,8 +115,13 @@ fn send_message(data: Value) -> Result<SendMessage, SendRefused> {
     let Value::Object(mut data) = data else {
         return Err(refused(Refusal::DataObject, None, None));
     };
-    let room = room_id(data.remove("roomId").unwrap_or_default());
-    let room = room.map_err(|refusal| refused(refusal, None, None))?;
+    let given = data.remove("roomId").unwrap_or_default();
+    // A room that is refused for its length is still where the sender listens.
+    let listens = given
+        .as_str()
+        .filter(|room| !room.is_empty() && room.len() <= MAX_ECHOED_ROOM_BYTES)
+        .map(RoomId::new);
+    let room = room_id(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
     let Some(Value::Object(mut message)) = data.remove("message") else {
         return Err(refused(Refusal::MessageObject, Some(&room), None));
     };
@@ -292,6 +300,18 @@ mod tests {
                 parse("sendMessage", &data),
                 ClientEvent::SendMessage(Err(expected)),
                 "{data}"
+            );
+        }
+        for (room, is_named) in [("x".repeat(400), true), ("x".repeat(5_000), false)] {
+            let data = json!({"roomId": room, "message": {"body": "b", "messageId": "1"}});
+            let expected = SendRefused {
+                refusal: R::RoomId,
+                room: is_named.then(|| RoomId::new(room)),
+                message_id: None,
+            };
+            assert_eq!(
+                parse("sendMessage", &data),
+                ClientEvent::SendMessage(Err(expected))
             );
         }
         let data = json!({"roomId": "r", "message": {"body": "b", "messageId": "1", "more": []}});

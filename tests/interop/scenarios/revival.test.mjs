@@ -1,0 +1,125 @@
+// The published client reconnects by itself and receives again, with nothing asked of the application.
+
+import assert from 'node:assert/strict'
+import { afterEach, test } from 'node:test'
+
+import { Inbox, Party, closeAll } from '../support/clients.mjs'
+import { Proxy } from '../support/proxy.mjs'
+import { TestServer } from '../support/server.mjs'
+
+const QUICK = { AUTH_REVIVAL_DELAY: '300ms' }
+
+afterEach(closeAll)
+
+async function listener (host) {
+  const bob = new Party()
+  const client = bob.messageBox(host)
+  await client.initializeConnection()
+  const inbox = new Inbox()
+  await client.listenForLiveMessages({ messageBox: 'inbox', onMessage: inbox.push })
+  return { bob, client, inbox }
+}
+
+/** Sends over HTTP until one arrives live: then the listener is back. */
+async function sendUntilHeard (sender, recipient, inbox, host) {
+  const before = inbox.items.length
+  for (let n = 0; inbox.items.length === before; n++) {
+    assert.ok(n < 100, 'the listener did not come back')
+    await sender.sendMessage({ recipient, messageBox: 'inbox', body: `probe ${before} ${n}` }, host)
+    await new Promise(resolve => setTimeout(resolve, 200))
+  }
+}
+
+async function receivesAgain (server, { bob, inbox }, disturb) {
+  const alice = new Party().messageBox(server.host)
+  const send = body => alice.sendMessage({ recipient: bob.key, messageBox: 'inbox', body }, server.host)
+  await send('before')
+  await inbox.atLeast(1)
+  await disturb()
+  await sendUntilHeard(alice, bob.key, inbox, server.host)
+  const heard = inbox.items.length
+  const bodies = Array.from({ length: 20 }, (_, n) => `after ${n}`)
+  for (const body of bodies) await send(body)
+  const items = await inbox.atLeast(heard + 20)
+  assert.deepEqual(items.slice(heard).map(message => message.body), bodies)
+  const ids = items.map(message => message.messageId)
+  assert.equal(new Set(ids).size, ids.length, 'nothing came twice')
+}
+
+test('after a break of the network', async () => {
+  const server = await TestServer.start(QUICK)
+  const proxy = await Proxy.start(server.port)
+  try {
+    await receivesAgain(server, await listener(proxy.host), async () => {
+      proxy.break()
+      await new Promise(resolve => setTimeout(resolve, 500))
+      proxy.heal()
+    })
+  } finally {
+    await closeAll()
+    await proxy.stop()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
+test('after a crash and restart of the server', async () => {
+  const server = await TestServer.start(QUICK)
+  try {
+    await receivesAgain(server, await listener(server.host), () => server.restart())
+  } finally {
+    await closeAll()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
+test('a client that goes on sending on its old session is heard once it has proven itself', async () => {
+  const server = await TestServer.start({ AUTH_REVIVAL_DELAY: '60s' })
+  const proxy = await Proxy.start(server.port)
+  try {
+    const { bob, inbox } = await listener(server.host)
+    const alice = new Party()
+    const socket = alice.socket(proxy.host, { reconnectionDelay: 50 })
+    const authenticated = new Inbox()
+    socket.on('authenticationSuccess', authenticated.push)
+    socket.on('connect', () => socket.emit('authenticated', { identityKey: alice.key }))
+    await authenticated.atLeast(1, 'authenticationSuccess')
+    const acks = new Inbox()
+    socket.on(`sendMessageAck-${bob.room('inbox')}`, acks.push)
+    const send = messageId => socket.emit('sendMessage', {
+      roomId: bob.room('inbox'), message: { messageId, recipient: bob.key, body: messageId }
+    })
+    send('one')
+    await acks.atLeast(1, 'ack')
+    proxy.break()
+    proxy.heal()
+    // The client reconnects and sends `authenticated` on the session of the lost socket.
+    await authenticated.atLeast(2, 'authenticationSuccess')
+    send('two')
+    await acks.atLeast(2, 'ack')
+    assert.deepEqual(acks.items.map(ack => [ack.status, ack.messageId]), [['success', 'one'], ['success', 'two']])
+    assert.deepEqual((await inbox.atLeast(2)).map(message => message.body), ['one', 'two'])
+  } finally {
+    await closeAll()
+    await proxy.stop()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
+test('sends while the network is broken harm nobody and arrive over HTTP', async () => {
+  const server = await TestServer.start(QUICK)
+  const proxy = await Proxy.start(server.port)
+  try {
+    const { bob, inbox } = await listener(server.host)
+    const alice = new Party().messageBox(proxy.host)
+    await alice.initializeConnection()
+    proxy.break()
+    await assert.rejects(alice.sendLiveMessage({ recipient: bob.key, messageBox: 'inbox', body: 'lost' }))
+    proxy.heal()
+    await alice.sendLiveMessage({ recipient: bob.key, messageBox: 'inbox', body: 'found' })
+    assert.equal((await inbox.atLeast(1))[0].body, 'found')
+  } finally {
+    await closeAll()
+    await proxy.stop()
+    assert.equal(await server.stop(), 0)
+  }
+})

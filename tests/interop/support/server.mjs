@@ -1,0 +1,86 @@
+// Runs the real server binary on a free port with a data folder of its own.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const BINARY = process.env.MESSAGEBOX_SERVER
+if (!BINARY) throw new Error('MESSAGEBOX_SERVER must name the server binary; run this through `cargo test --test interop`')
+
+export async function freePort () {
+  const listener = net.createServer().listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address()
+  listener.close()
+  await once(listener, 'close')
+  return port
+}
+
+async function answers (port) {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/`)
+    return response.status > 0
+  } catch {
+    return false
+  }
+}
+
+export class TestServer {
+  static async start (env = {}) {
+    const server = new TestServer()
+    server.env = env
+    server.port = await freePort()
+    server.folder = await mkdtemp(path.join(os.tmpdir(), 'messagebox-'))
+    await server.launch()
+    return server
+  }
+
+  get host () {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  async launch () {
+    this.log = ''
+    this.process = spawn(BINARY, [], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'development',
+        HOST: '127.0.0.1',
+        PORT: String(this.port),
+        DATA_DIR: this.folder,
+        CONFIG_DIR: this.folder,
+        RUST_LOG: 'messagebox=debug',
+        ...this.env
+      }
+    })
+    this.exited = once(this.process, 'exit')
+    this.process.stderr.on('data', chunk => { this.log += chunk })
+    for (let tries = 0; !(await answers(this.port)); tries++) {
+      if (this.process.exitCode !== null || tries > 400) throw new Error(`the server did not start:\n${this.log}`)
+      await sleep(25)
+    }
+  }
+
+  async kill () {
+    this.process.kill('SIGKILL')
+    await this.exited
+  }
+
+  async restart () {
+    await this.kill()
+    await this.launch()
+  }
+
+  /** Ends the server and says with which code. */
+  async stop () {
+    this.process.kill('SIGTERM')
+    const [code] = await this.exited
+    await rm(this.folder, { recursive: true, force: true })
+    return code
+  }
+}
