@@ -35,7 +35,7 @@ impl Echo {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Connect { namespace, payload } => self.welcome(&namespace, payload, link),
-                Event::Event { namespace, body } => answer(namespace, body, link),
+                Event::Event { namespace, body } => answer(namespace, &body, link),
                 Event::Ack { .. } | Event::Disconnect { .. } => {}
             }
         }
@@ -59,7 +59,7 @@ impl Echo {
     }
 }
 
-fn answer(namespace: Namespace, event: EventBody, link: &mut Link<'_>) {
+fn answer(namespace: Namespace, event: &EventBody, link: &mut Link<'_>) {
     // The arguments are what follows the name, which is a string without escapes in both cases.
     let arguments = |name: &str| event.data.strip_prefix(&format!("[\"{name}\""));
     let body = if let Some(rest) = arguments("message") {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use actix_web::{App, HttpServer};
@@ -25,6 +25,10 @@ use crate::socketio::{self, Namespace};
 
 /// Connections that the kernel keeps for us while all workers are busy.
 const LISTEN_BACKLOG: u32 = 4096;
+
+/// How often the database is asked whether it answers, and how long it may take.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
+const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start, or ended.
 #[derive(Debug, Error)]
@@ -146,14 +150,26 @@ impl Server {
             handle.stop(true).await;
             log::info!("connections closed after {:?}", began.elapsed());
         });
+        let health = actix::spawn(watch_database(self.db.clone()));
         let served = http.await;
         watch.abort();
+        health.abort();
         self.sockets.close_all(CloseReason::ServerShutdown);
         if let Err(error) = self.db.close(self.settings.server.shutdown_timeout).await {
             log::error!("at shutdown: {error}");
         }
         log::info!("stopped");
         served.map_err(ServerError::Broken)
+    }
+}
+
+/// Asks the database now and then: an address cannot tell that its actor is gone, only silence can.
+async fn watch_database(db: DbHandle) {
+    loop {
+        tokio::time::sleep(HEALTH_INTERVAL).await;
+        if let Err(error) = db.ping(HEALTH_DEADLINE).await {
+            log::error!("the database does not answer: {error}");
+        }
     }
 }
 

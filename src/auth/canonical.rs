@@ -169,12 +169,12 @@ fn put_optional(sink: &mut impl Sink, bytes: &[u8]) {
     }
 }
 
-/// Bitcoin's CompactSize of -1.
+/// Bitcoin's `CompactSize` of -1.
 fn put_absent(sink: &mut impl Sink) {
     sink.put(&[0xff; 9]);
 }
 
-/// Bitcoin's CompactSize.
+/// Bitcoin's `CompactSize`.
 fn put_length(sink: &mut impl Sink, length: usize) {
     if let Ok(byte @ 0..=0xfc) = u8::try_from(length) {
         sink.put(&[byte]);

@@ -4,27 +4,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-/// The decimal text of every byte, padded to three characters, and its length.
-const DECIMALS: [([u8; 3], usize); 256] = {
-    let mut table = [([0; 3], 0); 256];
-    let mut value = 0;
-    while value < 256 {
-        let digits = [
-            b'0' + (value / 100) as u8,
-            b'0' + (value / 10 % 10) as u8,
-            b'0' + (value % 10) as u8,
-        ];
-        table[value] = if value >= 100 {
-            (digits, 3)
-        } else if value >= 10 {
-            ([digits[1], digits[2], 0], 2)
-        } else {
-            ([digits[2], 0, 0], 1)
-        };
-        value += 1;
-    }
-    table
-};
+/// The decimal texts of 0 to 99, two characters each.
+const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 /// Appends `[1,2,255]`.
 pub(super) fn write_numbers(bytes: &[u8], out: &mut String) {
@@ -34,9 +16,13 @@ pub(super) fn write_numbers(bytes: &[u8], out: &mut String) {
         if index > 0 {
             out.push(',');
         }
-        if let Some((digits, length)) = DECIMALS.get(usize::from(*byte)) {
-            out.extend(digits.iter().take(*length).map(|digit| char::from(*digit)));
+        let (hundreds, rest) = (byte / 100, usize::from(byte % 100));
+        if hundreds > 0 {
+            out.push(char::from(b'0' + hundreds));
         }
+        // A number below ten has one digit unless hundreds stand before it.
+        let from = rest * 2 + usize::from(hundreds == 0 && rest < 10);
+        out.push_str(PAIRS.get(from..rest * 2 + 2).unwrap_or_default());
     }
     out.push(']');
 }

@@ -157,13 +157,13 @@ mod tests {
     use super::*;
     use crate::auth::{AuthMessage, Identity, Peer, PeerConfig};
 
-    struct Store {
+    struct Fixture {
         store: SessionStore,
         server: Identity,
         now: Instant,
     }
 
-    impl Store {
+    impl Fixture {
         fn new(max: usize, per_identity: usize, ttl: Option<u64>) -> Self {
             let limits = SessionLimits {
                 max_sessions: NonZeroUsize::new(max).unwrap(),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn several_sessions_of_one_identity_are_kept_up_to_a_cap() {
-        let mut store = Store::new(10, 2, None);
+        let mut store = Fixture::new(10, 2, None);
         let client = Arc::new(Identity::random());
         let nonces: Vec<String> = (0..3).map(|_| store.handshake(&client)).collect();
         assert!(nonces.iter().all(|nonce| store.has(nonce)));
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn handshakes_never_displace_sessions_in_use() {
-        let mut store = Store::new(3, 9, None);
+        let mut store = Fixture::new(3, 9, None);
         let client = Arc::new(Identity::random());
         let used = store.handshake(&client);
         store.store.mark_used(&used, store.now);
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut store = Store::new(2, 9, None);
+        let mut store = Fixture::new(2, 9, None);
         let client = Arc::new(Identity::random());
         let nonces: Vec<String> = (0..3).map(|_| store.handshake(&client)).collect();
         // The first of three pending ones is displaced; begin it again.
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_session_expires_after_its_last_use_and_leaves_nothing() {
-        let mut store = Store::new(9, 9, Some(60));
+        let mut store = Fixture::new(9, 9, Some(60));
         let client = Arc::new(Identity::random());
         let nonce = store.handshake(&client);
         store.now += Duration::from_secs(59);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn without_a_time_to_live_nothing_expires() {
-        let mut store = Store::new(9, 9, None);
+        let mut store = Fixture::new(9, 9, None);
         let client = Arc::new(Identity::random());
         let nonce = store.handshake(&client);
         store.now += Duration::from_secs(1_000_000);

@@ -39,7 +39,7 @@ impl AuthSocket {
             ClientEvent::SendMessage(Ok(message)) => self.submit(message, identity, link, ctx),
             ClientEvent::SendMessage(Err(refused)) => self.refuse_message(&refused, link),
             ClientEvent::Unknown(name) => {
-                log::debug!("socket {}: unknown event {name:?}", self.sid)
+                log::debug!("socket {}: unknown event {name:?}", self.sid);
             }
             ClientEvent::Undecodable => log::debug!("socket {}: a payload is no event", self.sid),
         }

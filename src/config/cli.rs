@@ -29,7 +29,7 @@ pub struct Cli {
     /// Database [env: `DATABASE_URL`].
     #[arg(long)]
     pub database_url: Option<String>,
-    /// Any key, such as --set socket.ping_interval=10s; may be given several times.
+    /// Any key, such as `--set socket.ping_interval=10s`; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
     /// Print the resulting configuration, secrets masked, and exit.

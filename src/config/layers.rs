@@ -1,6 +1,6 @@
 //! Lays the sources over each other and reads the result, so that a mistake is told with its origin.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -19,7 +19,7 @@ const PREFIX: &str = "MESSAGEBOX__";
 /// [`ConfigError`], for the first source that is wrong.
 pub fn load(
     folder: &Path,
-    variables: &HashMap<String, String>,
+    variables: &BTreeMap<String, String>,
     flags: &[(String, String)],
 ) -> Result<Settings, ConfigError> {
     let mut layers = Layers::default();
@@ -55,7 +55,7 @@ pub fn load(
 /// The environment decides which file is read, so it is looked up ahead of everything else.
 fn environment(
     layers: &Layers,
-    variables: &HashMap<String, String>,
+    variables: &BTreeMap<String, String>,
     flags: &[(String, String)],
 ) -> String {
     let flag = flags
@@ -70,7 +70,7 @@ fn environment(
         .unwrap_or_else(|| layers.settings.environment.clone())
 }
 
-fn refuse_unknown_variables(variables: &HashMap<String, String>) -> Result<(), ConfigError> {
+fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     for name in variables.keys().filter(|name| name.starts_with(PREFIX)) {
         let path = name
             .trim_start_matches(PREFIX)
@@ -134,7 +134,7 @@ impl Layers {
     /// `DB_DRIVER` and `DB_SOURCE`, then `KNEX_DB_CONNECTION`, where no URL is set.
     fn database_of_other_servers(
         &mut self,
-        variables: &HashMap<String, String>,
+        variables: &BTreeMap<String, String>,
     ) -> Result<(), ConfigError> {
         if self.settings.database.url.is_some() {
             return Ok(());

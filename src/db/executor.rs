@@ -124,7 +124,6 @@ impl DbExecutor {
                                 .map(Done::Acknowledge)
                         }
                         #[cfg(test)]
-                        #[expect(clippy::panic, reason = "asked for")]
                         Write::Panic(_) => panic!("asked for by a test"),
                     };
                     group.iter().map(write).collect::<Result<Vec<Done>, _>>()

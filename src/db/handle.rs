@@ -203,9 +203,8 @@ impl DbHandle {
     }
 
     fn write(&self, write: Write) {
-        match self.0.queue.push(write) {
-            Ok(()) => self.tell_writer(),
-            Err((write, error)) => write.fail(error),
+        if self.0.queue.push(write) {
+            self.tell_writer();
         }
     }
 
@@ -230,6 +229,8 @@ impl DbHandle {
         log::error!("the database writer is gone; starting another");
         let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         *writer = (self.0.start_writer)();
+        // Whoever was to wake the old one has been in vain.
+        self.0.told.store(false, Ordering::Release);
         writer.do_send(CommitWaiting);
     }
 }

@@ -61,13 +61,12 @@ pub(super) fn store(
 ) -> QueryResult<StoreOutcome> {
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
-    let box_id = match boxes.get(message) {
-        Some(id) => id,
-        None => {
-            let id = box_id(connection, &recipient, &message.message_box, now)?;
-            boxes.insert(message, id);
-            id
-        }
+    let box_id = if let Some(id) = boxes.get(message) {
+        id
+    } else {
+        let id = box_id(connection, &recipient, &message.message_box, now)?;
+        boxes.insert(message, id);
+        id
     };
     let inserted = diesel::insert_into(messages::table)
         .values(MessageRow {

@@ -65,17 +65,22 @@ impl WriteQueue {
         }
     }
 
-    /// Adds a write, or gives it back with the reason why it may not wait.
-    pub(super) fn push(&self, write: Write) -> Result<(), (Write, DbError)> {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return Err((write, DbError::Closed));
-        }
-        if waiting.writes.len() >= self.max {
-            return Err((write, DbError::Overloaded));
-        }
-        waiting.writes.push_back(write);
-        Ok(())
+    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned.
+    pub(super) fn push(&self, write: Write) -> bool {
+        let refusal = {
+            let mut waiting = self.lock();
+            if waiting.closed {
+                DbError::Closed
+            } else if waiting.writes.len() >= self.max {
+                DbError::Overloaded
+            } else {
+                waiting.writes.push_back(write);
+                return true;
+            }
+        };
+        // Outside the lock: the answer is somebody else's code.
+        write.fail(refusal);
+        false
     }
 
     /// Takes what waits, up to `max`.

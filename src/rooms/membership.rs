@@ -263,8 +263,8 @@ mod tests {
                         })
                         .map(|(member, _)| sid(*member))
                         .collect();
-                    actual.sort_by_key(|sid| sid.to_string());
-                    expected.sort_by_key(|sid| sid.to_string());
+                    actual.sort_by_key(ToString::to_string);
+                    expected.sort_by_key(ToString::to_string);
                     prop_assert_eq!(actual, expected);
                 }
             }

@@ -189,7 +189,10 @@ impl Connection {
     fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
         let Packet { namespace, body } = packet;
         let body = match body {
-            Body::Connect(payload) => return self.handle_connect(namespace, payload),
+            Body::Connect(payload) => {
+                self.handle_connect(namespace, payload);
+                return Ok(());
+            }
             Body::ConnectError(_) => return Err(ProtocolError::WrongDirection),
             other => other,
         };
@@ -210,25 +213,20 @@ impl Connection {
     }
 
     /// Joining twice is a mistake that harms nobody, so it is ignored.
-    fn handle_connect(
-        &mut self,
-        namespace: Namespace,
-        payload: Option<String>,
-    ) -> Result<(), ProtocolError> {
+    fn handle_connect(&mut self, namespace: Namespace, payload: Option<String>) {
         if !self.config.namespaces.contains(&namespace) {
             self.transmits
                 .push_back(connect_error(namespace, "Invalid namespace"));
-            return Ok(());
+            return;
         }
         if matches!(
             self.namespaces.get(&namespace),
             Some(Membership::Asked | Membership::Joined)
         ) {
-            return Ok(());
+            return;
         }
         self.namespaces.insert(namespace.clone(), Membership::Asked);
         self.events.push_back(Event::Connect { namespace, payload });
-        Ok(())
     }
 }
 

@@ -41,6 +41,7 @@ fn pair() -> (Peer, Peer) {
     (client, server)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
 fn verified(signer: u8, payload: &str) -> Result<Handled, AuthError> {
     Ok(Handled::General(Verified {
         identity: identity(signer).identity_key(),

@@ -82,7 +82,7 @@ fn the_default_file_says_what_the_program_says() {
     let text = fs::read_to_string(folder.join("default.toml")).unwrap();
     let from_file = load(
         &folder,
-        &HashMap::new(),
+        &BTreeMap::new(),
         &[("environment".into(), "none".into())],
     )
     .unwrap();

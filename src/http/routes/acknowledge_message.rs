@@ -1,6 +1,5 @@
 //! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ids::IdentityKey;
@@ -8,7 +7,7 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::parse;
+use super::field;
 
 /// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
 pub(super) async fn respond(
@@ -35,20 +34,11 @@ pub(super) async fn respond(
 }
 
 fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body {
-        message_ids: Option<Value>,
-    }
     let missing = || {
         let description = "Please provide the ID of the message(s) to acknowledge!";
         ApiError::bad_request("ERR_MESSAGE_ID_REQUIRED", description)
     };
-    let whole: Value = parse(body)?;
-    let ids = serde_json::from_value::<Body>(whole)
-        .ok()
-        .and_then(|body| body.message_ids);
-    let ids = ids.ok_or_else(missing)?;
+    let ids = field(body, "messageIds")?.ok_or_else(missing)?;
     if ids.as_array().is_some_and(Vec::is_empty) {
         return Err(missing());
     }

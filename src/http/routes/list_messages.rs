@@ -1,6 +1,6 @@
 //! `POST /listMessages`: what waits in a box of the caller.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::ids::IdentityKey;
@@ -8,17 +8,17 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::parse;
+use super::field;
 
 #[derive(Serialize)]
 struct Listed {
     status: &'static str,
-    messages: Vec<Message>,
+    messages: Vec<Item>,
 }
 
 /// Both spellings of the timestamps: servers and clients in use differ.
 #[derive(Serialize)]
-struct Message {
+struct Item {
     #[serde(rename = "messageId")]
     message_id: String,
     body: String,
@@ -42,7 +42,7 @@ pub(super) async fn respond(
         let description = "An internal error has occurred while listing messages.";
         store_error(&error, "ERR_INTERNAL_ERROR", description)
     })?;
-    let messages = stored.into_iter().map(|message| Message {
+    let messages = stored.into_iter().map(|message| Item {
         message_id: message.message_id,
         body: message.body,
         sender: message.sender,
@@ -58,16 +58,7 @@ pub(super) async fn respond(
 }
 
 fn validate(body: &[u8]) -> Result<String, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body {
-        message_box: Option<Value>,
-    }
-    let whole: Value = parse(body)?;
-    let message_box = serde_json::from_value::<Body>(whole)
-        .ok()
-        .and_then(|body| body.message_box);
-    match message_box {
+    match field(body, "messageBox")? {
         None => Err(missing()),
         Some(Value::String(name)) if name.is_empty() => Err(missing()),
         Some(Value::String(name)) => Ok(name),

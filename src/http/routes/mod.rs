@@ -7,6 +7,7 @@ mod send_message;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::ids::IdentityKey;
 
@@ -63,6 +64,13 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|_| {
         ApiError::bad_request("ERR_INVALID_JSON", "The request body is not valid JSON.")
     })
+}
+
+/// A field of the JSON object in a body; none where it is missing or null, or the body is no object.
+fn field(body: &[u8], name: &str) -> Result<Option<Value>, ApiError> {
+    let mut whole: Value = parse(body)?;
+    let field = whole.get_mut(name).map(Value::take);
+    Ok(field.filter(|value| !value.is_null()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::parse;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Message<'a> {
+struct Draft<'a> {
     recipient: Option<Value>,
     recipients: Option<Value>,
     message_box: Option<Value>,
@@ -112,8 +112,10 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         )
     };
     let whole: &RawValue = parse(body)?;
-    let message = serde_json::from_str::<Body<'_>>(whole.get())
-        .ok()
+    // A struct would be read from an array too.
+    let object = Some(whole.get()).filter(|text| text.starts_with('{'));
+    let message = object
+        .and_then(|text| serde_json::from_str::<Body<'_>>(text).ok())
         .and_then(|body| body.message);
     let message = message
         .map(RawValue::get)
@@ -124,7 +126,7 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         // Whatever is no object has no message box.
         return Err(invalid_box());
     }
-    let message: Message<'_> = parse(message.as_bytes())?;
+    let message: Draft<'_> = parse(message.as_bytes())?;
     let message_box = match message.message_box {
         Some(Value::String(name)) if fits(name.trim(), MAX_MESSAGE_BOX_CHARS) => {
             name.trim().to_owned()
@@ -264,6 +266,7 @@ mod tests {
             ("\u{fffd}".into(), "ERR_INVALID_JSON"),
             ("[]".into(), "ERR_MESSAGE_REQUIRED"),
             ("7".into(), "ERR_MESSAGE_REQUIRED"),
+            (r#"[{"messageBox":"b"}]"#.into(), "ERR_MESSAGE_REQUIRED"),
             ("{}".into(), "ERR_MESSAGE_REQUIRED"),
             (r#"{"message":null}"#.into(), "ERR_MESSAGE_REQUIRED"),
             (r#"{"message":""}"#.into(), "ERR_MESSAGE_REQUIRED"),
