@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use thiserror::Error;
-
 use crate::ids::Sid;
 
 use super::close_reason::CloseReason;
@@ -14,52 +12,13 @@ use super::frame::Frame;
 use super::handshake::{OpenPacket, TransportKind};
 use super::heartbeat::{Beat, Heartbeat};
 use super::outbox::Outbox;
-use super::packet::{Data, Packet};
+use super::output::{Event, PollRefused, Transmit};
+use super::packet::Packet;
 use super::upgrade::{Upgrade, UpgradeRefused};
 
 /// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
 const MAX_BATCH_FRAMES: usize = 64;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
-
-/// What the session tells its application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The client sent a message.
-    Message(Data),
-    /// The session moved from polling to a websocket.
-    Upgraded,
-    /// The session ended; nothing follows.
-    Closed(CloseReason),
-}
-
-/// What the carrier of the session's bytes must do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transmit {
-    /// Answer the parked poll with these frames as one payload.
-    Poll(Vec<Frame>),
-    /// Hand these frames to the websocket, then call [`Connection::handle_written`].
-    Websocket(Vec<Frame>),
-    /// Hand this frame to the websocket that is being probed.
-    Probe(Frame),
-    /// Close the websocket.
-    CloseWebsocket,
-    /// Close the websocket that is being probed.
-    CloseProbe,
-}
-
-/// A poll may not be parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum PollRefused {
-    /// The session is on a websocket.
-    #[error("the session is on a websocket")]
-    OnWebsocket,
-    /// A poll was parked already; the session is closed by this.
-    #[error("another poll is pending")]
-    Overlapping,
-    /// The session is closed.
-    #[error("the session is closed")]
-    Closed,
-}
 
 #[derive(Debug)]
 enum Carrier {

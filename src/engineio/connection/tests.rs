@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::packet::Data;
 use super::*;
 
 struct Session {

@@ -1,6 +1,6 @@
 //! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ids::IdentityKey;
 
