@@ -45,7 +45,7 @@ impl Cases {
         // Leading zeros are where implementations differ.
         if self.0.random_ratio(1, 8) {
             let zeros = self.0.random_range(1..20);
-            bytes[..zeros].fill(0);
+            bytes.iter_mut().take(zeros).for_each(|byte| *byte = 0);
         }
         let secret = PrivateKey::from_bytes(&bytes).unwrap();
         Party {
@@ -115,16 +115,13 @@ fn derived_keys_are_equal() {
         let private = deriver
             .derive_private_key(&theirs, &key_id, &other(&two))
             .unwrap();
-        let derived = keys.private_key(&ours, KeyId::One(&key_id)).unwrap();
-        assert_eq!(
-            derived.to_secret_bytes().to_vec(),
-            private.to_bytes().to_vec()
-        );
+        let child = keys.private_key(&ours, KeyId::One(&key_id)).unwrap();
+        assert_eq!(child.secret_bytes().to_vec(), private.to_bytes());
         let public = deriver
             .derive_public_key(&theirs, &key_id, &other(&two), false)
             .unwrap();
-        let derived = keys.counterparty_key(&ours, KeyId::One(&key_id)).unwrap();
-        assert_eq!(derived.serialize().to_vec(), public.to_der());
+        let child = keys.counterparty_key(&ours, KeyId::One(&key_id)).unwrap();
+        assert_eq!(child.serialize().to_vec(), public.to_der());
     }
 }
 

@@ -9,7 +9,7 @@ use secp256k1::{PublicKey, SecretKey};
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
-use super::keys::{Counterparty, KeyId, PairKeys, Protocol};
+use super::keys::{CURVE, Counterparty, KeyId, PairKeys, Protocol};
 
 /// Random bytes at the head of a session nonce.
 const NONCE_RANDOM_BYTES: usize = 16;
@@ -37,8 +37,8 @@ impl Identity {
     /// # Errors
     /// [`KeyError::Range`].
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, KeyError> {
-        let secret = SecretKey::from_secret_bytes(bytes).map_err(|_| KeyError::Range)?;
-        let public = PublicKey::from_secret_key(&secret);
+        let secret = SecretKey::from_byte_array(bytes).map_err(|_| KeyError::Range)?;
+        let public = PublicKey::from_secret_key(&CURVE, &secret);
         Ok(Self {
             secret,
             key: IdentityKey::from(public),
@@ -73,8 +73,8 @@ impl Identity {
             Counterparty::Anyone => {
                 let mut one = [0; 32];
                 one[31] = 1;
-                let anyone = SecretKey::from_secret_bytes(one).map_err(|_| KeyError::Range)?;
-                PairKeys::new(&self.secret, &PublicKey::from_secret_key(&anyone))
+                let anyone = SecretKey::from_byte_array(one).map_err(|_| KeyError::Range)?;
+                PairKeys::new(&self.secret, &PublicKey::from_secret_key(&CURVE, &anyone))
             }
             Counterparty::Other(key) => {
                 let public = PublicKey::from_slice(key.as_bytes()).map_err(|_| KeyError::Range)?;

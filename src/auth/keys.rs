@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use secp256k1::ecdsa::{self, SerializedSignature, Signature};
-use secp256k1::{Message, PublicKey, Scalar, SecretKey, ecdh};
+use secp256k1::ecdsa::{SerializedSignature, Signature};
+use secp256k1::{All, Message, PublicKey, Scalar, Secp256k1, SecretKey, ecdh};
 use sha2::Sha256;
 
 use crate::ids::IdentityKey;
@@ -14,6 +15,14 @@ use super::error::{AuthError, KeyError};
 
 /// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes.
 pub type DerSignature = SerializedSignature;
+
+/// libsecp256k1's tables, blinded once. Later versions of the binding blind them anew after every signature,
+/// which doubles the price of one.
+pub(super) static CURVE: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
+    let mut curve = Secp256k1::new();
+    curve.seeded_randomize(&rand::random());
+    curve
+});
 
 /// With whom a key is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +116,7 @@ impl PairKeys {
         digest: &[u8; 32],
     ) -> Result<DerSignature, KeyError> {
         let mut child = self.private_key(protocol, key_id)?;
-        let signature = ecdsa::sign(Message::from_digest(*digest), &child);
+        let signature = CURVE.sign_ecdsa(Message::from_digest(*digest), &child);
         child.non_secure_erase();
         Ok(signature.serialize_der())
     }
@@ -126,8 +135,12 @@ impl PairKeys {
         let mut signature = Signature::from_der(signature).map_err(|_| AuthError::Signature)?;
         // libsecp256k1 takes low S only; the SDKs in use accept both.
         signature.normalize_s();
-        let public = self.counterparty_key(protocol, key_id)?;
-        ecdsa::verify(&signature, Message::from_digest(*digest), &public)
+        let (digest, public) = match self.root_digest(protocol, key_id, digest, &signature)? {
+            Some(digest) => (digest, self.counterparty),
+            None => (*digest, self.counterparty_key(protocol, key_id)?),
+        };
+        CURVE
+            .verify_ecdsa(Message::from_digest(digest), &signature, &public)
             .map_err(|_| AuthError::Signature)
     }
 
@@ -165,7 +178,7 @@ impl PairKeys {
             .map_err(|_| KeyError::Derivation)?;
         let public = self
             .counterparty
-            .add_exp_tweak(&tweak)
+            .add_exp_tweak(&CURVE, &tweak)
             .map_err(|_| KeyError::Derivation)?;
         let point = ecdh::shared_secret_point(&public, &private);
         let mut key = [0; 32];
@@ -184,7 +197,7 @@ impl PairKeys {
     ) -> Result<PublicKey, KeyError> {
         let tweak = self.tweak(protocol, key_id)?;
         self.counterparty
-            .add_exp_tweak(&tweak)
+            .add_exp_tweak(&CURVE, &tweak)
             .map_err(|_| KeyError::Derivation)
     }
 
@@ -201,6 +214,29 @@ impl PairKeys {
         self.secret
             .add_tweak(&tweak)
             .map_err(|_| KeyError::Derivation)
+    }
+
+    /// The digest under which a signature of the derived key verifies with the root key.
+    ///
+    /// A signature (r, s) of digest z by the key P + h·G is checked by the point z/s·G + r/s·(P + h·G), which is
+    /// (z + r·h)/s·G + r/s·P. Adding r·h to the digest costs next to nothing; deriving P + h·G costs about as much
+    /// as the verification itself. `None` for the few digests and sums that are no scalar: zero, or not below the order.
+    fn root_digest(
+        &self,
+        protocol: &Protocol,
+        key_id: KeyId<'_>,
+        digest: &[u8; 32],
+        signature: &Signature,
+    ) -> Result<Option<[u8; 32]>, KeyError> {
+        let tweak = self.tweak(protocol, key_id)?;
+        let compact = signature.serialize_compact();
+        let sum = || {
+            let r = Scalar::from_be_bytes(*compact.first_chunk()?).ok()?;
+            let z = Scalar::from_be_bytes(*digest).ok()?;
+            let h = SecretKey::from_byte_array(tweak.to_be_bytes()).ok()?;
+            h.mul_tweak(&r).ok()?.add_tweak(&z).ok()
+        };
+        Ok(sum().map(|sum| sum.secret_bytes()))
     }
 
     /// HMAC-SHA256 of the invoice `{level}-{protocol}-{key id}` under the shared secret.

@@ -1,6 +1,7 @@
 //! Integration tests: a real server in this process, real connections to it.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     unreachable_pub,
@@ -9,7 +10,11 @@
 
 mod support;
 
+mod authsocket;
+mod crash;
 mod engineio_polling;
 mod engineio_stalls;
 mod engineio_upgrade;
 mod engineio_websocket;
+mod http;
+mod socketio;

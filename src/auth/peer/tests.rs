@@ -175,7 +175,7 @@ fn keys_and_signatures_are_the_golden_ones() {
     let key_id = KeyId::Pair(client_nonce, server_nonce);
     let derived = keys.private_key(&Protocol::AUTH_SIGNATURE, key_id).unwrap();
     assert_eq!(
-        hex::encode(derived.to_secret_bytes()),
+        hex::encode(derived.secret_bytes()),
         "8483a56f0852fc2ea6a5dff4024d3933425000d101a848460f5e16920e8e7359"
     );
     let seen = client

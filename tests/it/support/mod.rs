@@ -1,7 +1,10 @@
 //! What the tests drive servers with.
 
+pub mod authsocket;
+pub mod brc104;
 pub mod echo;
 pub mod polling;
+pub mod server;
 pub mod websocket;
 
 use std::future::Future;

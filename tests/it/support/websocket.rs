@@ -46,6 +46,11 @@ impl Websocket {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
+    /// Sends; `false` when the websocket has ended.
+    pub async fn try_send(&mut self, text: String) -> bool {
+        self.0.send(Message::Text(text.into())).await.is_ok()
+    }
+
     pub async fn send_binary(&mut self, bytes: &'static [u8]) {
         self.0
             .send(Message::Binary(Bytes::from_static(bytes)))

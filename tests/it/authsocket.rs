@@ -1,0 +1,360 @@
+//! AuthSocket: rooms, sending, and frames that prove nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use messagebox::auth::Identity;
+use messagebox::rooms::RoomAccess;
+use serde_json::{Value, json};
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::server::TestServer;
+use crate::support::websocket::Websocket;
+use crate::support::{eventually, within};
+
+async fn client(server: &TestServer) -> AuthSocketClient {
+    AuthSocketClient::authenticated(server.address).await
+}
+
+#[actix_web::test]
+async fn a_sender_gets_its_ack_before_its_own_message() {
+    let server = TestServer::start();
+    let mut alice = client(&server).await;
+    let room = alice.room("chat-room");
+    for n in 0..200 {
+        alice.send_message(&room, &n.to_string(), "body").await;
+    }
+    let mut acked = Vec::new();
+    let mut delivered = Vec::new();
+    while delivered.len() < 200 {
+        let (event, data) = alice.event().await;
+        let id = data["messageId"].as_str().unwrap().to_owned();
+        if event.starts_with("sendMessageAck-") {
+            assert_eq!(data["status"], "success");
+            acked.push(id);
+        } else {
+            assert!(
+                acked.contains(&id),
+                "{id} was delivered before it was acknowledged"
+            );
+            delivered.push(id);
+        }
+    }
+    let order: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    assert_eq!((acked, delivered), (order.clone(), order));
+}
+
+#[actix_web::test]
+async fn members_get_messages_and_nobody_else_does() {
+    let server = TestServer::start();
+    let (mut alice, mut bob, mut carol) = (
+        client(&server).await,
+        client(&server).await,
+        client(&server).await,
+    );
+    let mut bob_again =
+        AuthSocketClient::authenticated_as(server.address, Arc::clone(&bob.identity)).await;
+    let room = bob.room("inbox");
+    carol.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(carol.event().await.0, "joinFailed");
+    alice.send_message(&room, "1", "hello").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    for member in [&mut bob, &mut bob_again] {
+        let (event, data) = member.event().await;
+        assert_eq!(
+            (event, &data["body"]),
+            (format!("sendMessage-{room}"), &json!("hello"))
+        );
+        assert_eq!(data["sender"], alice.key().to_hex());
+    }
+    // Carol's next event is the answer to what she asks now: nothing came before it.
+    carol.emit("leaveRoom", &json!(room.as_str())).await;
+    assert_eq!(carol.event().await.0, "leftRoom");
+}
+
+#[actix_web::test]
+async fn leaving_ends_delivery_until_the_room_is_joined_again() {
+    let server = TestServer::start();
+    let mut alice = client(&server).await;
+    let room = alice.room("inbox");
+    alice.emit("leaveRoom", &json!(room.as_str())).await;
+    assert_eq!(
+        alice.event().await,
+        ("leftRoom".to_owned(), json!({"roomId": room.as_str()}))
+    );
+    alice.send_message(&room, "1", "unheard").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    alice.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(alice.event().await.0, "joinedRoom");
+    alice.send_message(&room, "2", "heard").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    assert_eq!(alice.event().await.1["messageId"], "2");
+}
+
+#[actix_web::test]
+async fn rooms_may_be_opened() {
+    let server = TestServer::with(|settings| settings.rooms.access = RoomAccess::Open);
+    let (mut alice, mut bob) = (client(&server).await, client(&server).await);
+    for member in [&mut alice, &mut bob] {
+        member.emit("joinRoom", &json!("lobby")).await;
+        assert_eq!(
+            member.event().await,
+            ("joinedRoom".to_owned(), json!({"roomId": "lobby"}))
+        );
+    }
+    let data = json!({"roomId": "lobby", "message": {"messageId": "1", "body": "hi", "recipient": bob.key().to_hex()}});
+    alice.emit("sendMessage", &data).await;
+    assert_eq!(alice.event().await.0, "sendMessageAck-lobby");
+    for member in [&mut alice, &mut bob] {
+        let (event, data) = member.event().await;
+        assert_eq!(
+            (event.as_str(), &data["messageBox"]),
+            ("sendMessage-lobby", &json!("default"))
+        );
+    }
+}
+
+#[actix_web::test]
+async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
+    let server = TestServer::with(|settings| settings.rooms.auto_join = false);
+    let mut alice = client(&server).await;
+    let room = alice.room("inbox");
+    alice.send_message(&room, "1", "unheard").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    alice.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(alice.event().await.0, "joinedRoom");
+    alice.send_message(&room, "2", "heard").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    assert_eq!(alice.event().await.1["messageId"], "2");
+}
+
+#[actix_web::test]
+async fn a_failure_is_told_twice() {
+    let server = TestServer::start();
+    let (mut alice, mut bob) = (client(&server).await, client(&server).await);
+    let room = bob.room("inbox");
+    alice.send_message(&room, "1", "first").await;
+    assert_eq!(alice.event().await.1["status"], "success");
+    bob.event().await;
+    bob.send_message(&room, "1", "squatted").await;
+    assert_eq!(
+        bob.event().await,
+        (
+            "messageFailed".to_owned(),
+            json!({"reason": "Duplicate message."})
+        )
+    );
+    let (event, data) = bob.event().await;
+    assert_eq!(event, format!("sendMessageAck-{room}"));
+    assert_eq!(
+        data,
+        json!({"status": "error", "messageId": "1", "reason": "Duplicate message."})
+    );
+}
+
+#[actix_web::test]
+async fn frames_that_prove_nothing_change_nothing() {
+    let server = TestServer::start();
+    let (mut alice, bob) = (client(&server).await, client(&server).await);
+    let room = alice.room("inbox");
+    let send =
+        |id: &str| json!({"roomId": room.as_str(), "message": {"messageId": id, "body": "x"}});
+    let replayed = alice.signed("sendMessage", &send("good"));
+    alice.send_auth(&replayed).await;
+    assert_eq!(alice.event().await.1["status"], "success");
+    assert_eq!(alice.event().await.1["messageId"], "good");
+
+    let mut forged: Value =
+        serde_json::from_str(&alice.signed("sendMessage", &send("forged"))).unwrap();
+    forged["identityKey"] = json!(bob.key().to_hex());
+    let mut tampered: Value =
+        serde_json::from_str(&alice.signed("sendMessage", &send("tampered"))).unwrap();
+    tampered["payload"][0] = json!(0);
+    let foreign = bob.signed("sendMessage", &send("foreign"));
+    let garbage = [
+        "null",
+        "7",
+        "\"x\"",
+        "[]",
+        "{}",
+        r#"{"version":"0.1","messageType":"general"}"#,
+    ];
+    let before = server.service.counters.refused.load(Ordering::Relaxed);
+    for frame in [&*replayed, &*forged.to_string(), &*tampered.to_string()] {
+        alice.send_auth(frame).await;
+    }
+    for frame in garbage {
+        alice.send_auth(frame).await;
+    }
+    eventually("nine refusals", || {
+        server.service.counters.refused.load(Ordering::Relaxed) == before + 9
+    })
+    .await;
+    // A frame of another socket's session proves nothing either, but it is worth a question.
+    alice.send_auth(&foreign).await;
+    let asked: Value = serde_json::from_str(&alice.auth_message().await).unwrap();
+    assert_eq!(asked["messageType"], "initialRequest");
+    alice.send_message(&room, "still here", "x").await;
+    assert_eq!(alice.event().await.1["messageId"], "still here");
+    assert_eq!(alice.event().await.1["messageId"], "still here");
+}
+
+#[actix_web::test]
+async fn a_held_frame_counts_once_its_sender_has_proven_itself() {
+    let server = TestServer::start();
+    let identity = Arc::new(Identity::random());
+    let lost = AuthSocketClient::authenticated_as(server.address, Arc::clone(&identity)).await;
+    let room = lost.room("inbox");
+    let late = lost.signed(
+        "sendMessage",
+        &json!({"roomId": room.as_str(), "message": {"messageId": "late", "body": "x"}}),
+    );
+    let stolen = late.clone();
+    let sessions = server.sockets.len();
+    let AuthSocketClient { websocket, .. } = lost;
+    drop(websocket);
+    eventually("the lost socket's end", || server.sockets.len() < sessions).await;
+
+    // Whoever replays it without the key is asked to prove itself, and cannot.
+    let mut thief = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
+    thief.send_auth(&stolen).await;
+    let request = thief.auth_message().await;
+    let answer = thief
+        .peer
+        .handle(&messagebox::auth::AuthMessage::parse(&request).unwrap())
+        .unwrap();
+    let messagebox::auth::Handled::Reply(answer) = answer else {
+        panic!("an answer")
+    };
+    thief.send_auth(&answer).await;
+
+    let mut back = AuthSocketClient::connect(server.address, identity).await;
+    back.send_auth(&late).await;
+    let request = back.auth_message().await;
+    let answer = back
+        .peer
+        .handle(&messagebox::auth::AuthMessage::parse(&request).unwrap())
+        .unwrap();
+    let messagebox::auth::Handled::Reply(answer) = answer else {
+        panic!("an answer")
+    };
+    back.send_auth(&answer).await;
+    let (event, data) = back.event().await;
+    assert_eq!(
+        (event, &data["messageId"]),
+        (format!("sendMessageAck-{room}"), &json!("late"))
+    );
+    assert_eq!(back.event().await.0, format!("sendMessage-{room}"));
+}
+
+#[actix_web::test]
+async fn a_silent_socket_is_asked_and_then_a_member_again() {
+    let server =
+        TestServer::with(|settings| settings.auth.revival_delay = Duration::from_millis(50));
+    let mut silent = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
+    let request = silent.auth_message().await;
+    let answer = silent
+        .peer
+        .handle(&messagebox::auth::AuthMessage::parse(&request).unwrap())
+        .unwrap();
+    let messagebox::auth::Handled::Reply(answer) = answer else {
+        panic!("an answer")
+    };
+    silent.send_auth(&answer).await;
+    let mut alice = client(&server).await;
+    let room = silent.room("inbox");
+    // The handshake's last message and this one travel on different sockets.
+    let mut n = 0;
+    let members = || async { server.service.rooms.status().await.unwrap().members };
+    while members().await < 2 {
+        n += 1;
+        assert!(n < 10_000);
+        tokio::task::yield_now().await;
+    }
+    alice.send_message(&room, "1", "welcome back").await;
+    assert_eq!(silent.event().await.1["body"], "welcome back");
+}
+
+#[actix_web::test]
+async fn a_socket_that_proves_nothing_is_closed_in_time() {
+    let server = TestServer::with(|settings| settings.auth.timeout = Duration::from_millis(100));
+    let mut idle = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
+    let mut member = client(&server).await;
+    within("the end", idle.websocket.closed()).await;
+    let room = member.room("inbox");
+    member.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(member.event().await.0, "joinedRoom");
+}
+
+#[actix_web::test]
+async fn nothing_of_a_socket_is_left_when_it_is_gone() {
+    let server = TestServer::start();
+    for _ in 0..20 {
+        let mut gone = client(&server).await;
+        let room = gone.room("inbox");
+        gone.emit("joinRoom", &json!(room.as_str())).await;
+        assert_eq!(gone.event().await.0, "joinedRoom");
+    }
+    eventually("no sockets", || server.sockets.is_empty()).await;
+    let status = server.service.rooms.status().await.unwrap();
+    assert_eq!((status.members, status.rooms), (0, 0));
+}
+
+#[actix_web::test]
+async fn malformed_packets_end_their_own_socket_only() {
+    let server = TestServer::start();
+    let mut member = client(&server).await;
+    let url = format!(
+        "ws://{}/socket.io/?EIO=4&transport=websocket",
+        server.address
+    );
+    for packets in [
+        vec!["4abc"],
+        vec!["42[\"x\"]"],
+        vec!["40", "42{}"],
+        vec!["40", "451-[\"x\"]", "42[\"y\"]"],
+        vec!["40", "abc"],
+        vec!["40{]"],
+    ] {
+        let mut bad = Websocket::open(&url).await;
+        for packet in &packets {
+            bad.send(*packet).await;
+        }
+        within("the end", bad.closed()).await;
+    }
+    let room = member.room("inbox");
+    member.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(member.event().await.0, "joinedRoom");
+}
+
+#[actix_web::test]
+async fn a_member_that_stops_reading_holds_nobody_up() {
+    let server = TestServer::with(|settings| settings.socket.max_outbound_bytes = 200_000);
+    let mut alice = client(&server).await;
+    let stalled = client(&server).await;
+    let mut reader =
+        AuthSocketClient::authenticated_as(server.address, Arc::clone(&stalled.identity)).await;
+    let room = stalled.room("inbox");
+    let body = "x".repeat(100_000);
+    let sending = async {
+        for n in 0..60 {
+            alice.send_message(&room, &n.to_string(), &body).await;
+            assert_eq!(alice.event().await.1["status"], "success");
+        }
+        alice
+    };
+    let reading = async {
+        for n in 0..60 {
+            assert_eq!(reader.event().await.1["messageId"], n.to_string());
+        }
+        reader
+    };
+    let both = within(
+        "sixty messages",
+        futures_util::future::join(sending, reading),
+    )
+    .await;
+    eventually("the stalled member's end", || server.sockets.len() == 2).await;
+    drop((both, stalled));
+}

@@ -1,0 +1,144 @@
+//! An AuthSocket client over a websocket whose every frame a test can see and change.
+
+use std::sync::Arc;
+
+use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
+use messagebox::ids::{IdentityKey, RoomId};
+use serde_json::{Value, json};
+
+use super::websocket::{Got, Websocket};
+
+/// A connected client.
+pub struct AuthSocketClient {
+    pub identity: Arc<Identity>,
+    pub peer: Peer,
+    pub websocket: Websocket,
+}
+
+impl AuthSocketClient {
+    /// Connects and joins the main namespace; says nothing yet.
+    pub async fn connect(address: std::net::SocketAddr, identity: Arc<Identity>) -> Self {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut websocket = Websocket::open(&url).await;
+        websocket.send("40").await;
+        assert!(websocket.text().await.starts_with("40{\"sid\":"));
+        Self {
+            peer: Peer::new(Arc::clone(&identity), PeerConfig::default()),
+            identity,
+            websocket,
+        }
+    }
+
+    /// Connects, shakes hands and has the identity confirmed.
+    pub async fn authenticated(address: std::net::SocketAddr) -> Self {
+        Self::authenticated_as(address, Arc::new(Identity::random())).await
+    }
+
+    pub async fn authenticated_as(address: std::net::SocketAddr, identity: Arc<Identity>) -> Self {
+        let mut client = Self::connect(address, identity).await;
+        client.handshake().await;
+        let key = client.key().to_hex();
+        client
+            .emit("authenticated", &json!({ "identityKey": key }))
+            .await;
+        let (event, data) = client.event().await;
+        assert_eq!(
+            (event.as_str(), data),
+            ("authenticationSuccess", json!({"status": "success"}))
+        );
+        client
+    }
+
+    pub async fn handshake(&mut self) {
+        let request = self.peer.start_handshake().unwrap();
+        self.send_auth(&request).await;
+        let response = self.auth_message().await;
+        let handled = self
+            .peer
+            .handle(&AuthMessage::parse(&response).unwrap())
+            .unwrap();
+        assert!(matches!(handled, Handled::Established(_)));
+    }
+
+    pub fn key(&self) -> IdentityKey {
+        self.identity.identity_key()
+    }
+
+    pub fn room(&self, message_box: &str) -> RoomId {
+        RoomId::of(&self.key(), message_box)
+    }
+
+    /// The auth message of an event.
+    pub fn signed(&self, event: &str, data: &Value) -> String {
+        let payload = json!({ "eventName": event, "data": data }).to_string();
+        let mut out = String::new();
+        self.peer
+            .sign(&SharedPayload::new(payload.into_bytes()), &mut out)
+            .unwrap();
+        out
+    }
+
+    pub async fn emit(&mut self, event: &str, data: &Value) {
+        let json = self.signed(event, data);
+        self.send_auth(&json).await;
+    }
+
+    pub async fn send_auth(&mut self, json: &str) {
+        self.websocket
+            .send(format!("42[\"authMessage\",{json}]"))
+            .await;
+    }
+
+    pub async fn send_message(&mut self, room: &RoomId, message_id: &str, body: &str) {
+        let data = json!({
+            "roomId": room.as_str(),
+            "message": { "messageId": message_id, "body": body },
+        });
+        self.emit("sendMessage", &data).await;
+    }
+
+    /// The next auth message; answers pings meanwhile.
+    pub async fn auth_message(&mut self) -> String {
+        self.try_auth_message().await.expect("the websocket ended")
+    }
+
+    async fn try_auth_message(&mut self) -> Option<String> {
+        loop {
+            match self.websocket.next().await {
+                Got::Text(text) if text == "2" => self.websocket.send("3").await,
+                Got::Text(text) => {
+                    let json = text
+                        .strip_prefix("42[\"authMessage\",")
+                        .and_then(|rest| rest.strip_suffix(']'));
+                    return Some(
+                        json.unwrap_or_else(|| panic!("not an auth message: {text}"))
+                            .to_owned(),
+                    );
+                }
+                Got::Binary(_) => panic!("a binary frame"),
+                Got::Closed(_) => return None,
+            }
+        }
+    }
+
+    /// The next event of the server, verified.
+    pub async fn event(&mut self) -> (String, Value) {
+        self.try_event().await.expect("the websocket ended")
+    }
+
+    pub async fn try_event(&mut self) -> Option<(String, Value)> {
+        let json = self.try_auth_message().await?;
+        let handled = self
+            .peer
+            .handle(&AuthMessage::parse(&json).unwrap())
+            .unwrap();
+        let Handled::General(verified) = handled else {
+            panic!("an event was expected, not {handled:?}");
+        };
+        let mut event: Value = serde_json::from_slice(&verified.payload).unwrap();
+        Some((
+            event["eventName"].as_str().unwrap().to_owned(),
+            event["data"].take(),
+        ))
+    }
+}

@@ -1,0 +1,202 @@
+//! A BRC-104 client whose every part a test can change.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use messagebox::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
+use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, Session, message_nonce};
+use serde_json::Value;
+
+use super::polling::client;
+
+/// A session with a server.
+pub struct Brc104 {
+    pub identity: Arc<Identity>,
+    pub session: Session,
+    base: String,
+}
+
+/// A signed request; change what should be wrong.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub json: Value,
+    /// Whether it carries a valid signature of the server for this request.
+    pub signed: bool,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub fn code(&self) -> &str {
+        self.json["code"].as_str().unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl Request {
+    /// Replaces a header.
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub fn get(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+impl Brc104 {
+    pub async fn connect(base: &str) -> Self {
+        Self::connect_as(base, Arc::new(Identity::random())).await
+    }
+
+    pub async fn connect_as(base: &str, identity: Arc<Identity>) -> Self {
+        let mut peer = Peer::new(Arc::clone(&identity), PeerConfig::default());
+        let handshake = peer.start_handshake().unwrap();
+        let request = client()
+            .post(format!("{base}/.well-known/auth"))
+            .insert_header(("content-type", "application/json"));
+        let mut response = request.send_body(handshake).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let body = response.body().await.unwrap();
+        let text = std::str::from_utf8(&body).unwrap();
+        let handled = peer.handle(&AuthMessage::parse(text).unwrap()).unwrap();
+        assert!(matches!(handled, Handled::Established(_)));
+        Self {
+            identity,
+            session: peer.into_proven_sessions().pop().unwrap(),
+            base: base.to_owned(),
+        }
+    }
+
+    /// A request that is right in every way.
+    pub fn request(&self, method: &str, target: &str, body: impl Into<Vec<u8>>) -> Request {
+        let body = body.into();
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        self.sign(Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers,
+            body,
+        })
+    }
+
+    /// Signs a request as it is.
+    pub fn sign(&self, request: Request) -> Request {
+        let request_id: [u8; 32] = rand::random();
+        let (path, query) = request
+            .target
+            .split_once('?')
+            .unwrap_or((&request.target, ""));
+        let headers = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let digest = SignedRequest {
+            request_id: &request_id,
+            method: &request.method,
+            path,
+            query,
+            headers: &signed_headers(headers, Direction::Request).unwrap(),
+            body: &request.body,
+        }
+        .digest();
+        let nonce = message_nonce();
+        let signature = self.session.sign(&nonce, &digest).unwrap();
+        request
+            .set("x-bsv-auth-version", "0.1")
+            .set(
+                "x-bsv-auth-identity-key",
+                self.identity.identity_key().to_hex(),
+            )
+            .set("x-bsv-auth-nonce", nonce)
+            .set("x-bsv-auth-your-nonce", self.session.peer_nonce())
+            .set("x-bsv-auth-signature", hex::encode(&*signature))
+            .set("x-bsv-auth-request-id", STANDARD.encode(request_id))
+    }
+
+    pub async fn post(&self, target: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.send(&self.request("POST", target, body)).await
+    }
+
+    pub async fn send(&self, request: &Request) -> Answer {
+        let url = format!("{}{}", self.base, request.target);
+        let mut out = client().request(request.method.parse().unwrap(), url);
+        for (name, value) in &request.headers {
+            out = out.append_header((name.as_str(), value.as_str()));
+        }
+        let mut response = out.send_body(request.body.clone()).await.unwrap();
+        let body = response.body().limit(256 << 20).await.unwrap();
+        let headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let status = response.status().as_u16();
+        Answer {
+            status,
+            signed: self.is_signed(request, status, &headers, &body),
+            json: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            headers,
+        }
+    }
+
+    fn is_signed(
+        &self,
+        request: &Request,
+        status: u16,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> bool {
+        let get = |name: &str| {
+            let found = headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let Ok(signature) = hex::decode(get("x-bsv-auth-signature")) else {
+            return false;
+        };
+        let Ok(request_id) = STANDARD.decode(get("x-bsv-auth-request-id")) else {
+            return false;
+        };
+        let Ok(request_id) = <[u8; 32]>::try_from(request_id) else {
+            return false;
+        };
+        let names = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let digest = SignedResponse {
+            request_id: &request_id,
+            status,
+            headers: &signed_headers(names, Direction::Response).unwrap(),
+            body,
+        }
+        .digest();
+        get("x-bsv-auth-request-id") == request.get("x-bsv-auth-request-id")
+            && self
+                .session
+                .verify(&get("x-bsv-auth-nonce"), &digest, &signature)
+                .is_ok()
+    }
+}
