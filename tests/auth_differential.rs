@@ -1,7 +1,6 @@
 //! Holds keys, signatures, HMACs and nonces equal to `bsv-sdk`, over random inputs from a seed that is printed.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::print_stdout,
     reason = "tests fail by panicking"
 )]
