@@ -18,9 +18,16 @@ use messagebox::socketio::{
     self, AckBody, Body, Event, EventBody, Namespace, Packet, ProtocolError,
 };
 
+/// Time from a namespace's confirmation to what follows it. Clients exist that lose the second of two packets when
+/// both come in one read; servers on Node.js never send two packets in one turn.
+const TURN: Duration = Duration::from_millis(2);
+
 /// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with what they came with.
 struct Echo {
     connection: socketio::Connection,
+    /// What waits for the turn after a confirmation, and when that is.
+    waiting: Vec<Packet>,
+    turn: Option<Instant>,
 }
 
 impl Echo {
@@ -30,12 +37,16 @@ impl Echo {
             return link.close(CloseReason::ParseError);
         }
         while let Some(packet) = self.connection.poll_transmit() {
-            send(&packet, link);
+            self.send(packet, link);
         }
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Connect { namespace, payload } => self.welcome(&namespace, payload, link),
-                Event::Event { namespace, body } => answer(namespace, &body, link),
+                Event::Event { namespace, body } => {
+                    if let Some(packet) = answer(namespace, &body) {
+                        self.send(packet, link);
+                    }
+                }
                 Event::Ack { .. } | Event::Disconnect { .. } => {}
             }
         }
@@ -45,7 +56,8 @@ impl Echo {
         let Some(confirmed) = self.connection.accept(namespace, Sid::random()) else {
             return;
         };
-        send(&confirmed, link);
+        write(&confirmed, link);
+        self.turn = Some(link.now() + TURN);
         let auth = EventBody {
             ack: None,
             data: format!(r#"["auth",{}]"#, payload.unwrap_or_else(|| "{}".to_owned())),
@@ -55,11 +67,19 @@ impl Echo {
             namespace: namespace.clone(),
             body: Body::Event(auth),
         };
-        send(&packet, link);
+        self.send(packet, link);
+    }
+
+    fn send(&mut self, packet: Packet, link: &mut Link<'_>) {
+        if self.turn.is_some() {
+            self.waiting.push(packet);
+        } else {
+            write(&packet, link);
+        }
     }
 }
 
-fn answer(namespace: Namespace, event: &EventBody, link: &mut Link<'_>) {
+fn answer(namespace: Namespace, event: &EventBody) -> Option<Packet> {
     // The arguments are what follows the name, which is a string without escapes in both cases.
     let arguments = |name: &str| event.data.strip_prefix(&format!("[\"{name}\""));
     let body = if let Some(rest) = arguments("message") {
@@ -75,12 +95,12 @@ fn answer(namespace: Namespace, event: &EventBody, link: &mut Link<'_>) {
             attachments: event.attachments.clone(),
         })
     } else {
-        return;
+        return None;
     };
-    send(&Packet { namespace, body }, link);
+    Some(Packet { namespace, body })
 }
 
-fn send(packet: &Packet, link: &mut Link<'_>) {
+fn write(packet: &Packet, link: &mut Link<'_>) {
     let attachments: Vec<Frame> = packet
         .attachments()
         .iter()
@@ -105,10 +125,19 @@ impl Application for Echo {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        [self.connection.poll_timeout(), self.turn]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_timeout(&mut self, link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {
+        if self.turn.is_some_and(|turn| turn <= link.now()) {
+            self.turn = None;
+            for packet in std::mem::take(&mut self.waiting) {
+                write(&packet, link);
+            }
+        }
         let handled = self.connection.handle_timeout(link.now());
         self.handle(handled, link);
     }
@@ -161,6 +190,8 @@ async fn main() -> std::io::Result<()> {
         table: Arc::new(SocketTable::new(10_000)),
         open: Arc::new(move |_: &Opening| Echo {
             connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
+            waiting: Vec::new(),
+            turn: None,
         }),
     };
     HttpServer::new(move || App::new().service(engineio_scope("/socket.io", endpoint.clone())))

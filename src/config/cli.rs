@@ -11,7 +11,7 @@ use super::keys::KEYS;
 #[derive(Debug, Parser)]
 #[command(name = "messagebox-server", version)]
 pub struct Cli {
-    /// Folder with default.toml and <environment>.toml; it may be missing.
+    /// Folder with default.toml and a file for each environment; it may be missing.
     #[arg(long, env = "CONFIG_DIR", default_value = "config")]
     pub config_dir: PathBuf,
     /// Environment: development, production, or any other name [env: `NODE_ENV`].

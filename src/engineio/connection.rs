@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ids::Sid;
 
@@ -19,6 +19,10 @@ use super::upgrade::{Upgrade, UpgradeRefused};
 /// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
 const MAX_BATCH_FRAMES: usize = 64;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// How long a poll that comes after the probe waits before it is ended. The client that sent it is about to say
+/// that it has moved, and then the poll is one too many.
+const PROBED_POLL_WAIT: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 enum Carrier {
@@ -43,6 +47,8 @@ pub struct Connection {
     config: Arc<Config>,
     carrier: Carrier,
     upgrade: Upgrade,
+    /// When a poll that came after the probe is ended.
+    noop_at: Option<Instant>,
     heartbeat: Heartbeat,
     outbox: Outbox,
     phase: Phase,
@@ -63,6 +69,7 @@ impl Connection {
                 TransportKind::Websocket => Carrier::Websocket { in_flight: false },
             },
             upgrade: Upgrade::Idle,
+            noop_at: None,
             heartbeat: Heartbeat::new(config.ping_interval, config.ping_timeout, now),
             outbox,
             phase: Phase::Open,
@@ -90,7 +97,13 @@ impl Connection {
     /// Whether a websocket has been handed frames that it has not yet taken.
     #[must_use]
     pub const fn is_writing(&self) -> bool {
-        matches!(self.carrier, Carrier::Websocket { in_flight: true })
+        matches!(
+            self.carrier,
+            Carrier::Websocket {
+                in_flight: true,
+                ..
+            }
+        )
     }
 
     /// Bytes that wait for the client.
@@ -128,7 +141,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`PollRefused`]; an overlapping poll ends the session, and the parked one is answered with `1`.
-    pub fn handle_poll(&mut self) -> Result<(), PollRefused> {
+    pub fn handle_poll(&mut self, now: Instant) -> Result<(), PollRefused> {
         if self.is_closed() {
             return Err(PollRefused::Closed);
         }
@@ -140,6 +153,7 @@ impl Connection {
             }
             Carrier::Polling { parked } => {
                 *parked = true;
+                self.noop_at = self.upgrade.is_probed().then(|| now + PROBED_POLL_WAIT);
                 Ok(())
             }
         }
@@ -225,8 +239,13 @@ impl Connection {
                 let pong = Frame::from(&Packet::Pong(data.clone()));
                 self.transmits.push_back(Transmit::Probe(pong));
                 self.upgrade = Upgrade::Probed { deadline };
+                // A poll that waits since before the probe is what the client waits for.
+                self.answer_poll(&Packet::Noop);
             }
             (Upgrade::Probed { .. }, Packet::Upgrade) => {
+                if self.noop_at.take().is_some() {
+                    self.refuse_poll();
+                }
                 self.answer_poll(&Packet::Noop);
                 self.upgrade = Upgrade::Idle;
                 self.carrier = Carrier::Websocket { in_flight: false };
@@ -251,7 +270,7 @@ impl Connection {
 
     /// The frames of the last [`Transmit::Websocket`] were taken.
     pub fn handle_written(&mut self) {
-        if let Carrier::Websocket { in_flight } = &mut self.carrier {
+        if let Carrier::Websocket { in_flight, .. } = &mut self.carrier {
             *in_flight = false;
         }
     }
@@ -264,11 +283,10 @@ impl Connection {
             Phase::Closing { deadline, .. } => deadline,
             Phase::Closed => return None,
         };
-        Some(
-            self.upgrade
-                .deadline()
-                .map_or(own, |upgrade| own.min(upgrade)),
-        )
+        [Some(own), self.upgrade.deadline(), self.noop_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due by `now`.
@@ -279,6 +297,10 @@ impl Connection {
             .is_some_and(|deadline| deadline <= now)
         {
             self.abandon_upgrade();
+        }
+        if self.noop_at.is_some_and(|at| at <= now) {
+            self.noop_at = None;
+            self.answer_poll(&Packet::Noop);
         }
         match self.phase {
             Phase::Open => match self.heartbeat.handle_timeout(now) {
@@ -314,10 +336,6 @@ impl Connection {
                 self.finish_when_flushed();
                 Some(Transmit::Poll(frames))
             }
-            Carrier::Polling { parked } if *parked && self.upgrade.is_probed() => {
-                *parked = false;
-                Some(Transmit::Poll(vec![Frame::from(&Packet::Noop)]))
-            }
             Carrier::Websocket { in_flight } if !*in_flight => {
                 if self.outbox.is_empty() {
                     self.finish_when_flushed();
@@ -348,6 +366,17 @@ impl Connection {
             *parked = false;
             self.transmits
                 .push_back(Transmit::Poll(vec![Frame::from(packet)]));
+        }
+    }
+
+    fn refuse_poll(&mut self) {
+        if let Carrier::Polling {
+            parked: parked @ true,
+        } = &mut self.carrier
+        {
+            *parked = false;
+            self.transmits
+                .push_back(Transmit::RefusePoll(PollRefused::OnWebsocket));
         }
     }
 

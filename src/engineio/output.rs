@@ -22,6 +22,8 @@ pub enum Event {
 pub enum Transmit {
     /// Answer the parked poll with these frames as one payload.
     Poll(Vec<Frame>),
+    /// Refuse the parked poll: the session has moved on.
+    RefusePoll(PollRefused),
     /// Hand these frames to the websocket, then call [`super::Connection::handle_written`].
     Websocket(Vec<Frame>),
     /// Hand this frame to the websocket that is being probed.

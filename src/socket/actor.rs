@@ -118,6 +118,12 @@ impl<A: Application> Socket<A> {
                     self.connection.handle_poll_undelivered(frames);
                 }
             }
+            Transmit::RefusePoll(refused) => {
+                if let Some(parked) = self.parked.take() {
+                    // A client that is gone does not need the refusal.
+                    drop(parked.reply.send(Err(refused)));
+                }
+            }
             Transmit::Websocket(frames) => self.write(frames, ctx),
             Transmit::Probe(frame) => {
                 if let Some(probe) = &self.probe {
@@ -234,8 +240,9 @@ impl<A: Application> Handler<Poll> for Socket<A> {
 
     fn handle(&mut self, poll: Poll, ctx: &mut Self::Context) {
         let Poll { id, reply } = poll;
-        self.connection.handle_timeout(Instant::now());
-        match self.connection.handle_poll() {
+        let now = Instant::now();
+        self.connection.handle_timeout(now);
+        match self.connection.handle_poll(now) {
             Ok(()) => self.parked = Some(ParkedPoll { id, reply }),
             // A client that is gone does not need the refusal.
             Err(refused) => drop(reply.send(Err(refused))),

@@ -32,6 +32,7 @@ impl Session {
                 matches!(session.transmits().as_slice(), [Transmit::Websocket(open)] if open.len() == 1)
             );
             session.connection.handle_written();
+            assert_eq!(session.transmits(), []);
         }
         session
     }
@@ -45,7 +46,7 @@ impl Session {
     }
 
     fn poll(&mut self) -> Vec<Transmit> {
-        self.connection.handle_poll().unwrap();
+        self.connection.handle_poll(self.now).unwrap();
         self.transmits()
     }
 
@@ -109,12 +110,15 @@ fn an_overlapping_poll_ends_the_session_and_the_first_is_told() {
     let mut session = Session::open(TransportKind::Polling);
     assert_eq!(session.poll(), []);
     assert_eq!(
-        session.connection.handle_poll(),
+        session.connection.handle_poll(session.now),
         Err(PollRefused::Overlapping)
     );
     assert_eq!(session.transmits(), [Transmit::Poll(frames(&["1"]))]);
     assert_eq!(session.events(), closed(CloseReason::TransportError));
-    assert_eq!(session.connection.handle_poll(), Err(PollRefused::Closed));
+    assert_eq!(
+        session.connection.handle_poll(session.now),
+        Err(PollRefused::Closed)
+    );
 }
 
 #[test]
@@ -310,20 +314,38 @@ fn an_upgrade_ends_the_parked_poll_and_moves_what_waits() {
             Transmit::Poll(frames(&["6"]))
         ]
     );
-    assert_eq!(session.poll(), [Transmit::Poll(frames(&["6"]))]);
+    assert_eq!(session.poll(), []);
+    session.advance(49);
+    assert_eq!(session.transmits(), []);
+    session.advance(1);
+    assert_eq!(session.transmits(), [Transmit::Poll(frames(&["6"]))]);
     session.send("a");
     assert_eq!(session.transmits(), []);
     session.probe("5");
     assert_eq!(session.events(), [Event::Upgraded]);
     assert_eq!(session.transmits(), [Transmit::Websocket(frames(&["4a"]))]);
     assert_eq!(
-        session.connection.handle_poll(),
+        session.connection.handle_poll(session.now),
         Err(PollRefused::OnWebsocket)
     );
     let again = session.connection.handle_attached(session.now);
     assert_eq!(again, Err(UpgradeRefused::AlreadyUpgraded));
     session.packet("4on");
     assert_eq!(session.events(), [Event::Message(Data::Text("on".into()))]);
+}
+
+#[test]
+fn a_poll_that_the_upgrade_overtakes_is_refused() {
+    let mut session = Session::open(TransportKind::Polling);
+    session.connection.handle_attached(session.now).unwrap();
+    session.probe("2probe");
+    assert_eq!(session.poll().len(), 1, "the answer to the probe");
+    session.probe("5");
+    assert_eq!(
+        session.transmits(),
+        [Transmit::RefusePoll(PollRefused::OnWebsocket)]
+    );
+    assert_eq!(session.events(), [Event::Upgraded]);
 }
 
 #[test]
