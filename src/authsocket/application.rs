@@ -13,6 +13,7 @@ use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, Socket};
 use crate::socketio;
 
+use super::answers::Answers;
 use super::inbound::HeldFrame;
 use super::outbound::Speech;
 use super::service::AuthSocketService;
@@ -29,8 +30,8 @@ pub struct AuthSocket {
     /// Whether the rooms know this socket.
     pub(super) admitted: bool,
     pub(super) joined: HashSet<RoomId>,
-    /// Messages handed in and not yet answered.
-    pub(super) pending: usize,
+    /// Messages that are not answered yet.
+    pub(super) answers: Answers,
     pub(super) held: Vec<HeldFrame>,
     /// Set until the socket has proven an identity.
     pub(super) auth_deadline: Option<Instant>,
@@ -51,7 +52,7 @@ impl AuthSocket {
             speech: None,
             admitted: false,
             joined: HashSet::new(),
-            pending: 0,
+            answers: Answers::default(),
             held: Vec::new(),
             auth_deadline: Some(now + service.settings.auth_timeout),
             revival_at: None,

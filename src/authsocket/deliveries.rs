@@ -3,7 +3,6 @@
 use actix::prelude::*;
 
 use crate::engineio::CloseReason;
-use crate::events::{Refusal, SendRefused, ServerEvent};
 use crate::rooms::{Deliver, Lagging};
 use crate::socket::Socket;
 
@@ -35,24 +34,7 @@ impl Handler<Submitted> for Socket<AuthSocket> {
 
     fn handle(&mut self, submitted: Submitted, ctx: &mut Self::Context) {
         self.with_application(ctx, |application, link, _| {
-            application.pending = application.pending.saturating_sub(1);
-            let Submitted {
-                room,
-                message_id,
-                result,
-            } = submitted;
-            match result {
-                Ok(_) => application.send_event(&ServerEvent::Acked(&room, &message_id), link),
-                Err(error) => {
-                    log::warn!("a message was not stored: {error}");
-                    let refused = SendRefused {
-                        refusal: Refusal::from(&error),
-                        room: Some(room),
-                        message_id: Some(message_id),
-                    };
-                    application.refuse_message(&refused, link);
-                }
-            }
+            application.answer(submitted.ticket, submitted.answer, link);
         });
     }
 }

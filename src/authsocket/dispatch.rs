@@ -3,12 +3,12 @@
 use actix::prelude::*;
 
 use crate::db::{MessageBody, NewMessage};
-use crate::delivery::{DeliveryError, Sent};
 use crate::events::{ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent};
 use crate::ids::{IdentityKey, RoomId};
 use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
 
+use super::answers::{Answer, Ticket};
 use super::application::AuthSocket;
 
 /// The box of a message to an open room whose id names none.
@@ -18,9 +18,8 @@ const DEFAULT_BOX: &str = "default";
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Submitted {
-    pub(super) room: RoomId,
-    pub(super) message_id: String,
-    pub(super) result: Result<Sent, DeliveryError>,
+    pub(super) ticket: Ticket,
+    pub(super) answer: Answer,
 }
 
 impl AuthSocket {
@@ -37,7 +36,7 @@ impl AuthSocket {
             ClientEvent::JoinRoom(room) => self.join(room, identity, link),
             ClientEvent::LeaveRoom(room) => self.leave(room, link),
             ClientEvent::SendMessage(Ok(message)) => self.submit(message, identity, link, ctx),
-            ClientEvent::SendMessage(Err(refused)) => self.refuse_message(&refused, link),
+            ClientEvent::SendMessage(Err(refused)) => self.refuse_message(refused, link),
             ClientEvent::Unknown(name) => {
                 log::debug!("socket {}: unknown event {name:?}", self.sid);
             }
@@ -116,8 +115,8 @@ impl AuthSocket {
             room: Some(message.room.clone()),
             message_id: Some(message.message_id.clone()),
         };
-        if self.pending >= self.service.settings.max_pending_messages {
-            return self.refuse_message(&refused(Refusal::Overloaded, &message), link);
+        if self.answers.len() >= self.service.settings.max_pending_messages {
+            return self.refuse_message(refused(Refusal::Overloaded, &message), link);
         }
         let Address {
             recipient,
@@ -125,9 +124,9 @@ impl AuthSocket {
             room: live_room,
         } = match address(&message, self.service.rooms.settings().access) {
             Ok(address) => address,
-            Err(refusal) => return self.refuse_message(&refused(refusal, &message), link),
+            Err(refusal) => return self.refuse_message(refused(refusal, &message), link),
         };
-        self.pending += 1;
+        let ticket = self.answers.expect();
         let socket = ctx.address();
         let SendMessage {
             room,
@@ -145,16 +144,46 @@ impl AuthSocket {
         };
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
         self.service.delivery.submit(new, move |result| {
-            socket.do_send(Submitted {
-                room,
-                message_id,
-                result,
-            });
+            let answer = match result {
+                Ok(_) => Answer::Acked { room, message_id },
+                Err(error) => {
+                    log::warn!("a message was not stored: {error}");
+                    Answer::Refused(SendRefused {
+                        refusal: Refusal::from(&error),
+                        room: Some(room),
+                        message_id: Some(message_id),
+                    })
+                }
+            };
+            socket.do_send(Submitted { ticket, answer });
         });
     }
 
-    /// Tells the sender, where it listens: the published client waits for the ack and ignores the rest.
-    pub(super) fn refuse_message(&self, refused: &SendRefused, link: &mut Link<'_>) {
+    /// Refuses a message; its answer waits for those of the messages before it.
+    fn refuse_message(&mut self, refused: SendRefused, link: &mut Link<'_>) {
+        if self.answers.len() >= self.service.settings.max_pending_messages {
+            // Nothing more is kept for a client that has so much under way.
+            return self.tell_refusal(&refused, link);
+        }
+        let ticket = self.answers.expect();
+        self.answer(ticket, Answer::Refused(refused), link);
+    }
+
+    /// Keeps an answer, and sends those whose turn it is.
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer, link: &mut Link<'_>) {
+        self.answers.resolve(ticket, answer);
+        while let Some(answer) = self.answers.next() {
+            match answer {
+                Answer::Acked { room, message_id } => {
+                    self.send_event(&ServerEvent::Acked(&room, &message_id), link);
+                }
+                Answer::Refused(refused) => self.tell_refusal(&refused, link),
+            }
+        }
+    }
+
+    /// Tells the sender twice: the published client waits for the ack and ignores the rest.
+    fn tell_refusal(&self, refused: &SendRefused, link: &mut Link<'_>) {
         self.send_event(&ServerEvent::MessageFailed(refused.refusal), link);
         if let Some(room) = &refused.room {
             let message_id = refused.message_id.as_deref();

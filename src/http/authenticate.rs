@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
 
+use super::body::{self, BodyError};
 use super::error::ApiError;
 use super::handshake;
 use super::reply::Reply;
@@ -208,41 +208,22 @@ async fn verify(
 
 async fn read(
     request: &HttpRequest,
-    mut body: web::Payload,
+    payload: web::Payload,
     max: usize,
     state: &HttpState,
 ) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        let description = format!("The request body is larger than {max} bytes.");
-        ApiError::new(
+    let whole = body::read(request, payload, max);
+    match tokio::time::timeout(state.limits.request_timeout, whole).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(BodyError::TooLarge)) => Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "ERR_BODY_TOO_LARGE",
-            description,
-        )
-    };
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > max) {
-        return Err(too_large());
-    }
-    let whole = async {
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|_| {
-                ApiError::bad_request("ERR_BODY_BROKEN", "The request body broke off.")
-            })?;
-            if bytes.len() + chunk.len() > max {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
-    };
-    match tokio::time::timeout(state.limits.request_timeout, whole).await {
-        Ok(read) => read,
+            format!("The request body is larger than {max} bytes."),
+        )),
+        Ok(Err(BodyError::Broken)) => Err(ApiError::bad_request(
+            "ERR_BODY_BROKEN",
+            "The request body broke off.",
+        )),
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "ERR_REQUEST_TIMEOUT",

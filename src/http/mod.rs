@@ -1,6 +1,7 @@
 //! The actix-web shell: routes, middleware, polling and websocket transports.
 
 mod authenticate;
+mod body;
 mod engineio_endpoint;
 mod error;
 mod fragments;

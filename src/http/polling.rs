@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::Addr;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
 use crate::engineio::{
@@ -14,6 +12,7 @@ use crate::engineio::{
 };
 use crate::socket::{Application, Ingest, Malformed, Opening, Poll, PollAborted, Socket};
 
+use super::body::{self, BodyError};
 use super::engineio_endpoint::Endpoint;
 
 static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
@@ -79,13 +78,13 @@ pub(super) async fn poll<A: Application>(
 pub(super) async fn post<A: Application>(
     socket: Addr<Socket<A>>,
     request: &HttpRequest,
-    body: web::Payload,
+    payload: web::Payload,
     config: &Config,
 ) -> Result<HttpResponse, HandshakeError> {
-    let body = match read(request, body, config.max_payload).await {
+    let body = match body::read(request, payload, config.max_payload).await {
         Ok(body) => body,
-        Err(ReadError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
-        Err(ReadError::Broken) => return Err(HandshakeError::BadRequest),
+        Err(BodyError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
+        Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),
     };
     let Ok(packets) = decode_payload(body, config.max_packets_per_payload) else {
         socket.do_send(Malformed);
@@ -95,35 +94,6 @@ pub(super) async fn post<A: Application>(
         Ok(Ok(())) => Ok(HttpResponse::Ok().content_type("text/html").body("ok")),
         Ok(Err(_)) | Err(_) => Err(HandshakeError::BadRequest),
     }
-}
-
-enum ReadError {
-    TooLarge,
-    Broken,
-}
-
-async fn read(
-    request: &HttpRequest,
-    mut body: web::Payload,
-    max: usize,
-) -> Result<Bytes, ReadError> {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > max) {
-        return Err(ReadError::TooLarge);
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| ReadError::Broken)?;
-        if bytes.len() + chunk.len() > max {
-            return Err(ReadError::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 fn payload(frames: &[Frame]) -> HttpResponse {

@@ -154,6 +154,29 @@ async fn a_failure_is_told_twice() {
 }
 
 #[actix_web::test]
+async fn a_refusal_does_not_overtake_an_ack() {
+    let server = TestServer::start();
+    let (mut alice, bob) = (client(&server).await, client(&server).await);
+    let room = bob.room("inbox");
+    let wrong =
+        |id: &str| json!({"roomId": room.as_str(), "message": {"messageId": id, "body": " "}});
+    for n in 0..50 {
+        alice.send_message(&room, &format!("good {n}"), "x").await;
+        alice
+            .emit("sendMessage", &wrong(&format!("wrong {n}")))
+            .await;
+    }
+    for n in 0..50 {
+        assert_eq!(
+            alice.event().await.1,
+            json!({"status": "success", "messageId": format!("good {n}")})
+        );
+        assert_eq!(alice.event().await.0, "messageFailed");
+        assert_eq!(alice.event().await.1["messageId"], format!("wrong {n}"));
+    }
+}
+
+#[actix_web::test]
 async fn frames_that_prove_nothing_change_nothing() {
     let server = TestServer::start();
     let (mut alice, bob) = (client(&server).await, client(&server).await);

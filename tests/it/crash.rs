@@ -48,6 +48,32 @@ async fn send_live(
     acked
 }
 
+/// The same over HTTP.
+async fn send_http(
+    address: std::net::SocketAddr,
+    recipient: IdentityKey,
+    name: String,
+) -> Vec<String> {
+    let client = Brc104::connect(&format!("http://{address}")).await;
+    let mut acked = Vec::new();
+    for n in 0.. {
+        let id = format!("{name} {n}");
+        let message = json!({"recipient": recipient.to_hex(), "messageBox": "inbox", "messageId": id, "body": id});
+        let body = json!({ "message": message }).to_string();
+        match client
+            .try_send(&client.request("POST", "/sendMessage", body))
+            .await
+        {
+            Some(answer) => {
+                assert_eq!((answer.status, answer.signed), (200, true));
+                acked.push(id);
+            }
+            None => break,
+        }
+    }
+    acked
+}
+
 #[actix_web::test]
 async fn nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,8 +84,12 @@ async fn nothing_acknowledged_is_lost() {
         let server = ServerProcess::start(address, folder.path());
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let name = format!("{round} {sender}");
-                actix_web::rt::spawn(send_live(address, bob.identity_key(), name))
+                let (name, key) = (format!("{round} {sender}"), bob.identity_key());
+                if sender % 2 == 0 {
+                    actix_web::rt::spawn(send_live(address, key, name))
+                } else {
+                    actix_web::rt::spawn(send_http(address, key, name))
+                }
             })
             .collect();
         // Long enough for the senders to be in full swing, and another moment each time.

@@ -142,25 +142,30 @@ impl Brc104 {
     }
 
     pub async fn send(&self, request: &Request) -> Answer {
+        self.try_send(request).await.expect("the server is gone")
+    }
+
+    /// `None` when the server is gone.
+    pub async fn try_send(&self, request: &Request) -> Option<Answer> {
         let url = format!("{}{}", self.base, request.target);
         let mut out = client().request(request.method.parse().unwrap(), url);
         for (name, value) in &request.headers {
             out = out.append_header((name.as_str(), value.as_str()));
         }
-        let mut response = out.send_body(request.body.clone()).await.unwrap();
-        let body = response.body().limit(256 << 20).await.unwrap();
+        let mut response = out.send_body(request.body.clone()).await.ok()?;
+        let body = response.body().limit(256 << 20).await.ok()?;
         let headers: Vec<(String, String)> = response
             .headers()
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
             .collect();
         let status = response.status().as_u16();
-        Answer {
+        Some(Answer {
             status,
             signed: self.is_signed(request, status, &headers, &body),
             json: serde_json::from_slice(&body).unwrap_or(Value::Null),
             headers,
-        }
+        })
     }
 
     fn is_signed(

@@ -1,0 +1,99 @@
+//! The answers to a socket's messages, in the order in which the messages came.
+//!
+//! A refusal is known at once and an ack only after a commit. The published clients take the first answer in a room
+//! for the answer to whatever they sent there first, so no answer may overtake another.
+
+use std::collections::VecDeque;
+
+use crate::events::SendRefused;
+use crate::ids::RoomId;
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is stored.
+    Acked {
+        /// Its room as its sender wrote it.
+        room: RoomId,
+        /// Its id.
+        message_id: String,
+    },
+    /// It is not.
+    Refused(SendRefused),
+}
+
+/// Names a message among those that are not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+/// Messages that are not answered yet, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    waiting: VecDeque<Option<Answer>>,
+    /// The ticket of the oldest.
+    oldest: u64,
+}
+
+impl Answers {
+    /// Messages without an answer.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A message came that will be answered later.
+    pub(super) fn expect(&mut self) -> Ticket {
+        self.waiting.push_back(None);
+        let behind = u64::try_from(self.waiting.len() - 1).unwrap_or(u64::MAX);
+        Ticket(self.oldest + behind)
+    }
+
+    /// The answer to a message is known.
+    pub(super) fn resolve(&mut self, ticket: Ticket, answer: Answer) {
+        let index = ticket
+            .0
+            .checked_sub(self.oldest)
+            .and_then(|index| usize::try_from(index).ok());
+        if let Some(slot) = index.and_then(|index| self.waiting.get_mut(index)) {
+            *slot = Some(answer);
+        }
+    }
+
+    /// The next answer whose turn it is.
+    pub(super) fn next(&mut self) -> Option<Answer> {
+        if self.waiting.front()?.is_none() {
+            return None;
+        }
+        self.oldest += 1;
+        self.waiting.pop_front().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acked(id: &str) -> Answer {
+        Answer::Acked {
+            room: RoomId::new("room"),
+            message_id: id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn no_answer_overtakes_another() {
+        let mut answers = Answers::default();
+        let tickets: Vec<Ticket> = (0..3).map(|_| answers.expect()).collect();
+        answers.resolve(tickets[2], acked("2"));
+        answers.resolve(tickets[1], acked("1"));
+        assert_eq!(answers.next(), None);
+        answers.resolve(tickets[0], acked("0"));
+        let later = answers.expect();
+        for id in ["0", "1", "2"] {
+            assert_eq!(answers.next(), Some(acked(id)));
+        }
+        assert_eq!((answers.next(), answers.len()), (None, 1));
+        answers.resolve(tickets[0], acked("answered already"));
+        answers.resolve(later, acked("3"));
+        assert_eq!(answers.next(), Some(acked("3")));
+    }
+}
