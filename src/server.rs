@@ -90,6 +90,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+        raise_file_limit(settings.socket.max_sockets);
         let url = DatabaseUrl::parse(&settings.database_url())?;
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
@@ -229,6 +230,22 @@ fn listen(
     let address = server.addrs().first().copied();
     let address = address.ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))?;
     Ok((server.run(), address))
+}
+
+/// A websocket takes two file descriptors (the second can end it from outside), and many systems begin with 1,024.
+fn raise_file_limit(max_sockets: usize) {
+    let wanted = u64::try_from(max_sockets)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(2)
+        .saturating_add(1024);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => log::warn!(
+            "{limit} file descriptors are fewer than {max_sockets} sockets may need ({wanted}); raise the limit with \
+             `ulimit -n` or lower socket.max_sockets"
+        ),
+        Ok(limit) => log::debug!("up to {limit} file descriptors"),
+        Err(error) => log::warn!("the limit of file descriptors was not raised: {error}"),
+    }
 }
 
 fn log_start(

@@ -77,6 +77,8 @@ async fn members_get_messages_and_nobody_else_does() {
 async fn leaving_ends_delivery_until_the_room_is_joined_again() {
     let server = TestServer::start();
     let mut alice = client(&server).await;
+    let mut witness =
+        AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
     let room = alice.room("inbox");
     alice.emit("leaveRoom", &json!(room.as_str())).await;
     assert_eq!(
@@ -85,6 +87,8 @@ async fn leaving_ends_delivery_until_the_room_is_joined_again() {
     );
     alice.send_message(&room, "1", "unheard").await;
     assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    // An ack says that it is stored; that it has been delivered too is seen where it arrives.
+    assert_eq!(witness.event().await.1["messageId"], "1");
     alice.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
     alice.send_message(&room, "2", "heard").await;
@@ -119,9 +123,14 @@ async fn rooms_may_be_opened() {
 async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
     let server = TestServer::with(|settings| settings.rooms.auto_join = false);
     let mut alice = client(&server).await;
+    let mut witness =
+        AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
     let room = alice.room("inbox");
+    witness.emit("joinRoom", &json!(room.as_str())).await;
+    assert_eq!(witness.event().await.0, "joinedRoom");
     alice.send_message(&room, "1", "unheard").await;
     assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    assert_eq!(witness.event().await.1["messageId"], "1");
     alice.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
     alice.send_message(&room, "2", "heard").await;
