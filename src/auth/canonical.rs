@@ -1,5 +1,7 @@
 //! The bytes that BRC-104 requests and responses sign (BRC-104 §6, as the SDKs in use write them).
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -27,9 +29,6 @@ pub enum CanonicalError {
     /// A signed header came twice with different values: which one was signed is anybody's guess.
     #[error("a signed header is repeated with different values")]
     RepeatedHeader,
-    /// A signed header's value is not text.
-    #[error("a signed header is not text")]
-    HeaderNotText,
 }
 
 /// What a request signs.
@@ -87,11 +86,11 @@ pub fn signed_headers<'a>(
         if !is_media_type && !is_extension && name != "authorization" {
             continue;
         }
-        let text = std::str::from_utf8(value).map_err(|_| CanonicalError::HeaderNotText)?;
+        let text = text_of(value);
         let value = if is_media_type {
             text.split(';').next().unwrap_or_default().trim()
         } else {
-            text
+            &text
         };
         match signed.iter().find(|(known, _)| known == name) {
             Some((_, first)) if first == value => {}
@@ -99,8 +98,26 @@ pub fn signed_headers<'a>(
             None => signed.push((name.to_owned(), value.to_owned())),
         }
     }
-    signed.sort();
+    signed.sort_by(|(one, _), (other, _)| order(one).cmp(order(other)));
     Ok(signed)
+}
+
+/// Header values travel as Latin-1 where they come from a browser or Node.js, and as UTF-8 where they do not.
+fn text_of(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => value
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect::<String>()
+            .into(),
+    }
+}
+
+/// The SDKs sort by locale, where `_` comes before `-`; all else in a header's name has the order of its bytes.
+fn order(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes()
+        .map(|byte| if byte == b'_' { b',' } else { byte })
 }
 
 impl SignedRequest<'_> {

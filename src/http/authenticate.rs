@@ -48,10 +48,18 @@ pub async fn respond(
         Ok(identified) => identified,
         Err(error) => return unsigned(&error),
     };
-    let reply = match verify(&request, body, &credentials, &session, &state).await {
+    let reply: Reply = match verify(&request, body, &credentials, &session, &state).await {
         Ok(body) => routes::respond(&request, session.peer(), &body, &state).await,
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
+    };
+    let reply = match *request.method() {
+        // What is signed is what the client gets to see.
+        Method::HEAD => Reply {
+            body: Bytes::new(),
+            ..reply
+        },
+        _ => reply,
     };
     signed(reply, &credentials, &session, &state)
 }

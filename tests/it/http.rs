@@ -163,6 +163,8 @@ async fn what_is_wrong_with_a_body_is_said_and_signed() {
         ),
         (405, "ERR_METHOD_NOT_ALLOWED", true)
     );
+    let head = alice.send(&alice.request("HEAD", "/nothing", "")).await;
+    assert_eq!((head.status, head.signed), (404, true));
     let deep = format!(
         r#"{{"message":{}{}}}"#,
         "[".repeat(20_000),
