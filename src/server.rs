@@ -90,7 +90,6 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
-        raise_file_limit(settings.socket.max_sockets);
         let url = DatabaseUrl::parse(&settings.database_url())?;
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
@@ -113,6 +112,7 @@ impl Server {
                 .then(|| endpoint(settings, &sockets, &service)),
             state: http_state(settings, &identity, delivery, &db),
         };
+        raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &url);
         Ok(Self {
