@@ -1,7 +1,8 @@
 //! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
 
+mod layer_settings;
+
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,19 +10,22 @@ use actix_web::dev::{Server as HttpService, ServerHandle};
 use actix_web::{App, HttpServer};
 use thiserror::Error;
 
-use crate::auth::{Identity, PeerConfig, SessionLimits};
-use crate::authsocket::{AuthSocket, AuthSocketService, AuthSocketSettings};
+use crate::auth::{Identity, SessionLimits};
+use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::config::{ConfigError, IdentityKeySource, Settings, load_identity};
-use crate::db::{DatabaseUrl, DbError, DbHandle, DbSettings};
+use crate::db::{DatabaseUrl, DbError, DbHandle};
 use crate::delivery::Delivery;
-use crate::engineio::{self, CloseReason};
+use crate::engineio::CloseReason;
 use crate::http::{
     Endpoint, HttpLimits, HttpState, TcpSettings, configure, cors, engineio_scope, on_connect,
 };
 use crate::ids::IdentityKey;
-use crate::rooms::{RoomSettings, RoomsHandle};
+use crate::rooms::RoomsHandle;
 use crate::socket::{Opening, SocketTable};
-use crate::socketio::{self, Namespace};
+
+use layer_settings::{
+    authsocket_settings, db_settings, engineio_config, room_settings, socketio_config,
+};
 
 /// Connections that the kernel keeps for us while all workers are busy.
 const LISTEN_BACKLOG: u32 = 4096;
@@ -286,71 +290,6 @@ fn endpoint(
         config: Arc::new(engineio_config(settings)),
         table: Arc::clone(sockets),
         open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
-    }
-}
-
-fn engineio_config(settings: &Settings) -> engineio::Config {
-    let socket = &settings.socket;
-    engineio::Config {
-        ping_interval: socket.ping_interval,
-        ping_timeout: socket.ping_timeout,
-        upgrade_timeout: socket.upgrade_timeout,
-        max_payload: socket.max_payload,
-        max_outbound_bytes: socket.max_outbound_bytes,
-        max_packets_per_poll: socket.max_packets_per_poll.get(),
-        ..engineio::Config::default()
-    }
-}
-
-fn socketio_config(settings: &Settings) -> socketio::Config {
-    let mut namespaces = vec![Namespace::main()];
-    let prefix = settings.routing_prefix();
-    if !prefix.is_empty() {
-        // A client whose host ends in a path uses that path as its namespace.
-        namespaces.push(Namespace::new(&prefix));
-    }
-    socketio::Config {
-        connect_timeout: settings.socket.connect_timeout,
-        namespaces,
-        max_attachment_bytes: settings.socket.max_payload,
-        ..socketio::Config::default()
-    }
-}
-
-fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
-    let auth = &settings.auth;
-    AuthSocketSettings {
-        auth_timeout: auth.timeout,
-        revival_delay: auth.revival_delay,
-        max_held_frames: auth.max_held_frames,
-        lost_session_ttl: auth.lost_session_ttl,
-        max_lost_sessions: auth.max_lost_sessions,
-        peer: PeerConfig {
-            max_seen_nonces: auth.max_seen_nonces.get(),
-            ..PeerConfig::default()
-        },
-        ..AuthSocketSettings::default()
-    }
-}
-
-fn room_settings(settings: &Settings) -> RoomSettings {
-    RoomSettings {
-        auto_join: settings.rooms.auto_join,
-        access: settings.rooms.access,
-        max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
-        max_pending_deliveries: settings.rooms.max_pending_deliveries,
-    }
-}
-
-fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
-    let database = &settings.database;
-    let readers = database.max_connections.get().saturating_sub(1);
-    DbSettings {
-        read_threads: NonZeroUsize::new(readers).unwrap_or(NonZeroUsize::MIN),
-        busy_timeout: database.busy_timeout,
-        max_queued_writes: database.max_queued_writes,
-        max_group: database.max_group.get(),
-        ..DbSettings::new(url)
     }
 }
 

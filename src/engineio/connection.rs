@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::ids::Sid;
 
@@ -11,18 +11,10 @@ use super::config::Config;
 use super::frame::Frame;
 use super::handshake::{OpenPacket, TransportKind};
 use super::heartbeat::{Beat, Heartbeat};
-use super::outbox::Outbox;
+use super::outbox::{MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Outbox};
 use super::output::{Event, PollRefused, Transmit};
 use super::packet::Packet;
-use super::upgrade::{Upgrade, UpgradeRefused};
-
-/// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
-const MAX_BATCH_FRAMES: usize = 64;
-const MAX_BATCH_BYTES: usize = 256 * 1024;
-
-/// How long a poll that comes after the probe waits before it is ended. The client that sent it is about to say
-/// that it has moved, and then the poll is one too many.
-const PROBED_POLL_WAIT: Duration = Duration::from_millis(50);
+use super::upgrade::{PROBED_POLL_WAIT, Upgrade, UpgradeRefused};
 
 #[derive(Debug)]
 enum Carrier {

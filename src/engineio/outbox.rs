@@ -6,6 +6,10 @@ use thiserror::Error;
 
 use super::frame::Frame;
 
+/// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
+pub(super) const MAX_BATCH_FRAMES: usize = 64;
+pub(super) const MAX_BATCH_BYTES: usize = 256 * 1024;
+
 /// The outbox would hold more than `max_outbound_bytes`; nothing was queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("more bytes are waiting for the client than it may leave unread")]

@@ -1,8 +1,12 @@
 //! The move from polling to a websocket (Engine.IO v4, "Upgrade").
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
+
+/// How long a poll that comes after the probe waits before it is ended. The client that sent it is about to say
+/// that it has moved, and then the poll is one too many.
+pub(super) const PROBED_POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// A second transport may not be attached to the session now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
