@@ -1,4 +1,4 @@
-//! The tables as diesel sees them. Kept in step with `migrations/` by a test.
+//! The tables in use so far, as diesel sees them; the tests of the store run every column against `migrations/`.
 
 diesel::table! {
     /// Boxes: one for each recipient and name.
