@@ -243,9 +243,9 @@ fn raise_file_limit(max_sockets: usize) {
         .saturating_mul(2)
         .saturating_add(1024);
     match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => log::warn!(
-            "{limit} file descriptors are fewer than {max_sockets} sockets may need ({wanted}); raise the limit with \
-             `ulimit -n` or lower socket.max_sockets"
+        Ok(limit) if limit < wanted => log::info!(
+            "{limit} file descriptors allow for about {} sockets; `ulimit -n {wanted}` allows for all {max_sockets}",
+            limit.saturating_sub(1024) / 2
         ),
         Ok(limit) => log::debug!("up to {limit} file descriptors"),
         Err(error) => log::warn!("the limit of file descriptors was not raised: {error}"),
