@@ -115,7 +115,10 @@ impl AuthSocket {
                     .counters
                     .refused
                     .fetch_add(1, Ordering::Relaxed);
-                log::debug!("socket {}: an auth message was refused: {error}", self.sid);
+                log::debug!(
+                    "socket {}: an auth message was refused: {error:?}",
+                    self.sid
+                );
             }
         }
     }

@@ -289,7 +289,7 @@ pub const KEYS: &[Key] = &[
         "log.verbose",
         &["LOGGING_ENABLED"],
         Switch,
-        "Raises the level to debug",
+        "Raises our own level to debug",
     ),
     key("log.format", &["LOG_FORMAT"], Text, "`text`"),
     key(

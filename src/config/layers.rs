@@ -25,6 +25,7 @@ pub fn load(
     let mut layers = Layers::default();
     layers.file(&folder.join("default.toml"))?;
     let environment = environment(&layers, variables, flags);
+    check_environment(&environment)?;
     layers.file(&folder.join(format!("{environment}.toml")))?;
     for key in KEYS {
         let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
@@ -68,6 +69,22 @@ fn environment(
     flag.or(variable)
         .cloned()
         .unwrap_or_else(|| layers.settings.environment.clone())
+}
+
+/// The name becomes that of a file, which must not lie anywhere else.
+fn check_environment(name: &str) -> Result<(), ConfigError> {
+    let fits = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if fits {
+        return Ok(());
+    }
+    Err(ConfigError::Value {
+        key: "environment".to_owned(),
+        origin: "NODE_ENV or --environment".to_owned(),
+        expected: format!("expected letters, digits, - and _, not {name:?}"),
+    })
 }
 
 fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {

@@ -251,11 +251,11 @@ impl Settings {
         }
     }
 
-    /// The filter for `env_logger`.
+    /// The filter for `env_logger`. Verbose raises our own level only: what libraries say at debug is not ours to vouch for.
     #[must_use]
     pub fn log_filter(&self) -> &str {
         if self.log.verbose && self.log.level == "info" {
-            "debug"
+            "info,messagebox=debug"
         } else {
             &self.log.level
         }

@@ -22,7 +22,7 @@ pub(super) fn respond(state: &HttpState, body: &[u8]) -> HttpResponse {
         .and_then(AuthMessage::parse)
         .and_then(|message| answer(state, &message));
     answered.unwrap_or_else(|error| {
-        log::debug!("a handshake was refused: {error}");
+        log::debug!("a handshake was refused: {error:?}");
         let error = ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string());
         HttpResponse::build(error.status)
             .content_type("application/json")

@@ -113,6 +113,7 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::Number, _) => "77",
                 (Kind::Fees, _) => "inbox=5",
                 (Kind::Text, "rooms.access") => "open",
+                (Kind::Text, "environment") => "another",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
                 (Kind::Text, "socket.ping_interval" | "auth.revival_delay") => "77s",
                 (Kind::Text, _) => "a text",
@@ -154,7 +155,7 @@ fn published_variables_mean_what_they_mean_elsewhere() {
     assert_eq!(settings.server.request_timeout, Duration::from_secs(7));
     assert_eq!(settings.fees.boxes["inbox"], 5);
     assert_eq!(settings.rooms.access, RoomAccess::Open);
-    assert_eq!(settings.log_filter(), "debug");
+    assert_eq!(settings.log_filter(), "info,messagebox=debug");
     assert_eq!(variables(&[("HTTP_PORT", "5001")]).unwrap().port(), 5001);
     assert_eq!(
         variables(&[("HTTP_PORT", "5001"), ("PORT", "1")])
@@ -235,6 +236,23 @@ fn mistakes_name_the_key_its_origin_and_what_was_expected() {
     assert_eq!(
         shown,
         "flag for server.nothing: unknown key `server.nothing`"
+    );
+}
+
+#[test]
+fn an_environment_names_a_file_of_the_folder_and_no_other() {
+    for name in ["../production", "a/b", "a b", "."] {
+        let shown = variables(&[("NODE_ENV", name)]).unwrap_err().to_string();
+        assert!(
+            shown.starts_with("NODE_ENV or --environment: `environment`: "),
+            "{shown}"
+        );
+    }
+    assert_eq!(
+        variables(&[("NODE_ENV", "pre-prod_2")])
+            .unwrap()
+            .environment,
+        "pre-prod_2"
     );
 }
 
