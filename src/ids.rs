@@ -113,6 +113,18 @@ impl RoomId {
         is_key.then_some(key)
     }
 
+    /// The same room with its owner's key in lower case, as rooms are kept and events named.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self.owner_hex() {
+            Some(owner) if owner.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                let (key, rest) = self.0.split_at(IDENTITY_KEY_HEX_LEN);
+                Self(format!("{}{rest}", key.to_ascii_lowercase()).into())
+            }
+            _ => self,
+        }
+    }
+
     /// Owner and box, split at character 66 (a box name may contain `-`); `None` when the id does not
     /// follow the convention or the key is not on the curve.
     #[must_use]

@@ -30,6 +30,8 @@ pub struct AuthSocket {
     /// Whether the rooms know this socket.
     pub(super) admitted: bool,
     pub(super) joined: HashSet<RoomId>,
+    /// Rooms of its own that it does not want.
+    pub(super) left: HashSet<RoomId>,
     /// Messages that are not answered yet.
     pub(super) answers: Answers,
     pub(super) held: Vec<HeldFrame>,
@@ -52,6 +54,7 @@ impl AuthSocket {
             speech: None,
             admitted: false,
             joined: HashSet::new(),
+            left: HashSet::new(),
             answers: Answers::default(),
             held: Vec::new(),
             auth_deadline: Some(now + service.settings.auth_timeout),
@@ -121,6 +124,7 @@ impl AuthSocket {
         if self.admitted {
             self.admitted = false;
             self.joined.clear();
+            self.left.clear();
             self.service.rooms.gone(Gone { sid: self.sid });
         }
     }

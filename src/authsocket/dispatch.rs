@@ -34,7 +34,7 @@ impl AuthSocket {
         match event {
             ClientEvent::Authenticated(claimed) => self.confirm(claimed, identity, link),
             ClientEvent::JoinRoom(room) => self.join(room, identity, link),
-            ClientEvent::LeaveRoom(room) => self.leave(room, link),
+            ClientEvent::LeaveRoom(room) => self.leave(room, identity, link),
             ClientEvent::SendMessage(Ok(message)) => self.submit(message, identity, link, ctx),
             ClientEvent::SendMessage(Err(refused)) => self.refuse_message(refused, link),
             ClientEvent::Unknown(name) => {
@@ -64,7 +64,7 @@ impl AuthSocket {
 
     fn join(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
         let settings = self.service.rooms.settings();
-        let admitted = room.and_then(|room| {
+        let admitted = room.map(RoomId::canonical).and_then(|room| {
             if !settings.access.admits(&identity, &room) {
                 Err(Refusal::ForeignRoom)
             } else if self.joined.len() >= settings.max_rooms_per_socket
@@ -77,6 +77,7 @@ impl AuthSocket {
         });
         match admitted {
             Ok(room) => {
+                self.left.remove(&room);
                 self.joined.insert(room.clone());
                 self.service.rooms.join(Join {
                     sid: self.sid,
@@ -88,9 +89,22 @@ impl AuthSocket {
         }
     }
 
-    fn leave(&mut self, room: Result<RoomId, Refusal>, link: &mut Link<'_>) {
-        match room {
-            Ok(room) => {
+    /// A room of its own that a socket leaves must be remembered, and so many may be.
+    fn leave(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
+        let max = self.service.rooms.settings().max_rooms_per_socket;
+        let left = room.map(RoomId::canonical).and_then(|room| {
+            let owns = room.owner_hex() == Some(&*identity.to_hex());
+            if owns && self.left.len() >= max && !self.left.contains(&room) {
+                Err(Refusal::TooManyRooms)
+            } else {
+                Ok((room, owns))
+            }
+        });
+        match left {
+            Ok((room, owns)) => {
+                if owns {
+                    self.left.insert(room.clone());
+                }
                 self.joined.remove(&room);
                 self.service.rooms.leave(Leave {
                     sid: self.sid,

@@ -161,7 +161,7 @@ impl DbExecutor {
         if let Some(on_commit) = &self.on_commit
             && !stored.is_empty()
         {
-            on_commit.do_send(MessagesStored(stored));
+            on_commit.do_send(MessagesStored::counted(stored, self.queue.announced()));
         }
     }
 }

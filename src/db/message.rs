@@ -1,5 +1,8 @@
 //! Messages on their way into the store and out of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use actix::Message;
 
 use crate::ids::{IdentityKey, RoomId};
@@ -98,6 +101,50 @@ pub struct Committed {
 
 /// Notice: these messages are durable, in the order in which they were stored. Sent once for each commit,
 /// after its replies.
+///
+/// A mailbox is no bound: until the notice is dropped, its messages count among the writes that may wait.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct MessagesStored(pub Vec<Committed>);
+pub struct MessagesStored {
+    /// The messages.
+    pub messages: Vec<Committed>,
+    _places: Option<Places>,
+}
+
+/// Places in the write queue that are not free yet.
+#[derive(Debug)]
+struct Places {
+    taken: Arc<AtomicUsize>,
+    count: usize,
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.count, Ordering::AcqRel);
+    }
+}
+
+impl MessagesStored {
+    /// A notice that takes no places.
+    #[must_use]
+    pub const fn new(messages: Vec<Committed>) -> Self {
+        Self {
+            messages,
+            _places: None,
+        }
+    }
+
+    /// A notice whose messages are counted in `taken` until it is dropped.
+    pub(super) fn counted(messages: Vec<Committed>, taken: &Arc<AtomicUsize>) -> Self {
+        let count = messages.len();
+        taken.fetch_add(count, Ordering::AcqRel);
+        let places = Places {
+            taken: Arc::clone(taken),
+            count,
+        };
+        Self {
+            messages,
+            _places: Some(places),
+        }
+    }
+}

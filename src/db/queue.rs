@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ids::IdentityKey;
 
@@ -54,6 +55,8 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct WriteQueue {
     waiting: Mutex<Waiting>,
+    /// Messages that are stored and not yet delivered.
+    announced: Arc<AtomicUsize>,
     max: usize,
 }
 
@@ -61,6 +64,7 @@ impl WriteQueue {
     pub(super) fn new(max: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting::default()),
+            announced: Arc::default(),
             max,
         }
     }
@@ -71,7 +75,7 @@ impl WriteQueue {
             let mut waiting = self.lock();
             if waiting.closed {
                 DbError::Closed
-            } else if waiting.writes.len() >= self.max {
+            } else if waiting.writes.len() + self.announced.load(Ordering::Acquire) >= self.max {
                 DbError::Overloaded
             } else {
                 waiting.writes.push_back(write);
@@ -93,6 +97,11 @@ impl WriteQueue {
     /// Writes that wait.
     pub(super) fn len(&self) -> usize {
         self.lock().writes.len()
+    }
+
+    /// What counts the messages that are stored and not yet delivered.
+    pub(super) const fn announced(&self) -> &Arc<AtomicUsize> {
+        &self.announced
     }
 
     /// Takes no more.

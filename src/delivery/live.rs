@@ -13,11 +13,20 @@ use crate::rooms::RoomRegistry;
 impl Handler<MessagesStored> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, MessagesStored(messages): MessagesStored, _ctx: &mut Self::Context) {
-        for committed in messages {
-            let room = committed.message.live_room();
-            self.publish(&room, || Arc::new(encode(&room, &committed)));
-        }
+    fn handle(&mut self, notice: MessagesStored, _ctx: &mut Self::Context) {
+        announce(self, &notice.messages, encode);
+    }
+}
+
+/// Publishes each message in its room, in this order. `encode` is called only for a room that has members.
+fn announce(
+    registry: &mut RoomRegistry,
+    messages: &[Committed],
+    encode: impl Fn(&RoomId, &Committed) -> SharedPayload,
+) {
+    for committed in messages {
+        let room = committed.message.live_room();
+        registry.publish(&room, || Arc::new(encode(&room, committed)));
     }
 }
 
@@ -35,4 +44,117 @@ fn encode(room: &RoomId, committed: &Committed) -> SharedPayload {
         updated_at_camel: &committed.created_at,
     };
     SharedPayload::new(ServerEvent::Message(room, event).encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::db::{MessageBody, NewMessage};
+    use crate::ids::{IdentityKey, Sid};
+    use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    struct Recorder(UnboundedSender<Value>);
+
+    impl Actor for Recorder {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Deliver> for Recorder {
+        type Result = ();
+
+        fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
+            let event = serde_json::from_slice(deliver.payload.bytes()).unwrap();
+            self.0.send(event).unwrap();
+        }
+    }
+
+    impl Handler<Lagging> for Recorder {
+        type Result = ();
+
+        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+    }
+
+    fn member(rooms: &RoomsHandle, identity: IdentityKey) -> UnboundedReceiver<Value> {
+        let (events, inbox) = unbounded_channel();
+        let recorder = Recorder(events).start();
+        rooms.admit(Admit {
+            sid: Sid::random(),
+            identity,
+            deliver: recorder.clone().recipient(),
+            lagging: recorder.recipient(),
+        });
+        inbox
+    }
+
+    fn committed(recipient: IdentityKey, sender: IdentityKey, id: usize) -> Committed {
+        let body = if id.is_multiple_of(2) {
+            MessageBody::Text(format!("text {id}"))
+        } else {
+            MessageBody::Json(format!("{{ \"n\": {id} }}"))
+        };
+        Committed {
+            message: NewMessage {
+                recipient,
+                sender,
+                message_box: "chat-room".to_owned(),
+                message_id: id.to_string(),
+                body,
+                room: None,
+            },
+            created_at: "2026-01-01T00:00:00.000Z".to_owned(),
+        }
+    }
+
+    /// Two rooms are mixed in every commit; each member gets its own in order, with the body as it was sent.
+    #[actix::test]
+    async fn stored_messages_reach_their_room_in_the_order_of_commits() {
+        let rooms = RoomsHandle::start(RoomSettings::default());
+        let sender = Identity::random().identity_key();
+        let keys = [
+            Identity::random().identity_key(),
+            Identity::random().identity_key(),
+        ];
+        let mut inboxes = keys.map(|key| member(&rooms, key));
+        for commit in 0..4 {
+            let messages = (0..3)
+                .flat_map(|n| keys.map(|key| committed(key, sender, commit * 3 + n)))
+                .collect();
+            rooms.registry().do_send(MessagesStored::new(messages));
+        }
+        for (key, inbox) in keys.iter().zip(&mut inboxes) {
+            for id in 0..12 {
+                let body = if id % 2 == 0 {
+                    format!("text {id}")
+                } else {
+                    format!("{{ \"n\": {id} }}")
+                };
+                let time = "2026-01-01T00:00:00.000Z";
+                let expected = json!({
+                    "eventName": format!("sendMessage-{key}-chat-room"),
+                    "data": {
+                        "sender": sender.to_hex(), "messageId": id.to_string(), "body": body,
+                        "recipient": key.to_hex(), "messageBox": "chat-room",
+                        "created_at": time, "updated_at": time, "createdAt": time, "updatedAt": time,
+                    },
+                });
+                assert_eq!(inbox.recv().await.unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_nobody_hears_is_not_encoded() {
+        let key = Identity::random().identity_key();
+        let encodings = std::cell::Cell::new(0);
+        let count = |room: &RoomId, committed: &Committed| {
+            encodings.set(encodings.get() + 1);
+            encode(room, committed)
+        };
+        let mut registry = RoomRegistry::new(RoomSettings::default());
+        announce(&mut registry, &[committed(key, key, 0)], count);
+        assert_eq!(encodings.get(), 0);
+    }
 }

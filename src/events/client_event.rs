@@ -1,6 +1,7 @@
 //! What a client asks for: parsing and checks, in the documented order.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,7 +79,7 @@ impl ClientEvent {
             names::AUTHENTICATED => Self::Authenticated(identity_key(data())),
             names::JOIN_ROOM => Self::JoinRoom(room_id(data())),
             names::LEAVE_ROOM => Self::LeaveRoom(room_id(data())),
-            names::SEND_MESSAGE => Self::SendMessage(send_message(data())),
+            names::SEND_MESSAGE => Self::SendMessage(send_message(envelope.data)),
             other => Self::Unknown(other.chars().take(64).collect()),
         }
     }
@@ -106,30 +107,43 @@ fn room_id(data: Value) -> Result<RoomId, Refusal> {
     }
 }
 
-fn send_message(data: Value) -> Result<SendMessage, SendRefused> {
+/// The fields of a JSON object, each read by itself: one that cannot be read must not hide the others.
+struct Fields<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    fn of(object: Option<&'a RawValue>) -> Option<Self> {
+        serde_json::from_str(object?.get()).ok().map(Self)
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        serde_json::from_str(self.0.remove(name)?.get()).ok()
+    }
+}
+
+fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
     let refused = |refusal, room: Option<&RoomId>, message_id: Option<&str>| SendRefused {
         refusal,
         room: room.cloned(),
         message_id: message_id.map(str::to_owned),
     };
-    let Value::Object(mut data) = data else {
+    let Some(mut data) = Fields::of(data) else {
         return Err(refused(Refusal::DataObject, None, None));
     };
-    let given = data.remove("roomId").unwrap_or_default();
+    let given = data.take("roomId").unwrap_or_default();
     // A room that is refused for its length is still where the sender listens.
     let listens = given
         .as_str()
         .filter(|room| !room.is_empty() && room.len() <= MAX_ECHOED_ROOM_BYTES)
         .map(RoomId::new);
     let room = room_id(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
-    let Some(Value::Object(mut message)) = data.remove("message") else {
+    let Some(mut message) = Fields::of(data.0.remove("message")) else {
         return Err(refused(Refusal::MessageObject, Some(&room), None));
     };
-    let message_id = match message.remove("messageId") {
+    let message_id = match message.take("messageId") {
         Some(Value::String(id)) if is_message_id(&id) => Some(id),
         _ => None,
     };
-    let body = match message.remove("body") {
+    let body = match message.take("body") {
         Some(Value::String(body)) if !body.trim().is_empty() => body,
         _ => {
             return Err(refused(
@@ -142,10 +156,12 @@ fn send_message(data: Value) -> Result<SendMessage, SendRefused> {
     let Some(message_id) = message_id else {
         return Err(refused(Refusal::MessageId, Some(&room), None));
     };
-    let recipient = match message.remove("recipient") {
-        None | Some(Value::Null) => None,
+    let named = message.0.contains_key("recipient");
+    let recipient = match message.take("recipient") {
+        None if !named => None,
+        Some(Value::Null) => None,
         Some(Value::String(key)) => Some(key),
-        Some(_) => return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id))),
+        _ => return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id))),
     };
     Ok(SendMessage {
         room,
@@ -324,6 +340,20 @@ mod tests {
         assert_eq!(
             parse("sendMessage", &data),
             ClientEvent::SendMessage(Ok(expected))
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_is_refused_where_the_sender_listens() {
+        let payload = br#"{"eventName":"sendMessage","data":{"roomId":"r","message":{"messageId":"1","body":"\ud800"}}}"#;
+        let expected = SendRefused {
+            refusal: Refusal::MessageBody,
+            room: Some(RoomId::new("r")),
+            message_id: Some("1".to_owned()),
+        };
+        assert_eq!(
+            ClientEvent::parse(payload),
+            ClientEvent::SendMessage(Err(expected))
         );
     }
 

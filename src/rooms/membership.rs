@@ -62,13 +62,14 @@ impl Membership {
         let Some(member) = self.members.get_mut(&sid) else {
             return false;
         };
-        member.left.remove(&room);
         if member.joined.contains(&room) {
             return true;
         }
+        // Before anything changes: a join that is refused must not bring back a room that was left.
         if member.joined.len() >= self.max_rooms_per_member {
             return false;
         }
+        member.left.remove(&room);
         member.joined.insert(room.clone());
         self.rooms.entry(room).or_default().insert(sid);
         true
@@ -201,6 +202,17 @@ mod tests {
         membership.admit(sid(1), &key(0), true);
         let joined = ["a", "b", "c", "a"].map(|name| membership.join(sid(1), RoomId::new(name)));
         assert_eq!(joined, [true, true, false, true]);
+    }
+
+    #[test]
+    fn a_join_that_is_refused_changes_nothing() {
+        let mut membership = Membership::new(1);
+        membership.admit(sid(1), &key(0), true);
+        let own = RoomId::of(&key(0), "box");
+        membership.leave(sid(1), &own);
+        assert!(membership.join(sid(1), RoomId::new("lobby")));
+        assert!(!membership.join(sid(1), own.clone()));
+        assert_eq!(members(&membership, &own), []);
     }
 
     #[derive(Debug, Clone)]

@@ -139,6 +139,48 @@ async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
 }
 
 #[actix_web::test]
+async fn a_room_is_left_or_the_client_is_told_that_it_is_not() {
+    let server = TestServer::with(|settings| settings.rooms.max_rooms_per_socket = 1);
+    let mut alice = client(&server).await;
+    let (one, two) = (alice.room("one"), alice.room("two"));
+    alice.emit("leaveRoom", &json!(one.as_str())).await;
+    assert_eq!(alice.event().await.0, "leftRoom");
+    alice.emit("leaveRoom", &json!(two.as_str())).await;
+    assert_eq!(
+        alice.event().await,
+        (
+            "leaveFailed".to_owned(),
+            json!({"reason": "Too many rooms"})
+        )
+    );
+    alice.emit("joinRoom", &json!(one.as_str())).await;
+    assert_eq!(alice.event().await.0, "joinedRoom");
+    alice.emit("leaveRoom", &json!(two.as_str())).await;
+    assert_eq!(alice.event().await.0, "leftRoom");
+}
+
+#[actix_web::test]
+async fn a_room_with_its_key_in_capitals_is_the_same_room() {
+    let server = TestServer::with(|settings| settings.rooms.auto_join = false);
+    let mut alice = client(&server).await;
+    let room = alice.room("Inbox");
+    let capitals = format!("{}-Inbox", alice.key().to_hex().to_uppercase());
+    alice.emit("joinRoom", &json!(capitals)).await;
+    assert_eq!(
+        alice.event().await,
+        ("joinedRoom".to_owned(), json!({"roomId": room.as_str()}))
+    );
+    alice.send_message(&room, "1", "heard").await;
+    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
+    assert_eq!(alice.event().await.0, format!("sendMessage-{room}"));
+    alice.emit("leaveRoom", &json!(capitals)).await;
+    assert_eq!(
+        alice.event().await,
+        ("leftRoom".to_owned(), json!({"roomId": room.as_str()}))
+    );
+}
+
+#[actix_web::test]
 async fn a_failure_is_told_twice() {
     let server = TestServer::start();
     let (mut alice, mut bob) = (client(&server).await, client(&server).await);

@@ -202,8 +202,8 @@ impl Actor for Recorder {
 impl Handler<MessagesStored> for Recorder {
     type Result = ();
 
-    fn handle(&mut self, MessagesStored(messages): MessagesStored, _ctx: &mut Self::Context) {
-        self.0.send(messages).unwrap();
+    fn handle(&mut self, notice: MessagesStored, _ctx: &mut Self::Context) {
+        self.0.send(notice.messages).unwrap();
     }
 }
 
@@ -282,6 +282,58 @@ async fn too_many_writes_are_refused_at_once() {
     assert_eq!(
         store.db.acknowledge(key(), vec![]).await,
         Err(DbError::Overloaded)
+    );
+}
+
+/// Keeps every notice, as a mailbox does that nobody empties.
+struct Hoarder(Vec<MessagesStored>);
+
+impl Actor for Hoarder {
+    type Context = Context<Self>;
+}
+
+impl Handler<MessagesStored> for Hoarder {
+    type Result = ();
+
+    fn handle(&mut self, notice: MessagesStored, _ctx: &mut Self::Context) {
+        self.0.push(notice);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LetGo;
+
+impl Handler<LetGo> for Hoarder {
+    type Result = ();
+
+    fn handle(&mut self, _: LetGo, _ctx: &mut Self::Context) {
+        self.0.clear();
+    }
+}
+
+#[actix::test]
+async fn stored_messages_that_nobody_delivers_keep_their_places() {
+    let hoarder = Hoarder(Vec::new()).start();
+    let change = |settings: &mut DbSettings| settings.max_queued_writes = 3;
+    let store = store_with(change, Some(hoarder.clone().recipient()));
+    let (recipient, sender) = (key(), key());
+    for id in ["1", "2", "3"] {
+        assert_eq!(
+            store.put(message(recipient, sender, id)).await,
+            Ok(StoreOutcome::Stored)
+        );
+        // The notice follows the reply; the writer answers this after both.
+        store.db.ping(PATIENCE).await.unwrap();
+    }
+    assert_eq!(
+        store.put(message(recipient, sender, "4")).await,
+        Err(DbError::Overloaded)
+    );
+    hoarder.send(LetGo).await.unwrap();
+    assert_eq!(
+        store.put(message(recipient, sender, "4")).await,
+        Ok(StoreOutcome::Stored)
     );
 }
 
