@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix::System;
 use criterion::{Criterion, criterion_group, criterion_main};
 use messagebox::auth::Identity;
-use messagebox::db::{DatabaseUrl, DbHandle, DbSettings, MessageBody, NewMessage};
+use messagebox::db::{DatabaseUrl, DbHandle, DbSettings, MessageBody, NewMessage, Submission};
 use messagebox::ids::IdentityKey;
 
 const MESSAGES: usize = 256;
@@ -54,12 +54,18 @@ impl Store {
                 sender: self.recipient,
                 message_box: "inbox".to_owned(),
                 message_id: self.next.to_string(),
-                body: MessageBody::Text("x".repeat(256)),
+                body: MessageBody::Text("x".repeat(256).into()),
+                payment: None,
+                expires_at: None,
                 room: None,
             };
             let sender = sender.clone();
+            let submission = Submission {
+                messages: vec![message],
+                paid: None,
+            };
             self.db
-                .store(message, move |stored| sender.send(stored).unwrap());
+                .submit(submission, move |stored| sender.send(stored).unwrap());
         }
         for _ in 0..MESSAGES {
             receiver.recv().unwrap().unwrap();

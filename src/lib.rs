@@ -26,6 +26,7 @@ pub mod engineio;
 pub mod events;
 pub mod http;
 pub mod ids;
+pub mod payments;
 pub mod rooms;
 pub mod server;
 pub mod socket;

@@ -24,10 +24,28 @@ fn main() -> ExitCode {
         return print(&settings);
     }
     telemetry::start(settings.log_filter());
+    if let Some(after) = cli.export_payments {
+        return export(&settings, after);
+    }
     let served =
         actix_web::rt::System::new().block_on(async { Server::start(&settings)?.run().await });
     match served {
         Ok(()) => ExitCode::SUCCESS,
+        Err(ServerError::Config(error)) => fail(&error, EXIT_CONFIG),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn export(settings: &Settings, after: i64) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let exported = actix_web::rt::System::new().block_on(messagebox::server::export_payments(
+        settings, after, &mut out,
+    ));
+    match exported {
+        Ok(count) => {
+            log::info!("{count} payments");
+            ExitCode::SUCCESS
+        }
         Err(ServerError::Config(error)) => fail(&error, EXIT_CONFIG),
         Err(error) => fail(&error, 1),
     }

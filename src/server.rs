@@ -1,38 +1,40 @@
 //! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
 
+mod background;
+mod export;
 mod layer_settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use actix_web::{App, HttpServer};
 use thiserror::Error;
 
-use crate::auth::{Identity, SessionLimits};
+use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::config::{ConfigError, IdentityKeySource, Settings, load_identity};
 use crate::db::{DatabaseUrl, DbError, DbHandle};
 use crate::delivery::Delivery;
 use crate::engineio::CloseReason;
 use crate::http::{
-    Endpoint, HttpLimits, HttpState, TcpSettings, configure, cors, engineio_scope, on_connect,
+    Docs, Endpoint, Extras, HttpState, MigrateState, TcpSettings, configure, cors, engineio_scope,
+    on_connect,
 };
 use crate::ids::IdentityKey;
 use crate::rooms::RoomsHandle;
 use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
-    authsocket_settings, db_settings, engineio_config, room_settings, socketio_config,
+    authsocket_settings, db_settings, engineio_config, http_limits, paying, request_prices,
+    room_settings, session_limits, socketio_config, wallet_url,
 };
+
+pub use export::export_payments;
 
 /// Connections that the kernel keeps for us while all workers are busy.
 const LISTEN_BACKLOG: u32 = 4096;
-
-/// How often the database is asked whether it answers, and how long it may take.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
-const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start, or ended.
 #[derive(Debug, Error)]
@@ -77,6 +79,7 @@ pub struct Server {
 struct ServerParts {
     endpoint: Option<Endpoint<AuthSocket>>,
     state: HttpState,
+    extras: Extras,
 }
 
 impl std::fmt::Debug for Server {
@@ -100,7 +103,8 @@ impl Server {
         let rooms = RoomsHandle::start(room_settings(settings));
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
-        let delivery = Delivery::new(db.clone());
+        let paying = Arc::new(paying(settings, &identity));
+        let delivery = Delivery::new(db.clone(), paying, None);
         let service = Arc::new(AuthSocketService::new(
             Arc::clone(&identity),
             rooms,
@@ -115,6 +119,7 @@ impl Server {
                 .enabled
                 .then(|| endpoint(settings, &sockets, &service)),
             state: http_state(settings, &identity, delivery, &db),
+            extras: extras(settings, &db),
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
@@ -155,26 +160,16 @@ impl Server {
             handle.stop(true).await;
             log::info!("connections closed after {:?}", began.elapsed());
         });
-        let health = actix::spawn(watch_database(self.db.clone()));
+        let background = background::start(&self.db, &self.settings);
         let served = http.await;
         watch.abort();
-        health.abort();
+        background.abort();
         self.sockets.close_all(CloseReason::ServerShutdown);
         if let Err(error) = self.db.close(self.settings.server.shutdown_timeout).await {
             log::error!("at shutdown: {error}");
         }
         log::info!("stopped");
         served.map_err(ServerError::Broken)
-    }
-}
-
-/// Asks the database now and then: an address cannot tell that its actor is gone, only silence can.
-async fn watch_database(db: DbHandle) {
-    loop {
-        tokio::time::sleep(HEALTH_INTERVAL).await;
-        if let Err(error) = db.ping(HEALTH_DEADLINE).await {
-            log::error!("the database does not answer: {error}");
-        }
     }
 }
 
@@ -198,8 +193,13 @@ fn listen(
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
     let app = move || {
-        let ServerParts { endpoint, state } = &parts;
-        let mut app = App::new().wrap(cors()).configure(configure(state.clone()));
+        let ServerParts {
+            endpoint,
+            state,
+            extras,
+        } = &parts;
+        let routes = configure(state.clone(), extras.clone());
+        let mut app = App::new().wrap(cors()).configure(routes);
         if let Some(endpoint) = endpoint {
             app = app.service(engineio_scope("/socket.io", endpoint.clone()));
             if !prefix.is_empty() {
@@ -274,9 +274,15 @@ fn log_start(
     log::info!("identity key {}", identity.identity_key());
     log::info!("database {database}");
     let sockets = if settings.socket.enabled { "on" } else { "off" };
+    let payments = match wallet_url(settings) {
+        Some(_) => "to the wallet",
+        None => "kept here",
+    };
+    let push = if settings.push.enabled { "on" } else { "off" };
     log::info!(
-        "enabled: HTTP on, sockets {sockets}, rooms {:?}, payments off, push off",
-        settings.rooms.access
+        "enabled: HTTP on, sockets {sockets}, rooms {:?}, payments {payments} ({}), push {push}",
+        settings.rooms.access,
+        settings.wallet.network
     );
 }
 
@@ -299,23 +305,26 @@ fn http_state(
     delivery: Delivery,
     db: &DbHandle,
 ) -> HttpState {
-    let limits = HttpLimits {
-        max_body_bytes: settings.server.max_body_bytes,
-        request_timeout: settings.server.request_timeout,
-        max_requests_per_session: settings.auth.max_seen_nonces.get(),
-    };
-    let sessions = SessionLimits {
-        max_sessions: settings.auth.max_sessions,
-        max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
-        ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
-    };
     let prefix = settings.routing_prefix();
     HttpState::new(
         Arc::clone(identity),
         delivery,
         db.clone(),
         &prefix,
-        limits,
-        sessions,
+        http_limits(settings),
+        request_prices(settings),
+        session_limits(settings),
     )
+}
+
+fn extras(settings: &Settings, db: &DbHandle) -> Extras {
+    let prefix = settings.routing_prefix();
+    let address = settings.server.hosting_domain.as_deref();
+    let migrate_key = settings.migrate_key.as_ref().map(|key| key.expose());
+    Extras {
+        migrate: migrate_key
+            .filter(|key| !key.is_empty())
+            .map(|key| MigrateState::new(db.clone(), key)),
+        docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
+    }
 }

@@ -167,6 +167,18 @@ fn layers_know_only_what_is_below_them() {
             ],
         ),
         (
+            "payments",
+            vec![
+                "crate::socket",
+                "crate::engineio",
+                "crate::events",
+                "crate::rooms",
+                "crate::delivery",
+                "crate::authsocket",
+                "diesel",
+            ],
+        ),
+        (
             "delivery",
             vec![
                 "crate::socket:",
@@ -197,7 +209,16 @@ fn each_outside_library_has_its_place() {
     let places: [(&str, &[&str]); 3] = [
         ("actix_web_actors", &["src/http/websocket.rs"]),
         ("diesel", &["src/db/"]),
-        ("bsv::", &["src/auth/", "tests/auth_differential.rs"]),
+        (
+            "bsv::",
+            &[
+                "src/auth/",
+                "src/payments/",
+                "tests/auth_differential.rs",
+                "tests/it/support/minting.rs",
+                "tests/it/support/payer.rs",
+            ],
+        ),
     ];
     for (word, allowed) in places {
         for source in sources(&["src", "tests", "examples"]) {

@@ -201,6 +201,17 @@ impl PairKeys {
             .map_err(|_| KeyError::Derivation)
     }
 
+    /// The public key that we derive for ourselves with the counterparty.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`].
+    pub fn own_key(&self, protocol: &Protocol, key_id: KeyId<'_>) -> Result<PublicKey, KeyError> {
+        let mut private = self.private_key(protocol, key_id)?;
+        let public = PublicKey::from_secret_key(&CURVE, &private);
+        private.non_secure_erase();
+        Ok(public)
+    }
+
     /// The private key that we derive with the counterparty.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
 pub use message::{AUTH_VERSION, AuthMessage, MessageType};
 pub use nonce::{MAX_NONCE_BYTES, SeenNonces, message_nonce};
+pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
 pub use session::{InitialResponse, Session};

@@ -29,7 +29,7 @@ pub(super) fn write_numbers(bytes: &[u8], out: &mut String) {
 
 /// Bytes read from a JSON array of integers from 0 to 255; anything else is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Numbers(pub(super) Vec<u8>);
+pub struct Numbers(pub Vec<u8>);
 
 impl<'de> Deserialize<'de> for Numbers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -146,6 +146,7 @@ impl AuthSocket {
             room,
             message_id,
             body,
+            expires_at,
             ..
         } = message;
         let new = NewMessage {
@@ -153,7 +154,9 @@ impl AuthSocket {
             sender,
             message_box,
             message_id: message_id.clone(),
-            body: MessageBody::Text(body),
+            body: MessageBody::Text(body.into()),
+            payment: None,
+            expires_at,
             room: live_room,
         };
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
@@ -161,7 +164,7 @@ impl AuthSocket {
             let answer = match result {
                 Ok(_) => Answer::Acked { room, message_id },
                 Err(error) => {
-                    log::warn!("a message was not stored: {error}");
+                    log::debug!("a message was not stored: {error}");
                     Answer::Refused(SendRefused {
                         refusal: Refusal::from(&error),
                         room: Some(room),
@@ -198,7 +201,13 @@ impl AuthSocket {
 
     /// Tells the sender twice: the published client waits for the ack and ignores the rest.
     fn tell_refusal(&self, refused: &SendRefused, link: &mut Link<'_>) {
-        self.send_event(&ServerEvent::MessageFailed(refused.refusal), link);
+        let refusal = refused.refusal;
+        let event = if refusal.is_about_payment() {
+            ServerEvent::PaymentFailed(refusal)
+        } else {
+            ServerEvent::MessageFailed(refusal)
+        };
+        self.send_event(&event, link);
         if let Some(room) = &refused.room {
             let message_id = refused.message_id.as_deref();
             self.send_event(

@@ -35,6 +35,10 @@ pub struct Cli {
     /// Print the resulting configuration, secrets masked, and exit.
     #[arg(long)]
     pub check_config: bool,
+    /// Print the payments that the server has taken, one line of JSON each, and exit. Only those behind the payment
+    /// with this id.
+    #[arg(long, value_name = "AFTER", num_args = 0..=1, default_missing_value = "0")]
+    pub export_payments: Option<i64>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

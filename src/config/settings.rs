@@ -52,6 +52,7 @@ section! {
         request_timeout: Duration = Duration::from_secs(30),
         #[serde(with = "units")]
         shutdown_timeout: Duration = Duration::from_secs(30),
+        docs: bool = true,
     }
 }
 
@@ -73,7 +74,21 @@ section! {
         #[serde(with = "units")]
         busy_timeout: Duration = Duration::from_secs(5),
         max_queued_writes: usize = 10_000,
+        max_queued_reads: usize = 512,
         max_group: NonZeroUsize = at_least_one(512),
+        migrate_on_start: bool = true,
+    }
+}
+
+section! {
+    /// `[messages]`: bounds and times of messages.
+    MessagesSection {
+        #[serde(with = "units")]
+        ttl: Duration = Duration::ZERO,
+        #[serde(with = "units")]
+        sweep_interval: Duration = Duration::from_secs(60),
+        sweep_batch: NonZeroUsize = at_least_one(500),
+        max_recipients: NonZeroUsize = at_least_one(1_000),
     }
 }
 
@@ -135,17 +150,29 @@ section! {
 }
 
 section! {
-    /// `[fees]`: overrides of delivery fees. Read, and not in use yet.
+    /// `[fees]`: delivery fees; they go before those in the database.
     FeesSection {
         boxes: BTreeMap<String, u64> = BTreeMap::new(),
     }
 }
 
 section! {
-    /// `[wallet]`: read, and not in use yet.
+    /// `[prices]`: what requests cost.
+    PricesSection {
+        request: u64 = 0,
+        routes: BTreeMap<String, u64> = BTreeMap::new(),
+    }
+}
+
+section! {
+    /// `[wallet]`: who takes what is paid to the server.
     WalletSection {
         #[serde(skip_serializing_if = "Option::is_none")]
-        storage_url: Option<String> = None,
+        url: Option<String> = None,
+        #[serde(with = "units")]
+        timeout: Duration = Duration::from_secs(30),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        headers_url: Option<String> = None,
         network: String = "mainnet".to_owned(),
     }
 }
@@ -169,7 +196,7 @@ section! {
 pub struct Settings {
     /// `development`, `production`, or any other name.
     pub environment: String,
-    /// Guards migration operations; read, and not in use yet.
+    /// Guards migration operations; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrate_key: Option<Secret>,
     /// HTTP.
@@ -186,8 +213,12 @@ pub struct Settings {
     pub rooms: RoomsSection,
     /// Logging.
     pub log: LogSection,
+    /// Bounds and times of messages.
+    pub messages: MessagesSection,
     /// Fees.
     pub fees: FeesSection,
+    /// What requests cost.
+    pub prices: PricesSection,
     /// Wallet.
     pub wallet: WalletSection,
     /// Push notifications.
@@ -206,7 +237,9 @@ impl Default for Settings {
             auth: AuthSection::default(),
             rooms: RoomsSection::default(),
             log: LogSection::default(),
+            messages: MessagesSection::default(),
             fees: FeesSection::default(),
+            prices: PricesSection::default(),
             wallet: WalletSection::default(),
             push: PushSection::default(),
         }

@@ -1,26 +1,88 @@
-//! Timestamps as the tables and the clients know them: ISO 8601, UTC, milliseconds.
+//! Timestamps as the tables and the clients know them: ISO 8601, UTC, milliseconds. Their order as texts is
+//! their order in time.
 
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
 
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// Now, as `2026-01-31T23:59:59.999Z`.
-pub(super) fn timestamp() -> String {
+/// `2026-01-31T23:59:59.999Z`.
+pub(super) fn text(time: OffsetDateTime) -> String {
+    // A time at the end of all times that is not UTC has no UTC.
+    let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
     // Formatting a date of this era with a fixed format does not fail.
-    OffsetDateTime::now_utc().format(FORMAT).unwrap_or_default()
+    time.format(FORMAT).unwrap_or_default()
+}
+
+/// One reading of the clock, for everything that one transaction does.
+#[derive(Debug, Clone)]
+pub(super) struct Now {
+    /// The time as text.
+    pub(super) text: String,
+    /// What was stored up to then has outlived its time; none when messages live for ever.
+    pub(super) stale: Option<String>,
+}
+
+impl Now {
+    /// Reads the clock; messages live for `ttl`, if at all limited.
+    pub(super) fn read(ttl: Option<std::time::Duration>) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let stale = ttl
+            .and_then(|ttl| Duration::try_from(ttl).ok())
+            .and_then(|ttl| now.checked_sub(ttl))
+            .map(text);
+        Self {
+            text: text(now),
+            stale,
+        }
+    }
+
+    /// Whether a message that was stored and expires then is gone by now.
+    pub(super) fn is_past(&self, created_at: &str, expires_at: Option<&str>) -> bool {
+        expires_at.is_some_and(|at| at <= self.text.as_str())
+            || self
+                .stale
+                .as_deref()
+                .is_some_and(|stale| created_at <= stale)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_timestamp_has_the_form_that_clients_parse() {
-        let text = super::timestamp();
+        let text = Now::read(None).text;
         assert_eq!(text.len(), 24);
-        let parsed =
-            time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339);
+        let parsed = OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339);
         assert!(parsed.unwrap().year() >= 2026);
+    }
+
+    #[test]
+    fn a_message_is_past_at_its_own_time_or_at_the_servers() {
+        let now = Now {
+            text: "2026-01-02T00:00:00.000Z".into(),
+            stale: Some("2026-01-01T00:00:00.000Z".into()),
+        };
+        let cases = [
+            ("2026-01-01T12:00:00.000Z", None, false),
+            (
+                "2026-01-01T12:00:00.000Z",
+                Some("2026-01-02T00:00:00.001Z"),
+                false,
+            ),
+            (
+                "2026-01-01T12:00:00.000Z",
+                Some("2026-01-02T00:00:00.000Z"),
+                true,
+            ),
+            ("2026-01-01T00:00:00.000Z", None, true),
+        ];
+        for (created_at, expires_at, past) in cases {
+            assert_eq!(now.is_past(created_at, expires_at), past, "{created_at}");
+        }
     }
 }

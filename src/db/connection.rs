@@ -1,5 +1,6 @@
 //! Which database, and how its connections are opened. The file for differences between databases.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use super::error::DbError;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 pub(super) type DbConnection = SqliteConnection;
+pub(super) type DbBackend = diesel::sqlite::Sqlite;
 pub(super) type DbPool = Pool<ConnectionManager<DbConnection>>;
 
 /// Where the messages are kept.
@@ -92,6 +94,14 @@ pub struct DbSettings {
     pub max_queued_writes: usize,
     /// Writes that one transaction commits together.
     pub max_group: usize,
+    /// Reads that may wait.
+    pub max_queued_reads: usize,
+    /// Whether the tables are brought up to date when the database is opened.
+    pub migrate: bool,
+    /// The operator's delivery fees by box, in satoshis; they go before those in the table.
+    pub delivery_fees: BTreeMap<String, u64>,
+    /// How long messages live; none: until they are acknowledged.
+    pub message_ttl: Option<Duration>,
 }
 
 impl DbSettings {
@@ -104,6 +114,10 @@ impl DbSettings {
             busy_timeout: Duration::from_secs(5),
             max_queued_writes: 10_000,
             max_group: 512,
+            max_queued_reads: 512,
+            migrate: true,
+            delivery_fees: BTreeMap::new(),
+            message_ttl: None,
         }
     }
 }
@@ -147,9 +161,11 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     }
     .on_acquire(&mut first)
     .map_err(|error| failed(error.to_string()))?;
-    first
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(|error| failed(format!("migration: {error}")))?;
+    if settings.migrate {
+        migrate(&mut first).map_err(|error| failed(format!("migration: {error}")))?;
+    } else if first.has_pending_migration(MIGRATIONS).unwrap_or(true) {
+        log::warn!("the tables are not up to date; POST /admin/migrate brings them there");
+    }
     let size = u32::try_from(settings.read_threads.get() + 1).unwrap_or(u32::MAX);
     Pool::builder()
         .max_size(size)
@@ -160,6 +176,14 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
         }))
         .build(ConnectionManager::new(text))
         .map_err(|error| failed(error.to_string()))
+}
+
+/// Applies the migrations that were not applied yet; gives their names.
+pub(super) fn migrate(connection: &mut DbConnection) -> Result<Vec<String>, DbError> {
+    let applied = connection
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| DbError::Unavailable(error.to_string()))?;
+    Ok(applied.iter().map(ToString::to_string).collect())
 }
 
 fn create_parent(path: &Path) -> std::io::Result<()> {
@@ -251,11 +275,10 @@ mod tests {
         drop(open(&settings).unwrap());
         let pool = open(&settings).unwrap();
         let mut connection = pool.get().unwrap();
-        connection.revert_all_migrations(MIGRATIONS).unwrap();
-        assert_eq!(
-            connection.run_pending_migrations(MIGRATIONS).unwrap().len(),
-            1
-        );
+        let undone = connection.revert_all_migrations(MIGRATIONS).unwrap().len();
+        let applied = migrate(&mut connection).unwrap();
+        assert!(applied.len() == undone && undone > 1, "{applied:?}");
+        assert_eq!(migrate(&mut connection), Ok(Vec::new()));
     }
 
     #[test]

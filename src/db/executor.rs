@@ -3,17 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 
-use crate::ids::IdentityKey;
-
-use super::connection::{DbConnection, DbPool};
+use super::clock::Now;
+use super::command::{Work, Write};
+use super::connection::{self, DbConnection, DbPool};
 use super::error::DbError;
-use super::message::{Committed, MessagesStored, NewMessage, StoreOutcome, StoredMessage};
-use super::message_store::{self, BoxIds};
-use super::queue::{Write, WriteQueue};
+use super::fees::DeliveryFees;
+use super::message::{Committed, MessagesStored};
+use super::message_store::BoxIds;
+use super::queue::WriteQueue;
 
 /// Counts that the executor keeps and the handle reports.
 #[derive(Debug, Default)]
@@ -30,13 +32,19 @@ pub(super) struct Counters {
 #[rtype(result = "()")]
 pub(super) struct CommitWaiting;
 
-/// Command: list a box.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<StoredMessage>, DbError>")]
-pub(super) struct ListMessages {
-    pub(super) recipient: IdentityKey,
-    pub(super) message_box: String,
+/// Command: read something.
+pub(super) struct Read<T>(pub(super) Reading<T>);
+
+type Reading<T> = Box<dyn FnOnce(&mut DbConnection) -> Result<T, DbError> + Send>;
+
+impl<T: Send + 'static> Message for Read<T> {
+    type Result = Result<T, DbError>;
 }
+
+/// Command: bring the tables up to date; gives the names of what was applied.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<String>, DbError>")]
+pub(super) struct Migrate;
 
 /// Command: say whether the database answers.
 #[derive(Debug, Message)]
@@ -44,12 +52,6 @@ pub(super) struct ListMessages {
 pub(super) struct Ping;
 
 type Pooled = PooledConnection<ConnectionManager<DbConnection>>;
-
-/// What the writer did with a group, before anybody is told.
-enum Done {
-    Store(StoreOutcome),
-    Acknowledge(usize),
-}
 
 /// Runs on threads of its own ([`SyncArbiter`]): diesel blocks.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(super) struct DbExecutor {
     pub(super) on_commit: Option<Recipient<MessagesStored>>,
     pub(super) max_group: usize,
     pub(super) boxes: BoxIds,
+    pub(super) fees: DeliveryFees,
+    pub(super) message_ttl: Option<Duration>,
 }
 
 impl DbExecutor {
@@ -86,10 +90,10 @@ impl DbExecutor {
 
     /// Commits one group and tells everybody. A group that fails is tried again write by write, so that one
     /// bad write fails alone.
-    fn commit(&mut self, group: Vec<Write>) {
-        let now = message_store::now();
-        match self.transact(&group, &now) {
-            Ok(done) => self.reply(group, done, &now),
+    fn commit(&mut self, mut group: Vec<Box<dyn Write>>) {
+        let now = Now::read(self.message_ttl);
+        match self.transact(&mut group, &now) {
+            Ok(()) => self.reply(group, &now),
             Err(error) if group.len() == 1 => {
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
                 log::error!("a write failed: {error}");
@@ -109,26 +113,21 @@ impl DbExecutor {
         }
     }
 
-    fn transact(&mut self, group: &[Write], now: &str) -> Result<Vec<Done>, DbError> {
+    fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<(), DbError> {
         let mut boxes = std::mem::take(&mut self.boxes);
+        let fees = self.fees.clone();
         let result = self.guarded(|connection| {
             connection
                 .immediate_transaction(|connection| {
-                    let write = |write: &Write| match write {
-                        Write::Store(message, _) => {
-                            message_store::store(connection, &mut boxes, message, now)
-                                .map(Done::Store)
-                        }
-                        Write::Acknowledge(recipient, ids, _) => {
-                            message_store::acknowledge(connection, recipient, ids)
-                                .map(Done::Acknowledge)
-                        }
-                        #[cfg(test)]
-                        Write::Panic(_) => panic!("asked for by a test"),
+                    let mut work = Work {
+                        connection,
+                        boxes: &mut boxes,
+                        now,
+                        fees: &fees,
                     };
-                    group.iter().map(write).collect::<Result<Vec<Done>, _>>()
+                    group.iter_mut().try_for_each(|write| write.run(&mut work))
                 })
-                .map_err(DbError::from)
+                .map_err(|error: diesel::result::Error| DbError::from(error))
         });
         if result.is_err() {
             boxes.forget();
@@ -138,38 +137,26 @@ impl DbExecutor {
     }
 
     /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
-    fn reply(&self, group: Vec<Write>, done: Vec<Done>, now: &str) {
+    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.writes.fetch_add(size, Ordering::Relaxed);
         self.counters
             .largest_group
             .fetch_max(size, Ordering::Relaxed);
-        let mut stored = Vec::new();
-        for (write, done) in group.into_iter().zip(done) {
-            match (write, done) {
-                (Write::Store(message, reply), Done::Store(outcome)) => {
-                    reply(Ok(outcome));
-                    if outcome == StoreOutcome::Stored {
-                        stored.push(committed(message, now));
-                    }
-                }
-                (Write::Acknowledge(_, _, reply), Done::Acknowledge(count)) => reply(Ok(count)),
-                (write, _) => write.fail(DbError::Panicked),
-            }
-        }
+        let stored: Vec<Committed> = group
+            .into_iter()
+            .flat_map(Write::committed)
+            .map(|message| Committed {
+                message,
+                created_at: now.text.clone(),
+            })
+            .collect();
         if let Some(on_commit) = &self.on_commit
             && !stored.is_empty()
         {
             on_commit.do_send(MessagesStored::counted(stored, self.queue.announced()));
         }
-    }
-}
-
-fn committed(message: NewMessage, now: &str) -> Committed {
-    Committed {
-        message,
-        created_at: now.to_owned(),
     }
 }
 
@@ -191,13 +178,19 @@ impl Handler<CommitWaiting> for DbExecutor {
     }
 }
 
-impl Handler<ListMessages> for DbExecutor {
-    type Result = Result<Vec<StoredMessage>, DbError>;
+impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
+    type Result = Result<T, DbError>;
 
-    fn handle(&mut self, command: ListMessages, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(|connection| {
-            message_store::list(connection, &command.recipient, &command.message_box)
-        })
+    fn handle(&mut self, Read(read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
+        self.guarded(read)
+    }
+}
+
+impl Handler<Migrate> for DbExecutor {
+    type Result = Result<Vec<String>, DbError>;
+
+    fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
+        self.guarded(connection::migrate)
     }
 }
 

@@ -10,15 +10,21 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::ids::IdentityKey;
 
-use super::connection::{DbPool, DbSettings, open};
+use super::clock::Now;
+use super::command::{self, Command};
+use super::connection::{DbConnection, DbPool, DbSettings, open};
+use super::device_store::{self, Device, MarkDevice, RegisterDevice};
 use super::error::DbError;
-use super::executor::{CommitWaiting, Counters, DbExecutor, ListMessages, Ping};
-use super::message::{MessagesStored, NewMessage, StoreOutcome, StoredMessage};
-use super::message_store::BoxIds;
-use super::queue::{Write, WriteQueue};
-
-/// Reads that may wait for each reading thread.
-const QUEUED_READS_PER_THREAD: usize = 256;
+use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
+use super::expiry::DeleteExpired;
+use super::fees::{self, DeliveryFees, Quote};
+use super::message::{MessagesStored, NewMessage, Page, StoredMessage};
+use super::message_store::{self, Acknowledge, BoxIds};
+use super::payment::{KeptPayment, Outpoint, Payment, PaymentState};
+use super::payment_store::{self, ClaimPayment, ReleasePayment};
+use super::permission_store::{self, Permission, PermissionPage, SetPermission};
+use super::queue::WriteQueue;
+use super::submission::{self, Submission, SubmitOutcome};
 
 /// Counts of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,6 +52,8 @@ struct Shared {
     readers: Addr<DbExecutor>,
     reads: Semaphore,
     start_writer: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
+    fees: DeliveryFees,
+    message_ttl: Option<Duration>,
 }
 
 /// A handle on the database; cheap to clone.
@@ -71,7 +79,10 @@ impl DbHandle {
         let pool = open(settings)?;
         let queue = Arc::new(WriteQueue::new(settings.max_queued_writes));
         let counters = Arc::new(Counters::default());
+        let fees = DeliveryFees::new(settings.delivery_fees.clone());
+        let message_ttl = settings.message_ttl;
         let executor = {
+            let fees = fees.clone();
             let (queue, counters) = (Arc::clone(&queue), Arc::clone(&counters));
             let max_group = settings.max_group.max(1);
             move |pool: &DbPool, on_commit: Option<Recipient<MessagesStored>>| DbExecutor {
@@ -81,6 +92,8 @@ impl DbHandle {
                 on_commit,
                 max_group,
                 boxes: BoxIds::default(),
+                fees: fees.clone(),
+                message_ttl,
             }
         };
         let readers = {
@@ -98,19 +111,34 @@ impl DbHandle {
             told: Arc::default(),
             writer: Mutex::new(start_writer()),
             readers,
-            reads: Semaphore::new(settings.read_threads.get() * QUEUED_READS_PER_THREAD),
+            reads: Semaphore::new(settings.max_queued_reads),
             start_writer: Box::new(start_writer),
+            fees,
+            message_ttl,
         })))
     }
 
-    /// Stores a message. `reply` is called on the writer's thread after the commit, in the order of commits;
-    /// at once when the write may not wait. Nothing that happens to the caller takes the write back.
-    pub fn store(
+    /// Hands messages in. `reply` is called on the writer's thread after the commit, in the order of commits; at once
+    /// when the write may not wait. Nothing that happens to the caller takes the write back.
+    pub fn submit(
         &self,
-        message: NewMessage,
-        reply: impl FnOnce(Result<StoreOutcome, DbError>) + Send + 'static,
+        submission: Submission,
+        reply: impl FnOnce(Result<SubmitOutcome, DbError>) + Send + 'static,
     ) {
-        self.write(Write::Store(message, Box::new(reply)));
+        self.write(submission, reply);
+    }
+
+    /// What would come of these messages, without storing them: [`SubmitOutcome::Stored`] when they are already,
+    /// `Blocked`, or `Due` with what they cost, which may be nothing.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn inspect(&self, messages: Vec<NewMessage>) -> Result<SubmitOutcome, DbError> {
+        let (fees, ttl) = (self.0.fees.clone(), self.0.message_ttl);
+        self.read(move |connection| {
+            submission::inspect(connection, &fees, &messages, &Now::read(ttl))
+        })
+        .await
     }
 
     /// Deletes messages of this recipient; says how many there were. Dropping the future takes nothing back.
@@ -122,13 +150,14 @@ impl DbHandle {
         recipient: IdentityKey,
         message_ids: Vec<String>,
     ) -> Result<usize, DbError> {
-        let (sender, receiver) = oneshot::channel();
-        let reply = move |result| drop(sender.send(result));
-        self.write(Write::Acknowledge(recipient, message_ids, Box::new(reply)));
-        receiver.await.unwrap_or(Err(DbError::Closed))
+        let command = Acknowledge {
+            recipient,
+            message_ids,
+        };
+        self.run(command).await
     }
 
-    /// The messages of a box, in the order in which they were stored.
+    /// The messages of a box, in the order in which they were stored unless the page says otherwise.
     ///
     /// # Errors
     /// [`DbError`].
@@ -136,19 +165,184 @@ impl DbHandle {
         &self,
         recipient: IdentityKey,
         message_box: String,
+        page: Page,
     ) -> Result<Vec<StoredMessage>, DbError> {
-        let _permit = self
-            .0
-            .reads
-            .try_acquire()
-            .map_err(|_| DbError::Overloaded)?;
-        let command = ListMessages {
+        let ttl = self.0.message_ttl;
+        self.read(move |connection| {
+            message_store::list(connection, &recipient, &message_box, page, &Now::read(ttl))
+        })
+        .await
+    }
+
+    /// Deletes up to `max` messages that are past their time; says how many it were.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_expired(&self, max: i64) -> Result<usize, DbError> {
+        self.run(DeleteExpired { max }).await
+    }
+
+    /// Sets what a recipient asks of a sender, or of everybody.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn set_permission(
+        &self,
+        recipient: IdentityKey,
+        sender: Option<IdentityKey>,
+        message_box: String,
+        recipient_fee: i64,
+    ) -> Result<(), DbError> {
+        let command = SetPermission {
             recipient,
+            sender,
             message_box,
+            recipient_fee,
         };
-        self.0
-            .readers
-            .send(command)
+        self.run(command).await
+    }
+
+    /// What a recipient has set for this sender, or for everybody.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn permission(
+        &self,
+        recipient: IdentityKey,
+        sender: Option<IdentityKey>,
+        message_box: String,
+    ) -> Result<Option<Permission>, DbError> {
+        self.read(move |connection| {
+            permission_store::get(connection, &recipient, sender.as_ref(), &message_box)
+        })
+        .await
+    }
+
+    /// A recipient's permissions, and how many there are in all.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn permissions(
+        &self,
+        recipient: IdentityKey,
+        page: PermissionPage,
+    ) -> Result<(Vec<Permission>, i64), DbError> {
+        self.read(move |connection| permission_store::list(connection, &recipient, &page))
+            .await
+    }
+
+    /// What a message of `sender` to these recipients costs.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn quote(
+        &self,
+        sender: IdentityKey,
+        recipients: Vec<IdentityKey>,
+        message_box: String,
+    ) -> Result<Quote, DbError> {
+        let fees = self.0.fees.clone();
+        self.read(move |connection| {
+            let recipients = recipients.into_iter();
+            Ok(fees::quote(
+                connection,
+                &fees,
+                &sender,
+                recipients,
+                &message_box,
+            )?)
+        })
+        .await
+    }
+
+    /// Takes the outputs of a payment: each pays once. `settled`: what they pay for is done.
+    ///
+    /// # Errors
+    /// [`DbError`]; inside, the output that has paid for something else.
+    pub async fn claim_payment(
+        &self,
+        payment: Payment,
+        state: PaymentState,
+        settled: bool,
+    ) -> Result<Result<(), Outpoint>, DbError> {
+        let command = ClaimPayment {
+            payment,
+            state,
+            settled,
+        };
+        self.run(command).await
+    }
+
+    /// Lets go of outputs that were taken for something that came to nothing.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn release_payment(
+        &self,
+        purpose: String,
+        payer: IdentityKey,
+    ) -> Result<usize, DbError> {
+        self.run(ReleasePayment { purpose, payer }).await
+    }
+
+    /// Payments to `payee` behind the one with this id, oldest first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn payments(
+        &self,
+        payee: IdentityKey,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<KeptPayment>, DbError> {
+        self.read(move |connection| payment_store::list(connection, &payee, after, limit))
+            .await
+    }
+
+    /// Registers a device for push notifications; gives its row.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn register_device(
+        &self,
+        owner: IdentityKey,
+        fcm_token: String,
+        device_id: Option<String>,
+        platform: Option<String>,
+    ) -> Result<i64, DbError> {
+        let command = RegisterDevice {
+            owner,
+            fcm_token,
+            device_id,
+            platform,
+        };
+        self.run(command).await
+    }
+
+    /// An identity's devices, the one that changed last first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn devices(&self, owner: IdentityKey) -> Result<Vec<Device>, DbError> {
+        self.read(move |connection| device_store::list(connection, &owner))
+            .await
+    }
+
+    /// Notes that a device's token worked, or that it is dead.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn mark_device(&self, id: i64, works: bool) -> Result<(), DbError> {
+        self.run(MarkDevice { id, works }).await
+    }
+
+    /// Brings the tables up to date; gives the names of the migrations that were applied.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn migrate(&self) -> Result<Vec<String>, DbError> {
+        self.writer()
+            .send(Migrate)
             .await
             .unwrap_or(Err(DbError::Closed))
     }
@@ -202,10 +396,37 @@ impl DbHandle {
         tokio::time::timeout(deadline, done).await.map_err(late)
     }
 
-    fn write(&self, write: Write) {
-        if self.0.queue.push(write) {
+    fn write<C: Command>(
+        &self,
+        command: C,
+        reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
+    ) {
+        if self.0.queue.push(command::write(command, reply)) {
             self.tell_writer();
         }
+    }
+
+    /// Runs a command and waits. Dropping the future takes nothing back.
+    async fn run<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+        let (sender, receiver) = oneshot::channel();
+        self.write(command, move |result| drop(sender.send(result)));
+        receiver.await.unwrap_or(Err(DbError::Closed))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut DbConnection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let _permit = self
+            .0
+            .reads
+            .try_acquire()
+            .map_err(|_| DbError::Overloaded)?;
+        self.0
+            .readers
+            .send(Read(Box::new(read)))
+            .await
+            .unwrap_or(Err(DbError::Closed))
     }
 
     /// Wakes the writer. While it is busy, one more command waits for it and not one for each write.

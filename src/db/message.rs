@@ -4,28 +4,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::Message;
+use bytestring::ByteString;
+use time::OffsetDateTime;
 
 use crate::ids::{IdentityKey, RoomId};
 
-/// What a message says, as its sender sent it.
+/// What a message says, as its sender sent it. Cheap to clone: many recipients share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageBody {
     /// A string.
-    Text(String),
+    Text(ByteString),
     /// The JSON text of an object or array, not re-serialized.
-    Json(String),
+    Json(ByteString),
 }
 
 impl MessageBody {
-    /// As it is stored and listed: `{"message":...}`.
+    /// As it is stored and listed: `{"message":...}`, and `"payment"` where one came along.
     #[must_use]
-    pub fn wrapped(&self) -> String {
+    pub fn wrapped(&self, payment: Option<&str>) -> String {
+        let quoted;
         let json = match self {
-            // A string always serializes.
-            Self::Text(text) => serde_json::to_string(text).unwrap_or_default(),
-            Self::Json(json) => json.clone(),
+            Self::Text(text) => {
+                // A string always serializes.
+                quoted = serde_json::to_string(&**text).unwrap_or_default();
+                &quoted
+            }
+            Self::Json(json) => &**json,
         };
-        format!(r#"{{"message":{json}}}"#)
+        match payment {
+            Some(payment) => format!(r#"{{"message":{json},"payment":{payment}}}"#),
+            None => format!(r#"{{"message":{json}}}"#),
+        }
     }
 
     /// As it is delivered live: the string itself, or an object's JSON text.
@@ -51,6 +60,10 @@ pub struct NewMessage {
     pub message_id: String,
     /// What it says.
     pub body: MessageBody,
+    /// JSON of the payment that goes to the recipient with it.
+    pub payment: Option<ByteString>,
+    /// When it is no longer worth delivering.
+    pub expires_at: Option<OffsetDateTime>,
     /// Where it is delivered live if not in the room of recipient and box; not stored.
     pub room: Option<RoomId>,
 }
@@ -78,16 +91,41 @@ pub enum StoreOutcome {
 /// A message as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
+    /// Ascending in the order of storing.
+    pub id: i64,
     /// The sender's id for it.
     pub message_id: String,
     /// Who sent it, 66 hexadecimal characters.
     pub sender: String,
-    /// `{"message":...}`.
+    /// `{"message":...}`, and `"payment"` where one came along.
     pub body: String,
     /// ISO 8601.
     pub created_at: String,
     /// ISO 8601.
     pub updated_at: String,
+}
+
+/// In which order messages are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The oldest first.
+    #[default]
+    Ascending,
+    /// The newest first.
+    Descending,
+}
+
+/// Which messages of a box are listed; all of them unless asked for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Page {
+    /// So many at most.
+    pub limit: Option<i64>,
+    /// Without the first so many.
+    pub offset: i64,
+    /// Those behind the one with this `id`.
+    pub after: Option<i64>,
+    /// In this order.
+    pub order: Order,
 }
 
 /// A message that has just been made durable.

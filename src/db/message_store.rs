@@ -6,10 +6,11 @@ use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
-use super::clock::timestamp;
+use super::clock::{self, Now};
+use super::command::{Command, Work};
 use super::connection::DbConnection;
 use super::error::DbError;
-use super::message::{NewMessage, StoreOutcome, StoredMessage};
+use super::message::{NewMessage, Order, Page, StoreOutcome, StoredMessage};
 use super::schema::{message_boxes, messages};
 
 /// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
@@ -50,50 +51,104 @@ struct MessageRow<'a> {
     sender: &'a str,
     recipient: &'a str,
     body: &'a str,
+    expires_at: Option<&'a str>,
 }
 
-/// Stores one message inside the current transaction. `now` is its timestamp.
-pub(super) fn store(
-    connection: &mut DbConnection,
-    boxes: &mut BoxIds,
-    message: &NewMessage,
-    now: &str,
-) -> QueryResult<StoreOutcome> {
+/// Stores one message inside the current transaction.
+pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
-    let box_id = if let Some(id) = boxes.get(message) {
+    let now = work.now.text.as_str();
+    let box_id = if let Some(id) = work.boxes.get(message) {
         id
     } else {
-        let id = box_id(connection, &recipient, &message.message_box, now)?;
-        boxes.insert(message, id);
+        let id = box_id(work.connection, &recipient, &message.message_box, now)?;
+        work.boxes.insert(message, id);
         id
     };
-    let inserted = diesel::insert_into(messages::table)
-        .values(MessageRow {
-            message_id: &message.message_id,
-            created_at: now,
-            updated_at: now,
-            message_box_id: box_id,
-            sender: &sender,
-            recipient: &recipient,
-            body: &message.body.wrapped(),
-        })
-        .on_conflict((messages::recipient, messages::message_id))
-        .do_nothing()
-        .execute(connection)?;
-    if inserted > 0 {
+    let expires_at = message.expires_at.map(clock::text);
+    let body = message.body.wrapped(message.payment.as_deref());
+    let row = MessageRow {
+        message_id: &message.message_id,
+        created_at: now,
+        updated_at: now,
+        message_box_id: box_id,
+        sender: &sender,
+        recipient: &recipient,
+        body: &body,
+        expires_at: expires_at.as_deref(),
+    };
+    if insert(work.connection, &row)? {
         return Ok(StoreOutcome::Stored);
     }
-    let first: String = messages::table
-        .filter(messages::recipient.eq(&recipient))
-        .filter(messages::message_id.eq(&message.message_id))
-        .select(messages::sender)
-        .first(connection)?;
-    Ok(if first == sender {
+    let first = find(work.connection, &recipient, &message.message_id)?;
+    let Some(first) = first else {
+        return Err(diesel::result::Error::NotFound);
+    };
+    if first.is_past(work.now) {
+        diesel::delete(messages::table.find(first.id)).execute(work.connection)?;
+        insert(work.connection, &row)?;
+        return Ok(StoreOutcome::Stored);
+    }
+    Ok(if first.sender == sender {
         StoreOutcome::Duplicate
     } else {
         StoreOutcome::TakenByAnotherSender
     })
+}
+
+fn insert(connection: &mut DbConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(messages::table)
+        .values(row)
+        .on_conflict((messages::recipient, messages::message_id))
+        .do_nothing()
+        .execute(connection)?;
+    Ok(inserted > 0)
+}
+
+#[derive(Queryable)]
+struct First {
+    id: i64,
+    sender: String,
+    created_at: String,
+    expires_at: Option<String>,
+}
+
+impl First {
+    fn is_past(&self, now: &Now) -> bool {
+        now.is_past(&self.created_at, self.expires_at.as_deref())
+    }
+}
+
+/// The message of this recipient that has this id.
+fn find(
+    connection: &mut DbConnection,
+    recipient: &str,
+    message_id: &str,
+) -> QueryResult<Option<First>> {
+    messages::table
+        .filter(messages::recipient.eq(recipient))
+        .filter(messages::message_id.eq(message_id))
+        .select((
+            messages::id,
+            messages::sender,
+            messages::created_at,
+            messages::expires_at,
+        ))
+        .first(connection)
+        .optional()
+}
+
+/// Whether the same sender has stored this message already.
+pub(super) fn is_stored(
+    connection: &mut DbConnection,
+    message: &NewMessage,
+    now: &Now,
+) -> QueryResult<bool> {
+    let recipient = message.recipient.to_hex();
+    let first = find(connection, &recipient, &message.message_id)?;
+    let sender = message.sender.to_hex();
+    Ok(first.is_some_and(|first| first.sender == sender && !first.is_past(now)))
 }
 
 fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> QueryResult<i64> {
@@ -121,13 +176,16 @@ fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> 
     find(connection)?.ok_or(diesel::result::Error::NotFound)
 }
 
-/// The messages of a recipient's box, in the order in which they were stored.
+/// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise. What
+/// is past its time is not listed.
 pub(super) fn list(
     connection: &mut DbConnection,
     recipient: &IdentityKey,
     message_box: &str,
+    page: Page,
+    now: &Now,
 ) -> Result<Vec<StoredMessage>, DbError> {
-    type Row = (String, String, String, String, String);
+    type Row = (i64, String, String, String, String, String);
     let owner = recipient.to_hex();
     let box_id: Option<i64> = message_boxes::table
         .filter(message_boxes::identity_key.eq(&owner))
@@ -138,19 +196,42 @@ pub(super) fn list(
     let Some(box_id) = box_id else {
         return Ok(Vec::new());
     };
-    let rows: Vec<Row> = messages::table
+    let mut query = messages::table
         .filter(messages::message_box_id.eq(box_id))
         .filter(messages::recipient.eq(&owner))
-        .order(messages::id.asc())
+        .filter(
+            messages::expires_at
+                .is_null()
+                .or(messages::expires_at.gt(&now.text)),
+        )
         .select((
+            messages::id,
             messages::message_id,
             messages::sender,
             messages::body,
             messages::created_at,
             messages::updated_at,
         ))
-        .load(connection)?;
-    let stored = |(message_id, sender, body, created_at, updated_at): Row| StoredMessage {
+        .into_boxed();
+    if let Some(stale) = &now.stale {
+        query = query.filter(messages::created_at.gt(stale));
+    }
+    query = match (page.order, page.after) {
+        (Order::Ascending, None) => query.order(messages::id.asc()),
+        (Order::Ascending, Some(id)) => query.filter(messages::id.gt(id)).order(messages::id.asc()),
+        (Order::Descending, None) => query.order(messages::id.desc()),
+        (Order::Descending, Some(id)) => {
+            query.filter(messages::id.lt(id)).order(messages::id.desc())
+        }
+    };
+    if page.limit.is_some() || page.offset > 0 {
+        query = query
+            .limit(page.limit.unwrap_or(i64::MAX))
+            .offset(page.offset);
+    }
+    let rows: Vec<Row> = query.load(connection)?;
+    let stored = |(id, message_id, sender, body, created_at, updated_at): Row| StoredMessage {
+        id,
         message_id,
         sender,
         body,
@@ -160,27 +241,31 @@ pub(super) fn list(
     Ok(rows.into_iter().map(stored).collect())
 }
 
-/// Deletes messages of this recipient, inside the current transaction; says how many there were.
-pub(super) fn acknowledge(
-    connection: &mut DbConnection,
-    recipient: &IdentityKey,
-    message_ids: &[String],
-) -> QueryResult<usize> {
-    let owner = recipient.to_hex();
-    let mut deleted = 0;
-    // One statement for each id keeps the statement the same, and so prepared.
-    for message_id in message_ids {
-        deleted += diesel::delete(
-            messages::table
-                .filter(messages::recipient.eq(&owner))
-                .filter(messages::message_id.eq(message_id)),
-        )
-        .execute(connection)?;
-    }
-    Ok(deleted)
+/// Command: delete messages of this recipient; says how many there were.
+pub(super) struct Acknowledge {
+    pub(super) recipient: IdentityKey,
+    pub(super) message_ids: Vec<String>,
 }
 
-/// The timestamp for what is stored now.
-pub(super) fn now() -> String {
-    timestamp()
+impl Command for Acknowledge {
+    type Output = usize;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+        let owner = self.recipient.to_hex();
+        let mut deleted = 0;
+        // One statement for each id keeps the statement the same, and so prepared.
+        for message_id in &self.message_ids {
+            deleted += diesel::delete(
+                messages::table
+                    .filter(messages::recipient.eq(&owner))
+                    .filter(messages::message_id.eq(message_id)),
+            )
+            .execute(work.connection)?;
+        }
+        Ok(deleted)
+    }
+
+    fn places(&self) -> usize {
+        self.message_ids.len().max(1)
+    }
 }

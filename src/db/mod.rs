@@ -4,18 +4,31 @@
 //! together. A reply is given only after the commit that made its write durable.
 
 mod clock;
+mod command;
 mod connection;
+mod device_store;
 mod error;
 mod executor;
+mod expiry;
+mod fees;
 mod handle;
 mod message;
 mod message_store;
+mod payment;
+mod payment_store;
+mod permission_store;
 mod queue;
 mod schema;
+mod submission;
 
 pub use connection::{DatabaseUrl, DbSettings};
+pub use device_store::Device;
 pub use error::DbError;
+pub use fees::{Quote, default_recipient_fee};
 pub use handle::{DbHandle, DbStatus};
 pub use message::{
-    Committed, MessageBody, MessagesStored, NewMessage, StoreOutcome, StoredMessage,
+    Committed, MessageBody, MessagesStored, NewMessage, Order, Page, StoreOutcome, StoredMessage,
 };
+pub use payment::{KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState};
+pub use permission_store::{Permission, PermissionPage};
+pub use submission::{Paid, Submission, SubmitOutcome};

@@ -1,53 +1,17 @@
 //! The writes that wait: bounded, in order, and drained into groups.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::ids::IdentityKey;
-
+use super::command::Write;
 use super::error::DbError;
-use super::message::{NewMessage, StoreOutcome};
-
-pub(super) type StoreReply = Box<dyn FnOnce(Result<StoreOutcome, DbError>) + Send>;
-pub(super) type CountReply = Box<dyn FnOnce(Result<usize, DbError>) + Send>;
-
-/// Something to write, and whom to tell.
-pub(super) enum Write {
-    Store(NewMessage, StoreReply),
-    Acknowledge(IdentityKey, Vec<String>, CountReply),
-    /// Makes the writer panic.
-    #[cfg(test)]
-    Panic(CountReply),
-}
-
-impl Write {
-    /// Answers with a failure.
-    pub(super) fn fail(self, error: DbError) {
-        match self {
-            Self::Store(_, reply) => reply(Err(error)),
-            Self::Acknowledge(_, _, reply) => reply(Err(error)),
-            #[cfg(test)]
-            Self::Panic(reply) => reply(Err(error)),
-        }
-    }
-}
-
-impl fmt::Debug for Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Store(..) => "Store",
-            Self::Acknowledge(..) => "Acknowledge",
-            #[cfg(test)]
-            Self::Panic(..) => "Panic",
-        })
-    }
-}
 
 #[derive(Debug, Default)]
 struct Waiting {
-    writes: VecDeque<Write>,
+    writes: VecDeque<Box<dyn Write>>,
+    /// Places that they take.
+    places: usize,
     closed: bool,
 }
 
@@ -70,14 +34,16 @@ impl WriteQueue {
     }
 
     /// Adds a write; one that may not wait is answered with the reason, and `false` is returned.
-    pub(super) fn push(&self, write: Write) -> bool {
+    pub(super) fn push(&self, write: Box<dyn Write>) -> bool {
         let refusal = {
             let mut waiting = self.lock();
+            let taken = waiting.places + self.announced.load(Ordering::Acquire);
             if waiting.closed {
                 DbError::Closed
-            } else if waiting.writes.len() + self.announced.load(Ordering::Acquire) >= self.max {
+            } else if taken >= self.max {
                 DbError::Overloaded
             } else {
+                waiting.places += write.places();
                 waiting.writes.push_back(write);
                 return true;
             }
@@ -87,16 +53,26 @@ impl WriteQueue {
         false
     }
 
-    /// Takes what waits, up to `max`.
-    pub(super) fn take(&self, max: usize) -> Vec<Write> {
+    /// Takes what waits, up to `max` places but at least one write.
+    pub(super) fn take(&self, max: usize) -> Vec<Box<dyn Write>> {
         let mut waiting = self.lock();
-        let count = waiting.writes.len().min(max);
-        waiting.writes.drain(..count).collect()
+        let mut places = 0;
+        let mut taken = Vec::new();
+        while let Some(next) = waiting.writes.front() {
+            let more = next.places();
+            if !taken.is_empty() && places + more > max {
+                break;
+            }
+            places += more;
+            taken.extend(waiting.writes.pop_front());
+        }
+        waiting.places -= places;
+        taken
     }
 
-    /// Writes that wait.
+    /// Places that are taken by writes that wait.
     pub(super) fn len(&self) -> usize {
-        self.lock().writes.len()
+        self.lock().places
     }
 
     /// What counts the messages that are stored and not yet delivered.

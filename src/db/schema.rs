@@ -1,4 +1,4 @@
-//! The tables in use so far, as diesel sees them; the tests of the store run every column against `migrations/`.
+//! The tables as diesel sees them; the tests of the stores run every column against `migrations/`.
 
 diesel::table! {
     /// Boxes: one for each recipient and name.
@@ -41,6 +41,104 @@ diesel::table! {
         recipient -> Text,
         /// JSON: `{"message":...}`.
         body -> Text,
+        /// ISO 8601; none: it does not expire by itself.
+        expires_at -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// What recipients ask of those who write to them.
+    message_permissions (id) {
+        /// Primary key.
+        id -> BigInt,
+        /// ISO 8601.
+        created_at -> Text,
+        /// ISO 8601.
+        updated_at -> Text,
+        /// Whose box.
+        recipient -> Text,
+        /// For whom; none: for everybody.
+        sender -> Nullable<Text>,
+        /// Which box.
+        message_box -> Text,
+        /// -1 blocks, 0 allows, more is a fee in satoshis.
+        recipient_fee -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// What the server asks for delivering to a box.
+    server_fees (id) {
+        /// Primary key.
+        id -> BigInt,
+        /// ISO 8601.
+        created_at -> Text,
+        /// ISO 8601.
+        updated_at -> Text,
+        /// The box's name.
+        message_box -> Text,
+        /// Satoshis.
+        delivery_fee -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Devices that want push notifications.
+    device_registrations (id) {
+        /// Primary key.
+        id -> BigInt,
+        /// ISO 8601.
+        created_at -> Text,
+        /// ISO 8601.
+        updated_at -> Text,
+        /// Whose device.
+        identity_key -> Text,
+        /// Its Firebase token.
+        fcm_token -> Text,
+        /// Its owner's name for it.
+        device_id -> Nullable<Text>,
+        /// `ios`, `android` or `web`.
+        platform -> Nullable<Text>,
+        /// ISO 8601.
+        last_used -> Nullable<Text>,
+        /// Whether its token is believed to work.
+        active -> Bool,
+    }
+}
+
+diesel::table! {
+    /// Transaction outputs that were taken as payments.
+    payments (id) {
+        /// Primary key.
+        id -> BigInt,
+        /// ISO 8601.
+        created_at -> Text,
+        /// ISO 8601.
+        updated_at -> Text,
+        /// Hexadecimal, as it is displayed.
+        txid -> Text,
+        /// Which output.
+        output_index -> BigInt,
+        /// What it is worth.
+        satoshis -> BigInt,
+        /// Who paid.
+        payer -> Text,
+        /// Who was paid.
+        payee -> Text,
+        /// With whom the payee's key was derived (BRC-29).
+        sender_identity_key -> Text,
+        /// BRC-29.
+        derivation_prefix -> Text,
+        /// BRC-29.
+        derivation_suffix -> Text,
+        /// What was paid for.
+        purpose -> Text,
+        /// `claimed`, `kept` or `internalized`.
+        state -> Text,
+        /// Whether what was paid for is done.
+        settled -> Bool,
+        /// AtomicBEEF in base64, where the server was paid.
+        transaction -> Nullable<Text>,
     }
 }
 

@@ -3,8 +3,10 @@
 
 use thiserror::Error;
 
-use crate::db::DbError;
+use crate::db::{DbError, Quote};
 use crate::events::Refusal;
+use crate::ids::IdentityKey;
+use crate::payments::{CashierError, PaymentError};
 
 /// A message that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -18,6 +20,21 @@ pub enum DeliveryError {
     /// The name of its box is blank or too long.
     #[error("the name of the message box is blank or too long")]
     MessageBox,
+    /// It expires before it is sent.
+    #[error("the message has expired")]
+    Expired,
+    /// These recipients block the sender.
+    #[error("blocked by {} recipient(s)", .0.len())]
+    Blocked(Vec<IdentityKey>),
+    /// There is something to pay and nothing was paid.
+    #[error("there is a fee to pay")]
+    PaymentRequired(Quote),
+    /// What was paid does not pay what is due.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// Who takes the server's fee did not take it.
+    #[error(transparent)]
+    Cashier(#[from] CashierError),
     /// The store could not take it.
     #[error(transparent)]
     Store(#[from] DbError),
@@ -29,6 +46,11 @@ impl From<&DeliveryError> for Refusal {
             DeliveryError::MessageIdTaken => Self::DuplicateMessage,
             DeliveryError::MessageId => Self::MessageId,
             DeliveryError::MessageBox => Self::RoomId,
+            DeliveryError::Expired => Self::Expiry,
+            DeliveryError::Blocked(_) => Self::Blocked,
+            DeliveryError::PaymentRequired(_)
+            | DeliveryError::Payment(_)
+            | DeliveryError::Cashier(_) => Self::PaymentRequired,
             DeliveryError::Store(DbError::Overloaded) => Self::Overloaded,
             DeliveryError::Store(_) => Self::NotStored,
         }

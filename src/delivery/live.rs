@@ -91,9 +91,9 @@ mod tests {
 
     fn committed(recipient: IdentityKey, sender: IdentityKey, id: usize) -> Committed {
         let body = if id.is_multiple_of(2) {
-            MessageBody::Text(format!("text {id}"))
+            MessageBody::Text(format!("text {id}").into())
         } else {
-            MessageBody::Json(format!("{{ \"n\": {id} }}"))
+            MessageBody::Json(format!("{{ \"n\": {id} }}").into())
         };
         Committed {
             message: NewMessage {
@@ -102,6 +102,8 @@ mod tests {
                 message_box: "chat-room".to_owned(),
                 message_id: id.to_string(),
                 body,
+                payment: None,
+                expires_at: None,
                 room: None,
             },
             created_at: "2026-01-01T00:00:00.000Z".to_owned(),

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
 
@@ -43,6 +45,8 @@ pub struct SendMessage {
     pub recipient: Option<String>,
     /// A string with something in it.
     pub body: String,
+    /// When it is no longer worth delivering.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 /// A `sendMessage` that is refused, with what is known of it, so that the sender can be told where it listens.
@@ -163,12 +167,47 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
         Some(Value::String(key)) => Some(key),
         _ => return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id))),
     };
+    let expires_at = match message.0.remove("expiresAt") {
+        None => None,
+        Some(raw) => match expiry(raw.get()) {
+            Ok(expires_at) => expires_at,
+            Err(refusal) => return Err(refused(refusal, Some(&room), Some(&message_id))),
+        },
+    };
+    // A payment is never dropped in silence. Over HTTP it is taken, and there the published client goes next.
+    let pays = |fields: &mut Fields<'_>| fields.take("payment").is_some_and(|it| !it.is_null());
+    if pays(&mut data) || pays(&mut message) {
+        let refusal = Refusal::PaymentRequired;
+        return Err(refused(refusal, Some(&room), Some(&message_id)));
+    }
     Ok(SendMessage {
         room,
         message_id,
         recipient,
         body,
+        expires_at,
     })
+}
+
+/// Reads `expiresAt`, which both ways of sending take: ISO 8601, or milliseconds since 1970.
+///
+/// # Errors
+/// [`Refusal::Expiry`] when it is neither. Whether it is still to come is not looked at.
+pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
+    let value: Value = serde_json::from_str(json).map_err(|_| Refusal::Expiry)?;
+    let time = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => OffsetDateTime::parse(&text, &Rfc3339).ok(),
+        Value::Number(number) => number.as_i64().and_then(|milliseconds| {
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+        }),
+        _ => None,
+    };
+    // What is kept has a year of four digits.
+    let time = time
+        .and_then(|time| time.checked_to_offset(UtcOffset::UTC))
+        .filter(|time| (1970..=9999).contains(&time.year()));
+    time.map(Some).ok_or(Refusal::Expiry)
 }
 
 fn is_message_id(id: &str) -> bool {
@@ -305,6 +344,18 @@ mod tests {
                 true,
                 true,
             ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": "1", "expiresAt": "soon"}}),
+                R::Expiry,
+                true,
+                true,
+            ),
+            (
+                json!({"roomId": "r", "message": {"body": "b", "messageId": "1"}, "payment": {"tx": []}}),
+                R::PaymentRequired,
+                true,
+                true,
+            ),
         ];
         for (data, refusal, names_room, names_id) in cases {
             let expected = SendRefused {
@@ -336,11 +387,37 @@ mod tests {
             message_id: "1".to_owned(),
             recipient: None,
             body: "b".to_owned(),
+            expires_at: None,
         };
         assert_eq!(
             parse("sendMessage", &data),
             ClientEvent::SendMessage(Ok(expected))
         );
+    }
+
+    #[test]
+    fn an_expiry_is_a_date_or_milliseconds() {
+        let time = time::macros::datetime!(2030-01-02 03:04:05.678 UTC);
+        for json in [
+            r#""2030-01-02T03:04:05.678Z""#,
+            r#""2030-01-02T04:04:05.678+01:00""#,
+            "1893553445678",
+        ] {
+            assert_eq!(expiry(json), Ok(Some(time)), "{json}");
+        }
+        assert_eq!(expiry("null"), Ok(None));
+        for json in [
+            r#""soon""#,
+            r#""""#,
+            "true",
+            "{}",
+            "1e300",
+            "-99999999999999",
+            "99999999999999999",
+            r#""9999-12-31T23:59:59-23:00""#,
+        ] {
+            assert_eq!(expiry(json), Err(Refusal::Expiry), "{json}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod plain;
 mod refusal;
 mod server_event;
 
-pub use client_event::{ClientEvent, SendMessage, SendRefused};
+pub use client_event::{ClientEvent, SendMessage, SendRefused, expiry};
 pub use names::*;
 pub use plain::{PlainRefusal, refuse_plain};
 pub use refusal::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};

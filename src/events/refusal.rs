@@ -48,10 +48,27 @@ pub enum Refusal {
     /// Another sender has used this id for this recipient.
     #[error("Duplicate message.")]
     DuplicateMessage,
+    /// `expiresAt` is not a time that is still to come.
+    #[error("Invalid expiry")]
+    Expiry,
+    /// The recipient blocks the sender.
+    #[error("The recipient has blocked you")]
+    Blocked,
+    /// There is a fee to pay, which is done over HTTP.
+    #[error("A payment is required: send this message over HTTP with its payment")]
+    PaymentRequired,
     /// The message could not be stored.
     #[error("Failed to store message")]
     NotStored,
     /// The server has too much to do; trying again later may help.
     #[error("The server is overloaded, try again later")]
     Overloaded,
+}
+
+impl Refusal {
+    /// Whether it is about who sends or what is paid, which has an event of its own: `paymentFailed`.
+    #[must_use]
+    pub const fn is_about_payment(self) -> bool {
+        matches!(self, Self::Blocked | Self::PaymentRequired)
+    }
 }

@@ -57,6 +57,8 @@ pub enum ServerEvent<'a> {
     Message(&'a RoomId, LiveMessage<'a>),
     /// `messageFailed`.
     MessageFailed(Refusal),
+    /// `paymentFailed`: for who sends or what is paid.
+    PaymentFailed(Refusal),
 }
 
 #[derive(Serialize)]
@@ -139,6 +141,7 @@ impl ServerEvent<'_> {
                 envelope(&format!("{}-{room}", names::SEND_MESSAGE), message)
             }
             Self::MessageFailed(refusal) => envelope(names::MESSAGE_FAILED, reason(*refusal)),
+            Self::PaymentFailed(refusal) => envelope(names::PAYMENT_FAILED, reason(*refusal)),
         }
     }
 }
@@ -202,6 +205,10 @@ mod tests {
             (
                 ServerEvent::MessageFailed(Refusal::NotStored),
                 r#"{"eventName":"messageFailed","data":{"reason":"Failed to store message"}}"#,
+            ),
+            (
+                ServerEvent::PaymentFailed(Refusal::Blocked),
+                r#"{"eventName":"paymentFailed","data":{"reason":"The recipient has blocked you"}}"#,
             ),
             (
                 ServerEvent::Message(&room, message),

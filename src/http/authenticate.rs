@@ -223,11 +223,7 @@ async fn read(
     let whole = body::read(request, payload, max);
     match tokio::time::timeout(state.limits.request_timeout, whole).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(BodyError::TooLarge)) => Err(ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "ERR_BODY_TOO_LARGE",
-            format!("The request body is larger than {max} bytes."),
-        )),
+        Ok(Err(BodyError::TooLarge)) => Err(ApiError::too_large(max)),
         Ok(Err(BodyError::Broken)) => Err(ApiError::bad_request(
             "ERR_BODY_BROKEN",
             "The request body broke off.",
@@ -240,7 +236,7 @@ async fn read(
     }
 }
 
-fn unsigned(error: &ApiError) -> HttpResponse {
+pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
     HttpResponse::build(error.status)
         .content_type("application/json")
         .body(error.body())
@@ -253,10 +249,16 @@ fn signed(
     session: &Session,
     state: &HttpState,
 ) -> HttpResponse {
+    let headers = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_bytes()));
+    // Ours are plain texts under names that sort.
+    let headers = signed_headers(headers, Direction::Response).unwrap_or_default();
     let digest = SignedResponse {
         request_id: &credentials.request_id,
         status: reply.status.as_u16(),
-        headers: &[],
+        headers: &headers,
         body: &reply.body,
     }
     .digest();
@@ -273,7 +275,11 @@ fn signed(
             return unsigned(&error);
         }
     };
-    HttpResponse::build(reply.status)
+    let mut response = HttpResponse::build(reply.status);
+    for (name, value) in &reply.headers {
+        response.insert_header((*name, value.as_str()));
+    }
+    response
         .content_type("application/json")
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))
         .insert_header((

@@ -2,10 +2,13 @@
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::AuthError;
 use crate::db::DbError;
-use crate::delivery::DeliveryError;
+use crate::delivery::{DeliveryError, PriceError};
+use crate::ids::IdentityKey;
+use crate::payments::{CashierError, PaymentError};
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +19,38 @@ pub struct ApiError {
     pub code: &'static str,
     /// For people.
     pub description: String,
+    /// What else the body says.
+    pub details: Details,
+    /// Headers that go with it.
+    pub headers: Vec<(&'static str, String)>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    status: &'static str,
-    code: &'a str,
-    description: &'a str,
+/// What the body of some failures says beside code and description.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// `UNAUTHORIZED`: the description once more, where the middleware in use says it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
+    pub message: Option<String>,
+    /// `ERR_DELIVERY_BLOCKED`: who blocks the sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_recipients: Option<Vec<String>>,
+    /// `ERR_PAYMENT_REQUIRED`: what the request costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub satoshis_required: Option<u64>,
+}
+
+/// The body of every failure.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorBody<'a> {
+    /// Always `error`.
+    status: &'static str,
+    /// For programs.
+    code: &'a str,
+    /// For people.
+    description: &'a str,
+    #[serde(flatten)]
+    details: &'a Details,
 }
 
 impl ApiError {
@@ -41,17 +67,46 @@ impl ApiError {
             status,
             code,
             description: description.into(),
+            details: Details::default(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, which the client derives the key
+    /// from that it pays.
+    #[must_use]
+    pub fn payment_required(satoshis: u64, prefix: String) -> Self {
+        let description =
+            "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
+        Self {
+            details: Details {
+                satoshis_required: Some(satoshis),
+                ..Details::default()
+            },
+            headers: vec![
+                ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
+                ("x-bsv-payment-satoshis-required", satoshis.to_string()),
+                ("x-bsv-payment-derivation-prefix", prefix),
+            ],
+            ..Self::new(
+                StatusCode::PAYMENT_REQUIRED,
+                "ERR_PAYMENT_REQUIRED",
+                description,
+            )
         }
     }
 
     /// The request carries no authentication at all.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            UNAUTHORIZED,
-            "Mutual-authentication failed!",
-        )
+        let description = "Mutual-authentication failed!";
+        Self {
+            details: Details {
+                message: Some(description.to_owned()),
+                ..Details::default()
+            },
+            ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", description)
+        }
     }
 
     /// The request's authentication is wrong. Always 401: the published client shakes hands again after
@@ -64,19 +119,19 @@ impl ApiError {
     /// JSON.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        let body = Body {
+        let body = ErrorBody {
             status: "error",
             code: self.code,
             description: &self.description,
-            // The middleware in use says `message` where it found no authentication.
-            message: (self.code == UNAUTHORIZED).then_some(&*self.description),
+            details: &self.details,
         };
         // Strings always serialize.
         serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 
-const UNAUTHORIZED: &str = "UNAUTHORIZED";
+/// The version of the payment headers, which clients insist on.
+const PAYMENT_VERSION: &str = "1.0";
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
@@ -114,9 +169,98 @@ impl From<DeliveryError> for ApiError {
             DeliveryError::MessageBox => {
                 Self::bad_request("ERR_INVALID_MESSAGEBOX", "Invalid message box.")
             }
+            DeliveryError::Expired => Self::invalid_expiry(),
+            DeliveryError::Blocked(recipients) => Self::blocked(&recipients),
+            DeliveryError::PaymentRequired(_) => PaymentError::MissingTransaction.into(),
+            DeliveryError::Payment(error) => error.into(),
+            DeliveryError::Cashier(error @ CashierError::Refused) => {
+                Self::bad_request("ERR_INSUFFICIENT_PAYMENT", error.to_string())
+            }
+            DeliveryError::Cashier(error @ CashierError::Failed(_)) => {
+                internal("ERR_INTERNALIZE_FAILED", error.to_string())
+            }
             DeliveryError::Store(error) => {
                 store_error(&error, "ERR_INTERNAL", "An internal error has occurred.")
             }
+        }
+    }
+}
+
+impl ApiError {
+    /// The body, or what would be stored of it, is larger than allowed.
+    pub(super) fn too_large(max: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "ERR_BODY_TOO_LARGE",
+            format!("The request is larger than {max} bytes."),
+        )
+    }
+
+    /// `expiresAt` cannot be read, or is past.
+    pub(super) fn invalid_expiry() -> Self {
+        Self::bad_request(
+            "ERR_INVALID_EXPIRY",
+            "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
+        )
+    }
+
+    fn blocked(recipients: &[IdentityKey]) -> Self {
+        let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
+        let description = format!("Blocked recipients: {}", keys.join(", "));
+        Self {
+            details: Details {
+                blocked_recipients: Some(keys),
+                ..Details::default()
+            },
+            ..Self::new(StatusCode::FORBIDDEN, "ERR_DELIVERY_BLOCKED", description)
+        }
+    }
+}
+
+fn internal(code: &'static str, description: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
+}
+
+impl From<PaymentError> for ApiError {
+    fn from(error: PaymentError) -> Self {
+        let code = match error {
+            PaymentError::MissingTransaction => "ERR_MISSING_PAYMENT_TX",
+            PaymentError::MissingDeliveryOutput => "ERR_MISSING_DELIVERY_OUTPUT",
+            PaymentError::TooFewOutputs { .. } | PaymentError::TooFewRemaining { .. } => {
+                "ERR_INSUFFICIENT_OUTPUTS"
+            }
+            PaymentError::MissingRecipientOutput(_) => "ERR_MISSING_RECIPIENT_OUTPUTS",
+            PaymentError::Invalid(_) => "ERR_INVALID_PAYMENT",
+            PaymentError::Insufficient(_) => "ERR_INSUFFICIENT_PAYMENT",
+            PaymentError::Reused(_) => "ERR_PAYMENT_REUSED",
+            PaymentError::Headers(_) => {
+                return internal("ERR_PAYMENT_UNVERIFIED", error.to_string());
+            }
+        };
+        Self::bad_request(code, error.to_string())
+    }
+}
+
+/// What came with a request that has a price does not pay for it.
+impl From<PriceError> for ApiError {
+    fn from(error: PriceError) -> Self {
+        match error {
+            PriceError::Malformed => Self::bad_request("ERR_MALFORMED_PAYMENT", error.to_string()),
+            PriceError::DerivationPrefix => {
+                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", error.to_string())
+            }
+            PriceError::Payment(PaymentError::Headers(_))
+            | PriceError::Cashier(CashierError::Failed(_)) => {
+                internal("ERR_PAYMENT_INTERNAL", error.to_string())
+            }
+            PriceError::Payment(_) | PriceError::Cashier(CashierError::Refused) => {
+                Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
+            }
+            PriceError::Store(error) => store_error(
+                &error,
+                "ERR_PAYMENT_INTERNAL",
+                "The payment could not be kept.",
+            ),
         }
     }
 }

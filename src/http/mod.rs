@@ -2,10 +2,12 @@
 
 mod authenticate;
 mod body;
+mod docs;
 mod engineio_endpoint;
 mod error;
 mod fragments;
 mod handshake;
+mod migrate;
 mod polling;
 mod reply;
 mod routes;
@@ -14,8 +16,10 @@ mod tcp;
 mod websocket;
 
 pub use authenticate::respond;
+pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, engineio_scope};
 pub use error::ApiError;
+pub use migrate::MigrateState;
 pub use state::{HttpLimits, HttpState};
 pub use tcp::{TcpSettings, on_connect};
 
@@ -37,9 +41,27 @@ pub fn cors() -> DefaultHeaders {
         ))
 }
 
-/// Everything that is not a socket: preflights, handshakes and authenticated requests.
-pub fn configure(state: HttpState) -> impl FnOnce(&mut web::ServiceConfig) {
+/// What is served beside sockets and authenticated requests, where the operator wants it.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// `POST /admin/migrate`; without it the route does not exist.
+    pub migrate: Option<MigrateState>,
+    /// `/docs`.
+    pub docs: Option<Docs>,
+}
+
+/// Everything that is not a socket: preflights, documents, handshakes and authenticated requests.
+pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
+        if let Some(migrate) = extras.migrate {
+            let path = format!("{}{}", state.routing_prefix, migrate::PATH);
+            config
+                .app_data(web::Data::new(migrate))
+                .route(&path, web::post().to(migrate::respond));
+        }
+        if let Some(docs) = extras.docs {
+            docs.configure(config);
+        }
         config
             .app_data(web::Data::new(state))
             .default_service(web::route().to(respond));

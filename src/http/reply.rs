@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::error::ApiError;
 
-/// Status and JSON body.
+/// Status, headers of our own and JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
+    /// `x-bsv-*` headers; they are signed.
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
 }
 
@@ -18,6 +20,7 @@ impl Reply {
     pub(super) fn ok(body: &impl Serialize) -> Self {
         Self {
             status: StatusCode::OK,
+            headers: Vec::new(),
             // What routes reply with is made of strings and numbers, which always serialize.
             body: serde_json::to_vec(body).unwrap_or_default().into(),
         }
@@ -29,6 +32,7 @@ impl From<ApiError> for Reply {
         Self {
             status: error.status,
             body: error.body().into(),
+            headers: error.headers,
         }
     }
 }

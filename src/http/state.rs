@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::{Identity, SessionLimits, SessionStore};
 use crate::db::DbHandle;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, RequestPrices};
 
 /// Bounds of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct HttpLimits {
     pub request_timeout: Duration,
     /// Requests on one session before its client must shake hands again: each nonce is remembered.
     pub max_requests_per_session: usize,
+    /// Recipients of one message.
+    pub max_recipients: usize,
 }
 
 /// Cheap to clone.
@@ -31,6 +33,8 @@ pub struct HttpState {
     pub routing_prefix: Arc<str>,
     /// Bounds.
     pub limits: HttpLimits,
+    /// What requests cost.
+    pub prices: Arc<RequestPrices>,
     sessions: Arc<Mutex<SessionStore>>,
 }
 
@@ -43,6 +47,7 @@ impl HttpState {
         db: DbHandle,
         routing_prefix: &str,
         limits: HttpLimits,
+        prices: RequestPrices,
         sessions: SessionLimits,
     ) -> Self {
         Self {
@@ -51,6 +56,7 @@ impl HttpState {
             db,
             routing_prefix: routing_prefix.into(),
             limits,
+            prices: Arc::new(prices),
             sessions: Arc::new(Mutex::new(SessionStore::new(sessions))),
         }
     }

@@ -1,12 +1,16 @@
 //! What each layer is told of the operator's settings.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use crate::auth::PeerConfig;
+use crate::auth::{Identity, PeerConfig, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
 use crate::config::Settings;
 use crate::db::{DatabaseUrl, DbSettings};
+use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
+use crate::http::HttpLimits;
+use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
 
@@ -71,6 +75,64 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         busy_timeout: database.busy_timeout,
         max_queued_writes: database.max_queued_writes,
         max_group: database.max_group.get(),
+        max_queued_reads: database.max_queued_reads,
+        migrate: database.migrate_on_start,
+        delivery_fees: settings.fees.boxes.clone(),
+        message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
         ..DbSettings::new(url)
+    }
+}
+
+pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
+    HttpLimits {
+        max_body_bytes: settings.server.max_body_bytes,
+        request_timeout: settings.server.request_timeout,
+        max_requests_per_session: settings.auth.max_seen_nonces.get(),
+        max_recipients: settings.messages.max_recipients.get(),
+    }
+}
+
+pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
+    SessionLimits {
+        max_sessions: settings.auth.max_sessions,
+        max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
+        ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
+    }
+}
+
+pub(super) fn request_prices(settings: &Settings) -> RequestPrices {
+    RequestPrices {
+        routes: settings.prices.routes.clone(),
+        others: settings.prices.request,
+    }
+}
+
+/// Hosts of a protocol of their own, which `WALLET_STORAGE_URL` names in many installations.
+const STORAGE_HOSTS: &str = "storage.babbage.systems";
+
+/// The wallet that takes payments, unless the server keeps them.
+pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
+    let url = settings.wallet.url.as_deref()?.trim();
+    (!url.is_empty() && !url.contains(STORAGE_HOSTS)).then_some(url)
+}
+
+pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
+    let timeout = settings.wallet.timeout;
+    let cashier: Arc<dyn Cashier> = match wallet_url(settings) {
+        Some(url) => Arc::new(WalletClient::new(url, timeout)),
+        None => {
+            if settings.wallet.url.is_some() {
+                log::warn!(
+                    "WALLET_STORAGE_URL names a wallet storage and not a BRC-100 wallet: payments are kept here (--export-payments)"
+                );
+            }
+            Arc::new(Keeper)
+        }
+    };
+    let headers = settings.wallet.headers_url.as_deref();
+    Paying {
+        identity: Arc::clone(identity),
+        cashier,
+        headers: headers.map(|url| BlockHeaders::new(url, timeout)),
     }
 }

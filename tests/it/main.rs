@@ -16,5 +16,7 @@ mod engineio_polling;
 mod engineio_stalls;
 mod engineio_upgrade;
 mod engineio_websocket;
+mod expiry;
+mod fees;
 mod http;
 mod socketio;

@@ -108,14 +108,21 @@ fn every_key_exists_and_every_variable_sets_it() {
     for key in KEYS {
         for variable in key.variables {
             let text = match (key.kind, key.path) {
-                (Kind::Switch, "socket.enabled" | "rooms.auto_join") => "false",
+                (
+                    Kind::Switch,
+                    "socket.enabled"
+                    | "rooms.auto_join"
+                    | "server.docs"
+                    | "database.migrate_on_start",
+                ) => "false",
                 (Kind::Switch, _) => "true",
                 (Kind::Number, _) => "77",
                 (Kind::Fees, _) => "inbox=5",
                 (Kind::Text, "rooms.access") => "open",
                 (Kind::Text, "environment") => "another",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
-                (Kind::Text, "socket.ping_interval" | "auth.revival_delay") => "77s",
+                (Kind::Text, "auth.revival_delay") => "77s",
+                (Kind::Text, path) if path.ends_with("interval") => "77s",
                 (Kind::Text, _) => "a text",
             };
             let settings = variables(&[(variable, text)]).unwrap();

@@ -5,8 +5,9 @@ use std::sync::mpsc;
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 
+use super::super::command::Work;
 use super::super::connection::DatabaseUrl;
-use super::super::message::{Committed, MessageBody};
+use super::super::message::{Committed, MessageBody, StoreOutcome};
 use super::*;
 use crate::auth::Identity;
 
@@ -46,16 +47,35 @@ fn message(recipient: IdentityKey, sender: IdentityKey, id: &str) -> NewMessage 
         sender,
         message_box: "inbox".to_owned(),
         message_id: id.to_owned(),
-        body: MessageBody::Text(format!("body of {id}")),
+        body: MessageBody::Text(format!("body of {id}").into()),
+        payment: None,
+        expires_at: None,
         room: None,
+    }
+}
+
+fn one(message: NewMessage) -> Submission {
+    Submission {
+        messages: vec![message],
+        paid: None,
+    }
+}
+
+/// What became of a single message that costs nothing.
+fn single(outcome: &SubmitOutcome) -> StoreOutcome {
+    match outcome {
+        SubmitOutcome::Stored(outcomes) => outcomes[0],
+        SubmitOutcome::Taken(_) => StoreOutcome::TakenByAnotherSender,
+        other => panic!("{other:?}"),
     }
 }
 
 impl Store {
     async fn put(&self, message: NewMessage) -> Result<StoreOutcome, DbError> {
         let (sender, receiver) = oneshot::channel();
-        self.db
-            .store(message, move |result| drop(sender.send(result)));
+        self.db.submit(one(message), move |result| {
+            drop(sender.send(result.map(|outcome| single(&outcome))));
+        });
         tokio::time::timeout(PATIENCE, receiver)
             .await
             .unwrap()
@@ -65,7 +85,7 @@ impl Store {
     async fn ids(&self, recipient: IdentityKey, message_box: &str) -> Vec<String> {
         let listed = self
             .db
-            .list(recipient, message_box.to_owned())
+            .list(recipient, message_box.to_owned(), Page::default())
             .await
             .unwrap();
         listed
@@ -83,7 +103,11 @@ async fn a_message_is_stored_listed_and_acknowledged() {
         store.put(message(recipient, sender, "1")).await,
         Ok(StoreOutcome::Stored)
     );
-    let listed = store.db.list(recipient, "inbox".to_owned()).await.unwrap();
+    let listed = store
+        .db
+        .list(recipient, "inbox".to_owned(), Page::default())
+        .await
+        .unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].body, r#"{"message":"body of 1"}"#);
     assert_eq!(
@@ -153,8 +177,12 @@ async fn bodies_are_wrapped_as_they_came() {
         ),
     ];
     for (body, wrapped) in bodies {
-        assert_eq!(body.wrapped(), wrapped);
+        assert_eq!(body.wrapped(None), wrapped);
     }
+    assert_eq!(
+        MessageBody::Text("x".into()).wrapped(Some(r#"{"tx":[1]}"#)),
+        r#"{"message":"x","payment":{"tx":[1]}}"#
+    );
     assert_eq!(MessageBody::Text("raw".into()).live(), "raw");
     assert_eq!(MessageBody::Json("{}".into()).live(), "{}");
 }
@@ -166,11 +194,14 @@ async fn what_waits_is_committed_together_and_answered_in_order() {
     let (replies, mut order) = tokio::sync::mpsc::unbounded_channel();
     for n in 0..500 {
         let replies = replies.clone();
-        store
-            .db
-            .store(message(recipient, sender, &n.to_string()), move |result| {
-                replies.send((n, result)).unwrap();
-            });
+        store.db.submit(
+            one(message(recipient, sender, &n.to_string())),
+            move |result| {
+                replies
+                    .send((n, result.map(|outcome| single(&outcome))))
+                    .unwrap();
+            },
+        );
     }
     let mut all = Vec::new();
     while all.len() < 500 {
@@ -233,11 +264,11 @@ async fn commits_are_announced_once_in_order_and_without_duplicates() {
 async fn a_caller_that_goes_away_takes_nothing_back() {
     let store = store();
     let (recipient, sender) = (key(), key());
-    let (one, other) = (
+    let (first, other) = (
         message(recipient, sender, "1"),
         message(recipient, sender, "2"),
     );
-    store.put(one).await.unwrap();
+    store.put(first).await.unwrap();
     drop(store.db.acknowledge(recipient, vec!["1".to_owned()]));
     // A future that was never polled did nothing; one that was polled once is under way.
     let mut future = Box::pin(store.db.acknowledge(recipient, vec!["1".to_owned()]));
@@ -246,10 +277,21 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
     let (reply, dropped) = oneshot::channel();
     store
         .db
-        .store(other, move |result| drop(reply.send(result)));
+        .submit(one(other), move |result| drop(reply.send(result)));
     drop(dropped);
     store.put(message(recipient, sender, "3")).await.unwrap();
     assert_eq!(store.ids(recipient, "inbox").await, ["2", "3"]);
+}
+
+/// Makes the writer panic.
+struct Panics;
+
+impl Command for Panics {
+    type Output = ();
+
+    fn run(&self, _: &mut Work<'_>) -> diesel::QueryResult<()> {
+        panic!("asked for by a test")
+    }
 }
 
 #[actix::test]
@@ -258,8 +300,9 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
     let (recipient, sender) = (key(), key());
     for round in 1..=3 {
         let (reply, panicked) = oneshot::channel();
-        let reply = Box::new(move |result| drop(reply.send(result)));
-        store.db.write(Write::Panic(reply));
+        store
+            .db
+            .write(Panics, move |result| drop(reply.send(result)));
         let id = round.to_string();
         assert_eq!(
             store.put(message(recipient, sender, &id)).await,
@@ -394,7 +437,7 @@ async fn closing_waits_for_what_was_admitted() {
     for n in 0..200 {
         store
             .db
-            .store(message(recipient, sender, &n.to_string()), |_| {});
+            .submit(one(message(recipient, sender, &n.to_string())), |_| {});
     }
     store.db.close(PATIENCE).await.unwrap();
     assert_eq!(store.ids(recipient, "inbox").await.len(), 200);

@@ -1,13 +1,11 @@
 //! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
 
-use serde_json::json;
-
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::field;
+use super::{Success, field};
 
 /// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
 pub(super) async fn respond(
@@ -30,7 +28,7 @@ pub(super) async fn respond(
             "Message not found!",
         ));
     }
-    Ok(Reply::ok(&json!({ "status": "success" })))
+    Ok(Reply::ok(&Success::new()))
 }
 
 fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {

@@ -2,71 +2,159 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
+use crate::db::{Order, Page, StoredMessage};
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::field;
+use super::parse;
 
-#[derive(Serialize)]
-struct Listed {
+/// Messages that may be asked for at a time.
+const MAX_LIMIT: i64 = 1_000;
+
+/// What waits in a box.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct Listed {
+    /// Always `success`.
     status: &'static str,
+    /// The oldest first, unless asked for otherwise.
     messages: Vec<Item>,
+    /// Where `limit` was given: the `cursor` for the messages behind these; null at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<Option<String>>,
 }
 
-/// Both spellings of the timestamps: servers and clients in use differ.
-#[derive(Serialize)]
-struct Item {
-    #[serde(rename = "messageId")]
+/// A message. Both spellings of the timestamps: servers and clients in use differ.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct Item {
+    /// The sender's id for it.
     message_id: String,
+    /// JSON text: `{"message":...}`, and `"payment"` where one came along.
     body: String,
+    /// Who sent it.
     sender: String,
+    /// ISO 8601.
     #[serde(rename = "createdAt")]
     created_at_camel: String,
+    /// ISO 8601.
     #[serde(rename = "updatedAt")]
     updated_at_camel: String,
+    /// ISO 8601.
+    #[serde(rename = "created_at")]
     created_at: String,
+    /// ISO 8601.
+    #[serde(rename = "updated_at")]
     updated_at: String,
 }
 
-/// Lists in the order of storing.
+impl From<StoredMessage> for Item {
+    fn from(message: StoredMessage) -> Self {
+        Self {
+            message_id: message.message_id,
+            body: message.body,
+            sender: message.sender,
+            created_at_camel: message.created_at.clone(),
+            updated_at_camel: message.updated_at.clone(),
+            created_at: message.created_at,
+            updated_at: message.updated_at,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    message_box: String,
+    page: Page,
+}
+
+/// Lists in the order of storing, everything unless asked for less.
 pub(super) async fn respond(
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let message_box = validate(body)?;
-    let stored = state.db.list(caller, message_box).await.map_err(|error| {
+    let Request { message_box, page } = validate(body)?;
+    // One more than asked for tells whether there are more.
+    let wanted = Page {
+        limit: page.limit.map(|limit| limit + 1),
+        ..page
+    };
+    let listed = state.db.list(caller, message_box, wanted).await;
+    let mut stored = listed.map_err(|error| {
         let description = "An internal error has occurred while listing messages.";
         store_error(&error, "ERR_INTERNAL_ERROR", description)
     })?;
-    let messages = stored.into_iter().map(|message| Item {
-        message_id: message.message_id,
-        body: message.body,
-        sender: message.sender,
-        created_at_camel: message.created_at.clone(),
-        updated_at_camel: message.updated_at.clone(),
-        created_at: message.created_at,
-        updated_at: message.updated_at,
+    let next_cursor = page.limit.map(|limit| {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = stored.len() > limit;
+        stored.truncate(limit);
+        stored
+            .last()
+            .filter(|_| more)
+            .map(|message| message.id.to_string())
     });
     Ok(Reply::ok(&Listed {
         status: "success",
-        messages: messages.collect(),
+        messages: stored.into_iter().map(Item::from).collect(),
+        next_cursor,
     }))
 }
 
-fn validate(body: &[u8]) -> Result<String, ApiError> {
-    match field(body, "messageBox")? {
-        None => Err(missing()),
-        Some(Value::String(name)) if name.is_empty() => Err(missing()),
-        Some(Value::String(name)) => Ok(name),
-        Some(_) => Err(ApiError::bad_request(
-            "ERR_INVALID_MESSAGEBOX",
-            "MessageBox name must be a string!",
-        )),
-    }
+fn validate(body: &[u8]) -> Result<Request, ApiError> {
+    let whole: Value = parse(body)?;
+    let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
+    let message_box = match field("messageBox") {
+        None => return Err(missing()),
+        Some(Value::String(name)) if name.is_empty() => return Err(missing()),
+        Some(Value::String(name)) => name.clone(),
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                "ERR_INVALID_MESSAGEBOX",
+                "MessageBox name must be a string!",
+            ));
+        }
+    };
+    let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
+    let limit = match field("limit").map(Value::as_i64) {
+        None => None,
+        Some(Some(limit @ 1..=MAX_LIMIT)) => Some(limit),
+        Some(_) => {
+            return refuse(
+                "ERR_INVALID_LIMIT",
+                "limit must be a number between 1 and 1000",
+            );
+        }
+    };
+    let offset = match field("offset").map(Value::as_i64) {
+        None => 0,
+        Some(Some(offset @ 0..)) => offset,
+        Some(_) => return refuse("ERR_INVALID_OFFSET", "offset must be a non-negative number"),
+    };
+    let after = match field("cursor") {
+        None => None,
+        Some(cursor) => match cursor.as_str().and_then(|text| text.parse().ok()) {
+            Some(id) => Some(id),
+            None => return refuse("ERR_INVALID_CURSOR", "cursor must be a nextCursor"),
+        },
+    };
+    let order = match field("order").map(Value::as_str) {
+        None | Some(Some("asc")) => Order::Ascending,
+        Some(Some("desc")) => Order::Descending,
+        Some(_) => return refuse("ERR_INVALID_ORDER", "order must be asc or desc"),
+    };
+    let page = Page {
+        limit,
+        offset,
+        after,
+        order,
+    };
+    Ok(Request { message_box, page })
 }
 
 fn missing() -> ApiError {
@@ -91,13 +179,34 @@ mod tests {
             (r#"{"messageBox":""}"#, "ERR_MESSAGEBOX_REQUIRED"),
             (r#"{"messageBox":7}"#, "ERR_INVALID_MESSAGEBOX"),
             (r#"{"messageBox":["inbox"]}"#, "ERR_INVALID_MESSAGEBOX"),
+            (r#"{"messageBox":"b","limit":0}"#, "ERR_INVALID_LIMIT"),
+            (r#"{"messageBox":"b","limit":1001}"#, "ERR_INVALID_LIMIT"),
+            (r#"{"messageBox":"b","limit":1.5}"#, "ERR_INVALID_LIMIT"),
+            (r#"{"messageBox":"b","limit":"9"}"#, "ERR_INVALID_LIMIT"),
+            (r#"{"messageBox":"b","offset":-1}"#, "ERR_INVALID_OFFSET"),
+            (r#"{"messageBox":"b","offset":"1"}"#, "ERR_INVALID_OFFSET"),
+            (r#"{"messageBox":"b","cursor":7}"#, "ERR_INVALID_CURSOR"),
+            (r#"{"messageBox":"b","cursor":"x"}"#, "ERR_INVALID_CURSOR"),
+            (r#"{"messageBox":"b","order":"up"}"#, "ERR_INVALID_ORDER"),
+            (r#"{"messageBox":"b","order":1}"#, "ERR_INVALID_ORDER"),
         ];
         for (body, code) in cases {
             assert_eq!(validate(body.as_bytes()).unwrap_err().code, code, "{body}");
         }
         assert_eq!(
             validate(br#"{"messageBox":" in-box "}"#),
-            Ok(" in-box ".to_owned())
+            Ok(Request {
+                message_box: " in-box ".to_owned(),
+                page: Page::default(),
+            })
         );
+        let body = br#"{"messageBox":"b","limit":2,"offset":null,"cursor":"17","order":"desc"}"#;
+        let page = Page {
+            limit: Some(2),
+            offset: 0,
+            after: Some(17),
+            order: Order::Descending,
+        };
+        assert_eq!(validate(body).unwrap().page, page);
     }
 }

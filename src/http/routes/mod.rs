@@ -1,19 +1,83 @@
 //! The routes of authenticated requests.
 
 mod acknowledge_message;
+mod devices;
 mod list_messages;
+mod permissions;
+mod query;
+mod quote;
 mod send_message;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::ids::IdentityKey;
 
 use super::error::ApiError;
 use super::reply::Reply;
 use super::state::HttpState;
+
+pub(super) mod bodies {
+    //! What the routes reply with, for their description.
+    pub(in crate::http) use super::Success;
+    pub(in crate::http) use super::devices::{DeviceItem, DeviceList, Registered};
+    pub(in crate::http) use super::list_messages::{Item, Listed};
+    pub(in crate::http) use super::permissions::{
+        PermissionFound, PermissionItem, PermissionList, PermissionSet,
+    };
+    pub(in crate::http) use super::quote::{
+        ManyQuotes, QuoteAmounts, QuoteTotals, RecipientQuote, SingleQuote,
+    };
+    pub(in crate::http) use super::send_message::{Sent, SentTo};
+}
+
+/// Nothing more to say.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Success {
+    /// Always `success`.
+    status: &'static str,
+}
+
+impl Success {
+    const fn new() -> Self {
+        Self { status: "success" }
+    }
+}
+
+/// The routes of authenticated requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    SendMessage,
+    ListMessages,
+    AcknowledgeMessage,
+    RegisterDevice,
+    Devices,
+    SetPermission,
+    GetPermission,
+    ListPermissions,
+    Quote,
+}
+
+impl Route {
+    /// The route of a path, and the method that it takes.
+    fn of(path: &str) -> Option<(Self, &'static str)> {
+        Some(match path {
+            "/sendMessage" => (Self::SendMessage, "POST"),
+            "/listMessages" => (Self::ListMessages, "POST"),
+            "/acknowledgeMessage" => (Self::AcknowledgeMessage, "POST"),
+            "/registerDevice" => (Self::RegisterDevice, "POST"),
+            "/devices" => (Self::Devices, "GET"),
+            "/permissions/set" => (Self::SetPermission, "POST"),
+            "/permissions/get" => (Self::GetPermission, "GET"),
+            "/permissions/list" => (Self::ListPermissions, "GET"),
+            "/permissions/quote" => (Self::Quote, "GET"),
+            _ => return None,
+        })
+    }
+}
 
 /// Answers a verified request of `caller`.
 pub(super) async fn respond(
@@ -23,21 +87,77 @@ pub(super) async fn respond(
     state: &HttpState,
 ) -> Reply {
     let path = collapse_slashes(request.uri().path());
-    let Some(route) = path.strip_prefix(&*state.routing_prefix) else {
+    let Some(path) = path.strip_prefix(&*state.routing_prefix) else {
         return not_found();
     };
-    let reply = match (route, request.method().as_str()) {
-        ("/sendMessage", "POST") => send_message::respond(caller, body, state).await,
-        ("/listMessages", "POST") => list_messages::respond(caller, body, state).await,
-        ("/acknowledgeMessage", "POST") => acknowledge_message::respond(caller, body, state).await,
-        ("/sendMessage" | "/listMessages" | "/acknowledgeMessage", _) => Err(ApiError::new(
+    let Some((route, method)) = Route::of(path) else {
+        return not_found();
+    };
+    let asked = request.method().as_str();
+    if asked != method && !(asked == "HEAD" && method == "GET") {
+        return ApiError::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "ERR_METHOD_NOT_ALLOWED",
-            "This route takes POST requests.",
-        )),
-        _ => return not_found(),
+            format!("This route takes {method} requests."),
+        )
+        .into();
+    }
+    let paid = match pay(request, path, caller, state).await {
+        Ok(paid) => paid,
+        Err(error) => return error.into(),
     };
-    reply.into()
+    let query = request.query_string();
+    let reply = match route {
+        Route::SendMessage => send_message::respond(caller, body, state).await,
+        Route::ListMessages => list_messages::respond(caller, body, state).await,
+        Route::AcknowledgeMessage => acknowledge_message::respond(caller, body, state).await,
+        Route::RegisterDevice => devices::register(caller, body, state).await,
+        Route::Devices => devices::list(caller, state).await,
+        Route::SetPermission => permissions::set(caller, body, state).await,
+        Route::GetPermission => permissions::get(caller, query, state).await,
+        Route::ListPermissions => permissions::list(caller, query, state).await,
+        Route::Quote => quote::respond(caller, query, state).await,
+    };
+    let mut reply = Reply::from(reply);
+    if let Some(satoshis) = paid {
+        let header = ("x-bsv-payment-satoshis-paid", satoshis.to_string());
+        reply.headers.push(header);
+    }
+    reply
+}
+
+/// Takes what the request costs, if it costs anything; says how much was paid.
+async fn pay(
+    request: &HttpRequest,
+    route: &str,
+    caller: IdentityKey,
+    state: &HttpState,
+) -> Result<Option<u64>, ApiError> {
+    let price = state.prices.of(route);
+    if price == 0 {
+        return Ok(None);
+    }
+    let Some(header) = request.headers().get("x-bsv-payment") else {
+        let prefix = state
+            .identity
+            .session_nonce(rand::random())
+            .map_err(|error| {
+                log::error!("a payment could not be asked for: {error}");
+                let description = "The payment could not be asked for.";
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "ERR_PAYMENT_INTERNAL",
+                    description,
+                )
+            })?;
+        return Err(ApiError::payment_required(price, prefix));
+    };
+    let header = header.to_str().unwrap_or_default();
+    let paid = state
+        .delivery
+        .take_request_payment(header, price, caller)
+        .await?;
+    Ok(Some(paid))
 }
 
 fn not_found() -> Reply {

@@ -1,17 +1,19 @@
 //! `POST /sendMessage`: one message to one or many recipients.
 
-use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::db::{MessageBody, NewMessage};
-use crate::events::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS};
+use crate::events::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, expiry};
 use crate::ids::IdentityKey;
+use crate::payments::PaymentDraft;
 
 use super::super::error::ApiError;
 use super::super::reply::Reply;
-use super::super::state::HttpState;
+use super::super::state::{HttpLimits, HttpState};
 use super::parse;
 
 #[derive(Deserialize)]
@@ -24,67 +26,77 @@ struct Draft<'a> {
     /// Kept as text: an object is stored as it was written.
     #[serde(borrow)]
     body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    expires_at: Option<&'a RawValue>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Request {
     message_box: String,
     body: MessageBody,
     /// In the order given.
     to: Vec<(IdentityKey, String)>,
+    expires_at: Option<OffsetDateTime>,
+    payment: Option<PaymentDraft>,
 }
 
-#[derive(Serialize)]
+/// The message was stored for every recipient.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Sent<'a> {
+pub(in crate::http) struct Sent {
+    /// Always `success`.
     status: &'static str,
+    /// How many recipients there are, in words.
     message: String,
+    /// The id, where there is one recipient.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<&'a str>,
-    results: Vec<SentTo<'a>>,
+    message_id: Option<String>,
+    /// In the order given.
+    results: Vec<SentTo>,
 }
 
-#[derive(Serialize)]
+/// A recipient and the id of the message to it.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SentTo<'a> {
+pub(in crate::http) struct SentTo {
+    /// Identity key, 66 hexadecimal characters in lower case.
     recipient: String,
-    message_id: &'a str,
+    /// As it was given.
+    message_id: String,
 }
 
-/// Stores the message for each recipient and replies when all of them are durable.
+/// Stores the message for each recipient, all or none, and replies when it is durable.
 pub(super) async fn respond(
     sender: IdentityKey,
     body: &[u8],
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let request = validate(body)?;
-    let handed_in: Vec<_> = request
+    let request = validate(body, &state.limits)?;
+    let messages = request
         .to
         .iter()
-        .map(|(recipient, message_id)| {
-            state.delivery.send(NewMessage {
-                recipient: *recipient,
-                sender,
-                message_box: request.message_box.clone(),
-                message_id: message_id.clone(),
-                body: request.body.clone(),
-                room: None,
-            })
+        .map(|(recipient, message_id)| NewMessage {
+            recipient: *recipient,
+            sender,
+            message_box: request.message_box.clone(),
+            message_id: message_id.clone(),
+            body: request.body.clone(),
+            payment: None,
+            expires_at: request.expires_at,
+            room: None,
         })
         .collect();
-    for result in join_all(handed_in).await {
-        result?;
-    }
-    let results: Vec<SentTo<'_>> = request
+    state.delivery.send(messages, request.payment).await?;
+    let results: Vec<SentTo> = request
         .to
-        .iter()
+        .into_iter()
         .map(|(recipient, message_id)| SentTo {
             recipient: recipient.to_hex(),
             message_id,
         })
         .collect();
     let message_id = match results.as_slice() {
-        [single] => Some(single.message_id),
+        [single] => Some(single.message_id.clone()),
         _ => None,
     };
     Ok(Reply::ok(&Sent {
@@ -99,11 +111,13 @@ pub(super) async fn respond(
 }
 
 /// Checks in the documented order; the first that fails is reported.
-fn validate(body: &[u8]) -> Result<Request, ApiError> {
+fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]
         message: Option<&'a RawValue>,
+        #[serde(borrow)]
+        payment: Option<&'a RawValue>,
     }
     let required = || {
         ApiError::bad_request(
@@ -114,10 +128,10 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
     let whole: &RawValue = parse(body)?;
     // A struct would be read from an array too.
     let object = Some(whole.get()).filter(|text| text.starts_with('{'));
-    let message = object
-        .and_then(|text| serde_json::from_str::<Body<'_>>(text).ok())
-        .and_then(|body| body.message);
-    let message = message
+    let whole = object.and_then(|text| serde_json::from_str::<Body<'_>>(text).ok());
+    let message = whole
+        .as_ref()
+        .and_then(|body| body.message)
         .map(RawValue::get)
         .filter(|text| !is_falsy(text))
         .ok_or_else(required)?;
@@ -133,6 +147,7 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         }
         _ => return Err(invalid_box()),
     };
+    let expires_at = message.expires_at;
     let body = message.body.and_then(message_body).ok_or_else(|| {
         ApiError::bad_request("ERR_INVALID_MESSAGE_BODY", "Invalid message body.")
     })?;
@@ -145,6 +160,14 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         .ok_or_else(|| ApiError::bad_request("ERR_MESSAGEID_REQUIRED", "Missing messageId."))?;
     let (recipients, message_ids) = (one_or_many(recipients), one_or_many(message_ids));
     check_counts(recipients.len(), message_ids.len())?;
+    if recipients.len() > limits.max_recipients {
+        let max = limits.max_recipients;
+        let description = format!("A message may have at most {max} recipients.");
+        return Err(ApiError::bad_request(
+            "ERR_TOO_MANY_RECIPIENTS",
+            description,
+        ));
+    }
     let message_ids = message_ids
         .into_iter()
         .map(message_id)
@@ -153,10 +176,22 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         .iter()
         .map(recipient)
         .collect::<Result<Vec<_>, _>>()?;
+    let expires_at = match expires_at {
+        Some(raw) => expiry(raw.get()).map_err(|_| ApiError::invalid_expiry())?,
+        None => None,
+    };
+    let payment = whole.as_ref().and_then(|body| body.payment);
+    let copied = body.live().len() + payment.map_or(0, |payment| payment.get().len());
+    if copied.saturating_mul(recipients.len()) > limits.max_body_bytes {
+        // Every recipient gets a copy, so a small request could fill the disk.
+        return Err(ApiError::too_large(limits.max_body_bytes));
+    }
     Ok(Request {
         message_box,
         body,
         to: recipients.into_iter().zip(message_ids).collect(),
+        expires_at,
+        payment: payment.map(|json| PaymentDraft::parse(json.get())),
     })
 }
 
@@ -172,10 +207,10 @@ fn fits(text: &str, max_chars: usize) -> bool {
 fn message_body(raw: &RawValue) -> Option<MessageBody> {
     let json = raw.get();
     if json.starts_with(['{', '[']) {
-        return Some(MessageBody::Json(json.to_owned()));
+        return Some(MessageBody::Json(json.to_owned().into()));
     }
     let text: String = serde_json::from_str(json).ok()?;
-    (!text.trim().is_empty()).then_some(MessageBody::Text(text))
+    (!text.trim().is_empty()).then_some(MessageBody::Text(text.into()))
 }
 
 fn one_or_many(value: Value) -> Vec<Value> {
@@ -237,6 +272,19 @@ mod tests {
     use serde_json::json;
 
     const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
+
+    fn limits() -> HttpLimits {
+        HttpLimits {
+            max_body_bytes: 1_000,
+            request_timeout: std::time::Duration::from_secs(1),
+            max_requests_per_session: 1,
+            max_recipients: 3,
+        }
+    }
+
+    fn validate(body: &[u8]) -> Result<Request, ApiError> {
+        super::validate(body, &limits())
+    }
 
     fn refused(body: &str) -> (&'static str, String) {
         let error = validate(body.as_bytes()).unwrap_err();
@@ -312,6 +360,8 @@ mod tests {
                 with("recipient", json!("05".repeat(33))),
                 "ERR_INVALID_RECIPIENT_KEY",
             ),
+            (with("expiresAt", json!("soon")), "ERR_INVALID_EXPIRY"),
+            (with("expiresAt", json!([])), "ERR_INVALID_EXPIRY"),
         ];
         for (body, code) in cases {
             assert_eq!(refused(&body).0, code, "{body}");
@@ -339,6 +389,25 @@ mod tests {
     }
 
     #[test]
+    fn what_every_recipient_gets_a_copy_of_is_bounded() {
+        let sized = |recipients: usize, size: usize| {
+            let ids: Vec<String> = (0..recipients).map(|id| id.to_string()).collect();
+            json!({"message": {
+                "messageBox": "b", "body": "x".repeat(size),
+                "recipients": vec![KEY; recipients], "messageId": ids,
+            }})
+            .to_string()
+        };
+        assert!(validate(sized(3, 333).as_bytes()).is_ok());
+        let large = validate(sized(3, 334).as_bytes()).unwrap_err();
+        assert_eq!(
+            (large.status.as_u16(), large.code),
+            (413, "ERR_BODY_TOO_LARGE")
+        );
+        assert_eq!(refused(&sized(4, 1)).0, "ERR_TOO_MANY_RECIPIENTS");
+    }
+
+    #[test]
     fn an_objects_text_is_kept_as_it_was_written() {
         let body = format!(
             r#"{{"message":{{"messageBox":"b","body":{{"b": 1.0,"a":"\u0041"}},"recipient":"{KEY}","messageId":"1"}}}}"#
@@ -346,7 +415,7 @@ mod tests {
         let request = validate(body.as_bytes()).unwrap();
         assert_eq!(
             request.body,
-            MessageBody::Json(r#"{"b": 1.0,"a":"\u0041"}"#.to_owned())
+            MessageBody::Json(r#"{"b": 1.0,"a":"\u0041"}"#.into())
         );
     }
 }

@@ -3,7 +3,10 @@
 pub mod authsocket;
 pub mod brc104;
 pub mod echo;
+pub mod minting;
+pub mod payer;
 pub mod polling;
+pub mod remote;
 pub mod server;
 pub mod websocket;
 
@@ -26,5 +29,14 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "{what} did not come to be");
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until `condition` holds, which takes asking.
+pub async fn eventually_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "{what} did not come to be");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

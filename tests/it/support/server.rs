@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use messagebox::authsocket::{AuthSocket, AuthSocketService};
 use messagebox::config::Settings;
+use messagebox::db::DbHandle;
 use messagebox::engineio::CloseReason;
 use messagebox::ids::IdentityKey;
 use messagebox::server::Server;
@@ -23,6 +24,7 @@ pub struct TestServer {
     pub identity_key: IdentityKey,
     pub sockets: Arc<SocketTable<AuthSocket>>,
     pub service: Arc<AuthSocketService>,
+    pub db: DbHandle,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -50,18 +52,20 @@ impl TestServer {
                     server.identity_key,
                     Arc::clone(&server.sockets),
                     Arc::clone(&server.service),
+                    server.db.clone(),
                     server.handle().unwrap(),
                 );
                 sender.send(parts).unwrap();
                 server.run().await.unwrap();
             });
         });
-        let (address, identity_key, sockets, service, handle) = receiver.recv().unwrap();
+        let (address, identity_key, sockets, service, db, handle) = receiver.recv().unwrap();
         Self {
             address,
             identity_key,
             sockets,
             service,
+            db,
             handle,
             thread: Some(thread),
             _folder: folder,

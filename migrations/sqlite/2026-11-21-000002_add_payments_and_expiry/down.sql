@@ -1,0 +1,3 @@
+DROP TABLE "payments";
+DROP INDEX "messages_by_expiry";
+ALTER TABLE "messages" DROP COLUMN "expires_at";

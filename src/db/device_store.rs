@@ -1,0 +1,126 @@
+//! Devices that want push notifications.
+
+use diesel::prelude::*;
+
+use crate::ids::IdentityKey;
+
+use super::command::{Command, Work};
+use super::connection::DbConnection;
+use super::error::DbError;
+use super::schema::device_registrations as devices;
+
+/// A registered device.
+#[derive(Clone, PartialEq, Eq, Queryable)]
+pub struct Device {
+    /// Its row.
+    pub id: i64,
+    /// Its Firebase token.
+    pub fcm_token: String,
+    /// Its owner's name for it.
+    pub device_id: Option<String>,
+    /// `ios`, `android` or `web`.
+    pub platform: Option<String>,
+    /// Whether its token is believed to work.
+    pub active: bool,
+    /// ISO 8601.
+    pub created_at: String,
+    /// ISO 8601.
+    pub updated_at: String,
+    /// ISO 8601.
+    pub last_used: Option<String>,
+}
+
+/// Without the token: who has it can write to the device.
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device")
+            .field("id", &self.id)
+            .field("platform", &self.platform)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Command: register a device; a token that is known goes over to its new owner. Gives its row.
+pub(super) struct RegisterDevice {
+    pub(super) owner: IdentityKey,
+    pub(super) fcm_token: String,
+    pub(super) device_id: Option<String>,
+    pub(super) platform: Option<String>,
+}
+
+impl Command for RegisterDevice {
+    type Output = i64;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<i64> {
+        let now = &work.now.text;
+        let owned = (
+            devices::updated_at.eq(now),
+            devices::identity_key.eq(self.owner.to_hex()),
+            devices::device_id.eq(&self.device_id),
+            devices::platform.eq(&self.platform),
+            devices::last_used.eq(now),
+            devices::active.eq(true),
+        );
+        diesel::insert_into(devices::table)
+            .values((
+                devices::created_at.eq(now),
+                devices::fcm_token.eq(&self.fcm_token),
+                owned.clone(),
+            ))
+            .on_conflict(devices::fcm_token)
+            .do_update()
+            .set(owned)
+            .execute(work.connection)?;
+        devices::table
+            .filter(devices::fcm_token.eq(&self.fcm_token))
+            .select(devices::id)
+            .first(work.connection)
+    }
+}
+
+/// Command: a device's token worked, or is dead.
+pub(super) struct MarkDevice {
+    pub(super) id: i64,
+    pub(super) works: bool,
+}
+
+impl Command for MarkDevice {
+    type Output = ();
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let now = &work.now.text;
+        let device = devices::table.find(self.id);
+        if self.works {
+            diesel::update(device)
+                .set((devices::last_used.eq(now), devices::updated_at.eq(now)))
+                .execute(work.connection)?;
+        } else {
+            diesel::update(device)
+                .set((devices::active.eq(false), devices::updated_at.eq(now)))
+                .execute(work.connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// An identity's devices, the one that changed last first.
+pub(super) fn list(
+    connection: &mut DbConnection,
+    owner: &IdentityKey,
+) -> Result<Vec<Device>, DbError> {
+    Ok(devices::table
+        .filter(devices::identity_key.eq(owner.to_hex()))
+        .order((devices::updated_at.desc(), devices::id.desc()))
+        .select((
+            devices::id,
+            devices::fcm_token,
+            devices::device_id,
+            devices::platform,
+            devices::active,
+            devices::created_at,
+            devices::updated_at,
+            devices::last_used,
+        ))
+        .load(connection)?)
+}

@@ -1,0 +1,109 @@
+//! What it costs to write to somebody: the server's fee for the box, and the recipient's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use crate::ids::IdentityKey;
+
+use super::connection::DbConnection;
+use super::schema::{message_permissions, server_fees};
+
+/// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
+#[must_use]
+pub fn default_recipient_fee(message_box: &str) -> i64 {
+    if message_box == "notifications" {
+        10
+    } else {
+        0
+    }
+}
+
+/// The operator's own delivery fees; they go before those in the table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DeliveryFees(Arc<BTreeMap<String, u64>>);
+
+impl DeliveryFees {
+    pub(super) fn new(overrides: BTreeMap<String, u64>) -> Self {
+        Self(Arc::new(overrides))
+    }
+
+    /// The server's fee for delivering to a box, in satoshis, however many the recipients.
+    pub(super) fn of(&self, connection: &mut DbConnection, message_box: &str) -> QueryResult<u64> {
+        if let Some(fee) = self.0.get(message_box) {
+            return Ok(*fee);
+        }
+        let fee: Option<i64> = server_fees::table
+            .filter(server_fees::message_box.eq(message_box))
+            .select(server_fees::delivery_fee)
+            .first(connection)
+            .optional()?;
+        Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
+    }
+}
+
+/// What a recipient asks of a sender: -1 blocks, 0 allows, more is a fee in satoshis. What is said for the sender
+/// goes before what is said for everybody, and that before the default. Nothing is written.
+pub(super) fn recipient_fee(
+    connection: &mut DbConnection,
+    recipient: &IdentityKey,
+    sender: &IdentityKey,
+    message_box: &str,
+) -> QueryResult<i64> {
+    let found: Vec<(Option<String>, i64)> = message_permissions::table
+        .filter(message_permissions::recipient.eq(recipient.to_hex()))
+        .filter(message_permissions::message_box.eq(message_box))
+        .filter(
+            message_permissions::sender
+                .is_null()
+                .or(message_permissions::sender.eq(sender.to_hex())),
+        )
+        .select((
+            message_permissions::sender,
+            message_permissions::recipient_fee,
+        ))
+        .load(connection)?;
+    let own = found.iter().find(|(sender, _)| sender.is_some());
+    let fee = own.or_else(|| found.first()).map(|(_, fee)| *fee);
+    Ok(fee.unwrap_or_else(|| default_recipient_fee(message_box)))
+}
+
+/// What a message costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// Satoshis for the server, once for all recipients.
+    pub delivery_fee: u64,
+    /// For each recipient, in the order asked: -1 blocks, 0 allows, more is a fee in satoshis.
+    pub recipient_fees: Vec<i64>,
+}
+
+impl Quote {
+    /// Whether somebody blocks.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.recipient_fees.iter().any(|fee| *fee < 0)
+    }
+
+    /// Whether there is nothing to pay and nobody blocks.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.delivery_fee == 0 && self.recipient_fees.iter().all(|fee| *fee == 0)
+    }
+}
+
+/// Reads what a message of `sender` to these recipients costs.
+pub(super) fn quote(
+    connection: &mut DbConnection,
+    fees: &DeliveryFees,
+    sender: &IdentityKey,
+    recipients: impl Iterator<Item = IdentityKey>,
+    message_box: &str,
+) -> QueryResult<Quote> {
+    Ok(Quote {
+        delivery_fee: fees.of(connection, message_box)?,
+        recipient_fees: recipients
+            .map(|recipient| recipient_fee(connection, &recipient, sender, message_box))
+            .collect::<QueryResult<_>>()?,
+    })
+}

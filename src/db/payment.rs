@@ -1,0 +1,110 @@
+//! Payments as they are kept: transaction outputs that were taken, once each.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::ids::IdentityKey;
+
+/// An output of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Outpoint {
+    /// Hexadecimal, as it is displayed.
+    pub txid: String,
+    /// Which output.
+    pub index: u32,
+}
+
+impl fmt::Display for Outpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.txid, self.index)
+    }
+}
+
+/// An output that pays somebody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PaymentOutput {
+    /// Which.
+    pub outpoint: Outpoint,
+    /// What it is worth.
+    pub satoshis: u64,
+    /// Who is paid.
+    pub payee: IdentityKey,
+    /// With whom the payee's key was derived (BRC-29).
+    pub sender_identity_key: IdentityKey,
+    /// BRC-29.
+    pub derivation_prefix: String,
+    /// BRC-29.
+    pub derivation_suffix: String,
+    /// The AtomicBEEF in base64, where the server is the payee.
+    pub transaction: Option<String>,
+}
+
+/// Without the transaction and the derivation: payments stay out of the log.
+impl fmt::Debug for PaymentOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaymentOutput")
+            .field("outpoint", &self.outpoint)
+            .field("satoshis", &self.satoshis)
+            .field("payee", &self.payee)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PaymentOutput {
+    /// What becomes of it: outputs of others are theirs to take, so they are only claimed.
+    pub(super) fn state_of(&self, servers: PaymentState) -> PaymentState {
+        match self.transaction {
+            Some(_) => servers,
+            None => PaymentState::Claimed,
+        }
+    }
+}
+
+/// Outputs, who paid them, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Who paid.
+    pub payer: IdentityKey,
+    /// What for. Until that is done, the same purpose may name its outputs again, as a retry does.
+    pub purpose: String,
+    /// Which outputs.
+    pub outputs: Vec<PaymentOutput>,
+}
+
+/// What became of an output that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaymentState {
+    /// It is taken and can pay for nothing else.
+    Claimed,
+    /// The server keeps it for its operator to collect.
+    Kept,
+    /// A wallet has it.
+    Internalized,
+}
+
+impl PaymentState {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Kept => "kept",
+            Self::Internalized => "internalized",
+        }
+    }
+}
+
+/// A payment to the server, as its operator gets to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPayment {
+    /// Ascending.
+    pub id: i64,
+    /// ISO 8601.
+    pub created_at: String,
+    /// Who paid.
+    pub payer: String,
+    /// `claimed`, `kept` or `internalized`.
+    pub state: String,
+    /// The output.
+    pub output: PaymentOutput,
+}

@@ -1,0 +1,156 @@
+//! What recipients ask of those who write to them.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable};
+
+use crate::ids::IdentityKey;
+
+use super::command::{Command, Work};
+use super::connection::{DbBackend, DbConnection};
+use super::error::DbError;
+use super::schema::message_permissions as permissions;
+
+/// What a recipient asks for a box, of one sender or of all.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Permission {
+    /// Of whom; none: of everybody.
+    pub sender: Option<String>,
+    /// Which box.
+    pub message_box: String,
+    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    pub recipient_fee: i64,
+    /// ISO 8601.
+    pub created_at: String,
+    /// ISO 8601.
+    pub updated_at: String,
+}
+
+/// Command: set what a recipient asks for.
+#[derive(Debug)]
+pub(super) struct SetPermission {
+    pub(super) recipient: IdentityKey,
+    pub(super) sender: Option<IdentityKey>,
+    pub(super) message_box: String,
+    pub(super) recipient_fee: i64,
+}
+
+impl Command for SetPermission {
+    type Output = ();
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let recipient = self.recipient.to_hex();
+        let sender = self.sender.map(|key| key.to_hex());
+        let now = &work.now.text;
+        // An upsert would not find a NULL sender. There is one writer, so nothing comes in between.
+        let own = permissions::table
+            .filter(permissions::recipient.eq(&recipient))
+            .filter(permissions::message_box.eq(&self.message_box))
+            .filter(is_for(sender.as_deref()));
+        let updated = diesel::update(own)
+            .set((
+                permissions::recipient_fee.eq(self.recipient_fee),
+                permissions::updated_at.eq(now),
+            ))
+            .execute(work.connection)?;
+        if updated > 0 {
+            return Ok(());
+        }
+        diesel::insert_into(permissions::table)
+            .values((
+                permissions::created_at.eq(now),
+                permissions::updated_at.eq(now),
+                permissions::recipient.eq(&recipient),
+                permissions::sender.eq(&sender),
+                permissions::message_box.eq(&self.message_box),
+                permissions::recipient_fee.eq(self.recipient_fee),
+            ))
+            .execute(work.connection)?;
+        Ok(())
+    }
+}
+
+type Condition<'a> =
+    Box<dyn BoxableExpression<permissions::table, DbBackend, SqlType = Nullable<Bool>> + 'a>;
+
+/// Rows for this sender, or for everybody. A NULL sender is equal to nothing, so it is asked for by itself.
+fn is_for(sender: Option<&str>) -> Condition<'_> {
+    match sender {
+        Some(sender) => Box::new(permissions::sender.eq(sender)),
+        None => Box::new(permissions::sender.is_null().nullable()),
+    }
+}
+
+const COLUMNS: (
+    permissions::sender,
+    permissions::message_box,
+    permissions::recipient_fee,
+    permissions::created_at,
+    permissions::updated_at,
+) = (
+    permissions::sender,
+    permissions::message_box,
+    permissions::recipient_fee,
+    permissions::created_at,
+    permissions::updated_at,
+);
+
+/// What a recipient has set for a box and this sender, or for everybody.
+pub(super) fn get(
+    connection: &mut DbConnection,
+    recipient: &IdentityKey,
+    sender: Option<&IdentityKey>,
+    message_box: &str,
+) -> Result<Option<Permission>, DbError> {
+    let sender = sender.map(IdentityKey::to_hex);
+    let found = permissions::table
+        .filter(permissions::recipient.eq(recipient.to_hex()))
+        .filter(permissions::message_box.eq(message_box))
+        .filter(is_for(sender.as_deref()))
+        .select(COLUMNS)
+        .first(connection)
+        .optional()?;
+    Ok(found)
+}
+
+/// Which of a recipient's permissions are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionPage {
+    /// Of this box only.
+    pub message_box: Option<String>,
+    /// So many at most.
+    pub limit: i64,
+    /// Without the first so many.
+    pub offset: i64,
+    /// Among equals, the newest first.
+    pub newest_first: bool,
+}
+
+/// A recipient's permissions by box and sender, and how many there are in all.
+pub(super) fn list(
+    connection: &mut DbConnection,
+    recipient: &IdentityKey,
+    page: &PermissionPage,
+) -> Result<(Vec<Permission>, i64), DbError> {
+    let own = || {
+        let mut own = permissions::table
+            .filter(permissions::recipient.eq(recipient.to_hex()))
+            .into_boxed();
+        if let Some(message_box) = &page.message_box {
+            own = own.filter(permissions::message_box.eq(message_box));
+        }
+        own
+    };
+    let total = own().count().get_result(connection)?;
+    let sorted = own().order((permissions::message_box.asc(), permissions::sender.asc()));
+    let sorted = if page.newest_first {
+        sorted.then_order_by(permissions::created_at.desc())
+    } else {
+        sorted.then_order_by(permissions::created_at.asc())
+    };
+    let found = sorted
+        .limit(page.limit)
+        .offset(page.offset)
+        .select(COLUMNS)
+        .load(connection)?;
+    Ok((found, total))
+}

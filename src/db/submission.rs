@@ -1,0 +1,207 @@
+//! Taking messages in: fees, payment and storage in one transaction, all of it or nothing.
+
+use diesel::prelude::*;
+
+use crate::ids::IdentityKey;
+
+use super::clock::Now;
+use super::command::{Command, Work};
+use super::connection::DbConnection;
+use super::error::DbError;
+use super::fees::{DeliveryFees, Quote, quote};
+use super::message::{NewMessage, StoreOutcome};
+use super::message_store::{is_stored, store};
+use super::payment::{Outpoint, Payment, PaymentOutput, PaymentState};
+use super::payment_store::claim;
+
+/// Messages of one sender to one box, each to another recipient.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// What is stored, all of it or nothing.
+    pub messages: Vec<NewMessage>,
+    /// What was paid for it, verified.
+    pub paid: Option<Paid>,
+}
+
+/// A verified payment, and whom it pays how much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    /// Satoshis for the server.
+    pub delivery: u64,
+    /// Satoshis for the recipient of each message.
+    pub recipients: Vec<u64>,
+    /// The outputs that pay.
+    pub payment: Payment,
+    /// What became of those that pay the server.
+    pub state: PaymentState,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubmitOutcome {
+    /// All of it is durable: what became of each message, `Stored` or `Duplicate`.
+    Stored(Vec<StoreOutcome>),
+    /// Another sender has used the id of the message to this recipient.
+    Taken(IdentityKey),
+    /// These recipients block the sender.
+    Blocked(Vec<IdentityKey>),
+    /// There is more to pay than was paid.
+    Due(Quote),
+    /// This output has paid for something else.
+    Spent(Outpoint),
+}
+
+impl Paid {
+    fn covers(&self, quote: &Quote) -> bool {
+        let recipients = quote.recipient_fees.iter().enumerate();
+        self.delivery >= quote.delivery_fee
+            && recipients
+                .map(|(index, fee)| (self.recipients.get(index).copied().unwrap_or(0), *fee))
+                .all(|(paid, fee)| u64::try_from(fee).is_ok_and(|fee| paid >= fee))
+    }
+}
+
+impl Command for Submission {
+    type Output = SubmitOutcome;
+
+    fn places(&self) -> usize {
+        self.messages.len().max(1)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
+        let Some(first) = self.messages.first() else {
+            return Ok(SubmitOutcome::Stored(Vec::new()));
+        };
+        let recipients = self.messages.iter().map(|message| message.recipient);
+        let quote = quote(
+            work.connection,
+            work.fees,
+            &first.sender,
+            recipients,
+            &first.message_box,
+        )?;
+        let covered = self.paid.as_ref().is_some_and(|paid| paid.covers(&quote));
+        if !quote.is_free() && !covered {
+            return unpaid(work.connection, &self.messages, quote, work.now);
+        }
+        match (self.messages.as_slice(), &self.paid) {
+            ([single], None) => Ok(match store(work, single)? {
+                StoreOutcome::TakenByAnotherSender => SubmitOutcome::Taken(single.recipient),
+                outcome => SubmitOutcome::Stored(vec![outcome]),
+            }),
+            _ => all_or_nothing(work, |work| self.store_all(work)),
+        }
+    }
+
+    fn stored(self, output: &SubmitOutcome) -> Vec<NewMessage> {
+        let SubmitOutcome::Stored(outcomes) = output else {
+            return Vec::new();
+        };
+        let is_new = |outcome: &StoreOutcome| *outcome == StoreOutcome::Stored;
+        let pairs = self.messages.into_iter().zip(outcomes);
+        pairs
+            .filter_map(|(message, outcome)| is_new(outcome).then_some(message))
+            .collect()
+    }
+}
+
+impl Submission {
+    fn store_all(&self, work: &mut Work<'_>) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
+        let mut outcomes = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            match store(work, message)? {
+                StoreOutcome::TakenByAnotherSender => {
+                    return Ok(Err(SubmitOutcome::Taken(message.recipient)));
+                }
+                outcome => outcomes.push(outcome),
+            }
+        }
+        let is_new = outcomes.contains(&StoreOutcome::Stored);
+        if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
+            let state = |output: &PaymentOutput| output.state_of(paid.state);
+            if let Err(spent) = claim(work, &paid.payment, state, true)? {
+                return Ok(Err(SubmitOutcome::Spent(spent)));
+            }
+        }
+        Ok(Ok(SubmitOutcome::Stored(outcomes)))
+    }
+}
+
+/// What a submission that is not paid comes to. Who sends the same again is not asked to pay again, nor told of a
+/// block that came later.
+fn unpaid(
+    connection: &mut DbConnection,
+    messages: &[NewMessage],
+    quote: Quote,
+    now: &Now,
+) -> QueryResult<SubmitOutcome> {
+    let mut all = true;
+    for message in messages {
+        all = all && is_stored(connection, message, now)?;
+    }
+    if all {
+        let outcomes = vec![StoreOutcome::Duplicate; messages.len()];
+        return Ok(SubmitOutcome::Stored(outcomes));
+    }
+    if !quote.blocks() {
+        return Ok(SubmitOutcome::Due(quote));
+    }
+    let fees = messages.iter().zip(&quote.recipient_fees);
+    let blocking = fees.filter_map(|(message, fee)| (*fee < 0).then_some(message.recipient));
+    Ok(SubmitOutcome::Blocked(blocking.collect()))
+}
+
+/// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
+/// `Blocked`, or `Due` with what they cost, which may be nothing.
+pub(super) fn inspect(
+    connection: &mut DbConnection,
+    fees: &DeliveryFees,
+    messages: &[NewMessage],
+    now: &Now,
+) -> Result<SubmitOutcome, DbError> {
+    let Some(first) = messages.first() else {
+        return Ok(SubmitOutcome::Stored(Vec::new()));
+    };
+    let recipients = messages.iter().map(|message| message.recipient);
+    let quote = quote(
+        connection,
+        fees,
+        &first.sender,
+        recipients,
+        &first.message_box,
+    )?;
+    Ok(unpaid(connection, messages, quote, now)?)
+}
+
+/// Runs `steps` so that a refusal takes back what they did, and nothing else of the group.
+pub(super) fn all_or_nothing<T>(
+    work: &mut Work<'_>,
+    steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
+) -> QueryResult<T> {
+    let mut refused = None;
+    let boxes = &mut *work.boxes;
+    let (now, fees) = (work.now, work.fees);
+    let done = work.connection.transaction(|connection| {
+        let mut inner = Work {
+            connection,
+            boxes: &mut *boxes,
+            now,
+            fees,
+        };
+        match steps(&mut inner)? {
+            Ok(done) => Ok(done),
+            Err(refusal) => {
+                refused = Some(refusal);
+                Err(diesel::result::Error::RollbackTransaction)
+            }
+        }
+    });
+    match (done, refused) {
+        (Err(diesel::result::Error::RollbackTransaction), Some(refusal)) => {
+            // Boxes that were made have gone with the rest.
+            work.boxes.forget();
+            Ok(refusal)
+        }
+        (done, _) => done,
+    }
+}

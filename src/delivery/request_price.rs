@@ -1,0 +1,99 @@
+//! Requests that have a price: what they cost, and taking what is paid for them.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::auth::message_nonce;
+use crate::db::{DbError, Payment};
+use crate::ids::IdentityKey;
+use crate::payments::{CashierError, PaymentError, RequestPayment};
+
+use super::error::DeliveryError;
+use super::submit::Delivery;
+use super::till;
+
+/// What requests cost, in satoshis.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestPrices {
+    /// By route.
+    pub routes: BTreeMap<String, u64>,
+    /// For all other routes.
+    pub others: u64,
+}
+
+impl RequestPrices {
+    /// What a request to this route costs.
+    #[must_use]
+    pub fn of(&self, route: &str) -> u64 {
+        self.routes.get(route).copied().unwrap_or(self.others)
+    }
+}
+
+/// Why what came with a request does not pay for it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PriceError {
+    /// The header is not what it should be.
+    #[error("The X-BSV-Payment header is not the JSON of a payment.")]
+    Malformed,
+    /// Its prefix is not a nonce of this server.
+    #[error("The derivation prefix was not made by this server.")]
+    DerivationPrefix,
+    /// It does not pay.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// It was not taken.
+    #[error(transparent)]
+    Cashier(#[from] CashierError),
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] DbError),
+}
+
+impl From<DeliveryError> for PriceError {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Payment(error) => Self::Payment(error),
+            DeliveryError::Cashier(error) => Self::Cashier(error),
+            DeliveryError::Store(error) => Self::Store(error),
+            other => Self::Payment(PaymentError::Invalid(other.to_string())),
+        }
+    }
+}
+
+impl Delivery {
+    /// Takes what pays for a request of `caller` that costs `price` satoshis; says how many were paid.
+    ///
+    /// # Errors
+    /// [`PriceError`]: then nothing was taken.
+    pub async fn take_request_payment(
+        &self,
+        header: &str,
+        price: u64,
+        caller: IdentityKey,
+    ) -> Result<u64, PriceError> {
+        let paid = RequestPayment::parse(header).ok_or(PriceError::Malformed)?;
+        let identity = &self.paying.identity;
+        identity
+            .verify_session_nonce(&paid.derivation_prefix)
+            .map_err(|_| PriceError::DerivationPrefix)?;
+        let server = identity.identity_key();
+        let checked = self
+            .checked(move |keys| paid.check(price, caller, server, keys))
+            .await?;
+        if let Some(headers) = &self.paying.headers {
+            headers.check(&checked.merkle_roots).await?;
+        }
+        let satoshis = checked.output.satoshis;
+        let payment = Payment {
+            payer: caller,
+            // Nothing but this request.
+            purpose: format!("request {}", message_nonce()),
+            outputs: vec![checked.output],
+        };
+        let state = till::take(&self.db, &*self.paying.cashier, &payment, &checked.server).await?;
+        let claimed = self.db.claim_payment(payment, state, true).await?;
+        claimed.map_err(PaymentError::Reused)?;
+        Ok(satoshis)
+    }
+}

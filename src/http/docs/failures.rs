@@ -1,0 +1,349 @@
+//! How requests fail: every status and code, with a text as it is sent.
+
+/// A failure of a route.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    /// A description as it is sent.
+    pub(super) says: &'static str,
+}
+
+const fn failure(status: u16, code: &'static str, says: &'static str) -> Failure {
+    Failure { status, code, says }
+}
+
+/// Of every authenticated route.
+pub(super) const AUTHENTICATION: &[Failure] = &[
+    failure(401, "UNAUTHORIZED", "Mutual-authentication failed!"),
+    failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
+];
+
+/// Of every route that takes a body.
+pub(super) const BODY: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_JSON",
+        "The request body is not valid JSON.",
+    ),
+    failure(
+        413,
+        "ERR_BODY_TOO_LARGE",
+        "The request is larger than 104857600 bytes.",
+    ),
+    failure(
+        408,
+        "ERR_REQUEST_TIMEOUT",
+        "The request body took too long.",
+    ),
+];
+
+/// Of every route, where the operator has given it a price.
+pub(super) const PRICE: &[Failure] = &[
+    failure(
+        402,
+        "ERR_PAYMENT_REQUIRED",
+        "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.",
+    ),
+    failure(
+        400,
+        "ERR_MALFORMED_PAYMENT",
+        "The X-BSV-Payment header is not the JSON of a payment.",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_DERIVATION_PREFIX",
+        "The derivation prefix was not made by this server.",
+    ),
+    failure(
+        400,
+        "ERR_PAYMENT_FAILED",
+        "Payment was not accepted by the server: output 0 pays 9 of 10 satoshis",
+    ),
+    failure(
+        500,
+        "ERR_PAYMENT_INTERNAL",
+        "The payment could not be kept.",
+    ),
+];
+
+/// Where the server has too much to do.
+pub(super) const OVERLOADED: Failure = failure(
+    503,
+    "ERR_OVERLOADED",
+    "The server is overloaded, try again later.",
+);
+
+const MAX_RECIPIENTS: Failure = failure(
+    400,
+    "ERR_TOO_MANY_RECIPIENTS",
+    "A message may have at most 1000 recipients.",
+);
+
+pub(super) const SEND_MESSAGE: &[Failure] = &[
+    failure(
+        400,
+        "ERR_MESSAGE_REQUIRED",
+        "Please provide a valid message to send!",
+    ),
+    failure(400, "ERR_INVALID_MESSAGEBOX", "Invalid message box."),
+    failure(400, "ERR_INVALID_MESSAGE_BODY", "Invalid message body."),
+    failure(
+        400,
+        "ERR_RECIPIENT_REQUIRED",
+        "Missing recipient(s). Provide \"recipient\" or \"recipients\".",
+    ),
+    failure(400, "ERR_MESSAGEID_REQUIRED", "Missing messageId."),
+    failure(
+        400,
+        "ERR_MESSAGEID_COUNT_MISMATCH",
+        "Recipients (2) and messageId count (3) must match.",
+    ),
+    MAX_RECIPIENTS,
+    failure(
+        400,
+        "ERR_INVALID_MESSAGEID",
+        "Each messageId must be a non-empty string.",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_RECIPIENT_KEY",
+        "Invalid recipient key: alice",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_EXPIRY",
+        "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
+    ),
+    failure(403, "ERR_DELIVERY_BLOCKED", "Blocked recipients: 02…"),
+    failure(
+        400,
+        "ERR_MISSING_PAYMENT_TX",
+        "Payment transaction data is required for payable delivery.",
+    ),
+    failure(
+        400,
+        "ERR_MISSING_DELIVERY_OUTPUT",
+        "Delivery fee required but no outputs were provided.",
+    ),
+    failure(
+        400,
+        "ERR_INSUFFICIENT_OUTPUTS",
+        "Expected at least 2 recipient output(s) but received 1",
+    ),
+    failure(
+        400,
+        "ERR_MISSING_RECIPIENT_OUTPUTS",
+        "Recipient fee required but no outputs were provided for 02…",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_PAYMENT",
+        "The payment is not valid: it breaks off",
+    ),
+    failure(
+        400,
+        "ERR_INSUFFICIENT_PAYMENT",
+        "Payment was not accepted by the server: the server gets 9 of 10 satoshis",
+    ),
+    failure(
+        400,
+        "ERR_PAYMENT_REUSED",
+        "Payment was not accepted by the server: output 7f….0 has been used before",
+    ),
+    failure(
+        500,
+        "ERR_INTERNALIZE_FAILED",
+        "Failed to internalize payment: the wallet did not answer",
+    ),
+    failure(
+        500,
+        "ERR_PAYMENT_UNVERIFIED",
+        "The block headers could not be asked: no answer in time",
+    ),
+    failure(400, "ERR_DUPLICATE_MESSAGE", "Duplicate message."),
+    failure(500, "ERR_INTERNAL", "An internal error has occurred."),
+    OVERLOADED,
+];
+
+pub(super) const LIST_MESSAGES: &[Failure] = &[
+    failure(
+        400,
+        "ERR_MESSAGEBOX_REQUIRED",
+        "Please provide the name of a valid MessageBox!",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_MESSAGEBOX",
+        "MessageBox name must be a string!",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_LIMIT",
+        "limit must be a number between 1 and 1000",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_OFFSET",
+        "offset must be a non-negative number",
+    ),
+    failure(400, "ERR_INVALID_CURSOR", "cursor must be a nextCursor"),
+    failure(400, "ERR_INVALID_ORDER", "order must be asc or desc"),
+    failure(
+        500,
+        "ERR_INTERNAL_ERROR",
+        "An internal error has occurred while listing messages.",
+    ),
+    OVERLOADED,
+];
+
+pub(super) const ACKNOWLEDGE_MESSAGE: &[Failure] = &[
+    failure(
+        400,
+        "ERR_MESSAGE_ID_REQUIRED",
+        "Please provide the ID of the message(s) to acknowledge!",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_MESSAGE_ID",
+        "Message IDs must be formatted as an array of strings!",
+    ),
+    failure(400, "ERR_INVALID_ACKNOWLEDGMENT", "Message not found!"),
+    failure(
+        500,
+        "ERR_INTERNAL_ERROR",
+        "An internal error has occurred while acknowledging the message",
+    ),
+    OVERLOADED,
+];
+
+pub(super) const REGISTER_DEVICE: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_FCM_TOKEN",
+        "fcmToken is required and must be a non-empty string.",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_PLATFORM",
+        "platform must be one of: ios, android, web",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_DEVICE_ID",
+        "deviceId must be a string of at most 255 characters.",
+    ),
+    failure(500, "ERR_DATABASE_ERROR", "Failed to register device."),
+    OVERLOADED,
+];
+
+pub(super) const DEVICES: &[Failure] = &[
+    failure(500, "ERR_DATABASE_ERROR", "Failed to retrieve devices."),
+    OVERLOADED,
+];
+
+const PUBLIC_KEY: Failure = failure(
+    400,
+    "ERR_INVALID_PUBLIC_KEY",
+    "Invalid sender public key format.",
+);
+
+const INTERNAL: Failure = failure(500, "ERR_INTERNAL", "An internal error has occurred.");
+
+pub(super) const SET_PERMISSION: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_REQUEST",
+        "messageBox (string) and recipientFee (number) are required. sender (string) is optional for box-wide settings.",
+    ),
+    PUBLIC_KEY,
+    failure(
+        400,
+        "ERR_INVALID_FEE_VALUE",
+        "recipientFee must be an integer (-1, 0, or positive number).",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_MESSAGE_BOX",
+        "messageBox must be a non-empty string.",
+    ),
+    INTERNAL,
+    OVERLOADED,
+];
+
+pub(super) const GET_PERMISSION: &[Failure] = &[
+    failure(
+        400,
+        "ERR_MISSING_PARAMETERS",
+        "messageBox parameter is required.",
+    ),
+    PUBLIC_KEY,
+    INTERNAL,
+    OVERLOADED,
+];
+
+pub(super) const LIST_PERMISSIONS: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_LIMIT",
+        "Limit must be a number between 1 and 1000",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_OFFSET",
+        "Offset must be a non-negative number",
+    ),
+    failure(
+        500,
+        "ERR_LIST_PERMISSIONS_FAILED",
+        "Failed to list permissions.",
+    ),
+    OVERLOADED,
+];
+
+pub(super) const QUOTE: &[Failure] = &[
+    failure(
+        400,
+        "ERR_MISSING_PARAMETERS",
+        "recipient and messageBox parameters are required.",
+    ),
+    MAX_RECIPIENTS,
+    failure(
+        400,
+        "ERR_INVALID_PUBLIC_KEY",
+        "Invalid recipient public key at index(es): 0, 2.",
+    ),
+    INTERNAL,
+    OVERLOADED,
+];
+
+pub(super) const HANDSHAKE: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_AUTH_MESSAGE",
+        "Missing required fields in initialRequest message.",
+    ),
+    failure(
+        413,
+        "ERR_BODY_TOO_LARGE",
+        "The request is larger than 65536 bytes.",
+    ),
+    failure(
+        408,
+        "ERR_REQUEST_TIMEOUT",
+        "The request body took too long.",
+    ),
+];
+
+pub(super) const MIGRATE: &[Failure] = &[
+    failure(
+        401,
+        "ERR_INVALID_MIGRATE_KEY",
+        "The migrate key is missing or wrong.",
+    ),
+    failure(
+        500,
+        "ERR_MIGRATION_FAILED",
+        "The migration failed; see the log.",
+    ),
+];

@@ -1,0 +1,197 @@
+//! The OpenAPI document, put together from the routes' own types and the list of their failures.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::OpenApi as _;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder};
+use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Content, ContentBuilder, HttpMethod, OneOfBuilder, OpenApi, Ref, RefOr, Required, Response,
+    ResponseBuilder, Schema, Server,
+};
+
+use super::super::error::{Details, ErrorBody};
+use super::super::migrate::Migrated;
+use super::super::routes::bodies;
+use super::failures::{self, Failure};
+use super::operations::{Access, OPERATIONS, Operation};
+use super::requests;
+
+const JSON: &str = "application/json";
+const SIGNED: &str = "brc104";
+const MIGRATE_KEY: &str = "migrateKey";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "MessageBox",
+        description = "Store-and-forward boxes addressed by identity key. Every request and every reply is signed (BRC-103, BRC-104). The sockets are described in [asyncapi.yaml](asyncapi.yaml).",
+    ),
+    components(schemas(
+        ErrorBody<'static>,
+        Details,
+        Migrated,
+        bodies::Success,
+        bodies::Sent,
+        bodies::SentTo,
+        bodies::Listed,
+        bodies::Item,
+        bodies::Registered,
+        bodies::DeviceList,
+        bodies::DeviceItem,
+        bodies::PermissionSet,
+        bodies::PermissionFound,
+        bodies::PermissionList,
+        bodies::PermissionItem,
+        bodies::SingleQuote,
+        bodies::QuoteAmounts,
+        bodies::ManyQuotes,
+        bodies::RecipientQuote,
+        bodies::QuoteTotals,
+        requests::SendMessageRequest,
+        requests::MessageDraft,
+        requests::OneOrMany,
+        requests::PaymentBody,
+        requests::PaymentOutputBody,
+        requests::Remittance,
+        requests::ListMessagesRequest,
+        requests::AcknowledgeMessageRequest,
+        requests::RegisterDeviceRequest,
+        requests::SetPermissionRequest,
+        requests::AuthMessageBody,
+    ))
+)]
+struct Base;
+
+/// Describes the server whose routes have this prefix.
+pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
+    let mut document = Base::openapi();
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document.servers = address.map(|address| vec![Server::new(address)]);
+    if let Some(components) = &mut document.components {
+        let signed = ApiKeyValue::with_description(
+            "x-bsv-auth-signature",
+            "BRC-104: six x-bsv-auth-* headers, as AuthFetch of @bsv/sdk makes them",
+        );
+        components.add_security_scheme(SIGNED, SecurityScheme::ApiKey(ApiKey::Header(signed)));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme(MIGRATE_KEY, SecurityScheme::Http(bearer));
+    }
+    for operation in OPERATIONS {
+        let path = match operation.access {
+            Access::Open => operation.path.to_owned(),
+            Access::Signed | Access::MigrateKey => format!("{routing_prefix}{}", operation.path),
+        };
+        let methods = vec![operation.method.clone()];
+        document
+            .paths
+            .add_path_operation(path, methods, described(operation));
+    }
+    document
+}
+
+fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
+    let name = operation.path.rsplit('/').next().unwrap_or_default();
+    let method = match operation.method {
+        HttpMethod::Get => "get",
+        _ => "post",
+    };
+    let mut builder = OperationBuilder::new()
+        .operation_id(Some(format!("{method}-{name}")))
+        .summary(Some(operation.says));
+    for parameter in operation.parameters {
+        let required = match parameter.required {
+            true => Required::True,
+            false => Required::False,
+        };
+        builder = builder.parameter(
+            ParameterBuilder::new()
+                .name(parameter.name)
+                .parameter_in(ParameterIn::Query)
+                .required(required)
+                .description(Some(parameter.says))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+        );
+    }
+    if let Some(body) = operation.body {
+        builder = builder.request_body(Some(
+            RequestBodyBuilder::new()
+                .required(Some(Required::True))
+                .content(JSON, Content::new(Some(reference(body))))
+                .build(),
+        ));
+    }
+    builder = match operation.access {
+        Access::Signed => builder.security(SecurityRequirement::new(SIGNED, [""; 0])),
+        Access::MigrateKey => builder.security(SecurityRequirement::new(MIGRATE_KEY, [""; 0])),
+        Access::Open => builder,
+    };
+    builder = builder.response("200", success(operation.replies));
+    for (status, failures) in by_status(operation) {
+        builder = builder.response(status.to_string(), refusal(&failures));
+    }
+    builder.build()
+}
+
+fn reference(schema: &str) -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(schema))
+}
+
+fn success(replies: &[&str]) -> Response {
+    let schema = match replies {
+        [single] => reference(single),
+        several => {
+            let one_of = several.iter().fold(OneOfBuilder::new(), |one_of, name| {
+                one_of.item(reference(name))
+            });
+            RefOr::T(Schema::OneOf(one_of.build()))
+        }
+    };
+    ResponseBuilder::new()
+        .description("Done.")
+        .content(JSON, Content::new(Some(schema)))
+        .build()
+}
+
+/// All failures of a route: its own, and those that it shares with others.
+fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
+    let shared: &[&[Failure]] = match (operation.access, operation.body) {
+        (Access::Signed, Some(_)) => &[failures::AUTHENTICATION, failures::BODY, failures::PRICE],
+        (Access::Signed, None) => &[failures::AUTHENTICATION, failures::PRICE],
+        (Access::MigrateKey | Access::Open, _) => &[],
+    };
+    let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
+    let all = operation
+        .failures
+        .iter()
+        .chain(shared.iter().copied().flatten());
+    for failure in all {
+        by_status.entry(failure.status).or_default().push(*failure);
+    }
+    by_status
+}
+
+/// One response for all failures of a status; each code is an example.
+fn refusal(failures: &[Failure]) -> Response {
+    let codes: Vec<&str> = failures.iter().map(|failure| failure.code).collect();
+    let examples = failures.iter().map(|failure| {
+        let body = json!({
+            "status": "error", "code": failure.code, "description": failure.says,
+        });
+        let example = ExampleBuilder::new().value(Some(body)).build();
+        (failure.code.to_owned(), RefOr::T(example))
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(reference("ErrorBody")))
+        .examples_from_iter(examples)
+        .build();
+    ResponseBuilder::new()
+        .description(codes.join(", "))
+        .content(JSON, content)
+        .build()
+}

@@ -1,0 +1,193 @@
+//! The routes, as they are described.
+
+use utoipa::openapi::HttpMethod;
+
+use super::failures::{self, Failure};
+
+/// A parameter of a query.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) says: &'static str,
+}
+
+const fn parameter(name: &'static str, required: bool, says: &'static str) -> Parameter {
+    Parameter {
+        name,
+        required,
+        says,
+    }
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever signs its requests (BRC-104).
+    Signed,
+    /// Whoever has the operator's key.
+    MigrateKey,
+    /// Anybody.
+    Open,
+}
+
+/// A route.
+pub(super) struct Operation {
+    pub(super) method: HttpMethod,
+    pub(super) path: &'static str,
+    pub(super) says: &'static str,
+    pub(super) access: Access,
+    /// Name of a schema.
+    pub(super) body: Option<&'static str>,
+    pub(super) parameters: &'static [Parameter],
+    /// Names of schemas.
+    pub(super) replies: &'static [&'static str],
+    pub(super) failures: &'static [Failure],
+}
+
+const SENDER: Parameter = parameter("sender", false, "Identity key; without it: everybody");
+const BOX: Parameter = parameter("messageBox", true, "The box; `message_box` is taken too");
+
+const fn post(
+    path: &'static str,
+    says: &'static str,
+    body: &'static str,
+    replies: &'static [&'static str],
+    failures: &'static [Failure],
+) -> Operation {
+    Operation {
+        method: HttpMethod::Post,
+        path,
+        says,
+        access: Access::Signed,
+        body: Some(body),
+        parameters: &[],
+        replies,
+        failures,
+    }
+}
+
+const fn get(
+    path: &'static str,
+    says: &'static str,
+    parameters: &'static [Parameter],
+    replies: &'static [&'static str],
+    failures: &'static [Failure],
+) -> Operation {
+    Operation {
+        method: HttpMethod::Get,
+        path,
+        says,
+        access: Access::Signed,
+        body: None,
+        parameters,
+        replies,
+        failures,
+    }
+}
+
+/// All of them.
+pub(super) const OPERATIONS: &[Operation] = &[
+    post(
+        "/sendMessage",
+        "Stores a message for one recipient or many, all or none, and delivers it live",
+        "SendMessageRequest",
+        &["Sent"],
+        failures::SEND_MESSAGE,
+    ),
+    post(
+        "/listMessages",
+        "Lists what waits in a box of the caller",
+        "ListMessagesRequest",
+        &["Listed"],
+        failures::LIST_MESSAGES,
+    ),
+    post(
+        "/acknowledgeMessage",
+        "Deletes messages of the caller",
+        "AcknowledgeMessageRequest",
+        &["Success"],
+        failures::ACKNOWLEDGE_MESSAGE,
+    ),
+    post(
+        "/registerDevice",
+        "Registers a device of the caller for push notifications; a known token goes over to the caller",
+        "RegisterDeviceRequest",
+        &["Registered"],
+        failures::REGISTER_DEVICE,
+    ),
+    get(
+        "/devices",
+        "Lists the caller's devices",
+        &[],
+        &["DeviceList"],
+        failures::DEVICES,
+    ),
+    post(
+        "/permissions/set",
+        "Sets what the caller asks of those who write to it",
+        "SetPermissionRequest",
+        &["PermissionSet"],
+        failures::SET_PERMISSION,
+    ),
+    get(
+        "/permissions/get",
+        "Says what the caller has set for a box",
+        &[BOX, SENDER],
+        &["PermissionFound"],
+        failures::GET_PERMISSION,
+    ),
+    get(
+        "/permissions/list",
+        "Lists what the caller has set",
+        &[
+            parameter(
+                "messageBox",
+                false,
+                "Of this box only; `message_box` is taken too",
+            ),
+            parameter("limit", false, "1 to 1000; 100 without it"),
+            parameter("offset", false, "Leaves the first so many away"),
+            parameter(
+                "createdAtOrder",
+                false,
+                "`asc` or `desc`, which is the default",
+            ),
+        ],
+        &["PermissionList"],
+        failures::LIST_PERMISSIONS,
+    ),
+    get(
+        "/permissions/quote",
+        "Says what a message of the caller would cost; nothing is written",
+        &[
+            parameter(
+                "recipient",
+                true,
+                "Identity key; may be given several times",
+            ),
+            BOX,
+        ],
+        &["SingleQuote", "ManyQuotes"],
+        failures::QUOTE,
+    ),
+    Operation {
+        method: HttpMethod::Post,
+        path: "/.well-known/auth",
+        says: "Begins a session (BRC-104); always at the origin's root",
+        access: Access::Open,
+        body: Some("AuthMessageBody"),
+        parameters: &[],
+        replies: &["AuthMessageBody"],
+        failures: failures::HANDSHAKE,
+    },
+    Operation {
+        method: HttpMethod::Post,
+        path: "/admin/migrate",
+        says: "Brings the tables up to date; exists where the operator has set MIGRATE_KEY",
+        access: Access::MigrateKey,
+        body: None,
+        parameters: &[],
+        replies: &["Migrated"],
+        failures: failures::MIGRATE,
+    },
+];

@@ -1,0 +1,400 @@
+//! `/permissions/set`, `/permissions/get` and `/permissions/list`: what the caller asks of those who write to it.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::db::{Permission, PermissionPage};
+use crate::ids::IdentityKey;
+
+use super::super::error::{ApiError, store_error};
+use super::super::reply::Reply;
+use super::super::state::HttpState;
+use super::parse;
+use super::query::{Query, is_box, sender_key};
+
+/// A permission was set.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct PermissionSet {
+    /// Always `success`.
+    status: &'static str,
+    /// What holds from now on, in words.
+    description: String,
+}
+
+/// A permission, or that there is none.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct PermissionFound {
+    /// Always `success`.
+    status: &'static str,
+    /// What was found, in words.
+    description: String,
+    /// Null where there is none.
+    permission: Option<PermissionItem>,
+}
+
+/// The caller's permissions.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct PermissionList {
+    /// Always `success`.
+    status: &'static str,
+    /// By box and sender.
+    permissions: Vec<PermissionItem>,
+    /// How many there are in all.
+    total_count: i64,
+}
+
+/// A permission, in both spellings: servers and clients in use differ.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct PermissionItem {
+    /// Whom it is about; null: everybody.
+    sender: Option<String>,
+    /// Which box.
+    message_box: String,
+    /// Which box.
+    #[serde(rename = "message_box")]
+    message_box_snake: String,
+    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    recipient_fee: i64,
+    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    #[serde(rename = "recipient_fee")]
+    recipient_fee_snake: i64,
+    /// `blocked`, `always_allow` or `payment_required`.
+    status: &'static str,
+    /// ISO 8601.
+    created_at: String,
+    /// ISO 8601.
+    #[serde(rename = "created_at")]
+    created_at_snake: String,
+    /// ISO 8601.
+    updated_at: String,
+    /// ISO 8601.
+    #[serde(rename = "updated_at")]
+    updated_at_snake: String,
+}
+
+impl From<Permission> for PermissionItem {
+    fn from(permission: Permission) -> Self {
+        Self {
+            sender: permission.sender,
+            message_box: permission.message_box.clone(),
+            message_box_snake: permission.message_box,
+            recipient_fee: permission.recipient_fee,
+            recipient_fee_snake: permission.recipient_fee,
+            status: status_of(permission.recipient_fee),
+            created_at: permission.created_at.clone(),
+            created_at_snake: permission.created_at,
+            updated_at: permission.updated_at.clone(),
+            updated_at_snake: permission.updated_at,
+        }
+    }
+}
+
+/// What a fee means, in a word.
+pub(super) const fn status_of(fee: i64) -> &'static str {
+    match fee {
+        ..0 => "blocked",
+        0 => "always_allow",
+        1.. => "payment_required",
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Setting {
+    sender: Option<IdentityKey>,
+    message_box: String,
+    fee: i64,
+}
+
+/// `POST /permissions/set`.
+pub(super) async fn set(
+    caller: IdentityKey,
+    body: &[u8],
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let setting = validate(body)?;
+    let description = describe(&setting);
+    let Setting {
+        sender,
+        message_box,
+        fee,
+    } = setting;
+    state
+        .db
+        .set_permission(caller, sender, message_box, fee)
+        .await
+        .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
+    Ok(Reply::ok(&PermissionSet {
+        status: "success",
+        description,
+    }))
+}
+
+/// Checks in the documented order; the first that fails is reported.
+fn validate(body: &[u8]) -> Result<Setting, ApiError> {
+    let whole: Value = parse(body)?;
+    let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
+    let (Some(message_box), Some(Value::Number(fee))) =
+        (field("messageBox"), field("recipientFee"))
+    else {
+        return Err(ApiError::bad_request(
+            "ERR_INVALID_REQUEST",
+            "messageBox (string) and recipientFee (number) are required. sender (string) is optional for box-wide settings.",
+        ));
+    };
+    let sender = match field("sender") {
+        None => None,
+        // Whatever is no text is no key.
+        Some(key) => Some(sender_key(key.as_str().unwrap_or_default())?),
+    };
+    // Tables in use have four bytes for it.
+    let fee = whole_number(fee).filter(|fee| (-1..=i64::from(i32::MAX)).contains(fee));
+    let fee = fee.ok_or_else(|| {
+        ApiError::bad_request(
+            "ERR_INVALID_FEE_VALUE",
+            "recipientFee must be an integer (-1, 0, or positive number).",
+        )
+    })?;
+    match message_box.as_str() {
+        Some(name) if is_box(name) => Ok(Setting {
+            sender,
+            message_box: name.trim().to_owned(),
+            fee,
+        }),
+        _ => Err(ApiError::bad_request(
+            "ERR_INVALID_MESSAGE_BOX",
+            "messageBox must be a non-empty string.",
+        )),
+    }
+}
+
+/// `7`, and `7.0`, which is the same to those who write JSON.
+fn whole_number(number: &serde_json::Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
+        // Within these bounds every whole float has its integer.
+        #[expect(clippy::cast_possible_truncation, reason = "checked")]
+        (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
+    })
+}
+
+fn describe(setting: &Setting) -> String {
+    let Setting {
+        sender,
+        message_box,
+        fee,
+    } = setting;
+    match (sender, fee) {
+        (None, ..0) => {
+            format!("Box-wide default for all senders to {message_box} is now blocked.")
+        }
+        (None, 0) => {
+            format!("Box-wide default for all senders to {message_box} is now always allowed.")
+        }
+        (None, 1..) => {
+            format!(
+                "Box-wide default for all senders to {message_box} now requires {fee} satoshis."
+            )
+        }
+        (Some(sender), ..0) => format!("Messages from {sender} to {message_box} are now blocked."),
+        (Some(sender), 0) => {
+            format!("Messages from {sender} to {message_box} are now always allowed.")
+        }
+        (Some(sender), 1..) => {
+            format!("Messages from {sender} to {message_box} now require {fee} satoshis.")
+        }
+    }
+}
+
+/// `GET /permissions/get`.
+pub(super) async fn get(
+    caller: IdentityKey,
+    query: &str,
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let query = Query::parse(query);
+    let message_box = query.message_box().ok_or_else(|| {
+        ApiError::bad_request(
+            "ERR_MISSING_PARAMETERS",
+            "messageBox parameter is required.",
+        )
+    })?;
+    let sender = query.sender()?;
+    let found = state
+        .db
+        .permission(caller, sender, message_box.to_owned())
+        .await
+        .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
+    let description = match (&found, sender) {
+        (Some(_), Some(sender)) => {
+            format!("Permission setting found for sender {sender} to {message_box}.")
+        }
+        (Some(_), None) => format!("Box-wide permission setting found for {message_box}."),
+        (None, Some(sender)) => {
+            format!("No permission setting found for sender {sender} to {message_box}.")
+        }
+        (None, None) => format!("No box-wide permission setting found for {message_box}."),
+    };
+    Ok(Reply::ok(&PermissionFound {
+        status: "success",
+        description,
+        permission: found.map(PermissionItem::from),
+    }))
+}
+
+/// `GET /permissions/list`.
+pub(super) async fn list(
+    caller: IdentityKey,
+    query: &str,
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let page = page(&Query::parse(query))?;
+    let (permissions, total_count) = state.db.permissions(caller, page).await.map_err(|error| {
+        let description = "Failed to list permissions.";
+        store_error(&error, "ERR_LIST_PERMISSIONS_FAILED", description)
+    })?;
+    Ok(Reply::ok(&PermissionList {
+        status: "success",
+        permissions: permissions.into_iter().map(PermissionItem::from).collect(),
+        total_count,
+    }))
+}
+
+fn page(query: &Query) -> Result<PermissionPage, ApiError> {
+    let number = |name: &str| query.first(&[name]).map(leading_number);
+    let limit = match number("limit") {
+        None => 100,
+        Some(Some(limit @ 1..=1_000)) => limit,
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                "ERR_INVALID_LIMIT",
+                "Limit must be a number between 1 and 1000",
+            ));
+        }
+    };
+    let offset = match number("offset") {
+        None => 0,
+        Some(Some(offset @ 0..)) => offset,
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                "ERR_INVALID_OFFSET",
+                "Offset must be a non-negative number",
+            ));
+        }
+    };
+    Ok(PermissionPage {
+        message_box: query.message_box().map(str::to_owned),
+        limit,
+        offset,
+        newest_first: query.first(&["createdAtOrder"]) != Some("asc"),
+    })
+}
+
+/// Reads a number as the servers in use do: what follows its digits is not looked at.
+fn leading_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let end = text.len() - digits.len() + count;
+    text.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
+
+    #[test]
+    fn a_setting_is_checked_in_the_documented_order() {
+        let cases = [
+            (json!([]), "ERR_INVALID_REQUEST"),
+            (json!({}), "ERR_INVALID_REQUEST"),
+            (json!({"messageBox": "b"}), "ERR_INVALID_REQUEST"),
+            (json!({"recipientFee": 1}), "ERR_INVALID_REQUEST"),
+            (
+                json!({"messageBox": "b", "recipientFee": "1", "sender": 7}),
+                "ERR_INVALID_REQUEST",
+            ),
+            (
+                json!({"messageBox": 7, "recipientFee": 1.5, "sender": "x"}),
+                "ERR_INVALID_PUBLIC_KEY",
+            ),
+            (
+                json!({"messageBox": 7, "recipientFee": 1.5, "sender": 7}),
+                "ERR_INVALID_PUBLIC_KEY",
+            ),
+            (
+                json!({"messageBox": 7, "recipientFee": 1.5}),
+                "ERR_INVALID_FEE_VALUE",
+            ),
+            (
+                json!({"messageBox": "b", "recipientFee": -2}),
+                "ERR_INVALID_FEE_VALUE",
+            ),
+            (
+                json!({"messageBox": "b", "recipientFee": 1e300}),
+                "ERR_INVALID_FEE_VALUE",
+            ),
+            (
+                json!({"messageBox": "b", "recipientFee": 3_000_000_000_u64}),
+                "ERR_INVALID_FEE_VALUE",
+            ),
+            (
+                json!({"messageBox": 7, "recipientFee": 1}),
+                "ERR_INVALID_MESSAGE_BOX",
+            ),
+            (
+                json!({"messageBox": " ", "recipientFee": 1}),
+                "ERR_INVALID_MESSAGE_BOX",
+            ),
+            (
+                json!({"messageBox": "x".repeat(256), "recipientFee": 1}),
+                "ERR_INVALID_MESSAGE_BOX",
+            ),
+        ];
+        for (body, code) in cases {
+            let error = validate(body.to_string().as_bytes()).unwrap_err();
+            assert_eq!((error.code, error.status.as_u16()), (code, 400), "{body}");
+        }
+        let body = json!({"messageBox": " b ", "recipientFee": 7.0, "sender": KEY.to_uppercase()});
+        let setting = validate(body.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            describe(&setting),
+            format!("Messages from {KEY} to b now require 7 satoshis.")
+        );
+    }
+
+    #[test]
+    fn pages_are_read_as_the_servers_in_use_read_them() {
+        let read = |text: &str| {
+            page(&Query::parse(text)).map(|page| (page.limit, page.offset, page.newest_first))
+        };
+        let cases = [
+            ("", (100, 0, true)),
+            ("limit=&offset=", (100, 0, true)),
+            ("limit=10abc&offset=3&createdAtOrder=asc", (10, 3, false)),
+            ("limit=1000&createdAtOrder=up", (1000, 0, true)),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(read(query), Ok(expected), "{query}");
+        }
+        for query in ["limit=0", "limit=1001", "limit=abc", "limit=-1"] {
+            assert_eq!(
+                read(query).unwrap_err().code,
+                "ERR_INVALID_LIMIT",
+                "{query}"
+            );
+        }
+        for query in ["offset=-1", "offset=x", "offset=99999999999999999999"] {
+            assert_eq!(
+                read(query).unwrap_err().code,
+                "ERR_INVALID_OFFSET",
+                "{query}"
+            );
+        }
+    }
+}

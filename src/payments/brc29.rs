@@ -1,0 +1,124 @@
+//! Whether an output pays a party: the key that BRC-29 derives for it, under a P2PKH script.
+
+use bsv::primitives::hash::hash160;
+
+use crate::auth::{Counterparty, Identity, KeyError, KeyId, Protocol};
+use crate::ids::IdentityKey;
+
+/// The protocol name of BRC-29.
+const PROTOCOL: &str = "3241645161d8";
+/// Longest key id, which is both parts and a space (BRC-43).
+const MAX_KEY_ID: usize = 800;
+
+/// What a payment key is derived from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derivation {
+    /// The first part of the key id.
+    pub prefix: String,
+    /// The second part.
+    pub suffix: String,
+    /// With whom the payee shares the key.
+    pub sender: IdentityKey,
+}
+
+/// Derives payment keys on behalf of the server.
+#[derive(Debug)]
+pub struct PaymentKeys<'a> {
+    server: &'a Identity,
+    anyone: Identity,
+}
+
+impl<'a> PaymentKeys<'a> {
+    /// For this server.
+    ///
+    /// # Errors
+    /// [`KeyError`] never in practice.
+    pub fn new(server: &'a Identity) -> Result<Self, KeyError> {
+        let mut one = [0; 32];
+        one[31] = 1;
+        Ok(Self {
+            server,
+            anyone: Identity::from_bytes(one)?,
+        })
+    }
+
+    /// The script that pays `payee` under this derivation. `None` when the server cannot know it: the key that two
+    /// others share is theirs alone, but the key that a recipient shares with anyone is known to all.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn script(
+        &self,
+        payee: &IdentityKey,
+        derivation: &Derivation,
+    ) -> Result<Option<Vec<u8>>, KeyError> {
+        let Derivation {
+            prefix,
+            suffix,
+            sender,
+        } = derivation;
+        if prefix.is_empty() || suffix.is_empty() || prefix.len() + suffix.len() >= MAX_KEY_ID {
+            return Err(KeyError::Derivation);
+        }
+        let protocol = Protocol::new(2, PROTOCOL)?;
+        let key_id = KeyId::Pair(prefix, suffix);
+        let key = if *payee == self.server.identity_key() {
+            let pair = self.server.pair(Counterparty::Other(*sender))?;
+            pair.own_key(&protocol, key_id)?
+        } else if *sender == self.anyone.identity_key() {
+            let pair = self.anyone.pair(Counterparty::Other(*payee))?;
+            pair.counterparty_key(&protocol, key_id)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(p2pkh(&key.serialize())))
+    }
+}
+
+/// `OP_DUP OP_HASH160 <hash> OP_EQUALVERIFY OP_CHECKSIG`.
+fn p2pkh(public_key: &[u8]) -> Vec<u8> {
+    let hash = hash160(public_key);
+    let mut script = Vec::with_capacity(25);
+    script.extend([0x76, 0xa9, 0x14]);
+    script.extend(hash);
+    script.extend([0x88, 0xac]);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_golden_vector_derives() {
+        let key = |byte| {
+            let mut bytes = [0; 32];
+            bytes[31] = byte;
+            Identity::from_bytes(bytes).unwrap()
+        };
+        // The payer 0b derives the key of the server 05 with key id "p s".
+        let (server, payer) = (key(0x05), key(0x0b));
+        let derivation = Derivation {
+            prefix: "p".into(),
+            suffix: "s".into(),
+            sender: payer.identity_key(),
+        };
+        let expected =
+            hex::decode("03f2979be1eda47b43c7644c27d0f62b33558681a3f39eef26dd7b473e4ef1b603");
+        let keys = PaymentKeys::new(&server).unwrap();
+        let script = keys.script(&server.identity_key(), &derivation).unwrap();
+        assert_eq!(script, Some(p2pkh(&expected.unwrap())));
+        // What two others share is not for the server to know.
+        let recipient = key(0x07).identity_key();
+        assert_eq!(keys.script(&recipient, &derivation), Ok(None));
+        let for_anyone = Derivation {
+            sender: key(1).identity_key(),
+            ..derivation
+        };
+        let script = keys.script(&recipient, &for_anyone).unwrap().unwrap();
+        let own = key(0x07).pair(Counterparty::Anyone).unwrap();
+        let protocol = Protocol::new(2, PROTOCOL).unwrap();
+        let public = own.own_key(&protocol, KeyId::Pair("p", "s")).unwrap();
+        assert_eq!(script, p2pkh(&public.serialize()));
+    }
+}

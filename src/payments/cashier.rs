@@ -1,0 +1,172 @@
+//! Who takes what is paid to the server: a wallet, or nobody, and then it is kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bsv::primitives::public_key::PublicKey;
+use bsv::wallet::interfaces::{
+    InternalizeActionArgs, InternalizeOutput, Payment as Remittance, WalletInterface as _,
+};
+use bsv::wallet::substrates::HttpWalletJson;
+use bsv::wallet::types::BooleanDefaultTrue;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+
+use crate::db::PaymentState;
+
+use super::brc29::Derivation;
+
+/// What a wallet is told a payment is for, where its sender does not say.
+const DESCRIPTION: &str = "MessageBox delivery payment (batch)";
+
+/// A verified output that pays the server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerPayment {
+    /// `AtomicBEEF`.
+    pub transaction: Vec<u8>,
+    /// Which output.
+    pub output_index: u32,
+    /// What it is worth.
+    pub satoshis: u64,
+    /// How its key is derived.
+    pub derivation: Derivation,
+    /// What it is for, in the sender's words.
+    pub description: Option<String>,
+}
+
+/// Without the transaction: payments stay out of the log.
+impl fmt::Debug for ServerPayment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerPayment")
+            .field("satoshis", &self.satoshis)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a payment was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CashierError {
+    /// The wallet does not want it.
+    #[error("Payment was not accepted by the server.")]
+    Refused,
+    /// The wallet could not be asked, or did not answer.
+    #[error("Failed to internalize payment: {0}")]
+    Failed(String),
+}
+
+/// Takes verified payments to the server.
+pub trait Cashier: Send + Sync + fmt::Debug {
+    /// Takes one; says what became of it.
+    fn take<'a>(
+        &'a self,
+        payment: &'a ServerPayment,
+    ) -> BoxFuture<'a, Result<PaymentState, CashierError>>;
+
+    /// Whether somebody else is asked, so that the outputs must be claimed before.
+    fn asks(&self) -> bool;
+}
+
+/// Takes payments by leaving them where they are: the database keeps them, with all that is needed to spend them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keeper;
+
+impl Cashier for Keeper {
+    fn take<'a>(
+        &'a self,
+        _payment: &'a ServerPayment,
+    ) -> BoxFuture<'a, Result<PaymentState, CashierError>> {
+        futures_util::future::ready(Ok(PaymentState::Kept)).boxed()
+    }
+
+    fn asks(&self) -> bool {
+        false
+    }
+}
+
+/// Gives payments to a BRC-100 wallet over HTTP, which spends from then on.
+pub struct WalletClient {
+    wallet: HttpWalletJson,
+    timeout: Duration,
+}
+
+impl fmt::Debug for WalletClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WalletClient")
+    }
+}
+
+impl WalletClient {
+    /// Asks the wallet at this URL, and waits so long for its answer.
+    #[must_use]
+    pub fn new(url: &str, timeout: Duration) -> Self {
+        Self {
+            wallet: HttpWalletJson::new("messagebox-server", url.trim_end_matches('/')),
+            timeout,
+        }
+    }
+}
+
+impl Cashier for WalletClient {
+    fn take<'a>(
+        &'a self,
+        payment: &'a ServerPayment,
+    ) -> BoxFuture<'a, Result<PaymentState, CashierError>> {
+        async move {
+            let arguments = arguments(payment).ok_or(CashierError::Refused)?;
+            let asked = self.wallet.internalize_action(arguments, None);
+            match tokio::time::timeout(self.timeout, asked).await {
+                Ok(Ok(result)) if result.accepted => Ok(PaymentState::Internalized),
+                Ok(Ok(_)) => Err(CashierError::Refused),
+                Ok(Err(error)) => {
+                    let said: String = error.to_string().chars().take(200).collect();
+                    log::error!("the wallet did not take a payment: {said}");
+                    Err(CashierError::Failed(
+                        "the wallet answered with an error".into(),
+                    ))
+                }
+                Err(_) => Err(CashierError::Failed("the wallet did not answer".into())),
+            }
+        }
+        .boxed()
+    }
+
+    fn asks(&self) -> bool {
+        true
+    }
+}
+
+/// `None` for a derivation that the wallet's interface cannot carry: it takes base64, byte for byte.
+fn arguments(payment: &ServerPayment) -> Option<InternalizeActionArgs> {
+    let bytes = |text: &str| {
+        let bytes = STANDARD.decode(text).ok()?;
+        (STANDARD.encode(&bytes) == text).then_some(bytes)
+    };
+    let derivation = &payment.derivation;
+    Some(InternalizeActionArgs {
+        tx: payment.transaction.clone(),
+        description: description(payment.description.as_deref()),
+        labels: None,
+        seek_permission: BooleanDefaultTrue(None),
+        outputs: vec![InternalizeOutput::WalletPayment {
+            output_index: payment.output_index,
+            payment: Remittance {
+                derivation_prefix: bytes(&derivation.prefix)?,
+                derivation_suffix: bytes(&derivation.suffix)?,
+                sender_identity_key: PublicKey::from_string(&derivation.sender.to_hex()).ok()?,
+            },
+        }],
+    })
+}
+
+/// Wallets take 5 to 50 characters; a published client sends whatever comes to hand.
+fn description(given: Option<&str>) -> String {
+    let given: String = given.unwrap_or_default().chars().take(50).collect();
+    if (5..=50).contains(&given.len()) {
+        given
+    } else {
+        DESCRIPTION.to_owned()
+    }
+}

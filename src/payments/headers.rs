@@ -1,0 +1,55 @@
+//! Whether proofs lead to blocks that were mined: asked of a block headers service, where the operator names one.
+
+use std::fmt;
+use std::time::Duration;
+
+use bsv::transaction::ChainTracker as _;
+use bsv::transaction::chaintrackers::headers_client::HeadersClient;
+
+use super::error::PaymentError;
+
+/// A block headers service.
+pub struct BlockHeaders {
+    client: HeadersClient,
+    timeout: Duration,
+}
+
+impl fmt::Debug for BlockHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BlockHeaders")
+    }
+}
+
+impl BlockHeaders {
+    /// Asks the service at this URL, and waits so long for each answer.
+    #[must_use]
+    pub fn new(url: &str, timeout: Duration) -> Self {
+        Self {
+            client: HeadersClient::new(url, None),
+            timeout,
+        }
+    }
+
+    /// Checks that each merkle root is the one of the block at its height.
+    ///
+    /// # Errors
+    /// [`PaymentError::Invalid`] when one is not, [`PaymentError::Headers`] when the service cannot tell.
+    pub async fn check(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
+        for (height, root) in roots {
+            let asked = self.client.is_valid_root_for_height(root, *height);
+            match tokio::time::timeout(self.timeout, asked).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => {
+                    let reason = format!("its proof does not lead to the block at height {height}");
+                    return Err(PaymentError::Invalid(reason));
+                }
+                Ok(Err(error)) => {
+                    log::error!("the block headers service: {error}");
+                    return Err(PaymentError::Headers("the service failed".into()));
+                }
+                Err(_) => return Err(PaymentError::Headers("no answer in time".into())),
+            }
+        }
+        Ok(())
+    }
+}

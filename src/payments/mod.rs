@@ -1,0 +1,29 @@
+//! Payments: what a client says it has paid, checked against the transaction that it brings.
+//!
+//! `beef` and below are pure: bytes in, a verdict out. Nothing here is stored; `db` keeps what was taken, once for each
+//! output, and `cashier` is the one interface behind which a wallet takes it, or nobody does and it is kept.
+
+mod allocation;
+mod beef;
+mod beef_layout;
+mod brc29;
+mod cashier;
+mod draft;
+mod error;
+mod headers;
+mod request_payment;
+mod scripts;
+mod settlement;
+
+pub use beef::CheckedTransaction;
+pub use brc29::{Derivation, PaymentKeys};
+pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
+pub use draft::PaymentDraft;
+pub use error::PaymentError;
+pub use headers::BlockHeaders;
+pub use request_payment::{Checked, RequestPayment};
+pub use settlement::{Settlement, Voluntary};
+
+#[cfg(test)]
+#[path = "../../tests/it/support/minting.rs"]
+mod minting;

@@ -1,0 +1,108 @@
+//! `--export-payments`: what the server was paid and keeps, one line of JSON each, ready for a wallet to take.
+
+use std::io::Write;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::config::{Settings, load_identity};
+use crate::db::{DatabaseUrl, DbHandle, KeptPayment};
+
+use super::ServerError;
+use super::layer_settings::db_settings;
+
+/// Payments read at a time.
+const PAGE: i64 = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    id: i64,
+    created_at: &'a str,
+    payer: &'a str,
+    state: &'a str,
+    satoshis: u64,
+    outpoint: String,
+    /// The arguments of `internalizeAction` of a BRC-100 wallet.
+    internalize_action: InternalizeAction<'a>,
+}
+
+#[derive(Serialize)]
+struct InternalizeAction<'a> {
+    tx: Vec<u8>,
+    outputs: [Output<'a>; 1],
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output<'a> {
+    output_index: u32,
+    protocol: &'static str,
+    payment_remittance: Remittance<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Remittance<'a> {
+    derivation_prefix: &'a str,
+    derivation_suffix: &'a str,
+    sender_identity_key: String,
+}
+
+/// Writes the payments behind the one with this id to `out`; says how many there were. Must be called inside an actix
+/// system.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn export_payments(
+    settings: &Settings,
+    after: i64,
+    out: &mut impl Write,
+) -> Result<usize, ServerError> {
+    let url = DatabaseUrl::parse(&settings.database_url())?;
+    let (identity, _) = load_identity(settings)?;
+    let db = DbHandle::open(&db_settings(settings, url), None)?;
+    let mut after = after;
+    let mut count = 0;
+    loop {
+        let page = db.payments(identity.identity_key(), after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(count);
+        };
+        after = last.id;
+        count += page.len();
+        for payment in &page {
+            write(payment, out).map_err(ServerError::Broken)?;
+        }
+    }
+}
+
+fn write(payment: &KeptPayment, out: &mut impl Write) -> std::io::Result<()> {
+    let output = &payment.output;
+    let transaction = output.transaction.as_deref().unwrap_or_default();
+    let line = Line {
+        id: payment.id,
+        created_at: &payment.created_at,
+        payer: &payment.payer,
+        state: &payment.state,
+        satoshis: output.satoshis,
+        outpoint: output.outpoint.to_string(),
+        internalize_action: InternalizeAction {
+            tx: STANDARD.decode(transaction).unwrap_or_default(),
+            outputs: [Output {
+                output_index: output.outpoint.index,
+                protocol: "wallet payment",
+                payment_remittance: Remittance {
+                    derivation_prefix: &output.derivation_prefix,
+                    derivation_suffix: &output.derivation_suffix,
+                    sender_identity_key: output.sender_identity_key.to_hex(),
+                },
+            }],
+            description: "MessageBox payment",
+        },
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")
+}

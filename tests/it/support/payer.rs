@@ -1,0 +1,67 @@
+//! Pays as a client with a wallet does: derives the payee's key (BRC-29), makes an output for it, and names it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bsv::primitives::hash::hash160;
+use messagebox::auth::{Counterparty, Identity, KeyId, Protocol};
+use messagebox::ids::IdentityKey;
+use serde_json::{Value, json};
+
+use super::minting::Mint;
+
+/// A payment in the making.
+#[derive(Default)]
+pub struct Payment {
+    made: Vec<(Vec<u8>, u64)>,
+    named: Vec<Value>,
+}
+
+/// The party whose private key is 1, so that anyone can derive what it derives.
+pub fn anyone() -> Identity {
+    let mut one = [0; 32];
+    one[31] = 1;
+    Identity::from_bytes(one).unwrap()
+}
+
+fn script(payer: &Identity, payee: IdentityKey, prefix: &str, suffix: &str) -> Vec<u8> {
+    let pair = payer.pair(Counterparty::Other(payee)).unwrap();
+    let protocol = Protocol::new(2, "3241645161d8").unwrap();
+    let key = pair
+        .counterparty_key(&protocol, KeyId::Pair(prefix, suffix))
+        .unwrap();
+    let hash = hash160(&key.serialize());
+    [&[0x76, 0xa9, 0x14], &hash[..], &[0x88, 0xac]].concat()
+}
+
+impl Payment {
+    /// Adds an output that `payer` derives for `payee`.
+    pub fn to(mut self, payer: &Identity, payee: IdentityKey, satoshis: u64) -> Self {
+        let index = self.made.len();
+        let prefix = STANDARD.encode(rand::random::<[u8; 16]>());
+        let suffix = STANDARD.encode([u8::try_from(index).unwrap()]);
+        self.made
+            .push((script(payer, payee, &prefix, &suffix), satoshis));
+        self.named.push(json!({
+            "outputIndex": index, "protocol": "wallet payment",
+            "paymentRemittance": {
+                "derivationPrefix": prefix, "derivationSuffix": suffix,
+                "senderIdentityKey": payer.identity_key().to_hex(),
+            },
+        }));
+        self
+    }
+
+    /// What goes beside a message.
+    pub fn json(&self) -> Value {
+        json!({"tx": Mint::new().pay(&self.made), "outputs": self.named, "description": "for a message"})
+    }
+}
+
+/// The `x-bsv-payment` header that pays for a request.
+pub fn header(payer: &Identity, server: IdentityKey, prefix: &str, satoshis: u64) -> String {
+    let suffix = STANDARD.encode(rand::random::<[u8; 8]>());
+    let script = script(payer, server, prefix, &suffix);
+    let transaction = STANDARD.encode(Mint::new().pay(&[(script, satoshis)]));
+    json!({"derivationPrefix": prefix, "derivationSuffix": suffix, "transaction": transaction})
+        .to_string()
+}
