@@ -18,10 +18,10 @@ pub(super) struct SendMessageRequest {
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageDraft {
     /// An identity key, or a list of them.
-    #[schema(value_type = OneOrMany)]
+    #[schema(value_type = Option<OneOrMany>)]
     recipient: Option<Value>,
     /// The same, and looked at first.
-    #[schema(value_type = OneOrMany)]
+    #[schema(value_type = Option<OneOrMany>)]
     recipients: Option<Value>,
     /// The box's name, at most 255 characters.
     #[schema(example = "inbox")]
@@ -33,7 +33,7 @@ pub(super) struct MessageDraft {
     #[schema(value_type = Value)]
     body: Value,
     /// When it is no longer worth delivering: ISO 8601, or milliseconds since 1970.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Option<Value>)]
     expires_at: Option<Value>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct PaymentOutputBody {
     protocol: String,
     payment_remittance: Option<Remittance>,
     /// An object, or its JSON text.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Option<Value>)]
     custom_instructions: Option<Value>,
 }
 
@@ -140,7 +140,7 @@ pub(super) struct AuthMessageBody {
     /// The session nonce of who gets it, in base64.
     your_nonce: Option<String>,
     /// What the sender asks for.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Option<Value>)]
     requested_certificates: Option<Value>,
     /// DER, one number for each byte.
     signature: Option<Vec<u8>>,

@@ -2,6 +2,8 @@
 
 pub mod authsocket;
 pub mod brc104;
+pub mod broken_store;
+pub mod documents;
 pub mod echo;
 pub mod minting;
 pub mod payer;

@@ -27,7 +27,7 @@ pub struct TestServer {
     pub db: DbHandle,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestServer {
@@ -68,8 +68,13 @@ impl TestServer {
             db,
             handle,
             thread: Some(thread),
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Where its data is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn http(&self, path: &str) -> String {

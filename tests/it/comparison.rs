@@ -1,0 +1,885 @@
+//! Every route and every way in which a request to it can fail, one by one: status, code and body, as the document
+//! that the server serves says. What is documented and not seen here fails the test, and so does the opposite.
+
+use std::time::Duration;
+
+use messagebox::auth::Identity;
+use messagebox::config::Settings;
+use messagebox::ids::IdentityKey;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::brc104::{Answer, Brc104, Request};
+use crate::support::broken_store;
+use crate::support::documents::Documents;
+use crate::support::payer::{Payment, anyone, header};
+use crate::support::remote::Remote;
+use crate::support::server::TestServer;
+use crate::support::within;
+
+/// A key that nobody has.
+const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
+
+/// A server, and two who use it.
+struct Stage {
+    server: TestServer,
+    alice: Brc104,
+    bob: Brc104,
+}
+
+impl Stage {
+    async fn set(change: impl FnOnce(&mut Settings)) -> Self {
+        let server = TestServer::with(change);
+        let base = server.http("");
+        Self {
+            alice: Brc104::connect(&base).await,
+            bob: Brc104::connect(&base).await,
+            server,
+        }
+    }
+
+    fn bob(&self) -> IdentityKey {
+        self.bob.identity.identity_key()
+    }
+
+    async fn allow(&self, message_box: &str, fee: i64) {
+        let body = json!({"messageBox": message_box, "recipientFee": fee});
+        let set = self.bob.post("/permissions/set", body.to_string()).await;
+        assert_eq!(set.status, 200);
+    }
+}
+
+fn whole_message(recipient: &str) -> Value {
+    json!({"messageBox": "inbox", "body": "x", "recipient": recipient, "messageId": "1"})
+}
+
+/// A request that is right, for each authenticated route.
+fn right(recipient: &str) -> Vec<(&'static str, String, Value)> {
+    vec![
+        (
+            "POST",
+            "/sendMessage".into(),
+            json!({"message": whole_message(recipient)}),
+        ),
+        (
+            "POST",
+            "/listMessages".into(),
+            json!({"messageBox": "inbox"}),
+        ),
+        (
+            "POST",
+            "/acknowledgeMessage".into(),
+            json!({"messageIds": ["1"]}),
+        ),
+        (
+            "POST",
+            "/registerDevice".into(),
+            json!({"fcmToken": "token of a device", "platform": "ios"}),
+        ),
+        ("GET", "/devices".into(), Value::Null),
+        (
+            "POST",
+            "/permissions/set".into(),
+            json!({"messageBox": "inbox", "recipientFee": 0}),
+        ),
+        (
+            "GET",
+            "/permissions/get?messageBox=inbox".into(),
+            Value::Null,
+        ),
+        ("GET", "/permissions/list".into(), Value::Null),
+        (
+            "GET",
+            format!("/permissions/quote?messageBox=inbox&recipient={recipient}"),
+            Value::Null,
+        ),
+    ]
+}
+
+fn request(client: &Brc104, method: &str, target: &str, body: &Value) -> Request {
+    let body = match body {
+        Value::Null => String::new(),
+        Value::String(raw) => raw.clone(),
+        json => json.to_string(),
+    };
+    client.request(method, target, body)
+}
+
+async fn ask(client: &Brc104, method: &str, target: &str, body: &Value) -> Answer {
+    let answer = client.send(&request(client, method, target, body)).await;
+    assert!(answer.signed, "{method} {target}: {}", answer.json);
+    answer
+}
+
+/// Asks, and expects this failure, in the words that are documented unless others are given.
+struct Failing<'a> {
+    documents: &'a mut Documents,
+    client: &'a Brc104,
+}
+
+impl Failing<'_> {
+    async fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        body: &Value,
+        status: u16,
+        code: &str,
+    ) -> Answer {
+        let answer = ask(self.client, method, target, body).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{method} {target} {body}: {}",
+            answer.json
+        );
+        self.documents.hold(method, target, &answer);
+        answer
+    }
+
+    async fn says(&mut self, method: &str, target: &str, body: &Value, status: u16, code: &str) {
+        let answer = self.ask(method, target, body, status, code).await;
+        let path = target.split('?').next().unwrap();
+        let documented = self.documents.description(method, path, status, code);
+        assert_eq!(
+            answer.json["description"], documented,
+            "{method} {target} {body}"
+        );
+        assert_eq!(answer.json["status"], "error");
+    }
+}
+
+#[actix_web::test]
+async fn every_route_answers_as_its_document_says() {
+    let mut stage = Stage::set(|_| {}).await;
+    let mut documents = Documents::of(&stage.server.http("")).await;
+    successes(&mut documents, &stage).await;
+    wrong_bodies_of_messages(&mut documents, &stage).await;
+    wrong_bodies_of_others(&mut documents, &stage).await;
+    wrong_queries(&mut documents, &stage).await;
+    unauthenticated(&mut documents, &stage).await;
+    wrong_handshakes(&mut documents, &stage).await;
+    stage = Stage::set(|settings| {
+        settings.server.max_body_bytes = 2_000;
+        settings.server.request_timeout = Duration::from_millis(300);
+    })
+    .await;
+    too_large_and_too_slow(&mut documents, &stage).await;
+    fees(&mut documents).await;
+    prices(&mut documents).await;
+    failing_stores(&mut documents).await;
+    migrations(&mut documents).await;
+    let documented = documents.documented();
+    let unseen: Vec<_> = documented.difference(&documents.seen).collect();
+    assert!(unseen.is_empty(), "documented and never seen: {unseen:#?}");
+}
+
+async fn successes(documents: &mut Documents, stage: &Stage) {
+    let recipient = stage.bob().to_hex();
+    for (method, target, body) in right(&recipient) {
+        // What is acknowledged must be the caller's.
+        let client = if target == "/acknowledgeMessage" {
+            &stage.bob
+        } else {
+            &stage.alice
+        };
+        let answer = ask(client, method, &target, &body).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.json);
+        documents.hold(method, &target, &answer);
+    }
+    // Routes with more than one kind of reply.
+    let many = format!("/permissions/quote?messageBox=inbox&recipient={KEY}&recipient={recipient}");
+    let page = json!({"messageBox": "inbox", "limit": 1});
+    let found = "/permissions/get?messageBox=inbox";
+    for (method, target, body) in [
+        ("GET", many.as_str(), Value::Null),
+        ("POST", "/listMessages", page),
+        ("GET", found, Value::Null),
+        ("GET", "/devices", Value::Null),
+    ] {
+        let answer = ask(&stage.alice, method, target, &body).await;
+        assert_eq!(answer.status, 200);
+        documents.hold(method, target, &answer);
+    }
+    for (schema, body) in [
+        ("SendMessageRequest", json!({"message": whole_message(KEY)})),
+        (
+            "SetPermissionRequest",
+            json!({"messageBox": "b", "recipientFee": -1, "sender": KEY}),
+        ),
+    ] {
+        assert!(documents.is_valid(schema, &body), "{schema}");
+    }
+}
+
+async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
+    let with = |field: &str, value: Value| {
+        let mut message = whole_message(KEY);
+        message[field] = value;
+        json!({ "message": message })
+    };
+    let without = |fields: &[&str]| {
+        let mut message = whole_message(KEY);
+        for field in fields {
+            message.as_object_mut().unwrap().remove(*field);
+        }
+        json!({ "message": message })
+    };
+    let long = "x".repeat(256);
+    let keys = vec![KEY; 1_001];
+    let ids: Vec<String> = (0..1_001).map(|id| id.to_string()).collect();
+    let cases = [
+        (json!({}), "ERR_MESSAGE_REQUIRED"),
+        (json!([]), "ERR_MESSAGE_REQUIRED"),
+        (json!({"message": null}), "ERR_MESSAGE_REQUIRED"),
+        (json!({"message": "text"}), "ERR_INVALID_MESSAGEBOX"),
+        (
+            without(&["messageBox", "body", "recipient"]),
+            "ERR_INVALID_MESSAGEBOX",
+        ),
+        (with("messageBox", json!(7)), "ERR_INVALID_MESSAGEBOX"),
+        (with("messageBox", json!("  ")), "ERR_INVALID_MESSAGEBOX"),
+        (with("messageBox", json!(long)), "ERR_INVALID_MESSAGEBOX"),
+        (
+            without(&["body", "recipient", "messageId"]),
+            "ERR_INVALID_MESSAGE_BODY",
+        ),
+        (with("body", json!("")), "ERR_INVALID_MESSAGE_BODY"),
+        (with("body", json!(7)), "ERR_INVALID_MESSAGE_BODY"),
+        (with("body", json!(null)), "ERR_INVALID_MESSAGE_BODY"),
+        (
+            without(&["recipient", "messageId"]),
+            "ERR_RECIPIENT_REQUIRED",
+        ),
+        (with("recipient", json!(null)), "ERR_RECIPIENT_REQUIRED"),
+        (without(&["messageId"]), "ERR_MESSAGEID_REQUIRED"),
+        (with("messageId", json!(null)), "ERR_MESSAGEID_REQUIRED"),
+        (with("messageId", json!(7)), "ERR_INVALID_MESSAGEID"),
+        (with("messageId", json!([""])), "ERR_INVALID_MESSAGEID"),
+        (with("expiresAt", json!("soon")), "ERR_INVALID_EXPIRY"),
+        (with("expiresAt", json!(1)), "ERR_INVALID_EXPIRY"),
+    ];
+    let mut failing = Failing {
+        documents,
+        client: &stage.alice,
+    };
+    for (body, code) in cases {
+        failing.says("POST", "/sendMessage", &body, 400, code).await;
+    }
+    let says = [
+        (
+            with("messageId", json!(long)),
+            "ERR_INVALID_MESSAGEID",
+            "Each messageId must be at most 255 characters.",
+        ),
+        (
+            json!({"message": {"messageBox": "b", "body": "x", "recipients": keys, "messageId": ids}}),
+            "ERR_TOO_MANY_RECIPIENTS",
+            "A message may have at most 1000 recipients.",
+        ),
+        (
+            with("recipient", json!([KEY, KEY])),
+            "ERR_MESSAGEID_COUNT_MISMATCH",
+            "Provided 1 messageId for 2 recipients. Provide one messageId per recipient (same order).",
+        ),
+        (
+            with("messageId", json!(["1", "2"])),
+            "ERR_MESSAGEID_COUNT_MISMATCH",
+            "Recipients (1) and messageId count (2) must match.",
+        ),
+        (
+            with("recipient", json!("not a key")),
+            "ERR_INVALID_RECIPIENT_KEY",
+            "Invalid recipient key: not a key",
+        ),
+        (
+            with("recipient", json!({})),
+            "ERR_INVALID_RECIPIENT_KEY",
+            "Invalid recipient key: {}",
+        ),
+    ];
+    for (body, code, description) in says {
+        let answer = failing.ask("POST", "/sendMessage", &body, 400, code).await;
+        assert_eq!(answer.json["description"], description);
+    }
+    // Another sender has used the id.
+    let recipient = stage.bob().to_hex();
+    let mut message = whole_message(&recipient);
+    message["messageId"] = json!("taken");
+    let body = json!({ "message": message });
+    assert_eq!(
+        ask(&stage.alice, "POST", "/sendMessage", &body)
+            .await
+            .status,
+        200
+    );
+    let mut failing = Failing {
+        client: &stage.bob,
+        ..failing
+    };
+    failing
+        .says("POST", "/sendMessage", &body, 400, "ERR_DUPLICATE_MESSAGE")
+        .await;
+}
+
+async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
+    let long = "x".repeat(501);
+    let cases = [
+        ("/listMessages", json!({}), "ERR_MESSAGEBOX_REQUIRED"),
+        (
+            "/listMessages",
+            json!({"messageBox": ""}),
+            "ERR_MESSAGEBOX_REQUIRED",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": 7}),
+            "ERR_INVALID_MESSAGEBOX",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "limit": 0}),
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "limit": 1001}),
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "offset": -1}),
+            "ERR_INVALID_OFFSET",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "cursor": "x"}),
+            "ERR_INVALID_CURSOR",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "order": "up"}),
+            "ERR_INVALID_ORDER",
+        ),
+        ("/acknowledgeMessage", json!({}), "ERR_MESSAGE_ID_REQUIRED"),
+        (
+            "/acknowledgeMessage",
+            json!({"messageIds": []}),
+            "ERR_MESSAGE_ID_REQUIRED",
+        ),
+        (
+            "/acknowledgeMessage",
+            json!({"messageIds": "1"}),
+            "ERR_INVALID_MESSAGE_ID",
+        ),
+        (
+            "/acknowledgeMessage",
+            json!({"messageIds": [1]}),
+            "ERR_INVALID_MESSAGE_ID",
+        ),
+        (
+            "/acknowledgeMessage",
+            json!({"messageIds": ["unknown"]}),
+            "ERR_INVALID_ACKNOWLEDGMENT",
+        ),
+        ("/registerDevice", json!({}), "ERR_INVALID_FCM_TOKEN"),
+        (
+            "/registerDevice",
+            json!({"fcmToken": " "}),
+            "ERR_INVALID_FCM_TOKEN",
+        ),
+        (
+            "/registerDevice",
+            json!({"fcmToken": 7}),
+            "ERR_INVALID_FCM_TOKEN",
+        ),
+        (
+            "/registerDevice",
+            json!({"fcmToken": long}),
+            "ERR_INVALID_FCM_TOKEN",
+        ),
+        (
+            "/registerDevice",
+            json!({"fcmToken": "t", "platform": "vms"}),
+            "ERR_INVALID_PLATFORM",
+        ),
+        (
+            "/registerDevice",
+            json!({"fcmToken": "t", "deviceId": 7}),
+            "ERR_INVALID_DEVICE_ID",
+        ),
+        ("/permissions/set", json!({}), "ERR_INVALID_REQUEST"),
+        (
+            "/permissions/set",
+            json!({"messageBox": "b", "recipientFee": "1"}),
+            "ERR_INVALID_REQUEST",
+        ),
+        (
+            "/permissions/set",
+            json!({"messageBox": "b", "recipientFee": 1, "sender": "x"}),
+            "ERR_INVALID_PUBLIC_KEY",
+        ),
+        (
+            "/permissions/set",
+            json!({"messageBox": "b", "recipientFee": 1.5}),
+            "ERR_INVALID_FEE_VALUE",
+        ),
+        (
+            "/permissions/set",
+            json!({"messageBox": "b", "recipientFee": -2}),
+            "ERR_INVALID_FEE_VALUE",
+        ),
+        (
+            "/permissions/set",
+            json!({"messageBox": " ", "recipientFee": 1}),
+            "ERR_INVALID_MESSAGE_BOX",
+        ),
+        (
+            "/permissions/set",
+            json!({"messageBox": 7, "recipientFee": 1}),
+            "ERR_INVALID_MESSAGE_BOX",
+        ),
+    ];
+    let mut failing = Failing {
+        documents,
+        client: &stage.alice,
+    };
+    for (target, body, code) in cases {
+        failing.says("POST", target, &body, 400, code).await;
+    }
+    // What belongs to somebody else is not there.
+    let theirs = json!({"messageIds": ["taken"]});
+    failing
+        .says(
+            "POST",
+            "/acknowledgeMessage",
+            &theirs,
+            400,
+            "ERR_INVALID_ACKNOWLEDGMENT",
+        )
+        .await;
+    let posts: Vec<_> = right(KEY)
+        .into_iter()
+        .filter(|(method, ..)| *method == "POST")
+        .collect();
+    for (method, target, _) in posts {
+        for raw in ["", "{", "\u{0}", "{\"a\":}"] {
+            failing
+                .says(method, &target, &json!(raw), 400, "ERR_INVALID_JSON")
+                .await;
+        }
+    }
+}
+
+async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
+    let wrong = format!("/permissions/quote?messageBox=b&recipient=x&recipient={KEY}&recipient=y");
+    let cases = [
+        ("/permissions/get", "ERR_MISSING_PARAMETERS"),
+        ("/permissions/get?messageBox=", "ERR_MISSING_PARAMETERS"),
+        (
+            "/permissions/get?messageBox=b&sender=x",
+            "ERR_INVALID_PUBLIC_KEY",
+        ),
+        ("/permissions/list?limit=0", "ERR_INVALID_LIMIT"),
+        ("/permissions/list?limit=1001", "ERR_INVALID_LIMIT"),
+        ("/permissions/list?limit=x", "ERR_INVALID_LIMIT"),
+        ("/permissions/list?offset=-1", "ERR_INVALID_OFFSET"),
+        ("/permissions/quote", "ERR_MISSING_PARAMETERS"),
+        ("/permissions/quote?recipient=x", "ERR_MISSING_PARAMETERS"),
+        ("/permissions/quote?messageBox=b", "ERR_MISSING_PARAMETERS"),
+        (wrong.as_str(), "ERR_INVALID_PUBLIC_KEY"),
+    ];
+    let mut failing = Failing {
+        documents,
+        client: &stage.alice,
+    };
+    for (target, code) in cases {
+        failing.says("GET", target, &Value::Null, 400, code).await;
+    }
+    // As many as a limit of 1,000 forbids fit into no URI.
+    let small = Stage::set(|settings| {
+        settings.messages.max_recipients = std::num::NonZeroUsize::new(3).unwrap();
+    })
+    .await;
+    let many = format!(
+        "/permissions/quote?messageBox=b{}",
+        format!("&recipient={KEY}").repeat(4)
+    );
+    failing.client = &small.alice;
+    let answer = failing
+        .ask("GET", &many, &Value::Null, 400, "ERR_TOO_MANY_RECIPIENTS")
+        .await;
+    assert_eq!(
+        answer.json["description"],
+        "A message may have at most 3 recipients."
+    );
+    // Paths and methods that are not there; they are in no document.
+    for (method, target, status, code) in [
+        ("GET", "/sendMessage", 405, "ERR_METHOD_NOT_ALLOWED"),
+        ("POST", "/devices", 405, "ERR_METHOD_NOT_ALLOWED"),
+        ("DELETE", "/permissions/list", 405, "ERR_METHOD_NOT_ALLOWED"),
+        ("GET", "/nothing", 404, "ERR_NOT_FOUND"),
+        ("POST", "/permissions", 404, "ERR_NOT_FOUND"),
+        ("POST", "/admin/migrate", 404, "ERR_NOT_FOUND"),
+    ] {
+        let answer = ask(&stage.alice, method, target, &json!({})).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{method} {target}"
+        );
+    }
+}
+
+async fn unauthenticated(documents: &mut Documents, stage: &Stage) {
+    let strip = |mut request: Request| {
+        request
+            .headers
+            .retain(|(name, _)| !name.starts_with("x-bsv-auth"));
+        request
+    };
+    for (method, target, body) in right(KEY) {
+        let good = request(&stage.alice, method, &target, &body);
+        let forged = good.clone().set("x-bsv-auth-nonce", "bm9uY2U=");
+        for (wrong, code) in [(strip(good), "UNAUTHORIZED"), (forged, "ERR_AUTH_FAILED")] {
+            let answer = stage.alice.send(&wrong).await;
+            assert_eq!(
+                (answer.status, answer.code(), answer.signed),
+                (401, code, false),
+                "{target}"
+            );
+            documents.hold(method, &target, &answer);
+            let path = target.split('?').next().unwrap();
+            let documented = documents.description(method, path, 401, code);
+            assert_eq!(answer.json["description"], documented);
+        }
+    }
+}
+
+async fn plain(stage: &Stage, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let request = Request {
+        method: "POST".to_owned(),
+        target: target.to_owned(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        body: body.as_bytes().to_vec(),
+    };
+    stage.alice.send(&request).await
+}
+
+async fn wrong_handshakes(documents: &mut Documents, stage: &Stage) {
+    let path = "/.well-known/auth";
+    let nonce = Identity::random().session_nonce(rand::random()).unwrap();
+    let good = json!({
+        "version": "0.1", "messageType": "initialRequest", "identityKey": KEY, "initialNonce": nonce,
+    });
+    let answer = plain(stage, path, &[], &good.to_string()).await;
+    assert_eq!(
+        (answer.status, &answer.json["messageType"]),
+        (200, &json!("initialResponse"))
+    );
+    documents.hold("POST", path, &answer);
+    let with = |field: &str, value: Value| {
+        let mut message = good.clone();
+        message[field] = value;
+        message.to_string()
+    };
+    for body in [
+        String::new(),
+        "[]".to_owned(),
+        with("version", json!("1.0")),
+        with("messageType", json!("hello")),
+        with("identityKey", json!("x")),
+        with("identityKey", json!(7)),
+        with("initialNonce", json!("")),
+        with("initialNonce", Value::Null),
+    ] {
+        let answer = plain(stage, path, &[], &body).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "ERR_INVALID_AUTH_MESSAGE"),
+            "{body}"
+        );
+        documents.hold("POST", path, &answer);
+    }
+    let large = plain(stage, path, &[], &"x".repeat(65_537)).await;
+    assert_eq!((large.status, large.code()), (413, "ERR_BODY_TOO_LARGE"));
+    documents.hold("POST", path, &large);
+}
+
+/// Sends the head of a request and no body, and reads what comes.
+async fn stall(stage: &Stage, request: &Request) -> Answer {
+    let mut stream = tokio::net::TcpStream::connect(stage.server.address)
+        .await
+        .unwrap();
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n",
+        request.method, request.target
+    );
+    for (name, value) in &request.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("connection: close\r\n\r\n{");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    within("an answer to half a request", stream.read_to_end(&mut text))
+        .await
+        .unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        json: serde_json::from_str(body).unwrap(),
+        signed: head.contains("x-bsv-auth-signature"),
+        headers: Vec::new(),
+    }
+}
+
+async fn too_large_and_too_slow(documents: &mut Documents, stage: &Stage) {
+    let large = json!("x".repeat(2_001));
+    for (method, target, body) in right(KEY) {
+        if method != "POST" {
+            continue;
+        }
+        let mut failing = Failing {
+            documents,
+            client: &stage.alice,
+        };
+        let answer = failing
+            .ask(method, &target, &large, 413, "ERR_BODY_TOO_LARGE")
+            .await;
+        assert_eq!(
+            answer.json["description"],
+            "The request is larger than 2000 bytes."
+        );
+        let half = request(&stage.alice, method, &target, &body);
+        let slow = stall(stage, &half).await;
+        assert_eq!(
+            (slow.status, slow.code(), slow.signed),
+            (408, "ERR_REQUEST_TIMEOUT", true)
+        );
+        documents.hold(method, &target, &slow);
+    }
+    let handshake = Request {
+        method: "POST".to_owned(),
+        target: "/.well-known/auth".to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    let slow = stall(stage, &handshake).await;
+    assert_eq!((slow.status, slow.code()), (408, "ERR_REQUEST_TIMEOUT"));
+    documents.hold("POST", "/.well-known/auth", &slow);
+}
+
+async fn fees(documents: &mut Documents) {
+    let wallet = Remote::start(|_, _| (500, json!({})));
+    let headers = Remote::start(|_, _| (500, json!({})));
+    let (wallet_url, headers_url) = (wallet.url.clone(), headers.url.clone());
+    let stage = Stage::set(move |settings| {
+        settings.wallet.url = Some(wallet_url);
+        settings.fees.boxes.insert("served".to_owned(), 10);
+    })
+    .await;
+    let checked = Stage::set(move |settings| settings.wallet.headers_url = Some(headers_url)).await;
+    stage.allow("blocked", -1).await;
+    stage.allow("asks", 5).await;
+    checked.allow("asks", 5).await;
+    let server = stage.server.identity_key;
+    let to = |stage: &Stage, message_box: &str, id: &str, payment: Value| {
+        let recipient = stage.bob().to_hex();
+        let message = json!({"messageBox": message_box, "body": "x", "recipient": recipient, "messageId": id});
+        json!({"message": message, "payment": payment})
+    };
+    let pay = |satoshis: u64| {
+        Payment::default()
+            .to(&anyone(), stage.bob(), satoshis)
+            .json()
+    };
+    let mut tagged = pay(5);
+    tagged["outputs"][0]["customInstructions"] = json!({ "recipientIdentityKey": KEY });
+    let mut empty = pay(5);
+    empty["outputs"] = json!([]);
+    let mut broken = pay(5);
+    broken["tx"] = json!([1, 1, 1, 1]);
+    let served = Payment::default()
+        .to(&stage.alice.identity, server, 10)
+        .json();
+    let mut failing = Failing {
+        documents,
+        client: &stage.alice,
+    };
+    let cases = [
+        ("blocked", Value::Null, 403, "ERR_DELIVERY_BLOCKED"),
+        ("asks", Value::Null, 400, "ERR_MISSING_PAYMENT_TX"),
+        ("served", Value::Null, 400, "ERR_MISSING_PAYMENT_TX"),
+        ("served", empty.clone(), 400, "ERR_MISSING_DELIVERY_OUTPUT"),
+        ("asks", empty, 400, "ERR_INSUFFICIENT_OUTPUTS"),
+        ("asks", tagged, 400, "ERR_MISSING_RECIPIENT_OUTPUTS"),
+        ("asks", broken, 400, "ERR_INVALID_PAYMENT"),
+        ("asks", pay(4), 400, "ERR_INSUFFICIENT_PAYMENT"),
+        ("served", served, 500, "ERR_INTERNALIZE_FAILED"),
+    ];
+    for (message_box, payment, status, code) in cases {
+        let body = to(&stage, message_box, "1", payment);
+        let answer = failing
+            .ask("POST", "/sendMessage", &body, status, code)
+            .await;
+        let blocked = &answer.json["blockedRecipients"];
+        assert_eq!(blocked.is_array(), code == "ERR_DELIVERY_BLOCKED");
+    }
+    let payment = pay(5);
+    let first = ask(
+        &stage.alice,
+        "POST",
+        "/sendMessage",
+        &to(&stage, "asks", "1", payment.clone()),
+    )
+    .await;
+    assert_eq!(first.status, 200);
+    let again = to(&stage, "asks", "2", payment);
+    failing
+        .ask("POST", "/sendMessage", &again, 400, "ERR_PAYMENT_REUSED")
+        .await;
+    let payment = Payment::default().to(&anyone(), checked.bob(), 5).json();
+    let body = to(&checked, "asks", "1", payment);
+    let mut failing = Failing {
+        documents,
+        client: &checked.alice,
+    };
+    failing
+        .ask("POST", "/sendMessage", &body, 500, "ERR_PAYMENT_UNVERIFIED")
+        .await;
+}
+
+async fn prices(documents: &mut Documents) {
+    let wallet = Remote::start(|_, _| (500, json!({})));
+    let url = wallet.url.clone();
+    let stage = Stage::set(move |settings| {
+        settings.wallet.url = Some(url);
+        settings.prices.request = 10;
+    })
+    .await;
+    let (alice, server) = (&stage.alice, stage.server.identity_key);
+    for (method, target, body) in right(&stage.bob().to_hex()) {
+        let mut failing = Failing {
+            documents,
+            client: alice,
+        };
+        let asked = failing
+            .ask(method, &target, &body, 402, "ERR_PAYMENT_REQUIRED")
+            .await;
+        assert_eq!(asked.json["satoshisRequired"], 10);
+        let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        let cases = [
+            ("{}".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
+            (
+                header(&alice.identity, server, "AAAA", 10),
+                400,
+                "ERR_INVALID_DERIVATION_PREFIX",
+            ),
+            (
+                header(&alice.identity, server, prefix, 9),
+                400,
+                "ERR_PAYMENT_FAILED",
+            ),
+            (
+                header(&alice.identity, server, prefix, 10),
+                500,
+                "ERR_PAYMENT_INTERNAL",
+            ),
+        ];
+        for (value, status, code) in cases {
+            let mut paid = request(alice, method, &target, &body);
+            paid.headers.push(("x-bsv-payment".to_owned(), value));
+            let answer = alice.send(&alice.sign(paid)).await;
+            assert!(answer.signed);
+            assert_eq!((answer.status, answer.code()), (status, code), "{target}");
+            documents.hold(method, &target, &answer);
+        }
+    }
+}
+
+async fn failing_stores(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    broken_store::take_tables(stage.server.folder());
+    let overloaded = Stage::set(|settings| {
+        settings.database.max_queued_writes = 0;
+        settings.database.max_queued_reads = 0;
+    })
+    .await;
+    for (method, target, body) in right(&stage.bob().to_hex()) {
+        let code = match target.split('?').next().unwrap() {
+            "/listMessages" | "/acknowledgeMessage" => "ERR_INTERNAL_ERROR",
+            "/registerDevice" | "/devices" => "ERR_DATABASE_ERROR",
+            "/permissions/list" => "ERR_LIST_PERMISSIONS_FAILED",
+            _ => "ERR_INTERNAL",
+        };
+        let mut failing = Failing {
+            documents,
+            client: &stage.alice,
+        };
+        failing.says(method, &target, &body, 500, code).await;
+        failing.client = &overloaded.alice;
+        failing
+            .says(method, &target, &body, 503, "ERR_OVERLOADED")
+            .await;
+    }
+}
+
+async fn migrations(documents: &mut Documents) {
+    let path = "/admin/migrate";
+    let stage = Stage::set(|settings| {
+        settings.database.migrate_on_start = false;
+        settings.migrate_key = Some(messagebox::config::Secret::new(
+            "a key of the operator".to_owned(),
+        ));
+    })
+    .await;
+    let bearer = [("authorization", "Bearer a key of the operator")];
+    for wrong in [
+        &[][..],
+        &[("authorization", "Bearer a key")],
+        &[("authorization", "a key of the operator")],
+    ] {
+        let answer = plain(&stage, path, wrong, "").await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (401, "ERR_INVALID_MIGRATE_KEY")
+        );
+        documents.hold("POST", path, &answer);
+    }
+    // A table is in the way.
+    broken_store::run(
+        stage.server.folder(),
+        r#"CREATE TABLE "messages" ("x" TEXT)"#,
+    );
+    let failed = plain(&stage, path, &bearer, "").await;
+    assert_eq!(
+        (failed.status, failed.code()),
+        (500, "ERR_MIGRATION_FAILED")
+    );
+    documents.hold("POST", path, &failed);
+    broken_store::run(stage.server.folder(), r#"DROP TABLE "messages""#);
+    let applied = plain(&stage, path, &bearer, "").await;
+    assert_eq!(applied.status, 200, "{:?}", applied.json);
+    assert_eq!(
+        applied.json["applied"].as_array().unwrap().len(),
+        2,
+        "{:?}",
+        applied.json
+    );
+    documents.hold("POST", path, &applied);
+    let nothing = plain(&stage, path, &bearer, "").await;
+    assert_eq!(nothing.json, json!({"status": "success", "applied": []}));
+    // From now on the server serves.
+    let listed = ask(
+        &stage.alice,
+        "POST",
+        "/listMessages",
+        &json!({"messageBox": "b"}),
+    )
+    .await;
+    assert_eq!(listed.status, 200);
+}

@@ -1,0 +1,33 @@
+//! A second hand on the database's file, which breaks it.
+
+use std::path::Path;
+
+use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
+
+/// Runs this SQL on the database in this data folder.
+pub fn run(folder: &Path, sql: &str) {
+    let path = folder.join("messagebox.db");
+    let mut connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute("PRAGMA busy_timeout = 20000")
+        .unwrap();
+    connection.batch_execute(sql).unwrap();
+}
+
+/// Takes every table away.
+pub fn take_tables(folder: &Path) {
+    for table in [
+        "messages",
+        "messageBox",
+        "message_permissions",
+        "server_fees",
+        "device_registrations",
+        "payments",
+    ] {
+        run(
+            folder,
+            &format!(r#"ALTER TABLE "{table}" RENAME TO "gone_{table}""#),
+        );
+    }
+}
