@@ -45,6 +45,9 @@ impl Protocol {
     /// `[2, 'server hmac']`: session nonces.
     pub const SERVER_HMAC: Self = Self(Cow::Borrowed("2-server hmac"));
 
+    /// `[2, 'certificate field encryption']`: the keys of certificate fields (BRC-53).
+    pub const CERTIFICATE_FIELD: Self = Self(Cow::Borrowed("2-certificate field encryption"));
+
     /// Any other protocol.
     ///
     /// # Errors
@@ -103,6 +106,12 @@ impl PairKeys {
             counterparty: *counterparty,
             invoice_mac: keyed_mac(&compressed),
         }
+    }
+
+    /// With whom they are shared.
+    #[must_use]
+    pub fn counterparty(&self) -> IdentityKey {
+        IdentityKey::from(self.counterparty)
     }
 
     /// Signs a SHA-256 digest with our key for this protocol and key id (RFC 6979, low S).

@@ -5,11 +5,12 @@
 //! 2. A message counts only in the session that it names, from the identity of that session.
 //! 3. A message nonce counts once in its session.
 //! 4. Whatever fails verification changes nothing.
-//! 5. Secrets appear in no `Debug`, `Display` or log.
+//! 5. Secrets, and what certificates reveal, appear in no `Debug`, `Display` or log.
 //!
 //! Curve arithmetic is libsecp256k1's; `bsv-sdk` is the reference that the results are tested against.
 
 pub mod canonical;
+mod certificates;
 mod error;
 mod identity;
 mod keys;
@@ -21,6 +22,10 @@ mod peer;
 mod session;
 mod session_store;
 
+pub use certificates::{
+    CertificateDemand, CertificateError, CertificateType, DemandError, FieldRule,
+    RequiredCertificates, RevealedCertificate, RevealedFields,
+};
 pub use error::{AuthError, KeyError};
 pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};

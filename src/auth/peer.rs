@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::ids::IdentityKey;
 
+use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
 use super::message::{AuthMessage, MessageType, Writer};
@@ -78,6 +79,8 @@ pub struct Peer {
     /// The session nonce of a handshake that we began.
     initiated: Option<String>,
     proven: Option<IdentityKey>,
+    /// What its certificates reveal, once valid ones came.
+    revealed: Option<Arc<RevealedFields>>,
     uses: u64,
 }
 
@@ -92,6 +95,7 @@ impl Peer {
             entries: Vec::new(),
             initiated: None,
             proven: None,
+            revealed: None,
             uses: 0,
         }
     }
@@ -100,6 +104,29 @@ impl Peer {
     #[must_use]
     pub const fn identity(&self) -> Option<IdentityKey> {
         self.proven
+    }
+
+    /// What the counterparty's certificates reveal, once it is certified. It never changes afterwards.
+    #[must_use]
+    pub const fn revealed(&self) -> Option<&Arc<RevealedFields>> {
+        self.revealed.as_ref()
+    }
+
+    /// Checks certificates of the counterparty, which has proven its key: it is certified from then on.
+    ///
+    /// # Errors
+    /// [`CertificateError`]: then nothing has changed.
+    pub fn certify(
+        &mut self,
+        demand: &CertificateDemand,
+        json: &str,
+    ) -> Result<(), CertificateError> {
+        let proven = self.entries.iter().filter(|entry| entry.proven);
+        let entry = proven.max_by_key(|entry| entry.used);
+        let session = &entry.ok_or(CertificateError::Subject)?.session;
+        let revealed = session.certify(demand, json)?;
+        self.revealed.get_or_insert_with(|| Arc::clone(revealed));
+        Ok(())
     }
 
     /// Takes an auth message.

@@ -1,9 +1,10 @@
 //! A session: what two parties agreed on in a handshake, as both BRC-103 sockets and BRC-104 requests use it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::ids::IdentityKey;
 
+use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
 use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
@@ -20,6 +21,8 @@ pub struct Session {
     peer_hex: String,
     keys: PairKeys,
     seen: Mutex<SeenNonces>,
+    /// Set once valid certificates came.
+    revealed: OnceLock<Arc<RevealedFields>>,
 }
 
 /// What a handshake is answered with.
@@ -46,6 +49,7 @@ impl Session {
             peer_hex: peer.to_hex(),
             keys,
             seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
+            revealed: OnceLock::new(),
         }
     }
 
@@ -187,6 +191,46 @@ impl Session {
         } else {
             Err(AuthError::Replayed)
         }
+    }
+
+    /// Verifies a `certificateResponse` of this session and uses its nonce up: the JSON of its certificates. What they
+    /// are worth is not known by that.
+    ///
+    /// # Errors
+    /// [`AuthError`]: then nothing has changed.
+    pub fn verify_certificate_response<'a>(
+        &self,
+        message: &AuthMessage<'a>,
+    ) -> Result<&'a str, AuthError> {
+        if message.kind != MessageType::CertificateResponse {
+            return Err(AuthError::Malformed("not a certificateResponse"));
+        }
+        let nonce = message.need(message.nonce.as_ref())?;
+        let signature = message.need_bytes(message.signature.as_ref())?;
+        let missing = AuthError::MissingField(message.kind.name());
+        let json = message.certificates.ok_or(missing)?.get();
+        self.check_identity(&message.identity_key)?;
+        self.verify(nonce, &sha256(json.as_bytes()), signature)?;
+        Ok(json)
+    }
+
+    /// Checks the counterparty's certificates; the session is certified from then on. The first that fit count.
+    ///
+    /// # Errors
+    /// [`CertificateError`]: then nothing has changed.
+    pub fn certify(
+        &self,
+        demand: &CertificateDemand,
+        json: &str,
+    ) -> Result<&Arc<RevealedFields>, CertificateError> {
+        let revealed = demand.verify(&self.keys, json)?;
+        Ok(self.revealed.get_or_init(|| Arc::new(revealed)))
+    }
+
+    /// What the counterparty's certificates reveal, once the session is certified.
+    #[must_use]
+    pub fn revealed(&self) -> Option<&Arc<RevealedFields>> {
+        self.revealed.get()
     }
 
     /// Signs `digest` for the counterparty, under a fresh message nonce.

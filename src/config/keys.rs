@@ -11,6 +11,10 @@ pub enum Kind {
     Number,
     /// `box=satoshis,box=satoshis`.
     Fees,
+    /// `one,another`.
+    List,
+    /// `type=field+field,type=field`.
+    FieldsByType,
 }
 
 /// A key of the configuration.
@@ -40,7 +44,7 @@ const fn key(
     }
 }
 
-use Kind::{Fees, Number, Switch, Text};
+use Kind::{Fees, FieldsByType, List, Number, Switch, Text};
 
 /// All of them, in the order of `config/default.toml`.
 pub const KEYS: &[Key] = &[
@@ -272,6 +276,30 @@ pub const KEYS: &[Key] = &[
         &["AUTH_MAX_LOST_SESSIONS"],
         Number,
         "How many of them",
+    ),
+    key(
+        "auth.certificates.certifiers",
+        &["AUTH_CERTIFIERS"],
+        List,
+        "Identity keys whose certificates count; with any, every client must bring one; none: off",
+    ),
+    key(
+        "auth.certificates.types",
+        &["AUTH_CERTIFICATE_TYPES"],
+        FieldsByType,
+        "Certificate types that count (base64 of 32 bytes) and the fields that each must reveal, as type=field+field,...",
+    ),
+    key(
+        "auth.certificates.require_field",
+        &["AUTH_REQUIRE_FIELD"],
+        List,
+        "What fields must be: `name` (not blank) or `name=value`",
+    ),
+    key(
+        "auth.certificates.timeout",
+        &["AUTH_CERTIFICATE_TIMEOUT"],
+        Text,
+        "How long certificates may take to come",
     ),
     key(
         "rooms.access",

@@ -49,6 +49,7 @@ pub fn load(
         layers.text(key, text, &origin)?;
     }
     let mut settings = layers.settings;
+    settings.auth.certificates.required()?;
     settings.environment = environment;
     Ok(settings)
 }
@@ -136,15 +137,12 @@ impl Layers {
             origin: origin.to_owned(),
             expected,
         })?;
-        let mut table = Table::new();
-        match key.path.split_once('.') {
-            None => drop(table.insert(key.path.to_owned(), value)),
-            Some((section, name)) => {
-                let section_table = Table::from_iter([(name.to_owned(), value)]);
-                table.insert(section.to_owned(), Value::Table(section_table));
-            }
+        let nested = key.path.rsplit('.').fold(value, |value, name| {
+            Value::Table(Table::from_iter([(name.to_owned(), value)]))
+        });
+        if let Value::Table(table) = nested {
+            merge(&mut self.table, table);
         }
-        merge(&mut self.table, table);
         self.read(origin)
     }
 
@@ -227,7 +225,7 @@ impl Layers {
                 },
             }
         })?;
-        Ok(())
+        self.settings.auth.certificates.check_values(origin)
     }
 }
 
@@ -265,7 +263,26 @@ fn convert(key: &Key, text: &str) -> Result<Value, String> {
             })
             .collect::<Result<Table, String>>()
             .map(Value::Table),
+        Kind::List => Ok(list(text, ',')),
+        Kind::FieldsByType => text
+            .split(',')
+            .filter(|pair| !pair.trim().is_empty())
+            .map(|pair| {
+                // The base64 of a type ends with `=` itself.
+                let fields = pair.rsplit_once('=');
+                let fields =
+                    fields.map(|(name, fields)| (name.trim().to_owned(), list(fields, '+')));
+                fields.ok_or_else(|| format!("expected type=field+field,type=field, not {pair:?}"))
+            })
+            .collect::<Result<Table, String>>()
+            .map(Value::Table),
     }
+}
+
+fn list(text: &str, separator: char) -> Value {
+    let items = text.split(separator).map(str::trim);
+    let items = items.filter(|item| !item.is_empty());
+    Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
 #[cfg(test)]

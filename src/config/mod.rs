@@ -3,6 +3,7 @@
 //! Precedence, each over the one before: compiled defaults, `config/default.toml`,
 //! `config/<environment>.toml`, environment variables, flags.
 
+mod certificates;
 mod cli;
 mod error;
 mod identity_key;
@@ -19,6 +20,6 @@ pub use keys::{KEYS, Key};
 pub use layers::load;
 pub use secret::Secret;
 pub use settings::{
-    AuthSection, DatabaseSection, FeesSection, IdentitySection, LogSection, PushSection,
-    RoomsSection, ServerSection, Settings, SocketSection, WalletSection,
+    AuthSection, CertificatesSection, DatabaseSection, FeesSection, IdentitySection, LogSection,
+    PushSection, RoomsSection, ServerSection, Settings, SocketSection, WalletSection,
 };

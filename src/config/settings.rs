@@ -112,6 +112,17 @@ section! {
 }
 
 section! {
+    /// `[auth.certificates]`: what a client must bring before it is served.
+    CertificatesSection {
+        certifiers: Vec<String> = Vec::new(),
+        types: BTreeMap<String, Vec<String>> = BTreeMap::new(),
+        require_field: Vec<String> = Vec::new(),
+        #[serde(with = "units")]
+        timeout: Duration = Duration::from_secs(30),
+    }
+}
+
+section! {
     /// `[auth]`: BRC-103 and BRC-104 sessions.
     AuthSection {
         #[serde(with = "units")]
@@ -127,6 +138,7 @@ section! {
         #[serde(with = "units")]
         lost_session_ttl: Duration = Duration::from_secs(300),
         max_lost_sessions: NonZeroUsize = at_least_one(10_000),
+        certificates: CertificatesSection = CertificatesSection::default(),
     }
 }
 

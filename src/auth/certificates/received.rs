@@ -1,0 +1,282 @@
+//! Certificates that came: taken apart, checked from the cheap to the dear, decrypted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bsv::auth::certificates::certificate::AuthCertificate;
+use bsv::primitives::public_key::PublicKey;
+use bsv::primitives::symmetric_key::SymmetricKey;
+use bsv::wallet::interfaces::{Certificate, CertificateType as SdkType, SerialNumber};
+use bsv::wallet::proto_wallet::ProtoWallet;
+use futures_util::FutureExt as _;
+use secp256k1::ecdsa::Signature;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::auth::keys::{KeyId, PairKeys, Protocol};
+use crate::ids::IdentityKey;
+
+use super::{CertificateDemand, CertificateError, CertificateType};
+
+/// Bytes of the whole list.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Certificates in a list. Wallets send those that were asked for, which are few.
+const MAX_CERTIFICATES: usize = 16;
+
+/// Fields of a certificate.
+const MAX_FIELDS: usize = 64;
+
+/// A certificate that counts, and what it reveals.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RevealedCertificate {
+    certifier: IdentityKey,
+    certificate_type: CertificateType,
+    fields: BTreeMap<String, String>,
+}
+
+impl RevealedCertificate {
+    /// Who vouches for the fields.
+    #[must_use]
+    pub const fn certifier(&self) -> IdentityKey {
+        self.certifier
+    }
+
+    /// Its type.
+    #[must_use]
+    pub const fn certificate_type(&self) -> &CertificateType {
+        &self.certificate_type
+    }
+
+    /// The fields that were asked for.
+    #[must_use]
+    pub const fn fields(&self) -> &BTreeMap<String, String> {
+        &self.fields
+    }
+}
+
+/// Without the values: they are somebody's personal data.
+impl fmt::Debug for RevealedCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevealedCertificate")
+            .field("certifier", &self.certifier)
+            .field("certificate_type", &self.certificate_type.as_str())
+            .field("fields", &self.fields.keys())
+            .finish()
+    }
+}
+
+/// What a counterparty's certificates reveal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevealedFields(Vec<RevealedCertificate>);
+
+impl RevealedFields {
+    /// Certificate by certificate, in the order in which they came; at least one.
+    #[must_use]
+    pub fn certificates(&self) -> &[RevealedCertificate] {
+        &self.0
+    }
+
+    /// The values of a field in all certificates that reveal it.
+    pub fn values(&self, field: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter_map(move |certificate| certificate.fields.get(field).map(String::as_str))
+    }
+}
+
+/// A `VerifiableCertificate` as it travels.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(rename = "type")]
+    certificate_type: String,
+    serial_number: String,
+    subject: String,
+    certifier: String,
+    revocation_outpoint: String,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    #[serde(default)]
+    keyring: BTreeMap<String, String>,
+    #[serde(default)]
+    signature: String,
+}
+
+/// Checks everything but the rules. No signature is verified before the cheap checks of all certificates passed.
+pub(super) fn verify(
+    demand: &CertificateDemand,
+    keys: &PairKeys,
+    json: &str,
+) -> Result<RevealedFields, CertificateError> {
+    let checked = parse(json)?
+        .into_iter()
+        .map(|wire| Checked::new(wire, demand, keys))
+        .collect::<Result<Vec<Checked>, _>>()?;
+    let revealed = checked
+        .into_iter()
+        .map(|certificate| certificate.reveal(demand, keys));
+    revealed.collect::<Result<_, _>>().map(RevealedFields)
+}
+
+fn parse(json: &str) -> Result<Vec<Wire>, CertificateError> {
+    if json.len() > MAX_BYTES {
+        return Err(CertificateError::Malformed("too many bytes"));
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(json)
+        .map_err(|_| CertificateError::Malformed("not a list of objects"))?;
+    if list.is_empty() {
+        return Err(CertificateError::NoneProvided);
+    }
+    if list.len() > MAX_CERTIFICATES {
+        return Err(CertificateError::Malformed("too many certificates"));
+    }
+    let certificates = list.into_iter().map(|raw| {
+        let wire: Wire = serde_json::from_str(raw.get())
+            .map_err(|_| CertificateError::Malformed("a field is missing or not text"))?;
+        if wire.fields.len() > MAX_FIELDS || wire.keyring.len() > MAX_FIELDS {
+            return Err(CertificateError::Malformed("too many fields"));
+        }
+        Ok(wire)
+    });
+    certificates.collect()
+}
+
+/// A well-formed certificate of the right parties that has something for every field asked for. Its signature is
+/// not verified yet.
+struct Checked {
+    certifier: IdentityKey,
+    certificate_type: CertificateType,
+    serial_number: String,
+    signed: Certificate,
+    keyring: BTreeMap<String, String>,
+}
+
+impl Checked {
+    fn new(
+        wire: Wire,
+        demand: &CertificateDemand,
+        keys: &PairKeys,
+    ) -> Result<Self, CertificateError> {
+        let key = |text: &str| {
+            text.parse::<IdentityKey>()
+                .map_err(|_| CertificateError::Malformed("not a key"))
+        };
+        let (subject, certifier) = (key(&wire.subject)?, key(&wire.certifier)?);
+        if subject != keys.counterparty() {
+            return Err(CertificateError::Subject);
+        }
+        if !demand.trusts(&certifier) {
+            return Err(CertificateError::Certifier);
+        }
+        let certificate_type: CertificateType = wire
+            .certificate_type
+            .parse()
+            .map_err(|_| CertificateError::Type)?;
+        let asked = demand
+            .fields_of(&certificate_type)
+            .ok_or(CertificateError::Type)?;
+        let hidden = asked
+            .iter()
+            .find(|name| !wire.fields.contains_key(*name) || !wire.keyring.contains_key(*name));
+        if let Some(name) = hidden {
+            return Err(CertificateError::NotRevealed(name.clone()));
+        }
+        let signature = hex::decode(&wire.signature).map_err(|_| CertificateError::Signature)?;
+        Signature::from_der(&signature).map_err(|_| CertificateError::Signature)?;
+        check_outpoint(&wire.revocation_outpoint)?;
+        let signed = Certificate {
+            cert_type: SdkType(bytes_32(&wire.certificate_type)?),
+            serial_number: SerialNumber(bytes_32(&wire.serial_number)?),
+            subject: public_key(&subject)?,
+            certifier: public_key(&certifier)?,
+            revocation_outpoint: Some(wire.revocation_outpoint),
+            fields: Some(wire.fields.into_iter().collect()),
+            signature: Some(signature),
+        };
+        Ok(Self {
+            certifier,
+            certificate_type,
+            serial_number: wire.serial_number,
+            signed,
+            keyring: wire.keyring,
+        })
+    }
+
+    /// Verifies the certifier's signature and decrypts the fields that are asked for.
+    fn reveal(
+        self,
+        demand: &CertificateDemand,
+        keys: &PairKeys,
+    ) -> Result<RevealedCertificate, CertificateError> {
+        // A certificate is signed for anyone, so no key of ours is needed. Nothing in here ever waits.
+        let anyone = ProtoWallet::anyone();
+        let verified = AuthCertificate::verify(&self.signed, &anyone).now_or_never();
+        if !matches!(verified, Some(Ok(true))) {
+            return Err(CertificateError::Signature);
+        }
+        let asked = demand.fields_of(&self.certificate_type);
+        let fields = asked.into_iter().flatten().map(|name| {
+            let value = self.decrypt(name, keys);
+            let value = value.ok_or_else(|| CertificateError::Undecryptable(name.clone()))?;
+            Ok((name.clone(), value))
+        });
+        Ok(RevealedCertificate {
+            fields: fields.collect::<Result<_, CertificateError>>()?,
+            certifier: self.certifier,
+            certificate_type: self.certificate_type,
+        })
+    }
+
+    /// The keyring has the field's key, encrypted by the subject for us (BRC-53). Our own key stays with
+    /// libsecp256k1, whose arithmetic takes the same time whatever the key is.
+    fn decrypt(&self, name: &str, keys: &PairKeys) -> Option<String> {
+        let encrypted_key = STANDARD.decode(self.keyring.get(name)?).ok()?;
+        let encrypted = self.signed.fields.as_ref()?.get(name)?;
+        let encrypted = STANDARD.decode(encrypted).ok()?;
+        let key_id = KeyId::Pair(&self.serial_number, name);
+        let shared = keys
+            .symmetric_key(&Protocol::CERTIFICATE_FIELD, key_id)
+            .ok()?;
+        let field_key = SymmetricKey::from_bytes(&shared)
+            .ok()?
+            .decrypt(&encrypted_key)
+            .ok()?;
+        let value = SymmetricKey::from_bytes(&field_key)
+            .ok()?
+            .decrypt(&encrypted)
+            .ok()?;
+        String::from_utf8(value).ok()
+    }
+}
+
+/// A transaction id, with or without the number of an output. Anything else would be signed as other bytes than
+/// it seems: the fields that follow could be moved into it.
+fn check_outpoint(text: &str) -> Result<(), CertificateError> {
+    let (transaction, output) = match text.split_once('.') {
+        Some((transaction, output)) => (transaction, Some(output)),
+        None => (text, None),
+    };
+    let is_id = transaction.len() == 64 && transaction.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = |number: &str| {
+        number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u32>().is_ok()
+    };
+    if is_id && output.is_none_or(is_number) {
+        Ok(())
+    } else {
+        Err(CertificateError::Malformed("not a revocation outpoint"))
+    }
+}
+
+fn bytes_32(text: &str) -> Result<[u8; 32], CertificateError> {
+    let bytes = STANDARD.decode(text).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(CertificateError::Malformed("not the base64 of 32 bytes"))
+}
+
+fn public_key(key: &IdentityKey) -> Result<PublicKey, CertificateError> {
+    PublicKey::from_der_bytes(key.as_bytes()).map_err(|_| CertificateError::Malformed("not a key"))
+}
