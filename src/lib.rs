@@ -27,6 +27,7 @@ pub mod events;
 pub mod http;
 pub mod ids;
 pub mod payments;
+pub mod push;
 pub mod rooms;
 pub mod server;
 pub mod socket;

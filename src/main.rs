@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServerError::Config(error)) => fail(&error, EXIT_CONFIG),
+        Err(ServerError::Push(error)) => fail(&error, EXIT_CONFIG),
         Err(error) => fail(&error, 1),
     }
 }

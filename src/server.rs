@@ -3,10 +3,11 @@
 mod background;
 mod export;
 mod layer_settings;
+mod notifier;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use actix_web::{App, HttpServer};
@@ -23,6 +24,7 @@ use crate::http::{
     on_connect,
 };
 use crate::ids::IdentityKey;
+use crate::push::{PushHandle, ServiceAccountError};
 use crate::rooms::RoomsHandle;
 use crate::socket::{Opening, SocketTable};
 
@@ -36,12 +38,18 @@ pub use export::export_payments;
 /// Connections that the kernel keeps for us while all workers are busy.
 const LISTEN_BACKLOG: u32 = 4096;
 
+/// How long a shutdown waits for push notifications.
+const PUSH_DEADLINE: Duration = Duration::from_secs(3);
+
 /// Why the server did not start, or ended.
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Push notifications cannot be sent.
+    #[error(transparent)]
+    Push(#[from] ServiceAccountError),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -70,6 +78,8 @@ pub struct Server {
     pub service: Arc<AuthSocketService>,
     /// Its database.
     pub db: DbHandle,
+    /// Push notifications, where they are enabled.
+    pub push: Option<PushHandle>,
     settings: Settings,
     http: Option<HttpService>,
 }
@@ -104,7 +114,9 @@ impl Server {
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
         let paying = Arc::new(paying(settings, &identity));
-        let delivery = Delivery::new(db.clone(), paying, None);
+        let push = notifier::start_push(settings, &db)?;
+        let notify = notifier::notifier(settings, push.as_ref());
+        let delivery = Delivery::new(db.clone(), paying, notify);
         let service = Arc::new(AuthSocketService::new(
             Arc::clone(&identity),
             rooms,
@@ -130,6 +142,7 @@ impl Server {
             sockets,
             service,
             db,
+            push,
             settings: settings.clone(),
             http: Some(http),
         })
@@ -165,6 +178,11 @@ impl Server {
         watch.abort();
         background.abort();
         self.sockets.close_all(CloseReason::ServerShutdown);
+        if let Some(push) = &self.push
+            && !push.flush(PUSH_DEADLINE).await
+        {
+            log::warn!("at shutdown: some push notifications were not sent");
+        }
         if let Err(error) = self.db.close(self.settings.server.shutdown_timeout).await {
             log::error!("at shutdown: {error}");
         }

@@ -190,7 +190,7 @@ section! {
 }
 
 section! {
-    /// `[push]`: Firebase Cloud Messaging. Read, and not in use yet.
+    /// `[push]`: Firebase Cloud Messaging.
     PushSection {
         enabled: bool = false,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +199,9 @@ section! {
         service_account_json: Option<Secret> = None,
         #[serde(skip_serializing_if = "Option::is_none")]
         service_account_path: Option<PathBuf> = None,
+        endpoint: String = "https://fcm.googleapis.com".to_owned(),
+        boxes: Vec<String> = vec!["notifications".to_owned()],
+        max_queued: usize = 10_000,
     }
 }
 

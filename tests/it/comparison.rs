@@ -674,8 +674,8 @@ async fn too_large_and_too_slow(documents: &mut Documents, stage: &Stage) {
 }
 
 async fn fees(documents: &mut Documents) {
-    let wallet = Remote::start(|_, _| (500, json!({})));
-    let headers = Remote::start(|_, _| (500, json!({})));
+    let wallet = Remote::start(|_| (500, json!({})).into());
+    let headers = Remote::start(|_| (500, json!({})).into());
     let (wallet_url, headers_url) = (wallet.url.clone(), headers.url.clone());
     let stage = Stage::set(move |settings| {
         settings.wallet.url = Some(wallet_url);
@@ -754,7 +754,7 @@ async fn fees(documents: &mut Documents) {
 }
 
 async fn prices(documents: &mut Documents) {
-    let wallet = Remote::start(|_, _| (500, json!({})));
+    let wallet = Remote::start(|_| (500, json!({})).into());
     let url = wallet.url.clone();
     let stage = Stage::set(move |settings| {
         settings.wallet.url = Some(url);

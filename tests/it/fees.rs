@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Answer, Brc104};
+use crate::support::minting::Mint;
 use crate::support::payer::{Payment, anyone, header};
-use crate::support::remote::Remote;
+use crate::support::remote::{Asked, Remote};
 use crate::support::server::TestServer;
 
 async fn connect(server: &TestServer) -> Brc104 {
@@ -371,6 +372,31 @@ async fn a_batch_is_paid_with_one_output_for_the_server_and_one_for_each_recipie
     assert!(kept[0].output.transaction.is_some());
 }
 
+/// Nothing of it reaches anybody: neither the message nor the money.
+#[actix_web::test]
+async fn a_payment_that_could_not_be_mined_pays_for_nothing() {
+    let server = TestServer::start();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    set(&bob, "chat", 7, None).await;
+    let costly = vec![0x51, 0x95, 0x51];
+    let mints = [
+        Mint::new().forged(),
+        Mint::new().unproven(),
+        Mint::new().locked_by(costly),
+    ];
+    for mint in mints {
+        let payment = Payment::default()
+            .to(&anyone(), key(&bob), 7)
+            .minted_by(&mint);
+        let refused = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (400, "ERR_INVALID_PAYMENT")
+        );
+    }
+    assert_eq!(bodies(&bob, "chat").await, [Value::Null; 0]);
+}
+
 /// Many requests race with one payment for messages of their own.
 #[actix_web::test]
 async fn one_payment_pays_for_one_message_however_many_name_it_at_once() {
@@ -421,11 +447,9 @@ async fn a_voluntary_payment_goes_along_if_it_is_one() {
 /// A wallet that answers with this status and with `accepted`.
 fn wallet(status: &Arc<AtomicU16>, accepted: bool) -> Remote {
     let status = Arc::clone(status);
-    Remote::start(move |_, _| {
-        (
-            status.load(Ordering::SeqCst),
-            json!({ "accepted": accepted }),
-        )
+    Remote::start(move |_| {
+        let accepted = json!({ "accepted": accepted });
+        (status.load(Ordering::SeqCst), accepted).into()
     })
 }
 
@@ -470,7 +494,9 @@ async fn a_wallet_takes_what_is_paid_to_the_server() {
     status.store(200, Ordering::SeqCst);
     let sent = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
     assert_eq!(sent.status, 200, "{:?}", sent.json);
-    let (path, asked) = wallet.asked().pop().unwrap();
+    let Asked {
+        path, json: asked, ..
+    } = wallet.asked().pop().unwrap();
     assert_eq!(path, "/internalizeAction");
     assert_eq!(asked["tx"], payment["tx"]);
     assert_eq!(asked["description"], "for a message");
@@ -529,10 +555,10 @@ async fn proofs_are_held_against_the_chain_where_its_headers_are_known() {
     let confirmed = Arc::new(AtomicU16::new(1));
     let answer = {
         let confirmed = Arc::clone(&confirmed);
-        move |_: &str, _: &Value| match confirmed.load(Ordering::SeqCst) {
-            1 => (200, json!({"confirmationState": "CONFIRMED"})),
-            2 => (200, json!({"confirmationState": "INVALID"})),
-            _ => (500, json!({})),
+        move |_: &Asked| match confirmed.load(Ordering::SeqCst) {
+            1 => (200, json!({"confirmationState": "CONFIRMED"})).into(),
+            2 => (200, json!({"confirmationState": "INVALID"})).into(),
+            _ => (500, json!({})).into(),
         }
     };
     let headers = Remote::start(answer);
@@ -556,8 +582,8 @@ async fn proofs_are_held_against_the_chain_where_its_headers_are_known() {
             .status,
         200
     );
-    let (_, asked) = headers.asked().pop().unwrap();
-    assert_eq!(asked[0]["blockHeight"], 800_000);
+    let asked = headers.asked().pop().unwrap();
+    assert_eq!(asked.json[0]["blockHeight"], 800_000);
 }
 
 #[actix_web::test]

@@ -20,4 +20,5 @@ mod engineio_websocket;
 mod expiry;
 mod fees;
 mod http;
+mod push;
 mod socketio;

@@ -53,7 +53,12 @@ impl Payment {
 
     /// What goes beside a message.
     pub fn json(&self) -> Value {
-        json!({"tx": Mint::new().pay(&self.made), "outputs": self.named, "description": "for a message"})
+        self.minted_by(&Mint::new())
+    }
+
+    /// The same, out of this mint.
+    pub fn minted_by(&self, mint: &Mint) -> Value {
+        json!({"tx": mint.pay(&self.made), "outputs": self.named, "description": "for a message"})
     }
 }
 

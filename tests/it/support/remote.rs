@@ -6,42 +6,86 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::Value;
 
-type Answer = Arc<dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync>;
+/// What it was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub path: String,
+    pub authorization: String,
+    pub text: String,
+    /// The text as JSON, where it is that.
+    pub json: Value,
+}
+
+/// What it answers. Status 0: nothing, ever.
+pub struct Reply {
+    pub status: u16,
+    pub json: Value,
+    pub retry_after: Option<u32>,
+}
+
+impl From<(u16, Value)> for Reply {
+    fn from((status, json): (u16, Value)) -> Self {
+        Self {
+            status,
+            json,
+            retry_after: None,
+        }
+    }
+}
+
+type Answer = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
 /// It ends when dropped.
 pub struct Remote {
     pub url: String,
-    asked: Arc<Mutex<Vec<(String, Value)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     stop: actix_web::dev::ServerHandle,
 }
 
+async fn respond(
+    request: HttpRequest,
+    body: web::Bytes,
+    answer: Answer,
+    kept: Arc<Mutex<Vec<Asked>>>,
+) -> HttpResponse {
+    let authorization = request.headers().get("authorization");
+    let asked = Asked {
+        path: request.path().to_owned(),
+        authorization: authorization
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default(),
+        text: String::from_utf8(body.to_vec()).unwrap(),
+        json: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    };
+    let reply = answer(&asked);
+    kept.lock().unwrap().push(asked);
+    if reply.status == 0 {
+        std::future::pending::<()>().await;
+    }
+    let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap());
+    if let Some(seconds) = reply.retry_after {
+        response.insert_header(("retry-after", seconds.to_string()));
+    }
+    response.json(reply.json)
+}
+
 impl Remote {
-    /// Answers each request by path and JSON body.
-    pub fn start(answer: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Self {
+    /// Answers each request as this says.
+    pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let answer: Answer = Arc::new(answer);
-        let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (sender, receiver) = mpsc::channel();
         let kept = Arc::clone(&asked);
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let app = move || {
                     let (answer, kept) = (Arc::clone(&answer), Arc::clone(&kept));
-                    let respond = move |request: HttpRequest, body: web::Bytes| {
-                        let (answer, kept) = (Arc::clone(&answer), Arc::clone(&kept));
-                        async move {
-                            let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                            let (status, reply) = answer(request.path(), &body);
-                            kept.lock().unwrap().push((request.path().to_owned(), body));
-                            if status == 0 {
-                                // Never answers.
-                                std::future::pending::<()>().await;
-                            }
-                            HttpResponse::build(StatusCode::from_u16(status).unwrap()).json(reply)
-                        }
+                    let route = move |request: HttpRequest, body: web::Bytes| {
+                        respond(request, body, Arc::clone(&answer), Arc::clone(&kept))
                     };
                     App::new()
                         .app_data(web::PayloadConfig::new(64 << 20))
-                        .default_service(web::to(respond))
+                        .default_service(web::to(route))
                 };
                 let server = HttpServer::new(app)
                     .workers(1)
@@ -62,8 +106,8 @@ impl Remote {
         }
     }
 
-    /// What it was asked so far: path and body.
-    pub fn asked(&self) -> Vec<(String, Value)> {
+    /// What it was asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -1,0 +1,121 @@
+//! Access tokens of OAuth 2: asked for with a signed assertion (RFC 7523), kept until shortly before they expire.
+
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, Header, encode};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use super::service_account::ServiceAccount;
+
+const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// How long an assertion is good for, in seconds.
+const ASSERTION_SECONDS: i64 = 3_600;
+/// A token is not used so shortly before its end.
+const SLACK: Duration = Duration::from_secs(300);
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    grant_type: &'a str,
+    assertion: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: u64,
+}
+
+struct Kept {
+    token: String,
+    until: Instant,
+}
+
+/// The token of an account. Whoever needs it while it is asked for waits for the same answer.
+pub(super) struct AccessToken {
+    account: ServiceAccount,
+    kept: Mutex<Option<Kept>>,
+}
+
+impl std::fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AccessToken").field(&self.account).finish()
+    }
+}
+
+impl AccessToken {
+    pub(super) const fn new(account: ServiceAccount) -> Self {
+        Self {
+            account,
+            kept: Mutex::const_new(None),
+        }
+    }
+
+    /// The token, asked for if there is none that is good.
+    pub(super) async fn get(&self, client: &reqwest::Client) -> Result<String, String> {
+        let mut kept = self.kept.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.until > Instant::now()) {
+            return Ok(kept.token.clone());
+        }
+        let granted = self.ask(client).await?;
+        let lives = Duration::from_secs(granted.expires_in).saturating_sub(SLACK);
+        *kept = Some(Kept {
+            token: granted.access_token.clone(),
+            until: Instant::now() + lives,
+        });
+        Ok(granted.access_token)
+    }
+
+    /// Forgets this token, which was refused. Another one that came meanwhile stays.
+    pub(super) async fn forget(&self, token: &str) {
+        let mut kept = self.kept.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.token == token) {
+            *kept = None;
+        }
+    }
+
+    async fn ask(&self, client: &reqwest::Client) -> Result<Granted, String> {
+        let account = &self.account;
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let claims = Claims {
+            iss: &account.client_email,
+            scope: SCOPE,
+            aud: &account.token_uri,
+            iat: now,
+            exp: now + ASSERTION_SECONDS,
+        };
+        let header = Header {
+            kid: account.key_id.clone(),
+            ..Header::new(Algorithm::RS256)
+        };
+        let assertion = encode(&header, &claims, &account.key)
+            .map_err(|_| "the assertion could not be signed".to_owned())?;
+        let form = Form {
+            grant_type: GRANT,
+            assertion: &assertion,
+        };
+        let answer = client
+            .post(&account.token_uri)
+            .form(&form)
+            .send()
+            .await
+            .map_err(|error| error.without_url().to_string())?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(format!("no access token: {status}"));
+        }
+        let granted = answer.json().await;
+        granted.map_err(|_| "the access token could not be read".to_owned())
+    }
+}

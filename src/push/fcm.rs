@@ -1,0 +1,245 @@
+//! Sending to one device, and what the answer means.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use serde_json::Value;
+
+use super::access_token::AccessToken;
+use super::message;
+use super::service_account::{ServiceAccount, ServiceAccountError};
+
+/// Codes of tokens that no device has any more; the second pair is of the older interface.
+const DEAD: [&str; 4] = [
+    "NOT_FOUND",
+    "UNREGISTERED",
+    "registration-token-not-registered",
+    "invalid-registration-token",
+];
+
+/// Where and how long to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FcmSettings {
+    /// Firebase's address, without a path.
+    pub endpoint: String,
+    /// The project; unset: the account's own.
+    pub project_id: Option<String>,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+}
+
+impl Default for FcmSettings {
+    fn default() -> Self {
+        Self {
+            endpoint: "https://fcm.googleapis.com".to_owned(),
+            project_id: None,
+            request_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Firebase Cloud Messaging, HTTP v1.
+#[derive(Debug)]
+pub struct Fcm {
+    client: reqwest::Client,
+    token: AccessToken,
+    url: String,
+    request_timeout: Duration,
+}
+
+/// What became of a notification to one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Firebase has it.
+    Sent,
+    /// No device has this token any more.
+    DeadToken,
+    /// It may work later; not before this time, if one is given.
+    Later(Option<Duration>, String),
+    /// It will not work.
+    Failed(String),
+}
+
+impl Fcm {
+    /// For this account.
+    ///
+    /// # Errors
+    /// [`ServiceAccountError::Project`] when no project is named.
+    pub fn new(
+        account: ServiceAccount,
+        settings: &FcmSettings,
+    ) -> Result<Self, ServiceAccountError> {
+        let project = settings
+            .project_id
+            .clone()
+            .or_else(|| account.project_id.clone())
+            .ok_or(ServiceAccountError::Project)?;
+        let endpoint = settings.endpoint.trim_end_matches('/');
+        Ok(Self {
+            client: reqwest::Client::new(),
+            token: AccessToken::new(account),
+            url: format!("{endpoint}/v1/projects/{project}/messages:send"),
+            request_timeout: settings.request_timeout,
+        })
+    }
+
+    /// Sends once; a token of ours that is refused is replaced once.
+    pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> Outcome {
+        let body = message::body(device, message_id, originator);
+        let sent = async {
+            match self.try_send(&body).await {
+                Err(refused) => {
+                    self.token.forget(&refused).await;
+                    self.try_send(&body)
+                        .await
+                        .unwrap_or_else(|_| Outcome::Failed("the access token is refused".into()))
+                }
+                Ok(outcome) => outcome,
+            }
+        };
+        tokio::time::timeout(self.request_timeout, sent)
+            .await
+            .unwrap_or_else(|_| Outcome::Later(None, "no answer in time".to_owned()))
+    }
+
+    /// Sends once. `Err` holds the access token where that was refused.
+    async fn try_send(&self, body: &Value) -> Result<Outcome, String> {
+        let token = match self.token.get(&self.client).await {
+            Ok(token) => token,
+            Err(error) => return Ok(Outcome::Later(None, error)),
+        };
+        let sent = self
+            .client
+            .post(&self.url)
+            .bearer_auth(&token)
+            .json(body)
+            .send()
+            .await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Outcome::Later(None, error.without_url().to_string())),
+        };
+        let status = answer.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(token);
+        }
+        let retry_after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let text = answer.text().await.unwrap_or_default();
+        Ok(meaning(status, retry_after, &text))
+    }
+}
+
+fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Outcome {
+    if status.is_success() {
+        return Outcome::Sent;
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return Outcome::Later(retry_after, status.to_string());
+    }
+    let code = error_code(text);
+    let is_dead = code.as_deref().is_some_and(|code| DEAD.contains(&code))
+        || DEAD.iter().skip(2).any(|code| text.contains(code))
+        || is_about_the_token(text);
+    if is_dead {
+        return Outcome::DeadToken;
+    }
+    let code = code.unwrap_or_default();
+    Outcome::Failed(format!("{status} {code}"))
+}
+
+/// The code of FCM's own where there is one, else the general one.
+fn error_code(text: &str) -> Option<String> {
+    let json: Value = serde_json::from_str(text).ok()?;
+    let error = json.get("error")?;
+    let own = error
+        .get("details")
+        .and_then(Value::as_array)
+        .and_then(|details| details.iter().find_map(|detail| detail.get("errorCode")));
+    own.or_else(|| error.get("status"))
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+}
+
+/// `INVALID_ARGUMENT` is about the token only when it says so: our own mistake must not cost a device.
+fn is_about_the_token(text: &str) -> bool {
+    let json: Value = serde_json::from_str(text).unwrap_or_default();
+    let details = json["error"]["details"].as_array();
+    let violations = details
+        .into_iter()
+        .flatten()
+        .filter_map(|detail| detail.get("fieldViolations")?.as_array())
+        .flatten();
+    violations
+        .filter_map(|violation| violation.get("field")?.as_str())
+        .any(|field| field == "message.token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let error = |status: &str, details: Value| {
+            json!({"error": {"status": status, "details": details}}).to_string()
+        };
+        let failed = |text: &str| Outcome::Failed(text.to_owned());
+        let about = |field: &str| json!([{"fieldViolations": [{"field": field}]}]);
+        let cases = [
+            (200, "{}".to_owned(), Outcome::Sent),
+            (404, error("NOT_FOUND", json!([])), Outcome::DeadToken),
+            (
+                400,
+                error("INVALID_ARGUMENT", json!([{"errorCode": "UNREGISTERED"}])),
+                Outcome::DeadToken,
+            ),
+            (
+                400,
+                "messaging/registration-token-not-registered".to_owned(),
+                Outcome::DeadToken,
+            ),
+            (
+                400,
+                error("INVALID_ARGUMENT", about("message.token")),
+                Outcome::DeadToken,
+            ),
+            (
+                400,
+                error("INVALID_ARGUMENT", about("message.android")),
+                failed("400 Bad Request INVALID_ARGUMENT"),
+            ),
+            (
+                403,
+                error("PERMISSION_DENIED", json!([])),
+                failed("403 Forbidden PERMISSION_DENIED"),
+            ),
+            // Without a word of the token, a path that is not there is our mistake.
+            (404, "<html>".to_owned(), failed("404 Not Found ")),
+            (
+                429,
+                String::new(),
+                Outcome::Later(None, "429 Too Many Requests".to_owned()),
+            ),
+            (
+                503,
+                String::new(),
+                Outcome::Later(None, "503 Service Unavailable".to_owned()),
+            ),
+        ];
+        for (status, text, expected) in cases {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(meaning(status, None, &text), expected, "{status} {text}");
+        }
+        let later = Some(Duration::from_secs(7));
+        assert_eq!(
+            meaning(StatusCode::TOO_MANY_REQUESTS, later, ""),
+            Outcome::Later(later, "429 Too Many Requests".to_owned())
+        );
+    }
+}

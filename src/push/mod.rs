@@ -1,0 +1,11 @@
+//! Push notifications by Firebase Cloud Messaging (HTTP v1): after a message is stored, and never in its way.
+
+mod access_token;
+mod fcm;
+mod message;
+mod service_account;
+mod worker;
+
+pub use fcm::{Fcm, FcmSettings};
+pub use service_account::{ServiceAccount, ServiceAccountError};
+pub use worker::{Backoff, Notification, PushHandle, PushSettings, PushStatus};

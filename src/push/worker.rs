@@ -1,0 +1,289 @@
+//! The worker that notifies devices: a bounded queue that nobody waits at, and retries with growing pauses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::db::{DbHandle, Device};
+use crate::ids::IdentityKey;
+
+use super::fcm::{Fcm, Outcome};
+
+/// A message that its recipient's devices should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Whose devices.
+    pub recipient: IdentityKey,
+    /// Who sent the message.
+    pub sender: IdentityKey,
+    /// The sender's id for it.
+    pub message_id: String,
+}
+
+/// Pauses between tries: each is twice the one before, give or take a quarter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Tries in all.
+    pub tries: u32,
+    /// The first pause.
+    pub first: Duration,
+    /// The longest, also where Firebase asks for a longer one.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            tries: 5,
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Backoff {
+    /// The pause after so many tries, where `asked` is what the other end asked for. `chance` is from 0 to 1.
+    fn pause(&self, tries: u32, asked: Option<Duration>, chance: f64) -> Duration {
+        let doubled = self
+            .first
+            .saturating_mul(1 << tries.saturating_sub(1).min(20));
+        let own = doubled.min(self.longest).mul_f64(0.75 + chance / 2.0);
+        own.max(asked.unwrap_or_default()).min(self.longest)
+    }
+}
+
+/// Bounds and times of the worker.
+#[derive(Debug, Clone)]
+pub struct PushSettings {
+    /// Notifications that may wait; what comes above that is dropped and counted.
+    pub max_queued: usize,
+    /// Notifications that are under way at a time.
+    pub concurrency: usize,
+    /// Pauses between tries.
+    pub backoff: Backoff,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self {
+            max_queued: 10_000,
+            concurrency: 16,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    sent: AtomicU64,
+    retried: AtomicU64,
+    dead_tokens: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PushStatus {
+    /// Notifications that wait or are under way.
+    pub pending: usize,
+    /// Devices that were notified.
+    pub sent: u64,
+    /// Tries that were put off.
+    pub retried: u64,
+    /// Tokens that no device has any more.
+    pub dead_tokens: u64,
+    /// Devices that were not notified.
+    pub failed: u64,
+    /// Notifications for which there was no room.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    counters: Counters,
+    /// Notifications that wait or are under way.
+    pending: AtomicUsize,
+    idle: Notify,
+}
+
+impl Shared {
+    fn done(&self) {
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+/// Where notifications are handed in; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PushHandle {
+    queue: Sender<Notification>,
+    shared: Arc<Shared>,
+}
+
+impl PushHandle {
+    /// Starts the worker on the current runtime.
+    #[must_use]
+    pub fn start(fcm: Fcm, db: DbHandle, settings: &PushSettings) -> Self {
+        let (queue, receiver) = channel(settings.max_queued.max(1));
+        let shared = Arc::new(Shared::default());
+        let worker = Worker {
+            fcm,
+            db,
+            backoff: settings.backoff,
+            shared: Arc::clone(&shared),
+        };
+        let concurrency = settings.concurrency.max(1);
+        actix::spawn(work(Arc::new(worker), receiver, concurrency));
+        Self { queue, shared }
+    }
+
+    /// Hands a notification in. Never waits; what does not fit is dropped and counted.
+    pub fn notify(&self, notification: Notification) {
+        self.shared.pending.fetch_add(1, Ordering::AcqRel);
+        if self.queue.try_send(notification).is_err() {
+            self.shared.done();
+            let dropped = &self.shared.counters.dropped;
+            let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            // A line for each power of two is enough to be noticed.
+            if count.is_power_of_two() {
+                log::warn!("{count} push notifications were dropped so far");
+            }
+        }
+    }
+
+    /// Waits until everything that was handed in is dealt with, but not longer than this; says whether it is.
+    pub async fn flush(&self, deadline: Duration) -> bool {
+        let idle = async {
+            loop {
+                let notified = self.shared.idle.notified();
+                if self.shared.pending.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        tokio::time::timeout(deadline, idle).await.is_ok()
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn status(&self) -> PushStatus {
+        let counters = &self.shared.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PushStatus {
+            pending: self.shared.pending.load(Ordering::Relaxed),
+            sent: count(&counters.sent),
+            retried: count(&counters.retried),
+            dead_tokens: count(&counters.dead_tokens),
+            failed: count(&counters.failed),
+            dropped: count(&counters.dropped),
+        }
+    }
+}
+
+struct Worker {
+    fcm: Fcm,
+    db: DbHandle,
+    backoff: Backoff,
+    shared: Arc<Shared>,
+}
+
+async fn work(worker: Arc<Worker>, mut queue: Receiver<Notification>, concurrency: usize) {
+    let places = Arc::new(Semaphore::new(concurrency));
+    while let Some(notification) = queue.recv().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let worker = Arc::clone(&worker);
+        actix::spawn(async move {
+            worker.notify(&notification).await;
+            worker.shared.done();
+            drop(place);
+        });
+    }
+}
+
+impl Worker {
+    async fn notify(&self, notification: &Notification) {
+        let devices = match self.db.devices(notification.recipient).await {
+            Ok(devices) => devices,
+            Err(error) => {
+                self.shared.counters.failed.fetch_add(1, Ordering::Relaxed);
+                log::warn!("devices could not be looked up: {error}");
+                return;
+            }
+        };
+        let active = devices.iter().filter(|device| device.active);
+        let sending = active.map(|device| self.notify_device(device, notification));
+        futures_util::future::join_all(sending).await;
+    }
+
+    async fn notify_device(&self, device: &Device, notification: &Notification) {
+        let originator = notification.sender.to_hex();
+        let counters = &self.shared.counters;
+        for tries in 1.. {
+            let sent = self
+                .fcm
+                .send(&device.fcm_token, &notification.message_id, &originator)
+                .await;
+            match sent {
+                Outcome::Sent => {
+                    counters.sent.fetch_add(1, Ordering::Relaxed);
+                    return self.mark(device, true).await;
+                }
+                Outcome::DeadToken => {
+                    counters.dead_tokens.fetch_add(1, Ordering::Relaxed);
+                    log::info!("device {} has a dead token and is deactivated", device.id);
+                    return self.mark(device, false).await;
+                }
+                Outcome::Later(asked, reason) if tries < self.backoff.tries => {
+                    counters.retried.fetch_add(1, Ordering::Relaxed);
+                    log::debug!("device {}: {reason}, try {tries}", device.id);
+                    let pause = self.backoff.pause(tries, asked, rand::random());
+                    tokio::time::sleep(pause).await;
+                }
+                Outcome::Later(_, reason) | Outcome::Failed(reason) => {
+                    counters.failed.fetch_add(1, Ordering::Relaxed);
+                    log::warn!("device {} was not notified: {reason}", device.id);
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn mark(&self, device: &Device, works: bool) {
+        if let Err(error) = self.db.mark_device(device.id, works).await {
+            log::warn!("device {} could not be marked: {error}", device.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_bound_and_heed_what_is_asked_for() {
+        let backoff = Backoff {
+            tries: 5,
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+        };
+        let pause = |tries, asked: Option<u64>, chance| {
+            let asked = asked.map(Duration::from_secs);
+            backoff.pause(tries, asked, chance).as_secs_f64()
+        };
+        assert!((pause(1, None, 0.5) - 1.0).abs() < 1e-9);
+        assert!((pause(3, None, 0.5) - 4.0).abs() < 1e-9);
+        assert!((pause(1, None, 0.0) - 0.75).abs() < 1e-9);
+        assert!((pause(60, None, 1.0) - 60.0).abs() < 1e-9);
+        assert!((pause(1, Some(7), 0.5) - 7.0).abs() < 1e-9);
+        assert!((pause(1, Some(7_000), 0.5) - 60.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,66 @@
+//! What tells the push worker of stored messages.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::db::{DbHandle, NewMessage};
+use crate::delivery::Notify;
+use crate::push::{
+    Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount, ServiceAccountError,
+};
+
+/// Hands stored messages of some boxes to the push worker.
+#[derive(Debug)]
+pub(super) struct Notifier {
+    boxes: HashSet<String>,
+    push: PushHandle,
+}
+
+impl Notify for Notifier {
+    fn wants(&self, message_box: &str) -> bool {
+        self.boxes.contains(message_box)
+    }
+
+    fn stored(&self, message: &NewMessage) {
+        self.push.notify(Notification {
+            recipient: message.recipient,
+            sender: message.sender,
+            message_id: message.message_id.clone(),
+        });
+    }
+}
+
+/// Starts the push worker, if the operator wants it.
+pub(super) fn start_push(
+    settings: &Settings,
+    db: &DbHandle,
+) -> Result<Option<PushHandle>, ServiceAccountError> {
+    let push = &settings.push;
+    if !push.enabled {
+        return Ok(None);
+    }
+    let account = match (&push.service_account_json, &push.service_account_path) {
+        (Some(json), _) => ServiceAccount::parse(json.expose())?,
+        (None, Some(path)) => ServiceAccount::read(path)?,
+        (None, None) => return Err(ServiceAccountError::Missing),
+    };
+    let fcm = FcmSettings {
+        endpoint: push.endpoint.clone(),
+        project_id: push.project_id.clone(),
+        ..FcmSettings::default()
+    };
+    let worker = PushSettings {
+        max_queued: push.max_queued,
+        ..PushSettings::default()
+    };
+    let fcm = Fcm::new(account, &fcm)?;
+    Ok(Some(PushHandle::start(fcm, db.clone(), &worker)))
+}
+
+/// What delivery tells of stored messages.
+pub(super) fn notifier(settings: &Settings, push: Option<&PushHandle>) -> Option<Arc<dyn Notify>> {
+    let push = push?.clone();
+    let boxes = settings.push.boxes.iter().cloned().collect();
+    Some(Arc::new(Notifier { boxes, push }))
+}

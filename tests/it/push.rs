@@ -1,0 +1,415 @@
+//! Push notifications: a server that stands for Google's, with a key of its own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use messagebox::auth::Identity;
+use messagebox::config::Secret;
+use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
+use messagebox::ids::IdentityKey;
+use messagebox::push::{
+    Backoff, Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount,
+};
+use openssl::rsa::Rsa;
+use serde_json::{Value, json};
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::Brc104;
+use crate::support::remote::{Asked, Remote, Reply};
+use crate::support::server::TestServer;
+use crate::support::{PATIENCE, eventually};
+
+const SEND: &str = "/v1/projects/the-project/messages:send";
+
+/// Google, as far as it concerns us: tokens at `/token`, messages at the project's path.
+struct Google {
+    remote: Remote,
+    account: String,
+    public_key: Vec<u8>,
+}
+
+impl Google {
+    /// Answers messages with these replies, and then with success; its tokens live so many seconds.
+    fn start(replies: Vec<Reply>, token_lives: u64) -> Self {
+        let replies = Mutex::new(VecDeque::from(replies));
+        let tokens = Mutex::new(0);
+        let remote = Remote::start(move |asked: &Asked| {
+            if asked.path == "/token" {
+                let mut tokens = tokens.lock().unwrap();
+                *tokens += 1;
+                let token = format!("token {tokens}");
+                return (
+                    200,
+                    json!({"access_token": token, "expires_in": token_lives}),
+                )
+                    .into();
+            }
+            let next = replies.lock().unwrap().pop_front();
+            next.unwrap_or_else(|| (200, json!({"name": "projects/the-project/messages/1"})).into())
+        });
+        let key = Rsa::generate(2048).unwrap();
+        let pem = String::from_utf8(key.private_key_to_pem().unwrap()).unwrap();
+        let account = json!({
+            "type": "service_account", "project_id": "the-project", "private_key_id": "key-1",
+            "private_key": pem, "client_email": "push@the-project.example",
+            "token_uri": format!("{}/token", remote.url),
+        });
+        Self {
+            remote,
+            account: account.to_string(),
+            public_key: key.public_key_to_pem().unwrap(),
+        }
+    }
+
+    fn asked(&self, path: &str) -> Vec<Asked> {
+        let all = self.remote.asked();
+        all.into_iter().filter(|asked| asked.path == path).collect()
+    }
+
+    async fn asked_for(&self, count: usize) -> Vec<Asked> {
+        eventually("the notifications", || self.asked(SEND).len() >= count).await;
+        self.asked(SEND)
+    }
+}
+
+/// A worker on a database of its own.
+struct Bench {
+    db: DbHandle,
+    push: PushHandle,
+    owner: IdentityKey,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn start(google: &Google, change: impl FnOnce(&mut PushSettings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("push.db"));
+        let db = DbHandle::open(&DbSettings::new(url), None).unwrap();
+        let mut settings = PushSettings {
+            backoff: Backoff {
+                tries: 3,
+                first: Duration::from_millis(5),
+                longest: Duration::from_millis(20),
+            },
+            ..PushSettings::default()
+        };
+        change(&mut settings);
+        let fcm = FcmSettings {
+            endpoint: google.remote.url.clone(),
+            request_timeout: PATIENCE,
+            ..FcmSettings::default()
+        };
+        let account = ServiceAccount::parse(&google.account).unwrap();
+        let push = PushHandle::start(Fcm::new(account, &fcm).unwrap(), db.clone(), &settings);
+        Self {
+            db,
+            push,
+            owner: Identity::random().identity_key(),
+            _folder: folder,
+        }
+    }
+
+    async fn register(&self, token: &str) -> i64 {
+        let token = token.to_owned();
+        let registered = self.db.register_device(self.owner, token, None, None);
+        registered.await.unwrap()
+    }
+
+    fn notify(&self, id: &str) {
+        self.push.notify(Notification {
+            recipient: self.owner,
+            sender: self.owner,
+            message_id: id.to_owned(),
+        });
+    }
+
+    async fn flush(&self) {
+        assert!(self.push.flush(PATIENCE).await, "{:?}", self.push.status());
+    }
+}
+
+fn status(status: u16) -> Reply {
+    (status, json!({})).into()
+}
+
+#[actix_web::test]
+async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
+    let google = Google::start(Vec::new(), 3_600);
+    let (account, url) = (google.account.clone(), google.remote.url.clone());
+    let server = TestServer::with(move |settings| {
+        settings.push.enabled = true;
+        settings.push.service_account_json = Some(Secret::new(account));
+        settings.push.endpoint = url;
+        settings.fees.boxes.insert("notifications".to_owned(), 0);
+    });
+    let base = server.http("");
+    let (alice, bob) = (Brc104::connect(&base).await, Brc104::connect(&base).await);
+    let free = r#"{"messageBox":"notifications","recipientFee":0}"#;
+    assert_eq!(bob.post("/permissions/set", free).await.status, 200);
+    let device = r#"{"fcmToken":"the token of a device","deviceId":"mine","platform":"ios"}"#;
+    let registered = bob.post("/registerDevice", device).await;
+    assert_eq!(
+        registered.json,
+        json!({
+            "status": "success", "message": "Device registered successfully for push notifications",
+            "deviceId": 1,
+        })
+    );
+    let (alice_key, bob_key) = (alice.identity.identity_key(), bob.identity.identity_key());
+    let send = async |message_box: &str, id: &str| {
+        let body = json!({"message": {
+            "recipient": bob_key.to_hex(), "messageBox": message_box, "messageId": id, "body": "a secret",
+        }});
+        assert_eq!(
+            alice.post("/sendMessage", body.to_string()).await.status,
+            200
+        );
+    };
+    // Another box, and the same message twice, notify nobody.
+    send("inbox", "0").await;
+    send("notifications", "1").await;
+    send("notifications", "1").await;
+    let mut live =
+        AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
+    let room = messagebox::ids::RoomId::of(&bob_key, "notifications");
+    live.send_message(&room, "2", "a secret").await;
+    assert_eq!(live.event().await.1["status"], "success");
+    let asked = google.asked_for(2).await;
+    let alert = json!({"title": "New Message", "body": "1"});
+    assert_eq!(
+        asked[0].json,
+        json!({"message": {
+            "token": "the token of a device",
+            "notification": alert,
+            "android": {
+                "priority": "high", "data": {"messageId": "1", "originator": alice_key.to_hex()},
+            },
+            "apns": {
+                "headers": {"apns-push-type": "alert", "apns-priority": "10"},
+                "payload": {
+                    "aps": {"mutable-content": 1, "alert": alert},
+                    "messageId": "1", "originator": alice_key.to_hex(),
+                },
+            },
+        }})
+    );
+    assert_eq!(asked[0].authorization, "Bearer token 1");
+    assert_eq!(asked[1].json["message"]["notification"]["body"], "2");
+    assert_eq!(asked.len(), 2);
+    assert!(!asked.iter().any(|asked| asked.text.contains("a secret")));
+    let devices = bob.send(&bob.request("GET", "/devices", "")).await;
+    let device = &devices.json["devices"][0];
+    assert_eq!(
+        (&device["fcmToken"], &device["active"]),
+        (&json!("...f a device"), &json!(true))
+    );
+    assert_eq!(
+        (&device["deviceId"], &device["platform"]),
+        (&json!("mine"), &json!("ios"))
+    );
+    // A token that somebody else registers is theirs from then on.
+    let taken = r#"{"fcmToken":"the token of a device"}"#;
+    assert_eq!(
+        alice.post("/registerDevice", taken).await.json["deviceId"],
+        1
+    );
+    let devices = bob.send(&bob.request("GET", "/devices", "")).await;
+    assert_eq!(devices.json, json!({"status": "success", "devices": []}));
+}
+
+#[actix_web::test]
+async fn a_reply_does_not_wait_for_google() {
+    let google = Google::start(vec![status(0)], 3_600);
+    let (account, url) = (google.account.clone(), google.remote.url.clone());
+    let server = TestServer::with(move |settings| {
+        settings.push.enabled = true;
+        settings.push.service_account_json = Some(Secret::new(account));
+        settings.push.endpoint = url;
+        settings.push.boxes = vec!["inbox".to_owned()];
+    });
+    let alice = Brc104::connect(&server.http("")).await;
+    let device = r#"{"fcmToken":"token"}"#;
+    assert_eq!(alice.post("/registerDevice", device).await.status, 200);
+    let recipient = alice.identity.identity_key().to_hex();
+    for id in ["1", "2"] {
+        let body = json!({"message": {
+            "recipient": recipient, "messageBox": "inbox", "messageId": id, "body": "x",
+        }});
+        assert_eq!(
+            alice.post("/sendMessage", body.to_string()).await.status,
+            200
+        );
+        // The first of them hangs.
+        google.asked_for(1).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_assertion_is_signed_and_its_token_is_kept() {
+    let google = Google::start(Vec::new(), 3_600);
+    let bench = Bench::start(&google, |_| {});
+    bench.register("one").await;
+    bench.register("other").await;
+    for id in ["1", "2", "3"] {
+        bench.notify(id);
+    }
+    bench.flush().await;
+    let status = bench.push.status();
+    assert_eq!((status.sent, status.failed, status.pending), (6, 0, 0));
+    let tokens = google.asked("/token");
+    assert_eq!(tokens.len(), 1);
+    let form = &tokens[0].text;
+    let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+    let assertion = form.strip_prefix(grant).unwrap();
+    assert_eq!(
+        decode_header(assertion).unwrap().kid.as_deref(),
+        Some("key-1")
+    );
+    let mut validation = Validation::new(Algorithm::RS256);
+    let token_uri = format!("{}/token", google.remote.url);
+    validation.set_audience(&[&token_uri]);
+    validation.set_issuer(&["push@the-project.example"]);
+    let key = DecodingKey::from_rsa_pem(&google.public_key).unwrap();
+    let claims = decode::<Value>(assertion, &key, &validation)
+        .unwrap()
+        .claims;
+    assert_eq!(
+        claims["scope"],
+        "https://www.googleapis.com/auth/firebase.messaging"
+    );
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        3_600
+    );
+    // Another key has not signed it.
+    let stranger = Rsa::generate(2048).unwrap().public_key_to_pem().unwrap();
+    let key = DecodingKey::from_rsa_pem(&stranger).unwrap();
+    assert!(decode::<Value>(assertion, &key, &validation).is_err());
+}
+
+#[actix_web::test]
+async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
+    // It is not used in its last five minutes.
+    let short = Google::start(Vec::new(), 300);
+    let bench = Bench::start(&short, |settings| settings.concurrency = 1);
+    bench.register("one").await;
+    for id in ["1", "2"] {
+        bench.notify(id);
+    }
+    bench.flush().await;
+    assert_eq!(short.asked("/token").len(), 2);
+
+    let refusing = Google::start(vec![status(401)], 3_600);
+    let bench = Bench::start(&refusing, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    let asked = refusing.asked(SEND);
+    assert_eq!(asked[0].authorization, "Bearer token 1");
+    assert_eq!(asked[1].authorization, "Bearer token 2");
+    assert_eq!(bench.push.status().sent, 1);
+    // One that is refused twice is given up.
+    let refusing = Google::start(vec![status(401), status(401)], 3_600);
+    let bench = Bench::start(&refusing, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    assert_eq!(
+        (refusing.asked(SEND).len(), bench.push.status().failed),
+        (2, 1)
+    );
+}
+
+#[actix_web::test]
+async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
+    let busy = Reply {
+        status: 429,
+        json: json!({}),
+        retry_after: Some(1),
+    };
+    let google = Google::start(vec![busy, status(503)], 3_600);
+    let bench = Bench::start(&google, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    let counts = bench.push.status();
+    assert_eq!((counts.sent, counts.retried, counts.failed), (1, 2, 0));
+
+    let down = Google::start((0..9).map(|_| status(500)).collect(), 3_600);
+    let bench = Bench::start(&down, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    assert_eq!((down.asked(SEND).len(), bench.push.status().failed), (3, 1));
+
+    let refusing = Google::start(vec![status(403)], 3_600);
+    let bench = Bench::start(&refusing, |_| {});
+    let id = bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    assert_eq!(
+        (refusing.asked(SEND).len(), bench.push.status().failed),
+        (1, 1)
+    );
+    // Our own mistake costs nobody a device.
+    let devices = bench.db.devices(bench.owner).await.unwrap();
+    assert!(devices[0].id == id && devices[0].active);
+}
+
+#[actix_web::test]
+async fn a_dead_token_is_deactivated_until_it_is_registered_again() {
+    let gone: Reply = (
+        404,
+        json!({"error": {"status": "NOT_FOUND", "details": [{"errorCode": "UNREGISTERED"}]}}),
+    )
+        .into();
+    let google = Google::start(vec![gone], 3_600);
+    let bench = Bench::start(&google, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    assert!(!bench.db.devices(bench.owner).await.unwrap()[0].active);
+    bench.notify("2");
+    bench.flush().await;
+    assert_eq!(google.asked(SEND).len(), 1);
+    bench.register("one").await;
+    bench.notify("3");
+    bench.flush().await;
+    let status = bench.push.status();
+    assert_eq!((status.dead_tokens, status.sent), (1, 1));
+    assert!(bench.db.devices(bench.owner).await.unwrap()[0].active);
+}
+
+#[actix_web::test]
+async fn what_does_not_fit_is_dropped_and_counted() {
+    let google = Google::start(vec![status(0)], 3_600);
+    let bench = Bench::start(&google, |settings| {
+        settings.max_queued = 1;
+        settings.concurrency = 1;
+    });
+    bench.register("one").await;
+    bench.notify("1");
+    google.asked_for(1).await;
+    // One waits for the place that the first keeps, one waits in the queue.
+    bench.notify("2");
+    tokio::task::yield_now().await;
+    for id in ["3", "4", "5"] {
+        bench.notify(id);
+    }
+    let status = bench.push.status();
+    assert_eq!((status.pending, status.dropped), (3, 2), "{status:?}");
+    assert!(!bench.push.flush(Duration::from_millis(1)).await);
+}
+
+#[test]
+fn nothing_that_is_shown_holds_a_key_or_a_token() {
+    let google = Google::start(Vec::new(), 3_600);
+    let account = ServiceAccount::parse(&google.account).unwrap();
+    let shown = format!(
+        "{account:?} {:?}",
+        Fcm::new(account.clone(), &FcmSettings::default())
+    );
+    assert!(!shown.contains("PRIVATE") && shown.contains("push@the-project.example"));
+}
