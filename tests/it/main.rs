@@ -10,6 +10,7 @@
 
 mod support;
 
+mod asyncapi;
 mod authsocket;
 mod comparison;
 mod crash;
