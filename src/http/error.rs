@@ -61,6 +61,26 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "ERR_AUTH_FAILED", description)
     }
 
+    /// The certificates that are required did not come in time.
+    #[must_use]
+    pub fn certificate_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            CERTIFICATE_TIMEOUT,
+            "The certificates that are required did not come in time.",
+        )
+    }
+
+    /// So much is under way that no more is taken.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ERR_OVERLOADED",
+            "The server is overloaded, try again later.",
+        )
+    }
+
     /// JSON.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
@@ -68,8 +88,10 @@ impl ApiError {
             status: "error",
             code: self.code,
             description: &self.description,
-            // The middleware in use says `message` where it found no authentication.
-            message: (self.code == UNAUTHORIZED).then_some(&*self.description),
+            // The middleware in use says `message` in these cases.
+            message: [UNAUTHORIZED, CERTIFICATE_TIMEOUT]
+                .contains(&self.code)
+                .then_some(&*self.description),
         };
         // Strings always serialize.
         serde_json::to_vec(&body).unwrap_or_default()
@@ -77,6 +99,7 @@ impl ApiError {
 }
 
 const UNAUTHORIZED: &str = "UNAUTHORIZED";
+const CERTIFICATE_TIMEOUT: &str = "CERTIFICATE_TIMEOUT";
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
@@ -91,11 +114,7 @@ pub(super) fn store_error(
     description: &'static str,
 ) -> ApiError {
     if *error == DbError::Overloaded {
-        return ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ERR_OVERLOADED",
-            "The server is overloaded, try again later.",
-        );
+        return ApiError::overloaded();
     }
     log::error!("{code}: {error}");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)

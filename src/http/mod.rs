@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod body;
+mod certificates;
 mod engineio_endpoint;
 mod error;
 mod fragments;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::auth::PeerConfig;
+use crate::auth::{PeerConfig, RequiredCertificates};
 use crate::authsocket::AuthSocketSettings;
 use crate::config::Settings;
 use crate::db::{DatabaseUrl, DbSettings};
@@ -38,7 +38,10 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     }
 }
 
-pub(super) fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
+pub(super) fn authsocket_settings(
+    settings: &Settings,
+    certificates: Option<&RequiredCertificates>,
+) -> AuthSocketSettings {
     let auth = &settings.auth;
     AuthSocketSettings {
         auth_timeout: auth.timeout,
@@ -48,8 +51,10 @@ pub(super) fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
         max_lost_sessions: auth.max_lost_sessions,
         peer: PeerConfig {
             max_seen_nonces: auth.max_seen_nonces.get(),
+            requested_certificates: certificates.map(|required| required.demand.json().to_owned()),
             ..PeerConfig::default()
         },
+        certificates: certificates.cloned(),
         ..AuthSocketSettings::default()
     }
 }

@@ -11,6 +11,7 @@
 mod support;
 
 mod authsocket;
+mod certificates;
 mod crash;
 mod engineio_polling;
 mod engineio_stalls;
