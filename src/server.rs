@@ -13,7 +13,7 @@ use actix_web::dev::{Server as HttpService, ServerHandle};
 use actix_web::{App, HttpServer};
 use thiserror::Error;
 
-use crate::auth::Identity;
+use crate::auth::{Identity, RequiredCertificates};
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::config::{ConfigError, IdentityKeySource, Settings, load_identity};
 use crate::db::{DatabaseUrl, DbError, DbHandle};
@@ -110,6 +110,7 @@ impl Server {
         let url = DatabaseUrl::parse(&settings.database_url())?;
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
+        let certificates = settings.auth.certificates.required()?;
         let rooms = RoomsHandle::start(room_settings(settings));
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
@@ -122,7 +123,7 @@ impl Server {
             rooms,
             delivery.clone(),
             socketio_config(settings),
-            authsocket_settings(settings),
+            authsocket_settings(settings, certificates.as_ref()),
         ));
         let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
         let parts = ServerParts {
@@ -130,12 +131,14 @@ impl Server {
                 .socket
                 .enabled
                 .then(|| endpoint(settings, &sockets, &service)),
-            state: http_state(settings, &identity, delivery, &db),
+            state: http_state(settings, &identity, delivery, &db)
+                .with_certificates(certificates.clone()),
             extras: extras(settings, &db),
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &url);
+        log_certificates(certificates.as_ref());
         Ok(Self {
             address,
             identity_key: identity.identity_key(),
@@ -302,6 +305,12 @@ fn log_start(
         settings.rooms.access,
         settings.wallet.network
     );
+}
+
+fn log_certificates(certificates: Option<&RequiredCertificates>) {
+    if let Some(required) = certificates {
+        log::info!("certificates required: {}", required.demand.json());
+    }
 }
 
 fn endpoint(

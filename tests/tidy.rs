@@ -215,6 +215,7 @@ fn each_outside_library_has_its_place() {
                 "src/auth/",
                 "src/payments/",
                 "tests/auth_differential.rs",
+                "tests/it/certificates.rs",
                 "tests/it/support/minting.rs",
                 "tests/it/support/payer.rs",
             ],

@@ -12,7 +12,7 @@ use super::numbers::{Numbers, write_numbers};
 pub const AUTH_VERSION: &str = "0.1";
 
 /// What asks for no certificates.
-const NO_CERTIFICATES: &str = r#"{"certifiers":[],"types":{}}"#;
+pub const NO_CERTIFICATES: &str = r#"{"certifiers":[],"types":{}}"#;
 
 /// The kinds of auth message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

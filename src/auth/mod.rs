@@ -29,7 +29,7 @@ pub use certificates::{
 pub use error::{AuthError, KeyError};
 pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
-pub use message::{AUTH_VERSION, AuthMessage, MessageType};
+pub use message::{AUTH_VERSION, AuthMessage, MessageType, NO_CERTIFICATES};
 pub use nonce::{MAX_NONCE_BYTES, SeenNonces, message_nonce};
 pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};

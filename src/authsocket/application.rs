@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use crate::auth::Peer;
+use crate::auth::{Peer, RevealedFields, Verified};
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{RoomId, Sid};
 use crate::rooms::Gone;
@@ -35,8 +35,12 @@ pub struct AuthSocket {
     /// Messages that are not answered yet.
     pub(super) answers: Answers,
     pub(super) held: Vec<HeldFrame>,
+    /// What came verified before the certificates that are required.
+    pub(super) uncertified: Vec<Verified>,
     /// Set until the socket has proven an identity.
     pub(super) auth_deadline: Option<Instant>,
+    /// Set from the handshake until the certificates came that are required.
+    pub(super) certificate_deadline: Option<Instant>,
     /// Set while a connected socket has said nothing.
     pub(super) revival_at: Option<Instant>,
 }
@@ -57,10 +61,18 @@ impl AuthSocket {
             left: HashSet::new(),
             answers: Answers::default(),
             held: Vec::new(),
+            uncertified: Vec::new(),
             auth_deadline: Some(now + service.settings.auth_timeout),
+            certificate_deadline: None,
             revival_at: None,
             service,
         }
+    }
+
+    /// What its certificates reveal, where certificates are required; nothing before they came.
+    #[must_use]
+    pub const fn revealed(&self) -> Option<&Arc<RevealedFields>> {
+        self.peer.revealed()
     }
 }
 
@@ -79,6 +91,7 @@ impl Application for AuthSocket {
         [
             self.connection.poll_timeout(),
             self.auth_deadline,
+            self.certificate_deadline,
             self.revival_at,
         ]
         .into_iter()
@@ -91,6 +104,12 @@ impl Application for AuthSocket {
         if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
             self.auth_deadline = None;
             log::debug!("socket {} did not authenticate in time", self.sid);
+            return link.close(CloseReason::ForcedClose);
+        }
+        let is_late = |deadline: Instant| deadline <= now;
+        if self.certificate_deadline.is_some_and(is_late) {
+            self.certificate_deadline = None;
+            log::debug!("socket {} brought no certificates in time", self.sid);
             return link.close(CloseReason::ForcedClose);
         }
         if self.revival_at.is_some_and(|at| at <= now) {

@@ -91,30 +91,49 @@ impl AuthSocket {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
-        let handled = AuthMessage::parse(json).and_then(|message| self.peer.handle(&message));
+        let handled = AuthMessage::parse(json).and_then(|message| {
+            let handled = self.peer.handle(&message)?;
+            Ok((handled, message.certificates))
+        });
         match handled {
-            Ok(Handled::Reply(reply)) => self.send_auth_message(&reply, link),
-            Ok(Handled::Established(identity)) => {
-                self.admit(identity, ctx);
-                self.release_held(identity, link, ctx);
+            Ok((Handled::Reply(reply), _)) => {
+                self.expect_certificates(link);
+                self.send_auth_message(&reply, link);
             }
-            Ok(Handled::General(verified)) => {
-                self.admit(verified.identity, ctx);
-                self.dispatch(
-                    ClientEvent::parse(&verified.payload),
-                    verified.identity,
-                    link,
-                    ctx,
-                );
+            Ok((Handled::Established(identity), certificates)) => {
+                if self.is_certified() {
+                    self.admit(identity, ctx);
+                    self.release_held(identity, link, ctx);
+                } else {
+                    self.proven_without_certificates(link);
+                    // The answer to a handshake of ours may bring them along.
+                    if let Some(certificates) = certificates {
+                        self.certify(certificates.get(), link, ctx);
+                    }
+                }
             }
-            // No certificates are asked for or held, so neither needs an answer.
-            Ok(Handled::CertificatesRequested(_) | Handled::Certificates(_)) => {}
+            Ok((Handled::General(verified), _)) => {
+                if self.is_certified() {
+                    self.admit(verified.identity, ctx);
+                    let event = ClientEvent::parse(&verified.payload);
+                    self.dispatch(event, verified.identity, link, ctx);
+                } else {
+                    self.proven_without_certificates(link);
+                    self.hold_uncertified(verified);
+                }
+            }
+            Ok((Handled::Certificates(certificates), _)) => {
+                // Without a demand, or once it is met, they are of no use.
+                if !self.is_certified() {
+                    self.proven_without_certificates(link);
+                    self.certify(&certificates, link, ctx);
+                }
+            }
+            // We have none, so nothing needs an answer.
+            Ok((Handled::CertificatesRequested(_), _)) => {}
             Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link),
             Err(error) => {
-                self.service
-                    .counters
-                    .refused
-                    .fetch_add(1, Ordering::Relaxed);
+                self.count_refused();
                 log::debug!(
                     "socket {}: an auth message was refused: {error:?}",
                     self.sid
@@ -123,13 +142,19 @@ impl AuthSocket {
         }
     }
 
-    /// The identity is proven: from now on the socket is a member of its rooms.
-    fn admit(&mut self, identity: IdentityKey, ctx: &Context<Socket<Self>>) {
+    pub(super) fn count_refused(&self) {
+        let refused = &self.service.counters.refused;
+        refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The identity is proven, and certified where that is required: from now on the socket is a member of its rooms.
+    pub(super) fn admit(&mut self, identity: IdentityKey, ctx: &Context<Socket<Self>>) {
         if self.admitted {
             return;
         }
         self.admitted = true;
         self.auth_deadline = None;
+        self.certificate_deadline = None;
         self.revival_at = None;
         log::debug!("socket {} is {identity:?}", self.sid);
         self.service.rooms.admit(Admit {
@@ -143,10 +168,7 @@ impl AuthSocket {
     /// A frame of another socket's session proves nothing here: keep it, and ask for proof.
     fn hold(&mut self, nonce: String, json: &str, link: &mut Link<'_>) {
         if self.held.len() >= self.service.settings.max_held_frames {
-            self.service
-                .counters
-                .refused
-                .fetch_add(1, Ordering::Relaxed);
+            self.count_refused();
             return;
         }
         self.service.counters.held.fetch_add(1, Ordering::Relaxed);
@@ -171,7 +193,7 @@ impl AuthSocket {
         }
     }
 
-    fn release_held(
+    pub(super) fn release_held(
         &mut self,
         identity: IdentityKey,
         link: &mut Link<'_>,
@@ -184,10 +206,7 @@ impl AuthSocket {
             if let Ok(Handled::General(verified)) = handled {
                 self.dispatch(ClientEvent::parse(&verified.payload), identity, link, ctx);
             } else {
-                self.service
-                    .counters
-                    .refused
-                    .fetch_add(1, Ordering::Relaxed);
+                self.count_refused();
             }
         }
     }

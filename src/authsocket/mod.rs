@@ -5,6 +5,7 @@
 
 mod answers;
 mod application;
+mod certification;
 mod deliveries;
 mod dispatch;
 mod inbound;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::auth::{Identity, PeerConfig};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::rooms::RoomsHandle;
 use crate::socketio;
@@ -20,7 +20,8 @@ pub struct AuthSocketSettings {
     /// How long a connected socket may say nothing before the server begins a handshake: the published
     /// clients reconnect by themselves and then stay silent.
     pub revival_delay: Duration,
-    /// Frames of a lost socket's session that are held until the handshake is done.
+    /// Frames of a lost socket's session that are held until the handshake is done, and as many that are held until
+    /// certificates came.
     pub max_held_frames: usize,
     /// How long sessions of lost sockets are kept for such frames.
     pub lost_session_ttl: Duration,
@@ -30,6 +31,8 @@ pub struct AuthSocketSettings {
     pub max_pending_messages: usize,
     /// Bounds of its BRC-103 sessions.
     pub peer: PeerConfig,
+    /// What a socket must bring before anything is done for it.
+    pub certificates: Option<RequiredCertificates>,
 }
 
 impl Default for AuthSocketSettings {
@@ -42,6 +45,7 @@ impl Default for AuthSocketSettings {
             max_lost_sessions: NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
             max_pending_messages: 1_000,
             peer: PeerConfig::default(),
+            certificates: None,
         }
     }
 }
@@ -49,9 +53,9 @@ impl Default for AuthSocketSettings {
 /// What came and was not taken.
 #[derive(Debug, Default)]
 pub struct FrameCounters {
-    /// Auth messages that were refused: malformed, forged, replayed, of no session.
+    /// Auth messages that were refused: malformed, forged, replayed, of no session, with certificates that do not fit.
     pub refused: AtomicU64,
-    /// Frames held for a revival.
+    /// Frames held for a revival or until certificates come.
     pub held: AtomicU64,
 }
 

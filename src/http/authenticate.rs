@@ -164,7 +164,7 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
 }
 
 /// A request that does not reach its route.
-enum Refused {
+pub(super) enum Refused {
     /// It may be anybody's.
     Unsigned(ApiError),
     /// Its session is known, and the client will want to believe what is wrong with it.
@@ -177,7 +177,7 @@ impl From<AuthError> for Refused {
     }
 }
 
-/// Reads the body and verifies the signature over what came.
+/// Reads the body and verifies the signature over what came; then waits for certificates, where some are required.
 async fn verify(
     request: &HttpRequest,
     body: web::Payload,
@@ -204,12 +204,9 @@ async fn verify(
     }
     .digest();
     session.verify(&credentials.nonce, &digest, &credentials.signature)?;
-    let mut sessions = state.sessions();
-    if session.is_used_up() {
-        // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
-        sessions.remove(session.own_nonce());
-    } else {
-        sessions.mark_used(session.own_nonce(), Instant::now());
+    state.session_used(session);
+    if let Some(gate) = &state.certificates {
+        gate.pass(session, body.len()).await?;
     }
     Ok(body)
 }

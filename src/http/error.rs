@@ -29,7 +29,7 @@ pub struct ApiError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
-    /// `UNAUTHORIZED`: the description once more, where the middleware in use says it.
+    /// The description once more, where the middleware in use says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// `ERR_DELIVERY_BLOCKED`: who blocks the sender.
@@ -116,6 +116,33 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "ERR_AUTH_FAILED", description)
     }
 
+    /// The certificates that are required did not come in time.
+    #[must_use]
+    pub fn certificate_timeout() -> Self {
+        let description = "The certificates that are required did not come in time.";
+        Self {
+            details: Details {
+                message: Some(description.to_owned()),
+                ..Details::default()
+            },
+            ..Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "CERTIFICATE_TIMEOUT",
+                description,
+            )
+        }
+    }
+
+    /// So much is under way that no more is taken.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ERR_OVERLOADED",
+            "The server is overloaded, try again later.",
+        )
+    }
+
     /// JSON.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
@@ -146,11 +173,7 @@ pub(super) fn store_error(
     description: &'static str,
 ) -> ApiError {
     if *error == DbError::Overloaded {
-        return ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ERR_OVERLOADED",
-            "The server is overloaded, try again later.",
-        );
+        return ApiError::overloaded();
     }
     log::error!("{code}: {error}");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 
-use crate::auth::{AUTH_VERSION, AuthError, AuthMessage, MessageType, Session};
+use crate::auth::{AUTH_VERSION, AuthError, AuthMessage, MessageType, NO_CERTIFICATES, Session};
 
 use super::error::ApiError;
 use super::state::HttpState;
@@ -33,14 +33,18 @@ pub(super) fn respond(state: &HttpState, body: &[u8]) -> HttpResponse {
 fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, AuthError> {
     match message.kind {
         MessageType::InitialRequest => {}
-        // No certificates are asked for; a client that brings some all the same is thanked.
         MessageType::CertificateResponse => {
-            return Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "success" })));
+            return Ok(match &state.certificates {
+                Some(gate) => gate.receive(state, message),
+                // None are asked for; a client that brings some all the same is thanked.
+                None => HttpResponse::Ok().json(serde_json::json!({ "status": "success" })),
+            });
         }
         _ => return Err(AuthError::Malformed("not an initialRequest")),
     }
     let max_requests = state.limits.max_requests_per_session;
-    let (session, response) = Session::respond(&state.identity, message, None, max_requests)?;
+    let requested = state.requested_certificates();
+    let (session, response) = Session::respond(&state.identity, message, requested, max_requests)?;
     let reply = HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))
@@ -54,7 +58,7 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, 
         .insert_header(("x-bsv-auth-signature", hex::encode(&*response.signature)))
         .insert_header((
             "x-bsv-auth-requested-certificates",
-            r#"{"certifiers":[],"types":{}}"#,
+            requested.unwrap_or(NO_CERTIFICATES),
         ))
         .body(response.json);
     state.sessions().insert(session, Instant::now());

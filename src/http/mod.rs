@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod body;
+mod certificates;
 mod docs;
 mod engineio_endpoint;
 mod error;

@@ -1,11 +1,13 @@
 //! What all HTTP requests share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::auth::{Identity, SessionLimits, SessionStore};
+use crate::auth::{Identity, RequiredCertificates, Session, SessionLimits, SessionStore};
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
+
+use super::certificates::CertificateGate;
 
 /// Bounds of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
+    pub(super) certificates: Option<Arc<CertificateGate>>,
     sessions: Arc<Mutex<SessionStore>>,
 }
 
@@ -57,7 +60,32 @@ impl HttpState {
             routing_prefix: routing_prefix.into(),
             limits,
             prices: Arc::new(prices),
+            certificates: None,
             sessions: Arc::new(Mutex::new(SessionStore::new(sessions))),
+        }
+    }
+
+    /// Requires certificates of every client, if any are given.
+    #[must_use]
+    pub fn with_certificates(mut self, required: Option<RequiredCertificates>) -> Self {
+        self.certificates = required.map(|required| Arc::new(CertificateGate::new(required)));
+        self
+    }
+
+    /// What a handshake asks for.
+    pub(super) fn requested_certificates(&self) -> Option<&str> {
+        let gate = self.certificates.as_ref();
+        gate.map(|gate| gate.required().demand.json())
+    }
+
+    /// A request verified on this session: it lives on, unless the next nonce would make another be forgotten.
+    pub(super) fn session_used(&self, session: &Session) {
+        let mut sessions = self.sessions();
+        if session.is_used_up() {
+            // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
+            sessions.remove(session.own_nonce());
+        } else {
+            sessions.mark_used(session.own_nonce(), Instant::now());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::auth::{Identity, PeerConfig, SessionLimits};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
 use crate::config::Settings;
 use crate::db::{DatabaseUrl, DbSettings};
@@ -42,7 +42,10 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     }
 }
 
-pub(super) fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
+pub(super) fn authsocket_settings(
+    settings: &Settings,
+    certificates: Option<&RequiredCertificates>,
+) -> AuthSocketSettings {
     let auth = &settings.auth;
     AuthSocketSettings {
         auth_timeout: auth.timeout,
@@ -52,8 +55,10 @@ pub(super) fn authsocket_settings(settings: &Settings) -> AuthSocketSettings {
         max_lost_sessions: auth.max_lost_sessions,
         peer: PeerConfig {
             max_seen_nonces: auth.max_seen_nonces.get(),
+            requested_certificates: certificates.map(|required| required.demand.json().to_owned()),
             ..PeerConfig::default()
         },
+        certificates: certificates.cloned(),
         ..AuthSocketSettings::default()
     }
 }

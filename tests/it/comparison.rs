@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use messagebox::auth::Identity;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use messagebox::auth::{Identity, message_nonce, sha256};
 use messagebox::config::Settings;
 use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
@@ -168,6 +170,7 @@ async fn every_route_answers_as_its_document_says() {
     fees(&mut documents).await;
     prices(&mut documents).await;
     failing_stores(&mut documents).await;
+    missing_certificates(&mut documents).await;
     migrations(&mut documents).await;
     let documented = documents.documented();
     let unseen: Vec<_> = documented.difference(&documents.seen).collect();
@@ -826,6 +829,50 @@ async fn failing_stores(documents: &mut Documents) {
             .says(method, &target, &body, 503, "ERR_OVERLOADED")
             .await;
     }
+}
+
+async fn missing_certificates(documents: &mut Documents) {
+    let stage = Stage::set(|settings| {
+        let required = &mut settings.auth.certificates;
+        required.certifiers.push(KEY.to_owned());
+        let certificate_type = STANDARD.encode([7; 32]);
+        required
+            .types
+            .insert(certificate_type, vec!["name".to_owned()]);
+        required.timeout = Duration::from_millis(50);
+    })
+    .await;
+    for (method, target, body) in right(KEY) {
+        let answer = stage
+            .alice
+            .send(&request(&stage.alice, method, &target, &body))
+            .await;
+        assert_eq!((answer.status, answer.signed), (408, false), "{target}");
+        assert_eq!(answer.code(), "CERTIFICATE_TIMEOUT");
+        assert_eq!(answer.json["message"], answer.json["description"]);
+        documents.hold(method, &target, &answer);
+    }
+    let path = "/.well-known/auth";
+    let session = &stage.alice.session;
+    let nonce = message_nonce();
+    let signature = session.sign(&nonce, &sha256(b"[]")).unwrap();
+    let response = json!({
+        "version": "0.1", "messageType": "certificateResponse",
+        "identityKey": stage.alice.identity.identity_key().to_hex(), "nonce": nonce,
+        "initialNonce": session.own_nonce(), "yourNonce": session.peer_nonce(),
+        "certificates": [], "signature": signature.to_vec(),
+    });
+    let mut forged = response.clone();
+    forged["nonce"] = json!(message_nonce());
+    let nothing = plain(&stage, path, &[], &response.to_string()).await;
+    assert_eq!(
+        (nothing.status, &nothing.json),
+        (400, &json!({"status": "No certificates provided"}))
+    );
+    documents.hold("POST", path, &nothing);
+    let refused = plain(&stage, path, &[], &forged.to_string()).await;
+    assert_eq!((refused.status, refused.code()), (401, "ERR_AUTH_FAILED"));
+    documents.hold("POST", path, &refused);
 }
 
 async fn migrations(documents: &mut Documents) {

@@ -12,6 +12,7 @@ mod support;
 
 mod asyncapi;
 mod authsocket;
+mod certificates;
 mod comparison;
 mod crash;
 mod engineio_polling;

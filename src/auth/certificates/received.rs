@@ -240,16 +240,18 @@ impl Checked {
         let shared = keys
             .symmetric_key(&Protocol::CERTIFICATE_FIELD, key_id)
             .ok()?;
-        let field_key = SymmetricKey::from_bytes(&shared)
-            .ok()?
-            .decrypt(&encrypted_key)
-            .ok()?;
-        let value = SymmetricKey::from_bytes(&field_key)
-            .ok()?
-            .decrypt(&encrypted)
-            .ok()?;
+        let short = symmetric_key(&shared)?.decrypt(&encrypted_key).ok()?;
+        let value = symmetric_key(&short)?.decrypt(&encrypted).ok()?;
         String::from_utf8(value).ok()
     }
+}
+
+/// A key of 32 bytes, of which the SDKs in use leave zeros at the beginning out.
+fn symmetric_key(short: &[u8]) -> Option<SymmetricKey> {
+    let mut key = [0; 32];
+    let start = key.len().checked_sub(short.len())?;
+    key.get_mut(start..)?.copy_from_slice(short);
+    SymmetricKey::from_bytes(&key).ok()
 }
 
 /// A transaction id, with or without the number of an output. Anything else would be signed as other bytes than

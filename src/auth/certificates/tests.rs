@@ -1,15 +1,17 @@
 //! Certificates issued by the SDK, and every way in which they can be wrong.
 
+use bsv::auth::certificates::certificate::AuthCertificate;
 use bsv::auth::certificates::master::{MasterCertificate, default_get_revocation_outpoint};
 use bsv::primitives::private_key::PrivateKey;
 use bsv::primitives::public_key::PublicKey;
-use bsv::wallet::interfaces::CertificateType as SdkType;
+use bsv::primitives::symmetric_key::SymmetricKey;
+use bsv::wallet::interfaces::{Certificate, CertificateType as SdkType, SerialNumber};
 use bsv::wallet::proto_wallet::ProtoWallet;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::{Counterparty, Identity};
+use crate::auth::{Counterparty, Identity, KeyId, Protocol};
 
 const CERTIFIER: u8 = 9;
 const SERVER: u8 = 5;
@@ -243,6 +245,45 @@ fn every_field_asked_for_must_be_revealed_and_readable() {
     // The key of another field.
     let other = alice()["keyring"]["Email"].clone();
     assert_eq!(changed(|json| json["keyring"]["name"] = other), garbled);
+}
+
+#[test]
+fn a_key_that_begins_with_zeros_may_come_without_them() {
+    let mut field_key = [7; 32];
+    field_key[0] = 0;
+    let value = SymmetricKey::from_bytes(&field_key)
+        .unwrap()
+        .encrypt(b"admin");
+    let mut signed = Certificate {
+        cert_type: SdkType([2; 32]),
+        serial_number: SerialNumber([3; 32]),
+        subject: public(CLIENT),
+        certifier: public(CERTIFIER),
+        revocation_outpoint: Some("00".repeat(32)),
+        fields: Some([("role".to_owned(), STANDARD.encode(value.unwrap()))].into()),
+        signature: None,
+    };
+    AuthCertificate::sign(&mut signed, &wallet(CERTIFIER))
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let server = Counterparty::Other(identity(SERVER).identity_key());
+    let serial = STANDARD.encode([3; 32]);
+    let shared = identity(CLIENT)
+        .pair(server)
+        .unwrap()
+        .symmetric_key(&Protocol::CERTIFICATE_FIELD, KeyId::Pair(&serial, "role"));
+    let shared = SymmetricKey::from_bytes(&shared.unwrap()).unwrap();
+    let mut json = serde_json::to_value(&signed).unwrap();
+    let mut check = |key: &[u8]| {
+        json["keyring"] = json!({ "role": STANDARD.encode(shared.encrypt(key).unwrap()) });
+        verify(&demand(&["role=admin"]), &json!([json])).map(|_| ())
+    };
+    assert_eq!(check(&field_key), Ok(()));
+    assert_eq!(check(&field_key[1..]), Ok(()));
+    let wrong = Err(CertificateError::Undecryptable("role".to_owned()));
+    assert_eq!(check(&[7; 33]), wrong);
+    assert_eq!(check(&[]), wrong);
 }
 
 #[test]

@@ -19,6 +19,13 @@ pub(super) const AUTHENTICATION: &[Failure] = &[
     failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
 ];
 
+/// Of every authenticated route, where the operator requires certificates.
+pub(super) const CERTIFICATES: &[Failure] = &[failure(
+    408,
+    "CERTIFICATE_TIMEOUT",
+    "The certificates that are required did not come in time.",
+)];
+
 /// Of every route that takes a body.
 pub(super) const BODY: &[Failure] = &[
     failure(
@@ -323,6 +330,9 @@ pub(super) const HANDSHAKE: &[Failure] = &[
         "ERR_INVALID_AUTH_MESSAGE",
         "Missing required fields in initialRequest message.",
     ),
+    // In the words of the middleware in use: there is no code.
+    failure(400, "No certificates provided", ""),
+    failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
     failure(
         413,
         "ERR_BODY_TOO_LARGE",

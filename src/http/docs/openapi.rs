@@ -7,12 +7,12 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder};
 use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Content, ContentBuilder, HttpMethod, OneOfBuilder, OpenApi, Ref, RefOr, Required, Response,
-    ResponseBuilder, Schema, Server,
+    Content, ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema, Server,
 };
 
 use super::super::error::{Details, ErrorBody};
@@ -146,10 +146,10 @@ fn success(replies: &[&str]) -> Response {
     let schema = match replies {
         [single] => reference(single),
         several => {
-            let one_of = several.iter().fold(OneOfBuilder::new(), |one_of, name| {
-                one_of.item(reference(name))
+            let any_of = several.iter().fold(AnyOfBuilder::new(), |any_of, name| {
+                any_of.item(reference(name))
             });
-            RefOr::T(Schema::OneOf(one_of.build()))
+            RefOr::T(Schema::AnyOf(any_of.build()))
         }
     };
     ResponseBuilder::new()
@@ -161,8 +161,17 @@ fn success(replies: &[&str]) -> Response {
 /// All failures of a route: its own, and those that it shares with others.
 fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
     let shared: &[&[Failure]] = match (operation.access, operation.body) {
-        (Access::Signed, Some(_)) => &[failures::AUTHENTICATION, failures::BODY, failures::PRICE],
-        (Access::Signed, None) => &[failures::AUTHENTICATION, failures::PRICE],
+        (Access::Signed, Some(_)) => &[
+            failures::AUTHENTICATION,
+            failures::CERTIFICATES,
+            failures::BODY,
+            failures::PRICE,
+        ],
+        (Access::Signed, None) => &[
+            failures::AUTHENTICATION,
+            failures::CERTIFICATES,
+            failures::PRICE,
+        ],
         (Access::MigrateKey | Access::Open, _) => &[],
     };
     let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
@@ -180,14 +189,24 @@ fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
 fn refusal(failures: &[Failure]) -> Response {
     let codes: Vec<&str> = failures.iter().map(|failure| failure.code).collect();
     let examples = failures.iter().map(|failure| {
-        let body = json!({
-            "status": "error", "code": failure.code, "description": failure.says,
-        });
+        let body = if failure.says.is_empty() {
+            json!({ "status": failure.code })
+        } else {
+            json!({ "status": "error", "code": failure.code, "description": failure.says })
+        };
         let example = ExampleBuilder::new().value(Some(body)).build();
         (failure.code.to_owned(), RefOr::T(example))
     });
+    let schema = if failures.iter().all(|failure| !failure.says.is_empty()) {
+        reference("ErrorBody")
+    } else {
+        let either = AnyOfBuilder::new()
+            .item(reference("ErrorBody"))
+            .item(reference("Success"));
+        RefOr::T(Schema::AnyOf(either.build()))
+    };
     let content = ContentBuilder::new()
-        .schema(Some(reference("ErrorBody")))
+        .schema(Some(schema))
         .examples_from_iter(examples)
         .build();
     ResponseBuilder::new()

@@ -173,11 +173,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         method: HttpMethod::Post,
         path: "/.well-known/auth",
-        says: "Begins a session (BRC-104); always at the origin's root",
+        says: "Begins a session (BRC-104), or brings the certificates that it needs; always at the origin's root",
         access: Access::Open,
         body: Some("AuthMessageBody"),
         parameters: &[],
-        replies: &["AuthMessageBody"],
+        replies: &["AuthMessageBody", "Success"],
         failures: failures::HANDSHAKE,
     },
     Operation {

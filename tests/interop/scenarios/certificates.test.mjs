@@ -1,0 +1,109 @@
+// A server that requires certificates, and clients that have the right one, another, or none.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+
+import { Certifier, TYPE, holder } from '../support/certificates.mjs'
+import { Inbox, closeAll, next } from '../support/clients.mjs'
+import { TestServer } from '../support/server.mjs'
+
+const FIELDS = { name: 'Alice', Email: 'alice@example.com', _age: '30', 'full name': 'Alice A.' }
+const TIMEOUT = 1_000
+
+const certifier = new Certifier()
+let server
+before(async () => {
+  server = await TestServer.start({
+    AUTH_CERTIFIERS: `${new Certifier().key}, ${certifier.key}`,
+    AUTH_CERTIFICATE_TYPES: `${TYPE}=name+Email`,
+    AUTH_REQUIRE_FIELD: 'name=Alice,Email',
+    AUTH_CERTIFICATE_TIMEOUT: `${TIMEOUT}ms`
+  })
+})
+afterEach(closeAll)
+after(async () => { assert.equal(await server.stop(), 0) })
+
+/** Those whom the server does not serve. */
+async function outsiders () {
+  return {
+    'without a certificate': await holder(),
+    'with a certificate that was not asked for': await holder(new Certifier(), FIELDS),
+    'with a certificate of another certifier': await holder(new Certifier(), FIELDS, true),
+    'with a field that is not as required': await holder(certifier, { ...FIELDS, name: 'Bob' })
+  }
+}
+
+async function list (party) {
+  return await party.fetch().fetch(`${server.host}/listMessages`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"messageBox":"inbox"}'
+  })
+}
+
+test('AuthFetch brings a certificate and is served', async () => {
+  const response = await list(await holder(certifier, FIELDS))
+  assert.deepEqual([response.status, await response.json()], [200, { status: 'success', messages: [] }])
+})
+
+test('AuthFetch without the certificate is told so when the time is over', async () => {
+  const began = Date.now()
+  await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
+    await assert.rejects(list(party), /408/, who)
+  }))
+  assert.ok(Date.now() - began >= TIMEOUT, 'it was waited for')
+})
+
+test('an AuthSocket client brings a certificate and is served', async () => {
+  const party = await holder(certifier, FIELDS)
+  const socket = party.socket(server.host)
+  socket.on('connect', () => {
+    socket.emit('authenticated', { identityKey: party.key })
+    socket.emit('joinRoom', party.room('inbox'))
+  })
+  const joined = next(socket, 'joinedRoom')
+  assert.deepEqual(await next(socket, 'authenticationSuccess'), { status: 'success' })
+  assert.deepEqual(await joined, { roomId: party.room('inbox') })
+})
+
+test('an AuthSocket client without the certificate is cut off', async () => {
+  await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
+    const socket = party.socket(server.host, { reconnection: false })
+    const answers = new Inbox()
+    for (const event of ['authenticationSuccess', 'authenticationFailed', 'joinedRoom']) socket.on(event, answers.push)
+    socket.on('connect', () => {
+      socket.emit('authenticated', { identityKey: party.key })
+      socket.emit('joinRoom', party.room('inbox'))
+    })
+    await next(socket, 'disconnect')
+    assert.deepEqual(answers.items, [], who)
+  }))
+})
+
+test('live messages go between clients with certificates', async () => {
+  const [alice, bob] = [await holder(certifier, FIELDS), await holder(certifier, FIELDS)]
+  const [fromAlice, fromBob] = [alice.messageBox(server.host), bob.messageBox(server.host)]
+  for (const client of [fromAlice, fromBob]) await client.initializeConnection()
+  const inbox = new Inbox()
+  await fromBob.listenForLiveMessages({ messageBox: 'inbox', onMessage: inbox.push })
+  await fromAlice.sendLiveMessage({ recipient: bob.key, messageBox: 'inbox', body: 'hello' })
+  assert.equal((await inbox.atLeast(1))[0].body, 'hello')
+  const listed = await fromBob.listMessages({ messageBox: 'inbox', host: server.host })
+  assert.deepEqual(listed.map(message => message.body), ['hello'])
+})
+
+test('a silent client brings its certificate in the answer to a handshake of the server', async () => {
+  const eager = await TestServer.start({ ...server.env, AUTH_REVIVAL_DELAY: '100ms' })
+  try {
+    const party = await holder(certifier, FIELDS)
+    const admitted = new Inbox()
+    eager.process.stderr.on('data', () => { if (/socket \S+ is IdentityKey/.test(eager.log)) admitted.push(true) })
+    const socket = party.socket(eager.host)
+    // It has said nothing by itself.
+    await admitted.atLeast(1, 'admission')
+    const joined = next(socket, 'joinedRoom')
+    socket.emit('joinRoom', party.room('inbox'))
+    assert.deepEqual(await joined, { roomId: party.room('inbox') })
+  } finally {
+    await closeAll()
+    await eager.stop()
+  }
+})
