@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::auth::{Identity, RequiredCertificates};
 use crate::authsocket::{AuthSocket, AuthSocketService};
-use crate::config::{ConfigError, IdentityKeySource, Settings, load_identity};
+use crate::config::{ConfigError, IdentityKeySource, Secret, Settings, load_identity};
 use crate::db::{DatabaseUrl, DbError, DbHandle};
 use crate::delivery::Delivery;
 use crate::engineio::CloseReason;
@@ -347,7 +347,7 @@ fn http_state(
 fn extras(settings: &Settings, db: &DbHandle) -> Extras {
     let prefix = settings.routing_prefix();
     let address = settings.server.hosting_domain.as_deref();
-    let migrate_key = settings.migrate_key.as_ref().map(|key| key.expose());
+    let migrate_key = settings.migrate_key.as_ref().map(Secret::expose);
     Extras {
         migrate: migrate_key
             .filter(|key| !key.is_empty())

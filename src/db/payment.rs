@@ -36,7 +36,7 @@ pub struct PaymentOutput {
     pub derivation_prefix: String,
     /// BRC-29.
     pub derivation_suffix: String,
-    /// The AtomicBEEF in base64, where the server is the payee.
+    /// The `AtomicBEEF` in base64, where the server is the payee.
     pub transaction: Option<String>,
 }
 

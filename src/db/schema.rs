@@ -137,7 +137,7 @@ diesel::table! {
         state -> Text,
         /// Whether what was paid for is done.
         settled -> Bool,
-        /// AtomicBEEF in base64, where the server was paid.
+        /// `AtomicBEEF` in base64, where the server was paid.
         transaction -> Nullable<Text>,
     }
 }

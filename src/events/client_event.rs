@@ -280,6 +280,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_message_is_checked_in_the_documented_order() {
         use Refusal as R;
         let long = "x".repeat(256);

@@ -20,7 +20,7 @@ pub struct ApiError {
     /// For people.
     pub description: String,
     /// What else the body says.
-    pub details: Details,
+    pub details: Box<Details>,
     /// Headers that go with it.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -67,7 +67,7 @@ impl ApiError {
             status,
             code,
             description: description.into(),
-            details: Details::default(),
+            details: Box::default(),
             headers: Vec::new(),
         }
     }
@@ -79,10 +79,10 @@ impl ApiError {
         let description =
             "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
         Self {
-            details: Details {
+            details: Box::new(Details {
                 satoshis_required: Some(satoshis),
                 ..Details::default()
-            },
+            }),
             headers: vec![
                 ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
                 ("x-bsv-payment-satoshis-required", satoshis.to_string()),
@@ -101,10 +101,10 @@ impl ApiError {
     pub fn unauthenticated() -> Self {
         let description = "Mutual-authentication failed!";
         Self {
-            details: Details {
+            details: Box::new(Details {
                 message: Some(description.to_owned()),
                 ..Details::default()
-            },
+            }),
             ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", description)
         }
     }
@@ -121,10 +121,10 @@ impl ApiError {
     pub fn certificate_timeout() -> Self {
         let description = "The certificates that are required did not come in time.";
         Self {
-            details: Details {
+            details: Box::new(Details {
                 message: Some(description.to_owned()),
                 ..Details::default()
-            },
+            }),
             ..Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "CERTIFICATE_TIMEOUT",
@@ -231,10 +231,10 @@ impl ApiError {
         let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
         let description = format!("Blocked recipients: {}", keys.join(", "));
         Self {
-            details: Details {
+            details: Box::new(Details {
                 blocked_recipients: Some(keys),
                 ..Details::default()
-            },
+            }),
             ..Self::new(StatusCode::FORBIDDEN, "ERR_DELIVERY_BLOCKED", description)
         }
     }

@@ -118,7 +118,14 @@ mod tests {
 
     #[test]
     fn outputs_go_to_whom_they_name_and_then_in_order() {
-        let cases: [(u64, &[i64], &[Option<usize>], Option<usize>, &[&[usize]]); 8] = [
+        type Row<'a> = (
+            u64,
+            &'a [i64],
+            &'a [Option<usize>],
+            Option<usize>,
+            &'a [&'a [usize]],
+        );
+        let cases: [Row<'_>; 8] = [
             (0, &[5], &[None], None, &[&[0]]),
             (9, &[5], &[None, None], Some(0), &[&[1]]),
             (9, &[0], &[None], Some(0), &[&[]]),

@@ -73,9 +73,9 @@ impl PaymentDraft {
             .and_then(|raw| serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()).ok())
             .map(|outputs| outputs.into_iter().map(DraftOutput::parse).collect());
         Self {
+            fields,
             transaction,
             outputs,
-            fields,
         }
     }
 

@@ -26,4 +26,5 @@ pub use settlement::{Settlement, Voluntary};
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]
+#[expect(unreachable_pub, reason = "shared with the integration tests")]
 mod minting;

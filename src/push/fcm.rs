@@ -168,7 +168,7 @@ fn error_code(text: &str) -> Option<String> {
 /// `INVALID_ARGUMENT` is about the token only when it says so: our own mistake must not cost a device.
 fn is_about_the_token(text: &str) -> bool {
     let json: Value = serde_json::from_str(text).unwrap_or_default();
-    let details = json["error"]["details"].as_array();
+    let details = json.pointer("/error/details").and_then(Value::as_array);
     let violations = details
         .into_iter()
         .flatten()

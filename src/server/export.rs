@@ -31,13 +31,13 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct InternalizeAction<'a> {
     tx: Vec<u8>,
-    outputs: [Output<'a>; 1],
+    outputs: [WalletPayment<'a>; 1],
     description: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Output<'a> {
+struct WalletPayment<'a> {
     output_index: u32,
     protocol: &'static str,
     payment_remittance: Remittance<'a>,
@@ -91,7 +91,7 @@ fn write(payment: &KeptPayment, out: &mut impl Write) -> std::io::Result<()> {
         outpoint: output.outpoint.to_string(),
         internalize_action: InternalizeAction {
             tx: STANDARD.decode(transaction).unwrap_or_default(),
-            outputs: [Output {
+            outputs: [WalletPayment {
                 output_index: output.outpoint.index,
                 protocol: "wallet payment",
                 payment_remittance: Remittance {

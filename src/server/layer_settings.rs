@@ -123,16 +123,15 @@ pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
 
 pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
     let timeout = settings.wallet.timeout;
-    let cashier: Arc<dyn Cashier> = match wallet_url(settings) {
-        Some(url) => Arc::new(WalletClient::new(url, timeout)),
-        None => {
-            if settings.wallet.url.is_some() {
-                log::warn!(
-                    "WALLET_STORAGE_URL names a wallet storage and not a BRC-100 wallet: payments are kept here (--export-payments)"
-                );
-            }
-            Arc::new(Keeper)
+    let cashier: Arc<dyn Cashier> = if let Some(url) = wallet_url(settings) {
+        Arc::new(WalletClient::new(url, timeout))
+    } else {
+        if settings.wallet.url.is_some() {
+            log::warn!(
+                "WALLET_STORAGE_URL names a wallet storage and not a BRC-100 wallet: payments are kept here (--export-payments)"
+            );
         }
+        Arc::new(Keeper)
     };
     let headers = settings.wallet.headers_url.as_deref();
     Paying {

@@ -1,4 +1,4 @@
-//! The AsyncAPI document as the server serves it, held against the events that the server takes and sends.
+//! The `AsyncAPI` document as the server serves it, held against the events that the server takes and sends.
 
 use std::collections::BTreeSet;
 
@@ -221,7 +221,7 @@ fn collect(value: &Value, references: &mut Vec<String>) {
             for (name, value) in fields {
                 match value {
                     Value::String(reference) if name == "$ref" => {
-                        references.push(reference.clone())
+                        references.push(reference.clone());
                     }
                     other => collect(other, references),
                 }

@@ -1,6 +1,7 @@
 //! Every route and every way in which a request to it can fail, one by one: status, code and body, as the document
 //! that the server serves says. What is documented and not seen here fails the test, and so does the opposite.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -215,6 +216,7 @@ async fn successes(documents: &mut Documents, stage: &Stage) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
     let with = |field: &str, value: Value| {
         let mut message = whole_message(KEY);
@@ -325,6 +327,7 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
         .await;
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
     let long = "x".repeat(501);
     let cases = [
@@ -622,7 +625,7 @@ async fn stall(stage: &Stage, request: &Request) -> Answer {
         request.method, request.target
     );
     for (name, value) in &request.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     head.push_str("connection: close\r\n\r\n{");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -706,7 +709,7 @@ async fn fees(documents: &mut Documents) {
     empty["outputs"] = json!([]);
     let mut broken = pay(5);
     broken["tx"] = json!([1, 1, 1, 1]);
-    let served = Payment::default()
+    let for_server = Payment::default()
         .to(&stage.alice.identity, server, 10)
         .json();
     let mut failing = Failing {
@@ -722,7 +725,7 @@ async fn fees(documents: &mut Documents) {
         ("asks", tagged, 400, "ERR_MISSING_RECIPIENT_OUTPUTS"),
         ("asks", broken, 400, "ERR_INVALID_PAYMENT"),
         ("asks", pay(4), 400, "ERR_INSUFFICIENT_PAYMENT"),
-        ("served", served, 500, "ERR_INTERNALIZE_FAILED"),
+        ("served", for_server, 500, "ERR_INTERNALIZE_FAILED"),
     ];
     for (message_box, payment, status, code) in cases {
         let body = to(&stage, message_box, "1", payment);

@@ -1,4 +1,4 @@
-//! What the server says of itself: OpenAPI of its routes, AsyncAPI of its sockets, and a page to read the first in, all
+//! What the server says of itself: `OpenAPI` of its routes, `AsyncAPI` of its sockets, and a page to read the first in, all
 //! of it without asking anybody else.
 
 mod failures;
@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, web};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// The AsyncAPI document; `tests/asyncapi.rs` holds it against the events that are sent.
+/// The `AsyncAPI` document; `tests/it/asyncapi.rs` holds it against the events that are sent.
 const ASYNCAPI: &str = include_str!("asyncapi.yaml");
 
 /// The documents, as this server serves them.
@@ -34,7 +34,7 @@ impl Docs {
         }
     }
 
-    /// The OpenAPI document.
+    /// The `OpenAPI` document.
     #[must_use]
     pub const fn openapi(&self) -> &OpenApi {
         &self.openapi

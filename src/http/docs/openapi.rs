@@ -1,4 +1,4 @@
-//! The OpenAPI document, put together from the routes' own types and the list of their failures.
+//! The `OpenAPI` document, put together from the routes' own types and the list of their failures.
 
 use std::collections::BTreeMap;
 
@@ -105,9 +105,10 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
         .operation_id(Some(format!("{method}-{name}")))
         .summary(Some(operation.says));
     for parameter in operation.parameters {
-        let required = match parameter.required {
-            true => Required::True,
-            false => Required::False,
+        let required = if parameter.required {
+            Required::True
+        } else {
+            Required::False
         };
         builder = builder.parameter(
             ParameterBuilder::new()

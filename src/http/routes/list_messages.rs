@@ -26,6 +26,7 @@ pub(in crate::http) struct Listed {
     /// Where `limit` was given: the `cursor` for the messages behind these; null at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "absent and null say different things")]
     next_cursor: Option<Option<String>>,
 }
 

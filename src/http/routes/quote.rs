@@ -123,7 +123,8 @@ fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiEr
     let wrong: Vec<String> = read
         .iter()
         .enumerate()
-        .filter_map(|(index, key)| key.is_none().then(|| index.to_string()))
+        .filter(|(_, key)| key.is_none())
+        .map(|(index, _)| index.to_string())
         .collect();
     if !wrong.is_empty() {
         let indexes = wrong.join(", ");

@@ -23,8 +23,8 @@ pub fn anyone() -> Identity {
     Identity::from_bytes(one).unwrap()
 }
 
-fn script(payer: &Identity, payee: IdentityKey, prefix: &str, suffix: &str) -> Vec<u8> {
-    let pair = payer.pair(Counterparty::Other(payee)).unwrap();
+fn script(by: &Identity, payee: IdentityKey, prefix: &str, suffix: &str) -> Vec<u8> {
+    let pair = by.pair(Counterparty::Other(payee)).unwrap();
     let protocol = Protocol::new(2, "3241645161d8").unwrap();
     let key = pair
         .counterparty_key(&protocol, KeyId::Pair(prefix, suffix))
@@ -34,18 +34,18 @@ fn script(payer: &Identity, payee: IdentityKey, prefix: &str, suffix: &str) -> V
 }
 
 impl Payment {
-    /// Adds an output that `payer` derives for `payee`.
-    pub fn to(mut self, payer: &Identity, payee: IdentityKey, satoshis: u64) -> Self {
+    /// Adds an output whose key `by` derives for `payee`.
+    pub fn to(mut self, by: &Identity, payee: IdentityKey, satoshis: u64) -> Self {
         let index = self.made.len();
         let prefix = STANDARD.encode(rand::random::<[u8; 16]>());
         let suffix = STANDARD.encode([u8::try_from(index).unwrap()]);
         self.made
-            .push((script(payer, payee, &prefix, &suffix), satoshis));
+            .push((script(by, payee, &prefix, &suffix), satoshis));
         self.named.push(json!({
             "outputIndex": index, "protocol": "wallet payment",
             "paymentRemittance": {
                 "derivationPrefix": prefix, "derivationSuffix": suffix,
-                "senderIdentityKey": payer.identity_key().to_hex(),
+                "senderIdentityKey": by.identity_key().to_hex(),
             },
         }));
         self
