@@ -17,7 +17,7 @@ use crate::auth::{Identity, RequiredCertificates};
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::config::{ConfigError, IdentityKeySource, Secret, Settings, load_identity};
 use crate::db::{DatabaseUrl, DbError, DbHandle};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, RequestPrices};
 use crate::engineio::CloseReason;
 use crate::http::{
     Docs, Endpoint, Extras, HttpState, MigrateState, TcpSettings, configure, cors, engineio_scope,
@@ -78,6 +78,8 @@ pub struct Server {
     pub service: Arc<AuthSocketService>,
     /// Its database.
     pub db: DbHandle,
+    /// What its requests share.
+    pub state: HttpState,
     /// Push notifications, where they are enabled.
     pub push: Option<PushHandle>,
     settings: Settings,
@@ -108,6 +110,7 @@ impl Server {
     /// [`ServerError`].
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
         let url = DatabaseUrl::parse(&settings.database_url())?;
+        let prices = request_prices(settings)?;
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
         let certificates = settings.auth.certificates.required()?;
@@ -126,13 +129,14 @@ impl Server {
             authsocket_settings(settings, certificates.as_ref()),
         ));
         let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
+        let state = http_state(settings, &identity, delivery, &db, prices)
+            .with_certificates(certificates.clone());
         let parts = ServerParts {
             endpoint: settings
                 .socket
                 .enabled
                 .then(|| endpoint(settings, &sockets, &service)),
-            state: http_state(settings, &identity, delivery, &db)
-                .with_certificates(certificates.clone()),
+            state: state.clone(),
             extras: extras(settings, &db),
         };
         raise_file_limit(settings.socket.max_sockets);
@@ -145,6 +149,7 @@ impl Server {
             sockets,
             service,
             db,
+            state,
             push,
             settings: settings.clone(),
             http: Some(http),
@@ -176,7 +181,7 @@ impl Server {
             handle.stop(true).await;
             log::info!("connections closed after {:?}", began.elapsed());
         });
-        let background = background::start(&self.db, &self.settings);
+        let background = background::start(&self.db, &self.state, &self.settings);
         let served = http.await;
         watch.abort();
         background.abort();
@@ -331,6 +336,7 @@ fn http_state(
     identity: &Arc<Identity>,
     delivery: Delivery,
     db: &DbHandle,
+    prices: RequestPrices,
 ) -> HttpState {
     let prefix = settings.routing_prefix();
     HttpState::new(
@@ -339,7 +345,7 @@ fn http_state(
         db.clone(),
         &prefix,
         http_limits(settings),
-        request_prices(settings),
+        prices,
         session_limits(settings),
     )
 }

@@ -68,6 +68,29 @@ fn mistakes_are_one_line_and_code_2() {
 }
 
 #[test]
+fn what_cannot_work_is_said_before_the_server_starts() {
+    let message = refused(&[("ROUTE_PRICES", "/sendMesage=5")], &[]);
+    assert!(
+        message.contains("`prices.routes`") && message.contains("/sendMesage"),
+        "{message}"
+    );
+    let message = refused(&[("ENABLE_FIREBASE", "true")], &[]);
+    assert!(message.contains("push.service_account_json"), "{message}");
+    let variables = [
+        ("ENABLE_FIREBASE", "true"),
+        (
+            "FIREBASE_SERVICE_ACCOUNT_JSON",
+            r#"{"private_key":"hunter2"}"#,
+        ),
+    ];
+    let message = refused(&variables, &[]);
+    assert!(
+        message.contains("client_email") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_result_is_shown_with_secrets_masked() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [

@@ -167,6 +167,18 @@ fn layers_know_only_what_is_below_them() {
             ],
         ),
         (
+            "push",
+            vec![
+                "crate::socket",
+                "crate::engineio",
+                "crate::auth",
+                "crate::events",
+                "crate::rooms",
+                "crate::delivery",
+                "crate::payments",
+            ],
+        ),
+        (
             "payments",
             vec![
                 "crate::socket",
@@ -206,7 +218,10 @@ fn layers_know_only_what_is_below_them() {
 
 #[test]
 fn each_outside_library_has_its_place() {
-    let places: [(&str, &[&str]); 3] = [
+    let places: [(&str, &[&str]); 6] = [
+        ("reqwest", &["src/push/"]),
+        ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
+        ("utoipa", &["src/http/"]),
         ("actix_web_actors", &["src/http/websocket.rs"]),
         ("diesel", &["src/db/", "tests/it/support/broken_store.rs"]),
         (

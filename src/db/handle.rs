@@ -1,5 +1,9 @@
 //! The way to the database for everybody else: admits, detaches and counts.
 
+mod devices;
+mod payments;
+mod permissions;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,16 +17,12 @@ use crate::ids::IdentityKey;
 use super::clock::Now;
 use super::command::{self, Command};
 use super::connection::{DbConnection, DbPool, DbSettings, open};
-use super::device_store::{self, Device, MarkDevice, RegisterDevice};
 use super::error::DbError;
 use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
 use super::expiry::DeleteExpired;
-use super::fees::{self, DeliveryFees, Quote};
+use super::fees::DeliveryFees;
 use super::message::{MessagesStored, NewMessage, Page, StoredMessage};
 use super::message_store::{self, Acknowledge, BoxIds};
-use super::payment::{KeptPayment, Outpoint, Payment, PaymentState};
-use super::payment_store::{self, ClaimPayment, ReleasePayment};
-use super::permission_store::{self, Permission, PermissionPage, SetPermission};
 use super::queue::WriteQueue;
 use super::submission::{self, Submission, SubmitOutcome};
 
@@ -180,160 +180,6 @@ impl DbHandle {
     /// [`DbError`].
     pub async fn delete_expired(&self, max: i64) -> Result<usize, DbError> {
         self.run(DeleteExpired { max }).await
-    }
-
-    /// Sets what a recipient asks of a sender, or of everybody.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn set_permission(
-        &self,
-        recipient: IdentityKey,
-        sender: Option<IdentityKey>,
-        message_box: String,
-        recipient_fee: i64,
-    ) -> Result<(), DbError> {
-        let command = SetPermission {
-            recipient,
-            sender,
-            message_box,
-            recipient_fee,
-        };
-        self.run(command).await
-    }
-
-    /// What a recipient has set for this sender, or for everybody.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn permission(
-        &self,
-        recipient: IdentityKey,
-        sender: Option<IdentityKey>,
-        message_box: String,
-    ) -> Result<Option<Permission>, DbError> {
-        self.read(move |connection| {
-            permission_store::get(connection, &recipient, sender.as_ref(), &message_box)
-        })
-        .await
-    }
-
-    /// A recipient's permissions, and how many there are in all.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn permissions(
-        &self,
-        recipient: IdentityKey,
-        page: PermissionPage,
-    ) -> Result<(Vec<Permission>, i64), DbError> {
-        self.read(move |connection| permission_store::list(connection, &recipient, &page))
-            .await
-    }
-
-    /// What a message of `sender` to these recipients costs.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn quote(
-        &self,
-        sender: IdentityKey,
-        recipients: Vec<IdentityKey>,
-        message_box: String,
-    ) -> Result<Quote, DbError> {
-        let fees = self.0.fees.clone();
-        self.read(move |connection| {
-            let recipients = recipients.into_iter();
-            Ok(fees::quote(
-                connection,
-                &fees,
-                &sender,
-                recipients,
-                &message_box,
-            )?)
-        })
-        .await
-    }
-
-    /// Takes the outputs of a payment: each pays once. `settled`: what they pay for is done.
-    ///
-    /// # Errors
-    /// [`DbError`]; inside, the output that has paid for something else.
-    pub async fn claim_payment(
-        &self,
-        payment: Payment,
-        state: PaymentState,
-        settled: bool,
-    ) -> Result<Result<(), Outpoint>, DbError> {
-        let command = ClaimPayment {
-            payment,
-            state,
-            settled,
-        };
-        self.run(command).await
-    }
-
-    /// Lets go of outputs that were taken for something that came to nothing.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn release_payment(
-        &self,
-        purpose: String,
-        payer: IdentityKey,
-    ) -> Result<usize, DbError> {
-        self.run(ReleasePayment { purpose, payer }).await
-    }
-
-    /// Payments to `payee` behind the one with this id, oldest first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn payments(
-        &self,
-        payee: IdentityKey,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<KeptPayment>, DbError> {
-        self.read(move |connection| payment_store::list(connection, &payee, after, limit))
-            .await
-    }
-
-    /// Registers a device for push notifications; gives its row.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn register_device(
-        &self,
-        owner: IdentityKey,
-        fcm_token: String,
-        device_id: Option<String>,
-        platform: Option<String>,
-    ) -> Result<i64, DbError> {
-        let command = RegisterDevice {
-            owner,
-            fcm_token,
-            device_id,
-            platform,
-        };
-        self.run(command).await
-    }
-
-    /// An identity's devices, the one that changed last first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn devices(&self, owner: IdentityKey) -> Result<Vec<Device>, DbError> {
-        self.read(move |connection| device_store::list(connection, &owner))
-            .await
-    }
-
-    /// Notes that a device's token worked, or that it is dead.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn mark_device(&self, id: i64, works: bool) -> Result<(), DbError> {
-        self.run(MarkDevice { id, works }).await
     }
 
     /// Brings the tables up to date; gives the names of the migrations that were applied.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::auth::message_nonce;
 use crate::db::{DbError, Payment};
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, PaymentError, RequestPayment};
@@ -77,6 +76,10 @@ impl Delivery {
         identity
             .verify_session_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
+        let purpose = format!(
+            "request {} {}",
+            paid.derivation_prefix, paid.derivation_suffix
+        );
         let server = identity.identity_key();
         let checked = self
             .checked(move |keys| paid.check(price, caller, server, keys))
@@ -87,8 +90,8 @@ impl Delivery {
         let satoshis = checked.output.satoshis;
         let payment = Payment {
             payer: caller,
-            // Nothing but this request.
-            purpose: format!("request {}", message_nonce()),
+            // Whoever asks again because no answer came may name it again, until one request is done.
+            purpose,
             outputs: vec![checked.output],
         };
         let state = till::take(&self.db, &*self.paying.cashier, &payment, &checked.server).await?;

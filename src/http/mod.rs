@@ -21,6 +21,7 @@ pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, engineio_scope};
 pub use error::ApiError;
 pub use migrate::MigrateState;
+pub use routes::is_route;
 pub use state::{HttpLimits, HttpState};
 pub use tcp::{TcpSettings, on_connect};
 

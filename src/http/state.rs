@@ -89,6 +89,17 @@ impl HttpState {
         }
     }
 
+    /// Sessions that are kept, proven and not.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions().len()
+    }
+
+    /// Forgets sessions that have expired.
+    pub fn sweep_sessions(&self) {
+        self.sessions().sweep(Instant::now());
+    }
+
     /// The sessions, locked: for look-ups only, never while working.
     pub(super) fn sessions(&self) -> MutexGuard<'_, SessionStore> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)

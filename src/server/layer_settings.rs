@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
-use crate::http::HttpLimits;
+use crate::http::{HttpLimits, is_route};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
@@ -105,11 +105,20 @@ pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
     }
 }
 
-pub(super) fn request_prices(settings: &Settings) -> RequestPrices {
-    RequestPrices {
-        routes: settings.prices.routes.clone(),
-        others: settings.prices.request,
+/// A price for a route that is not there would be a price that nobody pays.
+pub(super) fn request_prices(settings: &Settings) -> Result<RequestPrices, ConfigError> {
+    let routes = &settings.prices.routes;
+    if let Some(unknown) = routes.keys().find(|route| !is_route(route)) {
+        return Err(ConfigError::Value {
+            key: "prices.routes".to_owned(),
+            origin: "the configuration as a whole".to_owned(),
+            expected: format!("there is no route {unknown:?}; routes are named like /sendMessage"),
+        });
     }
+    Ok(RequestPrices {
+        routes: routes.clone(),
+        others: settings.prices.request,
+    })
 }
 
 /// Hosts of a protocol of their own, which `WALLET_STORAGE_URL` names in many installations.

@@ -1,12 +1,14 @@
 //! HTTP: handshakes, authentication, routes, and every way in which a request can be wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use messagebox::auth::{Identity, Peer, PeerConfig};
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Brc104, Request};
+use crate::support::eventually;
 use crate::support::polling::client;
 use crate::support::server::TestServer;
 
@@ -481,6 +483,21 @@ async fn sessions_are_capped_for_each_identity() {
     assert_eq!(first.post("/listMessages", list).await.status, 200);
     assert_eq!(second.post("/listMessages", list).await.status, 200);
     assert_eq!(first.post("/listMessages", list).await.status, 401);
+}
+
+#[actix_web::test]
+async fn expired_sessions_are_forgotten_though_nobody_asks_for_them() {
+    let server = TestServer::with(|settings| {
+        settings.auth.session_ttl = Duration::from_millis(100);
+    });
+    let alice = connect(&server).await;
+    assert_eq!(server.state.session_count(), 1);
+    eventually("the session is forgotten", || {
+        server.state.session_count() == 0
+    })
+    .await;
+    let late = alice.post("/listMessages", r#"{"messageBox":"b"}"#).await;
+    assert_eq!((late.status, late.code()), (401, "ERR_AUTH_FAILED"));
 }
 
 #[actix_web::test]

@@ -79,6 +79,12 @@ impl Route {
     }
 }
 
+/// Whether an authenticated route has this path, which has no routing prefix.
+#[must_use]
+pub fn is_route(path: &str) -> bool {
+    Route::of(path).is_some()
+}
+
 /// Answers a verified request of `caller`.
 pub(super) async fn respond(
     request: &HttpRequest,

@@ -12,6 +12,7 @@ use messagebox::authsocket::{AuthSocket, AuthSocketService};
 use messagebox::config::Settings;
 use messagebox::db::DbHandle;
 use messagebox::engineio::CloseReason;
+use messagebox::http::HttpState;
 use messagebox::ids::IdentityKey;
 use messagebox::server::Server;
 use messagebox::socket::SocketTable;
@@ -25,6 +26,7 @@ pub struct TestServer {
     pub sockets: Arc<SocketTable<AuthSocket>>,
     pub service: Arc<AuthSocketService>,
     pub db: DbHandle,
+    pub state: HttpState,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     folder: tempfile::TempDir,
@@ -53,19 +55,21 @@ impl TestServer {
                     Arc::clone(&server.sockets),
                     Arc::clone(&server.service),
                     server.db.clone(),
+                    server.state.clone(),
                     server.handle().unwrap(),
                 );
                 sender.send(parts).unwrap();
                 server.run().await.unwrap();
             });
         });
-        let (address, identity_key, sockets, service, db, handle) = receiver.recv().unwrap();
+        let (address, identity_key, sockets, service, db, state, handle) = receiver.recv().unwrap();
         Self {
             address,
             identity_key,
             sockets,
             service,
             db,
+            state,
             handle,
             thread: Some(thread),
             folder,

@@ -1,0 +1,46 @@
+//! Devices, through the handle.
+
+use crate::ids::IdentityKey;
+
+use super::super::device_store::{self, Device, MarkDevice, RegisterDevice};
+use super::super::error::DbError;
+use super::DbHandle;
+
+impl DbHandle {
+    /// Registers a device for push notifications; gives its row.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn register_device(
+        &self,
+        owner: IdentityKey,
+        fcm_token: String,
+        device_id: Option<String>,
+        platform: Option<String>,
+    ) -> Result<i64, DbError> {
+        let command = RegisterDevice {
+            owner,
+            fcm_token,
+            device_id,
+            platform,
+        };
+        self.run(command).await
+    }
+
+    /// An identity's devices, the one that changed last first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn devices(&self, owner: IdentityKey) -> Result<Vec<Device>, DbError> {
+        self.read(move |connection| device_store::list(connection, &owner))
+            .await
+    }
+
+    /// Notes that a device's token worked, or that it is dead.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn mark_device(&self, id: i64, works: bool) -> Result<(), DbError> {
+        self.run(MarkDevice { id, works }).await
+    }
+}

@@ -1,0 +1,83 @@
+//! Permissions and fees, through the handle.
+
+use crate::ids::IdentityKey;
+
+use super::super::error::DbError;
+use super::super::fees::{self, Quote};
+use super::super::permission_store::{self, Permission, PermissionPage, SetPermission};
+use super::DbHandle;
+
+impl DbHandle {
+    /// Sets what a recipient asks of a sender, or of everybody.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn set_permission(
+        &self,
+        recipient: IdentityKey,
+        sender: Option<IdentityKey>,
+        message_box: String,
+        recipient_fee: i64,
+    ) -> Result<(), DbError> {
+        let command = SetPermission {
+            recipient,
+            sender,
+            message_box,
+            recipient_fee,
+        };
+        self.run(command).await
+    }
+
+    /// What a recipient has set for this sender, or for everybody.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn permission(
+        &self,
+        recipient: IdentityKey,
+        sender: Option<IdentityKey>,
+        message_box: String,
+    ) -> Result<Option<Permission>, DbError> {
+        self.read(move |connection| {
+            permission_store::get(connection, &recipient, sender.as_ref(), &message_box)
+        })
+        .await
+    }
+
+    /// A recipient's permissions, and how many there are in all.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn permissions(
+        &self,
+        recipient: IdentityKey,
+        page: PermissionPage,
+    ) -> Result<(Vec<Permission>, i64), DbError> {
+        self.read(move |connection| permission_store::list(connection, &recipient, &page))
+            .await
+    }
+
+    /// What a message of `sender` to these recipients costs.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn quote(
+        &self,
+        sender: IdentityKey,
+        recipients: Vec<IdentityKey>,
+        message_box: String,
+    ) -> Result<Quote, DbError> {
+        let fees = self.0.fees.clone();
+        self.read(move |connection| {
+            let recipients = recipients.into_iter();
+            Ok(fees::quote(
+                connection,
+                &fees,
+                &sender,
+                recipients,
+                &message_box,
+            )?)
+        })
+        .await
+    }
+}
