@@ -1,6 +1,6 @@
 //! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 
 use bsv::script::{Spend, SpendParams, UnlockingScript};
@@ -8,10 +8,10 @@ use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput};
 
 use super::beef_layout::check_layout;
 use super::error::PaymentError;
-use super::scripts::signature_checks;
+use super::scripts::Budget;
 
-/// Signature checks in one payment; each takes the SDK's interpreter some milliseconds.
-const MAX_SIGNATURE_CHECKS: usize = 500;
+/// Blocks that its proofs may lead to; each is asked for by itself.
+const MAX_BLOCKS: usize = 200;
 
 /// An output as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl CheckedTransaction {
             ));
         }
         check_spends(&beef)?;
+        let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
         let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
         let output = |output: &bsv::transaction::TransactionOutput| Output {
@@ -70,10 +71,34 @@ impl CheckedTransaction {
         };
         Ok(Self {
             outputs: subject.outputs.iter().map(output).collect(),
-            merkle_roots: verdict.roots.into_iter().collect(),
+            merkle_roots,
             txid,
         })
     }
+}
+
+/// What the proofs of all proven transactions lead to. The SDK computes roots for leaves that are marked as
+/// transactions; a path without marks would prove its transactions without a root that anybody could check.
+fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
+    let mut roots = BTreeMap::new();
+    for entry in &beef.txs {
+        let Some(bump) = beef.find_bump(&entry.txid) else {
+            continue;
+        };
+        let root = bump
+            .compute_root(Some(&entry.txid))
+            .map_err(|error| invalid(error.to_string()))?;
+        let known = roots
+            .entry(bump.block_height)
+            .or_insert_with(|| root.clone());
+        if *known != root {
+            return Err(invalid("its proofs lead to two blocks at one height"));
+        }
+        if roots.len() > MAX_BLOCKS {
+            return Err(invalid("its proofs lead to too many blocks"));
+        }
+    }
+    Ok(roots.into_iter().collect())
 }
 
 /// Checks every input of every transaction that is not mined yet.
@@ -83,10 +108,10 @@ fn check_spends(beef: &Beef) -> Result<(), PaymentError> {
         .iter()
         .filter_map(|entry| Some((entry.txid.as_str(), entry.tx.as_ref()?)))
         .collect();
-    let mut checks = 0;
+    let mut budget = Budget::new();
     for entry in &beef.txs {
         if let Some(transaction) = unproven(beef, entry) {
-            check_transaction(transaction, &by_txid, &mut checks)?;
+            check_transaction(transaction, &by_txid, &mut budget)?;
         }
     }
     Ok(())
@@ -100,8 +125,12 @@ fn unproven<'a>(beef: &Beef, entry: &'a BeefTx) -> Option<&'a Transaction> {
 fn check_transaction(
     transaction: &Transaction,
     by_txid: &HashMap<&str, &Transaction>,
-    checks: &mut usize,
+    budget: &mut Budget,
 ) -> Result<(), PaymentError> {
+    let size = transaction
+        .to_bytes()
+        .map_err(|error| invalid(error.to_string()))?
+        .len();
     let mut spent: u128 = 0;
     let mut spent_outputs = std::collections::HashSet::new();
     for (index, input) in transaction.inputs.iter().enumerate() {
@@ -123,12 +152,12 @@ fn check_transaction(
             .unlocking_script
             .clone()
             .unwrap_or_else(|| UnlockingScript::from_binary(&[]));
-        for script in [unlocking.to_binary(), source.locking_script.to_binary()] {
-            *checks += signature_checks(&script)
-                .ok_or_else(|| invalid("an input has a script that is not run here"))?;
-        }
-        if *checks > MAX_SIGNATURE_CHECKS {
-            return Err(invalid("it has too many signatures to check"));
+        let scripts = [unlocking.to_binary(), source.locking_script.to_binary()];
+        let scripts = [scripts[0].as_slice(), scripts[1].as_slice()];
+        if !budget.pay(scripts, size) {
+            return Err(invalid(
+                "an input has a script that is not run here, or there are too many",
+            ));
         }
         let valid = Spend::new(SpendParams {
             locking_script: source.locking_script.clone(),
@@ -181,6 +210,19 @@ mod tests {
         assert_eq!(worth, [7, 8]);
         assert_eq!(read.outputs[1].script, [0x52]);
         assert_eq!((read.txid.len(), read.merkle_roots.len()), (64, 1));
+    }
+
+    /// Marks only say which leaves a root is computed for; they prove nothing by being absent.
+    #[test]
+    fn a_proof_without_marks_has_its_root_all_the_same() {
+        let bytes = Mint::new().pay(&[(vec![0x51], 7)]);
+        let marked = CheckedTransaction::read(&bytes).unwrap();
+        let mut beef = Beef::from_binary(&mut Cursor::new(&bytes)).unwrap();
+        let leaves = beef.bumps[0].path[0].iter_mut();
+        leaves.for_each(|leaf| leaf.txid = false);
+        let unmarked = beef.to_binary_atomic(&marked.txid).unwrap();
+        let read = CheckedTransaction::read(&unmarked).unwrap();
+        assert_eq!(read.merkle_roots, marked.merkle_roots);
     }
 
     #[test]

@@ -1,12 +1,20 @@
-//! Walks through the bytes of a BEEF (BRC-62, BRC-95, BRC-96) and checks that every length in it fits.
+//! Walks through the bytes of a BEEF (BRC-62, BRC-95, BRC-96) and checks that every length in it fits, and that there
+//! is not too much of anything.
 //!
 //! The SDK's reader reserves what the lengths ask for before it reads, so that a few bytes of nonsense could ask for
-//! more memory than there is and end the process. What passes here is as long as it says.
+//! more memory than there is and end the process; and it computes a merkle root for every leaf, looking each up from
+//! the beginning. What passes here is as long as it says, and cheap to read.
 
 /// Transactions in one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;
+/// Inputs and outputs of all of them.
+const MAX_PARTS: u64 = 50_000;
 /// Levels of a merkle tree: more leaves than 2^64 transactions.
 const MAX_TREE_HEIGHT: u8 = 64;
+/// Leaves on one level of a merkle path: one for each transaction that it proves, and their neighbours.
+const MAX_LEAVES_OF_LEVEL: u64 = 128;
+/// Leaves of all merkle paths.
+const MAX_LEAVES: u64 = 20_000;
 
 const ATOMIC: u32 = 0x0101_0101;
 const V1: u32 = 0xEFBE_0001;
@@ -16,16 +24,20 @@ const V2: u32 = 0xEFBE_0002;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Misfit(pub(super) &'static str);
 
-struct Walk<'a>(&'a [u8]);
+struct Walk<'a> {
+    rest: &'a [u8],
+    parts: u64,
+    leaves: u64,
+}
 
 impl<'a> Walk<'a> {
     fn take(&mut self, count: u64) -> Result<&'a [u8], Misfit> {
         let count = usize::try_from(count).map_err(|_| Misfit("a length does not fit"))?;
         let (taken, rest) = self
-            .0
+            .rest
             .split_at_checked(count)
             .ok_or(Misfit("it breaks off"))?;
-        self.0 = rest;
+        self.rest = rest;
         Ok(taken)
     }
 
@@ -61,7 +73,12 @@ impl<'a> Walk<'a> {
             return Err(Misfit("a merkle path is not of this world"));
         }
         for _ in 0..height {
-            for _ in 0..self.varint()? {
+            let leaves = self.varint()?;
+            self.leaves = self.leaves.saturating_add(leaves);
+            if leaves > MAX_LEAVES_OF_LEVEL || self.leaves > MAX_LEAVES {
+                return Err(Misfit("its merkle paths have too many leaves"));
+            }
+            for _ in 0..leaves {
                 self.varint()?;
                 let is_duplicate = self.byte()? & 1 == 1;
                 if !is_duplicate {
@@ -72,15 +89,25 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// The number of inputs or outputs.
+    fn parts(&mut self) -> Result<u64, Misfit> {
+        let parts = self.varint()?;
+        self.parts = self.parts.saturating_add(parts);
+        if self.parts > MAX_PARTS {
+            return Err(Misfit("it has too many inputs and outputs"));
+        }
+        Ok(parts)
+    }
+
     fn transaction(&mut self) -> Result<(), Misfit> {
         self.take(4)?;
-        for _ in 0..self.varint()? {
+        for _ in 0..self.parts()? {
             self.take(36)?;
             let script = self.varint()?;
             self.take(script)?;
             self.take(4)?;
         }
-        for _ in 0..self.varint()? {
+        for _ in 0..self.parts()? {
             self.take(8)?;
             let script = self.varint()?;
             self.take(script)?;
@@ -111,7 +138,11 @@ impl<'a> Walk<'a> {
 
 /// Checks an `AtomicBEEF`: its prefix, and that all lengths fit and nothing is left over.
 pub(super) fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
-    let mut walk = Walk(bytes);
+    let mut walk = Walk {
+        rest: bytes,
+        parts: 0,
+        leaves: 0,
+    };
     if walk.version()? != ATOMIC {
         return Err(Misfit("it is no AtomicBEEF"));
     }
@@ -130,7 +161,7 @@ pub(super) fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
     for _ in 0..transactions {
         walk.entry(version)?;
     }
-    if walk.0.is_empty() {
+    if walk.rest.is_empty() {
         Ok(())
     } else {
         Err(Misfit("something is left over at its end"))
@@ -162,6 +193,23 @@ mod tests {
         // The number of bumps: 2^63.
         bytes.splice(40..41, [0xff, 0, 0, 0, 0, 0, 0, 0, 0x80]);
         assert!(check_layout(&bytes).is_err());
+        // The leaves of the first level of the first bump: 200.
+        let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);
+        let at = bytes.windows(2).position(|pair| pair == [1, 2]).unwrap() + 1;
+        bytes[at] = 200;
+        assert_eq!(
+            check_layout(&bytes),
+            Err(Misfit("its merkle paths have too many leaves"))
+        );
+    }
+
+    #[test]
+    fn there_may_be_much_and_not_too_much() {
+        let outputs = vec![(vec![0x51], 1); 50_001];
+        assert_eq!(
+            check_layout(&Mint::new().pay(&outputs)),
+            Err(Misfit("it has too many inputs and outputs"))
+        );
     }
 
     proptest::proptest! {

@@ -21,7 +21,7 @@ impl fmt::Debug for BlockHeaders {
 }
 
 impl BlockHeaders {
-    /// Asks the service at this URL, and waits so long for each answer.
+    /// Asks the service at this URL, and waits so long for all that concerns one payment.
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Self {
         Self {
@@ -35,19 +35,23 @@ impl BlockHeaders {
     /// # Errors
     /// [`PaymentError::Invalid`] when one is not, [`PaymentError::Headers`] when the service cannot tell.
     pub async fn check(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
+        tokio::time::timeout(self.timeout, self.ask(roots))
+            .await
+            .unwrap_or_else(|_| Err(PaymentError::Headers("no answer in time".into())))
+    }
+
+    async fn ask(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
         for (height, root) in roots {
-            let asked = self.client.is_valid_root_for_height(root, *height);
-            match tokio::time::timeout(self.timeout, asked).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => {
+            match self.client.is_valid_root_for_height(root, *height).await {
+                Ok(true) => {}
+                Ok(false) => {
                     let reason = format!("its proof does not lead to the block at height {height}");
                     return Err(PaymentError::Invalid(reason));
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     log::error!("the block headers service: {error}");
                     return Err(PaymentError::Headers("the service failed".into()));
                 }
-                Err(_) => return Err(PaymentError::Headers("no answer in time".into())),
             }
         }
         Ok(())

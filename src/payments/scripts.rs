@@ -1,8 +1,43 @@
-//! Whether running a script is affordable. The interpreter's numbers are slow and as large as a script makes them, so
-//! scripts that grow numbers are not run at all, and signature checks are counted.
+//! Whether running scripts is affordable. The interpreter's numbers are slow and as large as a script makes them, so
+//! scripts that grow numbers are not run at all; everything else is paid for out of a budget before it is run.
 
 /// Bytes of one script.
 const MAX_SCRIPT_BYTES: usize = 100_000;
+
+/// What one signature check costs: about as much as going through so many bytes.
+const SIGNATURE_CHECK: u64 = 1_000_000;
+
+/// What checking one payment may cost: 500 signature checks, or whatever takes as long.
+#[derive(Debug)]
+pub(super) struct Budget(u64);
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self(500 * SIGNATURE_CHECK)
+    }
+
+    /// Pays for running the two scripts of an input of a transaction of this size; `false` when that is not to be done.
+    pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> bool {
+        let size = transaction_bytes as u64;
+        // The outputs are copied for every input, and hashed for every signature.
+        let mut cost = size;
+        for script in scripts {
+            let Some(checks) = signature_checks(script) else {
+                return false;
+            };
+            let length = script.len() as u64;
+            // An item as long as half of the script may be copied or hashed by each opcode of the other half.
+            cost += checks as u64 * (SIGNATURE_CHECK + size) + length * length / 4;
+        }
+        match self.0.checked_sub(cost) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
 
 /// Opcodes that make an item on the stack longer than the script, or do arithmetic that is not linear in its length:
 /// `OP_CAT`, `OP_NUM2BIN`, `OP_MUL`, `OP_DIV`, `OP_MOD`, `OP_LSHIFT`, `OP_RSHIFT`.
@@ -12,7 +47,7 @@ const COSTLY: [u8; 7] = [0x7e, 0x80, 0x95, 0x96, 0x97, 0x98, 0x99];
 const MULTISIG_CHECKS: usize = 20;
 
 /// Signature checks that running these scripts may take; `None` when they are not to be run.
-pub(super) fn signature_checks(script: &[u8]) -> Option<usize> {
+fn signature_checks(script: &[u8]) -> Option<usize> {
     if script.len() > MAX_SCRIPT_BYTES {
         return None;
     }
@@ -63,6 +98,24 @@ mod tests {
             Some(0)
         );
         assert_eq!(signature_checks(&[]), Some(0));
+    }
+
+    #[test]
+    fn a_budget_pays_for_so_much_and_no_more() {
+        let checked: &[u8] = &[0xac];
+        let times = |scripts: [&[u8]; 2], size| {
+            let mut budget = Budget::new();
+            (0..10_000)
+                .take_while(|_| budget.pay(scripts, size))
+                .count()
+        };
+        assert_eq!(times([checked, &[]], 0), 500);
+        assert_eq!(times([checked, checked], 0), 250);
+        // Large transactions and long scripts cost as much as signatures do.
+        assert_eq!(times([checked, &[]], 1_000_000), 166);
+        assert_eq!(times([&vec![0x61; 20_000], &[]], 0), 5);
+        assert_eq!(times([&[], &[]], 1_000_000), 500);
+        assert_eq!(times([&[0x95], &[]], 0), 0);
     }
 
     #[test]
