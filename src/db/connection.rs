@@ -281,6 +281,41 @@ mod tests {
         assert_eq!(migrate(&mut connection), Ok(Vec::new()));
     }
 
+    /// The shapes of what the stores ask, against tables that may have a million rows.
+    #[test]
+    fn what_is_looked_up_has_an_index() {
+        #[derive(QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = Text)]
+            detail: String,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let settings = DbSettings::new(DatabaseUrl::Sqlite(folder.path().join("x.db")));
+        let mut connection = open(&settings).unwrap().get().unwrap();
+        let permissions = r#"FROM "message_permissions" WHERE "recipient" = 'r'"#;
+        let shapes = [
+            format!(r#"SELECT * {permissions} AND "message_box" = 'b' AND ("sender" IS NULL OR "sender" = 's')"#),
+            format!(r#"SELECT * {permissions} ORDER BY "message_box", "sender", "created_at" LIMIT 9"#),
+            format!("SELECT COUNT(*) {permissions}"),
+            r#"SELECT * FROM "server_fees" WHERE "message_box" = 'b'"#.to_owned(),
+            r#"SELECT "id" FROM "messages" WHERE "expires_at" <= 't' ORDER BY "expires_at" LIMIT 9"#.to_owned(),
+            r#"SELECT * FROM "messages" WHERE "messageBoxId" = 1 AND "recipient" = 'r' ORDER BY "id""#.to_owned(),
+            r#"SELECT * FROM "messages" WHERE "recipient" = 'r' AND "messageId" = 'm'"#.to_owned(),
+            r#"SELECT * FROM "device_registrations" WHERE "identity_key" = 'k'"#.to_owned(),
+            r#"SELECT * FROM "payments" WHERE "payee" = 'p' AND "id" > 1 ORDER BY "id" LIMIT 9"#.to_owned(),
+            r#"SELECT * FROM "payments" WHERE "txid" = 't' AND "output_index" = 0"#.to_owned(),
+            r#"SELECT * FROM "payments" WHERE "purpose" = 'p' AND "payer" = 'p'"#.to_owned(),
+        ];
+        for shape in shapes {
+            let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {shape}"))
+                .load(&mut connection)
+                .unwrap();
+            let steps: Vec<String> = plan.into_iter().map(|step| step.detail).collect();
+            let scans = steps.iter().any(|step| step.starts_with("SCAN"));
+            assert!(!scans, "{shape}: {steps:?}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_opened_says_why() {
         let settings = DbSettings::new(DatabaseUrl::Sqlite("/proc/no/such.db".into()));

@@ -149,3 +149,39 @@ pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
         headers: headers.map(|url| BlockHeaders::new(url, timeout)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Installations of the servers in use name a storage there, which is no wallet that could be asked.
+    #[test]
+    fn a_wallet_storage_is_not_taken_for_a_wallet() {
+        let cases = [
+            (None, None),
+            (Some(""), None),
+            (Some("https://storage.babbage.systems"), None),
+            (Some("https://staging-storage.babbage.systems/"), None),
+            (
+                Some(" http://localhost:3321 "),
+                Some("http://localhost:3321"),
+            ),
+        ];
+        for (url, expected) in cases {
+            let mut settings = Settings::default();
+            settings.wallet.url = url.map(str::to_owned);
+            assert_eq!(wallet_url(&settings), expected, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn prices_are_of_routes_that_exist() {
+        let mut settings = Settings::default();
+        settings.prices.routes.insert("/sendMessage".to_owned(), 5);
+        settings.prices.request = 1;
+        let prices = request_prices(&settings).unwrap();
+        assert_eq!((prices.of("/sendMessage"), prices.of("/devices")), (5, 1));
+        settings.prices.routes.insert("sendMessage".to_owned(), 5);
+        assert!(request_prices(&settings).is_err());
+    }
+}

@@ -3,6 +3,9 @@ ALTER TABLE "messages" ADD COLUMN "expires_at" TEXT;
 
 CREATE INDEX "messages_by_expiry" ON "messages" ("expires_at") WHERE "expires_at" IS NOT NULL;
 
+CREATE INDEX "message_permissions_by_recipient"
+    ON "message_permissions" ("recipient", "message_box", "sender");
+
 -- Every transaction output that was taken as a payment. An output is taken once, whoever it pays.
 CREATE TABLE "payments" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
