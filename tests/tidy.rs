@@ -225,7 +225,7 @@ fn each_outside_library_has_its_place() {
         ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
         ("utoipa", &["src/http/"]),
         ("actix_web_actors", &["src/http/websocket.rs"]),
-        ("diesel", &["src/db/", "tests/it/support/broken_store.rs"]),
+        ("diesel", &["src/db/", "tests/it/support/database_file.rs"]),
         (
             "bsv::",
             &[

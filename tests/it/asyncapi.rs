@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
-use crate::support::broken_store;
+use crate::support::database_file;
 use crate::support::polling;
 use crate::support::server::TestServer;
 
@@ -180,7 +180,7 @@ async fn every_event_is_as_its_document_says() {
         document.hold(plain[0].as_str().unwrap(), &plain[1]);
     }
     // The store fails, and has no room.
-    broken_store::take_tables(server.folder());
+    database_file::take_tables(server.folder());
     document
         .ask(&mut alice, "sendMessage", message(&foreign, "4"), 2)
         .await;

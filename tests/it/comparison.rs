@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::brc104::{Answer, Brc104, Request};
-use crate::support::broken_store;
+use crate::support::database_file;
 use crate::support::documents::Documents;
 use crate::support::payer::{Payment, anyone, header};
 use crate::support::remote::Remote;
@@ -809,7 +809,7 @@ async fn prices(documents: &mut Documents) {
 
 async fn failing_stores(documents: &mut Documents) {
     let stage = Stage::set(|_| {}).await;
-    broken_store::take_tables(stage.server.folder());
+    database_file::take_tables(stage.server.folder());
     let overloaded = Stage::set(|settings| {
         settings.database.max_queued_writes = 0;
         settings.database.max_queued_reads = 0;
@@ -901,7 +901,7 @@ async fn migrations(documents: &mut Documents) {
         documents.hold("POST", path, &answer);
     }
     // A table is in the way.
-    broken_store::run(
+    database_file::run(
         stage.server.folder(),
         r#"CREATE TABLE "messages" ("x" TEXT)"#,
     );
@@ -911,7 +911,7 @@ async fn migrations(documents: &mut Documents) {
         (500, "ERR_MIGRATION_FAILED")
     );
     documents.hold("POST", path, &failed);
-    broken_store::run(stage.server.folder(), r#"DROP TABLE "messages""#);
+    database_file::run(stage.server.folder(), r#"DROP TABLE "messages""#);
     let applied = plain(&stage, path, &bearer, "").await;
     assert_eq!(applied.status, 200, "{:?}", applied.json);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 pub mod authsocket;
 pub mod brc104;
-pub mod broken_store;
+pub mod database_file;
 pub mod documents;
 pub mod echo;
 pub mod minting;
