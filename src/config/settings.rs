@@ -180,11 +180,11 @@ section! {
     /// `[wallet]`: who takes what is paid to the server.
     WalletSection {
         #[serde(skip_serializing_if = "Option::is_none")]
-        url: Option<String> = None,
+        url: Option<Secret> = None,
         #[serde(with = "units")]
         timeout: Duration = Duration::from_secs(30),
         #[serde(skip_serializing_if = "Option::is_none")]
-        headers_url: Option<String> = None,
+        headers_url: Option<Secret> = None,
         network: String = "mainnet".to_owned(),
     }
 }

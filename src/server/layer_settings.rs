@@ -126,7 +126,7 @@ const STORAGE_HOSTS: &str = "storage.babbage.systems";
 
 /// The wallet that takes payments, unless the server keeps them.
 pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
-    let url = settings.wallet.url.as_deref()?.trim();
+    let url = settings.wallet.url.as_ref()?.expose().trim();
     (!url.is_empty() && !url.contains(STORAGE_HOSTS)).then_some(url)
 }
 
@@ -142,17 +142,18 @@ pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
         }
         Arc::new(Keeper)
     };
-    let headers = settings.wallet.headers_url.as_deref();
+    let headers = settings.wallet.headers_url.as_ref();
     Paying {
         identity: Arc::clone(identity),
         cashier,
-        headers: headers.map(|url| BlockHeaders::new(url, timeout)),
+        headers: headers.map(|url| BlockHeaders::new(url.expose(), timeout)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     /// Installations of the servers in use name a storage there, which is no wallet that could be asked.
     #[test]
@@ -169,7 +170,7 @@ mod tests {
         ];
         for (url, expected) in cases {
             let mut settings = Settings::default();
-            settings.wallet.url = url.map(str::to_owned);
+            settings.wallet.url = url.map(Secret::new);
             assert_eq!(wallet_url(&settings), expected, "{url:?}");
         }
     }

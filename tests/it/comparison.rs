@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use messagebox::auth::{Identity, message_nonce, sha256};
-use messagebox::config::Settings;
+use messagebox::config::{Secret, Settings};
 use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -684,11 +684,13 @@ async fn fees(documents: &mut Documents) {
     let headers = Remote::start(|_| (500, json!({})).into());
     let (wallet_url, headers_url) = (wallet.url.clone(), headers.url.clone());
     let stage = Stage::set(move |settings| {
-        settings.wallet.url = Some(wallet_url);
+        settings.wallet.url = Some(Secret::new(wallet_url));
         settings.fees.boxes.insert("served".to_owned(), 10);
     })
     .await;
-    let checked = Stage::set(move |settings| settings.wallet.headers_url = Some(headers_url)).await;
+    let checked =
+        Stage::set(move |settings| settings.wallet.headers_url = Some(Secret::new(headers_url)))
+            .await;
     stage.allow("blocked", -1).await;
     stage.allow("asks", 5).await;
     checked.allow("asks", 5).await;
@@ -763,7 +765,7 @@ async fn prices(documents: &mut Documents) {
     let wallet = Remote::start(|_| (500, json!({})).into());
     let url = wallet.url.clone();
     let stage = Stage::set(move |settings| {
-        settings.wallet.url = Some(url);
+        settings.wallet.url = Some(Secret::new(url));
         settings.prices.request = 10;
     })
     .await;
@@ -882,9 +884,7 @@ async fn migrations(documents: &mut Documents) {
     let path = "/admin/migrate";
     let stage = Stage::set(|settings| {
         settings.database.migrate_on_start = false;
-        settings.migrate_key = Some(messagebox::config::Secret::new(
-            "a key of the operator".to_owned(),
-        ));
+        settings.migrate_key = Some(Secret::new("a key of the operator".to_owned()));
     })
     .await;
     let bearer = [("authorization", "Bearer a key of the operator")];

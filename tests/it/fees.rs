@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use messagebox::auth::Identity;
+use messagebox::config::Secret;
 use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
 
@@ -456,7 +457,7 @@ fn wallet(status: &Arc<AtomicU16>, accepted: bool) -> Remote {
 fn with_wallet(url: &str) -> TestServer {
     let url = url.to_owned();
     TestServer::with(move |settings| {
-        settings.wallet.url = Some(url);
+        settings.wallet.url = Some(Secret::new(url));
         settings.wallet.timeout = Duration::from_millis(300);
         settings.fees.boxes.insert("chat".to_owned(), 10);
     })
@@ -563,7 +564,8 @@ async fn proofs_are_held_against_the_chain_where_its_headers_are_known() {
     };
     let headers = Remote::start(answer);
     let url = headers.url.clone();
-    let server = TestServer::with(move |settings| settings.wallet.headers_url = Some(url));
+    let server =
+        TestServer::with(move |settings| settings.wallet.headers_url = Some(Secret::new(url)));
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     set(&bob, "chat", 7, None).await;
     let payment = Payment::default().to(&anyone(), key(&bob), 7).json();
