@@ -139,16 +139,22 @@ fn find(
         .optional()
 }
 
-/// Whether the same sender has stored this message already.
-pub(super) fn is_stored(
+/// What storing this message would come to, where its id is in use: a duplicate, or another sender's.
+pub(super) fn in_use(
     connection: &mut DbConnection,
     message: &NewMessage,
     now: &Now,
-) -> QueryResult<bool> {
+) -> QueryResult<Option<StoreOutcome>> {
     let recipient = message.recipient.to_hex();
     let first = find(connection, &recipient, &message.message_id)?;
     let sender = message.sender.to_hex();
-    Ok(first.is_some_and(|first| first.sender == sender && !first.is_past(now)))
+    Ok(first.filter(|first| !first.is_past(now)).map(|first| {
+        if first.sender == sender {
+            StoreOutcome::Duplicate
+        } else {
+            StoreOutcome::TakenByAnotherSender
+        }
+    }))
 }
 
 fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> QueryResult<i64> {

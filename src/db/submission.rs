@@ -10,7 +10,7 @@ use super::connection::DbConnection;
 use super::error::DbError;
 use super::fees::{DeliveryFees, Quote, quote};
 use super::message::{NewMessage, StoreOutcome};
-use super::message_store::{is_stored, store};
+use super::message_store::{in_use, store};
 use super::payment::{Outpoint, Payment, PaymentOutput, PaymentState};
 use super::payment_store::claim;
 
@@ -135,16 +135,24 @@ fn unpaid(
     quote: Quote,
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
-    let mut all = true;
+    let mut outcomes = Vec::with_capacity(messages.len());
     for message in messages {
-        all = all && is_stored(connection, message, now)?;
+        outcomes.push(in_use(connection, message, now)?);
     }
-    if all {
+    let duplicate = Some(StoreOutcome::Duplicate);
+    if outcomes.iter().all(|outcome| *outcome == duplicate) {
         let outcomes = vec![StoreOutcome::Duplicate; messages.len()];
         return Ok(SubmitOutcome::Stored(outcomes));
     }
     if !quote.blocks() {
-        return Ok(SubmitOutcome::Due(quote));
+        // Nobody is to pay for what cannot be stored.
+        let taken = Some(StoreOutcome::TakenByAnotherSender);
+        let taken = outcomes.iter().position(|outcome| *outcome == taken);
+        let taken = taken.and_then(|index| messages.get(index));
+        return Ok(match taken {
+            Some(message) => SubmitOutcome::Taken(message.recipient),
+            None => SubmitOutcome::Due(quote),
+        });
     }
     let fees = messages.iter().zip(&quote.recipient_fees);
     let blocking = fees.filter_map(|(message, fee)| (*fee < 0).then_some(message.recipient));
@@ -152,7 +160,7 @@ fn unpaid(
 }
 
 /// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
-/// `Blocked`, or `Due` with what they cost, which may be nothing.
+/// `Taken`, `Blocked`, or `Due` with what they cost, which may be nothing.
 pub(super) fn inspect(
     connection: &mut DbConnection,
     fees: &DeliveryFees,

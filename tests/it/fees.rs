@@ -513,6 +513,19 @@ async fn a_wallet_takes_what_is_paid_to_the_server() {
         .unwrap();
     assert_eq!((kept.len(), kept[0].state.as_str()), (1, "internalized"));
     let asked = wallet.asked().len();
+    // What cannot be stored is not paid for: the payment is good for another message.
+    let carol = connect(&server).await;
+    let own = Payment::default()
+        .to(&carol.identity, server.identity_key, 10)
+        .json();
+    let taken = send(&carol, &[key(&bob)], "chat", "1", &own).await;
+    assert_eq!((taken.status, taken.code()), (400, "ERR_DUPLICATE_MESSAGE"));
+    assert_eq!(wallet.asked().len(), asked);
+    assert_eq!(
+        send(&carol, &[key(&bob)], "chat", "3", &own).await.status,
+        200
+    );
+    let asked = wallet.asked().len();
     let again = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
     let other = send(&alice, &[key(&bob)], "chat", "2", &payment).await;
     assert_eq!((again.status, other.code()), (200, "ERR_PAYMENT_REUSED"));
