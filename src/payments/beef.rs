@@ -1,6 +1,6 @@
 //! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
 
 use bsv::script::{Spend, SpendParams, UnlockingScript};
@@ -109,9 +109,12 @@ fn check_spends(beef: &Beef) -> Result<(), PaymentError> {
         .filter_map(|entry| Some((entry.txid.as_str(), entry.tx.as_ref()?)))
         .collect();
     let mut budget = Budget::new();
+    // Of all transactions together: two that spend the same cannot both be mined.
+    let mut spent = HashSet::new();
     for entry in &beef.txs {
         if let Some(transaction) = unproven(beef, entry) {
-            check_transaction(transaction, &by_txid, &mut budget)?;
+            check_final(transaction)?;
+            check_transaction(transaction, &by_txid, &mut spent, &mut budget)?;
         }
     }
     Ok(())
@@ -122,9 +125,24 @@ fn unproven<'a>(beef: &Beef, entry: &'a BeefTx) -> Option<&'a Transaction> {
     entry.tx.as_ref().filter(|_| !proven)
 }
 
-fn check_transaction(
-    transaction: &Transaction,
+/// One that waits for a time to come can be replaced until then.
+fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
+    let is_final = transaction.lock_time == 0
+        || transaction
+            .inputs
+            .iter()
+            .all(|input| input.sequence == u32::MAX);
+    if is_final {
+        Ok(())
+    } else {
+        Err(invalid("it can be replaced before it is mined"))
+    }
+}
+
+fn check_transaction<'a>(
+    transaction: &'a Transaction,
     by_txid: &HashMap<&str, &Transaction>,
+    spent_outputs: &mut HashSet<(&'a str, u32)>,
     budget: &mut Budget,
 ) -> Result<(), PaymentError> {
     let size = transaction
@@ -132,7 +150,6 @@ fn check_transaction(
         .map_err(|error| invalid(error.to_string()))?
         .len();
     let mut spent: u128 = 0;
-    let mut spent_outputs = std::collections::HashSet::new();
     for (index, input) in transaction.inputs.iter().enumerate() {
         let source_txid = input.source_txid.as_deref().unwrap_or_default();
         let source = by_txid
@@ -228,9 +245,19 @@ mod tests {
     #[test]
     fn a_payment_that_cannot_be_mined_is_refused() {
         let output = [(vec![0x51], 7)];
+        // 1 shifted by 2^63 - 1: to run it would end the process.
+        let shift = [0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xb6];
+        let shifting = [&[0x51][..], &shift].concat();
+        let multisig = vec![0x51, 0x51, 0x51, 0xae];
         let cases = [
             (Mint::new().forged().pay(&output), "not signed"),
             (Mint::new().unproven().pay(&output), "not proven"),
+            (
+                Mint::new().locked_until(4_000_000_000).pay(&output),
+                "can be replaced",
+            ),
+            (Mint::new().locked_by(shifting).pay(&output), "not run here"),
+            (Mint::new().locked_by(multisig).pay(&output), "not run here"),
             (
                 Mint::new().pay(&[(vec![0x51], 1_000_001)]),
                 "more than it spends",

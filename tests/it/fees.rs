@@ -384,6 +384,7 @@ async fn a_payment_that_could_not_be_mined_pays_for_nothing() {
         Mint::new().forged(),
         Mint::new().unproven(),
         Mint::new().locked_by(costly),
+        Mint::new().locked_until(4_000_000_000),
     ];
     for mint in mints {
         let payment = Payment::default()

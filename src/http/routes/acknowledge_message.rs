@@ -7,6 +7,9 @@ use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::{Success, field};
 
+/// Messages that may be acknowledged at a time.
+const MAX_IDS: usize = 10_000;
+
 /// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
 pub(super) async fn respond(
     caller: IdentityKey,
@@ -40,6 +43,11 @@ fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
     if ids.as_array().is_some_and(Vec::is_empty) {
         return Err(missing());
     }
+    if ids.as_array().is_some_and(|ids| ids.len() > MAX_IDS) {
+        // They are deleted in one transaction, for which everybody else waits.
+        let description = format!("At most {MAX_IDS} messages can be acknowledged at a time.");
+        return Err(ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description));
+    }
     serde_json::from_value(ids).map_err(|_| {
         let description = "Message IDs must be formatted as an array of strings!";
         ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description)
@@ -66,6 +74,10 @@ mod tests {
         for (body, code) in cases {
             assert_eq!(validate(body.as_bytes()).unwrap_err().code, code, "{body}");
         }
+        let body = |count: usize| serde_json::json!({ "messageIds": vec!["1"; count] }).to_string();
+        let many = validate(body(MAX_IDS + 1).as_bytes()).unwrap_err();
+        assert_eq!(many.code, "ERR_INVALID_MESSAGE_ID");
+        assert!(validate(body(MAX_IDS).as_bytes()).is_ok());
         assert_eq!(
             validate(br#"{"messageIds":["1","2"]}"#),
             Ok(vec!["1".to_owned(), "2".to_owned()])

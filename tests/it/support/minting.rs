@@ -20,6 +20,7 @@ pub struct Mint {
     signer: PrivateKey,
     proven: bool,
     lock: Option<Vec<u8>>,
+    lock_time: u32,
 }
 
 impl Mint {
@@ -30,6 +31,7 @@ impl Mint {
             key,
             proven: true,
             lock: None,
+            lock_time: 0,
         }
     }
 
@@ -48,6 +50,12 @@ impl Mint {
     /// Spends an output with this script.
     pub fn locked_by(mut self, script: Vec<u8>) -> Self {
         self.lock = Some(script);
+        self
+    }
+
+    /// Makes payments that wait for this time and can be replaced until then.
+    pub fn locked_until(mut self, time: u32) -> Self {
+        self.lock_time = time;
         self
     }
 
@@ -71,11 +79,14 @@ impl Mint {
             source.merkle_path = Some(proof(&source.id().unwrap()));
         }
         let mut payment = Transaction::new();
+        payment.lock_time = self.lock_time;
+        let sequence = if self.lock_time == 0 { u32::MAX } else { 0 };
         payment
             .add_input(TransactionInput {
                 source_txid: Some(source.id().unwrap()),
                 source_transaction: Some(Box::new(source)),
                 source_output_index: 0,
+                sequence,
                 ..TransactionInput::default()
             })
             .unwrap();
