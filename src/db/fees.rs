@@ -11,8 +11,7 @@ use super::connection::DbConnection;
 use super::schema::{message_permissions, server_fees};
 
 /// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
-#[must_use]
-pub fn default_recipient_fee(message_box: &str) -> i64 {
+fn default_recipient_fee(message_box: &str) -> i64 {
     if message_box == "notifications" {
         10
     } else {

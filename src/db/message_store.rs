@@ -90,11 +90,7 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         insert(work.connection, &row)?;
         return Ok(StoreOutcome::Stored);
     }
-    Ok(if first.sender == sender {
-        StoreOutcome::Duplicate
-    } else {
-        StoreOutcome::TakenByAnotherSender
-    })
+    Ok(first.used_by(&sender))
 }
 
 fn insert(connection: &mut DbConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
@@ -117,6 +113,15 @@ struct First {
 impl First {
     fn is_past(&self, now: &Now) -> bool {
         now.is_past(&self.created_at, self.expires_at.as_deref())
+    }
+
+    /// What it comes to that `sender` uses its id again.
+    fn used_by(&self, sender: &str) -> StoreOutcome {
+        if self.sender == sender {
+            StoreOutcome::Duplicate
+        } else {
+            StoreOutcome::TakenByAnotherSender
+        }
     }
 }
 
@@ -148,13 +153,8 @@ pub(super) fn in_use(
     let recipient = message.recipient.to_hex();
     let first = find(connection, &recipient, &message.message_id)?;
     let sender = message.sender.to_hex();
-    Ok(first.filter(|first| !first.is_past(now)).map(|first| {
-        if first.sender == sender {
-            StoreOutcome::Duplicate
-        } else {
-            StoreOutcome::TakenByAnotherSender
-        }
-    }))
+    let current = first.filter(|first| !first.is_past(now));
+    Ok(current.map(|first| first.used_by(&sender)))
 }
 
 fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> QueryResult<i64> {

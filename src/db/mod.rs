@@ -24,7 +24,7 @@ mod submission;
 pub use connection::{DatabaseUrl, DbSettings};
 pub use device_store::Device;
 pub use error::DbError;
-pub use fees::{Quote, default_recipient_fee};
+pub use fees::Quote;
 pub use handle::{DbHandle, DbStatus};
 pub use message::{
     Committed, MessageBody, MessagesStored, NewMessage, Order, Page, StoreOutcome, StoredMessage,

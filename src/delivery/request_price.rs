@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::db::{DbError, Payment};
+use crate::db::Payment;
 use crate::ids::IdentityKey;
-use crate::payments::{CashierError, PaymentError, RequestPayment};
+use crate::payments::{PaymentError, RequestPayment};
 
 use super::error::DeliveryError;
 use super::submit::Delivery;
@@ -38,26 +38,9 @@ pub enum PriceError {
     /// Its prefix is not a nonce of this server.
     #[error("The derivation prefix was not made by this server.")]
     DerivationPrefix,
-    /// It does not pay.
+    /// It does not pay, or was not taken.
     #[error(transparent)]
-    Payment(#[from] PaymentError),
-    /// It was not taken.
-    #[error(transparent)]
-    Cashier(#[from] CashierError),
-    /// It could not be kept.
-    #[error(transparent)]
-    Store(#[from] DbError),
-}
-
-impl From<DeliveryError> for PriceError {
-    fn from(error: DeliveryError) -> Self {
-        match error {
-            DeliveryError::Payment(error) => Self::Payment(error),
-            DeliveryError::Cashier(error) => Self::Cashier(error),
-            DeliveryError::Store(error) => Self::Store(error),
-            other => Self::Payment(PaymentError::Invalid(other.to_string())),
-        }
-    }
+    Payment(#[from] DeliveryError),
 }
 
 impl Delivery {
@@ -85,18 +68,20 @@ impl Delivery {
             .checked(move |keys| paid.check(price, caller, server, keys))
             .await?;
         if let Some(headers) = &self.paying.headers {
-            headers.check(&checked.merkle_roots).await?;
+            let proven = headers.check(&checked.merkle_roots).await;
+            proven.map_err(DeliveryError::from)?;
         }
         let satoshis = checked.output.satoshis;
         let payment = Payment {
             payer: caller,
-            // Whoever asks again because no answer came may name it again, until one request is done.
+            // Until it is settled it may be named again, by who had no answer from the wallet.
             purpose,
             outputs: vec![checked.output],
         };
         let state = till::take(&self.db, &*self.paying.cashier, &payment, &checked.server).await?;
-        let claimed = self.db.claim_payment(payment, state, true).await?;
-        claimed.map_err(PaymentError::Reused)?;
+        let claimed = self.db.claim_payment(payment, state, true).await;
+        let claimed = claimed.map_err(DeliveryError::from)?;
+        claimed.map_err(|spent| DeliveryError::from(PaymentError::Reused(spent)))?;
         Ok(satoshis)
     }
 }

@@ -10,7 +10,7 @@ use crate::auth::{Identity, sha256};
 use crate::db::{
     DbError, DbHandle, NewMessage, Paid, Payment, Quote, StoreOutcome, Submission, SubmitOutcome,
 };
-use crate::events::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS};
+use crate::events::{is_message_box, is_message_id};
 use crate::ids::IdentityKey;
 use crate::payments::{
     BlockHeaders, Cashier, PaymentDraft, PaymentError, PaymentKeys, Settlement, Voluntary,
@@ -277,11 +277,10 @@ fn purpose(messages: &[NewMessage]) -> String {
 }
 
 fn check(message: &NewMessage) -> Result<(), DeliveryError> {
-    let fits = |text: &str, max| !text.trim().is_empty() && text.chars().count() <= max;
-    if !fits(&message.message_id, MAX_MESSAGE_ID_CHARS) {
+    if !is_message_id(&message.message_id) {
         return Err(DeliveryError::MessageId);
     }
-    if !fits(&message.message_box, MAX_MESSAGE_BOX_CHARS) {
+    if !is_message_box(&message.message_box) {
         return Err(DeliveryError::MessageBox);
     }
     let now = OffsetDateTime::now_utc();

@@ -12,7 +12,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::ids::RoomId;
 
 use super::names;
-use super::refusal::{MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};
+use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 
 /// A room id longer than this is not repeated to its sender.
 const MAX_ECHOED_ROOM_BYTES: usize = 4096;
@@ -208,10 +208,6 @@ pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
         .and_then(|time| time.checked_to_offset(UtcOffset::UTC))
         .filter(|time| (1970..=9999).contains(&time.year()));
     time.map(Some).ok_or(Refusal::Expiry)
-}
-
-fn is_message_id(id: &str) -> bool {
-    !id.trim().is_empty() && id.chars().count() <= MAX_MESSAGE_ID_CHARS
 }
 
 #[cfg(test)]

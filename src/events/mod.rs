@@ -12,5 +12,8 @@ mod server_event;
 pub use client_event::{ClientEvent, SendMessage, SendRefused, expiry};
 pub use names::*;
 pub use plain::{PlainRefusal, refuse_plain};
-pub use refusal::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal};
+pub use refusal::{
+    MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal, is_message_box,
+    is_message_id,
+};
 pub use server_event::{LiveMessage, ServerEvent};

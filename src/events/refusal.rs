@@ -9,6 +9,22 @@ pub const MAX_MESSAGE_BOX_CHARS: usize = 255;
 /// Longest room id: a key, a dash and a box.
 pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + MAX_MESSAGE_BOX_CHARS;
 
+/// Whether a text can be a message's id.
+#[must_use]
+pub fn is_message_id(text: &str) -> bool {
+    fits(text, MAX_MESSAGE_ID_CHARS)
+}
+
+/// Whether a text can name a box.
+#[must_use]
+pub fn is_message_box(text: &str) -> bool {
+    fits(text, MAX_MESSAGE_BOX_CHARS)
+}
+
+fn fits(text: &str, max_chars: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= max_chars
+}
+
 /// A reason; its `Display` is the `reason` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refusal {

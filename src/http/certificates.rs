@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
 
-use super::authenticate::Refused;
+use super::authenticate::{Refused, unsigned};
 use super::error::ApiError;
 use super::state::HttpState;
 
@@ -125,9 +125,7 @@ impl Unfit {
             Self::Certificates(error) => ApiError::authentication_failed(error.to_string()),
             Self::Message(error) => error.into(),
         };
-        HttpResponse::build(error.status)
-            .content_type("application/json")
-            .body(error.body())
+        unsigned(&error)
     }
 }
 

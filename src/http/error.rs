@@ -272,18 +272,18 @@ impl From<PriceError> for ApiError {
             PriceError::DerivationPrefix => {
                 Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", error.to_string())
             }
-            PriceError::Payment(PaymentError::Headers(_))
-            | PriceError::Cashier(CashierError::Failed(_)) => {
-                internal("ERR_PAYMENT_INTERNAL", error.to_string())
-            }
-            PriceError::Payment(_) | PriceError::Cashier(CashierError::Refused) => {
-                Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
-            }
-            PriceError::Store(error) => store_error(
+            PriceError::Payment(
+                DeliveryError::Payment(PaymentError::Headers(_))
+                | DeliveryError::Cashier(CashierError::Failed(_)),
+            ) => internal("ERR_PAYMENT_INTERNAL", error.to_string()),
+            PriceError::Payment(DeliveryError::Store(error)) => store_error(
                 &error,
                 "ERR_PAYMENT_INTERNAL",
                 "The payment could not be kept.",
             ),
+            PriceError::Payment(error) => {
+                Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 
 use crate::auth::{AUTH_VERSION, AuthError, AuthMessage, MessageType, NO_CERTIFICATES, Session};
 
+use super::authenticate::unsigned;
 use super::error::ApiError;
 use super::state::HttpState;
 
@@ -24,9 +25,7 @@ pub(super) fn respond(state: &HttpState, body: &[u8]) -> HttpResponse {
     answered.unwrap_or_else(|error| {
         log::debug!("a handshake was refused: {error:?}");
         let error = ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string());
-        HttpResponse::build(error.status)
-            .content_type("application/json")
-            .body(error.body())
+        unsigned(&error)
     })
 }
 

@@ -1,7 +1,7 @@
 //! `POST /admin/migrate`: brings the tables up to date for whoever has the operator's key. It is no BRC-104 route: it
 //! is for a deployment script, and it is needed before anybody else can be served.
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::auth::sha256;
 use crate::db::DbHandle;
 
+use super::authenticate::unsigned;
 use super::error::{ApiError, store_error};
 
 /// Where it is, behind the routing prefix.
@@ -60,11 +61,11 @@ pub(in crate::http) struct Migrated {
 /// Applies what was not applied yet, and says what it was.
 pub(super) async fn respond(request: HttpRequest, state: web::Data<MigrateState>) -> HttpResponse {
     if !state.admits(&request) {
-        let mut error = ApiError::unauthenticated();
-        error.code = "ERR_INVALID_MIGRATE_KEY";
-        "The migrate key is missing or wrong.".clone_into(&mut error.description);
-        error.details.message = None;
-        return super::authenticate::unsigned(&error);
+        return unsigned(&ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "ERR_INVALID_MIGRATE_KEY",
+            "The migrate key is missing or wrong.",
+        ));
     }
     match state.db.migrate().await {
         Ok(applied) => HttpResponse::Ok().json(Migrated {
@@ -73,7 +74,7 @@ pub(super) async fn respond(request: HttpRequest, state: web::Data<MigrateState>
         }),
         Err(error) => {
             let description = "The migration failed; see the log.";
-            super::authenticate::unsigned(&store_error(&error, "ERR_MIGRATION_FAILED", description))
+            unsigned(&store_error(&error, "ERR_MIGRATION_FAILED", description))
         }
     }
 }

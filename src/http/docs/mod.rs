@@ -34,12 +34,6 @@ impl Docs {
         }
     }
 
-    /// The `OpenAPI` document.
-    #[must_use]
-    pub const fn openapi(&self) -> &OpenApi {
-        &self.openapi
-    }
-
     pub(super) fn configure(self, config: &mut web::ServiceConfig) {
         let yaml = || async {
             HttpResponse::Ok()
@@ -53,7 +47,7 @@ impl Docs {
         let page = SwaggerUi::new("/docs/{_:.*}")
             .config(config_of_page)
             .url("/docs/openapi.json", self.openapi.clone());
-        let openapi = self.openapi;
+        let openapi = web::Bytes::from(self.openapi.to_json().unwrap_or_default());
         config
             .route("/docs/asyncapi.yaml", web::get().to(yaml))
             .route(
@@ -61,7 +55,11 @@ impl Docs {
                 "/openapi.json",
                 web::get().to(move || {
                     let openapi = openapi.clone();
-                    async move { HttpResponse::Ok().json(openapi) }
+                    async move {
+                        HttpResponse::Ok()
+                            .content_type("application/json")
+                            .body(openapi)
+                    }
                 }),
             )
             .route(

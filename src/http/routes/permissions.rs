@@ -5,13 +5,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::{Permission, PermissionPage};
+use crate::events::is_message_box;
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::parse;
-use super::query::{Query, is_box, sender_key};
+use super::query::{Query, sender_key};
 
 /// A permission was set.
 #[derive(Serialize, ToSchema)]
@@ -158,7 +159,7 @@ fn validate(body: &[u8]) -> Result<Setting, ApiError> {
         )
     })?;
     match message_box.as_str() {
-        Some(name) if is_box(name) => Ok(Setting {
+        Some(name) if is_message_box(name.trim()) => Ok(Setting {
             sender,
             message_box: name.trim().to_owned(),
             fee,

@@ -2,7 +2,6 @@
 
 use actix_web::web;
 
-use crate::events::MAX_MESSAGE_BOX_CHARS;
 use crate::ids::IdentityKey;
 
 use super::super::error::ApiError;
@@ -50,11 +49,6 @@ pub(super) fn sender_key(text: &str) -> Result<IdentityKey, ApiError> {
         )
     };
     text.trim().parse().map_err(invalid)
-}
-
-/// Whether a text can name a box.
-pub(super) fn is_box(name: &str) -> bool {
-    !name.trim().is_empty() && name.trim().chars().count() <= MAX_MESSAGE_BOX_CHARS
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::db::Quote;
+use crate::events::is_message_box;
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::permissions::status_of;
-use super::query::{Query, is_box};
+use super::query::Query;
 
 /// What a message to one recipient costs.
 #[derive(Serialize, ToSchema)]
@@ -106,7 +107,7 @@ fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiEr
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .collect();
-    let message_box = query.message_box().filter(|name| is_box(name));
+    let message_box = query.message_box().filter(|name| is_message_box(name));
     let (Some(message_box), false) = (message_box, recipients.is_empty()) else {
         return Err(ApiError::bad_request(
             "ERR_MISSING_PARAMETERS",

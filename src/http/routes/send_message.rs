@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::db::{MessageBody, NewMessage};
-use crate::events::{MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, expiry};
+use crate::events::{MAX_MESSAGE_ID_CHARS, expiry, is_message_box};
 use crate::ids::IdentityKey;
 use crate::payments::PaymentDraft;
 
@@ -142,9 +142,7 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     }
     let message: Draft<'_> = parse(message.as_bytes())?;
     let message_box = match message.message_box {
-        Some(Value::String(name)) if fits(name.trim(), MAX_MESSAGE_BOX_CHARS) => {
-            name.trim().to_owned()
-        }
+        Some(Value::String(name)) if is_message_box(name.trim()) => name.trim().to_owned(),
         _ => return Err(invalid_box()),
     };
     let expires_at = message.expires_at;
@@ -198,10 +196,6 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
 /// What counts as nothing in the language of the servers in use.
 fn is_falsy(json: &str) -> bool {
     matches!(json, "null" | "false" | "0" | "\"\"")
-}
-
-fn fits(text: &str, max_chars: usize) -> bool {
-    !text.is_empty() && text.chars().count() <= max_chars
 }
 
 fn message_body(raw: &RawValue) -> Option<MessageBody> {
