@@ -19,6 +19,7 @@
 
 pub mod auth;
 pub mod authsocket;
+pub mod bounded_list;
 pub mod config;
 pub mod db;
 pub mod delivery;

@@ -248,7 +248,7 @@ mod tests {
         // 1 shifted by 2^63 - 1: to run it would end the process.
         let shift = [0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xb6];
         let shifting = [&[0x51][..], &shift].concat();
-        let multisig = vec![0x51, 0x51, 0x51, 0xae];
+        let multisig = vec![0x61, 0x51, 0x51, 0x51, 0xae];
         let cases = [
             (Mint::new().forged().pay(&output), "not signed"),
             (Mint::new().unproven().pay(&output), "not proven"),

@@ -5,16 +5,24 @@
 //! more memory than there is and end the process; and it computes a merkle root for every leaf, looking each up from
 //! the beginning. What passes here is as long as it says, and cheap to read.
 
+/// Bytes of one BEEF. The SDK keeps scripts opcode by opcode, which takes 32 times as much.
+const MAX_BYTES: usize = 1024 * 1024;
 /// Transactions in one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;
-/// Inputs and outputs of all of them.
-const MAX_PARTS: u64 = 50_000;
-/// Levels of a merkle tree: more leaves than 2^64 transactions.
-const MAX_TREE_HEIGHT: u8 = 64;
+/// Inputs of all of them; what checking them takes grows with the square of it.
+const MAX_INPUTS: u64 = 1_000;
+/// Outputs of all of them.
+const MAX_OUTPUTS: u64 = 10_000;
+/// A transaction as long as two hashes, which an inner node of a merkle tree could be taken for.
+const AMBIGUOUS_BYTES: usize = 64;
+/// Levels of a merkle tree: leaves for 2^32 transactions.
+const MAX_TREE_HEIGHT: u8 = 32;
 /// Leaves on one level of a merkle path: one for each transaction that it proves, and their neighbours.
 const MAX_LEAVES_OF_LEVEL: u64 = 128;
 /// Leaves of all merkle paths.
 const MAX_LEAVES: u64 = 20_000;
+/// For each merkle path, the leaves of its lowest level times all of its leaves: what computing its roots may take.
+const MAX_LEAVES_VISITED: u64 = 100_000;
 
 const ATOMIC: u32 = 0x0101_0101;
 const V1: u32 = 0xEFBE_0001;
@@ -26,8 +34,10 @@ pub(super) struct Misfit(pub(super) &'static str);
 
 struct Walk<'a> {
     rest: &'a [u8],
-    parts: u64,
+    inputs: u64,
+    outputs: u64,
     leaves: u64,
+    leaves_visited: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -72,12 +82,15 @@ impl<'a> Walk<'a> {
         if height == 0 || height > MAX_TREE_HEIGHT {
             return Err(Misfit("a merkle path is not of this world"));
         }
+        let too_many = || Misfit("its merkle paths have too many leaves");
+        let (before, mut lowest) = (self.leaves, None);
         for _ in 0..height {
             let leaves = self.varint()?;
             self.leaves = self.leaves.saturating_add(leaves);
             if leaves > MAX_LEAVES_OF_LEVEL || self.leaves > MAX_LEAVES {
-                return Err(Misfit("its merkle paths have too many leaves"));
+                return Err(too_many());
             }
+            lowest.get_or_insert(leaves);
             for _ in 0..leaves {
                 self.varint()?;
                 let is_duplicate = self.byte()? & 1 == 1;
@@ -86,33 +99,41 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        self.leaves_visited += lowest.unwrap_or(0) * (self.leaves - before);
+        if self.leaves_visited > MAX_LEAVES_VISITED {
+            return Err(too_many());
+        }
         Ok(())
     }
 
-    /// The number of inputs or outputs.
-    fn parts(&mut self) -> Result<u64, Misfit> {
-        let parts = self.varint()?;
-        self.parts = self.parts.saturating_add(parts);
-        if self.parts > MAX_PARTS {
-            return Err(Misfit("it has too many inputs and outputs"));
-        }
-        Ok(parts)
-    }
-
     fn transaction(&mut self) -> Result<(), Misfit> {
+        let before = self.rest.len();
         self.take(4)?;
-        for _ in 0..self.parts()? {
+        let inputs = self.varint()?;
+        self.inputs = self.inputs.saturating_add(inputs);
+        if self.inputs > MAX_INPUTS {
+            return Err(Misfit("it has too many inputs"));
+        }
+        for _ in 0..inputs {
             self.take(36)?;
             let script = self.varint()?;
             self.take(script)?;
             self.take(4)?;
         }
-        for _ in 0..self.parts()? {
+        let outputs = self.varint()?;
+        self.outputs = self.outputs.saturating_add(outputs);
+        if self.outputs > MAX_OUTPUTS {
+            return Err(Misfit("it has too many outputs"));
+        }
+        for _ in 0..outputs {
             self.take(8)?;
             let script = self.varint()?;
             self.take(script)?;
         }
         self.take(4)?;
+        if before - self.rest.len() == AMBIGUOUS_BYTES {
+            return Err(Misfit("a transaction could be a part of a merkle tree"));
+        }
         Ok(())
     }
 
@@ -138,10 +159,15 @@ impl<'a> Walk<'a> {
 
 /// Checks an `AtomicBEEF`: its prefix, and that all lengths fit and nothing is left over.
 pub(super) fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Misfit("it is too large"));
+    }
     let mut walk = Walk {
         rest: bytes,
-        parts: 0,
+        inputs: 0,
+        outputs: 0,
         leaves: 0,
+        leaves_visited: 0,
     };
     if walk.version()? != ATOMIC {
         return Err(Misfit("it is no AtomicBEEF"));
@@ -203,13 +229,85 @@ mod tests {
         );
     }
 
+    fn beef_of(bumps: &[Vec<u8>], transactions: &[Vec<u8>]) -> Vec<u8> {
+        let count = |items: &[Vec<u8>]| vec![u8::try_from(items.len()).unwrap()];
+        let mut bytes = vec![1; 4];
+        bytes.extend([7; 32]);
+        bytes.extend(V2.to_le_bytes());
+        bytes.extend(count(bumps));
+        bytes.extend(bumps.concat());
+        bytes.extend(count(transactions));
+        for transaction in transactions {
+            bytes.push(0);
+            bytes.extend(transaction);
+        }
+        bytes
+    }
+
+    fn transaction(inputs: u16, outputs: u16, script: u8) -> Vec<u8> {
+        let number = |number: u16| [&[0xfd][..], &number.to_le_bytes()].concat();
+        let mut bytes = vec![0; 4];
+        bytes.extend(number(inputs));
+        bytes.extend(vec![0; usize::from(inputs) * 41]);
+        bytes.extend(number(outputs));
+        for _ in 0..outputs {
+            bytes.extend([0; 8]);
+            bytes.push(script);
+            bytes.extend(vec![0; usize::from(script)]);
+        }
+        bytes.extend([0; 4]);
+        bytes
+    }
+
     #[test]
     fn there_may_be_much_and_not_too_much() {
-        let outputs = vec![(vec![0x51], 1); 50_001];
+        let verdict = |transactions: &[Vec<u8>]| check_layout(&beef_of(&[], transactions));
         assert_eq!(
-            check_layout(&Mint::new().pay(&outputs)),
-            Err(Misfit("it has too many inputs and outputs"))
+            verdict(&[transaction(999, 9_999, 1), transaction(1, 1, 1)]),
+            Ok(())
         );
+        assert_eq!(
+            verdict(&[transaction(1_000, 1, 1), transaction(1, 1, 1)]),
+            Err(Misfit("it has too many inputs"))
+        );
+        assert_eq!(
+            verdict(&[transaction(1, 10_000, 1), transaction(1, 1, 1)]),
+            Err(Misfit("it has too many outputs"))
+        );
+        assert_eq!(
+            check_layout(&vec![1; MAX_BYTES + 1]),
+            Err(Misfit("it is too large"))
+        );
+    }
+
+    #[test]
+    fn what_could_be_an_inner_node_is_no_transaction() {
+        let ambiguous = |script| check_layout(&beef_of(&[], &[transaction(0, 1, script)]));
+        // 4 + 3 + 0 + 3 + 8 + 1 + script + 4 bytes.
+        assert_eq!((ambiguous(40), ambiguous(42)), (Ok(()), Ok(())));
+        assert!(ambiguous(41).is_err());
+    }
+
+    #[test]
+    fn merkle_paths_cost_little_to_follow() {
+        let level = |leaves: u8| {
+            let leaf = [&[0, 2][..], &[9; 32]].concat();
+            [&[leaves][..], &leaf.repeat(leaves.into())].concat()
+        };
+        let bump = |levels: &[u8]| {
+            let height = u8::try_from(levels.len()).unwrap();
+            let levels: Vec<Vec<u8>> = levels.iter().copied().map(level).collect();
+            [&[0, height][..], &levels.concat()].concat()
+        };
+        let verdict = |bump: Vec<u8>, times| check_layout(&beef_of(&vec![bump; times], &[]));
+        let tall = |height| bump(&vec![1; height]);
+        assert_eq!(verdict(tall(32), 200), Ok(()));
+        assert!(verdict(tall(33), 1).is_err());
+        // 100 leaves, and 100 visited for each.
+        assert_eq!(verdict(bump(&[100]), 10), Ok(()));
+        assert!(verdict(bump(&[100]), 11).is_err());
+        assert_eq!(verdict(bump(&[1, 99]), 11), Ok(()));
+        assert!(verdict(bump(&[129]), 1).is_err());
     }
 
     proptest::proptest! {

@@ -3,19 +3,59 @@
 use bytestring::ByteString;
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::auth::Numbers;
+use crate::bounded_list::BoundedList;
 use crate::ids::IdentityKey;
 
 use super::brc29::Derivation;
 
-type Fields = IndexMap<String, Box<RawValue>>;
+/// Outputs that one payment may name: one for each recipient that a message can have, and then some.
+const MAX_OUTPUTS: usize = 2_000;
+/// Bytes of JSON that name one output.
+const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+/// Fields that a payment may have; four are known.
+const MAX_FIELDS: usize = 64;
+
+/// A payment's fields in their order; no more than may be kept.
+#[derive(Clone, Default)]
+struct Fields(IndexMap<String, Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Few;
+
+        impl<'de> Visitor<'de> for Few {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with few fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = IndexMap::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    if fields.len() == MAX_FIELDS {
+                        return Err(A::Error::custom("too many fields"));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Few)
+    }
+}
 
 /// `payment` of a `sendMessage` request.
 #[derive(Clone, Default)]
 pub struct PaymentDraft {
+    /// Whether it claims to be a payment at all.
+    offered: bool,
     /// As they came, in their order: what is not understood goes on to the recipient.
     fields: Fields,
     /// The transaction's bytes.
@@ -30,6 +70,8 @@ impl std::fmt::Debug for PaymentDraft {
         f.write_str("PaymentDraft")
     }
 }
+
+type Outputs = BoundedList<Box<RawValue>, MAX_OUTPUTS>;
 
 /// An output that the sender names.
 #[derive(Debug, Clone)]
@@ -59,20 +101,26 @@ struct Wire {
 }
 
 impl PaymentDraft {
-    /// Reads a payment. What cannot be read is missing from the result.
+    /// Reads a payment. What cannot be read is missing from the result, and so is what is more than a payment needs.
     #[must_use]
     pub fn parse(json: &str) -> Self {
-        // A map would be read from nothing else, but null is no mistake.
-        let fields: Fields = serde_json::from_str(json).unwrap_or_default();
-        let transaction = fields
-            .get("tx")
-            .and_then(|raw| serde_json::from_str::<Numbers>(raw.get()).ok())
+        let Ok(fields) = serde_json::from_str::<Fields>(json) else {
+            return Self {
+                // What is no object offers nothing; one that is too large does.
+                offered: json.trim_start().starts_with('{'),
+                ..Self::default()
+            };
+        };
+        let field = |name: &str| fields.0.get(name).map(|raw| raw.get());
+        let transaction = field("tx")
+            .and_then(|json| serde_json::from_str::<Numbers>(json).ok())
             .map(|numbers| numbers.0);
-        let outputs = fields
-            .get("outputs")
-            .and_then(|raw| serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()).ok())
+        let outputs = field("outputs")
+            .and_then(|json| serde_json::from_str::<Outputs>(json).ok())
+            .and_then(BoundedList::into_all)
             .map(|outputs| outputs.into_iter().map(DraftOutput::parse).collect());
         Self {
+            offered: field("tx").is_some_and(|json| json != "null"),
             fields,
             transaction,
             outputs,
@@ -81,14 +129,14 @@ impl PaymentDraft {
 
     /// Whether it claims to be a payment at all: some clients send an empty object.
     #[must_use]
-    pub fn is_offered(&self) -> bool {
-        self.fields.get("tx").is_some_and(|raw| raw.get() != "null")
+    pub const fn is_offered(&self) -> bool {
+        self.offered
     }
 
     /// What it is for, in the sender's words.
     #[must_use]
     pub fn description(&self) -> Option<String> {
-        serde_json::from_str(self.fields.get("description")?.get()).ok()
+        serde_json::from_str(self.fields.0.get("description")?.get()).ok()
     }
 
     /// The payment as it came, with these outputs only.
@@ -98,7 +146,7 @@ impl PaymentDraft {
             .filter_map(|index| Some(self.outputs.as_ref()?.get(*index)?.json.get()))
             .collect();
         let mut json = String::from("{");
-        for (name, value) in &self.fields {
+        for (name, value) in &self.fields.0 {
             if json.len() > 1 {
                 json.push(',');
             }
@@ -120,7 +168,8 @@ impl PaymentDraft {
 
 impl DraftOutput {
     fn parse(json: Box<RawValue>) -> Self {
-        let wire: Option<Wire> = serde_json::from_str(json.get()).ok();
+        let text = Some(json.get()).filter(|text| text.len() <= MAX_OUTPUT_BYTES);
+        let wire: Option<Wire> = text.and_then(|text| serde_json::from_str(text).ok());
         let index = wire
             .as_ref()
             .and_then(|wire| u32::try_from(wire.output_index.as_u64()?).ok());
@@ -203,6 +252,30 @@ mod tests {
         }
         let draft = PaymentDraft::parse(r#"{"tx":"AAA=","outputs":{}}"#);
         assert!(draft.is_offered() && draft.transaction.is_none() && draft.outputs.is_none());
+    }
+
+    #[test]
+    fn there_may_be_much_and_not_too_much() {
+        let outputs =
+            |count| PaymentDraft::parse(&json!({"tx": [], "outputs": vec![7; count]}).to_string());
+        assert_eq!(outputs(2_000).outputs.unwrap().len(), 2_000);
+        assert!(outputs(2_001).outputs.is_none());
+        let with_fields = |count: usize| {
+            let mut fields = json!({"tx": []});
+            for index in 1..count {
+                fields[index.to_string()] = json!(0);
+            }
+            PaymentDraft::parse(&fields.to_string())
+        };
+        assert!(with_fields(64).transaction.is_some());
+        let many = with_fields(65);
+        assert!(many.is_offered() && many.transaction.is_none());
+        let sized = |size| {
+            let output = json!({"outputIndex": 7, "x": "x".repeat(size)});
+            let draft = PaymentDraft::parse(&json!({"outputs": [output]}).to_string());
+            draft.outputs.unwrap()[0].index
+        };
+        assert_eq!((sized(65_000), sized(66_000)), (Some(7), None));
     }
 
     #[test]

@@ -7,6 +7,9 @@ const MAX_SCRIPT_BYTES: usize = 100_000;
 /// What one signature check costs: about as much as going through so many bytes.
 const SIGNATURE_CHECK: u64 = 1_000_000;
 
+/// What copying a byte of a transaction costs, of which the interpreter gets a copy for each input.
+const COPY: u64 = 16;
+
 /// What checking one payment may cost: 500 signature checks, or whatever takes as long.
 #[derive(Debug)]
 pub(super) struct Budget(u64);
@@ -19,16 +22,17 @@ impl Budget {
     /// Pays for running the two scripts of an input of a transaction of this size; `false` when that is not to be done.
     pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> bool {
         let size = transaction_bytes as u64;
-        // The outputs are copied for every input, and hashed for every signature.
-        let mut cost = size;
+        let (mut checks, mut length) = (0, 0);
         for script in scripts {
-            let Some(checks) = signature_checks(script) else {
+            let Some(of_script) = signature_checks(script) else {
                 return false;
             };
-            let length = script.len() as u64;
-            // An item as long as half of the script may be copied or hashed by each opcode of the other half.
-            cost += checks as u64 * (SIGNATURE_CHECK + size) + length * length / 4;
+            checks += of_script as u64;
+            length += script.len() as u64;
         }
+        // The outputs are copied for every input, and hashed for every signature. An item as long as half of both
+        // scripts may be copied or hashed by each opcode of the other half.
+        let cost = size * COPY + checks * (SIGNATURE_CHECK + size) + length * length / 4;
         match self.0.checked_sub(cost) {
             Some(rest) => {
                 self.0 = rest;
@@ -110,11 +114,12 @@ mod tests {
                 .count()
         };
         assert_eq!(times([checked, &[]], 0), 500);
-        assert_eq!(times([checked, checked], 0), 250);
+        assert_eq!(times([checked, checked], 0), 249);
         // Large transactions and long scripts cost as much as signatures do.
-        assert_eq!(times([checked, &[]], 1_000_000), 166);
+        assert_eq!(times([checked, &[]], 1_000_000), 27);
         assert_eq!(times([&vec![0x61; 20_000], &[]], 0), 5);
-        assert_eq!(times([&[], &[]], 1_000_000), 500);
+        assert_eq!(times([&vec![0x61; 10_000], &vec![0x61; 10_000]], 0), 5);
+        assert_eq!(times([&[], &[]], 1_000_000), 31);
         assert_eq!(times([&[0x95], &[]], 0), 0);
     }
 

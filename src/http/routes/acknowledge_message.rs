@@ -1,11 +1,15 @@
 //! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::bounded_list::BoundedList;
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::{Success, field};
+use super::{Success, object};
 
 /// Messages that may be acknowledged at a time.
 const MAX_IDS: usize = 10_000;
@@ -34,23 +38,31 @@ pub(super) async fn respond(
     Ok(Reply::ok(&Success::new()))
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    message_ids: Option<&'a RawValue>,
+}
+
 fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
     let missing = || {
         let description = "Please provide the ID of the message(s) to acknowledge!";
         ApiError::bad_request("ERR_MESSAGE_ID_REQUIRED", description)
     };
-    let ids = field(body, "messageIds")?.ok_or_else(missing)?;
-    if ids.as_array().is_some_and(Vec::is_empty) {
+    let raw = object::<Body<'_>>(body)?.and_then(|body| body.message_ids);
+    let invalid =
+        |description: String| ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description);
+    let ids: BoundedList<String, MAX_IDS> = serde_json::from_str(raw.ok_or_else(missing)?.get())
+        .map_err(|_| invalid("Message IDs must be formatted as an array of strings!".to_owned()))?;
+    if ids.count() == 0 {
         return Err(missing());
     }
-    if ids.as_array().is_some_and(|ids| ids.len() > MAX_IDS) {
-        // They are deleted in one transaction, for which everybody else waits.
-        let description = format!("At most {MAX_IDS} messages can be acknowledged at a time.");
-        return Err(ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description));
-    }
-    serde_json::from_value(ids).map_err(|_| {
-        let description = "Message IDs must be formatted as an array of strings!";
-        ApiError::bad_request("ERR_INVALID_MESSAGE_ID", description)
+    // They are deleted in one transaction, for which everybody else waits.
+    ids.into_all().ok_or_else(|| {
+        invalid(format!(
+            "At most {MAX_IDS} messages can be acknowledged at a time."
+        ))
     })
 }
 

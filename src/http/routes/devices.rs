@@ -10,7 +10,7 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::parse;
+use super::parse_small;
 
 const MAX_TOKEN_CHARS: usize = 500;
 const MAX_DEVICE_ID_CHARS: usize = 255;
@@ -112,7 +112,7 @@ pub(super) async fn register(
 }
 
 fn validate(body: &[u8]) -> Result<Registration, ApiError> {
-    let whole: Value = parse(body)?;
+    let whole = parse_small(body)?;
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
     let fcm_token = match field("fcmToken").and_then(Value::as_str).map(str::trim) {

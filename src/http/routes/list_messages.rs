@@ -10,7 +10,7 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::parse;
+use super::parse_small;
 
 /// Messages that may be asked for at a time.
 const MAX_LIMIT: i64 = 1_000;
@@ -108,7 +108,7 @@ pub(super) async fn respond(
 }
 
 fn validate(body: &[u8]) -> Result<Request, ApiError> {
-    let whole: Value = parse(body)?;
+    let whole = parse_small(body)?;
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let message_box = match field("messageBox") {
         None => return Err(missing()),

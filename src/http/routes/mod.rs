@@ -12,6 +12,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::ids::IdentityKey;
@@ -185,18 +186,32 @@ fn collapse_slashes(path: &str) -> String {
     collapsed
 }
 
-/// Reads a JSON body.
+/// Bytes of a body that holds no message: names and numbers.
+const MAX_SMALL_BODY: usize = 64 * 1024;
+
+/// Reads a JSON body whose reading takes no more memory than itself.
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|_| {
-        ApiError::bad_request("ERR_INVALID_JSON", "The request body is not valid JSON.")
-    })
+    serde_json::from_slice(body).map_err(|_| invalid_json())
 }
 
-/// A field of the JSON object in a body; none where it is missing or null, or the body is no object.
-fn field(body: &[u8], name: &str) -> Result<Option<Value>, ApiError> {
-    let mut whole: Value = parse(body)?;
-    let field = whole.get_mut(name).map(Value::take);
-    Ok(field.filter(|value| !value.is_null()))
+/// Reads a JSON body that is small, whatever is in it: many values take more memory than their text.
+fn parse_small(body: &[u8]) -> Result<Value, ApiError> {
+    if body.len() > MAX_SMALL_BODY {
+        return Err(ApiError::too_large(MAX_SMALL_BODY));
+    }
+    parse(body)
+}
+
+/// Reads the fields of the JSON object in a body; none where it is no object.
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Option<T>, ApiError> {
+    let whole: &RawValue = parse(body)?;
+    // A struct would be read from an array too.
+    let object = Some(whole.get()).filter(|text| text.starts_with('{'));
+    Ok(object.and_then(|text| serde_json::from_str(text).ok()))
+}
+
+fn invalid_json() -> ApiError {
+    ApiError::bad_request("ERR_INVALID_JSON", "The request body is not valid JSON.")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::parse;
+use super::parse_small;
 use super::query::{Query, sender_key};
 
 /// A permission was set.
@@ -135,7 +135,7 @@ pub(super) async fn set(
 
 /// Checks in the documented order; the first that fails is reported.
 fn validate(body: &[u8]) -> Result<Setting, ApiError> {
-    let whole: Value = parse(body)?;
+    let whole = parse_small(body)?;
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let (Some(message_box), Some(Value::Number(fee))) =
         (field("messageBox"), field("recipientFee"))

@@ -1,11 +1,11 @@
 //! `POST /sendMessage`: one message to one or many recipients.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use crate::bounded_list::BoundedList;
 use crate::db::{MessageBody, NewMessage};
 use crate::events::{MAX_MESSAGE_ID_CHARS, expiry, is_message_box};
 use crate::ids::IdentityKey;
@@ -14,21 +14,32 @@ use crate::payments::PaymentDraft;
 use super::super::error::ApiError;
 use super::super::reply::Reply;
 use super::super::state::{HttpLimits, HttpState};
-use super::parse;
+use super::{object, parse};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Draft<'a> {
-    recipient: Option<Value>,
-    recipients: Option<Value>,
-    message_box: Option<Value>,
-    message_id: Option<Value>,
+    #[serde(borrow)]
+    recipient: Option<&'a RawValue>,
+    #[serde(borrow)]
+    recipients: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_box: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_id: Option<&'a RawValue>,
     /// Kept as text: an object is stored as it was written.
     #[serde(borrow)]
     body: Option<&'a RawValue>,
     #[serde(borrow)]
     expires_at: Option<&'a RawValue>,
 }
+
+/// Recipients and ids that are read at most, whatever the operator allows for.
+const MAX_LISTED: usize = 100_000;
+/// Characters that are repeated of what is no key.
+const MAX_SHOWN_KEY: usize = 132;
+
+type OneOrMany<'a> = BoundedList<&'a RawValue, MAX_LISTED>;
 
 #[derive(Debug)]
 struct Request {
@@ -125,10 +136,7 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
             "Please provide a valid message to send!",
         )
     };
-    let whole: &RawValue = parse(body)?;
-    // A struct would be read from an array too.
-    let object = Some(whole.get()).filter(|text| text.starts_with('{'));
-    let whole = object.and_then(|text| serde_json::from_str::<Body<'_>>(text).ok());
+    let whole: Option<Body<'_>> = object(body)?;
     let message = whole
         .as_ref()
         .and_then(|body| body.message)
@@ -141,10 +149,12 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
         return Err(invalid_box());
     }
     let message: Draft<'_> = parse(message.as_bytes())?;
-    let message_box = match message.message_box {
-        Some(Value::String(name)) if is_message_box(name.trim()) => name.trim().to_owned(),
-        _ => return Err(invalid_box()),
-    };
+    let message_box = message
+        .message_box
+        .and_then(text)
+        .map(|name| name.trim().to_owned())
+        .filter(|name| is_message_box(name))
+        .ok_or_else(invalid_box)?;
     let expires_at = message.expires_at;
     let body = message.body.and_then(message_body).ok_or_else(|| {
         ApiError::bad_request("ERR_INVALID_MESSAGE_BODY", "Invalid message body.")
@@ -157,21 +167,21 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
         .message_id
         .ok_or_else(|| ApiError::bad_request("ERR_MESSAGEID_REQUIRED", "Missing messageId."))?;
     let (recipients, message_ids) = (one_or_many(recipients), one_or_many(message_ids));
-    check_counts(recipients.len(), message_ids.len())?;
-    if recipients.len() > limits.max_recipients {
-        let max = limits.max_recipients;
+    check_counts(recipients.count(), message_ids.count())?;
+    let few = Some((recipients, message_ids))
+        .filter(|(recipients, _)| recipients.count() <= limits.max_recipients)
+        .and_then(|(recipients, ids)| recipients.into_all().zip(ids.into_all()));
+    let (recipients, message_ids) = few.ok_or_else(|| {
+        let max = limits.max_recipients.min(MAX_LISTED);
         let description = format!("A message may have at most {max} recipients.");
-        return Err(ApiError::bad_request(
-            "ERR_TOO_MANY_RECIPIENTS",
-            description,
-        ));
-    }
+        ApiError::bad_request("ERR_TOO_MANY_RECIPIENTS", description)
+    })?;
     let message_ids = message_ids
         .into_iter()
         .map(message_id)
         .collect::<Result<Vec<_>, _>>()?;
     let recipients = recipients
-        .iter()
+        .into_iter()
         .map(recipient)
         .collect::<Result<Vec<_>, _>>()?;
     let expires_at = match expires_at {
@@ -203,15 +213,23 @@ fn message_body(raw: &RawValue) -> Option<MessageBody> {
     if json.starts_with(['{', '[']) {
         return Some(MessageBody::Json(json.to_owned().into()));
     }
-    let text: String = serde_json::from_str(json).ok()?;
-    (!text.trim().is_empty()).then_some(MessageBody::Text(text.into()))
+    let text = text(raw).filter(|text| !text.trim().is_empty())?;
+    Some(MessageBody::Text(text.into()))
 }
 
-fn one_or_many(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(values) => values,
-        single => vec![single],
-    }
+/// A JSON string; none where it is anything else.
+fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// The elements of an array, or one that is none. They stay texts: an array may be long and its elements large.
+fn one_or_many(raw: &RawValue) -> OneOrMany<'_> {
+    // What begins as an array is one.
+    let list = raw
+        .get()
+        .starts_with('[')
+        .then(|| serde_json::from_str(raw.get()).ok());
+    list.flatten().unwrap_or_else(|| OneOrMany::one(raw))
 }
 
 fn check_counts(recipients: usize, message_ids: usize) -> Result<(), ApiError> {
@@ -234,25 +252,22 @@ fn check_counts(recipients: usize, message_ids: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn message_id(value: Value) -> Result<String, ApiError> {
+fn message_id(raw: &RawValue) -> Result<String, ApiError> {
     let refuse =
         |description: &str| Err(ApiError::bad_request("ERR_INVALID_MESSAGEID", description));
-    match value {
-        Value::String(id) if id.chars().count() > MAX_MESSAGE_ID_CHARS => {
+    match text(raw) {
+        Some(id) if id.chars().count() > MAX_MESSAGE_ID_CHARS => {
             refuse("Each messageId must be at most 255 characters.")
         }
-        Value::String(id) if !id.trim().is_empty() => Ok(id),
+        Some(id) if !id.trim().is_empty() => Ok(id),
         _ => refuse("Each messageId must be a non-empty string."),
     }
 }
 
-fn recipient(value: &Value) -> Result<IdentityKey, ApiError> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    };
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(132).collect();
+fn recipient(raw: &RawValue) -> Result<IdentityKey, ApiError> {
+    let text = text(raw).unwrap_or_else(|| raw.get().chars().take(MAX_SHOWN_KEY).collect());
+    text.trim().parse().map_err(|_| {
+        let shown: String = text.trim().chars().take(MAX_SHOWN_KEY).collect();
         ApiError::bad_request(
             "ERR_INVALID_RECIPIENT_KEY",
             format!("Invalid recipient key: {shown}"),
@@ -263,7 +278,7 @@ fn recipient(value: &Value) -> Result<IdentityKey, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
 
