@@ -11,7 +11,7 @@ use actix::Context;
 use actix_web::{App, HttpServer};
 use clap::Parser;
 use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
-use messagebox::http::{Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 
 /// Sends every text and binary message back.
@@ -65,6 +65,7 @@ async fn main() -> std::io::Result<()> {
     let endpoint = Endpoint {
         config: Arc::new(config),
         table: Arc::new(SocketTable::new(10_000)),
+        bodies: BodyMemory::new(usize::MAX),
         open: Arc::new(|_: &Opening| Echo),
     };
     HttpServer::new(move || App::new().service(engineio_scope("/engine.io", endpoint.clone())))

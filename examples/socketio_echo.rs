@@ -11,7 +11,7 @@ use actix::Context;
 use actix_web::{App, HttpServer};
 use clap::Parser;
 use messagebox::engineio::{self, CloseReason, Data, Frame};
-use messagebox::http::{Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
 use messagebox::ids::Sid;
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 use messagebox::socketio::{
@@ -188,6 +188,7 @@ async fn main() -> std::io::Result<()> {
     let endpoint = Endpoint {
         config: Arc::new(engine),
         table: Arc::new(SocketTable::new(10_000)),
+        bodies: BodyMemory::new(usize::MAX),
         open: Arc::new(move |_: &Opening| Echo {
             connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
             waiting: Vec::new(),

@@ -20,8 +20,8 @@ use crate::db::{DatabaseUrl, DbError, DbHandle};
 use crate::delivery::{Delivery, RequestPrices};
 use crate::engineio::CloseReason;
 use crate::http::{
-    Docs, Endpoint, Extras, HttpState, MigrateState, TcpSettings, configure, cors, engineio_scope,
-    on_connect,
+    BodyMemory, Docs, Endpoint, Extras, HttpState, MigrateState, TcpSettings, configure, cors,
+    engineio_scope, on_connect,
 };
 use crate::ids::IdentityKey;
 use crate::push::{PushHandle, ServiceAccountError};
@@ -135,7 +135,7 @@ impl Server {
             endpoint: settings
                 .socket
                 .enabled
-                .then(|| endpoint(settings, &sockets, &service)),
+                .then(|| endpoint(settings, &sockets, &service, &state.bodies)),
             state: state.clone(),
             extras: extras(settings, &db),
         };
@@ -304,6 +304,11 @@ fn log_start(
         Some(_) => "to the wallet",
         None => "kept here",
     };
+    if settings.wallet.headers_url.is_none() && settings.environment != "development" {
+        log::warn!(
+            "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
+        );
+    }
     let push = if settings.push.enabled { "on" } else { "off" };
     log::info!(
         "enabled: HTTP on, sockets {sockets}, rooms {:?}, payments {payments} ({}), push {push}",
@@ -322,11 +327,13 @@ fn endpoint(
     settings: &Settings,
     sockets: &Arc<SocketTable<AuthSocket>>,
     service: &Arc<AuthSocketService>,
+    bodies: &BodyMemory,
 ) -> Endpoint<AuthSocket> {
     let service = Arc::clone(service);
     Endpoint {
         config: Arc::new(engineio_config(settings)),
         table: Arc::clone(sockets),
+        bodies: bodies.clone(),
         open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
     }
 }

@@ -48,6 +48,7 @@ section! {
         workers: usize = 0,
         max_connections: usize = 25_000,
         max_body_bytes: usize = 100 * 1024 * 1024,
+        max_buffered_bytes: usize = 512 * 1024 * 1024,
         #[serde(with = "units")]
         request_timeout: Duration = Duration::from_secs(30),
         #[serde(with = "units")]
@@ -89,6 +90,7 @@ section! {
         sweep_interval: Duration = Duration::from_secs(60),
         sweep_batch: NonZeroUsize = at_least_one(500),
         max_recipients: NonZeroUsize = at_least_one(1_000),
+        max_listed_bytes: usize = 64 * 1024 * 1024,
     }
 }
 

@@ -16,9 +16,15 @@ pub(super) fn text(time: OffsetDateTime) -> String {
     time.format(FORMAT).unwrap_or_default()
 }
 
+fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<String> {
+    let duration = Duration::try_from(duration).ok()?;
+    time.checked_sub(duration).map(text)
+}
+
 /// One reading of the clock, for everything that one transaction does.
 #[derive(Debug, Clone)]
 pub(super) struct Now {
+    time: OffsetDateTime,
     /// The time as text.
     pub(super) text: String,
     /// What was stored up to then has outlived its time; none when messages live for ever.
@@ -28,15 +34,17 @@ pub(super) struct Now {
 impl Now {
     /// Reads the clock; messages live for `ttl`, if at all limited.
     pub(super) fn read(ttl: Option<std::time::Duration>) -> Self {
-        let now = OffsetDateTime::now_utc();
-        let stale = ttl
-            .and_then(|ttl| Duration::try_from(ttl).ok())
-            .and_then(|ttl| now.checked_sub(ttl))
-            .map(text);
+        let time = OffsetDateTime::now_utc();
         Self {
-            text: text(now),
-            stale,
+            time,
+            text: text(time),
+            stale: ttl.and_then(|ttl| before(time, ttl)),
         }
+    }
+
+    /// So long ago, as text. The beginning of all times is none.
+    pub(super) fn ago(&self, duration: std::time::Duration) -> Option<String> {
+        before(self.time, duration)
     }
 
     /// Whether a message that was stored and expires then is gone by now.
@@ -64,6 +72,7 @@ mod tests {
     #[test]
     fn a_message_is_past_at_its_own_time_or_at_the_servers() {
         let now = Now {
+            time: OffsetDateTime::UNIX_EPOCH,
             text: "2026-01-02T00:00:00.000Z".into(),
             stale: Some("2026-01-01T00:00:00.000Z".into()),
         };

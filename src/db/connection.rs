@@ -102,6 +102,8 @@ pub struct DbSettings {
     pub delivery_fees: BTreeMap<String, u64>,
     /// How long messages live; none: until they are acknowledged.
     pub message_ttl: Option<Duration>,
+    /// Bytes of messages in one list.
+    pub max_listed_bytes: usize,
 }
 
 impl DbSettings {
@@ -118,6 +120,7 @@ impl DbSettings {
             migrate: true,
             delivery_fees: BTreeMap::new(),
             message_ttl: None,
+            max_listed_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -304,7 +307,7 @@ mod tests {
             r#"SELECT * FROM "device_registrations" WHERE "identity_key" = 'k'"#.to_owned(),
             r#"SELECT * FROM "payments" WHERE "payee" = 'p' AND "id" > 1 ORDER BY "id" LIMIT 9"#.to_owned(),
             r#"SELECT * FROM "payments" WHERE "txid" = 't' AND "output_index" = 0"#.to_owned(),
-            r#"SELECT * FROM "payments" WHERE "purpose" = 'p' AND "payer" = 'p'"#.to_owned(),
+            r#"SELECT * FROM "payment_inputs" WHERE "txid" = 't' AND "output_index" = 0"#.to_owned(),
         ];
         for shape in shapes {
             let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {shape}"))

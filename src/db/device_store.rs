@@ -9,6 +9,9 @@ use super::connection::DbConnection;
 use super::error::DbError;
 use super::schema::device_registrations as devices;
 
+/// Devices of one identity: each gets every notification.
+const MAX_DEVICES: i64 = 50;
+
 /// A registered device.
 #[derive(Clone, PartialEq, Eq, Queryable)]
 pub struct Device {
@@ -72,10 +75,35 @@ impl Command for RegisterDevice {
             .do_update()
             .set(owned)
             .execute(work.connection)?;
-        devices::table
+        let id = devices::table
             .filter(devices::fcm_token.eq(&self.fcm_token))
             .select(devices::id)
-            .first(work.connection)
+            .first(work.connection)?;
+        self.forget_oldest(work, id)?;
+        Ok(id)
+    }
+}
+
+impl RegisterDevice {
+    /// Deletes what its owner has too many of: dead devices first, then the oldest.
+    fn forget_oldest(&self, work: &mut Work<'_>, latest: i64) -> QueryResult<()> {
+        let too_many: Vec<i64> = devices::table
+            .filter(devices::identity_key.eq(self.owner.to_hex()))
+            .filter(devices::id.ne(latest))
+            .order((
+                devices::active.desc(),
+                devices::updated_at.desc(),
+                devices::id.desc(),
+            ))
+            .offset(MAX_DEVICES - 1)
+            .limit(i64::MAX)
+            .select(devices::id)
+            .load(work.connection)?;
+        if !too_many.is_empty() {
+            diesel::delete(devices::table.filter(devices::id.eq_any(too_many)))
+                .execute(work.connection)?;
+        }
+        Ok(())
     }
 }
 

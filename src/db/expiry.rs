@@ -21,23 +21,21 @@ impl Command for DeleteExpired {
             .select(messages::id)
             .load(work.connection)?;
         if let Some(stale) = &work.now.stale {
-            ids.extend(outlived(work.connection, stale, self.max)?);
+            ids.extend(outlived(work, stale, self.max)?);
         }
         diesel::delete(messages::table.filter(messages::id.eq_any(ids))).execute(work.connection)
     }
 }
 
-/// The oldest messages, as far as they were stored before then. Ids ascend with time, so no index is needed.
-fn outlived(
-    connection: &mut super::connection::DbConnection,
-    stale: &str,
-    max: i64,
-) -> QueryResult<Vec<i64>> {
+/// The oldest messages, as far as they were stored before then. Ids ascend with time, so no index is needed; what was
+/// stored while the clock was ahead is passed over, or nothing behind it would ever be deleted.
+fn outlived(work: &mut Work<'_>, stale: &str, max: i64) -> QueryResult<Vec<i64>> {
     let oldest: Vec<(i64, String)> = messages::table
+        .filter(messages::created_at.le(&work.now.text))
         .order(messages::id.asc())
         .limit(max)
         .select((messages::id, messages::created_at))
-        .load(connection)?;
+        .load(work.connection)?;
     let outlived = oldest
         .into_iter()
         .take_while(|(_, created_at)| created_at.as_str() <= stale);

@@ -21,7 +21,7 @@ use super::error::DbError;
 use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
-use super::message::{MessagesStored, NewMessage, Page, StoredMessage};
+use super::message::{MessagePage, MessagesStored, NewMessage, Page};
 use super::message_store::{self, Acknowledge, BoxIds};
 use super::queue::WriteQueue;
 use super::submission::{self, Submission, SubmitOutcome};
@@ -54,6 +54,7 @@ struct Shared {
     start_writer: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
+    max_listed_bytes: usize,
 }
 
 /// A handle on the database; cheap to clone.
@@ -115,6 +116,7 @@ impl DbHandle {
             start_writer: Box::new(start_writer),
             fees,
             message_ttl,
+            max_listed_bytes: settings.max_listed_bytes,
         })))
     }
 
@@ -157,7 +159,8 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// The messages of a box, in the order in which they were stored unless the page says otherwise.
+    /// The messages of a box, in the order in which they were stored unless the page says otherwise; all of them, as far
+    /// as they fit into the bytes that one list may have.
     ///
     /// # Errors
     /// [`DbError`].
@@ -166,10 +169,11 @@ impl DbHandle {
         recipient: IdentityKey,
         message_box: String,
         page: Page,
-    ) -> Result<Vec<StoredMessage>, DbError> {
-        let ttl = self.0.message_ttl;
+    ) -> Result<MessagePage, DbError> {
+        let (ttl, max_bytes) = (self.0.message_ttl, self.0.max_listed_bytes);
         self.read(move |connection| {
-            message_store::list(connection, &recipient, &message_box, page, &Now::read(ttl))
+            let now = Now::read(ttl);
+            message_store::list(connection, &recipient, &message_box, page, max_bytes, &now)
         })
         .await
     }

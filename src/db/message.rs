@@ -105,6 +105,15 @@ pub struct StoredMessage {
     pub updated_at: String,
 }
 
+/// Messages of a box.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MessagePage {
+    /// In the order asked for.
+    pub messages: Vec<StoredMessage>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
+
 /// In which order messages are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {

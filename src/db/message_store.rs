@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
@@ -10,34 +11,46 @@ use super::clock::{self, Now};
 use super::command::{Command, Work};
 use super::connection::DbConnection;
 use super::error::DbError;
-use super::message::{NewMessage, Order, Page, StoreOutcome, StoredMessage};
+use super::message::{MessagePage, NewMessage, Order, Page, StoreOutcome, StoredMessage};
 use super::schema::{message_boxes, messages};
 
 /// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
 /// every transaction that did not commit.
 #[derive(Debug, Default)]
-pub(super) struct BoxIds(HashMap<IdentityKey, HashMap<String, i64>>);
+pub(super) struct BoxIds {
+    by_owner: HashMap<IdentityKey, HashMap<String, i64>>,
+    count: usize,
+}
 
 const MAX_KNOWN_BOXES: usize = 50_000;
 
 impl BoxIds {
     pub(super) fn forget(&mut self) {
-        self.0.clear();
+        self.by_owner.clear();
+        self.count = 0;
     }
 
     fn get(&self, message: &NewMessage) -> Option<i64> {
-        self.0
+        self.by_owner
             .get(&message.recipient)?
             .get(&message.message_box)
             .copied()
     }
 
-    fn insert(&mut self, message: &NewMessage, id: i64) {
-        if self.0.len() >= MAX_KNOWN_BOXES {
+    /// How many are known.
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn insert(&mut self, message: &NewMessage, id: i64) {
+        if self.count >= MAX_KNOWN_BOXES {
             self.forget();
         }
-        let own = self.0.entry(message.recipient).or_default();
-        own.insert(message.message_box.clone(), id);
+        let own = self.by_owner.entry(message.recipient).or_default();
+        if own.insert(message.message_box.clone(), id).is_none() {
+            self.count += 1;
+        }
     }
 }
 
@@ -183,14 +196,15 @@ fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> 
 }
 
 /// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise. What
-/// is past its time is not listed.
+/// is past its time is not listed. At least one, and no more than `max_bytes` of them.
 pub(super) fn list(
     connection: &mut DbConnection,
     recipient: &IdentityKey,
     message_box: &str,
     page: Page,
+    max_bytes: usize,
     now: &Now,
-) -> Result<Vec<StoredMessage>, DbError> {
+) -> Result<MessagePage, DbError> {
     type Row = (i64, String, String, String, String, String);
     let owner = recipient.to_hex();
     let box_id: Option<i64> = message_boxes::table
@@ -200,7 +214,7 @@ pub(super) fn list(
         .first(connection)
         .optional()?;
     let Some(box_id) = box_id else {
-        return Ok(Vec::new());
+        return Ok(MessagePage::default());
     };
     let mut query = messages::table
         .filter(messages::message_box_id.eq(box_id))
@@ -230,21 +244,32 @@ pub(super) fn list(
             query.filter(messages::id.lt(id)).order(messages::id.desc())
         }
     };
+    // One more than asked for tells whether there are more.
+    let limit = page.limit.map_or(i64::MAX, |limit| limit.saturating_add(1));
     if page.limit.is_some() || page.offset > 0 {
-        query = query
-            .limit(page.limit.unwrap_or(i64::MAX))
-            .offset(page.offset);
+        query = query.limit(limit).offset(page.offset);
     }
-    let rows: Vec<Row> = query.load(connection)?;
-    let stored = |(id, message_id, sender, body, created_at, updated_at): Row| StoredMessage {
-        id,
-        message_id,
-        sender,
-        body,
-        created_at,
-        updated_at,
-    };
-    Ok(rows.into_iter().map(stored).collect())
+    let asked = page.limit.and_then(|limit| usize::try_from(limit).ok());
+    let mut listed = MessagePage::default();
+    let mut bytes: usize = 0;
+    for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
+        let (id, message_id, sender, body, created_at, updated_at) = row?;
+        bytes = bytes.saturating_add(body.len());
+        let full = asked.is_some_and(|asked| listed.messages.len() == asked);
+        if full || (bytes > max_bytes && !listed.messages.is_empty()) {
+            listed.more = true;
+            break;
+        }
+        listed.messages.push(StoredMessage {
+            id,
+            message_id,
+            sender,
+            body,
+            created_at,
+            updated_at,
+        });
+    }
+    Ok(listed)
 }
 
 /// Command: delete messages of this recipient; says how many there were.

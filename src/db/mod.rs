@@ -27,8 +27,11 @@ pub use error::DbError;
 pub use fees::Quote;
 pub use handle::{DbHandle, DbStatus};
 pub use message::{
-    Committed, MessageBody, MessagesStored, NewMessage, Order, Page, StoreOutcome, StoredMessage,
+    Committed, MessageBody, MessagePage, MessagesStored, NewMessage, Order, Page, StoreOutcome,
+    StoredMessage,
 };
-pub use payment::{KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState};
+pub use payment::{
+    ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+};
 pub use permission_store::{Permission, PermissionPage};
 pub use submission::{Paid, Submission, SubmitOutcome};

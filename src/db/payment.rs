@@ -61,6 +61,15 @@ impl PaymentOutput {
     }
 }
 
+/// An output that a transaction spends which is not mined yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SpentOutput {
+    /// Which.
+    pub outpoint: Outpoint,
+    /// The transaction that spends it.
+    pub by: String,
+}
+
 /// Outputs, who paid them, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -70,6 +79,27 @@ pub struct Payment {
     pub purpose: String,
     /// Which outputs.
     pub outputs: Vec<PaymentOutput>,
+    /// What the payment spends, itself or by its ancestors: a coin pays in one transaction only.
+    pub spends: Vec<SpentOutput>,
+}
+
+impl Payment {
+    /// Rows that it takes.
+    pub(super) fn rows(&self) -> usize {
+        self.outputs.len() + self.spends.len()
+    }
+}
+
+/// What came of taking a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// It is taken. `internalized`: a wallet has had it before, for something that came to nothing.
+    Claimed {
+        /// Whether no wallet need be asked any more.
+        internalized: bool,
+    },
+    /// This output has paid for something else, or is spent by another payment.
+    Spent(Outpoint),
 }
 
 /// What became of an output that was taken.

@@ -1,4 +1,9 @@
-//! The table of payments.
+//! The tables of payments.
+//!
+//! An output is claimed for a purpose, and settled when that is done; then it has paid for good. What is claimed and not
+//! settled may be claimed again by the same payer: for the same purpose, or for any once that came to nothing.
+
+use std::time::Duration;
 
 use diesel::prelude::*;
 
@@ -7,9 +12,17 @@ use crate::ids::IdentityKey;
 use super::command::{Command, Work};
 use super::connection::DbConnection;
 use super::error::DbError;
-use super::payment::{KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState};
-use super::schema::payments;
+use super::payment::{
+    ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+};
+use super::schema::{payment_inputs, payments};
 use super::submission::all_or_nothing;
+
+/// The purpose of what was claimed for something that came to nothing.
+const NO_PURPOSE: &str = "";
+
+/// A claim that is neither settled nor given up after so long was left behind by a server that ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 #[derive(Insertable)]
 #[diesel(table_name = payments)]
@@ -31,15 +44,15 @@ struct PaymentRow<'a> {
 }
 
 /// Takes every output of a payment, or says which one is taken. `settled`: what is paid for is done in the same
-/// transaction. One that is not settled yet may be taken again for the same purpose, as a retry does. What was done
-/// before a refusal is the caller's to take back.
+/// transaction. What was done before a refusal is the caller's to take back.
 pub(super) fn claim(
     work: &mut Work<'_>,
     payment: &Payment,
-    state: impl Fn(&PaymentOutput) -> PaymentState,
+    state: PaymentState,
     settled: bool,
-) -> QueryResult<Result<(), Outpoint>> {
+) -> QueryResult<ClaimOutcome> {
     let payer = payment.payer.to_hex();
+    let mut internalized = false;
     for output in &payment.outputs {
         let row = PaymentRow {
             created_at: &work.now.text,
@@ -53,7 +66,7 @@ pub(super) fn claim(
             derivation_prefix: &output.derivation_prefix,
             derivation_suffix: &output.derivation_suffix,
             purpose: &payment.purpose,
-            state: state(output).name(),
+            state: output.state_of(state).name(),
             settled,
             transaction: output.transaction.as_deref(),
         };
@@ -62,29 +75,94 @@ pub(super) fn claim(
             .on_conflict((payments::txid, payments::output_index))
             .do_nothing()
             .execute(work.connection)?;
-        if inserted == 0 && !renew(work.connection, &row)? {
-            return Ok(Err(output.outpoint.clone()));
+        if inserted == 0 {
+            match renew(work, &row)? {
+                Some(known) => internalized |= known,
+                None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
+            }
         }
     }
-    Ok(Ok(()))
+    for spent in &payment.spends {
+        if !spend(work, spent, &payment.purpose, settled)? {
+            return Ok(ClaimOutcome::Spent(spent.outpoint.clone()));
+        }
+    }
+    Ok(ClaimOutcome::Claimed { internalized })
 }
 
-/// An output that is taken already: whether it was for the same purpose, and that is not done yet.
-fn renew(connection: &mut DbConnection, row: &PaymentRow<'_>) -> QueryResult<bool> {
-    let unsettled = payments::table
+/// An output that is taken already: none when it is not to be had; else whether a wallet has it.
+fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
+    let left_behind = work.now.ago(LEFT_BEHIND).unwrap_or_default();
+    let known: Option<(i64, String)> = payments::table
         .filter(payments::txid.eq(row.txid))
         .filter(payments::output_index.eq(row.output_index))
-        .filter(payments::purpose.eq(row.purpose))
         .filter(payments::payer.eq(row.payer))
-        .filter(payments::settled.eq(false));
-    let renewed = diesel::update(unsettled)
+        .filter(payments::settled.eq(false))
+        .filter(
+            payments::purpose
+                .eq_any([row.purpose, NO_PURPOSE])
+                .or(payments::updated_at.le(left_behind)),
+        )
+        .select((payments::id, payments::state))
+        .first(work.connection)
+        .optional()?;
+    let Some((id, state)) = known else {
+        return Ok(None);
+    };
+    // A wallet that has it does not give it back.
+    let internalized = state == PaymentState::Internalized.name();
+    let state = if internalized { &*state } else { row.state };
+    diesel::update(payments::table.find(id))
         .set((
-            payments::state.eq(row.state),
+            payments::purpose.eq(row.purpose),
+            payments::state.eq(state),
             payments::settled.eq(row.settled),
             payments::updated_at.eq(row.updated_at),
         ))
-        .execute(connection)?;
-    Ok(renewed > 0)
+        .execute(work.connection)?;
+    Ok(Some(internalized))
+}
+
+/// Notes that an output is spent; `false` when another transaction spends it.
+fn spend(
+    work: &mut Work<'_>,
+    spent: &SpentOutput,
+    purpose: &str,
+    settled: bool,
+) -> QueryResult<bool> {
+    let (txid, index) = (&spent.outpoint.txid, i64::from(spent.outpoint.index));
+    let inserted = diesel::insert_into(payment_inputs::table)
+        .values((
+            payment_inputs::created_at.eq(&work.now.text),
+            payment_inputs::txid.eq(txid),
+            payment_inputs::output_index.eq(index),
+            payment_inputs::spent_by.eq(&spent.by),
+            payment_inputs::purpose.eq(purpose),
+            payment_inputs::settled.eq(settled),
+        ))
+        .on_conflict((payment_inputs::txid, payment_inputs::output_index))
+        .do_nothing()
+        .execute(work.connection)?;
+    if inserted > 0 {
+        return Ok(true);
+    }
+    let known: Option<(i64, bool)> = payment_inputs::table
+        .filter(payment_inputs::txid.eq(txid))
+        .filter(payment_inputs::output_index.eq(index))
+        .filter(payment_inputs::spent_by.eq(&spent.by))
+        .select((payment_inputs::id, payment_inputs::settled))
+        .first(work.connection)
+        .optional()?;
+    let Some((id, already)) = known else {
+        return Ok(false);
+    };
+    if settled && !already {
+        // Another purpose that is given up must not free it.
+        diesel::update(payment_inputs::table.find(id))
+            .set(payment_inputs::settled.eq(true))
+            .execute(work.connection)?;
+    }
+    Ok(true)
 }
 
 /// Command: take these outputs, before a wallet is asked to internalize them or because all is done.
@@ -95,41 +173,69 @@ pub(super) struct ClaimPayment {
 }
 
 impl Command for ClaimPayment {
-    type Output = Result<(), Outpoint>;
+    type Output = ClaimOutcome;
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output> {
-        let state = |output: &PaymentOutput| output.state_of(self.state);
         all_or_nothing(work, |work| {
-            let claimed = claim(work, &self.payment, state, self.settled)?;
-            Ok(match claimed {
-                Ok(()) => Ok(Ok(())),
-                Err(spent) => Err(Err(spent)),
+            let outcome = claim(work, &self.payment, self.state, self.settled)?;
+            Ok(match outcome {
+                ClaimOutcome::Claimed { .. } => Ok(outcome),
+                ClaimOutcome::Spent(_) => Err(outcome),
             })
         })
     }
 
     fn places(&self) -> usize {
-        self.payment.outputs.len().max(1)
+        self.payment.rows().max(1)
     }
 }
 
-/// Command: let go of what was taken for a purpose that came to nothing, because a wallet refused it.
-pub(super) struct ReleasePayment {
-    pub(super) purpose: String,
-    pub(super) payer: IdentityKey,
+/// Command: what this payment was claimed for came to nothing.
+pub(super) struct GiveUpPayment {
+    pub(super) payment: Payment,
+    /// What became of its outputs that pay the server; none: nobody has them, and they are free again.
+    pub(super) state: Option<PaymentState>,
 }
 
-impl Command for ReleasePayment {
-    type Output = usize;
+impl Command for GiveUpPayment {
+    type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
-        diesel::delete(
-            payments::table
-                .filter(payments::purpose.eq(&self.purpose))
-                .filter(payments::payer.eq(self.payer.to_hex()))
-                .filter(payments::settled.eq(false)),
-        )
-        .execute(work.connection)
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let payer = self.payment.payer.to_hex();
+        for output in &self.payment.outputs {
+            let claimed = payments::table
+                .filter(payments::txid.eq(&output.outpoint.txid))
+                .filter(payments::output_index.eq(i64::from(output.outpoint.index)))
+                .filter(payments::purpose.eq(&self.payment.purpose))
+                .filter(payments::payer.eq(&payer))
+                .filter(payments::settled.eq(false));
+            match self.state {
+                None => diesel::delete(claimed).execute(work.connection)?,
+                Some(state) => diesel::update(claimed)
+                    .set((
+                        payments::purpose.eq(NO_PURPOSE),
+                        payments::state.eq(output.state_of(state).name()),
+                        payments::updated_at.eq(&work.now.text),
+                    ))
+                    .execute(work.connection)?,
+            };
+        }
+        let freed = self.payment.spends.iter().filter(|_| self.state.is_none());
+        for spent in freed {
+            diesel::delete(
+                payment_inputs::table
+                    .filter(payment_inputs::txid.eq(&spent.outpoint.txid))
+                    .filter(payment_inputs::output_index.eq(i64::from(spent.outpoint.index)))
+                    .filter(payment_inputs::purpose.eq(&self.payment.purpose))
+                    .filter(payment_inputs::settled.eq(false)),
+            )
+            .execute(work.connection)?;
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> usize {
+        self.payment.rows().max(1)
     }
 }
 

@@ -142,5 +142,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Outputs that accepted payments spend.
+    payment_inputs (id) {
+        /// Primary key.
+        id -> BigInt,
+        /// ISO 8601.
+        created_at -> Text,
+        /// Hexadecimal, as it is displayed.
+        txid -> Text,
+        /// Which output.
+        output_index -> BigInt,
+        /// The transaction that spends it.
+        spent_by -> Text,
+        /// What was paid for.
+        purpose -> Text,
+        /// Whether that is done.
+        settled -> Bool,
+    }
+}
+
 diesel::joinable!(messages -> message_boxes (message_box_id));
 diesel::allow_tables_to_appear_in_same_query!(message_boxes, messages);

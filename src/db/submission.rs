@@ -11,7 +11,7 @@ use super::error::DbError;
 use super::fees::{DeliveryFees, Quote, quote};
 use super::message::{NewMessage, StoreOutcome};
 use super::message_store::{in_use, store};
-use super::payment::{Outpoint, Payment, PaymentOutput, PaymentState};
+use super::payment::{ClaimOutcome, Outpoint, Payment, PaymentState};
 use super::payment_store::claim;
 
 /// Messages of one sender to one box, each to another recipient.
@@ -47,12 +47,17 @@ pub enum SubmitOutcome {
     Blocked(Vec<IdentityKey>),
     /// There is more to pay than was paid.
     Due(Quote),
-    /// This output has paid for something else.
+    /// This output has paid for something else, or is spent by another payment.
     Spent(Outpoint),
 }
 
 impl Paid {
     fn covers(&self, quote: &Quote) -> bool {
+        if self.state == PaymentState::Internalized {
+            // It was checked against what was due then, and a wallet has taken it: nobody is asked for more, nor
+            // refused for what was said in between.
+            return true;
+        }
         let recipients = quote.recipient_fees.iter().enumerate();
         self.delivery >= quote.delivery_fee
             && recipients
@@ -65,7 +70,8 @@ impl Command for Submission {
     type Output = SubmitOutcome;
 
     fn places(&self) -> usize {
-        self.messages.len().max(1)
+        let paid = self.paid.as_ref().map_or(0, |paid| paid.payment.rows());
+        (self.messages.len() + paid).max(1)
     }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
@@ -118,8 +124,8 @@ impl Submission {
         }
         let is_new = outcomes.contains(&StoreOutcome::Stored);
         if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
-            let state = |output: &PaymentOutput| output.state_of(paid.state);
-            if let Err(spent) = claim(work, &paid.payment, state, true)? {
+            let claimed = claim(work, &paid.payment, paid.state, true)?;
+            if let ClaimOutcome::Spent(spent) = claimed {
                 return Ok(Err(SubmitOutcome::Spent(spent)));
             }
         }

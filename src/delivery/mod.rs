@@ -1,12 +1,15 @@
 //! The one path that a message takes, however it came in: checks, fees, payment, storage, acknowledgement, live
 //! delivery.
 
+mod check_places;
 mod error;
 mod live;
+mod paid_messages;
 mod request_price;
 mod submit;
 mod till;
 
 pub use error::DeliveryError;
-pub use request_price::{PriceError, RequestPrices};
-pub use submit::{Delivery, Notify, Paying, Sent};
+pub use request_price::{PaidRequest, PriceError, RequestPrices};
+pub use submit::{Delivery, Notify, Sent};
+pub use till::Paying;

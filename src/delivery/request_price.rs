@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::db::Payment;
+use crate::db::{Payment, PaymentState};
 use crate::ids::IdentityKey;
-use crate::payments::{PaymentError, RequestPayment};
+use crate::payments::RequestPayment;
 
 use super::error::DeliveryError;
 use super::submit::Delivery;
-use super::till;
+use super::till::Till;
 
 /// What requests cost, in satoshis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,8 +43,30 @@ pub enum PriceError {
     Payment(#[from] DeliveryError),
 }
 
+/// A request that was paid for and is being answered.
+#[derive(Debug)]
+pub struct PaidRequest {
+    /// How many satoshis were paid.
+    pub satoshis: u64,
+    till: Till,
+    payment: Payment,
+    state: PaymentState,
+}
+
+impl PaidRequest {
+    /// It was answered: its payment has paid for good.
+    pub async fn settle(self) {
+        self.till.settle(self.payment, self.state).await;
+    }
+
+    /// It failed: its payer may pay for another request with the same.
+    pub async fn give_up(self) {
+        self.till.give_up(self.payment, Some(self.state)).await;
+    }
+}
+
 impl Delivery {
-    /// Takes what pays for a request of `caller` that costs `price` satoshis; says how many were paid.
+    /// Takes what pays for a request of `caller` that costs `price` satoshis.
     ///
     /// # Errors
     /// [`PriceError`]: then nothing was taken.
@@ -53,35 +75,31 @@ impl Delivery {
         header: &str,
         price: u64,
         caller: IdentityKey,
-    ) -> Result<u64, PriceError> {
+    ) -> Result<PaidRequest, PriceError> {
         let paid = RequestPayment::parse(header).ok_or(PriceError::Malformed)?;
-        let identity = &self.paying.identity;
+        let identity = self.till.identity();
         identity
             .verify_session_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
-        let purpose = format!(
-            "request {} {}",
-            paid.derivation_prefix, paid.derivation_suffix
-        );
         let server = identity.identity_key();
         let checked = self
-            .checked(move |keys| paid.check(price, caller, server, keys))
+            .till
+            .check(caller, move |keys| paid.check(price, caller, server, keys))
             .await?;
-        if let Some(headers) = &self.paying.headers {
-            let proven = headers.check(&checked.merkle_roots).await;
-            proven.map_err(DeliveryError::from)?;
-        }
-        let satoshis = checked.output.satoshis;
+        let server = checked.payment;
         let payment = Payment {
             payer: caller,
-            // Until it is settled it may be named again, by who had no answer from the wallet.
-            purpose,
-            outputs: vec![checked.output],
+            // No other request has it: one payment does not pay for two that come at once.
+            purpose: format!("request {:032x}", rand::random::<u128>()),
+            outputs: vec![server.output.clone()],
+            spends: checked.spends,
         };
-        let state = till::take(&self.db, &*self.paying.cashier, &payment, &checked.server).await?;
-        let claimed = self.db.claim_payment(payment, state, true).await;
-        let claimed = claimed.map_err(DeliveryError::from)?;
-        claimed.map_err(|spent| DeliveryError::from(PaymentError::Reused(spent)))?;
-        Ok(satoshis)
+        let state = self.till.take(&payment, &server).await?;
+        Ok(PaidRequest {
+            satoshis: server.output.satoshis,
+            till: self.till.clone(),
+            payment,
+            state,
+        })
     }
 }

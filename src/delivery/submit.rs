@@ -4,22 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-use crate::auth::{Identity, sha256};
-use crate::db::{
-    DbError, DbHandle, NewMessage, Paid, Payment, Quote, StoreOutcome, Submission, SubmitOutcome,
-};
+use crate::db::{DbError, DbHandle, NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
 use crate::events::{is_message_box, is_message_id};
-use crate::ids::IdentityKey;
-use crate::payments::{
-    BlockHeaders, Cashier, PaymentDraft, PaymentError, PaymentKeys, Settlement, Voluntary,
-};
+use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
-
-/// Payments that are checked at a time; each keeps a thread busy for some milliseconds.
-const MAX_CHECKS: usize = 32;
+use super::till::{Paying, Till};
 
 /// Hears of messages that were stored, on the writer's thread: it must not wait.
 pub trait Notify: Send + Sync + fmt::Debug {
@@ -38,23 +30,11 @@ pub enum Sent {
     Already,
 }
 
-/// What payments need.
-#[derive(Debug)]
-pub struct Paying {
-    /// Who the server is.
-    pub identity: Arc<Identity>,
-    /// Who takes what is paid to the server.
-    pub cashier: Arc<dyn Cashier>,
-    /// Who knows which blocks were mined, if anybody.
-    pub headers: Option<BlockHeaders>,
-}
-
 /// Where messages are handed in; cheap to clone.
 #[derive(Clone)]
 pub struct Delivery {
     pub(super) db: DbHandle,
-    pub(super) paying: Arc<Paying>,
-    checks: Arc<Semaphore>,
+    pub(super) till: Till,
     notify: Option<Arc<dyn Notify>>,
 }
 
@@ -71,9 +51,8 @@ impl Delivery {
     #[must_use]
     pub fn new(db: DbHandle, paying: Arc<Paying>, notify: Option<Arc<dyn Notify>>) -> Self {
         Self {
+            till: Till::new(db.clone(), paying),
             db,
-            paying,
-            checks: Arc::new(Semaphore::new(MAX_CHECKS)),
             notify,
         }
     }
@@ -95,10 +74,7 @@ impl Delivery {
             paid: None,
         };
         self.hand_in(submission, move |outcomes| {
-            let sent = outcomes.map(|outcomes| match outcomes.first() {
-                Some(StoreOutcome::Stored) => Sent::Stored,
-                _ => Sent::Already,
-            });
+            let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(Sent::Already));
             reply(sent);
         });
     }
@@ -109,112 +85,36 @@ impl Delivery {
     /// The steps: check; fees; payment; store and commit, and reply; then live delivery, which
     /// [`crate::db::MessagesStored`] sets off.
     ///
+    /// Says of each message what became of it.
+    ///
     /// # Errors
     /// [`DeliveryError`].
     pub async fn send(
         &self,
         messages: Vec<NewMessage>,
         payment: Option<PaymentDraft>,
-    ) -> Result<(), DeliveryError> {
+    ) -> Result<Vec<Sent>, DeliveryError> {
         for message in &messages {
             check(message)?;
         }
         let Some(draft) = payment.filter(PaymentDraft::is_offered) else {
             return self.store(messages, None).await;
         };
-        // What is paid for twice is only looked at; what costs nothing is given to its recipients.
+        // What is sent again is not paid for again.
         match self.db.inspect(messages.clone()).await? {
-            SubmitOutcome::Due(quote) if quote.is_free() => {
-                let messages = self.with_voluntary(messages, draft).await?;
-                self.store(messages, None).await
-            }
             SubmitOutcome::Due(quote) => self.send_paid(messages, draft, quote).await,
-            outcome => refusal(outcome).map(drop),
+            outcome => refusal(outcome),
         }
     }
 
-    async fn with_voluntary(
-        &self,
-        mut messages: Vec<NewMessage>,
-        draft: PaymentDraft,
-    ) -> Result<Vec<NewMessage>, DeliveryError> {
-        let recipients = recipients(&messages);
-        let voluntary = self
-            .checked(move |_| Voluntary::read(&draft, &recipients))
-            .await?;
-        for (message, share) in messages.iter_mut().zip(voluntary.shares) {
-            message.payment = share;
-        }
-        Ok(messages)
-    }
-
-    async fn send_paid(
-        &self,
-        mut messages: Vec<NewMessage>,
-        draft: PaymentDraft,
-        quote: Quote,
-    ) -> Result<(), DeliveryError> {
-        let Some(payer) = messages.first().map(|message| message.sender) else {
-            return Ok(());
-        };
-        let recipients = recipients(&messages);
-        let server = self.paying.identity.identity_key();
-        let settlement = self
-            .checked(move |keys| Settlement::read(&draft, &quote, &recipients, server, keys))
-            .await?;
-        if let Some(headers) = &self.paying.headers {
-            headers.check(&settlement.merkle_roots).await?;
-        }
-        for (message, share) in messages.iter_mut().zip(settlement.shares) {
-            message.payment = share;
-        }
-        let payment = Payment {
-            payer,
-            purpose: purpose(&messages),
-            outputs: settlement.outputs,
-        };
-        let state = match &settlement.server {
-            Some(server) => {
-                super::till::take(&self.db, &*self.paying.cashier, &payment, server).await?
-            }
-            None => crate::db::PaymentState::Claimed,
-        };
-        let paid = Paid {
-            delivery: settlement.delivery,
-            recipients: settlement.recipients,
-            payment,
-            state,
-        };
-        self.store(messages, Some(paid)).await
-    }
-
-    /// Runs a check of a payment on a thread that may be kept busy.
-    pub(super) async fn checked<T: Send + 'static>(
-        &self,
-        check: impl FnOnce(&PaymentKeys<'_>) -> Result<T, PaymentError> + Send + 'static,
-    ) -> Result<T, DeliveryError> {
-        let permit = Arc::clone(&self.checks)
-            .try_acquire_owned()
-            .map_err(|_| DbError::Overloaded)?;
-        let identity = Arc::clone(&self.paying.identity);
-        let checked = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let keys = PaymentKeys::new(&identity)
-                .map_err(|error| PaymentError::Invalid(error.to_string()))?;
-            check(&keys)
-        });
-        let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
-        Ok(checked.await.map_err(broken)??)
-    }
-
-    async fn store(
+    pub(super) async fn store(
         &self,
         messages: Vec<NewMessage>,
         paid: Option<Paid>,
-    ) -> Result<(), DeliveryError> {
+    ) -> Result<Vec<Sent>, DeliveryError> {
         let (sender, receiver) = oneshot::channel();
         self.hand_in(Submission { messages, paid }, move |outcomes| {
-            drop(sender.send(outcomes.map(drop)));
+            drop(sender.send(outcomes));
         });
         receiver
             .await
@@ -224,7 +124,7 @@ impl Delivery {
     fn hand_in(
         &self,
         submission: Submission,
-        reply: impl FnOnce(Result<Vec<StoreOutcome>, DeliveryError>) + Send + 'static,
+        reply: impl FnOnce(Result<Vec<Sent>, DeliveryError>) + Send + 'static,
     ) {
         let first = submission.messages.first();
         let told = match (&self.notify, first) {
@@ -236,8 +136,8 @@ impl Delivery {
         self.db.submit(submission, move |outcome| {
             let outcomes = outcome.map_err(DeliveryError::from).and_then(refusal);
             if let (Ok(outcomes), Some((notify, messages))) = (&outcomes, told) {
-                for (message, outcome) in messages.iter().zip(outcomes) {
-                    if *outcome == StoreOutcome::Stored {
+                for (message, sent) in messages.iter().zip(outcomes) {
+                    if *sent == Sent::Stored {
                         notify.stored(message);
                     }
                 }
@@ -247,33 +147,18 @@ impl Delivery {
     }
 }
 
-fn refusal(outcome: SubmitOutcome) -> Result<Vec<StoreOutcome>, DeliveryError> {
+fn refusal(outcome: SubmitOutcome) -> Result<Vec<Sent>, DeliveryError> {
+    let sent = |outcome: &StoreOutcome| match outcome {
+        StoreOutcome::Stored => Sent::Stored,
+        _ => Sent::Already,
+    };
     Err(match outcome {
-        SubmitOutcome::Stored(outcomes) => return Ok(outcomes),
+        SubmitOutcome::Stored(outcomes) => return Ok(outcomes.iter().map(sent).collect()),
         SubmitOutcome::Taken(_) => DeliveryError::MessageIdTaken,
         SubmitOutcome::Blocked(recipients) => DeliveryError::Blocked(recipients),
         SubmitOutcome::Due(quote) => DeliveryError::PaymentRequired(quote),
         SubmitOutcome::Spent(outpoint) => PaymentError::Reused(outpoint).into(),
     })
-}
-
-fn recipients(messages: &[NewMessage]) -> Vec<IdentityKey> {
-    messages.iter().map(|message| message.recipient).collect()
-}
-
-/// What a payment for these messages is for: the same when they are sent again.
-fn purpose(messages: &[NewMessage]) -> String {
-    let mut text = String::new();
-    for message in messages {
-        // Ids and box names are of any form; JSON keeps them apart.
-        let parts = (
-            &message.message_box,
-            message.recipient.to_hex(),
-            &message.message_id,
-        );
-        text.push_str(&serde_json::to_string(&parts).unwrap_or_default());
-    }
-    hex::encode(sha256(text.as_bytes()))
 }
 
 fn check(message: &NewMessage) -> Result<(), DeliveryError> {
@@ -283,8 +168,10 @@ fn check(message: &NewMessage) -> Result<(), DeliveryError> {
     if !is_message_box(&message.message_box) {
         return Err(DeliveryError::MessageBox);
     }
-    let now = OffsetDateTime::now_utc();
-    if message.expires_at.is_some_and(|at| at <= now) {
+    // The store keeps milliseconds: what expires within the current one would never be listed.
+    let millisecond = |time: OffsetDateTime| time.unix_timestamp_nanos().div_euclid(1_000_000);
+    let now = millisecond(OffsetDateTime::now_utc());
+    if message.expires_at.is_some_and(|at| millisecond(at) <= now) {
         return Err(DeliveryError::Expired);
     }
     Ok(())

@@ -1,36 +1,139 @@
-//! Taking what is paid to the server: claim the outputs, ask the cashier, and let go again if it refuses.
+//! Taking what is paid: checked, claimed, handed to the cashier, and given back to its payer where that came to nothing.
 
-use crate::db::{DbHandle, Payment, PaymentState};
-use crate::payments::{Cashier, PaymentError, ServerPayment};
+use std::fmt;
+use std::sync::Arc;
 
+use crate::auth::Identity;
+use crate::db::{ClaimOutcome, DbError, DbHandle, Payment, PaymentState};
+use crate::ids::IdentityKey;
+use crate::payments::{
+    BlockHeaders, Cashier, CashierError, Checked, PaymentError, PaymentKeys, ServerPayment,
+};
+
+use super::check_places::CheckPlaces;
 use super::error::DeliveryError;
 
-/// Lets the cashier take a verified payment. Where somebody else is asked, the outputs are claimed before, so that they
-/// pay for one thing only, however many requests name them at once.
-///
-/// # Errors
-/// [`DeliveryError`]: then the outputs are free again.
-pub(super) async fn take(
-    db: &DbHandle,
-    cashier: &dyn Cashier,
-    payment: &Payment,
-    server: &ServerPayment,
-) -> Result<PaymentState, DeliveryError> {
-    if !cashier.asks() {
-        return Ok(cashier.take(server).await?);
+/// What payments need.
+#[derive(Debug)]
+pub struct Paying {
+    /// Who the server is.
+    pub identity: Arc<Identity>,
+    /// Who takes what is paid to the server.
+    pub cashier: Arc<dyn Cashier>,
+    /// Who knows which blocks were mined, if anybody.
+    pub headers: Option<BlockHeaders>,
+}
+
+/// Where payments are taken; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Till {
+    db: DbHandle,
+    paying: Arc<Paying>,
+    places: CheckPlaces,
+}
+
+impl fmt::Debug for Till {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Till")
     }
-    let claimed = db
-        .claim_payment(payment.clone(), PaymentState::Claimed, false)
-        .await?;
-    claimed.map_err(PaymentError::Reused)?;
-    match cashier.take(server).await {
-        Ok(state) => Ok(state),
-        Err(error) => {
-            let (purpose, payer) = (payment.purpose.clone(), payment.payer);
-            if let Err(error) = db.release_payment(purpose, payer).await {
-                log::error!("a refused payment stays claimed: {error}");
+}
+
+impl Till {
+    pub(super) fn new(db: DbHandle, paying: Arc<Paying>) -> Self {
+        Self {
+            db,
+            paying,
+            places: CheckPlaces::new(),
+        }
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.paying.identity
+    }
+
+    /// Whether somebody else is asked to take what is paid to the server.
+    pub(super) fn asks(&self) -> bool {
+        self.paying.cashier.asks()
+    }
+
+    /// Checks a payment, on a thread that may be kept busy, and its proofs against the chain where that is known.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub(super) async fn check<T: Send + 'static>(
+        &self,
+        payer: IdentityKey,
+        check: impl FnOnce(&PaymentKeys<'_>) -> Result<Checked<T>, PaymentError> + Send + 'static,
+    ) -> Result<Checked<T>, DeliveryError> {
+        let place = self.places.enter(payer).await;
+        let place = place.ok_or(DbError::Overloaded)?;
+        let identity = Arc::clone(&self.paying.identity);
+        let checked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let keys = PaymentKeys::new(&identity)
+                .map_err(|error| PaymentError::Invalid(error.to_string()))?;
+            check(&keys)
+        });
+        let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
+        let checked = checked.await.map_err(broken)??;
+        if let Some(headers) = &self.paying.headers {
+            headers.check(&checked.merkle_roots).await?;
+        }
+        Ok(checked)
+    }
+
+    /// Claims a payment's outputs, so that they pay for one thing only however many requests name them at once, and
+    /// lets the cashier take what is paid to the server.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]: then its payer may use them again.
+    pub(super) async fn take(
+        &self,
+        payment: &Payment,
+        server: &ServerPayment,
+    ) -> Result<PaymentState, DeliveryError> {
+        let claimed = PaymentState::Claimed;
+        match self
+            .db
+            .claim_payment(payment.clone(), claimed, false)
+            .await?
+        {
+            ClaimOutcome::Spent(outpoint) => return Err(PaymentError::Reused(outpoint).into()),
+            // It came to nothing when it was paid the first time.
+            ClaimOutcome::Claimed { internalized: true } => return Ok(PaymentState::Internalized),
+            ClaimOutcome::Claimed {
+                internalized: false,
+            } => {}
+        }
+        match self.paying.cashier.take(server).await {
+            Ok(state) => Ok(state),
+            Err(error) => {
+                // Who did not answer may have taken it all the same: then it stays its payer's.
+                let state = match error {
+                    CashierError::Refused => None,
+                    CashierError::Failed(_) => Some(claimed),
+                };
+                self.give_up(payment.clone(), state).await;
+                Err(error.into())
             }
-            Err(error.into())
+        }
+    }
+
+    /// What was paid for is done.
+    pub(super) async fn settle(&self, payment: Payment, state: PaymentState) {
+        match self.db.claim_payment(payment, state, true).await {
+            Ok(ClaimOutcome::Claimed { .. }) => {}
+            Ok(ClaimOutcome::Spent(outpoint)) => {
+                log::error!("a payment was taken from under a request: {outpoint}");
+            }
+            Err(error) => log::error!("a payment that was used stays unsettled: {error}"),
+        }
+    }
+
+    /// What was paid for came to nothing.
+    pub(super) async fn give_up(&self, payment: Payment, state: Option<PaymentState>) {
+        if let Err(error) = self.db.give_up_payment(payment, state).await {
+            log::error!("a payment that came to nothing stays claimed: {error}");
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
@@ -15,12 +16,15 @@ use bytes::Bytes;
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
 
-use super::body::{self, BodyError};
+use super::body::{self, Body, BodyError};
 use super::error::ApiError;
 use super::handshake;
 use super::reply::Reply;
 use super::routes;
 use super::state::HttpState;
+
+/// A reply is for who asked, now: no cache keeps it.
+pub(super) const NOT_STORED: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// What a request says of its authentication.
 struct Credentials {
@@ -184,7 +188,7 @@ async fn verify(
     credentials: &Credentials,
     session: &Session,
     state: &HttpState,
-) -> Result<Bytes, Refused> {
+) -> Result<Body, Refused> {
     let body = read(request, body, state.limits.max_body_bytes, state)
         .await
         .map_err(Refused::Signed)?;
@@ -216,11 +220,12 @@ async fn read(
     payload: web::Payload,
     max: usize,
     state: &HttpState,
-) -> Result<Bytes, ApiError> {
-    let whole = body::read(request, payload, max);
+) -> Result<Body, ApiError> {
+    let whole = body::read(request, payload, max, &state.bodies);
     match tokio::time::timeout(state.limits.request_timeout, whole).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(BodyError::TooLarge)) => Err(ApiError::too_large(max)),
+        Ok(Err(BodyError::Overloaded)) => Err(ApiError::overloaded()),
         Ok(Err(BodyError::Broken)) => Err(ApiError::bad_request(
             "ERR_BODY_BROKEN",
             "The request body broke off.",
@@ -236,6 +241,7 @@ async fn read(
 pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
     HttpResponse::build(error.status)
         .content_type("application/json")
+        .insert_header(NOT_STORED)
         .body(error.body())
 }
 
@@ -278,6 +284,7 @@ fn signed(
     }
     response
         .content_type("application/json")
+        .insert_header(NOT_STORED)
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))
         .insert_header((
             "x-bsv-auth-identity-key",

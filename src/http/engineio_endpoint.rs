@@ -10,6 +10,7 @@ use crate::engineio::{Config, HandshakeError, Query, TransportKind};
 use crate::ids::Sid;
 use crate::socket::{Application, Opening, SocketTable};
 
+use super::body::BodyMemory;
 use super::{polling, websocket};
 
 /// An Engine.IO endpoint: its bounds, its sockets, and how an application begins on a new session.
@@ -20,6 +21,8 @@ pub struct Endpoint<A: Application> {
     pub table: Arc<SocketTable<A>>,
     /// Makes the application of a new session.
     pub open: Arc<dyn Fn(&Opening) -> A + Send + Sync>,
+    /// What the bodies of polling requests may hold together.
+    pub bodies: BodyMemory,
 }
 
 impl<A: Application> Clone for Endpoint<A> {
@@ -28,6 +31,7 @@ impl<A: Application> Clone for Endpoint<A> {
             config: Arc::clone(&self.config),
             table: Arc::clone(&self.table),
             open: Arc::clone(&self.open),
+            bodies: self.bodies.clone(),
         }
     }
 }
@@ -96,7 +100,7 @@ async fn respond<A: Application>(
         }
         (TransportKind::Polling, false, "GET") => polling::poll(socket).await,
         (TransportKind::Polling, false, "POST") => {
-            polling::post(socket, request, body, &endpoint.config).await
+            polling::post(socket, request, body, &endpoint.config, &endpoint.bodies).await
         }
         _ => Err(HandshakeError::BadRequest),
     }

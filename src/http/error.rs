@@ -200,7 +200,7 @@ impl From<DeliveryError> for ApiError {
                 Self::bad_request("ERR_INSUFFICIENT_PAYMENT", error.to_string())
             }
             DeliveryError::Cashier(error @ CashierError::Failed(_)) => {
-                internal("ERR_INTERNALIZE_FAILED", error.to_string())
+                Self::internal("ERR_INTERNALIZE_FAILED", error.to_string())
             }
             DeliveryError::Store(error) => {
                 store_error(&error, "ERR_INTERNAL", "An internal error has occurred.")
@@ -210,6 +210,11 @@ impl From<DeliveryError> for ApiError {
 }
 
 impl ApiError {
+    /// Not the client's doing.
+    pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
+    }
+
     /// The body, or what would be stored of it, is larger than allowed.
     pub(super) fn too_large(max: usize) -> Self {
         Self::new(
@@ -240,10 +245,6 @@ impl ApiError {
     }
 }
 
-fn internal(code: &'static str, description: impl Into<String>) -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
-}
-
 impl From<PaymentError> for ApiError {
     fn from(error: PaymentError) -> Self {
         let code = match error {
@@ -253,11 +254,11 @@ impl From<PaymentError> for ApiError {
                 "ERR_INSUFFICIENT_OUTPUTS"
             }
             PaymentError::MissingRecipientOutput(_) => "ERR_MISSING_RECIPIENT_OUTPUTS",
-            PaymentError::Invalid(_) => "ERR_INVALID_PAYMENT",
+            PaymentError::Invalid(_) | PaymentError::OutputForNobody => "ERR_INVALID_PAYMENT",
             PaymentError::Insufficient(_) => "ERR_INSUFFICIENT_PAYMENT",
             PaymentError::Reused(_) => "ERR_PAYMENT_REUSED",
             PaymentError::Headers(_) => {
-                return internal("ERR_PAYMENT_UNVERIFIED", error.to_string());
+                return Self::internal("ERR_PAYMENT_UNVERIFIED", error.to_string());
             }
         };
         Self::bad_request(code, error.to_string())
@@ -275,7 +276,7 @@ impl From<PriceError> for ApiError {
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
                 | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => internal("ERR_PAYMENT_INTERNAL", error.to_string()),
+            ) => Self::internal("ERR_PAYMENT_INTERNAL", error.to_string()),
             PriceError::Payment(DeliveryError::Store(error)) => store_error(
                 &error,
                 "ERR_PAYMENT_INTERNAL",

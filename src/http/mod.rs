@@ -17,6 +17,7 @@ mod tcp;
 mod websocket;
 
 pub use authenticate::respond;
+pub use body::BodyMemory;
 pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, engineio_scope};
 pub use error::ApiError;

@@ -12,7 +12,7 @@ use crate::engineio::{
 };
 use crate::socket::{Application, Ingest, Malformed, Opening, Poll, PollAborted, Socket};
 
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, BodyMemory};
 use super::engineio_endpoint::Endpoint;
 
 static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
@@ -80,13 +80,15 @@ pub(super) async fn post<A: Application>(
     request: &HttpRequest,
     payload: web::Payload,
     config: &Config,
+    memory: &BodyMemory,
 ) -> Result<HttpResponse, HandshakeError> {
-    let body = match body::read(request, payload, config.max_payload).await {
+    let body = match body::read(request, payload, config.max_payload, memory).await {
         Ok(body) => body,
+        Err(BodyError::Overloaded) => return Ok(HttpResponse::ServiceUnavailable().finish()),
         Err(BodyError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
         Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),
     };
-    let Ok(packets) = decode_payload(body, config.max_packets_per_payload) else {
+    let Ok(packets) = decode_payload(body.clone(), config.max_packets_per_payload) else {
         socket.do_send(Malformed);
         return Err(HandshakeError::BadRequest);
     };

@@ -7,6 +7,7 @@ use crate::auth::{Identity, RequiredCertificates, Session, SessionLimits, Sessio
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 
+use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 
 /// Bounds of a request.
@@ -14,6 +15,8 @@ use super::certificates::CertificateGate;
 pub struct HttpLimits {
     /// Bytes of a body.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies that are held at a time.
+    pub max_buffered_bytes: usize,
     /// How long a body may take to come.
     pub request_timeout: Duration,
     /// Requests on one session before its client must shake hands again: each nonce is remembered.
@@ -37,6 +40,8 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
+    /// Counts the bodies that are held; polling requests count in it too.
+    pub bodies: BodyMemory,
     pub(super) certificates: Option<Arc<CertificateGate>>,
     sessions: Arc<Mutex<SessionStore>>,
 }
@@ -58,6 +63,7 @@ impl HttpState {
             delivery,
             db,
             routing_prefix: routing_prefix.into(),
+            bodies: BodyMemory::new(limits.max_buffered_bytes),
             limits,
             prices: Arc::new(prices),
             certificates: None,

@@ -68,12 +68,11 @@ pub(super) fn allocate(
             .iter()
             .position(|recipient| tag(position) == Some(*recipient));
         let only = (recipients.len() == 1 && tag(position).is_none()).then_some(0);
-        if let Some(own) = named
+        let own = named
             .or(only)
-            .and_then(|index| allocation.recipients.get_mut(index))
-        {
-            own.push(position);
-        }
+            .and_then(|index| allocation.recipients.get_mut(index));
+        // What nobody is told of would be lost.
+        own.ok_or(PaymentError::OutputForNobody)?.push(position);
     }
     Ok(allocation)
 }
@@ -175,6 +174,9 @@ mod tests {
                     found: 0,
                 },
             ),
+            // One is for anybody, or for somebody else.
+            (0, vec![0, 0], vec![None; 3], PaymentError::OutputForNobody),
+            (0, vec![0], vec![Some(2)], PaymentError::OutputForNobody),
             // Both are for the second.
             (
                 0,

@@ -1,10 +1,12 @@
 //! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 
 use bsv::script::{Spend, SpendParams, UnlockingScript};
 use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput};
+
+use crate::db::{Outpoint, SpentOutput};
 
 use super::beef_layout::check_layout;
 use super::error::PaymentError;
@@ -32,6 +34,19 @@ pub struct CheckedTransaction {
     pub txid: String,
     /// Its outputs.
     pub outputs: Vec<Output>,
+    /// What it spends, and what its ancestors spend that are not mined yet.
+    pub spends: Vec<SpentOutput>,
+    /// By block height, the merkle root that its proofs lead to.
+    pub merkle_roots: Vec<(u32, String)>,
+}
+
+/// What was read out of a payment whose transaction was checked.
+#[derive(Debug, Clone)]
+pub struct Checked<T> {
+    /// What was read.
+    pub payment: T,
+    /// What its transaction spends, and what those of its ancestors spend that are not mined yet.
+    pub spends: Vec<SpentOutput>,
     /// By block height, the merkle root that its proofs lead to.
     pub merkle_roots: Vec<(u32, String)>,
 }
@@ -61,7 +76,7 @@ impl CheckedTransaction {
                 "its transactions are not proven back to mined ones",
             ));
         }
-        check_spends(&beef)?;
+        let spends = check_spends(&beef)?;
         let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
         let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
@@ -71,6 +86,7 @@ impl CheckedTransaction {
         };
         Ok(Self {
             outputs: subject.outputs.iter().map(output).collect(),
+            spends,
             merkle_roots,
             txid,
         })
@@ -101,23 +117,30 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
     Ok(roots.into_iter().collect())
 }
 
-/// Checks every input of every transaction that is not mined yet.
-fn check_spends(beef: &Beef) -> Result<(), PaymentError> {
+/// Checks every input of every transaction that is not mined yet; says what they spend.
+fn check_spends(beef: &Beef) -> Result<Vec<SpentOutput>, PaymentError> {
     let by_txid: HashMap<&str, &Transaction> = beef
         .txs
         .iter()
         .filter_map(|entry| Some((entry.txid.as_str(), entry.tx.as_ref()?)))
         .collect();
     let mut budget = Budget::new();
-    // Of all transactions together: two that spend the same cannot both be mined.
-    let mut spent = HashSet::new();
+    // By what, for all transactions together: two that spend the same cannot both be mined.
+    let mut spent = HashMap::new();
     for entry in &beef.txs {
         if let Some(transaction) = unproven(beef, entry) {
             check_final(transaction)?;
-            check_transaction(transaction, &by_txid, &mut spent, &mut budget)?;
+            check_transaction(entry, transaction, &by_txid, &mut spent, &mut budget)?;
         }
     }
-    Ok(())
+    let output = |((txid, index), by): ((&str, u32), &str)| SpentOutput {
+        outpoint: Outpoint {
+            txid: txid.to_owned(),
+            index,
+        },
+        by: by.to_owned(),
+    };
+    Ok(spent.into_iter().map(output).collect())
 }
 
 fn unproven<'a>(beef: &Beef, entry: &'a BeefTx) -> Option<&'a Transaction> {
@@ -140,9 +163,10 @@ fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
 }
 
 fn check_transaction<'a>(
+    entry: &'a BeefTx,
     transaction: &'a Transaction,
     by_txid: &HashMap<&str, &Transaction>,
-    spent_outputs: &mut HashSet<(&'a str, u32)>,
+    spent_outputs: &mut HashMap<(&'a str, u32), &'a str>,
     budget: &mut Budget,
 ) -> Result<(), PaymentError> {
     let size = transaction
@@ -160,7 +184,8 @@ fn check_transaction<'a>(
                     .get(usize::try_from(input.source_output_index).ok()?)
             })
             .ok_or_else(|| invalid("an input spends what is not there"))?;
-        if !spent_outputs.insert((source_txid, input.source_output_index)) {
+        let outpoint = (source_txid, input.source_output_index);
+        if spent_outputs.insert(outpoint, &entry.txid).is_some() {
             return Err(invalid("an output is spent twice"));
         }
         let satoshis = source.satoshis.unwrap_or(0);
@@ -214,6 +239,8 @@ fn others(inputs: &[TransactionInput], index: usize) -> Vec<TransactionInput> {
 mod tests {
     use super::super::minting::Mint;
     use super::*;
+    use bsv::script::LockingScript;
+    use bsv::transaction::TransactionOutput;
 
     fn refused(bytes: &[u8]) -> String {
         CheckedTransaction::read(bytes).unwrap_err().to_string()
@@ -273,5 +300,79 @@ mod tests {
             let said = refused(&bytes);
             assert!(said.contains(reason), "{said:?} does not say {reason:?}");
         }
+    }
+
+    fn output(satoshis: u64) -> TransactionOutput {
+        TransactionOutput {
+            satoshis: Some(satoshis),
+            // Whoever comes may spend it.
+            locking_script: LockingScript::from_binary(&[0x51, 0x61]),
+            change: false,
+        }
+    }
+
+    /// A transaction that spends output 0 of each of these and has two outputs.
+    fn spending(sources: &[&Transaction], satoshis: u64) -> Transaction {
+        let mut transaction = Transaction::new();
+        for source in sources {
+            let input = TransactionInput {
+                source_txid: Some(source.id().unwrap()),
+                source_transaction: Some(Box::new((*source).clone())),
+                unlocking_script: Some(UnlockingScript::from_binary(&[])),
+                sequence: u32::MAX,
+                ..TransactionInput::default()
+            };
+            transaction.add_input(input).unwrap();
+        }
+        for satoshis in [satoshis, 1] {
+            transaction.add_output(output(satoshis)).unwrap();
+        }
+        transaction
+    }
+
+    fn proven() -> Transaction {
+        let nowhere = Transaction::new();
+        let mut source = spending(&[&nowhere], 100);
+        source.inputs[0].source_transaction = None;
+        let id = source.id().unwrap();
+        source.merkle_path = Some(super::super::minting::proof(&id));
+        source
+    }
+
+    fn read(transaction: &Transaction) -> Result<CheckedTransaction, PaymentError> {
+        let mut beef = Beef::new(bsv::transaction::beef::BEEF_V2);
+        beef.merge_transaction(transaction).unwrap();
+        let bytes = beef.to_binary_atomic(&transaction.id().unwrap()).unwrap();
+        CheckedTransaction::read(&bytes)
+    }
+
+    #[test]
+    fn what_ancestors_spend_that_are_not_mined_is_known() {
+        let source = proven();
+        let change = spending(&[&source], 90);
+        let payment = spending(&[&change], 80);
+        let id = |transaction: &Transaction| transaction.id().unwrap();
+        let spent = |of: &Transaction, by: &Transaction| SpentOutput {
+            outpoint: Outpoint {
+                txid: id(of),
+                index: 0,
+            },
+            by: id(by),
+        };
+        let mut spends = read(&payment).unwrap().spends;
+        spends.sort_by_key(|spent| spent.by == id(&payment));
+        assert_eq!(spends, [spent(&source, &change), spent(&change, &payment)]);
+    }
+
+    #[test]
+    fn two_transactions_that_spend_the_same_pay_for_nothing() {
+        let source = proven();
+        let (one, other) = (spending(&[&source], 50), spending(&[&source], 60));
+        let said = read(&spending(&[&one, &other], 70))
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("spent twice"), "{said}");
+        // It is not for the two inputs: one of them alone is none.
+        assert!(read(&spending(&[&one], 40)).is_ok());
     }
 }

@@ -1,5 +1,7 @@
 //! Whether an output pays a party: the key that BRC-29 derives for it, under a P2PKH script.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bsv::primitives::hash::hash160;
 
 use crate::auth::{Counterparty, Identity, KeyError, KeyId, Protocol};
@@ -19,6 +21,20 @@ pub struct Derivation {
     pub suffix: String,
     /// With whom the payee shares the key.
     pub sender: IdentityKey,
+}
+
+/// The bytes that a text is the base64 of, if it is the one text for them. Wallets keep the bytes, and derive from the
+/// text that they make of them.
+pub(super) fn canonical_base64(text: &str) -> Option<Vec<u8>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    (STANDARD.encode(&bytes) == text).then_some(bytes)
+}
+
+impl Derivation {
+    /// Whether a wallet can derive the same key.
+    pub(super) fn is_for_wallets(&self) -> bool {
+        canonical_base64(&self.prefix).is_some() && canonical_base64(&self.suffix).is_some()
+    }
 }
 
 /// Derives payment keys on behalf of the server.

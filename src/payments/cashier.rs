@@ -15,35 +15,21 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-use crate::db::PaymentState;
+use crate::db::{PaymentOutput, PaymentState};
 
-use super::brc29::Derivation;
+use super::brc29::canonical_base64;
+use super::remote_failure::loggable;
 
 /// What a wallet is told a payment is for, where its sender does not say.
 const DESCRIPTION: &str = "MessageBox delivery payment (batch)";
 
-/// A verified output that pays the server.
-#[derive(Clone, PartialEq, Eq)]
+/// A verified output that pays the server, with its transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerPayment {
-    /// `AtomicBEEF`.
-    pub transaction: Vec<u8>,
-    /// Which output.
-    pub output_index: u32,
-    /// What it is worth.
-    pub satoshis: u64,
-    /// How its key is derived.
-    pub derivation: Derivation,
+    /// Which, and how its key is derived.
+    pub output: PaymentOutput,
     /// What it is for, in the sender's words.
     pub description: Option<String>,
-}
-
-/// Without the transaction: payments stay out of the log.
-impl fmt::Debug for ServerPayment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerPayment")
-            .field("satoshis", &self.satoshis)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Why a payment was not taken.
@@ -121,8 +107,7 @@ impl Cashier for WalletClient {
                 Ok(Ok(result)) if result.accepted => Ok(PaymentState::Internalized),
                 Ok(Ok(_)) => Err(CashierError::Refused),
                 Ok(Err(error)) => {
-                    let said: String = error.to_string().chars().take(200).collect();
-                    log::error!("the wallet did not take a payment: {said}");
+                    log::error!("the wallet did not take a payment: {}", loggable(&error));
                     Err(CashierError::Failed(
                         "the wallet answered with an error".into(),
                     ))
@@ -138,24 +123,21 @@ impl Cashier for WalletClient {
     }
 }
 
-/// `None` for a derivation that the wallet's interface cannot carry: it takes base64, byte for byte.
+/// `None` for what the wallet's interface cannot carry: it takes derivations in base64, byte for byte.
 fn arguments(payment: &ServerPayment) -> Option<InternalizeActionArgs> {
-    let bytes = |text: &str| {
-        let bytes = STANDARD.decode(text).ok()?;
-        (STANDARD.encode(&bytes) == text).then_some(bytes)
-    };
-    let derivation = &payment.derivation;
+    let output = &payment.output;
     Some(InternalizeActionArgs {
-        tx: payment.transaction.clone(),
+        tx: STANDARD.decode(output.transaction.as_deref()?).ok()?,
         description: description(payment.description.as_deref()),
         labels: None,
         seek_permission: BooleanDefaultTrue(None),
         outputs: vec![InternalizeOutput::WalletPayment {
-            output_index: payment.output_index,
+            output_index: output.outpoint.index,
             payment: Remittance {
-                derivation_prefix: bytes(&derivation.prefix)?,
-                derivation_suffix: bytes(&derivation.suffix)?,
-                sender_identity_key: PublicKey::from_string(&derivation.sender.to_hex()).ok()?,
+                derivation_prefix: canonical_base64(&output.derivation_prefix)?,
+                derivation_suffix: canonical_base64(&output.derivation_suffix)?,
+                sender_identity_key: PublicKey::from_string(&output.sender_identity_key.to_hex())
+                    .ok()?,
             },
         }],
     })

@@ -33,6 +33,9 @@ pub enum PaymentError {
     /// No output is for this recipient.
     #[error("Recipient fee required but no outputs were provided for {0}")]
     MissingRecipientOutput(IdentityKey),
+    /// An output is for none of the recipients, or for any of them.
+    #[error("The payment is not valid: an output does not say which recipient it is for")]
+    OutputForNobody,
     /// The payment cannot be read, or its transaction is not what it claims to be.
     #[error("The payment is not valid: {0}")]
     Invalid(String),

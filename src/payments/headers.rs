@@ -7,6 +7,7 @@ use bsv::transaction::ChainTracker as _;
 use bsv::transaction::chaintrackers::headers_client::HeadersClient;
 
 use super::error::PaymentError;
+use super::remote_failure::loggable;
 
 /// A block headers service.
 pub struct BlockHeaders {
@@ -49,7 +50,7 @@ impl BlockHeaders {
                     return Err(PaymentError::Invalid(reason));
                 }
                 Err(error) => {
-                    log::error!("the block headers service: {error}");
+                    log::error!("the block headers service failed: {}", loggable(&error));
                     return Err(PaymentError::Headers("the service failed".into()));
                 }
             }

@@ -11,18 +11,19 @@ mod cashier;
 mod draft;
 mod error;
 mod headers;
+mod remote_failure;
 mod request_payment;
 mod scripts;
 mod settlement;
 
-pub use beef::CheckedTransaction;
+pub use beef::{Checked, CheckedTransaction};
 pub use brc29::{Derivation, PaymentKeys};
 pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
-pub use request_payment::{Checked, RequestPayment};
-pub use settlement::{Settlement, Voluntary};
+pub use request_payment::RequestPayment;
+pub use settlement::{Parties, Settlement};
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::db::{Outpoint, PaymentOutput};
 use crate::ids::IdentityKey;
 
-use super::beef::CheckedTransaction;
+use super::beef::{Checked, CheckedTransaction};
 use super::brc29::{Derivation, PaymentKeys};
 use super::cashier::ServerPayment;
 use super::error::PaymentError;
@@ -49,7 +49,7 @@ impl RequestPayment {
         payer: IdentityKey,
         server: IdentityKey,
         keys: &PaymentKeys<'_>,
-    ) -> Result<Checked, PaymentError> {
+    ) -> Result<Checked<ServerPayment>, PaymentError> {
         let invalid = |reason: &str| PaymentError::Invalid(reason.to_owned());
         let bytes = STANDARD
             .decode(&self.transaction)
@@ -59,52 +59,42 @@ impl RequestPayment {
             .outputs
             .first()
             .ok_or_else(|| invalid("it has no outputs"))?;
+        let insufficient = |reason: String| PaymentError::Insufficient(reason);
         let derivation = Derivation {
             prefix: self.derivation_prefix.clone(),
             suffix: self.derivation_suffix.clone(),
             sender: payer,
         };
+        if !derivation.is_for_wallets() {
+            return Err(insufficient("the derivation is not base64".to_owned()));
+        }
         let script = keys.script(&server, &derivation);
         if !matches!(script, Ok(Some(script)) if script == output.script) {
-            let reason = "output 0 pays another key".to_owned();
-            return Err(PaymentError::Insufficient(reason));
+            return Err(insufficient("output 0 pays another key".to_owned()));
         }
         if output.satoshis < price {
             let reason = format!("output 0 pays {} of {price} satoshis", output.satoshis);
-            return Err(PaymentError::Insufficient(reason));
+            return Err(insufficient(reason));
         }
-        Ok(Checked {
-            output: PaymentOutput {
-                outpoint: Outpoint {
-                    txid: transaction.txid,
-                    index: 0,
-                },
-                satoshis: output.satoshis,
-                payee: server,
-                sender_identity_key: payer,
-                derivation_prefix: derivation.prefix.clone(),
-                derivation_suffix: derivation.suffix.clone(),
-                transaction: Some(self.transaction.clone()),
+        let output = PaymentOutput {
+            outpoint: Outpoint {
+                txid: transaction.txid,
+                index: 0,
             },
-            server: ServerPayment {
-                transaction: bytes,
-                output_index: 0,
-                satoshis: output.satoshis,
-                derivation,
+            satoshis: output.satoshis,
+            payee: server,
+            sender_identity_key: payer,
+            derivation_prefix: derivation.prefix,
+            derivation_suffix: derivation.suffix,
+            transaction: Some(self.transaction.clone()),
+        };
+        Ok(Checked {
+            payment: ServerPayment {
+                output,
                 description: None,
             },
+            spends: transaction.spends,
             merkle_roots: transaction.merkle_roots,
         })
     }
-}
-
-/// A payment that pays for a request.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// The output that pays; it must be taken once.
-    pub output: PaymentOutput,
-    /// The same, for the cashier.
-    pub server: ServerPayment,
-    /// By block height, what the proofs lead to.
-    pub merkle_roots: Vec<(u32, String)>,
 }

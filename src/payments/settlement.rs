@@ -10,80 +10,58 @@ use crate::db::{Outpoint, PaymentOutput, Quote};
 use crate::ids::IdentityKey;
 
 use super::allocation::{Allocation, allocate};
-use super::beef::{CheckedTransaction, Output};
+use super::beef::{Checked, CheckedTransaction, Output};
 use super::brc29::{Derivation, PaymentKeys};
 use super::cashier::ServerPayment;
 use super::draft::{DraftOutput, PaymentDraft};
 use super::error::PaymentError;
 
-/// A payment that pays what is due.
+/// A payment that pays what is due, which may be nothing.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     /// Satoshis for the server.
     pub delivery: u64,
-    /// Satoshis for each recipient.
+    /// Satoshis for each recipient who asks for some.
     pub recipients: Vec<u64>,
-    /// The outputs that pay what is due; each must be taken once.
+    /// The outputs that are handed out; each must be taken once.
     pub outputs: Vec<PaymentOutput>,
     /// JSON of the payment for each recipient who gets a part of it.
     pub shares: Vec<Option<ByteString>>,
     /// The server's part.
     pub server: Option<ServerPayment>,
-    /// By block height, what the proofs lead to.
-    pub merkle_roots: Vec<(u32, String)>,
 }
 
-/// A payment where nothing is due: it goes to the recipients as it is.
-#[derive(Debug, Clone, Default)]
-pub struct Voluntary {
-    /// JSON of the payment for each recipient who gets a part of it.
-    pub shares: Vec<Option<ByteString>>,
-}
-
-impl Voluntary {
-    /// Reads a payment that nobody asked for. It need not pay anybody in particular, but it must be one: the named
-    /// outputs exist in a transaction that could be mined.
-    ///
-    /// # Errors
-    /// [`PaymentError`].
-    pub fn read(draft: &PaymentDraft, recipients: &[IdentityKey]) -> Result<Self, PaymentError> {
-        if !draft.is_offered() {
-            return Ok(Self {
-                shares: vec![None; recipients.len()],
-            });
-        }
-        let unreadable = || PaymentError::Invalid("tx is not an array of bytes".to_owned());
-        let bytes = draft.transaction.as_deref().ok_or_else(unreadable)?;
-        let no_outputs = || PaymentError::Invalid("outputs is not an array".to_owned());
-        let outputs = draft.outputs.as_deref().ok_or_else(no_outputs)?;
-        let transaction = CheckedTransaction::read(bytes)?;
-        let free = Quote {
-            delivery_fee: 0,
-            recipient_fees: vec![0; recipients.len()],
-        };
-        let allocation = allocate(outputs, &free, recipients)?;
-        check_named(outputs, &transaction, &allocation)?;
-        Ok(Self {
-            shares: shares(draft, &allocation),
-        })
-    }
+/// Who takes part in a payment.
+#[derive(Debug, Clone)]
+pub struct Parties {
+    /// Who pays.
+    pub payer: IdentityKey,
+    /// Who delivers.
+    pub server: IdentityKey,
+    /// To whom.
+    pub recipients: Vec<IdentityKey>,
 }
 
 impl Settlement {
-    /// Checks that a payment pays what is due. Slow: run it where it holds nobody up.
+    /// Checks that a payment pays what is due. Where nothing is due it goes to the recipients as it is: it need not pay
+    /// anybody in particular, but it must be one. Slow: run it where it holds nobody up.
     ///
     /// # Errors
     /// [`PaymentError`].
     pub fn read(
         draft: &PaymentDraft,
         quote: &Quote,
-        recipients: &[IdentityKey],
-        server: IdentityKey,
+        parties: &Parties,
         keys: &PaymentKeys<'_>,
-    ) -> Result<Self, PaymentError> {
+    ) -> Result<Checked<Self>, PaymentError> {
         let (Some(bytes), Some(outputs)) = (&draft.transaction, &draft.outputs) else {
-            return Err(PaymentError::MissingTransaction);
+            return Err(if quote.is_free() {
+                PaymentError::Invalid("it has no tx or no outputs, or too many".to_owned())
+            } else {
+                PaymentError::MissingTransaction
+            });
         };
+        let recipients = &parties.recipients;
         let allocation = allocate(outputs, quote, recipients)?;
         let transaction = CheckedTransaction::read(bytes)?;
         check_named(outputs, &transaction, &allocation)?;
@@ -98,38 +76,39 @@ impl Settlement {
             outputs: Vec::new(),
             shares: shares(draft, &allocation),
             server: None,
-            merkle_roots: transaction.merkle_roots.clone(),
         };
         if let Some(position) = allocation.server {
-            let (derivation, mut output) = till.pays(position, server)?;
+            let mut output = till.pays_server(position, parties.server)?;
             enough(output.satoshis, quote.delivery_fee, "the server")?;
-            settlement.delivery = output.satoshis;
             output.transaction = Some(STANDARD.encode(bytes));
+            settlement.delivery = output.satoshis;
             settlement.server = Some(ServerPayment {
-                transaction: bytes.clone(),
-                output_index: output.outpoint.index,
-                satoshis: output.satoshis,
-                derivation,
+                output: output.clone(),
                 description: draft.description(),
             });
             settlement.outputs.push(output);
         }
         for (index, recipient) in recipients.iter().enumerate() {
             let fee = quote.recipient_fees.get(index).copied().unwrap_or(0);
-            let Ok(fee @ 1..) = u64::try_from(fee) else {
-                settlement.recipients.push(0);
-                continue;
-            };
+            let fee = u64::try_from(fee).unwrap_or(0);
             let mut paid = 0_u64;
             for position in allocation.recipients.get(index).into_iter().flatten() {
-                let (_, output) = till.pays(*position, *recipient)?;
+                let output = if fee > 0 {
+                    till.pays(*position, *recipient)?
+                } else {
+                    till.goes_to(*position, *recipient, parties.payer)?
+                };
                 paid = paid.saturating_add(output.satoshis);
                 settlement.outputs.push(output);
             }
             enough(paid, fee, &recipient.to_hex())?;
-            settlement.recipients.push(paid);
+            settlement.recipients.push(if fee > 0 { paid } else { 0 });
         }
-        Ok(settlement)
+        Ok(Checked {
+            payment: settlement,
+            spends: transaction.spends,
+            merkle_roots: transaction.merkle_roots,
+        })
     }
 }
 
@@ -183,49 +162,106 @@ struct Till<'a> {
 }
 
 impl Till<'_> {
-    /// Checks that the output at this position of the sender's list pays `payee`.
-    fn pays(
-        &self,
-        position: usize,
-        payee: IdentityKey,
-    ) -> Result<(Derivation, PaymentOutput), PaymentError> {
+    /// What stands at this position of the sender's list.
+    fn named(&self, position: usize) -> Result<Named<'_>, PaymentError> {
         let draft = self.outputs.get(position);
         let index = draft.and_then(|output| output.index);
         let output = output_at(self.transaction, index);
-        let (Some(draft), Some(index), Some(output)) = (draft, index, output) else {
-            return Err(PaymentError::Invalid("it lacks an output".to_owned()));
-        };
-        let insufficient =
-            |reason: &str| PaymentError::Insufficient(format!("output {index} {reason}"));
-        let derivation = draft
-            .derivation
-            .clone()
-            .ok_or_else(|| insufficient("is not a wallet payment with its derivation"))?;
+        match (draft, index, output) {
+            (Some(draft), Some(index), Some(output)) => Ok(Named {
+                draft,
+                index,
+                output,
+            }),
+            _ => Err(PaymentError::Invalid("it lacks an output".to_owned())),
+        }
+    }
+
+    /// Checks that the output at this position pays the server, with a key that a wallet can derive.
+    fn pays_server(
+        &self,
+        position: usize,
+        server: IdentityKey,
+    ) -> Result<PaymentOutput, PaymentError> {
+        let named = self.named(position)?;
+        if !named.derivation()?.is_for_wallets() {
+            return Err(named.insufficient("has a derivation that is not base64"));
+        }
+        self.pays(position, server)
+    }
+
+    /// Checks that the output at this position pays `payee`.
+    fn pays(&self, position: usize, payee: IdentityKey) -> Result<PaymentOutput, PaymentError> {
+        let named = self.named(position)?;
+        let derivation = named.derivation()?;
         let script = self
             .keys
-            .script(&payee, &derivation)
-            .map_err(|_| insufficient("has a derivation from which no key follows"))?
+            .script(&payee, derivation)
+            .map_err(|_| named.insufficient("has a derivation from which no key follows"))?
             .ok_or_else(|| {
-                insufficient(
+                named.insufficient(
                     "pays a key that only sender and recipient know; derive it with `anyone`",
                 )
             })?;
-        if output.script != script {
-            return Err(insufficient("pays another key"));
+        if named.output.script != script {
+            return Err(named.insufficient("pays another key"));
         }
-        let paid = PaymentOutput {
+        Ok(self.output(&named, payee, derivation.clone()))
+    }
+
+    /// The output at this position, which nobody asked for: whom it pays is for its recipient to see.
+    fn goes_to(
+        &self,
+        position: usize,
+        recipient: IdentityKey,
+        payer: IdentityKey,
+    ) -> Result<PaymentOutput, PaymentError> {
+        let named = self.named(position)?;
+        let unknown = || Derivation {
+            prefix: String::new(),
+            suffix: String::new(),
+            sender: payer,
+        };
+        let derivation = named.draft.derivation.clone().unwrap_or_else(unknown);
+        Ok(self.output(&named, recipient, derivation))
+    }
+
+    fn output(
+        &self,
+        named: &Named<'_>,
+        payee: IdentityKey,
+        derivation: Derivation,
+    ) -> PaymentOutput {
+        PaymentOutput {
             outpoint: Outpoint {
                 txid: self.transaction.txid.clone(),
-                index,
+                index: named.index,
             },
-            satoshis: output.satoshis,
+            satoshis: named.output.satoshis,
             payee,
             sender_identity_key: derivation.sender,
-            derivation_prefix: derivation.prefix.clone(),
-            derivation_suffix: derivation.suffix.clone(),
+            derivation_prefix: derivation.prefix,
+            derivation_suffix: derivation.suffix,
             transaction: None,
-        };
-        Ok((derivation, paid))
+        }
+    }
+}
+
+/// An output that the sender named and that exists.
+struct Named<'a> {
+    draft: &'a DraftOutput,
+    index: u32,
+    output: &'a Output,
+}
+
+impl Named<'_> {
+    fn derivation(&self) -> Result<&Derivation, PaymentError> {
+        let derivation = self.draft.derivation.as_ref();
+        derivation.ok_or_else(|| self.insufficient("is not a wallet payment with its derivation"))
+    }
+
+    fn insufficient(&self, reason: &str) -> PaymentError {
+        PaymentError::Insufficient(format!("output {} {reason}", self.index))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Notify, Semaphore};
@@ -12,6 +13,9 @@ use crate::db::{DbHandle, Device};
 use crate::ids::IdentityKey;
 
 use super::fcm::{Fcm, Outcome};
+
+/// Devices that one message is told at a time.
+const AT_A_TIME: usize = 8;
 
 /// A message that its recipient's devices should hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +225,8 @@ impl Worker {
         };
         let active = devices.iter().filter(|device| device.active);
         let sending = active.map(|device| self.notify_device(device, notification));
-        futures_util::future::join_all(sending).await;
+        let sending = stream::iter(sending).buffer_unordered(AT_A_TIME);
+        sending.collect::<Vec<()>>().await;
     }
 
     async fn notify_device(&self, device: &Device, notification: &Notification) {

@@ -83,6 +83,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         max_queued_reads: database.max_queued_reads,
         migrate: database.migrate_on_start,
         delivery_fees: settings.fees.boxes.clone(),
+        max_listed_bytes: settings.messages.max_listed_bytes,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
         ..DbSettings::new(url)
     }
@@ -91,6 +92,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
 pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
     HttpLimits {
         max_body_bytes: settings.server.max_body_bytes,
+        max_buffered_bytes: settings.server.max_buffered_bytes,
         request_timeout: settings.server.request_timeout,
         max_requests_per_session: settings.auth.max_seen_nonces.get(),
         max_recipients: settings.messages.max_recipients.get(),

@@ -916,7 +916,7 @@ async fn migrations(documents: &mut Documents) {
     assert_eq!(applied.status, 200, "{:?}", applied.json);
     assert_eq!(
         applied.json["applied"].as_array().unwrap().len(),
-        2,
+        3,
         "{:?}",
         applied.json
     );

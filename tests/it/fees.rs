@@ -16,21 +16,26 @@ use crate::support::payer::{Payment, anyone, header};
 use crate::support::remote::{Asked, Remote};
 use crate::support::server::TestServer;
 
-async fn connect(server: &TestServer) -> Brc104 {
+pub async fn connect(server: &TestServer) -> Brc104 {
     Brc104::connect(&server.http("")).await
 }
 
-fn key(client: &Brc104) -> IdentityKey {
+pub fn key(client: &Brc104) -> IdentityKey {
     client.identity.identity_key()
 }
 
-async fn get(client: &Brc104, target: &str) -> Value {
+pub async fn get(client: &Brc104, target: &str) -> Value {
     let answer = client.send(&client.request("GET", target, "")).await;
     assert!(answer.status == 200 && answer.signed, "{:?}", answer.json);
     answer.json
 }
 
-async fn set(client: &Brc104, message_box: &str, fee: i64, sender: Option<IdentityKey>) -> Value {
+pub async fn set(
+    client: &Brc104,
+    message_box: &str,
+    fee: i64,
+    sender: Option<IdentityKey>,
+) -> Value {
     let sender = sender.map(|key| key.to_hex());
     let body = json!({"messageBox": message_box, "recipientFee": fee, "sender": sender});
     let answer = client.post("/permissions/set", body.to_string()).await;
@@ -38,7 +43,7 @@ async fn set(client: &Brc104, message_box: &str, fee: i64, sender: Option<Identi
     answer.json
 }
 
-async fn send(
+pub async fn send(
     sender: &Brc104,
     recipients: &[IdentityKey],
     message_box: &str,
@@ -54,7 +59,7 @@ async fn send(
     sender.post("/sendMessage", body.to_string()).await
 }
 
-async fn bodies(client: &Brc104, message_box: &str) -> Vec<Value> {
+pub async fn bodies(client: &Brc104, message_box: &str) -> Vec<Value> {
     let body = json!({ "messageBox": message_box }).to_string();
     let listed = client.post("/listMessages", body).await;
     let items = listed.json["messages"].as_array().unwrap().clone();
@@ -455,7 +460,7 @@ fn wallet(status: &Arc<AtomicU16>, accepted: bool) -> Remote {
     })
 }
 
-fn with_wallet(url: &str) -> TestServer {
+pub fn with_wallet(url: &str) -> TestServer {
     let url = url.to_owned();
     TestServer::with(move |settings| {
         settings.wallet.url = Some(Secret::new(url));

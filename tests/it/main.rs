@@ -22,5 +22,6 @@ mod engineio_websocket;
 mod expiry;
 mod fees;
 mod http;
+mod payments;
 mod push;
 mod socketio;

@@ -328,6 +328,7 @@ async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
         status: 429,
         json: json!({}),
         retry_after: Some(1),
+        held_by: None,
     };
     let google = Google::start(vec![busy, status(503)], 3_600);
     let bench = Bench::start(&google, |_| {});

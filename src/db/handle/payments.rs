@@ -3,21 +3,21 @@
 use crate::ids::IdentityKey;
 
 use super::super::error::DbError;
-use super::super::payment::{KeptPayment, Outpoint, Payment, PaymentState};
-use super::super::payment_store::{self, ClaimPayment, ReleasePayment};
+use super::super::payment::{ClaimOutcome, KeptPayment, Payment, PaymentState};
+use super::super::payment_store::{self, ClaimPayment, GiveUpPayment};
 use super::DbHandle;
 
 impl DbHandle {
     /// Takes the outputs of a payment: each pays once. `settled`: what they pay for is done.
     ///
     /// # Errors
-    /// [`DbError`]; inside, the output that has paid for something else.
+    /// [`DbError`].
     pub async fn claim_payment(
         &self,
         payment: Payment,
         state: PaymentState,
         settled: bool,
-    ) -> Result<Result<(), Outpoint>, DbError> {
+    ) -> Result<ClaimOutcome, DbError> {
         let command = ClaimPayment {
             payment,
             state,
@@ -26,16 +26,17 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// Lets go of outputs that were taken for something that came to nothing.
+    /// What a payment was claimed for came to nothing: its payer may use it again, and nobody else. Without a `state`
+    /// nobody has it, and it is as if it had never come.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn release_payment(
+    pub async fn give_up_payment(
         &self,
-        purpose: String,
-        payer: IdentityKey,
-    ) -> Result<usize, DbError> {
-        self.run(ReleasePayment { purpose, payer }).await
+        payment: Payment,
+        state: Option<PaymentState>,
+    ) -> Result<(), DbError> {
+        self.run(GiveUpPayment { payment, state }).await
     }
 
     /// Payments to `payee` behind the one with this id, oldest first.

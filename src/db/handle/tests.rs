@@ -8,6 +8,9 @@ use diesel::connection::SimpleConnection as _;
 use super::super::command::Work;
 use super::super::connection::DatabaseUrl;
 use super::super::message::{Committed, MessageBody, StoreOutcome};
+use super::super::payment::{
+    ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+};
 use super::*;
 use crate::auth::Identity;
 
@@ -89,6 +92,7 @@ impl Store {
             .await
             .unwrap();
         listed
+            .messages
             .into_iter()
             .map(|message| message.message_id)
             .collect()
@@ -107,7 +111,8 @@ async fn a_message_is_stored_listed_and_acknowledged() {
         .db
         .list(recipient, "inbox".to_owned(), Page::default())
         .await
-        .unwrap();
+        .unwrap()
+        .messages;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].body, r#"{"message":"body of 1"}"#);
     assert_eq!(
@@ -441,4 +446,225 @@ async fn closing_waits_for_what_was_admitted() {
     }
     store.db.close(PATIENCE).await.unwrap();
     assert_eq!(store.ids(recipient, "inbox").await.len(), 200);
+}
+
+fn output(txid: &str, payee: IdentityKey) -> PaymentOutput {
+    PaymentOutput {
+        outpoint: Outpoint {
+            txid: txid.to_owned(),
+            index: 0,
+        },
+        satoshis: 5,
+        payee,
+        sender_identity_key: payee,
+        derivation_prefix: "p".to_owned(),
+        derivation_suffix: "s".to_owned(),
+        transaction: Some("AAA=".to_owned()),
+    }
+}
+
+/// A payment by transaction `txid`, which spends output 0 of `coin`.
+fn payment(payer: IdentityKey, purpose: &str, txid: &str, coin: &str) -> Payment {
+    Payment {
+        payer,
+        purpose: purpose.to_owned(),
+        outputs: vec![output(txid, payer)],
+        spends: vec![SpentOutput {
+            outpoint: Outpoint {
+                txid: coin.to_owned(),
+                index: 0,
+            },
+            by: txid.to_owned(),
+        }],
+    }
+}
+
+const FRESH: ClaimOutcome = ClaimOutcome::Claimed {
+    internalized: false,
+};
+const INTERNALIZED: ClaimOutcome = ClaimOutcome::Claimed { internalized: true };
+
+impl Store {
+    async fn claim(&self, payment: &Payment, settled: bool) -> ClaimOutcome {
+        let claimed = PaymentState::Claimed;
+        self.db
+            .claim_payment(payment.clone(), claimed, settled)
+            .await
+            .unwrap()
+    }
+
+    async fn give_up(&self, payment: &Payment, state: Option<PaymentState>) {
+        self.db
+            .give_up_payment(payment.clone(), state)
+            .await
+            .unwrap();
+    }
+
+    fn sql(&self, sql: &str) {
+        let path = self.folder.path().join("messages.db");
+        let mut connection = DbConnection::establish(path.to_str().unwrap()).unwrap();
+        connection.batch_execute(sql).unwrap();
+    }
+}
+
+fn spent(txid: &str) -> ClaimOutcome {
+    ClaimOutcome::Spent(Outpoint {
+        txid: txid.to_owned(),
+        index: 0,
+    })
+}
+
+#[actix::test]
+async fn what_came_to_nothing_is_its_payers_and_what_is_settled_is_nobodys() {
+    let store = store();
+    let (alice, bob) = (key(), key());
+    let one = payment(alice, "one", "t", "c");
+    let two = payment(alice, "two", "t", "c");
+    assert_eq!(store.claim(&one, false).await, FRESH);
+    assert_eq!(store.claim(&one, false).await, FRESH, "a retry");
+    assert_eq!(store.claim(&two, false).await, spent("t"));
+    store.give_up(&one, Some(PaymentState::Internalized)).await;
+    let stolen = payment(bob, "one", "t", "c");
+    assert_eq!(store.claim(&stolen, false).await, spent("t"));
+    assert_eq!(store.claim(&two, false).await, INTERNALIZED);
+    // Whoever gives up what is another's purpose by now gives up nothing.
+    store.give_up(&one, None).await;
+    assert_eq!(store.claim(&two, true).await, INTERNALIZED);
+    store.give_up(&two, None).await;
+    assert_eq!(store.claim(&two, true).await, spent("t"));
+}
+
+#[actix::test]
+async fn a_claim_that_was_left_behind_is_its_payers_after_an_hour() {
+    let store = store();
+    let alice = key();
+    let (one, two) = (
+        payment(alice, "one", "t", "c"),
+        payment(alice, "two", "t", "c"),
+    );
+    assert_eq!(store.claim(&one, false).await, FRESH);
+    let age = |minutes: u8| {
+        let time = format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{minutes} minutes')");
+        store.sql(&format!("UPDATE payments SET updated_at = {time}"));
+    };
+    age(55);
+    assert_eq!(store.claim(&two, false).await, spent("t"));
+    age(65);
+    assert_eq!(store.claim(&two, false).await, FRESH);
+}
+
+#[actix::test]
+async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
+    let store = store();
+    let alice = key();
+    let one = payment(alice, "one", "t", "c");
+    let other = payment(alice, "other", "u", "c");
+    assert_eq!(store.claim(&one, false).await, FRESH);
+    assert_eq!(store.claim(&other, false).await, spent("c"));
+    // What a refused payment takes back, it takes back whole.
+    store.give_up(&one, None).await;
+    assert_eq!(store.claim(&other, true).await, FRESH);
+    assert_eq!(store.claim(&one, false).await, spent("c"));
+    // A second payment out of the same transaction that is given up does not free its coin.
+    let mut second = payment(alice, "second", "u", "c");
+    second.outputs[0].outpoint.index = 1;
+    assert_eq!(store.claim(&second, false).await, FRESH);
+    store.give_up(&second, None).await;
+    assert_eq!(store.claim(&one, false).await, spent("c"));
+}
+
+#[actix::test]
+async fn a_list_ends_where_it_would_grow_too_large() {
+    let store = store_with(|settings| settings.max_listed_bytes = 60, None);
+    let (recipient, sender) = (key(), key());
+    for id in ["1", "2", "3"] {
+        assert_eq!(
+            store.put(message(recipient, sender, id)).await,
+            Ok(StoreOutcome::Stored)
+        );
+    }
+    let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page);
+    // 23 bytes each.
+    let first = list(Page::default()).await.unwrap();
+    assert_eq!((first.messages.len(), first.more), (2, true));
+    let rest = Page {
+        after: first.messages.last().map(|message| message.id),
+        ..Page::default()
+    };
+    let rest = list(rest).await.unwrap();
+    assert_eq!((rest.messages.len(), rest.more), (1, false));
+    let limited = |limit| Page {
+        limit: Some(limit),
+        ..Page::default()
+    };
+    let one = list(limited(1)).await.unwrap();
+    assert_eq!((one.messages.len(), one.more), (1, true));
+    // One that is too large by itself is listed all the same.
+    let large = NewMessage {
+        message_box: "large".to_owned(),
+        body: MessageBody::Text("x".repeat(100).into()),
+        ..message(recipient, sender, "4")
+    };
+    assert_eq!(store.put(large).await, Ok(StoreOutcome::Stored));
+    let page = store
+        .db
+        .list(recipient, "large".to_owned(), Page::default())
+        .await
+        .unwrap();
+    assert_eq!((page.messages.len(), page.more), (1, false));
+}
+
+#[actix::test]
+async fn boxes_are_forgotten_by_their_number_and_not_by_their_owners() {
+    let mut boxes = BoxIds::default();
+    let owner = message(key(), key(), "1");
+    for name in 0..50_001 {
+        let message_box = name.to_string();
+        boxes.insert(
+            &NewMessage {
+                message_box,
+                ..owner.clone()
+            },
+            name,
+        );
+    }
+    assert_eq!(boxes.len(), 1);
+}
+
+#[actix::test]
+async fn what_was_stored_while_the_clock_was_ahead_does_not_keep_the_rest() {
+    let store = store_with(
+        |settings| settings.message_ttl = Some(Duration::from_secs(60)),
+        None,
+    );
+    let (recipient, sender) = (key(), key());
+    for id in ["1", "2"] {
+        let stored = store.put(message(recipient, sender, id)).await;
+        assert_eq!(stored, Ok(StoreOutcome::Stored));
+    }
+    store.sql("UPDATE messages SET created_at = '2090-01-01T00:00:00.000Z' WHERE messageId = '1'");
+    store.sql("UPDATE messages SET created_at = '2020-01-01T00:00:00.000Z' WHERE messageId = '2'");
+    assert_eq!(store.db.delete_expired(1).await, Ok(1));
+    assert_eq!(store.ids(recipient, "inbox").await, ["1"]);
+}
+
+#[actix::test]
+async fn an_identity_has_so_many_devices_and_the_latest_stay() {
+    let store = store();
+    let owner = key();
+    let register = |token: String| store.db.register_device(owner, token, None, None);
+    for token in 0..51 {
+        register(format!("token {token}")).await.unwrap();
+    }
+    let mut tokens: Vec<String> = store
+        .db
+        .devices(owner)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|device| device.fcm_token)
+        .collect();
+    assert_eq!(tokens.len(), 50);
+    tokens.sort();
+    assert!(!tokens.contains(&"token 0".to_owned()) && tokens.contains(&"token 50".to_owned()));
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::db::{Order, Page, StoredMessage};
+use crate::db::{MessagePage, Order, Page, StoredMessage};
 use crate::ids::IdentityKey;
 
 use super::super::error::{ApiError, store_error};
@@ -23,7 +23,8 @@ pub(in crate::http) struct Listed {
     status: &'static str,
     /// The oldest first, unless asked for otherwise.
     messages: Vec<Item>,
-    /// Where `limit` was given: the `cursor` for the messages behind these; null at the end.
+    /// Where `limit` was given, or not everything fits into one list: the `cursor` for the messages behind these; null at
+    /// the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     #[expect(clippy::option_option, reason = "absent and null say different things")]
@@ -81,28 +82,18 @@ pub(super) async fn respond(
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
     let Request { message_box, page } = validate(body)?;
-    // One more than asked for tells whether there are more.
-    let wanted = Page {
-        limit: page.limit.map(|limit| limit + 1),
-        ..page
-    };
-    let listed = state.db.list(caller, message_box, wanted).await;
-    let mut stored = listed.map_err(|error| {
+    let listed = state.db.list(caller, message_box, page).await;
+    let MessagePage { messages, more } = listed.map_err(|error| {
         let description = "An internal error has occurred while listing messages.";
         store_error(&error, "ERR_INTERNAL_ERROR", description)
     })?;
-    let next_cursor = page.limit.map(|limit| {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = stored.len() > limit;
-        stored.truncate(limit);
-        stored
-            .last()
-            .filter(|_| more)
-            .map(|message| message.id.to_string())
-    });
+    let cursor = messages.last().filter(|_| more);
+    let cursor = cursor.map(|message| message.id.to_string());
+    // Who asked for everything is told of a cursor when it did not fit.
+    let next_cursor = (page.limit.is_some() || more).then_some(cursor);
     Ok(Reply::ok(&Listed {
         status: "success",
-        messages: stored.into_iter().map(Item::from).collect(),
+        messages: messages.into_iter().map(Item::from).collect(),
         next_cursor,
     }))
 }

@@ -10,6 +10,7 @@ mod send_message;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -90,7 +91,7 @@ pub fn is_route(path: &str) -> bool {
 pub(super) async fn respond(
     request: &HttpRequest,
     caller: IdentityKey,
-    body: &[u8],
+    body: &Bytes,
     state: &HttpState,
 ) -> Reply {
     let path = collapse_slashes(request.uri().path());
@@ -109,11 +110,39 @@ pub(super) async fn respond(
         )
         .into();
     }
-    let paid = match pay(request, path, caller, state).await {
-        Ok(paid) => paid,
-        Err(error) => return error.into(),
-    };
-    let query = request.query_string();
+    let price = state.prices.of(path);
+    if price == 0 {
+        return answer(route, request.query_string(), caller, body, state).await;
+    }
+    match payment_header(request, price, state) {
+        Ok(payment) => {
+            let query = request.query_string().to_owned();
+            let (body, state) = (body.clone(), state.clone());
+            // It goes to its end even when its client has gone: money changes hands.
+            let whole = actix_web::rt::spawn(async move {
+                let asked = Asked {
+                    route,
+                    price,
+                    query,
+                };
+                answer_paid(asked, &payment, caller, &body, &state).await
+            });
+            whole.await.unwrap_or_else(|_| {
+                let description = "An internal error has occurred.";
+                ApiError::internal("ERR_INTERNAL", description).into()
+            })
+        }
+        Err(error) => error.into(),
+    }
+}
+
+async fn answer(
+    route: Route,
+    query: &str,
+    caller: IdentityKey,
+    body: &[u8],
+    state: &HttpState,
+) -> Reply {
     let reply = match route {
         Route::SendMessage => send_message::respond(caller, body, state).await,
         Route::ListMessages => list_messages::respond(caller, body, state).await,
@@ -125,46 +154,66 @@ pub(super) async fn respond(
         Route::ListPermissions => permissions::list(caller, query, state).await,
         Route::Quote => quote::respond(caller, query, state).await,
     };
-    let mut reply = Reply::from(reply);
-    if let Some(satoshis) = paid {
-        let header = ("x-bsv-payment-satoshis-paid", satoshis.to_string());
+    reply.into()
+}
+
+/// A request that has a price.
+struct Asked {
+    route: Route,
+    price: u64,
+    query: String,
+}
+
+/// Takes the price and answers. Who gets no success keeps what he paid, and may pay for another request with it.
+async fn answer_paid(
+    asked: Asked,
+    payment: &str,
+    caller: IdentityKey,
+    body: &[u8],
+    state: &HttpState,
+) -> Reply {
+    let Asked {
+        route,
+        price,
+        query,
+    } = asked;
+    let taken = state
+        .delivery
+        .take_request_payment(payment, price, caller)
+        .await;
+    let paid = match taken {
+        Ok(paid) => paid,
+        Err(error) => return ApiError::from(error).into(),
+    };
+    let mut reply = answer(route, &query, caller, body, state).await;
+    if reply.status.is_success() {
+        let header = ("x-bsv-payment-satoshis-paid", paid.satoshis.to_string());
         reply.headers.push(header);
+        paid.settle().await;
+    } else {
+        paid.give_up().await;
     }
     reply
 }
 
-/// Takes what the request costs, if it costs anything; says how much was paid.
-async fn pay(
+/// What came to pay for a request; the error asks for it.
+fn payment_header(
     request: &HttpRequest,
-    route: &str,
-    caller: IdentityKey,
+    price: u64,
     state: &HttpState,
-) -> Result<Option<u64>, ApiError> {
-    let price = state.prices.of(route);
-    if price == 0 {
-        return Ok(None);
+) -> Result<String, ApiError> {
+    if let Some(header) = request.headers().get("x-bsv-payment") {
+        return Ok(header.to_str().unwrap_or_default().to_owned());
     }
-    let Some(header) = request.headers().get("x-bsv-payment") else {
-        let prefix = state
-            .identity
-            .session_nonce(rand::random())
-            .map_err(|error| {
-                log::error!("a payment could not be asked for: {error}");
-                let description = "The payment could not be asked for.";
-                ApiError::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "ERR_PAYMENT_INTERNAL",
-                    description,
-                )
-            })?;
-        return Err(ApiError::payment_required(price, prefix));
-    };
-    let header = header.to_str().unwrap_or_default();
-    let paid = state
-        .delivery
-        .take_request_payment(header, price, caller)
-        .await?;
-    Ok(Some(paid))
+    let prefix = state
+        .identity
+        .session_nonce(rand::random())
+        .map_err(|error| {
+            log::error!("a payment could not be asked for: {error}");
+            let description = "The payment could not be asked for.";
+            ApiError::internal("ERR_PAYMENT_INTERNAL", description)
+        })?;
+    Err(ApiError::payment_required(price, prefix))
 }
 
 fn not_found() -> Reply {

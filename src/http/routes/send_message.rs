@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::bounded_list::BoundedList;
 use crate::db::{MessageBody, NewMessage};
+use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_CHARS, expiry, is_message_box};
 use crate::ids::IdentityKey;
 use crate::payments::PaymentDraft;
@@ -74,6 +75,9 @@ pub(in crate::http) struct SentTo {
     recipient: String,
     /// As it was given.
     message_id: String,
+    /// There where the sender had sent it before: nothing of this request was stored, nor its payment taken for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_sent: Option<bool>,
 }
 
 /// Stores the message for each recipient, all or none, and replies when it is durable.
@@ -97,13 +101,15 @@ pub(super) async fn respond(
             room: None,
         })
         .collect();
-    state.delivery.send(messages, request.payment).await?;
+    let sent = state.delivery.send(messages, request.payment).await?;
     let results: Vec<SentTo> = request
         .to
         .into_iter()
-        .map(|(recipient, message_id)| SentTo {
+        .zip(sent)
+        .map(|((recipient, message_id), sent)| SentTo {
             recipient: recipient.to_hex(),
             message_id,
+            already_sent: (sent == delivery::Sent::Already).then_some(true),
         })
         .collect();
     let message_id = match results.as_slice() {
@@ -285,6 +291,7 @@ mod tests {
     fn limits() -> HttpLimits {
         HttpLimits {
             max_body_bytes: 1_000,
+            max_buffered_bytes: 1_000,
             request_timeout: std::time::Duration::from_secs(1),
             max_requests_per_session: 1,
             max_recipients: 3,

@@ -61,8 +61,8 @@ impl World {
         for (index, pay) in pays.iter().enumerate() {
             let sender = pay.with.unwrap_or(self.payer.identity_key());
             let derivation = Derivation {
-                prefix: format!("prefix {index}"),
-                suffix: "suffix".to_owned(),
+                prefix: STANDARD.encode(format!("prefix {index}")),
+                suffix: STANDARD.encode("suffix"),
                 sender,
             };
             let script = keys.script(&pay.payee, &derivation).unwrap();
@@ -90,8 +90,12 @@ impl World {
         };
         let keys = PaymentKeys::new(&self.server).unwrap();
         let draft = PaymentDraft::parse(&payment.to_string());
-        let server = self.server.identity_key();
-        Settlement::read(&draft, &quote, &self.recipients, server, &keys)
+        let parties = Parties {
+            payer: self.payer.identity_key(),
+            server: self.server.identity_key(),
+            recipients: self.recipients.clone(),
+        };
+        Settlement::read(&draft, &quote, &parties, &keys).map(|checked| checked.payment)
     }
 }
 
@@ -123,7 +127,10 @@ fn a_payment_to_server_and_recipients_settles() {
     assert_eq!(share["outputs"], json!([payment["outputs"][2]]));
     assert_eq!(share["tx"], payment["tx"]);
     let server = settled.server.unwrap();
-    assert_eq!((server.output_index, server.satoshis), (0, 10));
+    assert_eq!(
+        (server.output.outpoint.index, server.output.satoshis),
+        (0, 10)
+    );
 }
 
 #[test]
@@ -169,8 +176,13 @@ fn what_does_not_pay_is_refused_and_says_why() {
             "derive it with `anyone`",
         ),
         (
-            changed(|it| it["outputs"][0]["paymentRemittance"]["derivationPrefix"] = json!("x")),
+            changed(|it| it["outputs"][0]["paymentRemittance"]["derivationPrefix"] = json!("eA==")),
             "another key",
+        ),
+        // No wallet could spend it.
+        (
+            changed(|it| it["outputs"][0]["paymentRemittance"]["derivationSuffix"] = json!("a b")),
+            "not base64",
         ),
         (
             changed(|it| it["outputs"][0]["protocol"] = json!("basket insertion")),
@@ -216,21 +228,17 @@ fn a_voluntary_payment_goes_to_its_recipients_if_it_is_one() {
         with: None,
         satoshis: 5,
     }]);
-    let read = |payment: &Value| {
-        let draft = PaymentDraft::parse(&payment.to_string());
-        Voluntary::read(&draft, &world.recipients)
-    };
-    let shares = read(&payment).unwrap().shares;
-    let share: Value = serde_json::from_str(shares[0].as_ref().unwrap()).unwrap();
+    let settled = world.settle(&payment, 0, &[0]).unwrap();
+    let share: Value = serde_json::from_str(settled.shares[0].as_ref().unwrap()).unwrap();
     assert_eq!(share, payment);
-    for nothing in [json!(null), json!({}), json!({"outputs": []})] {
-        assert_eq!(read(&nothing).unwrap().shares, [None], "{nothing}");
-    }
+    // It is taken all the same: it pays nothing else.
+    assert_eq!((settled.outputs.len(), settled.outputs[0].satoshis), (1, 5));
     for broken in [
         json!({"tx": [1], "outputs": []}),
         json!({"tx": []}),
         json!({"tx": "AAA="}),
     ] {
-        assert!(read(&broken).is_err(), "{broken}");
+        let refused = world.settle(&broken, 0, &[0]);
+        assert!(matches!(refused, Err(PaymentError::Invalid(_))), "{broken}");
     }
 }

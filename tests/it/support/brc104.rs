@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use messagebox::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, Session, message_nonce};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::polling::client;
 
@@ -143,6 +145,28 @@ impl Brc104 {
 
     pub async fn send(&self, request: &Request) -> Answer {
         self.try_send(request).await.expect("the server is gone")
+    }
+
+    /// Sends a request, and ends the connection when `then` is done, before there is an answer. Comes back when the
+    /// server has let go of it.
+    pub async fn send_and_go(&self, request: &Request, then: impl Future<Output = ()>) {
+        let host = self.base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let header = |(name, value): &(String, String)| format!("{name}: {value}\r\n");
+        let headers: String = request.headers.iter().map(header).collect();
+        let head = format!(
+            "{} {} HTTP/1.1\r\n{headers}host: {host}\r\ncontent-length: {}\r\n\r\n",
+            request.method,
+            request.target,
+            request.body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&request.body).await.unwrap();
+        then.await;
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"", "it was answered");
     }
 
     /// `None` when the server is gone.

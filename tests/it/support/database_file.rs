@@ -38,6 +38,7 @@ pub fn take_tables(folder: &Path) {
         "server_fees",
         "device_registrations",
         "payments",
+        "payment_inputs",
     ] {
         run(
             folder,

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use bytestring::ByteString;
 use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
-use messagebox::http::{Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 
 /// Sends messages back. `flood N` is answered by N messages of 64 KiB.
@@ -90,6 +90,7 @@ impl EchoServer {
         let endpoint = Endpoint {
             config: Arc::new(config),
             table: Arc::clone(&table),
+            bodies: BodyMemory::new(usize::MAX),
             open: {
                 let reasons = Arc::clone(&reasons);
                 Arc::new(move |_: &Opening| Echo {

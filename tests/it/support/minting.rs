@@ -14,8 +14,10 @@ use futures_util::FutureExt as _;
 const FUNDS: u64 = 1_000_000;
 const ALL_FORKID: u32 = 0x41;
 
-/// A source of payments; change what should be wrong with them.
+/// A source of payments, all of which spend one coin; change what should be wrong with them.
 pub struct Mint {
+    /// What tells its coin from all others.
+    coin: String,
     key: PrivateKey,
     signer: PrivateKey,
     proven: bool,
@@ -27,6 +29,7 @@ impl Mint {
     pub fn new() -> Self {
         let key = PrivateKey::from_random().unwrap();
         Self {
+            coin: PrivateKey::from_random().unwrap().to_hex(),
             signer: key.clone(),
             key,
             proven: true,
@@ -66,11 +69,9 @@ impl Mint {
             None => P2PKH::from_private_key(self.key.clone()).lock().unwrap(),
         };
         let mut source = Transaction::new();
-        // Makes every source another one.
-        let nonce = PrivateKey::from_random().unwrap().to_hex();
         source
             .add_input(TransactionInput {
-                source_txid: Some(format!("{nonce:0>64}")),
+                source_txid: Some(format!("{:0>64}", self.coin)),
                 ..TransactionInput::default()
             })
             .unwrap();
@@ -116,7 +117,7 @@ fn output(locking_script: LockingScript, satoshis: u64) -> TransactionOutput {
 }
 
 /// A block of two transactions.
-fn proof(txid: &str) -> MerklePath {
+pub fn proof(txid: &str) -> MerklePath {
     let leaf = |offset, hash: String, is_subject| MerklePathLeaf {
         offset,
         hash: Some(hash),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// What it was asked.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Reply {
     pub status: u16,
     pub json: Value,
     pub retry_after: Option<u32>,
+    /// What it waits for before it answers: one permit.
+    pub held_by: Option<Arc<Semaphore>>,
 }
 
 impl From<(u16, Value)> for Reply {
@@ -29,6 +32,7 @@ impl From<(u16, Value)> for Reply {
             status,
             json,
             retry_after: None,
+            held_by: None,
         }
     }
 }
@@ -61,6 +65,9 @@ async fn respond(
     kept.lock().unwrap().push(asked);
     if reply.status == 0 {
         std::future::pending::<()>().await;
+    }
+    if let Some(held_by) = &reply.held_by {
+        held_by.acquire().await.unwrap().forget();
     }
     let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap());
     if let Some(seconds) = reply.retry_after {

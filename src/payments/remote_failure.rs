@@ -1,0 +1,61 @@
+//! What may be logged of a failed request to a wallet or a block headers service. The SDK's texts hold addresses, which
+//! may hold passwords, and what was answered, which may hold payments.
+
+/// The status that was answered, if there was an answer.
+pub(super) fn loggable(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut words = text.split(|char: char| !char.is_ascii_alphanumeric());
+    while let Some(word) = words.next() {
+        if !matches!(word, "HTTP" | "status") {
+            continue;
+        }
+        let status = words.clone().next().and_then(|word| word.parse().ok());
+        if let Some(status @ 100_u16..=599) = status {
+            return format!("it answered with status {status}");
+        }
+    }
+    if text.contains("parse") || text.contains("deserialize") || text.contains("read response") {
+        "its answer could not be read".to_owned()
+    } else {
+        "it could not be reached".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::loggable;
+
+    #[test]
+    fn neither_addresses_nor_answers_are_logged() {
+        let cases = [
+            (
+                "internal: HTTP request failed with status 401 Unauthorized: tx 0101",
+                "it answered with status 401",
+            ),
+            (
+                "HTTP 503 Service Unavailable from headers client",
+                "it answered with status 503",
+            ),
+            (
+                "HTTP request failed: error sending request for url (http://me:secret@wallet/)",
+                "it could not be reached",
+            ),
+            (
+                "network error: http://secret@headers",
+                "it could not be reached",
+            ),
+            (
+                "JSON deserialize failed: secret",
+                "its answer could not be read",
+            ),
+            (
+                "failed to parse response: secret",
+                "its answer could not be read",
+            ),
+            ("", "it could not be reached"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(loggable(&text), expected, "{text}");
+        }
+    }
+}

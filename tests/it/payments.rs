@@ -1,0 +1,257 @@
+//! Payments under pressure: the same coin again, wallets that hesitate, clients that go, requests that fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use messagebox::config::Secret;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::fees::{bodies, connect, key, send, set};
+use crate::support::brc104::Brc104;
+use crate::support::minting::Mint;
+use crate::support::payer::{Payment, anyone, header};
+use crate::support::remote::{Remote, Reply};
+use crate::support::server::TestServer;
+use crate::support::{eventually, eventually_async, within};
+
+#[actix_web::test]
+async fn a_coin_pays_once_however_it_is_signed() {
+    let server = TestServer::start();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    set(&bob, "chat", 7, None).await;
+    let coin = Mint::new();
+    let pay = || {
+        Payment::default()
+            .to(&anyone(), key(&bob), 7)
+            .minted_by(&coin)
+    };
+    let (one, other) = (pay(), pay());
+    assert_ne!(one["tx"], other["tx"]);
+    let to = [key(&bob)];
+    assert_eq!(send(&alice, &to, "chat", "1", &one).await.status, 200);
+    let again = send(&alice, &to, "chat", "2", &other).await;
+    assert_eq!((again.status, again.code()), (400, "ERR_PAYMENT_REUSED"));
+    assert_eq!(bodies(&bob, "chat").await.len(), 1);
+    // A transaction that was not accepted spends nothing.
+    let coin = Mint::new();
+    let little = Payment::default()
+        .to(&anyone(), key(&bob), 6)
+        .minted_by(&coin);
+    assert_eq!(send(&alice, &to, "chat", "3", &little).await.status, 400);
+    let enough = Payment::default()
+        .to(&anyone(), key(&bob), 7)
+        .minted_by(&coin);
+    assert_eq!(send(&alice, &to, "chat", "3", &enough).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_nobody_asked_for_is_given_once_too() {
+    let server = TestServer::start();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let gift = Payment::default().to(&anyone(), key(&bob), 7).json();
+    let to = [key(&bob)];
+    assert_eq!(send(&alice, &to, "free", "1", &gift).await.status, 200);
+    let again = send(&alice, &to, "free", "2", &gift).await;
+    assert_eq!((again.status, again.code()), (400, "ERR_PAYMENT_REUSED"));
+    set(&bob, "chat", 7, None).await;
+    let fee = send(&alice, &to, "chat", "3", &gift).await;
+    assert_eq!((fee.status, fee.code()), (400, "ERR_PAYMENT_REUSED"));
+    assert_eq!(bodies(&bob, "free").await.len(), 1);
+    // A message that was sent before says so: nothing of this request goes to anybody.
+    let other = Payment::default().to(&anyone(), key(&bob), 8).json();
+    let sent = send(&alice, &to, "free", "1", &other).await;
+    let result = json!({"recipient": key(&bob).to_hex(), "messageId": "1", "alreadySent": true});
+    assert_eq!((sent.status, &sent.json["results"][0]), (200, &result));
+    let other = send(&alice, &to, "chat", "4", &other).await;
+    assert_eq!(other.status, 200, "{:?}", other.json);
+    assert_eq!(other.json["results"][0].get("alreadySent"), None);
+}
+
+/// A wallet that does not answer its first request before it is let, and refuses those whose outputs it is told to.
+struct SlowWallet {
+    remote: Remote,
+    gate: Arc<Semaphore>,
+}
+
+impl SlowWallet {
+    fn start() -> Self {
+        let gate = Arc::new(Semaphore::new(0));
+        let first = AtomicUsize::new(0);
+        let remote = {
+            let gate = Arc::clone(&gate);
+            Remote::start(move |_| {
+                let is_first = first.fetch_add(1, Ordering::SeqCst) == 0;
+                Reply {
+                    held_by: is_first.then(|| Arc::clone(&gate)),
+                    ..Reply::from((200, json!({"accepted": true})))
+                }
+            })
+        };
+        Self { remote, gate }
+    }
+
+    fn server(&self) -> TestServer {
+        let url = self.remote.url.clone();
+        TestServer::with(move |settings| {
+            settings.wallet.url = Some(Secret::new(url));
+            settings.fees.boxes.insert("chat".to_owned(), 10);
+            settings.wallet.timeout = Duration::from_secs(20);
+        })
+    }
+
+    async fn is_asked(&self) {
+        eventually("the wallet being asked", || !self.remote.asked().is_empty()).await;
+    }
+
+    fn answer(&self) {
+        self.gate.add_permits(1);
+    }
+}
+
+fn to_server(server: &TestServer, payer: &Brc104) -> Value {
+    Payment::default()
+        .to(&payer.identity, server.identity_key, 10)
+        .json()
+}
+
+#[actix_web::test]
+async fn what_a_wallet_has_taken_is_not_refused_for_what_was_said_in_between() {
+    let wallet = SlowWallet::start();
+    let server = wallet.server();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let payment = to_server(&server, &alice);
+    let to = [key(&bob)];
+    let sending = send(&alice, &to, "chat", "1", &payment);
+    let meanwhile = async {
+        wallet.is_asked().await;
+        set(&bob, "chat", -1, Some(key(&alice))).await;
+        wallet.answer();
+    };
+    let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
+    assert_eq!(sent.status, 200, "{:?}", sent.json);
+    assert_eq!(bodies(&bob, "chat").await.len(), 1);
+    let blocked = send(&alice, &to, "chat", "2", &to_server(&server, &alice)).await;
+    assert_eq!(blocked.status, 403);
+}
+
+#[actix_web::test]
+async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
+    let wallet = SlowWallet::start();
+    let server = wallet.server();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let carol = connect(&server).await;
+    let payment = to_server(&server, &alice);
+    let to = [key(&bob)];
+    let sending = send(&alice, &to, "chat", "1", &payment);
+    let meanwhile = async {
+        wallet.is_asked().await;
+        // Somebody else is faster with this id; and the payment is good for one thing at a time.
+        let own = to_server(&server, &carol);
+        assert_eq!(send(&carol, &to, "chat", "1", &own).await.status, 200);
+        let other = send(&alice, &to, "chat", "2", &payment).await;
+        assert_eq!((other.status, other.code()), (400, "ERR_PAYMENT_REUSED"));
+        wallet.answer();
+    };
+    let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
+    assert_eq!((sent.status, sent.code()), (400, "ERR_DUPLICATE_MESSAGE"));
+    let asked = wallet.remote.asked().len();
+    // It is alice's, and nobody else's.
+    let stolen = send(&carol, &to, "chat", "3", &payment).await;
+    assert_eq!((stolen.status, stolen.code()), (400, "ERR_PAYMENT_REUSED"));
+    let anew = send(&alice, &to, "chat", "3", &payment).await;
+    assert_eq!(anew.status, 200, "{:?}", anew.json);
+    assert_eq!(
+        wallet.remote.asked().len(),
+        asked,
+        "it was asked twice for one payment"
+    );
+    let used = send(&alice, &to, "chat", "4", &payment).await;
+    assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_REUSED"));
+}
+
+#[actix_web::test]
+async fn a_message_that_is_being_paid_for_is_stored_when_its_client_has_gone() {
+    let wallet = SlowWallet::start();
+    let server = wallet.server();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let body = json!({
+        "message": {"recipient": key(&bob).to_hex(), "messageBox": "chat", "messageId": "1", "body": "hello"},
+        "payment": to_server(&server, &alice),
+    });
+    let request = alice.request("POST", "/sendMessage", body.to_string());
+    let gone = alice.send_and_go(&request, wallet.is_asked());
+    within("going", gone).await;
+    wallet.answer();
+    eventually_async("the message", async || {
+        !bodies(&bob, "chat").await.is_empty()
+    })
+    .await;
+    let taken = server.db.payments(server.identity_key, 0, 10).await;
+    assert_eq!(taken.unwrap()[0].state, "internalized");
+}
+
+#[actix_web::test]
+async fn a_wallet_that_refuses_lets_go_of_the_coin_too() {
+    let wallet = Remote::start(|asked| {
+        let accepted = asked.json["description"] != "refuse me";
+        (200, json!({ "accepted": accepted })).into()
+    });
+    let server = crate::fees::with_wallet(&wallet.url);
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let coin = Mint::new();
+    let pay = |description: &str| {
+        let made = Payment::default().to(&alice.identity, server.identity_key, 10);
+        let mut payment = made.minted_by(&coin);
+        payment["description"] = json!(description);
+        payment
+    };
+    let to = [key(&bob)];
+    let refused = send(&alice, &to, "chat", "1", &pay("refuse me")).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (400, "ERR_INSUFFICIENT_PAYMENT")
+    );
+    let taken = send(&alice, &to, "chat", "1", &pay("take me")).await;
+    assert_eq!(taken.status, 200, "{:?}", taken.json);
+    let again = send(&alice, &to, "chat", "2", &pay("take me")).await;
+    assert_eq!((again.status, again.code()), (400, "ERR_PAYMENT_REUSED"));
+}
+
+#[actix_web::test]
+async fn a_request_that_fails_costs_nothing_and_one_payment_pays_for_one_that_succeeds() {
+    let server = TestServer::with(|settings| {
+        settings.prices.routes.insert("/sendMessage".to_owned(), 10);
+    });
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let prefix = alice.post("/sendMessage", "{}").await;
+    let prefix = prefix.header("x-bsv-payment-derivation-prefix").unwrap();
+    let payment = header(&alice.identity, server.identity_key, prefix, 10);
+    let message = |id: &str| {
+        let message = json!({"recipient": key(&bob).to_hex(), "messageBox": "b", "messageId": id, "body": "x"});
+        json!({ "message": message }).to_string()
+    };
+    let paying = |body: &str| {
+        let mut request = alice.request("POST", "/sendMessage", body);
+        let value = payment.clone();
+        request.headers.push(("x-bsv-payment".to_owned(), value));
+        alice.sign(request)
+    };
+    let failed = alice.send(&paying("{}")).await;
+    assert_eq!(
+        (failed.status, failed.code()),
+        (400, "ERR_MESSAGE_REQUIRED")
+    );
+    assert_eq!(failed.header("x-bsv-payment-satoshis-paid"), None);
+    // Many come at once with it.
+    let requests: Vec<_> = (0..6).map(|id| paying(&message(&id.to_string()))).collect();
+    let racing = requests.iter().map(|request| alice.send(request));
+    let answers = futures_util::future::join_all(racing).await;
+    let paid: Vec<_> = answers.iter().filter(|it| it.status == 200).collect();
+    assert_eq!(paid.len(), 1);
+    assert_eq!(paid[0].header("x-bsv-payment-satoshis-paid"), Some("10"));
+    let used = alice.send(&paying(&message("7"))).await;
+    assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_FAILED"));
+    assert_eq!(bodies(&bob, "b").await.len(), 1);
+}
