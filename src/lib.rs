@@ -7,6 +7,7 @@
 //! authsocket  the application on a socket: AuthMessages, application events, rooms, revival
 //! socket      the actor per connected socket and the table of them
 //! delivery    the one path that a message takes, however it came in
+//! payments    what a client says it has paid, held against its transaction      push   told of what was stored
 //! engineio    Engine.IO v4 (pure)      socketio   Socket.IO v5 (pure)
 //! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
 //! events      application events: names, payloads, refusals (pure)

@@ -33,7 +33,8 @@ impl WriteQueue {
         }
     }
 
-    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned.
+    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One that is larger than
+    /// what is left is taken all the same, or it might never be: the bound may be passed by one write.
     pub(super) fn push(&self, write: Box<dyn Write>) -> bool {
         let refusal = {
             let mut waiting = self.lock();

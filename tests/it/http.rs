@@ -517,6 +517,41 @@ async fn bodies_are_taken_up_to_the_limit_and_refused_above_it() {
 }
 
 #[actix_web::test]
+async fn bodies_without_a_message_are_small() {
+    let server = TestServer::start();
+    let alice = connect(&server).await;
+    for target in ["/listMessages", "/permissions/set", "/registerDevice"] {
+        let body = |length: usize| json!({ "x": "x".repeat(length - 8) }).to_string();
+        let read = alice.post(target, body(65_536)).await;
+        assert_eq!(read.status, 400, "{target}: {}", read.json);
+        let refused = alice.post(target, body(65_537)).await;
+        assert_eq!(
+            (refused.status, refused.code(), refused.signed),
+            (413, "ERR_BODY_TOO_LARGE", true),
+            "{target}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn nobody_on_the_way_keeps_an_answer() {
+    let server = TestServer::start();
+    let alice = connect(&server).await;
+    let signed = alice.post("/listMessages", r#"{"messageBox":"b"}"#).await;
+    assert_eq!(signed.header("cache-control"), Some("no-store"));
+    let unsigned = client()
+        .post(server.http("/listMessages"))
+        .send()
+        .await
+        .unwrap();
+    let kept = unsigned.headers().get("cache-control").unwrap();
+    assert_eq!(
+        (unsigned.status().as_u16(), kept),
+        (401, &"no-store".parse().unwrap())
+    );
+}
+
+#[actix_web::test]
 async fn every_response_may_be_read_from_anywhere() {
     let server = TestServer::start();
     let headers = [

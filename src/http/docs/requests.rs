@@ -85,7 +85,7 @@ pub(super) struct Remittance {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListMessagesRequest {
     message_box: String,
-    /// 1 to 1000; without it everything is listed.
+    /// 1 to 1000; without it everything is listed, up to a bound of bytes from which `nextCursor` leads on.
     limit: Option<u32>,
     /// Leaves the first so many away.
     offset: Option<u32>,
