@@ -86,16 +86,11 @@ impl Connection {
         self.phase == Phase::Closed
     }
 
-    /// Whether a websocket has been handed frames that it has not yet taken.
+    /// Whether something waits for [`Self::handle_written`]: more frames, or the end of the session.
     #[must_use]
-    pub const fn is_writing(&self) -> bool {
-        matches!(
-            self.carrier,
-            Carrier::Websocket {
-                in_flight: true,
-                ..
-            }
-        )
+    pub fn waits_for_write(&self) -> bool {
+        matches!(self.carrier, Carrier::Websocket { in_flight: true })
+            && (!self.outbox.is_empty() || matches!(self.phase, Phase::Closing { .. }))
     }
 
     /// Bytes that wait for the client.
@@ -260,7 +255,8 @@ impl Connection {
         }
     }
 
-    /// The frames of the last [`Transmit::Websocket`] were taken.
+    /// The frames of the last [`Transmit::Websocket`] were taken. Need only be told where
+    /// [`Self::waits_for_write`] says so.
     pub fn handle_written(&mut self) {
         if let Carrier::Websocket { in_flight, .. } = &mut self.carrier {
             *in_flight = false;

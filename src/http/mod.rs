@@ -15,6 +15,7 @@ mod routes;
 mod state;
 mod tcp;
 mod websocket;
+mod websocket_body;
 
 pub use authenticate::respond;
 pub use body::BodyMemory;

@@ -6,20 +6,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
+use actix_http::ws::Codec;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{
     self, CloseCode, CloseReason as WsCloseReason, ProtocolError, WebsocketContext,
-    WsResponseBuilder,
 };
 
 use crate::engineio::{Frame, HandshakeError, TransportKind};
 use crate::socket::{
-    Application, Attach, CloseTransport, FromWebsocket, Kill, LinkId, Opening, Socket,
-    WebsocketGone, WriteFrames,
+    Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
+    WebsocketGone,
 };
 
 use super::engineio_endpoint::Endpoint;
 use super::fragments::{FragmentError, Fragments};
+use super::websocket_body::WebsocketBody;
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 
@@ -27,6 +28,7 @@ static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 struct WsTransport<A: Application> {
     id: LinkId,
     start: Start<A>,
+    feed: Feed,
     fragments: Fragments,
     kill: Option<Kill>,
     malformed: bool,
@@ -68,17 +70,19 @@ fn accept<A: Application>(
     body: web::Payload,
 ) -> Result<HttpResponse, HandshakeError> {
     let max_payload = endpoint.config.max_payload;
+    let feed = Feed::new();
     let transport = WsTransport {
         id: LinkId(NEXT_LINK.fetch_add(1, Ordering::Relaxed)),
         start,
+        feed: feed.clone(),
         fragments: Fragments::new(max_payload),
         kill: request.conn_data::<Kill>().cloned(),
         malformed: false,
     };
-    WsResponseBuilder::new(transport, request, body)
-        .frame_size(max_payload)
-        .start()
-        .map_err(|_| HandshakeError::BadRequest)
+    let mut response = ws::handshake(request).map_err(|_| HandshakeError::BadRequest)?;
+    let codec = Codec::new().max_size(max_payload);
+    let said = WebsocketContext::with_codec(transport, body, codec);
+    Ok(response.streaming(WebsocketBody::new(feed, said)))
 }
 
 impl<A: Application> WsTransport<A> {
@@ -136,7 +140,7 @@ impl<A: Application> Actor for WsTransport<A> {
         };
         let attach = Attach {
             id: self.id,
-            frames: ctx.address().recipient(),
+            feed: self.feed.clone(),
             close: ctx.address().recipient(),
             kill: self.kill.clone(),
         };
@@ -184,19 +188,6 @@ impl<A: Application> StreamHandler<Result<ws::Message, ProtocolError>> for WsTra
             // The client is gone without a goodbye.
             Err(ProtocolError::Io(_)) => ctx.stop(),
             Err(_) => self.refuse(CloseCode::Protocol, ctx),
-        }
-    }
-}
-
-impl<A: Application> Handler<WriteFrames> for WsTransport<A> {
-    type Result = ();
-
-    fn handle(&mut self, WriteFrames(frames): WriteFrames, ctx: &mut Self::Context) {
-        for frame in frames {
-            match frame {
-                Frame::Text(text) => ctx.text(text),
-                Frame::Binary(bytes) => ctx.binary(bytes),
-            }
         }
     }
 }

@@ -11,11 +11,12 @@ use crate::engineio::{
 use crate::ids::Sid;
 
 use super::application::{Application, Link, Opening};
-use super::carrier::{LinkId, ParkedPoll, WebsocketLink, WriteFrames};
+use super::carrier::{LinkId, ParkedPoll, WebsocketLink};
 use super::commands::{
     Attach, Close, FromWebsocket, Ingest, Malformed, Poll, PollAborted, SessionClosed,
     WebsocketGone,
 };
+use super::feed::Taken;
 use super::table::{SocketTable, TableFull};
 
 /// One connected socket: an Engine.IO session, the application on it, and what carries its bytes.
@@ -86,7 +87,9 @@ impl<A: Application> Socket<A> {
             } else if self.is_unattached() {
                 break;
             } else if let Some(transmit) = self.connection.poll_transmit() {
-                self.transmit(transmit, ctx);
+                self.transmit(transmit);
+            } else if self.connection.waits_for_write() && self.is_written(ctx) {
+                self.connection.handle_written();
             } else {
                 break;
             }
@@ -109,7 +112,7 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    fn transmit(&mut self, transmit: Transmit, ctx: &mut Context<Self>) {
+    fn transmit(&mut self, transmit: Transmit) {
         match transmit {
             Transmit::Poll(frames) => {
                 if let Some(parked) = self.parked.take()
@@ -124,15 +127,19 @@ impl<A: Application> Socket<A> {
                     drop(parked.reply.send(Err(refused)));
                 }
             }
-            Transmit::Websocket(frames) => self.write(frames, ctx),
+            Transmit::Websocket(frames) => {
+                if let Some(link) = &self.websocket {
+                    link.feed.give(frames);
+                }
+            }
             Transmit::Probe(frame) => {
                 if let Some(probe) = &self.probe {
-                    probe.frames.do_send(WriteFrames(vec![frame]));
+                    probe.feed.give(vec![frame]);
                 }
             }
             Transmit::CloseWebsocket => {
-                let stalled = self.connection.is_writing();
                 if let Some(link) = self.websocket.take() {
+                    let stalled = !link.feed.is_taken();
                     link.end(stalled);
                 }
             }
@@ -144,17 +151,11 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    /// Hands one batch over and waits for it to be taken; there is never a second one meanwhile.
-    fn write(&mut self, frames: Vec<Frame>, ctx: &mut Context<Self>) {
-        let Some(link) = &self.websocket else { return };
-        let taken = link.frames.send(WriteFrames(frames)).into_actor(self);
-        ctx.spawn(taken.map(|taken, socket, ctx| {
-            match taken {
-                Ok(()) => socket.connection.handle_written(),
-                Err(_) => socket.connection.handle_websocket_closed(),
-            }
-            socket.pump(ctx);
-        }));
+    /// Whether the last batch was taken; if not, [`Taken`] comes when it is. There is never a second one meanwhile.
+    fn is_written(&self, ctx: &Context<Self>) -> bool {
+        let told = || ctx.address().recipient();
+        let link = self.websocket.as_ref();
+        link.is_some_and(|link| link.feed.is_taken_or_tell(told))
     }
 
     /// Arms one timer for the earliest deadline. One that is armed for an earlier time is left alone: it
@@ -300,7 +301,7 @@ impl<A: Application> Handler<Attach> for Socket<A> {
     fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
         let link = WebsocketLink {
             id: attach.id,
-            frames: attach.frames,
+            feed: attach.feed,
             close: attach.close,
             kill: attach.kill,
         };
@@ -335,6 +336,14 @@ impl<A: Application> Handler<FromWebsocket> for Socket<A> {
                 Err(_) => self.connection.handle_probe_failed(),
             }
         }
+        self.pump(ctx);
+    }
+}
+
+impl<A: Application> Handler<Taken> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, _: Taken, ctx: &mut Self::Context) {
         self.pump(ctx);
     }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::engineio::Frame;
-
 use super::commands::PollAnswer;
+use super::feed::Feed;
 use super::kill::Kill;
 
 /// How long a websocket may take to handle a close before its connection is shut down.
@@ -16,12 +15,6 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// Tells one websocket of a session from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkId(pub u64);
-
-/// Command to a websocket transport: write these frames. The answer means that they were taken, which a
-/// client that does not read keeps from happening.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct WriteFrames(pub Vec<Frame>);
 
 /// Command to a websocket transport: say goodbye and end.
 #[derive(Debug, Message)]
@@ -32,7 +25,7 @@ pub struct CloseTransport;
 #[derive(Debug)]
 pub(super) struct WebsocketLink {
     pub(super) id: LinkId,
-    pub(super) frames: Recipient<WriteFrames>,
+    pub(super) feed: Feed,
     pub(super) close: Recipient<CloseTransport>,
     pub(super) kill: Option<Kill>,
 }

@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::engineio::{CloseReason, Frame, Packet, PollRefused, UpgradeRefused};
 
-use super::carrier::{CloseTransport, LinkId, WriteFrames};
+use super::carrier::{CloseTransport, LinkId};
+use super::feed::Feed;
 use super::kill::Kill;
 
 /// The answer to a poll: the frames of one payload.
@@ -51,8 +52,9 @@ pub struct Malformed;
 pub struct Attach {
     /// Tells this websocket from another.
     pub id: LinkId,
-    /// Where frames go.
-    pub frames: Recipient<WriteFrames>,
+    /// Where frames go. What was given is taken when the connection has room for it, which a client that does not
+    /// read keeps from happening.
+    pub feed: Feed,
     /// Where the end is announced.
     pub close: Recipient<CloseTransport>,
     /// The connection, if it can be shut down from outside.

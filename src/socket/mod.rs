@@ -8,15 +8,17 @@ mod actor;
 mod application;
 mod carrier;
 mod commands;
+mod feed;
 mod kill;
 mod table;
 
 pub use actor::Socket;
 pub use application::{Application, Link, Opening};
-pub use carrier::{CloseTransport, LinkId, WriteFrames};
+pub use carrier::{CloseTransport, LinkId};
 pub use commands::{
     Attach, Close, FromWebsocket, Ingest, Malformed, Poll, PollAborted, PollAnswer, SessionClosed,
     WebsocketGone,
 };
+pub use feed::Feed;
 pub use kill::Kill;
 pub use table::{SocketTable, TableFull};

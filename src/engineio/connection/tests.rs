@@ -391,7 +391,7 @@ fn one_batch_is_with_the_websocket_at_a_time() {
     session.send("b");
     session.send("c");
     assert_eq!(session.transmits(), []);
-    assert!(session.connection.is_writing());
+    assert!(session.connection.waits_for_write());
     session.connection.handle_written();
     assert_eq!(
         session.transmits(),
