@@ -17,7 +17,7 @@ impl Handler<Deliver> for Socket<AuthSocket> {
             application.send_payload(&deliver.payload, link);
         });
         // Only now is the event no longer under way.
-        drop(deliver.guard);
+        drop(deliver.arrival);
     }
 }
 

@@ -1,46 +1,71 @@
 //! How many events a member has been sent and has not handled yet.
 //!
-//! A mailbox is no bound: `do_send` ignores its capacity. So every event carries a guard that counts it until
-//! it is handled, or dropped with the mailbox.
+//! A mailbox is no bound: `do_send` ignores its capacity. So the registry counts what it sends, and each event says when
+//! it has arrived: handled, or dropped with the mailbox. Each side counts on its own, so that they hardly ever touch the
+//! same memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The events that are on their way to one member.
 #[derive(Debug)]
-pub struct Backlog {
-    pending: Arc<AtomicUsize>,
+pub(super) struct Backlog {
+    sent: usize,
+    /// What had arrived when it was looked at last.
+    arrived: usize,
+    arrivals: Arrivals,
     max: usize,
 }
 
+/// Counts the events that have arrived at one member.
+#[derive(Debug, Clone)]
+pub(super) struct Arrivals(Arc<AtomicUsize>);
+
 /// One event on its way; dropping it means that it has arrived.
 #[derive(Debug)]
-pub struct BacklogGuard(Arc<AtomicUsize>);
+pub struct Arrival(Arrivals);
 
 impl Backlog {
     /// Allows for `max` events on their way.
     #[must_use]
-    pub fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self {
-            pending: Arc::default(),
+            sent: 0,
+            arrived: 0,
+            arrivals: Arrivals(Arc::default()),
             max,
         }
     }
 
     /// Counts one more event, unless the member lags.
     #[must_use]
-    pub fn begin(&self) -> Option<BacklogGuard> {
-        if self.pending.load(Ordering::Acquire) >= self.max {
-            return None;
+    pub(super) fn begin(&mut self) -> bool {
+        if self.sent.wrapping_sub(self.arrived) >= self.max {
+            self.arrived = self.arrivals.0.load(Ordering::Acquire);
         }
-        self.pending.fetch_add(1, Ordering::AcqRel);
-        Some(BacklogGuard(Arc::clone(&self.pending)))
+        let has_room = self.sent.wrapping_sub(self.arrived) < self.max;
+        self.sent = self.sent.wrapping_add(usize::from(has_room));
+        has_room
+    }
+
+    /// What counts the arrivals.
+    #[must_use]
+    pub(super) fn arrivals(&self) -> Arrivals {
+        self.arrivals.clone()
     }
 }
 
-impl Drop for BacklogGuard {
+impl Arrivals {
+    /// An event that was sent.
+    #[must_use]
+    pub(super) fn next(&self) -> Arrival {
+        Arrival(self.clone())
+    }
+}
+
+impl Drop for Arrival {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.0.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -50,12 +75,16 @@ mod tests {
 
     #[test]
     fn a_member_lags_until_events_arrive() {
-        let backlog = Backlog::new(2);
-        let (first, second) = (backlog.begin().unwrap(), backlog.begin().unwrap());
-        assert!(backlog.begin().is_none());
+        let mut backlog = Backlog::new(2);
+        let arrivals = backlog.arrivals();
+        assert!(backlog.begin() && backlog.begin());
+        let (first, second) = (arrivals.next(), arrivals.next());
+        assert!(!backlog.begin());
         drop(first);
-        assert!(backlog.begin().is_some());
-        drop(second);
-        assert_eq!(backlog.pending.load(Ordering::Acquire), 0);
+        assert!(backlog.begin());
+        let third = arrivals.next();
+        assert!(!backlog.begin() && !backlog.begin());
+        drop((second, third));
+        assert!(backlog.begin() && backlog.begin() && !backlog.begin());
     }
 }

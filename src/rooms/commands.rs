@@ -8,11 +8,10 @@ use serde::Serialize;
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
 
-use super::backlog::BacklogGuard;
+use super::backlog::Arrival;
 
-/// Take this member in: its identity is proven.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+/// Take this member in: its identity is proven. From its own thread.
+#[derive(Debug)]
 pub struct Admit {
     /// The member.
     pub sid: Sid,
@@ -44,7 +43,7 @@ pub struct Leave {
     pub room: RoomId,
 }
 
-/// This member is gone.
+/// This member is gone. From its own thread.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Gone {
@@ -69,7 +68,7 @@ pub struct Deliver {
     /// The event.
     pub payload: Arc<SharedPayload>,
     /// Counts the event as under way until this command is handled.
-    pub guard: BacklogGuard,
+    pub arrival: Arrival,
 }
 
 /// To a member: it has left so many events unhandled that it gets no more. Sent once.

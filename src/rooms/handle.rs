@@ -3,8 +3,10 @@
 use actix::prelude::*;
 
 use super::access::RoomAccess;
+use super::backlog::Backlog;
 use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
-use super::registry::RoomRegistry;
+use super::registry::{Enrol, RoomRegistry};
+use super::relay::{Attach, Detach, Relay};
 
 /// Rules and bounds of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +61,29 @@ impl RoomsHandle {
         &self.registry
     }
 
-    /// Takes a member in.
+    /// Takes a member in. Must be called on the member's own thread.
     pub fn admit(&self, command: Admit) {
-        self.registry.do_send(command);
+        let Admit {
+            sid,
+            identity,
+            deliver,
+            lagging,
+        } = command;
+        let backlog = Backlog::new(self.settings.max_pending_deliveries);
+        let relay = Relay::from_registry();
+        // First: the registry's first event for this member must find it there.
+        relay.do_send(Attach {
+            sid,
+            deliver,
+            arrivals: backlog.arrivals(),
+        });
+        self.registry.do_send(Enrol {
+            sid,
+            identity,
+            relay,
+            lagging,
+            backlog,
+        });
     }
 
     /// Makes a member join a room.
@@ -74,8 +96,9 @@ impl RoomsHandle {
         self.registry.do_send(command);
     }
 
-    /// Forgets a member.
+    /// Forgets a member. Must be called on the member's own thread.
     pub fn gone(&self, command: Gone) {
+        Relay::from_registry().do_send(Detach { sid: command.sid });
         self.registry.do_send(command);
     }
 

@@ -8,9 +8,10 @@ mod commands;
 mod handle;
 mod membership;
 mod registry;
+mod relay;
 
 pub use access::RoomAccess;
-pub use backlog::{Backlog, BacklogGuard};
+pub use backlog::Arrival;
 pub use commands::{Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
 pub use handle::{RoomSettings, RoomsHandle};
 pub use membership::Membership;

@@ -6,23 +6,42 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use crate::auth::SharedPayload;
-use crate::ids::{RoomId, Sid};
+use crate::ids::{IdentityKey, RoomId, Sid};
 
 use super::backlog::Backlog;
-use super::commands::{
-    Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus,
-};
+use super::commands::{GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
 use super::handle::RoomSettings;
 use super::membership::Membership;
+use super::relay::{PassOn, Relay};
 
-/// Where a member's events go. One recipient for as long as the member is there: a fresh clone would bypass
-/// its mailbox's capacity.
+/// Take this member in.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Enrol {
+    pub(super) sid: Sid,
+    pub(super) identity: IdentityKey,
+    /// Where its events go: the relay of its worker.
+    pub(super) relay: Addr<Relay>,
+    pub(super) lagging: Recipient<Lagging>,
+    pub(super) backlog: Backlog,
+}
+
+/// A member's events.
 #[derive(Debug)]
 struct Outlet {
-    deliver: Recipient<Deliver>,
+    /// Index of its worker.
+    worker: usize,
     lagging: Recipient<Lagging>,
     backlog: Backlog,
     is_lagging: bool,
+}
+
+/// A thread that has members.
+#[derive(Debug)]
+struct Worker {
+    relay: Addr<Relay>,
+    /// Those of the event that is being published.
+    members: Vec<Sid>,
 }
 
 /// The registry; runs on an arbiter of its own.
@@ -31,6 +50,8 @@ pub struct RoomRegistry {
     settings: RoomSettings,
     membership: Membership,
     outlets: HashMap<Sid, Outlet>,
+    /// As many as the server has threads; they stay.
+    workers: Vec<Worker>,
     status: RoomsStatus,
 }
 
@@ -41,6 +62,7 @@ impl RoomRegistry {
         Self {
             membership: Membership::new(settings.max_rooms_per_socket),
             outlets: HashMap::new(),
+            workers: Vec::new(),
             status: RoomsStatus::default(),
             settings,
         }
@@ -61,9 +83,10 @@ impl RoomRegistry {
             if outlet.is_lagging {
                 continue;
             }
-            if let Some(guard) = outlet.backlog.begin() {
-                let payload = Arc::clone(&payload);
-                outlet.deliver.do_send(Deliver { payload, guard });
+            if outlet.backlog.begin() {
+                if let Some(worker) = self.workers.get_mut(outlet.worker) {
+                    worker.members.push(sid);
+                }
                 self.status.deliveries += 1;
             } else {
                 // Once: it is about to end, and nothing more is kept for it.
@@ -72,6 +95,26 @@ impl RoomRegistry {
                 self.status.lagging += 1;
             }
         }
+        for worker in &mut self.workers {
+            if !worker.members.is_empty() {
+                worker.relay.do_send(PassOn {
+                    payload: (*payload).clone(),
+                    members: std::mem::take(&mut worker.members),
+                });
+            }
+        }
+    }
+
+    /// The index of the worker that has this relay.
+    fn worker(&mut self, relay: Addr<Relay>) -> usize {
+        let known = self.workers.iter().position(|known| known.relay == relay);
+        known.unwrap_or_else(|| {
+            self.workers.push(Worker {
+                relay,
+                members: Vec::new(),
+            });
+            self.workers.len() - 1
+        })
     }
 }
 
@@ -79,16 +122,17 @@ impl Actor for RoomRegistry {
     type Context = Context<Self>;
 }
 
-impl Handler<Admit> for RoomRegistry {
+impl Handler<Enrol> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, admit: Admit, _ctx: &mut Self::Context) {
+    fn handle(&mut self, member: Enrol, _ctx: &mut Self::Context) {
         self.membership
-            .admit(admit.sid, &admit.identity, self.settings.auto_join);
-        self.outlets.entry(admit.sid).or_insert(Outlet {
-            deliver: admit.deliver,
-            lagging: admit.lagging,
-            backlog: Backlog::new(self.settings.max_pending_deliveries),
+            .admit(member.sid, &member.identity, self.settings.auto_join);
+        let worker = self.worker(member.relay);
+        self.outlets.entry(member.sid).or_insert(Outlet {
+            worker,
+            lagging: member.lagging,
+            backlog: member.backlog,
             is_lagging: false,
         });
     }
@@ -145,8 +189,7 @@ impl Handler<GetStatus> for RoomRegistry {
 mod tests {
     use super::*;
     use crate::auth::Identity;
-    use crate::ids::IdentityKey;
-    use crate::rooms::{RoomAccess, RoomsHandle};
+    use crate::rooms::{Admit, Deliver, RoomAccess, RoomsHandle};
 
     /// Keeps what it is sent; handles nothing until it is let go.
     struct Recorder {

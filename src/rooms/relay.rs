@@ -1,0 +1,212 @@
+//! The actor that passes events on to the members of one worker.
+//!
+//! The registry sends one command to each worker, not one to each member. Here a large event goes out in slices, and
+//! between two of them everybody else on the worker gets a turn.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::vec;
+
+use actix::prelude::*;
+
+use crate::auth::SharedPayload;
+use crate::ids::Sid;
+
+use super::backlog::Arrivals;
+use super::commands::Deliver;
+
+/// Members that are served before others get a turn. Each signs for some 30 microseconds.
+const SLICE: usize = 16;
+
+/// A member is on this worker.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Attach {
+    pub(super) sid: Sid,
+    pub(super) deliver: Recipient<Deliver>,
+    pub(super) arrivals: Arrivals,
+}
+
+/// A member is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Detach {
+    pub(super) sid: Sid,
+}
+
+/// Pass this event on to these members, after all that came before.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct PassOn {
+    pub(super) payload: SharedPayload,
+    pub(super) members: Vec<Sid>,
+}
+
+/// An event that is being passed on.
+#[derive(Debug)]
+struct Round {
+    /// Shared on this worker only: a counter that several cores change is slow.
+    payload: Arc<SharedPayload>,
+    members: vec::IntoIter<Sid>,
+}
+
+#[derive(Debug)]
+struct Member {
+    deliver: Recipient<Deliver>,
+    arrivals: Arrivals,
+}
+
+/// One of each worker, started by the first member there.
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    members: HashMap<Sid, Member>,
+    rounds: VecDeque<Round>,
+}
+
+impl Relay {
+    /// Serves one slice; what is left has its turn after everybody else's.
+    fn pass_on(&mut self, ctx: &mut Context<Self>) {
+        let mut left = SLICE;
+        while let Some(round) = self.rounds.front_mut() {
+            for sid in round.members.by_ref().take(left) {
+                left -= 1;
+                if let Some(member) = self.members.get(&sid) {
+                    member.deliver.do_send(Deliver {
+                        payload: Arc::clone(&round.payload),
+                        arrival: member.arrivals.next(),
+                    });
+                }
+            }
+            if round.members.len() > 0 {
+                break;
+            }
+            self.rounds.pop_front();
+        }
+        if !self.rounds.is_empty() {
+            let turn = tokio::task::yield_now().into_actor(self);
+            ctx.spawn(turn.map(|(), relay, ctx| relay.pass_on(ctx)));
+        }
+    }
+}
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Relay {}
+
+impl ArbiterService for Relay {}
+
+impl Handler<Attach> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, attach: Attach, _ctx: &mut Self::Context) {
+        let Attach {
+            sid,
+            deliver,
+            arrivals,
+        } = attach;
+        self.members
+            .entry(sid)
+            .or_insert(Member { deliver, arrivals });
+    }
+}
+
+impl Handler<Detach> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, detach: Detach, _ctx: &mut Self::Context) {
+        self.members.remove(&detach.sid);
+    }
+}
+
+impl Handler<PassOn> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, event: PassOn, ctx: &mut Self::Context) {
+        let is_idle = self.rounds.is_empty();
+        self.rounds.push_back(Round {
+            payload: Arc::new(event.payload),
+            members: event.members.into_iter(),
+        });
+        if is_idle {
+            self.pass_on(ctx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::backlog::Backlog;
+
+    /// Notes who was served.
+    struct Recorder {
+        sid: Sid,
+        served: tokio::sync::mpsc::UnboundedSender<Option<Sid>>,
+    }
+
+    impl Actor for Recorder {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Deliver> for Recorder {
+        type Result = ();
+
+        fn handle(&mut self, _: Deliver, _ctx: &mut Self::Context) {
+            self.served.send(Some(self.sid)).unwrap();
+        }
+    }
+
+    fn sid(index: u8) -> Sid {
+        Sid::from_random([index; 15])
+    }
+
+    #[actix::test]
+    async fn everybody_is_served_in_order_and_others_have_their_turn_in_between() {
+        let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let relay = Relay::default().start();
+        for index in 0..200 {
+            let recorder = Recorder {
+                sid: sid(index),
+                served: served.clone(),
+            };
+            relay.do_send(Attach {
+                sid: sid(index),
+                deliver: recorder.start().recipient(),
+                arrivals: Backlog::new(9).arrivals(),
+            });
+        }
+        relay.do_send(Detach { sid: sid(7) });
+        for _ in 0..2 {
+            relay.do_send(PassOn {
+                payload: SharedPayload::new("event"),
+                members: (0..200).map(sid).collect(),
+            });
+        }
+        // Somebody else on the worker.
+        actix::spawn(async move {
+            loop {
+                tokio::task::yield_now().await;
+                if served.send(None).is_err() {
+                    break;
+                }
+            }
+        });
+        let (mut order, mut turns, mut in_a_row, mut longest) = (Vec::new(), 0, 0, 0);
+        while order.len() < 398 {
+            if let Some(sid) = news.recv().await.unwrap() {
+                order.push(sid);
+                in_a_row += 1;
+            } else {
+                turns += 1;
+                in_a_row = 0;
+            }
+            longest = longest.max(in_a_row);
+        }
+        let round: Vec<Sid> = (0..200).filter(|index| *index != 7).map(sid).collect();
+        assert_eq!(order, [round.clone(), round].concat());
+        assert!(turns >= 398 / (2 * SLICE), "{turns}");
+        assert!(longest <= 2 * SLICE, "{longest}");
+    }
+}
