@@ -42,7 +42,7 @@ impl Identity {
         Ok(Self {
             secret,
             key: IdentityKey::from(public),
-            own_pair: PairKeys::new(&secret, &public),
+            own_pair: PairKeys::own(&secret, &public),
         })
     }
 

@@ -90,6 +90,8 @@ pub enum KeyId<'a> {
 pub struct PairKeys {
     secret: SecretKey,
     counterparty: PublicKey,
+    /// Whether the counterparty is ourselves.
+    is_own: bool,
     /// HMAC-SHA256 keyed with the compressed shared point.
     invoice_mac: Hmac<Sha256>,
 }
@@ -104,8 +106,16 @@ impl PairKeys {
         Self {
             secret: *secret,
             counterparty: *counterparty,
+            is_own: false,
             invoice_mac: keyed_mac(&compressed),
         }
+    }
+
+    /// With ourselves: `public` belongs to `secret`.
+    pub(super) fn own(secret: &SecretKey, public: &PublicKey) -> Self {
+        let mut keys = Self::new(secret, public);
+        keys.is_own = true;
+        keys
     }
 
     /// With whom they are shared.
@@ -185,6 +195,9 @@ impl PairKeys {
             .secret
             .add_tweak(&tweak)
             .map_err(|_| KeyError::Derivation)?;
+        if self.is_own {
+            return own_shared_x(private);
+        }
         let public = self
             .counterparty
             .add_exp_tweak(&CURVE, &tweak)
@@ -274,6 +287,17 @@ impl PairKeys {
         }
         Scalar::from_be_bytes(mac.finalize().into_bytes().into()).map_err(|_| KeyError::Derivation)
     }
+}
+
+/// The x coordinate of the point that a key shares with itself: k·(k·G) is k²·G, and multiples of G are cheap.
+fn own_shared_x(mut private: SecretKey) -> Result<[u8; 32], KeyError> {
+    let mut squared = private
+        .mul_tweak(&Scalar::from(private))
+        .map_err(|_| KeyError::Derivation)?;
+    let point = PublicKey::from_secret_key(&CURVE, &squared).serialize();
+    private.non_secure_erase();
+    squared.non_secure_erase();
+    point.last_chunk().copied().ok_or(KeyError::Derivation)
 }
 
 /// HMAC pads its key with zeros to a block; doing so here leaves nothing that could fail.

@@ -4,25 +4,48 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-/// The decimal texts of 0 to 99, two characters each.
-const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
-5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+/// The decimal texts of 0 to 255, each behind a comma and at the end of four characters.
+const TEXTS: &str = match std::str::from_utf8(&texts()) {
+    Ok(texts) => texts,
+    Err(_) => "",
+};
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn texts() -> [u8; 4 * 256] {
+    let mut texts = [b','; 4 * 256];
+    let (mut number, mut digits) = (0_u8, [b'0'; 3]);
+    loop {
+        let end = 4 * number as usize + 4;
+        texts[end - 1] = digits[2];
+        if number >= 10 {
+            texts[end - 2] = digits[1];
+        }
+        if number >= 100 {
+            texts[end - 3] = digits[0];
+        }
+        if number == u8::MAX {
+            return texts;
+        }
+        number += 1;
+        digits = [
+            b'0' + number / 100,
+            b'0' + number / 10 % 10,
+            b'0' + number % 10,
+        ];
+    }
+}
 
 /// Appends `[1,2,255]`.
 pub(super) fn write_numbers(bytes: &[u8], out: &mut String) {
     out.reserve(bytes.len() * 4 + 2);
     out.push('[');
-    for (index, byte) in bytes.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let (hundreds, rest) = (byte / 100, usize::from(byte % 100));
-        if hundreds > 0 {
-            out.push(char::from(b'0' + hundreds));
-        }
-        // A number below ten has one digit unless hundreds stand before it.
-        let from = rest * 2 + usize::from(hundreds == 0 && rest < 10);
-        out.push_str(PAIRS.get(from..rest * 2 + 2).unwrap_or_default());
+    let mut comma = 0;
+    for byte in bytes {
+        let digits = 1 + usize::from(*byte >= 10) + usize::from(*byte >= 100);
+        let end = 4 * usize::from(*byte) + 4;
+        // The first has no comma before it.
+        out.push_str(TEXTS.get(end - digits - comma..end).unwrap_or_default());
+        comma = 1;
     }
     out.push(']');
 }
