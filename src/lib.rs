@@ -13,6 +13,7 @@
 //! events      application events: names, payloads, refusals (pure)
 //! rooms  db   actors with a pure core each
 //! config, telemetry, server (composition root)
+//! client      the other end: what a client does, for the load test; no layer of the server knows it
 //! ```
 //!
 //! The pure layers know no actix, tokio, diesel, clock or I/O: time is an argument.
@@ -21,6 +22,7 @@
 pub mod auth;
 pub mod authsocket;
 pub mod bounded_list;
+pub mod client;
 pub mod config;
 pub mod db;
 pub mod delivery;

@@ -21,6 +21,7 @@ mod payload;
 mod peer;
 mod session;
 mod session_store;
+mod unverified;
 
 pub use certificates::{
     CertificateDemand, CertificateError, CertificateType, DemandError, FieldRule,
@@ -36,3 +37,4 @@ pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
 pub use session::{InitialResponse, Session};
 pub use session_store::{SessionLimits, SessionStore};
+pub use unverified::unverified_payload;

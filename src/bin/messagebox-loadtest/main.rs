@@ -1,0 +1,2 @@
+//! Load test.
+fn main(){}

@@ -1,0 +1,172 @@
+//! AuthSocket: events signed by BRC-103, over Socket.IO.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::auth::{
+    AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload, unverified_payload,
+};
+use crate::events;
+use crate::ids::{IdentityKey, RoomId};
+
+use super::error::ClientError;
+use super::received_event::ReceivedEvent;
+use super::socket_io::SocketIo;
+use super::transport::Connector;
+
+/// How an incoming event is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The signature is verified, and its nonce used up.
+    Verified,
+    /// Nothing is verified, and only the head of the payload is read. For a load generator, whose own cost must not
+    /// hide the server's; never for anything that acts on what it reads.
+    Unverified {
+        /// Bytes of the payload to read.
+        max_bytes: usize,
+    },
+}
+
+/// A socket whose both ends have proven their keys.
+#[derive(Debug)]
+pub struct AuthSocket {
+    socket: SocketIo,
+    peer: Peer,
+    identity_key: IdentityKey,
+    server_key: IdentityKey,
+}
+
+/// An event as it is signed.
+#[derive(Serialize)]
+struct Outgoing<'a, T> {
+    #[serde(rename = "eventName")]
+    name: &'a str,
+    data: &'a T,
+}
+
+#[derive(Serialize)]
+struct Authenticated {
+    #[serde(rename = "identityKey")]
+    identity_key: String,
+}
+
+impl AuthSocket {
+    /// Connects, shakes hands, and has the identity confirmed: until `authenticationSuccess`.
+    ///
+    /// # Errors
+    /// [`ClientError`]: what went wrong on the way.
+    pub async fn connect(
+        connector: &Connector,
+        identity: Arc<Identity>,
+    ) -> Result<Self, ClientError> {
+        let mut socket = SocketIo::connect(connector).await?;
+        let identity_key = identity.identity_key();
+        let mut peer = Peer::new(identity, PeerConfig::default());
+        socket.send(&peer.start_handshake()?).await?;
+        let server_key = loop {
+            let json = socket.next().await?;
+            match peer.handle(&AuthMessage::parse(&json)?)? {
+                Handled::Established(server_key) => break server_key,
+                Handled::Reply(reply) => socket.send(&reply).await?,
+                _ => {}
+            }
+        };
+        let mut socket = Self {
+            socket,
+            peer,
+            identity_key,
+            server_key,
+        };
+        let named = Authenticated {
+            identity_key: identity_key.to_hex(),
+        };
+        socket.emit(events::AUTHENTICATED, &named).await?;
+        socket
+            .wait_for(events::AUTHENTICATION_SUCCESS, events::AUTHENTICATION_FAILED)
+            .await?;
+        Ok(socket)
+    }
+
+    /// Who this socket has proven to be.
+    #[must_use]
+    pub const fn identity_key(&self) -> IdentityKey {
+        self.identity_key
+    }
+
+    /// Who the server has proven to be.
+    #[must_use]
+    pub const fn server_key(&self) -> IdentityKey {
+        self.server_key
+    }
+
+    /// Joins a room, and waits until the server says so.
+    ///
+    /// # Errors
+    /// [`ClientError::EventRefused`] when it may not, or what else went wrong.
+    pub async fn join(&mut self, room: &RoomId) -> Result<(), ClientError> {
+        self.emit(events::JOIN_ROOM, &room.as_str()).await?;
+        self.wait_for(events::JOINED_ROOM, events::JOIN_FAILED)
+            .await
+    }
+
+    /// Signs and sends an event.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the connection is gone, or the data cannot be written as JSON.
+    pub async fn emit(&mut self, name: &str, data: &impl Serialize) -> Result<(), ClientError> {
+        let payload = serde_json::to_vec(&Outgoing { name, data })
+            .map_err(|_| ClientError::Unexpected("data that is no JSON"))?;
+        let mut json = String::new();
+        self.peer.sign(&SharedPayload::new(payload), &mut json)?;
+        self.socket.send(&json).await
+    }
+
+    /// The next event, verified. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the connection is gone, or what came does not verify.
+    pub async fn next_event(&mut self) -> Result<ReceivedEvent, ClientError> {
+        ReceivedEvent::parse(&self.next_payload(Reading::Verified).await?)
+    }
+
+    /// The payload of the next event, read as asked for. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub async fn next_payload(&mut self, reading: Reading) -> Result<Bytes, ClientError> {
+        loop {
+            let json = self.socket.next().await?;
+            if let Reading::Unverified { max_bytes } = reading
+                && let Some(payload) = unverified_payload(&json, max_bytes)
+            {
+                return Ok(payload.into());
+            }
+            match self.peer.handle(&AuthMessage::parse(&json)?)? {
+                Handled::General(verified) => return Ok(verified.payload),
+                // The server has begun a handshake of its own.
+                Handled::Reply(reply) => self.socket.owe(&reply),
+                _ => {}
+            }
+        }
+    }
+
+    /// Says goodbye, and waits a little for the server to let go.
+    pub async fn close(self) {
+        self.socket.close().await;
+    }
+
+    /// Passes over what comes before `success` or `failure`.
+    async fn wait_for(&mut self, success: &str, failure: &str) -> Result<(), ClientError> {
+        loop {
+            let event = self.next_event().await?;
+            if event.name == success {
+                return Ok(());
+            }
+            if event.name == failure {
+                return Err(event.into_refusal());
+            }
+        }
+    }
+}

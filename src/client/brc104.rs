@@ -1,0 +1,217 @@
+//! Authenticated HTTP (BRC-104): the handshake, signed requests, verified answers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+
+use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
+use crate::auth::{
+    AUTH_VERSION, AuthMessage, Handled, Identity, Peer, PeerConfig, Session, message_nonce,
+};
+use crate::ids::IdentityKey;
+
+use super::error::ClientError;
+use super::transport::Connector;
+
+const JSON: &str = "application/json";
+/// Characters of an answer that an error repeats.
+const MAX_DESCRIPTION_CHARS: usize = 200;
+
+/// An answer, which the server has signed.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// A client with a session, which it renews when the server has forgotten it. Requests may be made at the same time.
+#[derive(Debug)]
+pub struct Brc104Client {
+    connector: Connector,
+    identity: Arc<Identity>,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+impl Brc104Client {
+    /// A client that has not said anything yet.
+    #[must_use]
+    pub const fn new(connector: Connector, identity: Arc<Identity>) -> Self {
+        Self {
+            connector,
+            identity,
+            session: Mutex::new(None),
+        }
+    }
+
+    /// Who signs the requests.
+    #[must_use]
+    pub fn identity_key(&self) -> IdentityKey {
+        self.identity.identity_key()
+    }
+
+    /// Shakes hands, unless there is a session.
+    ///
+    /// # Errors
+    /// [`ClientError`]: what went wrong on the way.
+    pub async fn connect(&self) -> Result<(), ClientError> {
+        self.session().await.map(drop)
+    }
+
+    /// Posts JSON to a MessageBox route. Once, and once more in a new session if the server does not know the old one.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
+    /// prove where it comes from, or what else went wrong.
+    pub async fn post(&self, route: &str, body: Bytes) -> Result<Reply, ClientError> {
+        let session = self.session().await?;
+        match self.post_in(&session, route, body.clone()).await {
+            Err(ClientError::Refused { status: 401, .. }) => {
+                self.forget(&session);
+                let session = self.session().await?;
+                self.post_in(&session, route, body).await
+            }
+            result => result,
+        }
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, ClientError> {
+        let known = self.lock().clone();
+        if let Some(session) = known {
+            return Ok(session);
+        }
+        let session = Arc::new(self.shake_hands().await?);
+        *self.lock() = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Forgets a session, unless another has taken its place meanwhile.
+    fn forget(&self, session: &Arc<Session>) {
+        let mut known = self.lock();
+        if known
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, session))
+        {
+            *known = None;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn shake_hands(&self) -> Result<Session, ClientError> {
+        let mut peer = Peer::new(Arc::clone(&self.identity), PeerConfig::default());
+        let url = self.connector.address.url("/.well-known/auth");
+        let request = self.connector.http.post(url).header("content-type", JSON);
+        let answer = request.body(peer.start_handshake()?).send().await?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await?;
+        if status != 200 {
+            return Err(refused(status, &body));
+        }
+        let text = std::str::from_utf8(&body)
+            .map_err(|_| ClientError::Unexpected("a handshake that is not UTF-8"))?;
+        match peer.handle(&AuthMessage::parse(text)?)? {
+            Handled::Established(_) => {}
+            _ => return Err(ClientError::Unexpected("no answer to the handshake")),
+        }
+        let session = peer.into_proven_sessions().pop();
+        session.ok_or(ClientError::Unexpected("a handshake without a session"))
+    }
+
+    async fn post_in(
+        &self,
+        session: &Session,
+        route: &str,
+        body: Bytes,
+    ) -> Result<Reply, ClientError> {
+        let target = self.connector.address.target(route);
+        let request_id: [u8; 32] = rand::random();
+        let digest = SignedRequest {
+            request_id: &request_id,
+            method: "POST",
+            path: &target,
+            query: "",
+            headers: &[(String::from("content-type"), String::from(JSON))],
+            body: &body,
+        }
+        .digest();
+        let nonce = message_nonce();
+        let signature = session.sign(&nonce, &digest)?;
+        let request = self.connector.http.post(self.connector.address.url(&target));
+        let answer = request
+            .header("content-type", JSON)
+            .header("x-bsv-auth-version", AUTH_VERSION)
+            .header("x-bsv-auth-identity-key", self.identity_key().to_hex())
+            .header("x-bsv-auth-nonce", nonce)
+            .header("x-bsv-auth-your-nonce", session.peer_nonce())
+            .header("x-bsv-auth-signature", hex::encode(&*signature))
+            .header("x-bsv-auth-request-id", STANDARD.encode(request_id))
+            .body(body)
+            .send()
+            .await?;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        let body = answer.bytes().await?;
+        // Failures of authentication cannot be signed, and others need not be.
+        if !(200..300).contains(&status) {
+            return Err(refused(status, &body));
+        }
+        verify(session, &request_id, status, &headers, &body)?;
+        Ok(Reply { status, body })
+    }
+}
+
+/// Checks that the server has signed this answer to this request in this session.
+fn verify(
+    session: &Session,
+    request_id: &[u8; 32],
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), ClientError> {
+    let header = |name: &str| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.ok_or(ClientError::Unsigned)
+    };
+    let signature =
+        hex::decode(header("x-bsv-auth-signature")?).map_err(|_| ClientError::Unsigned)?;
+    let answered = STANDARD
+        .decode(header("x-bsv-auth-request-id")?)
+        .map_err(|_| ClientError::Unsigned)?;
+    if answered != request_id {
+        return Err(ClientError::Unsigned);
+    }
+    session.check_identity(header("x-bsv-auth-identity-key")?)?;
+    let names = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers =
+        signed_headers(names, Direction::Response).map_err(|_| ClientError::Unsigned)?;
+    let digest = SignedResponse {
+        request_id,
+        status,
+        headers: &headers,
+        body,
+    }
+    .digest();
+    session.verify(header("x-bsv-auth-nonce")?, &digest, &signature)?;
+    Ok(())
+}
+
+fn refused(status: u16, body: &[u8]) -> ClientError {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
+    let description = text("description").or_else(|| text("message"));
+    let description = description.unwrap_or("no description");
+    ClientError::Refused {
+        status,
+        code: text("code").unwrap_or_default().to_owned(),
+        description: description.chars().take(MAX_DESCRIPTION_CHARS).collect(),
+    }
+}

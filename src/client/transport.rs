@@ -1,0 +1,79 @@
+//! Which of the two transports carries a session, and how one is begun.
+
+use crate::engineio::{Frame, Packet};
+
+use super::address::ServerAddress;
+use super::error::ClientError;
+use super::polling::Polling;
+use super::websocket::Websocket;
+
+pub use crate::engineio::TransportKind;
+
+/// How to reach a server: its address, the transport, and the connections that requests share.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// Where it is.
+    pub address: ServerAddress,
+    /// What carries Engine.IO.
+    pub transport: TransportKind,
+    /// What makes HTTP requests. Cheap to clone: clones share their connections.
+    pub http: reqwest::Client,
+}
+
+impl Connector {
+    /// Reaches this server over this transport.
+    #[must_use]
+    pub fn new(address: ServerAddress, transport: TransportKind) -> Self {
+        Self {
+            address,
+            transport,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Begins an Engine.IO session. Its first packet is the open packet.
+    pub(super) async fn open(&self) -> Result<Transport, ClientError> {
+        Ok(match self.transport {
+            TransportKind::Websocket => {
+                let websocket = Websocket::connect(&self.address.websocket_url()).await?;
+                Transport::Websocket(Box::new(websocket))
+            }
+            TransportKind::Polling => {
+                let url = self.address.polling_url();
+                Transport::Polling(Polling::connect(&self.http, &url).await?)
+            }
+        })
+    }
+}
+
+/// What carries an Engine.IO session.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Websocket(Box<Websocket>),
+    Polling(Polling),
+}
+
+impl Transport {
+    pub(super) async fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
+        match self {
+            Self::Websocket(websocket) => websocket.send(frame).await,
+            Self::Polling(polling) => polling.send(frame).await,
+        }
+    }
+
+    /// The next packet. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Packet, ClientError> {
+        match self {
+            Self::Websocket(websocket) => websocket.next().await,
+            Self::Polling(polling) => polling.next().await,
+        }
+    }
+
+    /// Waits for the end, after it was asked for.
+    pub(super) async fn drain(&mut self) {
+        match self {
+            Self::Websocket(websocket) => websocket.drain().await,
+            Self::Polling(polling) => polling.drain().await,
+        }
+    }
+}

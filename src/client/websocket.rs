@@ -1,0 +1,71 @@
+//! Engine.IO over a websocket.
+
+use bytestring::ByteString;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::engineio::{Frame, Packet};
+
+use super::error::ClientError;
+
+/// Bytes that are read at a time. The library's 128 KiB would take a gigabyte for 10,000 sockets.
+const READ_BUFFER: usize = 4 * 1024;
+/// Bytes that are collected before they are written.
+const WRITE_BUFFER: usize = 4 * 1024;
+/// Largest frame: as the servers in use have it, and some.
+const MAX_FRAME: usize = 64 * 1024 * 1024;
+
+/// One websocket.
+#[derive(Debug)]
+pub(super) struct Websocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Websocket {
+    pub(super) async fn connect(url: &str) -> Result<Self, ClientError> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(MAX_FRAME))
+            .max_frame_size(Some(MAX_FRAME));
+        // Frames are small and somebody waits for them.
+        let without_delay = true;
+        let (stream, _) = connect_async_with_config(url, Some(config), without_delay).await?;
+        Ok(Self(stream))
+    }
+
+    pub(super) async fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
+        let message = match frame {
+            Frame::Text(text) => {
+                let text = text.into_bytes().try_into();
+                Message::Text(text.map_err(|_| ClientError::Unexpected("text that is not UTF-8"))?)
+            }
+            Frame::Binary(bytes) => Message::Binary(bytes),
+        };
+        Ok(self.0.send(message).await?)
+    }
+
+    /// The next packet. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Packet, ClientError> {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    let text = ByteString::try_from(bytes::Bytes::from(text))
+                        .map_err(|_| ClientError::Unexpected("text that is not UTF-8"))?;
+                    return Ok(Packet::decode_text(&text)?);
+                }
+                Some(Ok(Message::Binary(bytes))) => return Ok(Packet::from_binary(bytes)),
+                // Pings are answered by the library.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(ClientError::Closed),
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads until the server has let go of the connection.
+    pub(super) async fn drain(&mut self) {
+        while let Some(Ok(_)) = self.0.next().await {}
+    }
+}
