@@ -75,7 +75,12 @@ mod tests {
     fn the_head_of_a_payload_is_read_in_either_way_of_writing() {
         for payload in ["[1,20,255]", "[ 1, 20 , 255 ]"] {
             let json = general(payload);
-            for (max, expected) in [(0, &[][..]), (2, &[1, 20]), (3, &[1, 20, 255]), (9, &[1, 20, 255])] {
+            for (max, expected) in [
+                (0, &[][..]),
+                (2, &[1, 20]),
+                (3, &[1, 20, 255]),
+                (9, &[1, 20, 255]),
+            ] {
                 let read = unverified_payload(&json, max).unwrap();
                 assert_eq!(read, expected, "{payload} {max}");
             }
@@ -85,10 +90,20 @@ mod tests {
 
     #[test]
     fn what_is_no_payload_is_not_read() {
-        for payload in ["[256]", "[1,]", "[,1]", "[-1]", "[1.5]", "\"x\"", "[99999999]", "[1"] {
+        for payload in [
+            "[256]",
+            "[1,]",
+            "[,1]",
+            "[-1]",
+            "[1.5]",
+            "\"x\"",
+            "[99999999]",
+            "[1",
+        ] {
             assert_eq!(unverified_payload(&general(payload), 9), None, "{payload}");
         }
-        let request = r#"{"version":"0.1","messageType":"initialRequest","identityKey":"02","payload":[1]}"#;
+        let request =
+            r#"{"version":"0.1","messageType":"initialRequest","identityKey":"02","payload":[1]}"#;
         assert_eq!(unverified_payload(request, 9), None);
         assert_eq!(unverified_payload("", 9), None);
     }

@@ -84,7 +84,10 @@ impl AuthSocket {
         };
         socket.emit(events::AUTHENTICATED, &named).await?;
         socket
-            .wait_for(events::AUTHENTICATION_SUCCESS, events::AUTHENTICATION_FAILED)
+            .wait_for(
+                events::AUTHENTICATION_SUCCESS,
+                events::AUTHENTICATION_FAILED,
+            )
             .await?;
         Ok(socket)
     }

@@ -143,7 +143,10 @@ impl Brc104Client {
         .digest();
         let nonce = message_nonce();
         let signature = session.sign(&nonce, &digest)?;
-        let request = self.connector.http.post(self.connector.address.url(&target));
+        let request = self
+            .connector
+            .http
+            .post(self.connector.address.url(&target));
         let answer = request
             .header("content-type", JSON)
             .header("x-bsv-auth-version", AUTH_VERSION)
@@ -191,8 +194,7 @@ fn verify(
     let names = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let headers =
-        signed_headers(names, Direction::Response).map_err(|_| ClientError::Unsigned)?;
+    let headers = signed_headers(names, Direction::Response).map_err(|_| ClientError::Unsigned)?;
     let digest = SignedResponse {
         request_id,
         status,

@@ -71,7 +71,10 @@ impl Polling {
 
     /// The next packet. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<Packet, ClientError> {
-        self.packets.recv().await.unwrap_or(Err(ClientError::Closed))
+        self.packets
+            .recv()
+            .await
+            .unwrap_or(Err(ClientError::Closed))
     }
 
     /// Waits until the server has ended the session.

@@ -1,2 +1,105 @@
-//! Load test.
-fn main(){}
+//! `messagebox-loadtest`: puts load on any server of the protocol, and says what that costs it.
+
+mod accounting;
+mod clock;
+mod drive;
+mod figures;
+mod marker;
+mod member;
+mod options;
+mod progress;
+mod recorder;
+mod report;
+mod run;
+mod scenario;
+mod sender;
+mod server_process;
+mod signature;
+mod source;
+mod stream;
+mod workload;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use options::Options;
+use report::Report;
+use run::Run;
+
+/// Something was lost, duplicated, out of order, or failed.
+const EXIT_FAULTS: u8 = 1;
+/// File descriptors beside those of the sockets.
+const SPARE_DESCRIPTORS: u64 = 256;
+
+fn main() -> ExitCode {
+    // A usage mistake ends the process with code 2.
+    let options = Options::parse();
+    let threads = options
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1);
+    let wanted = figures::count(options.sockets()).saturating_mul(2) + SPARE_DESCRIPTORS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => say(&format!("only {limit} files may be open (ulimit -n)")),
+        Ok(_) => {}
+        Err(error) => say(&format!("the limit of open files stays as it is: {error}")),
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    // Before there is anything else for this machine to do.
+    let signature = signature::time();
+    let run = Arc::new(Run::new(
+        options.clone(),
+        &scenario::operations(&options.scenario),
+    ));
+    let outcome = match runtime.block_on(drive::drive(&run)) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            for (kind, count) in run.errors.kinds() {
+                say(&format!("{count} × {kind}"));
+            }
+            return fail(&error);
+        }
+    };
+    // Ten thousand sockets need not be closed one by one.
+    runtime.shutdown_background();
+    let report = Report::new(&run, &outcome, signature);
+    match write(&report, &options) {
+        Ok(()) if report.is_clean() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(EXIT_FAULTS),
+        Err(error) => fail(&error),
+    }
+}
+
+fn write(report: &Report, options: &Options) -> std::io::Result<()> {
+    std::io::stdout().write_all(report::table(report).as_bytes())?;
+    if let Some(path) = &options.json {
+        let mut json = serde_json::to_string_pretty(report)?;
+        json.push('\n');
+        std::fs::write(path, json)?;
+    }
+    if let Some(path) = &options.html {
+        std::fs::write(path, report::html(report))?;
+    }
+    Ok(())
+}
+
+fn say(text: &str) {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "messagebox-loadtest: {text}");
+}
+
+fn fail(error: &dyn Display) -> ExitCode {
+    say(&error.to_string());
+    ExitCode::from(EXIT_FAULTS)
+}

@@ -1,0 +1,89 @@
+//! A member of a room: a socket that waits for what is sent there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use messagebox::auth::Identity;
+use messagebox::client::{AuthSocket, ClientError};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::accounting::{Tally, Tracker};
+use super::marker::Marker;
+use super::recorder::Operation;
+use super::run::{Run, stopped};
+use super::stream::Stream;
+
+/// Joins, says on `ready` whether that went well, receives until the run ends. Tells what became of what was sent to it.
+pub(crate) async fn receive(
+    run: Arc<Run>,
+    identity: Arc<Identity>,
+    stream: Arc<Stream>,
+    deliveries: Arc<Operation>,
+    ready: UnboundedSender<bool>,
+) -> Tally {
+    let mut socket = match join(&run, identity, &stream).await {
+        Ok(socket) => {
+            stream.members.fetch_add(1, Ordering::AcqRel);
+            // Nobody waits any more if the run has ended.
+            let _ = ready.send(true);
+            socket
+        }
+        Err(error) => {
+            run.errors.note("a member could not join", &error);
+            let _ = ready.send(false);
+            return Tally::default();
+        }
+    };
+    drop(ready);
+    let shard = deliveries.shard();
+    let mut tracker = Tracker::default();
+    let mut stop = run.stopping();
+    loop {
+        let payload = tokio::select! {
+            payload = socket.next_payload(run.reading()) => payload,
+            () = stopped(&mut stop) => break,
+        };
+        match payload {
+            Ok(payload) => take(&run, &stream, &payload, &mut tracker, &deliveries, shard),
+            Err(error) => {
+                run.errors.note("a member's socket ended", &error);
+                run.connected.fetch_sub(1, Ordering::Relaxed);
+                stopped(&mut stop).await;
+                break;
+            }
+        }
+    }
+    tracker.finish(stream.due())
+}
+
+async fn join(
+    run: &Run,
+    identity: Arc<Identity>,
+    stream: &Stream,
+) -> Result<AuthSocket, ClientError> {
+    let mut socket = run.connect(identity).await?;
+    socket.join(&stream.room).await?;
+    run.connected.fetch_add(1, Ordering::Relaxed);
+    Ok(socket)
+}
+
+/// Accounts for an event, if it is a delivery of this room.
+pub(crate) fn take(
+    run: &Run,
+    stream: &Stream,
+    payload: &[u8],
+    tracker: &mut Tracker,
+    deliveries: &Operation,
+    shard: usize,
+) {
+    // What was sent before this run is none of its business.
+    let Some(marker) = Marker::find(payload, run.tag) else {
+        return;
+    };
+    if marker.stream != stream.number || !stream.has_sent(marker.sequence) {
+        run.foreign.fetch_add(1, Ordering::Relaxed);
+    } else if tracker.note(marker.sequence) {
+        deliveries.record(shard, marker.intended);
+        stream.delivered(run);
+    }
+}

@@ -1,0 +1,152 @@
+//! How long an operation took, how often it came about in each second, and how often it failed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hdrhistogram::Histogram;
+
+use super::clock::Clock;
+
+/// Microseconds of the longest time that is told apart: ten minutes.
+const LONGEST: u64 = 600_000_000;
+/// Significant digits of times.
+const DIGITS: u8 = 3;
+/// Histograms that share the work, so that threads seldom wait for each other.
+const SHARDS: usize = 8;
+/// Seconds after the window in which things may still come about.
+const EXTRA_SECONDS: usize = 120;
+
+/// A kind of operation, such as a delivery.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    name: &'static str,
+    clock: Arc<Clock>,
+    /// Whether what happens outside of the measured window counts too.
+    always: bool,
+    shards: Vec<Mutex<Histogram<u64>>>,
+    next_shard: AtomicUsize,
+    completed: AtomicU64,
+    series: Vec<AtomicU64>,
+}
+
+impl Operation {
+    /// One of which what is measured counts.
+    pub(crate) fn new(name: &'static str, clock: &Arc<Clock>) -> Self {
+        Self::with(name, clock, false)
+    }
+
+    /// One that counts whenever it comes about.
+    pub(crate) fn always(name: &'static str, clock: &Arc<Clock>) -> Self {
+        Self::with(name, clock, true)
+    }
+
+    fn with(name: &'static str, clock: &Arc<Clock>, always: bool) -> Self {
+        let seconds = super::figures::whole(clock.seconds() + clock.warm_up_seconds());
+        let seconds = usize::try_from(seconds).unwrap_or(0) + EXTRA_SECONDS;
+        // The bounds are valid, so there are as many histograms as were asked for.
+        let histogram = || Histogram::new_with_bounds(1, LONGEST, DIGITS).ok();
+        Self {
+            name,
+            clock: Arc::clone(clock),
+            always,
+            shards: (0..SHARDS)
+                .filter_map(|_| histogram().map(Mutex::new))
+                .collect(),
+            next_shard: AtomicUsize::new(0),
+            completed: AtomicU64::new(0),
+            series: (0..seconds).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Where one task records.
+    pub(crate) fn shard(&self) -> usize {
+        self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS
+    }
+
+    /// It came about now, and should have begun at `intended`.
+    pub(crate) fn record(&self, shard: usize, intended: u64) {
+        self.record_at(shard, intended, self.clock.now());
+    }
+
+    fn record_at(&self, shard: usize, intended: u64, completed: u64) {
+        if let Some(second) = self.clock.second(completed)
+            && let Some(counter) = self.series.get(second)
+        {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.always || self.clock.measures(completed) {
+            self.completed.fetch_add(1, Ordering::Relaxed);
+        }
+        if (self.always || self.clock.measures(intended))
+            && let Some(histogram) = self.shards.get(shard)
+        {
+            let micros = completed.saturating_sub(intended).div_ceil(1_000);
+            let mut histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
+            histogram.saturating_record(micros);
+        }
+    }
+
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How often it came about in the measured window.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+
+    /// How often it came about in this second of the traffic.
+    pub(crate) fn in_second(&self, second: usize) -> u64 {
+        let counter = self.series.get(second);
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// The times of all that began in the measured window, in microseconds.
+    pub(crate) fn times(&self) -> Option<Histogram<u64>> {
+        let mut sum = Histogram::new_with_bounds(1, LONGEST, DIGITS).ok()?;
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            // They have the same bounds, so they can be added.
+            let _ = sum.add(&*shard);
+        }
+        Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_count_from_when_an_operation_should_have_begun() {
+        let clock = Arc::new(Clock::start(Duration::from_secs(1), Duration::from_secs(2)));
+        let operation = Operation::new("send", &clock);
+        clock.begin();
+        let began = clock.began();
+        let second = 1_000_000_000;
+        // In the warm-up; in the window; begun in it and done after it.
+        operation.record_at(0, began, began + second / 2);
+        operation.record_at(1, began + second, began + second + 5_000_000);
+        operation.record_at(2, began + 2 * second, began + 4 * second);
+        let times = operation.times().unwrap();
+        assert_eq!(times.len(), 2);
+        assert_eq!(times.min(), 5_000);
+        assert!(times.max().abs_diff(2_000_000) < 2_000);
+        assert_eq!(operation.completed(), 1);
+        assert_eq!([0, 1, 2, 4].map(|at| operation.in_second(at)), [1, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_time_beyond_all_bounds_is_the_longest() {
+        let clock = Arc::new(Clock::start(Duration::ZERO, Duration::from_secs(1)));
+        let operation = Operation::always("connect", &clock);
+        operation.record_at(operation.shard(), 0, u64::MAX);
+        assert!(operation.times().unwrap().max() >= LONGEST);
+        assert_eq!(
+            (operation.completed(), operation.in_second(usize::MAX)),
+            (1, 0)
+        );
+    }
+}

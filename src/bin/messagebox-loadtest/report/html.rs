@@ -1,0 +1,216 @@
+//! The results as one HTML file that needs nothing else.
+
+use std::fmt::Write as _;
+
+use super::super::figures::{mebibytes, micros, thousands, whole};
+use super::Report;
+use super::operation::OperationReport;
+use super::plot::{Line, Plot, show_count};
+use super::table::{basis, describe};
+
+const STYLE: &str = include_str!("style.css");
+
+/// The report.
+pub(crate) fn html(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_html(report, &mut out);
+    out
+}
+
+fn write_html(report: &Report, out: &mut String) -> std::fmt::Result {
+    let verdict = if report.is_clean() { "pass" } else { "fail" };
+    writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} — messagebox-loadtest</title>\n<style>\n{STYLE}</style></head><body>",
+        report.scenario
+    )?;
+    writeln!(
+        out,
+        "<h1>{} <span class=\"{verdict}\">{verdict}</span></h1>\n<p>{} — {}<br>{} {}, {}</p>",
+        report.scenario,
+        escape(&report.server),
+        describe(&report.options),
+        report.tool,
+        report.version,
+        report.finished_at
+    )?;
+    write_tiles(report, out)?;
+    write_operations(report, out)?;
+    for plot in plots(report) {
+        out.push_str(&plot.svg());
+    }
+    if !report.error_kinds.is_empty() {
+        writeln!(out, "<h2>Errors</h2><ul>")?;
+        for (kind, count) in &report.error_kinds {
+            writeln!(out, "<li>{} × {}</li>", thousands(*count), escape(kind))?;
+        }
+        writeln!(out, "</ul>")?;
+    }
+    writeln!(out, "</body></html>")
+}
+
+fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
+    let accounting = report.accounting;
+    let mut tiles = vec![
+        ("lost", thousands(accounting.lost)),
+        ("duplicated", thousands(accounting.duplicated)),
+        ("out of order", thousands(accounting.out_of_order)),
+        ("errors", thousands(report.errors)),
+    ];
+    if report.unsent > 0 {
+        tiles.push(("not sent in time", thousands(report.unsent)));
+    }
+    if let Some(server) = &report.server_process {
+        if let Some(each) = server.cpu_us_per_operation {
+            tiles.push(("server CPU for each", format!("{each:.1} µs")));
+        }
+        if let Some(signatures) = server.signatures_per_operation {
+            tiles.push(("in signatures", format!("{signatures:.2}")));
+        }
+        if let Some(each) = server.rss_bytes_per_socket {
+            tiles.push((
+                "server memory per socket",
+                format!("{:.1} KiB", each / 1024.0),
+            ));
+        }
+        tiles.push(("server memory", mebibytes(server.process.rss_end_bytes)));
+        tiles.push(("server cores", format!("{:.2}", server.process.cores)));
+    }
+    if let Some(own) = &report.generator {
+        tiles.push(("load test cores", format!("{:.2}", own.cores)));
+    }
+    writeln!(out, "<dl>")?;
+    for (name, value) in tiles {
+        writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
+    }
+    writeln!(out, "</dl>")
+}
+
+fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "<div class=\"scroll\"><table><tr><th></th><th>count</th><th>per second</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>"
+    )?;
+    for operation in report.operations.iter().chain([&report.connect]) {
+        write!(
+            out,
+            "<tr><th>{}</th><td>{}</td><td>{}</td>",
+            operation.name,
+            thousands(operation.completed),
+            thousands(whole(operation.per_second.round()))
+        )?;
+        if let Some(times) = &operation.times {
+            for time in [
+                times.p50_us,
+                times.p90_us,
+                times.p99_us,
+                times.p99_9_us,
+                times.max_us,
+            ] {
+                write!(out, "<td>{}</td>", micros(time))?;
+            }
+        }
+        writeln!(out, "</tr>")?;
+    }
+    writeln!(out, "</table></div>")?;
+    if !report.operations.is_empty() {
+        writeln!(out, "<p class=\"note\">{}</p>", basis(&report.options))?;
+    }
+    Ok(())
+}
+
+fn plots(report: &Report) -> Vec<Plot> {
+    let mut plots = Vec::new();
+    let timed = report.operations.iter().chain([&report.connect]);
+    let curves: Vec<Line> = timed.filter_map(curve).collect();
+    if !curves.is_empty() {
+        let marks = [
+            (1, "50 %"),
+            (3, "90 %"),
+            (7, "99 %"),
+            (10, "99.9 %"),
+            (13, "99.99 %"),
+            (17, "99.999 %"),
+        ];
+        let reached = curves
+            .iter()
+            .flat_map(|line| line.points.last())
+            .map(|point| point.0);
+        let last = reached.fold(0.0, f64::max);
+        let marks = marks
+            .into_iter()
+            .map(|(at, text)| (f64::from(at), text.to_owned()));
+        plots.push(Plot {
+            title: "Time by percentile",
+            lines: curves,
+            marks: marks.filter(|(at, _)| *at <= last).collect(),
+            horizontal: "share of the operations that took no longer",
+            show: |value| format!("{} ms", trimmed(value)),
+        });
+    }
+    let series = |operation: &OperationReport| Line {
+        name: operation.name.to_owned(),
+        points: (0_u32..)
+            .zip(&operation.series)
+            .map(|(second, count)| (f64::from(second), super::super::figures::float(*count)))
+            .collect(),
+    };
+    let throughput: Vec<Line> = report.operations.iter().map(series).collect();
+    if throughput.iter().any(|line| line.points.len() > 1) {
+        plots.push(Plot::over_time(
+            "Operations each second, warm-up included",
+            throughput,
+            show_count,
+        ));
+    }
+    if let Some(server) = &report.server_process {
+        let line = |points| {
+            vec![Line {
+                name: String::from("server"),
+                points,
+            }]
+        };
+        plots.push(Plot::over_time(
+            "Server CPU in cores (before 0: connecting)",
+            line(server.cores()),
+            trimmed,
+        ));
+        plots.push(Plot::over_time(
+            "Server memory in MiB",
+            line(server.memory()),
+            show_count,
+        ));
+    }
+    plots
+}
+
+/// The percentile curve of an operation: each step to the right halves what is left.
+fn curve(operation: &OperationReport) -> Option<Line> {
+    let times = operation.times.as_ref()?;
+    let point = |point: &super::operation::Point| {
+        let halvings = -(1.0 - point.quantile).log2();
+        (halvings, super::super::figures::float(point.us) / 1_000.0)
+    };
+    Some(Line {
+        name: operation.name.to_owned(),
+        points: times.curve.iter().map(point).collect(),
+    })
+}
+
+/// With as many decimals as there is need for.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// As text within HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

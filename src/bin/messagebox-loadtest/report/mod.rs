@@ -1,0 +1,166 @@
+//! The results: as a value that is written as JSON, as a table, and as HTML.
+
+mod html;
+mod operation;
+mod plot;
+mod server;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::accounting::Tally;
+use super::drive::Outcome;
+use super::figures::{count, float};
+use super::options::{Options, Pace, Scenario};
+use super::run::Run;
+use operation::OperationReport;
+use server::{ProcessReport, ServerReport};
+
+pub(crate) use html::html;
+pub(crate) use table::table;
+
+/// All that a run has found. Field names are those of the JSON, which others read.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) tool: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) scenario: &'static str,
+    pub(crate) server: String,
+    /// ISO 8601.
+    pub(crate) finished_at: String,
+    pub(crate) options: OptionsReport,
+    /// The one that matters most comes first.
+    pub(crate) operations: Vec<OperationReport>,
+    pub(crate) connect: OperationReport,
+    pub(crate) accounting: Tally,
+    /// Messages that should have been sent in time and were not: the sender, or the server's backpressure, was too slow.
+    pub(crate) unsent: u64,
+    /// Deliveries of rooms that their receiver is not in.
+    pub(crate) foreign: u64,
+    /// Events whose signature was verified.
+    pub(crate) verified: u64,
+    pub(crate) errors: u64,
+    pub(crate) error_kinds: BTreeMap<String, u64>,
+    /// Microseconds of a bare secp256k1 signature on this machine.
+    pub(crate) signature_us: Option<f64>,
+    pub(crate) server_process: Option<ServerReport>,
+    pub(crate) generator: Option<ProcessReport>,
+}
+
+/// What the run was asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct OptionsReport {
+    pub(crate) transport: &'static str,
+    pub(crate) sockets: u64,
+    /// Rooms of `rooms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rooms: Option<u64>,
+    /// Each second, where there is a schedule.
+    pub(crate) rate: Option<f64>,
+    /// For each source, where there is none.
+    pub(crate) in_flight: Option<u64>,
+    pub(crate) body_bytes: u64,
+    pub(crate) warm_up_seconds: f64,
+    pub(crate) duration_seconds: f64,
+    pub(crate) verify_share: f64,
+}
+
+impl OptionsReport {
+    fn new(run: &Run) -> Self {
+        let options: &Options = &run.options;
+        let (rate, in_flight) = match (&options.scenario, options.pace()) {
+            (Scenario::Idle, _) => (None, None),
+            (_, Pace::Rate(rate)) => (Some(rate), None),
+            (_, Pace::InFlight(window)) => (None, Some(count(window))),
+        };
+        let rooms = match &options.scenario {
+            Scenario::Rooms(rooms) => Some(count(rooms.rooms.min(options.sockets()))),
+            _ => None,
+        };
+        Self {
+            transport: run.connector.transport.name(),
+            sockets: count(options.sockets()),
+            rooms,
+            rate,
+            in_flight,
+            body_bytes: count(options.body),
+            warm_up_seconds: run.clock.warm_up_seconds(),
+            duration_seconds: run.clock.seconds(),
+            verify_share: options.verify,
+        }
+    }
+}
+
+impl Report {
+    /// Of a run that has ended.
+    pub(crate) fn new(run: &Run, outcome: &Outcome, signature: Option<Duration>) -> Self {
+        let seconds = run.clock.seconds();
+        let operations: Vec<OperationReport> = run
+            .operations
+            .iter()
+            .map(|operation| OperationReport::new(operation, seconds, Some(&run.clock)))
+            // A part of the mix that did not come about would be a row of zeros.
+            .filter(|operation| operation.completed > 0 || operation.times.is_some())
+            .collect();
+        let signature_us = signature.map(|signature| float(count_nanos(signature)) / 1_000.0);
+        // In a mix, an operation is any of them; elsewhere, the one that the scenario is about.
+        let counted: u64 = match run.options.scenario {
+            Scenario::Soak | Scenario::Http(_) => {
+                operations.iter().map(|operation| operation.completed).sum()
+            }
+            _ => operations
+                .first()
+                .map_or(0, |operation| operation.completed),
+        };
+        let unit = match run.options.scenario {
+            Scenario::Soak | Scenario::Http(_) => "operation",
+            _ => run.operations.first().map_or("operation", |it| it.name()),
+        };
+        let sockets = match run.options.scenario {
+            Scenario::Http(_) | Scenario::Handshake => 0,
+            _ => run.connect.completed(),
+        };
+        let costs = server::Costs {
+            unit,
+            operations: counted,
+            sockets,
+            signature_us,
+        };
+        Self {
+            tool: "messagebox-loadtest",
+            version: env!("CARGO_PKG_VERSION"),
+            scenario: run.options.scenario.name(),
+            server: run.options.server.to_string(),
+            finished_at: humantime::format_rfc3339_seconds(std::time::SystemTime::now())
+                .to_string(),
+            options: OptionsReport::new(run),
+            operations,
+            connect: OperationReport::new(&run.connect, 0.0, None),
+            accounting: outcome.tally,
+            unsent: run.unsent.load(Ordering::Relaxed),
+            foreign: run.foreign.load(Ordering::Relaxed),
+            verified: run.verified.load(Ordering::Relaxed),
+            errors: run.errors.count(),
+            error_kinds: run.errors.kinds(),
+            signature_us,
+            server_process: ServerReport::new(run, outcome, costs),
+            generator: ProcessReport::new(&outcome.own),
+        }
+    }
+
+    /// Whether nothing was lost, duplicated, out of order, or failed.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.accounting.is_clean() && self.errors == 0
+    }
+}
+
+fn count_nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! `idle`: sockets that are held open, each of an identity of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use messagebox::auth::Identity;
+use messagebox::client::ClientError;
+
+use super::super::accounting::Tally;
+use super::super::options::Pace;
+use super::super::run::{Run, stopped};
+use super::super::workload::Workload;
+
+pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, ClientError> {
+    let mut workload = Workload::new(run, Pace::InFlight(1));
+    for _ in 0..sockets {
+        let ready = workload.expect_ready();
+        let run = Arc::clone(run);
+        workload.tasks.spawn(async move {
+            let mut socket = match run.connect(Arc::new(Identity::random())).await {
+                Ok(socket) => socket,
+                Err(error) => {
+                    run.errors.note("a socket could not connect", &error);
+                    let _ = ready.send(false);
+                    return Tally::default();
+                }
+            };
+            run.connected.fetch_add(1, Ordering::Relaxed);
+            let _ = ready.send(true);
+            drop(ready);
+            let mut stop = run.stopping();
+            loop {
+                let event = tokio::select! {
+                    event = socket.next_payload(run.reading()) => event,
+                    () = stopped(&mut stop) => break,
+                };
+                if let Err(error) = event {
+                    run.errors.note("an idle socket ended", &error);
+                    run.connected.fetch_sub(1, Ordering::Relaxed);
+                    break;
+                }
+            }
+            Tally::default()
+        });
+    }
+    workload.all_ready().await?;
+    Ok(workload)
+}

@@ -1,0 +1,82 @@
+//! The scenarios: what each of them connects and sends.
+
+mod handshake;
+mod http;
+mod idle;
+mod rooms;
+mod send;
+mod soak;
+
+use std::sync::Arc;
+
+use messagebox::client::ClientError;
+
+use super::options::{HttpOperation, Scenario};
+use super::run::Run;
+use super::workload::Workload;
+
+/// The box that messages go to.
+const MESSAGE_BOX: &str = "loadtest";
+
+/// The operations that a scenario records; its costs are told for each of the first.
+pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
+    match scenario {
+        Scenario::Fanout | Scenario::Rooms(_) => vec!["delivery", "ack"],
+        Scenario::Send(_) => vec!["ack", "delivery"],
+        Scenario::Http(options) => {
+            let mut operations = options.operations.clone();
+            operations.dedup();
+            operations.into_iter().map(http_name).collect()
+        }
+        Scenario::Handshake => vec!["handshake"],
+        Scenario::Idle => Vec::new(),
+        Scenario::Soak => vec![
+            "delivery",
+            "ack",
+            "send",
+            "list",
+            "acknowledge",
+            "handshake",
+        ],
+    }
+}
+
+const fn http_name(operation: HttpOperation) -> &'static str {
+    match operation {
+        HttpOperation::Send => "send",
+        HttpOperation::List => "list",
+        HttpOperation::Acknowledge => "acknowledge",
+    }
+}
+
+/// Connects all that the scenario needs.
+pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError> {
+    let sockets = run.options.sockets();
+    let pace = run.options.pace();
+    let workload = match &run.options.scenario {
+        Scenario::Fanout => {
+            let plan = rooms::Plan {
+                rooms: 1,
+                sockets,
+                senders: 1,
+                pace,
+            };
+            rooms::prepare(run, plan).await?
+        }
+        Scenario::Rooms(options) => {
+            let plan = rooms::Plan {
+                rooms: options.rooms.min(sockets),
+                sockets,
+                senders: options.senders,
+                pace,
+            };
+            rooms::prepare(run, plan).await?
+        }
+        Scenario::Send(options) => send::prepare(run, sockets, options.offline, pace).await?,
+        Scenario::Http(options) => http::prepare(run, options, sockets, pace).await?,
+        Scenario::Handshake => handshake::prepare(run, sockets, handshake::Hold::No, pace),
+        Scenario::Idle => idle::prepare(run, sockets).await?,
+        Scenario::Soak => return soak::prepare(run).await,
+    };
+    Ok(vec![workload])
+}

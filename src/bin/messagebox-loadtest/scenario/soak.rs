@@ -1,0 +1,51 @@
+//! `soak`: a mix of the other scenarios at a modest rate, with sockets that come and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messagebox::client::ClientError;
+
+use super::super::options::{HttpOperation, HttpOptions, Pace};
+use super::super::run::Run;
+use super::super::workload::Workload;
+use super::{handshake, http, rooms, send};
+
+/// Members of a room.
+const MEMBERS: usize = 5;
+/// How long a socket that comes and goes stays.
+const STAY: Duration = Duration::from_secs(5);
+/// Share of the rate that each part has; the sockets that come and go have a pace of their own.
+const ROOMS_SHARE: f64 = 0.3;
+const SEND_SHARE: f64 = 0.5;
+const HTTP_SHARE: f64 = 0.2;
+
+/// Half of the sockets are in rooms, a quarter send, a quarter come and go.
+pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError> {
+    let sockets = run.options.sockets();
+    let quarter = (sockets / 4).max(1);
+    let share = |share: f64| match run.options.pace() {
+        Pace::Rate(rate) => Pace::Rate(rate * share),
+        in_flight @ Pace::InFlight(_) => in_flight,
+    };
+    let plan = rooms::Plan {
+        rooms: (quarter * 2).div_ceil(MEMBERS),
+        sockets: quarter * 2,
+        senders: 4,
+        pace: share(ROOMS_SHARE),
+    };
+    let requests = HttpOptions {
+        operations: vec![
+            HttpOperation::Send,
+            HttpOperation::List,
+            HttpOperation::Acknowledge,
+        ],
+        messages: 10,
+    };
+    let clients = quarter.min(8);
+    Ok(vec![
+        rooms::prepare(run, plan).await?,
+        send::prepare(run, quarter, false, share(SEND_SHARE)).await?,
+        http::prepare(run, &requests, clients, share(HTTP_SHARE)).await?,
+        handshake::prepare(run, quarter, handshake::Hold::For(STAY), Pace::InFlight(1)),
+    ])
+}

@@ -1,0 +1,113 @@
+//! A sequence of messages from one sender to one room, and how far it has come.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use messagebox::ids::{IdentityKey, RoomId};
+
+use super::run::Run;
+use super::source::Source;
+
+/// What completes a message where the end of one asks for the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CompletedBy {
+    /// Its ack.
+    Ack,
+    /// Its delivery to every member.
+    Deliveries,
+}
+
+/// A sequence. Its sender and the members of its room share it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) number: u32,
+    pub(crate) room: RoomId,
+    pub(crate) recipient: IdentityKey,
+    pub(crate) source: Source,
+    pub(crate) completed_by: CompletedBy,
+    /// Receivers in the room. Fixed before the first message.
+    pub(crate) members: AtomicU64,
+    sent: AtomicU64,
+    refused: AtomicU64,
+    /// Deliveries so far, over all members; those of refused messages count as come.
+    delivered: AtomicU64,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        run: &Run,
+        room: RoomId,
+        recipient: IdentityKey,
+        source: Source,
+        completed_by: CompletedBy,
+    ) -> Self {
+        Self {
+            number: run.next_stream(),
+            room,
+            recipient,
+            source,
+            completed_by,
+            members: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the next place in the sequence; its ack and deliveries are to come from now on.
+    pub(crate) fn take_place(&self, run: &Run) -> u64 {
+        let members = self.members.load(Ordering::Relaxed);
+        run.issued.fetch_add(1 + members, Ordering::AcqRel);
+        self.sent.fetch_add(1, Ordering::AcqRel)
+    }
+
+    /// A message came to one member for the first time.
+    pub(crate) fn delivered(&self, run: &Run) {
+        run.settled.fetch_add(1, Ordering::AcqRel);
+        self.count_deliveries(1);
+    }
+
+    /// The sender got its ack.
+    pub(crate) fn acked(&self, run: &Run) {
+        run.settled.fetch_add(1, Ordering::AcqRel);
+        let members = self.members.load(Ordering::Relaxed);
+        if self.completed_by == CompletedBy::Ack || members == 0 {
+            self.source.completed();
+        }
+    }
+
+    /// The sender was told that this message will not be delivered.
+    pub(crate) fn refused(&self, run: &Run) {
+        let members = self.members.load(Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::AcqRel);
+        run.settled.fetch_add(members, Ordering::AcqRel);
+        self.count_deliveries(members);
+    }
+
+    /// Whether a message of this place can have come.
+    pub(crate) fn has_sent(&self, sequence: u64) -> bool {
+        sequence < self.sent.load(Ordering::Acquire)
+    }
+
+    /// How many were sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Acquire)
+    }
+
+    /// How many each member should have.
+    pub(crate) fn due(&self) -> u64 {
+        self.sent()
+            .saturating_sub(self.refused.load(Ordering::Acquire))
+    }
+
+    /// Each time that as many came as there are members, one message's worth is done.
+    fn count_deliveries(&self, more: u64) {
+        let members = self.members.load(Ordering::Relaxed);
+        if self.completed_by != CompletedBy::Deliveries || members == 0 {
+            return;
+        }
+        let before = self.delivered.fetch_add(more, Ordering::AcqRel);
+        for _ in before / members..(before + more) / members {
+            self.source.completed();
+        }
+    }
+}
