@@ -208,7 +208,64 @@ const ABOVE: &[(&str, &[&str])] = &[
             "crate::db",
         ],
     ),
+    (
+        "client",
+        &[
+            "crate::authsocket",
+            "crate::config",
+            "crate::db",
+            "crate::delivery",
+            "crate::payments",
+            "crate::push",
+            "crate::rooms",
+            "crate::socket:",
+            "actix",
+        ],
+    ),
 ];
+
+#[test]
+fn the_server_knows_no_client() {
+    for source in sources(&["src"]) {
+        let is_other_end = source.is_in("client") || source.path.starts_with("src/bin/");
+        // Reading without verifying is for those who only measure.
+        for word in ["crate::client", "unverified_payload"] {
+            let own = source.path.starts_with("src/auth/") && word == "unverified_payload";
+            assert!(
+                is_other_end || own || !source.code().contains(word),
+                "{} uses {word}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn tools_know_the_server_only_from_outside() {
+    let bins = sources(&["src/bin"]);
+    assert!(!bins.is_empty());
+    for source in bins {
+        for layer in [
+            "authsocket",
+            "config",
+            "db",
+            "delivery",
+            "http",
+            "payments",
+            "push",
+            "rooms",
+            "server",
+            "socket",
+        ] {
+            let word = format!("messagebox::{layer}::");
+            assert!(
+                !source.code().contains(&word),
+                "{} uses {word}",
+                source.path
+            );
+        }
+    }
+}
 
 #[test]
 fn layers_know_only_what_is_below_them() {
@@ -221,7 +278,7 @@ fn layers_know_only_what_is_below_them() {
 #[test]
 fn each_outside_library_has_its_place() {
     let places: [(&str, &[&str]); 6] = [
-        ("reqwest", &["src/push/"]),
+        ("reqwest", &["src/push/", "src/client/"]),
         ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
         ("utoipa", &["src/http/"]),
         ("actix_web_actors", &["src/http/websocket.rs"]),

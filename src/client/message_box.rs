@@ -37,7 +37,7 @@ struct Listed {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Message<'a> {
+struct Outgoing<'a> {
     recipient: String,
     message_box: &'a str,
     message_id: &'a str,
@@ -46,7 +46,7 @@ struct Message<'a> {
 
 #[derive(Serialize)]
 struct Send<'a> {
-    message: Message<'a>,
+    message: Outgoing<'a>,
 }
 
 #[derive(Serialize)]
@@ -95,7 +95,7 @@ impl MessageBoxClient {
         message_id: &str,
         body: &str,
     ) -> Result<(), ClientError> {
-        let message = Message {
+        let message = Outgoing {
             recipient: recipient.to_hex(),
             message_box,
             message_id,

@@ -64,8 +64,14 @@ impl Websocket {
         }
     }
 
-    /// Reads until the server has let go of the connection.
+    /// Reads until the server has said that it closes too. Its end of the TCP connection may stay open a while longer.
     pub(super) async fn drain(&mut self) {
-        while let Some(Ok(_)) = self.0.next().await {}
+        while let Some(Ok(message)) = self.0.next().await {
+            if message.is_close() {
+                // Sends the library's answer, as far as that is still possible.
+                let _ = self.0.flush().await;
+                return;
+            }
+        }
     }
 }

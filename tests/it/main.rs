@@ -22,6 +22,7 @@ mod engineio_websocket;
 mod expiry;
 mod fees;
 mod http;
+mod loadtest;
 mod payments;
 mod push;
 mod socketio;

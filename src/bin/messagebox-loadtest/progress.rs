@@ -1,5 +1,6 @@
 //! Shows how a run is doing, on standard error.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,7 +60,8 @@ fn describe(run: &Run) -> String {
     for operation in &run.operations {
         // The current second is not over yet.
         let rate = operation.in_second(second.saturating_sub(1));
-        line.push_str(&format!(", {} {}/s", thousands(rate), operation.name()));
+        // Writing to a string cannot fail.
+        let _ = write!(line, ", {} {}/s", thousands(rate), operation.name());
     }
     let times = run
         .operations
@@ -67,7 +69,7 @@ fn describe(run: &Run) -> String {
         .and_then(|operation| operation.times());
     if let Some(times) = times.filter(|times| !times.is_empty()) {
         let (p50, p99) = (times.value_at_quantile(0.5), times.value_at_quantile(0.99));
-        line.push_str(&format!(", p50 {}, p99 {}", micros(p50), micros(p99)));
+        let _ = write!(line, ", p50 {}, p99 {}", micros(p50), micros(p99));
     }
     line.push_str(&errors);
     line

@@ -50,11 +50,11 @@ impl Lane {
 struct SendMessage<'a> {
     #[serde(rename = "roomId")]
     room: &'a str,
-    message: Message<'a>,
+    message: Outgoing<'a>,
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Outgoing<'a> {
     #[serde(rename = "messageId")]
     message_id: &'a str,
     recipient: String,
@@ -144,7 +144,7 @@ impl Sender {
         };
         let message = SendMessage {
             room: stream.room.as_str(),
-            message: Message {
+            message: Outgoing {
                 message_id: &marker.to_string(),
                 recipient: stream.recipient.to_hex(),
                 body: &marker.body(self.run.options.body),

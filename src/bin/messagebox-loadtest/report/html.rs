@@ -95,7 +95,9 @@ fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
         out,
         "<div class=\"scroll\"><table><tr><th></th><th>count</th><th>per second</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>"
     )?;
-    for operation in report.operations.iter().chain([&report.connect]) {
+    let came_about = |operation: &&OperationReport| operation.completed > 0;
+    let operations = report.operations.iter().chain([&report.connect]);
+    for operation in operations.filter(came_about) {
         write!(
             out,
             "<tr><th>{}</th><td>{}</td><td>{}</td>",
@@ -138,7 +140,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         ];
         let reached = curves
             .iter()
-            .flat_map(|line| line.points.last())
+            .filter_map(|line| line.points.last())
             .map(|point| point.0);
         let last = reached.fold(0.0, f64::max);
         let marks = marks

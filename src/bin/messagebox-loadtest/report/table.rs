@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::accounting::Tally;
 use super::super::figures::{mebibytes, micros, thousands, whole};
 use super::operation::OperationReport;
 use super::{OptionsReport, Report};
@@ -26,23 +27,18 @@ fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
     for operation in &report.operations {
         row(operation, out)?;
     }
-    row(&report.connect, out)?;
+    if report.connect.completed > 0 {
+        row(&report.connect, out)?;
+    }
     writeln!(out)?;
     if report.operations.is_empty() {
         writeln!(out, "No traffic: sockets were held open.")?;
     } else {
         writeln!(out, "{}", basis(&report.options))?;
     }
-    let accounting = report.accounting;
-    writeln!(
-        out,
-        "{} of {} came: lost {}, duplicated {}, out of order {}",
-        thousands(accounting.received),
-        thousands(accounting.expected),
-        thousands(accounting.lost),
-        thousands(accounting.duplicated),
-        thousands(accounting.out_of_order),
-    )?;
+    if report.accounting.expected > 0 {
+        write_accounting(report.accounting, out)?;
+    }
     if report.unsent > 0 {
         let unsent = thousands(report.unsent);
         writeln!(
@@ -69,6 +65,18 @@ fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
     write_processes(report, out)?;
     let verdict = if report.is_clean() { "PASS" } else { "FAIL" };
     writeln!(out, "{verdict}")
+}
+
+fn write_accounting(accounting: Tally, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "{} of {} came: lost {}, duplicated {}, out of order {}",
+        thousands(accounting.received),
+        thousands(accounting.expected),
+        thousands(accounting.lost),
+        thousands(accounting.duplicated),
+        thousands(accounting.out_of_order),
+    )
 }
 
 fn row(operation: &OperationReport, out: &mut String) -> std::fmt::Result {
