@@ -101,7 +101,7 @@ mod tests {
         let tally = tally(&arrivals, 1_000);
         assert!(tally.is_clean());
         assert_eq!((tally.expected, tally.received), (1_000, 1_000));
-        assert!(super::Tracker::default().finish(0).is_clean());
+        assert!(Tracker::default().finish(0).is_clean());
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub(crate) struct Clock {
     /// When traffic began; the maximum while it has not.
     began: AtomicU64,
     warm_up: u64,
-    duration: u64,
+    /// Shorter than asked for when the run is cut.
+    duration: AtomicU64,
 }
 
 impl Clock {
@@ -20,7 +21,7 @@ impl Clock {
             epoch: Instant::now(),
             began: AtomicU64::new(u64::MAX),
             warm_up: nanos(warm_up),
-            duration: nanos(duration),
+            duration: AtomicU64::new(nanos(duration)),
         }
     }
 
@@ -51,7 +52,14 @@ impl Clock {
 
     /// When it ends, and the traffic with it.
     pub(crate) fn measured_to(&self) -> u64 {
-        self.measured_from().saturating_add(self.duration)
+        let duration = self.duration.load(Ordering::Acquire);
+        self.measured_from().saturating_add(duration)
+    }
+
+    /// The measuring ends now.
+    pub(crate) fn cut(&self) {
+        let since = self.now().saturating_sub(self.measured_from());
+        self.duration.fetch_min(since, Ordering::AcqRel);
     }
 
     /// Whether something that happens at this time counts.
@@ -72,7 +80,7 @@ impl Clock {
 
     /// Length of the measured window in seconds.
     pub(crate) fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.duration).as_secs_f64()
+        Duration::from_nanos(self.duration.load(Ordering::Acquire)).as_secs_f64()
     }
 
     /// Length of the warm-up in seconds.
@@ -100,5 +108,14 @@ mod tests {
         assert!(!clock.measures(began + 3_000_000_000));
         assert_eq!(clock.second(began + 2_500_000_000), Some(2));
         assert_eq!(clock.second(began.wrapping_sub(1)), None);
+    }
+
+    #[test]
+    fn a_run_that_is_cut_ends_there_and_then() {
+        let clock = Clock::start(Duration::ZERO, Duration::from_secs(60));
+        clock.begin();
+        std::thread::sleep(Duration::from_millis(5));
+        clock.cut();
+        assert!(!clock.is_running() && (0.005..60.0).contains(&clock.seconds()));
     }
 }

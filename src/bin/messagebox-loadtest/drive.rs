@@ -113,7 +113,11 @@ pub(crate) async fn drive(run: &Arc<Run>) -> Result<Outcome, ClientError> {
     sleep_until(run.clock.instant(run.clock.measured_from()).into()).await;
     outcome.marks.from = watch.look();
     outcome.own.from = watch.look_at_own();
-    sleep_until(run.clock.instant(run.clock.measured_to()).into()).await;
+    tokio::select! {
+        () = sleep_until(run.clock.instant(run.clock.measured_to()).into()) => {}
+        // What was measured so far is worth a report.
+        _ = tokio::signal::ctrl_c() => run.clock.cut(),
+    }
     outcome.marks.to = watch.look();
     outcome.own.to = watch.look_at_own();
     drain(run).await;

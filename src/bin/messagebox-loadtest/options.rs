@@ -29,6 +29,8 @@ that stalls is charged for all that it held up (coordinated omission is accounte
 under way for each room, sender or client, and the next is sent when one is done: that finds the throughput, and its
 times are those of a client that waits. Without either, --in-flight has the default of the scenario.
 
+Ctrl-C ends the measuring early and reports what there is.
+
 Exit code: 0 when nothing was lost, duplicated, out of order or failed; 1 when something was; 2 for a usage mistake.";
 
 /// Puts load on a server of the MessageBox and AuthSocket protocols, and says what that costs it.

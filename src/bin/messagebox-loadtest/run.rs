@@ -125,7 +125,8 @@ impl Run {
     pub(crate) async fn connect(&self, identity: Arc<Identity>) -> Result<AuthSocket, ClientError> {
         let turn = self.connecting.acquire().await;
         let began = self.clock.now();
-        let connecting = AuthSocket::connect(&self.connector, identity);
+        // On the heap for as long as it takes, so that tasks of open sockets stay small.
+        let connecting = Box::pin(AuthSocket::connect(&self.connector, identity));
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
         drop(turn);
         let socket = connected.map_err(|_| ClientError::Timeout("opening a socket"))??;

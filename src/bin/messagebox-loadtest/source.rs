@@ -60,16 +60,16 @@ pub(crate) fn begin(sources: Vec<Source>, pace: Pace, clock: Arc<Clock>) {
 
 fn schedule(sources: &[Source], rate: f64, clock: &Clock) {
     let began = clock.began();
-    let end = clock.measured_to();
     for (index, source) in (0_u64..).zip(sources.iter().cycle()) {
         let offset = super::figures::whole(super::figures::float(index) * 1e9 / rate);
         let due = began.saturating_add(offset);
-        if due >= end {
-            return;
-        }
         let wait = due.saturating_sub(clock.now());
-        if wait > 0 {
+        // The end is asked for each time: a run may be cut.
+        if wait > 0 && due < clock.measured_to() {
             std::thread::sleep(Duration::from_nanos(wait));
+        }
+        if due >= clock.measured_to() {
+            return;
         }
         source.tick(Some(due));
     }

@@ -127,8 +127,11 @@ fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
 
 fn plots(report: &Report) -> Vec<Plot> {
     let mut plots = Vec::new();
-    let timed = report.operations.iter().chain([&report.connect]);
-    let curves: Vec<Line> = timed.filter_map(curve).collect();
+    let mut curves: Vec<Line> = report.operations.iter().filter_map(curve).collect();
+    if curves.is_empty() {
+        // Beside others, its times would press theirs to the ground.
+        curves.extend(curve(&report.connect));
+    }
     if !curves.is_empty() {
         let marks = [
             (1, "50 %"),
