@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::super::figures::{mebibytes, micros, thousands, whole};
 use super::Report;
 use super::operation::OperationReport;
 use super::plot::{Line, Plot, show_count};
 use super::table::{basis, describe};
+use crate::figures::{float, mebibytes, micros, thousands, whole};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -40,9 +40,11 @@ fn write_html(report: &Report, out: &mut String) -> std::fmt::Result {
     )?;
     write_tiles(report, out)?;
     write_operations(report, out)?;
+    writeln!(out, "<div class=\"plots\">")?;
     for plot in plots(report) {
         out.push_str(&plot.svg());
     }
+    writeln!(out, "</div>")?;
     if !report.error_kinds.is_empty() {
         writeln!(out, "<h2>Errors</h2><ul>")?;
         for (kind, count) in &report.error_kinds {
@@ -133,26 +135,22 @@ fn plots(report: &Report) -> Vec<Plot> {
         curves.extend(curve(&report.connect));
     }
     if !curves.is_empty() {
-        let marks = [
-            (1, "50 %"),
-            (3, "90 %"),
-            (7, "99 %"),
-            (10, "99.9 %"),
-            (13, "99.99 %"),
-            (17, "99.999 %"),
-        ];
+        let marks = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999];
         let reached = curves
             .iter()
             .filter_map(|line| line.points.last())
             .map(|point| point.0);
         let last = reached.fold(0.0, f64::max);
-        let marks = marks
-            .into_iter()
-            .map(|(at, text)| (f64::from(at), text.to_owned()));
+        let marks = marks.map(|quantile| {
+            (
+                halvings(quantile),
+                format!("{} %", trimmed(quantile * 100.0)),
+            )
+        });
         plots.push(Plot {
             title: "Time by percentile",
             lines: curves,
-            marks: marks.filter(|(at, _)| *at <= last).collect(),
+            marks: marks.into_iter().filter(|(at, _)| *at <= last).collect(),
             horizontal: "share of the operations that took no longer",
             show: |value| format!("{} ms", trimmed(value)),
         });
@@ -161,7 +159,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         name: operation.name.to_owned(),
         points: (0_u32..)
             .zip(&operation.series)
-            .map(|(second, count)| (f64::from(second), super::super::figures::float(*count)))
+            .map(|(second, count)| (f64::from(second), float(*count)))
             .collect(),
     };
     let throughput: Vec<Line> = report.operations.iter().map(series).collect();
@@ -196,14 +194,17 @@ fn plots(report: &Report) -> Vec<Plot> {
 /// The percentile curve of an operation: each step to the right halves what is left.
 fn curve(operation: &OperationReport) -> Option<Line> {
     let times = operation.times.as_ref()?;
-    let point = |point: &super::operation::Point| {
-        let halvings = -(1.0 - point.quantile).log2();
-        (halvings, super::super::figures::float(point.us) / 1_000.0)
-    };
+    let point =
+        |point: &super::operation::Point| (halvings(point.quantile), float(point.us) / 1_000.0);
     Some(Line {
         name: operation.name.to_owned(),
         points: times.curve.iter().map(point).collect(),
     })
+}
+
+/// How often what is left must be halved to come to this quantile.
+fn halvings(quantile: f64) -> f64 {
+    -(1.0 - quantile).log2()
 }
 
 /// With as many decimals as there is need for.

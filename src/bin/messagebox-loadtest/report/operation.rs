@@ -3,9 +3,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::super::clock::Clock;
-use super::super::figures::{float, per};
-use super::super::recorder::Operation;
+use crate::clock::Clock;
+use crate::figures::{float, per};
+use crate::recorder::Operation;
 
 /// Points of the percentile curve: halves of what is left, to one in a million.
 const CURVE_POINTS: i32 = 20;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::figures::{float, thousands, whole};
+use crate::figures::{float, thousands, whole};
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 260.0;
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;

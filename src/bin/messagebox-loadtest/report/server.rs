@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::drive::{Marks, Outcome};
-use super::super::figures::{float, per};
-use super::super::run::Run;
-use super::super::server_process::Usage;
+use crate::drive::{Marks, Outcome};
+use crate::figures::{float, per};
+use crate::run::Run;
+use crate::server_process::Usage;
 
 /// What the costs are told for.
 #[derive(Debug, Clone, Copy)]

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::accounting::Tally;
-use super::super::figures::{mebibytes, micros, thousands, whole};
 use super::operation::OperationReport;
 use super::{OptionsReport, Report};
+use crate::accounting::Tally;
+use crate::figures::{mebibytes, micros, thousands, whole};
 
 /// The table.
 pub(crate) fn table(report: &Report) -> String {

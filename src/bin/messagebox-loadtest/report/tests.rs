@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-use super::super::drive::{Marks, Outcome};
-use super::super::options::Options;
-use super::super::run::Run;
-use super::super::scenario;
-use super::super::server_process::Usage;
 use super::*;
+use crate::drive::{Marks, Outcome};
+use crate::options::Options;
+use crate::run::Run;
+use crate::scenario;
+use crate::server_process::Usage;
 
 fn usage(at: u64, cpu: u64, rss: u64) -> Usage {
     Usage {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 
-use super::super::accounting::Tally;
-use super::super::options::Pace;
-use super::super::recorder::Operation;
-use super::super::run::{Run, stopped};
-use super::super::workload::Workload;
+use crate::accounting::Tally;
+use crate::options::Pace;
+use crate::recorder::Operation;
+use crate::run::{Run, stopped};
+use crate::workload::Workload;
 
 /// How long a handshake may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

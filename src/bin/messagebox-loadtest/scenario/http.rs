@@ -8,15 +8,15 @@ use messagebox::auth::Identity;
 use messagebox::client::{ClientError, MessageBoxClient};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::super::accounting::{Tally, Tracker};
-use super::super::figures;
-use super::super::marker::Marker;
-use super::super::options::{HttpOperation, HttpOptions, Pace};
-use super::super::recorder::Operation;
-use super::super::run::{Run, stopped};
-use super::super::source::{Source, Tick};
-use super::super::workload::Workload;
 use super::{MESSAGE_BOX, http_name};
+use crate::accounting::{Tally, Tracker};
+use crate::figures;
+use crate::marker::Marker;
+use crate::options::{HttpOperation, HttpOptions, Pace};
+use crate::recorder::Operation;
+use crate::run::{Run, stopped};
+use crate::source::{Source, Tick};
+use crate::workload::Workload;
 
 /// The box that is listed; it holds the same messages all the time.
 const LISTED_BOX: &str = "loadtest-list";

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use messagebox::auth::Identity;
 use messagebox::client::ClientError;
 
-use super::super::accounting::Tally;
-use super::super::options::Pace;
-use super::super::run::{Run, stopped};
-use super::super::workload::Workload;
+use crate::accounting::Tally;
+use crate::options::Pace;
+use crate::run::{Run, stopped};
+use crate::workload::Workload;
 
 pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, ClientError> {
     let mut workload = Workload::new(run, Pace::InFlight(1));

@@ -9,14 +9,14 @@ use messagebox::ids::RoomId;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::member;
-use super::super::options::Pace;
-use super::super::run::Run;
-use super::super::sender::{Lane, Sender};
-use super::super::source::Tick;
-use super::super::stream::{CompletedBy, Stream};
-use super::super::workload::Workload;
 use super::MESSAGE_BOX;
+use crate::member;
+use crate::options::Pace;
+use crate::run::Run;
+use crate::sender::{Lane, Sender};
+use crate::source::Tick;
+use crate::stream::{CompletedBy, Stream};
+use crate::workload::Workload;
 
 /// How many of what.
 #[derive(Debug, Clone, Copy)]

@@ -7,12 +7,12 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 use messagebox::ids::RoomId;
 
-use super::super::options::Pace;
-use super::super::run::Run;
-use super::super::sender::{Lane, Sender};
-use super::super::stream::{CompletedBy, Stream};
-use super::super::workload::Workload;
 use super::MESSAGE_BOX;
+use crate::options::Pace;
+use crate::run::Run;
+use crate::sender::{Lane, Sender};
+use crate::stream::{CompletedBy, Stream};
+use crate::workload::Workload;
 
 pub(crate) async fn prepare(
     run: &Arc<Run>,
@@ -46,7 +46,7 @@ pub(crate) async fn prepare(
                 Err(error) => {
                     run.errors.note("a sender could not connect", &error);
                     let _ = ready.send(false);
-                    return super::super::accounting::Tally::default();
+                    return crate::accounting::Tally::default();
                 }
             };
             let _ = ready.send(true);

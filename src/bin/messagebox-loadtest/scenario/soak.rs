@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use messagebox::client::ClientError;
 
-use super::super::options::{HttpOperation, HttpOptions, Pace};
-use super::super::run::Run;
-use super::super::workload::Workload;
 use super::{handshake, http, rooms, send};
+use crate::options::{HttpOperation, HttpOptions, Pace};
+use crate::run::Run;
+use crate::workload::Workload;
 
 /// Members of a room.
 const MEMBERS: usize = 5;
