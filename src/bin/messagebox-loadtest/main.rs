@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-use options::Options;
+use options::{Options, Transport};
 use report::Report;
 use run::Run;
 
@@ -42,7 +42,13 @@ fn main() -> ExitCode {
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
         .unwrap_or(1);
-    let wanted = figures::count(options.sockets()).saturating_mul(2) + SPARE_DESCRIPTORS;
+    // A poll and a post may be under way at the same time.
+    let connections = match options.transport {
+        Transport::Websocket => 1,
+        Transport::Polling => 2,
+    };
+    let sockets = figures::count(options.sockets());
+    let wanted = sockets.saturating_mul(connections) + SPARE_DESCRIPTORS;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => say(&format!("only {limit} files may be open (ulimit -n)")),
         Ok(_) => {}

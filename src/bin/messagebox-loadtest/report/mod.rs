@@ -82,7 +82,10 @@ impl OptionsReport {
             _ => None,
         };
         Self {
-            transport: run.connector.transport.name(),
+            transport: match options.scenario {
+                Scenario::Http(_) => "http",
+                _ => run.connector.transport.name(),
+            },
             sockets: count(options.sockets()),
             rooms,
             rate,
