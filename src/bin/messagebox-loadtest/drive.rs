@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use messagebox::client::ClientError;
 use tokio::time::sleep_until;
@@ -20,6 +20,8 @@ use super::workload::Workload;
 const LOOK: Duration = Duration::from_millis(500);
 /// How often it is asked whether all has come.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// How many times as long as nothing may come the wait for the rest may be altogether.
+const MAX_DRAINS: u32 = 10;
 /// How long tasks may take to end after they were told to; those of `http` look through their boxes then.
 const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -137,15 +139,25 @@ fn begin(run: &Run, workloads: Vec<Workload>) -> Vec<tokio::task::JoinSet<Tally>
     workloads.into_iter().map(start).collect()
 }
 
-/// Waits until all that was sent has come, but not for ever.
+/// Waits until all that was sent has come, or nothing came for a while: what is late is not lost. Not for ever.
 async fn drain(run: &Run) {
+    let patience = run.options.drain;
     let all_came = async {
-        while run.outstanding() > 0 {
+        let mut outstanding = run.outstanding();
+        let mut last_came = Instant::now();
+        while outstanding > 0 && last_came.elapsed() < patience {
             tokio::time::sleep(DRAIN_LOOK).await;
+            let now = run.outstanding();
+            if now < outstanding {
+                last_came = Instant::now();
+            }
+            outstanding = now;
         }
     };
-    // What is still missing then is lost.
-    let _ = tokio::time::timeout(run.options.drain, all_came).await;
+    let most = patience.saturating_mul(MAX_DRAINS);
+    if tokio::time::timeout(most, all_came).await.is_err() {
+        run.errors.note("the end", &"messages were still coming");
+    }
     // What comes twice may come a little later.
     if !matches!(run.options.scenario, Scenario::Idle) {
         tokio::time::sleep(DRAIN_LOOK * 10).await;

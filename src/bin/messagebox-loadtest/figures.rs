@@ -42,6 +42,12 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// With as many decimals as there is need for, three at most.
+pub(crate) fn decimals(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// Microseconds with a unit that fits.
 pub(crate) fn micros(number: u64) -> String {
     let number = float(number);
@@ -73,6 +79,7 @@ mod tests {
             [7, 1_500, 2_500_000].map(micros),
             ["7 µs", "1.5 ms", "2.50 s"]
         );
+        assert_eq!([10.0, 0.5, 99.9].map(decimals), ["10", "0.5", "99.9"]);
         assert_eq!(mebibytes(1_572_864), "1.5 MiB");
         assert_eq!((whole(-1.0), whole(f64::NAN), whole(2.9)), (0, 0, 2));
         assert_eq!((per(1.0, 0.0), per(1.0, 4.0)), (0.0, 0.25));

@@ -70,7 +70,7 @@ pub(crate) struct Options {
     /// Traffic before the measuring begins.
     #[arg(long, global = true, value_parser = duration, default_value = "2s")]
     pub(crate) warm_up: Duration,
-    /// How long to wait at the end for what is outstanding, before it counts as lost.
+    /// What is outstanding at the end counts as lost when nothing came for so long, or after ten times as long.
     #[arg(long, global = true, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,
     /// Share of the incoming events whose signature is verified, from 0 to 1. Every handshake and every HTTP answer is.
@@ -82,7 +82,8 @@ pub(crate) struct Options {
     /// Threads of the load test [default: one for each core].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) threads: Option<usize>,
-    /// Process id of the server, on this machine: what it spends is measured (Linux).
+    /// Process id of the server, on this machine: what it spends is measured (Linux). Memory for each socket means
+    /// something on a server that was just started only: later, it has memory to reuse.
     #[arg(long, global = true, value_name = "PID")]
     pub(crate) server_pid: Option<u32>,
     /// Write the results there as JSON.

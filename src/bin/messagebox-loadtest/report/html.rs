@@ -6,7 +6,7 @@ use super::Report;
 use super::operation::OperationReport;
 use super::plot::{Line, Plot, show_count};
 use super::table::{basis, describe};
-use crate::figures::{float, mebibytes, micros, thousands, whole};
+use crate::figures::{decimals, float, mebibytes, micros, thousands, whole};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -144,7 +144,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         let marks = marks.map(|quantile| {
             (
                 halvings(quantile),
-                format!("{} %", trimmed(quantile * 100.0)),
+                format!("{} %", decimals(quantile * 100.0)),
             )
         });
         plots.push(Plot {
@@ -152,7 +152,7 @@ fn plots(report: &Report) -> Vec<Plot> {
             lines: curves,
             marks: marks.into_iter().filter(|(at, _)| *at <= last).collect(),
             horizontal: "share of the operations that took no longer",
-            show: |value| format!("{} ms", trimmed(value)),
+            show: |value| format!("{} ms", decimals(value)),
         });
     }
     let series = |operation: &OperationReport| Line {
@@ -180,7 +180,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         plots.push(Plot::over_time(
             "Server CPU in cores (before 0: connecting)",
             line(server.cores()),
-            trimmed,
+            decimals,
         ));
         plots.push(Plot::over_time(
             "Server memory in MiB",
@@ -205,12 +205,6 @@ fn curve(operation: &OperationReport) -> Option<Line> {
 /// How often what is left must be halved to come to this quantile.
 fn halvings(quantile: f64) -> f64 {
     -(1.0 - quantile).log2()
-}
-
-/// With as many decimals as there is need for.
-fn trimmed(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// As text within HTML.

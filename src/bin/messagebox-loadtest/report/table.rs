@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::operation::OperationReport;
 use super::{OptionsReport, Report};
 use crate::accounting::Tally;
-use crate::figures::{mebibytes, micros, thousands, whole};
+use crate::figures::{decimals, mebibytes, micros, thousands, whole};
 
 /// The table.
 pub(crate) fn table(report: &Report) -> String {
@@ -169,8 +169,8 @@ pub(super) fn describe(options: &OptionsReport) -> String {
         text,
         ", bodies of {} bytes, {} s after {} s of warm-up",
         thousands(options.body_bytes),
-        options.duration_seconds,
-        options.warm_up_seconds
+        decimals(options.duration_seconds),
+        decimals(options.warm_up_seconds)
     );
     text
 }
