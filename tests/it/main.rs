@@ -13,6 +13,7 @@ mod support;
 mod asyncapi;
 mod authsocket;
 mod certificates;
+mod client;
 mod comparison;
 mod crash;
 mod engineio_polling;
