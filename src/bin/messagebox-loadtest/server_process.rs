@@ -87,7 +87,7 @@ fn field(status: &str, name: &str) -> Option<u64> {
 }
 
 /// The first number of `schedstat`.
-fn running_nanos(schedstat: &str) -> Option<u64> {
+pub(crate) fn running_nanos(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
 }
 
