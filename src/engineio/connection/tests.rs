@@ -1,5 +1,7 @@
 //! The rules of an Engine.IO session, driven by hand and by a clock that the tests move.
 
+mod model;
+
 use std::time::Duration;
 
 use super::super::packet::Data;
