@@ -187,6 +187,8 @@ impl Handler<GetStatus> for RoomRegistry {
 
 #[cfg(test)]
 mod tests {
+    mod model;
+
     use super::*;
     use crate::auth::Identity;
     use crate::rooms::{Admit, Deliver, RoomAccess, RoomsHandle};
