@@ -7,6 +7,9 @@ mod docs;
 mod engineio_endpoint;
 mod error;
 mod fragments;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod migrate;
 mod polling;

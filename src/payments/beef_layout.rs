@@ -28,9 +28,9 @@ const ATOMIC: u32 = 0x0101_0101;
 const V1: u32 = 0xEFBE_0001;
 const V2: u32 = 0xEFBE_0002;
 
-/// Where the walk ended.
+/// Where the walk ended, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Misfit(pub(super) &'static str);
+pub struct Misfit(pub &'static str);
 
 struct Walk<'a> {
     rest: &'a [u8],
@@ -158,7 +158,10 @@ impl<'a> Walk<'a> {
 }
 
 /// Checks an `AtomicBEEF`: its prefix, and that all lengths fit and nothing is left over.
-pub(super) fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
+///
+/// # Errors
+/// [`Misfit`].
+pub fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
     if bytes.len() > MAX_BYTES {
         return Err(Misfit("it is too large"));
     }

@@ -133,6 +133,18 @@ impl PaymentDraft {
         self.offered
     }
 
+    /// How many outputs it names; none where they cannot be read.
+    #[must_use]
+    pub fn named_outputs(&self) -> Option<usize> {
+        self.outputs.as_ref().map(Vec::len)
+    }
+
+    /// The transaction's bytes, where they can be read.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&[u8]> {
+        self.transaction.as_deref()
+    }
+
     /// What it is for, in the sender's words.
     #[must_use]
     pub fn description(&self) -> Option<String> {
@@ -140,7 +152,8 @@ impl PaymentDraft {
     }
 
     /// The payment as it came, with these outputs only.
-    pub(super) fn share(&self, outputs: &[usize]) -> ByteString {
+    #[must_use]
+    pub fn share(&self, outputs: &[usize]) -> ByteString {
         let chosen: Vec<&str> = outputs
             .iter()
             .filter_map(|index| Some(self.outputs.as_ref()?.get(*index)?.json.get()))

@@ -17,6 +17,7 @@ mod scripts;
 mod settlement;
 
 pub use beef::{Checked, CheckedTransaction};
+pub use beef_layout::{Misfit, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
 pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use draft::PaymentDraft;

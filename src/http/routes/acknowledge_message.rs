@@ -66,6 +66,12 @@ fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
     })
 }
 
+/// For `fuzz/`: a body that asks for the same.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, ApiError> {
+    Ok(serde_json::json!({ "messageIds": validate(body)? }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

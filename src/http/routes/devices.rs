@@ -162,6 +162,17 @@ pub(super) async fn list(caller: IdentityKey, state: &HttpState) -> Result<Reply
     }))
 }
 
+/// For `fuzz/`: a body that asks for the same.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
+    let read = validate(body)?;
+    Ok(serde_json::json!({
+        "fcmToken": read.fcm_token,
+        "deviceId": read.device_id,
+        "platform": read.platform,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

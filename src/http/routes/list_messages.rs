@@ -156,6 +156,19 @@ fn missing() -> ApiError {
     )
 }
 
+/// For `fuzz/`: a body that asks for the same.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
+    let Request { message_box, page } = validate(body)?;
+    Ok(serde_json::json!({
+        "messageBox": message_box,
+        "limit": page.limit,
+        "offset": page.offset,
+        "cursor": page.after.map(|id| id.to_string()),
+        "order": if page.order == Order::Ascending { "asc" } else { "desc" },
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

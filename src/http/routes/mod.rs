@@ -36,6 +36,17 @@ pub(super) mod bodies {
     pub(in crate::http) use super::send_message::{Sent, SentTo};
 }
 
+#[cfg(fuzzing)]
+pub(super) mod normal_forms {
+    //! For `fuzz/`: what each route reads.
+    pub(in crate::http) use super::acknowledge_message::normal_form as acknowledge_message;
+    pub(in crate::http) use super::devices::normal_form as register_device;
+    pub(in crate::http) use super::list_messages::normal_form as list_messages;
+    pub(in crate::http) use super::permissions::normal_form as set_permission;
+    pub(in crate::http) use super::quote::normal_form as quote;
+    pub(in crate::http) use super::send_message::normal_form as send_message;
+}
+
 /// Nothing more to say.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Success {

@@ -302,6 +302,17 @@ fn leading_number(text: &str) -> Option<i64> {
     text.get(..end)?.parse().ok()
 }
 
+/// For `fuzz/`: a body that asks for the same.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
+    let read = validate(body)?;
+    Ok(serde_json::json!({
+        "messageBox": read.message_box,
+        "recipientFee": read.fee,
+        "sender": read.sender.map(|key| key.to_hex()),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -175,6 +175,15 @@ fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuo
     }
 }
 
+/// For `fuzz/`: what a query asks for.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(query: &str) -> Result<serde_json::Value, ApiError> {
+    let query = Query::parse(query);
+    let (recipients, message_box) = validate(&query, 1_000)?;
+    let recipients: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
+    Ok(serde_json::json!({ "recipients": recipients, "messageBox": message_box }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

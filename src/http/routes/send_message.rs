@@ -281,6 +281,35 @@ fn recipient(raw: &RawValue) -> Result<IdentityKey, ApiError> {
     })
 }
 
+/// For `fuzz/`: a body that asks for the same, without its payment.
+#[cfg(fuzzing)]
+pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, ApiError> {
+    let limits = HttpLimits {
+        max_body_bytes: 100 * 1024 * 1024,
+        max_buffered_bytes: usize::MAX,
+        request_timeout: std::time::Duration::MAX,
+        max_requests_per_session: usize::MAX,
+        max_recipients: 1_000,
+    };
+    let read = validate(body, &limits)?;
+    let (recipients, ids): (Vec<String>, Vec<String>) = read
+        .to
+        .into_iter()
+        .map(|(recipient, id)| (recipient.to_hex(), id))
+        .unzip();
+    let mut message = serde_json::json!({
+        "messageBox": read.message_box,
+        "recipients": recipients,
+        "messageId": ids,
+        "expiresAt": read.expires_at.map(|time| time.unix_timestamp() * 1_000),
+    });
+    // What is valid JSON and no tree, such as a number out of range, stays out of it.
+    if let Ok(body) = serde_json::from_str::<serde_json::Value>(&read.body.wrapped(None)) {
+        message["body"] = body["message"].clone();
+    }
+    Ok(serde_json::json!({ "message": message }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

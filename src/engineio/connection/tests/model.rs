@@ -38,26 +38,37 @@ enum Step {
     Close(CloseReason),
 }
 
+/// Mostly what a session lives through; what ends it comes seldom, so that lives are long.
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => Just(Step::Poll),
-        1 => Just(Step::AbortPoll),
-        1 => Just(Step::LoseNextPoll),
-        8 => (0..12_usize, 0..3_usize).prop_map(|(size, count)| Step::Send(size, count)),
-        4 => Just(Step::Client("4hi")),
-        3 => Just(Step::Client("3")),
-        1 => prop::sample::select(vec!["0{}", "1", "2", "5", "6"]).prop_map(Step::Client),
-        1 => Just(Step::Malformed),
+    let ends = prop_oneof![
+        prop::sample::select(vec!["1", "2"]).prop_map(Step::Client),
+        Just(Step::Malformed),
+        Just(Step::AbortPoll),
+        Just(Step::WebsocketClosed),
+        prop::sample::select(vec![CloseReason::ForcedClose, CloseReason::TransportError])
+            .prop_map(Step::Close),
+    ];
+    let probing = prop_oneof![
         2 => Just(Step::Attach),
-        4 => Just(Step::Probe("2probe")),
-        3 => Just(Step::Probe("5")),
+        3 => Just(Step::Probe("2probe")),
+        2 => Just(Step::Probe("5")),
         1 => prop::sample::select(vec!["1", "2", "4x", "6"]).prop_map(Step::Probe),
         1 => Just(Step::ProbeFailed),
-        1 => Just(Step::WebsocketClosed),
-        6 => Just(Step::Written),
+    ];
+    let time = prop_oneof![
         5 => (1..140_u64).prop_map(Step::Pass),
         1 => (1..700_u64).prop_map(Step::Stall),
-        1 => prop::sample::select(vec![CloseReason::ForcedClose, CloseReason::TransportError]).prop_map(Step::Close),
+    ];
+    prop_oneof![
+        9 => Just(Step::Poll),
+        3 => Just(Step::LoseNextPoll),
+        7 => (0..12_usize, 0..3_usize).prop_map(|(size, count)| Step::Send(size, count)),
+        4 => prop::sample::select(vec!["4hi", "0{}", "5", "6"]).prop_map(Step::Client),
+        4 => Just(Step::Client("3")),
+        6 => Just(Step::Written),
+        12 => probing,
+        6 => time,
+        1 => ends,
     ]
 }
 
@@ -89,6 +100,7 @@ struct Model {
     /// What this step must make the session say.
     events: Vec<Event>,
     may_end_poll: bool,
+    must_refuse_poll: bool,
     must_close_probe: bool,
     must_close_websocket: bool,
     must_answer_probe: bool,
@@ -119,6 +131,7 @@ impl Model {
             received: Vec::new(),
             events: Vec::new(),
             may_end_poll: false,
+            must_refuse_poll: false,
             must_close_probe: false,
             must_close_websocket: false,
             must_answer_probe: false,
@@ -203,7 +216,9 @@ impl Model {
             (Probing::Probed(_), "5") => {
                 self.probing = Probing::No;
                 self.on_websocket = true;
-                self.may_end_poll = true;
+                // A poll that came after the probe is one too many for the client that sent it.
+                self.must_refuse_poll = self.polling && self.poll_ends_at.is_some();
+                self.poll_ends_at = None;
                 self.events.push(Event::Upgraded);
             }
             _ => self.stop_probing(),
@@ -418,6 +433,7 @@ impl Life {
         let said: Vec<Event> = std::iter::from_fn(|| self.connection.poll_event()).collect();
         let model = &mut self.model;
         assert_eq!(said, std::mem::take(&mut model.events));
+        assert!(!model.must_refuse_poll, "a poll was to be refused");
         assert!(!model.must_answer_probe && !model.must_close_probe && !model.must_close_websocket);
         assert!(
             !(model.polling && (model.closed || model.on_websocket)),
@@ -475,6 +491,7 @@ impl Life {
             }
             Transmit::RefusePoll(refused) => {
                 assert!(std::mem::take(&mut model.polling) && model.on_websocket);
+                assert!(std::mem::take(&mut model.must_refuse_poll));
                 assert_eq!(refused, PollRefused::OnWebsocket);
             }
             Transmit::Websocket(frames) => {
