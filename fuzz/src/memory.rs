@@ -34,7 +34,7 @@ unsafe impl GlobalAlloc for Meter {
 #[global_allocator]
 static METER: Meter = Meter;
 
-/// Runs `read`, which is given `input` bytes, and panics if it held more than `times` as much and 64 KiB at a time.
+/// Runs `read`, which is given `input` bytes, and panics if it held more than `times` as much and 16 KiB at a time.
 ///
 /// A reallocation counts as the old and the new block together, which is what it may take.
 pub fn within<T>(input: usize, times: usize, read: impl FnOnce() -> T) -> T {
@@ -42,7 +42,7 @@ pub fn within<T>(input: usize, times: usize, read: impl FnOnce() -> T) -> T {
     PEAK.store(before, Relaxed);
     let read = read();
     let took = PEAK.load(Relaxed).saturating_sub(before);
-    let may_take = times * input + 64 * 1024;
+    let may_take = times * input + 16 * 1024;
     assert!(
         took <= may_take,
         "{input} bytes took {took} to read, and may take {may_take}"

@@ -1,16 +1,15 @@
 //! What a client asks for: parsing and checks, in the documented order.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
 
+use super::fields::{Fields, text};
 use super::names;
 use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 
@@ -75,53 +74,28 @@ impl ClientEvent {
         let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(payload) else {
             return Self::Undecodable;
         };
-        let data = || match envelope.data {
-            Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Value::Null),
-            None => Value::Null,
-        };
         match &*envelope.name {
-            names::AUTHENTICATED => Self::Authenticated(identity_key(data())),
-            names::JOIN_ROOM => Self::JoinRoom(room_id(data())),
-            names::LEAVE_ROOM => Self::LeaveRoom(room_id(data())),
+            names::AUTHENTICATED => Self::Authenticated(identity_key(envelope.data)),
+            names::JOIN_ROOM => Self::JoinRoom(room_id(envelope.data.and_then(text))),
+            names::LEAVE_ROOM => Self::LeaveRoom(room_id(envelope.data.and_then(text))),
             names::SEND_MESSAGE => Self::SendMessage(send_message(envelope.data)),
             other => Self::Unknown(other.chars().take(64).collect()),
         }
     }
 }
 
-fn identity_key(data: Value) -> Result<String, Refusal> {
-    match data {
-        Value::Object(mut fields) => match fields.remove("identityKey") {
-            Some(Value::String(key)) if !key.trim().is_empty() => Ok(key),
-            Some(Value::Null) | None => Err(Refusal::MissingIdentityKey),
-            Some(_) => Err(Refusal::IdentityKeyFormat),
-        },
-        _ => Err(Refusal::MissingIdentityKey),
-    }
+fn identity_key(data: Option<&RawValue>) -> Result<String, Refusal> {
+    let fields = Fields::of(data, ["identityKey"]).ok_or(Refusal::MissingIdentityKey)?;
+    let key = fields.given("identityKey");
+    text(key.ok_or(Refusal::MissingIdentityKey)?)
+        .filter(|key| !key.trim().is_empty())
+        .ok_or(Refusal::IdentityKeyFormat)
 }
 
-fn room_id(data: Value) -> Result<RoomId, Refusal> {
-    match data {
-        Value::String(room)
-            if !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS =>
-        {
-            Ok(RoomId::new(room))
-        }
-        _ => Err(Refusal::RoomId),
-    }
-}
-
-/// The fields of a JSON object, each read by itself: one that cannot be read must not hide the others.
-struct Fields<'a>(HashMap<String, &'a RawValue>);
-
-impl<'a> Fields<'a> {
-    fn of(object: Option<&'a RawValue>) -> Option<Self> {
-        serde_json::from_str(object?.get()).ok().map(Self)
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        serde_json::from_str(self.0.remove(name)?.get()).ok()
-    }
+fn room_id(room: Option<String>) -> Result<RoomId, Refusal> {
+    room.filter(|room| !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS)
+        .map(RoomId::new)
+        .ok_or(Refusal::RoomId)
 }
 
 fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
@@ -130,60 +104,47 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
         room: room.cloned(),
         message_id: message_id.map(str::to_owned),
     };
-    let Some(mut data) = Fields::of(data) else {
+    let Some(data) = Fields::of(data, ["roomId", "message", "payment"]) else {
         return Err(refused(Refusal::DataObject, None, None));
     };
-    let given = data.take("roomId").unwrap_or_default();
+    let given = data.text("roomId");
     // A room that is refused for its length is still where the sender listens.
     let listens = given
-        .as_str()
+        .as_deref()
         .filter(|room| !room.is_empty() && room.len() <= MAX_ECHOED_ROOM_BYTES)
         .map(RoomId::new);
     let room = room_id(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
-    let Some(mut message) = Fields::of(data.0.remove("message")) else {
+    let fields = ["messageId", "body", "recipient", "expiresAt", "payment"];
+    let Some(message) = Fields::of(data.given("message"), fields) else {
         return Err(refused(Refusal::MessageObject, Some(&room), None));
     };
-    let message_id = match message.take("messageId") {
-        Some(Value::String(id)) if is_message_id(&id) => Some(id),
-        _ => None,
-    };
-    let body = match message.take("body") {
-        Some(Value::String(body)) if !body.trim().is_empty() => body,
-        _ => {
-            return Err(refused(
-                Refusal::MessageBody,
-                Some(&room),
-                message_id.as_deref(),
-            ));
-        }
+    let message_id = message.text("messageId").filter(|id| is_message_id(id));
+    let body = message.text("body").filter(|body| !body.trim().is_empty());
+    let Some(body) = body else {
+        let message_id = message_id.as_deref();
+        return Err(refused(Refusal::MessageBody, Some(&room), message_id));
     };
     let Some(message_id) = message_id else {
         return Err(refused(Refusal::MessageId, Some(&room), None));
     };
-    let named = message.0.contains_key("recipient");
-    let recipient = match message.take("recipient") {
-        None if !named => None,
-        Some(Value::Null) => None,
-        Some(Value::String(key)) => Some(key),
-        _ => return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id))),
-    };
-    let expires_at = match message.0.remove("expiresAt") {
+    let recipient = message.given("recipient").map(text);
+    if recipient == Some(None) {
+        return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id)));
+    }
+    let expires_at = match message.given("expiresAt").map(|raw| expiry(raw.get())) {
         None => None,
-        Some(raw) => match expiry(raw.get()) {
-            Ok(expires_at) => expires_at,
-            Err(refusal) => return Err(refused(refusal, Some(&room), Some(&message_id))),
-        },
+        Some(Ok(expires_at)) => expires_at,
+        Some(Err(refusal)) => return Err(refused(refusal, Some(&room), Some(&message_id))),
     };
     // A payment is never dropped in silence. Over HTTP it is taken, and there the published client goes next.
-    let pays = |fields: &mut Fields<'_>| fields.take("payment").is_some_and(|it| !it.is_null());
-    if pays(&mut data) || pays(&mut message) {
+    if data.given("payment").is_some() || message.given("payment").is_some() {
         let refusal = Refusal::PaymentRequired;
         return Err(refused(refusal, Some(&room), Some(&message_id)));
     }
     Ok(SendMessage {
         room,
         message_id,
-        recipient,
+        recipient: recipient.flatten(),
         body,
         expires_at,
     })
@@ -194,14 +155,19 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
 /// # Errors
 /// [`Refusal::Expiry`] when it is neither. Whether it is still to come is not looked at.
 pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
-    let value: Value = serde_json::from_str(json).map_err(|_| Refusal::Expiry)?;
-    let time = match value {
-        Value::Null => return Ok(None),
-        Value::String(text) => OffsetDateTime::parse(&text, &Rfc3339).ok(),
-        Value::Number(number) => number.as_i64().and_then(|milliseconds| {
+    let json = json.trim();
+    if json == "null" {
+        return Ok(None);
+    }
+    // Not by way of a tree: it may be large, whatever it is.
+    let time = if json.starts_with('"') {
+        let text: Option<String> = serde_json::from_str(json).ok();
+        text.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok())
+    } else {
+        let milliseconds: Option<i64> = serde_json::from_str(json).ok();
+        milliseconds.and_then(|milliseconds| {
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
-        }),
-        _ => None,
+        })
     };
     // What is kept has a year of four digits.
     let time = time
@@ -213,7 +179,7 @@ pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn parse(name: &str, data: &Value) -> ClientEvent {
         let payload = json!({"eventName": name, "data": data}).to_string();
@@ -390,6 +356,22 @@ mod tests {
             parse("sendMessage", &data),
             ClientEvent::SendMessage(Ok(expected))
         );
+    }
+
+    /// No tree can hold it, and it is a payment all the same.
+    #[test]
+    fn a_payment_that_cannot_be_read_is_not_dropped_in_silence() {
+        for (inside, outside) in [("1e999", "null"), ("null", r#""\ud800""#)] {
+            let payload = format!(
+                r#"{{"eventName":"sendMessage","data":{{"roomId":"r","payment":{outside},"message":
+                {{"messageId":"1","body":"b","payment":{inside}}}}}}}"#
+            );
+            let ClientEvent::SendMessage(Err(refused)) = ClientEvent::parse(payload.as_bytes())
+            else {
+                panic!("{payload} was taken");
+            };
+            assert_eq!(refused.refusal, Refusal::PaymentRequired);
+        }
     }
 
     #[test]

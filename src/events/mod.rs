@@ -4,6 +4,7 @@
 //! is encoded to such a payload and signed. Source: AuthSocket `AsyncAPI` 1.0.0.
 
 mod client_event;
+mod fields;
 mod names;
 mod plain;
 mod refusal;

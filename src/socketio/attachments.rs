@@ -1,7 +1,9 @@
 //! Binary attachments: placeholders in a packet's JSON, and the bytes that follow it.
 
+use std::fmt;
+
 use bytes::Bytes;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::error::{DecodeError, ProtocolError};
 use super::packet::{Body, Packet};
@@ -12,24 +14,122 @@ pub(super) fn check_placeholders(data: &str, attachments: usize) -> Result<(), D
         // Without attachments a placeholder is an object like any other.
         return Ok(());
     }
-    let value: Value = serde_json::from_str(data).map_err(|_| DecodeError::Data)?;
-    if fits(&value, attachments) {
-        Ok(())
-    } else {
-        Err(DecodeError::Data)
+    let mut reader = serde_json::Deserializer::from_str(data);
+    let checked = Placeholders { attachments }.deserialize(&mut reader);
+    checked
+        .and_then(|_| reader.end())
+        .map_err(|_| DecodeError::Data)
+}
+
+/// Looks at every value and keeps none: many small ones take forty times their text once they are a tree.
+#[derive(Clone, Copy)]
+struct Placeholders {
+    attachments: usize,
+}
+
+/// As much of a value as the object around it has to know.
+#[derive(PartialEq, Eq)]
+enum Seen {
+    True,
+    Number(u64),
+    Other,
+}
+
+impl<'de> DeserializeSeed<'de> for Placeholders {
+    type Value = Seen;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-fn fits(value: &Value, attachments: usize) -> bool {
-    match value {
-        Value::Array(elements) => elements.iter().all(|element| fits(element, attachments)),
-        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => fields
-            .get("num")
-            .and_then(Value::as_u64)
-            .and_then(|number| usize::try_from(number).ok())
-            .is_some_and(|number| number < attachments),
-        Value::Object(fields) => fields.values().all(|field| fits(field, attachments)),
-        _ => true,
+impl<'de> Visitor<'de> for Placeholders {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON whose placeholders have attachments")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Seen, E> {
+        Ok(if value { Seen::True } else { Seen::Other })
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Seen, E> {
+        Ok(Seen::Number(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Seen, A::Error> {
+        while elements.next_element_seed(self)?.is_some() {}
+        Ok(Seen::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Seen, A::Error> {
+        let (mut marked, mut number) = (false, None);
+        while let Some(name) = fields.next_key_seed(FieldName)? {
+            let value = fields.next_value_seed(self)?;
+            match name {
+                Name::Placeholder => marked = value == Seen::True,
+                Name::Num => number = Some(value),
+                Name::Other => {}
+            }
+        }
+        let stands_for = number.and_then(|number| match number {
+            Seen::Number(number) => usize::try_from(number).ok(),
+            _ => None,
+        });
+        if marked && stands_for.is_none_or(|number| number >= self.attachments) {
+            return Err(A::Error::custom("a placeholder has no attachment"));
+        }
+        Ok(Seen::Other)
+    }
+}
+
+/// The names of a placeholder's fields; others are not kept either.
+enum Name {
+    Placeholder,
+    Num,
+    Other,
+}
+
+struct FieldName;
+
+impl<'de> DeserializeSeed<'de> for FieldName {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for FieldName {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(match name {
+            "_placeholder" => Name::Placeholder,
+            "num" => Name::Num,
+            _ => Name::Other,
+        })
     }
 }
 
@@ -73,5 +173,42 @@ impl Partial {
         } else {
             Err(self)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_placeholders;
+
+    #[test]
+    fn a_placeholder_stands_for_an_attachment_that_follows() {
+        let fits = |data| check_placeholders(data, 2).is_ok();
+        for data in [
+            "[]",
+            r#"["a",1,-1,1.5,true,null,{},[[]]]"#,
+            r#"[{"_placeholder":true,"num":0},{"num":1,"_placeholder":true}]"#,
+            r#"["a",{"b":[{"_placeholder":true,"num":1}]}]"#,
+            r#"[{"_placeholder":false},{"_placeholder":1,"num":9},{"num":9}]"#,
+            // Of two fields with one name the last counts, as for all who read JSON.
+            r#"[{"_placeholder":true,"num":9,"num":1}]"#,
+            r#"[{"_placeholder":true,"_placeholder":false}]"#,
+            r#"[{"_\u0070laceholder":true,"num":1}]"#,
+        ] {
+            assert!(fits(data), "{data}");
+        }
+        for data in [
+            "",
+            "[",
+            "[] []",
+            r#"[{"_placeholder":true}]"#,
+            r#"[{"_placeholder":true,"num":2}]"#,
+            r#"[{"num":-1,"_placeholder":true}]"#,
+            r#"[{"num":1.0,"_placeholder":true}]"#,
+            r#"[{"num":"1","_placeholder":true}]"#,
+            r#"["a",{"b":[{"_\u0070laceholder":true,"num":7}]}]"#,
+        ] {
+            assert!(!fits(data), "{data}");
+        }
+        assert!(check_placeholders(r#"[{"_placeholder":true}]"#, 0).is_ok());
     }
 }
