@@ -7,6 +7,16 @@ use std::path::{Path, PathBuf};
 /// Lines before `mod tests` that a file may have.
 const MAX_LINES: usize = 400;
 
+/// Where there is code; `fuzz/` also has what is built there.
+const PLACES: [&str; 6] = [
+    "src",
+    "tests",
+    "examples",
+    "benches",
+    "fuzz/src",
+    "fuzz/fuzz_targets",
+];
+
 struct Source {
     path: String,
     text: String,
@@ -310,7 +320,7 @@ fn each_outside_library_has_its_place() {
 
 #[test]
 fn files_say_what_they_are_for_and_stay_small() {
-    for source in sources(&["src", "tests", "examples", "benches"]) {
+    for source in sources(&PLACES) {
         assert!(
             source.text.starts_with("//! "),
             "{} begins without `//!`",
@@ -334,7 +344,7 @@ fn files_say_what_they_are_for_and_stay_small() {
 
 #[test]
 fn files_are_named_for_what_they_hold() {
-    for source in sources(&["src", "tests", "examples", "benches"]) {
+    for source in sources(&PLACES) {
         for name in [
             "utils", "util", "helpers", "common", "manager", "types", "misc",
         ] {
