@@ -80,6 +80,7 @@ enum Probing {
 }
 
 /// What is true of a session, told as one would tell it to somebody who writes a client.
+#[expect(clippy::struct_excessive_bools, reason = "a model is plain on purpose")]
 struct Model {
     now: Instant,
     on_websocket: bool,
