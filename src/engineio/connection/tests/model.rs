@@ -423,6 +423,11 @@ impl Life {
             self.connection.handle_timeout(self.model.now);
             self.model.tick();
             self.compare();
+            let next = self.connection.poll_timeout();
+            assert!(
+                next.is_none_or(|next| next > self.model.now),
+                "a timer fires for ever"
+            );
         }
         self.model.now = end;
     }
