@@ -71,7 +71,10 @@ impl ClientEvent {
     /// Reads the payload of a general message.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Self {
-        let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(payload) else {
+        // A struct would be read from an array too.
+        let is_object = payload.trim_ascii_start().starts_with(b"{");
+        let envelope = serde_json::from_slice::<Envelope<'_>>(payload);
+        let Some(envelope) = envelope.ok().filter(|_| is_object) else {
             return Self::Undecodable;
         };
         match &*envelope.name {
@@ -419,10 +422,11 @@ mod tests {
             parse("hello", &json!(1)),
             ClientEvent::Unknown("hello".to_owned())
         );
-        let payloads: [&[u8]; 6] = [
+        let payloads: [&[u8]; 7] = [
             b"",
             b"{}",
             b"[]",
+            b" [\"joinRoom\",\"lobby\"]",
             b"{\"eventName\":7}",
             b"\xff\xfe",
             b"{\"eventName\":\"x\"",

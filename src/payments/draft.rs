@@ -181,7 +181,9 @@ impl PaymentDraft {
 
 impl DraftOutput {
     fn parse(json: Box<RawValue>) -> Self {
-        let text = Some(json.get()).filter(|text| text.len() <= MAX_OUTPUT_BYTES);
+        // A struct would be read from an array too, which the recipient does not understand.
+        let text =
+            Some(json.get()).filter(|text| text.starts_with('{') && text.len() <= MAX_OUTPUT_BYTES);
         let wire: Option<Wire> = text.and_then(|text| serde_json::from_str(text).ok());
         let index = wire
             .as_ref()
@@ -289,6 +291,18 @@ mod tests {
             draft.outputs.unwrap()[0].index
         };
         assert_eq!((sized(65_000), sized(66_000)), (Some(7), None));
+    }
+
+    #[test]
+    fn an_output_is_an_object() {
+        let key = Identity::random().identity_key();
+        let remittance = json!({"derivationPrefix": "p", "derivationSuffix": "s", "senderIdentityKey": key.to_hex()});
+        let object = json!({"outputIndex": 0, "protocol": "wallet payment", "paymentRemittance": remittance});
+        let array = json!([0, "wallet payment", remittance, null, null]);
+        let draft = PaymentDraft::parse(&json!({"outputs": [object, array]}).to_string());
+        let outputs = draft.outputs.unwrap();
+        assert!(outputs[0].index == Some(0) && outputs[0].derivation.is_some());
+        assert!(outputs[1].index.is_none() && outputs[1].derivation.is_none());
     }
 
     #[test]

@@ -134,6 +134,10 @@ fn parse(json: &str) -> Result<Vec<Wire>, CertificateError> {
         return Err(CertificateError::Malformed("too many certificates"));
     }
     let certificates = list.into_iter().map(|raw| {
+        // A struct would be read from an array too.
+        if !raw.get().starts_with('{') {
+            return Err(CertificateError::Malformed("not a list of objects"));
+        }
         let wire: Wire = serde_json::from_str(raw.get())
             .map_err(|_| CertificateError::Malformed("a field is missing or not text"))?;
         if wire.fields.len() > MAX_FIELDS || wire.keyring.len() > MAX_FIELDS {

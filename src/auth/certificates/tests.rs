@@ -326,6 +326,20 @@ fn a_list_has_at_least_one_certificate_and_not_too_many() {
         malformed(&wrong);
     }
     malformed(&json!(vec![alice(); 17]));
+    // Its values in the order of the fields, without their names.
+    let fields = [
+        "type",
+        "serialNumber",
+        "subject",
+        "certifier",
+        "revocationOutpoint",
+    ];
+    let more = ["fields", "keyring", "signature"];
+    let values = fields
+        .iter()
+        .chain(&more)
+        .map(|field| alice()[field].clone());
+    malformed(&json!([values.collect::<Vec<_>>()]));
     malformed(&json!(vec![Value::from("x".repeat(65_536))]));
     let many: BTreeMap<String, String> = (0..65).map(|n| (n.to_string(), String::new())).collect();
     for field in ["fields", "keyring"] {
