@@ -7,6 +7,8 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rooms::backlog::Backlog;
+use crate::rooms::relay::{Attach, Detach};
 
 const KEYS: [&str; 2] = [
     "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4",
@@ -123,6 +125,7 @@ impl Expected {
 struct World {
     registry: RoomRegistry,
     ctx: Context<RoomRegistry>,
+    relay: Addr<Relay>,
     automatic: bool,
     members: BTreeMap<u8, Expected>,
     published: u64,
@@ -145,6 +148,7 @@ impl World {
                 max_pending_deliveries: MAX_PENDING,
             }),
             ctx: Context::new(),
+            relay: Relay::default().start(),
             automatic,
             members: BTreeMap::new(),
             published: 0,
@@ -160,18 +164,28 @@ impl World {
         self.registry.handle(command, &mut self.ctx)
     }
 
-    fn admit(&mut self, member: u8, owner: usize) {
+    /// As [`crate::rooms::RoomsHandle::admit`] does.
+    async fn admit(&mut self, member: u8, owner: usize) {
         let heard = Rc::default();
         let witness = Witness {
             heard: Rc::clone(&heard),
             under_way: Vec::new(),
         }
         .start();
-        self.tell(Admit {
+        let backlog = Backlog::new(MAX_PENDING);
+        let attach = Attach {
+            sid: sid(member),
+            deliver: witness.clone().recipient(),
+            arrivals: backlog.arrivals(),
+        };
+        self.relay.send(attach).await.unwrap();
+        let relay = self.relay.clone();
+        self.tell(Enrol {
             sid: sid(member),
             identity: KEYS[owner].parse().unwrap(),
-            deliver: witness.clone().recipient(),
+            relay,
             lagging: witness.clone().recipient(),
+            backlog,
         });
         self.heard_by.push(Rc::clone(&heard));
         // Who is there already stays who it is.
@@ -188,7 +202,7 @@ impl World {
         });
     }
 
-    fn publish(&mut self, room: usize) {
+    async fn publish(&mut self, room: usize) {
         self.published += 1;
         let text = self.published.to_string();
         let payload = Arc::new(SharedPayload::new(text.clone().into_bytes()));
@@ -196,6 +210,8 @@ impl World {
             room: rooms()[room].clone(),
             payload,
         });
+        // Whoever answers has passed on what came before.
+        self.relay.send(Detach { sid: sid(99) }).await.unwrap();
         let automatic = self.automatic;
         let inside: Vec<&mut Expected> = self
             .members
@@ -221,7 +237,7 @@ impl World {
 
     async fn step(&mut self, step: &Step) {
         match *step {
-            Step::Admit(member, owner) => self.admit(member, owner),
+            Step::Admit(member, owner) => self.admit(member, owner).await,
             Step::Join(member, room) => {
                 self.tell(Join {
                     sid: sid(member),
@@ -245,12 +261,14 @@ impl World {
                 }
             }
             Step::Gone(member) => {
+                let detach = Detach { sid: sid(member) };
+                self.relay.send(detach).await.unwrap();
                 self.tell(Gone { sid: sid(member) });
                 if let Some(member) = self.members.remove(&member) {
                     check(&member).await;
                 }
             }
-            Step::Publish(room) => self.publish(room),
+            Step::Publish(room) => self.publish(room).await,
             Step::Handle(member) => {
                 if let Some(member) = self.members.get_mut(&member) {
                     let _ = member.witness.send(Tell::Handle).await;
