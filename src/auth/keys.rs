@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
+use super::signing::sign_ecdsa;
 
 /// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes.
 pub type DerSignature = SerializedSignature;
@@ -135,7 +136,7 @@ impl PairKeys {
         digest: &[u8; 32],
     ) -> Result<DerSignature, KeyError> {
         let mut child = self.private_key(protocol, key_id)?;
-        let signature = CURVE.sign_ecdsa(Message::from_digest(*digest), &child);
+        let signature = sign_ecdsa(digest, &child);
         child.non_secure_erase();
         Ok(signature.serialize_der())
     }

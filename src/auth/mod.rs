@@ -21,6 +21,7 @@ mod payload;
 mod peer;
 mod session;
 mod session_store;
+mod signing;
 mod unverified;
 
 pub use certificates::{

@@ -33,10 +33,11 @@ impl DeliveryFees {
         if let Some(fee) = self.0.get(message_box) {
             return Ok(*fee);
         }
+        // Without a limit, which has SQLite plan the statement anew each time.
         let fee: Option<i64> = server_fees::table
             .filter(server_fees::message_box.eq(message_box))
             .select(server_fees::delivery_fee)
-            .first(connection)
+            .get_result(connection)
             .optional()?;
         Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
     }

@@ -153,7 +153,7 @@ fn find(
             messages::created_at,
             messages::expires_at,
         ))
-        .first(connection)
+        .get_result(connection)
         .optional()
 }
 
@@ -176,7 +176,7 @@ fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> 
             .filter(message_boxes::identity_key.eq(owner))
             .filter(message_boxes::kind.eq(name))
             .select(message_boxes::message_box_id)
-            .first(connection)
+            .get_result(connection)
             .optional()
     };
     if let Some(id) = find(connection)? {
@@ -211,7 +211,7 @@ pub(super) fn list(
         .filter(message_boxes::identity_key.eq(&owner))
         .filter(message_boxes::kind.eq(message_box))
         .select(message_boxes::message_box_id)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(box_id) = box_id else {
         return Ok(MessagePage::default());
