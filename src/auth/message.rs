@@ -187,6 +187,18 @@ impl<'a> Writer<'a> {
         self
     }
 
+    /// Where what is written next begins.
+    pub(super) fn place(self) -> (Self, usize) {
+        let at = self.0.len();
+        (self, at)
+    }
+
+    /// JSON, after the name of its field.
+    pub(super) fn json(self, json: &str) -> Self {
+        self.0.push_str(json);
+        self
+    }
+
     pub(super) fn requested_certificates(self, json: Option<&str>) -> Self {
         self.raw("requestedCertificates", json.unwrap_or(NO_CERTIFICATES))
     }

@@ -51,4 +51,20 @@ impl SharedPayload {
     pub fn json(&self) -> &str {
         &self.json
     }
+
+    /// The same, sharing its memory.
+    #[must_use]
+    pub fn shared_json(&self) -> ByteString {
+        self.json.clone()
+    }
+
+    /// A copy that shares no memory with this one: counters that several cores change are slow.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+            digest: self.digest,
+            json: ByteString::from(self.json.to_string()),
+        }
+    }
 }

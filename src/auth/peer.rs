@@ -176,6 +176,30 @@ impl Peer {
     /// # Errors
     /// [`AuthError::NotEstablished`] when no session is proven; nothing is appended then.
     pub fn sign(&self, payload: &SharedPayload, out: &mut String) -> Result<(), AuthError> {
+        out.reserve(payload.json().len() + 640);
+        self.sign_with(payload, payload.json(), out).map(drop)
+    }
+
+    /// As [`Self::sign`], but for the payload's JSON, which several messages may share: says at which byte of `out` it
+    /// must be put in.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_around(
+        &self,
+        payload: &SharedPayload,
+        out: &mut String,
+    ) -> Result<usize, AuthError> {
+        self.sign_with(payload, "", out)
+    }
+
+    /// Where `json` begins.
+    fn sign_with(
+        &self,
+        payload: &SharedPayload,
+        json: &str,
+        out: &mut String,
+    ) -> Result<usize, AuthError> {
         let entry = self
             .entries
             .iter()
@@ -184,13 +208,13 @@ impl Peer {
             .ok_or(AuthError::NotEstablished)?;
         let nonce = message_nonce();
         let signature = entry.session.sign(&nonce, payload.digest())?;
-        out.reserve(payload.json().len() + 640);
-        Writer::begin(out, MessageType::General, &self.own_key)
+        let (writer, at) = Writer::begin(out, MessageType::General, &self.own_key)
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
-            .raw("payload", payload.json())
-            .signature(&signature);
-        Ok(())
+            .raw("payload", "")
+            .place();
+        writer.json(json).signature(&signature);
+        Ok(at)
     }
 
     /// Takes a session over that was proven on a socket since lost, so that what was sent on it meanwhile

@@ -1,6 +1,8 @@
 //! From server events to frames: signing and framing.
 
-use crate::auth::{AuthError, SharedPayload};
+use bytestring::ByteString;
+
+use crate::auth::SharedPayload;
 use crate::engineio::Frame;
 use crate::events::{AUTH_MESSAGE, PlainRefusal, ServerEvent};
 use crate::socket::Link;
@@ -34,18 +36,26 @@ impl Speech {
         }
     }
 
-    fn frame<E>(
-        &self,
-        capacity: usize,
-        write: impl FnOnce(&mut String) -> Result<(), E>,
-    ) -> Result<Frame, E> {
-        let mut written = Ok(());
-        let frame = Frame::message_with(capacity, |out| {
+    fn frame(&self, json: &str) -> Frame {
+        Frame::message_with(self.prefix.len() + json.len() + 1, |out| {
             out.push_str(&self.prefix);
-            written = write(out);
+            out.push_str(json);
             out.push(']');
-        });
-        written.map(|()| frame)
+        })
+    }
+
+    /// `write` appends an auth message around its shared payload, and says where that comes.
+    fn frame_around<E>(
+        &self,
+        payload: ByteString,
+        write: impl FnOnce(&mut String) -> Result<usize, E>,
+    ) -> Result<Frame, E> {
+        Frame::message_around(ENVELOPE_BYTES, payload, |out| {
+            out.push_str(&self.prefix);
+            let at = write(out)?;
+            out.push(']');
+            Ok(at)
+        })
     }
 }
 
@@ -53,13 +63,7 @@ impl AuthSocket {
     /// Sends an auth message that is JSON already.
     pub(super) fn send_auth_message(&self, json: &str, link: &mut Link<'_>) {
         let Some(speech) = &self.speech else { return };
-        let write = |out: &mut String| {
-            out.push_str(json);
-            Ok::<(), AuthError>(())
-        };
-        if let Ok(frame) = speech.frame(json.len() + 64, write) {
-            link.send(frame, &[]);
-        }
+        link.send(speech.frame(json), &[]);
     }
 
     /// Signs an event and sends it.
@@ -70,8 +74,9 @@ impl AuthSocket {
     /// Signs an encoded event and sends it. All that a delivery costs here is one signature and one frame.
     pub(super) fn send_payload(&self, payload: &SharedPayload, link: &mut Link<'_>) {
         let Some(speech) = &self.speech else { return };
-        let capacity = payload.json().len() + ENVELOPE_BYTES;
-        match speech.frame(capacity, |out| self.peer.sign(payload, out)) {
+        match speech.frame_around(payload.shared_json(), |out| {
+            self.peer.sign_around(payload, out)
+        }) {
             Ok(frame) => link.send(frame, &[]),
             Err(error) => log::debug!("socket {}: an event was not signed: {error}", self.sid),
         }

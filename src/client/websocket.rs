@@ -36,11 +36,14 @@ impl Websocket {
     }
 
     pub(super) async fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
+        let text = |text: ByteString| {
+            let text = text.into_bytes().try_into();
+            let text = text.map_err(|_| ClientError::Unexpected("text that is not UTF-8"))?;
+            Ok::<_, ClientError>(Message::Text(text))
+        };
         let message = match frame {
-            Frame::Text(text) => {
-                let text = text.into_bytes().try_into();
-                Message::Text(text.map_err(|_| ClientError::Unexpected("text that is not UTF-8"))?)
-            }
+            Frame::Text(whole) => text(whole)?,
+            Frame::Around(around) => text(around.whole())?,
             Frame::Binary(bytes) => Message::Binary(bytes),
         };
         Ok(self.0.send(message).await?)

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::around::Around;
+use super::error::DecodeError;
 use super::packet::{Data, Packet};
 
 /// One encoded packet: the content of one websocket frame, or of one element of a payload.
@@ -12,6 +14,8 @@ use super::packet::{Data, Packet};
 pub enum Frame {
     /// The packet type as a digit, then its data.
     Text(ByteString),
+    /// The same in parts, one of which is shared with other frames.
+    Around(Around),
     /// The bytes of a binary message.
     Binary(Bytes),
 }
@@ -25,6 +29,22 @@ impl Frame {
         Self::Text(text.into())
     }
 
+    /// Builds a text message around a text that it shares with others: `write` appends all else, and says behind how many
+    /// bytes of the buffer the shared text comes.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub fn message_around<E>(
+        capacity: usize,
+        shared: ByteString,
+        write: impl FnOnce(&mut String) -> Result<usize, E>,
+    ) -> Result<Self, E> {
+        let mut own = String::with_capacity(capacity + 1);
+        own.push('4');
+        let at = write(&mut own)?;
+        Ok(Self::Around(Around::new(own.into(), at, shared)))
+    }
+
     /// A frame whose whole text, type included, is known at compile time.
     pub(super) const fn fixed(text: &'static str) -> Self {
         Self::Text(ByteString::from_static(text))
@@ -35,6 +55,7 @@ impl Frame {
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            Self::Around(around) => around.len(),
             Self::Binary(bytes) => bytes.len(),
         }
     }
@@ -43,6 +64,18 @@ impl Frame {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl TryFrom<Frame> for Packet {
+    type Error = DecodeError;
+
+    fn try_from(frame: Frame) -> Result<Self, DecodeError> {
+        match frame {
+            Frame::Text(text) => Self::decode_text(&text),
+            Frame::Around(around) => Self::decode_text(&around.whole()),
+            Frame::Binary(bytes) => Ok(Self::from_binary(bytes)),
+        }
     }
 }
 

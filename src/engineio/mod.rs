@@ -6,6 +6,7 @@
 //!
 //! Source: Engine.IO protocol, revision 4. Not implemented: revision 3, WebTransport, compression.
 
+mod around;
 mod close_reason;
 mod config;
 mod connection;
@@ -19,6 +20,7 @@ mod packet;
 mod payload;
 mod upgrade;
 
+pub use around::Around;
 pub use close_reason::CloseReason;
 pub use config::Config;
 pub use connection::Connection;

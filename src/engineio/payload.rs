@@ -30,6 +30,7 @@ pub fn encode_payload(frames: &[Frame]) -> String {
         }
         match frame {
             Frame::Text(text) => payload.push_str(text),
+            Frame::Around(around) => payload.extend(around.texts()),
             Frame::Binary(bytes) => {
                 payload.push('b');
                 STANDARD.encode_string(bytes, &mut payload);
@@ -85,6 +86,15 @@ mod tests {
         assert_eq!(encode_payload(&frames), wire);
         assert_eq!(decode(wire).unwrap(), packets);
         assert_eq!(decode("bAQIDBA").unwrap(), packets[3..]);
+        let shared = Frame::message_around(3, "ell".into(), |own| {
+            own.push_str("ho");
+            Ok::<_, ()>(2)
+        });
+        let shared = shared.unwrap();
+        assert_eq!(
+            encode_payload(&[shared.clone(), shared]),
+            "4hello\x1e4hello"
+        );
     }
 
     #[test]

@@ -24,8 +24,8 @@ const BINARY: u8 = 0x82;
 pub(super) struct WebsocketBody<S> {
     feed: Feed,
     taken: vec::IntoIter<Frame>,
-    /// The content of a frame whose header is written.
-    content: Option<Bytes>,
+    /// What is left of the frame that is being written.
+    parts: [Bytes; 3],
     actor: S,
     bell: Arc<Bell>,
     waker: Waker,
@@ -57,7 +57,7 @@ impl<S> WebsocketBody<S> {
         Self {
             feed,
             taken: Vec::new().into_iter(),
-            content: None,
+            parts: Default::default(),
             actor,
             waker: Waker::from(Arc::clone(&bell)),
             bell,
@@ -66,16 +66,18 @@ impl<S> WebsocketBody<S> {
 
     /// The next bytes of the frames that were taken.
     fn next_of_frame(&mut self) -> Option<Bytes> {
-        if let Some(content) = self.content.take() {
-            return Some(content);
+        if let Some(part) = self.parts.iter_mut().find(|part| !part.is_empty()) {
+            return Some(std::mem::take(part));
         }
-        let (first, content) = match self.taken.next()? {
-            Frame::Text(text) => (TEXT, text.into_bytes()),
-            Frame::Binary(bytes) => (BINARY, bytes),
+        let frame = self.taken.next()?;
+        let length = frame.len();
+        let (first, parts) = match frame {
+            Frame::Text(text) => (TEXT, [text.into_bytes(), Bytes::new(), Bytes::new()]),
+            Frame::Around(around) => (TEXT, around.into_parts()),
+            Frame::Binary(bytes) => (BINARY, [bytes, Bytes::new(), Bytes::new()]),
         };
-        let header = header(first, content.len());
-        self.content = Some(content);
-        Some(header)
+        self.parts = parts;
+        Some(header(first, length))
     }
 }
 
@@ -152,6 +154,11 @@ mod tests {
         let text = |length: usize| "x".repeat(length);
         let mut frames: Vec<Frame> = lengths.map(|n| Frame::Text(text(n).into())).to_vec();
         frames.push(Frame::Binary(Bytes::from_static(b"\x04bin")));
+        let around = Frame::message_around(9, "hare".into(), |own| {
+            own.push_str("sd");
+            Ok::<_, ()>(2)
+        });
+        frames.push(around.unwrap());
         feed.give(frames);
         let goodbye = futures_util::stream::iter([Ok(Bytes::from_static(b"\x88\x00"))]);
         let body = WebsocketBody::new(feed, goodbye);
@@ -159,6 +166,7 @@ mod tests {
         let texts = lengths.map(|n| WsFrame::Text(text(n).into()));
         let mut expected = Vec::from(texts);
         expected.push(WsFrame::Binary(Bytes::from_static(b"\x04bin")));
+        expected.push(WsFrame::Text("4shared".into()));
         expected.push(WsFrame::Close(None));
         assert_eq!(read(&chunks.concat()), expected);
     }

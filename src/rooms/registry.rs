@@ -98,7 +98,7 @@ impl RoomRegistry {
         for worker in &mut self.workers {
             if !worker.members.is_empty() {
                 worker.relay.do_send(PassOn {
-                    payload: (*payload).clone(),
+                    payload: payload.copied(),
                     members: std::mem::take(&mut worker.members),
                 });
             }

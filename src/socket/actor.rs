@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use crate::engineio::{
-    CloseReason, Config, Connection, Event, Frame, Packet, Transmit, TransportKind, UpgradeRefused,
+    CloseReason, Config, Connection, Event, Packet, Transmit, TransportKind, UpgradeRefused,
 };
 use crate::ids::Sid;
 
@@ -321,10 +321,7 @@ impl<A: Application> Handler<FromWebsocket> for Socket<A> {
     type Result = ();
 
     fn handle(&mut self, message: FromWebsocket, ctx: &mut Self::Context) {
-        let packet = match message.frame {
-            Frame::Text(text) => Packet::decode_text(&text),
-            Frame::Binary(bytes) => Ok(Packet::from_binary(bytes)),
-        };
+        let packet = Packet::try_from(message.frame);
         if self.is_websocket(message.id) {
             match packet {
                 Ok(packet) => self.connection.handle_packet(packet, Instant::now()),

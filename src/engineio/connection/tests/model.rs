@@ -274,7 +274,7 @@ impl Model {
     fn receive(&mut self, frames: &[Frame]) {
         let is_message = |frame: &&Frame| match frame {
             Frame::Text(text) => text.starts_with('4'),
-            Frame::Binary(_) => true,
+            Frame::Around(_) | Frame::Binary(_) => true,
         };
         self.received
             .extend(frames.iter().filter(is_message).cloned());
