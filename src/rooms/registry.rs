@@ -1,6 +1,7 @@
 //! The actor that knows the rooms and fans events out to their members.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -52,6 +53,8 @@ pub struct RoomRegistry {
     outlets: HashMap<Sid, Outlet>,
     /// As many as the server has threads; they stay.
     workers: Vec<Worker>,
+    /// Makes a room's lane of its id.
+    lanes: RandomState,
     status: RoomsStatus,
 }
 
@@ -63,6 +66,7 @@ impl RoomRegistry {
             membership: Membership::new(settings.max_rooms_per_socket),
             outlets: HashMap::new(),
             workers: Vec::new(),
+            lanes: RandomState::new(),
             status: RoomsStatus::default(),
             settings,
         }
@@ -95,9 +99,12 @@ impl RoomRegistry {
                 self.status.lagging += 1;
             }
         }
+        // Rooms that happen to share a lane wait for each other; nothing else comes of it.
+        let lane = self.lanes.hash_one(room);
         for worker in &mut self.workers {
             if !worker.members.is_empty() {
                 worker.relay.do_send(PassOn {
+                    lane,
                     payload: payload.copied(),
                     members: std::mem::take(&mut worker.members),
                 });

@@ -1,8 +1,9 @@
 //! The actor that passes events on to the members of one worker.
 //!
-//! The registry sends one command to each worker, not one to each member. Here a large event goes out in slices, and
-//! between two of them everybody else on the worker gets a turn.
+//! The registry sends one command to each worker, not one to each member. Here a large event goes out in slices: between
+//! two of them other rooms, and everybody else on the worker, get a turn. Within a room the order is kept.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::vec;
@@ -15,8 +16,11 @@ use crate::ids::Sid;
 use super::backlog::Arrivals;
 use super::commands::Deliver;
 
-/// Members that are served before others get a turn. Each signs for some 30 microseconds.
-const SLICE: usize = 16;
+/// Members that are served before the rest of the worker gets a turn. Each signs and writes for some 30 microseconds.
+const SLICE: usize = 12;
+
+/// Members of a room that are served before another room gets a turn.
+const SHARE: usize = 4;
 
 /// A member is on this worker.
 #[derive(Debug, Message)]
@@ -34,10 +38,12 @@ pub(super) struct Detach {
     pub(super) sid: Sid,
 }
 
-/// Pass this event on to these members, after all that came before.
+/// Pass this event on to these members, after all that came before in its lane.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct PassOn {
+    /// The same for all events of a room.
+    pub(super) lane: u64,
     pub(super) payload: SharedPayload,
     pub(super) members: Vec<Sid>,
 }
@@ -60,32 +66,56 @@ struct Member {
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     members: HashMap<Sid, Member>,
-    rounds: VecDeque<Round>,
+    /// What is to be passed on, by lane; none is empty.
+    lanes: HashMap<u64, VecDeque<Round>>,
+    /// Whose turn it is; each lane once.
+    turns: VecDeque<u64>,
 }
 
 impl Relay {
     /// Serves one slice; what is left has its turn after everybody else's.
     fn pass_on(&mut self, ctx: &mut Context<Self>) {
         let mut left = SLICE;
-        while let Some(round) = self.rounds.front_mut() {
-            for sid in round.members.by_ref().take(left) {
-                left -= 1;
-                if let Some(member) = self.members.get(&sid) {
-                    member.deliver.do_send(Deliver {
-                        payload: Arc::clone(&round.payload),
-                        arrival: member.arrivals.next(),
-                    });
-                }
-            }
-            if round.members.len() > 0 {
-                break;
-            }
-            self.rounds.pop_front();
+        while left > 0
+            && let Some(lane) = self.turns.pop_front()
+        {
+            let is_alone = self.turns.is_empty();
+            let share = if is_alone { left } else { SHARE.min(left) };
+            left -= self.serve(lane, share);
         }
-        if !self.rounds.is_empty() {
+        if !self.turns.is_empty() {
             let turn = tokio::task::yield_now().into_actor(self);
             ctx.spawn(turn.map(|(), relay, ctx| relay.pass_on(ctx)));
         }
+    }
+
+    /// Passes the first event of a lane on to some of its members, and says to how many.
+    fn serve(&mut self, lane: u64, share: usize) -> usize {
+        let Entry::Occupied(mut rounds) = self.lanes.entry(lane) else {
+            return 0;
+        };
+        let Some(round) = rounds.get_mut().front_mut() else {
+            return 0;
+        };
+        let mut served = 0;
+        for sid in round.members.by_ref().take(share) {
+            served += 1;
+            if let Some(member) = self.members.get(&sid) {
+                member.deliver.do_send(Deliver {
+                    payload: Arc::clone(&round.payload),
+                    arrival: member.arrivals.next(),
+                });
+            }
+        }
+        if round.members.len() == 0 {
+            rounds.get_mut().pop_front();
+        }
+        if rounds.get().is_empty() {
+            rounds.remove();
+        } else {
+            self.turns.push_back(lane);
+        }
+        served
     }
 }
 
@@ -124,8 +154,12 @@ impl Handler<PassOn> for Relay {
     type Result = ();
 
     fn handle(&mut self, event: PassOn, ctx: &mut Self::Context) {
-        let is_idle = self.rounds.is_empty();
-        self.rounds.push_back(Round {
+        let is_idle = self.turns.is_empty();
+        let rounds = self.lanes.entry(event.lane).or_default();
+        if rounds.is_empty() {
+            self.turns.push_back(event.lane);
+        }
+        rounds.push_back(Round {
             payload: Arc::new(event.payload),
             members: event.members.into_iter(),
         });
@@ -163,6 +197,46 @@ mod tests {
     }
 
     #[actix::test]
+    async fn a_small_room_does_not_wait_for_a_large_one() {
+        let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let relay = Relay::default().start();
+        for index in 0..100 {
+            let recorder = Recorder {
+                sid: sid(index),
+                served: served.clone(),
+            };
+            relay.do_send(Attach {
+                sid: sid(index),
+                deliver: recorder.start().recipient(),
+                arrivals: Backlog::new(9).arrivals(),
+            });
+        }
+        for (lane, members) in [(1, 0..99), (1, 0..99), (2, 99..100), (2, 99..100)] {
+            relay.do_send(PassOn {
+                lane,
+                payload: SharedPayload::new("event"),
+                members: members.map(sid).collect(),
+            });
+        }
+        let mut order = Vec::new();
+        while order.len() < 200 {
+            order.extend(news.recv().await.unwrap());
+        }
+        let of_small = |served: &Sid| *served == sid(99);
+        assert!(
+            order
+                .iter()
+                .take(2 * SLICE)
+                .filter(|sid| of_small(sid))
+                .count()
+                == 2
+        );
+        order.retain(|served| !of_small(served));
+        let round: Vec<Sid> = (0..99).map(sid).collect();
+        assert_eq!(order, [round.clone(), round].concat());
+    }
+
+    #[actix::test]
     async fn everybody_is_served_in_order_and_others_have_their_turn_in_between() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
         let relay = Relay::default().start();
@@ -180,6 +254,7 @@ mod tests {
         relay.do_send(Detach { sid: sid(7) });
         for _ in 0..2 {
             relay.do_send(PassOn {
+                lane: 1,
                 payload: SharedPayload::new("event"),
                 members: (0..200).map(sid).collect(),
             });
