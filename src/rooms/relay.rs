@@ -84,6 +84,8 @@ impl Relay {
             left -= self.serve(lane, share);
         }
         if !self.turns.is_empty() {
+            // Other threads too: where all cores are busy, the writer's would wait for milliseconds.
+            std::thread::yield_now();
             let turn = tokio::task::yield_now().into_actor(self);
             ctx.spawn(turn.map(|(), relay, ctx| relay.pass_on(ctx)));
         }
