@@ -13,6 +13,7 @@ use super::progress;
 use super::run::{Run, stopped};
 use super::scenario;
 use super::server_process::{ServerProcess, Usage};
+use super::signature;
 use super::source;
 use super::workload::Workload;
 
@@ -35,6 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) marks: Marks<Option<Usage>>,
     /// The same of this process.
     pub(crate) own: Marks<Option<Usage>>,
+    /// What a bare signature took meanwhile.
+    pub(crate) signature: Option<Duration>,
 }
 
 /// Looks at times that matter.
@@ -52,6 +55,7 @@ struct Watch {
     server: Option<Mutex<ServerProcess>>,
     own: Mutex<ServerProcess>,
     looks: Mutex<Vec<Usage>>,
+    signatures: Mutex<Vec<Duration>>,
 }
 
 impl Watch {
@@ -70,8 +74,13 @@ impl Watch {
         let mut stop = self.run.stopping();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => drop(self.look()),
+                () = tokio::time::sleep(LOOK) => {}
                 () = stopped(&mut stop) => return,
+            }
+            self.look();
+            if self.run.clock.measures(self.run.clock.now()) {
+                let turn = tokio::task::spawn_blocking(signature::turn).await;
+                lock(&self.signatures).extend(turn.ok().flatten());
             }
         }
     }
@@ -95,6 +104,7 @@ pub(crate) async fn drive(run: &Arc<Run>) -> Result<Outcome, ClientError> {
         server,
         own: Mutex::new(ServerProcess::own()),
         looks: Mutex::new(Vec::new()),
+        signatures: Mutex::new(Vec::new()),
     });
     let mut outcome = Outcome::default();
     outcome.marks.start = watch.look();
@@ -127,6 +137,9 @@ pub(crate) async fn drive(run: &Arc<Run>) -> Result<Outcome, ClientError> {
     outcome.tally = collect(run, tasks).await;
     watch.look();
     outcome.server.clone_from(&lock(&watch.looks));
+    let signatures = lock(&watch.signatures).clone();
+    // A run that was too short for it is over now.
+    outcome.signature = signature::median(signatures).or_else(signature::turn);
     Ok(outcome)
 }
 

@@ -62,8 +62,6 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    // Before there is anything else for this machine to do.
-    let before = signature::time();
     let run = Arc::new(Run::new(
         options.clone(),
         &scenario::operations(&options.scenario),
@@ -79,9 +77,7 @@ fn main() -> ExitCode {
     };
     // Ten thousand sockets need not be closed one by one.
     runtime.shutdown_background();
-    // What shares the cores with this process may have slowed one of the two down.
-    let signature = before.into_iter().chain(signature::time()).min();
-    let report = Report::new(&run, &outcome, signature);
+    let report = Report::new(&run, &outcome);
     match write(&report, &options) {
         Ok(()) if report.is_clean() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(EXIT_FAULTS),

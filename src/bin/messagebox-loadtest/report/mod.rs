@@ -100,7 +100,7 @@ impl OptionsReport {
 
 impl Report {
     /// Of a run that has ended.
-    pub(crate) fn new(run: &Run, outcome: &Outcome, signature: Option<Duration>) -> Self {
+    pub(crate) fn new(run: &Run, outcome: &Outcome) -> Self {
         let seconds = run.clock.seconds();
         let operations: Vec<OperationReport> = run
             .operations
@@ -109,7 +109,8 @@ impl Report {
             // A part of the mix that did not come about would be a row of zeros.
             .filter(|operation| operation.completed > 0 || operation.times.is_some())
             .collect();
-        let signature_us = signature.map(|signature| float(count_nanos(signature)) / 1_000.0);
+        let micros = |signature| float(count_nanos(signature)) / 1_000.0;
+        let signature_us = outcome.signature.map(micros);
         // In a mix, an operation is any of them; elsewhere, the one that the scenario is about.
         let counted: u64 = match run.options.scenario {
             Scenario::Soak | Scenario::Http(_) => {

@@ -46,12 +46,13 @@ fn report(arguments: &str, tally: Tally) -> Report {
         to: Some(to),
     };
     let outcome = Outcome {
+        signature: Some(Duration::from_micros(25)),
         tally,
         server: vec![start, connected, from, to],
         marks,
         own: marks,
     };
-    Report::new(&run, &outcome, Some(Duration::from_micros(25)))
+    Report::new(&run, &outcome)
 }
 
 const CLEAN: Tally = Tally {
