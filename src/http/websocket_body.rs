@@ -25,7 +25,7 @@ pub(super) struct WebsocketBody<S> {
     feed: Feed,
     taken: vec::IntoIter<Frame>,
     /// What is left of the frame that is being written.
-    parts: [Bytes; 3],
+    parts: [Bytes; 2],
     actor: S,
     bell: Arc<Bell>,
     waker: Waker,
@@ -72,12 +72,17 @@ impl<S> WebsocketBody<S> {
         let frame = self.taken.next()?;
         let length = frame.len();
         let (first, parts) = match frame {
-            Frame::Text(text) => (TEXT, [text.into_bytes(), Bytes::new(), Bytes::new()]),
-            Frame::Around(around) => (TEXT, around.into_parts()),
-            Frame::Binary(bytes) => (BINARY, [bytes, Bytes::new(), Bytes::new()]),
+            Frame::Text(text) => (TEXT, [text.into_bytes(), Bytes::new()]),
+            Frame::Around(around) => {
+                let [head, shared, tail] = around.into_parts();
+                self.parts = [shared, tail];
+                // It is short, and one piece less to hand over.
+                return Some(header(TEXT, length, &head));
+            }
+            Frame::Binary(bytes) => (BINARY, [bytes, Bytes::new()]),
         };
         self.parts = parts;
-        Some(header(first, length))
+        Some(header(first, length, &[]))
     }
 }
 
@@ -110,9 +115,9 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for WebsocketBody<S>
     }
 }
 
-/// The header of an unmasked, unfragmented frame.
-fn header(first: u8, length: usize) -> Bytes {
-    let mut header = BytesMut::with_capacity(10);
+/// The header of an unmasked, unfragmented frame, and the beginning of its content.
+fn header(first: u8, length: usize, content: &[u8]) -> Bytes {
+    let mut header = BytesMut::with_capacity(10 + content.len());
     header.put_u8(first);
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => header.put_u8(short),
@@ -125,6 +130,7 @@ fn header(first: u8, length: usize) -> Bytes {
             header.put_u64(length as u64);
         }
     }
+    header.put_slice(content);
     header.freeze()
 }
 

@@ -73,14 +73,18 @@ impl<A: Application> Socket<A> {
         if self.connection.is_closed() {
             return;
         }
-        let mut link = Link::new(self.sid, &mut self.connection, Instant::now());
+        let now = Instant::now();
+        let mut link = Link::new(self.sid, &mut self.connection, now);
         act(&mut self.application, &mut link, ctx);
-        self.pump(ctx);
+        self.pump_at(now, ctx);
     }
 
     /// Passes on what the session has to say, in both directions, and arms the timer. Every handler ends here.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let now = Instant::now();
+        self.pump_at(Instant::now(), ctx);
+    }
+
+    fn pump_at(&mut self, now: Instant, ctx: &mut Context<Self>) {
         loop {
             if let Some(event) = self.connection.poll_event() {
                 self.handle_event(event, now, ctx);
