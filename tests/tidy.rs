@@ -287,11 +287,12 @@ fn layers_know_only_what_is_below_them() {
 
 #[test]
 fn each_outside_library_has_its_place() {
-    let places: [(&str, &[&str]); 6] = [
+    let places: [(&str, &[&str]); 7] = [
         ("reqwest", &["src/push/", "src/client/"]),
         ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
         ("utoipa", &["src/http/"]),
         ("actix_web_actors", &["src/http/websocket.rs"]),
+        ("unsafe", &["src/auth/signing.rs"]),
         ("diesel", &["src/db/", "tests/it/support/database_file.rs"]),
         (
             "bsv::",
