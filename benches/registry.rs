@@ -1,7 +1,6 @@
 //! What it costs to get an event to the members of a room, all but signing it, alone and beside many others.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -39,7 +38,7 @@ impl Handler<Lagging> for Member {
 struct Rooms {
     handle: RoomsHandle,
     room: RoomId,
-    payload: Arc<SharedPayload>,
+    payload: SharedPayload,
     arrived: mpsc::UnboundedReceiver<()>,
 }
 
@@ -65,7 +64,7 @@ impl Rooms {
         }
         Self {
             room: RoomId::of(&owner, "inbox"),
-            payload: Arc::new(SharedPayload::new(vec![b'x'; 420])),
+            payload: SharedPayload::new(vec![b'x'; 420]),
             handle,
             arrived,
         }
@@ -76,7 +75,7 @@ impl Rooms {
         let start = Instant::now();
         self.handle.publish(Publish {
             room: self.room.clone(),
-            payload: Arc::clone(&self.payload),
+            payload: self.payload.clone(),
         });
         for _ in 0..MEMBERS {
             self.arrived.recv().await.unwrap();

@@ -58,11 +58,11 @@ impl SharedPayload {
         self.json.clone()
     }
 
-    /// A copy that shares no memory with this one: counters that several cores change are slow.
+    /// A copy whose JSON shares no memory with this one's: frames share it, and a counter that several cores change is slow.
     #[must_use]
     pub fn copied(&self) -> Self {
         Self {
-            bytes: Bytes::copy_from_slice(&self.bytes),
+            bytes: self.bytes.clone(),
             digest: self.digest,
             json: ByteString::from(self.json.to_string()),
         }

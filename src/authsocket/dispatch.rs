@@ -228,11 +228,10 @@ struct Address {
 
 fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal> {
     let parts = message.room.parts();
+    let owner = parts.map(|(owner, _)| owner);
     let named = match message.recipient.as_deref().map(str::trim) {
         // Nearly always; reading a key takes some arithmetic on the curve.
-        Some(key) if parts.is_some() && message.room.owner_hex() == Some(key) => {
-            parts.map(|(owner, _)| owner)
-        }
+        Some(key) if owner.is_some() && message.room.owner_hex() == Some(key) => owner,
         Some(key) => Some(key.parse::<IdentityKey>().map_err(|_| Refusal::Recipient)?),
         None => None,
     };

@@ -1,7 +1,5 @@
 //! Live delivery of what has been stored, in the order in which it was.
 
-use std::sync::Arc;
-
 use actix::prelude::*;
 
 use crate::auth::SharedPayload;
@@ -26,7 +24,7 @@ fn announce(
 ) {
     for committed in messages {
         let room = committed.message.live_room();
-        registry.publish(&room, || Arc::new(encode(&room, committed)));
+        registry.publish(&room, || encode(&room, committed));
     }
 }
 

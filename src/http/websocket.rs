@@ -1,4 +1,5 @@
-//! The websocket transport: moves frames between a websocket and its [`Socket`], and knows no protocol.
+//! The websocket transport: takes frames from a websocket to its [`Socket`], and knows no protocol. The way back is the
+//! body's (`websocket_body.rs`).
 //!
 //! The only file that uses `actix-web-actors`, which its authors have deprecated in favour of `actix-ws`.
 //! This actor is frozen for as long as its client does not read, so nothing is decided here.

@@ -71,18 +71,14 @@ impl<S> WebsocketBody<S> {
         }
         let frame = self.taken.next()?;
         let length = frame.len();
-        let (first, parts) = match frame {
-            Frame::Text(text) => (TEXT, [text.into_bytes(), Bytes::new()]),
-            Frame::Around(around) => {
-                let [head, shared, tail] = around.into_parts();
-                self.parts = [shared, tail];
-                // It is short, and one piece less to hand over.
-                return Some(header(TEXT, length, &head));
-            }
-            Frame::Binary(bytes) => (BINARY, [bytes, Bytes::new()]),
+        // A head is short: behind the header it is one piece less to hand over.
+        let (first, [head, content, tail]) = match frame {
+            Frame::Text(text) => (TEXT, [Bytes::new(), text.into_bytes(), Bytes::new()]),
+            Frame::Around(around) => (TEXT, around.into_parts()),
+            Frame::Binary(bytes) => (BINARY, [Bytes::new(), bytes, Bytes::new()]),
         };
-        self.parts = parts;
-        Some(header(first, length, &[]))
+        self.parts = [content, tail];
+        Some(header(first, length, &head))
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Publish {
     /// The room.
     pub room: RoomId,
     /// The event, encoded and hashed once for all of them.
-    pub payload: Arc<SharedPayload>,
+    pub payload: SharedPayload,
 }
 
 /// To a member: an event of one of its rooms. It signs and frames; all else is done.

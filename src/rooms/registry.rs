@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
 
 use actix::prelude::*;
 
@@ -73,7 +72,7 @@ impl RoomRegistry {
     }
 
     /// Delivers an event to the members of a room. It is made only if there are any.
-    pub fn publish(&mut self, room: &RoomId, make: impl FnOnce() -> Arc<SharedPayload>) {
+    pub fn publish(&mut self, room: &RoomId, make: impl FnOnce() -> SharedPayload) {
         let mut members = self.membership.members(room).peekable();
         if members.peek().is_none() {
             return;
@@ -260,7 +259,7 @@ mod tests {
     }
 
     fn publish(rooms: &RoomsHandle, room: &RoomId, text: &str) {
-        let payload = Arc::new(SharedPayload::new(text.as_bytes().to_vec()));
+        let payload = SharedPayload::new(text.as_bytes().to_vec());
         rooms.publish(Publish {
             room: room.clone(),
             payload,

@@ -176,10 +176,12 @@ mod tests {
     use super::*;
     use crate::rooms::backlog::Backlog;
 
+    type Served = tokio::sync::mpsc::UnboundedSender<Option<Sid>>;
+
     /// Notes who was served.
     struct Recorder {
         sid: Sid,
-        served: tokio::sync::mpsc::UnboundedSender<Option<Sid>>,
+        served: Served,
     }
 
     impl Actor for Recorder {
@@ -198,21 +200,24 @@ mod tests {
         Sid::from_random([index; 15])
     }
 
-    #[actix::test]
-    async fn a_small_room_does_not_wait_for_a_large_one() {
-        let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
+    /// A relay with so many members.
+    fn relay_to(members: u8, served: &Served) -> Addr<Relay> {
         let relay = Relay::default().start();
-        for index in 0..100 {
-            let recorder = Recorder {
-                sid: sid(index),
-                served: served.clone(),
-            };
+        for sid in (0..members).map(sid) {
+            let served = served.clone();
             relay.do_send(Attach {
-                sid: sid(index),
-                deliver: recorder.start().recipient(),
+                sid,
+                deliver: Recorder { sid, served }.start().recipient(),
                 arrivals: Backlog::new(9).arrivals(),
             });
         }
+        relay
+    }
+
+    #[actix::test]
+    async fn a_small_room_does_not_wait_for_a_large_one() {
+        let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let relay = relay_to(100, &served);
         for (lane, members) in [(1, 0..99), (1, 0..99), (2, 99..100), (2, 99..100)] {
             relay.do_send(PassOn {
                 lane,
@@ -241,18 +246,7 @@ mod tests {
     #[actix::test]
     async fn everybody_is_served_in_order_and_others_have_their_turn_in_between() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let relay = Relay::default().start();
-        for index in 0..200 {
-            let recorder = Recorder {
-                sid: sid(index),
-                served: served.clone(),
-            };
-            relay.do_send(Attach {
-                sid: sid(index),
-                deliver: recorder.start().recipient(),
-                arrivals: Backlog::new(9).arrivals(),
-            });
-        }
+        let relay = relay_to(200, &served);
         relay.do_send(Detach { sid: sid(7) });
         for _ in 0..2 {
             relay.do_send(PassOn {

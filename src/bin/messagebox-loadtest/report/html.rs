@@ -108,13 +108,7 @@ fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
             thousands(whole(operation.per_second.round()))
         )?;
         if let Some(times) = &operation.times {
-            for time in [
-                times.p50_us,
-                times.p90_us,
-                times.p99_us,
-                times.p99_9_us,
-                times.max_us,
-            ] {
+            for time in times.shown() {
                 write!(out, "<td>{}</td>", micros(time))?;
             }
         }

@@ -46,6 +46,17 @@ pub(crate) struct Point {
 }
 
 impl Times {
+    /// The columns of a table.
+    pub(crate) const fn shown(&self) -> [u64; 5] {
+        [
+            self.p50_us,
+            self.p90_us,
+            self.p99_us,
+            self.p99_9_us,
+            self.max_us,
+        ]
+    }
+
     fn new(histogram: &Histogram<u64>) -> Option<Self> {
         if histogram.is_empty() {
             return None;

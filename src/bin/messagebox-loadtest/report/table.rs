@@ -92,13 +92,7 @@ fn row(operation: &OperationReport, out: &mut String) -> std::fmt::Result {
         },
     )?;
     if let Some(times) = &operation.times {
-        for time in [
-            times.p50_us,
-            times.p90_us,
-            times.p99_us,
-            times.p99_9_us,
-            times.max_us,
-        ] {
+        for time in times.shown() {
             write!(out, " {:>9}", micros(time))?;
         }
     }

@@ -205,7 +205,7 @@ impl World {
     async fn publish(&mut self, room: usize) {
         self.published += 1;
         let text = self.published.to_string();
-        let payload = Arc::new(SharedPayload::new(text.clone().into_bytes()));
+        let payload = SharedPayload::new(text.clone().into_bytes());
         self.tell(Publish {
             room: rooms()[room].clone(),
             payload,
