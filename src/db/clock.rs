@@ -5,18 +5,20 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
+use super::timestamp::Timestamp;
+
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// `2026-01-31T23:59:59.999Z`.
-pub(super) fn text(time: OffsetDateTime) -> String {
+pub(super) fn text(time: OffsetDateTime) -> Timestamp {
     // A time at the end of all times that is not UTC has no UTC.
     let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
     // Formatting a date of this era with a fixed format does not fail.
-    time.format(FORMAT).unwrap_or_default()
+    Timestamp(time.format(FORMAT).unwrap_or_default())
 }
 
-fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<String> {
+fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestamp> {
     let duration = Duration::try_from(duration).ok()?;
     time.checked_sub(duration).map(text)
 }
@@ -26,9 +28,9 @@ fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<String>
 pub(super) struct Now {
     time: OffsetDateTime,
     /// The time as text.
-    pub(super) text: String,
+    pub(super) text: Timestamp,
     /// What was stored up to then has outlived its time; none when messages live for ever.
-    pub(super) stale: Option<String>,
+    pub(super) stale: Option<Timestamp>,
 }
 
 impl Now {
@@ -42,18 +44,15 @@ impl Now {
         }
     }
 
-    /// So long ago, as text. The beginning of all times is none.
-    pub(super) fn ago(&self, duration: std::time::Duration) -> Option<String> {
-        before(self.time, duration)
+    /// So long ago, but not before anything was stored.
+    pub(super) fn ago(&self, duration: std::time::Duration) -> Timestamp {
+        before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))
     }
 
     /// Whether a message that was stored and expires then is gone by now.
-    pub(super) fn is_past(&self, created_at: &str, expires_at: Option<&str>) -> bool {
-        expires_at.is_some_and(|at| at <= self.text.as_str())
-            || self
-                .stale
-                .as_deref()
-                .is_some_and(|stale| created_at <= stale)
+    pub(super) fn is_past(&self, created_at: &Timestamp, expires_at: Option<&Timestamp>) -> bool {
+        expires_at.is_some_and(|at| *at <= self.text)
+            || self.stale.as_ref().is_some_and(|stale| created_at <= stale)
     }
 }
 
@@ -69,12 +68,16 @@ mod tests {
         assert!(parsed.unwrap().year() >= 2026);
     }
 
+    fn at(text: &str) -> Timestamp {
+        Timestamp(text.to_owned())
+    }
+
     #[test]
     fn a_message_is_past_at_its_own_time_or_at_the_servers() {
         let now = Now {
             time: OffsetDateTime::UNIX_EPOCH,
-            text: "2026-01-02T00:00:00.000Z".into(),
-            stale: Some("2026-01-01T00:00:00.000Z".into()),
+            text: at("2026-01-02T00:00:00.000Z"),
+            stale: Some(at("2026-01-01T00:00:00.000Z")),
         };
         let cases = [
             ("2026-01-01T12:00:00.000Z", None, false),
@@ -91,7 +94,8 @@ mod tests {
             ("2026-01-01T00:00:00.000Z", None, true),
         ];
         for (created_at, expires_at, past) in cases {
-            assert_eq!(now.is_past(created_at, expires_at), past, "{created_at}");
+            let is_past = now.is_past(&at(created_at), expires_at.map(at).as_ref());
+            assert_eq!(is_past, past, "{created_at}");
         }
     }
 }

@@ -4,8 +4,12 @@ use std::fmt;
 
 use diesel::prelude::*;
 
+use crate::ids::IdentityKey;
+use crate::panics;
+use crate::telemetry::{self, TraceId};
+
+use super::any_connection::AnyConnection;
 use super::clock::Now;
-use super::connection::DbConnection;
 use super::error::DbError;
 use super::fees::DeliveryFees;
 use super::message::NewMessage;
@@ -13,7 +17,7 @@ use super::message_store::BoxIds;
 
 /// What a command works with.
 pub(super) struct Work<'a> {
-    pub(super) connection: &'a mut DbConnection,
+    pub(super) connection: &'a mut AnyConnection,
     pub(super) boxes: &'a mut BoxIds,
     pub(super) now: &'a Now,
     pub(super) fees: &'a DeliveryFees,
@@ -28,9 +32,19 @@ pub(super) trait Command: Send + 'static {
     /// run twice; what counts is the run that is committed.
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output>;
 
+    /// For whom it is done: each has a turn, however many writes others have waiting.
+    fn owner(&self) -> Option<IdentityKey> {
+        None
+    }
+
     /// How many of the places in the queue it takes.
     fn places(&self) -> usize {
         1
+    }
+
+    /// How many messages it may store.
+    fn messages(&self) -> usize {
+        0
     }
 
     /// The messages that are durable now, in order.
@@ -44,10 +58,12 @@ pub(super) trait Command: Send + 'static {
 
 /// A command with its answer, as the queue holds it.
 pub(super) trait Write: Send {
+    fn owner(&self) -> Option<IdentityKey>;
     fn places(&self) -> usize;
+    fn messages(&self) -> usize;
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
-    /// It is durable: answers, and gives the messages that it stored.
-    fn committed(self: Box<Self>) -> Vec<NewMessage>;
+    /// It is durable: answers, and gives the messages that it stored, with the id of what they belong to in the log.
+    fn committed(self: Box<Self>) -> (Vec<NewMessage>, Option<TraceId>);
     /// Answers with a failure.
     fn fail(self: Box<Self>, error: DbError);
 }
@@ -62,6 +78,8 @@ struct Job<C: Command, R> {
     command: C,
     output: Option<C::Output>,
     reply: R,
+    /// The answer comes on the writer's thread.
+    trace: Option<TraceId>,
 }
 
 /// Puts a command and its answer together.
@@ -73,6 +91,7 @@ pub(super) fn write<C: Command>(
         command,
         output: None,
         reply,
+        trace: telemetry::current(),
     })
 }
 
@@ -81,8 +100,16 @@ where
     C: Command,
     R: FnOnce(Result<C::Output, DbError>) + Send,
 {
+    fn owner(&self) -> Option<IdentityKey> {
+        self.command.owner()
+    }
+
     fn places(&self) -> usize {
         self.command.places()
+    }
+
+    fn messages(&self) -> usize {
+        self.command.messages()
     }
 
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()> {
@@ -90,22 +117,26 @@ where
         Ok(())
     }
 
-    fn committed(self: Box<Self>) -> Vec<NewMessage> {
+    fn committed(self: Box<Self>) -> (Vec<NewMessage>, Option<TraceId>) {
         let Self {
             command,
             output,
             reply,
+            trace,
         } = *self;
+        let answer = |result| telemetry::within(trace, || reply(result));
         let Some(output) = output else {
-            reply(Err(DbError::Panicked));
-            return Vec::new();
+            answer(Err(DbError::Panicked));
+            return (Vec::new(), trace);
         };
         let stored = command.stored(&output);
-        reply(Ok(output));
-        stored
+        // The answer is somebody else's code.
+        let _ = panics::contain("DbExecutor", || answer(Ok(output)));
+        (stored, trace)
     }
 
     fn fail(self: Box<Self>, error: DbError) {
-        (self.reply)(Err(error));
+        let answer = || telemetry::within(self.trace, || (self.reply)(Err(error)));
+        let _ = panics::contain("DbExecutor", answer);
     }
 }

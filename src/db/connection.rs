@@ -1,85 +1,27 @@
-//! Which database, and how its connections are opened. The file for differences between databases.
+//! How the database is opened, and the connections that are kept open to it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection as _;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
-use diesel::sqlite::SqliteConnection;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 
+use super::any_connection::AnyConnection;
 use super::error::DbError;
+use super::migrations::PendingMigration;
+#[cfg(feature = "mysql")]
+use super::mysql;
+#[cfg(feature = "postgres")]
+use super::postgres;
+use super::url::DatabaseUrl;
+use super::version::refuse_newer;
+use super::{migrations, sqlite};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) type DbPool = Pool<Connections>;
+pub(super) type Pooled = PooledConnection<Connections>;
 
-pub(super) type DbConnection = SqliteConnection;
-pub(super) type DbBackend = diesel::sqlite::Sqlite;
-pub(super) type DbPool = Pool<ConnectionManager<DbConnection>>;
-
-/// Where the messages are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl DatabaseUrl {
-    /// Reads `sqlite://path`, `sqlite:path`, `file:path`, or a bare path.
-    ///
-    /// # Errors
-    /// [`DbError::Url`] for a database that this build does not have, and for one in memory, which would lose
-    /// what was acknowledged.
-    pub fn parse(url: &str) -> Result<Self, DbError> {
-        let refuse = |expected| {
-            Err(DbError::Url {
-                url: mask(url),
-                expected,
-            })
-        };
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if matches!(
-            scheme,
-            Some("mysql" | "mariadb" | "postgres" | "postgresql")
-        ) {
-            return refuse(
-                "MySQL and PostgreSQL are not in this build; use sqlite://path/to/file.db",
-            );
-        }
-        let path = ["sqlite://", "sqlite3://", "sqlite:", "file:"]
-            .iter()
-            .find_map(|prefix| url.strip_prefix(prefix))
-            .unwrap_or(url);
-        if path.is_empty() || path.contains("://") {
-            return refuse("expected sqlite://path/to/file.db");
-        }
-        if path.contains(":memory:") {
-            return refuse("a database in memory would lose acknowledged messages; name a file");
-        }
-        Ok(Self::Sqlite(path.into()))
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-        }
-    }
-}
-
-/// Hides the password of `scheme://user:password@host/...`.
-fn mask(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}"),
-        None => url.to_owned(),
-    }
-}
+/// Idle connections to a server are closed after so long, before the server or something in between does it.
+const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// Bounds and times of the store.
 #[derive(Debug, Clone)]
@@ -104,6 +46,8 @@ pub struct DbSettings {
     pub message_ttl: Option<Duration>,
     /// Bytes of messages in one list.
     pub max_listed_bytes: usize,
+    /// Whether notices of stored messages tell their ids, which takes a statement for each transaction.
+    pub tells_ids: bool,
 }
 
 impl DbSettings {
@@ -121,123 +65,132 @@ impl DbSettings {
             delivery_fees: BTreeMap::new(),
             message_ttl: None,
             max_listed_bytes: 64 * 1024 * 1024,
+            tells_ids: false,
         }
     }
 }
 
-/// What every SQLite connection is set to.
+/// Opens connections, for the pool.
 #[derive(Debug)]
-struct Pragmas {
+pub(super) struct Connections {
+    url: DatabaseUrl,
     busy_timeout: Duration,
 }
 
-impl CustomizeConnection<DbConnection, diesel::r2d2::Error> for Pragmas {
-    fn on_acquire(&self, connection: &mut DbConnection) -> Result<(), diesel::r2d2::Error> {
-        // FULL: a commit is on the disk before it is acknowledged, whatever happens to the machine.
-        let pragmas = format!(
-            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;",
-            self.busy_timeout.as_millis()
-        );
-        connection
-            .batch_execute(&pragmas)
-            .map_err(diesel::r2d2::Error::QueryError)
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+impl Connections {
+    fn open(&self) -> Result<AnyConnection, Failed> {
+        Ok(match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                AnyConnection::Sqlite(sqlite::connect(path, self.busy_timeout)?)
+            }
+            #[cfg(feature = "mysql")]
+            DatabaseUrl::Mysql(url) => {
+                AnyConnection::Mysql(mysql::connect(url, self.busy_timeout)?)
+            }
+            #[cfg(feature = "postgres")]
+            DatabaseUrl::Postgres(url) => {
+                AnyConnection::Postgres(postgres::connect(url, self.busy_timeout)?)
+            }
+        })
     }
 }
 
-/// Opens the database, creates its folder and brings its tables up to date.
+impl ManageConnection for Connections {
+    type Connection = AnyConnection;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<AnyConnection, Self::Error> {
+        self.open().map_err(|error| {
+            let error = diesel::ConnectionError::BadConnection(error.to_string());
+            diesel::r2d2::Error::ConnectionError(error)
+        })
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), Self::Error> {
+        connection.ping().map_err(diesel::r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+/// Opens the database and brings its tables up to date.
 pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     let failed = |cause: String| DbError::Open {
         url: settings.url.to_string(),
         cause,
     };
-    let DatabaseUrl::Sqlite(path) = &settings.url;
-    create_parent(path).map_err(|error| failed(error.to_string()))?;
-    let text = path
-        .to_str()
-        .ok_or_else(|| failed("the path is not UTF-8".to_owned()))?;
-    // r2d2 retries until its time-out and then says only that; one connection by hand says why.
-    let mut first = <DbConnection as diesel::Connection>::establish(text)
-        .map_err(|error| failed(error.to_string()))?;
-    Pragmas {
+    let connections = Connections {
+        url: settings.url.clone(),
         busy_timeout: settings.busy_timeout,
-    }
-    .on_acquire(&mut first)
-    .map_err(|error| failed(error.to_string()))?;
+    };
+    // r2d2 retries until its time-out and then says only that; one connection by hand says why.
+    let mut first = connections
+        .open()
+        .map_err(|error| failed(error.to_string()))?;
+    refuse_newer(&mut first).map_err(failed)?;
     if settings.migrate {
-        migrate(&mut first).map_err(|error| failed(format!("migration: {error}")))?;
-    } else if first.has_pending_migration(MIGRATIONS).unwrap_or(true) {
-        log::warn!("the tables are not up to date; POST /admin/migrate brings them there");
+        migrations::migrate(&mut first).map_err(|error| failed(format!("migration: {error}")))?;
+    } else if !migrations::pending(&mut first).is_ok_and(|pending| pending.is_empty()) {
+        log::warn!(
+            "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
+        );
     }
     let size = u32::try_from(settings.read_threads.get() + 1).unwrap_or(u32::MAX);
-    Pool::builder()
+    let mut pool = Pool::builder()
         .max_size(size)
         .min_idle(Some(1))
-        .connection_timeout(settings.busy_timeout)
-        .connection_customizer(Box::new(Pragmas {
-            busy_timeout: settings.busy_timeout,
-        }))
-        .build(ConnectionManager::new(text))
+        .connection_timeout(settings.busy_timeout);
+    if !matches!(settings.url, DatabaseUrl::Sqlite(_)) {
+        pool = pool.idle_timeout(Some(MAX_IDLE));
+    }
+    pool.build(connections)
         .map_err(|error| failed(error.to_string()))
 }
 
-/// Applies the migrations that were not applied yet; gives their names.
-pub(super) fn migrate(connection: &mut DbConnection) -> Result<Vec<String>, DbError> {
-    let applied = connection
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(|error| DbError::Unavailable(error.to_string()))?;
-    Ok(applied.iter().map(ToString::to_string).collect())
+/// One connection, for what is done before the server is started, or instead of it.
+pub(super) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
+    let connections = Connections {
+        url: settings.url.clone(),
+        busy_timeout: settings.busy_timeout,
+    };
+    connections.open().map_err(|error| DbError::Open {
+        url: settings.url.to_string(),
+        cause: error.to_string(),
+    })
 }
 
-fn create_parent(path: &Path) -> std::io::Result<()> {
-    let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    else {
-        return Ok(());
-    };
-    if parent.exists() {
-        return Ok(());
+/// The migrations that are not applied to this database, in order. Nothing is changed.
+///
+/// # Errors
+/// [`DbError`].
+pub fn pending_migrations(settings: &DbSettings) -> Result<Vec<PendingMigration>, DbError> {
+    if let DatabaseUrl::Sqlite(path) = &settings.url
+        && !path.exists()
+    {
+        return Ok(migrations::all_of_sqlite());
     }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(parent)
+    migrations::pending(&mut by_hand(settings)?)
+}
+
+/// Brings the tables up to date; gives the names of what was applied.
+///
+/// # Errors
+/// [`DbError`].
+pub fn apply_migrations(settings: &DbSettings) -> Result<Vec<String>, DbError> {
+    migrations::migrate(&mut by_hand(settings)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use diesel::connection::SimpleConnection as _;
     use diesel::prelude::*;
     use diesel::sql_types::{BigInt, Text};
-
-    #[test]
-    fn urls_name_a_file_or_are_refused_with_what_was_expected() {
-        for url in [
-            "sqlite://data/x.db",
-            "sqlite:data/x.db",
-            "file:data/x.db",
-            "data/x.db",
-        ] {
-            assert_eq!(
-                DatabaseUrl::parse(url),
-                Ok(DatabaseUrl::Sqlite("data/x.db".into())),
-                "{url}"
-            );
-        }
-        for url in [
-            "",
-            "sqlite://",
-            ":memory:",
-            "sqlite::memory:",
-            "oracle://x",
-            "postgres://u:secret@h/d",
-        ] {
-            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
+    use std::path::Path;
 
     #[test]
     fn every_connection_is_durable_and_checks_its_keys() {
@@ -269,19 +222,6 @@ mod tests {
                 .unwrap();
             assert_eq!(row.mode, "wal");
         }
-    }
-
-    #[test]
-    fn migrations_can_be_undone_and_done_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = DbSettings::new(DatabaseUrl::Sqlite(folder.path().join("x.db")));
-        drop(open(&settings).unwrap());
-        let pool = open(&settings).unwrap();
-        let mut connection = pool.get().unwrap();
-        let undone = connection.revert_all_migrations(MIGRATIONS).unwrap().len();
-        let applied = migrate(&mut connection).unwrap();
-        assert!(applied.len() == undone && undone > 1, "{applied:?}");
-        assert_eq!(migrate(&mut connection), Ok(Vec::new()));
     }
 
     /// The shapes of what the stores ask, against tables that may have a million rows.
@@ -320,12 +260,41 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_opened_says_why() {
-        let settings = DbSettings::new(DatabaseUrl::Sqlite("/proc/no/such.db".into()));
-        let error = open(&settings).unwrap_err().to_string();
-        assert!(
-            error.starts_with("cannot open the database sqlite:///proc/no/such.db: "),
-            "{error}"
-        );
+    fn what_cannot_be_opened_says_why_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let fails = |path: &Path, expected: &[&str]| {
+            let settings = DbSettings {
+                busy_timeout: Duration::from_millis(50),
+                ..DbSettings::new(DatabaseUrl::Sqlite(path.into()))
+            };
+            let error = open(&settings).map(drop).unwrap_err().to_string();
+            let begins = format!("cannot open the database sqlite://{}: ", path.display());
+            assert!(error.starts_with(&begins), "{error}");
+            for expected in expected {
+                assert!(error.contains(expected), "{error}");
+            }
+        };
+        fails(Path::new("/proc/no/such.db"), &["DATA_DIR"]);
+        let text = folder.path().join("text");
+        std::fs::write(&text, "this is no database, ".repeat(99)).unwrap();
+        fails(&text, &["not a database", "name another file"]);
+        let connect = |name: &str| {
+            let path = folder.path().join(name);
+            let connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            (path, connection)
+        };
+        let (path, mut foreign) = connect("foreign");
+        foreign.batch_execute("CREATE TABLE messages (x)").unwrap();
+        fails(&path, &["already exists", "another program"]);
+        let (path, mut locked) = connect("locked");
+        locked
+            .batch_execute("CREATE TABLE x (x); BEGIN EXCLUSIVE")
+            .unwrap();
+        fails(&path, &["locked", "DB_BUSY_TIMEOUT"]);
+        let (path, mut newer) = connect("newer");
+        drop(open(&DbSettings::new(DatabaseUrl::Sqlite(path.clone()))).unwrap());
+        let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
+        newer.batch_execute(later).unwrap();
+        fails(&path, &["newer than this binary", "99990101000000"]);
     }
 }

@@ -4,10 +4,12 @@ use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
+use super::any_connection::AnyConnection;
 use super::command::{Command, Work};
-use super::connection::DbConnection;
+use super::dialect::insert_unless_there;
 use super::error::DbError;
 use super::schema::device_registrations as devices;
+use super::timestamp::Timestamp;
 
 /// Devices of one identity: each gets every notification.
 const MAX_DEVICES: i64 = 50;
@@ -26,11 +28,13 @@ pub struct Device {
     /// Whether its token is believed to work.
     pub active: bool,
     /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
     pub created_at: String,
     /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
     pub updated_at: String,
-    /// ISO 8601.
-    pub last_used: Option<String>,
+    /// When its token last worked.
+    pub last_used: Option<Timestamp>,
 }
 
 /// Without the token: who has it can write to the device.
@@ -55,6 +59,10 @@ pub(super) struct RegisterDevice {
 impl Command for RegisterDevice {
     type Output = i64;
 
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.owner)
+    }
+
     fn run(&self, work: &mut Work<'_>) -> QueryResult<i64> {
         let now = &work.now.text;
         let owned = (
@@ -65,16 +73,17 @@ impl Command for RegisterDevice {
             devices::last_used.eq(now),
             devices::active.eq(true),
         );
-        diesel::insert_into(devices::table)
-            .values((
-                devices::created_at.eq(now),
-                devices::fcm_token.eq(&self.fcm_token),
-                owned.clone(),
-            ))
-            .on_conflict(devices::fcm_token)
-            .do_update()
-            .set(owned)
-            .execute(work.connection)?;
+        let row = (
+            devices::created_at.eq(now),
+            devices::fcm_token.eq(&self.fcm_token),
+            owned.clone(),
+        );
+        let unique = devices::fcm_token;
+        if !insert_unless_there!(work.connection, devices::table, row, unique)? {
+            diesel::update(devices::table.filter(devices::fcm_token.eq(&self.fcm_token)))
+                .set(owned)
+                .execute(work.connection)?;
+        }
         let id = devices::table
             .filter(devices::fcm_token.eq(&self.fcm_token))
             .select(devices::id)
@@ -134,7 +143,7 @@ impl Command for MarkDevice {
 
 /// An identity's devices, the one that changed last first.
 pub(super) fn list(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     owner: &IdentityKey,
 ) -> Result<Vec<Device>, DbError> {
     Ok(devices::table

@@ -1,30 +1,47 @@
 //! The actor that owns the database: one thread that writes, a few that read.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use diesel::r2d2::{ConnectionManager, PooledConnection};
 
+use crate::metrics::Histogram;
+use crate::panics;
+
+use super::any_connection::AnyConnection;
 use super::clock::Now;
-use super::command::{Work, Write};
-use super::connection::{self, DbConnection, DbPool};
+use super::command::{self, Work, Write};
+use super::connection::{DbPool, Pooled};
+use super::dialect::{self, Failure};
 use super::error::DbError;
 use super::fees::DeliveryFees;
-use super::message::{Committed, MessagesStored};
+use super::file::DatabaseFile;
+use super::message::{Committed, MessagesStored, NewMessage};
 use super::message_store::BoxIds;
+use super::migrations;
+use super::missed::{NewestIds, newest_ids};
+use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
+
+/// How long a transaction that was in another's way waits before each of its next tries, in milliseconds.
+const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
 
 /// Counts that the executor keeps and the handle reports.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) commits: AtomicU64,
     pub(super) writes: AtomicU64,
+    pub(super) stored: AtomicU64,
     pub(super) largest_group: AtomicU64,
     pub(super) panics: AtomicU64,
     pub(super) failures: AtomicU64,
+    /// Writes in a transaction.
+    pub(super) group_sizes: Histogram,
+    /// From the start of a transaction to the end of its commit, in microseconds.
+    pub(super) commit_time: Histogram,
+    /// What a read takes once its turn has come.
+    pub(super) read_time: Histogram,
 }
 
 /// Command: commit what waits.
@@ -35,7 +52,7 @@ pub(super) struct CommitWaiting;
 /// Command: read something.
 pub(super) struct Read<T>(pub(super) Reading<T>);
 
-type Reading<T> = Box<dyn FnOnce(&mut DbConnection) -> Result<T, DbError> + Send>;
+type Reading<T> = Box<dyn FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send>;
 
 impl<T: Send + 'static> Message for Read<T> {
     type Result = Result<T, DbError>;
@@ -51,12 +68,11 @@ pub(super) struct Migrate;
 #[rtype(result = "Result<(), DbError>")]
 pub(super) struct Ping;
 
-type Pooled = PooledConnection<ConnectionManager<DbConnection>>;
-
 /// Runs on threads of its own ([`SyncArbiter`]): diesel blocks.
 #[derive(Debug)]
 pub(super) struct DbExecutor {
     pub(super) pool: DbPool,
+    pub(super) file: Arc<DatabaseFile>,
     pub(super) queue: Arc<WriteQueue>,
     pub(super) counters: Arc<Counters>,
     pub(super) on_commit: Option<Recipient<MessagesStored>>,
@@ -64,6 +80,7 @@ pub(super) struct DbExecutor {
     pub(super) boxes: BoxIds,
     pub(super) fees: DeliveryFees,
     pub(super) message_ttl: Option<Duration>,
+    pub(super) tells_ids: bool,
 }
 
 impl DbExecutor {
@@ -75,59 +92,110 @@ impl DbExecutor {
 
     /// Runs a store function behind a boundary that no panic crosses: one would end this thread for good,
     /// and nobody could tell from the address.
-    fn guarded<T>(
+    fn guarded<T, E: From<DbError>>(
         &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, DbError>,
-    ) -> Result<T, DbError> {
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.connection()?;
-        let result = catch_unwind(AssertUnwindSafe(|| work(&mut connection)));
-        result.unwrap_or_else(|_| {
+        let result = panics::contain("DbExecutor", || work(&mut connection));
+        result.unwrap_or_else(|| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
-            log::error!("a database operation panicked; it was answered with a failure");
-            Err(DbError::Panicked)
+            Err(DbError::Panicked.into())
         })
     }
 
-    /// Commits one group and tells everybody. A group that fails is tried again write by write, so that one
-    /// bad write fails alone.
+    /// Commits one group and tells everybody. If one bad write makes it fail, it fails alone; if it is the database
+    /// that fails, all of them do, at once: each on its own would wait as long as all of them together.
     fn commit(&mut self, mut group: Vec<Box<dyn Write>>) {
         let now = Now::read(self.message_ttl);
-        match self.transact(&mut group, &now) {
-            Ok(()) => self.reply(group, &now),
-            Err(error) if group.len() == 1 => {
-                self.counters.failures.fetch_add(1, Ordering::Relaxed);
-                log::error!("a write failed: {error}");
-                for write in group {
-                    write.fail(error.clone());
-                }
+        let began = Instant::now();
+        let error = match self.transact_patiently(&mut group, &now) {
+            Ok(ids) => {
+                self.counters.commit_time.record_time(began.elapsed());
+                return self.reply(group, &now, ids);
             }
-            Err(error) => {
-                log::warn!(
-                    "a group of {} writes failed ({error}); trying one by one",
-                    group.len()
-                );
-                for write in group {
-                    self.commit(vec![write]);
+            Err(Failure::Refused(error)) if group.len() > 1 && self.can_write(&now) => error,
+            Err(failure) => return self.fail(group, &failure.into_error()),
+        };
+        log::warn!(
+            "a group of {} writes failed ({error}); trying one by one",
+            group.len()
+        );
+        let mut left = group.into_iter();
+        while let Some(write) = left.next() {
+            let mut single = vec![write];
+            match self.transact_patiently(&mut single, &now) {
+                Ok(ids) => self.reply(single, &now, ids),
+                Err(Failure::Unreachable(error)) => {
+                    self.fail(single, &error);
+                    return self.fail(left.collect(), &error);
                 }
+                Err(failure) => self.fail(single, &failure.into_error()),
             }
         }
     }
 
-    fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<(), DbError> {
+    /// Tries again what only was in another's way, a little later each time.
+    fn transact_patiently(
+        &mut self,
+        group: &mut [Box<dyn Write>],
+        now: &Now,
+    ) -> Result<NewestIds, Failure> {
+        let mut pauses = COLLISION_PAUSES.iter();
+        loop {
+            let result = self.transact(group, now);
+            let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
+                return result;
+            };
+            log::debug!("{error}; trying again");
+            std::thread::sleep(Duration::from_millis(*pause));
+        }
+    }
+
+    /// Whether the database can store anything at all.
+    fn can_write(&mut self, now: &Now) -> bool {
+        self.transact(&mut [command::write(ProbeWrite, drop)], now)
+            .is_ok()
+    }
+
+    fn fail(&self, group: Vec<Box<dyn Write>>, error: &DbError) {
+        let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
+        if size == 0 {
+            return;
+        }
+        self.counters.failures.fetch_add(size, Ordering::Relaxed);
+        log::error!("{size} writes failed: {error}");
+        for write in group {
+            write.fail(error.clone());
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
         let fees = self.fees.clone();
-        let result = self.guarded(|connection| {
-            connection
-                .immediate_transaction(|connection| {
+        let result = self.file.check().map_err(Failure::from).and_then(|()| {
+            self.guarded(|connection| {
+                dialect::write(connection, |connection| {
                     let mut work = Work {
                         connection,
                         boxes: &mut boxes,
                         now,
                         fees: &fees,
                     };
-                    group.iter_mut().try_for_each(|write| write.run(&mut work))
+                    group
+                        .iter_mut()
+                        .try_for_each(|write| write.run(&mut work))?;
+                    match group.iter().map(|write| write.messages()).sum() {
+                        messages @ 1.. if self.tells_ids => newest_ids(connection, messages),
+                        _ => Ok(NewestIds::new()),
+                    }
                 })
-                .map_err(|error: diesel::result::Error| DbError::from(error))
+            })
+        });
+        // Once more: it may have been moved away meanwhile.
+        let result = result.and_then(|ids| {
+            self.file.check()?;
+            Ok(ids)
         });
         if result.is_err() {
             boxes.forget();
@@ -137,27 +205,38 @@ impl DbExecutor {
     }
 
     /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
-    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now) {
+    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now, mut ids: NewestIds) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.group_sizes.record(size);
         self.counters.writes.fetch_add(size, Ordering::Relaxed);
         self.counters
             .largest_group
             .fetch_max(size, Ordering::Relaxed);
-        let stored: Vec<Committed> = group
-            .into_iter()
-            .flat_map(Write::committed)
-            .map(|message| Committed {
+        let mut stored = Vec::new();
+        for (messages, trace) in group.into_iter().map(Write::committed) {
+            stored.extend(messages.into_iter().map(|message| Committed {
+                id: id_of(&message, &mut ids),
                 message,
-                created_at: now.text.clone(),
-            })
-            .collect();
+                created_at: now.text.to_string(),
+                trace,
+            }));
+        }
+        let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+        self.counters.stored.fetch_add(count, Ordering::Relaxed);
         if let Some(on_commit) = &self.on_commit
             && !stored.is_empty()
         {
             on_commit.do_send(MessagesStored::counted(stored, self.queue.announced()));
         }
     }
+}
+
+fn id_of(message: &NewMessage, ids: &mut NewestIds) -> Option<i64> {
+    if ids.is_empty() {
+        return None;
+    }
+    ids.remove(&(message.recipient.to_hex(), message.message_id.clone()))
 }
 
 impl Actor for DbExecutor {
@@ -173,7 +252,8 @@ impl Handler<CommitWaiting> for DbExecutor {
             if group.is_empty() {
                 return;
             }
-            self.commit(group);
+            // Whoever waits for an answer of a group that is lost hears that it is.
+            let _ = panics::contain("DbExecutor", || self.commit(group));
         }
     }
 }
@@ -182,7 +262,10 @@ impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
     type Result = Result<T, DbError>;
 
     fn handle(&mut self, Read(read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(read)
+        let began = Instant::now();
+        let result = self.guarded(read);
+        self.counters.read_time.record_time(began.elapsed());
+        result
     }
 }
 
@@ -190,7 +273,7 @@ impl Handler<Migrate> for DbExecutor {
     type Result = Result<Vec<String>, DbError>;
 
     fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(connection::migrate)
+        self.guarded(migrations::migrate)
     }
 }
 
@@ -198,10 +281,13 @@ impl Handler<Ping> for DbExecutor {
     type Result = Result<(), DbError>;
 
     fn handle(&mut self, _: Ping, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(|connection| {
-            use diesel::RunQueryDsl as _;
-            diesel::sql_query("SELECT 1").execute(connection)?;
-            Ok(())
-        })
+        self.guarded(answers)
     }
+}
+
+/// Whether a connection answers.
+pub(super) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
+    use diesel::RunQueryDsl as _;
+    diesel::sql_query("SELECT 1").execute(connection)?;
+    Ok(())
 }

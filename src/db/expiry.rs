@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::command::{Command, Work};
 use super::schema::messages;
+use super::timestamp::Timestamp;
 
 /// Command: delete up to so many messages that are past their time; says how many it were.
 pub(super) struct DeleteExpired {
@@ -29,8 +30,8 @@ impl Command for DeleteExpired {
 
 /// The oldest messages, as far as they were stored before then. Ids ascend with time, so no index is needed; what was
 /// stored while the clock was ahead is passed over, or nothing behind it would ever be deleted.
-fn outlived(work: &mut Work<'_>, stale: &str, max: i64) -> QueryResult<Vec<i64>> {
-    let oldest: Vec<(i64, String)> = messages::table
+fn outlived(work: &mut Work<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<i64>> {
+    let oldest: Vec<(i64, Timestamp)> = messages::table
         .filter(messages::created_at.le(&work.now.text))
         .order(messages::id.asc())
         .limit(max)
@@ -38,6 +39,6 @@ fn outlived(work: &mut Work<'_>, stale: &str, max: i64) -> QueryResult<Vec<i64>>
         .load(work.connection)?;
     let outlived = oldest
         .into_iter()
-        .take_while(|(_, created_at)| created_at.as_str() <= stale);
+        .take_while(|(_, created_at)| created_at <= stale);
     Ok(outlived.map(|(id, _)| id).collect())
 }

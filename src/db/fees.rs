@@ -7,7 +7,8 @@ use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
-use super::connection::DbConnection;
+use super::any_connection::AnyConnection;
+use super::dialect::directly;
 use super::schema::{message_permissions, server_fees};
 
 /// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
@@ -29,16 +30,16 @@ impl DeliveryFees {
     }
 
     /// The server's fee for delivering to a box, in satoshis, however many the recipients.
-    pub(super) fn of(&self, connection: &mut DbConnection, message_box: &str) -> QueryResult<u64> {
+    pub(super) fn of(&self, connection: &mut AnyConnection, message_box: &str) -> QueryResult<u64> {
         if let Some(fee) = self.0.get(message_box) {
             return Ok(*fee);
         }
         // Without a limit, which has SQLite plan the statement anew each time.
-        let fee: Option<i64> = server_fees::table
+        let query = server_fees::table
             .filter(server_fees::message_box.eq(message_box))
-            .select(server_fees::delivery_fee)
-            .get_result(connection)
-            .optional()?;
+            .select(server_fees::delivery_fee);
+        let fee: QueryResult<i64> = directly!(connection, inner => query.get_result(inner));
+        let fee = fee.optional()?;
         Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
     }
 }
@@ -46,12 +47,12 @@ impl DeliveryFees {
 /// What a recipient asks of a sender: -1 blocks, 0 allows, more is a fee in satoshis. What is said for the sender
 /// goes before what is said for everybody, and that before the default. Nothing is written.
 pub(super) fn recipient_fee(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: &IdentityKey,
     message_box: &str,
 ) -> QueryResult<i64> {
-    let found: Vec<(Option<String>, i64)> = message_permissions::table
+    let query = message_permissions::table
         .filter(message_permissions::recipient.eq(recipient.to_hex()))
         .filter(message_permissions::message_box.eq(message_box))
         .filter(
@@ -62,8 +63,8 @@ pub(super) fn recipient_fee(
         .select((
             message_permissions::sender,
             message_permissions::recipient_fee,
-        ))
-        .load(connection)?;
+        ));
+    let found: Vec<(Option<String>, i64)> = directly!(connection, inner => query.load(inner))?;
     let own = found.iter().find(|(sender, _)| sender.is_some());
     let fee = own.or_else(|| found.first()).map(|(_, fee)| *fee);
     Ok(fee.unwrap_or_else(|| default_recipient_fee(message_box)))
@@ -94,7 +95,7 @@ impl Quote {
 
 /// Reads what a message of `sender` to these recipients costs.
 pub(super) fn quote(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     fees: &DeliveryFees,
     sender: &IdentityKey,
     recipients: impl Iterator<Item = IdentityKey>,

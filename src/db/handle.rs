@@ -1,6 +1,8 @@
 //! The way to the database for everybody else: admits, detaches and counts.
 
 mod devices;
+mod measures;
+mod missed;
 mod payments;
 mod permissions;
 
@@ -10,20 +12,28 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::ids::IdentityKey;
 
+pub use measures::DbMeasures;
+
+use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{self, Command};
-use super::connection::{DbConnection, DbPool, DbSettings, open};
+use super::connection::{DbPool, DbSettings, open};
 use super::error::DbError;
-use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
+use super::executor::{self, CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
+use super::file::DatabaseFile;
 use super::message::{MessagePage, MessagesStored, NewMessage, Page};
-use super::message_store::{self, Acknowledge, BoxIds};
+use super::message_list;
+use super::message_store::{Acknowledge, BoxIds};
+use super::missed as missed_messages;
+use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
+use super::reads::ReadQueue;
 use super::submission::{self, Submission, SubmitOutcome};
 
 /// Counts of the persistence layer since the start.
@@ -35,6 +45,8 @@ pub struct DbStatus {
     pub commits: u64,
     /// Writes in them.
     pub writes: u64,
+    /// Messages stored.
+    pub stored: u64,
     /// Writes in the largest of them.
     pub largest_group: u64,
     /// Writes that failed.
@@ -50,11 +62,14 @@ struct Shared {
     told: Arc<AtomicBool>,
     writer: Mutex<Addr<DbExecutor>>,
     readers: Addr<DbExecutor>,
-    reads: Semaphore,
+    reads: Arc<ReadQueue>,
     start_writer: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
+    /// Connections, and those of them that do nothing.
+    connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
     max_listed_bytes: usize,
+    first_message_id: i64,
 }
 
 /// A handle on the database; cheap to clone.
@@ -78,6 +93,13 @@ impl DbHandle {
         on_commit: Option<Recipient<MessagesStored>>,
     ) -> Result<Self, DbError> {
         let pool = open(settings)?;
+        // Tables that are not there yet have no messages.
+        let first_message_id = pool
+            .get()
+            .ok()
+            .and_then(|mut pooled| missed_messages::last_id(&mut pooled).ok())
+            .unwrap_or(0);
+        let file = Arc::new(DatabaseFile::of(&settings.url)?);
         let queue = Arc::new(WriteQueue::new(settings.max_queued_writes));
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(settings.delivery_fees.clone());
@@ -85,9 +107,10 @@ impl DbHandle {
         let executor = {
             let fees = fees.clone();
             let (queue, counters) = (Arc::clone(&queue), Arc::clone(&counters));
-            let max_group = settings.max_group.max(1);
+            let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
             move |pool: &DbPool, on_commit: Option<Recipient<MessagesStored>>| DbExecutor {
                 pool: pool.clone(),
+                file: Arc::clone(&file),
                 queue: Arc::clone(&queue),
                 counters: Arc::clone(&counters),
                 on_commit,
@@ -95,11 +118,16 @@ impl DbHandle {
                 boxes: BoxIds::default(),
                 fees: fees.clone(),
                 message_ttl,
+                tells_ids,
             }
         };
         let readers = {
             let (executor, pool) = (executor.clone(), pool.clone());
             SyncArbiter::start(settings.read_threads.get(), move || executor(&pool, None))
+        };
+        let connections = {
+            let pool = pool.clone();
+            move || (pool.state().connections, pool.state().idle_connections)
         };
         let start_writer = move || {
             let (executor, pool, on_commit) = (executor.clone(), pool.clone(), on_commit.clone());
@@ -112,11 +140,13 @@ impl DbHandle {
             told: Arc::default(),
             writer: Mutex::new(start_writer()),
             readers,
-            reads: Semaphore::new(settings.max_queued_reads),
+            reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
             start_writer: Box::new(start_writer),
+            connections: Box::new(connections),
             fees,
             message_ttl,
             max_listed_bytes: settings.max_listed_bytes,
+            first_message_id,
         })))
     }
 
@@ -137,7 +167,8 @@ impl DbHandle {
     /// [`DbError`].
     pub async fn inspect(&self, messages: Vec<NewMessage>) -> Result<SubmitOutcome, DbError> {
         let (fees, ttl) = (self.0.fees.clone(), self.0.message_ttl);
-        self.read(move |connection| {
+        let sender = messages.first().map(|message| message.sender);
+        self.read(sender, move |connection| {
             submission::inspect(connection, &fees, &messages, &Now::read(ttl))
         })
         .await
@@ -150,8 +181,9 @@ impl DbHandle {
     pub async fn acknowledge(
         &self,
         recipient: IdentityKey,
-        message_ids: Vec<String>,
+        mut message_ids: Vec<String>,
     ) -> Result<usize, DbError> {
+        message_ids.retain(|id| may_be_stored(id));
         let command = Acknowledge {
             recipient,
             message_ids,
@@ -170,10 +202,13 @@ impl DbHandle {
         message_box: String,
         page: Page,
     ) -> Result<MessagePage, DbError> {
+        if !may_be_stored(&message_box) {
+            return Ok(MessagePage::default());
+        }
         let (ttl, max_bytes) = (self.0.message_ttl, self.0.max_listed_bytes);
-        self.read(move |connection| {
+        self.read(Some(recipient), move |connection| {
             let now = Now::read(ttl);
-            message_store::list(connection, &recipient, &message_box, page, max_bytes, &now)
+            message_list::list(connection, &recipient, &message_box, page, max_bytes, &now)
         })
         .await
     }
@@ -218,6 +253,15 @@ impl DbHandle {
         answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
     }
 
+    /// Whether something can be stored and read now: commits a write that leaves nothing, behind those that wait.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn probe(&self) -> Result<(), DbError> {
+        self.run(ProbeWrite).await?;
+        self.read(None, executor::answers).await
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn status(&self) -> DbStatus {
@@ -226,6 +270,7 @@ impl DbHandle {
             queued_writes: self.0.queue.len(),
             commits: counters.commits.load(Ordering::Relaxed),
             writes: counters.writes.load(Ordering::Relaxed),
+            stored: counters.stored.load(Ordering::Relaxed),
             largest_group: counters.largest_group.load(Ordering::Relaxed),
             failures: counters.failures.load(Ordering::Relaxed),
             panics: counters.panics.load(Ordering::Relaxed),
@@ -263,15 +308,19 @@ impl DbHandle {
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
+    /// Reads for `owner`: each has its turn, however much others read. A read that is being done keeps its place when
+    /// nobody waits for it any more.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut DbConnection) -> Result<T, DbError> + Send + 'static,
+        owner: Option<IdentityKey>,
+        read: impl FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let _permit = self
-            .0
-            .reads
-            .try_acquire()
-            .map_err(|_| DbError::Overloaded)?;
+        let place = self.0.reads.take(owner)?;
+        let turn = place.turn().await;
+        let read = move |connection: &mut AnyConnection| {
+            let _held = (place, turn);
+            read(connection)
+        };
         self.0
             .readers
             .send(Read(Box::new(read)))
@@ -304,6 +353,11 @@ impl DbHandle {
         self.0.told.store(false, Ordering::Release);
         writer.do_send(CommitWaiting);
     }
+}
+
+/// What is never stored is not asked for: PostgreSQL takes no text with U+0000.
+fn may_be_stored(name: &str) -> bool {
+    !name.contains('\0')
 }
 
 /// Command: something waits. Clears its flag before it looks, so that nothing is overlooked.

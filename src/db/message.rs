@@ -1,13 +1,13 @@
 //! Messages on their way into the store and out of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use actix::Message;
 use bytestring::ByteString;
 use time::OffsetDateTime;
 
 use crate::ids::{IdentityKey, RoomId};
+use crate::telemetry::TraceId;
+
+use super::announced::{Announced, Undelivered};
 
 /// What a message says, as its sender sent it. Cheap to clone: many recipients share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +144,10 @@ pub struct Committed {
     pub message: NewMessage,
     /// ISO 8601; the same for creation and update.
     pub created_at: String,
+    /// What it belongs to in the log.
+    pub trace: Option<TraceId>,
+    /// Ascending in the order of storing; where the store was asked to tell it.
+    pub id: Option<i64>,
 }
 
 /// Notice: these messages are durable, in the order in which they were stored. Sent once for each commit,
@@ -155,20 +159,7 @@ pub struct Committed {
 pub struct MessagesStored {
     /// The messages.
     pub messages: Vec<Committed>,
-    _places: Option<Places>,
-}
-
-/// Places in the write queue that are not free yet.
-#[derive(Debug)]
-struct Places {
-    taken: Arc<AtomicUsize>,
-    count: usize,
-}
-
-impl Drop for Places {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(self.count, Ordering::AcqRel);
-    }
+    _undelivered: Option<Undelivered>,
 }
 
 impl MessagesStored {
@@ -177,21 +168,16 @@ impl MessagesStored {
     pub const fn new(messages: Vec<Committed>) -> Self {
         Self {
             messages,
-            _places: None,
+            _undelivered: None,
         }
     }
 
-    /// A notice whose messages are counted in `taken` until it is dropped.
-    pub(super) fn counted(messages: Vec<Committed>, taken: &Arc<AtomicUsize>) -> Self {
-        let count = messages.len();
-        taken.fetch_add(count, Ordering::AcqRel);
-        let places = Places {
-            taken: Arc::clone(taken),
-            count,
-        };
+    /// A notice whose messages are counted until it is dropped.
+    pub(super) fn counted(messages: Vec<Committed>, announced: &Announced) -> Self {
+        let undelivered = announced.add(&messages);
         Self {
             messages,
-            _places: Some(places),
+            _undelivered: Some(undelivered),
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
+use super::any_connection::AnyConnection;
 use super::clock::{self, Now};
 use super::command::{Command, Work};
-use super::connection::DbConnection;
-use super::error::DbError;
-use super::message::{MessagePage, NewMessage, Order, Page, StoreOutcome, StoredMessage};
+use super::dialect::insert_unless_there;
+use super::message::{NewMessage, StoreOutcome};
 use super::schema::{message_boxes, messages};
+use super::timestamp::Timestamp;
 
 /// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
 /// every transaction that did not commit.
@@ -58,20 +58,20 @@ impl BoxIds {
 #[diesel(table_name = messages)]
 struct MessageRow<'a> {
     message_id: &'a str,
-    created_at: &'a str,
-    updated_at: &'a str,
+    created_at: &'a Timestamp,
+    updated_at: &'a Timestamp,
     message_box_id: i64,
     sender: &'a str,
     recipient: &'a str,
     body: &'a str,
-    expires_at: Option<&'a str>,
+    expires_at: Option<&'a Timestamp>,
 }
 
 /// Stores one message inside the current transaction.
 pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
-    let now = work.now.text.as_str();
+    let now = &work.now.text;
     let box_id = if let Some(id) = work.boxes.get(message) {
         id
     } else {
@@ -89,7 +89,7 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         sender: &sender,
         recipient: &recipient,
         body: &body,
-        expires_at: expires_at.as_deref(),
+        expires_at: expires_at.as_ref(),
     };
     if insert(work.connection, &row)? {
         return Ok(StoreOutcome::Stored);
@@ -106,26 +106,22 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
     Ok(first.used_by(&sender))
 }
 
-fn insert(connection: &mut DbConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
-    let inserted = diesel::insert_into(messages::table)
-        .values(row)
-        .on_conflict((messages::recipient, messages::message_id))
-        .do_nothing()
-        .execute(connection)?;
-    Ok(inserted > 0)
+fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
+    let unique = (messages::recipient, messages::message_id);
+    insert_unless_there!(connection, messages::table, row, unique)
 }
 
 #[derive(Queryable)]
 struct First {
     id: i64,
     sender: String,
-    created_at: String,
-    expires_at: Option<String>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
 }
 
 impl First {
     fn is_past(&self, now: &Now) -> bool {
-        now.is_past(&self.created_at, self.expires_at.as_deref())
+        now.is_past(&self.created_at, self.expires_at.as_ref())
     }
 
     /// What it comes to that `sender` uses its id again.
@@ -140,7 +136,7 @@ impl First {
 
 /// The message of this recipient that has this id.
 fn find(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     recipient: &str,
     message_id: &str,
 ) -> QueryResult<Option<First>> {
@@ -159,7 +155,7 @@ fn find(
 
 /// What storing this message would come to, where its id is in use: a duplicate, or another sender's.
 pub(super) fn in_use(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     message: &NewMessage,
     now: &Now,
 ) -> QueryResult<Option<StoreOutcome>> {
@@ -170,8 +166,13 @@ pub(super) fn in_use(
     Ok(current.map(|first| first.used_by(&sender)))
 }
 
-fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> QueryResult<i64> {
-    let find = |connection: &mut DbConnection| {
+fn box_id(
+    connection: &mut AnyConnection,
+    owner: &str,
+    name: &str,
+    now: &Timestamp,
+) -> QueryResult<i64> {
+    let find = |connection: &mut AnyConnection| {
         message_boxes::table
             .filter(message_boxes::identity_key.eq(owner))
             .filter(message_boxes::kind.eq(name))
@@ -182,94 +183,15 @@ fn box_id(connection: &mut DbConnection, owner: &str, name: &str, now: &str) -> 
     if let Some(id) = find(connection)? {
         return Ok(id);
     }
-    diesel::insert_into(message_boxes::table)
-        .values((
-            message_boxes::created_at.eq(now),
-            message_boxes::updated_at.eq(now),
-            message_boxes::kind.eq(name),
-            message_boxes::identity_key.eq(owner),
-        ))
-        .on_conflict((message_boxes::identity_key, message_boxes::kind))
-        .do_nothing()
-        .execute(connection)?;
+    let row = (
+        message_boxes::created_at.eq(now),
+        message_boxes::updated_at.eq(now),
+        message_boxes::kind.eq(name),
+        message_boxes::identity_key.eq(owner),
+    );
+    let unique = (message_boxes::identity_key, message_boxes::kind);
+    insert_unless_there!(connection, message_boxes::table, row, unique)?;
     find(connection)?.ok_or(diesel::result::Error::NotFound)
-}
-
-/// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise. What
-/// is past its time is not listed. At least one, and no more than `max_bytes` of them.
-pub(super) fn list(
-    connection: &mut DbConnection,
-    recipient: &IdentityKey,
-    message_box: &str,
-    page: Page,
-    max_bytes: usize,
-    now: &Now,
-) -> Result<MessagePage, DbError> {
-    type Row = (i64, String, String, String, String, String);
-    let owner = recipient.to_hex();
-    let box_id: Option<i64> = message_boxes::table
-        .filter(message_boxes::identity_key.eq(&owner))
-        .filter(message_boxes::kind.eq(message_box))
-        .select(message_boxes::message_box_id)
-        .get_result(connection)
-        .optional()?;
-    let Some(box_id) = box_id else {
-        return Ok(MessagePage::default());
-    };
-    let mut query = messages::table
-        .filter(messages::message_box_id.eq(box_id))
-        .filter(messages::recipient.eq(&owner))
-        .filter(
-            messages::expires_at
-                .is_null()
-                .or(messages::expires_at.gt(&now.text)),
-        )
-        .select((
-            messages::id,
-            messages::message_id,
-            messages::sender,
-            messages::body,
-            messages::created_at,
-            messages::updated_at,
-        ))
-        .into_boxed();
-    if let Some(stale) = &now.stale {
-        query = query.filter(messages::created_at.gt(stale));
-    }
-    query = match (page.order, page.after) {
-        (Order::Ascending, None) => query.order(messages::id.asc()),
-        (Order::Ascending, Some(id)) => query.filter(messages::id.gt(id)).order(messages::id.asc()),
-        (Order::Descending, None) => query.order(messages::id.desc()),
-        (Order::Descending, Some(id)) => {
-            query.filter(messages::id.lt(id)).order(messages::id.desc())
-        }
-    };
-    // One more than asked for tells whether there are more.
-    let limit = page.limit.map_or(i64::MAX, |limit| limit.saturating_add(1));
-    if page.limit.is_some() || page.offset > 0 {
-        query = query.limit(limit).offset(page.offset);
-    }
-    let asked = page.limit.and_then(|limit| usize::try_from(limit).ok());
-    let mut listed = MessagePage::default();
-    let mut bytes: usize = 0;
-    for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
-        let (id, message_id, sender, body, created_at, updated_at) = row?;
-        bytes = bytes.saturating_add(body.len());
-        let full = asked.is_some_and(|asked| listed.messages.len() == asked);
-        if full || (bytes > max_bytes && !listed.messages.is_empty()) {
-            listed.more = true;
-            break;
-        }
-        listed.messages.push(StoredMessage {
-            id,
-            message_id,
-            sender,
-            body,
-            created_at,
-            updated_at,
-        });
-    }
-    Ok(listed)
 }
 
 /// Command: delete messages of this recipient; says how many there were.
@@ -280,6 +202,10 @@ pub(super) struct Acknowledge {
 
 impl Command for Acknowledge {
     type Output = usize;
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.recipient)
+    }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
         let owner = self.recipient.to_hex();

@@ -3,35 +3,58 @@
 //! Writes are grouped: while one transaction runs, those that arrive collect, and the next one commits them
 //! together. A reply is given only after the commit that made its write durable.
 
+mod announced;
+mod any_connection;
+mod archive;
 mod clock;
 mod command;
 mod connection;
 mod device_store;
+mod dialect;
 mod error;
 mod executor;
 mod expiry;
 mod fees;
+mod file;
 mod handle;
 mod message;
+mod message_list;
 mod message_store;
+mod migrations;
+mod missed;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod payment;
 mod payment_store;
 mod permission_store;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod probe;
 mod queue;
+mod reads;
 mod schema;
+mod sqlite;
 mod submission;
+mod timestamp;
+mod url;
+mod version;
 
-pub use connection::{DatabaseUrl, DbSettings};
+pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
+pub use connection::{DbSettings, apply_migrations, pending_migrations};
 pub use device_store::Device;
 pub use error::DbError;
 pub use fees::Quote;
-pub use handle::{DbHandle, DbStatus};
+pub use handle::{DbHandle, DbMeasures, DbStatus};
 pub use message::{
     Committed, MessageBody, MessagePage, MessagesStored, NewMessage, Order, Page, StoreOutcome,
     StoredMessage,
 };
+pub use migrations::PendingMigration;
+pub use missed::{MessageHead, MissedPage, WholeMessage};
 pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
 pub use permission_store::{Permission, PermissionPage};
 pub use submission::{Paid, Submission, SubmitOutcome};
+pub use timestamp::Timestamp;
+pub use url::DatabaseUrl;

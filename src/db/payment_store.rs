@@ -9,14 +9,16 @@ use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
+use super::any_connection::AnyConnection;
 use super::command::{Command, Work};
-use super::connection::DbConnection;
+use super::dialect::insert_unless_there;
 use super::error::DbError;
 use super::payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
 use super::schema::{payment_inputs, payments};
 use super::submission::all_or_nothing;
+use super::timestamp::Timestamp;
 
 /// The purpose of what was claimed for something that came to nothing.
 const NO_PURPOSE: &str = "";
@@ -27,8 +29,8 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 #[derive(Insertable)]
 #[diesel(table_name = payments)]
 struct PaymentRow<'a> {
-    created_at: &'a str,
-    updated_at: &'a str,
+    created_at: &'a Timestamp,
+    updated_at: &'a Timestamp,
     txid: &'a str,
     output_index: i64,
     satoshis: i64,
@@ -70,12 +72,8 @@ pub(super) fn claim(
             settled,
             transaction: output.transaction.as_deref(),
         };
-        let inserted = diesel::insert_into(payments::table)
-            .values(&row)
-            .on_conflict((payments::txid, payments::output_index))
-            .do_nothing()
-            .execute(work.connection)?;
-        if inserted == 0 {
+        let unique = (payments::txid, payments::output_index);
+        if !insert_unless_there!(work.connection, payments::table, &row, unique)? {
             match renew(work, &row)? {
                 Some(known) => internalized |= known,
                 None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
@@ -92,7 +90,7 @@ pub(super) fn claim(
 
 /// An output that is taken already: none when it is not to be had; else whether a wallet has it.
 fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
-    let left_behind = work.now.ago(LEFT_BEHIND).unwrap_or_default();
+    let left_behind = work.now.ago(LEFT_BEHIND);
     let known: Option<(i64, String)> = payments::table
         .filter(payments::txid.eq(row.txid))
         .filter(payments::output_index.eq(row.output_index))
@@ -131,19 +129,16 @@ fn spend(
     settled: bool,
 ) -> QueryResult<bool> {
     let (txid, index) = (&spent.outpoint.txid, i64::from(spent.outpoint.index));
-    let inserted = diesel::insert_into(payment_inputs::table)
-        .values((
-            payment_inputs::created_at.eq(&work.now.text),
-            payment_inputs::txid.eq(txid),
-            payment_inputs::output_index.eq(index),
-            payment_inputs::spent_by.eq(&spent.by),
-            payment_inputs::purpose.eq(purpose),
-            payment_inputs::settled.eq(settled),
-        ))
-        .on_conflict((payment_inputs::txid, payment_inputs::output_index))
-        .do_nothing()
-        .execute(work.connection)?;
-    if inserted > 0 {
+    let row = (
+        payment_inputs::created_at.eq(&work.now.text),
+        payment_inputs::txid.eq(txid),
+        payment_inputs::output_index.eq(index),
+        payment_inputs::spent_by.eq(&spent.by),
+        payment_inputs::purpose.eq(purpose),
+        payment_inputs::settled.eq(settled),
+    );
+    let unique = (payment_inputs::txid, payment_inputs::output_index);
+    if insert_unless_there!(work.connection, payment_inputs::table, row, unique)? {
         return Ok(true);
     }
     let known: Option<(i64, bool)> = payment_inputs::table
@@ -175,6 +170,10 @@ pub(super) struct ClaimPayment {
 impl Command for ClaimPayment {
     type Output = ClaimOutcome;
 
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.payment.payer)
+    }
+
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output> {
         all_or_nothing(work, |work| {
             let outcome = claim(work, &self.payment, self.state, self.settled)?;
@@ -199,6 +198,10 @@ pub(super) struct GiveUpPayment {
 
 impl Command for GiveUpPayment {
     type Output = ();
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.payment.payer)
+    }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
         let payer = self.payment.payer.to_hex();
@@ -243,7 +246,7 @@ impl Command for GiveUpPayment {
 #[diesel(table_name = payments)]
 struct Found {
     id: i64,
-    created_at: String,
+    created_at: Timestamp,
     payer: String,
     state: String,
     txid: String,
@@ -258,7 +261,7 @@ struct Found {
 
 /// The payments to `payee` behind the one with this id, oldest first.
 pub(super) fn list(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     payee: &IdentityKey,
     after: i64,
     limit: i64,
@@ -290,7 +293,7 @@ fn kept(found: Found) -> Result<KeptPayment, DbError> {
             derivation_suffix: found.derivation_suffix.clone(),
             transaction: found.transaction.clone(),
         },
-        created_at: found.created_at,
+        created_at: found.created_at.0,
         payer: found.payer,
         state: found.state,
     })

@@ -5,10 +5,11 @@ use diesel::sql_types::{Bool, Nullable};
 
 use crate::ids::IdentityKey;
 
+use super::any_connection::{AnyConnection, MultiBackend};
 use super::command::{Command, Work};
-use super::connection::{DbBackend, DbConnection};
 use super::error::DbError;
 use super::schema::message_permissions as permissions;
+use super::timestamp::Timestamp;
 
 /// What a recipient asks for a box, of one sender or of all.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
@@ -20,8 +21,10 @@ pub struct Permission {
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     pub recipient_fee: i64,
     /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
     pub created_at: String,
     /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
     pub updated_at: String,
 }
 
@@ -37,11 +40,15 @@ pub(super) struct SetPermission {
 impl Command for SetPermission {
     type Output = ();
 
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.recipient)
+    }
+
     fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
         let recipient = self.recipient.to_hex();
         let sender = self.sender.map(|key| key.to_hex());
         let now = &work.now.text;
-        // An upsert would not find a NULL sender. There is one writer, so nothing comes in between.
+        // An upsert would not find a NULL sender. One transaction writes at a time, so nothing comes in between.
         let own = permissions::table
             .filter(permissions::recipient.eq(&recipient))
             .filter(permissions::message_box.eq(&self.message_box))
@@ -70,7 +77,7 @@ impl Command for SetPermission {
 }
 
 type Condition<'a> =
-    Box<dyn BoxableExpression<permissions::table, DbBackend, SqlType = Nullable<Bool>> + 'a>;
+    Box<dyn BoxableExpression<permissions::table, MultiBackend, SqlType = Nullable<Bool>> + 'a>;
 
 /// Rows for this sender, or for everybody. A NULL sender is equal to nothing, so it is asked for by itself.
 fn is_for(sender: Option<&str>) -> Condition<'_> {
@@ -96,7 +103,7 @@ const COLUMNS: (
 
 /// What a recipient has set for a box and this sender, or for everybody.
 pub(super) fn get(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: Option<&IdentityKey>,
     message_box: &str,
@@ -127,7 +134,7 @@ pub struct PermissionPage {
 
 /// A recipient's permissions by box and sender, and how many there are in all.
 pub(super) fn list(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     recipient: &IdentityKey,
     page: &PermissionPage,
 ) -> Result<(Vec<Permission>, i64), DbError> {
@@ -141,7 +148,12 @@ pub(super) fn list(
         own
     };
     let total = own().count().get_result(connection)?;
-    let sorted = own().order((permissions::message_box.asc(), permissions::sender.asc()));
+    // Databases disagree on where NULL is; here everybody goes first.
+    let sorted = own().order((
+        permissions::message_box.asc(),
+        permissions::sender.is_not_null().asc(),
+        permissions::sender.asc(),
+    ));
     let sorted = if page.newest_first {
         sorted.then_order_by(permissions::created_at.desc())
     } else {

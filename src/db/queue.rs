@@ -1,18 +1,51 @@
-//! The writes that wait: bounded, in order, and drained into groups.
+//! The writes that wait: bounded, in order for each identity, in turn among them, and drained into groups.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::ids::IdentityKey;
+
+use super::announced::Announced;
 use super::command::Write;
 use super::error::DbError;
 
+/// What waits for one identity, oldest first; never empty.
+#[derive(Debug, Default)]
+struct Lane {
+    writes: VecDeque<Box<dyn Write>>,
+    places: usize,
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    writes: VecDeque<Box<dyn Write>>,
+    lanes: HashMap<Option<IdentityKey>, Lane>,
+    /// Whose turn it is; each that has a lane is in it once.
+    turns: VecDeque<Option<IdentityKey>>,
     /// Places that they take.
     places: usize,
     closed: bool,
+}
+
+impl Waiting {
+    /// The next write, unless it takes more than `room` places.
+    fn next(&mut self, room: usize) -> Option<Box<dyn Write>> {
+        let owner = *self.turns.front()?;
+        let lane = self.lanes.get_mut(&owner)?;
+        let places = lane.writes.front()?.places();
+        if places > room {
+            return None;
+        }
+        let write = lane.writes.pop_front();
+        lane.places -= places;
+        self.places -= places;
+        self.turns.pop_front();
+        if lane.writes.is_empty() {
+            self.lanes.remove(&owner);
+        } else {
+            self.turns.push_back(owner);
+        }
+        write
+    }
 }
 
 /// The writes that wait for the writer.
@@ -20,7 +53,7 @@ struct Waiting {
 pub(super) struct WriteQueue {
     waiting: Mutex<Waiting>,
     /// Messages that are stored and not yet delivered.
-    announced: Arc<AtomicUsize>,
+    announced: Announced,
     max: usize,
 }
 
@@ -28,24 +61,36 @@ impl WriteQueue {
     pub(super) fn new(max: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting::default()),
-            announced: Arc::default(),
+            announced: Announced::default(),
             max,
         }
     }
 
     /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One that is larger than
-    /// what is left is taken all the same, or it might never be: the bound may be passed by one write.
+    /// what is left is taken all the same, or it might never be: the bound may be passed by one write. One identity may
+    /// have half of the places, with those of its messages that are not yet delivered, so that it takes more than one to
+    /// leave none for others.
     pub(super) fn push(&self, write: Box<dyn Write>) -> bool {
+        let owner = write.owner();
         let refusal = {
             let mut waiting = self.lock();
-            let taken = waiting.places + self.announced.load(Ordering::Acquire);
+            let (all_announced, own_announced) = self.announced.counts(owner.as_ref());
+            let taken = waiting.places + all_announced;
+            let own = waiting.lanes.get(&owner).map_or(0, |lane| lane.places) + own_announced;
             if waiting.closed {
                 DbError::Closed
-            } else if taken >= self.max {
+            } else if taken >= self.max || own >= self.max.div_ceil(2) {
                 DbError::Overloaded
             } else {
-                waiting.places += write.places();
-                waiting.writes.push_back(write);
+                let places = write.places();
+                waiting.places += places;
+                let lane = waiting.lanes.entry(owner).or_default();
+                let is_new = lane.writes.is_empty();
+                lane.places += places;
+                lane.writes.push_back(write);
+                if is_new {
+                    waiting.turns.push_back(owner);
+                }
                 return true;
             }
         };
@@ -54,20 +99,15 @@ impl WriteQueue {
         false
     }
 
-    /// Takes what waits, up to `max` places but at least one write.
+    /// Takes what waits, up to `max` places but at least one write; of each identity one, and then of each another.
     pub(super) fn take(&self, max: usize) -> Vec<Box<dyn Write>> {
         let mut waiting = self.lock();
-        let mut places = 0;
         let mut taken = Vec::new();
-        while let Some(next) = waiting.writes.front() {
-            let more = next.places();
-            if !taken.is_empty() && places + more > max {
-                break;
-            }
-            places += more;
-            taken.extend(waiting.writes.pop_front());
+        let mut room = max;
+        while let Some(write) = waiting.next(if taken.is_empty() { usize::MAX } else { room }) {
+            room = room.saturating_sub(write.places());
+            taken.push(write);
         }
-        waiting.places -= places;
         taken
     }
 
@@ -77,7 +117,7 @@ impl WriteQueue {
     }
 
     /// What counts the messages that are stored and not yet delivered.
-    pub(super) const fn announced(&self) -> &Arc<AtomicUsize> {
+    pub(super) const fn announced(&self) -> &Announced {
         &self.announced
     }
 
@@ -88,5 +128,80 @@ impl WriteQueue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{Command, Work, write};
+    use super::*;
+    use crate::auth::Identity;
+    use diesel::QueryResult;
+
+    /// A write of somebody, told apart by what it answers with.
+    struct Mark(Option<IdentityKey>, usize);
+
+    impl Command for Mark {
+        type Output = ();
+
+        fn owner(&self) -> Option<IdentityKey> {
+            self.0
+        }
+
+        fn places(&self) -> usize {
+            self.1
+        }
+
+        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+            Ok(())
+        }
+    }
+
+    fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
+        queue.push(write(Mark(Some(owner), places), |_| {}))
+    }
+
+    fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
+        group.iter().filter_map(|write| write.owner()).collect()
+    }
+
+    fn people() -> [IdentityKey; 3] {
+        [(); 3].map(|()| Identity::random().identity_key())
+    }
+
+    #[test]
+    fn whoever_comes_is_in_the_next_group_however_much_waits_of_another() {
+        let queue = WriteQueue::new(10_000);
+        let [flood, other, third] = people();
+        for _ in 0..1_000 {
+            assert!(push(&queue, flood, 1));
+        }
+        assert_eq!(owners(&queue.take(4)), [flood; 4]);
+        assert!(push(&queue, other, 1) && push(&queue, third, 1) && push(&queue, other, 1));
+        assert_eq!(owners(&queue.take(4)), [flood, other, third, flood]);
+        assert_eq!(owners(&queue.take(4)), [other, flood, flood, flood]);
+        assert_eq!(queue.len(), 991);
+    }
+
+    #[test]
+    fn one_has_half_of_the_places_at_most() {
+        let queue = WriteQueue::new(10);
+        let [flood, other, third] = people();
+        let taken = |owner| (0..20).filter(|_| push(&queue, owner, 1)).count();
+        assert_eq!((taken(flood), taken(other), taken(third)), (5, 5, 0));
+        queue.take(2);
+        assert_eq!(taken(third), 2);
+    }
+
+    #[test]
+    fn large_writes_are_taken_and_let_others_go_first_where_they_do_not_fit() {
+        let queue = WriteQueue::new(100);
+        let [large, other, _] = people();
+        assert!(push(&queue, other, 1) && push(&queue, large, 50) && push(&queue, other, 1));
+        assert_eq!(owners(&queue.take(8)), [other]);
+        assert_eq!(owners(&queue.take(8)), [large]);
+        assert_eq!(owners(&queue.take(8)), [other]);
+        assert!(queue.take(8).is_empty() && queue.len() == 0);
+        assert!(queue.lock().lanes.is_empty() && queue.lock().turns.is_empty());
     }
 }

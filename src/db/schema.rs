@@ -1,6 +1,9 @@
 //! The tables as diesel sees them; the tests of the stores run every column against `migrations/`.
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::db::timestamp::Moment;
+
     /// Boxes: one for each recipient and name.
     #[sql_name = "messageBox"]
     message_boxes (message_box_id) {
@@ -8,9 +11,9 @@ diesel::table! {
         #[sql_name = "messageBoxId"]
         message_box_id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// The box's name.
         #[sql_name = "type"]
         kind -> Text,
@@ -21,6 +24,9 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::db::timestamp::Moment;
+
     /// Messages that wait to be acknowledged.
     messages (id) {
         /// Primary key; ascending in the order of insertion.
@@ -29,9 +35,9 @@ diesel::table! {
         #[sql_name = "messageId"]
         message_id -> Text,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// The box that it is in.
         #[sql_name = "messageBoxId"]
         message_box_id -> BigInt,
@@ -42,19 +48,22 @@ diesel::table! {
         /// JSON: `{"message":...}`.
         body -> Text,
         /// ISO 8601; none: it does not expire by itself.
-        expires_at -> Nullable<Text>,
+        expires_at -> Nullable<Moment>,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::db::timestamp::Moment;
+
     /// What recipients ask of those who write to them.
     message_permissions (id) {
         /// Primary key.
         id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// Whose box.
         recipient -> Text,
         /// For whom; none: for everybody.
@@ -67,14 +76,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::db::timestamp::Moment;
+
     /// What the server asks for delivering to a box.
     server_fees (id) {
         /// Primary key.
         id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// The box's name.
         message_box -> Text,
         /// Satoshis.
@@ -83,14 +95,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::db::timestamp::Moment;
+
     /// Devices that want push notifications.
     device_registrations (id) {
         /// Primary key.
         id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// Whose device.
         identity_key -> Text,
         /// Its Firebase token.
@@ -100,21 +115,24 @@ diesel::table! {
         /// `ios`, `android` or `web`.
         platform -> Nullable<Text>,
         /// ISO 8601.
-        last_used -> Nullable<Text>,
+        last_used -> Nullable<Moment>,
         /// Whether its token is believed to work.
         active -> Bool,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::db::timestamp::Moment;
+
     /// Transaction outputs that were taken as payments.
     payments (id) {
         /// Primary key.
         id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// ISO 8601.
-        updated_at -> Text,
+        updated_at -> Moment,
         /// Hexadecimal, as it is displayed.
         txid -> Text,
         /// Which output.
@@ -143,12 +161,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Text};
+    use crate::db::timestamp::Moment;
+
     /// Outputs that accepted payments spend.
     payment_inputs (id) {
         /// Primary key.
         id -> BigInt,
         /// ISO 8601.
-        created_at -> Text,
+        created_at -> Moment,
         /// Hexadecimal, as it is displayed.
         txid -> Text,
         /// Which output.

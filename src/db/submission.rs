@@ -4,9 +4,9 @@ use diesel::prelude::*;
 
 use crate::ids::IdentityKey;
 
+use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{Command, Work};
-use super::connection::DbConnection;
 use super::error::DbError;
 use super::fees::{DeliveryFees, Quote, quote};
 use super::message::{NewMessage, StoreOutcome};
@@ -69,9 +69,17 @@ impl Paid {
 impl Command for Submission {
     type Output = SubmitOutcome;
 
+    fn owner(&self) -> Option<IdentityKey> {
+        self.messages.first().map(|message| message.sender)
+    }
+
     fn places(&self) -> usize {
         let paid = self.paid.as_ref().map_or(0, |paid| paid.payment.rows());
         (self.messages.len() + paid).max(1)
+    }
+
+    fn messages(&self) -> usize {
+        self.messages.len()
     }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
@@ -136,7 +144,7 @@ impl Submission {
 /// What a submission that is not paid comes to. Who sends the same again is not asked to pay again, nor told of a
 /// block that came later.
 fn unpaid(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     messages: &[NewMessage],
     quote: Quote,
     now: &Now,
@@ -168,7 +176,7 @@ fn unpaid(
 /// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
 /// `Taken`, `Blocked`, or `Due` with what they cost, which may be nothing.
 pub(super) fn inspect(
-    connection: &mut DbConnection,
+    connection: &mut AnyConnection,
     fees: &DeliveryFees,
     messages: &[NewMessage],
     now: &Now,

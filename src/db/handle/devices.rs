@@ -32,8 +32,10 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn devices(&self, owner: IdentityKey) -> Result<Vec<Device>, DbError> {
-        self.read(move |connection| device_store::list(connection, &owner))
-            .await
+        self.read(Some(owner), move |connection| {
+            device_store::list(connection, &owner)
+        })
+        .await
     }
 
     /// Notes that a device's token worked, or that it is dead.

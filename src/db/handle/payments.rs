@@ -49,7 +49,9 @@ impl DbHandle {
         after: i64,
         limit: i64,
     ) -> Result<Vec<KeptPayment>, DbError> {
-        self.read(move |connection| payment_store::list(connection, &payee, after, limit))
-            .await
+        self.read(None, move |connection| {
+            payment_store::list(connection, &payee, after, limit)
+        })
+        .await
     }
 }

@@ -5,7 +5,7 @@ use crate::ids::IdentityKey;
 use super::super::error::DbError;
 use super::super::fees::{self, Quote};
 use super::super::permission_store::{self, Permission, PermissionPage, SetPermission};
-use super::DbHandle;
+use super::{DbHandle, may_be_stored};
 
 impl DbHandle {
     /// Sets what a recipient asks of a sender, or of everybody.
@@ -38,7 +38,10 @@ impl DbHandle {
         sender: Option<IdentityKey>,
         message_box: String,
     ) -> Result<Option<Permission>, DbError> {
-        self.read(move |connection| {
+        if !may_be_stored(&message_box) {
+            return Ok(None);
+        }
+        self.read(Some(recipient), move |connection| {
             permission_store::get(connection, &recipient, sender.as_ref(), &message_box)
         })
         .await
@@ -53,8 +56,13 @@ impl DbHandle {
         recipient: IdentityKey,
         page: PermissionPage,
     ) -> Result<(Vec<Permission>, i64), DbError> {
-        self.read(move |connection| permission_store::list(connection, &recipient, &page))
-            .await
+        if !page.message_box.as_deref().is_none_or(may_be_stored) {
+            return Ok((Vec::new(), 0));
+        }
+        self.read(Some(recipient), move |connection| {
+            permission_store::list(connection, &recipient, &page)
+        })
+        .await
     }
 
     /// What a message of `sender` to these recipients costs.
@@ -68,7 +76,7 @@ impl DbHandle {
         message_box: String,
     ) -> Result<Quote, DbError> {
         let fees = self.0.fees.clone();
-        self.read(move |connection| {
+        self.read(Some(sender), move |connection| {
             let recipients = recipients.into_iter();
             Ok(fees::quote(
                 connection,

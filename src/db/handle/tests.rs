@@ -1,39 +1,69 @@
-//! The persistence layer on real files.
+//! The persistence layer on real databases.
 
 use std::sync::mpsc;
 
-use diesel::Connection as _;
-use diesel::connection::SimpleConnection as _;
+use time::OffsetDateTime;
 
 use super::super::command::Work;
-use super::super::connection::DatabaseUrl;
-use super::super::message::{Committed, MessageBody, StoreOutcome};
+use super::super::message::{Committed, MessageBody, Order, StoreOutcome};
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
+use super::super::url::DatabaseUrl;
+use super::super::{clock, migrations};
 use super::*;
 use crate::auth::Identity;
 
+#[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
+#[path = "../../../tests/it/support/database.rs"]
+mod database;
+
+mod several;
+
+use database::TestDatabase;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Store {
-    folder: tempfile::TempDir,
-    db: DbHandle,
+#[test]
+fn migrations_can_be_undone_and_done_again() {
+    let database = TestDatabase::create();
+    drop(open(&settings(&database)).unwrap());
+    let pool = open(&settings(&database)).unwrap();
+    let mut connection = pool.get().unwrap();
+    assert_eq!(migrations::migrate(&mut connection), Ok(Vec::new()));
+    let undone = migrations::revert_all(&mut connection);
+    let pending = migrations::pending(&mut connection).unwrap();
+    let names: Vec<String> = pending.into_iter().map(|pending| pending.name).collect();
+    assert!(undone == names.len() && undone > 0, "{names:?}");
+    assert_eq!(migrations::migrate(&mut connection), Ok(names));
+    assert_eq!(migrations::migrate(&mut connection), Ok(Vec::new()));
 }
 
-fn settings(folder: &tempfile::TempDir) -> DbSettings {
-    DbSettings::new(DatabaseUrl::Sqlite(folder.path().join("messages.db")))
+struct Store {
+    db: DbHandle,
+    database: TestDatabase,
+}
+
+fn settings(database: &TestDatabase) -> DbSettings {
+    DbSettings::new(DatabaseUrl::parse(database.url()).unwrap())
 }
 
 fn store_with(
     change: impl FnOnce(&mut DbSettings),
     on_commit: Option<Recipient<MessagesStored>>,
 ) -> Store {
-    let folder = tempfile::tempdir().unwrap();
-    let mut settings = settings(&folder);
+    store_in(TestDatabase::create(), change, on_commit)
+}
+
+fn store_in(
+    database: TestDatabase,
+    change: impl FnOnce(&mut DbSettings),
+    on_commit: Option<Recipient<MessagesStored>>,
+) -> Store {
+    let mut settings = settings(&database);
     change(&mut settings);
     let db = DbHandle::open(&settings, on_commit).unwrap();
-    Store { folder, db }
+    Store { db, database }
 }
 
 fn store() -> Store {
@@ -154,7 +184,7 @@ async fn a_message_is_unique_by_recipient_and_id() {
 async fn names_and_ids_are_compared_to_the_letter() {
     let store = store();
     let (recipient, sender) = (key(), key());
-    for id in ["a", "A", "ä", " a", "a'; DROP TABLE messages; --", "%", "_"] {
+    for id in ["a", "A", "ä", "a ", "a'; DROP TABLE messages; --", "%", "_"] {
         assert_eq!(
             store.put(message(recipient, sender, id)).await,
             Ok(StoreOutcome::Stored),
@@ -247,7 +277,8 @@ impl Handler<MessagesStored> for Recorder {
 async fn commits_are_announced_once_in_order_and_without_duplicates() {
     let (sender, notices) = mpsc::channel();
     let recorder = Recorder(sender).start();
-    let store = store_with(|_| {}, Some(recorder.recipient()));
+    let change = |settings: &mut DbSettings| settings.tells_ids = true;
+    let store = store_with(change, Some(recorder.recipient()));
     let (recipient, from) = (key(), key());
     for id in ["1", "2", "1", "3"] {
         store.put(message(recipient, from, id)).await.unwrap();
@@ -259,10 +290,21 @@ async fn commits_are_announced_once_in_order_and_without_duplicates() {
             notices
                 .try_iter()
                 .flatten()
-                .map(|stored| stored.message.message_id),
+                .map(|stored| (stored.message.message_id, stored.id.unwrap())),
         );
     }
-    assert_eq!(announced, ["1", "2", "3"]);
+    let listed = store
+        .db
+        .list(recipient, "inbox".to_owned(), Page::default())
+        .await
+        .unwrap();
+    let listed = listed.messages.into_iter();
+    let listed: Vec<_> = listed
+        .map(|message| (message.message_id, message.id))
+        .collect();
+    assert_eq!(announced, listed);
+    let names: Vec<&str> = announced.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["1", "2", "3"]);
 }
 
 #[actix::test]
@@ -321,6 +363,125 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
 }
 
 #[actix::test]
+async fn a_caller_whose_answer_panics_harms_itself_only() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    for round in 1..=3 {
+        let id = round.to_string();
+        store.db.submit(one(message(recipient, sender, &id)), |_| {
+            panic!("on purpose")
+        });
+        let id = format!("next to {round}");
+        assert_eq!(
+            store.put(message(recipient, sender, &id)).await,
+            Ok(StoreOutcome::Stored)
+        );
+    }
+    assert_eq!(store.ids(recipient, "inbox").await.len(), 6);
+    assert_eq!(store.db.ping(PATIENCE).await, Ok(()));
+}
+
+#[actix::test]
+async fn a_read_that_panics_fails_alone() {
+    let store = store();
+    for _ in 0..9 {
+        let read: Result<(), _> = store.db.read(None, |_| panic!("on purpose")).await;
+        assert_eq!(read, Err(DbError::Panicked));
+    }
+    assert_eq!(store.ids(key(), "inbox").await, [""; 0]);
+}
+
+/// The answers, in the order in which the writes were handed in.
+async fn put_all(store: &Store, count: usize) -> Vec<Result<SubmitOutcome, DbError>> {
+    let (recipient, sender) = (key(), key());
+    let answers: Vec<_> = (0..count)
+        .map(|n| {
+            let (reply, answer) = oneshot::channel();
+            let message = message(recipient, sender, &n.to_string());
+            store
+                .db
+                .submit(one(message), move |result| drop(reply.send(result)));
+            answer
+        })
+        .collect();
+    let mut all = Vec::new();
+    for answer in answers {
+        all.push(
+            tokio::time::timeout(PATIENCE, answer)
+                .await
+                .unwrap()
+                .unwrap(),
+        );
+    }
+    all
+}
+
+#[actix::test]
+async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
+    let store = store_in(TestDatabase::of(database::Kind::Sqlite), |_| {}, None);
+    assert_eq!(store.db.probe().await, Ok(()));
+    let file = store.database.url().trim_start_matches("sqlite://");
+    for name in ["", "-wal"] {
+        let here = std::path::PathBuf::from(format!("{file}{name}"));
+        let away = here.with_file_name("away");
+        std::fs::rename(&here, &away).unwrap();
+        let answers = put_all(&store, 20).await;
+        assert!(answers.iter().all(Result::is_err), "{here:?}: {answers:?}");
+        assert!(
+            store
+                .db
+                .probe()
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("is gone")
+        );
+        // Another file is not what was opened.
+        std::fs::write(&here, "").unwrap();
+        let error = store.db.probe().await.unwrap_err().to_string();
+        assert!(
+            error.contains("another file") && error.contains("restart"),
+            "{error}"
+        );
+        std::fs::rename(&away, &here).unwrap();
+        assert_eq!(store.db.probe().await, Ok(()));
+        assert!(put_all(&store, 20).await.iter().all(Result::is_ok));
+    }
+    assert!(std::path::Path::new(file).exists());
+}
+
+/// Each on its own would wait as long as all of them together.
+#[actix::test]
+async fn a_database_that_is_locked_fails_a_group_at_once() {
+    let store = store_with(
+        |settings| settings.busy_timeout = Duration::from_secs(1),
+        None,
+    );
+    let other = store.database.hold_writers();
+    let began = std::time::Instant::now();
+    let answers = put_all(&store, 200).await;
+    assert!(answers.iter().all(Result::is_err));
+    // One by one it would be minutes.
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(store.db.probe().await.is_err());
+    drop(other);
+    assert_eq!(store.db.probe().await, Ok(()));
+    assert!(put_all(&store, 200).await.iter().all(Result::is_ok));
+}
+
+#[actix::test]
+async fn a_probe_leaves_nothing_and_finds_tables_that_are_gone() {
+    let store = store();
+    let fees = store.database.count("server_fees");
+    assert_eq!(store.db.probe().await, Ok(()));
+    assert_eq!(store.database.count("server_fees"), fees);
+    store
+        .database
+        .run(r#"ALTER TABLE "server_fees" RENAME TO "gone""#);
+    assert!(store.db.probe().await.is_err());
+}
+
+#[actix::test]
 async fn too_many_writes_are_refused_at_once() {
     let store = store_with(|settings| settings.max_queued_writes = 0, None);
     assert_eq!(
@@ -365,30 +526,72 @@ async fn stored_messages_that_nobody_delivers_keep_their_places() {
     let hoarder = Hoarder(Vec::new()).start();
     let change = |settings: &mut DbSettings| settings.max_queued_writes = 3;
     let store = store_with(change, Some(hoarder.clone().recipient()));
-    let (recipient, sender) = (key(), key());
-    for id in ["1", "2", "3"] {
-        assert_eq!(
-            store.put(message(recipient, sender, id)).await,
-            Ok(StoreOutcome::Stored)
-        );
+    let (recipient, flood, other) = (key(), key(), key());
+    let put = async |sender, id| {
+        let outcome = store.put(message(recipient, sender, id)).await;
         // The notice follows the reply; the writer answers this after both.
         store.db.ping(PATIENCE).await.unwrap();
-    }
-    assert_eq!(
-        store.put(message(recipient, sender, "4")).await,
-        Err(DbError::Overloaded)
-    );
+        outcome
+    };
+    // One may have half of the places, and leaves the others to others.
+    assert_eq!(put(flood, "1").await, Ok(StoreOutcome::Stored));
+    assert_eq!(put(flood, "2").await, Ok(StoreOutcome::Stored));
+    assert_eq!(put(flood, "3").await, Err(DbError::Overloaded));
+    assert_eq!(put(other, "4").await, Ok(StoreOutcome::Stored));
+    assert_eq!(put(other, "5").await, Err(DbError::Overloaded));
     hoarder.send(LetGo).await.unwrap();
-    assert_eq!(
-        store.put(message(recipient, sender, "4")).await,
-        Ok(StoreOutcome::Stored)
-    );
+    assert_eq!(put(flood, "3").await, Ok(StoreOutcome::Stored));
+    assert_eq!(put(other, "5").await, Ok(StoreOutcome::Stored));
+}
+
+#[actix::test]
+async fn whoever_reads_has_a_turn_however_much_another_reads() {
+    let change = |settings: &mut DbSettings| settings.max_queued_reads = 8;
+    let store = store_with(change, None);
+    let (flood, other) = (key(), key());
+    let (release, released) = mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let lists: Vec<_> = (0..9)
+        .map(|_| {
+            let (db, released) = (store.db.clone(), Arc::clone(&released));
+            actix::spawn(async move {
+                let wait = move |_: &mut AnyConnection| {
+                    let released = released.lock().unwrap_or_else(PoisonError::into_inner);
+                    released.recv().map_err(|_| DbError::Closed)
+                };
+                db.read(Some(flood), wait).await
+            })
+        })
+        .collect();
+    // They are handed in by tasks that were spawned before this one goes on.
+    tokio::task::yield_now().await;
+    let reads = async {
+        for _ in 0..20 {
+            store.db.read(Some(other), |_| Ok(())).await.unwrap();
+            store.db.read(None, |_| Ok(())).await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, reads).await.unwrap();
+    for _ in 0..4 {
+        release.send(()).unwrap();
+    }
+    let mut refused = 0;
+    for list in lists {
+        match list.await.unwrap() {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error, DbError::Overloaded);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 5);
 }
 
 #[actix::test]
 async fn a_locked_database_fails_writes_and_then_goes_on() {
     let store = store_with(
-        |settings| settings.busy_timeout = Duration::from_millis(50),
+        |settings| settings.busy_timeout = Duration::from_secs(1),
         None,
     );
     let (recipient, sender) = (key(), key());
@@ -396,16 +599,14 @@ async fn a_locked_database_fails_writes_and_then_goes_on() {
         .put(message(recipient, sender, "before"))
         .await
         .unwrap();
-    let path = store.folder.path().join("messages.db");
-    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let other = store.database.hold_writers();
     let refused = store.put(message(recipient, sender, "during")).await;
     assert!(
         matches!(refused, Err(DbError::Unavailable(_))),
         "{refused:?}"
     );
     assert_eq!(store.ids(recipient, "inbox").await, ["before"]);
-    other.batch_execute("ROLLBACK").unwrap();
+    drop(other);
     let mut new_box = message(recipient, sender, "after");
     new_box.message_box = "new".to_owned();
     assert_eq!(store.put(new_box).await, Ok(StoreOutcome::Stored));
@@ -414,14 +615,11 @@ async fn a_locked_database_fails_writes_and_then_goes_on() {
 
 #[actix::test]
 async fn everything_is_there_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
+    let mut database = TestDatabase::create();
     let (recipient, sender) = (key(), key());
     for round in 0..3 {
-        let db = DbHandle::open(&settings(&folder), None).unwrap();
-        let store = Store {
-            folder: tempfile::tempdir().unwrap(),
-            db,
-        };
+        let db = DbHandle::open(&settings(&database), None).unwrap();
+        let store = Store { db, database };
         assert_eq!(store.ids(recipient, "inbox").await.len(), round);
         store
             .put(message(recipient, sender, &round.to_string()))
@@ -432,6 +630,7 @@ async fn everything_is_there_after_a_restart() {
             store.put(message(recipient, sender, "late")).await,
             Err(DbError::Closed)
         );
+        database = store.database;
     }
 }
 
@@ -500,10 +699,11 @@ impl Store {
             .unwrap();
     }
 
-    fn sql(&self, sql: &str) {
-        let path = self.folder.path().join("messages.db");
-        let mut connection = DbConnection::establish(path.to_str().unwrap()).unwrap();
-        connection.batch_execute(sql).unwrap();
+    /// Sets a time of all rows for which this holds.
+    fn set_time(&self, table: &str, column: &str, iso: &str, rows: &str) {
+        let time = self.database.time(iso);
+        let sql = format!(r#"UPDATE "{table}" SET "{column}" = {time} WHERE {rows}"#);
+        self.database.run(&sql);
     }
 }
 
@@ -543,9 +743,9 @@ async fn a_claim_that_was_left_behind_is_its_payers_after_an_hour() {
         payment(alice, "two", "t", "c"),
     );
     assert_eq!(store.claim(&one, false).await, FRESH);
-    let age = |minutes: u8| {
-        let time = format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{minutes} minutes')");
-        store.sql(&format!("UPDATE payments SET updated_at = {time}"));
+    let age = |minutes: i64| {
+        let time = OffsetDateTime::now_utc() - time::Duration::minutes(minutes);
+        store.set_time("payments", "updated_at", &clock::text(time), "TRUE");
     };
     age(55);
     assert_eq!(store.claim(&two, false).await, spent("t"));
@@ -615,6 +815,35 @@ async fn a_list_ends_where_it_would_grow_too_large() {
 }
 
 #[actix::test]
+async fn a_long_list_ends_to_the_byte_in_either_order() {
+    // 26 bytes each.
+    let store = store_with(|settings| settings.max_listed_bytes = 26 * 290, None);
+    let (recipient, sender) = (key(), key());
+    for n in 1000..1300 {
+        let message = message(recipient, sender, &n.to_string());
+        store.db.submit(one(message), |_| {});
+    }
+    store.db.close(PATIENCE).await.unwrap();
+    for order in [Order::Ascending, Order::Descending] {
+        let page = Page {
+            order,
+            offset: 1,
+            ..Page::default()
+        };
+        let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page);
+        let first = list(page).await.unwrap();
+        assert_eq!((first.messages.len(), first.more), (290, true));
+        let rest = Page {
+            offset: 0,
+            after: first.messages.last().map(|message| message.id),
+            ..page
+        };
+        let rest = list(rest).await.unwrap();
+        assert_eq!((rest.messages.len(), rest.more), (9, false));
+    }
+}
+
+#[actix::test]
 async fn boxes_are_forgotten_by_their_number_and_not_by_their_owners() {
     let mut boxes = BoxIds::default();
     let owner = message(key(), key(), "1");
@@ -642,8 +871,18 @@ async fn what_was_stored_while_the_clock_was_ahead_does_not_keep_the_rest() {
         let stored = store.put(message(recipient, sender, id)).await;
         assert_eq!(stored, Ok(StoreOutcome::Stored));
     }
-    store.sql("UPDATE messages SET created_at = '2090-01-01T00:00:00.000Z' WHERE messageId = '1'");
-    store.sql("UPDATE messages SET created_at = '2020-01-01T00:00:00.000Z' WHERE messageId = '2'");
+    store.set_time(
+        "messages",
+        "created_at",
+        "2037-01-01T00:00:00.000Z",
+        r#""messageId" = '1'"#,
+    );
+    store.set_time(
+        "messages",
+        "created_at",
+        "2020-01-01T00:00:00.000Z",
+        r#""messageId" = '2'"#,
+    );
     assert_eq!(store.db.delete_expired(1).await, Ok(1));
     assert_eq!(store.ids(recipient, "inbox").await, ["1"]);
 }

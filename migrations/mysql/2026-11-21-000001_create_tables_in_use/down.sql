@@ -1,0 +1,2 @@
+-- The tables may be another server's, so they stay.
+DO 0;

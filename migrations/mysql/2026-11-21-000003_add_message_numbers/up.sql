@@ -1,0 +1,13 @@
+-- `id` gives the order of storing. `expires_at` says when a message is no longer worth delivering; NULL: never. Newer servers
+-- of the same kind have such a column already, without milliseconds: it keeps what is in it.
+SET @has_expiry = (
+    SELECT COUNT(*) FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'messages' AND column_name = 'expires_at'
+);
+SET @add_columns = CONCAT(
+    'ALTER TABLE `messages` ADD COLUMN `id` BIGINT NULL, ',
+    IF(@has_expiry, 'MODIFY', 'ADD COLUMN'), ' `expires_at` DATETIME(3) NULL'
+);
+PREPARE `add_columns` FROM @add_columns;
+EXECUTE `add_columns`;
+DEALLOCATE PREPARE `add_columns`;

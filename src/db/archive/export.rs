@@ -1,0 +1,41 @@
+//! Writing an archive.
+
+use std::io::Write;
+
+use crate::db::connection::{DbSettings, by_hand};
+use crate::db::dialect::{be_patient, snapshot};
+use crate::db::migrations;
+use crate::db::url::DatabaseUrl;
+use crate::db::version::refuse_newer;
+
+use super::ArchiveError;
+use super::last_ids::LastIds;
+use super::lines::Writer;
+use super::rows::{RowCounts, read_all};
+
+/// Writes everything that this database keeps to `out`, as it is at one moment; servers may go on working meanwhile. Says
+/// how many rows there were. Holds some megabytes of them at a time, or one that is larger.
+///
+/// # Errors
+/// [`ArchiveError`]. What was written by then lacks its last line, and will not be imported.
+pub fn export_archive(
+    settings: &DbSettings,
+    out: &mut dyn Write,
+) -> Result<RowCounts, ArchiveError> {
+    if let DatabaseUrl::Sqlite(path) = &settings.url
+        && !path.exists()
+    {
+        return Err(ArchiveError::NoDatabase(settings.url.to_string()));
+    }
+    let mut connection = by_hand(settings)?;
+    if !migrations::pending(&mut connection)?.is_empty() {
+        return Err(ArchiveError::NotMigrated);
+    }
+    refuse_newer(&mut connection).map_err(crate::db::DbError::Unavailable)?;
+    be_patient(&mut connection)?;
+    snapshot(&mut connection, |connection| {
+        let mut writer = Writer::begin(out, LastIds::read(connection)?)?;
+        read_all(connection, |row| writer.row(&row))?;
+        writer.end()
+    })
+}

@@ -1,0 +1,88 @@
+//! Reading an archive into an empty database.
+
+use std::io::BufRead;
+
+use diesel::result::Error;
+
+use crate::db::any_connection::AnyConnection;
+use crate::db::connection::{DbSettings, by_hand};
+use crate::db::dialect::{self, be_patient};
+use crate::db::error::DbError;
+use crate::db::migrations;
+use crate::db::version::refuse_newer;
+
+use super::ArchiveError;
+use super::last_ids::LastIds;
+use super::lines::Reader;
+use super::rows::{Batch, RowCounts, occupied, take_first_fees};
+
+/// Rows that go into the database together.
+const MAX_ROWS: usize = 200;
+
+/// Bytes of them, unless one alone is larger. MySQL takes no statement that is larger than its `max_allowed_packet`.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Brings the tables of an empty database up to date and reads the archive into them, in one transaction: all of it, or
+/// nothing. Says how many rows there were.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn import_archive(
+    settings: &DbSettings,
+    input: &mut dyn BufRead,
+) -> Result<RowCounts, ArchiveError> {
+    let (mut reader, last_ids) = Reader::begin(input)?;
+    let mut connection = by_hand(settings)?;
+    // Before anything is changed. A table that is not there is empty too.
+    if let Ok(Some(table)) = occupied(&mut connection) {
+        return Err(ArchiveError::NotEmpty(table));
+    }
+    refuse_newer(&mut connection).map_err(DbError::Unavailable)?;
+    migrations::migrate(&mut connection)?;
+    be_patient(&mut connection)?;
+    last_ids.before_rows(&mut connection)?;
+    let mut refusal = None;
+    let imported = dialect::write(&mut connection, |connection| {
+        fill(connection, &mut reader, last_ids).map_err(|error| {
+            refusal = Some(error);
+            Error::RollbackTransaction
+        })
+    });
+    imported.map_err(|failure| refusal.unwrap_or_else(|| failure.into_error().into()))
+}
+
+fn fill(
+    connection: &mut AnyConnection,
+    reader: &mut Reader<&mut dyn BufRead>,
+    last_ids: LastIds,
+) -> Result<RowCounts, ArchiveError> {
+    if let Some(table) = occupied(connection)? {
+        return Err(ArchiveError::NotEmpty(table));
+    }
+    if !take_first_fees(connection)? {
+        return Err(ArchiveError::NotEmpty("server_fees"));
+    }
+    let mut batch = Batch::default();
+    let (mut rows, mut bytes) = (0, 0);
+    loop {
+        let row = reader.next()?;
+        let length = reader.length();
+        let full = rows == MAX_ROWS || (rows > 0 && bytes + length > MAX_BYTES);
+        if full || row.is_none() {
+            batch
+                .insert(connection)
+                .map_err(|error| ArchiveError::Refused {
+                    line: reader.number(),
+                    cause: error.into(),
+                })?;
+            (rows, bytes) = (0, 0);
+        }
+        let Some(row) = row else {
+            last_ids.behind_rows(connection)?;
+            return Ok(reader.rows());
+        };
+        batch.push(row);
+        rows += 1;
+        bytes += length;
+    }
+}

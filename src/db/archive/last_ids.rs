@@ -1,0 +1,187 @@
+//! The ids that were given last. Rows that are gone have had ids too, and clients keep them as cursors: an id that is given
+//! again would hide what bears it.
+
+use diesel::prelude::*;
+#[cfg(feature = "mysql")]
+use diesel::sql_types::Unsigned;
+use diesel::sql_types::{BigInt, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::db::any_connection::AnyConnection;
+#[cfg(feature = "postgres")]
+use crate::db::schema::{
+    device_registrations, message_boxes, message_permissions, payment_inputs, server_fees,
+};
+use crate::db::schema::{messages, payments};
+
+/// Of the tables whose ids somebody remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LastIds {
+    messages: i64,
+    payments: i64,
+}
+
+#[derive(QueryableByName)]
+struct Last {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// What MySQL would give next.
+#[cfg(feature = "mysql")]
+#[derive(QueryableByName)]
+struct Next {
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    id: u64,
+}
+
+impl LastIds {
+    /// Those of this database.
+    pub(super) fn read(connection: &mut AnyConnection) -> QueryResult<Self> {
+        // What a database says of itself may be old; the rows are not.
+        let messages: Option<i64> = messages::table
+            .select(diesel::dsl::max(messages::id))
+            .get_result(connection)?;
+        let payments: Option<i64> = payments::table
+            .select(diesel::dsl::max(payments::id))
+            .get_result(connection)?;
+        Ok(Self {
+            messages: given(connection, "messages")?.max(messages.unwrap_or(0)),
+            payments: given(connection, "payments")?.max(payments.unwrap_or(0)),
+        })
+    }
+
+    /// Before the rows are there, and outside of a transaction: MySQL commits when a table is altered.
+    pub(super) fn before_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
+        match connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(inner) => {
+                for (table, last) in [("messages", self.messages), ("payments", self.payments)] {
+                    if last > mysql_given(inner, table)? {
+                        crate::db::mysql::give_ids_behind(inner, table, last)?;
+                    }
+                }
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Behind the rows. Only PostgreSQL does not notice ids that it has not given itself.
+    pub(super) fn behind_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
+        match connection {
+            AnyConnection::Sqlite(connection) => {
+                for (table, last) in [("messages", self.messages), ("payments", self.payments)] {
+                    sqlite_give_behind(connection, table, last)?;
+                }
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => self.set_sequences(connection),
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn set_sequences(self, connection: &mut PgConnection) -> QueryResult<()> {
+        macro_rules! highest {
+            ($table:ident.$id:ident) => {{
+                let there: Option<i64> = $table::table
+                    .select(diesel::dsl::max($table::$id))
+                    .get_result(connection)?;
+                there.unwrap_or(0)
+            }};
+        }
+        let (payments, messages) = (highest!(payments.id), highest!(messages.id));
+        for (table, column, last) in [
+            (
+                "messageBox",
+                "messageBoxId",
+                highest!(message_boxes.message_box_id),
+            ),
+            ("messages", "id", messages.max(self.messages)),
+            (
+                "message_permissions",
+                "id",
+                highest!(message_permissions.id),
+            ),
+            ("server_fees", "id", highest!(server_fees.id)),
+            (
+                "device_registrations",
+                "id",
+                highest!(device_registrations.id),
+            ),
+            ("payments", "id", payments.max(self.payments)),
+            ("payment_inputs", "id", highest!(payment_inputs.id)),
+        ] {
+            if last > 0 {
+                diesel::sql_query("SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)")
+                    .bind::<Text, _>(table)
+                    .bind::<Text, _>(column)
+                    .bind::<BigInt, _>(last)
+                    .execute(connection)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The id that this table gave last; 0: none.
+fn given(connection: &mut AnyConnection, table: &'static str) -> QueryResult<i64> {
+    match connection {
+        AnyConnection::Sqlite(connection) => {
+            let last: Option<Last> =
+                diesel::sql_query("SELECT seq AS id FROM sqlite_sequence WHERE name = ?")
+                    .bind::<Text, _>(table)
+                    .get_result(connection)
+                    .optional()?;
+            Ok(last.map_or(0, |last| last.id))
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => mysql_given(connection, table),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let last: Last = diesel::sql_query(
+                "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence(quote_ident($1), 'id')::regclass), 0) AS id",
+            )
+            .bind::<Text, _>(table)
+            .get_result(connection)?;
+            Ok(last.id)
+        }
+    }
+}
+
+fn sqlite_give_behind(
+    connection: &mut SqliteConnection,
+    table: &'static str,
+    last: i64,
+) -> QueryResult<()> {
+    let known = diesel::sql_query("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?")
+        .bind::<BigInt, _>(last)
+        .bind::<Text, _>(table)
+        .execute(connection)?;
+    if known == 0 && last > 0 {
+        diesel::sql_query("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)")
+            .bind::<Text, _>(table)
+            .bind::<BigInt, _>(last)
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_given(connection: &mut MysqlConnection, table: &'static str) -> QueryResult<i64> {
+    let next: Option<Next> = diesel::sql_query(
+        "SELECT CAST(COALESCE(auto_increment, 1) AS UNSIGNED) AS id FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = ?",
+    )
+    .bind::<Text, _>(table)
+    .get_result(connection)
+    .optional()?;
+    let last = next.map_or(0, |next| next.id.saturating_sub(1));
+    Ok(i64::try_from(last).unwrap_or(i64::MAX))
+}

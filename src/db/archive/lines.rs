@@ -1,0 +1,202 @@
+//! The lines of an archive, as they are written and read.
+
+use std::io::{BufRead, Read as _, Write};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::ArchiveError;
+use super::last_ids::LastIds;
+use super::rows::{Row, RowCounts};
+
+/// The form of the lines.
+const FORMAT: u32 = 1;
+
+/// Which columns there are. Whoever adds one to a table adds it to `rows.rs` and raises this.
+const SCHEMA: u32 = 1;
+
+/// Bytes of the first line: what is longer is something else.
+const MAX_FIRST_LINE: u64 = 4_096;
+
+/// Bytes of any other line; a message's body takes up to six times its size where much must be escaped.
+const MAX_LINE: u64 = 1 << 30;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    messagebox_archive: Form,
+    last_ids: LastIds,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Form {
+    format: u32,
+    schema: u32,
+}
+
+const FORM: Form = Form {
+    format: FORMAT,
+    schema: SCHEMA,
+};
+
+/// What an archive of another form has in common with ours.
+#[derive(Deserialize)]
+struct AnyHeader {
+    messagebox_archive: Form,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    end: Totals,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Totals {
+    rows: RowCounts,
+    /// Of everything before this line.
+    sha256: String,
+}
+
+/// Writes an archive.
+pub(super) struct Writer<W> {
+    out: W,
+    line: Vec<u8>,
+    hash: Sha256,
+    rows: RowCounts,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins with the first line.
+    pub(super) fn begin(out: W, last_ids: LastIds) -> Result<Self, ArchiveError> {
+        let mut writer = Self {
+            out,
+            line: Vec::new(),
+            hash: Sha256::new(),
+            rows: RowCounts::default(),
+        };
+        writer.write(&Header {
+            messagebox_archive: FORM,
+            last_ids,
+        })?;
+        Ok(writer)
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> Result<(), ArchiveError> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)
+            .map_err(|error| ArchiveError::Write(error.into()))?;
+        self.line.push(b'\n');
+        self.hash.update(&self.line);
+        self.out.write_all(&self.line).map_err(ArchiveError::Write)
+    }
+
+    pub(super) fn row(&mut self, row: &Row) -> Result<(), ArchiveError> {
+        self.rows.count(row);
+        self.write(row)
+    }
+
+    /// Writes the last line.
+    pub(super) fn end(mut self) -> Result<RowCounts, ArchiveError> {
+        let sha256 = hex::encode(self.hash.finalize_reset());
+        let rows = self.rows;
+        self.write(&End {
+            end: Totals { rows, sha256 },
+        })?;
+        self.out.flush().map_err(ArchiveError::Write)?;
+        Ok(rows)
+    }
+}
+
+/// Reads an archive.
+pub(super) struct Reader<R> {
+    input: R,
+    line: Vec<u8>,
+    /// Counted from 1.
+    number: u64,
+    hash: Sha256,
+    rows: RowCounts,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the first line.
+    pub(super) fn begin(input: R) -> Result<(Self, LastIds), ArchiveError> {
+        let mut reader = Self {
+            input,
+            line: Vec::new(),
+            number: 0,
+            hash: Sha256::new(),
+            rows: RowCounts::default(),
+        };
+        if !reader.next_line(MAX_FIRST_LINE)? {
+            return Err(ArchiveError::Foreign);
+        }
+        let any: AnyHeader =
+            serde_json::from_slice(&reader.line).map_err(|_| ArchiveError::Foreign)?;
+        let Form { format, schema } = any.messagebox_archive;
+        if any.messagebox_archive != FORM {
+            return Err(ArchiveError::Unknown(format!("{format}.{schema}")));
+        }
+        let header: Header = reader.parse()?;
+        reader.hash.update(&reader.line);
+        Ok((reader, header.last_ids))
+    }
+
+    /// Whether there is a whole line.
+    fn next_line(&mut self, longest: u64) -> Result<bool, ArchiveError> {
+        self.line.clear();
+        self.number += 1;
+        let mut bounded = self.input.by_ref().take(longest);
+        let read = bounded.read_until(b'\n', &mut self.line);
+        read.map_err(ArchiveError::Read)?;
+        Ok(self.line.ends_with(b"\n"))
+    }
+
+    /// What is wrong is said by its place: what the line says is nobody's business.
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArchiveError> {
+        serde_json::from_slice(&self.line).map_err(|error| ArchiveError::Damaged {
+            line: self.number,
+            column: error.column(),
+        })
+    }
+
+    /// The next row; none behind the last one, where the last line fits all that was read.
+    pub(super) fn next(&mut self) -> Result<Option<Row>, ArchiveError> {
+        if !self.next_line(MAX_LINE)? {
+            return Err(ArchiveError::CutOff(self.number - 1));
+        }
+        if self.line.starts_with(br#"{"end":"#) {
+            self.end()?;
+            return Ok(None);
+        }
+        let row = self.parse()?;
+        self.hash.update(&self.line);
+        self.rows.count(&row);
+        Ok(Some(row))
+    }
+
+    fn end(&mut self) -> Result<(), ArchiveError> {
+        let End { end } = self.parse()?;
+        let sha256 = hex::encode(self.hash.finalize_reset());
+        let nothing_follows = !self.next_line(1)? && self.line.is_empty();
+        if end.sha256 != sha256 || end.rows != self.rows || !nothing_follows {
+            return Err(ArchiveError::Changed);
+        }
+        Ok(())
+    }
+
+    /// How many rows there were so far.
+    pub(super) const fn rows(&self) -> RowCounts {
+        self.rows
+    }
+
+    /// The line that was read last.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its bytes.
+    pub(super) fn length(&self) -> usize {
+        self.line.len()
+    }
+}

@@ -1,0 +1,288 @@
+//! The rows of an archive: every column of every table that is ours.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use serde::{Deserialize, Serialize};
+
+use crate::db::any_connection::AnyConnection;
+use crate::db::dialect::{body_bytes, directly};
+use crate::db::schema::{
+    device_registrations, message_boxes, message_permissions, messages, payment_inputs, payments,
+    server_fees,
+};
+use crate::db::timestamp::Timestamp;
+
+use super::ArchiveError;
+
+/// Rows read at a time where a row is small.
+const PAGE: i64 = 500;
+
+/// Payments read at a time: each may bring a transaction of a mebibyte.
+const PAYMENTS: i64 = 16;
+
+/// Bytes of messages read at a time, unless one alone is larger.
+const PAGE_BYTES: i64 = 4 * 1024 * 1024;
+
+macro_rules! row {
+    ($(#[$doc:meta])* $name:ident of $table:ident { $($field:ident: $kind:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Queryable, Selectable, Insertable, Serialize, Deserialize)]
+        #[diesel(table_name = $table, treat_none_as_default_value = false)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $(pub(super) $field: $kind,)+
+        }
+    };
+}
+
+row! {
+    /// A box.
+    BoxRow of message_boxes {
+        message_box_id: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        kind: String,
+        identity_key: String,
+    }
+}
+
+row! {
+    /// A message that waits.
+    MessageRow of messages {
+        id: i64,
+        message_id: String,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        message_box_id: i64,
+        sender: String,
+        recipient: String,
+        body: String,
+        expires_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    /// What a recipient asks of a sender.
+    PermissionRow of message_permissions {
+        id: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        recipient: String,
+        sender: Option<String>,
+        message_box: String,
+        recipient_fee: i64,
+    }
+}
+
+row! {
+    /// What the server asks for a box.
+    FeeRow of server_fees {
+        id: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        message_box: String,
+        delivery_fee: i64,
+    }
+}
+
+row! {
+    /// A device.
+    DeviceRow of device_registrations {
+        id: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        identity_key: String,
+        fcm_token: String,
+        device_id: Option<String>,
+        platform: Option<String>,
+        last_used: Option<Timestamp>,
+        active: bool,
+    }
+}
+
+row! {
+    /// An output that was taken as a payment.
+    PaymentRow of payments {
+        id: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        txid: String,
+        output_index: i64,
+        satoshis: i64,
+        payer: String,
+        payee: String,
+        sender_identity_key: String,
+        derivation_prefix: String,
+        derivation_suffix: String,
+        purpose: String,
+        state: String,
+        settled: bool,
+        transaction: Option<String>,
+    }
+}
+
+row! {
+    /// An output that a payment spends.
+    InputRow of payment_inputs {
+        id: i64,
+        created_at: Timestamp,
+        txid: String,
+        output_index: i64,
+        spent_by: String,
+        purpose: String,
+        settled: bool,
+    }
+}
+
+macro_rules! tables {
+    ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident, $page:expr;)+) => {
+        /// A row, under the name of what it is.
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub(super) enum Row {
+            $($variant($row),)+
+        }
+
+        /// How many rows of each table there are.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct RowCounts {
+            $(#[doc = concat!("Rows of `", $name, "`.")] pub $plural: u64,)+
+        }
+
+        impl RowCounts {
+            /// All of them.
+            #[must_use]
+            pub fn total(&self) -> u64 {
+                0 $(+ self.$plural)+
+            }
+
+            pub(super) fn count(&mut self, row: &Row) {
+                match row {
+                    $(Row::$variant(_) => self.$plural += 1,)+
+                }
+            }
+        }
+
+        /// Rows that one statement for each table inserts.
+        #[derive(Default)]
+        pub(super) struct Batch {
+            $($plural: Vec<$row>,)+
+        }
+
+        impl Batch {
+            pub(super) fn push(&mut self, row: Row) {
+                match row {
+                    $(Row::$variant(row) => self.$plural.push(row),)+
+                }
+            }
+
+            /// Boxes go before what is in them.
+            pub(super) fn insert(&mut self, connection: &mut AnyConnection) -> QueryResult<()> {
+                $(if !self.$plural.is_empty() {
+                    let rows = std::mem::take(&mut self.$plural);
+                    directly!(connection, connection => {
+                        diesel::insert_into($table::table).values(&rows).execute(connection)?;
+                    });
+                })+
+                Ok(())
+            }
+        }
+
+        /// Reads every row, table by table in the order of ids, some at a time.
+        pub(super) fn read_all(
+            connection: &mut AnyConnection,
+            mut take: impl FnMut(Row) -> Result<(), ArchiveError>,
+        ) -> Result<(), ArchiveError> {
+            $(let mut after = i64::MIN;
+            loop {
+                let limit = $page(connection, after)?;
+                let rows: Vec<$row> = $from
+                    .filter($table::$id.gt(after))
+                    .order($table::$id.asc())
+                    .limit(limit)
+                    .select($row::as_select())
+                    .load(connection)?;
+                let Some(last) = rows.last() else { break };
+                after = last.$id;
+                rows.into_iter().try_for_each(|row| take(Row::$variant(row)))?;
+            })+
+            Ok(())
+        }
+
+        /// A table that has rows.
+        pub(super) fn occupied(connection: &mut AnyConnection) -> QueryResult<Option<&'static str>> {
+            $({
+                let rows: i64 = $table::table.count().get_result(connection)?;
+                // Every new database has some fees.
+                if rows > 0 && $name != "server_fees" {
+                    return Ok(Some($name));
+                }
+            })+
+            Ok(None)
+        }
+    };
+}
+
+tables! {
+    boxes: Box(BoxRow), "messageBox", message_boxes::table, message_boxes.message_box_id, small;
+    messages: Message(MessageRow), "messages", in_boxes(), messages.id, messages_that_fit;
+    permissions: Permission(PermissionRow), "message_permissions", message_permissions::table, message_permissions.id, small;
+    fees: Fee(FeeRow), "server_fees", server_fees::table, server_fees.id, small;
+    devices: Device(DeviceRow), "device_registrations", device_registrations::table, device_registrations.id, small;
+    payments: Payment(PaymentRow), "payments", payments::table, payments.id, few;
+    payment_inputs: PaymentInput(InputRow), "payment_inputs", payment_inputs::table, payment_inputs.id, small;
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the others")]
+fn small(_: &mut AnyConnection, _: i64) -> QueryResult<i64> {
+    Ok(PAGE)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the others")]
+fn few(_: &mut AnyConnection, _: i64) -> QueryResult<i64> {
+    Ok(PAYMENTS)
+}
+
+/// A table that was taken over may have messages that are in no box: nobody can list them.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn in_boxes() -> _ {
+    messages::table.filter(messages::message_box_id.is_not_null())
+}
+
+/// How many messages behind this one are read at a time. Client libraries hold the whole of what is asked for, so that is
+/// measured first.
+fn messages_that_fit(connection: &mut AnyConnection, after: i64) -> QueryResult<i64> {
+    let size = body_bytes(connection).unwrap_or(r#"length(CAST("messages"."body" AS BLOB))"#);
+    let sizes: Vec<i64> = in_boxes()
+        .filter(messages::id.gt(after))
+        .order(messages::id.asc())
+        .limit(PAGE)
+        .select(sql::<BigInt>(size))
+        .load(connection)?;
+    let (mut bytes, mut count) = (0_i64, 0_i64);
+    for size in sizes {
+        bytes = bytes.saturating_add(size);
+        if bytes > PAGE_BYTES && count > 0 {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Empties the table of fees, unless somebody has changed what every new database has there; says whether it did.
+pub(super) fn take_first_fees(connection: &mut AnyConnection) -> QueryResult<bool> {
+    const FIRST: [(&str, i64); 3] = [("inbox", 0), ("notifications", 10), ("payment_inbox", 0)];
+    let found: Vec<(String, i64)> = server_fees::table
+        .select((server_fees::message_box, server_fees::delivery_fee))
+        .order(server_fees::message_box.asc())
+        .load(connection)?;
+    let found = found.iter().map(|(name, fee)| (name.as_str(), *fee));
+    let untouched = found.clone().eq(FIRST) || found.count() == 0;
+    if untouched {
+        diesel::delete(server_fees::table).execute(connection)?;
+    }
+    Ok(untouched)
+}

@@ -1,0 +1,217 @@
+//! What the databases say differently: beginning to write, and inserting what may be there already.
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+
+use super::any_connection::AnyConnection;
+use super::error::DbError;
+
+/// Runs a statement on the connection that there is, past the common one: that one takes some microseconds for each
+/// statement, which counts where it is run for every message.
+macro_rules! directly {
+    ($connection:expr, $inner:ident => $run:expr) => {{
+        use $crate::db::any_connection::AnyConnection;
+        match $connection {
+            AnyConnection::Sqlite($inner) => $run,
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql($inner) => $run,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres($inner) => $run,
+        }
+    }};
+}
+pub(super) use directly;
+
+/// Inserts a row unless one is there that has the same values in `$unique`; says whether it did.
+///
+/// A macro, because each database has its own type for the same statement.
+macro_rules! insert_unless_there {
+    ($connection:expr, $table:expr, $row:expr, $unique:expr) => {{
+        use $crate::db::any_connection::AnyConnection;
+        let insert = diesel::insert_into($table).values($row);
+        let inserted: diesel::QueryResult<usize> = match $connection {
+            AnyConnection::Sqlite(connection) => {
+                let insert = insert.on_conflict($unique).do_nothing();
+                insert.execute(connection)
+            }
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => {
+                let insert = insert.on_conflict($unique).do_nothing();
+                insert.execute(connection)
+            }
+            // Ignoring would ignore more than this, and cut texts that are too long; the transaction goes on.
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(connection) => match insert.execute(connection) {
+                Err(diesel::result::Error::DatabaseError(
+                    diesel::result::DatabaseErrorKind::UniqueViolation,
+                    _,
+                )) => Ok(0),
+                inserted => inserted,
+            },
+        };
+        inserted.map(|rows| rows > 0)
+    }};
+}
+pub(super) use insert_unless_there;
+
+/// Why a transaction was not committed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It was in another's way, and everything of it is taken back: the same may work at once.
+    Collision(DbError),
+    /// The database was not to be had, before anything was done or while it was: whatever else waits would fare no
+    /// better. None of it holds, unless the connection broke while it was committed, which nobody can tell.
+    Unreachable(DbError),
+    /// One of its writes cannot be done.
+    Refused(DbError),
+}
+
+impl Failure {
+    pub(super) fn into_error(self) -> DbError {
+        match self {
+            Self::Collision(error) | Self::Unreachable(error) | Self::Refused(error) => error,
+        }
+    }
+}
+
+impl From<DbError> for Failure {
+    /// What happens outside of the work: no connection, or a panic in one of the writes.
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Panicked => Self::Refused(error),
+            _ => Self::Unreachable(error),
+        }
+    }
+}
+
+type Manager = <AnyConnection as Connection>::TransactionManager;
+
+/// Runs `work` in a transaction in which nobody else writes, not from other servers either, and commits it. So ids have
+/// the order of commits: who has read up to one has missed none below it.
+pub(super) fn write<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+) -> Result<T, Failure> {
+    begin(connection).map_err(|error| match failure(error) {
+        Failure::Refused(error) => Failure::Unreachable(error),
+        failure => failure,
+    })?;
+    match work(connection) {
+        Ok(done) => match Manager::commit_transaction(connection) {
+            Ok(()) => Ok(done),
+            Err(error) => Err(failure(error)),
+        },
+        Err(error) => {
+            // Where this fails too, the connection is broken and is thrown away.
+            let _ = Manager::rollback_transaction(connection);
+            Err(failure(error))
+        }
+    }
+}
+
+/// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
+fn begin(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN IMMEDIATE"),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => begin_with(
+            connection,
+            "BEGIN; SELECT `id` FROM `messagebox_writer` FOR UPDATE",
+        ),
+        // Any number that nothing else in the database uses.
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => begin_with(
+            connection,
+            "BEGIN; SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)",
+        ),
+    }
+}
+
+fn begin_with<C>(connection: &mut C, sql: &str) -> QueryResult<()>
+where
+    C: Connection<TransactionManager = AnsiTransactionManager>,
+{
+    let begun = AnsiTransactionManager::begin_transaction_sql(connection, sql);
+    if begun.is_err() {
+        // It may have begun and got no further.
+        let _ = connection.batch_execute("ROLLBACK");
+    }
+    begun
+}
+
+/// Runs `read` on the database as it is now, whatever others write meanwhile.
+pub(super) fn snapshot<T, E: From<Error>>(
+    connection: &mut AnyConnection,
+    read: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    match connection {
+        AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN"),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => begin_with(
+            connection,
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+             START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+        ),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => begin_with(
+            connection,
+            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        ),
+    }?;
+    let done = read(connection);
+    // There is nothing to keep.
+    let _ = Manager::rollback_transaction(connection);
+    done
+}
+
+/// Lets a transaction wait for hours for what is not the database: a pipe, a slow disk.
+pub(super) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::be_patient(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => super::postgres::be_patient(connection),
+    }
+}
+
+/// What a message's body takes, in bytes, as SQL; none where rows come one by one.
+pub(super) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
+    match connection {
+        AnyConnection::Sqlite(_) => None,
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => Some("OCTET_LENGTH(`messages`.`body`)"),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => Some(r#"octet_length("messages"."body")::bigint"#),
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    // 40P01 has no kind of its own in diesel, and neither has MySQL's lost connection (2006, 2013).
+    let text = error.to_string().to_lowercase();
+    let collision = matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
+    ) || text.contains("deadlock");
+    let lost = matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+            | Error::BrokenTransactionManager
+    ) || [
+        "gone away",
+        "lost connection",
+        "connection to server",
+        "terminating connection",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign));
+    let error = DbError::from(error);
+    if collision {
+        Failure::Collision(error)
+    } else if lost {
+        Failure::Unreachable(error)
+    } else {
+        Failure::Refused(error)
+    }
+}

@@ -1,0 +1,42 @@
+//! How long the database takes, and how much waits for it.
+
+use crate::metrics::Distribution;
+
+use super::DbHandle;
+
+/// Measured since the start; times in microseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DbMeasures {
+    /// Writes in a transaction.
+    pub group_sizes: Distribution,
+    /// From the start of a transaction to the end of its commit.
+    pub commit_time: Distribution,
+    /// What a read takes once its turn has come.
+    pub read_time: Distribution,
+    /// Reads that wait or are being made.
+    pub reads: usize,
+    /// Messages that are stored and were not handed to their rooms yet.
+    pub undelivered: usize,
+    /// Connections of the pool.
+    pub connections: u32,
+    /// Those of them that nobody uses.
+    pub idle_connections: u32,
+}
+
+impl DbHandle {
+    /// What was measured; asks nobody.
+    #[must_use]
+    pub fn measures(&self) -> DbMeasures {
+        let (counters, shared) = (&self.0.counters, &self.0);
+        let (connections, idle_connections) = (shared.connections)();
+        DbMeasures {
+            group_sizes: counters.group_sizes.get(),
+            commit_time: counters.commit_time.get(),
+            read_time: counters.read_time.get(),
+            reads: shared.reads.len(),
+            undelivered: shared.queue.announced().counts(None).0,
+            connections,
+            idle_connections,
+        }
+    }
+}

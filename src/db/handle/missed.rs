@@ -1,0 +1,42 @@
+//! What is read of messages by the order of storing.
+
+use super::super::clock::Now;
+use super::super::error::DbError;
+use super::super::missed::{self, MessageHead, MissedPage};
+use super::DbHandle;
+
+/// Bytes of bodies in a page.
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+impl DbHandle {
+    /// The last id when the database was opened.
+    #[must_use]
+    pub fn first_message_id(&self) -> i64 {
+        self.0.first_message_id
+    }
+
+    /// The id of the message that was stored last, of those that are there; 0 when there are none.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn last_message_id(&self) -> Result<i64, DbError> {
+        self.read(None, missed::last_id).await
+    }
+
+    /// Messages that were stored behind the one with the id `after` and are there still, in the order of storing, as
+    /// far as they are `wanted`: a page of them.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn missed_messages(
+        &self,
+        after: i64,
+        wanted: impl FnMut(&MessageHead) -> bool + Send + 'static,
+    ) -> Result<MissedPage, DbError> {
+        let ttl = self.0.message_ttl;
+        self.read(None, move |connection| {
+            missed::missed(connection, after, MAX_PAGE_BYTES, &Now::read(ttl), wanted)
+        })
+        .await
+    }
+}

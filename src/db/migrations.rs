@@ -1,0 +1,279 @@
+//! The scripts that bring the tables up to date. They are in the binary; what was applied is noted in the database.
+
+use diesel::backend::Backend;
+use diesel::connection::BoxableConnection;
+use diesel::migration::{
+    Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result,
+};
+use diesel::prelude::*;
+use diesel_migrations::MigrationHarness;
+
+use super::any_connection::AnyConnection;
+use super::error::DbError;
+
+/// A migration: the folder of `migrations/` that it is in, and its two files.
+#[derive(Debug, Clone, Copy)]
+struct Script {
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
+
+/// Those of one database, in order.
+#[derive(Debug, Clone, Copy)]
+struct Scripts(&'static [Script]);
+
+macro_rules! scripts {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        Scripts(&[$(Script {
+            name: $name,
+            up: include_str!(concat!("../../migrations/", $folder, "/", $name, "/up.sql")),
+            down: include_str!(concat!("../../migrations/", $folder, "/", $name, "/down.sql")),
+        }),+])
+    };
+}
+
+const SQLITE: Scripts = scripts!("sqlite":
+    "2026-11-20-000001_create_tables",
+    "2026-11-21-000002_add_payments_and_expiry",
+    "2026-11-21-000003_add_payment_inputs",
+);
+
+#[cfg(feature = "mysql")]
+const MYSQL: Scripts = scripts!("mysql":
+    "2026-11-21-000001_create_tables_in_use",
+    "2026-11-21-000002_compare_boxes_exactly",
+    "2026-11-21-000003_add_message_numbers",
+    "2026-11-21-000004_number_messages",
+    "2026-11-21-000005_let_message_ids_repeat",
+    "2026-11-21-000006_allow_one_permission_for_everybody",
+    "2026-11-21-000007_compare_devices_and_fees_exactly",
+    "2026-11-21-000008_create_payments",
+    "2026-11-21-000009_create_payment_inputs",
+    "2026-11-21-000010_create_writer",
+);
+
+#[cfg(feature = "postgres")]
+const POSTGRES: Scripts = scripts!("postgres":
+    "2026-11-21-000001_create_tables",
+);
+
+impl Script {
+    fn pending(&self) -> PendingMigration {
+        PendingMigration {
+            name: self.name.to_owned(),
+            sql: self.up,
+        }
+    }
+}
+
+impl MigrationName for Script {
+    /// The digits before the first underscore.
+    fn version(&self) -> MigrationVersion<'_> {
+        let (version, _) = self.name.split_once('_').unwrap_or((self.name, ""));
+        version.replace('-', "").into()
+    }
+}
+
+impl std::fmt::Display for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl MigrationMetadata for Script {}
+
+impl<DB: Backend> Migration<DB> for Script {
+    fn run(&self, connection: &mut dyn BoxableConnection<DB>) -> Result<()> {
+        Ok(connection.batch_execute(self.up)?)
+    }
+
+    fn revert(&self, connection: &mut dyn BoxableConnection<DB>) -> Result<()> {
+        Ok(connection.batch_execute(self.down)?)
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self
+    }
+}
+
+impl<DB: Backend> MigrationSource<DB> for Scripts {
+    fn migrations(&self) -> Result<Vec<Box<dyn Migration<DB>>>> {
+        let boxed = |script: &Script| Box::new(*script) as Box<dyn Migration<DB>>;
+        Ok(self.0.iter().map(boxed).collect())
+    }
+}
+
+/// A migration that is not applied yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// The folder that it is in.
+    pub name: String,
+    /// What it runs.
+    pub sql: &'static str,
+}
+
+/// What is not applied yet, in order. Nothing is changed.
+pub(super) fn pending(
+    connection: &mut AnyConnection,
+) -> std::result::Result<Vec<PendingMigration>, DbError> {
+    match connection {
+        AnyConnection::Sqlite(connection) => pending_of(
+            connection,
+            SQLITE,
+            "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'",
+        ),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => pending_of(
+            connection,
+            MYSQL,
+            "SELECT COUNT(*) AS count FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'",
+        ),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => pending_of(
+            connection,
+            POSTGRES,
+            "SELECT COUNT(*) AS count FROM information_schema.tables \
+             WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'",
+        ),
+    }
+    .map_err(|error| DbError::Unavailable(error.to_string()))
+}
+
+/// All that there is for this kind of database.
+pub(super) fn all_of_sqlite() -> Vec<PendingMigration> {
+    SQLITE.0.iter().map(Script::pending).collect()
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+/// `note` counts the tables that say what was applied; without one, nothing was.
+fn pending_of<C, DB>(
+    connection: &mut C,
+    scripts: Scripts,
+    note: &'static str,
+) -> Result<Vec<PendingMigration>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
+{
+    let tables: Tables = diesel::sql_query(note).get_result(connection)?;
+    let applied = match tables.count {
+        0 => Vec::new(),
+        _ => connection.applied_migrations()?,
+    };
+    let is_pending = |script: &&Script| !applied.contains(&script.version().as_owned());
+    let pending = scripts.0.iter().filter(is_pending);
+    Ok(pending.map(Script::pending).collect())
+}
+
+/// A version that was applied and that is not one of ours.
+pub(super) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
+    match connection {
+        AnyConnection::Sqlite(connection) => unknown_of(connection, SQLITE),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => unknown_of(connection, MYSQL),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => unknown_of(connection, POSTGRES),
+    }
+}
+
+fn unknown_of<C, DB>(connection: &mut C, scripts: Scripts) -> Result<Option<String>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let applied = connection.applied_migrations()?;
+    let is_known = |version: &MigrationVersion<'_>| {
+        scripts.0.iter().any(|script| script.version() == *version)
+    };
+    let unknown = applied.iter().find(|version| !is_known(version));
+    Ok(unknown.map(ToString::to_string))
+}
+
+/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns.
+pub(super) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec<String>, DbError> {
+    match connection {
+        AnyConnection::Sqlite(connection) => migrate_with(connection, SQLITE),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            super::mysql::alone(connection, |connection| migrate_with(connection, MYSQL))
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            super::postgres::alone(connection, |connection| migrate_with(connection, POSTGRES))
+        }
+    }
+    .map_err(|error| DbError::Unavailable(error.to_string()))
+}
+
+fn migrate_with<C, DB>(connection: &mut C, scripts: Scripts) -> Result<Vec<String>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let pending = connection.pending_migrations(scripts)?;
+    let mut applied = Vec::with_capacity(pending.len());
+    for migration in pending {
+        let name = migration.name().to_string();
+        connection
+            .run_migration(&migration)
+            .map_err(|error| format!("{name}: {error}"))?;
+        applied.push(name);
+    }
+    Ok(applied)
+}
+
+/// Undoes everything; says how many migrations that were.
+#[cfg(test)]
+pub(super) fn revert_all(connection: &mut AnyConnection) -> usize {
+    match connection {
+        AnyConnection::Sqlite(connection) => connection.revert_all_migrations(SQLITE),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => connection.revert_all_migrations(MYSQL),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => connection.revert_all_migrations(POSTGRES),
+    }
+    .unwrap()
+    .len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_is_in_the_list() {
+        let listed: &[(&str, Scripts)] = &[
+            ("sqlite", SQLITE),
+            #[cfg(feature = "mysql")]
+            ("mysql", MYSQL),
+            #[cfg(feature = "postgres")]
+            ("postgres", POSTGRES),
+        ];
+        for (database, scripts) in listed {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+            let folders = std::fs::read_dir(format!("{root}/{database}")).unwrap();
+            let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name()).collect();
+            folders.sort();
+            let names: Vec<_> = scripts.0.iter().map(|script| script.name).collect();
+            assert_eq!(folders, names, "{database}");
+        }
+    }
+
+    #[test]
+    fn versions_are_those_that_diesel_gives() {
+        let version = SQLITE.0[0].version().to_string();
+        assert_eq!(version, "20261120000001");
+    }
+}

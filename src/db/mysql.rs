@@ -1,0 +1,87 @@
+//! MySQL and MariaDB: how their connections are set.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::migration;
+use diesel::mysql::MysqlConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::url::ServerUrl;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long servers that start at the same time wait for each other's migrations.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Connects and sets the session.
+pub(super) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<MysqlConnection, Failed> {
+    // Before the library does it: ours takes nothing down at exit that another thread may still use.
+    openssl::init();
+    let mut connection = MysqlConnection::establish(url.url.as_str())?;
+    if url.encrypted && !is_encrypted(&mut connection)? {
+        return Err("the server does not encrypt the connection".into());
+    }
+    // Times are UTC. What does not fit is refused, not cut. A statement sees what is committed, and locks no gaps. A
+    // session that is silent for two minutes is ended, so that a machine that is gone holds no lock.
+    connection.batch_execute(&format!(
+        "SET time_zone = '+00:00', SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES'), \
+         SESSION innodb_lock_wait_timeout = {}, SESSION wait_timeout = 120; \
+         SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        busy_timeout.as_secs().max(1)
+    ))?;
+    Ok(connection)
+}
+
+/// Lets this session be silent for a day, in a transaction too.
+pub(super) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("SET SESSION wait_timeout = 86400, SESSION net_write_timeout = 86400")
+}
+
+fn is_encrypted(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Status {
+        #[diesel(sql_type = Text, column_name = "Value")]
+        cipher: String,
+    }
+    let status: Vec<Status> =
+        diesel::sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'").load(connection)?;
+    Ok(status.iter().any(|status| !status.cipher.is_empty()))
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    answer: Option<i64>,
+}
+
+/// Runs `work` while no other server of this database runs such.
+pub(super) fn alone<T>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
+) -> migration::Result<T> {
+    // Locks belong to the server, not to a database.
+    let name = "CONCAT('messagebox ', SHA1(DATABASE()))";
+    let lock = format!(
+        "SELECT GET_LOCK({name}, {}) AS `answer`",
+        PATIENCE.as_secs()
+    );
+    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+    if lock.answer != Some(1) {
+        return Err("another server has been migrating for too long".into());
+    }
+    let done = work(connection);
+    diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
+    done
+}
+
+/// Lets the ids of a table go on behind this one. Commits what was begun. No name of a table can be bound.
+pub(super) fn give_ids_behind(
+    connection: &mut MysqlConnection,
+    table: &'static str,
+    last: i64,
+) -> QueryResult<()> {
+    let next = last.saturating_add(1);
+    connection.batch_execute(&format!("ALTER TABLE `{table}` AUTO_INCREMENT = {next}"))
+}

@@ -1,0 +1,157 @@
+//! The reads that wait: bounded, and for each identity so that it keeps nobody else from reading.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::ids::IdentityKey;
+
+use super::error::DbError;
+
+/// What one identity has under way.
+#[derive(Debug)]
+struct Lane {
+    places: usize,
+    turns: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lanes: HashMap<IdentityKey, Lane>,
+    places: usize,
+}
+
+/// Places for reads. One identity may have half of them, and half of the threads: a list may be long, and those of one
+/// would otherwise be before everybody else's.
+#[derive(Debug)]
+pub(super) struct ReadQueue {
+    waiting: Mutex<Waiting>,
+    max: usize,
+    at_once: usize,
+}
+
+impl ReadQueue {
+    /// For so many reads, done by so many threads.
+    pub(super) fn new(max: usize, threads: NonZeroUsize) -> Arc<Self> {
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            max,
+            at_once: threads.get().div_ceil(2),
+        })
+    }
+
+    /// Takes a place for a read of `owner`, until it is dropped. One that is nobody's counts among all only.
+    ///
+    /// # Errors
+    /// [`DbError::Overloaded`].
+    pub(super) fn take(self: &Arc<Self>, owner: Option<IdentityKey>) -> Result<ReadPlace, DbError> {
+        let mut waiting = self.lock();
+        if waiting.places >= self.max {
+            return Err(DbError::Overloaded);
+        }
+        let turns = match owner {
+            None => None,
+            Some(owner) => {
+                let own = waiting.lanes.get(&owner).map_or(0, |lane| lane.places);
+                if own >= self.max.div_ceil(2) {
+                    return Err(DbError::Overloaded);
+                }
+                let lane = waiting.lanes.entry(owner).or_insert_with(|| Lane {
+                    places: 0,
+                    turns: Arc::new(Semaphore::new(self.at_once)),
+                });
+                lane.places += 1;
+                Some(Arc::clone(&lane.turns))
+            }
+        };
+        waiting.places += 1;
+        Ok(ReadPlace {
+            queue: Arc::clone(self),
+            owner,
+            turns,
+        })
+    }
+
+    /// Places that are taken.
+    pub(super) fn len(&self) -> usize {
+        self.lock().places
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place that is taken; given back when dropped.
+#[derive(Debug)]
+pub(super) struct ReadPlace {
+    queue: Arc<ReadQueue>,
+    owner: Option<IdentityKey>,
+    turns: Option<Arc<Semaphore>>,
+}
+
+impl ReadPlace {
+    /// Waits until fewer reads of this identity are being done than may be at once.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(self.turns.as_ref()?).acquire_owned().await.ok()
+    }
+}
+
+impl Drop for ReadPlace {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.lock();
+        waiting.places -= 1;
+        if let Some(owner) = self.owner
+            && let Some(lane) = waiting.lanes.get_mut(&owner)
+        {
+            lane.places -= 1;
+            if lane.places == 0 {
+                waiting.lanes.remove(&owner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+
+    fn queue(max: usize, threads: usize) -> Arc<ReadQueue> {
+        ReadQueue::new(max, NonZeroUsize::new(threads).unwrap())
+    }
+
+    fn key() -> IdentityKey {
+        Identity::random().identity_key()
+    }
+
+    #[test]
+    fn one_has_half_of_the_places_and_gives_them_back() {
+        let queue = queue(5, 2);
+        let (flood, other) = (key(), key());
+        let mut taken: Vec<ReadPlace> =
+            (0..9).map_while(|_| queue.take(Some(flood)).ok()).collect();
+        assert_eq!(taken.len(), 3);
+        taken.push(queue.take(Some(other)).unwrap());
+        taken.push(queue.take(None).unwrap());
+        for owner in [Some(flood), Some(other), None] {
+            assert_eq!(queue.take(owner).err(), Some(DbError::Overloaded));
+        }
+        taken.remove(0);
+        assert!(queue.take(Some(flood)).is_ok());
+        taken.clear();
+        assert!(queue.lock().lanes.is_empty() && queue.lock().places == 0);
+    }
+
+    #[test]
+    fn one_has_half_of_the_threads() {
+        for (threads, expected) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
+            let queue = queue(100, threads);
+            let place = queue.take(Some(key())).unwrap();
+            assert_eq!(place.turns.as_ref().unwrap().available_permits(), expected);
+        }
+    }
+}

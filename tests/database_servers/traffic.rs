@@ -1,0 +1,298 @@
+//! Load on several nodes: who sends through them, who listens to them, and what each of them has seen.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use messagebox::auth::Identity;
+use messagebox::client::{
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, TransportKind,
+};
+use messagebox::ids::{IdentityKey, RoomId};
+use tokio::task::JoinHandle;
+
+use crate::support::senders::{Attempt, Attempts};
+use crate::support::{PATIENCE, within};
+
+pub const BOX: &str = "inbox";
+
+/// The pause before a node that is gone, or a box that is empty, is looked at again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub fn connector(node: SocketAddr) -> Connector {
+    let address = format!("http://{node}").parse().unwrap();
+    Connector::new(address, TransportKind::Websocket)
+        .with_timeout(PATIENCE)
+        .unwrap()
+}
+
+/// What carries a sender's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Socket,
+    Http,
+}
+
+/// A sender's connection to a node, or its turn there.
+enum Line {
+    Socket(Box<AuthSocket>),
+    Http(MessageBoxClient),
+}
+
+impl Line {
+    async fn open(by: By, node: SocketAddr, identity: &Arc<Identity>) -> Result<Self, ClientError> {
+        let (connector, identity) = (connector(node), Arc::clone(identity));
+        Ok(match by {
+            By::Socket => Self::Socket(Box::new(AuthSocket::connect(&connector, identity).await?)),
+            By::Http => Self::Http(MessageBoxClient::new(connector, identity)),
+        })
+    }
+
+    async fn send(&mut self, to: IdentityKey, id: &str) -> Result<(), ClientError> {
+        match self {
+            Self::Socket(socket) => socket.send_message(to, BOX, id, id).await,
+            Self::Http(client) => client.send(to, BOX, id, id).await.map(drop),
+        }
+    }
+}
+
+/// What a sender has sent. It sends a message again until it is acknowledged, and only then the next.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// The ids that were acknowledged over each of its connections. All but the last of these were broken.
+    pub by_connection: Vec<Vec<String>>,
+    /// Ids that had to be sent again: where and when they were stored is not known.
+    pub again: HashSet<String>,
+    /// The nodes whose connections broke.
+    pub broken_at: Vec<SocketAddr>,
+}
+
+impl Sent {
+    /// What was sent once, by connection: it has been stored by that connection's node, in this order.
+    pub fn once(&self) -> Vec<Vec<&String>> {
+        let is_once = |id: &&String| !self.again.contains(*id);
+        let connections = self.by_connection.iter();
+        connections
+            .map(|ids| ids.iter().filter(is_once).collect())
+            .collect()
+    }
+
+    /// As the lists and the collector must have it.
+    pub fn attempts(&self) -> Attempts {
+        let attempt = |id: &String| Attempt {
+            id: id.clone(),
+            acknowledged: true,
+        };
+        self.by_connection.iter().flatten().map(attempt).collect()
+    }
+}
+
+/// Senders that go on, from node to node where they must, until they are told to stop.
+#[derive(Default)]
+pub struct Senders {
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    running: Vec<(By, Arc<AtomicUsize>, JoinHandle<Sent>)>,
+}
+
+impl Senders {
+    /// Starts one more, at the first of these nodes.
+    pub fn start(&mut self, by: By, nodes: Vec<SocketAddr>, to: IdentityKey) {
+        let acknowledged = Arc::<AtomicUsize>::default();
+        let sender = Sender {
+            name: format!("{by:?} {}", self.running.len()),
+            stop: Arc::clone(&self.stop),
+            refused: Arc::clone(&self.refused),
+            acknowledged: Arc::clone(&acknowledged),
+        };
+        let running = tokio::spawn(sender.send(by, nodes, to));
+        self.running.push((by, acknowledged, running));
+    }
+
+    /// How many messages of each were acknowledged.
+    pub fn acknowledged(&self) -> Vec<usize> {
+        let count = |(_, count, _): &(_, Arc<AtomicUsize>, _)| count.load(Ordering::Acquire);
+        self.running.iter().map(count).collect()
+    }
+
+    /// How many answers were refusals.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// Tells them to stop, and gives what each has sent.
+    pub async fn stop(&mut self) -> Vec<(By, Sent)> {
+        self.stop.store(true, Ordering::Release);
+        let mut sent = Vec::new();
+        for (by, _, running) in self.running.drain(..) {
+            sent.push((by, within("the end of a sender", running).await.unwrap()));
+        }
+        sent
+    }
+}
+
+struct Sender {
+    name: String,
+    stop: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+    acknowledged: Arc<AtomicUsize>,
+}
+
+impl Sender {
+    async fn send(self, by: By, nodes: Vec<SocketAddr>, to: IdentityKey) -> Sent {
+        let identity = Arc::new(Identity::random());
+        let (mut sent, mut number) = (Sent::default(), 0);
+        for node in nodes.iter().cycle() {
+            let mut line = match Line::open(by, *node, &identity).await {
+                Ok(line) => line,
+                Err(error) if error.failure() == Failure::Unreachable => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => panic!("{}: {error}", self.name),
+            };
+            sent.by_connection.push(Vec::new());
+            while !self.stop.load(Ordering::Acquire) {
+                let id = format!("{} {number}", self.name);
+                let error = match within("an answer", line.send(to, &id)).await {
+                    Ok(()) => {
+                        sent.by_connection.last_mut().unwrap().push(id);
+                        self.acknowledged.fetch_add(1, Ordering::AcqRel);
+                        number += 1;
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                sent.again.insert(id);
+                match error.failure() {
+                    Failure::Refused => _ = self.refused.fetch_add(1, Ordering::AcqRel),
+                    Failure::Unreachable => {
+                        sent.broken_at.push(*node);
+                        break;
+                    }
+                    _ => panic!("{}: {error}", self.name),
+                }
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return sent;
+            }
+        }
+        sent
+    }
+}
+
+/// A member of its own room at one node, which connects anew when its socket ends.
+pub struct Member {
+    /// The ids that came, for each of its sockets.
+    heard: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl Member {
+    pub fn start(node: SocketAddr, identity: Arc<Identity>) -> Self {
+        let heard = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        tokio::spawn(listen(node, identity, Arc::clone(&heard)));
+        Self { heard }
+    }
+
+    pub fn heard(&self) -> Vec<Vec<String>> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// How many sockets it has had.
+    pub fn sockets(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
+    /// Whether its last socket has been sent all of these.
+    pub fn has_heard<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> bool {
+        let heard = self.heard.lock().unwrap();
+        let heard: HashSet<&String> = heard.last().into_iter().flatten().collect();
+        ids.into_iter().all(|id| heard.contains(id))
+    }
+}
+
+/// For ever.
+async fn listen(node: SocketAddr, identity: Arc<Identity>, heard: Arc<Mutex<Vec<Vec<String>>>>) {
+    let room = RoomId::of(&identity.identity_key(), BOX);
+    loop {
+        let ended = async {
+            let mut socket = AuthSocket::connect(&connector(node), Arc::clone(&identity)).await?;
+            socket.join(&room).await?;
+            heard.lock().unwrap().push(Vec::new());
+            loop {
+                let event = socket.next_event().await?;
+                if let Some(message) = event.message_of(&room) {
+                    let mut heard = heard.lock().unwrap();
+                    heard.last_mut().unwrap().push(message.message_id);
+                }
+            }
+        };
+        let ended: Result<(), ClientError> = ended.await;
+        let error = ended.unwrap_err();
+        assert_eq!(error.failure(), Failure::Unreachable, "{error}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Lists and acknowledges, at one node after the other, until it is told to stop and finds nothing more. Gives all that it
+/// has found, in order.
+pub struct Collector {
+    stop: Arc<AtomicBool>,
+    running: JoinHandle<Vec<String>>,
+}
+
+impl Collector {
+    pub fn start(nodes: &[SocketAddr], identity: &Arc<Identity>) -> Self {
+        let client =
+            |node: &SocketAddr| MessageBoxClient::new(connector(*node), Arc::clone(identity));
+        let clients = nodes.iter().map(client).collect();
+        let stop = Arc::<AtomicBool>::default();
+        let running = tokio::spawn(collect(clients, Arc::clone(&stop)));
+        Self { stop, running }
+    }
+
+    pub async fn stop(&mut self) -> Vec<String> {
+        self.stop.store(true, Ordering::Release);
+        within("the end of the collector", &mut self.running)
+            .await
+            .unwrap()
+    }
+}
+
+async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Vec<String> {
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    for client in clients.iter().cycle() {
+        let is_last = stop.load(Ordering::Acquire);
+        let done = async {
+            let listed = client.list(BOX).await?;
+            let ids: Vec<String> = listed
+                .into_iter()
+                .map(|message| message.message_id)
+                .collect();
+            found.extend(
+                ids.iter()
+                    .filter(|id| known.insert(String::clone(id)))
+                    .cloned(),
+            );
+            if !ids.is_empty() {
+                client.acknowledge(&ids).await?;
+            }
+            Ok::<_, ClientError>(ids.is_empty())
+        };
+        match done.await {
+            Ok(true) if is_last => break,
+            Ok(false) => {}
+            Ok(true) => tokio::time::sleep(PAUSE).await,
+            // What was not acknowledged after all is found again.
+            Err(error) => {
+                let failure = error.failure();
+                let is_expected = matches!(failure, Failure::Unreachable | Failure::Refused);
+                assert!(is_expected, "{error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    found
+}
