@@ -98,7 +98,9 @@ pub fn signed_headers<'a>(
             None => signed.push((name.to_owned(), value.to_owned())),
         }
     }
-    signed.sort_by(|(one, _), (other, _)| order(one).cmp(order(other)));
+    // Names that differ only where the locale sees no difference must not keep the order in which they came.
+    signed
+        .sort_by(|(one, _), (other, _)| order(one).cmp(order(other)).then_with(|| one.cmp(other)));
     Ok(signed)
 }
 

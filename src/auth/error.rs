@@ -59,6 +59,9 @@ pub enum AuthError {
     /// The signature does not verify.
     #[error("Signature is not valid")]
     Signature,
+    /// It was encrypted under another key, or changed since.
+    #[error("It cannot be decrypted with this key")]
+    Undecryptable,
     /// There is no session to sign on.
     #[error("There is no established session")]
     NotEstablished,

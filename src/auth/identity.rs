@@ -9,7 +9,7 @@ use secp256k1::{PublicKey, SecretKey};
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
-use super::keys::{CURVE, Counterparty, KeyId, PairKeys, Protocol};
+use super::keys::{CURVE, Counterparty, KeyId, OwnMac, PairKeys, Protocol};
 
 /// Random bytes at the head of a session nonce.
 const NONCE_RANDOM_BYTES: usize = 16;
@@ -57,6 +57,16 @@ impl Identity {
         }
     }
 
+    /// Everybody: private key 1, which is no secret.
+    ///
+    /// # Errors
+    /// [`KeyError::Range`] never.
+    pub fn anyone() -> Result<Self, KeyError> {
+        let mut one = [0; 32];
+        one[31] = 1;
+        Self::from_bytes(one)
+    }
+
     /// The public key that names this party.
     #[must_use]
     pub const fn identity_key(&self) -> IdentityKey {
@@ -94,6 +104,12 @@ impl Identity {
         head.copy_from_slice(&random);
         tail.copy_from_slice(&mac);
         Ok(STANDARD.encode(bytes))
+    }
+
+    /// The HMAC under which nonces of sessions stand that can be resumed: the same in every process with this key.
+    pub(super) fn resumption_mac(&self) -> Result<OwnMac, KeyError> {
+        self.own_pair
+            .mac(&Protocol::SESSION_RESUMPTION, KeyId::One("1"))
     }
 
     /// Checks that a session nonce was made by this identity.

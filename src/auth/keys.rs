@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secp256k1::ecdsa::{SerializedSignature, Signature};
 use secp256k1::{All, Message, PublicKey, Scalar, Secp256k1, SecretKey, ecdh};
 use sha2::Sha256;
+use zeroize::Zeroize as _;
 
 use crate::ids::IdentityKey;
 
@@ -46,8 +47,17 @@ impl Protocol {
     /// `[2, 'server hmac']`: session nonces.
     pub const SERVER_HMAC: Self = Self(Cow::Borrowed("2-server hmac"));
 
+    /// `[2, 'session resumption']`: session nonces that can be resumed. Our own, no standard's.
+    pub const SESSION_RESUMPTION: Self = Self(Cow::Borrowed("2-session resumption"));
+
     /// `[2, 'certificate field encryption']`: the keys of certificate fields (BRC-53).
     pub const CERTIFICATE_FIELD: Self = Self(Cow::Borrowed("2-certificate field encryption"));
+
+    /// `[2, 'room events']`: what nodes of one server tell each other.
+    pub const ROOM_EVENTS: Self = Self(Cow::Borrowed("2-room events"));
+
+    /// `[1, 'messagebox']`: the ids and bodies of messages.
+    pub const MESSAGE_BOX: Self = Self(Cow::Borrowed("1-messagebox"));
 
     /// Any other protocol.
     ///
@@ -308,6 +318,31 @@ fn keyed_mac(key: &[u8]) -> Hmac<Sha256> {
         *to = *from;
     }
     Hmac::new(&block.into())
+}
+
+/// HMAC-SHA256 under a key that nobody but us has.
+#[derive(Clone)]
+pub(super) struct OwnMac(Hmac<Sha256>);
+
+impl OwnMac {
+    /// Of these parts, one after the other.
+    pub(super) fn of(&self, parts: [&[u8]; 2]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl PairKeys {
+    /// An HMAC keyed with the symmetric key of this protocol and key id, all 32 bytes of it.
+    pub(super) fn mac(&self, protocol: &Protocol, key_id: KeyId<'_>) -> Result<OwnMac, KeyError> {
+        let mut key = self.symmetric_key(protocol, key_id)?;
+        let mac = OwnMac(keyed_mac(&key));
+        key.zeroize();
+        Ok(mac)
+    }
 }
 
 impl Drop for PairKeys {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json_object;
+
 use super::error::AuthError;
 use super::numbers::{Numbers, write_numbers};
 
@@ -110,11 +112,7 @@ impl<'a> AuthMessage<'a> {
     /// [`AuthError::Malformed`], [`AuthError::Version`], [`AuthError::MissingField`].
     pub fn parse(json: &'a str) -> Result<Self, AuthError> {
         let malformed = AuthError::Malformed("not a JSON object with fields of the right types");
-        // A struct would be read from an array too.
-        if !json.trim_start().starts_with('{') {
-            return Err(malformed);
-        }
-        let wire: Wire<'a> = serde_json::from_str(json).map_err(|_| malformed)?;
+        let wire: Wire<'a> = json_object::read(json).map_err(|_| malformed)?;
         match wire.version.as_deref() {
             Some(AUTH_VERSION) => {}
             other => {

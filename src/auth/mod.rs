@@ -11,6 +11,7 @@
 
 pub mod canonical;
 mod certificates;
+mod encryption;
 mod error;
 mod identity;
 mod keys;
@@ -19,6 +20,7 @@ mod nonce;
 mod numbers;
 mod payload;
 mod peer;
+mod resumption;
 mod session;
 mod session_store;
 mod signing;
@@ -32,10 +34,11 @@ pub use error::{AuthError, KeyError};
 pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
 pub use message::{AUTH_VERSION, AuthMessage, MessageType, NO_CERTIFICATES};
-pub use nonce::{MAX_NONCE_BYTES, SeenNonces, message_nonce};
+pub use nonce::{MAX_NONCE_BYTES, MAX_NONCE_CHARS, SeenNonces, message_nonce};
 pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
+pub use resumption::{Beginning, Purpose, Resumable, Resumption};
 pub use session::{InitialResponse, Session};
 pub use session_store::{SessionLimits, SessionStore};
 pub use unverified::unverified_payload;

@@ -12,6 +12,9 @@ use super::payload::sha256;
 /// Nonces of the other end longer than this are refused; 32 and 48 bytes are in use.
 pub const MAX_NONCE_BYTES: usize = 128;
 
+/// As many in base64.
+pub const MAX_NONCE_CHARS: usize = MAX_NONCE_BYTES.div_ceil(3) * 4;
+
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()

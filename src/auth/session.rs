@@ -11,6 +11,7 @@ use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
 use super::message::{AuthMessage, MessageType, Writer};
 use super::nonce::{SeenNonces, decode_nonce};
 use super::payload::sha256;
+use super::resumption::{Beginning, Resumable};
 
 /// A session with one counterparty. Shared between threads by reference.
 #[derive(Debug)]
@@ -65,6 +66,26 @@ impl Session {
         requested_certificates: Option<&str>,
         max_seen_nonces: usize,
     ) -> Result<(Self, InitialResponse), AuthError> {
+        Self::respond_resumable(
+            identity,
+            request,
+            requested_certificates,
+            max_seen_nonces,
+            None,
+        )
+    }
+
+    /// As [`Self::respond`]; the session can be resumed where a beginning is given.
+    ///
+    /// # Errors
+    /// As [`Self::respond`].
+    pub fn respond_resumable(
+        identity: &Identity,
+        request: &AuthMessage<'_>,
+        requested_certificates: Option<&str>,
+        max_seen_nonces: usize,
+        beginning: Option<Beginning<'_>>,
+    ) -> Result<(Self, InitialResponse), AuthError> {
         if request.kind != MessageType::InitialRequest {
             return Err(AuthError::Malformed("not an initialRequest"));
         }
@@ -78,7 +99,18 @@ impl Session {
             // A reflected request of ours would let anyone prove to be us.
             return Err(AuthError::Reflected);
         }
-        let own_nonce = identity.session_nonce(rand::random())?;
+        let resumable = beginning.and_then(|beginning| {
+            let Beginning {
+                resumption,
+                purpose,
+                now,
+            } = beginning;
+            resumption.nonce(purpose, &peer, peer_nonce, now)
+        });
+        let own_nonce = match resumable {
+            Some(nonce) => nonce,
+            None => identity.session_nonce(rand::random())?,
+        };
         signed.extend(decode_nonce(&own_nonce)?);
         let keys = identity.pair(Counterparty::Other(peer))?;
         let key_id = KeyId::Pair(peer_nonce, &own_nonce);
@@ -129,6 +161,28 @@ impl Session {
         Ok(Self::new(
             own_nonce.to_owned(),
             peer_nonce.to_owned(),
+            peer,
+            keys,
+            max_seen_nonces,
+        ))
+    }
+
+    /// A session that was begun elsewhere, as its nonce says it was: one point multiplication. Its counterparty has
+    /// still to prove itself.
+    ///
+    /// # Errors
+    /// [`AuthError::Key`] never for a key that an [`IdentityKey`] can hold.
+    pub fn resume(
+        identity: &Identity,
+        resumable: &Resumable,
+        max_seen_nonces: usize,
+    ) -> Result<Self, AuthError> {
+        let peer = resumable.peer;
+        let keys = identity.pair(Counterparty::Other(peer))?;
+        let (own_nonce, peer_nonce) = (resumable.own_nonce.clone(), resumable.peer_nonce.clone());
+        Ok(Self::new(
+            own_nonce,
+            peer_nonce,
             peer,
             keys,
             max_seen_nonces,
@@ -186,6 +240,14 @@ impl Session {
         self.keys
             .verify(&Protocol::AUTH_SIGNATURE, key_id, digest, signature)?;
         // Two threads may have come this far with the same nonce: one of them wins.
+        self.use_up(nonce)
+    }
+
+    /// Uses the nonce of a message up that was verified elsewhere.
+    ///
+    /// # Errors
+    /// [`AuthError::Replayed`].
+    pub fn use_up(&self, nonce: &str) -> Result<(), AuthError> {
         if self.seen().insert(nonce) {
             Ok(())
         } else {

@@ -76,6 +76,13 @@ impl SessionStore {
         self.pending.put(nonce, Entry { session, used: now });
     }
 
+    /// Keeps a session that was begun elsewhere, and in which a request has verified here.
+    pub fn insert_proven(&mut self, session: Arc<Session>, now: Instant) {
+        self.sweep(now);
+        let nonce = session.own_nonce().to_owned();
+        self.prove(nonce, Entry { session, used: now });
+    }
+
     /// The session that has this nonce of ours, unless it expired. Looking does not prolong it.
     #[must_use]
     pub fn get(&self, nonce: &str, now: Instant) -> Option<Arc<Session>> {

@@ -21,9 +21,12 @@ pub(super) struct Backlog {
 #[derive(Debug, Clone)]
 pub(super) struct Arrivals(Arc<AtomicUsize>);
 
-/// One event on its way; dropping it means that it has arrived.
+/// Events on their way; dropping it means that they have arrived.
 #[derive(Debug)]
-pub struct Arrival(Arrivals);
+pub struct Arrival {
+    arrivals: Arrivals,
+    count: usize,
+}
 
 impl Backlog {
     /// Allows for `max` events on their way.
@@ -48,6 +51,13 @@ impl Backlog {
         has_room
     }
 
+    /// Events on their way.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        let arrived = self.arrivals.0.load(Ordering::Acquire);
+        self.sent.wrapping_sub(arrived)
+    }
+
     /// What counts the arrivals.
     #[must_use]
     pub(super) fn arrivals(&self) -> Arrivals {
@@ -56,16 +66,19 @@ impl Backlog {
 }
 
 impl Arrivals {
-    /// An event that was sent.
+    /// So many events that were sent.
     #[must_use]
-    pub(super) fn next(&self) -> Arrival {
-        Arrival(self.clone())
+    pub(super) fn next(&self, count: usize) -> Arrival {
+        Arrival {
+            arrivals: self.clone(),
+            count,
+        }
     }
 }
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::AcqRel);
+        self.arrivals.0.fetch_add(self.count, Ordering::AcqRel);
     }
 }
 
@@ -78,13 +91,15 @@ mod tests {
         let mut backlog = Backlog::new(2);
         let arrivals = backlog.arrivals();
         assert!(backlog.begin() && backlog.begin());
-        let (first, second) = (arrivals.next(), arrivals.next());
+        let (first, second) = (arrivals.next(1), arrivals.next(1));
         assert!(!backlog.begin());
         drop(first);
         assert!(backlog.begin());
-        let third = arrivals.next();
+        let third = arrivals.next(1);
         assert!(!backlog.begin() && !backlog.begin());
         drop((second, third));
+        assert!(backlog.begin() && backlog.begin() && !backlog.begin());
+        drop(arrivals.next(2));
         assert!(backlog.begin() && backlog.begin() && !backlog.begin());
     }
 }

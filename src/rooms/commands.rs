@@ -61,13 +61,13 @@ pub struct Publish {
     pub payload: SharedPayload,
 }
 
-/// To a member: an event of one of its rooms. It signs and frames; all else is done.
+/// To a member: events of one of its rooms, in their order. It signs and frames; all else is done.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Deliver {
-    /// The event.
-    pub payload: Arc<SharedPayload>,
-    /// Counts the event as under way until this command is handled.
+    /// The events.
+    pub payloads: Arc<[SharedPayload]>,
+    /// Counts the events as under way until this command is handled.
     pub arrival: Arrival,
 }
 

@@ -1,5 +1,7 @@
 //! The way to the registry for everybody else.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use super::access::RoomAccess;
@@ -7,6 +9,7 @@ use super::backlog::Backlog;
 use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
 use super::registry::{Enrol, RoomRegistry};
 use super::relay::{Attach, Detach, Relay};
+use super::remote::Outward;
 
 /// Rules and bounds of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +46,20 @@ impl RoomsHandle {
     /// Starts the registry on an arbiter of its own, where a large fan-out holds no socket up.
     #[must_use]
     pub fn start(settings: RoomSettings) -> Self {
+        Self::start_with(settings, None)
+    }
+
+    /// The same; `outward` leads to the other nodes, if there are any.
+    #[must_use]
+    pub fn start_with(settings: RoomSettings, outward: Option<Arc<dyn Outward>>) -> Self {
         let arbiter = Arbiter::new();
-        let registry =
-            RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| RoomRegistry::new(settings));
+        let registry = RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| {
+            let registry = RoomRegistry::new(settings);
+            match outward {
+                Some(outward) => registry.with_neighbours(outward),
+                None => registry,
+            }
+        });
         Self { registry, settings }
     }
 
@@ -75,6 +89,7 @@ impl RoomsHandle {
         relay.do_send(Attach {
             sid,
             deliver,
+            lagging: lagging.clone(),
             arrivals: backlog.arrivals(),
         });
         self.registry.do_send(Enrol {

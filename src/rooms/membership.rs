@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::ids::{IdentityKey, RoomId, Sid};
 
+use super::interest::{Interest, TopicChange};
+use super::topic::Topic;
+
 #[derive(Debug)]
 struct Member {
     identity_hex: Box<str>,
@@ -22,6 +25,8 @@ pub struct Membership {
     /// Automatic members by their identity, in hexadecimal.
     by_identity: HashMap<Box<str>, HashSet<Sid>>,
     max_rooms_per_member: usize,
+    /// Kept only where other nodes are to know.
+    interest: Option<Interest>,
 }
 
 impl Membership {
@@ -33,7 +38,35 @@ impl Membership {
             rooms: HashMap::new(),
             by_identity: HashMap::new(),
             max_rooms_per_member,
+            interest: None,
         }
+    }
+
+    /// The same, which also says what topics have members.
+    #[must_use]
+    pub fn with_interest(mut self) -> Self {
+        self.interest = Some(Interest::default());
+        self
+    }
+
+    /// Topics that have got their first member or lost their last, since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<TopicChange> {
+        let interest = self.interest.as_mut();
+        interest.map(Interest::take_changes).unwrap_or_default()
+    }
+
+    /// The members of all rooms of these topics.
+    pub fn members_of<'a>(&'a self, topics: &'a HashSet<Topic>) -> impl Iterator<Item = Sid> + 'a {
+        self.members.iter().filter_map(|(sid, member)| {
+            let own = member.automatic && topics.contains(&Topic::of_owner(&member.identity_hex));
+            let joined = || {
+                member
+                    .joined
+                    .iter()
+                    .any(|room| topics.contains(&Topic::of(room)))
+            };
+            (own || joined()).then_some(*sid)
+        })
     }
 
     /// Takes a member in. Being taken in again changes nothing.
@@ -47,6 +80,9 @@ impl Membership {
                 .entry(identity_hex.clone())
                 .or_default()
                 .insert(sid);
+            if let Some(interest) = &mut self.interest {
+                interest.add(Topic::of_owner(&identity_hex));
+            }
         }
         let member = Member {
             identity_hex,
@@ -71,6 +107,9 @@ impl Membership {
         }
         member.left.remove(&room);
         member.joined.insert(room.clone());
+        if let Some(interest) = &mut self.interest {
+            interest.add(Topic::of(&room));
+        }
         self.rooms.entry(room).or_default().insert(sid);
         true
     }
@@ -86,6 +125,9 @@ impl Membership {
         }
         if member.joined.remove(room) {
             Self::remove_from(&mut self.rooms, room, sid);
+            if let Some(interest) = &mut self.interest {
+                interest.remove(Topic::of(room));
+            }
         }
     }
 
@@ -96,6 +138,12 @@ impl Membership {
         };
         for room in &member.joined {
             Self::remove_from(&mut self.rooms, room, sid);
+            if let Some(interest) = &mut self.interest {
+                interest.remove(Topic::of(room));
+            }
+        }
+        if let Some(interest) = self.interest.as_mut().filter(|_| member.automatic) {
+            interest.remove(Topic::of_owner(&member.identity_hex));
         }
         if let Some(sids) = self.by_identity.get_mut(&member.identity_hex) {
             sids.remove(&sid);
@@ -131,6 +179,17 @@ impl Membership {
     #[must_use]
     pub fn member_count(&self) -> usize {
         self.members.len()
+    }
+
+    /// Rooms that somebody has joined by asking, and how many have; in no order.
+    pub fn joined_rooms(&self) -> impl Iterator<Item = (&RoomId, usize)> {
+        self.rooms.iter().map(|(room, sids)| (room, sids.len()))
+    }
+
+    /// The rooms that a member has joined by asking; `None` where it is not taken in.
+    #[must_use]
+    pub fn joined_by(&self, sid: Sid) -> Option<impl Iterator<Item = &RoomId>> {
+        Some(self.members.get(&sid)?.joined.iter())
     }
 
     fn remove_from(rooms: &mut HashMap<RoomId, HashSet<Sid>>, room: &RoomId, sid: Sid) {
@@ -245,7 +304,8 @@ mod tests {
         /// Against a model that keeps, for each member and room, the last thing that was said.
         #[test]
         fn it_agrees_with_a_simple_model_and_leaks_nothing(steps in proptest::collection::vec(step(), 0..60)) {
-            let mut membership = Membership::new(99);
+            let mut membership = Membership::new(99).with_interest();
+            let mut wanted = HashSet::new();
             let mut model: HashMap<u8, (usize, HashMap<usize, bool>)> = HashMap::new();
             for step in steps {
                 match step {
@@ -266,7 +326,20 @@ mod tests {
                         model.remove(&member);
                     }
                 }
+                for change in membership.take_changes() {
+                    match change {
+                        TopicChange::Wanted(topic) => prop_assert!(wanted.insert(topic)),
+                        TopicChange::Unwanted(topic) => prop_assert!(wanted.remove(&topic)),
+                    }
+                }
+                let mut topics: Vec<_> = wanted.iter().collect();
+                topics.sort();
+                prop_assert_eq!(&topics, &membership.interest.as_ref().unwrap().wanted());
                 for (index, room) in rooms().iter().enumerate() {
+                    let is_wanted = wanted.contains(&Topic::of(room));
+                    let of_topic: HashSet<Sid> = membership.members_of(&HashSet::from([Topic::of(room)])).collect();
+                    prop_assert!(members(&membership, room).iter().all(|sid| is_wanted && of_topic.contains(sid)));
+                    prop_assert!(!is_wanted || !of_topic.is_empty());
                     let mut actual = members(&membership, room);
                     let mut expected: Vec<Sid> = model.iter()
                         .filter(|(_, (owner, said))| {
@@ -283,6 +356,7 @@ mod tests {
             for member in 0..4 {
                 membership.remove(sid(member));
             }
+            prop_assert!(membership.interest.as_ref().unwrap().wanted().is_empty());
             prop_assert!(membership.members.is_empty() && membership.rooms.is_empty() && membership.by_identity.is_empty());
         }
     }

@@ -4,15 +4,28 @@
 
 mod access;
 mod backlog;
+mod busy;
 mod commands;
 mod handle;
+mod inspection;
+mod interest;
 mod membership;
 mod registry;
 mod relay;
+mod remote;
+mod seen;
+mod topic;
 
 pub use access::RoomAccess;
 pub use backlog::Arrival;
 pub use commands::{Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
 pub use handle::{RoomSettings, RoomsHandle};
+pub use inspection::{
+    GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
+};
+pub use interest::TopicChange;
 pub use membership::Membership;
 pub use registry::RoomRegistry;
+pub use remote::{CutOff, Outgoing, Outward, Remember, RemoteEvent, RemoteEvents};
+pub use seen::EventKey;
+pub use topic::Topic;

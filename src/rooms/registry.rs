@@ -1,18 +1,23 @@
 //! The actor that knows the rooms and fans events out to their members.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
 use actix::prelude::*;
 
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
+use crate::panics;
 
 use super::backlog::Backlog;
+use super::busy::BusyRooms;
 use super::commands::{GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
 use super::handle::RoomSettings;
 use super::membership::Membership;
 use super::relay::{PassOn, Relay};
+use super::remote::{Outward, Remote};
+use super::topic::Topic;
 
 /// Take this member in.
 #[derive(Debug, Message)]
@@ -34,6 +39,8 @@ struct Outlet {
     lagging: Recipient<Lagging>,
     backlog: Backlog,
     is_lagging: bool,
+    /// Messages up to this id were stored before it came.
+    floor: i64,
 }
 
 /// A thread that has members.
@@ -48,13 +55,16 @@ struct Worker {
 #[derive(Debug)]
 pub struct RoomRegistry {
     settings: RoomSettings,
-    membership: Membership,
+    pub(super) membership: Membership,
     outlets: HashMap<Sid, Outlet>,
     /// As many as the server has threads; they stay.
     workers: Vec<Worker>,
     /// Makes a room's lane of its id.
     lanes: RandomState,
     status: RoomsStatus,
+    pub(super) busy: BusyRooms,
+    /// None where this is the only node.
+    pub(super) remote: Option<Remote>,
 }
 
 impl RoomRegistry {
@@ -67,24 +77,94 @@ impl RoomRegistry {
             workers: Vec::new(),
             lanes: RandomState::new(),
             status: RoomsStatus::default(),
+            busy: BusyRooms::default(),
             settings,
+            remote: None,
         }
+    }
+
+    /// The same, one of several nodes.
+    #[must_use]
+    pub fn with_neighbours(mut self, outward: Arc<dyn Outward>) -> Self {
+        self.membership = self.membership.with_interest();
+        self.remote = Some(Remote::new(outward));
+        self
     }
 
     /// Delivers an event to the members of a room. It is made only if there are any.
     pub fn publish(&mut self, room: &RoomId, make: impl FnOnce() -> SharedPayload) {
+        self.publish_stored(room, None, make);
+    }
+
+    /// The same for the message with this id, if any: not to members that came after it was stored.
+    pub(super) fn publish_stored(
+        &mut self,
+        room: &RoomId,
+        id: Option<i64>,
+        make: impl FnOnce() -> SharedPayload,
+    ) {
+        if panics::contain("RoomRegistry", || self.fan_out(room, id, make)).is_some() {
+            return;
+        }
+        // Whoever was collected is no member of the next event's room, perhaps.
+        for worker in &mut self.workers {
+            worker.members.clear();
+        }
+        let missed: Vec<Sid> = self.membership.members(room).collect();
+        for sid in missed {
+            self.cut_off(sid);
+        }
+    }
+
+    /// Handles a command about one member. If that panics, nobody knows what the member belongs to: it begins anew.
+    fn guarded(&mut self, sid: Sid, act: impl FnOnce(&mut Self)) {
+        if panics::contain("RoomRegistry", || act(self)).is_none() {
+            self.cut_off(sid);
+        }
+        self.tell_interest();
+    }
+
+    /// Tells the other nodes' side what is wanted of them.
+    fn tell_interest(&mut self) {
+        if let Some(remote) = &self.remote {
+            for change in self.membership.take_changes() {
+                remote.outward.interest(change);
+            }
+        }
+    }
+
+    /// The members of all rooms of these topics.
+    pub(super) fn members_of(&self, topics: &HashSet<Topic>) -> Vec<Sid> {
+        self.membership.members_of(topics).collect()
+    }
+
+    /// Forgets a member and ends its socket: its client comes back, and looks what it has missed.
+    pub(super) fn cut_off(&mut self, sid: Sid) {
+        let _ = panics::contain("RoomRegistry", || self.membership.remove(sid));
+        if let Some(outlet) = self.outlets.remove(&sid) {
+            outlet.lagging.do_send(Lagging);
+        }
+        self.tell_interest();
+    }
+
+    fn fan_out(&mut self, room: &RoomId, id: Option<i64>, make: impl FnOnce() -> SharedPayload) {
         let mut members = self.membership.members(room).peekable();
         if members.peek().is_none() {
             return;
         }
         let payload = make();
         self.status.published += 1;
+        self.busy.count(room);
         for sid in members {
             let Some(outlet) = self.outlets.get_mut(&sid) else {
                 continue;
             };
-            if outlet.is_lagging {
+            if outlet.is_lagging || id.is_some_and(|id| id <= outlet.floor) {
                 continue;
+            }
+            #[cfg(test)]
+            if !self.workers.iter().all(|worker| worker.members.is_empty()) {
+                panics::injection::strike("RoomRegistry fan-out");
             }
             if outlet.backlog.begin() {
                 if let Some(worker) = self.workers.get_mut(outlet.worker) {
@@ -98,6 +178,14 @@ impl RoomRegistry {
                 self.status.lagging += 1;
             }
         }
+        // Counted only where it is said.
+        log::debug!(
+            "an event is passed on to {} members",
+            self.workers
+                .iter()
+                .map(|worker| worker.members.len())
+                .sum::<usize>()
+        );
         // Rooms that happen to share a lane wait for each other; nothing else comes of it.
         let lane = self.lanes.hash_one(room);
         for worker in &mut self.workers {
@@ -109,6 +197,13 @@ impl RoomRegistry {
                 });
             }
         }
+    }
+
+    /// Events on their way to a member.
+    pub(super) fn pending(&self, sid: Sid) -> usize {
+        self.outlets
+            .get(&sid)
+            .map_or(0, |outlet| outlet.backlog.len())
     }
 
     /// The index of the worker that has this relay.
@@ -132,14 +227,22 @@ impl Handler<Enrol> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, member: Enrol, _ctx: &mut Self::Context) {
-        self.membership
-            .admit(member.sid, &member.identity, self.settings.auto_join);
         let worker = self.worker(member.relay);
+        let remote = self.remote.as_ref();
+        let floor = remote.map_or(i64::MIN, |remote| remote.outward.latest_mark());
+        // First: a member that is cut off must be told.
         self.outlets.entry(member.sid).or_insert(Outlet {
             worker,
             lagging: member.lagging,
             backlog: member.backlog,
             is_lagging: false,
+            floor,
+        });
+        self.guarded(member.sid, |registry| {
+            let auto_join = registry.settings.auto_join;
+            registry
+                .membership
+                .admit(member.sid, &member.identity, auto_join);
         });
     }
 }
@@ -148,9 +251,14 @@ impl Handler<Join> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, join: Join, _ctx: &mut Self::Context) {
-        if !self.membership.join(join.sid, join.room) {
-            log::debug!("socket {} joins a room no more", join.sid);
-        }
+        let sid = join.sid;
+        self.guarded(sid, |registry| {
+            #[cfg(test)]
+            panics::injection::strike("RoomRegistry join");
+            if !registry.membership.join(sid, join.room) {
+                log::debug!("socket {sid} joins a room no more");
+            }
+        });
     }
 }
 
@@ -158,7 +266,9 @@ impl Handler<Leave> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, leave: Leave, _ctx: &mut Self::Context) {
-        self.membership.leave(leave.sid, &leave.room);
+        self.guarded(leave.sid, |registry| {
+            registry.membership.leave(leave.sid, &leave.room);
+        });
     }
 }
 
@@ -166,7 +276,7 @@ impl Handler<Gone> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, gone: Gone, _ctx: &mut Self::Context) {
-        self.membership.remove(gone.sid);
+        self.guarded(gone.sid, |registry| registry.membership.remove(gone.sid));
         self.outlets.remove(&gone.sid);
     }
 }
@@ -214,8 +324,10 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
-            let text = String::from_utf8(deliver.payload.bytes().to_vec()).unwrap();
-            self.delivered.send(text).unwrap();
+            for payload in &*deliver.payloads {
+                let text = String::from_utf8(payload.bytes().to_vec()).unwrap();
+                self.delivered.send(text).unwrap();
+            }
             if self.keep {
                 self.kept.push(deliver);
             }
@@ -328,5 +440,61 @@ mod tests {
         }
         assert_eq!(received, ["0", "1", "2", "lagging"]);
         assert_eq!(rooms.status().await.unwrap().lagging, 1);
+    }
+
+    /// Makes the registry panic: its thread is its own.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Arm(&'static str);
+
+    impl Handler<Arm> for RoomRegistry {
+        type Result = ();
+
+        fn handle(&mut self, Arm(name): Arm, _ctx: &mut Self::Context) {
+            panics::injection::arm(name);
+        }
+    }
+
+    #[actix::test]
+    async fn a_panic_cuts_off_whom_it_is_about_and_the_registry_lives_on() {
+        let rooms = rooms();
+        let own = Identity::random().identity_key();
+        let (room, other) = (RoomId::of(&own, "inbox"), RoomId::new("open"));
+        let mut joining = member(&rooms, 1, own, false);
+        let mut staying = member(&rooms, 2, own, false);
+        rooms.registry().do_send(Arm("RoomRegistry join"));
+        rooms.join(Join {
+            sid: Sid::from_random([1; 15]),
+            room: other.clone(),
+        });
+        assert_eq!(joining.recv().await.unwrap(), "lagging");
+        publish(&rooms, &room, "1");
+        assert_eq!(staying.recv().await.unwrap(), "1");
+        assert_eq!(rooms.status().await.unwrap().members, 1);
+        // It comes back, and is a member as before.
+        let mut back = member(&rooms, 3, own, false);
+        publish(&rooms, &room, "2");
+        assert_eq!(back.recv().await.unwrap(), "2");
+    }
+
+    #[actix::test]
+    async fn who_misses_an_event_is_cut_off_and_nobody_gets_what_is_not_his() {
+        let rooms = rooms();
+        let (own, other) = (
+            Identity::random().identity_key(),
+            Identity::random().identity_key(),
+        );
+        let mut missing = [1, 2].map(|sid| member(&rooms, sid, own, false));
+        let mut stranger = member(&rooms, 3, other, false);
+        rooms.registry().do_send(Arm("RoomRegistry fan-out"));
+        publish(&rooms, &RoomId::of(&own, "inbox"), "secret");
+        publish(&rooms, &RoomId::of(&other, "inbox"), "theirs");
+        assert_eq!(stranger.recv().await.unwrap(), "theirs");
+        for inbox in &mut missing {
+            assert_eq!(inbox.recv().await.unwrap(), "lagging");
+        }
+        assert_eq!(rooms.status().await.unwrap().members, 1);
+        assert!(stranger.try_recv().is_err());
+        assert!(missing.iter_mut().all(|inbox| inbox.try_recv().is_err()));
     }
 }

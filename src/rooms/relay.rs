@@ -12,15 +12,20 @@ use actix::prelude::*;
 
 use crate::auth::SharedPayload;
 use crate::ids::Sid;
+use crate::panics;
 
 use super::backlog::Arrivals;
-use super::commands::Deliver;
+use super::commands::{Deliver, Lagging};
 
-/// Members that are served before the rest of the worker gets a turn. Each signs and writes for some 30 microseconds.
+/// Deliveries before the rest of the worker gets a turn. Each takes some 30 microseconds to sign and write.
 const SLICE: usize = 12;
 
-/// Members of a room that are served before another room gets a turn.
+/// Deliveries in a room before another room gets a turn.
 const SHARE: usize = 4;
+
+/// Events of a room that a member gets at once, where so many wait; and their bytes.
+const TOGETHER: usize = 8;
+const TOGETHER_BYTES: usize = 64 * 1024;
 
 /// A member is on this worker.
 #[derive(Debug, Message)]
@@ -28,6 +33,7 @@ const SHARE: usize = 4;
 pub(super) struct Attach {
     pub(super) sid: Sid,
     pub(super) deliver: Recipient<Deliver>,
+    pub(super) lagging: Recipient<Lagging>,
     pub(super) arrivals: Arrivals,
 }
 
@@ -48,17 +54,56 @@ pub(super) struct PassOn {
     pub(super) members: Vec<Sid>,
 }
 
-/// An event that is being passed on.
+/// Events that are being passed on to the same members.
 #[derive(Debug)]
 struct Round {
     /// Shared on this worker only: a counter that several cores change is slow.
-    payload: Arc<SharedPayload>,
+    payloads: Arc<[SharedPayload]>,
     members: vec::IntoIter<Sid>,
+}
+
+/// The events of a room.
+#[derive(Debug, Default)]
+struct Lane {
+    current: Option<Round>,
+    waiting: VecDeque<PassOn>,
+}
+
+impl Lane {
+    /// The round that has members left; those that have waited for it begin one together, if their members are the same:
+    /// a member that gets several events at once gets them in one write.
+    fn round(&mut self) -> Option<&mut Round> {
+        if self.current.is_none() {
+            let first = self.waiting.pop_front()?;
+            let mut bytes = first.payload.json().len();
+            let mut payloads = vec![first.payload];
+            while payloads.len() < TOGETHER
+                && let Some(next) = self.waiting.front()
+                && next.members == first.members
+            {
+                bytes += next.payload.json().len();
+                if bytes > TOGETHER_BYTES {
+                    break;
+                }
+                payloads.extend(self.waiting.pop_front().map(|next| next.payload));
+            }
+            self.current = Some(Round {
+                payloads: payloads.into(),
+                members: first.members.into_iter(),
+            });
+        }
+        self.current.as_mut()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.current.is_none() && self.waiting.is_empty()
+    }
 }
 
 #[derive(Debug)]
 struct Member {
     deliver: Recipient<Deliver>,
+    lagging: Recipient<Lagging>,
     arrivals: Arrivals,
 }
 
@@ -67,9 +112,11 @@ struct Member {
 pub(super) struct Relay {
     members: HashMap<Sid, Member>,
     /// What is to be passed on, by lane; none is empty.
-    lanes: HashMap<u64, VecDeque<Round>>,
+    lanes: HashMap<u64, Lane>,
     /// Whose turn it is; each lane once.
     turns: VecDeque<u64>,
+    /// Who is being served.
+    serving: Option<Sid>,
 }
 
 impl Relay {
@@ -81,7 +128,12 @@ impl Relay {
         {
             let is_alone = self.turns.is_empty();
             let share = if is_alone { left } else { SHARE.min(left) };
-            left -= self.serve(lane, share);
+            let served = panics::contain("Relay", || self.serve(lane, share));
+            if served.is_none() {
+                self.cut_off();
+            }
+            self.end_turn(lane);
+            left = left.saturating_sub(served.unwrap_or(share));
         }
         if !self.turns.is_empty() {
             // Other threads too: where all cores are busy, the writer's would wait for milliseconds.
@@ -91,33 +143,53 @@ impl Relay {
         }
     }
 
-    /// Passes the first event of a lane on to some of its members, and says to how many.
+    /// Makes about `share` deliveries in a lane, and says how many it made.
     fn serve(&mut self, lane: u64, share: usize) -> usize {
-        let Entry::Occupied(mut rounds) = self.lanes.entry(lane) else {
-            return 0;
-        };
-        let Some(round) = rounds.get_mut().front_mut() else {
+        let Some(round) = self.lanes.get_mut(&lane).and_then(Lane::round) else {
             return 0;
         };
         let mut served = 0;
-        for sid in round.members.by_ref().take(share) {
-            served += 1;
+        while served < share
+            && let Some(sid) = round.members.next()
+        {
+            served += round.payloads.len();
+            self.serving = Some(sid);
+            #[cfg(test)]
+            panics::injection::strike("Relay");
             if let Some(member) = self.members.get(&sid) {
                 member.deliver.do_send(Deliver {
-                    payload: Arc::clone(&round.payload),
-                    arrival: member.arrivals.next(),
+                    arrival: member.arrivals.next(round.payloads.len()),
+                    payloads: Arc::clone(&round.payloads),
                 });
             }
         }
-        if round.members.len() == 0 {
-            rounds.get_mut().pop_front();
-        }
-        if rounds.get().is_empty() {
-            rounds.remove();
+        self.serving = None;
+        served
+    }
+
+    /// Drops what is finished of a lane, and gives it another turn if something is left.
+    fn end_turn(&mut self, lane: u64) {
+        let Entry::Occupied(mut entry) = self.lanes.entry(lane) else {
+            return;
+        };
+        let current = &mut entry.get_mut().current;
+        *current = current.take().filter(|round| round.members.len() > 0);
+        if entry.get().is_empty() {
+            entry.remove();
         } else {
             self.turns.push_back(lane);
         }
-        served
+    }
+
+    /// The member that was being served has missed an event: its client comes back and looks what there is.
+    fn cut_off(&mut self) {
+        let member = self
+            .serving
+            .take()
+            .and_then(|sid| self.members.remove(&sid));
+        if let Some(member) = member {
+            member.lagging.do_send(Lagging);
+        }
     }
 }
 
@@ -136,11 +208,14 @@ impl Handler<Attach> for Relay {
         let Attach {
             sid,
             deliver,
+            lagging,
             arrivals,
         } = attach;
-        self.members
-            .entry(sid)
-            .or_insert(Member { deliver, arrivals });
+        self.members.entry(sid).or_insert(Member {
+            deliver,
+            lagging,
+            arrivals,
+        });
     }
 }
 
@@ -157,14 +232,11 @@ impl Handler<PassOn> for Relay {
 
     fn handle(&mut self, event: PassOn, ctx: &mut Self::Context) {
         let is_idle = self.turns.is_empty();
-        let rounds = self.lanes.entry(event.lane).or_default();
-        if rounds.is_empty() {
+        let lane = self.lanes.entry(event.lane).or_default();
+        if lane.is_empty() {
             self.turns.push_back(event.lane);
         }
-        rounds.push_back(Round {
-            payload: Arc::new(event.payload),
-            members: event.members.into_iter(),
-        });
+        lane.waiting.push_back(event);
         if is_idle {
             self.pass_on(ctx);
         }
@@ -175,6 +247,8 @@ impl Handler<PassOn> for Relay {
 mod tests {
     use super::*;
     use crate::rooms::backlog::Backlog;
+
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
     type Served = tokio::sync::mpsc::UnboundedSender<Option<Sid>>;
 
@@ -191,8 +265,19 @@ mod tests {
     impl Handler<Deliver> for Recorder {
         type Result = ();
 
-        fn handle(&mut self, _: Deliver, _ctx: &mut Self::Context) {
-            self.served.send(Some(self.sid)).unwrap();
+        fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
+            for _ in &*deliver.payloads {
+                self.served.send(Some(self.sid)).unwrap();
+            }
+        }
+    }
+
+    /// It is told with a sid that nobody has.
+    impl Handler<Lagging> for Recorder {
+        type Result = ();
+
+        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {
+            self.served.send(Some(sid(255))).unwrap();
         }
     }
 
@@ -205,9 +290,11 @@ mod tests {
         let relay = Relay::default().start();
         for sid in (0..members).map(sid) {
             let served = served.clone();
+            let recorder = Recorder { sid, served }.start();
             relay.do_send(Attach {
                 sid,
-                deliver: Recorder { sid, served }.start().recipient(),
+                deliver: recorder.clone().recipient(),
+                lagging: recorder.recipient(),
                 arrivals: Backlog::new(9).arrivals(),
             });
         }
@@ -230,17 +317,70 @@ mod tests {
             order.extend(news.recv().await.unwrap());
         }
         let of_small = |served: &Sid| *served == sid(99);
-        assert!(
-            order
-                .iter()
-                .take(2 * SLICE)
-                .filter(|sid| of_small(sid))
-                .count()
-                == 2
-        );
+        let soon = order.iter().take(2 * SLICE);
+        assert_eq!(soon.filter(|sid| of_small(sid)).count(), 2);
         order.retain(|served| !of_small(served));
         let round: Vec<Sid> = (0..99).map(sid).collect();
         assert_eq!(order, [round.clone(), round].concat());
+    }
+
+    fn event(text: &str, members: &[Sid]) -> PassOn {
+        PassOn {
+            lane: 1,
+            payload: SharedPayload::new(text.as_bytes().to_vec()),
+            members: members.to_vec(),
+        }
+    }
+
+    /// The rounds that come of these events: how many of them each has, and for how many members.
+    fn rounds(events: impl IntoIterator<Item = PassOn>) -> Vec<(usize, usize)> {
+        let mut lane = Lane {
+            current: None,
+            waiting: events.into_iter().collect(),
+        };
+        let mut rounds = Vec::new();
+        while let Some(round) = lane.round() {
+            rounds.push((round.payloads.len(), round.members.len()));
+            lane.current = None;
+        }
+        assert!(lane.is_empty());
+        rounds
+    }
+
+    #[test]
+    fn events_for_the_same_members_go_together_up_to_a_bound() {
+        let (one, both) = ([sid(1)], [sid(1), sid(2)]);
+        let same = (0..TOGETHER + 2).map(|_| event("x", &both));
+        assert_eq!(rounds(same), [(TOGETHER, 2), (2, 2)]);
+        let others = [&both[..], &both, &one, &both].map(|members| event("x", members));
+        assert_eq!(rounds(others), [(2, 2), (1, 1), (1, 2)]);
+        let large = "x".repeat(TOGETHER_BYTES);
+        let large = ["x", large.as_str(), "x", "x"].map(|text| event(text, &one));
+        assert_eq!(rounds(large), [(1, 1), (1, 1), (2, 1)]);
+    }
+
+    #[actix::test]
+    async fn a_panic_costs_one_member_its_place_and_nobody_else_anything() {
+        let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let relay = relay_to(50, &served);
+        let everybody: Vec<Sid> = (0..50).map(sid).collect();
+        let before = panics::count();
+        panics::injection::arm("Relay");
+        relay.do_send(event("1", &everybody));
+        let mut heard = Vec::new();
+        while heard.len() < 50 {
+            let next = tokio::time::timeout(PATIENCE, news.recv()).await;
+            heard.extend(next.unwrap().unwrap());
+        }
+        assert!(panics::count() > before);
+        // The first one is told to go; all others have the event, this time and the next.
+        let told = heard.iter().position(|heard| *heard == sid(255)).unwrap();
+        heard.remove(told);
+        assert_eq!(heard, (1..50).map(sid).collect::<Vec<_>>());
+        relay.do_send(event("2", &everybody));
+        for index in 1..50 {
+            assert_eq!(news.recv().await.unwrap(), Some(sid(index)));
+        }
     }
 
     #[actix::test]

@@ -197,6 +197,16 @@ fn headers_sort_and_read_as_the_sdks_have_them() {
     assert_eq!(values, ["z\u{e9}", "1", "2", "3", "4"]);
 }
 
+/// What is signed does not depend on the order in which headers come.
+#[test]
+fn headers_have_one_order() {
+    let headers = [("x-bsv-,", b"1".as_slice()), ("x-bsv-_", b"2")];
+    let reversed = [headers[1], headers[0]];
+    let [one, other] = [headers, reversed]
+        .map(|headers| signed_headers(headers.into_iter(), Direction::Request).unwrap());
+    assert_eq!(one, other);
+}
+
 proptest! {
     /// No part of a request can pass for another.
     #[test]

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::keys::{KeyId, PairKeys, Protocol};
 use crate::ids::IdentityKey;
+use crate::json_object::{self, JsonObjectError};
 
 use super::{CertificateDemand, CertificateError, CertificateType};
 
@@ -134,12 +135,12 @@ fn parse(json: &str) -> Result<Vec<Wire>, CertificateError> {
         return Err(CertificateError::Malformed("too many certificates"));
     }
     let certificates = list.into_iter().map(|raw| {
-        // A struct would be read from an array too.
-        if !raw.get().starts_with('{') {
-            return Err(CertificateError::Malformed("not a list of objects"));
-        }
-        let wire: Wire = serde_json::from_str(raw.get())
-            .map_err(|_| CertificateError::Malformed("a field is missing or not text"))?;
+        let wire: Wire = json_object::read(raw.get()).map_err(|error| {
+            CertificateError::Malformed(match error {
+                JsonObjectError::NotAnObject => "not a list of objects",
+                JsonObjectError::Fields => "a field is missing or not text",
+            })
+        })?;
         if wire.fields.len() > MAX_FIELDS || wire.keyring.len() > MAX_FIELDS {
             return Err(CertificateError::Malformed("too many fields"));
         }

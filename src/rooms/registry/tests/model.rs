@@ -68,8 +68,10 @@ impl Handler<Deliver> for Witness {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
-        let text = String::from_utf8(deliver.payload.bytes().to_vec()).unwrap();
-        self.heard.borrow_mut().push(text);
+        for payload in &*deliver.payloads {
+            let text = String::from_utf8(payload.bytes().to_vec()).unwrap();
+            self.heard.borrow_mut().push(text);
+        }
         self.under_way.push(deliver);
     }
 }
@@ -176,6 +178,7 @@ impl World {
         let attach = Attach {
             sid: sid(member),
             deliver: witness.clone().recipient(),
+            lagging: witness.clone().recipient(),
             arrivals: backlog.arrivals(),
         };
         self.relay.send(attach).await.unwrap();

@@ -1,0 +1,247 @@
+//! An event as it travels between nodes. Pure.
+//!
+//! ```text
+//! version 1   node 16   sequence 8   mac 16   key 16   id 8   length of room 4   room   event
+//! ```
+//!
+//! The MAC (HMAC-SHA256, its first half) covers all the rest, under a key that only holders of the server's private key can
+//! derive. A node's sequence ascends, so what was recorded cannot be played to a node that has heard it. The id is that of the
+//! message, 0 where it is not known.
+
+use std::num::NonZeroUsize;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use lru::LruCache;
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+use crate::ids::RoomId;
+use crate::rooms::{EventKey, Outgoing};
+
+const VERSION: u8 = 1;
+const NODE: usize = 16;
+const MAC: usize = 16;
+/// Version, node and sequence.
+const HEAD: usize = 1 + NODE + 8;
+
+/// Nodes whose sequences are remembered; each start of a server is one.
+const MAX_NODES: NonZeroUsize = match NonZeroUsize::new(4_096) {
+    Some(max) => max,
+    None => NonZeroUsize::MIN,
+};
+
+/// Names one run of one server.
+pub(super) type NodeId = [u8; NODE];
+
+/// Why what came is no event of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Refused {
+    #[error("not an envelope")]
+    Shape,
+    #[error("version {0}; this server knows {VERSION}")]
+    Version(u8),
+    #[error("not made with this server's private key")]
+    Mac,
+    #[error("repeated")]
+    Repeated,
+}
+
+/// What came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// Our own, back again.
+    Own,
+    /// Another node's.
+    Event(Outgoing),
+}
+
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    Hmac::new_from_slice(key).expect("any length")
+}
+
+fn mac(mac: &Hmac<Sha256>, head: &[u8], rest: &[u8]) -> [u8; MAC] {
+    let mut mac = mac.clone();
+    mac.update(head);
+    mac.update(rest);
+    let full: [u8; 32] = mac.finalize().into_bytes().into();
+    let mut half = [0; MAC];
+    half.copy_from_slice(full.split_at(MAC).0);
+    half
+}
+
+/// Closes envelopes.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    mac: Hmac<Sha256>,
+    node: NodeId,
+    sequence: u64,
+}
+
+impl Sealer {
+    pub(super) fn new(key: &[u8; 32], node: NodeId) -> Self {
+        Self {
+            mac: keyed(key),
+            node,
+            sequence: 0,
+        }
+    }
+
+    /// The next envelope.
+    pub(super) fn seal(&mut self, event: &Outgoing) -> Vec<u8> {
+        self.sequence += 1;
+        let room = event.room.as_str().as_bytes();
+        let length = HEAD + MAC + EventKey::LEN + 8 + 4 + room.len() + event.event.len();
+        let mut sealed = Vec::with_capacity(length);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.node);
+        sealed.extend_from_slice(&self.sequence.to_be_bytes());
+        sealed.extend_from_slice(&[0; MAC]);
+        sealed.extend_from_slice(event.key.as_bytes());
+        sealed.extend_from_slice(&event.id.unwrap_or(0).to_be_bytes());
+        // A room's id came in one packet.
+        let room_length = u32::try_from(room.len()).unwrap_or(u32::MAX);
+        sealed.extend_from_slice(&room_length.to_be_bytes());
+        sealed.extend_from_slice(room);
+        sealed.extend_from_slice(&event.event);
+        let (head, rest) = sealed.split_at_mut(HEAD);
+        let (place, rest) = rest.split_at_mut(MAC);
+        place.copy_from_slice(&mac(&self.mac, head, rest));
+        sealed
+    }
+}
+
+/// Opens envelopes.
+#[derive(Debug)]
+pub(super) struct Opener {
+    mac: Hmac<Sha256>,
+    own: NodeId,
+    sequences: LruCache<NodeId, u64>,
+}
+
+impl Opener {
+    pub(super) fn new(key: &[u8; 32], own: NodeId) -> Self {
+        Self {
+            mac: keyed(key),
+            own,
+            sequences: LruCache::new(MAX_NODES),
+        }
+    }
+
+    /// What is in it; nothing of it is copied.
+    pub(super) fn open(&mut self, sealed: &Bytes) -> Result<Opened, Refused> {
+        let version = *sealed.first().ok_or(Refused::Shape)?;
+        if version != VERSION {
+            return Err(Refused::Version(version));
+        }
+        let (head, rest) = sealed.split_at_checked(HEAD).ok_or(Refused::Shape)?;
+        let (node, sequence) = head
+            .get(1..)
+            .and_then(|head| head.split_first_chunk::<NODE>())
+            .ok_or(Refused::Shape)?;
+        if *node == self.own {
+            return Ok(Opened::Own);
+        }
+        let (given, rest) = rest.split_first_chunk::<MAC>().ok_or(Refused::Shape)?;
+        let expected = mac(&self.mac, head, rest);
+        if !bool::from(expected.as_slice().ct_eq(given)) {
+            return Err(Refused::Mac);
+        }
+        let sequence = sequence.try_into().map_err(|_| Refused::Shape)?;
+        let sequence = u64::from_be_bytes(sequence);
+        let (key, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
+        let (id, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
+        let id = i64::from_be_bytes(*id);
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or(Refused::Shape)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Refused::Shape)?;
+        let (room, event) = rest.split_at_checked(length).ok_or(Refused::Shape)?;
+        let room = std::str::from_utf8(room).map_err(|_| Refused::Shape)?;
+        if self
+            .sequences
+            .get(node)
+            .is_some_and(|last| sequence <= *last)
+        {
+            return Err(Refused::Repeated);
+        }
+        self.sequences.put(*node, sequence);
+        Ok(Opened::Event(Outgoing {
+            room: RoomId::new(room),
+            key: EventKey::from_bytes(*key),
+            id: (id != 0).then_some(id),
+            event: sealed.slice_ref(event),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(room: &str, text: &str) -> Outgoing {
+        Outgoing {
+            room: RoomId::new(room),
+            key: EventKey::of_message(room, text, ""),
+            id: text.bytes().next().map(i64::from),
+            event: Bytes::copy_from_slice(text.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_once_by_every_other_node() {
+        let mut sealer = Sealer::new(&[7; 32], [1; NODE]);
+        let mut openers = [2, 3].map(|node| Opener::new(&[7; 32], [node; NODE]));
+        for text in ["", "a", "some event"] {
+            let envelope: Bytes = sealer.seal(&event("room", text)).into();
+            for opener in &mut openers {
+                assert_eq!(
+                    opener.open(&envelope),
+                    Ok(Opened::Event(event("room", text)))
+                );
+                assert_eq!(opener.open(&envelope), Err(Refused::Repeated));
+            }
+            let own = Opener::new(&[7; 32], [1; NODE]).open(&envelope);
+            assert_eq!(own, Ok(Opened::Own));
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_earlier_is_not_taken_later() {
+        let mut sealer = Sealer::new(&[7; 32], [1; NODE]);
+        let mut opener = Opener::new(&[7; 32], [2; NODE]);
+        let [first, second] = ["1", "2"].map(|text| Bytes::from(sealer.seal(&event("r", text))));
+        assert!(opener.open(&second).is_ok());
+        assert_eq!(opener.open(&first), Err(Refused::Repeated));
+    }
+
+    #[test]
+    fn another_key_or_version_is_refused_and_says_nothing_of_a_sequence() {
+        let mut opener = Opener::new(&[7; 32], [2; NODE]);
+        let mut forged = Sealer::new(&[8; 32], [1; NODE]);
+        forged.sequence = 1_000;
+        let forged: Bytes = forged.seal(&event("r", "x")).into();
+        assert_eq!(opener.open(&forged), Err(Refused::Mac));
+        let good = Sealer::new(&[7; 32], [1; NODE]).seal(&event("r", "x"));
+        let mut later = good.clone();
+        later[0] = 2;
+        assert_eq!(opener.open(&later.into()), Err(Refused::Version(2)));
+        assert!(opener.open(&good.into()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_can_be_changed(room in ".{0,9}", text in ".{0,40}", at: proptest::sample::Index, bit in 0..8_u8) {
+            let mut sealed = Sealer::new(&[7; 32], [1; NODE]).seal(&event(&room, &text));
+            let at = at.index(sealed.len());
+            sealed[at] ^= 1 << bit;
+            prop_assert!(Opener::new(&[7; 32], [2; NODE]).open(&sealed.into()).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused(bytes: Vec<u8>) {
+            prop_assert!(Opener::new(&[7; 32], [2; NODE]).open(&bytes.into()).is_err());
+        }
+    }
+}

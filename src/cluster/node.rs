@@ -1,0 +1,191 @@
+//! What a node does from its start to its end: connects, and connects again.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::backoff::Backoff;
+use crate::db::DbHandle;
+use crate::rooms::{Remember, RoomRegistry, Topic, TopicChange};
+
+use super::counters::add;
+use super::envelope::{Opener, Sealer};
+use super::handle::Shared;
+use super::outbox::Dropped;
+use super::subscriptions::Subscriptions;
+
+/// How often it is looked how far the database has come.
+const MARK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Pauses between attempts to connect.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// A connection that has lasted so long was none that fails at once.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
+
+/// Events that are held until their topics are read.
+const MAX_HELD: usize = 50_000;
+
+/// An event that is on its way to Redis: its channel, and the envelope.
+pub(super) type Sealed = (String, Vec<u8>);
+
+/// A node, on a thread of its own.
+pub(super) struct Node {
+    pub(super) shared: Arc<Shared>,
+    pub(super) db: DbHandle,
+    pub(super) registry: Addr<RoomRegistry>,
+    interest: RefCell<UnboundedReceiver<(TopicChange, i64)>>,
+    /// Taken from there, and not taken in yet.
+    first_interest: RefCell<Option<(TopicChange, i64)>>,
+    pub(super) subscriptions: RefCell<Subscriptions>,
+    /// Something is to be read.
+    pub(super) behind: Notify,
+    /// Whether all that was wanted at the beginning of the session is subscribed to.
+    pub(super) resubscribed: Cell<bool>,
+    pub(super) sealer: RefCell<Sealer>,
+    pub(super) opener: RefCell<Opener>,
+    /// What is to be given to Redis next.
+    pub(super) in_flight: RefCell<Vec<Sealed>>,
+    /// What Redis was given and has not confirmed: given again, with the same sequence, so that it counts once.
+    pub(super) given: RefCell<Option<Arc<Vec<Sealed>>>>,
+    /// What is being read to be published after all.
+    pub(super) republishing: RefCell<Option<Dropped>>,
+    /// Everything that was published before that has come.
+    pub(super) heard: Cell<Instant>,
+    pub(super) refused_at: Cell<Option<Instant>>,
+}
+
+impl Node {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        key: &[u8; 32],
+        interest: UnboundedReceiver<(TopicChange, i64)>,
+        db: DbHandle,
+        registry: Addr<RoomRegistry>,
+    ) -> Self {
+        let id = rand::random();
+        Self {
+            shared,
+            db,
+            registry,
+            interest: RefCell::new(interest),
+            first_interest: RefCell::default(),
+            subscriptions: RefCell::new(Subscriptions::new(MAX_HELD)),
+            behind: Notify::new(),
+            resubscribed: Cell::new(false),
+            sealer: RefCell::new(Sealer::new(key, id)),
+            opener: RefCell::new(Opener::new(key, id)),
+            in_flight: RefCell::default(),
+            given: RefCell::default(),
+            republishing: RefCell::default(),
+            heard: Cell::new(Instant::now()),
+            refused_at: Cell::new(None),
+        }
+    }
+
+    /// For ever.
+    pub(super) async fn run(self) {
+        let counters = &self.shared.counters;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
+        let mut was_connected = false;
+        // Once: a Redis that stays away is not worth a line each second.
+        let mut is_told = false;
+        loop {
+            let connecting = self
+                .shared
+                .address
+                .connect(self.shared.settings.max_queued_bytes);
+            let ended = match connecting.await {
+                Ok((link, incoming)) => {
+                    log::info!("Redis: connected; room events cross between nodes");
+                    if was_connected {
+                        add(&counters.reconnects, 1);
+                    }
+                    (was_connected, is_told) = (true, false);
+                    self.heard.set(Instant::now());
+                    counters.connected.store(true, Ordering::Release);
+                    let begun = Instant::now();
+                    let ended = self.session(&link, incoming).await;
+                    if begun.elapsed() >= SETTLED {
+                        backoff.reset();
+                    }
+                    counters.connected.store(false, Ordering::Release);
+                    self.disconnected();
+                    ended
+                }
+                Err(error) => error,
+            };
+            if !is_told {
+                log::error!(
+                    "Redis: {ended}; room events reach the members of this node only, until it is back"
+                );
+                is_told = true;
+            }
+            self.take_interest();
+            tokio::time::sleep(backoff.next(rand::random())).await;
+        }
+    }
+
+    /// Takes in what members have come and gone; gives the topics that nobody wants any more.
+    pub(super) fn take_interest(&self) -> Vec<Topic> {
+        let mut unwanted = Vec::new();
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        let mut next = self.first_interest.take();
+        let mut interest = self.interest.borrow_mut();
+        while let Some((change, latest)) = next.or_else(|| interest.try_recv().ok()) {
+            if let TopicChange::Unwanted(topic) = &change {
+                unwanted.push(topic.clone());
+            }
+            subscriptions.change(change, latest);
+            next = None;
+        }
+        unwanted.retain(|topic| !subscriptions.wants(topic));
+        unwanted
+    }
+
+    /// Waits until members have come or gone.
+    pub(super) async fn interest_changed(&self) {
+        let change = std::future::poll_fn(|cx| self.interest.borrow_mut().poll_recv(cx)).await;
+        match change {
+            Some(change) => *self.first_interest.borrow_mut() = Some(change),
+            // The server goes down.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn disconnected(&self) {
+        self.take_back();
+        let since = self.shared.behind(self.heard.get());
+        self.subscriptions.borrow_mut().disconnected(since);
+    }
+}
+
+/// Looks now and then how far the database has come, and has the registry forget what cannot come again.
+pub(super) async fn watch(shared: Arc<Shared>, db: DbHandle, registry: Addr<RoomRegistry>) {
+    let overlap = shared.settings.overlap.as_millis() / MARK_INTERVAL.as_millis();
+    // Twice, because what is read once more was delivered at about its time, and a lost connection is noticed late.
+    let keep = usize::try_from(overlap)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(2);
+    let keep = keep.saturating_add(30);
+    loop {
+        tokio::time::sleep(MARK_INTERVAL).await;
+        let at = Instant::now();
+        match db.last_message_id().await {
+            Ok(id) => shared.record(at, id),
+            Err(error) => log::debug!("how far the database has come: {error}"),
+        }
+        let connected = shared.counters.connected.load(Ordering::Acquire);
+        let keep = connected.then_some(keep);
+        let forgotten = registry.send(Remember { keep }).await;
+        if forgotten == Ok(true) && !connected {
+            shared.incomplete.store(true, Ordering::Release);
+        }
+    }
+}

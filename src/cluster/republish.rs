@@ -1,0 +1,123 @@
+//! Publishing: in order, many at once; and from the database what there was no room for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::rooms::{EventKey, Outgoing, Topic};
+
+use super::catch_up::live_event;
+use super::channel::channel;
+use super::counters::add;
+use super::link::{Link, LinkError};
+use super::node::Node;
+
+/// Events, and about as many bytes, that are published in one go.
+const BATCH: usize = 512;
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// The pause while the database does not answer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Node {
+    /// Publishes what waits.
+    pub(super) async fn publish(&self, link: &Link) -> LinkError {
+        loop {
+            // What the last connection may not have taken comes first: the order of sequences is the order of events.
+            if let Err(error) = self.give(link).await {
+                return error;
+            }
+            let batch = self.shared.outbox.take(BATCH, BATCH_BYTES);
+            if !batch.is_empty() {
+                self.seal(&batch);
+                continue;
+            }
+            if let Err(error) = self.republish(link).await {
+                return error;
+            }
+            if self.shared.outbox.is_empty() {
+                self.shared.outbox.filled().await;
+            }
+        }
+    }
+
+    fn seal(&self, events: &[Outgoing]) {
+        let mut sealer = self.sealer.borrow_mut();
+        let envelopes = events
+            .iter()
+            .map(|event| (channel(&Topic::of(&event.room)), sealer.seal(event)));
+        let mut in_flight = self.in_flight.borrow_mut();
+        in_flight.extend(envelopes);
+        self.shared
+            .in_flight
+            .store(in_flight.len(), Ordering::Release);
+    }
+
+    /// Gives Redis what is in flight.
+    async fn give(&self, link: &Link) -> Result<(), LinkError> {
+        let sealed = self.in_flight.take();
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        // Kept aside and not here: this future may be dropped with its session.
+        let sealed = Arc::new(sealed);
+        *self.given.borrow_mut() = Some(Arc::clone(&sealed));
+        link.publish(&sealed).await?;
+        *self.given.borrow_mut() = None;
+        self.shared.in_flight.store(0, Ordering::Release);
+        add(&self.shared.counters.published, sealed.len());
+        Ok(())
+    }
+
+    /// What the last session has given and nobody has confirmed is in flight again.
+    pub(super) fn take_back(&self) {
+        if let Some(given) = self.given.borrow_mut().take() {
+            let mut in_flight = self.in_flight.borrow_mut();
+            let given = Arc::try_unwrap(given).unwrap_or_else(|given| given.to_vec());
+            in_flight.splice(0..0, given);
+        }
+    }
+
+    /// Publishes from the database what was dropped for want of room. What is not there any more was acknowledged.
+    async fn republish(&self, link: &Link) -> Result<(), LinkError> {
+        loop {
+            let current = self.republishing.borrow_mut().take();
+            let Some(mut dropped) = current.or_else(|| self.shared.outbox.take_dropped()) else {
+                return Ok(());
+            };
+            let keys = Arc::new(std::mem::take(&mut dropped.keys));
+            loop {
+                // Where the next session goes on if this one ends.
+                dropped.keys = (*keys).clone();
+                let after = dropped.since;
+                *self.republishing.borrow_mut() = Some(dropped.clone());
+                let wanted = Arc::clone(&keys);
+                let page = self.db.missed_messages(after, move |head| {
+                    let key =
+                        EventKey::of_message(&head.recipient, &head.message_id, &head.created_at);
+                    wanted.contains(&key)
+                });
+                let page = match page.await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        log::warn!("what other nodes have missed is not read yet: {error}");
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                };
+                let events: Vec<Outgoing> = page.messages.iter().filter_map(live_event).collect();
+                for batch in events.chunks(BATCH) {
+                    self.seal(batch);
+                }
+                // From here on they are in flight, whatever happens to this session.
+                dropped.since = page.last;
+                *self.republishing.borrow_mut() = page.more.then(|| dropped.clone());
+                self.give(link).await?;
+                add(&self.shared.counters.caught_up, events.len());
+                if !page.more {
+                    break;
+                }
+            }
+        }
+    }
+}

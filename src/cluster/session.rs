@@ -1,0 +1,142 @@
+//! What goes on while Redis is there.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::rooms::RemoteEvents;
+
+use super::catch_up::live;
+use super::channel::channel;
+use super::counters::add;
+use super::envelope::Opened;
+use super::link::{Incoming, Link, LinkError};
+use super::node::Node;
+use super::subscriptions::Arrived;
+
+/// Channels that one command names.
+const CHANNELS: usize = 500;
+
+/// Messages that are handled together.
+const BATCH: usize = 256;
+
+/// How often Redis is asked whether it is there: nothing else tells of one that has vanished.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// Serves until the connection ends, and says why it did.
+    pub(super) async fn session(&self, link: &Link, mut incoming: Incoming) -> LinkError {
+        self.resubscribed.set(false);
+        if self.shared.incomplete.swap(false, Ordering::AcqRel) {
+            // What was delivered meanwhile is not known any more, so what was missed cannot be told from it.
+            self.take_interest();
+            let topics = self
+                .subscriptions
+                .borrow_mut()
+                .give_up(self.shared.latest());
+            self.cut_off(topics, "Redis was away for too many events");
+        }
+        tokio::select! {
+            ended = self.receive(&mut incoming) => ended,
+            ended = self.follow_interest(link) => ended,
+            ended = self.catch_up() => ended,
+            ended = self.publish(link) => ended,
+            ended = self.keep_alive(link) => ended,
+        }
+    }
+
+    /// Subscribes to what is wanted, and no longer to what is not.
+    async fn follow_interest(&self, link: &Link) -> LinkError {
+        loop {
+            let unwanted = self.take_interest();
+            for topics in unwanted.chunks(CHANNELS) {
+                let channels = topics.iter().map(channel);
+                if let Err(error) = link.unsubscribe(channels.collect()).await {
+                    return error;
+                }
+            }
+            loop {
+                let topics = self.subscriptions.borrow_mut().subscribe(CHANNELS);
+                if topics.is_empty() {
+                    break;
+                }
+                let channels = topics.iter().map(channel);
+                if let Err(error) = link.subscribe(channels.collect()).await {
+                    return error;
+                }
+                self.subscriptions.borrow_mut().subscribed(&topics);
+            }
+            // All at once: what was missed is read in one go.
+            self.resubscribed.set(true);
+            self.behind.notify_one();
+            self.interest_changed().await;
+        }
+    }
+
+    /// Delivers what comes.
+    async fn receive(&self, incoming: &mut Incoming) -> LinkError {
+        loop {
+            let messages = match incoming.next(BATCH).await {
+                Ok(messages) => messages,
+                Err(error) => {
+                    if error == LinkError::Overflow {
+                        add(&self.shared.counters.dropped, 1);
+                    }
+                    return error;
+                }
+            };
+            let mut events = Vec::with_capacity(messages.len());
+            for message in messages {
+                let opened = self.opener.borrow_mut().open(&message);
+                let event = match opened {
+                    Ok(Opened::Event(event)) => event,
+                    Ok(Opened::Own) => continue,
+                    Err(refused) => {
+                        self.refuse(refused);
+                        continue;
+                    }
+                };
+                let arrived = self.subscriptions.borrow_mut().arrived(event);
+                match arrived {
+                    Arrived::Deliver(event) => events.push(live(event)),
+                    Arrived::Held | Arrived::Unwanted => {}
+                    Arrived::Overflow(topic) => {
+                        self.cut_off([topic].into(), "they fall behind faster than they catch up");
+                    }
+                }
+            }
+            if events.is_empty() {
+                continue;
+            }
+            add(&self.shared.counters.received, events.len());
+            // The next ones wait until these are delivered.
+            let delivered = self.registry.send(RemoteEvents(events)).await.unwrap_or(0);
+            add(&self.shared.counters.delivered, delivered);
+        }
+    }
+
+    /// Counts what is no event of a node, and logs the first of each second.
+    fn refuse(&self, refused: super::envelope::Refused) {
+        add(&self.shared.counters.refused, 1);
+        let now = Instant::now();
+        let is_quiet = self
+            .refused_at
+            .get()
+            .is_some_and(|at| now - at < PING_INTERVAL);
+        if !is_quiet {
+            self.refused_at.set(Some(now));
+            log::warn!("Redis: refused what is no event of a node of this server: {refused}");
+        }
+    }
+
+    async fn keep_alive(&self, link: &Link) -> LinkError {
+        loop {
+            let asked = Instant::now();
+            if let Err(error) = link.ping().await {
+                return error;
+            }
+            // Its answer came behind everything that was published before it was asked.
+            self.heard.set(asked);
+            tokio::time::sleep(PING_INTERVAL).await;
+        }
+    }
+}

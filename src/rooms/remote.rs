@@ -1,0 +1,154 @@
+//! Rooms whose members are on several nodes: what the registry tells the others, and what it hears of them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use bytes::Bytes;
+
+use crate::auth::SharedPayload;
+use crate::ids::RoomId;
+
+use super::interest::TopicChange;
+use super::registry::RoomRegistry;
+use super::seen::{EventKey, Seen};
+use super::topic::Topic;
+
+/// Events of each kind that are remembered as delivered; some 50 bytes each.
+const MAX_SEEN: usize = 500_000;
+
+/// The way to the other nodes. Called on the registry's thread: it must not wait.
+pub trait Outward: Send + Sync + fmt::Debug {
+    /// A topic has got its first member here, or lost its last.
+    fn interest(&self, change: TopicChange);
+    /// An event for the other nodes, in the order of storing.
+    fn publish(&self, event: Outgoing);
+    /// A message id at or below all those that are stored from now on.
+    fn latest_mark(&self) -> i64;
+}
+
+/// An event for the other nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where it happened.
+    pub room: RoomId,
+    /// Which one it is.
+    pub key: EventKey,
+    /// The id of its message, if it is known: who came after that was stored does not get it, however late it comes.
+    pub id: Option<i64>,
+    /// The event, encoded.
+    pub event: Bytes,
+}
+
+/// An event that another node has stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteEvent {
+    /// Where it happened, which one it is, and what.
+    pub event: Outgoing,
+    /// Whether it was read from the database.
+    pub is_caught_up: bool,
+}
+
+/// Deliver these events, in this order, but for those that were delivered before; says how many were.
+#[derive(Debug, Message)]
+#[rtype(result = "usize")]
+pub struct RemoteEvents(pub Vec<RemoteEvent>);
+
+/// The members of these topics may have missed something that cannot be sent any more: end their sockets, so that their
+/// clients come back and look.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CutOff(pub HashSet<Topic>);
+
+/// Begin a generation of what is remembered as delivered. `keep`: how many are kept; `None`: as many as there is room for.
+/// Says whether some had to be forgotten for want of room.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Remember {
+    /// Generations.
+    pub keep: Option<usize>,
+}
+
+/// What a registry that has neighbours knows beyond its members.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) outward: Arc<dyn Outward>,
+    pub(super) seen: Seen,
+}
+
+impl Remote {
+    pub(super) fn new(outward: Arc<dyn Outward>) -> Self {
+        Self {
+            outward,
+            seen: Seen::new(MAX_SEEN),
+        }
+    }
+}
+
+impl RoomRegistry {
+    /// Whether events go to other nodes too.
+    #[must_use]
+    pub const fn has_neighbours(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Delivers an event of this node here, and hands it to the others.
+    pub fn publish_everywhere(&mut self, outgoing: Outgoing) {
+        let Some(remote) = &mut self.remote else {
+            return;
+        };
+        // It may have been read from the database before this notice of it came.
+        let is_new = remote.seen.insert(outgoing.key);
+        remote.outward.publish(outgoing.clone());
+        if is_new {
+            self.publish(&outgoing.room, || SharedPayload::new(outgoing.event));
+        }
+    }
+}
+
+impl Handler<RemoteEvents> for RoomRegistry {
+    type Result = usize;
+
+    fn handle(&mut self, RemoteEvents(events): RemoteEvents, _ctx: &mut Self::Context) -> usize {
+        let mut delivered = 0;
+        for RemoteEvent {
+            event,
+            is_caught_up,
+        } in events
+        {
+            let Some(remote) = &mut self.remote else {
+                return delivered;
+            };
+            let is_new = if is_caught_up {
+                remote.seen.insert_caught_up(event.key)
+            } else {
+                remote.seen.insert(event.key)
+            };
+            if is_new {
+                delivered += 1;
+                self.publish_stored(&event.room, event.id, || SharedPayload::new(event.event));
+            }
+        }
+        delivered
+    }
+}
+
+impl Handler<CutOff> for RoomRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CutOff(topics): CutOff, _ctx: &mut Self::Context) {
+        for sid in self.members_of(&topics) {
+            self.cut_off(sid);
+        }
+    }
+}
+
+impl Handler<Remember> for RoomRegistry {
+    type Result = bool;
+
+    fn handle(&mut self, Remember { keep }: Remember, _ctx: &mut Self::Context) -> bool {
+        let remote = self.remote.as_mut();
+        remote.is_some_and(|remote| remote.seen.rotate(keep))
+    }
+}

@@ -1,0 +1,40 @@
+//! The other servers with the same database, where there are any.
+
+use crate::auth::Identity;
+use crate::cluster::{Cluster, ClusterError, Starting};
+use crate::config::Settings;
+use crate::db::DbHandle;
+use crate::rooms::RoomsHandle;
+
+use super::layer_settings::{cluster_settings, room_settings};
+
+/// The rooms, and the way to the other servers that is not open yet.
+pub(super) struct Neighbours {
+    pub(super) rooms: RoomsHandle,
+    cluster: Option<(Cluster, Starting)>,
+}
+
+impl Neighbours {
+    /// Starts the rooms.
+    pub(super) fn prepare(settings: &Settings) -> Result<Self, ClusterError> {
+        let cluster = cluster_settings(settings).map(Cluster::new).transpose()?;
+        let outward = cluster.as_ref().map(|(cluster, _)| cluster.outward());
+        Ok(Self {
+            rooms: RoomsHandle::start_with(room_settings(settings), outward),
+            cluster,
+        })
+    }
+
+    /// Opens the way, before anybody is served.
+    pub(super) fn start(
+        self,
+        identity: &Identity,
+        db: &DbHandle,
+    ) -> Result<Option<Cluster>, ClusterError> {
+        let Some((cluster, starting)) = self.cluster else {
+            return Ok(None);
+        };
+        cluster.start(starting, identity, db, self.rooms.registry())?;
+        Ok(Some(cluster))
+    }
+}
