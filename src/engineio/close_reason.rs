@@ -17,6 +17,8 @@ pub enum CloseReason {
     ForcedClose,
     /// More bytes were waiting for the client than `max_outbound_bytes`.
     SlowConsumer,
+    /// It sent so much that it would have had to wait too long for its turn.
+    TooFast,
     /// The server is going down.
     ServerShutdown,
 }
@@ -27,7 +29,7 @@ impl CloseReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TransportClose => "transport close",
-            Self::TransportError | Self::SlowConsumer => "transport error",
+            Self::TransportError | Self::SlowConsumer | Self::TooFast => "transport error",
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
             Self::ForcedClose => "forced close",

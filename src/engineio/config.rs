@@ -23,6 +23,8 @@ pub struct Config {
     pub max_packets_per_poll: usize,
     /// Packets accepted in one polling request. Default 1,024.
     pub max_packets_per_payload: usize,
+    /// How long the body of a polling request may take to come. Default 30 s.
+    pub request_timeout: Duration,
 }
 
 impl Default for Config {
@@ -36,6 +38,7 @@ impl Default for Config {
             max_outbound_bytes: 4 * 1024 * 1024,
             max_packets_per_poll: 16,
             max_packets_per_payload: 1024,
+            request_timeout: Duration::from_secs(30),
         }
     }
 }

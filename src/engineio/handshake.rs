@@ -1,5 +1,7 @@
 //! The handshake: what a request's query asks for, how it is refused, and what the open packet says.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 use thiserror::Error;
 
@@ -17,6 +19,9 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Polling, Self::Websocket];
+
     /// The name in queries and in `upgrades`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -24,6 +29,17 @@ impl TransportKind {
             Self::Polling => "polling",
             Self::Websocket => "websocket",
         }
+    }
+}
+
+impl FromStr for TransportKind {
+    type Err = HandshakeError;
+
+    /// Reads [`TransportKind::name`]; [`HandshakeError::TransportUnknown`] for any other.
+    fn from_str(name: &str) -> Result<Self, HandshakeError> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|transport| transport.name() == name)
+            .ok_or(HandshakeError::TransportUnknown)
     }
 }
 
@@ -92,11 +108,7 @@ impl Query {
                 _ => {}
             }
         }
-        let transport = match transport {
-            Some("polling") => TransportKind::Polling,
-            Some("websocket") => TransportKind::Websocket,
-            _ => return Err(HandshakeError::TransportUnknown),
-        };
+        let transport = transport.unwrap_or_default().parse()?;
         let sid = match sid {
             None | Some("") => None,
             Some(text) => Some(text.parse().map_err(|_| HandshakeError::SessionUnknown)?),

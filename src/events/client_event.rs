@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
+use crate::json_object;
 
 use super::fields::{Fields, text};
 use super::names;
@@ -71,10 +72,7 @@ impl ClientEvent {
     /// Reads the payload of a general message.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Self {
-        // A struct would be read from an array too.
-        let is_object = payload.trim_ascii_start().starts_with(b"{");
-        let envelope = serde_json::from_slice::<Envelope<'_>>(payload);
-        let Some(envelope) = envelope.ok().filter(|_| is_object) else {
+        let Ok(envelope) = json_object::read_bytes::<Envelope<'_>>(payload) else {
             return Self::Undecodable;
         };
         match &*envelope.name {

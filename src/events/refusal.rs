@@ -21,8 +21,9 @@ pub fn is_message_box(text: &str) -> bool {
     fits(text, MAX_MESSAGE_BOX_CHARS)
 }
 
+/// Not every database holds U+0000.
 fn fits(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= max_chars
+    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.contains('\0')
 }
 
 /// A reason; its `Display` is the `reason` on the wire.
@@ -37,6 +38,9 @@ pub enum Refusal {
     /// `authenticated` with a key that is not the one that signed.
     #[error("The identity key is not the one that signed this event")]
     IdentityMismatch,
+    /// The identity has as many sockets as it may have.
+    #[error("Too many sockets of this identity")]
+    TooManySockets,
     /// No room id, or one that is malformed or too long.
     #[error("Invalid room ID")]
     RoomId,
@@ -82,6 +86,31 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The word that it is counted under.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MissingIdentityKey => "missing_identity_key",
+            Self::IdentityKeyFormat => "identity_key_format",
+            Self::IdentityMismatch => "identity_mismatch",
+            Self::TooManySockets => "too_many_sockets",
+            Self::RoomId => "room_id",
+            Self::ForeignRoom => "foreign_room",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::DataObject => "data_object",
+            Self::MessageObject => "message_object",
+            Self::MessageBody => "message_body",
+            Self::MessageId => "message_id",
+            Self::Recipient => "recipient",
+            Self::DuplicateMessage => "duplicate_message",
+            Self::Expiry => "expiry",
+            Self::Blocked => "blocked",
+            Self::PaymentRequired => "payment_required",
+            Self::NotStored => "not_stored",
+            Self::Overloaded => "overloaded",
+        }
+    }
+
     /// Whether it is about who sends or what is paid, which has an event of its own: `paymentFailed`.
     #[must_use]
     pub const fn is_about_payment(self) -> bool {

@@ -4,7 +4,7 @@
 //! have shown who they are.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
@@ -14,9 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
-use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
+use crate::auth::{
+    AUTH_VERSION, AuthError, MAX_NONCE_CHARS, Purpose, Resumable, Session, message_nonce,
+};
+use crate::limits::AddressKey;
 
 use super::body::{self, Body, BodyError};
+use super::client_address::{count_handshake, count_request};
+use super::counts::Failed;
 use super::error::ApiError;
 use super::handshake;
 use super::reply::Reply;
@@ -45,14 +50,20 @@ pub async fn respond(
     if request.method() == Method::OPTIONS {
         return HttpResponse::Ok().body("OK");
     }
+    let counted_for = match count_request(&request, &state.addresses) {
+        Ok(counted_for) => counted_for,
+        Err(error) => return unsigned(&error),
+    };
     if request.path() == handshake::PATH {
-        return begin_session(&request, body, &state).await;
+        return begin_session(&request, body, counted_for, &state).await;
     }
-    let (credentials, session) = match identify(&request, &state) {
+    let (credentials, mut named) = match identify(&request, counted_for, &state) {
         Ok(identified) => identified,
         Err(error) => return unsigned(&error),
     };
-    let reply: Reply = match verify(&request, body, &credentials, &session, &state).await {
+    let verified = verify(&request, body, &credentials, &mut named, &state).await;
+    let session = named.session;
+    let reply: Reply = match verified {
         Ok(body) => routes::respond(&request, session.peer(), &body, &state).await,
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
@@ -71,6 +82,7 @@ pub async fn respond(
 async fn begin_session(
     request: &HttpRequest,
     body: web::Payload,
+    counted_for: Option<AddressKey>,
     state: &HttpState,
 ) -> HttpResponse {
     if request.method() != Method::POST {
@@ -81,26 +93,71 @@ async fn begin_session(
         );
         return unsigned(&error);
     }
+    if let Err(error) = count_handshake(counted_for, &state.addresses) {
+        return unsigned(&error);
+    }
     match read(request, body, handshake::MAX_BYTES, state).await {
         Ok(body) => handshake::respond(state, &body),
         Err(error) => unsigned(&error),
     }
 }
 
+/// The session that a request names.
+struct Named {
+    session: Arc<Session>,
+    /// Set where it is not kept here yet, but was begun by another process.
+    resumable: Option<Resumable>,
+}
+
 /// Finds the session that a request names, before its body is read.
 fn identify(
     request: &HttpRequest,
+    counted_for: Option<AddressKey>,
     state: &HttpState,
-) -> Result<(Credentials, Arc<Session>), ApiError> {
+) -> Result<(Credentials, Named), ApiError> {
     let credentials = credentials(request)?;
-    let session = state
+    let kept = state
         .sessions()
         .get(&credentials.your_nonce, Instant::now());
-    let session = session.ok_or_else(|| AuthError::UnknownSession {
-        nonce: credentials.your_nonce.chars().take(128).collect(),
-    })?;
-    session.check_identity(&credentials.identity_key)?;
-    Ok((credentials, session))
+    let named = match kept {
+        Some(session) => Named {
+            session,
+            resumable: None,
+        },
+        None => begun_elsewhere(&credentials, counted_for, state)?,
+    };
+    named.session.check_identity(&credentials.identity_key)?;
+    Ok((credentials, named))
+}
+
+/// Reads the session out of its nonce. It costs what a handshake costs, and is counted like one; but first the nonce
+/// must be one of ours.
+fn begun_elsewhere(
+    credentials: &Credentials,
+    counted_for: Option<AddressKey>,
+    state: &HttpState,
+) -> Result<Named, ApiError> {
+    let named = &credentials.your_nonce;
+    let resumable = match (&state.resumption, credentials.identity_key.parse()) {
+        (Some(resumption), Ok(peer)) => {
+            resumption.open(Purpose::Requests, named, peer, SystemTime::now())
+        }
+        _ => None,
+    };
+    let resumable = resumable.ok_or_else(|| unknown_session(named))?;
+    count_handshake(counted_for, &state.addresses)?;
+    let max_requests = state.limits.max_requests_per_session;
+    let session = Session::resume(&state.identity, &resumable, max_requests)?;
+    Ok(Named {
+        session: Arc::new(session),
+        resumable: Some(resumable),
+    })
+}
+
+pub(super) fn unknown_session(nonce: &str) -> AuthError {
+    AuthError::UnknownSession {
+        nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
+    }
 }
 
 fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
@@ -186,7 +243,7 @@ async fn verify(
     request: &HttpRequest,
     body: web::Payload,
     credentials: &Credentials,
-    session: &Session,
+    named: &mut Named,
     state: &HttpState,
 ) -> Result<Body, Refused> {
     let body = read(request, body, state.limits.max_body_bytes, state)
@@ -207,8 +264,20 @@ async fn verify(
         body: &body,
     }
     .digest();
-    session.verify(&credentials.nonce, &digest, &credentials.signature)?;
+    let nonce = &credentials.nonce;
+    let verified = named.session.verify(nonce, &digest, &credentials.signature);
+    if verified == Err(AuthError::Replayed) {
+        state.requests.replayed.add_one();
+    }
+    verified?;
+    state.use_up_everywhere(&named.session, nonce).await?;
+    if let Some(resumable) = named.resumable.take() {
+        named.session = state.resume(Arc::clone(&named.session), &resumable, nonce)?;
+    }
+    let session = &named.session;
     state.session_used(session);
+    let room = state.identities.check(&session.peer());
+    room.map_err(|wait| Refused::Signed(ApiError::rate_limited(wait)))?;
     if let Some(gate) = &state.certificates {
         gate.pass(session, body.len()).await?;
     }
@@ -239,7 +308,12 @@ async fn read(
 }
 
 pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
-    HttpResponse::build(error.status)
+    let mut response = HttpResponse::build(error.status);
+    response.extensions_mut().insert(Failed(error.code));
+    for (name, value) in &error.headers {
+        response.insert_header((*name, value.as_str()));
+    }
+    response
         .content_type("application/json")
         .insert_header(NOT_STORED)
         .body(error.body())
@@ -279,11 +353,14 @@ fn signed(
         }
     };
     let mut response = HttpResponse::build(reply.status);
+    if let Some(code) = reply.failure {
+        response.extensions_mut().insert(Failed(code));
+    }
     for (name, value) in &reply.headers {
         response.insert_header((*name, value.as_str()));
     }
     response
-        .content_type("application/json")
+        .content_type(reply.content_type)
         .insert_header(NOT_STORED)
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))
         .insert_header((

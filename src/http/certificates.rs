@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
 
-use super::authenticate::{Refused, unsigned};
+use super::authenticate::{Refused, unknown_session, unsigned};
 use super::error::ApiError;
 use super::state::HttpState;
 
@@ -80,9 +80,7 @@ impl CertificateGate {
     fn certify(&self, state: &HttpState, message: &AuthMessage<'_>) -> Result<(), Unfit> {
         let named = message.your_nonce.as_deref().unwrap_or_default();
         let session = state.sessions().get(named, Instant::now());
-        let session = session.ok_or_else(|| AuthError::UnknownSession {
-            nonce: named.chars().take(128).collect(),
-        })?;
+        let session = session.ok_or_else(|| unknown_session(named))?;
         let certificates = session.verify_certificate_response(message)?;
         state.session_used(&session);
         if session.revealed().is_none() {

@@ -8,9 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, Scope, web};
 
 use crate::engineio::{Config, HandshakeError, Query, TransportKind};
 use crate::ids::Sid;
-use crate::socket::{Application, Opening, SocketTable};
+use crate::limits::AddressLimits;
+use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
 
+use super::authenticate::unsigned;
 use super::body::BodyMemory;
+use super::client_address::{count_handshake, count_request};
+use super::error::ApiError;
 use super::{polling, websocket};
 
 /// An Engine.IO endpoint: its bounds, its sockets, and how an application begins on a new session.
@@ -20,10 +24,15 @@ pub struct Endpoint<A: Application> {
     /// The sockets.
     pub table: Arc<SocketTable<A>>,
     /// Makes the application of a new session.
-    pub open: Arc<dyn Fn(&Opening) -> A + Send + Sync>,
+    pub open: OpenApplication<A>,
     /// What the bodies of polling requests may hold together.
     pub bodies: BodyMemory,
+    /// What each address may ask for.
+    pub addresses: Arc<AddressLimits>,
 }
+
+/// Makes the application of a new session, or refuses it.
+pub type OpenApplication<A> = Arc<dyn Fn(&Opening) -> Result<A, OpeningRefused> + Send + Sync>;
 
 impl<A: Application> Clone for Endpoint<A> {
     fn clone(&self) -> Self {
@@ -32,6 +41,7 @@ impl<A: Application> Clone for Endpoint<A> {
             table: Arc::clone(&self.table),
             open: Arc::clone(&self.open),
             bodies: self.bodies.clone(),
+            addresses: Arc::clone(&self.addresses),
         }
     }
 }
@@ -63,7 +73,8 @@ async fn handle<A: Application>(
     }
     let mut response = match respond(&request, body, &endpoint).await {
         Ok(response) => response,
-        Err(error) => refuse(error),
+        Err(Refusal::Protocol(error)) => refuse(error),
+        Err(Refusal::Limit(error)) => unsigned(&error),
     };
     let any_origin = header::HeaderValue::from_static("*");
     response
@@ -72,11 +83,30 @@ async fn handle<A: Application>(
     response
 }
 
+/// A request that is not served.
+enum Refusal {
+    Protocol(HandshakeError),
+    Limit(ApiError),
+}
+
+impl From<HandshakeError> for Refusal {
+    fn from(error: HandshakeError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Limit(error)
+    }
+}
+
 async fn respond<A: Application>(
     request: &HttpRequest,
     body: web::Payload,
     endpoint: &Endpoint<A>,
-) -> Result<HttpResponse, HandshakeError> {
+) -> Result<HttpResponse, Refusal> {
+    let counted_for = count_request(request, &endpoint.addresses)?;
     let query = Query::parse(request.query_string())?;
     let is_websocket = is_websocket(request);
     let Some(sid) = query.sid else {
@@ -84,26 +114,33 @@ async fn respond<A: Application>(
         let opening = Opening {
             sid: Sid::random(),
             remote: request.peer_addr(),
+            counted_for,
         };
-        return match query.transport {
-            TransportKind::Polling => polling::open(endpoint, opening).await,
-            TransportKind::Websocket => websocket::open(endpoint, opening, request, body),
-        };
+        count_handshake(counted_for, &endpoint.addresses)?;
+        let application = (endpoint.open)(&opening).map_err(ApiError::from)?;
+        return Ok(match query.transport {
+            TransportKind::Polling => polling::open(endpoint, opening, application).await?,
+            TransportKind::Websocket => {
+                websocket::open(endpoint, opening, application, request, body)?
+            }
+        });
     };
     let socket = endpoint
         .table
         .get(sid)
         .ok_or(HandshakeError::SessionUnknown)?;
-    match (query.transport, is_websocket, request.method().as_str()) {
-        (TransportKind::Websocket, true, "GET") => {
-            websocket::attach(endpoint, socket, request, body)
-        }
-        (TransportKind::Polling, false, "GET") => polling::poll(socket).await,
-        (TransportKind::Polling, false, "POST") => {
-            polling::post(socket, request, body, &endpoint.config, &endpoint.bodies).await
-        }
-        _ => Err(HandshakeError::BadRequest),
-    }
+    Ok(
+        match (query.transport, is_websocket, request.method().as_str()) {
+            (TransportKind::Websocket, true, "GET") => {
+                websocket::attach(endpoint, socket, request, body)?
+            }
+            (TransportKind::Polling, false, "GET") => polling::poll(socket).await?,
+            (TransportKind::Polling, false, "POST") => {
+                polling::post(socket, request, body, &endpoint.config, &endpoint.bodies).await?
+            }
+            _ => return Err(HandshakeError::BadRequest.into()),
+        },
+    )
 }
 
 fn is_websocket(request: &HttpRequest) -> bool {

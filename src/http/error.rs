@@ -1,5 +1,7 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +11,7 @@ use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, PaymentError};
+use crate::socket::OpeningRefused;
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub struct Details {
     /// `ERR_PAYMENT_REQUIRED`: what the request costs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub satoshis_required: Option<u64>,
+    /// `ERR_NOT_READY`: what does not work, such as `database`; `draining` when the server is going down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<Vec<String>>,
 }
 
 /// The body of every failure.
@@ -143,6 +149,33 @@ impl ApiError {
         )
     }
 
+    /// What other nodes have seen is not known, and the operator would rather refuse than serve a request twice.
+    #[must_use]
+    pub fn replay_unchecked() -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ERR_REPLAY_UNCHECKED",
+                "Whether the request is a replay cannot be checked now, try again later.",
+            )
+        }
+    }
+
+    /// More requests came than may come in that time; `wait` until there is room for one.
+    #[must_use]
+    pub fn rate_limited(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1);
+        Self {
+            headers: vec![("retry-after", seconds.to_string())],
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "ERR_RATE_LIMITED",
+                "Too many requests, try again later.",
+            )
+        }
+    }
+
     /// JSON.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
@@ -159,6 +192,22 @@ impl ApiError {
 
 /// The version of the payment headers, which clients insist on.
 const PAYMENT_VERSION: &str = "1.0";
+
+/// A socket that is not begun.
+impl From<OpeningRefused> for ApiError {
+    fn from(refused: OpeningRefused) -> Self {
+        match refused {
+            OpeningRefused::TooManyOfOne => Self::rate_limited(RETRY_OPENING),
+            OpeningRefused::TooManyOfAll => Self {
+                headers: vec![("retry-after", RETRY_OPENING.as_secs().to_string())],
+                ..Self::overloaded()
+            },
+        }
+    }
+}
+
+/// When a socket may be tried again that was one too many.
+const RETRY_OPENING: Duration = Duration::from_secs(5);
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {

@@ -1,10 +1,12 @@
 //! `POST /.well-known/auth`: the handshake of BRC-104, unsigned because it makes the session that signs.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use actix_web::HttpResponse;
 
-use crate::auth::{AUTH_VERSION, AuthError, AuthMessage, MessageType, NO_CERTIFICATES, Session};
+use crate::auth::{
+    AUTH_VERSION, AuthError, AuthMessage, Beginning, MessageType, NO_CERTIFICATES, Purpose, Session,
+};
 
 use super::authenticate::unsigned;
 use super::error::ApiError;
@@ -43,7 +45,13 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, 
     }
     let max_requests = state.limits.max_requests_per_session;
     let requested = state.requested_certificates();
-    let (session, response) = Session::respond(&state.identity, message, requested, max_requests)?;
+    let beginning = state.resumption.as_deref().map(|resumption| Beginning {
+        resumption,
+        purpose: Purpose::Requests,
+        now: SystemTime::now(),
+    });
+    let (session, response) =
+        Session::respond_resumable(&state.identity, message, requested, max_requests, beginning)?;
     let reply = HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))

@@ -1,8 +1,13 @@
 //! The actix-web shell: routes, middleware, polling and websocket transports.
 
+mod admin;
 mod authenticate;
 mod body;
 mod certificates;
+mod client_address;
+mod connection;
+mod connection_watch;
+mod counts;
 mod docs;
 mod engineio_endpoint;
 mod error;
@@ -11,28 +16,37 @@ mod fragments;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handshake;
+mod health;
+mod listener;
 mod migrate;
 mod polling;
 mod reply;
 mod routes;
+mod shared_nonces;
 mod state;
-mod tcp;
 mod websocket;
 mod websocket_body;
 
+pub use admin::AdminState;
 pub use authenticate::respond;
 pub use body::BodyMemory;
+pub use connection::TcpSettings;
+pub use connection_watch::{WatchSettings, Watched, watch_answers};
+pub use counts::count_answers;
 pub use docs::Docs;
-pub use engineio_endpoint::{Endpoint, engineio_scope};
+pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
+pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use routes::is_route;
+pub use shared_nonces::{NonceUse, SharedNonce, SharedNonces};
 pub use state::{HttpLimits, HttpState};
-pub use tcp::{TcpSettings, on_connect};
 
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web;
+
+use crate::health::Health;
 
 /// CORS as the servers in use have it, on every response: any origin, method and header.
 #[must_use]
@@ -55,6 +69,8 @@ pub struct Extras {
     pub migrate: Option<MigrateState>,
     /// `/docs`.
     pub docs: Option<Docs>,
+    /// `/healthz` and `/readyz`.
+    pub health: Option<Health>,
 }
 
 /// Everything that is not a socket: preflights, documents, handshakes and authenticated requests.
@@ -66,8 +82,21 @@ pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::Serv
                 .app_data(web::Data::new(migrate))
                 .route(&path, web::post().to(migrate::respond));
         }
+        if let Some(health) = extras.health {
+            config.app_data(web::Data::new(health));
+            health::configure(config, "");
+            if !state.routing_prefix.is_empty() {
+                health::configure(config, &state.routing_prefix);
+            }
+        }
         if let Some(docs) = extras.docs {
             docs.configure(config);
+        }
+        if state.admin.is_some() {
+            admin::configure(config, "");
+            if !state.routing_prefix.is_empty() {
+                admin::configure(config, &state.routing_prefix);
+            }
         }
         config
             .app_data(web::Data::new(state))

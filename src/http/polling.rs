@@ -1,6 +1,7 @@
 //! HTTP long-polling: a GET waits for packets, a POST brings them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix::Addr;
 use actix_web::http::header;
@@ -8,12 +9,19 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
 use crate::engineio::{
-    Config, Frame, HandshakeError, TransportKind, decode_payload, encode_payload,
+    Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
-use crate::socket::{Application, Ingest, Malformed, Opening, Poll, PollAborted, Socket};
+use crate::socket::{
+    Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, Socket,
+};
 
+use super::authenticate::unsigned;
 use super::body::{self, BodyError, BodyMemory};
 use super::engineio_endpoint::Endpoint;
+use super::error::ApiError;
+
+/// Packets that a socket handles before others on its worker have their turn: each may take a signature's time.
+const PACKETS_PER_TURN: usize = 16;
 
 static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
 
@@ -36,13 +44,14 @@ impl<A: Application> Drop for Waiting<A> {
 pub(super) async fn open<A: Application>(
     endpoint: &Endpoint<A>,
     opening: Opening,
+    application: A,
 ) -> Result<HttpResponse, HandshakeError> {
     let socket = Socket::open(
         opening,
         TransportKind::Polling,
         endpoint.config.clone(),
         &endpoint.table,
-        (endpoint.open)(&opening),
+        application,
     );
     match socket {
         Ok(socket) => poll(socket).await,
@@ -82,7 +91,11 @@ pub(super) async fn post<A: Application>(
     config: &Config,
     memory: &BodyMemory,
 ) -> Result<HttpResponse, HandshakeError> {
-    let body = match body::read(request, payload, config.max_payload, memory).await {
+    let whole = body::read(request, payload, config.max_payload, memory);
+    let Ok(whole) = tokio::time::timeout(config.request_timeout, whole).await else {
+        return Ok(HttpResponse::RequestTimeout().force_close().finish());
+    };
+    let body = match whole {
         Ok(body) => body,
         Err(BodyError::Overloaded) => return Ok(HttpResponse::ServiceUnavailable().finish()),
         Err(BodyError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
@@ -92,10 +105,29 @@ pub(super) async fn post<A: Application>(
         socket.do_send(Malformed);
         return Err(HandshakeError::BadRequest);
     };
-    match socket.send(Ingest(packets)).await {
-        Ok(Ok(())) => Ok(HttpResponse::Ok().content_type("text/html").body("ok")),
-        Ok(Err(_)) | Err(_) => Err(HandshakeError::BadRequest),
+    let mut bytes = body.len();
+    let mut packets = packets.into_iter();
+    loop {
+        let packets: Vec<Packet> = packets.by_ref().take(PACKETS_PER_TURN).collect();
+        if packets.is_empty() {
+            return Ok(HttpResponse::Ok().content_type("text/html").body("ok"));
+        }
+        let ingest = Ingest {
+            packets,
+            bytes: std::mem::take(&mut bytes),
+        };
+        match socket.send(ingest).await {
+            // The client sends no more before it is answered.
+            Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
+            Ok(Ok(_)) => {}
+            Ok(Err(IngestRefused::TooFast)) => return Ok(too_fast()),
+            Ok(Err(IngestRefused::Closed)) | Err(_) => return Err(HandshakeError::BadRequest),
+        }
     }
+}
+
+fn too_fast() -> HttpResponse {
+    unsigned(&ApiError::rate_limited(Duration::ZERO))
 }
 
 fn payload(frames: &[Frame]) -> HttpResponse {

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use super::error::ApiError;
 
+/// What nearly all replies are.
+const JSON: &str = "application/json";
+
 /// Status, headers of our own and JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -13,16 +16,26 @@ pub(super) struct Reply {
     /// `x-bsv-*` headers; they are signed.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
+    pub(super) content_type: &'static str,
+    /// The code of the failure, if it is one.
+    pub(super) failure: Option<&'static str>,
 }
 
 impl Reply {
     /// 200 with this as JSON.
     pub(super) fn ok(body: &impl Serialize) -> Self {
+        // What routes reply with is made of strings and numbers, which always serialize.
+        Self::ok_json(serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// 200 with what is JSON already.
+    pub(super) fn ok_json(body: Vec<u8>) -> Self {
         Self {
             status: StatusCode::OK,
             headers: Vec::new(),
-            // What routes reply with is made of strings and numbers, which always serialize.
-            body: serde_json::to_vec(body).unwrap_or_default().into(),
+            body: body.into(),
+            content_type: JSON,
+            failure: None,
         }
     }
 }
@@ -33,6 +46,8 @@ impl From<ApiError> for Reply {
             status: error.status,
             body: error.body().into(),
             headers: error.headers,
+            content_type: JSON,
+            failure: Some(error.code),
         }
     }
 }

@@ -13,7 +13,7 @@ use actix_web_actors::ws::{
     self, CloseCode, CloseReason as WsCloseReason, ProtocolError, WebsocketContext,
 };
 
-use crate::engineio::{Frame, HandshakeError, TransportKind};
+use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
 use crate::socket::{
     Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
     WebsocketGone,
@@ -37,8 +37,10 @@ struct WsTransport<A: Application> {
 
 /// The session that the websocket belongs to.
 enum Start<A: Application> {
-    /// A new one: it begins when the websocket is there.
-    New(Endpoint<A>, Opening),
+    /// A new one: it begins when the websocket is there. Boxed, because an application is large and soon gone from here.
+    New(Box<(Endpoint<A>, Opening, A)>),
+    /// It could not be begun.
+    Refused,
     /// This one.
     Known(Addr<Socket<A>>),
 }
@@ -47,10 +49,11 @@ enum Start<A: Application> {
 pub(super) fn open<A: Application>(
     endpoint: &Endpoint<A>,
     opening: Opening,
+    application: A,
     request: &HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, HandshakeError> {
-    let start = Start::New(endpoint.clone(), opening);
+    let start = Start::New(Box::new((endpoint.clone(), opening, application)));
     accept(endpoint, start, request, body)
 }
 
@@ -90,24 +93,28 @@ impl<A: Application> WsTransport<A> {
     fn socket(&self) -> Option<&Addr<Socket<A>>> {
         match &self.start {
             Start::Known(socket) => Some(socket),
-            Start::New(..) => None,
+            Start::New(_) | Start::Refused => None,
         }
     }
 
     /// Begins the session if the websocket is to carry a new one.
     fn begin(&mut self) -> Option<Addr<Socket<A>>> {
-        if let Start::New(endpoint, opening) = &self.start {
-            let socket = Socket::open(
-                *opening,
-                TransportKind::Websocket,
-                endpoint.config.clone(),
-                &endpoint.table,
-                (endpoint.open)(opening),
-            );
-            match socket {
-                Ok(socket) => self.start = Start::Known(socket),
-                Err(full) => log::warn!("a socket was refused: {full}"),
+        match std::mem::replace(&mut self.start, Start::Refused) {
+            Start::New(parts) => {
+                let (endpoint, opening, application) = *parts;
+                let socket = Socket::open(
+                    opening,
+                    TransportKind::Websocket,
+                    endpoint.config.clone(),
+                    &endpoint.table,
+                    application,
+                );
+                match socket {
+                    Ok(socket) => self.start = Start::Known(socket),
+                    Err(full) => log::warn!("a socket was refused: {full}"),
+                }
             }
+            begun => self.start = begun,
         }
         self.socket().cloned()
     }
@@ -118,15 +125,23 @@ impl<A: Application> WsTransport<A> {
         ctx.stop();
     }
 
-    fn pass_on(&self, frame: Frame, ctx: &mut WebsocketContext<Self>) {
+    /// Passes a frame on, or that there was one.
+    fn pass_on(&self, frame: Option<Frame>, ctx: &mut WebsocketContext<Self>) {
         let Some(socket) = self.socket() else { return };
         // Nothing more is read until the socket has handled this frame: that bounds what waits for it.
         let handled = socket.send(FromWebsocket { id: self.id, frame });
-        ctx.wait(handled.into_actor(self).map(|handled, _, ctx| {
-            if handled.is_err() {
-                ctx.stop();
-            }
-        }));
+        ctx.wait(
+            handled
+                .into_actor(self)
+                .map(|handled, transport, ctx| match handled {
+                    // Nor while it has sent too much: its connection fills up, and the client has to wait.
+                    Ok(Some(wait)) if !wait.is_zero() => {
+                        ctx.wait(tokio::time::sleep(wait).into_actor(transport));
+                    }
+                    Ok(_) => {}
+                    Err(_) => ctx.stop(),
+                }),
+        );
     }
 }
 
@@ -157,8 +172,11 @@ impl<A: Application> Actor for WsTransport<A> {
                 }),
         );
     }
+}
 
-    fn stopped(&mut self, _ctx: &mut Self::Context) {
+impl<A: Application> Drop for WsTransport<A> {
+    /// However it ends: when it panics, actix does not say that it has stopped.
+    fn drop(&mut self) {
         if let Some(socket) = self.socket() {
             socket.do_send(WebsocketGone {
                 id: self.id,
@@ -171,14 +189,16 @@ impl<A: Application> Actor for WsTransport<A> {
 impl<A: Application> StreamHandler<Result<ws::Message, ProtocolError>> for WsTransport<A> {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
         match message {
-            Ok(ws::Message::Ping(data)) => ctx.pong(&data),
+            Ok(ws::Message::Ping(data)) => {
+                ctx.pong(&data);
+                self.pass_on(None, ctx);
+            }
             Ok(ws::Message::Close(reason)) => {
                 ctx.close(reason.map(|reason| WsCloseReason::from(reason.code)));
                 ctx.stop();
             }
             Ok(message) => match self.fragments.accept(message) {
-                Ok(Some(frame)) => self.pass_on(frame, ctx),
-                Ok(None) => {}
+                Ok(frame) => self.pass_on(frame, ctx),
                 Err(FragmentError::TooLarge | FragmentError::TooMany) => {
                     self.refuse(CloseCode::Size, ctx);
                 }
@@ -196,8 +216,12 @@ impl<A: Application> StreamHandler<Result<ws::Message, ProtocolError>> for WsTra
 impl<A: Application> Handler<CloseTransport> for WsTransport<A> {
     type Result = ();
 
-    fn handle(&mut self, _: CloseTransport, ctx: &mut Self::Context) {
-        ctx.close(Some(CloseCode::Normal.into()));
+    fn handle(&mut self, CloseTransport(reason): CloseTransport, ctx: &mut Self::Context) {
+        let code = match reason {
+            CloseReason::TooFast => CloseCode::Policy,
+            _ => CloseCode::Normal,
+        };
+        ctx.close(Some(code.into()));
         ctx.stop();
     }
 }

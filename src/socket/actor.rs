@@ -1,23 +1,21 @@
 //! The actor of one Engine.IO session.
 
+mod handlers;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::engineio::{
-    CloseReason, Config, Connection, Event, Packet, Transmit, TransportKind, UpgradeRefused,
-};
+use crate::engineio::{CloseReason, Config, Connection, Event, Transmit, TransportKind};
 use crate::ids::Sid;
+use crate::limits::Amount;
+use crate::panics;
 
 use super::application::{Application, Link, Opening};
 use super::carrier::{LinkId, ParkedPoll, WebsocketLink};
-use super::commands::{
-    Attach, Close, FromWebsocket, Ingest, Malformed, Poll, PollAborted, SessionClosed,
-    WebsocketGone,
-};
-use super::feed::Taken;
-use super::table::{SocketTable, TableFull};
+use super::record::SocketRecord;
+use super::table::{Place, SocketTable, TableFull};
 
 /// One connected socket: an Engine.IO session, the application on it, and what carries its bytes.
 #[derive(Debug)]
@@ -25,12 +23,17 @@ pub struct Socket<A: Application> {
     sid: Sid,
     connection: Connection,
     application: A,
-    table: Arc<SocketTable<A>>,
+    place: Place<A>,
+    record: Arc<SocketRecord>,
     parked: Option<ParkedPoll>,
     websocket: Option<WebsocketLink>,
     probe: Option<WebsocketLink>,
     timer: Option<(Instant, SpawnHandle)>,
     reason: Option<CloseReason>,
+    /// Set once the session ends as soon as its messages are answered.
+    ending: Option<CloseReason>,
+    /// Whether a command panicked: nothing of the session can be relied on.
+    broken: bool,
 }
 
 impl<A: Application> Socket<A> {
@@ -45,20 +48,24 @@ impl<A: Application> Socket<A> {
         table: &Arc<SocketTable<A>>,
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
-        table.reserve()?;
+        let place = table.reserve(opening.sid)?;
+        let record = Arc::new(SocketRecord::new(opening.remote, transport));
         let socket = Self {
             sid: opening.sid,
             connection: Connection::new(opening.sid, transport, config, Instant::now()),
             application,
-            table: Arc::clone(table),
+            place,
+            record: Arc::clone(&record),
             parked: None,
             websocket: None,
             probe: None,
             timer: None,
             reason: None,
+            ending: None,
+            broken: false,
         };
         let address = socket.start();
-        table.insert(opening.sid, address.clone());
+        table.insert(opening.sid, address.clone(), record);
         Ok(address)
     }
 
@@ -70,13 +77,32 @@ impl<A: Application> Socket<A> {
         ctx: &mut Context<Self>,
         act: impl FnOnce(&mut A, &mut Link<'_>, &mut Context<Self>),
     ) {
-        if self.connection.is_closed() {
-            return;
+        self.guarded(ctx, |socket, ctx| {
+            if socket.connection.is_closed() {
+                return;
+            }
+            let now = Instant::now();
+            let mut link = Link::new(socket.sid, &mut socket.connection, now);
+            act(&mut socket.application, &mut link, ctx);
+            socket.pump_at(now, ctx);
+        });
+    }
+
+    /// Handles one command. One that panics ends the session, whose client begins another.
+    fn guarded<T>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        act: impl FnOnce(&mut Self, &mut Context<Self>) -> T,
+    ) -> Option<T> {
+        if self.broken {
+            return None;
         }
-        let now = Instant::now();
-        let mut link = Link::new(self.sid, &mut self.connection, now);
-        act(&mut self.application, &mut link, ctx);
-        self.pump_at(now, ctx);
+        let done = panics::contain("Socket", || act(self, ctx));
+        if done.is_none() {
+            self.broken = true;
+            ctx.stop();
+        }
+        done
     }
 
     /// Passes on what the session has to say, in both directions, and arms the timer. Every handler ends here.
@@ -94,10 +120,16 @@ impl<A: Application> Socket<A> {
                 self.transmit(transmit);
             } else if self.connection.waits_for_write() && self.is_written(ctx) {
                 self.connection.handle_written();
+            } else if let Some(reason) = self.ending
+                && !self.application.owes_answers()
+            {
+                self.ending = None;
+                self.connection.close(reason, now);
             } else {
                 break;
             }
         }
+        self.note();
         if self.connection.is_closed() {
             ctx.stop();
         } else {
@@ -105,8 +137,23 @@ impl<A: Application> Socket<A> {
         }
     }
 
+    /// Writes down how it is, for those who only look.
+    fn note(&self) {
+        let unknown = !self.record.is_proven();
+        let identity = if unknown {
+            self.application.identity()
+        } else {
+            None
+        };
+        let bytes = self.connection.outbound_bytes();
+        self.record
+            .note(self.connection.transport(), bytes, identity);
+    }
+
     fn handle_event(&mut self, event: Event, now: Instant, ctx: &mut Context<Self>) {
         match event {
+            // The client sends it again elsewhere: it was not answered.
+            Event::Message(_) if self.ending.is_some() => {}
             Event::Message(data) => {
                 let mut link = Link::new(self.sid, &mut self.connection, now);
                 self.application.received(data, &mut link, ctx);
@@ -144,18 +191,18 @@ impl<A: Application> Socket<A> {
             Transmit::CloseWebsocket => {
                 if let Some(link) = self.websocket.take() {
                     let stalled = !link.feed.is_taken();
-                    link.end(stalled);
+                    link.end(self.reason.unwrap_or(CloseReason::TransportClose), stalled);
                 }
             }
             Transmit::CloseProbe => {
                 if let Some(link) = self.probe.take() {
-                    link.end(false);
+                    link.end(CloseReason::TransportClose, false);
                 }
             }
         }
     }
 
-    /// Whether the last batch was taken; if not, [`Taken`] comes when it is. There is never a second one meanwhile.
+    /// Whether the last batch was taken; if not, [`Taken`](super::feed::Taken) comes when it is. There is never a second one meanwhile.
     fn is_written(&self, ctx: &Context<Self>) -> bool {
         let told = || ctx.address().recipient();
         let link = self.websocket.as_ref();
@@ -181,7 +228,7 @@ impl<A: Application> Socket<A> {
         let wait = deadline.saturating_duration_since(now);
         let handle = ctx.run_later(wait, |socket, ctx| {
             socket.timer = None;
-            socket.handle_timeout(ctx);
+            socket.guarded(ctx, Self::handle_timeout);
         });
         self.timer = Some((deadline, handle));
     }
@@ -195,6 +242,15 @@ impl<A: Application> Socket<A> {
             self.application.handle_timeout(&mut link, ctx);
         }
         self.pump(ctx);
+    }
+
+    /// Counts what came: how long the client is then left waiting. What came far too fast has ended the session.
+    fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Option<Duration> {
+        let wait = self.application.arrived(Amount { frames, bytes }, now);
+        if wait.is_err() {
+            self.connection.close(CloseReason::TooFast, now);
+        }
+        wait.ok()
     }
 
     /// Whether the session began on a websocket that has not been attached yet: it has nowhere to write.
@@ -217,162 +273,36 @@ impl<A: Application> Actor for Socket<A> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let mut link = Link::new(self.sid, &mut self.connection, Instant::now());
-        self.application.opened(&mut link, ctx);
-        self.pump(ctx);
+        self.guarded(ctx, |socket, ctx| {
+            let mut link = Link::new(socket.sid, &mut socket.connection, Instant::now());
+            socket.application.opened(&mut link, ctx);
+            socket.pump(ctx);
+        });
     }
 
     fn stopping(&mut self, _ctx: &mut Self::Context) -> Running {
-        self.table.forget(self.sid);
+        self.place.forget();
         Running::Stop
     }
 
     /// The single place where a socket's end is told to anybody.
     fn stopped(&mut self, ctx: &mut Self::Context) {
-        let reason = self.reason.unwrap_or(CloseReason::ServerShutdown);
-        log::debug!("socket {} closed: {reason}", self.sid);
-        self.application.closed(reason, ctx);
-        self.table.forget(self.sid);
-        self.table.release();
-    }
-}
-
-// A request that comes after a deadline must not find the session alive because the timer is a moment late,
-// so the handlers of requests look at the clock first.
-
-impl<A: Application> Handler<Poll> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, poll: Poll, ctx: &mut Self::Context) {
-        let Poll { id, reply } = poll;
-        let now = Instant::now();
-        self.connection.handle_timeout(now);
-        match self.connection.handle_poll(now) {
-            Ok(()) => self.parked = Some(ParkedPoll { id, reply }),
-            // A client that is gone does not need the refusal.
-            Err(refused) => drop(reply.send(Err(refused))),
-        }
-        self.pump(ctx);
-    }
-}
-
-impl<A: Application> Handler<PollAborted> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, aborted: PollAborted, ctx: &mut Self::Context) {
-        if self
-            .parked
-            .as_ref()
-            .is_some_and(|parked| parked.id == aborted.id)
-        {
-            self.parked = None;
-            self.connection.handle_poll_aborted();
-            self.pump(ctx);
-        }
-    }
-}
-
-impl<A: Application> Handler<Ingest> for Socket<A> {
-    type Result = Result<(), SessionClosed>;
-
-    fn handle(&mut self, Ingest(packets): Ingest, ctx: &mut Self::Context) -> Self::Result {
-        let now = Instant::now();
-        self.connection.handle_timeout(now);
-        if self.connection.is_closed() || self.connection.transport() != TransportKind::Polling {
-            self.pump(ctx);
-            return Err(SessionClosed);
-        }
-        for packet in packets {
-            self.connection.handle_packet(packet, now);
-        }
-        self.pump(ctx);
-        Ok(())
-    }
-}
-
-impl<A: Application> Handler<Malformed> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, _: Malformed, ctx: &mut Self::Context) {
-        self.connection.handle_malformed();
-        self.pump(ctx);
-    }
-}
-
-impl<A: Application> Handler<Attach> for Socket<A> {
-    type Result = Result<(), UpgradeRefused>;
-
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
-        let link = WebsocketLink {
-            id: attach.id,
-            feed: attach.feed,
-            close: attach.close,
-            kill: attach.kill,
+        let reason = match self.reason {
+            Some(reason) => reason,
+            None if self.broken => CloseReason::TransportError,
+            None => CloseReason::ServerShutdown,
         };
-        let is_first = self.websocket.is_none();
-        if self.connection.transport() == TransportKind::Websocket && is_first {
-            self.websocket = Some(link);
-        } else {
-            self.connection.handle_attached(Instant::now())?;
-            self.probe = Some(link);
+        log::debug!("socket {} closed: {reason}", self.sid);
+        self.place.count_end(reason);
+        // The rest must happen whatever the application does.
+        let _ = panics::contain("Socket", || self.application.closed(reason, ctx));
+        // There are any only if the session did not end in its own way.
+        for link in [self.websocket.take(), self.probe.take()]
+            .into_iter()
+            .flatten()
+        {
+            link.end(reason, self.broken);
         }
-        self.pump(ctx);
-        Ok(())
-    }
-}
-
-impl<A: Application> Handler<FromWebsocket> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, message: FromWebsocket, ctx: &mut Self::Context) {
-        let packet = Packet::try_from(message.frame);
-        if self.is_websocket(message.id) {
-            match packet {
-                Ok(packet) => self.connection.handle_packet(packet, Instant::now()),
-                Err(_) => self.connection.handle_malformed(),
-            }
-        } else if self.is_probe(message.id) {
-            match packet {
-                Ok(packet) => self.connection.handle_probe_packet(&packet),
-                Err(_) => self.connection.handle_probe_failed(),
-            }
-        }
-        self.pump(ctx);
-    }
-}
-
-impl<A: Application> Handler<Taken> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, _: Taken, ctx: &mut Self::Context) {
-        self.pump(ctx);
-    }
-}
-
-impl<A: Application> Handler<WebsocketGone> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, gone: WebsocketGone, ctx: &mut Self::Context) {
-        if self.is_websocket(gone.id) {
-            self.websocket = None;
-            if gone.malformed {
-                self.connection.handle_malformed();
-            } else {
-                self.connection.handle_websocket_closed();
-            }
-        } else if self.is_probe(gone.id) {
-            self.probe = None;
-            self.connection.handle_probe_failed();
-        }
-        self.pump(ctx);
-    }
-}
-
-impl<A: Application> Handler<Close> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, Close(reason): Close, ctx: &mut Self::Context) {
-        self.connection.close(reason, Instant::now());
-        self.pump(ctx);
+        self.place.give_up();
     }
 }

@@ -1,12 +1,14 @@
 //! What an application does with a session: the port between the transport and everything above it.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Context;
+use thiserror::Error;
 
 use crate::engineio::{CloseReason, Connection, Data, Frame};
-use crate::ids::Sid;
+use crate::ids::{IdentityKey, Sid};
+use crate::limits::{AddressKey, Amount};
 
 use super::actor::Socket;
 
@@ -17,6 +19,14 @@ use super::actor::Socket;
 pub trait Application: Sized + Unpin + 'static {
     /// The session began.
     fn opened(&mut self, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
+
+    /// So much came, and is handled next: says how long the client is then left waiting before more is taken.
+    ///
+    /// # Errors
+    /// [`TooFast`]: the session ends, and what came is not handled.
+    fn arrived(&mut self, _amount: Amount, _now: Instant) -> Result<Duration, TooFast> {
+        Ok(Duration::ZERO)
+    }
 
     /// A message came; messages come in the order in which they were sent.
     fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
@@ -29,8 +39,34 @@ pub trait Application: Sized + Unpin + 'static {
     /// Does what is due.
     fn handle_timeout(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
+    /// Whether a message is not answered yet whose answer will come; a server that goes down waits for it.
+    fn owes_answers(&self) -> bool {
+        false
+    }
+
+    /// Whom the client has proven to be; it does not change once it is known.
+    fn identity(&self) -> Option<IdentityKey> {
+        None
+    }
+
     /// The session ended. Called once, last.
     fn closed(&mut self, reason: CloseReason, ctx: &mut Context<Socket<Self>>);
+}
+
+/// More came than the client could be left waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("more came than the client could be left waiting for")]
+pub struct TooFast;
+
+/// Why a session is not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum OpeningRefused {
+    /// Its address has as many as it may have.
+    #[error("its address has too many sockets that have proven nothing")]
+    TooManyOfOne,
+    /// All together have as many as they may have.
+    #[error("there are too many sockets that have proven nothing")]
+    TooManyOfAll,
 }
 
 /// What is known of a session when it begins.
@@ -40,6 +76,8 @@ pub struct Opening {
     pub sid: Sid,
     /// The other end of the connection that began it.
     pub remote: Option<SocketAddr>,
+    /// Whom the limits of addresses count it for; nobody, where there are none for it.
+    pub counted_for: Option<AddressKey>,
 }
 
 /// The application's side of a session, lent to it for one call.

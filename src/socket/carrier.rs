@@ -5,6 +5,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use crate::engineio::CloseReason;
+
 use super::commands::PollAnswer;
 use super::feed::Feed;
 use super::kill::Kill;
@@ -17,9 +19,9 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 pub struct LinkId(pub u64);
 
 /// Command to a websocket transport: say goodbye and end.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct CloseTransport;
+pub struct CloseTransport(pub CloseReason);
 
 /// A websocket of this session.
 #[derive(Debug)]
@@ -32,12 +34,13 @@ pub(super) struct WebsocketLink {
 
 impl WebsocketLink {
     /// Ends the websocket; one that is stalled loses its connection, at once or after a grace period.
-    pub(super) fn end(self, stalled: bool) {
+    pub(super) fn end(self, reason: CloseReason, stalled: bool) {
         if stalled && let Some(kill) = &self.kill {
             kill.shut_down();
         }
         actix::spawn(async move {
-            let closed = tokio::time::timeout(CLOSE_GRACE, self.close.send(CloseTransport)).await;
+            let goodbye = self.close.send(CloseTransport(reason));
+            let closed = tokio::time::timeout(CLOSE_GRACE, goodbye).await;
             if closed.is_err()
                 && let Some(kill) = &self.kill
             {

@@ -1,5 +1,7 @@
 //! What a [`super::Socket`] is asked and told by the transports.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -13,10 +15,16 @@ use super::kill::Kill;
 /// The answer to a poll: the frames of one payload.
 pub type PollAnswer = Result<Vec<Frame>, PollRefused>;
 
-/// The session has ended, or is on another transport.
+/// Packets were not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the session does not take packets from this transport")]
-pub struct SessionClosed;
+pub enum IngestRefused {
+    /// The session has ended, or is on another transport.
+    #[error("the session does not take packets from this transport")]
+    Closed,
+    /// They are far more than the session may bring in that time, and have ended it.
+    #[error("too many packets came in too short a time")]
+    TooFast,
+}
 
 /// A GET came: answer it when there is something to say.
 #[derive(Debug, Message)]
@@ -36,10 +44,15 @@ pub struct PollAborted {
     pub id: u64,
 }
 
-/// A POST brought these packets. The answer means that they were handled.
+/// A POST brought these packets. The answer means that they were handled, and says how long to wait before more are taken.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), SessionClosed>")]
-pub struct Ingest(pub Vec<Packet>);
+#[rtype(result = "Result<Duration, IngestRefused>")]
+pub struct Ingest {
+    /// The packets.
+    pub packets: Vec<Packet>,
+    /// Bytes that they came in.
+    pub bytes: usize,
+}
 
 /// A POST brought something that is no payload.
 #[derive(Debug, Message)]
@@ -61,14 +74,15 @@ pub struct Attach {
     pub kill: Option<Kill>,
 }
 
-/// A frame came on a websocket. The answer means that it was handled, so that the next is not read before.
+/// A frame came on a websocket. The answer means that it was handled, so that the next is not read before, and says how
+/// long to wait until then.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Option<Duration>")]
 pub struct FromWebsocket {
     /// The websocket's [`Attach::id`].
     pub id: LinkId,
-    /// Its content.
-    pub frame: Frame,
+    /// Its content; none where it is the websocket's own, or a part of one.
+    pub frame: Option<Frame>,
 }
 
 /// A websocket ended.

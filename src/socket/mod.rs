@@ -10,15 +10,17 @@ mod carrier;
 mod commands;
 mod feed;
 mod kill;
+mod record;
 mod table;
 
 pub use actor::Socket;
-pub use application::{Application, Link, Opening};
+pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
 pub use carrier::{CloseTransport, LinkId};
 pub use commands::{
-    Attach, Close, FromWebsocket, Ingest, Malformed, Poll, PollAborted, PollAnswer, SessionClosed,
+    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
     WebsocketGone,
 };
 pub use feed::Feed;
 pub use kill::Kill;
+pub use record::{SocketCounts, SocketRecord};
 pub use table::{SocketTable, TableFull};

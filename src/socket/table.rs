@@ -3,7 +3,8 @@
 //! A shared map rather than an actor: every polling request looks its socket up, and a mailbox would put
 //! all of them in one line.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use actix::Addr;
 use dashmap::DashMap;
@@ -15,18 +16,28 @@ use crate::ids::Sid;
 use super::actor::Socket;
 use super::application::Application;
 use super::commands::Close;
+use super::record::{SocketCounts, SocketRecord};
 
-/// The server has as many sockets as it may have.
+/// The server has as many sockets as it may have, or is going down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the server has as many sockets as it may have")]
+#[error("the server takes no more sockets: it has as many as it may have, or is going down")]
 pub struct TableFull;
+
+#[derive(Debug)]
+struct Entry<A: Application> {
+    socket: Addr<Socket<A>>,
+    record: Arc<SocketRecord>,
+}
 
 /// The sockets of one endpoint.
 #[derive(Debug)]
 pub struct SocketTable<A: Application> {
-    sockets: DashMap<Sid, Addr<Socket<A>>>,
+    sockets: DashMap<Sid, Entry<A>>,
+    /// How many began and ended.
+    pub counts: SocketCounts,
     reserved: AtomicUsize,
     max_sockets: usize,
+    draining: AtomicBool,
 }
 
 impl<A: Application> SocketTable<A> {
@@ -35,8 +46,10 @@ impl<A: Application> SocketTable<A> {
     pub fn new(max_sockets: usize) -> Self {
         Self {
             sockets: DashMap::new(),
+            counts: SocketCounts::default(),
             reserved: AtomicUsize::new(0),
             max_sockets,
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -44,6 +57,12 @@ impl<A: Application> SocketTable<A> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// As many as there may be.
+    #[must_use]
+    pub const fn max_sockets(&self) -> usize {
+        self.max_sockets
     }
 
     /// Whether no socket is open.
@@ -55,37 +74,97 @@ impl<A: Application> SocketTable<A> {
     /// The socket of this session.
     #[must_use]
     pub fn get(&self, sid: Sid) -> Option<Addr<Socket<A>>> {
-        self.sockets.get(&sid).map(|entry| entry.value().clone())
+        self.sockets.get(&sid).map(|entry| entry.socket.clone())
+    }
+
+    /// What a socket says of itself.
+    #[must_use]
+    pub fn record(&self, sid: Sid) -> Option<Arc<SocketRecord>> {
+        self.sockets
+            .get(&sid)
+            .map(|entry| Arc::clone(&entry.record))
+    }
+
+    /// Shows what every socket says of itself; a part of the table waits while it is shown.
+    pub fn for_each(&self, mut show: impl FnMut(Sid, &Arc<SocketRecord>)) {
+        for entry in &self.sockets {
+            show(*entry.key(), &entry.record);
+        }
+    }
+
+    /// Tells one socket to end; `false` where there is none of this id.
+    pub fn close(&self, sid: Sid, reason: CloseReason) -> bool {
+        let socket = self.get(sid);
+        socket.is_some_and(|socket| socket.try_send(Close(reason)).is_ok())
     }
 
     /// Takes a place for a socket that is about to start.
-    pub(super) fn reserve(&self) -> Result<(), TableFull> {
+    pub(super) fn reserve(self: &Arc<Self>, sid: Sid) -> Result<Place<A>, TableFull> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(TableFull);
+        }
         let reserve = |count| (count < self.max_sockets).then_some(count + 1);
         self.reserved
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve)
-            .map(drop)
-            .map_err(|_| TableFull)
+            .map_err(|_| TableFull)?;
+        Ok(Place {
+            table: Arc::clone(self),
+            sid,
+            given_up: false,
+        })
     }
 
     /// Makes a socket findable.
-    pub(super) fn insert(&self, sid: Sid, socket: Addr<Socket<A>>) {
-        self.sockets.insert(sid, socket);
+    pub(super) fn insert(&self, sid: Sid, socket: Addr<Socket<A>>, record: Arc<SocketRecord>) {
+        self.counts.opened.add_one();
+        self.sockets.insert(sid, Entry { socket, record });
     }
 
-    /// Forgets a socket's session id; its place is kept until [`Self::release`].
-    pub(super) fn forget(&self, sid: Sid) {
-        self.sockets.remove(&sid);
-    }
-
-    /// Gives the place of a socket back.
-    pub(super) fn release(&self) {
-        self.reserved.fetch_sub(1, Ordering::Relaxed);
+    /// Takes no more sockets, and tells every one to end.
+    pub fn drain(&self, reason: CloseReason) {
+        self.draining.store(true, Ordering::Release);
+        self.close_all(reason);
     }
 
     /// Tells every socket to end.
     pub fn close_all(&self, reason: CloseReason) {
         for entry in &self.sockets {
-            entry.value().do_send(Close(reason));
+            entry.socket.do_send(Close(reason));
         }
+    }
+}
+
+/// A socket's place in the table. It is given back at the latest when it is dropped, however its socket ends.
+#[derive(Debug)]
+pub(super) struct Place<A: Application> {
+    table: Arc<SocketTable<A>>,
+    sid: Sid,
+    given_up: bool,
+}
+
+impl<A: Application> Place<A> {
+    /// Makes its socket unfindable; the place is kept.
+    pub(super) fn forget(&self) {
+        self.table.sockets.remove(&self.sid);
+    }
+
+    /// Counts why its socket ended.
+    pub(super) fn count_end(&self, reason: CloseReason) {
+        self.table.counts.ended(reason);
+    }
+
+    /// Gives the place back.
+    pub(super) fn give_up(&mut self) {
+        if !self.given_up {
+            self.given_up = true;
+            self.forget();
+            self.table.reserved.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<A: Application> Drop for Place<A> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct Failure {
     pub(super) says: &'static str,
 }
 
-const fn failure(status: u16, code: &'static str, says: &'static str) -> Failure {
+pub(super) const fn failure(status: u16, code: &'static str, says: &'static str) -> Failure {
     Failure { status, code, says }
 }
 
@@ -17,7 +17,20 @@ const fn failure(status: u16, code: &'static str, says: &'static str) -> Failure
 pub(super) const AUTHENTICATION: &[Failure] = &[
     failure(401, "UNAUTHORIZED", "Mutual-authentication failed!"),
     failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
+    failure(
+        503,
+        "ERR_REPLAY_UNCHECKED",
+        "Whether the request is a replay cannot be checked now, try again later.",
+    ),
+    RATE_LIMITED,
 ];
+
+/// Of every route that anybody may ask for.
+const RATE_LIMITED: Failure = failure(
+    429,
+    "ERR_RATE_LIMITED",
+    "Too many requests, try again later.",
+);
 
 /// Of every authenticated route, where the operator requires certificates.
 pub(super) const CERTIFICATES: &[Failure] = &[failure(
@@ -325,6 +338,7 @@ pub(super) const QUOTE: &[Failure] = &[
 ];
 
 pub(super) const HANDSHAKE: &[Failure] = &[
+    RATE_LIMITED,
     failure(
         400,
         "ERR_INVALID_AUTH_MESSAGE",
@@ -357,3 +371,5 @@ pub(super) const MIGRATE: &[Failure] = &[
         "The migration failed; see the log.",
     ),
 ];
+
+pub(super) const READYZ: &[Failure] = &[failure(503, "ERR_NOT_READY", "Not ready: database.")];

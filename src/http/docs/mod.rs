@@ -1,6 +1,7 @@
 //! What the server says of itself: `OpenAPI` of its routes, `AsyncAPI` of its sockets, and a page to read the first in, all
 //! of it without asking anybody else.
 
+mod admin_failures;
 mod failures;
 mod openapi;
 mod operations;

@@ -15,9 +15,20 @@ use utoipa::openapi::{
     Schema, Server,
 };
 
+use crate::admin::{
+    ClusterPart, DatabasePart, EventsPart, HandshakesPart, HttpPart, NoncesPart, PaymentsPart,
+    Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart,
+    SessionsPart, SocketsPart, Status, Unresponsive,
+};
+
+use super::super::admin::{
+    Accepted, Disconnected, LogLevel, RoomDetail, RoomList, SocketDetail, SocketItem, SocketList,
+};
 use super::super::error::{Details, ErrorBody};
+use super::super::health::ReadinessReport;
 use super::super::migrate::Migrated;
 use super::super::routes::bodies;
+use super::admin_failures;
 use super::failures::{self, Failure};
 use super::operations::{Access, OPERATIONS, Operation};
 use super::requests;
@@ -25,6 +36,7 @@ use super::requests;
 const JSON: &str = "application/json";
 const SIGNED: &str = "brc104";
 const MIGRATE_KEY: &str = "migrateKey";
+const ADMIN_TOKEN: &str = "adminToken";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -36,11 +48,12 @@ const MIGRATE_KEY: &str = "migrateKey";
         ErrorBody<'static>,
         Details,
         Migrated,
+        ReadinessReport,
         bodies::Success,
         bodies::Sent,
         bodies::SentTo,
-        bodies::Listed,
-        bodies::Item,
+        bodies::Listed<'_>,
+        bodies::Item<'_>,
         bodies::Registered,
         bodies::DeviceList,
         bodies::DeviceItem,
@@ -64,6 +77,33 @@ const MIGRATE_KEY: &str = "migrateKey";
         requests::RegisterDeviceRequest,
         requests::SetPermissionRequest,
         requests::AuthMessageBody,
+        DatabasePart,
+        EventsPart,
+        HandshakesPart,
+        HttpPart,
+        ClusterPart,
+        NoncesPart,
+        PaymentsPart,
+        Percentiles,
+        ProcessPart,
+        PushPart,
+        Responding,
+        RoomPart,
+        RoomsAnswer,
+        RoomsPart,
+        ServerPart,
+        SessionsPart,
+        SocketsPart,
+        Status,
+        Unresponsive,
+        Accepted,
+        Disconnected,
+        LogLevel,
+        RoomDetail,
+        RoomList,
+        SocketDetail,
+        SocketItem,
+        SocketList,
     ))
 )]
 struct Base;
@@ -80,12 +120,15 @@ pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
         );
         components.add_security_scheme(SIGNED, SecurityScheme::ApiKey(ApiKey::Header(signed)));
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        components.add_security_scheme(MIGRATE_KEY, SecurityScheme::Http(bearer));
+        components.add_security_scheme(MIGRATE_KEY, SecurityScheme::Http(bearer.clone()));
+        components.add_security_scheme(ADMIN_TOKEN, SecurityScheme::Http(bearer));
     }
     for operation in OPERATIONS {
         let path = match operation.access {
             Access::Open => operation.path.to_owned(),
-            Access::Signed | Access::MigrateKey => format!("{routing_prefix}{}", operation.path),
+            Access::Signed | Access::MigrateKey | Access::Admin => {
+                format!("{routing_prefix}{}", operation.path)
+            }
         };
         let methods = vec![operation.method.clone()];
         document
@@ -96,7 +139,18 @@ pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
 }
 
 fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
-    let name = operation.path.rsplit('/').next().unwrap_or_default();
+    let name = match operation.access {
+        Access::Admin => operation
+            .path
+            .trim_matches('/')
+            .replace(['/', '{', '}'], "-"),
+        _ => operation
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    };
     let method = match operation.method {
         HttpMethod::Get => "get",
         _ => "post",
@@ -119,6 +173,20 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
         );
     }
+    for part in operation.path.split('/') {
+        let name = part
+            .strip_prefix('{')
+            .and_then(|part| part.strip_suffix('}'));
+        if let Some(name) = name {
+            builder = builder.parameter(
+                ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+            );
+        }
+    }
     if let Some(body) = operation.body {
         builder = builder.request_body(Some(
             RequestBodyBuilder::new()
@@ -130,6 +198,10 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
     builder = match operation.access {
         Access::Signed => builder.security(SecurityRequirement::new(SIGNED, [""; 0])),
         Access::MigrateKey => builder.security(SecurityRequirement::new(MIGRATE_KEY, [""; 0])),
+        // Either will do; and neither, at the machine itself, where the operator has set none.
+        Access::Admin => builder
+            .security(SecurityRequirement::new(ADMIN_TOKEN, [""; 0]))
+            .security(SecurityRequirement::new(SIGNED, [""; 0])),
         Access::Open => builder,
     };
     builder = builder.response("200", success(operation.replies));
@@ -172,6 +244,11 @@ fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
             failures::AUTHENTICATION,
             failures::CERTIFICATES,
             failures::PRICE,
+        ],
+        (Access::Admin, _) => &[
+            failures::AUTHENTICATION,
+            failures::CERTIFICATES,
+            admin_failures::EVERY,
         ],
         (Access::MigrateKey | Access::Open, _) => &[],
     };

@@ -2,6 +2,7 @@
 
 use utoipa::openapi::HttpMethod;
 
+use super::admin_failures;
 use super::failures::{self, Failure};
 
 /// A parameter of a query.
@@ -26,6 +27,8 @@ pub(super) enum Access {
     Signed,
     /// Whoever has the operator's key.
     MigrateKey,
+    /// An admin: by token, by signature, or by being at the machine.
+    Admin,
     /// Anybody.
     Open,
 }
@@ -84,6 +87,46 @@ const fn get(
         failures,
     }
 }
+
+const fn open(
+    path: &'static str,
+    says: &'static str,
+    replies: &'static [&'static str],
+    failures: &'static [Failure],
+) -> Operation {
+    Operation {
+        access: Access::Open,
+        ..get(path, says, &[], replies, failures)
+    }
+}
+
+const fn admin(
+    method: HttpMethod,
+    path: &'static str,
+    says: &'static str,
+    parameters: &'static [Parameter],
+    reply: &'static [&'static str],
+    failures: &'static [Failure],
+) -> Operation {
+    Operation {
+        method,
+        path,
+        says,
+        access: Access::Admin,
+        body: None,
+        parameters,
+        replies: reply,
+        failures,
+    }
+}
+
+const FULL: Parameter = parameter(
+    "full",
+    false,
+    "`true`: identities in full, and addresses; else they are shortened or left away",
+);
+const LIMIT: Parameter = parameter("limit", false, "1 to 1000; 100 without it");
+const AFTER: Parameter = parameter("after", false, "The `next` of the page before");
 
 /// All of them.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -190,4 +233,109 @@ pub(super) const OPERATIONS: &[Operation] = &[
         replies: &["Migrated"],
         failures: failures::MIGRATE,
     },
+    open(
+        "/healthz",
+        "Says that the process serves; at the origin's root and behind the routing prefix",
+        &["Success"],
+        &[],
+    ),
+    open(
+        "/readyz",
+        "Says whether the server can do its work; at the origin's root and behind the routing prefix",
+        &["ReadinessReport"],
+        failures::READYZ,
+    ),
+    admin(
+        HttpMethod::Get,
+        "/admin/status",
+        "Says how the server is, in counts; an actor that does not answer in time is `unresponsive`",
+        &[FULL],
+        &["Status"],
+        admin_failures::STATUS,
+    ),
+    admin(
+        HttpMethod::Get,
+        "/admin/rooms",
+        "Lists the rooms that somebody has joined by asking, by their ids",
+        &[
+            parameter("contains", false, "Those whose ids contain this"),
+            LIMIT,
+            AFTER,
+            FULL,
+        ],
+        &["RoomList"],
+        admin_failures::ROOMS,
+    ),
+    admin(
+        HttpMethod::Get,
+        "/admin/rooms/{id}",
+        "Says who is in a room",
+        &[LIMIT, FULL],
+        &["RoomDetail"],
+        admin_failures::ROOMS,
+    ),
+    admin(
+        HttpMethod::Get,
+        "/admin/sockets",
+        "Lists sockets, by their session ids",
+        &[
+            parameter("identity", false, "Those of this identity key"),
+            parameter(
+                "contains",
+                false,
+                "Those whose id or identity key contains this",
+            ),
+            parameter("transport", false, "`polling` or `websocket`"),
+            parameter("state", false, "`proven` or `unproven`"),
+            LIMIT,
+            AFTER,
+            FULL,
+        ],
+        &["SocketList"],
+        admin_failures::SOCKETS,
+    ),
+    admin(
+        HttpMethod::Get,
+        "/admin/sockets/{sid}",
+        "Says what is known of a socket",
+        &[LIMIT, FULL],
+        &["SocketDetail"],
+        admin_failures::SOCKET,
+    ),
+    admin(
+        HttpMethod::Post,
+        "/admin/sockets/{sid}/disconnect",
+        "Ends a socket; its client may connect again",
+        &[],
+        &["Disconnected"],
+        admin_failures::DISCONNECT,
+    ),
+    admin(
+        HttpMethod::Post,
+        "/admin/identities/{key}/disconnect",
+        "Ends all sockets of an identity",
+        &[],
+        &["Disconnected"],
+        admin_failures::DISCONNECT_IDENTITY,
+    ),
+    admin(
+        HttpMethod::Post,
+        "/admin/drain",
+        "Takes the server down in order, as SIGTERM does",
+        &[],
+        &["Accepted"],
+        &[],
+    ),
+    admin(
+        HttpMethod::Post,
+        "/admin/log-level",
+        "Sets what is logged, until the server ends",
+        &[parameter(
+            "level",
+            true,
+            "A filter such as info or messagebox=debug",
+        )],
+        &["LogLevel"],
+        admin_failures::LOG_LEVEL,
+    ),
 ];

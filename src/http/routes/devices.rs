@@ -76,7 +76,7 @@ impl From<Device> for DeviceItem {
             active: device.active,
             created_at: device.created_at,
             updated_at: device.updated_at,
-            last_used: device.last_used,
+            last_used: device.last_used.map(String::from),
         }
     }
 }
@@ -116,7 +116,7 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
     let fcm_token = match field("fcmToken").and_then(Value::as_str).map(str::trim) {
-        Some(token) if !token.is_empty() && token.chars().count() <= MAX_TOKEN_CHARS => token,
+        Some(token) if !token.is_empty() && fits(token, MAX_TOKEN_CHARS) => token,
         _ => {
             return refuse(
                 "ERR_INVALID_FCM_TOKEN",
@@ -136,7 +136,7 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     };
     let device_id = match field("deviceId") {
         None => None,
-        Some(Value::String(name)) if name.chars().count() <= MAX_DEVICE_ID_CHARS => Some(name),
+        Some(Value::String(name)) if fits(name, MAX_DEVICE_ID_CHARS) => Some(name),
         Some(_) => {
             return refuse(
                 "ERR_INVALID_DEVICE_ID",
@@ -149,6 +149,11 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
         device_id: device_id.cloned(),
         platform: platform.cloned(),
     })
+}
+
+/// Not every database holds U+0000.
+fn fits(text: &str, max_chars: usize) -> bool {
+    text.chars().count() <= max_chars && !text.contains('\0')
 }
 
 /// `GET /devices`.

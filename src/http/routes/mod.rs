@@ -4,7 +4,7 @@ mod acknowledge_message;
 mod devices;
 mod list_messages;
 mod permissions;
-mod query;
+pub(super) mod query;
 mod quote;
 mod send_message;
 
@@ -17,7 +17,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::ids::IdentityKey;
+use crate::json_object;
 
+use super::admin;
 use super::error::ApiError;
 use super::reply::Reply;
 use super::state::HttpState;
@@ -55,7 +57,7 @@ pub(in crate::http) struct Success {
 }
 
 impl Success {
-    const fn new() -> Self {
+    pub(in crate::http) const fn new() -> Self {
         Self { status: "success" }
     }
 }
@@ -77,19 +79,28 @@ enum Route {
 impl Route {
     /// The route of a path, and the method that it takes.
     fn of(path: &str) -> Option<(Self, &'static str)> {
-        Some(match path {
-            "/sendMessage" => (Self::SendMessage, "POST"),
-            "/listMessages" => (Self::ListMessages, "POST"),
-            "/acknowledgeMessage" => (Self::AcknowledgeMessage, "POST"),
-            "/registerDevice" => (Self::RegisterDevice, "POST"),
-            "/devices" => (Self::Devices, "GET"),
-            "/permissions/set" => (Self::SetPermission, "POST"),
-            "/permissions/get" => (Self::GetPermission, "GET"),
-            "/permissions/list" => (Self::ListPermissions, "GET"),
-            "/permissions/quote" => (Self::Quote, "GET"),
-            _ => return None,
-        })
+        let (_, method, route) = ROUTES.iter().find(|(known, ..)| *known == path)?;
+        Some((*route, method))
     }
+}
+
+/// Their paths and methods.
+const ROUTES: [(&str, &str, Route); 9] = [
+    ("/sendMessage", "POST", Route::SendMessage),
+    ("/listMessages", "POST", Route::ListMessages),
+    ("/acknowledgeMessage", "POST", Route::AcknowledgeMessage),
+    ("/registerDevice", "POST", Route::RegisterDevice),
+    ("/devices", "GET", Route::Devices),
+    ("/permissions/set", "POST", Route::SetPermission),
+    ("/permissions/get", "GET", Route::GetPermission),
+    ("/permissions/list", "GET", Route::ListPermissions),
+    ("/permissions/quote", "GET", Route::Quote),
+];
+
+/// The path of an authenticated route as the program has it.
+pub(super) fn name(path: &str) -> Option<&'static str> {
+    let found = ROUTES.iter().find(|(known, ..)| *known == path);
+    found.map(|(path, ..)| *path)
 }
 
 /// Whether an authenticated route has this path, which has no routing prefix.
@@ -105,6 +116,9 @@ pub(super) async fn respond(
     body: &Bytes,
     state: &HttpState,
 ) -> Reply {
+    if let Some(reply) = admin::answer_signed(request, &caller, state).await {
+        return reply;
+    }
     let path = collapse_slashes(request.uri().path());
     let Some(path) = path.strip_prefix(&*state.routing_prefix) else {
         return not_found();
@@ -265,9 +279,7 @@ fn parse_small(body: &[u8]) -> Result<Value, ApiError> {
 /// Reads the fields of the JSON object in a body; none where it is no object.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Option<T>, ApiError> {
     let whole: &RawValue = parse(body)?;
-    // A struct would be read from an array too.
-    let object = Some(whole.get()).filter(|text| text.starts_with('{'));
-    Ok(object.and_then(|text| serde_json::from_str(text).ok()))
+    Ok(json_object::read(whole.get()).ok())
 }
 
 fn invalid_json() -> ApiError {

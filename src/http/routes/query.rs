@@ -7,11 +7,11 @@ use crate::ids::IdentityKey;
 use super::super::error::ApiError;
 
 /// The parameters of a query, in their order.
-pub(super) struct Query(Vec<(String, String)>);
+pub(in crate::http) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads the part behind `?`.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(in crate::http) fn parse(text: &str) -> Self {
         // Any text is a query of some kind; what cannot be read has no parameters.
         let read = web::Query::<Vec<(String, String)>>::from_query(text);
         Self(read.map(web::Query::into_inner).unwrap_or_default())
@@ -24,7 +24,7 @@ impl Query {
     }
 
     /// The first value of a parameter under any of its names; none where it is blank.
-    pub(super) fn first(&self, names: &[&str]) -> Option<&str> {
+    pub(in crate::http) fn first(&self, names: &[&str]) -> Option<&str> {
         let mut values = names.iter().flat_map(|name| self.all(name));
         values.find(|value| !value.trim().is_empty())
     }

@@ -285,6 +285,7 @@ fn recipient(raw: &RawValue) -> Result<IdentityKey, ApiError> {
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, ApiError> {
     let limits = HttpLimits {
+        requests_per_identity: crate::limits::Rate::new(0, std::time::Duration::ZERO),
         max_body_bytes: 100 * 1024 * 1024,
         max_buffered_bytes: usize::MAX,
         request_timeout: std::time::Duration::MAX,
@@ -319,6 +320,7 @@ mod tests {
 
     fn limits() -> HttpLimits {
         HttpLimits {
+            requests_per_identity: crate::limits::Rate::new(0, std::time::Duration::ZERO),
             max_body_bytes: 1_000,
             max_buffered_bytes: 1_000,
             request_timeout: std::time::Duration::from_secs(1),

@@ -1,0 +1,315 @@
+//! Whether the server can do its work: named checks of what it depends on, and whether it is going down.
+//!
+//! Whoever asks learns which of them fails and nothing more, and costs nothing: a check runs at most once a
+//! [`HealthSettings::keep`], however many ask, and nobody waits for one longer than [`HealthSettings::deadline`].
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{LocalBoxFuture, join_all};
+use tokio::sync::watch;
+
+use crate::panics;
+
+/// What a server that is going down is not ready because of.
+pub const DRAINING: &str = "draining";
+
+/// Asks a dependency whether it works; what is wrong goes to the log.
+type Probe = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Times of the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthSettings {
+    /// How long a result counts.
+    pub keep: Duration,
+    /// How long a check may take; what takes longer has failed.
+    pub deadline: Duration,
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self {
+            keep: Duration::from_secs(1),
+            deadline: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What the server can and cannot do now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Readiness {
+    /// Dependencies that work.
+    pub ready: Vec<&'static str>,
+    /// Dependencies that do not, and that the server can do without for a while.
+    pub degraded: Vec<&'static str>,
+    /// Dependencies that do not, and [`DRAINING`].
+    pub not_ready: Vec<&'static str>,
+}
+
+/// The checks of a server; cheap to clone.
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+struct Shared {
+    settings: HealthSettings,
+    draining: AtomicBool,
+    checks: Vec<Arc<Check>>,
+}
+
+struct Check {
+    name: &'static str,
+    /// Whether the server can do its work without it, if not as well.
+    is_optional: bool,
+    probe: Probe,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    latest: Option<(Instant, bool)>,
+    running: Option<Running>,
+    /// What the log was told last.
+    logged: Option<bool>,
+}
+
+struct Running {
+    since: Instant,
+    /// The result, once there is one.
+    result: watch::Receiver<Option<bool>>,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.checks.iter().map(|check| check.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Health {
+    /// No checks yet.
+    #[must_use]
+    pub fn new(settings: HealthSettings) -> Self {
+        Self(Arc::new(Shared {
+            settings,
+            draining: AtomicBool::new(false),
+            checks: Vec::new(),
+        }))
+    }
+
+    /// Adds a check. `probe` must end by itself at some time; until then it is not asked again.
+    #[must_use]
+    pub fn with<F>(self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + 'static,
+    {
+        self.adding(name, false, probe)
+    }
+
+    /// Adds a check of something that the server can do without: it is told, and does not make the server unready.
+    #[must_use]
+    pub fn with_optional<F>(
+        self,
+        name: &'static str,
+        probe: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), String>> + 'static,
+    {
+        self.adding(name, true, probe)
+    }
+
+    fn adding<F>(
+        self,
+        name: &'static str,
+        is_optional: bool,
+        probe: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), String>> + 'static,
+    {
+        let mut checks = self.0.checks.clone();
+        checks.push(Arc::new(Check {
+            name,
+            is_optional,
+            probe: Box::new(move || Box::pin(probe())),
+            state: Mutex::default(),
+        }));
+        Self(Arc::new(Shared {
+            settings: self.0.settings,
+            draining: AtomicBool::new(self.is_draining()),
+            checks,
+        }))
+    }
+
+    /// The server is going down: from now on it is not ready.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is going down.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// What works and what does not. Must be called inside an actix system.
+    pub async fn readiness(&self) -> Readiness {
+        let Shared {
+            settings, checks, ..
+        } = &*self.0;
+        let works = join_all(checks.iter().map(|check| check.works(settings))).await;
+        let mut readiness = Readiness::default();
+        for (check, works) in checks.iter().zip(works) {
+            if works {
+                readiness.ready.push(check.name);
+            } else if check.is_optional {
+                readiness.degraded.push(check.name);
+            } else {
+                readiness.not_ready.push(check.name);
+            }
+        }
+        if self.is_draining() {
+            readiness.not_ready.push(DRAINING);
+        }
+        readiness
+    }
+}
+
+impl Check {
+    async fn works(self: &Arc<Self>, settings: &HealthSettings) -> bool {
+        let (since, mut result) = {
+            let mut state = self.state();
+            if let Some((at, works)) = state.latest
+                && at.elapsed() < settings.keep
+            {
+                return works;
+            }
+            let running = state.running.get_or_insert_with(|| self.start());
+            (running.since, running.result.clone())
+        };
+        let left = settings.deadline.saturating_sub(since.elapsed());
+        match tokio::time::timeout(left, result.wait_for(Option::is_some)).await {
+            Ok(Ok(works)) => *works == Some(true),
+            // Its thread has ended, or it takes too long.
+            Ok(Err(_)) => {
+                self.state().running = None;
+                false
+            }
+            Err(_) => {
+                self.note(&mut self.state(), Err("no answer in time".to_owned()));
+                false
+            }
+        }
+    }
+
+    /// Runs the probe beside the requests that wait for it, so that none of them takes it along when it is dropped.
+    fn start(self: &Arc<Self>) -> Running {
+        let (sender, result) = watch::channel(None);
+        let check = Arc::clone(self);
+        actix::spawn(async move {
+            let answer = panics::contained(check.name, (check.probe)()).await;
+            let answer = answer.unwrap_or_else(|| Err("the check panicked".to_owned()));
+            let works = answer.is_ok();
+            {
+                let mut state = check.state();
+                check.note(&mut state, answer);
+                state.latest = Some((Instant::now(), works));
+                state.running = None;
+            }
+            sender.send_replace(Some(works));
+        });
+        Running {
+            since: Instant::now(),
+            result,
+        }
+    }
+
+    /// Logs a change, once.
+    fn note(&self, state: &mut State, answer: Result<(), String>) {
+        let works = answer.is_ok();
+        let before = state.logged.replace(works);
+        match answer {
+            Ok(()) if before == Some(false) => log::info!("ready again: {}", self.name),
+            Err(error) if before != Some(false) => {
+                let what = if self.is_optional {
+                    "degraded"
+                } else {
+                    "not ready"
+                };
+                log::error!("{what}: {}: {error}", self.name);
+            }
+            _ => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::sync::Notify;
+
+    fn settings() -> HealthSettings {
+        HealthSettings {
+            keep: Duration::from_secs(3_600),
+            deadline: Duration::from_secs(20),
+        }
+    }
+
+    #[actix_web::test]
+    async fn whoever_asks_a_probe_runs_once() {
+        let (runs, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (counted, gate) = (Arc::clone(&runs), Arc::clone(&go));
+        let health = Health::new(settings()).with("one", move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.notified().await;
+                Ok(())
+            }
+        });
+        // One that goes away takes nothing along.
+        let mut gone = Box::pin(health.readiness());
+        assert!(futures_util::poll!(&mut gone).is_pending());
+        drop(gone);
+        let many = join_all((0..50).map(|_| health.readiness()));
+        let (many, ()) = futures_util::future::join(many, async { go.notify_one() }).await;
+        assert!(many.iter().all(|readiness| readiness.ready == ["one"]));
+        assert_eq!(health.readiness().await.ready, ["one"]);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[actix_web::test]
+    async fn what_fails_panics_or_takes_too_long_is_named() {
+        let brief = HealthSettings {
+            deadline: Duration::from_millis(50),
+            ..settings()
+        };
+        let health = Health::new(brief)
+            .with("works", || async { Ok(()) })
+            .with("fails", || async { Err("on purpose".to_owned()) })
+            .with("panics", || async { panic!("on purpose") })
+            .with("hangs", std::future::pending)
+            .with_optional("optional", || async { Err("on purpose".to_owned()) });
+        for _ in 0..2 {
+            let readiness = health.readiness().await;
+            assert_eq!(readiness.ready, ["works"]);
+            assert_eq!(readiness.not_ready, ["fails", "panics", "hangs"]);
+            assert_eq!(readiness.degraded, ["optional"]);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_server_that_goes_down_is_not_ready_at_once() {
+        let health = Health::new(settings()).with("works", || async { Ok(()) });
+        assert_eq!(health.readiness().await.not_ready, [""; 0]);
+        health.clone().drain();
+        assert_eq!(health.readiness().await.not_ready, [DRAINING]);
+    }
+}

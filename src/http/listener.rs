@@ -1,0 +1,169 @@
+//! Accepts connections and serves an application on them.
+//!
+//! What `actix_web::HttpServer` does, but for the connections, which are [`Connection`]s here: they can be ended from
+//! outside without a second file descriptor.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::body::MessageBody;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_server::{Server, ServerBuilder};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_web::Error;
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
+use socket2::{Domain, Protocol as Transport, Socket, Type};
+
+use crate::limits::AddressLimits;
+
+use super::connection::{Connection, TcpSettings};
+
+/// Connections that the kernel keeps for us while all workers are busy.
+const BACKLOG: i32 = 4096;
+
+/// How long a client may take to close its side, once it was told.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How connections are accepted and served.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Threads; none: one for each core.
+    pub workers: Option<usize>,
+    /// TCP connections of each thread.
+    pub max_connections: usize,
+    /// How long the head of a connection's first request may take.
+    pub head_timeout: Duration,
+    /// How long a connection may be idle between requests.
+    pub keep_alive: Duration,
+    /// How long requests in work may take once the server stops, in seconds.
+    pub shutdown_timeout: u64,
+    /// What is set on each connection.
+    pub tcp: TcpSettings,
+    /// What each address may have.
+    pub addresses: Arc<AddressLimits>,
+}
+
+impl ListenerSettings {
+    /// Defaults, with nobody limited.
+    #[must_use]
+    pub fn new(tcp: TcpSettings) -> Self {
+        Self {
+            workers: None,
+            max_connections: 25_000,
+            head_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(5),
+            shutdown_timeout: 30,
+            tcp,
+            addresses: Arc::default(),
+        }
+    }
+}
+
+/// Serves an application on every address that `target` names. Gives the server, which runs once it is polled, and the
+/// first of its addresses.
+///
+/// # Errors
+/// What the operating system says of the addresses.
+pub fn listen<F, I, S, B>(
+    target: impl ToSocketAddrs,
+    settings: &ListenerSettings,
+    application: F,
+) -> io::Result<(Server, SocketAddr)>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+    let mut server = ServerBuilder::default()
+        .max_concurrent_connections(settings.max_connections)
+        .shutdown_timeout(settings.shutdown_timeout)
+        .disable_signals();
+    if let Some(workers) = settings.workers {
+        server = server.workers(workers);
+    }
+    let mut first = None;
+    for listener in bind(target)? {
+        let address = listener.local_addr()?;
+        first.get_or_insert(address);
+        let (settings, application) = (settings.clone(), application.clone());
+        let stopping = server.graceful_shutdown_signal();
+        server = server.listen("http", listener, move || {
+            let tcp = settings.tcp;
+            let addresses = Arc::clone(&settings.addresses);
+            let stopping = stopping.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .keep_alive(settings.keep_alive)
+                .client_request_timeout(settings.head_timeout)
+                .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+                // A poll whose client is gone must be dropped, and its packets put back.
+                .h1_allow_half_closed(false)
+                .local_addr(address)
+                .on_connect_ext(move |connection: &Connection, extensions| {
+                    connection.describe(&tcp, extensions);
+                })
+                .finish(map_config(
+                    application()
+                        .into_factory()
+                        .map_err(|error| error.into().error_response()),
+                    |()| AppConfig::default(),
+                ));
+            fn_service(move |stream: TcpStream| {
+                let accepted = Connection::accept(stream, &tcp, &addresses);
+                std::future::ready(match accepted {
+                    Ok((connection, peer)) => Ok((connection, Protocol::Http1, Some(peer))),
+                    Err(error) => {
+                        log::trace!("a connection is not served: {error}");
+                        Err(DispatchError::Io(error))
+                    }
+                })
+            })
+            .and_then(http)
+        })?;
+    }
+    let first = first.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok((server.run(), first))
+}
+
+/// Listens on every address that can be had; fails if none can.
+fn bind(target: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
+    let (mut listeners, mut failure) = (Vec::new(), None);
+    for address in target.to_socket_addrs()? {
+        match bind_one(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Transport::TCP),
+    )?;
+    // A server that was just restarted finds its port in use by connections that are ending.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,17 @@
+//! How much one address, one identity and one socket may ask for: counts, rates, and who is behind a proxy.
+//!
+//! Knows no protocol and decides no answer: who is over a limit is told so by whoever asked.
+
+mod addresses;
+mod flow;
+mod networks;
+mod rates;
+mod shares;
+mod tally;
+
+pub use addresses::{AddressKey, AddressLimits, AddressSettings};
+pub use flow::{Amount, Flow, FlowRates, Rate};
+pub use networks::{NetworkError, Networks};
+pub use rates::KeyedRates;
+pub use shares::{IdentityShares, Share};
+pub use tally::{Full, Place, Tally};

@@ -1,0 +1,195 @@
+//! What a [`Socket`] does with each command.
+//!
+//! A request that comes after a deadline must not find the session alive because the timer is a moment late,
+//! so the handlers of requests look at the clock first.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use crate::engineio::{CloseReason, Frame, Packet, TransportKind, UpgradeRefused};
+use crate::socket::application::Application;
+use crate::socket::carrier::{ParkedPoll, WebsocketLink};
+use crate::socket::commands::{
+    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
+    WebsocketGone,
+};
+use crate::socket::feed::Taken;
+
+use super::Socket;
+
+impl<A: Application> Handler<Poll> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, poll: Poll, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            let Poll { id, reply } = poll;
+            let now = Instant::now();
+            socket.connection.handle_timeout(now);
+            match socket.connection.handle_poll(now) {
+                Ok(()) => socket.parked = Some(ParkedPoll { id, reply }),
+                // A client that is gone does not need the refusal.
+                Err(refused) => drop(reply.send(Err(refused))),
+            }
+            socket.pump(ctx);
+        });
+    }
+}
+
+impl<A: Application> Handler<PollAborted> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, aborted: PollAborted, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            if socket
+                .parked
+                .as_ref()
+                .is_some_and(|parked| parked.id == aborted.id)
+            {
+                socket.parked = None;
+                socket.connection.handle_poll_aborted();
+                socket.pump(ctx);
+            }
+        });
+    }
+}
+
+impl<A: Application> Handler<Ingest> for Socket<A> {
+    type Result = Result<Duration, IngestRefused>;
+
+    fn handle(&mut self, ingest: Ingest, ctx: &mut Self::Context) -> Self::Result {
+        self.guarded(ctx, |socket, ctx| {
+            let now = Instant::now();
+            socket.connection.handle_timeout(now);
+            if socket.connection.is_closed()
+                || socket.connection.transport() != TransportKind::Polling
+            {
+                socket.pump(ctx);
+                return Err(IngestRefused::Closed);
+            }
+            let Some(wait) = socket.count(ingest.packets.len(), ingest.bytes, now) else {
+                socket.pump_at(now, ctx);
+                return Err(IngestRefused::TooFast);
+            };
+            for packet in ingest.packets {
+                socket.connection.handle_packet(packet, now);
+            }
+            socket.pump(ctx);
+            Ok(wait)
+        })
+        .unwrap_or(Err(IngestRefused::Closed))
+    }
+}
+
+impl<A: Application> Handler<Malformed> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, _: Malformed, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            socket.connection.handle_malformed();
+            socket.pump(ctx);
+        });
+    }
+}
+
+impl<A: Application> Handler<Attach> for Socket<A> {
+    type Result = Result<(), UpgradeRefused>;
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
+        self.guarded(ctx, |socket, ctx| {
+            let link = WebsocketLink {
+                id: attach.id,
+                feed: attach.feed,
+                close: attach.close,
+                kill: attach.kill,
+            };
+            let is_first = socket.websocket.is_none();
+            if socket.connection.transport() == TransportKind::Websocket && is_first {
+                socket.websocket = Some(link);
+            } else {
+                socket.connection.handle_attached(Instant::now())?;
+                socket.probe = Some(link);
+            }
+            socket.pump(ctx);
+            Ok(())
+        })
+        .unwrap_or(Err(UpgradeRefused::Closed))
+    }
+}
+
+impl<A: Application> Handler<FromWebsocket> for Socket<A> {
+    type Result = Option<Duration>;
+
+    fn handle(&mut self, message: FromWebsocket, ctx: &mut Self::Context) -> Self::Result {
+        self.guarded(ctx, |socket, ctx| {
+            let now = Instant::now();
+            let bytes = message.frame.as_ref().map_or(0, Frame::len);
+            let wait = socket.count(1, bytes, now);
+            let Some(frame) = message.frame.filter(|_| wait.is_some()) else {
+                socket.pump_at(now, ctx);
+                return wait;
+            };
+            let packet = Packet::try_from(frame);
+            if socket.is_websocket(message.id) {
+                match packet {
+                    Ok(packet) => socket.connection.handle_packet(packet, now),
+                    Err(_) => socket.connection.handle_malformed(),
+                }
+            } else if socket.is_probe(message.id) {
+                match packet {
+                    Ok(packet) => socket.connection.handle_probe_packet(&packet),
+                    Err(_) => socket.connection.handle_probe_failed(),
+                }
+            }
+            socket.pump_at(now, ctx);
+            wait
+        })
+        .flatten()
+    }
+}
+
+impl<A: Application> Handler<Taken> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, _: Taken, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            socket.pump(ctx);
+        });
+    }
+}
+
+impl<A: Application> Handler<WebsocketGone> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, gone: WebsocketGone, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            if socket.is_websocket(gone.id) {
+                socket.websocket = None;
+                if gone.malformed {
+                    socket.connection.handle_malformed();
+                } else {
+                    socket.connection.handle_websocket_closed();
+                }
+            } else if socket.is_probe(gone.id) {
+                socket.probe = None;
+                socket.connection.handle_probe_failed();
+            }
+            socket.pump(ctx);
+        });
+    }
+}
+
+impl<A: Application> Handler<Close> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, Close(reason): Close, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            if reason == CloseReason::ServerShutdown {
+                socket.ending = Some(reason);
+            } else {
+                socket.connection.close(reason, Instant::now());
+            }
+            socket.pump(ctx);
+        });
+    }
+}
