@@ -1,0 +1,25 @@
+//! Looking after a running server: the [`Admin`] actor asks everybody how things are, and [`Guard`] says who may ask it.
+//!
+//! Nobody works for it unless asked: layers count what they do anyway, sockets write down how they are, and what an actor
+//! alone knows it is asked for, with a deadline. Who does not answer in time is called unresponsive and not waited for.
+
+mod actor;
+mod collect;
+mod exposition;
+mod families;
+mod guard;
+mod neighbours;
+mod process;
+mod rates;
+mod status;
+
+pub use actor::{Admin, End, GetStatus};
+pub use collect::{DEADLINE, Facts, Sources};
+pub use exposition::{CONTENT_TYPE, exposition};
+pub use guard::{Asker, Guard};
+pub use neighbours::{ClusterPart, NoncesPart};
+pub use status::{
+    DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, Percentiles, ProcessPart,
+    PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SocketsPart,
+    Status, Unresponsive, shorten,
+};

@@ -1,0 +1,75 @@
+//! The last warnings and errors, for whoever looks at the dashboard: a bounded list.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use log::{Level, Record};
+use serde::Serialize;
+
+use super::json;
+
+/// Lines that are kept, and characters of each.
+const KEPT: usize = 50;
+const MAX_CHARS: usize = 500;
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecentLine {
+    /// ISO 8601 in UTC, to the millisecond.
+    pub ts: String,
+    /// `WARN` or `ERROR`.
+    pub level: &'static str,
+    /// Where it comes from.
+    pub target: String,
+    /// What it says, cut short.
+    pub message: String,
+}
+
+static LINES: Mutex<VecDeque<RecentLine>> = Mutex::new(VecDeque::new());
+
+/// Keeps a line that is a warning or worse.
+pub(super) fn keep(record: &Record<'_>) {
+    if record.level() > Level::Warn {
+        return;
+    }
+    let line = RecentLine {
+        ts: json::now(),
+        level: record.level().as_str(),
+        target: record.target().to_owned(),
+        message: record.args().to_string().chars().take(MAX_CHARS).collect(),
+    };
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.len() >= KEPT {
+        lines.pop_front();
+    }
+    lines.push_back(line);
+}
+
+/// The last of them, oldest first.
+#[must_use]
+pub fn recent() -> Vec<RecentLine> {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_warnings_are_kept_and_nothing_else() {
+        let say = |level, text: String| {
+            let mut record = Record::builder();
+            keep(&record.level(level).args(format_args!("{text}")).build());
+        };
+        say(Level::Info, "unheard".to_owned());
+        for n in 0..KEPT + 3 {
+            say(Level::Warn, n.to_string());
+        }
+        say(Level::Error, "x".repeat(MAX_CHARS + 9));
+        let lines = recent();
+        assert_eq!((lines.len(), &*lines[0].message), (KEPT, "4"));
+        let last = lines.last().unwrap();
+        assert_eq!((last.level, last.message.len()), ("ERROR", MAX_CHARS));
+    }
+}
