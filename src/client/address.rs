@@ -45,6 +45,29 @@ impl fmt::Display for ServerAddress {
 }
 
 impl ServerAddress {
+    /// The name or the address of its host; of an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let url = Url::parse(&self.origin).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        bare.unwrap_or(host).to_owned()
+    }
+
+    /// Its TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let url = Url::parse(&self.origin).ok();
+        let port = url.and_then(|url| url.port_or_known_default());
+        port.unwrap_or_default()
+    }
+
+    /// Whether connections to it are encrypted and its certificate verified.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+
     /// The target of a MessageBox route, as it stands in the request line.
     pub(super) fn target(&self, route: &str) -> String {
         format!("{}{route}", self.prefix)
@@ -91,6 +114,10 @@ mod tests {
             prefixed.polling_url(),
             "https://host/socket.io/?EIO=4&transport=polling"
         );
+        assert_eq!((prefixed.host().as_str(), prefixed.port()), ("host", 443));
+        assert!(prefixed.is_https() && !plain.is_https());
+        let ipv6: ServerAddress = "http://[::1]:3000".parse().unwrap();
+        assert_eq!((ipv6.host().as_str(), ipv6.port()), ("::1", 3000));
     }
 
     #[test]

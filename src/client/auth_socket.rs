@@ -52,6 +52,21 @@ struct Authenticated {
     identity_key: String,
 }
 
+#[derive(Serialize)]
+struct RoomMessage<'a> {
+    #[serde(rename = "roomId")]
+    room: &'a str,
+    message: OutgoingMessage<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutgoingMessage<'a> {
+    message_id: &'a str,
+    recipient: String,
+    body: &'a str,
+}
+
 impl AuthSocket {
     /// Connects, shakes hands, and has the identity confirmed: until `authenticationSuccess`.
     ///
@@ -124,6 +139,52 @@ impl AuthSocket {
         let mut json = String::new();
         self.peer.sign(&SharedPayload::new(payload), &mut json)?;
         self.socket.send(&json).await
+    }
+
+    /// Sends a message to a room, and waits until it is stored. Other events that come meanwhile are passed over.
+    ///
+    /// ```no_run
+    /// # use messagebox::client::{AuthSocket, encrypt_body, message_id};
+    /// # use messagebox::ids::RoomId;
+    /// # async fn example(
+    /// #     mut socket: AuthSocket, alice: messagebox::auth::Identity, bob: messagebox::ids::IdentityKey,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let id = message_id(&alice, bob, "hello")?;
+    /// let body = encrypt_body(&alice, bob, "hello")?;
+    /// socket.send_message(bob, "inbox", &id, &body).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientError::EventRefused`] when it was not stored, or what else went wrong.
+    pub async fn send_message(
+        &mut self,
+        recipient: IdentityKey,
+        message_box: &str,
+        message_id: &str,
+        body: &str,
+    ) -> Result<(), ClientError> {
+        let room = RoomId::of(&recipient, message_box);
+        let message = RoomMessage {
+            room: room.as_str(),
+            message: OutgoingMessage {
+                message_id,
+                recipient: recipient.to_hex(),
+                body,
+            },
+        };
+        self.emit(events::SEND_MESSAGE, &message).await?;
+        let ack = format!("{}-{room}", events::SEND_MESSAGE_ACK);
+        loop {
+            let event = self.next_event().await?;
+            if event.name == ack {
+                return match event.text("status") {
+                    "success" => Ok(()),
+                    _ => Err(event.into_refusal()),
+                };
+            }
+        }
     }
 
     /// The next event, verified. Dropping the future loses nothing.

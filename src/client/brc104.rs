@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use reqwest::{Method, Url};
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{
@@ -62,18 +63,51 @@ impl Brc104Client {
         self.session().await.map(drop)
     }
 
+    /// Who the server has proven to be: shakes hands, unless there is a session.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn server_key(&self) -> Result<IdentityKey, ClientError> {
+        Ok(self.session().await?.peer())
+    }
+
     /// Posts JSON to a MessageBox route. Once, and once more in a new session if the server does not know the old one.
     ///
     /// # Errors
     /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
     /// prove where it comes from, or what else went wrong.
     pub async fn post(&self, route: &str, body: Bytes) -> Result<Reply, ClientError> {
+        let url = self.url(route, &[])?;
+        self.ask(Method::POST, url, body).await
+    }
+
+    /// Gets a MessageBox route with these parameters, as often as [`Self::post`].
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Reply, ClientError> {
+        let url = self.url(route, query)?;
+        self.ask(Method::GET, url, Bytes::new()).await
+    }
+
+    fn url(&self, route: &str, query: &[(&str, &str)]) -> Result<Url, ClientError> {
+        let address = &self.connector.address;
+        let url = address.url(&address.target(route));
+        let url = if query.is_empty() {
+            Url::parse(&url)
+        } else {
+            Url::parse_with_params(&url, query)
+        };
+        url.map_err(|_| ClientError::Unexpected("a route that is no address"))
+    }
+
+    async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Reply, ClientError> {
         let session = self.session().await?;
-        match self.post_in(&session, route, body.clone()).await {
+        match self.ask_in(&session, &method, &url, body.clone()).await {
             Err(ClientError::Refused { status: 401, .. }) => {
                 self.forget(&session);
                 let session = self.session().await?;
-                self.post_in(&session, route, body).await
+                self.ask_in(&session, &method, &url, body).await
             }
             result => result,
         }
@@ -124,31 +158,32 @@ impl Brc104Client {
         session.ok_or(ClientError::Unexpected("a handshake without a session"))
     }
 
-    async fn post_in(
+    async fn ask_in(
         &self,
         session: &Session,
-        route: &str,
+        method: &Method,
+        url: &Url,
         body: Bytes,
     ) -> Result<Reply, ClientError> {
-        let target = self.connector.address.target(route);
         let request_id: [u8; 32] = rand::random();
+        let typed = [(String::from("content-type"), String::from(JSON))];
+        let headers: &[_] = if body.is_empty() { &[] } else { &typed };
         let digest = SignedRequest {
             request_id: &request_id,
-            method: "POST",
-            path: &target,
-            query: "",
-            headers: &[(String::from("content-type"), String::from(JSON))],
+            method: method.as_str(),
+            path: url.path(),
+            query: url.query().unwrap_or_default(),
+            headers,
             body: &body,
         }
         .digest();
         let nonce = message_nonce();
         let signature = session.sign(&nonce, &digest)?;
-        let request = self
-            .connector
-            .http
-            .post(self.connector.address.url(&target));
+        let mut request = self.connector.http.request(method.clone(), url.clone());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         let answer = request
-            .header("content-type", JSON)
             .header("x-bsv-auth-version", AUTH_VERSION)
             .header("x-bsv-auth-identity-key", self.identity_key().to_hex())
             .header("x-bsv-auth-nonce", nonce)
@@ -215,5 +250,8 @@ fn refused(status: u16, body: &[u8]) -> ClientError {
         status,
         code: text("code").unwrap_or_default().to_owned(),
         description: description.chars().take(MAX_DESCRIPTION_CHARS).collect(),
+        satoshis: json
+            .get("satoshisRequired")
+            .and_then(serde_json::Value::as_u64),
     }
 }

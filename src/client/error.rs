@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::auth::AuthError;
 use crate::engineio;
+use crate::events;
 use crate::socketio;
 
 /// A failure, sorted by what the caller can do about it.
@@ -30,6 +31,8 @@ pub enum ClientError {
         code: String,
         /// What the answer says, shortened.
         description: String,
+        /// What the request costs (402).
+        satoshis: Option<u64>,
     },
     /// An event was answered by its failure.
     #[error("{event}: {reason}")]
@@ -59,6 +62,71 @@ pub enum ClientError {
     Unexpected(&'static str),
 }
 
+/// What a failure comes from, and so who can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody answers, or not in time, or the connection broke: trying again later may help.
+    Unreachable,
+    /// One of the two ends has not proven, or may not be, who it says it is.
+    Authentication,
+    /// The server understood, and does not do it.
+    Refused,
+    /// What answers does not keep to the protocol: it may be no MessageBox server at all.
+    Protocol,
+}
+
+impl ClientError {
+    /// What it comes from.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        use tokio_tungstenite::tungstenite::Error as E;
+        match self {
+            Self::Websocket(error) => match &**error {
+                E::Io(_) | E::Tls(_) => Failure::Unreachable,
+                E::Http(answer) if answer.status().is_server_error() => Failure::Unreachable,
+                E::Http(_) => Failure::Refused,
+                _ => Failure::Protocol,
+            },
+            Self::Http(error) if error.is_redirect() || error.is_builder() => Failure::Protocol,
+            Self::Http(_) | Self::Closed | Self::Timeout(_) => Failure::Unreachable,
+            Self::Refused { status, code, .. } => match status {
+                401 | 408 => Failure::Authentication,
+                // A proxy, in place of a server that is gone.
+                502..=504 if code.is_empty() => Failure::Unreachable,
+                _ if code.is_empty() => Failure::Protocol,
+                _ => Failure::Refused,
+            },
+            Self::EventRefused { event, .. } if event == events::AUTHENTICATION_FAILED => {
+                Failure::Authentication
+            }
+            Self::EventRefused { .. } | Self::NamespaceRefused(_) => Failure::Refused,
+            Self::Auth(
+                AuthError::Malformed(_) | AuthError::MissingField(_) | AuthError::Version { .. },
+            )
+            | Self::EngineIo(_)
+            | Self::SocketIo(_)
+            | Self::Unexpected(_) => Failure::Protocol,
+            Self::Auth(_) | Self::Unsigned => Failure::Authentication,
+        }
+    }
+}
+
+impl ClientError {
+    /// The HTTP status that says it, where one does.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        use tokio_tungstenite::tungstenite::Error as E;
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::Websocket(error) => match &**error {
+                E::Http(answer) => Some(answer.status().as_u16()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// The HTTP client hides the reason one level down.
 fn with_source(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
@@ -74,8 +142,12 @@ fn with_source(error: &reqwest::Error) -> String {
 impl From<tokio_tungstenite::tungstenite::Error> for ClientError {
     fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
         use tokio_tungstenite::tungstenite::Error as E;
+        use tokio_tungstenite::tungstenite::error::ProtocolError as P;
         match error {
-            E::ConnectionClosed | E::AlreadyClosed => Self::Closed,
+            // A server that was killed says no goodbye.
+            E::ConnectionClosed
+            | E::AlreadyClosed
+            | E::Protocol(P::ResetWithoutClosingHandshake | P::HandshakeIncomplete) => Self::Closed,
             other => Self::Websocket(Box::new(other)),
         }
     }
@@ -85,5 +157,26 @@ impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
         // The address holds the session id, which nobody needs to see.
         Self::Http(Box::new(error.without_url()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+
+    #[test]
+    fn a_server_that_ends_without_a_word_is_unreachable_and_breaks_no_protocol() {
+        for (error, failure) in [
+            (
+                ProtocolError::ResetWithoutClosingHandshake,
+                Failure::Unreachable,
+            ),
+            (ProtocolError::HandshakeIncomplete, Failure::Unreachable),
+            (ProtocolError::UnmaskedFrameFromClient, Failure::Protocol),
+        ] {
+            let error = ClientError::from(Error::Protocol(error));
+            assert_eq!(error.failure(), failure, "{error}");
+        }
     }
 }

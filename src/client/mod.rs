@@ -3,29 +3,114 @@
 //! It relies on nothing but what the protocols promise, so it works with any server of them:
 //!
 //! ```text
-//! message_box   send, list, acknowledge           auth_socket   signed events over Socket.IO
-//! brc104        authenticated HTTP requests        socket_io     namespaces, events, heartbeat
-//! address       where the server is                websocket, polling   the two transports
+//! message_box, permissions, devices   the operations      auth_socket   signed events over Socket.IO
+//! message_body                        ids, encryption     socket_io     namespaces, events, heartbeat
+//! brc104, unsigned                    HTTP requests       websocket, polling, upgrade   the transports
+//! address                             where the server is
 //! ```
 //!
-//! Everything that a server may get wrong is a [`ClientError`]. What comes in is verified, unless the caller asks
-//! for less by name ([`Reading::Unverified`]).
+//! Everything that a server may get wrong is a [`ClientError`], and [`ClientError::failure`] says what it comes from.
+//! What comes in is verified, unless the caller asks for less by name ([`Reading::Unverified`]).
+//!
+//! # Send, list, acknowledge
+//!
+//! [`MessageBoxClient`] is one party's boxes on one server, over authenticated HTTP. It shakes hands by itself, and again
+//! when the server has forgotten it. Permissions, quotes and devices are its methods too.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use messagebox::auth::Identity;
+//! use messagebox::client::{
+//!     Connector, MessageBoxClient, TransportKind, encrypt_body, message_id, read_stored_body,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let connector = Connector::new("http://localhost:8080".parse()?, TransportKind::Websocket)
+//!     .with_timeout(Duration::from_secs(30))?;
+//! let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
+//!
+//! let from = MessageBoxClient::new(connector.clone(), Arc::clone(&alice));
+//! let to = bob.identity_key();
+//! let id = message_id(&alice, to, "hello")?;
+//! from.send(to, "inbox", &id, &encrypt_body(&alice, to, "hello")?).await?;
+//!
+//! let inbox = MessageBoxClient::new(connector, Arc::clone(&bob));
+//! for message in inbox.list("inbox").await? {
+//!     let body = read_stored_body(&bob, &message.sender, &message.body)?;
+//!     println!("{}: {}", message.sender, body.text);
+//!     inbox.acknowledge(&[message.message_id]).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Live
+//!
+//! [`AuthSocket`] is a socket whose both ends have proven their keys. It ends with an error when its connection does, and
+//! when nothing was heard for as long as the server's heartbeat allows; whoever wants to go on connects anew, and lists
+//! what came meanwhile.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use messagebox::auth::Identity;
+//! use messagebox::client::{AuthSocket, Connector, read_live_body};
+//! use messagebox::ids::RoomId;
+//!
+//! # async fn example(connector: Connector, bob: Arc<Identity>) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = AuthSocket::connect(&connector, Arc::clone(&bob)).await?;
+//! let room = RoomId::of(&bob.identity_key(), "inbox");
+//! socket.join(&room).await?;
+//! loop {
+//!     let event = socket.next_event().await?;
+//!     if let Some(message) = event.message_of(&room) {
+//!         let body = read_live_body(&bob, &message.sender, &message.body)?;
+//!         println!("{}: {}", message.sender, body.text);
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # What went wrong
+//!
+//! ```no_run
+//! use messagebox::client::{ClientError, Failure, MessageBoxClient};
+//!
+//! # async fn example(inbox: MessageBoxClient) {
+//! match inbox.list("inbox").await {
+//!     Ok(messages) => println!("{} messages", messages.len()),
+//!     Err(ClientError::Refused { status: 402, satoshis, .. }) => println!("it costs {satoshis:?}"),
+//!     Err(error) if error.failure() == Failure::Unreachable => println!("try again: {error}"),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # }
+//! ```
 
 mod address;
 mod auth_socket;
 mod brc104;
+mod devices;
 mod error;
+mod message_body;
 mod message_box;
+mod permissions;
 mod polling;
 mod received_event;
 mod socket_io;
 mod transport;
+mod unsigned;
+mod upgrade;
 mod websocket;
 
 pub use address::{AddressError, ServerAddress};
 pub use auth_socket::{AuthSocket, Reading};
 pub use brc104::{Brc104Client, Reply};
-pub use error::ClientError;
-pub use message_box::{MessageBoxClient, StoredMessage};
-pub use received_event::ReceivedEvent;
+pub use devices::{NewDevice, RegisteredDevice};
+pub use error::{ClientError, Failure};
+pub use message_body::{MessageBody, encrypt_body, message_id, read_live_body, read_stored_body};
+pub use message_box::{MessageBoxClient, Sent, StoredMessage};
+pub use permissions::{MessageQuote, Permission};
+pub use received_event::{LiveMessage, ReceivedEvent};
 pub use transport::{Connector, TransportKind};
+pub use unsigned::UnsignedReply;

@@ -13,7 +13,7 @@ use super::error::ClientError;
 /// Packets that may wait for the reader before no further poll is made.
 const MAX_WAITING: usize = 1024;
 /// Packets of one payload; a server that sends more than this is no server of ours.
-const MAX_PACKETS: usize = 100_000;
+pub(super) const MAX_PACKETS: usize = 100_000;
 /// A poll ends with the server's ping at the latest, 25 s by default.
 const POLL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -83,7 +83,7 @@ impl Polling {
     }
 }
 
-fn session_id(open: &str) -> Option<String> {
+pub(super) fn session_id(open: &str) -> Option<String> {
     let open: serde_json::Value = serde_json::from_str(open).ok()?;
     Some(open.get("sid")?.as_str()?.to_owned())
 }
@@ -114,7 +114,7 @@ async fn poll(
     }
 }
 
-async fn get(http: &reqwest::Client, url: &str) -> Result<Bytes, ClientError> {
+pub(super) async fn get(http: &reqwest::Client, url: &str) -> Result<Bytes, ClientError> {
     let answer = http.get(url).timeout(POLL_TIMEOUT).send().await?;
     check(&answer)?;
     Ok(answer.bytes().await?)
@@ -128,5 +128,6 @@ fn check(answer: &reqwest::Response) -> Result<(), ClientError> {
         status: answer.status().as_u16(),
         code: String::new(),
         description: String::from("Engine.IO over polling"),
+        satoshis: None,
     })
 }

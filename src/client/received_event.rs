@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::events;
+use crate::ids::RoomId;
+
 use super::error::ClientError;
 
 /// What a general message of a server carries.
@@ -14,6 +17,19 @@ pub struct ReceivedEvent {
     /// Its data.
     #[serde(default)]
     pub data: Value,
+}
+
+/// A message as it is delivered live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveMessage {
+    /// The sender's id for it.
+    pub message_id: String,
+    /// Who sent it, 66 hexadecimal characters.
+    pub sender: String,
+    /// As it was sent. [`read_live_body`](super::read_live_body) reads it.
+    pub body: String,
+    /// When it was stored, ISO 8601; empty where the server does not say.
+    pub created_at: String,
 }
 
 impl ReceivedEvent {
@@ -31,6 +47,21 @@ impl ReceivedEvent {
     pub fn text(&self, field: &str) -> &str {
         let value = self.data.get(field);
         value.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The message that it delivers, if it delivers one of this room.
+    #[must_use]
+    pub fn message_of(&self, room: &RoomId) -> Option<LiveMessage> {
+        let of_room = self.name.strip_prefix(events::SEND_MESSAGE)?;
+        if of_room.strip_prefix('-')? != room.as_str() {
+            return None;
+        }
+        Some(LiveMessage {
+            message_id: self.text("messageId").to_owned(),
+            sender: self.text("sender").to_owned(),
+            body: self.text("body").to_owned(),
+            created_at: self.text("created_at").to_owned(),
+        })
     }
 
     /// As the failure that it tells of.

@@ -1,9 +1,10 @@
 //! Socket.IO: joins the main namespace, answers the heartbeat, passes auth messages on.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
+use serde::Deserialize;
 
 use crate::engineio::{Data, Frame, Packet};
 use crate::events;
@@ -17,25 +18,52 @@ const AUTH_MESSAGE: &str = r#"2["authMessage","#;
 /// How long a server may take to let go of a connection that is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a reader waits at least before it takes a connection for dead.
+const MIN_SILENCE: Duration = Duration::from_secs(1);
+
 /// A client in the main namespace.
 #[derive(Debug)]
 pub(super) struct SocketIo {
     transport: Transport,
     /// What must be sent before anything more is read: answers to pings and handshakes.
     owed: VecDeque<Frame>,
+    /// Something comes at least this often, or the connection is dead.
+    heartbeat: Duration,
+    heard: Instant,
+}
+
+/// What an open packet says of the heartbeat, in milliseconds. Absent values are those that servers in use have.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Heartbeat {
+    ping_interval: u64,
+    ping_timeout: u64,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self {
+            ping_interval: 25_000,
+            ping_timeout: 20_000,
+        }
+    }
 }
 
 impl SocketIo {
     /// Begins a session and joins the main namespace.
     pub(super) async fn connect(connector: &Connector) -> Result<Self, ClientError> {
         let mut transport = connector.open().await?;
-        let Packet::Open(_) = transport.next().await? else {
+        let Packet::Open(json) = transport.next().await? else {
             return Err(ClientError::Unexpected("no open packet"));
         };
+        let open: Heartbeat = serde_json::from_str(&json).unwrap_or_default();
+        let heartbeat = open.ping_interval.saturating_add(open.ping_timeout);
         transport.send(message("0")).await?;
         let mut socket = Self {
             transport,
             owed: VecDeque::new(),
+            heartbeat: Duration::from_millis(heartbeat),
+            heard: Instant::now(),
         };
         loop {
             let text = socket.next_message().await?;
@@ -96,7 +124,13 @@ impl SocketIo {
                 self.transport.send(frame.clone()).await?;
                 self.owed.pop_front();
             }
-            match self.transport.next().await? {
+            // A reader that was away for long finds what has come meanwhile first.
+            let silence = self.heartbeat.saturating_sub(self.heard.elapsed());
+            let silence = silence.max(MIN_SILENCE);
+            let packet = tokio::time::timeout(silence, self.transport.next()).await;
+            let packet = packet.map_err(|_| ClientError::Timeout("the server's heartbeat"))?;
+            self.heard = Instant::now();
+            match packet? {
                 Packet::Message(Data::Text(text)) => return Ok(text),
                 Packet::Ping(data) => self.owed.push_back(Frame::from(&Packet::Pong(data))),
                 Packet::Close => return Err(ClientError::Closed),

@@ -1,10 +1,13 @@
 //! Which of the two transports carries a session, and how one is begun.
 
+use std::time::Duration;
+
 use crate::engineio::{Frame, Packet};
 
 use super::address::ServerAddress;
 use super::error::ClientError;
 use super::polling::Polling;
+use super::upgrade::upgrade;
 use super::websocket::Websocket;
 
 pub use crate::engineio::TransportKind;
@@ -16,6 +19,10 @@ pub struct Connector {
     pub address: ServerAddress,
     /// What carries Engine.IO.
     pub transport: TransportKind,
+    /// Whether a session that begins over polling moves to a websocket at once, as the published clients do.
+    pub upgrades: bool,
+    /// How long a request, or the opening of a websocket, may take; `None`: as long as the system lets it.
+    timeout: Option<Duration>,
     /// What makes HTTP requests. Cheap to clone: clones share their connections.
     pub http: reqwest::Client,
 }
@@ -27,16 +34,64 @@ impl Connector {
         Self {
             address,
             transport,
+            upgrades: false,
+            timeout: None,
             http: reqwest::Client::new(),
+        }
+    }
+
+    /// Gives up on what takes longer than this.
+    ///
+    /// # Errors
+    /// [`ClientError::Http`] when the system has no certificates to verify servers with.
+    pub fn with_timeout(self, timeout: Duration) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder().timeout(timeout).build()?;
+        Ok(Self {
+            timeout: Some(timeout),
+            http,
+            ..self
+        })
+    }
+
+    /// The same server over another transport.
+    #[must_use]
+    pub fn over(self, transport: TransportKind) -> Self {
+        Self {
+            transport,
+            upgrades: false,
+            ..self
+        }
+    }
+
+    /// Begins over polling, and moves to a websocket at once.
+    #[must_use]
+    pub fn upgrading(self) -> Self {
+        Self {
+            transport: TransportKind::Polling,
+            upgrades: true,
+            ..self
         }
     }
 
     /// Begins an Engine.IO session. Its first packet is the open packet.
     pub(super) async fn open(&self) -> Result<Transport, ClientError> {
+        let opening = self.open_at_leisure();
+        match self.timeout {
+            None => opening.await,
+            Some(timeout) => tokio::time::timeout(timeout, opening)
+                .await
+                .unwrap_or(Err(ClientError::Timeout("opening a session"))),
+        }
+    }
+
+    async fn open_at_leisure(&self) -> Result<Transport, ClientError> {
         Ok(match self.transport {
             TransportKind::Websocket => {
                 let websocket = Websocket::connect(&self.address.websocket_url()).await?;
                 Transport::Websocket(Box::new(websocket))
+            }
+            TransportKind::Polling if self.upgrades => {
+                Transport::Websocket(Box::new(upgrade(&self.http, &self.address).await?))
             }
             TransportKind::Polling => {
                 let url = self.address.polling_url();

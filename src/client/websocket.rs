@@ -1,5 +1,7 @@
 //! Engine.IO over a websocket.
 
+use std::collections::VecDeque;
+
 use bytestring::ByteString;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -20,7 +22,11 @@ const MAX_FRAME: usize = 64 * 1024 * 1024;
 
 /// One websocket.
 #[derive(Debug)]
-pub(super) struct Websocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Websocket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// What came before, over polling.
+    before: VecDeque<Packet>,
+}
 
 impl Websocket {
     pub(super) async fn connect(url: &str) -> Result<Self, ClientError> {
@@ -32,7 +38,16 @@ impl Websocket {
         // Frames are small and somebody waits for them.
         let without_delay = true;
         let (stream, _) = connect_async_with_config(url, Some(config), without_delay).await?;
-        Ok(Self(stream))
+        Ok(Self {
+            stream,
+            before: VecDeque::new(),
+        })
+    }
+
+    /// Gives these packets before those that come.
+    pub(super) fn preceded_by(mut self, packets: impl IntoIterator<Item = Packet>) -> Self {
+        self.before.extend(packets);
+        self
     }
 
     pub(super) async fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
@@ -46,13 +61,16 @@ impl Websocket {
             Frame::Around(around) => text(around.whole())?,
             Frame::Binary(bytes) => Message::Binary(bytes),
         };
-        Ok(self.0.send(message).await?)
+        Ok(self.stream.send(message).await?)
     }
 
     /// The next packet. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<Packet, ClientError> {
+        if let Some(packet) = self.before.pop_front() {
+            return Ok(packet);
+        }
         loop {
-            match self.0.next().await {
+            match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let text = ByteString::try_from(bytes::Bytes::from(text))
                         .map_err(|_| ClientError::Unexpected("text that is not UTF-8"))?;
@@ -69,10 +87,10 @@ impl Websocket {
 
     /// Reads until the server has said that it closes too. Its end of the TCP connection may stay open a while longer.
     pub(super) async fn drain(&mut self) {
-        while let Some(Ok(message)) = self.0.next().await {
+        while let Some(Ok(message)) = self.stream.next().await {
             if message.is_close() {
                 // Sends the library's answer, as far as that is still possible.
-                let _ = self.0.flush().await;
+                let _ = self.stream.flush().await;
                 return;
             }
         }

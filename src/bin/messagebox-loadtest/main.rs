@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-use options::{Options, Transport};
+use messagebox::client::TransportKind;
+use options::Options;
 use report::Report;
 use run::Run;
 
@@ -44,8 +45,8 @@ fn main() -> ExitCode {
         .unwrap_or(1);
     // A poll and a post may be under way at the same time.
     let connections = match options.transport {
-        Transport::Websocket => 1,
-        Transport::Polling => 2,
+        TransportKind::Websocket => 1,
+        TransportKind::Polling => 2,
     };
     let sockets = figures::count(options.sockets());
     let wanted = sockets.saturating_mul(connections) + SPARE_DESCRIPTORS;

@@ -61,7 +61,7 @@ async fn join(
     identity: Arc<Identity>,
     stream: &Stream,
 ) -> Result<AuthSocket, ClientError> {
-    let mut socket = run.connect(identity).await?;
+    let mut socket = run.connect_member(identity).await?;
     socket.join(&stream.room).await?;
     run.connected.fetch_add(1, Ordering::Relaxed);
     Ok(socket)

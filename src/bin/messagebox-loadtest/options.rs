@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use messagebox::client::{ServerAddress, TransportKind};
 
@@ -13,6 +14,7 @@ Scenarios, each with an example:
                messagebox-loadtest fanout --sockets 1000 --rate 10 --server-pid $(pgrep messagebox-serv)
   rooms      many rooms with few members each, some senders.
                messagebox-loadtest rooms --sockets 1000 --rooms 250 --senders 8 --rate 400
+               messagebox-loadtest rooms --sockets 50 --rooms 50 --rate 50 --members-at http://localhost:8081
   send       each socket sends to a box of its own and waits for acks; --offline: to boxes nobody listens on.
                messagebox-loadtest send --sockets 50 --in-flight 16 --offline
   http       authenticated requests: send, list, acknowledge, each timed by itself.
@@ -48,9 +50,18 @@ pub(crate) struct Options {
         default_value = "http://localhost:8080"
     )]
     pub(crate) server: ServerAddress,
+    /// Another server of the same database, which the members of rooms connect to while the senders are at --server:
+    /// what crossing costs [fanout, rooms, soak; default: the same].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) members_at: Option<ServerAddress>,
     /// What carries Socket.IO.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    pub(crate) transport: Transport,
+    #[arg(
+        long,
+        global = true,
+        value_parser = transport(),
+        default_value = TransportKind::Websocket.name()
+    )]
+    pub(crate) transport: TransportKind,
     /// Sockets, or parallel clients [default: fanout, rooms, idle 1000; soak 200; handshake 32; send 50; http 16].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) sockets: Option<usize>,
@@ -163,25 +174,6 @@ pub(crate) enum HttpOperation {
     Acknowledge,
 }
 
-/// A transport, by its name on the command line.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Transport {
-    /// A websocket.
-    #[default]
-    Websocket,
-    /// HTTP long-polling.
-    Polling,
-}
-
-impl From<Transport> for TransportKind {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Websocket => Self::Websocket,
-            Transport::Polling => Self::Polling,
-        }
-    }
-}
-
 /// When the next message is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
@@ -277,6 +269,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         })
 }
 
+/// The names of transports.
+fn transport() -> impl TypedValueParser<Value = TransportKind> {
+    PossibleValuesParser::new(TransportKind::ALL.map(TransportKind::name))
+        .try_map(|name| name.parse::<TransportKind>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +302,7 @@ mod tests {
             "",
             "fly",
             "fanout --sockets 0",
+            "fanout --transport pigeon",
             "fanout --rate 0",
             "fanout --rate 1 --in-flight 1",
             "fanout --verify 2",

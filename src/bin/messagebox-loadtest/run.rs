@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Run {
     pub(crate) options: Options,
     pub(crate) connector: Connector,
+    /// Where members of rooms connect.
+    members_at: Connector,
     pub(crate) clock: Arc<Clock>,
     /// Tells this run's messages from all others.
     pub(crate) tag: u32,
@@ -86,10 +88,15 @@ impl Run {
     /// A run that has not begun.
     pub(crate) fn new(options: Options, names: &[&'static str]) -> Self {
         let clock = Arc::new(Clock::start(options.warm_up, options.duration()));
-        let connector = Connector::new(options.server.clone(), options.transport.into());
+        let connector = Connector::new(options.server.clone(), options.transport);
+        let members_at = match &options.members_at {
+            Some(server) => Connector::new(server.clone(), options.transport),
+            None => connector.clone(),
+        };
         let operation = |name: &&'static str| Arc::new(Operation::new(name, &clock));
         Self {
             connector,
+            members_at,
             tag: rand::random(),
             operations: names.iter().map(operation).collect(),
             connect: Arc::new(Operation::always("connect", &clock)),
@@ -123,10 +130,26 @@ impl Run {
 
     /// Opens a socket when it is its turn.
     pub(crate) async fn connect(&self, identity: Arc<Identity>) -> Result<AuthSocket, ClientError> {
+        self.connect_at(&self.connector, identity).await
+    }
+
+    /// The same for a member of a room.
+    pub(crate) async fn connect_member(
+        &self,
+        identity: Arc<Identity>,
+    ) -> Result<AuthSocket, ClientError> {
+        self.connect_at(&self.members_at, identity).await
+    }
+
+    async fn connect_at(
+        &self,
+        connector: &Connector,
+        identity: Arc<Identity>,
+    ) -> Result<AuthSocket, ClientError> {
         let turn = self.connecting.acquire().await;
         let began = self.clock.now();
         // On the heap for as long as it takes, so that tasks of open sockets stay small.
-        let connecting = Box::pin(AuthSocket::connect(&self.connector, identity));
+        let connecting = Box::pin(AuthSocket::connect(connector, identity));
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
         drop(turn);
         let socket = connected.map_err(|_| ClientError::Timeout("opening a socket"))??;

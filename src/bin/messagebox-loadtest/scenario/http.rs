@@ -192,9 +192,18 @@ impl Client {
         let Some(marker) = self.waiting.pop_front() else {
             return Ok(());
         };
-        self.boxes.acknowledge(&[marker.to_string()]).await?;
-        self.tracker.note(marker.sequence);
-        Ok(())
+        match self.boxes.acknowledge(&[marker.to_string()]).await {
+            // It is still there, and its turn comes again.
+            Err(error @ ClientError::Refused { status: 500.., .. }) => {
+                self.waiting.push_front(marker);
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.tracker.note(marker.sequence);
+                Ok(())
+            }
+        }
     }
 
     /// Looks for all that was sent and not acknowledged, and leaves the boxes empty.

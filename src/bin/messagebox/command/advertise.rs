@@ -1,0 +1,127 @@
+//! `advertise`, `revoke` and `advertisements`: where an identity can be reached, on the overlay network.
+
+use messagebox::overlay::{Advertisement, Advertiser, Overlay, Standing};
+use serde_json::{Value, json};
+
+use crate::error::{CommandError, Exit};
+use crate::key_file;
+use crate::options::{Advertise, Advertisements, General, OverlayServices, Revoke, Wallet};
+use crate::output::{Output, note, printable};
+
+fn overlay(general: &General, services: &OverlayServices) -> Overlay {
+    Overlay::new(services.network, &services.trackers, general.timeout)
+}
+
+fn advertiser(general: &General, wallet: &Wallet, services: &OverlayServices) -> Advertiser {
+    let overlay = overlay(general, services);
+    Advertiser::new("messagebox", &wallet.url, overlay, general.timeout)
+}
+
+fn document(advertisement: &Advertisement) -> Value {
+    json!({ "host": advertisement.host, "outpoint": advertisement.outpoint() })
+}
+
+fn documents(advertisements: &[Advertisement]) -> Vec<Value> {
+    advertisements.iter().map(document).collect()
+}
+
+/// What was revoked, a line each.
+fn lines(revoked: &[Advertisement]) -> String {
+    let line = |advertisement: &Advertisement| format!("revoked       {}\n", advertisement.host);
+    revoked.iter().map(line).collect()
+}
+
+/// Says what remains although it should not.
+fn note_foreign(foreign: &[Advertisement]) {
+    for advertisement in foreign {
+        note(&format!(
+            "{} is advertised too, by an output that this wallet does not have",
+            advertisement.host
+        ));
+    }
+}
+
+/// Advertises a host.
+pub(crate) async fn run(
+    general: &General,
+    command: &Advertise,
+    output: Output,
+) -> Result<(), CommandError> {
+    let advertiser = advertiser(general, &command.wallet, &command.overlay);
+    let done = advertiser.advertise(&command.host).await?;
+    note_foreign(&done.foreign);
+    let result = json!({
+        "identityKey": done.identity_key.to_hex(),
+        "host": command.host.to_string(),
+        "txid": done.txid,
+        "standing": done.standing.to_string(),
+        "revoked": documents(&done.revoked),
+        "foreign": documents(&done.foreign),
+    });
+    output.print(&result, || {
+        let how = match done.standing {
+            Standing::Made => "advertised",
+            Standing::Repeated => "told again",
+            Standing::Stood => "as before",
+        };
+        let (key, txid) = (done.identity_key, &done.txid);
+        let revoked = lines(&done.revoked);
+        printable(&format!(
+            "{how:<12}  {}\nidentity key  {key}\ntransaction   {txid}\n{revoked}",
+            command.host
+        ))
+    })
+}
+
+/// Revokes what was advertised.
+pub(crate) async fn revoke(
+    general: &General,
+    command: &Revoke,
+    output: Output,
+) -> Result<(), CommandError> {
+    let advertiser = advertiser(general, &command.wallet, &command.overlay);
+    let done = advertiser.revoke(command.host.as_deref()).await?;
+    note_foreign(&done.foreign);
+    if done.revoked.is_empty() && !done.foreign.is_empty() {
+        let error = CommandError::new(Exit::Failed, "nothing was revoked");
+        return Err(error.advise("Revoke with the wallet that advertised it."));
+    }
+    let result = json!({
+        "identityKey": done.identity_key.to_hex(),
+        "txid": done.txid,
+        "revoked": documents(&done.revoked),
+        "foreign": documents(&done.foreign),
+    });
+    output.print(&result, || {
+        let Some(txid) = &done.txid else {
+            return String::from("nothing is advertised");
+        };
+        let revoked = lines(&done.revoked);
+        printable(&format!("{revoked}transaction   {txid}\n"))
+    })
+}
+
+/// Prints what is advertised.
+pub(crate) async fn list(
+    general: &General,
+    command: &Advertisements,
+    output: Output,
+) -> Result<(), CommandError> {
+    let identity = match command.identity {
+        Some(identity) => identity,
+        None => key_file::load(general.key_file.as_deref())?.identity_key(),
+    };
+    let overlay = overlay(general, &command.overlay);
+    let found = overlay.advertisements(&identity).await?;
+    let result = json!({
+        "identityKey": identity.to_hex(),
+        "advertisements": documents(&found),
+    });
+    output.print(&result, || {
+        if found.is_empty() {
+            return String::from("nothing is advertised");
+        }
+        let line = |advertisement: &Advertisement| printable(&advertisement.host) + "\n";
+        found.iter().map(line).collect()
+    })
+}

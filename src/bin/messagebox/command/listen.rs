@@ -1,0 +1,184 @@
+//! `listen`: what waits in a box, then what comes, each message once, over as many connections as it takes.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use messagebox::client::{AuthSocket, ClientError, Connector, Failure};
+use messagebox::ids::RoomId;
+
+use crate::error::CommandError;
+use crate::message::PrintedMessage;
+use crate::options::{General, Listen};
+use crate::output::{Output, note};
+use crate::party::{Party, in_time};
+use crate::signals::asked_to_stop;
+
+/// The pause before the first try to reconnect; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Messages that are acknowledged in one request.
+const MAX_ACKNOWLEDGED: usize = 1_000;
+
+/// Listens until it is asked to stop.
+pub(crate) async fn run(
+    general: &General,
+    listen: &Listen,
+    output: Output,
+) -> Result<(), CommandError> {
+    let party = Party::open(general)?;
+    let connector = party.connector.clone().over(listen.transport);
+    let listener = Listener {
+        room: RoomId::of(&party.identity.identity_key(), &listen.from.message_box),
+        general,
+        listen,
+        output,
+        party,
+        connector,
+        known: HashMap::new(),
+        was_connected: false,
+        pause: FIRST_PAUSE,
+    };
+    tokio::select! {
+        ended = listener.run() => match ended {
+            Ok(never) => match never {},
+            Err(error) => Err(error),
+        },
+        stopped = asked_to_stop() => Ok(stopped?),
+    }
+}
+
+/// Why a connection ended.
+enum Ended {
+    /// The server, or the way to it.
+    Lost(ClientError),
+    /// What another connection does not help against.
+    Failed(CommandError),
+}
+
+impl From<ClientError> for Ended {
+    fn from(error: ClientError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl From<CommandError> for Ended {
+    fn from(error: CommandError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A sender and its id for a message: what tells messages apart.
+type Key = (String, String);
+
+struct Listener<'a> {
+    general: &'a General,
+    listen: &'a Listen,
+    output: Output,
+    party: Party,
+    connector: Connector,
+    room: RoomId,
+    /// What was printed of what the box held when it was last listed, and what came since; and whether it may be
+    /// acknowledged.
+    known: HashMap<Key, bool>,
+    was_connected: bool,
+    pause: Duration,
+}
+
+impl Listener<'_> {
+    async fn run(mut self) -> Result<Infallible, CommandError> {
+        loop {
+            let error = match self.connection().await {
+                Ok(never) => match never {},
+                Err(Ended::Failed(error)) => return Err(error),
+                Err(Ended::Lost(error)) => error,
+            };
+            if !self.was_connected || !may_pass(&error) {
+                return Err(error.into());
+            }
+            let pause = self.pause;
+            self.pause = LONGEST_PAUSE.min(pause * 2);
+            note(&format!("{error}; connecting again in {pause:?}"));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One connection, until it is lost.
+    async fn connection(&mut self) -> Result<Infallible, Ended> {
+        let mut socket = self.party.socket(&self.connector, self.general).await?;
+        // First the room, then the list: what is stored between the two is in both, and nothing is in neither.
+        in_time(self.general, "joining the room", socket.join(&self.room)).await?;
+        self.catch_up().await?;
+        if !self.was_connected {
+            note(&format!("listening to {}", self.listen.from.message_box));
+        }
+        self.was_connected = true;
+        self.pause = FIRST_PAUSE;
+        self.follow(&mut socket).await
+    }
+
+    async fn follow(&mut self, socket: &mut AuthSocket) -> Result<Infallible, Ended> {
+        loop {
+            let event = socket.next_event().await?;
+            let Some(message) = event.message_of(&self.room) else {
+                continue;
+            };
+            let key = (message.sender.clone(), message.message_id.clone());
+            if self.known.contains_key(&key) {
+                continue;
+            }
+            if self.listen.ack {
+                // A live event does not bring the payment that would be deleted with its message.
+                self.catch_up().await?;
+                continue;
+            }
+            let message_box = &self.listen.from.message_box;
+            let message = PrintedMessage::live(&self.party.identity, message_box, message);
+            self.output.print(&message, || message.human())?;
+            self.known.insert(key, false);
+        }
+    }
+
+    /// Prints what is in the box and was not printed yet; then acknowledges, where that is asked for.
+    async fn catch_up(&mut self) -> Result<(), Ended> {
+        let message_box = &self.listen.from.message_box;
+        let stored = self.party.boxes.list(message_box).await?;
+        let mut known = HashMap::with_capacity(stored.len());
+        let mut done = Vec::new();
+        for message in stored {
+            let (key, id) = (
+                (message.sender.clone(), message.message_id.clone()),
+                message.message_id.clone(),
+            );
+            let may_go = if let Some(may_go) = self.known.get(&key) {
+                *may_go
+            } else {
+                let message = PrintedMessage::stored(&self.party.identity, message_box, message);
+                self.output.print(&message, || message.human())?;
+                message.may_go(self.output.is_json())
+            };
+            known.insert(key, may_go);
+            if may_go && self.listen.ack {
+                done.push(id);
+            }
+        }
+        self.known = known;
+        for ids in done.chunks(MAX_ACKNOWLEDGED) {
+            match self.party.boxes.acknowledge(ids).await {
+                // Somebody else was quicker.
+                Err(ClientError::Refused { code, .. }) if code == "ERR_INVALID_ACKNOWLEDGMENT" => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether another try may help, once there was a connection.
+fn may_pass(error: &ClientError) -> bool {
+    match error.failure() {
+        Failure::Unreachable | Failure::Protocol => true,
+        Failure::Authentication => false,
+        Failure::Refused => error.status().is_some_and(|status| status >= 500),
+    }
+}

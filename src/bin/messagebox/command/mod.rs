@@ -1,0 +1,43 @@
+//! The subcommands, a file for each.
+
+mod ack;
+mod advertise;
+mod devices;
+mod documents;
+mod identity;
+mod list;
+mod listen;
+mod permissions;
+mod quote;
+mod send;
+mod status;
+
+use crate::doctor;
+use crate::error::{CommandError, Exit};
+use crate::options::{Command, Options};
+use crate::output::Output;
+
+/// Does what was asked for.
+pub(crate) async fn run(options: &Options) -> Result<Exit, CommandError> {
+    let general = &options.general;
+    let output = Output::new(general);
+    match &options.command {
+        Command::Keygen => identity::generate(general, output),
+        Command::Identity => identity::show(general, output),
+        Command::Send(send) => send::run(general, send, output).await,
+        Command::Listen(listen) => listen::run(general, listen, output).await,
+        Command::List(list) => list::run(general, list, output).await,
+        Command::Ack(ack) => ack::run(general, ack, output).await,
+        Command::Permissions(permissions) => permissions::run(general, permissions, output).await,
+        Command::Devices(devices) => devices::run(general, devices, output).await,
+        Command::Quote(quote) => quote::run(general, quote, output).await,
+        Command::Advertise(advertise) => advertise::run(general, advertise, output).await,
+        Command::Revoke(revoke) => advertise::revoke(general, revoke, output).await,
+        Command::Advertisements(asked) => advertise::list(general, asked, output).await,
+        Command::Status(status) => status::run(general, status, output).await,
+        Command::Doctor(doctor) => return doctor::run(general, doctor, output).await,
+        Command::Completions { shell } => documents::completions(*shell),
+        Command::Man { subcommand } => documents::manual(subcommand.as_deref()),
+    }?;
+    Ok(Exit::Done)
+}

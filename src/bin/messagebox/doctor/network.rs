@@ -1,0 +1,179 @@
+//! What needs no key: name, connection, HTTP, health, clock, version.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use messagebox::client::{ClientError, Connector, UnsignedReply};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use tokio::net::{TcpStream, lookup_host};
+
+use crate::error::{CommandError, Exit};
+use crate::options::General;
+
+use super::report::Check;
+
+/// Seconds by which two clocks may differ before somebody should look.
+const MAX_CLOCK_SECONDS: i64 = 30;
+
+/// The addresses of the server's name.
+pub(super) async fn name(general: &General) -> (Check, Vec<SocketAddr>) {
+    let (host, port) = (general.server.host(), general.server.port());
+    let looked_up = tokio::time::timeout(general.timeout, lookup_host((host.as_str(), port))).await;
+    let addresses: Vec<SocketAddr> = match looked_up {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    if addresses.is_empty() {
+        let check = Check::failed(
+            "name",
+            Exit::Unreachable,
+            format!("{host} has no address"),
+            "Is it spelled right, and does this machine reach its name server?",
+        );
+        return (check, addresses);
+    }
+    let mut ips: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
+    ips.dedup();
+    (
+        Check::ok("name", format!("{host} is {}", ips.join(", "))),
+        addresses,
+    )
+}
+
+/// Whether one of the addresses takes a connection.
+pub(super) async fn connection(general: &General, addresses: &[SocketAddr]) -> Check {
+    let mut failure = String::new();
+    for address in addresses {
+        let began = Instant::now();
+        match tokio::time::timeout(general.timeout, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {
+                let found = format!("{address} answers after {:.1?}", began.elapsed());
+                return Check::ok("connection", found);
+            }
+            Ok(Err(error)) => failure = format!("{address}: {error}"),
+            Err(_) => failure = format!("{address}: no answer within {:?}", general.timeout),
+        }
+    }
+    Check::failed(
+        "connection",
+        Exit::Unreachable,
+        failure,
+        "Does the server run and listen on this port, on an address that is reached from here? Does a firewall let it through?",
+    )
+}
+
+/// Whether it speaks HTTP, and over TLS if it should; with what it says of its health.
+pub(super) async fn http(
+    general: &General,
+    connector: &Connector,
+) -> (Check, Option<UnsignedReply>) {
+    let is_https = general.server.is_https();
+    let name = if is_https { "TLS" } else { "HTTP" };
+    match connector.get_unsigned("/healthz").await {
+        Ok(reply) => {
+            let local = ["localhost", "127.0.0.1", "::1"].contains(&general.server.host().as_str());
+            let check = if is_https {
+                Check::ok(name, "the certificate is valid for this name")
+            } else if local {
+                Check::ok(name, "without TLS, on this machine")
+            } else {
+                Check::warning(
+                    name,
+                    "without TLS: others on the way see who talks to whom, and what is not encrypted",
+                    "Put the server behind a proxy with a certificate, and use https.",
+                )
+            };
+            (check, Some(reply))
+        }
+        Err(error) => {
+            let advice = if is_https {
+                "Is its certificate valid for this name, complete, and of an authority that this machine trusts? Does the port speak TLS?"
+            } else {
+                "Is it a web server at all that listens there? Would it have to be https?"
+            };
+            // Somebody took the connection, and is no web server, or none without TLS.
+            let is_other = !is_https && !matches!(error, ClientError::Timeout(_));
+            let mut error = CommandError::from(error);
+            if is_other {
+                error.exit = Exit::Protocol;
+            }
+            (Check::error(name, error, advice), None)
+        }
+    }
+}
+
+/// What `/healthz` said.
+pub(super) fn health(reply: &UnsignedReply) -> Check {
+    probe("health", "/healthz", reply, "Look into the server's log.")
+}
+
+/// What `/readyz` says.
+pub(super) async fn readiness(connector: &Connector) -> Check {
+    match connector.get_unsigned("/readyz").await {
+        Ok(reply) => probe(
+            "readiness",
+            "/readyz",
+            &reply,
+            "The server runs but does not take requests now: look into its log, and at its database.",
+        ),
+        Err(error) => Check::error(
+            "readiness",
+            error.into(),
+            "Try again: the server answered just before.",
+        ),
+    }
+}
+
+fn probe(name: &'static str, path: &str, reply: &UnsignedReply, advice: &str) -> Check {
+    match reply.status {
+        200..=299 => Check::ok(name, format!("{path} says yes")),
+        // Servers need not have it, and some answer nothing without authentication.
+        401 | 403 | 404 | 405 => Check::ok(name, format!("the server has no {path}")),
+        status => {
+            let says: String = String::from_utf8_lossy(&reply.body)
+                .chars()
+                .take(200)
+                .collect();
+            let found = format!("{path} says {status}: {}", says.trim());
+            Check::failed(name, Exit::Failed, found, advice)
+        }
+    }
+}
+
+/// Whether its clock agrees with ours.
+pub(super) fn clock(reply: &UnsignedReply) -> Check {
+    let date = reply.date.as_deref();
+    let Some(theirs) = date.and_then(|text| OffsetDateTime::parse(text, &Rfc2822).ok()) else {
+        return Check::ok("clock", "the server does not tell the time");
+    };
+    let seconds = (theirs - OffsetDateTime::now_utc()).whole_seconds();
+    let found = match seconds {
+        0 => String::from("agrees with this machine's"),
+        1.. => format!("{seconds} s ahead of this machine's"),
+        _ => format!("{} s behind this machine's", seconds.unsigned_abs()),
+    };
+    if seconds.abs() <= MAX_CLOCK_SECONDS {
+        return Check::ok("clock", found);
+    }
+    Check::warning(
+        "clock",
+        found,
+        "Let both machines set their clocks by NTP; messages that expire would expire at the wrong time.",
+    )
+}
+
+/// Which version it is, if it says so.
+pub(super) async fn version(connector: &Connector) -> Check {
+    let document = connector.get_unsigned("/docs/openapi.json").await.ok();
+    let json = document.filter(|reply| reply.status == 200);
+    let json = json.and_then(|reply| serde_json::from_slice::<serde_json::Value>(&reply.body).ok());
+    let text = |name: &str| Some(json.as_ref()?.get("info")?.get(name)?.as_str()?.to_owned());
+    Check::ok(
+        "version",
+        match (text("title"), text("version")) {
+            (Some(title), Some(version)) => format!("{title} {version}"),
+            _ => String::from("the server does not say"),
+        },
+    )
+}

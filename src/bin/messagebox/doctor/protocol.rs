@@ -1,0 +1,129 @@
+//! What needs a key: handshake, signed requests, sockets over both transports.
+
+use std::time::Instant;
+
+use messagebox::auth::AUTH_VERSION;
+use messagebox::client::{ClientError, Connector, TransportKind};
+use messagebox::ids::{IdentityKey, RoomId};
+
+use crate::error::{CommandError, Exit};
+use crate::options::General;
+use crate::party::{Party, in_time};
+
+use super::latency::Latency;
+use super::report::{Check, Report};
+
+/// A box that nobody uses: listing it is cheap, and changes nothing.
+const BOX: &str = "messagebox-doctor";
+
+/// Whether the server proves its key over HTTP.
+pub(super) async fn handshake(party: &Party) -> (Check, Option<IdentityKey>) {
+    let began = Instant::now();
+    match party.boxes.server_key().await {
+        Ok(key) => {
+            let took = began.elapsed();
+            let found = format!("BRC-103 {AUTH_VERSION}, after {took:.1?}; the server is {key}");
+            (Check::ok("handshake", found), Some(key))
+        }
+        Err(error) => {
+            // A web server that knows nothing of it refuses in words of its own.
+            let is_other = matches!(&error, ClientError::Refused { code, .. } if code.is_empty());
+            let mut error = CommandError::from(error);
+            if is_other {
+                error.exit = Exit::Protocol;
+            }
+            let advice =
+                "Is it a MessageBox server, and does a proxy pass POST /.well-known/auth to it?";
+            (Check::error("handshake", error, advice), None)
+        }
+    }
+}
+
+/// Whether signed requests are answered with signatures, and how soon.
+pub(super) async fn requests(party: &Party, count: u16) -> (Check, Option<Latency>) {
+    let mut times = Vec::with_capacity(count.into());
+    for _ in 0..count {
+        let began = Instant::now();
+        if let Err(error) = party.boxes.list(BOX).await {
+            let check = if error.status() == Some(402) {
+                Check::warning(
+                    "requests",
+                    error.to_string(),
+                    "The server has a price on requests: use a client with a wallet.",
+                )
+            } else {
+                Check::error(
+                    "requests",
+                    error.into(),
+                    "Does a proxy change paths, headers or bodies? Every byte is signed. Does the server's log say more?",
+                )
+            };
+            return (check, Latency::of(times));
+        }
+        times.push(began.elapsed());
+    }
+    let latency = Latency::of(times);
+    let found = latency.as_ref().map(Latency::human).unwrap_or_default();
+    (Check::ok("requests", found), latency)
+}
+
+/// Whether events go both ways over polling, over a websocket, and from one to the other.
+pub(super) async fn sockets(
+    general: &General,
+    party: &Party,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let over = |transport| party.connector.clone().over(transport);
+    let polling = over(TransportKind::Polling);
+    let ways = [
+        (
+            "polling",
+            polling.clone(),
+            "Does a proxy pass /socket.io/ on, without buffering answers?",
+        ),
+        (
+            "websocket",
+            over(TransportKind::Websocket),
+            "Does a proxy pass the headers Upgrade and Connection on? Clients stay on polling without it.",
+        ),
+        (
+            "upgrade",
+            polling.upgrading(),
+            "Does a proxy send all requests of a session to the same server? Clients stay on polling without it.",
+        ),
+    ];
+    for (name, connector, advice) in ways {
+        let began = Instant::now();
+        match round_trip(general, party, &connector).await {
+            Ok(()) => {
+                let found = format!(
+                    "connected, proven, and in a room after {:.1?}",
+                    began.elapsed()
+                );
+                report.add(Check::ok(name, found))?;
+            }
+            Err(error) if name == "polling" && matches!(error.status(), Some(401 | 403 | 404)) => {
+                let advice = "Live messages do not come; clients send over HTTP instead. Unless that is wanted: ENABLE_WEBSOCKETS, or let the proxy pass /socket.io/ on.";
+                report.add(Check::warning("sockets", "there are none", advice))?;
+                return Ok(());
+            }
+            Err(error) => {
+                report.add(Check::error(name, error.into(), advice))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Connects, and asks for a room, which is answered.
+async fn round_trip(
+    general: &General,
+    party: &Party,
+    connector: &Connector,
+) -> Result<(), ClientError> {
+    let mut socket = party.socket(connector, general).await?;
+    let room = RoomId::of(&party.identity.identity_key(), BOX);
+    let joined = in_time(general, "an event's answer", socket.join(&room)).await;
+    socket.close().await;
+    joined
+}

@@ -1,0 +1,155 @@
+//! What a check found, and all of it together.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::error::{CommandError, Exit};
+use crate::options::General;
+use crate::output::{Output, printable, write};
+
+use super::latency::Latency;
+
+/// What a finding means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, but something should be looked at.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+impl Verdict {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    name: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl Check {
+    pub(super) fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            found: found.into(),
+            advice: None,
+            exit: Exit::Done,
+        }
+    }
+
+    pub(super) fn warning(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
+        Self {
+            verdict: Verdict::Warning,
+            advice: Some(advice.to_owned()),
+            ..Self::ok(name, found)
+        }
+    }
+
+    pub(super) fn failed(
+        name: &'static str,
+        exit: Exit,
+        found: impl Into<String>,
+        advice: &str,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Failed,
+            exit,
+            ..Self::warning(name, found, advice)
+        }
+    }
+
+    /// With the error's own exit code and advice, or this advice where it has none.
+    pub(super) fn error(name: &'static str, error: CommandError, advice: &str) -> Self {
+        let CommandError { exit, what, .. } = error;
+        Self::failed(name, exit, what, advice)
+    }
+
+    fn human(&self) -> String {
+        let mut line = format!(
+            "{:<8} {:<12} {}\n",
+            self.verdict.word(),
+            self.name,
+            self.found
+        );
+        if let Some(advice) = &self.advice {
+            // Writing to a string cannot fail.
+            let _ = writeln!(line, "{:22}→ {advice}", "");
+        }
+        printable(&line)
+    }
+}
+
+/// All checks so far.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    server: String,
+    verdict: Verdict,
+    pub(super) identity_key: Option<String>,
+    checks: Vec<Check>,
+    pub(super) latency: Option<Latency>,
+    #[serde(skip)]
+    output: Output,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl Report {
+    pub(super) fn new(general: &General, output: Output) -> Self {
+        Self {
+            server: general.server.to_string(),
+            verdict: Verdict::Ok,
+            identity_key: None,
+            checks: Vec::new(),
+            latency: None,
+            output,
+            exit: Exit::Done,
+        }
+    }
+
+    /// Takes a check, and prints it at once for people; whether it did not fail.
+    pub(super) fn add(&mut self, check: Check) -> Result<bool, CommandError> {
+        if !self.output.is_json() {
+            write(check.human().as_bytes())?;
+        }
+        self.verdict = self.verdict.max(check.verdict);
+        // The first failure is what the others may come from.
+        if self.exit == Exit::Done {
+            self.exit = check.exit;
+        }
+        let works = check.verdict != Verdict::Failed;
+        self.checks.push(check);
+        Ok(works)
+    }
+
+    /// Prints the whole, and gives the exit code.
+    pub(super) fn finish(self) -> Result<Exit, CommandError> {
+        self.output.print(&self, || {
+            let verdict = match self.verdict {
+                Verdict::Ok => "all is well",
+                Verdict::Warning => "it works; see the warnings",
+                Verdict::Failed => "it does not work",
+            };
+            format!("\n{}: {verdict}", self.server)
+        })?;
+        Ok(self.exit)
+    }
+}

@@ -1,0 +1,166 @@
+//! The private key: of a file that only its owner can read, or of the environment. Never of the command line, which others
+//! can see.
+
+use std::env;
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use messagebox::auth::Identity;
+use zeroize::Zeroizing;
+
+use crate::error::{CommandError, Exit};
+
+/// The variable that may hold the key.
+const VARIABLE: &str = "MESSAGEBOX_PRIVATE_KEY";
+/// A key file is a line of 64 characters; what is much longer is something else.
+const MAX_BYTES: u64 = 1024;
+
+/// The identity: of the file that was named, else of the environment, else of the default file.
+pub(crate) fn load(named: Option<&Path>) -> Result<Identity, CommandError> {
+    match load_if_any(named)? {
+        Some(identity) => Ok(identity),
+        None => Err(CommandError::new(
+            Exit::Authentication,
+            format!("there is no key in {}", path(named)?.display()),
+        )
+        .advise(format!(
+            "`messagebox keygen` makes one; --key-file names another file, {VARIABLE} holds a key itself."
+        ))),
+    }
+}
+
+/// As [`load`]; none where there is neither a variable nor a file.
+pub(crate) fn load_if_any(named: Option<&Path>) -> Result<Option<Identity>, CommandError> {
+    if named.is_none()
+        && let Ok(hex) = env::var(VARIABLE).map(Zeroizing::new)
+    {
+        let identity = Identity::from_hex(hex.trim()).map_err(|error| {
+            CommandError::new(Exit::Authentication, format!("{VARIABLE}: {error}"))
+        })?;
+        return Ok(Some(identity));
+    }
+    let path = path(named)?;
+    match read(&path) {
+        Ok(hex) => {
+            let identity = Identity::from_hex(hex.trim());
+            identity.map(Some).map_err(|error| {
+                failed(&path, &error).advise("The file holds the key as 64 hexadecimal characters, such as `messagebox keygen` writes them.")
+            })
+        }
+        Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(ReadError::Io(error)) => Err(failed(&path, &error)),
+        Err(ReadError::Open(mode)) => Err(CommandError::new(
+            Exit::Authentication,
+            format!(
+                "{}: others may read the key (mode {mode:04o})",
+                path.display()
+            ),
+        )
+        .advise(format!(
+            "If nobody has: chmod 600 {}. Else make a new key.",
+            path.display()
+        ))),
+    }
+}
+
+/// The file that was named, else the default.
+pub(crate) fn path(named: Option<&Path>) -> Result<PathBuf, CommandError> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let folder = if cfg!(windows) {
+        set("APPDATA").map(PathBuf::from)
+    } else {
+        let home = || set("HOME").map(|home| Path::new(&home).join(".config"));
+        set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)
+    };
+    let folder = folder.ok_or_else(|| {
+        CommandError::new(
+            Exit::Usage,
+            "the user's configuration folder is not known (HOME)",
+        )
+        .advise(format!(
+            "Name the key's file with --key-file, or set {VARIABLE}."
+        ))
+    })?;
+    Ok(folder.join("messagebox").join("identity.key"))
+}
+
+/// Makes a key and writes it, never over another.
+pub(crate) fn generate(path: &Path) -> Result<Identity, CommandError> {
+    let (identity, hex) = loop {
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
+        // All but one in 2^128 draws are valid keys.
+        if let Ok(identity) = Identity::from_bytes(*bytes) {
+            break (identity, Zeroizing::new(hex::encode(*bytes)));
+        }
+    };
+    match write(path, &hex) {
+        Ok(()) => Ok(identity),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CommandError::new(
+            Exit::Failed,
+            format!("{} exists; it was left as it is", path.display()),
+        )
+        .advise("Whoever loses a key loses its messages: move the file away yourself, or name another with --key-file.")),
+        Err(error) => Err(failed(path, &error)),
+    }
+}
+
+fn failed(path: &Path, error: &dyn std::error::Error) -> CommandError {
+    CommandError::new(Exit::Authentication, format!("{}: {error}", path.display()))
+}
+
+enum ReadError {
+    Io(std::io::Error),
+    /// Others may read it; its mode.
+    Open(u32),
+}
+
+impl From<std::io::Error> for ReadError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, ReadError> {
+    let file = fs::File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Of the file that is open, whatever its path leads to meanwhile.
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(ReadError::Open(mode));
+        }
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes the key whole or not at all.
+fn write(path: &Path, hex: &str) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    let written = writeln!(file, "{hex}").and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key is of no use, and would be in the way of a whole one.
+        let _ = fs::remove_file(path);
+    }
+    written
+}

@@ -1,0 +1,142 @@
+//! A message as it is printed.
+
+use std::fmt::Write as _;
+
+use messagebox::auth::{AuthError, Identity};
+use messagebox::client::{
+    LiveMessage, MessageBody, StoredMessage, read_live_body, read_stored_body,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::output::printable;
+
+/// A message of a box, read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PrintedMessage {
+    pub(crate) message_id: String,
+    pub(crate) sender: String,
+    message_box: String,
+    created_at: String,
+    /// Absent when it cannot be decrypted.
+    body: Option<String>,
+    encrypted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl PrintedMessage {
+    pub(crate) fn stored(reader: &Identity, message_box: &str, message: StoredMessage) -> Self {
+        let read = read_stored_body(reader, &message.sender, &message.body);
+        let StoredMessage {
+            message_id,
+            sender,
+            created_at,
+            ..
+        } = message;
+        Self::new(message_box, message_id, sender, created_at, read)
+    }
+
+    pub(crate) fn live(reader: &Identity, message_box: &str, message: LiveMessage) -> Self {
+        let read = read_live_body(reader, &message.sender, &message.body);
+        let LiveMessage {
+            message_id,
+            sender,
+            created_at,
+            ..
+        } = message;
+        Self::new(message_box, message_id, sender, created_at, read)
+    }
+
+    fn new(
+        message_box: &str,
+        message_id: String,
+        sender: String,
+        created_at: String,
+        read: Result<MessageBody, AuthError>,
+    ) -> Self {
+        let message = Self {
+            message_id,
+            sender,
+            message_box: message_box.to_owned(),
+            created_at,
+            body: None,
+            encrypted: true,
+            payment: None,
+            error: None,
+        };
+        match read {
+            Ok(body) => Self {
+                body: Some(body.text),
+                encrypted: body.encrypted,
+                payment: body.payment,
+                ..message
+            },
+            Err(error) => Self {
+                error: Some(error.to_string()),
+                ..message
+            },
+        }
+    }
+
+    /// Whether it can be deleted once it was printed in this form: nothing of it is lost then.
+    pub(crate) const fn may_go(&self, json: bool) -> bool {
+        self.error.is_none() && (json || self.payment.is_none())
+    }
+
+    /// For people.
+    pub(crate) fn human(&self) -> String {
+        let mut text = format!("from  {}\nid    {}\n", self.sender, self.message_id);
+        let mut marks = Vec::new();
+        if !self.encrypted {
+            marks.push("not encrypted");
+        }
+        if self.payment.is_some() {
+            marks.push("with a payment (--json shows it)");
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "time  {}", self.created_at);
+        for mark in marks {
+            let _ = write!(text, ", {mark}");
+        }
+        let body = match (&self.body, &self.error) {
+            (Some(body), _) => body.clone(),
+            (None, error) => format!("[{}]", error.as_deref().unwrap_or_default()),
+        };
+        let _ = write!(text, "\n\n{body}\n\n");
+        printable(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_is_not_lost_with_its_message() {
+        let reader = Identity::random();
+        let stored = |body: &str| StoredMessage {
+            message_id: String::from("1"),
+            sender: reader.identity_key().to_hex(),
+            body: body.to_owned(),
+            created_at: String::from("2026-01-01T00:00:00.000Z"),
+        };
+        let paid = stored(r#"{"message":"hello","payment":{"tx":[1,2],"outputs":[]}}"#);
+        let paid = PrintedMessage::stored(&reader, "inbox", paid);
+        assert!(paid.may_go(true) && !paid.may_go(false));
+        let json = serde_json::to_string(&paid).unwrap();
+        assert!(
+            json.contains(r#""payment":{"tx":[1,2],"outputs":[]}"#),
+            "{json}"
+        );
+        assert!(paid.human().contains("with a payment"), "{}", paid.human());
+        let free = PrintedMessage::stored(&reader, "inbox", stored(r#"{"message":"hello"}"#));
+        assert!(free.may_go(true) && free.may_go(false));
+        let garbled = stored(r#"{"message":"{\"encryptedMessage\":\"AAAA\"}"}"#);
+        let garbled = PrintedMessage::stored(&reader, "inbox", garbled);
+        assert!(!garbled.may_go(true) && !garbled.may_go(false));
+    }
+}

@@ -1,0 +1,58 @@
+//! Who we are, and the server that we talk to.
+
+use std::sync::Arc;
+
+use messagebox::auth::Identity;
+use messagebox::client::{AuthSocket, ClientError, Connector, MessageBoxClient, TransportKind};
+
+use crate::error::CommandError;
+use crate::key_file;
+use crate::options::General;
+
+/// A key and a server.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) connector: Connector,
+    pub(crate) boxes: MessageBoxClient,
+}
+
+impl Party {
+    /// With the user's key. Nothing is said yet.
+    pub(crate) fn open(general: &General) -> Result<Self, CommandError> {
+        let identity = key_file::load(general.key_file.as_deref())?;
+        Self::with(identity, general)
+    }
+
+    /// With this key.
+    pub(crate) fn with(identity: Identity, general: &General) -> Result<Self, CommandError> {
+        let identity = Arc::new(identity);
+        let connector = Connector::new(general.server.clone(), TransportKind::Websocket)
+            .with_timeout(general.timeout)?;
+        Ok(Self {
+            boxes: MessageBoxClient::new(connector.clone(), Arc::clone(&identity)),
+            connector,
+            identity,
+        })
+    }
+
+    /// Opens a socket.
+    pub(crate) async fn socket(
+        &self,
+        connector: &Connector,
+        general: &General,
+    ) -> Result<AuthSocket, ClientError> {
+        let opening = AuthSocket::connect(connector, Arc::clone(&self.identity));
+        in_time(general, "opening a socket", opening).await
+    }
+}
+
+/// Waits as long as the user lets the server take.
+pub(crate) async fn in_time<T>(
+    general: &General,
+    what: &'static str,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let waited = tokio::time::timeout(general.timeout, work).await;
+    waited.unwrap_or(Err(ClientError::Timeout(what)))
+}

@@ -1,0 +1,160 @@
+//! What an advertisement says, and how it is read out of a transaction. Pure.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+
+use bsv::script::LockingScript;
+use bsv::script::templates::push_drop;
+use bsv::transaction::{Beef, BeefTx};
+use bsv::wallet::types::{
+    Counterparty as WalletCounterparty, CounterpartyType, Protocol as WalletProtocol,
+};
+
+use crate::auth::{Counterparty, Identity, KeyId, Protocol, sha256};
+use crate::ids::IdentityKey;
+use crate::payments::check_any_layout;
+
+use super::host::AdvertisedHost;
+
+/// Where overlay services take advertisements.
+pub(super) const TOPIC: &str = "tm_messagebox";
+/// Where they find them.
+pub(super) const SERVICE: &str = "ls_messagebox";
+/// Where wallets keep them.
+pub(super) const BASKET: &str = "overlay advertisements";
+/// What an advertisement is worth, in satoshis.
+pub(super) const SATOSHIS: u64 = 1;
+/// The key id of the key that an output is locked to, and of the signature in it.
+pub(super) const KEY_ID: &str = "1";
+/// Its protocol: security level and name.
+const PROTOCOL: (u8, &str) = (1, "messagebox advertisement");
+
+/// The protocol, as a wallet is told.
+pub(super) fn wallet_protocol() -> WalletProtocol {
+    let (security_level, name) = PROTOCOL;
+    WalletProtocol {
+        security_level,
+        protocol: name.to_owned(),
+    }
+}
+
+/// With whom the key is shared: everybody can derive it, and so verify the signature.
+pub(super) fn wallet_counterparty() -> WalletCounterparty {
+    WalletCounterparty {
+        counterparty_type: CounterpartyType::Anyone,
+        public_key: None,
+    }
+}
+
+/// An output that advertises a host for an identity, and whose signature is the identity's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertisement {
+    /// Who can be reached.
+    pub identity_key: IdentityKey,
+    /// Where, as it was written.
+    pub host: String,
+    /// The transaction, hexadecimal, as it is displayed.
+    pub txid: String,
+    /// Which of its outputs.
+    pub output_index: u32,
+    /// What it is worth.
+    pub(super) satoshis: u64,
+    /// What it is locked with.
+    pub(super) script: Vec<u8>,
+    /// Its transaction with all that proves it, as an `AtomicBEEF`.
+    pub(super) beef: Vec<u8>,
+}
+
+impl Advertisement {
+    /// As wallets write it: `txid.index`.
+    #[must_use]
+    pub fn outpoint(&self) -> String {
+        format!("{}.{}", self.txid, self.output_index)
+    }
+
+    /// The advertisements of `identity` in the outputs number `output_index` of these transactions.
+    ///
+    /// An overlay service may answer with one BEEF for several advertisements, and the SDK then no longer says which
+    /// transaction is meant. So all are looked at whose output nothing in the BEEF spends. Bytes of others: what cannot be
+    /// read, or was not signed by the identity, is none.
+    pub(super) fn read(identity: &IdentityKey, beef: &[u8], output_index: u32) -> Vec<Self> {
+        if check_any_layout(beef).is_err() {
+            return Vec::new();
+        }
+        Beef::from_binary(&mut Cursor::new(beef))
+            .map(|beef| Self::within(identity, &beef, output_index))
+            .unwrap_or_default()
+    }
+
+    /// The same of a BEEF that was read already.
+    fn within(identity: &IdentityKey, beef: &Beef, output_index: u32) -> Vec<Self> {
+        let spent: HashSet<(&str, u32)> = beef
+            .txs
+            .iter()
+            .filter_map(|entry| entry.tx.as_ref())
+            .flat_map(|transaction| &transaction.inputs)
+            .filter_map(|input| Some((input.source_txid.as_deref()?, input.source_output_index)))
+            .collect();
+        let is_meant = |entry: &&BeefTx| match &beef.atomic_txid {
+            Some(txid) => entry.txid == *txid,
+            None => !spent.contains(&(entry.txid.as_str(), output_index)),
+        };
+        beef.txs
+            .iter()
+            .filter(is_meant)
+            .filter_map(|entry| Self::of(identity, beef, entry, output_index))
+            .collect()
+    }
+
+    /// The one at an outpoint, if it is one of `identity`.
+    pub(super) fn at(identity: &IdentityKey, beef: &Beef, outpoint: &str) -> Option<Self> {
+        let (txid, output_index) = outpoint.split_once('.')?;
+        let entry = beef.find_txid(txid)?;
+        Self::of(identity, beef, entry, output_index.parse().ok()?)
+    }
+
+    fn of(identity: &IdentityKey, beef: &Beef, entry: &BeefTx, output_index: u32) -> Option<Self> {
+        let outputs = &entry.tx.as_ref()?.outputs;
+        let output = outputs.get(usize::try_from(output_index).ok()?)?;
+        let host = advertised_host(identity, &output.locking_script)?;
+        Some(Self {
+            identity_key: *identity,
+            host,
+            txid: entry.txid.clone(),
+            output_index,
+            satoshis: output.satoshis.unwrap_or(SATOSHIS),
+            script: output.locking_script.to_binary(),
+            beef: beef.to_binary_atomic(&entry.txid).ok()?,
+        })
+    }
+}
+
+/// What is pushed before the signature: the identity key and the host.
+pub(super) fn fields(identity: &IdentityKey, host: &AdvertisedHost) -> Vec<Vec<u8>> {
+    vec![identity.as_bytes().to_vec(), host.to_string().into_bytes()]
+}
+
+/// The host that a script advertises for `identity`, if that has signed it.
+fn advertised_host(identity: &IdentityKey, script: &LockingScript) -> Option<String> {
+    let mut fields = push_drop::decode(script).ok()?.fields;
+    let signature = fields.pop()?;
+    let is_of_identity = fields.first()? == identity.as_bytes();
+    if !is_of_identity || !is_signed(identity, &fields.concat(), &signature) {
+        return None;
+    }
+    let host = String::from_utf8(fields.get(1)?.clone()).ok()?;
+    (!host.trim().is_empty()).then_some(host)
+}
+
+fn is_signed(identity: &IdentityKey, said: &[u8], signature: &[u8]) -> bool {
+    let (level, name) = PROTOCOL;
+    let pair = Identity::anyone().and_then(|anyone| anyone.pair(Counterparty::Other(*identity)));
+    let (Ok(protocol), Ok(pair)) = (Protocol::new(level, name), pair) else {
+        return false;
+    };
+    pair.verify(&protocol, KeyId::One(KEY_ID), &sha256(said), signature)
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests;

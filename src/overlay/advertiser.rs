@@ -1,0 +1,254 @@
+//! Advertises a host, and revokes what was advertised, through the wallet of the identity.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Cursor;
+use std::time::Duration;
+
+use bsv::script::templates::PushDrop;
+use bsv::script::templates::push_drop::LockPosition;
+use bsv::transaction::Beef;
+use bsv::wallet::interfaces::{
+    GetPublicKeyArgs, ListOutputsArgs, OutputInclude, WalletInterface as _,
+};
+use bsv::wallet::substrates::HttpWalletJson;
+use bsv::wallet::types::{BooleanDefaultFalse, BooleanDefaultTrue};
+
+use crate::ids::IdentityKey;
+
+use super::advertisement::{
+    Advertisement, BASKET, KEY_ID, fields, wallet_counterparty, wallet_protocol,
+};
+use super::error::OverlayError;
+use super::host::AdvertisedHost;
+use super::network::Overlay;
+use super::spending::{Made, Payer, UNREADABLE};
+
+/// What wallets list at most.
+const MAX_LISTED: u32 = 10_000;
+
+/// How an advertisement came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A transaction was made for it.
+    Made,
+    /// The wallet had it and the overlay network did not; it has been told again.
+    Repeated,
+    /// It stood already, and nothing was done.
+    Stood,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Made => "made",
+            Self::Repeated => "repeated",
+            Self::Stood => "stood",
+        })
+    }
+}
+
+/// A host is advertised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertised {
+    /// For whom.
+    pub identity_key: IdentityKey,
+    /// In which transaction.
+    pub txid: String,
+    /// How it came to be.
+    pub standing: Standing,
+    /// What the same transaction revoked.
+    pub revoked: Vec<Advertisement>,
+    /// What else is advertised for the identity, by outputs that are not this wallet's to spend.
+    pub foreign: Vec<Advertisement>,
+}
+
+/// Advertisements are revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Whose they were.
+    pub identity_key: IdentityKey,
+    /// By which transaction; none if there was nothing to revoke.
+    pub txid: Option<String>,
+    /// Which.
+    pub revoked: Vec<Advertisement>,
+    /// Which would have been, had they been this wallet's to spend.
+    pub foreign: Vec<Advertisement>,
+}
+
+/// An identity's wallet and the overlay network.
+pub struct Advertiser {
+    wallet: HttpWalletJson,
+    overlay: Overlay,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Advertiser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Advertiser")
+            .field("overlay", &self.overlay)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the wallet has of what it advertised, and may spend.
+struct Held(HashMap<String, Option<Advertisement>>);
+
+impl Held {
+    fn has(&self, advertisement: &Advertisement) -> bool {
+        self.0.contains_key(&advertisement.outpoint())
+    }
+}
+
+impl Advertiser {
+    /// With the BRC-100 wallet at this URL, which may take as long as `timeout` for each answer. `originator` is what the
+    /// wallet is told of who is asking.
+    #[must_use]
+    pub fn new(originator: &str, wallet_url: &str, overlay: Overlay, timeout: Duration) -> Self {
+        Self {
+            wallet: HttpWalletJson::new(originator, wallet_url.trim_end_matches('/')),
+            overlay,
+            timeout,
+        }
+    }
+
+    fn payer(&self) -> Payer<'_> {
+        Payer {
+            wallet: &self.wallet,
+            timeout: self.timeout,
+        }
+    }
+
+    /// Whose wallet it is.
+    ///
+    /// # Errors
+    /// [`OverlayError`].
+    pub async fn identity_key(&self) -> Result<IdentityKey, OverlayError> {
+        let asked = GetPublicKeyArgs {
+            identity_key: true,
+            protocol_id: None,
+            key_id: None,
+            counterparty: None,
+            privileged: false,
+            privileged_reason: None,
+            for_self: None,
+            seek_permission: None,
+        };
+        let answer = self
+            .payer()
+            .ask(self.wallet.get_public_key(asked, None))
+            .await?;
+        IdentityKey::from_sec1(&answer.public_key.to_der())
+            .map_err(|_| OverlayError::WalletAnswer("no identity key"))
+    }
+
+    /// Advertises a host, in place of what was advertised before. Where it stands already, nothing is paid.
+    ///
+    /// # Errors
+    /// [`OverlayError`]. After [`OverlayError::Submit`] the wallet has the advertisement, and another attempt only tells
+    /// the overlay network of it.
+    pub async fn advertise(&self, host: &AdvertisedHost) -> Result<Advertised, OverlayError> {
+        let identity_key = self.identity_key().await?;
+        let known = self.overlay.advertisements(&identity_key).await?;
+        let held = self.held(&identity_key).await?;
+        let (own, foreign): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| held.has(one));
+        let advertised = |txid: &str, standing, revoked, foreign| Advertised {
+            identity_key,
+            txid: txid.to_owned(),
+            standing,
+            revoked,
+            foreign,
+        };
+        if let [only] = own.as_slice()
+            && host.is(&only.host)
+        {
+            return Ok(advertised(&only.txid, Standing::Stood, Vec::new(), foreign));
+        }
+        // What it has and nobody knows; beside others that stand it would not take their place.
+        let untold = held
+            .0
+            .into_values()
+            .flatten()
+            .find(|one| host.is(&one.host));
+        if let Some(untold) = untold.filter(|_| own.is_empty()) {
+            let made = Made::read(&untold.beef).ok_or(UNREADABLE)?;
+            let (revoked, foreign) = foreign.into_iter().partition(|one| made.spends(one));
+            self.overlay.submit(&made.txid, made.beef).await?;
+            return Ok(advertised(&made.txid, Standing::Repeated, revoked, foreign));
+        }
+        let template = PushDrop::new(&self.wallet, None);
+        let locking = template.lock(
+            fields(&identity_key, host),
+            wallet_protocol(),
+            KEY_ID,
+            wallet_counterparty(),
+            true,
+            true,
+            LockPosition::Before,
+        );
+        let script = self.payer().ask(locking).await?;
+        let made = self
+            .payer()
+            .make("Advertise a MessageBox host", &own, Some(&script))
+            .await?;
+        self.overlay.submit(&made.txid, made.beef).await?;
+        Ok(advertised(&made.txid, Standing::Made, own, foreign))
+    }
+
+    /// Revokes what is advertised: all of it, or one host, written as it is advertised.
+    ///
+    /// # Errors
+    /// [`OverlayError`].
+    pub async fn revoke(&self, host: Option<&str>) -> Result<Revoked, OverlayError> {
+        let identity_key = self.identity_key().await?;
+        let mut known = self.overlay.advertisements(&identity_key).await?;
+        let bare = |text: &str| text.trim().trim_end_matches('/').to_owned();
+        known.retain(|one| host.is_none_or(|host| bare(host) == bare(&one.host)));
+        let held = self.held(&identity_key).await?;
+        let (own, foreign): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| held.has(one));
+        let mut revoked = Revoked {
+            identity_key,
+            txid: None,
+            revoked: own,
+            foreign,
+        };
+        if !revoked.revoked.is_empty() {
+            let made = self
+                .payer()
+                .make("Revoke a MessageBox host", &revoked.revoked, None)
+                .await?;
+            self.overlay.submit(&made.txid, made.beef).await?;
+            revoked.txid = Some(made.txid);
+        }
+        Ok(revoked)
+    }
+
+    async fn held(&self, identity: &IdentityKey) -> Result<Held, OverlayError> {
+        let asked = ListOutputsArgs {
+            basket: BASKET.to_owned(),
+            tags: Vec::new(),
+            tag_query_mode: None,
+            include: Some(OutputInclude::EntireTransactions),
+            include_custom_instructions: BooleanDefaultFalse(None),
+            include_tags: BooleanDefaultFalse(None),
+            include_labels: BooleanDefaultFalse(None),
+            limit: Some(MAX_LISTED),
+            offset: None,
+            seek_permission: BooleanDefaultTrue(None),
+        };
+        let listed = self
+            .payer()
+            .ask(self.wallet.list_outputs(asked, None))
+            .await?;
+        let beef = listed.beef.as_deref();
+        let beef = beef.and_then(|bytes| Beef::from_binary(&mut Cursor::new(bytes)).ok());
+        let spendable = listed.outputs.into_iter().filter(|output| output.spendable);
+        let held = spendable.map(|output| {
+            let advertisement = beef
+                .as_ref()
+                .and_then(|beef| Advertisement::at(identity, beef, &output.outpoint));
+            (output.outpoint, advertisement)
+        });
+        Ok(Held(held.collect()))
+    }
+}

@@ -1,0 +1,19 @@
+//! Where an identity can be reached, made public: advertisements of MessageBox hosts on the overlay network.
+//!
+//! An advertisement is an output of a transaction that names an identity and a host and is signed by the identity. Overlay
+//! services keep those that are not spent (topic `tm_messagebox`) and find them by identity (service `ls_messagebox`). To
+//! spend one is to revoke it. `advertisement` and `host` are pure; `network` asks overlay services, `advertiser` a wallet,
+//! which has the identity's key and pays the transactions.
+
+mod advertisement;
+mod advertiser;
+mod error;
+mod host;
+mod network;
+mod spending;
+
+pub use advertisement::Advertisement;
+pub use advertiser::{Advertised, Advertiser, Revoked, Standing};
+pub use error::{OverlayError, OverlayFailure};
+pub use host::{AdvertisedHost, HostError};
+pub use network::{NoTracker, Overlay, OverlayNetwork, Tracker, UnknownNetwork};

@@ -1,0 +1,229 @@
+//! The transaction that advertises, revokes, or does both at once: made and paid by the wallet, with the unlocking of what
+//! it spends.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::time::Duration;
+
+use bsv::primitives::transaction_signature::{SIGHASH_ALL, SIGHASH_FORKID};
+use bsv::script::LockingScript;
+use bsv::script::templates::{PushDrop, ScriptTemplateUnlock as _};
+use bsv::transaction::{Beef, Transaction};
+use bsv::wallet::WalletError;
+use bsv::wallet::interfaces::{
+    AbortActionArgs, CreateActionArgs, CreateActionInput, CreateActionOptions, CreateActionOutput,
+    SignActionArgs, SignActionOptions, SignActionSpend, SignableTransaction, WalletInterface as _,
+};
+use bsv::wallet::substrates::HttpWalletJson;
+use bsv::wallet::types::BooleanDefaultTrue;
+
+use super::advertisement::{
+    Advertisement, BASKET, KEY_ID, SATOSHIS, wallet_counterparty, wallet_protocol,
+};
+use super::error::OverlayError;
+
+/// Bytes of a script that unlocks an advertisement: a signature and how long it is.
+const UNLOCKING_BYTES: u32 = 73;
+/// Bytes before the BEEF in an `AtomicBEEF`: a marker and the transaction's id.
+const ATOMIC_PREFIX: usize = 36;
+
+pub(super) const UNREADABLE: OverlayError =
+    OverlayError::WalletAnswer("a transaction that cannot be used");
+
+/// A transaction that the wallet has made.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// As it is displayed.
+    pub(super) txid: String,
+    /// With all that proves it, without the prefix that makes it atomic, which not every service reads.
+    pub(super) beef: Vec<u8>,
+    /// What it spends: transactions and outputs.
+    spent: Vec<(String, u32)>,
+}
+
+impl Made {
+    /// Whether it spends, and so revokes, an advertisement.
+    pub(super) fn spends(&self, advertisement: &Advertisement) -> bool {
+        self.spent.iter().any(|(txid, index)| {
+            *txid == advertisement.txid && *index == advertisement.output_index
+        })
+    }
+
+    /// From an `AtomicBEEF`.
+    pub(super) fn read(atomic: &[u8]) -> Option<Self> {
+        let beef = Beef::from_binary(&mut Cursor::new(atomic)).ok()?;
+        let txid = beef.atomic_txid.clone()?;
+        let inputs = &beef.find_txid(&txid)?.tx.as_ref()?.inputs;
+        let spent = inputs
+            .iter()
+            .filter_map(|input| Some((input.source_txid.clone()?, input.source_output_index)))
+            .collect();
+        // In the order of who spends whom, so that it comes last.
+        let ordered = beef.to_binary_atomic(&txid).ok()?;
+        Some(Self {
+            txid,
+            beef: ordered.get(ATOMIC_PREFIX..)?.to_vec(),
+            spent,
+        })
+    }
+}
+
+/// A wallet that is asked, with an end to waiting.
+pub(super) struct Payer<'a> {
+    pub(super) wallet: &'a HttpWalletJson,
+    pub(super) timeout: Duration,
+}
+
+impl Payer<'_> {
+    /// Waits for what the wallet is asked for.
+    pub(super) async fn ask<T, E: ToString>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, OverlayError> {
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(answer) => answer.map_err(|error| OverlayError::wallet(&error)),
+            Err(_) => Err(OverlayError::WalletSilent),
+        }
+    }
+
+    /// Makes a transaction that spends advertisements and, with a script, puts one there.
+    pub(super) async fn make(
+        &self,
+        description: &str,
+        spent: &[Advertisement],
+        script: Option<&LockingScript>,
+    ) -> Result<Made, OverlayError> {
+        let action = action(description, spent, script).map_err(|_| UNREADABLE)?;
+        let made = self.ask(self.wallet.create_action(action, None)).await?;
+        let atomic = match (made.signable_transaction, made.tx) {
+            (Some(signable), _) => self.complete(spent, signable).await?,
+            (None, Some(whole)) => whole,
+            (None, None) => return Err(OverlayError::WalletAnswer("no transaction")),
+        };
+        Made::read(&atomic).ok_or(UNREADABLE)
+    }
+
+    /// Signs what is spent. A transaction that comes to nothing is given up, so that the wallet keeps its money.
+    async fn complete(
+        &self,
+        spent: &[Advertisement],
+        signable: SignableTransaction,
+    ) -> Result<Vec<u8>, OverlayError> {
+        let reference = signable.reference.clone();
+        let spends = self.unlock(spent, &signable.tx).await;
+        let signed = match spends {
+            Ok(spends) => {
+                let signing = SignActionArgs {
+                    reference: signable.reference,
+                    spends,
+                    options: Some(SignActionOptions {
+                        accept_delayed_broadcast: BooleanDefaultTrue(Some(false)),
+                        ..SignActionOptions::default()
+                    }),
+                };
+                self.ask(self.wallet.sign_action(signing, None)).await
+            }
+            Err(error) => Err(error),
+        };
+        match signed {
+            Ok(signed) => signed
+                .tx
+                .ok_or(OverlayError::WalletAnswer("no transaction")),
+            Err(error) => {
+                let aborting = self
+                    .wallet
+                    .abort_action(AbortActionArgs { reference }, None);
+                // What failed before is what counts.
+                let _ = self.ask::<_, WalletError>(aborting).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn unlock(
+        &self,
+        spent: &[Advertisement],
+        unsigned: &[u8],
+    ) -> Result<HashMap<u32, SignActionSpend>, OverlayError> {
+        let transaction = Beef::from_binary(&mut Cursor::new(unsigned))
+            .and_then(Beef::into_transaction)
+            .map_err(|_| UNREADABLE)?;
+        let template = PushDrop::new(self.wallet, None);
+        let signer = template.unlock(wallet_protocol(), KEY_ID, wallet_counterparty());
+        let mut spends = HashMap::new();
+        for advertisement in spent {
+            let input = input_of(&transaction, advertisement).ok_or(UNREADABLE)?;
+            let locking = LockingScript::from_binary(&advertisement.script);
+            let scope = SIGHASH_ALL | SIGHASH_FORKID;
+            let preimage = transaction
+                .sighash_preimage(input, scope, advertisement.satoshis, &locking)
+                .map_err(|_| UNREADABLE)?;
+            let unlocking = self.ask(signer.sign(&preimage)).await?;
+            let unlocked = SignActionSpend {
+                unlocking_script: unlocking.to_binary(),
+                sequence_number: None,
+            };
+            spends.insert(u32::try_from(input).map_err(|_| UNREADABLE)?, unlocked);
+        }
+        Ok(spends)
+    }
+}
+
+/// Where a transaction spends an advertisement.
+fn input_of(transaction: &Transaction, advertisement: &Advertisement) -> Option<usize> {
+    transaction.inputs.iter().position(|input| {
+        input.source_txid.as_deref() == Some(&advertisement.txid)
+            && input.source_output_index == advertisement.output_index
+    })
+}
+
+fn action(
+    description: &str,
+    spent: &[Advertisement],
+    script: Option<&LockingScript>,
+) -> Result<CreateActionArgs, bsv::transaction::TransactionError> {
+    let input = |advertisement: &Advertisement| CreateActionInput {
+        outpoint: advertisement.outpoint(),
+        input_description: "MessageBox host advertisement".to_owned(),
+        unlocking_script: None,
+        unlocking_script_length: Some(UNLOCKING_BYTES),
+        sequence_number: None,
+    };
+    let output = |script: &LockingScript| CreateActionOutput {
+        locking_script: Some(script.to_binary()),
+        satoshis: SATOSHIS,
+        output_description: "MessageBox host advertisement".to_owned(),
+        basket: Some(BASKET.to_owned()),
+        custom_instructions: None,
+        tags: None,
+    };
+    Ok(CreateActionArgs {
+        description: description.to_owned(),
+        input_beef: merged(spent)?,
+        inputs: (!spent.is_empty()).then(|| spent.iter().map(input).collect()),
+        outputs: script.map(|script| vec![output(script)]),
+        lock_time: None,
+        version: None,
+        labels: None,
+        options: Some(CreateActionOptions {
+            randomize_outputs: BooleanDefaultTrue(Some(false)),
+            accept_delayed_broadcast: BooleanDefaultTrue(Some(false)),
+            ..CreateActionOptions::default()
+        }),
+        reference: None,
+    })
+}
+
+/// The transactions of what is spent, in one BEEF.
+fn merged(spent: &[Advertisement]) -> Result<Option<Vec<u8>>, bsv::transaction::TransactionError> {
+    let Some((first, others)) = spent.split_first() else {
+        return Ok(None);
+    };
+    let mut beef = Beef::from_binary(&mut Cursor::new(&first.beef))?;
+    for other in others {
+        beef.merge_beef_from_binary(&other.beef)?;
+    }
+    let mut bytes = Vec::new();
+    beef.to_binary(&mut bytes)?;
+    Ok(Some(bytes))
+}
