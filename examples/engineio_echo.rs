@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Context;
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use clap::Parser;
 use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
-use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{
+    BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
+};
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 
 /// Sends every text and binary message back.
@@ -61,19 +63,20 @@ async fn main() -> std::io::Result<()> {
     };
     let tcp = TcpSettings {
         user_timeout: config.ping_interval + config.ping_timeout,
+        watch: WatchSettings::default(),
     };
     let endpoint = Endpoint {
         config: Arc::new(config),
         table: Arc::new(SocketTable::new(10_000)),
         bodies: BodyMemory::new(usize::MAX),
-        open: Arc::new(|_: &Opening| Echo),
+        addresses: Arc::default(),
+        open: Arc::new(|_: &Opening| Ok(Echo)),
     };
-    HttpServer::new(move || App::new().service(engineio_scope("/engine.io", endpoint.clone())))
-        // One thread, so that concurrent requests of one session are handled in the order in which they come.
-        .workers(1)
-        .on_connect(on_connect(tcp))
-        .h1_allow_half_closed(false)
-        .bind(("127.0.0.1", flags.port))?
-        .run()
-        .await
+    let mut listener = ListenerSettings::new(tcp);
+    // One thread, so that concurrent requests of one session are handled in the order in which they come.
+    listener.workers = Some(1);
+    let target = ("127.0.0.1", flags.port);
+    let application = move || App::new().service(engineio_scope("/engine.io", endpoint.clone()));
+    let (server, _) = listen(target, &listener, application)?;
+    server.await
 }

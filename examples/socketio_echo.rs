@@ -4,14 +4,17 @@
 //! cargo run --example socketio_echo -- --port 3000
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Context;
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use clap::Parser;
 use messagebox::engineio::{self, CloseReason, Data, Frame};
-use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{
+    BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
+};
 use messagebox::ids::Sid;
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 use messagebox::socketio::{
@@ -149,6 +152,9 @@ impl Application for Echo {
 
 #[derive(Debug, Parser)]
 struct Flags {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
     /// TCP port.
     #[arg(long, default_value_t = 3000)]
     port: u16,
@@ -184,23 +190,26 @@ async fn main() -> std::io::Result<()> {
     });
     let tcp = TcpSettings {
         user_timeout: engine.ping_interval + engine.ping_timeout,
+        watch: WatchSettings::default(),
     };
     let endpoint = Endpoint {
         config: Arc::new(engine),
         table: Arc::new(SocketTable::new(10_000)),
         bodies: BodyMemory::new(usize::MAX),
-        open: Arc::new(move |_: &Opening| Echo {
-            connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
-            waiting: Vec::new(),
-            turn: None,
+        addresses: Arc::default(),
+        open: Arc::new(move |_: &Opening| {
+            Ok(Echo {
+                connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
+                waiting: Vec::new(),
+                turn: None,
+            })
         }),
     };
-    HttpServer::new(move || App::new().service(engineio_scope("/socket.io", endpoint.clone())))
-        // One thread, so that concurrent requests of one session are handled in the order in which they come.
-        .workers(1)
-        .on_connect(on_connect(tcp))
-        .h1_allow_half_closed(false)
-        .bind(("127.0.0.1", flags.port))?
-        .run()
-        .await
+    let mut listener = ListenerSettings::new(tcp);
+    // One thread, so that concurrent requests of one session are handled in the order in which they come.
+    listener.workers = Some(1);
+    let target = (flags.host, flags.port);
+    let application = move || App::new().service(engineio_scope("/socket.io", endpoint.clone()));
+    let (server, _) = listen(target, &listener, application)?;
+    server.await
 }

@@ -1,70 +1,63 @@
 //! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
 
+mod administration;
+mod advertising;
+mod announce;
+mod archive;
 mod background;
+mod error;
 mod export;
 mod layer_settings;
+mod lines;
+mod migrate;
+mod neighbours;
 mod notifier;
+mod readiness;
+mod shared_nonces;
+mod shutdown;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use actix::Addr;
+use actix_web::App;
 use actix_web::dev::{Server as HttpService, ServerHandle};
-use actix_web::{App, HttpServer};
-use thiserror::Error;
+use tokio::sync::Notify;
 
-use crate::auth::{Identity, RequiredCertificates};
+use crate::admin::{Admin, End, Sources};
+use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
-use crate::config::{ConfigError, IdentityKeySource, Secret, Settings, load_identity};
-use crate::db::{DatabaseUrl, DbError, DbHandle};
+use crate::cluster::Cluster;
+use crate::config::{Secret, Settings, load_identity};
+use crate::db::{DatabaseUrl, DbHandle};
 use crate::delivery::{Delivery, RequestPrices};
-use crate::engineio::CloseReason;
+use crate::health::Health;
 use crate::http::{
-    BodyMemory, Docs, Endpoint, Extras, HttpState, MigrateState, TcpSettings, configure, cors,
-    engineio_scope, on_connect,
+    self, Docs, Endpoint, Extras, HttpState, ListenerSettings, MigrateState, TcpSettings,
+    WatchSettings, configure, cors, count_answers, engineio_scope, watch_answers,
 };
 use crate::ids::IdentityKey;
-use crate::push::{PushHandle, ServiceAccountError};
-use crate::rooms::RoomsHandle;
+use crate::panics;
+use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
-    authsocket_settings, db_settings, engineio_config, http_limits, paying, request_prices,
-    room_settings, session_limits, socketio_config, wallet_url,
+    address_limits, authsocket_settings, db_settings, engineio_config, http_limits, paying,
+    request_prices, resumption, session_limits, socketio_config,
 };
 
+use announce::{log_certificates, log_start, raise_file_limit};
+use lines::Stopped;
+use neighbours::Neighbours;
+use readiness::health;
+use shutdown::Signals;
+
+pub use archive::{export_archive, import_archive};
+pub use error::ServerError;
 pub use export::export_payments;
-
-/// Connections that the kernel keeps for us while all workers are busy.
-const LISTEN_BACKLOG: u32 = 4096;
-
-/// How long a shutdown waits for push notifications.
-const PUSH_DEADLINE: Duration = Duration::from_secs(3);
-
-/// Why the server did not start, or ended.
-#[derive(Debug, Error)]
-pub enum ServerError {
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Push notifications cannot be sent.
-    #[error(transparent)]
-    Push(#[from] ServiceAccountError),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Database(#[from] DbError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {cause}")]
-    Listen {
-        /// Host and port.
-        address: String,
-        /// What went wrong.
-        cause: std::io::Error,
-    },
-    /// The server broke off.
-    #[error("the server broke off: {0}")]
-    Broken(std::io::Error),
-}
+pub use migrate::migrate;
 
 /// A server that listens.
 pub struct Server {
@@ -82,7 +75,17 @@ pub struct Server {
     pub state: HttpState,
     /// Push notifications, where they are enabled.
     pub push: Option<PushHandle>,
+    /// The other servers with the same database, where there are any.
+    pub cluster: Option<Cluster>,
+    /// Whether it can do its work.
+    pub health: Health,
+    /// Who is asked how it is.
+    pub admin: Addr<Admin>,
+    /// Told when it is to go down.
+    drain: Arc<Notify>,
     settings: Settings,
+    started: Instant,
+    signals: Option<Signals>,
     http: Option<HttpService>,
 }
 
@@ -109,35 +112,64 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
+        panics::watch();
+        let signals = Signals::listen()?;
         let url = DatabaseUrl::parse(&settings.database_url())?;
         let prices = request_prices(settings)?;
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
         let certificates = settings.auth.certificates.required()?;
-        let rooms = RoomsHandle::start(room_settings(settings));
+        let guard = administration::guard(settings)?;
+        let neighbours = Neighbours::prepare(settings)?;
+        let rooms = neighbours.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
+        let cluster = neighbours.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
         let push = notifier::start_push(settings, &db)?;
         let notify = notifier::notifier(settings, push.as_ref());
         let delivery = Delivery::new(db.clone(), paying, notify);
-        let service = Arc::new(AuthSocketService::new(
+        let addresses = Arc::new(address_limits(settings));
+        let service = AuthSocketService::new(
             Arc::clone(&identity),
-            rooms,
+            rooms.clone(),
             delivery.clone(),
             socketio_config(settings),
             authsocket_settings(settings, certificates.as_ref()),
-        ));
+        );
+        let resumption = resumption(settings, &identity, certificates.as_ref());
+        let service = service.with_addresses(Arc::clone(&addresses));
+        let service = Arc::new(service.with_resumption(resumption.clone()));
+        let health = health(&db, cluster.as_ref(), settings.cluster.require_nonces);
         let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
-        let state = http_state(settings, &identity, delivery, &db, prices)
-            .with_certificates(certificates.clone());
+        let state = http_state(settings, &identity, delivery.clone(), &db, prices)
+            .with_certificates(certificates.clone())
+            .with_resumption(resumption.clone())
+            .with_addresses(addresses);
+        let state = shared_nonces::shared(state, cluster.as_ref(), resumption.as_ref(), settings);
+        let sources = Sources {
+            facts: administration::facts(settings, identity.identity_key()),
+            sockets: Arc::clone(&sockets),
+            service: Arc::clone(&service),
+            rooms,
+            db: db.clone(),
+            delivery,
+            requests: Arc::clone(&state.requests),
+            sessions: session_count(&state),
+            push: push.clone(),
+            cluster: cluster.clone(),
+            health: health.clone(),
+        };
+        let (admin, drain) = (Admin::start_beside(sources.clone()), Arc::default());
+        let looked_after = administration::state(settings, guard, &admin, &sources, &drain);
+        let state = state.with_admin(looked_after);
         let parts = ServerParts {
             endpoint: settings
                 .socket
                 .enabled
-                .then(|| endpoint(settings, &sockets, &service, &state.bodies)),
+                .then(|| endpoint(settings, &sockets, &service, &state)),
             state: state.clone(),
-            extras: extras(settings, &db),
+            extras: extras(settings, &db, &health),
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
@@ -151,7 +183,13 @@ impl Server {
             db,
             state,
             push,
+            cluster,
+            health,
+            admin,
+            drain,
             settings: settings.clone(),
+            started: Instant::now(),
+            signals: Some(signals),
             http: Some(http),
         })
     }
@@ -162,54 +200,58 @@ impl Server {
         self.http.as_ref().map(HttpService::handle)
     }
 
-    /// Serves until a signal comes (SIGINT or SIGTERM) or the handle stops it, then takes everything down:
-    /// sockets are told, requests are finished, writes are flushed.
+    /// Serves until a signal comes (SIGINT or SIGTERM) or the handle stops it, then takes everything down: sockets are
+    /// ended once their messages are answered, requests are finished, writes are flushed.
     ///
     /// # Errors
-    /// [`ServerError::Broken`].
+    /// [`ServerError::Broken`]; [`ServerError::Interrupted`] when a second signal comes meanwhile.
     pub async fn run(mut self) -> Result<(), ServerError> {
-        let Some(http) = self.http.take() else {
+        let (Some(mut http), Some(mut signals)) = (self.http.take(), self.signals.take()) else {
             return Ok(());
         };
         let handle = http.handle();
-        let sockets = Arc::clone(&self.sockets);
-        let watch = actix::spawn(async move {
-            let signal = signal().await;
-            let began = Instant::now();
-            log::info!("{signal}: shutting down, {} sockets open", sockets.len());
-            sockets.close_all(CloseReason::ServerShutdown);
-            handle.stop(true).await;
-            log::info!("connections closed after {:?}", began.elapsed());
-        });
-        let background = background::start(&self.db, &self.state, &self.settings);
-        let served = http.await;
-        watch.abort();
+        let background =
+            background::start(&self.db, &self.state, self.identity_key, &self.settings);
+        let signal = tokio::select! {
+            served = &mut http => Err(served),
+            signal = signals.next() => Ok(signal),
+            asked = self.drain_asked() => Ok(asked),
+        };
+        let open = self.sockets.len();
+        let (reason, drained, served) = match signal {
+            Ok(signal) => {
+                log::info!("{signal}: shutting down, {open} sockets open");
+                let drain = async {
+                    // It takes commands only while it is polled.
+                    let mut drain = std::pin::pin!(self.drain(&handle));
+                    tokio::select! {
+                        drained = &mut drain => drained,
+                        _ = &mut http => drain.await,
+                    }
+                };
+                tokio::select! {
+                    drained = drain => (signal, drained, Ok(())),
+                    second = signals.next() => return Err(ServerError::Interrupted(second)),
+                }
+            }
+            Err(Ok(())) => ("handle", self.flush_at_end().await, Ok(())),
+            Err(Err(error)) => ("broken", self.flush_at_end().await, Err(error)),
+        };
         background.abort();
-        self.sockets.close_all(CloseReason::ServerShutdown);
-        if let Some(push) = &self.push
-            && !push.flush(PUSH_DEADLINE).await
-        {
-            log::warn!("at shutdown: some push notifications were not sent");
+        self.admin.do_send(End);
+        if let Some(cluster) = &self.cluster {
+            cluster.end();
         }
-        if let Err(error) = self.db.close(self.settings.server.shutdown_timeout).await {
-            log::error!("at shutdown: {error}");
-        }
-        log::info!("stopped");
+        let stopped = Stopped {
+            reason,
+            uptime: self.started.elapsed(),
+            stored: self.db.status().stored,
+            sockets_closed: open.saturating_sub(self.sockets.len()),
+            drained,
+            panics: panics::count(),
+        };
+        stopped.line().log();
         served.map_err(ServerError::Broken)
-    }
-}
-
-async fn signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
     }
 }
 
@@ -218,14 +260,25 @@ fn listen(
     parts: ServerParts,
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
+    let addresses = Arc::clone(&parts.state.addresses);
+    let counted_prefix = prefix.clone();
     let app = move || {
         let ServerParts {
             endpoint,
             state,
             extras,
         } = &parts;
+        // Of each worker its own: what all would count together, each request would wait for.
+        let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
         let routes = configure(state.clone(), extras.clone());
-        let mut app = App::new().wrap(cors()).configure(routes);
+        let mut app = App::new()
+            .wrap_fn(watch_answers)
+            .wrap(cors())
+            .wrap_fn(move |request, service| {
+                let (counts, prefix) = &*counts;
+                count_answers(Arc::clone(counts), prefix, request, service)
+            })
+            .configure(routes);
         if let Some(endpoint) = endpoint {
             app = app.service(engineio_scope("/socket.io", endpoint.clone()));
             if !prefix.is_empty() {
@@ -239,101 +292,41 @@ fn listen(
     };
     let tcp = TcpSettings {
         user_timeout: settings.socket.ping_interval + settings.socket.ping_timeout,
+        watch: WatchSettings {
+            idle_timeout: settings.server.keep_alive + settings.server.head_timeout,
+            answer_timeout: settings.server.request_timeout,
+            answer_rate: settings.server.min_answer_rate,
+        },
     };
-    let mut server = HttpServer::new(app)
-        .on_connect(on_connect(tcp))
-        // A poll whose client is gone must be dropped, and its packets put back.
-        .h1_allow_half_closed(false)
-        .backlog(LISTEN_BACKLOG)
-        .max_connections(settings.server.max_connections)
-        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
-        .disable_signals();
-    if settings.server.workers > 0 {
-        server = server.workers(settings.server.workers);
-    }
+    let listener = ListenerSettings {
+        workers: (settings.server.workers > 0).then_some(settings.server.workers),
+        max_connections: settings.server.max_connections,
+        head_timeout: settings.server.head_timeout,
+        keep_alive: settings.server.keep_alive,
+        // The drain has its own time, which is shorter.
+        shutdown_timeout: settings.server.shutdown_timeout.as_secs().saturating_add(1),
+        tcp,
+        addresses,
+    };
     let target = (settings.server.host.as_str(), settings.port());
-    let failed = |cause| ServerError::Listen {
+    http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {
         address: format!("{}:{}", settings.server.host, settings.port()),
         cause,
-    };
-    let server = server.bind(target).map_err(failed)?;
-    let address = server.addrs().first().copied();
-    let address = address.ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    Ok((server.run(), address))
-}
-
-/// A websocket takes two file descriptors (the second can end it from outside), and many systems begin with 1,024.
-fn raise_file_limit(max_sockets: usize) {
-    let wanted = u64::try_from(max_sockets)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(2)
-        .saturating_add(1024);
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => log::info!(
-            "{limit} file descriptors allow for about {} sockets; `ulimit -n {wanted}` allows for all {max_sockets}",
-            limit.saturating_sub(1024) / 2
-        ),
-        Ok(limit) => log::debug!("up to {limit} file descriptors"),
-        Err(error) => log::warn!("the limit of file descriptors was not raised: {error}"),
-    }
-}
-
-fn log_start(
-    settings: &Settings,
-    address: SocketAddr,
-    identity: &Identity,
-    source: &IdentityKeySource,
-    database: &DatabaseUrl,
-) {
-    if let IdentityKeySource::Made(path) = source {
-        log::warn!(
-            "made a server key for development and keep it in {}",
-            path.display()
-        );
-    }
-    log::info!(
-        "messagebox-server {} ({})",
-        env!("CARGO_PKG_VERSION"),
-        settings.environment
-    );
-    log::info!("listening on http://{address}{}", settings.routing_prefix());
-    log::info!("identity key {}", identity.identity_key());
-    log::info!("database {database}");
-    let sockets = if settings.socket.enabled { "on" } else { "off" };
-    let payments = match wallet_url(settings) {
-        Some(_) => "to the wallet",
-        None => "kept here",
-    };
-    if settings.wallet.headers_url.is_none() && settings.environment != "development" {
-        log::warn!(
-            "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
-        );
-    }
-    let push = if settings.push.enabled { "on" } else { "off" };
-    log::info!(
-        "enabled: HTTP on, sockets {sockets}, rooms {:?}, payments {payments} ({}), push {push}",
-        settings.rooms.access,
-        settings.wallet.network
-    );
-}
-
-fn log_certificates(certificates: Option<&RequiredCertificates>) {
-    if let Some(required) = certificates {
-        log::info!("certificates required: {}", required.demand.json());
-    }
+    })
 }
 
 fn endpoint(
     settings: &Settings,
     sockets: &Arc<SocketTable<AuthSocket>>,
     service: &Arc<AuthSocketService>,
-    bodies: &BodyMemory,
+    state: &HttpState,
 ) -> Endpoint<AuthSocket> {
     let service = Arc::clone(service);
     Endpoint {
         config: Arc::new(engineio_config(settings)),
         table: Arc::clone(sockets),
-        bodies: bodies.clone(),
+        bodies: state.bodies.clone(),
+        addresses: Arc::clone(&state.addresses),
         open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
     }
 }
@@ -357,7 +350,7 @@ fn http_state(
     )
 }
 
-fn extras(settings: &Settings, db: &DbHandle) -> Extras {
+fn extras(settings: &Settings, db: &DbHandle, health: &Health) -> Extras {
     let prefix = settings.routing_prefix();
     let address = settings.server.hosting_domain.as_deref();
     let migrate_key = settings.migrate_key.as_ref().map(Secret::expose);
@@ -366,5 +359,11 @@ fn extras(settings: &Settings, db: &DbHandle) -> Extras {
             .filter(|key| !key.is_empty())
             .map(|key| MigrateState::new(db.clone(), key)),
         docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
+        health: Some(health.clone()),
     }
+}
+
+fn session_count(state: &HttpState) -> Arc<dyn Fn() -> usize + Send + Sync> {
+    let state = state.clone();
+    Arc::new(move || state.session_count())
 }

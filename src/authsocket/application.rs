@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
 use crate::auth::{Peer, RevealedFields, Verified};
 use crate::engineio::{CloseReason, Data};
-use crate::ids::{RoomId, Sid};
+use crate::ids::{IdentityKey, RoomId, Sid};
+use crate::limits::{AddressKey, Amount, Flow, Full, Place, Share};
 use crate::rooms::Gone;
-use crate::socket::{Application, Link, Opening, Socket};
+use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
 
 use super::answers::Answers;
@@ -43,15 +44,28 @@ pub struct AuthSocket {
     pub(super) certificate_deadline: Option<Instant>,
     /// Set while a connected socket has said nothing.
     pub(super) revival_at: Option<Instant>,
+    /// What it has sent lately.
+    flow: Flow,
+    /// Its place among those that have proven nothing, until it has.
+    pub(super) unproven: Option<Place<AddressKey>>,
+    /// Its part in what its identity may have, once that is proven.
+    pub(super) share: Option<Share>,
 }
 
 impl AuthSocket {
     /// The application's value for a new socket.
-    #[must_use]
-    pub fn new(service: Arc<AuthSocketService>, opening: &Opening) -> Self {
+    ///
+    /// # Errors
+    /// [`OpeningRefused`].
+    pub fn new(service: Arc<AuthSocketService>, opening: &Opening) -> Result<Self, OpeningRefused> {
+        let unproven = service.addresses.open_socket(opening.counted_for);
+        let unproven = unproven.map_err(|full| match full {
+            Full::OfOne => OpeningRefused::TooManyOfOne,
+            Full::OfAll => OpeningRefused::TooManyOfAll,
+        })?;
         let now = Instant::now();
         let peer_config = service.settings.peer.clone();
-        Self {
+        Ok(Self {
             sid: opening.sid,
             connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
             peer: Peer::new(Arc::clone(&service.identity), peer_config),
@@ -65,8 +79,11 @@ impl AuthSocket {
             auth_deadline: Some(now + service.settings.auth_timeout),
             certificate_deadline: None,
             revival_at: None,
+            flow: Flow::default(),
+            unproven: Some(unproven),
+            share: None,
             service,
-        }
+        })
     }
 
     /// What its certificates reveal, where certificates are required; nothing before they came.
@@ -78,6 +95,18 @@ impl AuthSocket {
 
 impl Application for AuthSocket {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
+
+    fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
+        let settings = &self.service.settings;
+        let own = self.flow.charge(&settings.rates, amount, now);
+        let shared = self.share.as_ref().map(|share| share.charge(amount, now));
+        let wait = own.max(shared.unwrap_or_default());
+        if wait > settings.max_delay {
+            log::debug!("socket {} sends too much", self.sid);
+            return Err(TooFast);
+        }
+        Ok(wait)
+    }
 
     fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>) {
         let handled = match data {
@@ -120,6 +149,14 @@ impl Application for AuthSocket {
         self.handle_connection(handled, link, ctx);
     }
 
+    fn owes_answers(&self) -> bool {
+        self.answers.len() > 0
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        self.share.as_ref().map(Share::identity)
+    }
+
     fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {
         self.leave_all_rooms();
         let fresh = Peer::new(
@@ -127,9 +164,8 @@ impl Application for AuthSocket {
             self.service.settings.peer.clone(),
         );
         let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
-        if !sessions.is_empty()
-            && let Ok(mut lost) = self.service.lost.lock()
-        {
+        if !sessions.is_empty() {
+            let mut lost = self.service.lost();
             let now = Instant::now();
             for session in sessions {
                 lost.keep(session, now);

@@ -58,7 +58,9 @@ impl AuthSocket {
         };
         match self.peer.certify(&required.demand, certificates) {
             Ok(()) => {
-                self.admit(identity, ctx);
+                if !self.admit(identity, link, ctx) {
+                    return;
+                }
                 self.release_held(identity, link, ctx);
                 for verified in std::mem::take(&mut self.uncertified) {
                     let event = ClientEvent::parse(&verified.payload);

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use crate::engineio::CloseReason;
 use crate::rooms::{Deliver, Lagging};
 use crate::socket::Socket;
+use crate::telemetry;
 
 use super::application::AuthSocket;
 use super::dispatch::Submitted;
@@ -14,9 +15,11 @@ impl Handler<Deliver> for Socket<AuthSocket> {
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
         self.with_application(ctx, |application, link, _| {
-            application.send_payload(&deliver.payload, link);
+            for payload in &*deliver.payloads {
+                application.send_payload(payload, link);
+            }
         });
-        // Only now is the event no longer under way.
+        // Only now are the events no longer under way.
         drop(deliver.arrival);
     }
 }
@@ -34,7 +37,11 @@ impl Handler<Submitted> for Socket<AuthSocket> {
 
     fn handle(&mut self, submitted: Submitted, ctx: &mut Self::Context) {
         self.with_application(ctx, |application, link, _| {
-            application.answer(submitted.ticket, submitted.answer, link);
+            let counters = &application.service.counters;
+            counters.answer_time.record_time(submitted.since.elapsed());
+            telemetry::within(submitted.trace, || {
+                application.answer(submitted.ticket, submitted.answer, link);
+            });
         });
     }
 }

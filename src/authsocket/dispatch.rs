@@ -1,5 +1,7 @@
 //! What a verified event leads to.
 
+use std::time::Instant;
+
 use actix::prelude::*;
 
 use crate::db::{MessageBody, NewMessage};
@@ -7,9 +9,11 @@ use crate::events::{ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent}
 use crate::ids::{IdentityKey, RoomId};
 use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
+use crate::telemetry::{self, TraceId};
 
 use super::answers::{Answer, Ticket};
 use super::application::AuthSocket;
+use super::counts;
 
 /// The box of a message to an open room whose id names none.
 const DEFAULT_BOX: &str = "default";
@@ -20,6 +24,10 @@ const DEFAULT_BOX: &str = "default";
 pub(super) struct Submitted {
     pub(super) ticket: Ticket,
     pub(super) answer: Answer,
+    /// When the message came.
+    pub(super) since: Instant,
+    /// What its log lines bear.
+    pub(super) trace: Option<TraceId>,
 }
 
 impl AuthSocket {
@@ -31,6 +39,7 @@ impl AuthSocket {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
+        self.service.counters.events.add_one(counts::name(&event));
         match event {
             ClientEvent::Authenticated(claimed) => self.confirm(claimed, identity, link),
             ClientEvent::JoinRoom(room) => self.join(room, identity, link),
@@ -140,8 +149,8 @@ impl AuthSocket {
             Ok(address) => address,
             Err(refusal) => return self.refuse_message(refused(refusal, &message), link),
         };
-        let ticket = self.answers.expect();
-        let socket = ctx.address();
+        let (ticket, since) = (self.answers.expect(), link.now());
+        let (socket, trace) = (ctx.address(), telemetry::current());
         let SendMessage {
             room,
             message_id,
@@ -172,7 +181,12 @@ impl AuthSocket {
                     })
                 }
             };
-            socket.do_send(Submitted { ticket, answer });
+            socket.do_send(Submitted {
+                ticket,
+                answer,
+                since,
+                trace,
+            });
         });
     }
 
@@ -188,10 +202,12 @@ impl AuthSocket {
 
     /// Keeps an answer, and sends those whose turn it is.
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer, link: &mut Link<'_>) {
+        log::debug!("socket {}: a message is answered", self.sid);
         self.answers.resolve(ticket, answer);
         while let Some(answer) = self.answers.next() {
             match answer {
                 Answer::Acked { room, message_id } => {
+                    self.service.counters.acks.add_one();
                     self.send_event(&ServerEvent::Acked(&room, &message_id), link);
                 }
                 Answer::Refused(refused) => self.tell_refusal(&refused, link),
@@ -202,6 +218,7 @@ impl AuthSocket {
     /// Tells the sender twice: the published client waits for the ack and ignores the rest.
     fn tell_refusal(&self, refused: &SendRefused, link: &mut Link<'_>) {
         let refusal = refused.refusal;
+        self.service.counters.failures.add_one(refusal.code());
         let event = if refusal.is_about_payment() {
             ServerEvent::PaymentFailed(refusal)
         } else {

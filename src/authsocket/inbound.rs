@@ -1,16 +1,18 @@
 //! From Socket.IO packets to verified events: namespaces, auth messages, revival.
 
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use actix::prelude::*;
 
-use crate::auth::{AuthError, AuthMessage, Handled};
+use crate::auth::{AuthError, AuthMessage, Beginning, Handled, Purpose};
 use crate::engineio::CloseReason;
-use crate::events::{self, ClientEvent, refuse_plain};
+use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
 use crate::rooms::Admit;
 use crate::socket::{Link, Socket};
 use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
+use crate::telemetry;
 
 use super::application::AuthSocket;
 use super::outbound::Speech;
@@ -40,7 +42,9 @@ impl AuthSocket {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Connect { namespace, .. } => self.connect(&namespace, link),
-                Event::Event { namespace, body } => self.handle_event(&namespace, &body, link, ctx),
+                Event::Event { namespace, body } => {
+                    telemetry::event(|| self.handle_event(&namespace, &body, link, ctx));
+                }
                 Event::Disconnect { .. } => self.disconnect(link),
                 Event::Ack { .. } => {}
             }
@@ -66,7 +70,10 @@ impl AuthSocket {
         self.speech = None;
         self.revival_at = None;
         self.leave_all_rooms();
-        self.auth_deadline = Some(link.now() + self.service.settings.auth_timeout);
+        // Who has proven nothing gets no more time by leaving.
+        if self.share.is_some() {
+            self.auth_deadline = Some(link.now() + self.service.settings.auth_timeout);
+        }
     }
 
     fn handle_event(
@@ -91,8 +98,14 @@ impl AuthSocket {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
+        let beginning = self.service.resumption.as_deref();
+        let beginning = beginning.map(|resumption| Beginning {
+            resumption,
+            purpose: Purpose::Socket,
+            now: SystemTime::now(),
+        });
         let handled = AuthMessage::parse(json).and_then(|message| {
-            let handled = self.peer.handle(&message)?;
+            let handled = self.peer.handle_resumable(&message, beginning)?;
             Ok((handled, message.certificates))
         });
         match handled {
@@ -102,8 +115,9 @@ impl AuthSocket {
             }
             Ok((Handled::Established(identity), certificates)) => {
                 if self.is_certified() {
-                    self.admit(identity, ctx);
-                    self.release_held(identity, link, ctx);
+                    if self.admit(identity, link, ctx) {
+                        self.release_held(identity, link, ctx);
+                    }
                 } else {
                     self.proven_without_certificates(link);
                     // The answer to a handshake of ours may bring them along.
@@ -114,9 +128,10 @@ impl AuthSocket {
             }
             Ok((Handled::General(verified), _)) => {
                 if self.is_certified() {
-                    self.admit(verified.identity, ctx);
-                    let event = ClientEvent::parse(&verified.payload);
-                    self.dispatch(event, verified.identity, link, ctx);
+                    if self.admit(verified.identity, link, ctx) {
+                        let event = ClientEvent::parse(&verified.payload);
+                        self.dispatch(event, verified.identity, link, ctx);
+                    }
                 } else {
                     self.proven_without_certificates(link);
                     self.hold_uncertified(verified);
@@ -134,6 +149,9 @@ impl AuthSocket {
             Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link),
             Err(error) => {
                 self.count_refused();
+                if error == AuthError::Replayed {
+                    self.service.counters.replayed.add_one();
+                }
                 log::debug!(
                     "socket {}: an auth message was refused: {error:?}",
                     self.sid
@@ -148,9 +166,27 @@ impl AuthSocket {
     }
 
     /// The identity is proven, and certified where that is required: from now on the socket is a member of its rooms.
-    pub(super) fn admit(&mut self, identity: IdentityKey, ctx: &Context<Socket<Self>>) {
+    /// `false` where the identity has as many sockets as it may have: then this one ends.
+    pub(super) fn admit(
+        &mut self,
+        identity: IdentityKey,
+        link: &mut Link<'_>,
+        ctx: &Context<Socket<Self>>,
+    ) -> bool {
         if self.admitted {
-            return;
+            return true;
+        }
+        if self.share.is_none() {
+            let Ok(share) = self.service.identities.take(identity) else {
+                log::debug!("socket {} is one too many of {identity:?}", self.sid);
+                let refused = ServerEvent::AuthenticationFailed(Refusal::TooManySockets);
+                self.send_event(&refused, link);
+                link.close(CloseReason::ForcedClose);
+                return false;
+            };
+            self.share = Some(share);
+            self.unproven = None;
+            self.service.counters.proven.add_one();
         }
         self.admitted = true;
         self.auth_deadline = None;
@@ -163,6 +199,7 @@ impl AuthSocket {
             deliver: ctx.address().recipient(),
             lagging: ctx.address().recipient(),
         });
+        true
     }
 
     /// A frame of another socket's session proves nothing here: keep it, and ask for proof.
@@ -211,13 +248,16 @@ impl AuthSocket {
         }
     }
 
-    /// Takes over the lost sessions that held frames name, if they are of the identity that is proven here.
+    /// Takes over the sessions that held frames name, if they are of the identity that is proven here: those of sockets
+    /// that this process has lost, and those that another process has begun.
     fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) {
-        let Ok(mut lost) = self.service.lost.lock() else {
-            return;
-        };
         for frame in &self.held {
-            if let Some(session) = lost.take(&frame.nonce, &identity, link.now())
+            let lost = self
+                .service
+                .lost()
+                .take(&frame.nonce, &identity, link.now());
+            let session = lost.or_else(|| self.service.resume(&frame.nonce, identity));
+            if let Some(session) = session
                 && let Err(error) = self.peer.adopt(session)
             {
                 log::debug!("a lost session was not adopted: {error}");

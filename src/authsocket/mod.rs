@@ -6,6 +6,7 @@
 mod answers;
 mod application;
 mod certification;
+mod counts;
 mod deliveries;
 mod dispatch;
 mod inbound;
@@ -14,5 +15,6 @@ mod outbound;
 mod service;
 
 pub use application::AuthSocket;
+pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
-pub use service::{AuthSocketService, AuthSocketSettings, FrameCounters};
+pub use service::{AuthSocketService, AuthSocketSettings};

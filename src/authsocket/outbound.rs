@@ -68,6 +68,7 @@ impl AuthSocket {
 
     /// Signs an event and sends it.
     pub(super) fn send_event(&self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
+        self.service.counters.answers.add_one();
         self.send_payload(&SharedPayload::new(event.encode()), link);
     }
 

@@ -1,15 +1,17 @@
 //! What all sockets of the application share.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use crate::auth::{Identity, PeerConfig, RequiredCertificates};
+use crate::auth::{Identity, PeerConfig, Purpose, RequiredCertificates, Resumption, Session};
 use crate::delivery::Delivery;
+use crate::ids::IdentityKey;
+use crate::limits::{AddressLimits, FlowRates, IdentityShares, Rate};
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
+use super::counts::EventCounts;
 use super::lost_sessions::LostSessions;
 
 /// Times and bounds of a socket's authentication.
@@ -33,7 +35,20 @@ pub struct AuthSocketSettings {
     pub peer: PeerConfig,
     /// What a socket must bring before anything is done for it.
     pub certificates: Option<RequiredCertificates>,
+    /// What a socket may send in a second.
+    pub rates: FlowRates,
+    /// As much for all sockets of one identity.
+    pub identity_rates: FlowRates,
+    /// Sockets of one identity.
+    pub max_sockets_per_identity: usize,
+    /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
+    pub max_delay: Duration,
 }
+
+const NO_LIMIT: FlowRates = FlowRates {
+    frames: Rate::new(0, Duration::ZERO),
+    bytes: Rate::new(0, Duration::ZERO),
+};
 
 impl Default for AuthSocketSettings {
     fn default() -> Self {
@@ -46,17 +61,12 @@ impl Default for AuthSocketSettings {
             max_pending_messages: 1_000,
             peer: PeerConfig::default(),
             certificates: None,
+            rates: NO_LIMIT,
+            identity_rates: NO_LIMIT,
+            max_sockets_per_identity: usize::MAX,
+            max_delay: Duration::from_secs(10),
         }
     }
-}
-
-/// What came and was not taken.
-#[derive(Debug, Default)]
-pub struct FrameCounters {
-    /// Auth messages that were refused: malformed, forged, replayed, of no session, with certificates that do not fit.
-    pub refused: AtomicU64,
-    /// Frames held for a revival or until certificates come.
-    pub held: AtomicU64,
 }
 
 /// Everything that a socket of the application needs.
@@ -72,10 +82,16 @@ pub struct AuthSocketService {
     pub socketio: Arc<socketio::Config>,
     /// Times and bounds.
     pub settings: AuthSocketSettings,
+    /// Set where sessions of sockets are taken up that another process has begun.
+    pub resumption: Option<Arc<Resumption>>,
     /// Sessions of sockets that are gone.
     pub lost: Mutex<LostSessions>,
+    /// What each address may have.
+    pub addresses: Arc<AddressLimits>,
+    /// What the sockets of each identity share.
+    pub identities: IdentityShares,
     /// Counts.
-    pub counters: FrameCounters,
+    pub counters: EventCounts,
 }
 
 impl AuthSocketService {
@@ -93,12 +109,56 @@ impl AuthSocketService {
             rooms,
             delivery,
             socketio: Arc::new(socketio),
+            resumption: None,
             lost: Mutex::new(LostSessions::new(
                 settings.max_lost_sessions,
                 settings.lost_session_ttl,
             )),
+            addresses: Arc::default(),
+            identities: IdentityShares::new(
+                settings.max_sockets_per_identity,
+                settings.identity_rates,
+            ),
             settings,
-            counters: FrameCounters::default(),
+            counters: EventCounts::default(),
         }
+    }
+
+    /// How many sessions of sockets that are gone are kept.
+    #[must_use]
+    pub fn lost_count(&self) -> usize {
+        self.lost().len()
+    }
+
+    /// The sessions of sockets that are gone, locked: for look-ups only.
+    pub(super) fn lost(&self) -> MutexGuard<'_, LostSessions> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up sessions of sockets that another process with this server's key has begun, for sockets that have
+    /// proven the same identity here.
+    #[must_use]
+    pub fn with_resumption(mut self, resumption: Option<Arc<Resumption>>) -> Self {
+        self.resumption = resumption;
+        self
+    }
+
+    /// A session that another process has begun with this identity, if the nonce names one; once.
+    pub(super) fn resume(&self, nonce: &str, identity: IdentityKey) -> Option<Session> {
+        let resumption = self.resumption.as_ref()?;
+        let now = SystemTime::now();
+        let resumable = resumption.open(Purpose::Socket, nonce, identity, now)?;
+        if !resumption.take_up(&resumable, now) {
+            return None;
+        }
+        let max_seen_nonces = self.settings.peer.max_seen_nonces;
+        Session::resume(&self.identity, &resumable, max_seen_nonces).ok()
+    }
+
+    /// Limits what each address may have.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
+        self.addresses = addresses;
+        self
     }
 }

@@ -8,7 +8,7 @@ use crate::auth::{
 use crate::ids::IdentityKey;
 
 use super::error::ConfigError;
-use super::settings::CertificatesSection;
+use super::sections::CertificatesSection;
 
 /// Where a mistake comes from that no single source made.
 const TOGETHER: &str = "the configuration as a whole";

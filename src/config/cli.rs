@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::keys::KEYS;
 
@@ -12,25 +12,25 @@ use super::keys::KEYS;
 #[command(name = "messagebox-server", version)]
 pub struct Cli {
     /// Folder with default.toml and a file for each environment; it may be missing.
-    #[arg(long, env = "CONFIG_DIR", default_value = "config")]
+    #[arg(long, global = true, env = "CONFIG_DIR", default_value = "config")]
     pub config_dir: PathBuf,
     /// Environment: development, production, or any other name [env: `NODE_ENV`].
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub environment: Option<String>,
     /// Address to listen on [env: HOST].
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub host: Option<String>,
     /// TCP port [env: PORT].
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub port: Option<String>,
     /// Folder of the database and of the key that development makes [env: `DATA_DIR`].
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub data_dir: Option<String>,
     /// Database [env: `DATABASE_URL`].
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub database_url: Option<String>,
     /// Any key, such as `--set socket.ping_interval=10s`; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
     /// Print the resulting configuration, secrets masked, and exit.
     #[arg(long)]
@@ -39,6 +39,31 @@ pub struct Cli {
     /// with this id.
     #[arg(long, value_name = "AFTER", num_args = 0..=1, default_missing_value = "0")]
     pub export_payments: Option<i64>,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+}
+
+/// What the binary does instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Bring the tables of the database up to date, and exit.
+    Migrate {
+        /// Only print the SQL that would be run; nothing is changed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write everything that the server keeps, messages and all, as lines of JSON, and exit. Servers may go on working
+    /// meanwhile; what they store then is not in it.
+    Export {
+        /// A file that does not exist yet, made for its owner alone; standard output without it.
+        file: Option<PathBuf>,
+    },
+    /// Read what `export` wrote into an empty database of any kind, all of it or nothing, and exit.
+    Import {
+        /// The file; standard input without it.
+        file: Option<PathBuf>,
+    },
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// A key that does not exist.
-    #[error("{origin}: unknown key `{key}`")]
+    #[error("{origin}: unknown key `{key}`; `--help` lists all of them")]
     UnknownKey {
         /// The key.
         key: String,

@@ -41,8 +41,13 @@ pub fn load_identity(settings: &Settings) -> Result<(Identity, IdentityKeySource
         )));
     }
     let path = settings.identity.data_dir.join("server.key");
-    let failed =
-        |error: &std::io::Error| ConfigError::IdentityKey(format!("{}: {error}", path.display()));
+    let failed = |error: &std::io::Error| {
+        let path = path.display();
+        ConfigError::IdentityKey(format!(
+            "{path}: {error}; the server's user must own the file and be able to write to its folder (DATA_DIR), or set \
+             SERVER_PRIVATE_KEY"
+        ))
+    };
     match read(&path) {
         Ok(hex) => {
             let identity = Identity::from_hex(hex.trim()).map_err(|error| {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value as Json;
 use toml::{Table, Value};
 
+use super::database_url;
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Kind};
 use super::settings::Settings;
@@ -157,44 +157,16 @@ impl Layers {
         let Some(key) = KEYS.iter().find(|key| key.path == "database.url") else {
             return Ok(());
         };
-        let get = |name: &str| variables.get(name).filter(|text| !text.is_empty());
-        if let Some(source) = get("DB_SOURCE") {
-            let url = match get("DB_DRIVER").map(String::as_str) {
-                None | Some("sqlite" | "sqlite3") if !source.contains("://") => {
-                    format!("sqlite://{source}")
-                }
-                _ => source.clone(),
-            };
-            return self.text(key, &url, "DB_SOURCE");
-        }
-        let Some(connection) = get("KNEX_DB_CONNECTION") else {
-            return Ok(());
-        };
-        let expected = |expected: &str| ConfigError::Value {
+        let found = database_url::of_other_servers(variables);
+        let wrong = |(origin, expected): database_url::Wrong| ConfigError::Value {
             key: key.path.to_owned(),
-            origin: "KNEX_DB_CONNECTION".to_owned(),
-            expected: expected.to_owned(),
+            origin: origin.to_owned(),
+            expected,
         };
-        let json: Json = serde_json::from_str(connection).map_err(|_| expected("expected JSON"))?;
-        let field = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default();
-        if !field("filename").is_empty() {
-            let url = format!("sqlite://{}", field("filename"));
-            return self.text(key, &url, "KNEX_DB_CONNECTION");
+        match found.map_err(wrong)? {
+            Some((origin, url)) => self.text(key, &url, origin),
+            None => Ok(()),
         }
-        if field("database").is_empty() {
-            return Err(expected(
-                "expected an object with host, user, password and database",
-            ));
-        }
-        let port = json.get("port").and_then(Json::as_u64).unwrap_or(3306);
-        let url = format!(
-            "mysql://{}:{}@{}:{port}/{}",
-            field("user"),
-            field("password"),
-            field("host"),
-            field("database")
-        );
-        self.text(key, &url, "KNEX_DB_CONNECTION")
     }
 
     fn read(&mut self, origin: &str) -> Result<(), ConfigError> {

@@ -5,21 +5,24 @@
 
 mod certificates;
 mod cli;
+mod database_url;
 mod error;
 mod identity_key;
 mod keys;
 mod layers;
 mod secret;
+mod sections;
 mod settings;
 mod units;
 
-pub use cli::Cli;
+pub use cli::{Cli, Task};
 pub use error::ConfigError;
 pub use identity_key::{IdentityKeySource, load_identity};
 pub use keys::{KEYS, Key};
 pub use layers::load;
 pub use secret::Secret;
-pub use settings::{
+pub use sections::{
     AuthSection, CertificatesSection, DatabaseSection, FeesSection, IdentitySection, LogSection,
-    PushSection, RoomsSection, ServerSection, Settings, SocketSection, WalletSection,
+    PushSection, RoomsSection, ServerSection, SocketSection, WalletSection,
 };
+pub use settings::Settings;

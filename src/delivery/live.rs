@@ -6,13 +6,18 @@ use crate::auth::SharedPayload;
 use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
-use crate::rooms::RoomRegistry;
+use crate::rooms::{EventKey, Outgoing, RoomRegistry};
+use crate::telemetry;
 
 impl Handler<MessagesStored> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, notice: MessagesStored, _ctx: &mut Self::Context) {
-        announce(self, &notice.messages, encode);
+        if self.has_neighbours() {
+            announce_everywhere(self, &notice.messages);
+        } else {
+            announce(self, &notice.messages, encode);
+        }
     }
 }
 
@@ -24,11 +29,36 @@ fn announce(
 ) {
     for committed in messages {
         let room = committed.message.live_room();
-        registry.publish(&room, || encode(&room, committed));
+        telemetry::within(committed.trace, || {
+            registry.publish(&room, || encode(&room, committed));
+        });
+    }
+}
+
+/// The same where other nodes have members too: each is encoded, because nobody knows who hears it there.
+fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
+    for committed in messages {
+        let message = &committed.message;
+        let room = message.live_room();
+        let outgoing = Outgoing {
+            key: EventKey::of_message(
+                &message.recipient.to_hex(),
+                &message.message_id,
+                &committed.created_at,
+            ),
+            id: committed.id,
+            event: encode_event(&room, committed).into(),
+            room,
+        };
+        telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
     }
 }
 
 fn encode(room: &RoomId, committed: &Committed) -> SharedPayload {
+    SharedPayload::new(encode_event(room, committed))
+}
+
+fn encode_event(room: &RoomId, committed: &Committed) -> Vec<u8> {
     let message = &committed.message;
     let event = LiveMessage {
         sender: &message.sender.to_hex(),
@@ -41,7 +71,7 @@ fn encode(room: &RoomId, committed: &Committed) -> SharedPayload {
         created_at_camel: &committed.created_at,
         updated_at_camel: &committed.created_at,
     };
-    SharedPayload::new(ServerEvent::Message(room, event).encode())
+    ServerEvent::Message(room, event).encode()
 }
 
 #[cfg(test)]
@@ -64,8 +94,10 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
-            let event = serde_json::from_slice(deliver.payload.bytes()).unwrap();
-            self.0.send(event).unwrap();
+            for payload in &*deliver.payloads {
+                let event = serde_json::from_slice(payload.bytes()).unwrap();
+                self.0.send(event).unwrap();
+            }
         }
     }
 
@@ -105,6 +137,8 @@ mod tests {
                 room: None,
             },
             created_at: "2026-01-01T00:00:00.000Z".to_owned(),
+            trace: None,
+            id: None,
         }
     }
 

@@ -12,4 +12,4 @@ mod till;
 pub use error::DeliveryError;
 pub use request_price::{PaidRequest, PriceError, RequestPrices};
 pub use submit::{Delivery, Notify, Sent};
-pub use till::Paying;
+pub use till::{Paying, PaymentCounts};

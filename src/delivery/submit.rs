@@ -11,7 +11,7 @@ use crate::events::{is_message_box, is_message_id};
 use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
-use super::till::{Paying, Till};
+use super::till::{Paying, PaymentCounts, Till};
 
 /// Hears of messages that were stored, on the writer's thread: it must not wait.
 pub trait Notify: Send + Sync + fmt::Debug {
@@ -55,6 +55,12 @@ impl Delivery {
             db,
             notify,
         }
+    }
+
+    /// Payments since the start.
+    #[must_use]
+    pub fn payments(&self) -> &PaymentCounts {
+        &self.till.counts
     }
 
     /// Hands a message in. `reply` is called once it is durable, or refused; in the order of commits, and
@@ -133,6 +139,7 @@ impl Delivery {
             }
             _ => None,
         };
+        log::debug!("{} messages wait to be stored", submission.messages.len());
         self.db.submit(submission, move |outcome| {
             let outcomes = outcome.map_err(DeliveryError::from).and_then(refusal);
             if let (Ok(outcomes), Some((notify, messages))) = (&outcomes, told) {
@@ -141,6 +148,10 @@ impl Delivery {
                         notify.stored(message);
                     }
                 }
+            }
+            match &outcomes {
+                Ok(sent) => log::debug!("{} messages are stored", sent.len()),
+                Err(error) => log::debug!("messages are not stored: {error}"),
             }
             reply(outcomes);
         });

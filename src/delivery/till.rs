@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::auth::Identity;
 use crate::db::{ClaimOutcome, DbError, DbHandle, Payment, PaymentState};
 use crate::ids::IdentityKey;
+use crate::metrics::Counter;
 use crate::payments::{
     BlockHeaders, Cashier, CashierError, Checked, PaymentError, PaymentKeys, ServerPayment,
 };
@@ -24,12 +25,24 @@ pub struct Paying {
     pub headers: Option<BlockHeaders>,
 }
 
+/// Payments since the start.
+#[derive(Debug, Default)]
+pub struct PaymentCounts {
+    /// Checked and found to pay what is due.
+    pub checked: Counter,
+    /// Found not to.
+    pub refused: Counter,
+    /// What was paid for came to nothing.
+    pub given_up: Counter,
+}
+
 /// Where payments are taken; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Till {
     db: DbHandle,
     paying: Arc<Paying>,
     places: CheckPlaces,
+    pub(super) counts: Arc<PaymentCounts>,
 }
 
 impl fmt::Debug for Till {
@@ -44,6 +57,7 @@ impl Till {
             db,
             paying,
             places: CheckPlaces::new(),
+            counts: Arc::default(),
         }
     }
 
@@ -75,11 +89,19 @@ impl Till {
             check(&keys)
         });
         let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
-        let checked = checked.await.map_err(broken)??;
-        if let Some(headers) = &self.paying.headers {
-            headers.check(&checked.merkle_roots).await?;
+        let checked = async {
+            let checked = checked.await.map_err(broken)??;
+            if let Some(headers) = &self.paying.headers {
+                headers.check(&checked.merkle_roots).await?;
+            }
+            Ok(checked)
+        };
+        let checked: Result<Checked<T>, DeliveryError> = checked.await;
+        match &checked {
+            Ok(_) => self.counts.checked.add_one(),
+            Err(_) => self.counts.refused.add_one(),
         }
-        Ok(checked)
+        checked
     }
 
     /// Claims a payment's outputs, so that they pay for one thing only however many requests name them at once, and
@@ -132,6 +154,7 @@ impl Till {
 
     /// What was paid for came to nothing.
     pub(super) async fn give_up(&self, payment: Payment, state: Option<PaymentState>) {
+        self.counts.given_up.add_one();
         if let Err(error) = self.db.give_up_payment(payment, state).await {
             log::error!("a payment that came to nothing stays claimed: {error}");
         }

@@ -41,6 +41,42 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Misfit> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Misfit("it is too large"));
+        }
+        Ok(Self {
+            rest: bytes,
+            inputs: 0,
+            outputs: 0,
+            leaves: 0,
+            leaves_visited: 0,
+        })
+    }
+
+    /// From its version to the end of the bytes.
+    fn beef(&mut self) -> Result<(), Misfit> {
+        let version = self.version()?;
+        if version != V1 && version != V2 {
+            return Err(Misfit("it is of an unknown version"));
+        }
+        for _ in 0..self.varint()? {
+            self.bump()?;
+        }
+        let transactions = self.varint()?;
+        if transactions > MAX_TRANSACTIONS {
+            return Err(Misfit("it has too many transactions"));
+        }
+        for _ in 0..transactions {
+            self.entry(version)?;
+        }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(Misfit("something is left over at its end"))
+        }
+    }
+
     fn take(&mut self, count: u64) -> Result<&'a [u8], Misfit> {
         let count = usize::try_from(count).map_err(|_| Misfit("a length does not fit"))?;
         let (taken, rest) = self
@@ -162,38 +198,23 @@ impl<'a> Walk<'a> {
 /// # Errors
 /// [`Misfit`].
 pub fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Misfit("it is too large"));
-    }
-    let mut walk = Walk {
-        rest: bytes,
-        inputs: 0,
-        outputs: 0,
-        leaves: 0,
-        leaves_visited: 0,
-    };
+    let mut walk = Walk::of(bytes)?;
     if walk.version()? != ATOMIC {
         return Err(Misfit("it is no AtomicBEEF"));
     }
     walk.take(32)?;
-    let version = walk.version()?;
-    if version != V1 && version != V2 {
-        return Err(Misfit("it is of an unknown version"));
-    }
-    for _ in 0..walk.varint()? {
-        walk.bump()?;
-    }
-    let transactions = walk.varint()?;
-    if transactions > MAX_TRANSACTIONS {
-        return Err(Misfit("it has too many transactions"));
-    }
-    for _ in 0..transactions {
-        walk.entry(version)?;
-    }
-    if walk.rest.is_empty() {
-        Ok(())
+    walk.beef()
+}
+
+/// The same for a BEEF of any kind, with or without the prefix that makes it atomic.
+///
+/// # Errors
+/// [`Misfit`].
+pub fn check_any_layout(bytes: &[u8]) -> Result<(), Misfit> {
+    if Walk::of(bytes)?.version()? == ATOMIC {
+        check_layout(bytes)
     } else {
-        Err(Misfit("something is left over at its end"))
+        Walk::of(bytes)?.beef()
     }
 }
 
@@ -208,6 +229,13 @@ mod tests {
         assert_eq!(check_layout(&bytes), Ok(()));
         for end in 0..bytes.len() {
             assert!(check_layout(&bytes[..end]).is_err(), "{end}");
+        }
+        // The same without the prefix; what has none is not atomic.
+        assert_eq!(check_any_layout(&bytes), Ok(()));
+        assert_eq!(check_any_layout(&bytes[36..]), Ok(()));
+        assert!(check_layout(&bytes[36..]).is_err());
+        for end in 36..bytes.len() {
+            assert!(check_any_layout(&bytes[36..end]).is_err(), "{end}");
         }
         let more = [bytes.as_slice(), &[0]].concat();
         assert_eq!(
@@ -224,8 +252,11 @@ mod tests {
         assert!(check_layout(&bytes).is_err());
         // The leaves of the first level of the first bump: 200.
         let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);
-        let at = bytes.windows(2).position(|pair| pair == [1, 2]).unwrap() + 1;
-        bytes[at] = 200;
+        // What is before the bumps is hashes, which may look like anything.
+        let (hashes, bumps) = bytes.split_at_mut(41);
+        assert_eq!(hashes[40], 1);
+        let levels = bumps.windows(2).position(|pair| pair == [1, 2]).unwrap();
+        bumps[levels + 1] = 200;
         assert_eq!(
             check_layout(&bytes),
             Err(Misfit("its merkle paths have too many leaves"))

@@ -50,11 +50,9 @@ impl<'a> PaymentKeys<'a> {
     /// # Errors
     /// [`KeyError`] never in practice.
     pub fn new(server: &'a Identity) -> Result<Self, KeyError> {
-        let mut one = [0; 32];
-        one[31] = 1;
         Ok(Self {
             server,
-            anyone: Identity::from_bytes(one)?,
+            anyone: Identity::anyone()?,
         })
     }
 

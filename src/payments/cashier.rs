@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::db::{PaymentOutput, PaymentState};
 
 use super::brc29::canonical_base64;
-use super::remote_failure::loggable;
+use super::remote_failure::RemoteFailure;
 
 /// What a wallet is told a payment is for, where its sender does not say.
 const DESCRIPTION: &str = "MessageBox delivery payment (batch)";
@@ -107,7 +107,10 @@ impl Cashier for WalletClient {
                 Ok(Ok(result)) if result.accepted => Ok(PaymentState::Internalized),
                 Ok(Ok(_)) => Err(CashierError::Refused),
                 Ok(Err(error)) => {
-                    log::error!("the wallet did not take a payment: {}", loggable(&error));
+                    log::error!(
+                        "the wallet did not take a payment: {}",
+                        RemoteFailure::of(&error)
+                    );
                     Err(CashierError::Failed(
                         "the wallet answered with an error".into(),
                     ))

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::auth::Numbers;
 use crate::bounded_list::BoundedList;
 use crate::ids::IdentityKey;
+use crate::json_object;
 
 use super::brc29::Derivation;
 
@@ -181,10 +182,8 @@ impl PaymentDraft {
 
 impl DraftOutput {
     fn parse(json: Box<RawValue>) -> Self {
-        // A struct would be read from an array too, which the recipient does not understand.
-        let text =
-            Some(json.get()).filter(|text| text.starts_with('{') && text.len() <= MAX_OUTPUT_BYTES);
-        let wire: Option<Wire> = text.and_then(|text| serde_json::from_str(text).ok());
+        let text = Some(json.get()).filter(|text| text.len() <= MAX_OUTPUT_BYTES);
+        let wire: Option<Wire> = text.and_then(|text| json_object::read(text).ok());
         let index = wire
             .as_ref()
             .and_then(|wire| u32::try_from(wire.output_index.as_u64()?).ok());

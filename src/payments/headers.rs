@@ -7,7 +7,7 @@ use bsv::transaction::ChainTracker as _;
 use bsv::transaction::chaintrackers::headers_client::HeadersClient;
 
 use super::error::PaymentError;
-use super::remote_failure::loggable;
+use super::remote_failure::RemoteFailure;
 
 /// A block headers service.
 pub struct BlockHeaders {
@@ -50,7 +50,10 @@ impl BlockHeaders {
                     return Err(PaymentError::Invalid(reason));
                 }
                 Err(error) => {
-                    log::error!("the block headers service failed: {}", loggable(&error));
+                    log::error!(
+                        "the block headers service failed: {}",
+                        RemoteFailure::of(&error)
+                    );
                     return Err(PaymentError::Headers("the service failed".into()));
                 }
             }

@@ -17,16 +17,17 @@ mod scripts;
 mod settlement;
 
 pub use beef::{Checked, CheckedTransaction};
-pub use beef_layout::{Misfit, check_layout};
+pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
 pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
+pub use remote_failure::RemoteFailure;
 pub use request_payment::RequestPayment;
 pub use settlement::{Parties, Settlement};
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
-mod minting;
+pub(crate) mod minting;

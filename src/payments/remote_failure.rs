@@ -1,9 +1,31 @@
 //! What may be logged of a failed request to a wallet or a block headers service. The SDK's texts hold addresses, which
 //! may hold passwords, and what was answered, which may hold payments.
 
-/// The status that was answered, if there was an answer.
-pub(super) fn loggable(error: &impl ToString) -> String {
-    let text = error.to_string();
+use thiserror::Error;
+
+/// What became of a request, and nothing of what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RemoteFailure {
+    /// An answer that says no.
+    #[error("it answered with status {0}")]
+    Status(u16),
+    /// An answer of another form.
+    #[error("its answer could not be read")]
+    Unreadable,
+    /// No answer.
+    #[error("it could not be reached")]
+    Unreachable,
+}
+
+impl RemoteFailure {
+    /// What a text of the SDK is about.
+    #[must_use]
+    pub fn of(error: &impl ToString) -> Self {
+        read(&error.to_string())
+    }
+}
+
+fn read(text: &str) -> RemoteFailure {
     let mut words = text.split(|char: char| !char.is_ascii_alphanumeric());
     while let Some(word) = words.next() {
         if !matches!(word, "HTTP" | "status") {
@@ -11,19 +33,19 @@ pub(super) fn loggable(error: &impl ToString) -> String {
         }
         let status = words.clone().next().and_then(|word| word.parse().ok());
         if let Some(status @ 100_u16..=599) = status {
-            return format!("it answered with status {status}");
+            return RemoteFailure::Status(status);
         }
     }
     if text.contains("parse") || text.contains("deserialize") || text.contains("read response") {
-        "its answer could not be read".to_owned()
+        RemoteFailure::Unreadable
     } else {
-        "it could not be reached".to_owned()
+        RemoteFailure::Unreachable
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::loggable;
+    use super::RemoteFailure;
 
     #[test]
     fn neither_addresses_nor_answers_are_logged() {
@@ -55,7 +77,7 @@ mod tests {
             ("", "it could not be reached"),
         ];
         for (text, expected) in cases {
-            assert_eq!(loggable(&text), expected, "{text}");
+            assert_eq!(RemoteFailure::of(&text).to_string(), expected, "{text}");
         }
     }
 }

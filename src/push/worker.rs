@@ -11,6 +11,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::db::{DbHandle, Device};
 use crate::ids::IdentityKey;
+use crate::panics;
+use crate::telemetry::{self, TraceId};
 
 use super::fcm::{Fcm, Outcome};
 
@@ -126,7 +128,7 @@ impl Shared {
 /// Where notifications are handed in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PushHandle {
-    queue: Sender<Notification>,
+    queue: Sender<(Notification, Option<TraceId>)>,
     shared: Arc<Shared>,
 }
 
@@ -150,7 +152,8 @@ impl PushHandle {
     /// Hands a notification in. Never waits; what does not fit is dropped and counted.
     pub fn notify(&self, notification: Notification) {
         self.shared.pending.fetch_add(1, Ordering::AcqRel);
-        if self.queue.try_send(notification).is_err() {
+        let trace = telemetry::current();
+        if self.queue.try_send((notification, trace)).is_err() {
             self.shared.done();
             let dropped = &self.shared.counters.dropped;
             let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
@@ -198,23 +201,37 @@ struct Worker {
     shared: Arc<Shared>,
 }
 
-async fn work(worker: Arc<Worker>, mut queue: Receiver<Notification>, concurrency: usize) {
+async fn work(
+    worker: Arc<Worker>,
+    mut queue: Receiver<(Notification, Option<TraceId>)>,
+    concurrency: usize,
+) {
     let places = Arc::new(Semaphore::new(concurrency));
-    while let Some(notification) = queue.recv().await {
+    while let Some((notification, trace)) = queue.recv().await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
         let worker = Arc::clone(&worker);
-        actix::spawn(async move {
-            worker.notify(&notification).await;
+        let notified = async move {
+            let told = panics::contained("push worker", worker.notify(&notification)).await;
+            if told.is_none() {
+                worker
+                    .shared
+                    .counters
+                    .failed
+                    .fetch_add(1, Ordering::Relaxed);
+            }
             worker.shared.done();
             drop(place);
-        });
+        };
+        actix::spawn(telemetry::under(trace, notified));
     }
 }
 
 impl Worker {
     async fn notify(&self, notification: &Notification) {
+        #[cfg(test)]
+        panics::injection::strike("push worker");
         let devices = match self.db.devices(notification.recipient).await {
             Ok(devices) => devices,
             Err(error) => {
@@ -240,6 +257,7 @@ impl Worker {
             match sent {
                 Outcome::Sent => {
                     counters.sent.fetch_add(1, Ordering::Relaxed);
+                    log::debug!("device {} is notified", device.id);
                     return self.mark(device, true).await;
                 }
                 Outcome::DeadToken => {
@@ -290,5 +308,34 @@ mod tests {
         assert!((pause(60, None, 1.0) - 60.0).abs() < 1e-9);
         assert!((pause(1, Some(7), 0.5) - 7.0).abs() < 1e-9);
         assert!((pause(1, Some(7_000), 0.5) - 60.0).abs() < 1e-9);
+    }
+
+    #[actix::test]
+    async fn a_notification_that_panics_is_one_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = crate::db::DatabaseUrl::parse(folder.path().join("x.db").to_str().unwrap());
+        let db = DbHandle::open(&crate::db::DbSettings::new(url.unwrap()), None).unwrap();
+        let key = openssl::rsa::Rsa::generate(2048).unwrap();
+        let pem = String::from_utf8(key.private_key_to_pem().unwrap()).unwrap();
+        let account = serde_json::json!({
+            "client_email": "a@b", "private_key": pem, "project_id": "p", "token_uri": "http://127.0.0.1:9/",
+        });
+        let account = super::super::ServiceAccount::parse(&account.to_string()).unwrap();
+        let fcm = Fcm::new(account, &super::super::FcmSettings::default()).unwrap();
+        let push = PushHandle::start(fcm, db, &PushSettings::default());
+        let key = crate::auth::Identity::random().identity_key();
+        let notification = Notification {
+            recipient: key,
+            sender: key,
+            message_id: "1".to_owned(),
+        };
+        panics::injection::arm("push worker");
+        push.notify(notification.clone());
+        assert!(push.flush(Duration::from_secs(20)).await);
+        assert_eq!(push.status().failed, 1);
+        // The next one is dealt with: nobody has a device.
+        push.notify(notification);
+        assert!(push.flush(Duration::from_secs(20)).await);
+        assert_eq!((push.status().failed, push.status().pending), (1, 0));
     }
 }

@@ -7,10 +7,17 @@ use tokio::task::JoinHandle;
 use crate::config::Settings;
 use crate::db::DbHandle;
 use crate::http::HttpState;
+use crate::ids::IdentityKey;
+use crate::panics;
+
+use super::advertising;
 
 /// How often the database is asked whether it answers, and how long it may take.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The pause before a task that panicked begins anew.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Ids that one statement may name.
 const MAX_BATCH: usize = 10_000;
@@ -19,19 +26,53 @@ const MAX_BATCH: usize = 10_000;
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
 /// Starts all of it.
-pub(super) fn start(db: &DbHandle, state: &HttpState, settings: &Settings) -> Background {
+pub(super) fn start(
+    db: &DbHandle,
+    state: &HttpState,
+    identity: IdentityKey,
+    settings: &Settings,
+) -> Background {
     let messages = &settings.messages;
     let batch = messages.sweep_batch.get().min(MAX_BATCH);
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+    let (watched, swept, interval) = (db.clone(), db.clone(), messages.sweep_interval);
     let mut tasks = vec![
-        actix::spawn(watch_database(db.clone())),
-        actix::spawn(sweep_messages(db.clone(), messages.sweep_interval, batch)),
+        restarted("watch_database", RESTART_PAUSE, move || {
+            watch_database(watched.clone())
+        }),
+        restarted("sweep_messages", RESTART_PAUSE, move || {
+            sweep_messages(swept.clone(), interval, batch)
+        }),
     ];
     let ttl = settings.auth.session_ttl;
     if !ttl.is_zero() {
-        tasks.push(actix::spawn(sweep_sessions(state.clone(), ttl)));
+        let state = state.clone();
+        tasks.push(restarted("sweep_sessions", RESTART_PAUSE, move || {
+            sweep_sessions(state.clone(), ttl)
+        }));
+    }
+    if let Some(plan) = advertising::plan(settings, identity) {
+        tasks.push(restarted("advertise_host", RESTART_PAUSE, move || {
+            advertising::run(plan.clone())
+        }));
     }
     Background(tasks)
+}
+
+/// Spawns a task that begins anew when it panics.
+fn restarted<F>(
+    name: &'static str,
+    pause: Duration,
+    task: impl Fn() -> F + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + 'static,
+{
+    actix::spawn(async move {
+        while panics::contained(name, task()).await.is_none() {
+            tokio::time::sleep(pause).await;
+        }
+    })
 }
 
 /// Forgets expired sessions, also when nobody shakes hands any more.
@@ -81,5 +122,25 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
             log::info!("deleted {total} expired messages");
         }
         tokio::time::sleep(interval).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    #[actix::test]
+    async fn a_task_that_panics_begins_anew() {
+        let runs = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&runs);
+        let task = restarted("test", Duration::from_millis(1), move || {
+            let run = counted.get();
+            counted.set(run + 1);
+            async move { assert!(run >= 2, "on purpose") }
+        });
+        task.await.unwrap();
+        assert_eq!(runs.get(), 3);
     }
 }

@@ -3,13 +3,15 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates, Resumption, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
+use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
 use crate::http::{HttpLimits, is_route};
+use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
@@ -23,6 +25,8 @@ pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
         max_payload: socket.max_payload,
         max_outbound_bytes: socket.max_outbound_bytes,
         max_packets_per_poll: socket.max_packets_per_poll.get(),
+        max_packets_per_payload: socket.max_packets_per_payload.get(),
+        request_timeout: settings.server.request_timeout,
         ..engineio::Config::default()
     }
 }
@@ -37,8 +41,8 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     socketio::Config {
         connect_timeout: settings.socket.connect_timeout,
         namespaces,
+        max_attachments: settings.socket.max_attachments,
         max_attachment_bytes: settings.socket.max_payload,
-        ..socketio::Config::default()
     }
 }
 
@@ -59,8 +63,36 @@ pub(super) fn authsocket_settings(
             ..PeerConfig::default()
         },
         certificates: certificates.cloned(),
+        rates: FlowRates {
+            frames: rate(settings, settings.limits.frames_per_socket),
+            bytes: rate(settings, settings.limits.bytes_per_socket),
+        },
+        identity_rates: FlowRates {
+            frames: rate(settings, settings.limits.frames_per_identity),
+            bytes: rate(settings, settings.limits.bytes_per_identity),
+        },
+        max_sockets_per_identity: settings.limits.sockets_per_identity,
+        max_delay: settings.limits.max_delay,
         ..AuthSocketSettings::default()
     }
+}
+
+/// So many in a second, and as many at once as the settings allow.
+fn rate(settings: &Settings, per_second: u64) -> Rate {
+    Rate::new(per_second, settings.limits.burst)
+}
+
+pub(super) fn address_limits(settings: &Settings) -> AddressLimits {
+    let limits = &settings.limits;
+    AddressLimits::new(AddressSettings {
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        unlimited: limits.unlimited_addresses.clone(),
+        connections: limits.connections_per_address,
+        unproven_sockets: limits.unproven_sockets_per_address,
+        all_unproven_sockets: limits.unproven_sockets,
+        requests: rate(settings, limits.requests_per_address),
+        handshakes: rate(settings, limits.handshakes_per_address),
+    })
 }
 
 pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
@@ -70,6 +102,19 @@ pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
         max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
         max_pending_deliveries: settings.rooms.max_pending_deliveries,
     }
+}
+
+/// None where this is the only server.
+pub(super) fn cluster_settings(settings: &Settings) -> Option<ClusterSettings> {
+    let cluster = &settings.cluster;
+    let url = cluster.redis_url.as_ref()?.expose().trim();
+    (!url.is_empty()).then(|| ClusterSettings {
+        url: url.to_owned(),
+        prefix: cluster.prefix.clone(),
+        max_queued_bytes: cluster.max_queued_bytes,
+        max_catch_up: cluster.max_catch_up,
+        overlap: cluster.overlap,
+    })
 }
 
 pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
@@ -85,6 +130,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         delivery_fees: settings.fees.boxes.clone(),
         max_listed_bytes: settings.messages.max_listed_bytes,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
+        tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
     }
 }
@@ -96,6 +142,7 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
         request_timeout: settings.server.request_timeout,
         max_requests_per_session: settings.auth.max_seen_nonces.get(),
         max_recipients: settings.messages.max_recipients.get(),
+        requests_per_identity: rate(settings, settings.limits.requests_per_identity),
     }
 }
 
@@ -104,6 +151,26 @@ pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
         max_sessions: settings.auth.max_sessions,
         max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
         ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
+    }
+}
+
+/// How sessions are taken up that another process has begun. Not where certificates are required: what another process
+/// was shown is not known here.
+pub(super) fn resumption(
+    settings: &Settings,
+    identity: &Identity,
+    certificates: Option<&RequiredCertificates>,
+) -> Option<Arc<Resumption>> {
+    let auth = &settings.auth;
+    if !auth.resume || auth.resume_for.is_zero() || certificates.is_some() {
+        return None;
+    }
+    match Resumption::new(identity, auth.resume_for, auth.max_sessions) {
+        Ok(resumption) => Some(Arc::new(resumption)),
+        Err(error) => {
+            log::warn!("sessions will not be resumed: {error}");
+            None
+        }
     }
 }
 

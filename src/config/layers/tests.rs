@@ -113,6 +113,8 @@ fn every_key_exists_and_every_variable_sets_it() {
                     "socket.enabled"
                     | "rooms.auto_join"
                     | "server.docs"
+                    | "auth.resume"
+                    | "admin.enabled"
                     | "database.migrate_on_start",
                 ) => "false",
                 (Kind::Switch, _) => "true",
@@ -124,11 +126,20 @@ fn every_key_exists_and_every_variable_sets_it() {
                 {
                     continue;
                 }
+                (Kind::List, "server.trusted_proxies" | "limits.unlimited_addresses") => {
+                    "192.0.2.1,198.51.100.0/24"
+                }
                 (Kind::List | Kind::FieldsByType, _) => "a,b",
                 (Kind::Text, "rooms.access") => "open",
+                (Kind::Text, "log.format") => "json",
                 (Kind::Text, "environment") => "another",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
-                (Kind::Text, "auth.revival_delay") => "77s",
+                (
+                    Kind::Text,
+                    "auth.revival_delay" | "auth.resume_for" | "server.keep_alive"
+                    | "server.drain_delay" | "limits.burst" | "limits.max_delay"
+                    | "cluster.overlap",
+                ) => "77s",
                 (Kind::Text, path) if path.ends_with("interval") => "77s",
                 (Kind::Text, _) => "a text",
             };
@@ -213,8 +224,14 @@ fn mistakes_name_the_key_its_origin_and_what_was_expected() {
             .unwrap()
             .to_owned()
     };
-    assert_eq!(file("[server]\nprot = 1"), "unknown key `server.prot`");
-    assert_eq!(file("[sever]\nport = 1"), "unknown key `sever`");
+    assert_eq!(
+        file("[server]\nprot = 1"),
+        "unknown key `server.prot`; `--help` lists all of them"
+    );
+    assert_eq!(
+        file("[sever]\nport = 1"),
+        "unknown key `sever`; `--help` lists all of them"
+    );
     let shown = file("[server]\nport = \"high\"");
     assert!(
         shown.starts_with("`server.port`: invalid type: string") && shown.contains("u16"),
@@ -239,7 +256,7 @@ fn mistakes_name_the_key_its_origin_and_what_was_expected() {
     );
     assert_eq!(
         error(variables(&[("MESSAGEBOX__SOCKET__PING", "1s")])),
-        "MESSAGEBOX__SOCKET__PING: unknown key `socket.ping`"
+        "MESSAGEBOX__SOCKET__PING: unknown key `socket.ping`; `--help` lists all of them"
     );
     let shown = error(variables(&[("ROOMS_ACCESS", "closed")]));
     assert!(
@@ -249,7 +266,7 @@ fn mistakes_name_the_key_its_origin_and_what_was_expected() {
     let shown = error(Folder::new(&[]).load(&[], &[("server.nothing", "1")]));
     assert_eq!(
         shown,
-        "flag for server.nothing: unknown key `server.nothing`"
+        "flag for server.nothing: unknown key `server.nothing`; `--help` lists all of them"
     );
 }
 

@@ -1,0 +1,89 @@
+//! Who may look after this server, and whom the admin actor asks.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Addr;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::admin::{Admin, Facts, Guard, Sources};
+use crate::config::{ConfigError, Secret, Settings};
+use crate::http::AdminState;
+use crate::ids::IdentityKey;
+
+use super::Server;
+
+/// A shorter token could be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// Who listen to how the server is, at a time.
+const MAX_STREAMS: usize = 32;
+
+/// Who is let in.
+pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
+    let wrong = |key: &str, expected: String| ConfigError::Value {
+        key: key.to_owned(),
+        origin: "the configuration as a whole".to_owned(),
+        expected,
+    };
+    let token = settings.admin.token.as_ref().map(Secret::expose);
+    let token = token.map(str::trim).filter(|token| !token.is_empty());
+    if token.is_some_and(|token| token.chars().count() < MIN_TOKEN_CHARS) {
+        let expected = format!("at least {MIN_TOKEN_CHARS} characters");
+        return Err(wrong("admin.token", expected));
+    }
+    let key = |text: &String| {
+        let key = text.trim().parse::<IdentityKey>();
+        key.map_err(|_| wrong("admin.identities", format!("{text:?} is no identity key")))
+    };
+    let identities: Result<Vec<IdentityKey>, ConfigError> =
+        settings.admin.identities.iter().map(key).collect();
+    Ok(Guard::new(token, identities?))
+}
+
+/// Threads that serve connections.
+pub(super) fn workers(settings: &Settings) -> usize {
+    match settings.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        workers => workers,
+    }
+}
+
+/// What does not change while it runs.
+pub(super) fn facts(settings: &Settings, identity_key: IdentityKey) -> Facts {
+    Facts {
+        identity_key,
+        environment: settings.environment.clone(),
+        workers: workers(settings),
+        started: Instant::now(),
+    }
+}
+
+/// What the routes of admins need; nothing where they are not served.
+pub(super) fn state(
+    settings: &Settings,
+    guard: Guard,
+    admin: &Addr<Admin>,
+    sources: &Sources,
+    drain: &Arc<Notify>,
+) -> Option<AdminState> {
+    settings.admin.enabled.then(|| AdminState {
+        admin: admin.clone(),
+        guard,
+        public_metrics: settings.admin.public_metrics,
+        sockets: Arc::clone(&sources.sockets),
+        rooms: sources.rooms.clone(),
+        drain: Arc::clone(drain),
+        public_dashboard: settings.admin.public_dashboard,
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+    })
+}
+
+impl Server {
+    /// Waits until an admin wants it to go down.
+    pub(super) async fn drain_asked(&self) -> &'static str {
+        self.drain.notified().await;
+        "admin"
+    }
+}

@@ -1,0 +1,102 @@
+//! Tells the overlay network at the start where the server is. Nothing waits for it: what fails is said and tried again.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::config::Settings;
+use crate::ids::IdentityKey;
+use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, Tracker};
+
+use super::layer_settings::wallet_url;
+use super::lines::Line;
+
+/// Pauses between attempts.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// What is to be advertised, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    advertiser: Rc<Advertiser>,
+    host: AdvertisedHost,
+    identity: IdentityKey,
+}
+
+/// What the settings ask for, if they do. What cannot work is logged and no reason not to serve.
+pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<Plan> {
+    if !settings.overlay.advertise {
+        return None;
+    }
+    match read(settings, identity) {
+        Ok(plan) => Some(plan),
+        Err(reason) => {
+            log::error!("the server is not advertised: {reason}");
+            None
+        }
+    }
+}
+
+fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
+    let domain = settings.server.hosting_domain.as_deref().unwrap_or("");
+    let host = domain
+        .parse()
+        .map_err(|error| format!("HOSTING_DOMAIN is {domain:?}: {error}"))?;
+    let wallet = wallet_url(settings)
+        .ok_or("WALLET_URL is not set; it must name the BRC-100 wallet of the server's identity")?;
+    let network = &settings.wallet.network;
+    let network = network
+        .parse()
+        .map_err(|error| format!("BSV_NETWORK is {network:?}: {error}"))?;
+    let tracker = |text: &String| {
+        text.parse()
+            .map_err(|error| format!("SLAP_TRACKERS has {text:?}: {error}"))
+    };
+    let trackers: Vec<Tracker> = settings
+        .overlay
+        .trackers
+        .iter()
+        .map(tracker)
+        .collect::<Result<_, String>>()?;
+    let timeout = settings.wallet.timeout;
+    let overlay = Overlay::new(network, &trackers, timeout);
+    Ok(Plan {
+        advertiser: Rc::new(Advertiser::new(
+            "messagebox-server",
+            wallet,
+            overlay,
+            timeout,
+        )),
+        host,
+        identity,
+    })
+}
+
+/// Until it is done.
+pub(super) async fn run(plan: Plan) {
+    let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
+    while let Err(error) = advertise(&plan).await {
+        let pause = backoff.next(rand::random());
+        log::warn!(
+            "the server is not advertised: {error}. {} The next attempt is in {} s.",
+            error.advice(),
+            pause.as_secs().max(1)
+        );
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn advertise(plan: &Plan) -> Result<(), OverlayError> {
+    let owner = plan.advertiser.identity_key().await?;
+    if owner != plan.identity {
+        return Err(OverlayError::OtherIdentity(owner));
+    }
+    let advertised = plan.advertiser.advertise(&plan.host).await?;
+    Line::new("advertised")
+        .with("host", &plan.host)
+        .with("identity", advertised.identity_key)
+        .with("transaction", &advertised.txid)
+        .with("standing", advertised.standing)
+        .log();
+    Ok(())
+}

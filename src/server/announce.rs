@@ -1,0 +1,81 @@
+//! What the server says when it starts, and what it asks the system for.
+
+use std::net::SocketAddr;
+
+use crate::auth::{Identity, RequiredCertificates};
+use crate::config::{IdentityKeySource, Settings};
+use crate::db::DatabaseUrl;
+
+use super::administration;
+use super::layer_settings::{cluster_settings, wallet_url};
+use super::lines::Line;
+
+/// A websocket takes a file descriptor, a socket that polls up to two; and many systems begin with 1,024.
+pub(super) fn raise_file_limit(max_sockets: usize) {
+    let wanted = u64::try_from(max_sockets)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(2)
+        .saturating_add(1024);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => log::warn!(
+            "{limit} file descriptors allow for about {} websockets, or half as many sockets that poll; `ulimit -n {wanted}` allows for all {max_sockets}",
+            limit.saturating_sub(1024)
+        ),
+        Ok(limit) => log::debug!("up to {limit} file descriptors"),
+        Err(error) => log::warn!("the limit of file descriptors was not raised: {error}"),
+    }
+}
+
+pub(super) fn log_start(
+    settings: &Settings,
+    address: SocketAddr,
+    identity: &Identity,
+    source: &IdentityKeySource,
+    database: &DatabaseUrl,
+) {
+    if let IdentityKeySource::Made(path) = source {
+        log::warn!(
+            "made a server key for development and keep it in {}",
+            path.display()
+        );
+    }
+    let sockets = if settings.socket.enabled { "on" } else { "off" };
+    let payments = match wallet_url(settings) {
+        Some(_) => "wallet",
+        None => "kept",
+    };
+    if settings.wallet.headers_url.is_none() && settings.environment != "development" {
+        log::warn!(
+            "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
+        );
+    }
+    let push = if settings.push.enabled { "on" } else { "off" };
+    let redis = match cluster_settings(settings) {
+        Some(_) => "on",
+        None => "off",
+    };
+    let address = format!("http://{address}{}", settings.routing_prefix());
+    Line::new("started")
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("environment", &settings.environment)
+        .with("address", address)
+        .with("identity", identity.identity_key())
+        .with("database", database)
+        .with("workers", administration::workers(settings))
+        .with("sockets", sockets)
+        .with(
+            "rooms",
+            format!("{:?}", settings.rooms.access).to_lowercase(),
+        )
+        .with("payments", payments)
+        .with("network", &settings.wallet.network)
+        .with("push", push)
+        .with("redis", redis)
+        .log();
+}
+
+pub(super) fn log_certificates(certificates: Option<&RequiredCertificates>) {
+    if let Some(required) = certificates {
+        log::info!("certificates required: {}", required.demand.json());
+    }
+}
