@@ -152,12 +152,111 @@ fn help_documents_every_flag_key_and_variable() {
 #[test]
 fn a_database_that_cannot_be_used_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    let variables = [("DATABASE_URL", "mysql://user:hunter2@host/messages")];
-    let output = run(folder.path(), &variables, &[]);
-    let message = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{message}");
+    for (url, is_here) in [
+        (
+            "mysql://user:hunter2@127.0.0.1:1/messages",
+            cfg!(feature = "mysql"),
+        ),
+        (
+            "postgres://user:hunter2@127.0.0.1:1/messages",
+            cfg!(feature = "postgres"),
+        ),
+    ] {
+        let output = run(folder.path(), &[("DATABASE_URL", url)], &[]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        let expected = if is_here {
+            "cannot open the database"
+        } else {
+            "not in this build"
+        };
+        assert!(
+            message.contains(expected) && !message.contains("hunter2"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn migrate_says_what_it_would_do_and_does_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = |arguments: &[&str]| {
+        let arguments = [&["migrate", "--database-url", "sqlite://new.db"], arguments].concat();
+        let output = run(folder.path(), &[], &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let file = folder.path().join("new.db");
+    let planned = migrate(&["--dry-run"]);
+    assert!(planned.contains(r#"CREATE TABLE "messages""#), "{planned}");
+    assert!(!file.exists());
+    let done = migrate(&[]);
     assert!(
-        message.contains("not in this build") && !message.contains("hunter2"),
-        "{message}"
+        done.contains("applied 2026-11-20-000001_create_tables"),
+        "{done}"
+    );
+    assert!(file.exists());
+    let planned = migrate(&["--dry-run"]);
+    assert!(
+        planned.contains(": 0 migrations to apply") && !planned.contains("CREATE"),
+        "{planned}"
+    );
+}
+
+/// Exit code 1 and one line of what is wrong, beside what the log says, with what to do.
+fn fails(folder: &Path, variables: &[(&str, &str)], expected: &[&str]) {
+    let quiet = [("RUST_LOG", "off"), ("HOST", "127.0.0.1"), ("PORT", "0")];
+    let all = [&quiet[..], variables].concat();
+    let output = run(folder, &all, &[]);
+    let message = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    for expected in expected {
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+}
+
+#[test]
+fn what_an_operator_can_mend_says_how() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    fails(
+        here,
+        &[("PORT", &port)],
+        &["cannot listen on", "another PORT"],
+    );
+    fails(here, &[("HOST", "192.0.2.1")], &["192.0.2.1", "set HOST"]);
+    let key = ("SERVER_PRIVATE_KEY", KEY);
+    fails(
+        here,
+        &[("DATA_DIR", "/proc/none")],
+        &["/proc/none/server.key", "DATA_DIR", "SERVER_PRIVATE_KEY"],
+    );
+    fails(
+        here,
+        &[("DATA_DIR", "/proc/none"), key],
+        &["cannot open the database", "DATA_DIR"],
+    );
+    std::fs::write(here.join("file"), "no database at all").unwrap();
+    let file = here.join("file").display().to_string();
+    fails(
+        here,
+        &[("DATABASE_URL", &file), key],
+        &["not a database", "DATABASE_URL"],
+    );
+    let inside = format!("{file}/x.db");
+    fails(
+        here,
+        &[("DATABASE_URL", &inside), key],
+        &["cannot open the database", "folder"],
+    );
+    std::fs::write(here.join("server.key"), "nonsense").unwrap();
+    let data = here.display().to_string();
+    fails(
+        here,
+        &[("DATA_DIR", &data)],
+        &["server.key", "64 hexadecimal"],
     );
 }

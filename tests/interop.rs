@@ -48,6 +48,7 @@ fn the_published_clients_work_unmodified() {
             ])
             .args(scenarios)
             .env("MESSAGEBOX_SERVER", env!("CARGO_BIN_EXE_messagebox-server"))
+            .env("MESSAGEBOX_COMMAND", env!("CARGO_BIN_EXE_messagebox"))
             .current_dir(&folder),
         "the scenarios",
     );

@@ -109,7 +109,17 @@ fn pure_layers_know_no_runtime_and_no_clock() {
         "auth",
         "events",
         "rooms/membership",
+        "rooms/interest",
+        "rooms/seen",
+        "rooms/topic",
+        "cluster/channel",
+        "cluster/envelope",
+        "cluster/subscriptions",
+        "overlay/advertisement",
+        "overlay/host",
+        "backoff",
         "ids",
+        "json_text",
     ] {
         assert_eq!(uses(layer, &impure), NO_WORDS, "{layer}");
     }
@@ -118,6 +128,43 @@ fn pure_layers_know_no_runtime_and_no_clock() {
 /// What each layer must not know, beside the shell and the composition root.
 const ABOVE: &[(&str, &[&str])] = &[
     ("ids", &["crate::"]),
+    ("json_text", &["crate::"]),
+    ("panics", &["crate::"]),
+    ("metrics", &["crate::", "actix", "tokio"]),
+    ("telemetry", &["crate::"]),
+    ("admin/guard", &["actix", "tokio", "Instant::now"]),
+    (
+        "admin/rates",
+        &["crate::", "actix", "tokio", "Instant::now"],
+    ),
+    (
+        "health",
+        &[
+            "crate::socket",
+            "crate::auth",
+            "crate::rooms",
+            "crate::db",
+            "crate::delivery",
+            "diesel",
+        ],
+    ),
+    (
+        "limits",
+        &[
+            "crate::engineio",
+            "crate::socketio",
+            "crate::auth",
+            "crate::events",
+            "crate::rooms",
+            "crate::db",
+            "crate::delivery",
+            "crate::socket:",
+            "actix",
+            "tokio",
+            "Instant::now",
+        ],
+    ),
+    ("json_object", &["crate::"]),
     (
         "engineio",
         &[
@@ -157,9 +204,22 @@ const ABOVE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "cluster",
+        &[
+            "crate::socket:",
+            "crate::socketio",
+            "crate::engineio",
+            "crate::authsocket",
+            "crate::delivery",
+            "crate::payments",
+            "diesel",
+        ],
+    ),
+    (
         "rooms",
         &[
             "crate::db",
+            "crate::cluster",
             "crate::delivery",
             "crate::socket:",
             "crate::authsocket",
@@ -199,6 +259,22 @@ const ABOVE: &[(&str, &[&str])] = &[
             "diesel",
         ],
     ),
+    (
+        "overlay",
+        &[
+            "crate::socket",
+            "crate::engineio",
+            "crate::events",
+            "crate::rooms",
+            "crate::db",
+            "crate::delivery",
+            "crate::authsocket",
+            "crate::client",
+            "actix",
+            "reqwest",
+        ],
+    ),
+    ("backoff", &["crate::", "actix", "tokio"]),
     (
         "delivery",
         &[
@@ -277,6 +353,41 @@ fn tools_know_the_server_only_from_outside() {
     }
 }
 
+/// What of the library the command may use: a client needs no more, and no web or database library either.
+#[test]
+fn the_command_is_a_client_and_nothing_else() {
+    let files = sources(&["src/bin/messagebox"]);
+    assert!(!files.is_empty());
+    for source in files {
+        let code = source.code();
+        for found in code.split("messagebox::").skip(1) {
+            let layer = found.split("::").next().unwrap_or_default();
+            assert!(
+                ["auth", "client", "ids", "overlay"].contains(&layer),
+                "{} uses messagebox::{layer}",
+                source.path
+            );
+        }
+        for library in [
+            "actix",
+            "diesel",
+            "secp256k1",
+            "tokio_tungstenite",
+            "env_logger",
+        ] {
+            assert!(!code.contains(library), "{} uses {library}", source.path);
+        }
+        // What others wrote reaches a terminal through `output.rs` only.
+        let writes = ["stdout()", "println!", "print!("];
+        let is_output = source.path.ends_with("/output.rs");
+        assert!(
+            is_output || !writes.iter().any(|word| code.contains(word)),
+            "{} writes by itself",
+            source.path
+        );
+    }
+}
+
 #[test]
 fn layers_know_only_what_is_below_them() {
     for (layer, words) in ABOVE {
@@ -285,20 +396,113 @@ fn layers_know_only_what_is_below_them() {
     }
 }
 
+/// Where a secret is held against what somebody sent, in the same time whatever that is. Signatures need none of it: what
+/// they are checked with is public. Session nonces and session ids are looked up, by the hash of what nobody can guess.
+const COMPARISONS: [&str; 5] = [
+    "src/admin/guard.rs",
+    "src/auth/identity.rs",
+    "src/auth/resumption.rs",
+    "src/cluster/envelope.rs",
+    "src/http/migrate.rs",
+];
+
+#[test]
+fn secrets_are_compared_in_constant_time() {
+    for source in sources(&["src"]) {
+        let code = source.code();
+        let is_known = COMPARISONS.contains(&source.path.as_str());
+        let compares = code.contains(".ct_eq(");
+        assert_eq!(compares, is_known, "{} compares a secret", source.path);
+        // Who makes an HMAC has to compare it, so nobody else makes one.
+        let makes = code.contains("hmac::");
+        let allowed = [
+            "src/auth/signing.rs",
+            "src/auth/keys.rs",
+            "src/cluster/envelope.rs",
+        ];
+        let may = allowed.contains(&source.path.as_str());
+        assert!(may || !makes, "{} makes an HMAC", source.path);
+    }
+}
+
+/// What is put into a statement is bound: none is put together from texts.
+#[test]
+fn statements_are_not_put_together_from_texts() {
+    // What sets a session cannot be bound, and is numbers of the operator's; what migrates is written in files.
+    let exempt = ["sqlite", "mysql", "postgres", "migrations"];
+    for source in sources(&["src"]) {
+        let code = source.code();
+        // The size of a body, an expression that depends on the database and on nothing else.
+        let sizes = ["src/db/message_list.rs", "src/db/archive/rows.rs"];
+        let is_expression = sizes.contains(&source.path.as_str()) && !code.contains("format!");
+        let has_expression = code.contains("dsl::sql");
+        assert!(
+            is_expression || !has_expression,
+            "{} writes SQL",
+            source.path
+        );
+        let is_exempt = exempt.map(|name| format!("src/db/{name}.rs"));
+        if source.is_test() || is_exempt.contains(&source.path) {
+            continue;
+        }
+        for call in ["sql_query(", "batch_execute("] {
+            for argument in code.split(call).skip(1) {
+                let is_literal = argument.trim_start().starts_with('"');
+                assert!(is_literal, "{} puts a statement together", source.path);
+            }
+        }
+    }
+}
+
 #[test]
 fn each_outside_library_has_its_place() {
-    let places: [(&str, &[&str]); 7] = [
+    let places: [(&str, &[&str]); 13] = [
+        ("prometheus::", &["src/admin/"]),
+        ("env_logger", &["src/telemetry/", "examples/"]),
+        ("env_filter", &["src/telemetry/"]),
+        ("governor::", &["src/limits/"]),
+        (
+            "redis::",
+            &[
+                "src/cluster/link.rs",
+                "src/cluster/link/",
+                "tests/it/support/redis.rs",
+                "tests/it/cluster.rs",
+                "tests/it/loadtest.rs",
+                "tests/database_servers/redis_network.rs",
+                "tests/it/nonces.rs",
+                "tests/it/redis_cluster.rs",
+            ],
+        ),
+        ("ipnet::", &["src/limits/"]),
         ("reqwest", &["src/push/", "src/client/"]),
         ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
-        ("utoipa", &["src/http/"]),
+        (
+            "utoipa",
+            &[
+                "src/http/",
+                "src/admin/status.rs",
+                "src/admin/neighbours.rs",
+            ],
+        ),
         ("actix_web_actors", &["src/http/websocket.rs"]),
         ("unsafe", &["src/auth/signing.rs"]),
-        ("diesel", &["src/db/", "tests/it/support/database_file.rs"]),
+        (
+            "diesel",
+            &[
+                "src/db/",
+                "tests/it/support/database.rs",
+                "tests/it/support/database_file.rs",
+                "tests/database_servers/own_server.rs",
+            ],
+        ),
         (
             "bsv::",
             &[
                 "src/auth/",
                 "src/payments/",
+                // A wallet is asked, and outputs are read.
+                "src/overlay/",
                 "tests/auth_differential.rs",
                 "tests/it/certificates.rs",
                 "tests/it/support/minting.rs",

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
-use crate::support::database_file;
 use crate::support::polling;
 use crate::support::server::TestServer;
 
@@ -179,8 +178,21 @@ async fn every_event_is_as_its_document_says() {
         let plain: Value = serde_json::from_str(text.strip_prefix("42").unwrap()).unwrap();
         document.hold(plain[0].as_str().unwrap(), &plain[1]);
     }
+    // One socket too many.
+    let few = TestServer::with(|settings| settings.limits.sockets_per_identity = 0);
+    let mut refused = AuthSocketClient::connect(few.address, bob.identity.clone()).await;
+    refused.handshake().await;
+    let identity_key = bob.key().to_hex();
+    document
+        .ask(
+            &mut refused,
+            "authenticated",
+            json!({"identityKey": identity_key}),
+            1,
+        )
+        .await;
     // The store fails, and has no room.
-    database_file::take_tables(server.folder());
+    server.database.take_tables();
     document
         .ask(&mut alice, "sendMessage", message(&foreign, "4"), 2)
         .await;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocket, ClientError, Connector, MessageBoxClient, Reading, ReceivedEvent, TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, Reading, ReceivedEvent, Sent,
+    TransportKind,
 };
 use messagebox::ids::RoomId;
 use serde_json::json;
 
+use crate::support::remote::Remote;
 use crate::support::server::TestServer;
 use crate::support::within;
 
@@ -114,5 +116,124 @@ async fn a_refusal_and_an_end_are_told_as_what_they_are() {
             .close_all(messagebox::engineio::CloseReason::TransportClose);
         let ended = within("the end", socket.next_event()).await;
         assert!(ended.is_err(), "{ended:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_session_moves_from_polling_to_a_websocket() {
+    let server = TestServer::start();
+    let connector = connector(&server, TransportKind::Polling).upgrading();
+    let owner = Arc::new(Identity::random());
+    let connect = AuthSocket::connect(&connector, Arc::clone(&owner));
+    let mut socket = within("a socket", connect).await.unwrap();
+    let room = RoomId::of(&owner.identity_key(), "inbox");
+    socket.join(&room).await.unwrap();
+    assert_eq!(server.sockets.len(), 1);
+    for n in 0..20 {
+        let (id, body) = (n.to_string(), format!("message {n}"));
+        let send = boxes(&server);
+        send.send(owner.identity_key(), "inbox", &id, &body)
+            .await
+            .unwrap();
+        let event = within("an event", socket.next_event()).await.unwrap();
+        let message = event.message_of(&room).unwrap();
+        assert_eq!((message.message_id, message.body), (id, body));
+    }
+    assert_eq!(
+        ReceivedEvent::parse(b"{\"eventName\":\"sendMessage-elsewhere\"}")
+            .unwrap()
+            .message_of(&room),
+        None
+    );
+    within("a goodbye", socket.close()).await;
+}
+
+#[actix_web::test]
+async fn a_message_over_a_socket_is_stored_or_refused() {
+    let server = TestServer::start();
+    let connector = connector(&server, TransportKind::Websocket);
+    let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+        .await
+        .unwrap();
+    let bob = boxes(&server);
+    let to = bob.identity_key();
+    socket
+        .send_message(to, "inbox", "1", "hello")
+        .await
+        .unwrap();
+    assert_eq!(bob.list("inbox").await.unwrap()[0].message_id, "1");
+    bob.set_permission("inbox", None, -1).await.unwrap();
+    let refused = socket.send_message(to, "inbox", "2", "hello").await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.failure(), Failure::Refused);
+    let ClientError::EventRefused { reason, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(reason, "The recipient has blocked you");
+}
+
+#[actix_web::test]
+async fn a_box_that_does_not_fit_into_a_list_is_listed_whole() {
+    let server = TestServer::with(|settings| settings.messages.max_listed_bytes = 2_000);
+    let (alice, bob) = (boxes(&server), boxes(&server));
+    let body = "x".repeat(600);
+    for n in 0..10 {
+        let id = format!("{n}");
+        let sent = alice.send(bob.identity_key(), "inbox", &id, &body).await;
+        assert_eq!(sent.unwrap(), Sent::Stored);
+    }
+    let again = alice.send(bob.identity_key(), "inbox", "9", &body).await;
+    assert_eq!(again.unwrap(), Sent::Already);
+    let listed = bob.list("inbox").await.unwrap();
+    let ids: Vec<&str> = listed.iter().map(|it| it.message_id.as_str()).collect();
+    assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert!(listed[0].created_at.ends_with('Z'));
+}
+
+#[actix_web::test]
+async fn a_server_that_falls_silent_is_left() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let silent = async {
+        use futures_util::{SinkExt as _, StreamExt as _};
+        use tokio_tungstenite::tungstenite::Message;
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut websocket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let open =
+            r#"0{"sid":"a","upgrades":[],"pingInterval":100,"pingTimeout":100,"maxPayload":1000}"#;
+        websocket.send(Message::text(open)).await.unwrap();
+        assert_eq!(
+            websocket.next().await.unwrap().unwrap(),
+            Message::text("40")
+        );
+        websocket
+            .send(Message::text(r#"40{"sid":"b"}"#))
+            .await
+            .unwrap();
+        while let Some(Ok(_)) = websocket.next().await {}
+    };
+    let connector = Connector::new(address.parse().unwrap(), TransportKind::Websocket);
+    let connecting = async {
+        let connected = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+        let error = within("the end", connected).await.unwrap_err();
+        assert!(matches!(error, ClientError::Timeout(_)), "{error}");
+        assert_eq!(error.failure(), Failure::Unreachable);
+    };
+    tokio::join!(silent, connecting);
+}
+
+#[actix_web::test]
+async fn a_server_that_does_not_answer_is_not_waited_for() {
+    let silent = Remote::start(|_| (0, json!(null)).into());
+    for transport in TRANSPORTS {
+        let connector = Connector::new(silent.url.parse().unwrap(), transport)
+            .with_timeout(Duration::from_millis(200))
+            .unwrap();
+        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+        let error = within("an error", socket).await.unwrap_err();
+        assert_eq!(error.failure(), Failure::Unreachable, "{error}");
+        let client = MessageBoxClient::new(connector, Arc::new(Identity::random()));
+        let error = within("an error", client.list("inbox")).await.unwrap_err();
+        assert_eq!(error.failure(), Failure::Unreachable, "{error}");
     }
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::server::TestServer;
-use crate::support::{database_file, eventually, eventually_async, within};
+use crate::support::{eventually, eventually_async, within};
 
 async fn connect(server: &TestServer) -> Brc104 {
     Brc104::connect(&server.http("")).await
@@ -97,7 +97,7 @@ async fn what_is_past_its_time_is_deleted_in_batches() {
             let sent = send(&alice, &bob, &id.to_string(), &expires_at).await;
             assert_eq!(sent.0, 200);
         }
-        let rows = || database_file::count(server.folder(), "messages");
+        let rows = || server.database.count("messages");
         eventually("the rows are deleted", || rows() == 0).await;
         // Nothing is held up by that, and what has its time stays.
         assert_eq!(send(&alice, &bob, "new", &Value::Null).await.0, 200);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::remote::{Asked, Remote, Reply};
-use crate::support::server::TestServer;
+use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::{PATIENCE, eventually};
 
 const SEND: &str = "/v1/projects/the-project/messages:send";
@@ -217,6 +217,43 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
     );
     let devices = bob.send(&bob.request("GET", "/devices", "")).await;
     assert_eq!(devices.json, json!({"status": "success", "devices": []}));
+}
+
+#[actix_web::test]
+async fn the_log_lines_of_a_notification_bear_the_id_of_its_message() {
+    let google = Google::start(Vec::new(), 3_600);
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+    let variables = [
+        ("LOG_FORMAT", "json"),
+        ("RUST_LOG", "messagebox=debug"),
+        ("ENABLE_FIREBASE", "true"),
+        ("FIREBASE_SERVICE_ACCOUNT_JSON", &google.account),
+        ("FIREBASE_ENDPOINT", &google.remote.url),
+        ("PUSH_BOXES", "inbox"),
+    ];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    let bob = Brc104::connect(&format!("http://{address}")).await;
+    let device = r#"{"fcmToken":"the token of a device"}"#;
+    assert_eq!(bob.post("/registerDevice", device).await.status, 200);
+    let bob_key = bob.identity.identity_key().to_hex();
+    let ids = |said: &str| -> Vec<Value> {
+        let lines = server.log_objects().into_iter();
+        let said = lines.filter(|line| line["message"].as_str().unwrap().contains(said));
+        said.map(|line| line["id"].clone()).collect()
+    };
+    for id in 0..2 {
+        let message = json!({"message": {
+            "recipient": bob_key, "messageBox": "inbox", "messageId": id.to_string(), "body": "a secret",
+        }});
+        let sent = bob.post("/sendMessage", message.to_string()).await;
+        assert_eq!(sent.status, 200);
+        eventually("the line", || ids("is notified").len() > id).await;
+    }
+    let (stored, notified) = (ids("messages are stored"), ids("is notified"));
+    assert!(stored.iter().all(Value::is_string), "{stored:?}");
+    assert_ne!(stored[0], stored[1]);
+    assert_eq!(notified, stored);
+    server.kill();
 }
 
 #[actix_web::test]

@@ -21,6 +21,7 @@ impl Echo {
         path.pop();
         path.pop();
         let child = Command::new(path.join("examples/socketio_echo"))
+            .args(["--host", &address.ip().to_string()])
             .args(["--port", &address.port().to_string()])
             .stdin(Stdio::null())
             .spawn()

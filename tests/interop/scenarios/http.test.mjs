@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
+import { Balancer } from '../support/balancer.mjs'
 import { Party } from '../support/clients.mjs'
 import { TestServer } from '../support/server.mjs'
 
@@ -62,12 +63,26 @@ test('two clients of one identity work side by side', async () => {
   assert.ok(answers.every(([status]) => status === 200))
 })
 
-test('a client recovers by itself from a restarted server', async () => {
-  const client = new Party().fetch()
-  assert.equal((await post(client, '/listMessages', { messageBox: 'inbox' }))[0], 200)
-  await server.restart()
-  assert.equal((await post(client, '/listMessages', { messageBox: 'inbox' }))[0], 200)
-})
+for (const [resume, handshakes, how] of [['true', 1, 'in its session'], ['false', 2, 'in a new one']]) {
+  test(`a client goes on after a restart of the server, ${how}`, async () => {
+    const restarted = await TestServer.start({ AUTH_RESUME: resume })
+    const balancer = await Balancer.start([restarted])
+    try {
+      const client = new Party().fetch()
+      const list = async () => (await client.fetch(`${balancer.host}/listMessages`, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"messageBox":"inbox"}'
+      })).status
+      assert.equal(await list(), 200)
+      await restarted.restart()
+      assert.equal(await list(), 200)
+      assert.equal(await list(), 200)
+      assert.equal(balancer.handshakes, handshakes)
+    } finally {
+      await balancer.stop()
+      await restarted.stop()
+    }
+  })
+}
 
 test('a client recovers by itself from an expired and from a used-up session', async () => {
   const short = await TestServer.start({ AUTH_SESSION_TTL: '1s', AUTH_MAX_SEEN_NONCES: '3' })
@@ -91,4 +106,21 @@ test('a large body is taken', async () => {
   assert.equal((await post(alice.fetch(), '/sendMessage', { message }))[0], 200)
   const [, listed] = await post(bob.fetch(), '/listMessages', { messageBox: 'inbox' })
   assert.equal(JSON.parse(listed.messages[0].body).message, body)
+})
+
+test('who asks too often is told so, signed, and goes on in the same session', async () => {
+  const strict = await TestServer.start({ REQUESTS_PER_IDENTITY: '1', LIMITS_BURST: '2s' })
+  const client = new Party().fetch()
+  const ask = async () => await client.fetch(`${strict.host}/devices`, { method: 'GET' })
+  const statuses = []
+  let refused
+  while (refused === undefined && statuses.length < 1000) {
+    const response = await ask()
+    statuses.push(response.status)
+    if (response.status === 429) refused = await response.json()
+  }
+  assert.equal(statuses[0], 200)
+  assert.equal(refused.code, 'ERR_RATE_LIMITED')
+  while ((await ask()).status !== 200) await new Promise(resolve => setTimeout(resolve, 200))
+  assert.equal(await strict.stop(), 0)
 })

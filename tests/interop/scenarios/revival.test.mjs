@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 
-import { Inbox, Party, closeAll } from '../support/clients.mjs'
+import { Inbox, Party, closeAll, next } from '../support/clients.mjs'
 import { Proxy } from '../support/proxy.mjs'
 import { TestServer } from '../support/server.mjs'
 
@@ -72,6 +72,36 @@ test('after a crash and restart of the server', async () => {
   }
 })
 
+test('after a shutdown, by a new server on the same port', async () => {
+  const server = await TestServer.start(QUICK)
+  try {
+    await receivesAgain(server, await listener(server.host), async () => {
+      assert.equal(await server.drain(), 0)
+      assert.match(server.log, /stopped reason=SIGTERM .*drained=true/)
+      await server.launch()
+    })
+  } finally {
+    await closeAll()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
+test('after a shutdown, also on long-polling', async () => {
+  const server = await TestServer.start(QUICK)
+  try {
+    const socket = new Party().socket(server.host, { transports: ['polling'], reconnectionDelay: 50 })
+    const connected = new Inbox()
+    socket.on('connect', () => connected.push('connect'))
+    await connected.atLeast(1, 'connect')
+    assert.equal(await server.drain(), 0)
+    await server.launch()
+    await connected.atLeast(2, 'connect')
+  } finally {
+    await closeAll()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
 test('a client that goes on sending on its old session is heard once it has proven itself', async () => {
   const server = await TestServer.start({ AUTH_REVIVAL_DELAY: '60s' })
   const proxy = await Proxy.start(server.port)
@@ -101,6 +131,33 @@ test('a client that goes on sending on its old session is heard once it has prov
   } finally {
     await closeAll()
     await proxy.stop()
+    assert.equal(await server.stop(), 0)
+  }
+})
+
+test('a client that goes on sending on its old session is heard after a restart of the server too', async () => {
+  const server = await TestServer.start({ AUTH_REVIVAL_DELAY: '60s' })
+  try {
+    const [alice, bob] = [new Party(), new Party()]
+    const socket = alice.socket(server.host, { reconnectionDelay: 50 })
+    const authenticated = new Inbox()
+    socket.on('authenticationSuccess', authenticated.push)
+    socket.on('connect', () => socket.emit('authenticated', { identityKey: alice.key }))
+    await authenticated.atLeast(1, 'authenticationSuccess')
+    const acks = new Inbox()
+    socket.on(`sendMessageAck-${bob.room('inbox')}`, acks.push)
+    const reconnected = next(socket, 'connect')
+    await server.restart()
+    await reconnected
+    // It is answered only if it counts in the session that the other process has begun.
+    socket.emit('sendMessage', {
+      roomId: bob.room('inbox'), message: { messageId: 'late', recipient: bob.key, body: 'late' }
+    })
+    await acks.atLeast(1, 'ack')
+    await authenticated.atLeast(2, 'authenticationSuccess')
+    assert.deepEqual(acks.items.map(ack => [ack.status, ack.messageId]), [['success', 'late']])
+  } finally {
+    await closeAll()
     assert.equal(await server.stop(), 0)
   }
 })

@@ -72,7 +72,7 @@ export class Inbox {
 }
 
 /** The next event of this name. */
-export async function next (socket, event, milliseconds = 15_000) {
+export async function next (socket, event, milliseconds = 20_000) {
   const inbox = new Inbox()
   socket.on(event, inbox.push)
   return (await inbox.atLeast(1, event, milliseconds))[0]

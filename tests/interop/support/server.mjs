@@ -66,9 +66,28 @@ export class TestServer {
     }
   }
 
+  /** Waits until it has logged this. */
+  async logged (text, milliseconds = 60_000) {
+    const late = AbortSignal.timeout(milliseconds)
+    while (!this.log.includes(text)) {
+      try {
+        await once(this.process.stderr, 'data', { signal: late })
+      } catch {
+        throw new Error(`the server did not log ${text}:\n${this.log}`)
+      }
+    }
+  }
+
   async kill () {
     this.process.kill('SIGKILL')
     await this.exited
+  }
+
+  /** Lets it go down in its own way, and says with which code it does. */
+  async drain () {
+    this.process.kill('SIGTERM')
+    const [code] = await this.exited
+    return code
   }
 
   async restart () {

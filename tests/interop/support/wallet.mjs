@@ -5,7 +5,7 @@ import { LockingScript, MerklePath, P2PKH, PrivateKey, ProtoWallet, Random, Tran
 const FUNDS = 100_000
 
 /** A transaction in a block of two. */
-function funded (key) {
+export function funded (key) {
   const source = new Transaction()
   source.addInput({
     sourceTXID: Utils.toHex(Random(32)),

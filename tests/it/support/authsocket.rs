@@ -49,6 +49,31 @@ impl AuthSocketClient {
         client
     }
 
+    /// Connects and shakes hands; `None` when the server is gone.
+    pub async fn try_authenticated(address: std::net::SocketAddr) -> Option<Self> {
+        let identity = Arc::new(Identity::random());
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut websocket = Websocket::try_open(&url).await?;
+        websocket.try_send("40".to_owned()).await.then_some(())?;
+        match websocket.next().await {
+            Got::Text(text) => assert!(text.starts_with("40{\"sid\":")),
+            _ => return None,
+        }
+        let mut client = Self {
+            peer: Peer::new(Arc::clone(&identity), PeerConfig::default()),
+            identity,
+            websocket,
+        };
+        let request = client.peer.start_handshake().unwrap();
+        let frame = format!("42[\"authMessage\",{request}]");
+        client.websocket.try_send(frame).await.then_some(())?;
+        let response = client.try_auth_message().await?;
+        let response = AuthMessage::parse(&response).unwrap();
+        let handled = client.peer.handle(&response).unwrap();
+        assert!(matches!(handled, Handled::Established(_)));
+        Some(client)
+    }
+
     pub async fn handshake(&mut self) {
         let request = self.peer.start_handshake().unwrap();
         self.send_auth(&request).await;
@@ -124,6 +149,18 @@ impl AuthSocketClient {
     /// The next event of the server, verified.
     pub async fn event(&mut self) -> (String, Value) {
         self.try_event().await.expect("the websocket ended")
+    }
+
+    /// The name of the next event; none where it is an auth message of another kind.
+    pub async fn event_or_request(&mut self) -> Option<String> {
+        let json = self.auth_message().await;
+        match self.peer.handle(&AuthMessage::parse(&json).unwrap()) {
+            Ok(Handled::General(verified)) => {
+                let event: Value = serde_json::from_slice(&verified.payload).unwrap();
+                event["eventName"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        }
     }
 
     pub async fn try_event(&mut self) -> Option<(String, Value)> {

@@ -75,20 +75,41 @@ impl Brc104 {
     }
 
     pub async fn connect_as(base: &str, identity: Arc<Identity>) -> Self {
+        let connected = Self::try_connect_as(base, identity).await;
+        connected.expect("the server is gone")
+    }
+
+    /// `None` when the server is gone.
+    pub async fn try_connect_as(base: &str, identity: Arc<Identity>) -> Option<Self> {
         let mut peer = Peer::new(Arc::clone(&identity), PeerConfig::default());
         let handshake = peer.start_handshake().unwrap();
         let request = client()
             .post(format!("{base}/.well-known/auth"))
             .insert_header(("content-type", "application/json"));
-        let mut response = request.send_body(handshake).await.unwrap();
+        let mut response = request.send_body(handshake).await.ok()?;
         assert_eq!(response.status(), 200);
-        let body = response.body().await.unwrap();
+        let body = response.body().await.ok()?;
         let text = std::str::from_utf8(&body).unwrap();
         let handled = peer.handle(&AuthMessage::parse(text).unwrap()).unwrap();
         assert!(matches!(handled, Handled::Established(_)));
-        Self {
+        Some(Self {
             identity,
             session: peer.into_proven_sessions().pop().unwrap(),
+            base: base.to_owned(),
+        })
+    }
+
+    /// The same session, with another server.
+    pub fn at(mut self, base: &str) -> Self {
+        base.clone_into(&mut self.base);
+        self
+    }
+
+    /// A session that was begun elsewhere.
+    pub fn in_session(base: &str, identity: Arc<Identity>, session: Session) -> Self {
+        Self {
+            identity,
+            session,
             base: base.to_owned(),
         }
     }
@@ -147,6 +168,12 @@ impl Brc104 {
         self.try_send(request).await.expect("the server is gone")
     }
 
+    /// Sends it to this server, whichever the session is with.
+    pub async fn send_to(&self, base: &str, request: &Request) -> Answer {
+        let answer = self.try_send_to(base, request).await;
+        answer.expect("the server is gone")
+    }
+
     /// Sends a request, and ends the connection when `then` is done, before there is an answer. Comes back when the
     /// server has let go of it.
     pub async fn send_and_go(&self, request: &Request, then: impl Future<Output = ()>) {
@@ -171,7 +198,11 @@ impl Brc104 {
 
     /// `None` when the server is gone.
     pub async fn try_send(&self, request: &Request) -> Option<Answer> {
-        let url = format!("{}{}", self.base, request.target);
+        self.try_send_to(&self.base, request).await
+    }
+
+    async fn try_send_to(&self, base: &str, request: &Request) -> Option<Answer> {
+        let url = format!("{base}{}", request.target);
         let mut out = client().request(request.method.parse().unwrap(), url);
         for (name, value) in &request.headers {
             out = out.append_header((name.as_str(), value.as_str()));

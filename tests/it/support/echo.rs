@@ -6,11 +6,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::Context;
+use actix_web::App;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use bytestring::ByteString;
 use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
-use messagebox::http::{BodyMemory, Endpoint, TcpSettings, engineio_scope, on_connect};
+use messagebox::http::{
+    BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
+};
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 
 /// Sends messages back. `flood N` is answered by N messages of 64 KiB.
@@ -22,6 +24,7 @@ impl Application for Echo {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
     fn received(&mut self, data: Data, link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {
+        assert!(data != Data::Text("panic".into()), "on purpose");
         let count = match &data {
             Data::Text(text) => text
                 .strip_prefix("flood ")
@@ -85,16 +88,21 @@ impl EchoServer {
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let table = Arc::new(SocketTable::new(1_000));
         let tcp = TcpSettings {
-            user_timeout: config.ping_interval + config.ping_timeout,
+            // So long that no test sees it: what ends connections is the server.
+            user_timeout: Duration::from_secs(600),
+            watch: WatchSettings::default(),
         };
         let endpoint = Endpoint {
             config: Arc::new(config),
             table: Arc::clone(&table),
             bodies: BodyMemory::new(usize::MAX),
+            addresses: Arc::default(),
             open: {
                 let reasons = Arc::clone(&reasons);
-                Arc::new(move |_: &Opening| Echo {
-                    reasons: Arc::clone(&reasons),
+                Arc::new(move |_: &Opening| {
+                    Ok(Echo {
+                        reasons: Arc::clone(&reasons),
+                    })
                 })
             },
         };
@@ -103,15 +111,9 @@ impl EchoServer {
             actix_web::rt::System::new().block_on(async move {
                 let factory =
                     move || App::new().service(engineio_scope("/engine.io", endpoint.clone()));
-                let server = HttpServer::new(factory)
-                    .workers(workers)
-                    .on_connect(on_connect(tcp))
-                    .h1_allow_half_closed(false)
-                    .disable_signals()
-                    .bind(("127.0.0.1", 0))
-                    .unwrap();
-                let address = server.addrs()[0];
-                let server = server.run();
+                let mut listener = ListenerSettings::new(tcp);
+                listener.workers = Some(workers);
+                let (server, address) = listen(("127.0.0.1", 0), &listener, factory).unwrap();
                 sender.send((address, server.handle())).unwrap();
                 server.await.unwrap();
             });

@@ -1,14 +1,24 @@
 //! What the tests drive servers with.
 
+pub mod admin;
 pub mod authsocket;
 pub mod brc104;
+pub mod command;
+pub mod contents;
+#[expect(dead_code, reason = "the store's own tests use the rest of it")]
+pub mod database;
 pub mod database_file;
 pub mod documents;
 pub mod echo;
+pub mod exposition;
 pub mod minting;
 pub mod payer;
 pub mod polling;
+pub mod raw_http;
+pub mod raw_member;
+pub mod redis;
 pub mod remote;
+pub mod senders;
 pub mod server;
 pub mod websocket;
 

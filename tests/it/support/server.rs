@@ -1,23 +1,29 @@
 //! The whole server: in this process, or as a process of its own that can be killed.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use actix::Addr;
 use actix_web::dev::ServerHandle;
+use messagebox::admin::Admin;
 use messagebox::authsocket::{AuthSocket, AuthSocketService};
-use messagebox::config::Settings;
+use messagebox::cluster::Cluster;
+use messagebox::config::{Secret, Settings};
 use messagebox::db::DbHandle;
 use messagebox::engineio::CloseReason;
 use messagebox::http::HttpState;
 use messagebox::ids::IdentityKey;
 use messagebox::server::Server;
 use messagebox::socket::SocketTable;
+use serde_json::Value;
 
 use super::PATIENCE;
+use super::database::TestDatabase;
 
 /// The server in this process; it ends when dropped, and fails the test if a socket was left behind.
 pub struct TestServer {
@@ -27,9 +33,13 @@ pub struct TestServer {
     pub service: Arc<AuthSocketService>,
     pub db: DbHandle,
     pub state: HttpState,
+    pub admin: Addr<Admin>,
+    pub cluster: Option<Cluster>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     folder: tempfile::TempDir,
+    /// Behind what uses it.
+    pub database: Arc<TestDatabase>,
 }
 
 impl TestServer {
@@ -38,12 +48,18 @@ impl TestServer {
     }
 
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(Arc::new(TestDatabase::create()), change)
+    }
+
+    /// One of several on the same database.
+    pub fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
         settings.server.host = String::from("127.0.0.1");
         settings.server.port = Some(0);
         settings.server.workers = 2;
         settings.identity.data_dir = folder.path().into();
+        settings.database.url = Some(Secret::new(database.url().to_owned()));
         change(&mut settings);
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -56,13 +72,16 @@ impl TestServer {
                     Arc::clone(&server.service),
                     server.db.clone(),
                     server.state.clone(),
+                    server.admin.clone(),
+                    server.cluster.clone(),
                     server.handle().unwrap(),
                 );
                 sender.send(parts).unwrap();
                 server.run().await.unwrap();
             });
         });
-        let (address, identity_key, sockets, service, db, state, handle) = receiver.recv().unwrap();
+        let (address, identity_key, sockets, service, db, state, admin, cluster, handle) =
+            receiver.recv().unwrap();
         Self {
             address,
             identity_key,
@@ -70,9 +89,12 @@ impl TestServer {
             service,
             db,
             state,
+            admin,
+            cluster,
             handle,
             thread: Some(thread),
             folder,
+            database,
         }
     }
 
@@ -106,28 +128,97 @@ impl Drop for TestServer {
 /// The real binary.
 pub struct ServerProcess {
     child: Child,
+    log: PathBuf,
 }
 
 impl ServerProcess {
     /// Starts it on this address, with its data in this folder, and waits until it listens.
     pub fn start(address: SocketAddr, folder: &Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
+        Self::with(address, folder, &[], None)
+    }
+
+    /// The same with these variables. `first` is what a shell does first, in a mount namespace of its own.
+    pub fn with(
+        address: SocketAddr,
+        folder: &Path,
+        variables: &[(&str, &str)],
+        first: Option<&str>,
+    ) -> Self {
+        let binary = env!("CARGO_BIN_EXE_messagebox-server");
+        let mut command = match first {
+            None => Command::new(binary),
+            Some(script) => {
+                let mut command = Command::new("unshare");
+                let script = format!("{script} && exec {binary}");
+                command.args(["--mount", "sh", "-c", &script]);
+                command
+            }
+        };
+        let log = folder.with_extension("log");
+        let child = command
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOST", address.ip().to_string())
             .env("PORT", address.port().to_string())
             .env("DATA_DIR", folder)
             .env("CONFIG_DIR", folder)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
+        let mut server = Self { child, log };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", server.log());
             assert!(start.elapsed() < PATIENCE, "the server does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
-        Self { child }
+        server
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The same, where `LOG_FORMAT` is `json`.
+    pub fn log_objects(&self) -> Vec<Value> {
+        // The last may be half there.
+        let log = self.log();
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let read =
+            |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        whole.lines().map(read).collect()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end, and gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "it does not end: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// SIGKILL: nothing is flushed and nobody is told.
@@ -141,11 +232,15 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
     }
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on, nor will: a loopback host of its own, which no other test's connections come from, so
+/// that a server can be ended and started where it was.
 pub fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let host: [u8; 3] = rand::random();
+    let host = std::net::Ipv4Addr::new(127, host[0], host[1], host[2].clamp(2, 254));
+    let listener = std::net::TcpListener::bind((host, 0)).unwrap();
     listener.local_addr().unwrap()
 }

@@ -34,6 +34,17 @@ impl Websocket {
         Self(framed)
     }
 
+    /// Connects and takes the open packet; `None` when the server is gone.
+    pub async fn try_open(url: &str) -> Option<Self> {
+        let client = awc::Client::builder()
+            .max_http_version(awc::http::Version::HTTP_11)
+            .finish();
+        let (_, framed) = client.ws(url).connect().await.ok()?;
+        let mut websocket = Self(framed);
+        matches!(websocket.next().await, Got::Text(text) if text.starts_with("0{"))
+            .then_some(websocket)
+    }
+
     /// Connects and takes the open packet.
     pub async fn open(url: &str) -> Self {
         let mut websocket = Self::connect(url).await;

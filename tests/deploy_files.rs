@@ -1,0 +1,205 @@
+//! What is in `deploy/` and DEPLOYING.md, held against the server: names of variables, paths, times.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use messagebox::config::{KEYS, Settings};
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn yaml(path: &str) -> Value {
+    serde_norway::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn assert_path(path: &str, named_in: &str) {
+    assert!(root().join(path).exists(), "{named_in} names {path}");
+}
+
+/// The variables of a mapping.
+fn variables(mapping: &Value) -> BTreeMap<String, String> {
+    let pairs = mapping.as_object().unwrap().iter();
+    pairs
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+/// Those of lines that begin with this word, as `NAME=value` behind it.
+fn assignments(text: &str, word: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix(word));
+    lines
+        .flat_map(str::split_whitespace)
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn kubernetes() -> BTreeMap<String, String> {
+    let mut all = variables(&yaml("deploy/kubernetes/configuration.yaml")["data"]);
+    all.extend(variables(
+        &yaml("deploy/kubernetes/secret.yaml")["stringData"],
+    ));
+    all
+}
+
+fn compose() -> BTreeMap<String, String> {
+    variables(&yaml("deploy/compose.yaml")["x-server"]["environment"])
+}
+
+fn unit() -> String {
+    read("deploy/systemd/messagebox.service")
+}
+
+fn is_known(variable: &str) -> bool {
+    // A flag's own.
+    variable == "CONFIG_DIR" || KEYS.iter().any(|key| key.variables.contains(&variable))
+}
+
+#[test]
+fn the_server_knows_every_variable() {
+    for (place, variables) in [
+        (
+            "Dockerfile",
+            assignments(&read("deploy/Dockerfile"), "ENV "),
+        ),
+        ("compose.yaml", compose()),
+        ("messagebox.service", assignments(&unit(), "Environment=")),
+        ("kubernetes", kubernetes()),
+    ] {
+        assert!(variables.len() > 2, "{place}: {variables:?}");
+        for variable in variables.keys() {
+            assert!(is_known(variable), "{place} sets {variable}");
+        }
+    }
+    let text = read("DEPLOYING.md");
+    let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+    let names = words.filter(|word| word.trim_matches('_').contains('_'));
+    for name in names {
+        assert!(is_known(name), "DEPLOYING.md names {name}");
+    }
+}
+
+#[test]
+fn what_is_named_is_there() {
+    for line in read("deploy/Dockerfile").lines() {
+        if let Some(copied) = line.strip_prefix("COPY ")
+            && !copied.starts_with("--from")
+        {
+            assert_path(copied.split(' ').next().unwrap(), "the Dockerfile");
+        }
+    }
+    let compose = yaml("deploy/compose.yaml");
+    assert_path(
+        compose["x-server"]["build"]["dockerfile"].as_str().unwrap(),
+        "compose.yaml",
+    );
+    for (_, service) in compose["services"].as_object().unwrap() {
+        let volumes = service["volumes"].as_array().into_iter().flatten();
+        for volume in volumes {
+            if let Some(path) = volume.as_str().unwrap().strip_prefix("./") {
+                let path = path.split(':').next().unwrap();
+                assert_path(&format!("deploy/{path}"), "compose.yaml");
+            }
+        }
+    }
+    let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
+    for resource in kustomization["resources"].as_array().unwrap() {
+        let path = format!("deploy/kubernetes/{}", resource.as_str().unwrap());
+        let parsed = yaml(&path);
+        assert!(parsed["kind"].is_string(), "{path}");
+    }
+    // Links of the guide.
+    let guide = read("DEPLOYING.md");
+    for link in guide.split("](").skip(1) {
+        let target = link.split(')').next().unwrap();
+        let is_here = target.starts_with('#') || target.starts_with("https:");
+        if !is_here {
+            assert_path(target, "DEPLOYING.md");
+        }
+    }
+}
+
+/// Cargo looks at every target of the manifest, whichever is built.
+#[test]
+fn the_image_is_built_with_what_the_manifest_names() {
+    let ignored = read(".dockerignore");
+    let kept: Vec<&str> = ignored
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let named = |kind: &str, folder: &str| -> Vec<String> {
+        let targets = manifest[kind].as_array().unwrap().iter();
+        targets
+            .map(|target| match target.get("path") {
+                Some(path) => path.as_str().unwrap().to_owned(),
+                None => format!("{folder}/{}.rs", target["name"].as_str().unwrap()),
+            })
+            .collect()
+    };
+    let targets = [
+        named("bin", "src/bin"),
+        named("bench", "benches"),
+        named("test", "tests"),
+    ];
+    for target in targets.concat() {
+        let is_kept = kept.iter().any(|path| Path::new(&target).starts_with(path));
+        assert!(is_kept, ".dockerignore leaves {target} out");
+    }
+}
+
+#[test]
+fn whoever_ends_the_server_waits_longer_than_it_may_take() {
+    let defaults = Settings::default().server;
+    let takes = |variables: &BTreeMap<String, String>| {
+        let time = |name: &str, default: Duration| {
+            let text = variables.get(name);
+            text.map_or(default, |text| humantime::parse_duration(text).unwrap())
+        };
+        time("DRAIN_DELAY", defaults.drain_delay)
+            + time("SHUTDOWN_TIMEOUT", defaults.shutdown_timeout)
+    };
+    let stop = assignments(&unit(), "TimeoutStopSec");
+    let stop = stop
+        .get("")
+        .map(|time| humantime::parse_duration(time).unwrap());
+    assert!(stop.unwrap() > takes(&assignments(&unit(), "Environment=")));
+    let grace = yaml("deploy/compose.yaml")["x-server"]["stop_grace_period"].clone();
+    let grace = humantime::parse_duration(grace.as_str().unwrap()).unwrap();
+    assert!(grace > takes(&compose()));
+    let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
+    let grace = Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().unwrap());
+    assert!(grace > takes(&kubernetes()));
+}
+
+/// The example for three machines becomes the set-up for two containers.
+#[test]
+fn compose_leaves_no_address_of_the_example_behind() {
+    let script = yaml("deploy/compose.yaml")["services"]["nginx"]["command"][2].clone();
+    let script = script.as_str().unwrap();
+    let (sed, _) = script.split_once(" /etc/messagebox").unwrap();
+    let output = std::process::Command::new("bash")
+        .args(["-c", &format!("{sed} deploy/nginx/messagebox.conf")])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let made = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(made.matches("server server-a:8080;").count(), 2, "{made}");
+    assert_eq!(made.matches("server server-b:8080;").count(), 2, "{made}");
+    assert!(!made.contains("10.0.0."), "{made}");
+}

@@ -1,0 +1,42 @@
+// The pages of docs/: their commands do what they show, what is generated is up to date, and their links lead somewhere.
+
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { test } from 'node:test'
+
+import { blocks, run } from '../support/book.mjs'
+import { PAGES, pageFile } from '../support/reference.mjs'
+
+const folder = path.join(import.meta.dirname, '../../../docs')
+const pages = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.md')).sort()
+const read = page => readFile(path.join(folder, page), 'utf8')
+
+for (const page of pages) {
+  const commands = blocks(await read(page))
+  if (commands.length === 0) continue
+  test(`the commands of ${page}`, async context => {
+    for (const { commands: skipped, reason } of commands.filter(block => block.reason)) context.diagnostic(`not run, ${reason}: ${skipped}`)
+    const { wrong, count } = await run(path.join(folder, page))
+    assert.ok(count > 0)
+    assert.deepEqual(wrong, [])
+  })
+}
+
+for (const [name, write] of Object.entries(PAGES)) {
+  test(`reference/${name}.md is what the code says`, async () => {
+    const written = await readFile(pageFile(name), 'utf8')
+    assert.ok(written === await write(), 'it is stale: npm --prefix tests/interop run reference')
+  })
+}
+
+test('every page is in the contents, and every link leads somewhere', async () => {
+  const contents = await read('README.md')
+  for (const page of pages.filter(page => page !== 'README.md')) assert.ok(contents.includes(`(${page})`), `${page} is not in the contents`)
+  for (const page of pages.filter(page => !page.startsWith('reference/'))) {
+    for (const [, target] of (await read(page)).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+      assert.ok(existsSync(path.resolve(folder, path.dirname(page), target)), `${page}: ${target}`)
+    }
+  }
+})

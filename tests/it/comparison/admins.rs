@@ -1,0 +1,290 @@
+//! The routes of admins, and how they fail.
+
+use std::sync::mpsc;
+
+use actix::{Addr, Handler};
+use messagebox::config::{Secret, Settings};
+use serde_json::{Value, json};
+
+use crate::support::admin::Hold;
+use crate::support::brc104::{Answer, Request};
+use crate::support::documents::Documents;
+use crate::support::polling::Polling;
+
+use super::{KEY, Stage, require_certificates, require_nonces};
+
+/// Method, target, and the path that is documented.
+const ROUTES: [(&str, &str, &str); 9] = [
+    ("GET", "/admin/status", "/admin/status"),
+    ("GET", "/admin/rooms", "/admin/rooms"),
+    ("GET", "/admin/rooms/lobby", "/admin/rooms/{id}"),
+    ("GET", "/admin/sockets", "/admin/sockets"),
+    ("GET", "/admin/sockets/x", "/admin/sockets/{sid}"),
+    (
+        "POST",
+        "/admin/sockets/x/disconnect",
+        "/admin/sockets/{sid}/disconnect",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/disconnect",
+        "/admin/identities/{key}/disconnect",
+    ),
+    ("POST", "/admin/drain", "/admin/drain"),
+    ("POST", "/admin/log-level", "/admin/log-level"),
+];
+
+async fn bare(stage: &Stage, method: &str, target: &str) -> Answer {
+    let request = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    stage.alice.send(&request).await
+}
+
+/// Asks as an admin, and expects this.
+async fn holds(
+    documents: &mut Documents,
+    stage: &Stage,
+    (method, target, path): (&str, &str, &str),
+    (status, code): (u16, &str),
+) -> Value {
+    let answer = bare(stage, method, target).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (status, code),
+        "{target}: {}",
+        answer.json
+    );
+    documents.hold(method, path, &answer);
+    answer.json
+}
+
+pub(super) async fn all(documents: &mut Documents) {
+    successes(documents).await;
+    mistakes(documents).await;
+    held_up(documents).await;
+    refusals(documents).await;
+    without_certificates(documents).await;
+    unchecked_replays(documents).await;
+}
+
+async fn successes(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    let polling = Polling::open(&stage.server.http("/socket.io/?EIO=4&transport=polling")).await;
+    let sid = &polling.sid;
+    let ok = (200, "");
+    for route in &ROUTES[..4] {
+        holds(documents, &stage, *route, ok).await;
+    }
+    let socket = format!("/admin/sockets/{sid}");
+    holds(documents, &stage, ("GET", &socket, ROUTES[4].2), ok).await;
+    let disconnect = format!("{socket}/disconnect");
+    holds(documents, &stage, ("POST", &disconnect, ROUTES[5].2), ok).await;
+    let identity = format!("/admin/identities/{KEY}/disconnect");
+    holds(documents, &stage, ("POST", &identity, ROUTES[6].2), ok).await;
+    holds(
+        documents,
+        &stage,
+        ("POST", "/admin/log-level?level=info", ROUTES[8].2),
+        ok,
+    )
+    .await;
+    // Last: the server goes down.
+    holds(documents, &stage, ROUTES[7], ok).await;
+}
+
+async fn mistakes(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    let unknown = "/admin/sockets/AAAAAAAAAAAAAAAAAAAA";
+    let unknown_end = format!("{unknown}/disconnect");
+    for (method, target, path, status, code) in [
+        (
+            "GET",
+            "/admin/rooms?limit=0",
+            ROUTES[1].2,
+            400,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/rooms/x?limit=1001",
+            ROUTES[2].2,
+            400,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/sockets?limit=many",
+            ROUTES[3].2,
+            400,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/sockets?identity=x",
+            ROUTES[3].2,
+            400,
+            "ERR_INVALID_IDENTITY",
+        ),
+        (
+            "GET",
+            "/admin/sockets?transport=pigeon",
+            ROUTES[3].2,
+            400,
+            "ERR_INVALID_FILTER",
+        ),
+        (
+            "GET",
+            "/admin/sockets?state=happy",
+            ROUTES[3].2,
+            400,
+            "ERR_INVALID_FILTER",
+        ),
+        (
+            "GET",
+            "/admin/sockets/x?limit=0",
+            ROUTES[4].2,
+            400,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/sockets/x",
+            ROUTES[4].2,
+            404,
+            "ERR_UNKNOWN_SOCKET",
+        ),
+        ("GET", unknown, ROUTES[4].2, 404, "ERR_UNKNOWN_SOCKET"),
+        ("POST", &unknown_end, ROUTES[5].2, 404, "ERR_UNKNOWN_SOCKET"),
+        (
+            "POST",
+            ROUTES[6].1,
+            ROUTES[6].2,
+            400,
+            "ERR_INVALID_IDENTITY",
+        ),
+        (
+            "POST",
+            "/admin/log-level",
+            ROUTES[8].2,
+            400,
+            "ERR_INVALID_LOG_LEVEL",
+        ),
+        (
+            "POST",
+            "/admin/log-level?level=loud",
+            ROUTES[8].2,
+            400,
+            "ERR_INVALID_LOG_LEVEL",
+        ),
+    ] {
+        holds(documents, &stage, (method, target, path), (status, code)).await;
+    }
+}
+
+fn hold<A: Handler<Hold, Context = actix::Context<A>>>(actor: &Addr<A>) -> mpsc::Sender<()> {
+    let (release, held) = mpsc::channel();
+    actor.do_send(Hold(held));
+    release
+}
+
+async fn held_up(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    let polling = Polling::open(&stage.server.http("/socket.io/?EIO=4&transport=polling")).await;
+    let late = (503, "ERR_UNRESPONSIVE");
+    let registry = hold(stage.server.service.rooms.registry());
+    holds(documents, &stage, ROUTES[1], late).await;
+    holds(documents, &stage, ROUTES[2], late).await;
+    let socket = format!("/admin/sockets/{}", polling.sid);
+    holds(documents, &stage, ("GET", &socket, ROUTES[4].2), late).await;
+    drop(registry);
+    let admin = hold(&stage.server.admin);
+    holds(documents, &stage, ROUTES[0], late).await;
+    drop(admin);
+}
+
+async fn refusals(documents: &mut Documents) {
+    let guarded = |settings: &mut Settings| {
+        settings.admin.token = Some(Secret::new("a token of the operator"));
+    };
+    let stage = Stage::set(guarded).await;
+    let eager = Stage::set(|settings| {
+        guarded(settings);
+        settings.limits.requests_per_identity = 1;
+    })
+    .await;
+    for route in ROUTES {
+        holds(documents, &stage, route, (401, "UNAUTHORIZED")).await;
+        let (method, target, path) = route;
+        let good = stage.alice.request(method, target, "");
+        let forged = good.clone().set("x-bsv-auth-nonce", "bm9uY2U=");
+        for (request, status, code, signed) in [
+            (good, 404, "ERR_NOT_FOUND", true),
+            (forged, 401, "ERR_AUTH_FAILED", false),
+        ] {
+            let answer = stage.alice.send(&request).await;
+            assert_eq!(
+                (answer.status, answer.code(), answer.signed),
+                (status, code, signed),
+                "{target}"
+            );
+            assert_eq!(
+                answer.json["description"],
+                documents.description(method, path, status, code)
+            );
+            documents.hold(method, path, &answer);
+        }
+        loop {
+            let answer = eager
+                .alice
+                .send(&eager.alice.request(method, target, ""))
+                .await;
+            if answer.status == 429 {
+                documents.hold(method, path, &answer);
+                break;
+            }
+        }
+    }
+}
+
+async fn without_certificates(documents: &mut Documents) {
+    let stage = Stage::set(require_certificates).await;
+    for (method, target, path) in ROUTES {
+        let request = stage.alice.request(method, target, "");
+        let answer = stage.alice.send(&request).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (408, "CERTIFICATE_TIMEOUT"),
+            "{target}"
+        );
+        documents.hold(method, path, &answer);
+    }
+    assert_eq!(
+        bare(&stage, "GET", "/admin/status").await.json["status"],
+        json!("success")
+    );
+}
+
+/// A signed request is checked before it is looked whether an admin has made it.
+async fn unchecked_replays(documents: &mut Documents) {
+    let stage = Stage::set(|settings| {
+        settings.admin.token = Some(Secret::new("a token of the operator"));
+        require_nonces(settings);
+    })
+    .await;
+    for (method, target, path) in ROUTES {
+        let answer = stage
+            .alice
+            .send(&stage.alice.request(method, target, ""))
+            .await;
+        assert_eq!(
+            (answer.status, answer.code(), answer.signed),
+            (503, "ERR_REPLAY_UNCHECKED", true),
+            "{target}"
+        );
+        documents.hold(method, path, &answer);
+    }
+}

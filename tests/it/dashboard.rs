@@ -1,0 +1,192 @@
+//! The dashboard: a page that runs nothing of others, and the stream that it shows.
+
+use futures_util::StreamExt as _;
+use messagebox::config::Secret;
+use serde_json::Value;
+
+use crate::support::admin::ask_with;
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::command::User;
+use crate::support::polling::client;
+use crate::support::server::TestServer;
+use crate::support::within;
+
+const TOKEN: &str = "a token of the operator";
+
+fn guarded() -> TestServer {
+    TestServer::with(|settings| settings.admin.token = Some(Secret::new(TOKEN)))
+}
+
+#[actix_web::test]
+async fn the_page_fetches_nothing_from_elsewhere_and_runs_only_its_own_script() {
+    let server = TestServer::start();
+    let mut nonces = Vec::new();
+    for _ in 0..2 {
+        let mut response = client().get(server.http("/admin/")).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let policy = response
+            .headers()
+            .get("content-security-policy")
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let page = String::from_utf8(response.body().await.unwrap().to_vec()).unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';") && !policy.contains("'un"),
+            "{policy}"
+        );
+        let (_, nonce) = policy.split_once("script-src 'nonce-").unwrap();
+        let nonce = nonce.split_once('\'').unwrap().0.to_owned();
+        assert_eq!(page.matches("nonce=\"").count(), 2);
+        assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
+        for foreign in [
+            "src=",
+            "href=",
+            "@import",
+            "url(",
+            "eval(",
+            "innerHTML",
+            " onclick",
+            " style=",
+        ] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+        // The one address in it names a format.
+        assert_eq!(
+            page.matches("http://").count(),
+            page.matches("http://www.w3.org/2000/svg").count()
+        );
+        assert!(!page.contains("https://"));
+        nonces.push(nonce);
+    }
+    assert_ne!(nonces[0], nonces[1]);
+}
+
+#[actix_web::test]
+async fn the_page_is_for_admins_unless_anybody_may_load_it_and_its_data_always_is() {
+    let server = guarded();
+    let bearer = format!("Bearer {TOKEN}");
+    for target in ["/admin/", "/admin/events"] {
+        assert_eq!(
+            ask_with(&server, "GET", target, &[]).await.0,
+            401,
+            "{target}"
+        );
+    }
+    assert_eq!(
+        ask_with(&server, "GET", "/admin/", &[("authorization", &bearer)])
+            .await
+            .0,
+        200
+    );
+    let public = TestServer::with(|settings| {
+        settings.admin.token = Some(Secret::new(TOKEN));
+        settings.admin.public_dashboard = true;
+    });
+    assert_eq!(ask_with(&public, "GET", "/admin/", &[]).await.0, 200);
+    for target in ["/admin/events", "/admin/status", "/admin/rooms"] {
+        assert_eq!(
+            ask_with(&public, "GET", target, &[]).await.0,
+            401,
+            "{target}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_stream_says_again_and_again_how_the_server_is() {
+    let server = TestServer::start();
+    let mut stream = client()
+        .get(server.http("/admin/events"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        stream.headers().get("content-type").unwrap(),
+        "text/event-stream"
+    );
+    let mut text = String::new();
+    let mut seen = Vec::new();
+    let mut socket = None;
+    within("three events", async {
+        while seen.len() < 3 {
+            let bytes = stream.next().await.expect("the stream goes on").unwrap();
+            text.push_str(std::str::from_utf8(&bytes).unwrap());
+            while let Some((event, rest)) = text.split_once("\n\n") {
+                let event: Value =
+                    serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
+                assert!(event["log"].is_array());
+                // Of late: there must have been something before.
+                assert_eq!(event["recent"].is_null(), seen.is_empty(), "{event}");
+                seen.push(event["status"]["sockets"]["open"].as_u64().unwrap());
+                text = rest.to_owned();
+            }
+            if socket.is_none() {
+                socket = Some(AuthSocketClient::authenticated(server.address).await);
+            }
+        }
+    })
+    .await;
+    assert_eq!((seen[0], seen[2]), (0, 1));
+}
+
+#[actix_web::test]
+async fn the_stream_ends_when_the_server_goes_down() {
+    let server = TestServer::start();
+    let mut stream = client()
+        .get(server.http("/admin/events"))
+        .send()
+        .await
+        .unwrap();
+    assert!(stream.next().await.is_some());
+    assert_eq!(ask_with(&server, "POST", "/admin/drain", &[]).await.0, 200);
+    within("the end of the stream", async {
+        while let Some(Ok(_)) = stream.next().await {}
+    })
+    .await;
+}
+
+#[test]
+fn the_command_says_how_a_server_is() {
+    let server = guarded();
+    let user = User::of(&server.http(""));
+    let asked = |token: &str, arguments: &[&str]| {
+        let mut command = user.command(arguments);
+        let output = command
+            .env("MESSAGEBOX_ADMIN_TOKEN", token)
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, json, err) = asked(TOKEN, &["status"]);
+    assert_eq!(code, Some(0), "{err}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["server"]["identityKey"], server.identity_key.to_hex());
+    let (code, human, _) = asked(TOKEN, &["status", "--human"]);
+    assert_eq!(code, Some(0));
+    for line in ["ready     yes", "sockets   0 open", "database  answers"] {
+        assert!(human.contains(line), "{human}");
+    }
+    let (code, _, err) = asked("another token than that", &["status"]);
+    assert!(
+        code == Some(4) && err.contains("MESSAGEBOX_ADMIN_TOKEN"),
+        "{code:?} {err}"
+    );
+    // Without a token the user's key is asked with, which is no admin's.
+    let (code, _, err) = asked("", &["status"]);
+    assert!(code == Some(1), "{code:?} {err}");
+    // One that it is an admin's key for, and one that takes whoever is at the machine.
+    let key = user.key().to_hex();
+    let own = TestServer::with(|settings| settings.admin.identities.push(key));
+    for server in [own, TestServer::start()] {
+        let status = user.run(&["status", "--server", &server.http("")]).json();
+        let found = &status["server"]["identityKey"];
+        assert_eq!(*found, server.identity_key.to_hex());
+    }
+}

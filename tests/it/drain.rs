@@ -1,0 +1,169 @@
+//! SIGTERM: nothing that was acknowledged is lost, what is under way comes to its end, and clients are sent elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messagebox::auth::Identity;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::Brc104;
+use crate::support::database_file::Lock;
+use crate::support::server::{ServerProcess, free_address};
+use crate::support::websocket::Got;
+use crate::support::{eventually_async, polling, senders, within};
+
+/// A pair of the line that begins with this word.
+fn pair(log: &str, word: &str, key: &str) -> String {
+    let mut lines = log
+        .lines()
+        .filter(|line| line.contains(&format!("] {word} ")));
+    let line = lines.next().unwrap_or_else(|| panic!("no {word}: {log}"));
+    assert!(lines.next().is_none(), "{word} is said twice: {log}");
+    let mut pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
+    let found = pairs.find(|(known, _)| *known == key);
+    found
+        .unwrap_or_else(|| panic!("{key}: {line}"))
+        .1
+        .to_owned()
+}
+
+#[actix_web::test]
+async fn what_was_acknowledged_before_a_shutdown_under_load_is_there_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let bob = Arc::new(Identity::random());
+    let mut all = Vec::new();
+    for round in 0..4 {
+        let mut server = ServerProcess::start(address, folder.path());
+        let senders = senders::start(4, round, address, bob.identity_key(), &None);
+        tokio::time::sleep(Duration::from_millis(rand::random_range(200..500))).await;
+        server.signal(if round % 2 == 0 { "TERM" } else { "INT" });
+        assert_eq!(server.ended().await, Some(0), "{}", server.log());
+        let mut count = 0;
+        for sender in senders {
+            let sent = sender.await.unwrap();
+            count += senders::acknowledged(&sent).count();
+            all.push(sent);
+        }
+        let log = server.log();
+        assert_eq!(
+            pair(&log, "started", "address"),
+            format!("http://{address}")
+        );
+        assert_eq!(pair(&log, "stopped", "drained"), "true", "{log}");
+        let stored: usize = pair(&log, "stopped", "messages_stored").parse().unwrap();
+        // Each of the two that send live may have stored one whose ack it did not get.
+        assert!((count..=count + 2).contains(&stored), "{stored} of {count}");
+    }
+    let server = ServerProcess::start(address, folder.path());
+    senders::assert_kept(address, bob, &all).await;
+    drop(server);
+}
+
+async fn asked(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
+    let (status, body) = polling::get(&format!("http://{address}{path}")).await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+#[actix_web::test]
+async fn balancers_are_told_first_and_a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let delay = [("DRAIN_DELAY", "10m")];
+    let mut server = ServerProcess::with(address, folder.path(), &delay, None);
+    let mut alice = AuthSocketClient::authenticated(address).await;
+    assert_eq!(asked(address, "/readyz").await.0, 200);
+    server.signal("TERM");
+    eventually_async("draining", async || {
+        asked(address, "/readyz").await.0 == 503
+    })
+    .await;
+    assert_eq!(
+        asked(address, "/readyz").await.1["notReady"],
+        json!(["draining"])
+    );
+    assert_eq!(asked(address, "/healthz").await.0, 200);
+    // Until the delay is over it serves whoever comes.
+    let room = alice.room("inbox");
+    alice.send_message(&room, "1", "x").await;
+    assert_eq!(alice.event().await.1["status"], "success");
+    Brc104::connect(&format!("http://{address}")).await;
+    server.signal("TERM");
+    assert_eq!(server.ended().await, Some(3));
+    assert!(
+        server.log().contains("SIGTERM while shutting down"),
+        "{}",
+        server.log()
+    );
+}
+
+#[actix_web::test]
+async fn a_request_in_work_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let mut server = ServerProcess::start(address, folder.path());
+    let alice = Brc104::connect(&format!("http://{address}")).await;
+    let body = json!({"messageBox": "inbox"}).to_string();
+    let request = alice.request("POST", "/listMessages", body.clone());
+    let header = |(name, value): &(String, String)| format!("{name}: {value}\r\n");
+    let headers: String = request.headers.iter().map(header).collect();
+    let head = format!(
+        "POST /listMessages HTTP/1.1\r\n{headers}host: {address}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let (first, rest) = body.split_at(5);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(first.as_bytes()).await.unwrap();
+    // Another request is answered: the first one has been taken up, unless by another worker that is slow.
+    assert_eq!(asked(address, "/healthz").await.0, 200);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.signal("TERM");
+    eventually_async("that it accepts nobody", async || {
+        TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within("the answer", stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(
+        answer.contains(r#"{"status":"success","messages":[]"#),
+        "{answer}"
+    );
+    assert_eq!(server.ended().await, Some(0));
+}
+
+/// A message that is in the write queue when the signal comes is committed and acknowledged; then the transport is
+/// closed, and no Socket.IO disconnect is sent, after which a client would stay away.
+#[actix_web::test]
+async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let mut server = ServerProcess::start(address, folder.path());
+    let mut alice = AuthSocketClient::authenticated(address).await;
+    let mut idle = AuthSocketClient::authenticated(address).await;
+    let room = idle.room("inbox");
+    let lock = Lock::on(folder.path());
+    alice.send_message(&room, "1", "x").await;
+    // Behind it on the same socket: once this is answered, the message was handed in.
+    let own = alice.room("another");
+    alice.emit("joinRoom", &json!(own.as_str())).await;
+    assert_eq!(alice.event().await.0, "joinedRoom");
+    server.signal("TERM");
+    // Who has nothing under way is sent away at once.
+    assert!(matches!(idle.websocket.next().await, Got::Closed(_)));
+    lock.release();
+    let (event, data) = alice.event().await;
+    assert_eq!(event, format!("sendMessageAck-{room}"));
+    assert_eq!(data, json!({"status": "success", "messageId": "1"}));
+    assert!(matches!(alice.websocket.next().await, Got::Closed(_)));
+    assert_eq!(server.ended().await, Some(0));
+    assert_eq!(pair(&server.log(), "stopped", "sockets_closed"), "2");
+}

@@ -1,0 +1,140 @@
+//! Log lines: as JSON, with the id of what they belong to, at a level that can be changed.
+
+use std::sync::Arc;
+
+use messagebox::auth::Identity;
+use serde_json::json;
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::Brc104;
+use crate::support::eventually;
+use crate::support::polling::client;
+use crate::support::server::{ServerProcess, free_address};
+
+const TOKEN: &str = "a token of the operator";
+const BODY: &str = "a body that no log has";
+
+async fn set_level(address: std::net::SocketAddr, level: &str) -> u16 {
+    let url = format!("http://{address}/admin/log-level?level={level}");
+    let request = client()
+        .post(url)
+        .insert_header(("authorization", format!("Bearer {TOKEN}")));
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Waits until a message was delivered live, which is after its fan-out.
+async fn delivered(member: &mut AuthSocketClient, message_id: &str) {
+    loop {
+        let (name, data) = member.event().await;
+        if name.starts_with("sendMessage-") && data["messageId"] == message_id {
+            return;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let variables = [("LOG_FORMAT", "json"), ("ADMIN_TOKEN", TOKEN)];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    let mut bob = AuthSocketClient::authenticated(address).await;
+    let room = bob.room("inbox");
+    bob.send_message(&room, "quiet", BODY).await;
+    delivered(&mut bob, "quiet").await;
+    assert_eq!(set_level(address, "info,messagebox=debug").await, 200);
+    let before = server.log_objects();
+    assert!(
+        before
+            .iter()
+            .all(|line| line["level"] != "DEBUG" && line["id"].is_null())
+    );
+    for id in ["1", "2"] {
+        bob.send_message(&room, id, BODY).await;
+        delivered(&mut bob, id).await;
+    }
+    let alice =
+        Brc104::connect_as(&format!("http://{address}"), Arc::new(Identity::random())).await;
+    let message = json!({"message": {"messageBox": "b", "body": BODY, "recipient": bob.key().to_hex(), "messageId": "3"}});
+    assert_eq!(
+        alice.post("/sendMessage", message.to_string()).await.status,
+        200
+    );
+    delivered(&mut bob, "3").await;
+    assert_eq!(
+        alice.post("/nothing%0a[ERROR]%20forged", "").await.status,
+        404
+    );
+    assert_eq!(set_level(address, "warn").await, 200);
+    let after = server.log_objects();
+    for line in &after {
+        for key in ["ts", "level", "target", "message"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+        let text = line.to_string();
+        assert!(!text.contains(BODY) && !text.contains(TOKEN), "{text}");
+    }
+    let ids = |said: &str| -> Vec<String> {
+        let said = after
+            .iter()
+            .filter(|line| line["message"].as_str().unwrap().contains(said));
+        said.map(|line| {
+            line["id"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{line}"))
+                .to_owned()
+        })
+        .collect()
+    };
+    let (waits, stored, answered) = (
+        ids("messages wait"),
+        ids("messages are stored"),
+        ids("a message is answered"),
+    );
+    let passed_on = ids("an event is passed on to 1 members");
+    assert_eq!(
+        (waits.len(), stored.len(), answered.len()),
+        (3, 3, 2),
+        "{after:#?}"
+    );
+    let mut distinct = waits.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 3, "each its own: {waits:?}");
+    assert!(distinct.iter().all(|id| id.len() == 8));
+    assert_eq!(stored, waits);
+    assert_eq!(passed_on, waits);
+    assert_eq!(answered, waits[..2]);
+    // Now nothing of this is said.
+    bob.send_message(&room, "4", BODY).await;
+    while !bob.event().await.0.starts_with("sendMessageAck-") {}
+    assert_eq!(server.log_objects().len(), after.len());
+    server.kill();
+}
+
+#[actix_web::test]
+async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let variables = [("RUST_LOG", "messagebox=debug"), ("ADMIN_TOKEN", TOKEN)];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    for wrong in ["loud", "", "messagebox=loud"] {
+        assert_eq!(set_level(address, wrong).await, 400, "{wrong}");
+    }
+    let mut bob = AuthSocketClient::authenticated(address).await;
+    bob.send_message(&bob.room("inbox"), "1", BODY).await;
+    bob.event().await;
+    eventually("the line", || server.log().contains("messages are stored")).await;
+    let log = server.log();
+    let id = |said: &str| {
+        let line = log
+            .lines()
+            .find(|line| line.contains(said))
+            .unwrap_or_else(|| panic!("{log}"));
+        let (_, id) = line.split_once("] id=").unwrap_or_else(|| panic!("{line}"));
+        id.split_once(' ').unwrap().0.to_owned()
+    };
+    assert_eq!(id("messages wait"), id("messages are stored"));
+    assert!(!log.contains(TOKEN) && !log.contains(BODY));
+    server.kill();
+}

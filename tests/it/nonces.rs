@@ -1,0 +1,307 @@
+//! A request that one node has served is refused by all, also after a restart: the nonces of requests in Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use messagebox::cluster::NonceStatus;
+use messagebox::config::{Secret, Settings};
+use serde_json::{Value, json};
+
+use super::support::admin::{ask, ask_with};
+use super::support::brc104::{Answer, Brc104, Request};
+use super::support::database::TestDatabase;
+use super::support::documents::Documents;
+use super::support::exposition;
+use super::support::redis::{RedisServer, Way};
+use super::support::server::TestServer;
+use super::support::{PATIENCE, eventually, within};
+
+const LIST: &str = "/listMessages";
+const BODY: &str = r#"{"messageBox":"inbox"}"#;
+
+/// What several nodes have in common.
+struct Nodes {
+    redis: RedisServer,
+    database: Arc<TestDatabase>,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        Self {
+            redis: RedisServer::start(),
+            database: Arc::new(TestDatabase::create()),
+        }
+    }
+
+    /// A node that Redis answers.
+    async fn node(&self) -> TestServer {
+        let node = self.node_with(&self.redis.url(), |_| {});
+        connected(&node, true).await;
+        node
+    }
+
+    fn node_with(&self, redis: &str, change: impl FnOnce(&mut Settings)) -> TestServer {
+        TestServer::on(Arc::clone(&self.database), |settings| {
+            settings.identity.private_key = Some(Secret::new("5".repeat(64)));
+            settings.cluster.redis_url = Some(Secret::new(redis));
+            settings.cluster.prefix = String::from("test:");
+            // A machine that is busy is no Redis that is away.
+            settings.cluster.nonce_timeout = PATIENCE;
+            change(settings);
+        })
+    }
+
+    /// The sessions whose nonces are kept.
+    fn kept(&self) -> Vec<String> {
+        let mut command = redis::cmd("KEYS");
+        let keys: Vec<String> = command
+            .arg("test:nonces:*")
+            .query(&mut self.redis.connection())
+            .unwrap();
+        let is_session = |key: &String| key != "test:nonces:probe";
+        keys.into_iter().filter(is_session).collect()
+    }
+}
+
+fn strict(settings: &mut Settings) {
+    settings.cluster.require_nonces = true;
+}
+
+fn nonces(node: &TestServer) -> NonceStatus {
+    node.cluster.as_ref().unwrap().nonce_status().unwrap()
+}
+
+async fn connected(node: &TestServer, expected: bool) {
+    eventually("the connection", || nonces(node).connected == expected).await;
+}
+
+async fn ready(node: &TestServer) -> (u16, Value) {
+    let client = awc::Client::default();
+    let mut answer = client.get(node.http("/readyz")).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn degraded(node: &TestServer) {
+    let named = async { while ready(node).await.1["degraded"] != json!(["redis"]) {} };
+    within("/readyz to name Redis", named).await;
+}
+
+fn list(session: &Brc104) -> Request {
+    session.request("POST", LIST, BODY)
+}
+
+fn is_replay(answer: &Answer) -> bool {
+    (answer.status, answer.signed, answer.code()) == (401, false, "ERR_AUTH_FAILED")
+}
+
+#[actix_web::test]
+async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node().await, nodes.node().await);
+    let session = Brc104::connect(&first.http("")).await;
+    let recorded = list(&session);
+    assert_eq!(session.send(&recorded).await.status, 200);
+    let session = session.at(&second.http(""));
+    assert!(is_replay(&session.send(&recorded).await));
+    // It has used nothing up: the session goes on there, where what it has seen counts too.
+    let on_second = list(&session);
+    assert_eq!(session.send(&on_second).await.status, 200);
+    let session = session.at(&first.http(""));
+    assert!(is_replay(&session.send(&on_second).await));
+    for node in [&first, &second] {
+        assert_eq!((nonces(node).checked, nonces(node).repeated), (2, 1));
+    }
+    drop((first, second));
+    let restarted = nodes.node().await;
+    let session = session.at(&restarted.http(""));
+    for request in [&recorded, &on_second] {
+        assert!(is_replay(&session.send(request).await));
+    }
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert_eq!(nonces(&restarted).repeated, 2);
+}
+
+#[actix_web::test]
+async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
+    let nodes = Nodes::new();
+    let servers = join_all((0..3).map(|_| nodes.node())).await;
+    let mut session = Brc104::connect(&servers[0].http("")).await;
+    for _ in 0..10 {
+        let request = list(&session);
+        let bases: Vec<String> = servers.iter().map(|server| server.http("")).collect();
+        let sending = bases.iter().map(|base| session.send_to(base, &request));
+        let answers = join_all(sending).await;
+        let served = answers.iter().filter(|answer| answer.status == 200);
+        assert_eq!(served.count(), 1);
+        let refused = answers.iter().filter(|answer| is_replay(answer));
+        assert_eq!(refused.count(), 2);
+    }
+    // All of them in the one session's hash, which ends by itself, after any node has forgotten the session.
+    let kept = nodes.kept();
+    assert_eq!(kept.len(), 1);
+    let mut asked = redis::pipe();
+    asked.hlen(&kept[0]).pttl(&kept[0]);
+    let (count, left): (u64, u64) = asked.query(&mut nodes.redis.connection()).unwrap();
+    let resumable = Settings::default().auth.resume_for;
+    let left = Duration::from_millis(left);
+    assert_eq!(count, 10);
+    assert!(left > resumable && left < resumable + Duration::from_secs(301));
+    session = session.at(&servers[2].http(""));
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
+    let nodes = Nodes::new();
+    let way = Way::to(nodes.redis.address).await;
+    let near = nodes.node().await;
+    let far = nodes.node_with(&way.url(), |_| {});
+    connected(&far, true).await;
+    let session = Brc104::connect(&far.http("")).await;
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    way.cut();
+    connected(&far, false).await;
+    let meanwhile: Vec<Request> = (0..20).map(|_| list(&session)).collect();
+    for request in &meanwhile {
+        assert_eq!(session.send(request).await.status, 200);
+        // What this node has seen, it refuses all the same.
+        assert!(is_replay(&session.send(request).await));
+    }
+    let status = nonces(&far);
+    assert_eq!(
+        (status.checked, status.unchecked, status.waiting),
+        (1, 20, 20)
+    );
+    degraded(&far).await;
+    // Another node cannot know of it yet: what SECURITY.md says of a Redis that is away.
+    let session = session.at(&near.http(""));
+    assert_eq!(session.send(&meanwhile[0]).await.status, 200);
+    way.mend();
+    connected(&far, true).await;
+    assert_eq!(nonces(&far).waiting, 0);
+    for request in &meanwhile {
+        assert!(is_replay(&session.send(request).await));
+    }
+    // The first of them this node has seen itself.
+    assert_eq!(nonces(&near).repeated, 19);
+    let session = session.at(&far.http(""));
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert_eq!(nonces(&far).unchecked, 20);
+}
+
+#[actix_web::test]
+async fn where_they_are_required_nothing_is_served_unchecked() {
+    let mut nodes = Nodes::new();
+    let node = nodes.node_with(&nodes.redis.url(), strict);
+    connected(&node, true).await;
+    let session = Brc104::connect(&node.http("")).await;
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    nodes.redis.kill();
+    connected(&node, false).await;
+    let refused = list(&session);
+    let answer = session.send(&refused).await;
+    assert_eq!(
+        (answer.status, answer.signed, answer.code()),
+        (503, true, "ERR_REPLAY_UNCHECKED")
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let not_ready = async { while ready(&node).await.0 != 503 {} };
+    within("/readyz to say no", not_ready).await;
+    // A handshake proves nothing and repeats nothing.
+    let fresh = Brc104::connect(&node.http("")).await;
+    nodes.redis.restart();
+    connected(&node, true).await;
+    assert_eq!(fresh.send(&list(&fresh)).await.status, 200);
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    // Its client was told that it was not served, so it must not be served later.
+    let other = nodes.node().await;
+    let session = session.at(&other.http(""));
+    assert!(is_replay(&session.send(&refused).await));
+}
+
+#[actix_web::test]
+async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_only() {
+    let nodes = Nodes::new();
+    let node = nodes.node_with(&nodes.redis.url(), |settings| {
+        settings.cluster.nonce_timeout = Duration::from_millis(200);
+    });
+    connected(&node, true).await;
+    let session = Brc104::connect(&node.http("")).await;
+    nodes.redis.pause();
+    let answers = join_all((0..10).map(|_| async { session.send(&list(&session)).await }));
+    let answers = within("answers", answers).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    // Once it was silent, nobody waits for it.
+    connected(&node, false).await;
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert_eq!(nonces(&node).unchecked, 11);
+    nodes.redis.resume();
+    connected(&node, true).await;
+}
+
+#[actix_web::test]
+async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
+    let nodes = Nodes::new();
+    let mut full = redis::pipe();
+    full.cmd("CONFIG").arg("SET").arg("maxmemory").arg(1);
+    full.exec(&mut nodes.redis.connection()).unwrap();
+    let node = nodes.node_with(&nodes.redis.url(), |_| {});
+    degraded(&node).await;
+    let session = Brc104::connect(&node.http("")).await;
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert_eq!((nonces(&node).checked, nonces(&node).unchecked), (0, 1));
+    let mut room = redis::pipe();
+    room.cmd("CONFIG").arg("SET").arg("maxmemory").arg(0);
+    room.exec(&mut nodes.redis.connection()).unwrap();
+    connected(&node, true).await;
+    assert_eq!(nonces(&node).waiting, 0);
+}
+
+#[actix_web::test]
+async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
+    let nodes = Nodes::new();
+    let node = nodes.node_with(&nodes.redis.url(), |settings| settings.auth.resume = false);
+    let session = Brc104::connect(&node.http("")).await;
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert!(node.cluster.as_ref().unwrap().nonce_status().is_none());
+    assert_eq!(nodes.kept(), [""; 0]);
+}
+
+#[actix_web::test]
+async fn admins_see_what_goes_on_between_the_nodes() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node().await, nodes.node().await);
+    let session = Brc104::connect(&first.http("")).await;
+    let request = list(&session);
+    assert_eq!(session.send(&request).await.status, 200);
+    let repeated = session.send_to(&second.http(""), &request).await;
+    assert!(is_replay(&repeated));
+    let status = ask(&second, "GET", "/admin/status").await;
+    let documents = Documents::of(&second.http("")).await;
+    assert!(documents.is_valid("Status", &status), "{status}");
+    let cluster = &status["cluster"];
+    assert_eq!(
+        (&cluster["connected"], &cluster["caughtUp"]),
+        (&json!(true), &json!(0))
+    );
+    let expected = json!({"connected": true, "checked": 1, "repeated": 1, "unchecked": 0, "waiting": 0, "forgotten": 0});
+    assert_eq!(cluster["nonces"], expected);
+    let (_, text) = ask_with(&second, "GET", "/metrics", &[]).await;
+    let families = exposition::read(&text);
+    for (name, expected) in [
+        ("connected", json!({"events": 1.0, "nonces": 1.0})),
+        (
+            "nonces_total",
+            json!({"checked": 1.0, "repeated": 1.0, "unchecked": 0.0, "forgotten": 0.0}),
+        ),
+    ] {
+        let samples = &families[&format!("messagebox_cluster_{name}")].samples;
+        let said = samples.iter().map(|(_, labels, value)| {
+            let word = labels.values().next().unwrap();
+            (word.clone(), json!(value))
+        });
+        assert_eq!(Value::Object(said.collect()), expected);
+    }
+    assert_eq!(families["messagebox_cluster_events_total"].samples.len(), 7);
+}

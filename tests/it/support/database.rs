@@ -1,0 +1,233 @@
+//! A database for one test, on the server that `TEST_DATABASE` names (`sqlite`, `mysql` or `postgres`), and a second hand on
+//! it: it looks, and it breaks.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+
+/// Which database the tests run against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    #[cfg(feature = "mysql")]
+    Mysql,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+impl Kind {
+    /// As the environment says; SQLite where it says nothing.
+    pub fn of_this_run() -> Self {
+        match std::env::var("TEST_DATABASE").as_deref() {
+            Err(_) | Ok("" | "sqlite") => Self::Sqlite,
+            #[cfg(feature = "mysql")]
+            Ok("mysql") => Self::Mysql,
+            #[cfg(feature = "postgres")]
+            Ok("postgres") => Self::Postgres,
+            Ok(other) => panic!("TEST_DATABASE={other} is not in this build"),
+        }
+    }
+}
+
+/// Where the servers are; the account may make and drop databases.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn server(variable: &str, default: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| default.to_owned())
+}
+
+#[cfg(feature = "mysql")]
+pub fn mysql_server() -> String {
+    server("TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306")
+}
+
+#[cfg(feature = "postgres")]
+pub fn postgres_server() -> String {
+    server("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
+}
+
+/// A connection of the tests' own.
+enum Hand {
+    Sqlite(SqliteConnection),
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(PgConnection),
+}
+
+impl Hand {
+    fn on(kind: Kind, url: &str) -> Self {
+        // As the server does, and before it.
+        openssl::init();
+        match kind {
+            Kind::Sqlite => {
+                let path = url.trim_start_matches("sqlite://");
+                let mut connection = SqliteConnection::establish(path).unwrap();
+                connection
+                    .batch_execute("PRAGMA busy_timeout = 20000")
+                    .unwrap();
+                Self::Sqlite(connection)
+            }
+            #[cfg(feature = "mysql")]
+            Kind::Mysql => {
+                let mut connection = MysqlConnection::establish(url).unwrap();
+                // Names are quoted as everywhere else.
+                let set = "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES'), time_zone = '+00:00'";
+                connection.batch_execute(set).unwrap();
+                Self::Mysql(connection)
+            }
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => Self::Postgres(PgConnection::establish(url).unwrap()),
+        }
+    }
+
+    fn run(&mut self, sql: &str) {
+        match self {
+            Self::Sqlite(connection) => connection.batch_execute(sql),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(connection) => connection.batch_execute(sql),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(sql),
+        }
+        .unwrap();
+    }
+
+    fn texts(&mut self, sql: &str) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            value: String,
+        }
+        let query = diesel::sql_query(sql);
+        let rows: Vec<Row> = match self {
+            Self::Sqlite(connection) => query.load(connection),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(connection) => query.load(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => query.load(connection),
+        }
+        .unwrap();
+        rows.into_iter().map(|row| row.value).collect()
+    }
+}
+
+/// A database that is dropped with this.
+pub struct TestDatabase {
+    kind: Kind,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl TestDatabase {
+    /// Of the kind that this run is for.
+    pub fn create() -> Self {
+        Self::of(Kind::of_this_run())
+    }
+
+    pub fn of(kind: Kind) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("messagebox_test_{:032x}", rand::random::<u128>());
+        let url = match kind {
+            Kind::Sqlite => format!("sqlite://{}/{name}.db", folder.path().display()),
+            #[cfg(feature = "mysql")]
+            Kind::Mysql => {
+                Hand::on(kind, &mysql_server()).run(&format!("CREATE DATABASE {name}"));
+                format!("{}/{name}", mysql_server())
+            }
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => {
+                Hand::on(kind, &postgres_server()).run(&format!("CREATE DATABASE {name}"));
+                format!("{}/{name}", postgres_server())
+            }
+        };
+        Self {
+            kind,
+            url,
+            _folder: folder,
+        }
+    }
+
+    /// As `DATABASE_URL` has it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs these statements; names are in double quotes.
+    pub fn run(&self, sql: &str) {
+        Hand::on(self.kind, &self.url).run(sql);
+    }
+
+    /// The first column, which is called `value`, of what is found.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        Hand::on(self.kind, &self.url).texts(sql)
+    }
+
+    /// Rows of this table, whoever may see them.
+    pub fn count(&self, table: &str) -> usize {
+        let query = format!(r#"SELECT 'x' AS "value" FROM "{table}""#);
+        self.texts(&query).len()
+    }
+
+    /// A time (ISO 8601, UTC) as this database has it in a statement.
+    pub fn time(&self, iso: &str) -> String {
+        match self.kind {
+            Kind::Sqlite => format!("'{iso}'"),
+            #[cfg(feature = "mysql")]
+            Kind::Mysql => format!("'{}'", iso.replace('T', " ").trim_end_matches('Z')),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => format!("'{iso}'"),
+        }
+    }
+
+    /// Keeps everybody else from writing until it is dropped, as another server does that writes.
+    pub fn hold_writers(&self) -> impl Drop + use<> {
+        struct Held(Hand);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                self.0.run("ROLLBACK");
+            }
+        }
+        let mut hand = Hand::on(self.kind, &self.url);
+        hand.run(match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            #[cfg(feature = "mysql")]
+            Kind::Mysql => "BEGIN; SELECT id FROM messagebox_writer FOR UPDATE",
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => "BEGIN; SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)",
+        });
+        Held(hand)
+    }
+
+    /// Takes every table away.
+    pub fn take_tables(&self) {
+        for table in [
+            "messages",
+            "messageBox",
+            "message_permissions",
+            "server_fees",
+            "device_registrations",
+            "payments",
+            "payment_inputs",
+        ] {
+            self.run(&format!(
+                r#"ALTER TABLE "{table}" RENAME TO "gone_{table}""#
+            ));
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        match self.kind {
+            Kind::Sqlite => {}
+            #[cfg(feature = "mysql")]
+            Kind::Mysql => {
+                let (server, name) = self.url.rsplit_once('/').unwrap();
+                Hand::on(self.kind, server).run(&format!("DROP DATABASE {name}"));
+            }
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => {
+                let (server, name) = self.url.rsplit_once('/').unwrap();
+                Hand::on(self.kind, server).run(&format!("DROP DATABASE {name} WITH (FORCE)"));
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! HTTP as bytes, where clients are too polite to send what an attacker sends.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::brc104::Request;
+use super::within;
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct RawAnswer {
+    pub status: u16,
+    /// Whether it carries a signature; nobody has verified it.
+    pub signed: bool,
+}
+
+/// The lines of these headers.
+pub fn lines(headers: &[(String, String)]) -> String {
+    let line = |(name, value): &(String, String)| format!("{name}: {value}\r\n");
+    headers.iter().map(line).collect()
+}
+
+/// A head whose request line has this method and target, with what else its headers should be, ready for the body.
+pub fn head(method: &str, target: &str, headers: &[(String, String)], more: &str) -> String {
+    let headers = lines(headers);
+    format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}{more}\r\n")
+}
+
+/// The bytes of a request that says how long it is and asks for the end of the connection.
+pub fn bytes(request: &Request) -> Vec<u8> {
+    let length = format!("content-length: {}\r\n", request.body.len());
+    let head = head(&request.method, &request.target, &request.headers, &length);
+    [head.as_bytes(), &request.body].concat()
+}
+
+/// Sends these bytes on a connection of their own, and gives all answers until its end.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<RawAnswer> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection that is ended with bytes unread is reset, behind the answer.
+    let _ = within("the end", stream.read_to_end(&mut answer)).await;
+    let text = String::from_utf8(answer).unwrap();
+    text.split("HTTP/1.1 ").skip(1).map(read).collect()
+}
+
+/// The one answer to these bytes.
+pub async fn ask(address: SocketAddr, bytes: &[u8]) -> RawAnswer {
+    let mut answers = exchange(address, bytes).await;
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    answers.remove(0)
+}
+
+fn read(text: &str) -> RawAnswer {
+    let (head, _) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    RawAnswer {
+        status: head.split_at(3).0.parse().unwrap(),
+        signed: head.contains("\r\nx-bsv-auth-signature: "),
+    }
+}
