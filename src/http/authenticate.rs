@@ -116,18 +116,20 @@ fn identify(
     state: &HttpState,
 ) -> Result<(Credentials, Named), ApiError> {
     let credentials = credentials(request)?;
-    let kept = state
-        .sessions()
-        .get(&credentials.your_nonce, Instant::now());
-    let named = match kept {
-        Some(session) => Named {
-            session,
-            resumable: None,
-        },
+    let named = match kept(&credentials.your_nonce, state) {
+        Some(named) => named,
         None => begun_elsewhere(&credentials, counted_for, state)?,
     };
     named.session.check_identity(&credentials.identity_key)?;
     Ok((credentials, named))
+}
+
+fn kept(nonce: &str, state: &HttpState) -> Option<Named> {
+    let session = state.sessions().get(nonce, Instant::now())?;
+    Some(Named {
+        session,
+        resumable: None,
+    })
 }
 
 /// Reads the session out of its nonce. It costs what a handshake costs, and is counted like one; but first the nonce
@@ -144,7 +146,10 @@ fn begun_elsewhere(
         }
         _ => None,
     };
-    let resumable = resumable.ok_or_else(|| unknown_session(named))?;
+    let Some(resumable) = resumable else {
+        // It may have been brought back by another request since it was looked for.
+        return kept(named, state).ok_or_else(|| unknown_session(named).into());
+    };
     count_handshake(counted_for, &state.addresses)?;
     let max_requests = state.limits.max_requests_per_session;
     let session = Session::resume(&state.identity, &resumable, max_requests)?;
