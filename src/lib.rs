@@ -39,6 +39,7 @@ pub mod events;
 pub mod health;
 pub mod http;
 pub mod ids;
+pub mod json_depth;
 pub mod json_object;
 pub mod json_text;
 pub mod limits;

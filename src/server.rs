@@ -36,7 +36,8 @@ use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, ListenerSettings, MigrateState, TcpSettings,
-    WatchSettings, configure, cors, count_answers, engineio_scope, watch_answers,
+    WatchSettings, configure, cors, count_answers, engineio_scope, refuse_large_heads,
+    watch_answers,
 };
 use crate::ids::IdentityKey;
 use crate::panics;
@@ -44,8 +45,8 @@ use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
-    address_limits, authsocket_settings, db_settings, engineio_config, http_limits, paying,
-    request_prices, resumption, session_limits, socketio_config,
+    address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
+    paying, request_prices, resumption, session_limits, socketio_config,
 };
 
 use announce::{log_certificates, log_start, raise_file_limit};
@@ -260,6 +261,7 @@ fn listen(
     parts: ServerParts,
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
+    let heads = head_limits(settings)?;
     let addresses = Arc::clone(&parts.state.addresses);
     let counted_prefix = prefix.clone();
     let app = move || {
@@ -272,6 +274,7 @@ fn listen(
         let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
         let routes = configure(state.clone(), extras.clone());
         let mut app = App::new()
+            .wrap_fn(move |request, service| refuse_large_heads(heads, request, service))
             .wrap_fn(watch_answers)
             .wrap(cors())
             .wrap_fn(move |request, service| {

@@ -119,6 +119,7 @@ fn pure_layers_know_no_runtime_and_no_clock() {
         "overlay/host",
         "backoff",
         "ids",
+        "json_depth",
         "json_text",
     ] {
         assert_eq!(uses(layer, &impure), NO_WORDS, "{layer}");
@@ -128,6 +129,7 @@ fn pure_layers_know_no_runtime_and_no_clock() {
 /// What each layer must not know, beside the shell and the composition root.
 const ABOVE: &[(&str, &[&str])] = &[
     ("ids", &["crate::"]),
+    ("json_depth", &["crate::"]),
     ("json_text", &["crate::"]),
     ("panics", &["crate::"]),
     ("metrics", &["crate::", "actix", "tokio"]),

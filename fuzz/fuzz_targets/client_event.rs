@@ -7,7 +7,7 @@ use messagebox_fuzz::memory;
 use serde_json::Value;
 
 fuzz_target!(|payload: &[u8]| {
-    let event = memory::within(payload.len(), 4, || ClientEvent::parse(payload));
+    let event = memory::within(payload.len(), 4, || ClientEvent::parse(payload, 128));
     if let ClientEvent::Unknown(name) = &event {
         assert!(name.chars().count() <= 64);
     }

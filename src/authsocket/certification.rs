@@ -7,7 +7,6 @@ use actix::prelude::*;
 
 use crate::auth::{CertificateError, Verified};
 use crate::engineio::CloseReason;
-use crate::events::ClientEvent;
 use crate::socket::{Link, Socket};
 
 use super::application::AuthSocket;
@@ -63,7 +62,7 @@ impl AuthSocket {
                 }
                 self.release_held(identity, link, ctx);
                 for verified in std::mem::take(&mut self.uncertified) {
-                    let event = ClientEvent::parse(&verified.payload);
+                    let event = self.client_event(&verified.payload);
                     self.dispatch(event, verified.identity, link, ctx);
                 }
             }

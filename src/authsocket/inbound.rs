@@ -129,7 +129,7 @@ impl AuthSocket {
             Ok((Handled::General(verified), _)) => {
                 if self.is_certified() {
                     if self.admit(verified.identity, link, ctx) {
-                        let event = ClientEvent::parse(&verified.payload);
+                        let event = self.client_event(&verified.payload);
                         self.dispatch(event, verified.identity, link, ctx);
                     }
                 } else {
@@ -158,6 +158,10 @@ impl AuthSocket {
                 );
             }
         }
+    }
+
+    pub(super) fn client_event(&self, payload: &[u8]) -> ClientEvent {
+        ClientEvent::parse(payload, self.service.settings.max_json_depth)
     }
 
     pub(super) fn count_refused(&self) {
@@ -241,7 +245,8 @@ impl AuthSocket {
             let handled =
                 AuthMessage::parse(&frame.json).and_then(|message| self.peer.handle(&message));
             if let Ok(Handled::General(verified)) = handled {
-                self.dispatch(ClientEvent::parse(&verified.payload), identity, link, ctx);
+                let event = self.client_event(&verified.payload);
+                self.dispatch(event, identity, link, ctx);
             } else {
                 self.count_refused();
             }

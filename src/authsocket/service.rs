@@ -43,6 +43,8 @@ pub struct AuthSocketSettings {
     pub max_sockets_per_identity: usize,
     /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
     pub max_delay: Duration,
+    /// Objects and arrays of an event within each other.
+    pub max_json_depth: usize,
 }
 
 const NO_LIMIT: FlowRates = FlowRates {
@@ -65,6 +67,7 @@ impl Default for AuthSocketSettings {
             identity_rates: NO_LIMIT,
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
+            max_json_depth: 128,
         }
     }
 }

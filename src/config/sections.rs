@@ -52,6 +52,9 @@ section! {
         hosting_domain: Option<String> = None,
         workers: usize = 0,
         max_connections: usize = 25_000,
+        max_url_bytes: usize = 60 * 1024,
+        max_headers: usize = 90,
+        max_header_bytes: usize = 120 * 1024,
         max_body_bytes: usize = 100 * 1024 * 1024,
         max_buffered_bytes: usize = 512 * 1024 * 1024,
         #[serde(with = "units")]
@@ -189,6 +192,7 @@ section! {
         frames_per_identity: u64 = 4_000,
         bytes_per_socket: u64 = 16 * 1024 * 1024,
         bytes_per_identity: u64 = 32 * 1024 * 1024,
+        max_json_depth: NonZeroUsize = at_least_one(128),
         #[serde(with = "units")]
         burst: Duration = Duration::from_secs(10),
         #[serde(with = "units")]
@@ -202,6 +206,8 @@ section! {
         #[serde(skip_serializing_if = "Option::is_none")]
         redis_url: Option<Secret> = None,
         prefix: String = "messagebox:".to_owned(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node_name: Option<String> = None,
         max_queued_bytes: usize = 64 * 1024 * 1024,
         max_catch_up: usize = 100_000,
         #[serde(with = "units")]

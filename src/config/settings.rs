@@ -1,5 +1,6 @@
 //! The settings, and what follows from them.
 
+use gethostname::gethostname;
 use serde::{Deserialize, Serialize};
 
 use super::secret::Secret;
@@ -102,6 +103,16 @@ impl Settings {
                 self.identity.data_dir.join("messagebox.db").display()
             ),
         }
+    }
+
+    /// What other servers with the same database call this one.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        let named = self.cluster.node_name.as_deref().map(str::trim);
+        named.filter(|name| !name.is_empty()).map_or_else(
+            || format!("{}:{}", gethostname().to_string_lossy(), self.port()),
+            ToOwned::to_owned,
+        )
     }
 
     /// The routing prefix: empty, or `/x` without a slash at its end.

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
-use crate::json_object;
+use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
 use super::names;
@@ -69,17 +69,29 @@ struct Envelope<'a> {
 }
 
 impl ClientEvent {
-    /// Reads the payload of a general message.
+    /// Reads the payload of a general message. One that is nested more deeply than `max_depth` is refused whatever it says.
     #[must_use]
-    pub fn parse(payload: &[u8]) -> Self {
-        let Ok(envelope) = json_object::read_bytes::<Envelope<'_>>(payload) else {
+    pub fn parse(payload: &[u8], max_depth: usize) -> Self {
+        let Ok(Envelope { name, data }) = json_object::read_bytes(payload) else {
             return Self::Undecodable;
         };
-        match &*envelope.name {
-            names::AUTHENTICATED => Self::Authenticated(identity_key(envelope.data)),
-            names::JOIN_ROOM => Self::JoinRoom(room_id(envelope.data.and_then(text))),
-            names::LEAVE_ROOM => Self::LeaveRoom(room_id(envelope.data.and_then(text))),
-            names::SEND_MESSAGE => Self::SendMessage(send_message(envelope.data)),
+        let fits = if json_depth::is_deeper(payload, max_depth) {
+            Err(Refusal::JsonDepth)
+        } else {
+            Ok(data)
+        };
+        match &*name {
+            names::AUTHENTICATED => Self::Authenticated(fits.and_then(identity_key)),
+            names::JOIN_ROOM => Self::JoinRoom(fits.and_then(room_id)),
+            names::LEAVE_ROOM => Self::LeaveRoom(fits.and_then(room_id)),
+            names::SEND_MESSAGE => Self::SendMessage(
+                fits.map_err(|refusal| SendRefused {
+                    refusal,
+                    room: None,
+                    message_id: None,
+                })
+                .and_then(send_message),
+            ),
             other => Self::Unknown(other.chars().take(64).collect()),
         }
     }
@@ -93,8 +105,12 @@ fn identity_key(data: Option<&RawValue>) -> Result<String, Refusal> {
         .ok_or(Refusal::IdentityKeyFormat)
 }
 
-fn room_id(room: Option<String>) -> Result<RoomId, Refusal> {
-    room.filter(|room| !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS)
+fn room_id(data: Option<&RawValue>) -> Result<RoomId, Refusal> {
+    room_named(data.and_then(text))
+}
+
+fn room_named(name: Option<String>) -> Result<RoomId, Refusal> {
+    name.filter(|room| !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS)
         .map(RoomId::new)
         .ok_or(Refusal::RoomId)
 }
@@ -114,7 +130,7 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
         .as_deref()
         .filter(|room| !room.is_empty() && room.len() <= MAX_ECHOED_ROOM_BYTES)
         .map(RoomId::new);
-    let room = room_id(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
+    let room = room_named(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
     let fields = ["messageId", "body", "recipient", "expiresAt", "payment"];
     let Some(message) = Fields::of(data.given("message"), fields) else {
         return Err(refused(Refusal::MessageObject, Some(&room), None));
@@ -184,7 +200,7 @@ mod tests {
 
     fn parse(name: &str, data: &Value) -> ClientEvent {
         let payload = json!({"eventName": name, "data": data}).to_string();
-        ClientEvent::parse(payload.as_bytes())
+        ClientEvent::parse(payload.as_bytes(), 99)
     }
 
     #[test]
@@ -367,7 +383,7 @@ mod tests {
                 r#"{{"eventName":"sendMessage","data":{{"roomId":"r","payment":{outside},"message":
                 {{"messageId":"1","body":"b","payment":{inside}}}}}}}"#
             );
-            let ClientEvent::SendMessage(Err(refused)) = ClientEvent::parse(payload.as_bytes())
+            let ClientEvent::SendMessage(Err(refused)) = ClientEvent::parse(payload.as_bytes(), 99)
             else {
                 panic!("{payload} was taken");
             };
@@ -409,9 +425,34 @@ mod tests {
             message_id: Some("1".to_owned()),
         };
         assert_eq!(
-            ClientEvent::parse(payload),
+            ClientEvent::parse(payload, 99),
             ClientEvent::SendMessage(Err(expected))
         );
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_by_its_name() {
+        let deep = json!({"roomId": "r", "identityKey": "02ab", "message": {"more": [[[]]]}});
+        for (name, expected) in [
+            (
+                "authenticated",
+                ClientEvent::Authenticated(Err(Refusal::JsonDepth)),
+            ),
+            ("joinRoom", ClientEvent::JoinRoom(Err(Refusal::JsonDepth))),
+            ("leaveRoom", ClientEvent::LeaveRoom(Err(Refusal::JsonDepth))),
+            (
+                "sendMessage",
+                ClientEvent::SendMessage(Err(SendRefused {
+                    refusal: Refusal::JsonDepth,
+                    room: None,
+                    message_id: None,
+                })),
+            ),
+        ] {
+            let payload = json!({"eventName": name, "data": deep}).to_string();
+            assert_eq!(ClientEvent::parse(payload.as_bytes(), 5), expected);
+            assert_ne!(ClientEvent::parse(payload.as_bytes(), 6), expected);
+        }
     }
 
     #[test]
@@ -430,14 +471,14 @@ mod tests {
             b"{\"eventName\":\"x\"",
         ];
         for payload in payloads {
-            assert_eq!(ClientEvent::parse(payload), ClientEvent::Undecodable);
+            assert_eq!(ClientEvent::parse(payload, 99), ClientEvent::Undecodable);
         }
     }
 
     proptest::proptest! {
         #[test]
         fn no_payload_makes_parsing_panic(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let _ = ClientEvent::parse(&payload);
+            let _ = ClientEvent::parse(&payload, 99);
         }
     }
 }

@@ -50,6 +50,9 @@ pub enum Refusal {
     /// The socket is in as many rooms as it may be in.
     #[error("Too many rooms")]
     TooManyRooms,
+    /// More objects and arrays within each other than the server reads.
+    #[error("The JSON is nested too deeply")]
+    JsonDepth,
     /// `sendMessage` without an object.
     #[error("Invalid data object")]
     DataObject,
@@ -97,6 +100,7 @@ impl Refusal {
             Self::RoomId => "room_id",
             Self::ForeignRoom => "foreign_room",
             Self::TooManyRooms => "too_many_rooms",
+            Self::JsonDepth => "json_depth",
             Self::DataObject => "data_object",
             Self::MessageObject => "message_object",
             Self::MessageBody => "message_body",

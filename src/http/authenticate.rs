@@ -17,6 +17,7 @@ use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_he
 use crate::auth::{
     AUTH_VERSION, AuthError, MAX_NONCE_CHARS, Purpose, Resumable, Session, message_nonce,
 };
+use crate::json_depth;
 use crate::limits::AddressKey;
 
 use super::body::{self, Body, BodyError};
@@ -297,6 +298,9 @@ async fn read(
 ) -> Result<Body, ApiError> {
     let whole = body::read(request, payload, max, &state.bodies);
     match tokio::time::timeout(state.limits.request_timeout, whole).await {
+        Ok(Ok(body)) if json_depth::is_deeper(&body, state.limits.max_json_depth) => {
+            Err(ApiError::too_deep(state.limits.max_json_depth))
+        }
         Ok(Ok(body)) => Ok(body),
         Ok(Err(BodyError::TooLarge)) => Err(ApiError::too_large(max)),
         Ok(Err(BodyError::Overloaded)) => Err(ApiError::overloaded()),

@@ -273,6 +273,14 @@ impl ApiError {
         )
     }
 
+    /// The body holds too much within each other.
+    pub(super) fn too_deep(max: usize) -> Self {
+        Self::bad_request(
+            "ERR_JSON_TOO_DEEP",
+            format!("The JSON is nested more than {max} deep."),
+        )
+    }
+
     /// `expiresAt` cannot be read, or is past.
     pub(super) fn invalid_expiry() -> Self {
         Self::bad_request(

@@ -16,6 +16,7 @@ mod fragments;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handshake;
+mod heads;
 mod health;
 mod listener;
 mod migrate;
@@ -36,6 +37,7 @@ pub use counts::count_answers;
 pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
+pub use heads::{HeadLimits, refuse_large_heads};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use routes::is_route;

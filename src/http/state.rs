@@ -27,6 +27,8 @@ pub struct HttpLimits {
     pub max_body_bytes: usize,
     /// Bytes of all bodies that are held at a time.
     pub max_buffered_bytes: usize,
+    /// Objects and arrays of a body within each other.
+    pub max_json_depth: usize,
     /// How long a body may take to come.
     pub request_timeout: Duration,
     /// Requests on one session before its client must shake hands again: each nonce is remembered.

@@ -10,7 +10,7 @@ use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
-use crate::http::{HttpLimits, is_route};
+use crate::http::{HeadLimits, HttpLimits, is_route};
 use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
@@ -43,6 +43,7 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
         namespaces,
         max_attachments: settings.socket.max_attachments,
         max_attachment_bytes: settings.socket.max_payload,
+        max_json_depth: settings.limits.max_json_depth.get(),
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn authsocket_settings(
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
         max_delay: settings.limits.max_delay,
+        max_json_depth: settings.limits.max_json_depth.get(),
         ..AuthSocketSettings::default()
     }
 }
@@ -139,11 +141,45 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
     HttpLimits {
         max_body_bytes: settings.server.max_body_bytes,
         max_buffered_bytes: settings.server.max_buffered_bytes,
+        max_json_depth: settings.limits.max_json_depth.get(),
         request_timeout: settings.server.request_timeout,
         max_requests_per_session: settings.auth.max_seen_nonces.get(),
         max_recipients: settings.messages.max_recipients.get(),
         requests_per_identity: rate(settings, settings.limits.requests_per_identity),
     }
+}
+
+/// More than actix-web takes would be a promise that is not kept.
+pub(super) fn head_limits(settings: &Settings) -> Result<HeadLimits, ConfigError> {
+    let server = &settings.server;
+    let most = HeadLimits::MOST;
+    let limits = HeadLimits {
+        max_url_bytes: server.max_url_bytes,
+        max_headers: server.max_headers,
+        max_header_bytes: server.max_header_bytes,
+    };
+    for (key, value, most) in [
+        (
+            "server.max_url_bytes",
+            limits.max_url_bytes,
+            most.max_url_bytes,
+        ),
+        ("server.max_headers", limits.max_headers, most.max_headers),
+        (
+            "server.max_header_bytes",
+            limits.max_header_bytes,
+            most.max_header_bytes,
+        ),
+    ] {
+        if value > most {
+            return Err(ConfigError::Value {
+                key: key.to_owned(),
+                origin: "the configuration as a whole".to_owned(),
+                expected: format!("expected at most {most}"),
+            });
+        }
+    }
+    Ok(limits)
 }
 
 pub(super) fn session_limits(settings: &Settings) -> SessionLimits {

@@ -15,6 +15,8 @@ pub struct Config {
     pub max_attachments: usize,
     /// Bytes of all attachments of one packet. Default 10,000,000.
     pub max_attachment_bytes: usize,
+    /// Objects and arrays of a packet within each other. Default 128.
+    pub max_json_depth: usize,
 }
 
 impl Default for Config {
@@ -24,6 +26,7 @@ impl Default for Config {
             namespaces: vec![Namespace::main()],
             max_attachments: 64,
             max_attachment_bytes: 10_000_000,
+            max_json_depth: 128,
         }
     }
 }

@@ -7,11 +7,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::ids::Sid;
+use crate::json_depth;
 
 use super::attachments::Partial;
 use super::config::Config;
 use super::decode::decode;
-use super::error::ProtocolError;
+use super::error::{DecodeError, ProtocolError};
 use super::packet::{AckBody, Body, EventBody, Namespace, Packet};
 
 /// What a client did.
@@ -86,6 +87,9 @@ impl Connection {
     pub fn handle_text(&mut self, text: &str) -> Result<(), ProtocolError> {
         if self.partial.is_some() {
             return Err(ProtocolError::AttachmentsMissing);
+        }
+        if json_depth::is_deeper(text.as_bytes(), self.config.max_json_depth) {
+            return Err(DecodeError::TooDeep.into());
         }
         let (packet, attachments) = decode(text, self.config.max_attachments)?;
         if attachments > 0 {

@@ -23,6 +23,9 @@ pub enum DecodeError {
     /// The data is not the JSON that this packet type carries.
     #[error("malformed packet data")]
     Data,
+    /// JSON that is nested more deeply than `max_json_depth`.
+    #[error("the JSON is nested too deeply")]
+    TooDeep,
     /// An event has a name that the protocol keeps for itself.
     #[error("reserved event name")]
     ReservedName,

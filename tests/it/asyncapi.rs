@@ -1,6 +1,7 @@
 //! The `AsyncAPI` document as the server serves it, held against the events that the server takes and sends.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use serde_json::{Value, json};
 
@@ -157,6 +158,12 @@ async fn every_event_is_as_its_document_says() {
     ] {
         document.ask(&mut alice, "sendMessage", data, 2).await;
     }
+    let shallow = TestServer::with(|settings| {
+        settings.limits.max_json_depth = NonZeroUsize::new(5).unwrap();
+    });
+    let mut deep = AuthSocketClient::authenticated(shallow.address).await;
+    let data = json!({"roomId": "x", "message": {"more": [[{}]]}});
+    document.ask(&mut deep, "sendMessage", data, 1).await;
     // Another sender has used the id.
     document
         .ask(&mut bob, "sendMessage", message(&foreign, "1"), 2)

@@ -400,7 +400,11 @@ async fn a_body_has_one_end_or_the_connection_has() {
 /// actix has constants for these: 96 headers, heads of 128 KiB, targets of 64 KiB.
 #[actix_web::test]
 async fn a_head_is_bounded() {
-    let server = TestServer::start();
+    let server = TestServer::with(|settings| {
+        settings.server.max_url_bytes = 65_534;
+        settings.server.max_headers = 96;
+        settings.server.max_header_bytes = 131_072;
+    });
     let line = |count: usize| "x-note: a\r\n".repeat(count);
     let long = |length: usize| format!("x-note: {}\r\n", "a".repeat(length));
     let path = |length: usize| format!("/{}", "a".repeat(length));

@@ -19,6 +19,7 @@ use crate::support::brc104::{Answer, Brc104, Request};
 use crate::support::documents::Documents;
 use crate::support::payer::{Payment, anyone, header};
 use crate::support::polling;
+use crate::support::raw_http;
 use crate::support::remote::Remote;
 use crate::support::server::{TestServer, free_address};
 use crate::support::within;
@@ -171,6 +172,8 @@ async fn every_route_answers_as_its_document_says() {
     })
     .await;
     too_large_and_too_slow(&mut documents, &stage).await;
+    large_heads(&mut documents).await;
+    deep_json(&mut documents).await;
     fees(&mut documents).await;
     prices(&mut documents).await;
     failing_stores(&mut documents).await;
@@ -684,6 +687,61 @@ async fn too_large_and_too_slow(documents: &mut Documents, stage: &Stage) {
     let slow = stall(stage, &handshake).await;
     assert_eq!((slow.status, slow.code()), (408, "ERR_REQUEST_TIMEOUT"));
     documents.hold("POST", "/.well-known/auth", &slow);
+}
+
+/// Of every route: nobody gets past it.
+async fn large_heads(documents: &mut Documents) {
+    let stage = Stage::set(|settings| {
+        settings.migrate_key = Some(Secret::new("a key of the operator".to_owned()));
+    })
+    .await;
+    let many = "x: y\r\n".repeat(91);
+    let large = format!("x: {}\r\n", "y".repeat(122_880));
+    for (path, method) in documents.routes() {
+        for (query, lines) in [
+            ("x".repeat(61_440), ""),
+            (String::new(), &many),
+            (String::new(), &large),
+        ] {
+            let head = raw_http::head(&method, &format!("{path}?{query}"), &[], lines);
+            let answer = raw_http::ask(stage.server.address, head.as_bytes()).await;
+            let answer = Answer {
+                status: answer.status,
+                json: serde_json::from_str(&answer.body).unwrap(),
+                signed: answer.signed,
+                headers: Vec::new(),
+            };
+            assert!(
+                [414, 431].contains(&answer.status),
+                "{method} {path}: {}",
+                answer.json
+            );
+            let documented = documents.description(&method, &path, answer.status, answer.code());
+            assert_eq!(answer.json["description"], documented);
+            documents.hold(&method, &path, &answer);
+        }
+    }
+}
+
+async fn deep_json(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
+    for (method, target, _) in right(KEY) {
+        if method == "POST" {
+            let mut failing = Failing {
+                documents,
+                client: &stage.alice,
+            };
+            let body = Value::from(deep.as_str());
+            failing
+                .says(method, &target, &body, 400, "ERR_JSON_TOO_DEEP")
+                .await;
+        }
+    }
+    let path = "/.well-known/auth";
+    let answer = plain(&stage, path, &[], &deep).await;
+    assert_eq!((answer.status, answer.code()), (400, "ERR_JSON_TOO_DEEP"));
+    documents.hold("POST", path, &answer);
 }
 
 async fn fees(documents: &mut Documents) {

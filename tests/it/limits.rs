@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use messagebox::auth::{Identity, Peer, PeerConfig, SharedPayload};
 use messagebox::config::Settings;
+use messagebox::ids::RoomId;
 use messagebox::limits::Networks;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,6 +17,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::polling::{self, Polling};
+use crate::support::raw_http;
 use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
 use crate::support::{eventually, eventually_async, within};
@@ -442,8 +444,8 @@ fn deep() -> String {
 }
 
 #[actix_web::test]
-async fn json_may_be_as_deep_as_it_likes_and_overflows_nothing() {
-    let server = TestServer::start();
+async fn json_overflows_nothing_where_it_may_be_as_deep_as_it_likes() {
+    let server = TestServer::with(|settings| settings.limits.max_json_depth = NonZeroUsize::MAX);
     let client = Brc104::connect(&server.http("")).await;
     let recipient = client.identity.identity_key().to_hex();
     let (deep, message) = (
@@ -511,6 +513,123 @@ async fn json_may_be_as_deep_as_it_likes_and_overflows_nothing() {
     assert_eq!(peer.event().await.0, format!("sendMessageAck-x"));
     peer.send_message(&room, "2", "alive").await;
     assert_eq!(peer.event().await.0, format!("sendMessageAck-{room}"));
+}
+
+#[actix_web::test]
+async fn json_is_as_deep_as_allowed() {
+    const MAX: usize = 6;
+    let server = TestServer::with(|settings| {
+        settings.limits.max_json_depth = NonZeroUsize::new(MAX).unwrap();
+    });
+    let http = Brc104::connect(&server.http("")).await;
+    let recipient = http.identity.identity_key().to_hex();
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for (depth, status, code) in [(MAX, 200, ""), (MAX + 1, 400, "ERR_JSON_TOO_DEEP")] {
+        // Two of them are around it.
+        let body = nested(depth - 2);
+        let message = format!(
+            r#"{{"message":{{"messageBox":"inbox","messageId":"1","recipient":"{recipient}","body":{body}}}}}"#
+        );
+        let answer = http.post("/sendMessage", message).await;
+        assert_eq!(
+            (answer.status, answer.code(), answer.signed),
+            (status, code, true)
+        );
+    }
+    let mut peer = AuthSocketClient::authenticated(server.address).await;
+    let room = RoomId::of(&http.identity.identity_key(), "inbox");
+    for (depth, event) in [
+        (MAX, format!("sendMessageAck-{room}")),
+        (MAX + 1, "messageFailed".to_owned()),
+    ] {
+        // Three around it.
+        let more: serde_json::Value = serde_json::from_str(&nested(depth - 3)).unwrap();
+        let message = json!({"messageId": "2", "body": "x", "more": more});
+        peer.emit(
+            "sendMessage",
+            &json!({"roomId": room.as_str(), "message": message}),
+        )
+        .await;
+        let (said, data) = peer.event().await;
+        assert_eq!(said, event);
+        if depth > MAX {
+            assert_eq!(data["reason"], "The JSON is nested too deeply");
+        }
+    }
+    // A packet that is deeper ends its session.
+    for (depth, lives) in [(MAX, true), (MAX + 1, false)] {
+        let session = Polling::open(&server.http("/socket.io/?EIO=4&transport=polling")).await;
+        assert_eq!(session.post("40").await.0, 200);
+        session
+            .post(format!("42[\"x\",{}]", nested(depth - 1)))
+            .await;
+        assert_eq!(session.post("3").await.0 == 200, lives, "{depth}");
+    }
+}
+
+/// A line, and what else a head has by itself.
+#[actix_web::test]
+async fn a_head_is_as_large_as_allowed() {
+    const ALWAYS: usize = "host: x\r\nconnection: close\r\n".len();
+    let server = TestServer::with(|settings| {
+        settings.server.max_url_bytes = 100;
+        settings.server.max_headers = 10;
+        settings.server.max_header_bytes = 1_000;
+    });
+    let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+    let query = |length: usize| format!("/docs?{}", "a".repeat(length - 6));
+    let line = |length: usize| format!("x: {}\r\n", "a".repeat(length - 5));
+    let socket = "/socket.io/?EIO=4&transport=polling".to_owned();
+    for (target, lines, refused) in [
+        (path(100), String::new(), None),
+        (path(101), String::new(), Some((414, "ERR_URL_TOO_LONG"))),
+        (query(101), String::new(), Some((414, "ERR_URL_TOO_LONG"))),
+        (path(2), line(10).repeat(8), None),
+        (
+            path(2),
+            line(10).repeat(9),
+            Some((431, "ERR_TOO_MANY_HEADERS")),
+        ),
+        (path(2), line(1_000 - ALWAYS), None),
+        (
+            path(2),
+            line(1_001 - ALWAYS),
+            Some((431, "ERR_HEADERS_TOO_LARGE")),
+        ),
+        (
+            path(2),
+            line(500).repeat(2),
+            Some((431, "ERR_HEADERS_TOO_LARGE")),
+        ),
+        // Whatever is asked for.
+        (
+            format!("{socket}&x={}", "a".repeat(99)),
+            String::new(),
+            Some((414, "ERR_URL_TOO_LONG")),
+        ),
+        (
+            "/healthz".to_owned(),
+            line(10).repeat(9),
+            Some((431, "ERR_TOO_MANY_HEADERS")),
+        ),
+        (
+            "/admin/".to_owned(),
+            line(990),
+            Some((431, "ERR_HEADERS_TOO_LARGE")),
+        ),
+    ] {
+        let head = raw_http::head("GET", &target, &[], &lines);
+        let answer = raw_http::ask(server.address, head.as_bytes()).await;
+        let (status, code) = refused.unwrap_or((401, "UNAUTHORIZED"));
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{target} {}",
+            lines.len()
+        );
+    }
+    let counted = server.state.requests.failures.get();
+    assert_eq!(counted["ERR_URL_TOO_LONG"], 3);
 }
 
 /// The next event that is not signed.

@@ -1,4 +1,6 @@
-//! How requests fail: every status and code, with a text as it is sent.
+//! How requests fail: every status and code of each route, with a text as it is sent.
+
+use super::shared_failures::{OVERLOADED, RATE_LIMITED, TOO_DEEP};
 
 /// A failure of a route.
 #[derive(Debug, Clone, Copy)]
@@ -12,87 +14,6 @@ pub(super) struct Failure {
 pub(super) const fn failure(status: u16, code: &'static str, says: &'static str) -> Failure {
     Failure { status, code, says }
 }
-
-/// Of every authenticated route.
-pub(super) const AUTHENTICATION: &[Failure] = &[
-    failure(401, "UNAUTHORIZED", "Mutual-authentication failed!"),
-    failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
-    failure(
-        503,
-        "ERR_REPLAY_UNCHECKED",
-        "Whether the request is a replay cannot be checked now, try again later.",
-    ),
-    RATE_LIMITED,
-];
-
-/// Of every route that anybody may ask for.
-const RATE_LIMITED: Failure = failure(
-    429,
-    "ERR_RATE_LIMITED",
-    "Too many requests, try again later.",
-);
-
-/// Of every authenticated route, where the operator requires certificates.
-pub(super) const CERTIFICATES: &[Failure] = &[failure(
-    408,
-    "CERTIFICATE_TIMEOUT",
-    "The certificates that are required did not come in time.",
-)];
-
-/// Of every route that takes a body.
-pub(super) const BODY: &[Failure] = &[
-    failure(
-        400,
-        "ERR_INVALID_JSON",
-        "The request body is not valid JSON.",
-    ),
-    failure(
-        413,
-        "ERR_BODY_TOO_LARGE",
-        "The request is larger than 104857600 bytes.",
-    ),
-    failure(
-        408,
-        "ERR_REQUEST_TIMEOUT",
-        "The request body took too long.",
-    ),
-];
-
-/// Of every route, where the operator has given it a price.
-pub(super) const PRICE: &[Failure] = &[
-    failure(
-        402,
-        "ERR_PAYMENT_REQUIRED",
-        "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.",
-    ),
-    failure(
-        400,
-        "ERR_MALFORMED_PAYMENT",
-        "The X-BSV-Payment header is not the JSON of a payment.",
-    ),
-    failure(
-        400,
-        "ERR_INVALID_DERIVATION_PREFIX",
-        "The derivation prefix was not made by this server.",
-    ),
-    failure(
-        400,
-        "ERR_PAYMENT_FAILED",
-        "Payment was not accepted by the server: output 0 pays 9 of 10 satoshis",
-    ),
-    failure(
-        500,
-        "ERR_PAYMENT_INTERNAL",
-        "The payment could not be kept.",
-    ),
-];
-
-/// Where the server has too much to do.
-pub(super) const OVERLOADED: Failure = failure(
-    503,
-    "ERR_OVERLOADED",
-    "The server is overloaded, try again later.",
-);
 
 const MAX_RECIPIENTS: Failure = failure(
     400,
@@ -344,6 +265,7 @@ pub(super) const HANDSHAKE: &[Failure] = &[
         "ERR_INVALID_AUTH_MESSAGE",
         "Missing required fields in initialRequest message.",
     ),
+    TOO_DEEP,
     // In the words of the middleware in use: there is no code.
     failure(400, "No certificates provided", ""),
     failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),

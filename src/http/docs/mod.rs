@@ -6,6 +6,7 @@ mod failures;
 mod openapi;
 mod operations;
 mod requests;
+mod shared_failures;
 
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::OpenApi;

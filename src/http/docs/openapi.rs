@@ -29,9 +29,10 @@ use super::super::health::ReadinessReport;
 use super::super::migrate::Migrated;
 use super::super::routes::bodies;
 use super::admin_failures;
-use super::failures::{self, Failure};
+use super::failures::Failure;
 use super::operations::{Access, OPERATIONS, Operation};
 use super::requests;
+use super::shared_failures;
 
 const JSON: &str = "application/json";
 const SIGNED: &str = "brc104";
@@ -235,19 +236,19 @@ fn success(replies: &[&str]) -> Response {
 fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
     let shared: &[&[Failure]] = match (operation.access, operation.body) {
         (Access::Signed, Some(_)) => &[
-            failures::AUTHENTICATION,
-            failures::CERTIFICATES,
-            failures::BODY,
-            failures::PRICE,
+            shared_failures::AUTHENTICATION,
+            shared_failures::CERTIFICATES,
+            shared_failures::BODY,
+            shared_failures::PRICE,
         ],
         (Access::Signed, None) => &[
-            failures::AUTHENTICATION,
-            failures::CERTIFICATES,
-            failures::PRICE,
+            shared_failures::AUTHENTICATION,
+            shared_failures::CERTIFICATES,
+            shared_failures::PRICE,
         ],
         (Access::Admin, _) => &[
-            failures::AUTHENTICATION,
-            failures::CERTIFICATES,
+            shared_failures::AUTHENTICATION,
+            shared_failures::CERTIFICATES,
             admin_failures::EVERY,
         ],
         (Access::MigrateKey | Access::Open, _) => &[],
@@ -256,7 +257,8 @@ fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
     let all = operation
         .failures
         .iter()
-        .chain(shared.iter().copied().flatten());
+        .chain(shared.iter().copied().flatten())
+        .chain(shared_failures::HEAD);
     for failure in all {
         by_status.entry(failure.status).or_default().push(*failure);
     }

@@ -14,6 +14,7 @@ fn open() -> (Connection, Instant) {
         namespaces: vec![Namespace::main(), Namespace::new("/custom")],
         max_attachments: 2,
         max_attachment_bytes: 10,
+        max_json_depth: 4,
     };
     (Connection::new(Arc::new(config), now), now)
 }
@@ -175,6 +176,14 @@ fn attachments_out_of_place_or_too_large_close() {
     let many = r#"53-["m"]"#;
     let refused = ProtocolError::Decode(DecodeError::TooManyAttachments);
     assert_eq!(joined().handle_text(many), Err(refused));
+}
+
+#[test]
+fn json_that_is_nested_too_deeply_closes() {
+    assert_eq!(joined().handle_text(r#"2["x",[[{}]]]"#), Ok(()));
+    let refused = ProtocolError::Decode(DecodeError::TooDeep);
+    assert_eq!(joined().handle_text(r#"2["x",[[[{}]]]]"#), Err(refused));
+    assert_eq!(open().0.handle_text(r#"0{"a":[[[[]]]]}"#), Err(refused));
 }
 
 #[test]

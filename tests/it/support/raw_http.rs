@@ -14,6 +14,15 @@ pub struct RawAnswer {
     pub status: u16,
     /// Whether it carries a signature; nobody has verified it.
     pub signed: bool,
+    pub body: String,
+}
+
+impl RawAnswer {
+    /// The code of a failure.
+    pub fn code(&self) -> &str {
+        let (_, code) = self.body.split_once(r#""code":""#).unwrap_or_default();
+        code.split('"').next().unwrap_or_default()
+    }
 }
 
 /// The lines of these headers.
@@ -54,9 +63,10 @@ pub async fn ask(address: SocketAddr, bytes: &[u8]) -> RawAnswer {
 }
 
 fn read(text: &str) -> RawAnswer {
-    let (head, _) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     RawAnswer {
         status: head.split_at(3).0.parse().unwrap(),
         signed: head.contains("\r\nx-bsv-auth-signature: "),
+        body: body.to_owned(),
     }
 }
