@@ -3,12 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cluster::{Cluster, NonceStatus};
+use crate::cluster::{Cluster, NonceStatus, Peer};
 
 use super::families::Families;
 
 /// What goes on between this node and the others. Events count once for each node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterPart {
     /// Whether Redis answers: else events do not cross.
@@ -31,6 +31,26 @@ pub struct ClusterPart {
     pub caught_up: u64,
     /// Nonces of requests; null where no session goes on at another node, so that none are shared.
     pub nonces: Option<NoncesPart>,
+    /// The other nodes that were heard in the last ten minutes, by name.
+    pub peers: Vec<PeerPart>,
+}
+
+/// Another node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerPart {
+    /// Names one run of it: 32 hexadecimal digits.
+    pub node: String,
+    /// What its operator calls it (`cluster.node_name`).
+    pub name: String,
+    /// Of its program.
+    pub version: String,
+    /// When it started: seconds since 1970.
+    pub started: u64,
+    /// Seconds since it was heard. Each greets the others every five.
+    pub silent_seconds: u64,
+    /// Whether that is less than 16.
+    pub present: bool,
 }
 
 /// What this node and the others tell each other of requests that were served.
@@ -65,6 +85,20 @@ impl From<&Cluster> for ClusterPart {
             lost: status.lost,
             caught_up: status.caught_up,
             nonces: cluster.nonce_status().map(NoncesPart::from),
+            peers: cluster.peers().into_iter().map(PeerPart::from).collect(),
+        }
+    }
+}
+
+impl From<Peer> for PeerPart {
+    fn from(peer: Peer) -> Self {
+        Self {
+            node: peer.node,
+            name: peer.name,
+            version: peer.version,
+            started: peer.started,
+            silent_seconds: peer.silent_for.as_secs(),
+            present: peer.present,
         }
     }
 }
@@ -99,6 +133,16 @@ pub(super) fn metrics(families: &mut Families, cluster: Option<&ClusterPart>) {
             .into_iter()
             .flatten()
             .map(|(kind, connected)| (Some(("kind", kind)), connected.into())),
+    );
+    let present = cluster.peers.iter().filter(|peer| peer.present).count();
+    families.gauges(
+        "cluster_peers",
+        "Other nodes that were heard in the last ten minutes, by whether they still are.",
+        [
+            ("present", present),
+            ("silent", cluster.peers.len() - present),
+        ]
+        .map(|(state, count)| (Some(("state", state)), count.into())),
     );
     families.counter(
         "cluster_reconnects_total",

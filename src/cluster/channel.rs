@@ -3,6 +3,9 @@
 use crate::auth::sha256;
 use crate::rooms::Topic;
 
+/// Where nodes greet each other.
+pub(super) const GREETINGS: &str = "nodes";
+
 /// The channel of a topic, without the prefix. The ids of rooms that are no identity's are hashed: they may be long, and of
 /// any bytes.
 pub(super) fn channel(topic: &Topic) -> String {

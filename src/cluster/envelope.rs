@@ -1,12 +1,14 @@
-//! An event as it travels between nodes. Pure.
+//! What travels between nodes: events, and what each says of itself. Pure.
 //!
 //! ```text
-//! version 1   node 16   sequence 8   mac 16   key 16   id 8   length of room 4   room   event
+//! version 1   node 16   sequence 8   mac 16   kind 1   body
+//! event:      key 16    id 8         length of room 4   room   event
+//! greeting:   text
 //! ```
 //!
 //! The MAC (HMAC-SHA256, its first half) covers all the rest, under a key that only holders of the server's private key can
-//! derive. A node's sequence ascends, so what was recorded cannot be played to a node that has heard it. The id is that of the
-//! message, 0 where it is not known.
+//! derive. A node's sequence ascends for each kind, so what was recorded cannot be played to a node that has heard it. The id
+//! is that of the message, 0 where it is not known.
 
 use std::num::NonZeroUsize;
 
@@ -32,6 +34,13 @@ const MAX_NODES: NonZeroUsize = match NonZeroUsize::new(4_096) {
     None => NonZeroUsize::MIN,
 };
 
+/// What an envelope holds. Each has its sequence: greetings do not wait behind events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Event = 0,
+    Greeting = 1,
+}
+
 /// Names one run of one server.
 pub(super) type NodeId = [u8; NODE];
 
@@ -55,6 +64,8 @@ pub(super) enum Opened {
     Own,
     /// Another node's.
     Event(Outgoing),
+    /// What another node says of itself.
+    Greeting(NodeId, Bytes),
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
@@ -77,7 +88,8 @@ fn mac(mac: &Hmac<Sha256>, head: &[u8], rest: &[u8]) -> [u8; MAC] {
 pub(super) struct Sealer {
     mac: Hmac<Sha256>,
     node: NodeId,
-    sequence: u64,
+    /// Of each kind.
+    sequences: [u64; 2],
 }
 
 impl Sealer {
@@ -85,27 +97,49 @@ impl Sealer {
         Self {
             mac: keyed(key),
             node,
-            sequence: 0,
+            sequences: [0; 2],
         }
     }
 
-    /// The next envelope.
+    /// The next event's envelope.
     pub(super) fn seal(&mut self, event: &Outgoing) -> Vec<u8> {
-        self.sequence += 1;
         let room = event.room.as_str().as_bytes();
-        let length = HEAD + MAC + EventKey::LEN + 8 + 4 + room.len() + event.event.len();
-        let mut sealed = Vec::with_capacity(length);
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&self.node);
-        sealed.extend_from_slice(&self.sequence.to_be_bytes());
-        sealed.extend_from_slice(&[0; MAC]);
-        sealed.extend_from_slice(event.key.as_bytes());
-        sealed.extend_from_slice(&event.id.unwrap_or(0).to_be_bytes());
         // A room's id came in one packet.
         let room_length = u32::try_from(room.len()).unwrap_or(u32::MAX);
-        sealed.extend_from_slice(&room_length.to_be_bytes());
-        sealed.extend_from_slice(room);
-        sealed.extend_from_slice(&event.event);
+        self.envelope(
+            Kind::Event,
+            &[
+                event.key.as_bytes(),
+                &event.id.unwrap_or(0).to_be_bytes(),
+                &room_length.to_be_bytes(),
+                room,
+                &event.event,
+            ],
+        )
+    }
+
+    /// The next greeting's.
+    pub(super) fn seal_greeting(&mut self, greeting: &[u8]) -> Vec<u8> {
+        self.envelope(Kind::Greeting, &[greeting])
+    }
+
+    fn envelope(&mut self, kind: Kind, body: &[&[u8]]) -> Vec<u8> {
+        let [events, greetings] = &mut self.sequences;
+        let sequence = match kind {
+            Kind::Event => events,
+            Kind::Greeting => greetings,
+        };
+        *sequence += 1;
+        let length: usize = body.iter().map(|part| part.len()).sum();
+        let mut sealed = Vec::with_capacity(HEAD + MAC + 1 + length);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.node);
+        sealed.extend_from_slice(&sequence.to_be_bytes());
+        sealed.extend_from_slice(&[0; MAC]);
+        sealed.push(kind as u8);
+        for part in body {
+            sealed.extend_from_slice(part);
+        }
         let (head, rest) = sealed.split_at_mut(HEAD);
         let (place, rest) = rest.split_at_mut(MAC);
         place.copy_from_slice(&mac(&self.mac, head, rest));
@@ -118,7 +152,7 @@ impl Sealer {
 pub(super) struct Opener {
     mac: Hmac<Sha256>,
     own: NodeId,
-    sequences: LruCache<NodeId, u64>,
+    sequences: LruCache<(NodeId, Kind), u64>,
 }
 
 impl Opener {
@@ -151,28 +185,38 @@ impl Opener {
         }
         let sequence = sequence.try_into().map_err(|_| Refused::Shape)?;
         let sequence = u64::from_be_bytes(sequence);
-        let (key, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
-        let (id, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
-        let id = i64::from_be_bytes(*id);
-        let (length, rest) = rest.split_first_chunk::<4>().ok_or(Refused::Shape)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Refused::Shape)?;
-        let (room, event) = rest.split_at_checked(length).ok_or(Refused::Shape)?;
-        let room = std::str::from_utf8(room).map_err(|_| Refused::Shape)?;
-        if self
-            .sequences
-            .get(node)
-            .is_some_and(|last| sequence <= *last)
-        {
+        let (kind, opened) = match rest.split_first() {
+            Some((0, body)) => (Kind::Event, Opened::Event(event(sealed, body)?)),
+            Some((1, body)) => {
+                let greeting = sealed.slice_ref(body);
+                (Kind::Greeting, Opened::Greeting(*node, greeting))
+            }
+            _ => return Err(Refused::Shape),
+        };
+        let series = (*node, kind);
+        let last = self.sequences.get(&series);
+        if last.is_some_and(|last| sequence <= *last) {
             return Err(Refused::Repeated);
         }
-        self.sequences.put(*node, sequence);
-        Ok(Opened::Event(Outgoing {
-            room: RoomId::new(room),
-            key: EventKey::from_bytes(*key),
-            id: (id != 0).then_some(id),
-            event: sealed.slice_ref(event),
-        }))
+        self.sequences.put(series, sequence);
+        Ok(opened)
     }
+}
+
+fn event(sealed: &Bytes, body: &[u8]) -> Result<Outgoing, Refused> {
+    let (key, rest) = body.split_first_chunk().ok_or(Refused::Shape)?;
+    let (id, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
+    let id = i64::from_be_bytes(*id);
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(Refused::Shape)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Refused::Shape)?;
+    let (room, event) = rest.split_at_checked(length).ok_or(Refused::Shape)?;
+    let room = std::str::from_utf8(room).map_err(|_| Refused::Shape)?;
+    Ok(Outgoing {
+        room: RoomId::new(room),
+        key: EventKey::from_bytes(*key),
+        id: (id != 0).then_some(id),
+        event: sealed.slice_ref(event),
+    })
 }
 
 #[cfg(test)]
@@ -220,7 +264,7 @@ mod tests {
     fn another_key_or_version_is_refused_and_says_nothing_of_a_sequence() {
         let mut opener = Opener::new(&[7; 32], [2; NODE]);
         let mut forged = Sealer::new(&[8; 32], [1; NODE]);
-        forged.sequence = 1_000;
+        forged.sequences = [1_000; 2];
         let forged: Bytes = forged.seal(&event("r", "x")).into();
         assert_eq!(opener.open(&forged), Err(Refused::Mac));
         let good = Sealer::new(&[7; 32], [1; NODE]).seal(&event("r", "x"));
@@ -228,6 +272,21 @@ mod tests {
         later[0] = 2;
         assert_eq!(opener.open(&later.into()), Err(Refused::Version(2)));
         assert!(opener.open(&good.into()).is_ok());
+    }
+
+    #[test]
+    fn greetings_and_events_do_not_hold_each_other_up() {
+        let mut sealer = Sealer::new(&[7; 32], [1; NODE]);
+        let mut opener = Opener::new(&[7; 32], [2; NODE]);
+        let waiting: Bytes = sealer.seal(&event("r", "first")).into();
+        let greetings = [(); 2].map(|()| Bytes::from(sealer.seal_greeting(b"hello")));
+        let hello = || Ok(Opened::Greeting([1; NODE], Bytes::from_static(b"hello")));
+        assert_eq!(opener.open(&greetings[1]), hello());
+        assert_eq!(opener.open(&greetings[0]), Err(Refused::Repeated));
+        assert_eq!(
+            opener.open(&waiting),
+            Ok(Opened::Event(event("r", "first")))
+        );
     }
 
     proptest! {

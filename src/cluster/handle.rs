@@ -18,6 +18,7 @@ use super::marks::Marks;
 use super::node::{self, Node};
 use super::nonces::Nonces;
 use super::outbox::{Outbox, Pushed};
+use super::peers::{Peer, Peers};
 
 /// How long marks are kept beyond the overlap: longer than a lost connection goes unnoticed.
 const MARKS_KEPT: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ const MARKS_KEPT: Duration = Duration::from_secs(60);
 /// Where Redis is, and the bounds of what goes through it.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
+    /// What this node is called, to people.
+    pub node_name: String,
     /// `redis://` or `rediss://`; may have a password.
     pub url: String,
     /// What the names of our channels and keys begin with.
@@ -60,6 +63,7 @@ pub(super) struct Shared {
     /// What was delivered here while Redis was away is not known any more.
     pub(super) incomplete: AtomicBool,
     marks: Mutex<Marks>,
+    peers: Mutex<Peers>,
     latest: AtomicI64,
     interest: mpsc::UnboundedSender<(TopicChange, i64)>,
     /// Where the node runs, once it does.
@@ -82,6 +86,10 @@ impl Shared {
 
     pub(super) fn latest(&self) -> i64 {
         self.latest.load(Ordering::Acquire)
+    }
+
+    pub(super) fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
@@ -134,6 +142,7 @@ impl Cluster {
             in_flight: AtomicUsize::new(0),
             incomplete: AtomicBool::new(false),
             marks: Mutex::new(marks),
+            peers: Mutex::default(),
             latest: AtomicI64::new(0),
             interest: sender,
             arbiter: OnceLock::new(),
@@ -211,7 +220,13 @@ impl Cluster {
         self.0.counters.status()
     }
 
-    /// The same of the nonces of requests, where they are shared.
+    /// The other nodes, as far as they were heard.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.0.peers().list(Instant::now())
+    }
+
+    /// Counts of the nonces of requests, where they are shared.
     #[must_use]
     pub fn nonce_status(&self) -> Option<NonceStatus> {
         let nonces = self.0.nonces.get();

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use super::counters::add;
 use super::envelope::{Opener, Sealer};
 use super::handle::Shared;
 use super::outbox::Dropped;
+use super::peers::Greeting;
 use super::subscriptions::Subscriptions;
 
 /// How often it is looked how far the database has come.
@@ -50,6 +51,10 @@ pub(super) struct Node {
     pub(super) resubscribed: Cell<bool>,
     pub(super) sealer: RefCell<Sealer>,
     pub(super) opener: RefCell<Opener>,
+    /// What this node says of itself.
+    pub(super) greeting: Vec<u8>,
+    /// Another node was heard for the first time.
+    pub(super) newcomer: Notify,
     /// What is to be given to Redis next.
     pub(super) in_flight: RefCell<Vec<Sealed>>,
     /// What Redis was given and has not confirmed: given again, with the same sequence, so that it counts once.
@@ -70,6 +75,13 @@ impl Node {
         registry: Addr<RoomRegistry>,
     ) -> Self {
         let id = rand::random();
+        let greeting = Greeting {
+            name: shared.settings.node_name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        };
         Self {
             shared,
             db,
@@ -81,6 +93,9 @@ impl Node {
             resubscribed: Cell::new(false),
             sealer: RefCell::new(Sealer::new(key, id)),
             opener: RefCell::new(Opener::new(key, id)),
+            // Texts and a number always serialize.
+            greeting: serde_json::to_vec(&greeting).unwrap_or_default(),
+            newcomer: Notify::new(),
             in_flight: RefCell::default(),
             given: RefCell::default(),
             republishing: RefCell::default(),

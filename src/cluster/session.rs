@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use crate::rooms::RemoteEvents;
 
 use super::catch_up::live;
-use super::channel::channel;
+use super::channel::{GREETINGS, channel};
 use super::counters::add;
-use super::envelope::Opened;
+use super::envelope::{NodeId, Opened};
 use super::link::{Incoming, Link, LinkError};
 use super::node::Node;
+use super::peers::GREETING_INTERVAL;
 use super::subscriptions::Arrived;
 
 /// Channels that one command names.
@@ -40,6 +41,7 @@ impl Node {
             ended = self.follow_interest(link) => ended,
             ended = self.catch_up() => ended,
             ended = self.publish(link) => ended,
+            ended = self.greet(link) => ended,
             ended = self.keep_alive(link) => ended,
         }
     }
@@ -90,6 +92,10 @@ impl Node {
                 let event = match opened {
                     Ok(Opened::Event(event)) => event,
                     Ok(Opened::Own) => continue,
+                    Ok(Opened::Greeting(node, greeting)) => {
+                        self.greeted(node, &greeting);
+                        continue;
+                    }
                     Err(refused) => {
                         self.refuse(refused);
                         continue;
@@ -125,6 +131,31 @@ impl Node {
         if !is_quiet {
             self.refused_at.set(Some(now));
             log::warn!("Redis: refused what is no event of a node of this server: {refused}");
+        }
+    }
+
+    /// Tells the other nodes now and then that this one is there, and hears them.
+    async fn greet(&self, link: &Link) -> LinkError {
+        if let Err(error) = link.subscribe(vec![GREETINGS.to_owned()]).await {
+            return error;
+        }
+        loop {
+            let sealed = self.sealer.borrow_mut().seal_greeting(&self.greeting);
+            if let Err(error) = link.publish(&[(GREETINGS.to_owned(), sealed)]).await {
+                return error;
+            }
+            // A node that has just come has missed what was said before.
+            let newcomer = self.newcomer.notified();
+            let _ = tokio::time::timeout(GREETING_INTERVAL, newcomer).await;
+        }
+    }
+
+    fn greeted(&self, node: NodeId, greeting: &[u8]) {
+        let first = self.shared.peers().hear(node, greeting, Instant::now());
+        if let Some(first) = first {
+            let (name, version) = (first.name, first.version);
+            log::info!("Redis: another node is there: {name:?}, version {version:?}");
+            self.newcomer.notify_one();
         }
     }
 

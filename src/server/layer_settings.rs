@@ -111,6 +111,7 @@ pub(super) fn cluster_settings(settings: &Settings) -> Option<ClusterSettings> {
     let cluster = &settings.cluster;
     let url = cluster.redis_url.as_ref()?.expose().trim();
     (!url.is_empty()).then(|| ClusterSettings {
+        node_name: settings.node_name(),
         url: url.to_owned(),
         prefix: cluster.prefix.clone(),
         max_queued_bytes: cluster.max_queued_bytes,

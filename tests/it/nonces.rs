@@ -271,12 +271,22 @@ async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
 #[actix_web::test]
 async fn admins_see_what_goes_on_between_the_nodes() {
     let nodes = Nodes::new();
-    let (first, second) = (nodes.node().await, nodes.node().await);
+    let named = |settings: &mut Settings| settings.cluster.node_name = Some("node 1".to_owned());
+    let first = nodes.node_with(&nodes.redis.url(), named);
+    connected(&first, true).await;
+    let second = nodes.node().await;
     let session = Brc104::connect(&first.http("")).await;
     let request = list(&session);
     assert_eq!(session.send(&request).await.status, 200);
     let repeated = session.send_to(&second.http(""), &request).await;
     assert!(is_replay(&repeated));
+    eventually("they know each other", || {
+        let nodes = [&first, &second];
+        nodes
+            .iter()
+            .all(|node| node.cluster.as_ref().unwrap().peers().len() == 1)
+    })
+    .await;
     let status = ask(&second, "GET", "/admin/status").await;
     let documents = Documents::of(&second.http("")).await;
     assert!(documents.is_valid("Status", &status), "{status}");
@@ -285,12 +295,24 @@ async fn admins_see_what_goes_on_between_the_nodes() {
         (&cluster["connected"], &cluster["caughtUp"]),
         (&json!(true), &json!(0))
     );
+    let peer = &cluster["peers"][0];
+    assert_eq!(cluster["peers"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&peer["name"], &peer["version"], &peer["present"]),
+        (
+            &json!("node 1"),
+            &json!(env!("CARGO_PKG_VERSION")),
+            &json!(true)
+        )
+    );
+    assert!(peer["silentSeconds"].as_u64().unwrap() < 16, "{peer}");
     let expected = json!({"connected": true, "checked": 1, "repeated": 1, "unchecked": 0, "waiting": 0, "forgotten": 0});
     assert_eq!(cluster["nonces"], expected);
     let (_, text) = ask_with(&second, "GET", "/metrics", &[]).await;
     let families = exposition::read(&text);
     for (name, expected) in [
         ("connected", json!({"events": 1.0, "nonces": 1.0})),
+        ("peers", json!({"present": 1.0, "silent": 0.0})),
         (
             "nonces_total",
             json!({"checked": 1.0, "repeated": 1.0, "unchecked": 0.0, "forgotten": 0.0}),

@@ -81,6 +81,11 @@ async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     listened_to(&redis, &identity, 2).await;
     assert_eq!(redis.shard_channels(), [channel(&identity)]);
     assert_eq!(redis.channels(), [""; 0]);
+    eventually("they know each other", || {
+        let peers = [&first, &second].map(|node| node.cluster.as_ref().unwrap().peers());
+        peers.iter().all(|peers| peers.len() == 1)
+    })
+    .await;
     let mut sender = AuthSocketClient::authenticated(first.address).await;
     let before = ids("before");
     send(&mut sender, &room, &before).await;

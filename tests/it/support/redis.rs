@@ -185,26 +185,24 @@ impl RedisServer {
         self.try_connection().unwrap()
     }
 
-    /// The channels that somebody listens to, in order.
+    /// The channels of rooms that somebody listens to, in order.
     pub fn channels(&self) -> Vec<String> {
         let mut command = redis::cmd("PUBSUB");
-        let mut channels: Vec<String> = command
+        let channels: Vec<String> = command
             .arg("CHANNELS")
             .query(&mut self.connection())
             .unwrap();
-        channels.sort();
-        channels
+        rooms_only(channels)
     }
 
-    /// The channels of this server's shard that somebody listens to, in order.
+    /// The channels of rooms of this server's shard that somebody listens to, in order.
     pub fn shard_channels(&self) -> Vec<String> {
         let mut command = redis::cmd("PUBSUB");
-        let mut channels: Vec<String> = command
+        let channels: Vec<String> = command
             .arg("SHARDCHANNELS")
             .query(&mut self.connection())
             .unwrap();
-        channels.sort();
-        channels
+        rooms_only(channels)
     }
 
     /// How many listen to a channel of this server's shard.
@@ -297,4 +295,11 @@ impl Drop for Way {
         self.cut();
         self.accepting.abort();
     }
+}
+
+/// Without the channel where nodes greet each other; sorted.
+fn rooms_only(mut channels: Vec<String>) -> Vec<String> {
+    channels.retain(|channel| !channel.ends_with("nodes"));
+    channels.sort();
+    channels
 }
