@@ -261,7 +261,7 @@ fn listen(
     parts: ServerParts,
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
-    let heads = head_limits(settings)?;
+    let heads = head_limits(settings);
     let addresses = Arc::clone(&parts.state.addresses);
     let counted_prefix = prefix.clone();
     let app = move || {

@@ -58,6 +58,11 @@ fn mistakes_are_one_line_and_code_2() {
         message.contains("PORT: `server.port`: expected a whole number"),
         "{message}"
     );
+    let message = refused(&[("MAX_HEADERS", "97")], &["--check-config"]);
+    assert!(
+        message.contains("MAX_HEADERS: `server.max_headers`: expected at most 96"),
+        "{message}"
+    );
     let message = refused(&[], &["--set", "socket.pong=1"]);
     assert!(message.contains("unknown key `socket.pong`"), "{message}");
     let message = refused(&[], &["--set", "rooms.access=closed"]);

@@ -3,6 +3,7 @@
 //! Precedence, each over the one before: compiled defaults, `config/default.toml`,
 //! `config/<environment>.toml`, environment variables, flags.
 
+mod at_most;
 mod certificates;
 mod cli;
 mod database_url;

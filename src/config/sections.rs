@@ -11,6 +11,7 @@ use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 use crate::telemetry::LogFormat;
 
+use super::at_most::AtMost;
 use super::secret::Secret;
 use super::units;
 
@@ -52,9 +53,9 @@ section! {
         hosting_domain: Option<String> = None,
         workers: usize = 0,
         max_connections: usize = 25_000,
-        max_url_bytes: usize = 60 * 1024,
-        max_headers: usize = 90,
-        max_header_bytes: usize = 120 * 1024,
+        max_url_bytes: AtMost<65_534> = AtMost::new(60 * 1024),
+        max_headers: AtMost<96> = AtMost::new(90),
+        max_header_bytes: AtMost<131_072> = AtMost::new(120 * 1024),
         max_body_bytes: usize = 100 * 1024 * 1024,
         max_buffered_bytes: usize = 512 * 1024 * 1024,
         #[serde(with = "units")]

@@ -1,5 +1,5 @@
-//! How large the head of a request may be. What actix-web takes at most is refused by it, without a body; this is stricter,
-//! and says what was too large.
+//! How large the head of a request may be. What is more than actix-web takes (96 headers, 128 KiB, a target of 65,534 bytes)
+//! is refused by it, without a body; this is stricter, and says what was too large.
 
 use std::future::ready;
 
@@ -27,13 +27,6 @@ pub struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// What actix-web takes.
-    pub const MOST: Self = Self {
-        max_url_bytes: 65_534,
-        max_headers: 96,
-        max_header_bytes: 131_072,
-    };
-
     fn check(&self, head: &RequestHead) -> Result<(), ApiError> {
         let too_large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let url = head.uri.path_and_query().map_or("", |url| url.as_str());

@@ -150,37 +150,13 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
     }
 }
 
-/// More than actix-web takes would be a promise that is not kept.
-pub(super) fn head_limits(settings: &Settings) -> Result<HeadLimits, ConfigError> {
+pub(super) const fn head_limits(settings: &Settings) -> HeadLimits {
     let server = &settings.server;
-    let most = HeadLimits::MOST;
-    let limits = HeadLimits {
-        max_url_bytes: server.max_url_bytes,
-        max_headers: server.max_headers,
-        max_header_bytes: server.max_header_bytes,
-    };
-    for (key, value, most) in [
-        (
-            "server.max_url_bytes",
-            limits.max_url_bytes,
-            most.max_url_bytes,
-        ),
-        ("server.max_headers", limits.max_headers, most.max_headers),
-        (
-            "server.max_header_bytes",
-            limits.max_header_bytes,
-            most.max_header_bytes,
-        ),
-    ] {
-        if value > most {
-            return Err(ConfigError::Value {
-                key: key.to_owned(),
-                origin: "the configuration as a whole".to_owned(),
-                expected: format!("expected at most {most}"),
-            });
-        }
+    HeadLimits {
+        max_url_bytes: server.max_url_bytes.get(),
+        max_headers: server.max_headers.get(),
+        max_header_bytes: server.max_header_bytes.get(),
     }
-    Ok(limits)
 }
 
 pub(super) fn session_limits(settings: &Settings) -> SessionLimits {

@@ -401,9 +401,9 @@ async fn a_body_has_one_end_or_the_connection_has() {
 #[actix_web::test]
 async fn a_head_is_bounded() {
     let server = TestServer::with(|settings| {
-        settings.server.max_url_bytes = 65_534;
-        settings.server.max_headers = 96;
-        settings.server.max_header_bytes = 131_072;
+        settings.server.max_url_bytes = 65_534.try_into().unwrap();
+        settings.server.max_headers = 96.try_into().unwrap();
+        settings.server.max_header_bytes = 131_072.try_into().unwrap();
     });
     let line = |count: usize| "x-note: a\r\n".repeat(count);
     let long = |length: usize| format!("x-note: {}\r\n", "a".repeat(length));

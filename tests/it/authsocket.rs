@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use messagebox::auth::Identity;
+use messagebox::ids::RoomId;
 use messagebox::rooms::RoomAccess;
 use serde_json::{Value, json};
 
@@ -85,13 +86,22 @@ async fn leaving_ends_delivery_until_the_room_is_joined_again() {
         alice.event().await,
         ("leftRoom".to_owned(), json!({"roomId": room.as_str()}))
     );
-    alice.send_message(&room, "1", "unheard").await;
+    hears_once_it_has_joined(&mut alice, &mut witness, &room).await;
+}
+
+/// A message to a room where `witness` alone listens, and one after `alice` has come too.
+async fn hears_once_it_has_joined(
+    alice: &mut AuthSocketClient,
+    witness: &mut AuthSocketClient,
+    room: &RoomId,
+) {
+    alice.send_message(room, "1", "unheard").await;
     assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
     // An ack says that it is stored; that it has been delivered too is seen where it arrives.
     assert_eq!(witness.event().await.1["messageId"], "1");
     alice.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
-    alice.send_message(&room, "2", "heard").await;
+    alice.send_message(room, "2", "heard").await;
     assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
     assert_eq!(alice.event().await.1["messageId"], "2");
 }
@@ -128,14 +138,7 @@ async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
     let room = alice.room("inbox");
     witness.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(witness.event().await.0, "joinedRoom");
-    alice.send_message(&room, "1", "unheard").await;
-    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
-    assert_eq!(witness.event().await.1["messageId"], "1");
-    alice.emit("joinRoom", &json!(room.as_str())).await;
-    assert_eq!(alice.event().await.0, "joinedRoom");
-    alice.send_message(&room, "2", "heard").await;
-    assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
-    assert_eq!(alice.event().await.1["messageId"], "2");
+    hears_once_it_has_joined(&mut alice, &mut witness, &room).await;
 }
 
 #[actix_web::test]

@@ -572,9 +572,9 @@ async fn json_is_as_deep_as_allowed() {
 async fn a_head_is_as_large_as_allowed() {
     const ALWAYS: usize = "host: x\r\nconnection: close\r\n".len();
     let server = TestServer::with(|settings| {
-        settings.server.max_url_bytes = 100;
-        settings.server.max_headers = 10;
-        settings.server.max_header_bytes = 1_000;
+        settings.server.max_url_bytes = 100.try_into().unwrap();
+        settings.server.max_headers = 10.try_into().unwrap();
+        settings.server.max_header_bytes = 1_000.try_into().unwrap();
     });
     let path = |length: usize| format!("/{}", "a".repeat(length - 1));
     let query = |length: usize| format!("/docs?{}", "a".repeat(length - 6));

@@ -131,6 +131,7 @@ fn human(said: &Value) -> String {
             ),
         ),
         ("commits", percentiles(&database["commitMicros"])),
+        ("nodes", nodes(&said["cluster"])),
         ("memory", memory),
         ("panics", text(&said["panics"])),
     ];
@@ -140,4 +141,49 @@ fn human(said: &Value) -> String {
         let _ = writeln!(shown, "{name:<9} {value}");
     }
     printable(&shown)
+}
+
+/// The other servers with the same database, and who of them has fallen silent.
+fn nodes(cluster: &Value) -> String {
+    let Some(peers) = cluster["peers"].as_array() else {
+        return "no others".to_owned();
+    };
+    let mut said = if cluster["connected"] == true {
+        "Redis answers".to_owned()
+    } else {
+        "Redis is away".to_owned()
+    };
+    for peer in peers {
+        let name = peer["name"].as_str().unwrap_or_default();
+        let version = peer["version"].as_str().unwrap_or_default();
+        let _ = write!(said, "; {name} ({version}");
+        if peer["present"] != true {
+            let _ = write!(said, ", silent for {} s", peer["silentSeconds"]);
+        }
+        said.push(')');
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn other_nodes_are_named() {
+        assert_eq!(nodes(&Value::Null), "no others");
+        let mut cluster = json!({"connected": false, "peers": []});
+        assert_eq!(nodes(&cluster), "Redis is away");
+        cluster["connected"] = json!(true);
+        cluster["peers"] = json!([
+            {"name": "a:8080", "version": "1.0.0", "present": true, "silentSeconds": 3},
+            {"name": "b", "version": "1.1.0", "present": false, "silentSeconds": 40},
+        ]);
+        assert_eq!(
+            nodes(&cluster),
+            "Redis answers; a:8080 (1.0.0); b (1.1.0, silent for 40 s)"
+        );
+    }
 }
