@@ -471,6 +471,7 @@ fn each_outside_library_has_its_place() {
                 "tests/it/support/redis.rs",
                 "tests/it/cluster.rs",
                 "tests/it/loadtest.rs",
+                "tests/it/logs.rs",
                 "tests/database_servers/redis_network.rs",
                 "tests/it/nonces.rs",
                 "tests/it/redis_cluster.rs",

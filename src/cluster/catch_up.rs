@@ -55,6 +55,8 @@ pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
             created_at,
         ),
         id: Some(message.head.id),
+        // Nobody knows any more.
+        trace: None,
         event,
         room,
     })

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! version 1   node 16   sequence 8   mac 16   kind 1   body
-//! event:      key 16    id 8         length of room 4   room   event
+//! event:      key 16    id 8         trace 4   length of room 4   room   event
 //! greeting:   text
 //! ```
 //!
 //! The MAC (HMAC-SHA256, its first half) covers all the rest, under a key that only holders of the server's private key can
 //! derive. A node's sequence ascends for each kind, so what was recorded cannot be played to a node that has heard it. The id
-//! is that of the message, 0 where it is not known.
+//! is that of the message, 0 where it is not known, and so is what the log lines of the message bear.
 
 use std::num::NonZeroUsize;
 
@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::ids::RoomId;
 use crate::rooms::{EventKey, Outgoing};
+use crate::telemetry::TraceId;
 
 const VERSION: u8 = 1;
 const NODE: usize = 16;
@@ -111,6 +112,7 @@ impl Sealer {
             &[
                 event.key.as_bytes(),
                 &event.id.unwrap_or(0).to_be_bytes(),
+                &TraceId::to_bytes(event.trace),
                 &room_length.to_be_bytes(),
                 room,
                 &event.event,
@@ -207,6 +209,7 @@ fn event(sealed: &Bytes, body: &[u8]) -> Result<Outgoing, Refused> {
     let (key, rest) = body.split_first_chunk().ok_or(Refused::Shape)?;
     let (id, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
     let id = i64::from_be_bytes(*id);
+    let (trace, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or(Refused::Shape)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Refused::Shape)?;
     let (room, event) = rest.split_at_checked(length).ok_or(Refused::Shape)?;
@@ -215,6 +218,7 @@ fn event(sealed: &Bytes, body: &[u8]) -> Result<Outgoing, Refused> {
         room: RoomId::new(room),
         key: EventKey::from_bytes(*key),
         id: (id != 0).then_some(id),
+        trace: TraceId::from_bytes(*trace),
         event: sealed.slice_ref(event),
     })
 }
@@ -229,6 +233,10 @@ mod tests {
             room: RoomId::new(room),
             key: EventKey::of_message(room, text, ""),
             id: text.bytes().next().map(i64::from),
+            trace: text
+                .bytes()
+                .last()
+                .and_then(|byte| TraceId::from_bytes([0, 0, 0, byte])),
             event: Bytes::copy_from_slice(text.as_bytes()),
         }
     }

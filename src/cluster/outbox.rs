@@ -138,6 +138,7 @@ mod tests {
             room: RoomId::new("r"),
             key: EventKey::from_bytes([n; EventKey::LEN]),
             id: None,
+            trace: None,
             event: vec![n; 99].into(),
         }
     }

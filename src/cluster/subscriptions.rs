@@ -261,6 +261,7 @@ mod tests {
             room: RoomId::new(room),
             key: EventKey::from_bytes([n; EventKey::LEN]),
             id: None,
+            trace: None,
             event: vec![n].into(),
         }
     }

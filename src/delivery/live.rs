@@ -47,6 +47,7 @@ fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
                 &committed.created_at,
             ),
             id: committed.id,
+            trace: committed.trace,
             event: encode_event(&room, committed).into(),
             room,
         };

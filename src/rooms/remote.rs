@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::auth::SharedPayload;
 use crate::ids::RoomId;
+use crate::telemetry::{self, TraceId};
 
 use super::interest::TopicChange;
 use super::registry::RoomRegistry;
@@ -37,6 +38,8 @@ pub struct Outgoing {
     pub key: EventKey,
     /// The id of its message, if it is known: who came after that was stored does not get it, however late it comes.
     pub id: Option<i64>,
+    /// What the log lines of its message bear.
+    pub trace: Option<TraceId>,
     /// The event, encoded.
     pub event: Bytes,
 }
@@ -127,7 +130,9 @@ impl Handler<RemoteEvents> for RoomRegistry {
             };
             if is_new {
                 delivered += 1;
-                self.publish_stored(&event.room, event.id, || SharedPayload::new(event.event));
+                telemetry::within(event.trace, || {
+                    self.publish_stored(&event.room, event.id, || SharedPayload::new(event.event));
+                });
             }
         }
         delivered

@@ -16,6 +16,21 @@ tokio::task_local! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceId(u32);
 
+impl TraceId {
+    /// For another process; none is 0.
+    #[must_use]
+    pub fn to_bytes(id: Option<Self>) -> [u8; 4] {
+        id.map_or(0, |id| id.0).to_be_bytes()
+    }
+
+    /// As another process has had it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 4]) -> Option<Self> {
+        let id = u32::from_be_bytes(bytes);
+        (id != 0).then_some(Self(id))
+    }
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
@@ -61,6 +76,13 @@ pub fn within<T>(id: Option<TraceId>, act: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_goes_to_another_process_and_none_does_too() {
+        for id in [None, Some(TraceId(1)), Some(TraceId(u32::MAX))] {
+            assert_eq!(TraceId::from_bytes(TraceId::to_bytes(id)), id);
+        }
+    }
 
     #[actix_web::test]
     async fn an_id_goes_along_and_ends_with_its_work() {
