@@ -1,5 +1,6 @@
 //! The default binary: `messagebox-server`.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +26,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(message) => message.exit(),
     };
-    let variables = std::env::vars().collect();
+    // A variable that is no text is none of ours.
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let variables = std::env::vars_os().filter_map(text).collect();
     let settings = match load(&cli.config_dir, &variables, &cli.settings()) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, EXIT_CONFIG),

@@ -162,6 +162,7 @@ impl Sources {
             published: status.published,
             deliveries: status.deliveries,
             lagging: status.lagging,
+            too_large: status.too_large,
             answer_micros: u64::try_from(answered_after.as_micros()).unwrap_or(u64::MAX),
             largest: top.largest.into_iter().map(RoomPart::from).collect(),
             busiest: top.busiest.into_iter().map(RoomPart::from).collect(),

@@ -157,6 +157,11 @@ fn rooms(families: &mut Families, status: &Status) {
         "Members cut off because they lagged.",
         rooms.lagging,
     );
+    families.counter(
+        "events_too_large_total",
+        "Events that were too large to be delivered live.",
+        rooms.too_large,
+    );
     families.gauge(
         "rooms_answer_seconds",
         "Time until the registry answered: as long as its mailbox is.",

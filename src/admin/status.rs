@@ -144,6 +144,8 @@ pub struct RoomsPart {
     pub deliveries: u64,
     /// Members that were cut off because they lagged.
     pub lagging: u64,
+    /// Events that were too large to be delivered; they are found by listing.
+    pub too_large: u64,
     /// Microseconds until the registry answered: as long as its mailbox is.
     pub answer_micros: u64,
     /// The rooms with the most members.

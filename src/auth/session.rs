@@ -22,6 +22,8 @@ pub struct Session {
     peer_hex: String,
     keys: PairKeys,
     seen: Mutex<SeenNonces>,
+    /// Whether no nonce may be forgotten: then the session ends when its memory is full.
+    forgets_nothing: bool,
     /// Set once valid certificates came.
     revealed: OnceLock<Arc<RevealedFields>>,
 }
@@ -50,6 +52,7 @@ impl Session {
             peer_hex: peer.to_hex(),
             keys,
             seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
+            forgets_nothing: false,
             revealed: OnceLock::new(),
         }
     }
@@ -189,6 +192,15 @@ impl Session {
         ))
     }
 
+    /// The same session, which ends when its memory of nonces is full instead of forgetting the oldest.
+    #[must_use]
+    pub fn forgetting_nothing(self) -> Self {
+        Self {
+            forgets_nothing: true,
+            ..self
+        }
+    }
+
     /// Our nonce, by which the counterparty names this session.
     #[must_use]
     pub fn own_nonce(&self) -> &str {
@@ -246,9 +258,15 @@ impl Session {
     /// Uses the nonce of a message up that was verified elsewhere.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`].
+    /// [`AuthError::Replayed`]; [`AuthError::UnknownSession`] where the session has ended by that.
     pub fn use_up(&self, nonce: &str) -> Result<(), AuthError> {
-        if self.seen().insert(nonce) {
+        let mut seen = self.seen();
+        if self.forgets_nothing && seen.is_full() && !seen.contains(nonce) {
+            return Err(AuthError::UnknownSession {
+                nonce: self.own_nonce.clone(),
+            });
+        }
+        if seen.insert(nonce) {
             Ok(())
         } else {
             Err(AuthError::Replayed)

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use crate::auth::{Peer, RevealedFields, Verified};
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
-use crate::limits::{AddressKey, Amount, Flow, Full, Place, Share};
+use crate::limits::{AddressKey, Amount, Flow, Full, Holding, Place, Share};
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
@@ -44,6 +44,12 @@ pub struct AuthSocket {
     pub(super) certificate_deadline: Option<Instant>,
     /// Set while a connected socket has said nothing.
     pub(super) revival_at: Option<Instant>,
+    /// Whom further handshakes count for.
+    pub(super) counted_for: Option<AddressKey>,
+    /// Whether the handshake may be made that was counted when the socket was opened.
+    pub(super) may_shake_hands: bool,
+    /// What waits here: frames until a proof, packets until they are whole.
+    holding: Holding<AddressKey>,
     /// What it has sent lately.
     flow: Flow,
     /// Its place among those that have proven nothing, until it has.
@@ -79,6 +85,9 @@ impl AuthSocket {
             auth_deadline: Some(now + service.settings.auth_timeout),
             certificate_deadline: None,
             revival_at: None,
+            counted_for: opening.counted_for,
+            may_shake_hands: true,
+            holding: service.waiting.hold(opening.counted_for),
             flow: Flow::default(),
             unproven: Some(unproven),
             share: None,
@@ -114,6 +123,11 @@ impl Application for AuthSocket {
             Data::Binary(bytes) => self.connection.handle_binary(bytes),
         };
         self.handle_connection(handled, link, ctx);
+        let waiting = self.connection.partial_bytes() + self.held_bytes();
+        if self.holding.resize(waiting).is_err() {
+            log::debug!("socket {}: too much waits for it", self.sid);
+            link.close(CloseReason::ForcedClose);
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use actix::prelude::*;
 
-use crate::auth::{AuthError, AuthMessage, Beginning, Handled, Purpose};
+use crate::auth::{AuthError, AuthMessage, Beginning, Handled, MessageType, Purpose};
 use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
@@ -22,6 +22,10 @@ use super::outbound::Speech;
 pub(super) struct HeldFrame {
     nonce: String,
     json: String,
+}
+
+fn is_handshake(message: &AuthMessage<'_>) -> bool {
+    message.kind == MessageType::InitialRequest
 }
 
 impl AuthSocket {
@@ -98,13 +102,18 @@ impl AuthSocket {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
+        let message = AuthMessage::parse(json);
+        if message.as_ref().is_ok_and(is_handshake) && !self.count_handshake() {
+            log::debug!("socket {} shakes hands too often", self.sid);
+            return self.count_refused();
+        }
         let beginning = self.service.resumption.as_deref();
         let beginning = beginning.map(|resumption| Beginning {
             resumption,
             purpose: Purpose::Socket,
             now: SystemTime::now(),
         });
-        let handled = AuthMessage::parse(json).and_then(|message| {
+        let handled = message.and_then(|message| {
             let handled = self.peer.handle_resumable(&message, beginning)?;
             Ok((handled, message.certificates))
         });
@@ -146,7 +155,7 @@ impl AuthSocket {
             }
             // We have none, so nothing needs an answer.
             Ok((Handled::CertificatesRequested(_), _)) => {}
-            Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link),
+            Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link, ctx),
             Err(error) => {
                 self.count_refused();
                 if error == AuthError::Replayed {
@@ -158,6 +167,25 @@ impl AuthSocket {
                 );
             }
         }
+    }
+
+    /// Each costs a signature. The first was counted when the socket was opened.
+    fn count_handshake(&mut self) -> bool {
+        if std::mem::take(&mut self.may_shake_hands) {
+            return true;
+        }
+        let handshakes = &self.service.addresses.handshakes;
+        self.counted_for
+            .is_none_or(|key| handshakes.check(&key).is_ok())
+    }
+
+    /// Bytes of frames that wait for a proof, or for certificates.
+    pub(super) fn held_bytes(&self) -> usize {
+        let held: usize = self.held.iter().map(|frame| frame.json.len()).sum();
+        let uncertified = self.uncertified.iter();
+        held + uncertified
+            .map(|verified| verified.payload.len())
+            .sum::<usize>()
     }
 
     pub(super) fn client_event(&self, payload: &[u8]) -> ClientEvent {
@@ -207,7 +235,13 @@ impl AuthSocket {
     }
 
     /// A frame of another socket's session proves nothing here: keep it, and ask for proof.
-    fn hold(&mut self, nonce: String, json: &str, link: &mut Link<'_>) {
+    fn hold(
+        &mut self,
+        nonce: String,
+        json: &str,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
         if self.held.len() >= self.service.settings.max_held_frames {
             self.count_refused();
             return;
@@ -218,8 +252,13 @@ impl AuthSocket {
             nonce,
             json: json.to_owned(),
         });
-        if let Some(identity) = self.peer.identity() {
-            self.adopt(identity, link);
+        if let Some(identity) = self.peer.identity()
+            && self.adopt(identity, link)
+            && self.admitted
+            && is_first
+        {
+            // Its identity is proven here already, and what comes next must not overtake it.
+            return self.release_held(identity, link, ctx);
         }
         if is_first {
             self.begin_handshake(link);
@@ -254,19 +293,21 @@ impl AuthSocket {
     }
 
     /// Takes over the sessions that held frames name, if they are of the identity that is proven here: those of sockets
-    /// that this process has lost, and those that another process has begun.
-    fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) {
+    /// that this process has lost, and those that another process has begun. Says whether there was one.
+    fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) -> bool {
+        let mut adopted = false;
         for frame in &self.held {
             let lost = self
                 .service
                 .lost()
                 .take(&frame.nonce, &identity, link.now());
             let session = lost.or_else(|| self.service.resume(&frame.nonce, identity));
-            if let Some(session) = session
-                && let Err(error) = self.peer.adopt(session)
-            {
-                log::debug!("a lost session was not adopted: {error}");
+            match session.map(|session| self.peer.adopt(session)) {
+                Some(Ok(())) => adopted = true,
+                Some(Err(error)) => log::debug!("a lost session was not adopted: {error}"),
+                None => {}
             }
         }
+        adopted
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::auth::{Identity, PeerConfig, Purpose, RequiredCertificates, Resumption, Session};
 use crate::delivery::Delivery;
 use crate::ids::IdentityKey;
-use crate::limits::{AddressLimits, FlowRates, IdentityShares, Rate};
+use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Rate};
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
@@ -45,6 +45,9 @@ pub struct AuthSocketSettings {
     pub max_delay: Duration,
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
+    /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
+    /// all sockets; half of them for one address.
+    pub max_waiting_bytes: usize,
 }
 
 const NO_LIMIT: FlowRates = FlowRates {
@@ -68,6 +71,7 @@ impl Default for AuthSocketSettings {
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
             max_json_depth: 128,
+            max_waiting_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct AuthSocketService {
     pub lost: Mutex<LostSessions>,
     /// What each address may have.
     pub addresses: Arc<AddressLimits>,
+    /// Bytes of frames and packets that wait in sockets.
+    pub waiting: Memory<AddressKey>,
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
     /// Counts.
@@ -118,6 +124,7 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
+            waiting: Memory::new(settings.max_waiting_bytes / 2, settings.max_waiting_bytes),
             identities: IdentityShares::new(
                 settings.max_sockets_per_identity,
                 settings.identity_rates,

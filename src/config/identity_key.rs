@@ -99,7 +99,8 @@ fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    let draft = folder.join(format!("server.key.{}", std::process::id()));
+    // A name of its own: what a process left behind that was killed here is in nobody's way.
+    let draft = folder.join(format!("server.key.{:016x}", rand::random::<u64>()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

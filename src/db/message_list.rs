@@ -15,6 +15,9 @@ use super::message::{MessagePage, Order, Page, StoredMessage};
 use super::schema::{message_boxes, messages};
 use super::timestamp::Timestamp;
 
+/// What a message takes in a list beside its body: a sender, an id, four times.
+pub(super) const MESSAGE_OVERHEAD: usize = 512;
+
 /// Messages whose sizes are asked for at a time.
 const SIZES: u16 = 256;
 
@@ -64,6 +67,7 @@ impl<'a> Listing<'a> {
             return Ok(None);
         };
         let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        let overhead = i64::try_from(MESSAGE_OVERHEAD).unwrap_or(i64::MAX);
         let (mut after, mut offset) = (self.page.after, self.page.offset);
         let (mut bytes, mut count) = (0_i64, 0_i64);
         loop {
@@ -74,7 +78,7 @@ impl<'a> Listing<'a> {
                 .offset(offset)
                 .load(connection)?;
             for (id, size) in &sizes {
-                bytes = bytes.saturating_add(*size);
+                bytes = bytes.saturating_add(*size).saturating_add(overhead);
                 if bytes > max_bytes && count > 0 {
                     return Ok(Some(*id));
                 }
@@ -144,7 +148,7 @@ pub(super) fn list(
     let mut bytes: usize = 0;
     for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
         let (id, message_id, sender, body, created_at, updated_at) = row?;
-        bytes = bytes.saturating_add(body.len());
+        bytes = bytes.saturating_add(body.len() + MESSAGE_OVERHEAD);
         let full = asked.is_some_and(|asked| listed.messages.len() == asked);
         if full || (bytes > max_bytes && !listed.messages.is_empty()) {
             listed.more = true;

@@ -2,7 +2,6 @@
 
 use actix::prelude::*;
 
-use crate::auth::SharedPayload;
 use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
@@ -25,12 +24,15 @@ impl Handler<MessagesStored> for RoomRegistry {
 fn announce(
     registry: &mut RoomRegistry,
     messages: &[Committed],
-    encode: impl Fn(&RoomId, &Committed) -> SharedPayload,
+    encode: impl Fn(&RoomId, &Committed) -> Vec<u8>,
 ) {
     for committed in messages {
+        if !registry.delivers(committed.message.body.live().len()) {
+            continue;
+        }
         let room = committed.message.live_room();
         telemetry::within(committed.trace, || {
-            registry.publish(&room, || encode(&room, committed));
+            registry.publish(&room, || encode(&room, committed).into());
         });
     }
 }
@@ -39,6 +41,9 @@ fn announce(
 fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
     for committed in messages {
         let message = &committed.message;
+        if !registry.delivers(message.body.live().len()) {
+            continue;
+        }
         let room = message.live_room();
         let outgoing = Outgoing {
             key: EventKey::of_message(
@@ -48,18 +53,14 @@ fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
             ),
             id: committed.id,
             trace: committed.trace,
-            event: encode_event(&room, committed).into(),
+            event: encode(&room, committed).into(),
             room,
         };
         telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
     }
 }
 
-fn encode(room: &RoomId, committed: &Committed) -> SharedPayload {
-    SharedPayload::new(encode_event(room, committed))
-}
-
-fn encode_event(room: &RoomId, committed: &Committed) -> Vec<u8> {
+fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
     let message = &committed.message;
     let event = LiveMessage {
         sender: &message.sender.to_hex(),

@@ -168,7 +168,9 @@ impl Connection {
         let noop = Frame::from(&Packet::Noop);
         self.outbox
             .put_back(frames.into_iter().filter(|frame| *frame != noop).collect());
-        if matches!(self.carrier, Carrier::Polling { .. }) && !self.upgrade.is_probed() {
+        // Another poll may have come meanwhile.
+        let is_gone = matches!(self.carrier, Carrier::Polling { parked: false });
+        if is_gone && !self.upgrade.is_probed() {
             self.finish(CloseReason::TransportClose);
         }
     }

@@ -18,9 +18,9 @@ use crate::auth::{
     AUTH_VERSION, AuthError, MAX_NONCE_CHARS, Purpose, Resumable, Session, message_nonce,
 };
 use crate::json_depth;
-use crate::limits::AddressKey;
+use crate::limits::{AddressKey, Holding};
 
-use super::body::{self, Body, BodyError};
+use super::body::{self, BodyError};
 use super::client_address::{count_handshake, count_request};
 use super::counts::Failed;
 use super::error::ApiError;
@@ -62,7 +62,8 @@ pub async fn respond(
         Ok(identified) => identified,
         Err(error) => return unsigned(&error),
     };
-    let verified = verify(&request, body, &credentials, &mut named, &state).await;
+    let holding = state.bodies.hold(counted_for);
+    let verified = verify(&request, body, holding, &credentials, &mut named, &state).await;
     let session = named.session;
     let reply: Reply = match verified {
         Ok(body) => routes::respond(&request, session.peer(), &body, &state).await,
@@ -97,7 +98,8 @@ async fn begin_session(
     if let Err(error) = count_handshake(counted_for, &state.addresses) {
         return unsigned(&error);
     }
-    match read(request, body, handshake::MAX_BYTES, state).await {
+    let holding = state.bodies.hold(counted_for);
+    match read(request, body, handshake::MAX_BYTES, holding, state).await {
         Ok(body) => handshake::respond(state, &body),
         Err(error) => unsigned(&error),
     }
@@ -155,7 +157,7 @@ fn begun_elsewhere(
     let max_requests = state.limits.max_requests_per_session;
     let session = Session::resume(&state.identity, &resumable, max_requests)?;
     Ok(Named {
-        session: Arc::new(session),
+        session: Arc::new(session.forgetting_nothing()),
         resumable: Some(resumable),
     })
 }
@@ -248,11 +250,12 @@ impl From<AuthError> for Refused {
 async fn verify(
     request: &HttpRequest,
     body: web::Payload,
+    holding: Holding<AddressKey>,
     credentials: &Credentials,
     named: &mut Named,
     state: &HttpState,
-) -> Result<Body, Refused> {
-    let body = read(request, body, state.limits.max_body_bytes, state)
+) -> Result<Bytes, Refused> {
+    let body = read(request, body, state.limits.max_body_bytes, holding, state)
         .await
         .map_err(Refused::Signed)?;
     let headers = request
@@ -294,9 +297,10 @@ async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     max: usize,
+    holding: Holding<AddressKey>,
     state: &HttpState,
-) -> Result<Body, ApiError> {
-    let whole = body::read(request, payload, max, &state.bodies);
+) -> Result<Bytes, ApiError> {
+    let whole = body::read(request, payload, max, holding);
     match tokio::time::timeout(state.limits.request_timeout, whole).await {
         Ok(Ok(body)) if json_depth::is_deeper(&body, state.limits.max_json_depth) => {
             Err(ApiError::too_deep(state.limits.max_json_depth))

@@ -1,14 +1,15 @@
-//! Reading a request's body, within a bound, and within what all requests together may hold.
-
-use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Reading a request's body, within a bound, and within what its address, and all together, may hold.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use thiserror::Error;
+
+use crate::limits::{AddressKey, Holding, Memory};
+
+/// How many bytes of bodies are held at a time, by whom. Cheap to clone.
+pub type BodyMemory = Memory<AddressKey>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -19,72 +20,35 @@ pub(super) enum BodyError {
     /// It ended before it was whole.
     #[error("the request body broke off")]
     Broken,
-    /// The bodies of other requests take all the memory that there is for them.
+    /// Other bodies, of this address or of all, take all the memory that there is for them.
     #[error("there are too many bodies")]
     Overloaded,
 }
 
-/// How many bytes of bodies are held at a time, by all requests together. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct BodyMemory {
-    held: Arc<AtomicUsize>,
-    max: usize,
-}
+/// Bytes that count until nobody has them any more.
+struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Holding<K>);
 
-impl BodyMemory {
-    /// So many bytes at most.
-    #[must_use]
-    pub fn new(max: usize) -> Self {
-        Self {
-            held: Arc::default(),
-            max,
-        }
-    }
-
-    fn hold(&self, bytes: usize) -> Result<(), BodyError> {
-        let grow = |held: usize| held.checked_add(bytes).filter(|held| *held <= self.max);
-        let grown = self
-            .held
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, grow);
-        grown.map(drop).map_err(|_| BodyError::Overloaded)
+impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
-/// Gives back what was held.
-#[derive(Debug)]
-struct Held {
-    memory: BodyMemory,
-    bytes: usize,
+/// Bytes of which every copy counts in `holding`.
+pub(super) fn held<K>(bytes: Bytes, holding: Holding<K>) -> Bytes
+where
+    K: Eq + std::hash::Hash + Clone + Send + 'static,
+{
+    Bytes::from_owner(Held(bytes, holding))
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.memory.held.fetch_sub(self.bytes, Ordering::AcqRel);
-    }
-}
-
-/// A whole body; it counts until it is dropped.
-#[derive(Debug)]
-pub(super) struct Body {
-    bytes: Bytes,
-    _held: Held,
-}
-
-impl Deref for Body {
-    type Target = Bytes;
-
-    fn deref(&self) -> &Bytes {
-        &self.bytes
-    }
-}
-
-/// Reads up to `max` bytes.
+/// Reads up to `max` bytes. They count in `holding` while they come, and for as long as anybody has them.
 pub(super) async fn read(
     request: &HttpRequest,
     mut body: web::Payload,
     max: usize,
-    memory: &BodyMemory,
-) -> Result<Body, BodyError> {
+    mut holding: Holding<AddressKey>,
+) -> Result<Bytes, BodyError> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -94,23 +58,17 @@ pub(super) async fn read(
         return Err(BodyError::TooLarge);
     }
     let mut bytes = BytesMut::new();
-    let mut held = Held {
-        memory: memory.clone(),
-        bytes: 0,
-    };
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_| BodyError::Broken)?;
         if bytes.len() + chunk.len() > max {
             return Err(BodyError::TooLarge);
         }
-        memory.hold(chunk.len())?;
-        held.bytes += chunk.len();
+        holding
+            .grow(chunk.len())
+            .map_err(|_| BodyError::Overloaded)?;
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Body {
-        bytes: bytes.freeze(),
-        _held: held,
-    })
+    Ok(held(bytes.freeze(), holding))
 }
 
 #[cfg(test)]
@@ -119,26 +77,37 @@ mod tests {
     use actix_web::FromRequest as _;
     use actix_web::test::TestRequest;
 
-    async fn body(memory: &BodyMemory, bytes: usize) -> Result<Body, BodyError> {
+    async fn body(memory: &BodyMemory, address: u8, bytes: usize) -> Result<Bytes, BodyError> {
         let (request, mut payload) = TestRequest::post()
             .set_payload(vec![7; bytes])
             .to_http_parts();
         let payload = web::Payload::from_request(&request, &mut payload)
             .await
             .unwrap();
-        read(&request, payload, 100, memory).await
+        let owner = AddressKey::of([192, 0, 2, address].into());
+        read(&request, payload, 100, memory.hold(Some(owner))).await
     }
 
     #[actix_web::test]
     async fn bodies_that_are_held_count_together() {
-        let memory = BodyMemory::new(150);
-        assert_eq!(body(&memory, 101).await.err(), Some(BodyError::TooLarge));
-        let first = body(&memory, 100).await.unwrap();
-        assert_eq!(first.len(), 100);
-        assert_eq!(body(&memory, 51).await.err(), Some(BodyError::Overloaded));
-        let second = body(&memory, 50).await.unwrap();
+        let memory = BodyMemory::new(100, 150);
+        assert_eq!(body(&memory, 1, 101).await.err(), Some(BodyError::TooLarge));
+        let first = body(&memory, 1, 60).await.unwrap();
+        assert_eq!(first.len(), 60);
+        assert_eq!(
+            body(&memory, 1, 41).await.err(),
+            Some(BodyError::Overloaded)
+        );
+        assert_eq!(
+            body(&memory, 2, 91).await.err(),
+            Some(BodyError::Overloaded)
+        );
+        let second = body(&memory, 2, 90).await.unwrap();
+        // A part of it is all of it to the memory.
+        let part = first.slice(..1);
         drop((first, second));
-        assert!(body(&memory, 100).await.is_ok());
-        assert_eq!(memory.held.load(Ordering::Acquire), 0);
+        assert_eq!(memory.held(), 60);
+        drop(part);
+        assert_eq!(memory.held(), 0);
     }
 }

@@ -47,7 +47,9 @@ impl CertificateGate {
         if session.revealed().is_some() {
             return Ok(());
         }
-        let bytes = u32::try_from(body_bytes.max(MIN_WAITING_BYTES)).unwrap_or(u32::MAX);
+        // One that is larger waits alone.
+        let bytes = body_bytes.clamp(MIN_WAITING_BYTES, MAX_WAITING_BYTES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let Ok(_room) = self.room.try_acquire_many(bytes) else {
             return Err(Refused::Signed(ApiError::overloaded()));
         };
@@ -185,8 +187,10 @@ mod tests {
         assert!(poll!(&mut large).is_pending());
         assert!(is_overloaded(&poll!(pin!(gate.pass(&session, 0)))));
         drop(large);
-        let too_large = gate.pass(&session, MAX_WAITING_BYTES + 1);
-        assert!(is_overloaded(&poll!(pin!(too_large))));
+        // The largest waits alone.
+        let mut larger = Box::pin(gate.pass(&session, MAX_WAITING_BYTES + 1));
+        assert!(poll!(&mut larger).is_pending());
+        assert!(is_overloaded(&poll!(pin!(gate.pass(&session, 0)))));
     }
 
     #[actix_web::test]

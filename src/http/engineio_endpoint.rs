@@ -25,7 +25,7 @@ pub struct Endpoint<A: Application> {
     pub table: Arc<SocketTable<A>>,
     /// Makes the application of a new session.
     pub open: OpenApplication<A>,
-    /// What the bodies of polling requests may hold together.
+    /// What the bodies of polling requests, and unfinished frames, may hold together.
     pub bodies: BodyMemory,
     /// What each address may ask for.
     pub addresses: Arc<AddressLimits>,
@@ -109,6 +109,7 @@ async fn respond<A: Application>(
     let counted_for = count_request(request, &endpoint.addresses)?;
     let query = Query::parse(request.query_string())?;
     let is_websocket = is_websocket(request);
+    let holding = endpoint.bodies.hold(counted_for);
     let Some(sid) = query.sid else {
         query.check_new_session(request.method().as_str(), is_websocket)?;
         let opening = Opening {
@@ -121,7 +122,7 @@ async fn respond<A: Application>(
         return Ok(match query.transport {
             TransportKind::Polling => polling::open(endpoint, opening, application).await?,
             TransportKind::Websocket => {
-                websocket::open(endpoint, opening, application, request, body)?
+                websocket::open(endpoint, opening, application, request, (body, holding))?
             }
         });
     };
@@ -132,11 +133,11 @@ async fn respond<A: Application>(
     Ok(
         match (query.transport, is_websocket, request.method().as_str()) {
             (TransportKind::Websocket, true, "GET") => {
-                websocket::attach(endpoint, socket, request, body)?
+                websocket::attach(endpoint, socket, request, (body, holding))?
             }
             (TransportKind::Polling, false, "GET") => polling::poll(socket).await?,
             (TransportKind::Polling, false, "POST") => {
-                polling::post(socket, request, body, &endpoint.config, &endpoint.bodies).await?
+                polling::post(socket, request, body, &endpoint.config, holding).await?
             }
             _ => return Err(HandshakeError::BadRequest.into()),
         },

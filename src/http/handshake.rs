@@ -68,6 +68,8 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, 
             requested.unwrap_or(NO_CERTIFICATES),
         ))
         .body(response.json);
-    state.sessions().insert(session, Instant::now());
+    state
+        .sessions()
+        .insert(session.forgetting_nothing(), Instant::now());
     Ok(reply)
 }

@@ -12,6 +12,7 @@ mod docs;
 mod engineio_endpoint;
 mod error;
 mod fragments;
+mod frame_lengths;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -27,6 +28,7 @@ mod shared_nonces;
 mod state;
 mod websocket;
 mod websocket_body;
+mod websocket_input;
 
 pub use admin::AdminState;
 pub use authenticate::respond;

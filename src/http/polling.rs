@@ -11,12 +11,14 @@ use tokio::sync::oneshot;
 use crate::engineio::{
     Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
+use crate::limits::{AddressKey, Holding};
 use crate::socket::{
-    Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, Socket,
+    Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
+    PollUndelivered, Socket,
 };
 
 use super::authenticate::unsigned;
-use super::body::{self, BodyError, BodyMemory};
+use super::body::{self, BodyError};
 use super::engineio_endpoint::Endpoint;
 use super::error::ApiError;
 
@@ -29,13 +31,20 @@ static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
 struct Waiting<A: Application> {
     socket: Addr<Socket<A>>,
     id: u64,
+    answer: oneshot::Receiver<PollAnswer>,
     answered: bool,
 }
 
 impl<A: Application> Drop for Waiting<A> {
     fn drop(&mut self) {
-        if !self.answered {
-            self.socket.do_send(PollAborted { id: self.id });
+        if self.answered {
+            return;
+        }
+        self.answer.close();
+        match self.answer.try_recv() {
+            // It was given on another thread, and nobody has looked.
+            Ok(Ok(frames)) => self.socket.do_send(PollUndelivered(frames)),
+            _ => self.socket.do_send(PollAborted { id: self.id }),
         }
     }
 }
@@ -71,10 +80,11 @@ pub(super) async fn poll<A: Application>(
     let mut waiting = Waiting {
         socket,
         id,
+        answer,
         answered: false,
     };
     waiting.socket.do_send(Poll { id, reply });
-    let answer = answer.await;
+    let answer = (&mut waiting.answer).await;
     waiting.answered = true;
     match answer {
         Ok(Ok(frames)) => Ok(payload(&frames)),
@@ -89,9 +99,9 @@ pub(super) async fn post<A: Application>(
     request: &HttpRequest,
     payload: web::Payload,
     config: &Config,
-    memory: &BodyMemory,
+    holding: Holding<AddressKey>,
 ) -> Result<HttpResponse, HandshakeError> {
-    let whole = body::read(request, payload, config.max_payload, memory);
+    let whole = body::read(request, payload, config.max_payload, holding);
     let Ok(whole) = tokio::time::timeout(config.request_timeout, whole).await else {
         return Ok(HttpResponse::RequestTimeout().force_close().finish());
     };

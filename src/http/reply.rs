@@ -29,7 +29,7 @@ impl Reply {
     }
 
     /// 200 with what is JSON already.
-    pub(super) fn ok_json(body: Vec<u8>) -> Self {
+    pub(super) fn ok_json(body: impl Into<Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
             headers: Vec::new(),

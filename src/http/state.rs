@@ -10,7 +10,7 @@ use crate::auth::{
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressLimits, KeyedRates, Rate};
+use crate::limits::{AddressLimits, KeyedRates, Memory, Rate};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
@@ -54,6 +54,8 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
+    /// Counts lists that are being read.
+    pub(super) answers: Memory<IdentityKey>,
     /// Counts the bodies that are held; polling requests count in it too.
     pub bodies: BodyMemory,
     /// What each address may ask for.
@@ -91,7 +93,12 @@ impl HttpState {
             delivery,
             db,
             routing_prefix: routing_prefix.into(),
-            bodies: BodyMemory::new(limits.max_buffered_bytes),
+            answers: Memory::new(limits.max_buffered_bytes / 2, limits.max_buffered_bytes),
+            bodies: BodyMemory::new(
+                // A body of any size that is allowed.
+                (limits.max_buffered_bytes / 2).max(limits.max_body_bytes),
+                limits.max_buffered_bytes,
+            ),
             limits,
             prices: Arc::new(prices),
             addresses: Arc::default(),

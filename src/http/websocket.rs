@@ -14,6 +14,7 @@ use actix_web_actors::ws::{
 };
 
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
+use crate::limits::{AddressKey, Holding};
 use crate::socket::{
     Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
     WebsocketGone,
@@ -22,6 +23,7 @@ use crate::socket::{
 use super::engineio_endpoint::Endpoint;
 use super::fragments::{FragmentError, Fragments};
 use super::websocket_body::WebsocketBody;
+use super::websocket_input::{End, Ended, WebsocketInput};
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 
@@ -33,6 +35,7 @@ struct WsTransport<A: Application> {
     fragments: Fragments,
     kill: Option<Kill>,
     malformed: bool,
+    end: End,
 }
 
 /// The session that the websocket belongs to.
@@ -45,16 +48,19 @@ enum Start<A: Application> {
     Known(Addr<Socket<A>>),
 }
 
+/// What comes, and where it counts while it is not whole.
+pub(super) type Incoming = (web::Payload, Holding<AddressKey>);
+
 /// Begins a session on a websocket.
 pub(super) fn open<A: Application>(
     endpoint: &Endpoint<A>,
     opening: Opening,
     application: A,
     request: &HttpRequest,
-    body: web::Payload,
+    incoming: Incoming,
 ) -> Result<HttpResponse, HandshakeError> {
     let start = Start::New(Box::new((endpoint.clone(), opening, application)));
-    accept(endpoint, start, request, body)
+    accept(endpoint, start, request, incoming)
 }
 
 /// Offers a websocket to a session that is on polling.
@@ -62,19 +68,20 @@ pub(super) fn attach<A: Application>(
     endpoint: &Endpoint<A>,
     socket: Addr<Socket<A>>,
     request: &HttpRequest,
-    body: web::Payload,
+    incoming: Incoming,
 ) -> Result<HttpResponse, HandshakeError> {
-    accept(endpoint, Start::Known(socket), request, body)
+    accept(endpoint, Start::Known(socket), request, incoming)
 }
 
 fn accept<A: Application>(
     endpoint: &Endpoint<A>,
     start: Start<A>,
     request: &HttpRequest,
-    body: web::Payload,
+    (body, holding): Incoming,
 ) -> Result<HttpResponse, HandshakeError> {
     let max_payload = endpoint.config.max_payload;
     let feed = Feed::new();
+    let (input, end) = WebsocketInput::new(body, max_payload, holding);
     let transport = WsTransport {
         id: LinkId(NEXT_LINK.fetch_add(1, Ordering::Relaxed)),
         start,
@@ -82,10 +89,11 @@ fn accept<A: Application>(
         fragments: Fragments::new(max_payload),
         kill: request.conn_data::<Kill>().cloned(),
         malformed: false,
+        end,
     };
     let mut response = ws::handshake(request).map_err(|_| HandshakeError::BadRequest)?;
     let codec = Codec::new().max_size(max_payload);
-    let said = WebsocketContext::with_codec(transport, body, codec);
+    let said = WebsocketContext::with_codec(transport, input, codec);
     Ok(response.streaming(WebsocketBody::new(feed, said)))
 }
 
@@ -206,8 +214,13 @@ impl<A: Application> StreamHandler<Result<ws::Message, ProtocolError>> for WsTra
                 Err(FragmentError::Utf8) => self.refuse(CloseCode::Invalid, ctx),
             },
             Err(ProtocolError::Overflow) => self.refuse(CloseCode::Size, ctx),
-            // The client is gone without a goodbye.
-            Err(ProtocolError::Io(_)) => ctx.stop(),
+            Err(ProtocolError::Io(_)) => match self.end.take() {
+                Some(Ended::Refused(code)) => self.refuse(code, ctx),
+                // The client is gone without a goodbye.
+                Some(Ended::Broken) => ctx.stop(),
+                // So the codec's user calls a text that is no UTF-8.
+                None => self.refuse(CloseCode::Invalid, ctx),
+            },
             Err(_) => self.refuse(CloseCode::Protocol, ctx),
         }
     }

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod flow;
+mod memory;
 mod networks;
 mod rates;
 mod shares;
@@ -11,6 +12,7 @@ mod tally;
 
 pub use addresses::{AddressKey, AddressLimits, AddressSettings};
 pub use flow::{Amount, Flow, FlowRates, Rate};
+pub use memory::{Holding, Memory};
 pub use networks::{NetworkError, Networks};
 pub use rates::KeyedRates;
 pub use shares::{IdentityShares, Share};

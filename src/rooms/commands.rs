@@ -94,4 +94,6 @@ pub struct RoomsStatus {
     pub deliveries: u64,
     /// Members that lagged.
     pub lagging: u64,
+    /// Events that were too large to be delivered.
+    pub too_large: u64,
 }

@@ -22,6 +22,8 @@ pub struct RoomSettings {
     pub max_rooms_per_socket: usize,
     /// Events that may be under way to one socket.
     pub max_pending_deliveries: usize,
+    /// Bytes of an event; larger ones are not delivered.
+    pub max_event_bytes: usize,
 }
 
 impl Default for RoomSettings {
@@ -31,6 +33,7 @@ impl Default for RoomSettings {
             access: RoomAccess::Owner,
             max_rooms_per_socket: 1_000,
             max_pending_deliveries: 10_000,
+            max_event_bytes: 512 * 1024,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use actix::prelude::*;
+use bytes::Bytes;
 
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
@@ -91,8 +92,19 @@ impl RoomRegistry {
         self
     }
 
+    /// Whether an event of so many bytes is delivered. One that is larger is counted, and found by listing: in a frame each
+    /// of its bytes takes up to four, and a member has only so much room for what it has not read.
+    pub fn delivers(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.settings.max_event_bytes;
+        if !fits {
+            self.status.too_large += 1;
+            log::debug!("an event of {bytes} bytes is too large to be delivered");
+        }
+        fits
+    }
+
     /// Delivers an event to the members of a room. It is made only if there are any.
-    pub fn publish(&mut self, room: &RoomId, make: impl FnOnce() -> SharedPayload) {
+    pub fn publish(&mut self, room: &RoomId, make: impl FnOnce() -> Bytes) {
         self.publish_stored(room, None, make);
     }
 
@@ -101,7 +113,22 @@ impl RoomRegistry {
         &mut self,
         room: &RoomId,
         id: Option<i64>,
-        make: impl FnOnce() -> SharedPayload,
+        make: impl FnOnce() -> Bytes,
+    ) {
+        let max = self.settings.max_event_bytes;
+        let make = || {
+            let event = make();
+            (event.len() <= max).then(|| SharedPayload::new(event))
+        };
+        self.contained(room, id, make);
+    }
+
+    /// A member whose place panics loses it, and nobody else anything.
+    fn contained(
+        &mut self,
+        room: &RoomId,
+        id: Option<i64>,
+        make: impl FnOnce() -> Option<SharedPayload>,
     ) {
         if panics::contain("RoomRegistry", || self.fan_out(room, id, make)).is_some() {
             return;
@@ -147,12 +174,20 @@ impl RoomRegistry {
         self.tell_interest();
     }
 
-    fn fan_out(&mut self, room: &RoomId, id: Option<i64>, make: impl FnOnce() -> SharedPayload) {
+    fn fan_out(
+        &mut self,
+        room: &RoomId,
+        id: Option<i64>,
+        make: impl FnOnce() -> Option<SharedPayload>,
+    ) {
         let mut members = self.membership.members(room).peekable();
         if members.peek().is_none() {
             return;
         }
-        let payload = make();
+        let Some(payload) = make() else {
+            self.status.too_large += 1;
+            return;
+        };
         self.status.published += 1;
         self.busy.count(room);
         for sid in members {
@@ -285,7 +320,7 @@ impl Handler<Publish> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, publish: Publish, _ctx: &mut Self::Context) {
-        self.publish(&publish.room, || publish.payload);
+        self.contained(&publish.room, None, || Some(publish.payload));
     }
 }
 
@@ -350,6 +385,7 @@ mod tests {
             access: RoomAccess::Owner,
             max_rooms_per_socket: 9,
             max_pending_deliveries: 3,
+            max_event_bytes: 1_000,
         })
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actix::prelude::*;
 use bytes::Bytes;
 
-use crate::auth::SharedPayload;
 use crate::ids::RoomId;
 use crate::telemetry::{self, TraceId};
 
@@ -98,6 +97,9 @@ impl RoomRegistry {
 
     /// Delivers an event of this node here, and hands it to the others.
     pub fn publish_everywhere(&mut self, outgoing: Outgoing) {
+        if !self.delivers(outgoing.event.len()) {
+            return;
+        }
         let Some(remote) = &mut self.remote else {
             return;
         };
@@ -105,7 +107,7 @@ impl RoomRegistry {
         let is_new = remote.seen.insert(outgoing.key);
         remote.outward.publish(outgoing.clone());
         if is_new {
-            self.publish(&outgoing.room, || SharedPayload::new(outgoing.event));
+            self.publish(&outgoing.room, || outgoing.event);
         }
     }
 }
@@ -120,6 +122,9 @@ impl Handler<RemoteEvents> for RoomRegistry {
             is_caught_up,
         } in events
         {
+            if !self.delivers(event.event.len()) {
+                continue;
+            }
             let Some(remote) = &mut self.remote else {
                 return delivered;
             };
@@ -131,7 +136,7 @@ impl Handler<RemoteEvents> for RoomRegistry {
             if is_new {
                 delivered += 1;
                 telemetry::within(event.trace, || {
-                    self.publish_stored(&event.room, event.id, || SharedPayload::new(event.event));
+                    self.publish_stored(&event.room, event.id, || event.event);
                 });
             }
         }

@@ -74,6 +74,7 @@ pub(super) fn authsocket_settings(
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
         max_delay: settings.limits.max_delay,
+        max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),
         ..AuthSocketSettings::default()
     }
@@ -103,6 +104,8 @@ pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
         access: settings.rooms.access,
         max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
         max_pending_deliveries: settings.rooms.max_pending_deliveries,
+        // A byte takes up to four in a frame, and a member must have room for a second one.
+        max_event_bytes: settings.socket.max_outbound_bytes / 8,
     }
 }
 

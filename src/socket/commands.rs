@@ -44,6 +44,11 @@ pub struct PollAborted {
     pub id: u64,
 }
 
+/// The client of a poll went away when it was answered, and before the answer was taken.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct PollUndelivered(pub Vec<Frame>);
+
 /// A POST brought these packets. The answer means that they were handled, and says how long to wait before more are taken.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Duration, IngestRefused>")]

@@ -18,7 +18,7 @@ pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
 pub use carrier::{CloseTransport, LinkId};
 pub use commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
-    WebsocketGone,
+    PollUndelivered, WebsocketGone,
 };
 pub use feed::Feed;
 pub use kill::Kill;

@@ -150,6 +150,16 @@ impl Partial {
         }
     }
 
+    /// What has come of it.
+    pub(super) const fn bytes(&self) -> usize {
+        let text = match &self.packet.body {
+            Body::Event(event) => event.data.len(),
+            Body::Ack(ack) => ack.data.len(),
+            Body::Connect(_) | Body::Disconnect | Body::ConnectError(_) => 0,
+        };
+        text + self.bytes
+    }
+
     /// Adds an attachment; gives the packet back when it was the last.
     pub(super) fn add(
         mut self,

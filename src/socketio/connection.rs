@@ -117,6 +117,12 @@ impl Connection {
         }
     }
 
+    /// Bytes of the packet whose attachments have not all come.
+    #[must_use]
+    pub fn partial_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, Partial::bytes)
+    }
+
     /// When [`Self::handle_timeout`] is due.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {

@@ -407,7 +407,7 @@ async fn malformed_packets_end_their_own_socket_only() {
 
 #[actix_web::test]
 async fn a_member_that_stops_reading_holds_nobody_up() {
-    let server = TestServer::with(|settings| settings.socket.max_outbound_bytes = 200_000);
+    let server = TestServer::with(|settings| settings.socket.max_outbound_bytes = 900_000);
     let mut alice = client(&server).await;
     let stalled = client(&server).await;
     let mut reader =
@@ -420,7 +420,7 @@ async fn a_member_that_stops_reading_holds_nobody_up() {
         assert!(n < 200, "the stalled member is not cut off");
         alice.send_message(&room, &n.to_string(), &body).await;
         assert_eq!(alice.event().await.1["status"], "success");
-        // In step: two of these are more than may wait for one who reads, but not as fast as they come.
+        // In step: three of these are more than may wait for one who reads, but not as fast as they come.
         assert_eq!(reader.event().await.1["messageId"], n.to_string());
         n += 1;
     }

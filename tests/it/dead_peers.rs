@@ -25,7 +25,7 @@ fn quick(settings: &mut Settings) {
 
 /// No heartbeat, and an outbound limit that a test can reach.
 fn small(settings: &mut Settings) {
-    settings.socket.max_outbound_bytes = 300_000;
+    settings.socket.max_outbound_bytes = 900_000;
 }
 
 /// A room with somebody who sends and somebody who reads; a third one is about to trouble it.

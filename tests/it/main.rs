@@ -40,6 +40,7 @@ mod http;
 mod limits;
 mod loadtest;
 mod logs;
+mod memory;
 mod metrics;
 mod nonces;
 mod panics;

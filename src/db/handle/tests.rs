@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::super::command::Work;
 use super::super::message::{Committed, MessageBody, Order, StoreOutcome};
+use super::super::message_list::MESSAGE_OVERHEAD;
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
@@ -775,7 +776,10 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
 
 #[actix::test]
 async fn a_list_ends_where_it_would_grow_too_large() {
-    let store = store_with(|settings| settings.max_listed_bytes = 60, None);
+    let store = store_with(
+        |settings| settings.max_listed_bytes = 2 * (23 + MESSAGE_OVERHEAD),
+        None,
+    );
     let (recipient, sender) = (key(), key());
     for id in ["1", "2", "3"] {
         assert_eq!(
@@ -802,7 +806,7 @@ async fn a_list_ends_where_it_would_grow_too_large() {
     // One that is too large by itself is listed all the same.
     let large = NewMessage {
         message_box: "large".to_owned(),
-        body: MessageBody::Text("x".repeat(100).into()),
+        body: MessageBody::Text("x".repeat(2_000).into()),
         ..message(recipient, sender, "4")
     };
     assert_eq!(store.put(large).await, Ok(StoreOutcome::Stored));
@@ -817,7 +821,10 @@ async fn a_list_ends_where_it_would_grow_too_large() {
 #[actix::test]
 async fn a_long_list_ends_to_the_byte_in_either_order() {
     // 26 bytes each.
-    let store = store_with(|settings| settings.max_listed_bytes = 26 * 290, None);
+    let store = store_with(
+        |settings| settings.max_listed_bytes = (26 + MESSAGE_OVERHEAD) * 290,
+        None,
+    );
     let (recipient, sender) = (key(), key());
     for n in 1000..1300 {
         let message = message(recipient, sender, &n.to_string());

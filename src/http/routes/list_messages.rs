@@ -8,6 +8,7 @@ use crate::db::{MessagePage, Order, Page, StoredMessage};
 use crate::ids::IdentityKey;
 use crate::json_text::push_string;
 
+use super::super::body::held;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
@@ -135,7 +136,13 @@ pub(super) async fn respond(
         messages: messages.iter().map(Item::from).collect(),
         next_cursor,
     };
-    Ok(Reply::ok_json(listed.to_json()))
+    let json = listed.to_json();
+    // Whoever reads slowly has it for long.
+    let mut holding = state.answers.hold(Some(caller));
+    holding
+        .grow(json.len())
+        .map_err(|_| ApiError::overloaded())?;
+    Ok(Reply::ok_json(held(json.into(), holding)))
 }
 
 fn validate(body: &[u8]) -> Result<Request, ApiError> {

@@ -12,7 +12,7 @@ use crate::socket::application::Application;
 use crate::socket::carrier::{ParkedPoll, WebsocketLink};
 use crate::socket::commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
-    WebsocketGone,
+    PollUndelivered, WebsocketGone,
 };
 use crate::socket::feed::Taken;
 
@@ -50,6 +50,17 @@ impl<A: Application> Handler<PollAborted> for Socket<A> {
                 socket.connection.handle_poll_aborted();
                 socket.pump(ctx);
             }
+        });
+    }
+}
+
+impl<A: Application> Handler<PollUndelivered> for Socket<A> {
+    type Result = ();
+
+    fn handle(&mut self, PollUndelivered(frames): PollUndelivered, ctx: &mut Self::Context) {
+        self.guarded(ctx, |socket, ctx| {
+            socket.connection.handle_poll_undelivered(frames);
+            socket.pump(ctx);
         });
     }
 }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use messagebox::client::{AuthSocket, ClientError, Connector, Failure};
+use messagebox::events::Refusal;
 use messagebox::ids::RoomId;
 
 use crate::error::CommandError;
@@ -176,9 +177,18 @@ impl Listener<'_> {
 
 /// Whether another try may help, once there was a connection.
 fn may_pass(error: &ClientError) -> bool {
-    match error.failure() {
-        Failure::Unreachable | Failure::Protocol => true,
-        Failure::Authentication => false,
-        Failure::Refused => error.status().is_some_and(|status| status >= 500),
-    }
+    let is_busy = match error {
+        ClientError::Refused {
+            status: 408, code, ..
+        } => code != "CERTIFICATE_TIMEOUT",
+        // One of its own that has not ended yet may be among them.
+        ClientError::EventRefused { reason, .. } => *reason == Refusal::TooManySockets.to_string(),
+        other => other.status() == Some(429),
+    };
+    is_busy
+        || match error.failure() {
+            Failure::Unreachable | Failure::Protocol => true,
+            Failure::Authentication => false,
+            Failure::Refused => error.status().is_some_and(|status| status >= 500),
+        }
 }

@@ -148,6 +148,7 @@ impl World {
                 access: RoomAccess::Owner,
                 max_rooms_per_socket: MAX_ROOMS,
                 max_pending_deliveries: MAX_PENDING,
+                max_event_bytes: 1_000,
             }),
             ctx: Context::new(),
             relay: Relay::default().start(),

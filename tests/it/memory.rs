@@ -1,0 +1,169 @@
+//! What clients can make the server hold: each of it is bounded, and given back.
+
+use std::sync::Arc;
+
+use messagebox::auth::Identity;
+use messagebox::config::Settings;
+use messagebox::limits::Networks;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::Brc104;
+use crate::support::raw_http;
+use crate::support::raw_member::{small_connection, websocket_member};
+use crate::support::server::TestServer;
+use crate::support::{eventually, within};
+
+/// The head of a masked binary frame that says it will have so many bytes; the mask changes nothing.
+fn frame_head(length: u64) -> Vec<u8> {
+    let mut head = vec![0x82, 0x80 | 127];
+    head.extend_from_slice(&length.to_be_bytes());
+    head.extend_from_slice(&[0; 4]);
+    head
+}
+
+async fn member(server: &TestServer) -> TcpStream {
+    websocket_member(server.address, Arc::new(Identity::random())).await
+}
+
+/// The close code that comes, behind whatever else does.
+async fn close_code(stream: &mut TcpStream) -> u16 {
+    let mut bytes = Vec::new();
+    // It may be reset behind the close frame.
+    let _ = within("the end", stream.read_to_end(&mut bytes)).await;
+    let at = bytes.windows(2).rposition(|frame| frame == [0x88, 2]);
+    let code = at.and_then(|at| bytes.get(at + 2..at + 4));
+    let code = code.unwrap_or_else(|| panic!("no close frame in {bytes:?}"));
+    u16::from_be_bytes([code[0], code[1]])
+}
+
+#[actix_web::test]
+async fn a_frame_that_would_be_too_large_is_refused_before_it_comes() {
+    let server = TestServer::start();
+    for length in [10_000_001, 1 << 40, u64::MAX >> 1] {
+        let mut stream = member(&server).await;
+        stream.write_all(&frame_head(length)).await.unwrap();
+        assert_eq!(close_code(&mut stream).await, 1009, "{length}");
+    }
+    eventually("their end", || server.sockets.is_empty()).await;
+}
+
+#[actix_web::test]
+async fn unfinished_frames_share_the_memory_of_bodies() {
+    let server = TestServer::with(|settings| {
+        settings.server.max_body_bytes = 400_000;
+        settings.server.max_buffered_bytes = 400_000;
+    });
+    let bodies = &server.state.bodies;
+    let begin = [frame_head(1_000_000), vec![0; 300_000]].concat();
+    let mut first = member(&server).await;
+    first.write_all(&begin).await.unwrap();
+    eventually("the beginning", || bodies.held() == 300_000).await;
+    let mut second = member(&server).await;
+    // The server may end it while this is written.
+    let _ = second.write_all(&begin).await;
+    assert_eq!(close_code(&mut second).await, 1013);
+    drop((first, second));
+    eventually("the memory", || bodies.held() == 0).await;
+}
+
+#[actix_web::test]
+async fn a_list_that_is_not_read_counts_for_who_asked() {
+    let server = TestServer::with(|settings| settings.server.max_buffered_bytes = 16 << 20);
+    let client = Brc104::connect(&server.http("")).await;
+    let recipient = client.identity.identity_key().to_hex();
+    let message = json!({"message": {
+        "messageBox": "inbox", "messageId": "1", "recipient": recipient, "body": "x".repeat(12 << 20),
+    }});
+    let sent = client.post("/sendMessage", message.to_string()).await;
+    assert_eq!(sent.status, 200);
+    let list = || client.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);
+    let mut unread = small_connection(server.address).await;
+    let request = raw_http::bytes(&list());
+    unread.write_all(&request).await.unwrap();
+    // Its head has come, so it is being answered.
+    within("the answer", unread.read_u8()).await.unwrap();
+    let refused = client.send(&list()).await;
+    assert_eq!((refused.status, refused.code()), (503, "ERR_OVERLOADED"));
+    drop(unread);
+    loop {
+        let answer = within("a list", client.send(&list())).await;
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!(answer.status, 503);
+    }
+}
+
+#[actix_web::test]
+async fn a_message_that_is_too_large_for_a_frame_is_listed_and_not_delivered() {
+    let server = TestServer::with(|settings| settings.socket.max_outbound_bytes = 80_000);
+    let alice = Brc104::connect(&server.http("")).await;
+    let mut bob = AuthSocketClient::authenticated(server.address).await;
+    let bob_http = Brc104::connect_as(&server.http(""), Arc::clone(&bob.identity)).await;
+    let recipient = bob.key().to_hex();
+    for (id, length) in [("large", 10_001), ("grows", 9_999), ("small", 9_000)] {
+        let body = if id == "grows" { "\"" } else { "x" }.repeat(length);
+        let message = json!({"message": {
+            "messageBox": "inbox", "messageId": id, "recipient": recipient, "body": body,
+        }});
+        let sent = alice.post("/sendMessage", message.to_string()).await;
+        assert_eq!(sent.status, 200);
+    }
+    assert_eq!(bob.event().await.1["messageId"], "small");
+    let listed = bob_http
+        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
+        .await;
+    assert_eq!(listed.json["messages"].as_array().unwrap().len(), 3);
+    let status = server.service.rooms.status().await.unwrap();
+    assert_eq!((status.too_large, status.deliveries), (2, 1));
+}
+
+#[actix_web::test]
+async fn frames_that_wait_for_a_proof_are_bounded_by_their_bytes() {
+    let server = TestServer::with(|settings| settings.server.max_buffered_bytes = 800_000);
+    let waiting = &server.service.waiting;
+    let lost = AuthSocketClient::authenticated(server.address).await;
+    let frame = lost.signed("sendMessage", &json!({"body": "x".repeat(10_000)}));
+    let [mut first, mut second] = [
+        AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await,
+        AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await,
+    ];
+    // As it is to a server that does not know its session.
+    let frame = frame.replace(r#""yourNonce":""#, r#""yourNonce":"AAAA"#);
+    let fits = 100_000 / frame.len();
+    assert!((2..8).contains(&fits), "{fits}");
+    for _ in 0..fits {
+        first.send_auth(&frame).await;
+    }
+    eventually("the frames", || waiting.held() == fits * frame.len()).await;
+    second.send_auth(&frame).await;
+    second.websocket.closed().await;
+    assert_eq!(waiting.held(), fits * frame.len());
+    drop(first);
+    eventually("the memory", || waiting.held() == 0).await;
+}
+
+#[actix_web::test]
+async fn handshakes_on_a_socket_count_for_its_address() {
+    let strict = |settings: &mut Settings| {
+        settings.limits.unlimited_addresses = Networks::default();
+        settings.limits.handshakes_per_address = 1;
+    };
+    let server = TestServer::with(strict);
+    let mut client = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
+    const SENT: usize = 200;
+    for _ in 0..SENT {
+        let request = client.peer.start_handshake().unwrap();
+        client.send_auth(&request).await;
+    }
+    // What is not signed is refused, behind the answers to all of them.
+    client.websocket.send(r#"42["joinRoom",{}]"#).await;
+    let mut answered = 0;
+    while client.websocket.text().await.contains("initialResponse") {
+        answered += 1;
+    }
+    assert!((1..SENT / 2).contains(&answered), "{answered}");
+}
