@@ -148,13 +148,13 @@ async fn frames_that_wait_for_a_proof_are_bounded_by_their_bytes() {
 
 #[actix_web::test]
 async fn handshakes_on_a_socket_count_for_its_address() {
+    const SENT: usize = 200;
     let strict = |settings: &mut Settings| {
         settings.limits.unlimited_addresses = Networks::default();
         settings.limits.handshakes_per_address = 1;
     };
     let server = TestServer::with(strict);
     let mut client = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
-    const SENT: usize = 200;
     for _ in 0..SENT {
         let request = client.peer.start_handshake().unwrap();
         client.send_auth(&request).await;

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use messagebox::client::{AuthSocket, ClientError, Connector, Failure};
-use messagebox::events::Refusal;
 use messagebox::ids::RoomId;
 
 use crate::error::CommandError;
@@ -20,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Messages that are acknowledged in one request.
 const MAX_ACKNOWLEDGED: usize = 1_000;
+
+/// Why a server refuses an identity that has as many sockets as it may have.
+const TOO_MANY_SOCKETS: &str = "Too many sockets of this identity";
 
 /// Listens until it is asked to stop.
 pub(crate) async fn run(
@@ -182,7 +184,7 @@ fn may_pass(error: &ClientError) -> bool {
             status: 408, code, ..
         } => code != "CERTIFICATE_TIMEOUT",
         // One of its own that has not ended yet may be among them.
-        ClientError::EventRefused { reason, .. } => *reason == Refusal::TooManySockets.to_string(),
+        ClientError::EventRefused { reason, .. } => reason == TOO_MANY_SOCKETS,
         other => other.status() == Some(429),
     };
     is_busy
@@ -191,4 +193,37 @@ fn may_pass(error: &ClientError) -> bool {
             Failure::Authentication => false,
             Failure::Refused => error.status().is_some_and(|status| status >= 500),
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use messagebox::events::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_come_later_comes_later() {
+        let refused = |status, code: &str| ClientError::Refused {
+            status,
+            code: code.to_owned(),
+            description: String::new(),
+            satoshis: None,
+        };
+        let event = |reason: Refusal| ClientError::EventRefused {
+            event: "authenticationFailed".to_owned(),
+            reason: reason.to_string(),
+        };
+        for (error, expected) in [
+            (refused(429, "ERR_RATE_LIMITED"), true),
+            (refused(408, "ERR_REQUEST_TIMEOUT"), true),
+            (refused(408, "CERTIFICATE_TIMEOUT"), false),
+            (refused(503, "ERR_OVERLOADED"), true),
+            (refused(401, "ERR_AUTH_FAILED"), false),
+            (refused(400, "ERR_INVALID_MESSAGEBOX"), false),
+            (event(Refusal::TooManySockets), true),
+            (event(Refusal::IdentityMismatch), false),
+        ] {
+            assert_eq!(may_pass(&error), expected, "{error}");
+        }
+    }
 }
