@@ -27,7 +27,17 @@ fn the_published_clients_work_unmodified() {
     // npm writes this file at the end of a complete installation.
     let installed = modified("node_modules/.package-lock.json");
     if installed.is_none() || installed < modified("package-lock.json") {
-        run(Command::new("npm").arg("ci").current_dir(&folder), "npm ci");
+        let install = || {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--prefer-offline", "--fetch-retries=5"]);
+            npm.current_dir(&folder);
+            npm
+        };
+        // A network that fails it once may not the second time.
+        let installed = install().stdin(Stdio::null()).status();
+        if !installed.is_ok_and(|status| status.success()) {
+            run(&mut install(), "npm ci");
+        }
     }
     let mut scenarios: Vec<_> = std::fs::read_dir(folder.join("scenarios"))
         .into_iter()

@@ -99,7 +99,8 @@ fn mariadb_is_held_to_the_authority_that_is_given() {
         own, key, other, ..
     } = &certificates();
     let options = [format!("--ssl-cert={own}"), format!("--ssl-key={key}")];
-    let server = OwnServer::start(Make::MariaDb, &options.each_ref().map(String::as_str));
+    let server =
+        OwnServer::start_at_localhost(Make::MariaDb, &options.each_ref().map(String::as_str));
     let held_to = |server: &OwnServer, authority: &str| {
         format!("{}?ssl-mode=verify_ca&ssl-ca={authority}", server.url())
     };
@@ -120,7 +121,7 @@ fn postgresql_is_held_to_the_authority_that_is_given() {
         format!("ssl_key_file={key}"),
     );
     let options = ["-c", "ssl=on", "-c", &own_option, "-c", &key_option];
-    let server = OwnServer::start(Make::Postgres, &options);
+    let server = OwnServer::start_at_localhost(Make::Postgres, &options);
     let url = server.url();
     let held_to = |authority: &str| format!("{url}?sslmode=verify-full&sslrootcert={authority}");
     connect(&format!("{url}?sslmode=require")).unwrap();

@@ -1,5 +1,6 @@
 //! A database server of a test's own, which may be killed and started again.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ pub enum Make {
 /// The server; it is killed, and its folder removed, when this is dropped.
 pub struct OwnServer {
     make: Make,
-    port: u16,
+    address: SocketAddr,
     folder: tempfile::TempDir,
     /// More of the command line.
     options: Vec<String>,
@@ -54,11 +55,23 @@ fn checked(output: &Output, what: &str) {
 impl OwnServer {
     /// With an empty database `messages`.
     pub fn start(make: Make, options: &[&str]) -> Self {
+        Self::start_at(free_address(), make, options)
+    }
+
+    /// The same at 127.0.0.1, which a certificate names.
+    pub fn start_at_localhost(make: Make, options: &[&str]) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        Self::start_at(address, make, options)
+    }
+
+    fn start_at(address: SocketAddr, make: Make, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         give(folder.path());
         let mut server = Self {
             make,
-            port: free_address().port(),
+            address,
             folder,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
@@ -81,8 +94,8 @@ impl OwnServer {
 
     fn url_of(&self, database: &str) -> String {
         match self.make {
-            Make::MariaDb => format!("mysql://root@127.0.0.1:{}/{database}", self.port),
-            Make::Postgres => format!("postgres://postgres@127.0.0.1:{}/{database}", self.port),
+            Make::MariaDb => format!("mysql://root@{}/{database}", self.address),
+            Make::Postgres => format!("postgres://postgres@{}/{database}", self.address),
         }
     }
 
@@ -154,27 +167,20 @@ impl OwnServer {
             Make::MariaDb => {
                 let mut command = Self::command("mariadbd");
                 command
-                    .args([
-                        "--no-defaults",
-                        "--bind-address=127.0.0.1",
-                        "--innodb-buffer-pool-size=16M",
-                    ])
+                    .args(["--no-defaults", "--innodb-buffer-pool-size=16M"])
+                    .arg(format!("--bind-address={}", self.address.ip()))
                     .arg(format!("--datadir={}", self.data().display()))
                     .arg(format!("--socket={}/socket", self.folder.path().display()))
                     .arg(format!("--pid-file={}/pid", self.folder.path().display()))
-                    .arg(format!("--port={}", self.port));
+                    .arg(format!("--port={}", self.address.port()));
                 command
             }
             Make::Postgres => {
                 let mut command = Self::command(Self::postgres_program("postgres"));
                 command
-                    .args([
-                        "-c",
-                        "listen_addresses=127.0.0.1",
-                        "-c",
-                        "unix_socket_directories=",
-                    ])
-                    .args(["-p", &self.port.to_string(), "-D"])
+                    .args(["-c", &format!("listen_addresses={}", self.address.ip())])
+                    .args(["-c", "unix_socket_directories="])
+                    .args(["-p", &self.address.port().to_string(), "-D"])
                     .arg(self.data());
                 command
             }

@@ -1,12 +1,12 @@
 //! Engine.IO over HTTP long-polling, one test a rule.
 
 use futures_util::future::join;
-use messagebox::engineio::CloseReason;
+use messagebox::engineio::{CloseReason, Config};
 use serde_json::json;
 
 use crate::support::echo::{EchoServer, calm, quick};
 use crate::support::polling::{Polling, client, get, post};
-use crate::support::{eventually, within};
+use crate::support::{PATIENCE, eventually, within};
 
 const QUERY: &str = "EIO=4&transport=polling";
 
@@ -226,7 +226,10 @@ async fn an_aborted_poll_ends_the_session_at_once() {
 
 #[actix_web::test]
 async fn pings_come_after_the_interval_and_pongs_keep_the_session() {
-    let server = EchoServer::start(quick());
+    let server = EchoServer::start(Config {
+        ping_timeout: PATIENCE,
+        ..quick()
+    });
     let polling = session(&server).await;
     for _ in 0..3 {
         assert_eq!(polling.get().await, (200, "2".to_owned()));
@@ -240,7 +243,10 @@ async fn a_client_that_only_posts_is_timed_out() {
     let polling = session(&server).await;
     let posting = async { while polling.post("4x").await.0 == 200 {} };
     within("the end", posting).await;
-    assert_eq!(server.reasons(), [CloseReason::PingTimeout]);
+    eventually("its reason", || {
+        server.reasons() == [CloseReason::PingTimeout]
+    })
+    .await;
 }
 
 #[actix_web::test]

@@ -56,13 +56,17 @@ async fn a_client_that_stops_reading_is_cut_off_at_the_outbound_limit() {
     .await;
     other.send("4hello").await;
     assert_eq!(other.text().await, "4hello");
-    assert_eq!(server.table.len(), 1);
+    eventually("the freed place", || server.table.len() == 1).await;
     drop(stream);
 }
 
 #[actix_web::test]
 async fn the_connection_of_a_stalled_client_is_shut_down() {
-    let server = EchoServer::start(quick());
+    // So late that it is stalled before its heartbeat ends it.
+    let server = EchoServer::start(Config {
+        ping_interval: Duration::from_secs(3),
+        ..quick()
+    });
     let stream = stalled(&server, 60).await;
     eventually("the end", || !server.reasons().is_empty()).await;
     // Nothing is read, so nothing but the server's word ends it.

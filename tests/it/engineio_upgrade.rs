@@ -157,7 +157,9 @@ async fn a_probe_that_does_not_end_is_given_up() {
     config.upgrade_timeout = std::time::Duration::from_millis(100);
     let server = EchoServer::start(config);
     let polling = session(&server).await;
-    let mut websocket = probe(&server, &polling).await;
+    let mut websocket = websocket(&server, &polling).await;
+    // Whether that is answered in time or not.
+    websocket.try_send("2probe".to_owned()).await;
     websocket.closed().await;
     polling.post("4still here").await;
     assert_eq!(polling.get().await.1, "4still here");

@@ -3,11 +3,11 @@
 use actix_http::ws::Item;
 use awc::ws::Message;
 use bytes::Bytes;
-use messagebox::engineio::CloseReason;
+use messagebox::engineio::{CloseReason, Config};
 
 use crate::support::echo::{EchoServer, calm, quick};
-use crate::support::eventually;
 use crate::support::websocket::{Got, Websocket};
+use crate::support::{PATIENCE, eventually};
 
 const QUERY: &str = "EIO=4&transport=websocket";
 
@@ -135,7 +135,10 @@ async fn text_that_is_not_utf8_ends_the_session() {
 
 #[actix_web::test]
 async fn pings_come_and_pongs_keep_the_session() {
-    let server = EchoServer::start(quick());
+    let server = EchoServer::start(Config {
+        ping_timeout: PATIENCE,
+        ..quick()
+    });
     let mut websocket = open(&server).await;
     for _ in 0..3 {
         assert_eq!(websocket.text().await, "2");

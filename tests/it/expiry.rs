@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::server::TestServer;
-use crate::support::{eventually, eventually_async, within};
+use crate::support::{eventually, within};
 
 async fn connect(server: &TestServer) -> Brc104 {
     Brc104::connect(&server.http("")).await
@@ -50,7 +50,7 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
         settings.messages.sweep_interval = Duration::from_secs(3_600);
     });
     let (alice, bob) = (connect(&server).await, connect(&server).await);
-    let soon = milliseconds_from_now(1_500);
+    let soon = json!("2999-01-01T00:00:00Z");
     assert_eq!(send(&alice, &bob, "soon", &soon).await.0, 200);
     assert_eq!(
         send(&alice, &bob, "later", &json!("2999-01-01T00:00:00Z"))
@@ -63,8 +63,11 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
         ids(&list(&bob, &json!({})).await),
         ["soon", "later", "never"]
     );
-    let gone = async || ids(&list(&bob, &json!({})).await) == ["later", "never"];
-    eventually_async("the message expires", gone).await;
+    let past = server.database.time("2020-01-01T00:00:00.000Z");
+    server.database.run(&format!(
+        r#"UPDATE "messages" SET "expires_at" = {past} WHERE "messageId" = 'soon'"#
+    ));
+    assert_eq!(ids(&list(&bob, &json!({})).await), ["later", "never"]);
     // It is still in the table, and yet neither a duplicate nor in the way.
     assert_eq!(send(&alice, &bob, "soon", &Value::Null).await.0, 200);
     assert_eq!(
@@ -81,7 +84,10 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
 /// What is not listed any more is not in the table either, a little later.
 #[actix_web::test]
 async fn what_is_past_its_time_is_deleted_in_batches() {
-    for ttl in [Duration::from_secs(2), Duration::ZERO] {
+    for (ttl, past) in [
+        (Duration::from_secs(3_600), "created_at"),
+        (Duration::ZERO, "expires_at"),
+    ] {
         let server = TestServer::with(|settings| {
             settings.messages.ttl = ttl;
             settings.messages.sweep_interval = Duration::from_millis(20);
@@ -89,7 +95,7 @@ async fn what_is_past_its_time_is_deleted_in_batches() {
         });
         let (alice, bob) = (connect(&server).await, connect(&server).await);
         let expires_at = if ttl.is_zero() {
-            milliseconds_from_now(2_000)
+            json!("2999-01-01T00:00:00Z")
         } else {
             Value::Null
         };
@@ -98,6 +104,10 @@ async fn what_is_past_its_time_is_deleted_in_batches() {
             assert_eq!(sent.0, 200);
         }
         let rows = || server.database.count("messages");
+        assert_eq!(rows(), 10);
+        let time = server.database.time("2020-01-01T00:00:00.000Z");
+        let age = format!(r#"UPDATE "messages" SET "{past}" = {time}"#);
+        server.database.run(&age);
         eventually("the rows are deleted", || rows() == 0).await;
         // Nothing is held up by that, and what has its time stays.
         assert_eq!(send(&alice, &bob, "new", &Value::Null).await.0, 200);

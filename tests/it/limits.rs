@@ -143,11 +143,10 @@ async fn handshakes_are_counted_for_whom_a_trusted_proxy_names() {
     assert!(until_refused(&server, "127.0.0.2", "198.51.100.2, 203.0.113.2").await > 0);
     // Whom no proxy names is who is connected, whatever it says.
     assert!(until_refused(&server, "127.0.0.3", "203.0.113.3").await > 0);
-    let mut stream = connect_from("127.0.0.3", server.address).await;
-    let spoofed = ask(&mut stream, &handshake("203.0.113.4")).await;
+    // Somebody new could shake hands twice at once; here a moment may have passed, which is good for one.
+    assert!(until_refused(&server, "127.0.0.3", "203.0.113.4").await < 2);
     let mut stream = connect_from("127.0.0.2", server.address).await;
-    let named = ask(&mut stream, &handshake("203.0.113.4")).await;
-    assert_eq!((spoofed, named), (429, 200));
+    assert_eq!(ask(&mut stream, &handshake("203.0.113.4")).await, 200);
 }
 
 #[actix_web::test]
@@ -292,14 +291,21 @@ async fn a_socket_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
     let mut alice = AuthSocketClient::authenticated(server.address).await;
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     let (room, bobs) = (alice.room("inbox"), bob.room("inbox"));
+    let signed = |client: &AuthSocketClient, room: &RoomId, id: String| {
+        let message = json!({"messageId": id, "body": "body"});
+        let data = json!({"roomId": room.as_str(), "message": message});
+        client.signed("sendMessage", &data)
+    };
+    // At hand, so that nothing but the server takes time.
+    let frames = (0..100).map(|n| signed(&alice, &room, n.to_string()));
+    let frames: Vec<String> = frames.collect();
+    let bobs_frame = signed(&bob, &bobs, "bob's".to_owned());
     let start = Instant::now();
-    for n in 0..100 {
-        alice.send_message(&room, &n.to_string(), "body").await;
+    for frame in &frames {
+        alice.send_auth(frame).await;
     }
-    // Another socket is served before all of that is.
-    bob.send_message(&bobs, "1", "body").await;
+    bob.send_auth(&bobs_frame).await;
     assert_eq!(bob.event().await.0, format!("sendMessageAck-{bobs}"));
-    assert!(server.db.status().writes < 100);
     let mut acked = 0;
     while acked < 100 {
         let (event, data) = alice.event().await;
@@ -308,6 +314,11 @@ async fn a_socket_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
             acked += 1;
         }
     }
+    // Another socket was served before all of that was.
+    let stored = r#"SELECT "messageId" AS "value" FROM "messages" ORDER BY "id""#;
+    let stored = server.database.texts(stored);
+    let place = |id: &str| stored.iter().position(|stored| stored == id).unwrap();
+    assert!(place("bob's") < place("99"), "{stored:?}");
     // A hundred frames, of which ten are free, at fifty in a second.
     assert!(
         start.elapsed() > Duration::from_millis(1_500),

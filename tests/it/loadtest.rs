@@ -26,9 +26,13 @@ fn run(arguments: &str, folder: &Path) -> Output {
 
 /// Runs a scenario on a server of its own and gives the results, which must be without fault.
 fn results(scenario: &str) -> Value {
+    results_in(scenario, "600ms")
+}
+
+fn results_in(scenario: &str, duration: &str) -> Value {
     let server = TestServer::start();
     let arguments = format!(
-        "{scenario} --server {} --duration 600ms --verify 0.5 --server-pid {}",
+        "{scenario} --server {} --duration {duration} --verify 0.5 --server-pid {}",
         server.http(""),
         std::process::id()
     );
@@ -189,8 +193,13 @@ fn sockets_are_opened_and_closed_and_held() {
 
 #[test]
 fn a_soak_does_all_of_it() {
-    let results = results("soak --sockets 8 --rate 60 --warm-up 0");
-    let completed = completed(&results);
+    let results = results_in("soak --sockets 8 --rate 100 --warm-up 0", "2s");
+    // On a busy machine what was begun in that time may be done only behind it; it is timed all the same.
+    let operations = results["operations"].as_array().unwrap();
+    let timed = operations
+        .iter()
+        .filter(|operation| operation["times"]["count"].as_u64() > Some(0));
+    let timed: Vec<&Value> = timed.map(|operation| &operation["name"]).collect();
     for name in [
         "delivery",
         "ack",
@@ -199,10 +208,7 @@ fn a_soak_does_all_of_it() {
         "acknowledge",
         "handshake",
     ] {
-        assert!(
-            completed.iter().any(|it| it.0 == name),
-            "{name}: {completed:?}"
-        );
+        assert!(timed.iter().any(|it| **it == name), "{name}: {timed:?}");
     }
 }
 

@@ -174,6 +174,8 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
     let mut live =
         AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
     let room = messagebox::ids::RoomId::of(&bob_key, "notifications");
+    // Notifications are sent side by side: the second is not to be there before the first.
+    google.asked_for(1).await;
     live.send_message(&room, "2", "a secret").await;
     assert_eq!(live.event().await.1["status"], "success");
     let asked = google.asked_for(2).await;

@@ -12,16 +12,21 @@ const TIMEOUT = 1_000
 
 const certifier = new Certifier()
 let server
+/** One that waits no longer than a test can, for those who have nothing to bring. */
+let impatient
 before(async () => {
-  server = await TestServer.start({
+  const required = {
     AUTH_CERTIFIERS: `${new Certifier().key}, ${certifier.key}`,
     AUTH_CERTIFICATE_TYPES: `${TYPE}=name+Email`,
-    AUTH_REQUIRE_FIELD: 'name=Alice,Email',
-    AUTH_CERTIFICATE_TIMEOUT: `${TIMEOUT}ms`
-  })
+    AUTH_REQUIRE_FIELD: 'name=Alice,Email'
+  }
+  server = await TestServer.start(required)
+  impatient = await TestServer.start({ ...required, AUTH_CERTIFICATE_TIMEOUT: `${TIMEOUT}ms` })
 })
 afterEach(closeAll)
-after(async () => { assert.equal(await server.stop(), 0) })
+after(async () => {
+  for (const each of [server, impatient]) assert.equal(await each.stop(), 0)
+})
 
 /** Those whom the server does not serve. */
 async function outsiders () {
@@ -33,21 +38,21 @@ async function outsiders () {
   }
 }
 
-async function list (party) {
-  return await party.fetch().fetch(`${server.host}/listMessages`, {
+async function list (party, host) {
+  return await party.fetch().fetch(`${host}/listMessages`, {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"messageBox":"inbox"}'
   })
 }
 
 test('AuthFetch brings a certificate and is served', async () => {
-  const response = await list(await holder(certifier, FIELDS))
+  const response = await list(await holder(certifier, FIELDS), server.host)
   assert.deepEqual([response.status, await response.json()], [200, { status: 'success', messages: [] }])
 })
 
 test('AuthFetch without the certificate is told so when the time is over', async () => {
   const began = Date.now()
   await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
-    await assert.rejects(list(party), /408/, who)
+    await assert.rejects(list(party, impatient.host), /408/, who)
   }))
   assert.ok(Date.now() - began >= TIMEOUT, 'it was waited for')
 })
@@ -66,7 +71,7 @@ test('an AuthSocket client brings a certificate and is served', async () => {
 
 test('an AuthSocket client without the certificate is cut off', async () => {
   await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
-    const socket = party.socket(server.host, { reconnection: false })
+    const socket = party.socket(impatient.host, { reconnection: false })
     const answers = new Inbox()
     for (const event of ['authenticationSuccess', 'authenticationFailed', 'joinedRoom']) socket.on(event, answers.push)
     socket.on('connect', () => {

@@ -28,6 +28,10 @@ async function sendUntilHeard (sender, recipient, inbox, host) {
     await sender.sendMessage({ recipient, messageBox: 'inbox', body: `probe ${before} ${n}` }, host)
     await new Promise(resolve => setTimeout(resolve, 200))
   }
+  // Behind all of them: once it is here, no other is on its way.
+  const last = `probe ${before} last`
+  await sender.sendMessage({ recipient, messageBox: 'inbox', body: last }, host)
+  while (!inbox.items.some(message => message.body === last)) await inbox.atLeast(inbox.items.length + 1)
 }
 
 async function receivesAgain (server, { bob, inbox }, disturb) {
