@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use messagebox::cluster::NonceStatus;
+use messagebox::cluster::{NonceStatus, SessionNonce};
 use messagebox::config::{Secret, Settings};
 use serde_json::{Value, json};
 
@@ -238,6 +238,47 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     assert_eq!(nonces(&node).unchecked, 11);
     nodes.redis.resume();
     connected(&node, true).await;
+}
+
+/// Of what was asked at several times over a connection that is dead, some is given up when the next one is there already.
+#[actix_web::test]
+async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
+    let nodes = Nodes::new();
+    let way = Way::to(nodes.redis.address).await;
+    let timeout = Duration::from_millis(600);
+    let node = nodes.node_with(&way.url(), |settings| {
+        settings.cluster.nonce_timeout = timeout;
+    });
+    connected(&node, true).await;
+    let shared = node.cluster.as_ref().unwrap().share_nonces(timeout);
+    way.silence();
+    let mut asked = Vec::new();
+    let mut asking = Vec::new();
+    eventually("the connection to be given up", || {
+        let nonce = SessionNonce {
+            session: [7; 16],
+            nonce: u128::try_from(asked.len()).unwrap().to_be_bytes(),
+            keep: PATIENCE,
+        };
+        let shared = shared.clone();
+        asked.push(nonce);
+        asking.push(actix_web::rt::spawn(
+            async move { shared.use_up(nonce).await },
+        ));
+        !nonces(&node).connected
+    })
+    .await;
+    for answer in join_all(asking).await {
+        assert_eq!(answer.unwrap(), None);
+    }
+    eventually("all to be told", || {
+        nonces(&node).connected && nonces(&node).waiting == 0
+    })
+    .await;
+    let again = asked.into_iter().map(|nonce| shared.use_up(nonce));
+    for answer in join_all(again).await {
+        assert_eq!(answer, Some(false));
+    }
 }
 
 #[actix_web::test]
