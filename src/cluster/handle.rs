@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     /// Events that Redis was given and has not confirmed.
     pub(super) in_flight: AtomicUsize,
+    /// Whether all that was missed while Redis was away has been read: until then, what was delivered must be known.
+    pub(super) has_caught_up: AtomicBool,
     /// What was delivered here while Redis was away is not known any more.
     pub(super) incomplete: AtomicBool,
     marks: Mutex<Marks>,
@@ -140,6 +142,7 @@ impl Cluster {
             outbox: Outbox::new(settings.max_queued_bytes),
             counters: Counters::default(),
             in_flight: AtomicUsize::new(0),
+            has_caught_up: AtomicBool::new(false),
             incomplete: AtomicBool::new(false),
             marks: Mutex::new(marks),
             peers: Mutex::default(),
@@ -150,6 +153,11 @@ impl Cluster {
             settings,
         };
         Ok((Self(Arc::new(shared)), Starting { interest }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
     }
 
     /// What the rooms publish through.
