@@ -192,9 +192,9 @@ pub(super) async fn watch(shared: Arc<Shared>, db: DbHandle, registry: Addr<Room
     let keep = keep.saturating_add(30);
     loop {
         tokio::time::sleep(MARK_INTERVAL).await;
-        let at = Instant::now();
         match db.last_message_id().await {
-            Ok(id) => shared.record(at, id),
+            // After its answer: a message that it names may have been stored after it was asked.
+            Ok(id) => shared.record(Instant::now(), id),
             Err(error) => log::debug!("how far the database has come: {error}"),
         }
         forget(&shared, &registry, keep).await;
