@@ -35,6 +35,8 @@ pub(super) enum Pushed {
 struct State {
     waiting: VecDeque<Outgoing>,
     bytes: usize,
+    /// Whether some were taken out that Redis has not confirmed.
+    is_under_way: bool,
     /// While there are any, or those that there were are being read, all that comes is dropped too: the order is kept.
     dropped: Option<Dropped>,
 }
@@ -82,7 +84,8 @@ impl Outbox {
         pushed
     }
 
-    /// Takes out what waits: so many events at most, and a little over so many bytes.
+    /// Takes out what waits: so many events at most, and a little over so many bytes. Only after what was taken before is
+    /// confirmed.
     pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<Outgoing> {
         let mut state = self.state();
         let (mut taken, mut total) = (Vec::new(), 0);
@@ -95,7 +98,13 @@ impl Outbox {
             state.bytes = state.bytes.saturating_sub(bytes);
             taken.push(event);
         }
+        state.is_under_way = !taken.is_empty();
         taken
+    }
+
+    /// All that was taken out has been published.
+    pub(super) fn confirm(&self) {
+        self.state().is_under_way = false;
     }
 
     /// Takes what was dropped. `None` when nothing was since this was asked last: from then on events wait again.
@@ -117,10 +126,10 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits, here or for its confirmation.
     pub(super) fn is_empty(&self) -> bool {
         let state = self.state();
-        state.waiting.is_empty() && state.dropped.is_none()
+        state.waiting.is_empty() && !state.is_under_way && state.dropped.is_none()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -169,6 +178,18 @@ mod tests {
         assert_eq!(outbox.take_dropped(), None);
         assert_eq!(outbox.push(event(8), || 80), waits);
         assert_eq!(taken(&outbox), [8]);
+        outbox.confirm();
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn it_is_empty_when_what_was_taken_is_confirmed() {
+        let outbox = Outbox::new(9_999);
+        assert!(taken(&outbox).is_empty() && outbox.is_empty());
+        outbox.push(event(1), || 0);
+        assert_eq!(taken(&outbox), [1]);
+        assert!(!outbox.is_empty());
+        outbox.confirm();
         assert!(outbox.is_empty());
     }
 }

@@ -1,7 +1,6 @@
 //! Publishing: in order, many at once; and from the database what there was no room for.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::rooms::{EventKey, Outgoing, Topic};
@@ -46,11 +45,7 @@ impl Node {
         let envelopes = events
             .iter()
             .map(|event| (channel(&Topic::of(&event.room)), sealer.seal(event)));
-        let mut in_flight = self.in_flight.borrow_mut();
-        in_flight.extend(envelopes);
-        self.shared
-            .in_flight
-            .store(in_flight.len(), Ordering::Release);
+        self.in_flight.borrow_mut().extend(envelopes);
     }
 
     /// Gives Redis what is in flight.
@@ -64,7 +59,7 @@ impl Node {
         *self.given.borrow_mut() = Some(Arc::clone(&sealed));
         link.publish(&sealed).await?;
         *self.given.borrow_mut() = None;
-        self.shared.in_flight.store(0, Ordering::Release);
+        self.shared.outbox.confirm();
         add(&self.shared.counters.published, sealed.len());
         Ok(())
     }
