@@ -3,7 +3,7 @@
 //! A topic is subscribed to first and read from the database then. What comes live meanwhile is held, so that nothing falls
 //! between the two and the order is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::rooms::{Outgoing, Topic, TopicChange};
 
@@ -76,8 +76,8 @@ impl Reading {
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     topics: HashMap<Topic, Subscription>,
-    /// Those that may be away.
-    away: Vec<Topic>,
+    /// Those that are not subscribed to.
+    away: BTreeSet<Topic>,
     /// Those that are subscribed to and not read yet.
     behind: HashSet<Topic>,
     epoch: u64,
@@ -90,7 +90,7 @@ impl Subscriptions {
     pub(super) fn new(max_held: usize) -> Self {
         Self {
             topics: HashMap::new(),
-            away: Vec::new(),
+            away: BTreeSet::new(),
             behind: HashSet::new(),
             epoch: 0,
             held: 0,
@@ -104,7 +104,7 @@ impl Subscriptions {
             TopicChange::Wanted(topic) => {
                 if !self.topics.contains_key(&topic) {
                     self.epoch += 1;
-                    self.away.push(topic.clone());
+                    self.away.insert(topic.clone());
                     let subscription = Subscription {
                         since: latest,
                         phase: Phase::Away,
@@ -114,6 +114,7 @@ impl Subscriptions {
                 }
             }
             TopicChange::Unwanted(topic) => {
+                self.away.remove(&topic);
                 self.behind.remove(&topic);
                 if let Some(Subscription {
                     phase: Phase::Behind { held, .. },
@@ -135,7 +136,7 @@ impl Subscriptions {
     pub(super) fn subscribe(&mut self, max: usize) -> Vec<Topic> {
         let mut topics = Vec::new();
         while topics.len() < max
-            && let Some(topic) = self.away.pop()
+            && let Some(topic) = self.away.pop_first()
         {
             if let Some(subscription) = self.topics.get_mut(&topic)
                 && matches!(subscription.phase, Phase::Away)
@@ -342,6 +343,17 @@ mod tests {
         let reading = all.reading().unwrap();
         assert_eq!(reading.after(), 30);
         assert_eq!(all.caught_up(&reading), [event("a", 1)]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_topics_that_come_and_go_while_there_is_no_connection() {
+        let mut all = wanted(&["stays"]);
+        for n in 0..9 {
+            all.change(TopicChange::Wanted(topic("comes")), n);
+            all.change(TopicChange::Unwanted(topic("comes")), n);
+        }
+        assert_eq!(all.away.len(), 1);
+        assert_eq!(all.subscribe(9), [topic("stays")]);
     }
 
     #[test]
