@@ -30,9 +30,6 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that has lasted so long was none that fails at once.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
 
-/// Events that are held until their topics are read.
-const MAX_HELD: usize = 50_000;
-
 /// An event that is on its way to Redis: its channel, and the envelope.
 pub(super) type Sealed = (String, Vec<u8>);
 
@@ -75,6 +72,7 @@ impl Node {
         registry: Addr<RoomRegistry>,
     ) -> Self {
         let id = rand::random();
+        let max_held = shared.settings.max_queued_bytes;
         let greeting = Greeting {
             name: shared.settings.node_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,7 +86,7 @@ impl Node {
             registry,
             interest: RefCell::new(interest),
             first_interest: RefCell::default(),
-            subscriptions: RefCell::new(Subscriptions::new(MAX_HELD)),
+            subscriptions: RefCell::new(Subscriptions::new(max_held)),
             behind: Notify::new(),
             resubscribed: Cell::new(false),
             sealer: RefCell::new(Sealer::new(key, id)),

@@ -10,9 +10,6 @@ use crate::rooms::{EventKey, Outgoing};
 /// Keys of dropped events that are noted; some 40 bytes each.
 const MAX_DROPPED: usize = 500_000;
 
-/// What an event takes beside its bytes.
-const OVERHEAD: usize = 256;
-
 /// Events that there was no room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dropped {
@@ -61,7 +58,7 @@ impl Outbox {
     /// Puts an event in. `since`: an id that it is behind.
     pub(super) fn push(&self, event: Outgoing, since: impl FnOnce() -> i64) -> Pushed {
         let mut state = self.state();
-        let bytes = event.event.len() + event.room.as_str().len() + OVERHEAD;
+        let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
         let pushed = if state.dropped.is_none() && !is_full {
             state.bytes += bytes;
@@ -93,7 +90,7 @@ impl Outbox {
             && total < max_bytes
             && let Some(event) = state.waiting.pop_front()
         {
-            let bytes = event.event.len() + event.room.as_str().len() + OVERHEAD;
+            let bytes = event.size();
             total += bytes;
             state.bytes = state.bytes.saturating_sub(bytes);
             taken.push(event);
@@ -159,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_there_is_no_room_for_is_noted_until_it_was_taken_care_of() {
-        let outbox = Outbox::new(3 * (OVERHEAD + 100));
+        let outbox = Outbox::new(3 * event(0).size());
         let pushed: Vec<_> = (1..=5)
             .map(|n| outbox.push(event(n), || i64::from(n) * 10))
             .collect();

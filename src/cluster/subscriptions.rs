@@ -81,12 +81,17 @@ pub(super) struct Subscriptions {
     /// Those that are subscribed to and not read yet.
     behind: HashSet<Topic>,
     epoch: u64,
-    /// Events that are held.
+    /// Bytes of events that are held.
     held: usize,
     max_held: usize,
 }
 
+fn size(held: &[Outgoing]) -> usize {
+    held.iter().map(Outgoing::size).sum()
+}
+
 impl Subscriptions {
+    /// Nothing yet. Events of so many bytes may be held.
     pub(super) fn new(max_held: usize) -> Self {
         Self {
             topics: HashMap::new(),
@@ -121,7 +126,7 @@ impl Subscriptions {
                     ..
                 }) = self.topics.remove(&topic)
                 {
-                    self.held -= held.len();
+                    self.held -= size(&held);
                 }
             }
         }
@@ -192,7 +197,7 @@ impl Subscriptions {
                     std::mem::replace(&mut subscription.phase, Phase::Live)
             {
                 self.behind.remove(topic);
-                self.held -= held.len();
+                self.held -= size(&held);
                 released.extend(held);
             }
         }
@@ -208,13 +213,13 @@ impl Subscriptions {
         match &mut subscription.phase {
             Phase::Live => Arrived::Deliver(event),
             Phase::Away => Arrived::Unwanted,
-            Phase::Behind { held, .. } if self.held < self.max_held => {
+            Phase::Behind { held, .. } if self.held + event.size() <= self.max_held => {
+                self.held += event.size();
                 held.push(event);
-                self.held += 1;
                 Arrived::Held
             }
             Phase::Behind { held, .. } => {
-                self.held -= held.len();
+                self.held -= size(held);
                 subscription.phase = Phase::Live;
                 self.behind.remove(&topic);
                 Arrived::Overflow(topic)
@@ -268,7 +273,7 @@ mod tests {
     }
 
     fn wanted(names: &[&str]) -> Subscriptions {
-        let mut subscriptions = Subscriptions::new(3);
+        let mut subscriptions = Subscriptions::new(3 * event("a", 0).size());
         for name in names {
             subscriptions.change(TopicChange::Wanted(topic(name)), 10);
         }
@@ -368,6 +373,13 @@ mod tests {
         assert_eq!(all.arrived(event("b", 4)), Arrived::Held);
         all.change(TopicChange::Unwanted(topic("b")), 0);
         assert_eq!((all.held, all.wants(&topic("b"))), (0, false));
+        all.change(TopicChange::Wanted(topic("c")), 0);
+        all.subscribe(9);
+        let large = Outgoing {
+            event: vec![0; 3 * Outgoing::OVERHEAD].into(),
+            ..event("c", 5)
+        };
+        assert_eq!(all.arrived(large), Arrived::Overflow(topic("c")));
     }
 
     #[test]

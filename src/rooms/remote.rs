@@ -44,6 +44,16 @@ pub struct Outgoing {
     pub event: Bytes,
 }
 
+impl Outgoing {
+    /// What an event takes beside its texts.
+    pub(crate) const OVERHEAD: usize = 256;
+
+    /// The memory that it takes while it waits, about.
+    pub(crate) fn size(&self) -> usize {
+        self.event.len() + self.room.as_str().len() + Self::OVERHEAD
+    }
+}
+
 /// An event that another node has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteEvent {
