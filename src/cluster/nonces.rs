@@ -157,11 +157,10 @@ impl Shared {
             if batch.is_empty() {
                 return Ok(());
             }
-            let still = |owed: &Owed| {
-                let keep = owed.nonce.keep.checked_sub(owed.since.elapsed())?;
-                (!keep.is_zero()).then_some(SessionNonce { keep, ..owed.nonce })
-            };
-            let nonces: Vec<SessionNonce> = batch.iter().filter_map(still).collect();
+            // With the whole of their time: a session lives on as one, and others may have kept it for longer.
+            let still = |owed: &&Owed| owed.since.elapsed() < owed.nonce.keep;
+            let nonces = batch.iter().filter(still).map(|owed| owed.nonce);
+            let nonces: Vec<SessionNonce> = nonces.collect();
             link.hand_in(&nonces).await?;
             self.state().owed.drain(..batch.len());
         }

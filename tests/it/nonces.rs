@@ -281,6 +281,36 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     }
 }
 
+/// All of a session ends at once, so what is told late must not make it end earlier.
+#[actix_web::test]
+async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
+    let nodes = Nodes::new();
+    let way = Way::to(nodes.redis.address).await;
+    let (near, far) = (nodes.node().await, nodes.node_with(&way.url(), |_| {}));
+    connected(&far, true).await;
+    let [near_nonces, far_nonces] =
+        [&near, &far].map(|node| node.cluster.as_ref().unwrap().share_nonces(PATIENCE));
+    way.cut();
+    connected(&far, false).await;
+    let nonce = |n| SessionNonce {
+        session: [7; 16],
+        nonce: [n; 16],
+        keep: Duration::from_secs(1_000),
+    };
+    assert_eq!(far_nonces.use_up(nonce(1)).await, None);
+    assert_eq!(near_nonces.use_up(nonce(2)).await, Some(true));
+    let key = &nodes.kept()[0];
+    let ends = || -> u64 {
+        let mut asked = redis::cmd("PEXPIRETIME");
+        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+    };
+    let before = ends();
+    way.mend();
+    connected(&far, true).await;
+    assert_eq!(nonces(&far).waiting, 0);
+    assert!(ends() >= before);
+}
+
 #[actix_web::test]
 async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
     let nodes = Nodes::new();
