@@ -98,9 +98,9 @@ impl Shared {
 }
 
 impl Outward for Shared {
-    fn interest(&self, change: TopicChange) {
+    fn interest(&self, change: TopicChange, since: i64) {
         // The node lives as long as the server.
-        let _ = self.interest.send((change, self.latest()));
+        let _ = self.interest.send((change, since));
     }
 
     fn publish(&self, event: Outgoing) {

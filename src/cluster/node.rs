@@ -151,11 +151,11 @@ impl Node {
         let mut subscriptions = self.subscriptions.borrow_mut();
         let mut next = self.first_interest.take();
         let mut interest = self.interest.borrow_mut();
-        while let Some((change, latest)) = next.or_else(|| interest.try_recv().ok()) {
+        while let Some((change, since)) = next.or_else(|| interest.try_recv().ok()) {
             if let TopicChange::Unwanted(topic) = &change {
                 unwanted.push(topic.clone());
             }
-            subscriptions.change(change, latest);
+            subscriptions.change(change, since);
             next = None;
         }
         unwanted.retain(|topic| !subscriptions.wants(topic));

@@ -103,15 +103,15 @@ impl Subscriptions {
         }
     }
 
-    /// Takes a change in. `latest`: an id at or below all that is stored from now on.
-    pub(super) fn change(&mut self, change: TopicChange, latest: i64) {
+    /// Takes a change in. `since`: what its members want was stored behind this id.
+    pub(super) fn change(&mut self, change: TopicChange, since: i64) {
         match change {
             TopicChange::Wanted(topic) => {
                 if !self.topics.contains_key(&topic) {
                     self.epoch += 1;
                     self.away.insert(topic.clone());
                     let subscription = Subscription {
-                        since: latest,
+                        since,
                         phase: Phase::Away,
                         epoch: self.epoch,
                     };

@@ -21,8 +21,8 @@ const MAX_SEEN: usize = 500_000;
 
 /// The way to the other nodes. Called on the registry's thread: it must not wait.
 pub trait Outward: Send + Sync + fmt::Debug {
-    /// A topic has got its first member here, or lost its last.
-    fn interest(&self, change: TopicChange);
+    /// A topic has got its first member here, or lost its last. What is wanted of it was stored behind the id `since`.
+    fn interest(&self, change: TopicChange, since: i64);
     /// An event for the other nodes, in the order of storing.
     fn publish(&self, event: Outgoing);
     /// A message id at or below all those that are stored from now on.
@@ -187,7 +187,7 @@ mod tests {
     struct Nowhere;
 
     impl Outward for Nowhere {
-        fn interest(&self, _: TopicChange) {}
+        fn interest(&self, _: TopicChange, _: i64) {}
 
         fn publish(&self, _: Outgoing) {}
 
