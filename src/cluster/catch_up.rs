@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -66,8 +67,19 @@ impl Node {
     /// Reads topics that are subscribed to and not read yet, one batch after the other.
     pub(super) async fn catch_up(&self) -> LinkError {
         loop {
+            if !self.resubscribed.get() {
+                self.behind.notified().await;
+                continue;
+            }
+            if self.shared.incomplete.swap(false, Ordering::AcqRel) {
+                // What was delivered meanwhile is not known any more, so what was missed cannot be told from it.
+                let latest = self.shared.latest();
+                let topics = self.subscriptions.borrow_mut().give_up(latest);
+                self.cut_off(topics, "Redis was away for too many events");
+            }
             let reading = self.subscriptions.borrow().reading();
-            let Some(reading) = reading.filter(|_| self.resubscribed.get()) else {
+            let Some(reading) = reading else {
+                self.shared.has_caught_up.store(true, Ordering::Release);
                 self.behind.notified().await;
                 continue;
             };

@@ -1,6 +1,6 @@
 //! The way to the other nodes for everybody else.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,8 @@ pub(super) struct Shared {
     pub(super) address: RedisAddress,
     pub(super) outbox: Outbox,
     pub(super) counters: Counters,
-    /// Events that Redis was given and has not confirmed.
-    pub(super) in_flight: AtomicUsize,
+    /// Whether all that was missed while Redis was away has been read: until then, what was delivered must be known.
+    pub(super) has_caught_up: AtomicBool,
     /// What was delivered here while Redis was away is not known any more.
     pub(super) incomplete: AtomicBool,
     marks: Mutex<Marks>,
@@ -98,9 +98,9 @@ impl Shared {
 }
 
 impl Outward for Shared {
-    fn interest(&self, change: TopicChange) {
+    fn interest(&self, change: TopicChange, since: i64) {
         // The node lives as long as the server.
-        let _ = self.interest.send((change, self.latest()));
+        let _ = self.interest.send((change, since));
     }
 
     fn publish(&self, event: Outgoing) {
@@ -139,7 +139,7 @@ impl Cluster {
             address,
             outbox: Outbox::new(settings.max_queued_bytes),
             counters: Counters::default(),
-            in_flight: AtomicUsize::new(0),
+            has_caught_up: AtomicBool::new(false),
             incomplete: AtomicBool::new(false),
             marks: Mutex::new(marks),
             peers: Mutex::default(),
@@ -150,6 +150,11 @@ impl Cluster {
             settings,
         };
         Ok((Self(Arc::new(shared)), Starting { interest }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
     }
 
     /// What the rooms publish through.
@@ -250,7 +255,7 @@ impl Cluster {
     /// Waits until all that was stored is published, for at most `deadline`; says whether it is.
     pub async fn flush(&self, deadline: Duration) -> bool {
         let begin = Instant::now();
-        while !self.0.outbox.is_empty() || self.0.in_flight.load(Ordering::Acquire) > 0 {
+        while !self.0.outbox.is_empty() {
             if begin.elapsed() >= deadline || !self.status().connected {
                 return false;
             }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The ids that were highest, each with a time at which it was not yet asked for.
+/// The ids that were highest, each with a time by which all up to it was stored.
 #[derive(Debug)]
 pub(super) struct Marks {
     ring: VecDeque<(Instant, i64)>,
@@ -24,7 +24,7 @@ impl Marks {
         }
     }
 
-    /// Notes that `id` was the highest when it was asked for, after `at`. It never falls: the highest may be deleted.
+    /// Notes that `id` was the highest when it was asked for, before `at`. It never falls: the highest may be deleted.
     pub(super) fn record(&mut self, at: Instant, id: i64) {
         let id = id.max(self.latest());
         self.ring.push_back((at, id));

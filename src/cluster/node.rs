@@ -30,9 +30,6 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that has lasted so long was none that fails at once.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
 
-/// Events that are held until their topics are read.
-const MAX_HELD: usize = 50_000;
-
 /// An event that is on its way to Redis: its channel, and the envelope.
 pub(super) type Sealed = (String, Vec<u8>);
 
@@ -75,6 +72,7 @@ impl Node {
         registry: Addr<RoomRegistry>,
     ) -> Self {
         let id = rand::random();
+        let max_held = shared.settings.max_queued_bytes;
         let greeting = Greeting {
             name: shared.settings.node_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,7 +86,7 @@ impl Node {
             registry,
             interest: RefCell::new(interest),
             first_interest: RefCell::default(),
-            subscriptions: RefCell::new(Subscriptions::new(MAX_HELD)),
+            subscriptions: RefCell::new(Subscriptions::new(max_held)),
             behind: Notify::new(),
             resubscribed: Cell::new(false),
             sealer: RefCell::new(Sealer::new(key, id)),
@@ -153,11 +151,11 @@ impl Node {
         let mut subscriptions = self.subscriptions.borrow_mut();
         let mut next = self.first_interest.take();
         let mut interest = self.interest.borrow_mut();
-        while let Some((change, latest)) = next.or_else(|| interest.try_recv().ok()) {
+        while let Some((change, since)) = next.or_else(|| interest.try_recv().ok()) {
             if let TopicChange::Unwanted(topic) = &change {
                 unwanted.push(topic.clone());
             }
-            subscriptions.change(change, latest);
+            subscriptions.change(change, since);
             next = None;
         }
         unwanted.retain(|topic| !subscriptions.wants(topic));
@@ -175,6 +173,7 @@ impl Node {
     }
 
     fn disconnected(&self) {
+        self.shared.has_caught_up.store(false, Ordering::Release);
         self.take_back();
         let since = self.shared.behind(self.heard.get());
         self.subscriptions.borrow_mut().disconnected(since);
@@ -191,16 +190,127 @@ pub(super) async fn watch(shared: Arc<Shared>, db: DbHandle, registry: Addr<Room
     let keep = keep.saturating_add(30);
     loop {
         tokio::time::sleep(MARK_INTERVAL).await;
-        let at = Instant::now();
         match db.last_message_id().await {
-            Ok(id) => shared.record(at, id),
+            // After its answer: a message that it names may have been stored after it was asked.
+            Ok(id) => shared.record(Instant::now(), id),
             Err(error) => log::debug!("how far the database has come: {error}"),
         }
-        let connected = shared.counters.connected.load(Ordering::Acquire);
-        let keep = connected.then_some(keep);
-        let forgotten = registry.send(Remember { keep }).await;
-        if forgotten == Ok(true) && !connected {
-            shared.incomplete.store(true, Ordering::Release);
+        forget(&shared, &registry, keep).await;
+    }
+}
+
+/// Begins a generation of what is remembered as delivered. All of them are kept while there is something to be read that
+/// may have been delivered.
+async fn forget(shared: &Shared, registry: &Addr<RoomRegistry>, keep: usize) {
+    let has_caught_up = || shared.has_caught_up.load(Ordering::Acquire);
+    let keep = has_caught_up().then_some(keep);
+    let forgotten = registry.send(Remember { keep }).await;
+    if forgotten == Ok(true) && !has_caught_up() {
+        shared.incomplete.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Cluster, ClusterSettings};
+    use crate::db::{DatabaseUrl, DbSettings};
+    use crate::ids::RoomId;
+    use crate::rooms::{EventKey, Outgoing, RemoteEvent, RemoteEvents, RoomSettings};
+
+    /// A node without Redis.
+    struct Alone {
+        node: Node,
+        interest: tokio::sync::mpsc::UnboundedSender<(TopicChange, i64)>,
+        _folder: tempfile::TempDir,
+    }
+
+    fn alone() -> Alone {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        let db = DbSettings::new(DatabaseUrl::parse(&url).unwrap());
+        let (cluster, _starting) = Cluster::new(ClusterSettings {
+            node_name: "node".to_owned(),
+            url: "redis://localhost".to_owned(),
+            prefix: "test:".to_owned(),
+            max_queued_bytes: 9_999,
+            max_catch_up: 99,
+            overlap: Duration::from_secs(1),
+        })
+        .unwrap();
+        let registry = RoomRegistry::new(RoomSettings::default());
+        let registry = registry.with_neighbours(cluster.outward());
+        let (interest, changes) = tokio::sync::mpsc::unbounded_channel();
+        let db = DbHandle::open(&db, None).unwrap();
+        let node = Node::new(cluster.shared(), &[7; 32], changes, db, registry.start());
+        Alone {
+            node,
+            interest,
+            _folder: folder,
         }
+    }
+
+    impl Alone {
+        /// Whether it delivers this event.
+        async fn delivers(&self, n: u8) -> bool {
+            let event = Outgoing {
+                room: RoomId::new("r"),
+                key: EventKey::from_bytes([n; EventKey::LEN]),
+                id: None,
+                trace: None,
+                event: vec![n].into(),
+            };
+            let event = RemoteEvent {
+                event,
+                is_caught_up: false,
+            };
+            let delivered = self.node.registry.send(RemoteEvents(vec![event])).await;
+            delivered.unwrap() == 1
+        }
+
+        async fn generations_pass(&self) {
+            for _ in 0..9 {
+                forget(&self.node.shared, &self.node.registry, 3).await;
+            }
+        }
+
+        /// As a session does.
+        async fn catches_up(&self) {
+            self.node.resubscribed.set(true);
+            let caught_up = async {
+                while !self.node.shared.has_caught_up.load(Ordering::Acquire) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                ended = self.node.catch_up() => panic!("{ended}"),
+                () = caught_up => {}
+            }
+        }
+    }
+
+    #[actix::test]
+    async fn what_was_delivered_is_known_until_all_that_was_missed_is_read() {
+        let alone = alone();
+        let connected = &alone.node.shared.counters.connected;
+        assert!(alone.delivers(1).await);
+        for is_connected in [false, true] {
+            connected.store(is_connected, Ordering::Release);
+            alone.generations_pass().await;
+            assert!(!alone.delivers(1).await);
+        }
+        let topic = Topic::of(&RoomId::new("r"));
+        let wanted = TopicChange::Wanted(topic.clone());
+        alone.interest.send((wanted, 0)).unwrap();
+        alone.node.take_interest();
+        alone.node.subscriptions.borrow_mut().subscribe(9);
+        alone.node.subscriptions.borrow_mut().subscribed(&[topic]);
+        alone.catches_up().await;
+        assert_eq!(alone.node.subscriptions.borrow().reading(), None);
+        alone.generations_pass().await;
+        assert!(alone.delivers(1).await);
+        alone.node.disconnected();
+        alone.generations_pass().await;
+        assert!(!alone.delivers(1).await);
     }
 }

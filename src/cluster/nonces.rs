@@ -138,28 +138,31 @@ impl Shared {
     async fn begin(&self) -> Result<NonceLink, LinkError> {
         let link = self.address.connect_for_nonces().await?;
         loop {
-            let batch: Vec<Owed> = {
-                let mut state = self.state();
-                if state.owed.is_empty() {
-                    state.connections += 1;
-                    state.link = Some((state.connections, link.clone()));
-                    self.counters.connected.store(true, Ordering::Release);
-                    return Ok(link);
-                }
-                let count = state.owed.len().min(BATCH);
-                state.owed.drain(..count).collect()
-            };
-            let still = |owed: &Owed| {
-                let keep = owed.nonce.keep.checked_sub(owed.since.elapsed())?;
-                (!keep.is_zero()).then_some(SessionNonce { keep, ..owed.nonce })
-            };
-            let nonces: Vec<SessionNonce> = batch.iter().filter_map(still).collect();
-            if let Err(error) = link.hand_in(&nonces).await {
-                for owed in batch.into_iter().rev() {
-                    self.state().owed.push_front(owed);
-                }
-                return Err(error);
+            self.hand_in_owed(&link).await?;
+            let mut state = self.state();
+            if state.owed.is_empty() {
+                state.connections += 1;
+                state.link = Some((state.connections, link.clone()));
+                self.counters.connected.store(true, Ordering::Release);
+                return Ok(link);
             }
+        }
+    }
+
+    /// Hands in what was served without being asked for. Only one at a time does.
+    async fn hand_in_owed(&self, link: &NonceLink) -> Result<(), LinkError> {
+        loop {
+            // They stay until Redis has them: this future may be dropped with its connection.
+            let batch: Vec<Owed> = self.state().owed.iter().take(BATCH).copied().collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            // With the whole of their time: a session lives on as one, and others may have kept it for longer.
+            let still = |owed: &&Owed| owed.since.elapsed() < owed.nonce.keep;
+            let nonces = batch.iter().filter(still).map(|owed| owed.nonce);
+            let nonces: Vec<SessionNonce> = nonces.collect();
+            link.hand_in(&nonces).await?;
+            self.state().owed.drain(..batch.len());
         }
     }
 
@@ -168,6 +171,10 @@ impl Shared {
         let keep_alive = async {
             loop {
                 tokio::time::sleep(PING_INTERVAL).await;
+                // What was asked over the last connection may not have been given up before this one was there.
+                if let Err(error) = self.hand_in_owed(link).await {
+                    return error;
+                }
                 if let Err(error) = link.ping().await {
                     return error;
                 }

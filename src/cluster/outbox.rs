@@ -10,9 +10,6 @@ use crate::rooms::{EventKey, Outgoing};
 /// Keys of dropped events that are noted; some 40 bytes each.
 const MAX_DROPPED: usize = 500_000;
 
-/// What an event takes beside its bytes.
-const OVERHEAD: usize = 256;
-
 /// Events that there was no room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dropped {
@@ -35,6 +32,8 @@ pub(super) enum Pushed {
 struct State {
     waiting: VecDeque<Outgoing>,
     bytes: usize,
+    /// Whether some were taken out that Redis has not confirmed.
+    is_under_way: bool,
     /// While there are any, or those that there were are being read, all that comes is dropped too: the order is kept.
     dropped: Option<Dropped>,
 }
@@ -59,7 +58,7 @@ impl Outbox {
     /// Puts an event in. `since`: an id that it is behind.
     pub(super) fn push(&self, event: Outgoing, since: impl FnOnce() -> i64) -> Pushed {
         let mut state = self.state();
-        let bytes = event.event.len() + event.room.as_str().len() + OVERHEAD;
+        let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
         let pushed = if state.dropped.is_none() && !is_full {
             state.bytes += bytes;
@@ -82,7 +81,8 @@ impl Outbox {
         pushed
     }
 
-    /// Takes out what waits: so many events at most, and a little over so many bytes.
+    /// Takes out what waits: so many events at most, and a little over so many bytes. Only after what was taken before is
+    /// confirmed.
     pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<Outgoing> {
         let mut state = self.state();
         let (mut taken, mut total) = (Vec::new(), 0);
@@ -90,12 +90,18 @@ impl Outbox {
             && total < max_bytes
             && let Some(event) = state.waiting.pop_front()
         {
-            let bytes = event.event.len() + event.room.as_str().len() + OVERHEAD;
+            let bytes = event.size();
             total += bytes;
             state.bytes = state.bytes.saturating_sub(bytes);
             taken.push(event);
         }
+        state.is_under_way = !taken.is_empty();
         taken
+    }
+
+    /// All that was taken out has been published.
+    pub(super) fn confirm(&self) {
+        self.state().is_under_way = false;
     }
 
     /// Takes what was dropped. `None` when nothing was since this was asked last: from then on events wait again.
@@ -117,10 +123,10 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits, here or for its confirmation.
     pub(super) fn is_empty(&self) -> bool {
         let state = self.state();
-        state.waiting.is_empty() && state.dropped.is_none()
+        state.waiting.is_empty() && !state.is_under_way && state.dropped.is_none()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_there_is_no_room_for_is_noted_until_it_was_taken_care_of() {
-        let outbox = Outbox::new(3 * (OVERHEAD + 100));
+        let outbox = Outbox::new(3 * event(0).size());
         let pushed: Vec<_> = (1..=5)
             .map(|n| outbox.push(event(n), || i64::from(n) * 10))
             .collect();
@@ -169,6 +175,18 @@ mod tests {
         assert_eq!(outbox.take_dropped(), None);
         assert_eq!(outbox.push(event(8), || 80), waits);
         assert_eq!(taken(&outbox), [8]);
+        outbox.confirm();
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn it_is_empty_when_what_was_taken_is_confirmed() {
+        let outbox = Outbox::new(9_999);
+        assert!(taken(&outbox).is_empty() && outbox.is_empty());
+        outbox.push(event(1), || 0);
+        assert_eq!(taken(&outbox), [1]);
+        assert!(!outbox.is_empty());
+        outbox.confirm();
         assert!(outbox.is_empty());
     }
 }

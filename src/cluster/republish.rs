@@ -1,7 +1,6 @@
 //! Publishing: in order, many at once; and from the database what there was no room for.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::rooms::{EventKey, Outgoing, Topic};
@@ -10,7 +9,7 @@ use super::catch_up::live_event;
 use super::channel::channel;
 use super::counters::add;
 use super::link::{Link, LinkError};
-use super::node::Node;
+use super::node::{Node, Sealed};
 
 /// Events, and about as many bytes, that are published in one go.
 const BATCH: usize = 512;
@@ -46,27 +45,24 @@ impl Node {
         let envelopes = events
             .iter()
             .map(|event| (channel(&Topic::of(&event.room)), sealer.seal(event)));
-        let mut in_flight = self.in_flight.borrow_mut();
-        in_flight.extend(envelopes);
-        self.shared
-            .in_flight
-            .store(in_flight.len(), Ordering::Release);
+        self.in_flight.borrow_mut().extend(envelopes);
     }
 
     /// Gives Redis what is in flight.
     async fn give(&self, link: &Link) -> Result<(), LinkError> {
-        let sealed = self.in_flight.take();
-        if sealed.is_empty() {
-            return Ok(());
+        loop {
+            let sealed = first_of(&mut self.in_flight.borrow_mut());
+            if sealed.is_empty() {
+                self.shared.outbox.confirm();
+                return Ok(());
+            }
+            // Kept aside and not here: this future may be dropped with its session.
+            let sealed = Arc::new(sealed);
+            *self.given.borrow_mut() = Some(Arc::clone(&sealed));
+            link.publish(&sealed).await?;
+            *self.given.borrow_mut() = None;
+            add(&self.shared.counters.published, sealed.len());
         }
-        // Kept aside and not here: this future may be dropped with its session.
-        let sealed = Arc::new(sealed);
-        *self.given.borrow_mut() = Some(Arc::clone(&sealed));
-        link.publish(&sealed).await?;
-        *self.given.borrow_mut() = None;
-        self.shared.in_flight.store(0, Ordering::Release);
-        add(&self.shared.counters.published, sealed.len());
-        Ok(())
     }
 
     /// What the last session has given and nobody has confirmed is in flight again.
@@ -119,5 +115,40 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+/// Takes out what Redis is given in one go: no more than passes while it may keep us waiting.
+fn first_of(in_flight: &mut Vec<Sealed>) -> Vec<Sealed> {
+    let mut bytes = 0;
+    let fits = |(_, envelope): &&Sealed| {
+        let has_room = bytes < BATCH_BYTES;
+        bytes += envelope.len();
+        has_room
+    };
+    let count = in_flight.iter().take(BATCH).take_while(fits).count();
+    in_flight.drain(..count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_in_one_go_is_bounded_and_all_of_it_is_given_in_order() {
+        let sealed = |n: usize, bytes| (n.to_string(), vec![0; bytes]);
+        let mut in_flight: Vec<Sealed> = (0..4).map(|n| sealed(n, BATCH_BYTES / 2)).collect();
+        in_flight.push(sealed(4, BATCH_BYTES * 9));
+        in_flight.extend((5..=5 + BATCH).map(|n| sealed(n, 0)));
+        let all = in_flight.clone();
+        let mut given = Vec::new();
+        let mut counts = Vec::new();
+        while !in_flight.is_empty() {
+            let batch = first_of(&mut in_flight);
+            counts.push(batch.len());
+            given.extend(batch);
+        }
+        assert_eq!(counts, [2, 2, 1, BATCH, 1]);
+        assert_eq!(given, all);
     }
 }

@@ -1,6 +1,5 @@
 //! What goes on while Redis is there.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::rooms::RemoteEvents;
@@ -27,15 +26,6 @@ impl Node {
     /// Serves until the connection ends, and says why it did.
     pub(super) async fn session(&self, link: &Link, mut incoming: Incoming) -> LinkError {
         self.resubscribed.set(false);
-        if self.shared.incomplete.swap(false, Ordering::AcqRel) {
-            // What was delivered meanwhile is not known any more, so what was missed cannot be told from it.
-            self.take_interest();
-            let topics = self
-                .subscriptions
-                .borrow_mut()
-                .give_up(self.shared.latest());
-            self.cut_off(topics, "Redis was away for too many events");
-        }
         tokio::select! {
             ended = self.receive(&mut incoming) => ended,
             ended = self.follow_interest(link) => ended,

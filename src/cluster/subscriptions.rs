@@ -3,7 +3,7 @@
 //! A topic is subscribed to first and read from the database then. What comes live meanwhile is held, so that nothing falls
 //! between the two and the order is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::rooms::{Outgoing, Topic, TopicChange};
 
@@ -76,21 +76,26 @@ impl Reading {
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     topics: HashMap<Topic, Subscription>,
-    /// Those that may be away.
-    away: Vec<Topic>,
+    /// Those that are not subscribed to.
+    away: BTreeSet<Topic>,
     /// Those that are subscribed to and not read yet.
     behind: HashSet<Topic>,
     epoch: u64,
-    /// Events that are held.
+    /// Bytes of events that are held.
     held: usize,
     max_held: usize,
 }
 
+fn size(held: &[Outgoing]) -> usize {
+    held.iter().map(Outgoing::size).sum()
+}
+
 impl Subscriptions {
+    /// Nothing yet. Events of so many bytes may be held.
     pub(super) fn new(max_held: usize) -> Self {
         Self {
             topics: HashMap::new(),
-            away: Vec::new(),
+            away: BTreeSet::new(),
             behind: HashSet::new(),
             epoch: 0,
             held: 0,
@@ -98,15 +103,15 @@ impl Subscriptions {
         }
     }
 
-    /// Takes a change in. `latest`: an id at or below all that is stored from now on.
-    pub(super) fn change(&mut self, change: TopicChange, latest: i64) {
+    /// Takes a change in. `since`: what its members want was stored behind this id.
+    pub(super) fn change(&mut self, change: TopicChange, since: i64) {
         match change {
             TopicChange::Wanted(topic) => {
                 if !self.topics.contains_key(&topic) {
                     self.epoch += 1;
-                    self.away.push(topic.clone());
+                    self.away.insert(topic.clone());
                     let subscription = Subscription {
-                        since: latest,
+                        since,
                         phase: Phase::Away,
                         epoch: self.epoch,
                     };
@@ -114,13 +119,14 @@ impl Subscriptions {
                 }
             }
             TopicChange::Unwanted(topic) => {
+                self.away.remove(&topic);
                 self.behind.remove(&topic);
                 if let Some(Subscription {
                     phase: Phase::Behind { held, .. },
                     ..
                 }) = self.topics.remove(&topic)
                 {
-                    self.held -= held.len();
+                    self.held -= size(&held);
                 }
             }
         }
@@ -135,7 +141,7 @@ impl Subscriptions {
     pub(super) fn subscribe(&mut self, max: usize) -> Vec<Topic> {
         let mut topics = Vec::new();
         while topics.len() < max
-            && let Some(topic) = self.away.pop()
+            && let Some(topic) = self.away.pop_first()
         {
             if let Some(subscription) = self.topics.get_mut(&topic)
                 && matches!(subscription.phase, Phase::Away)
@@ -191,7 +197,7 @@ impl Subscriptions {
                     std::mem::replace(&mut subscription.phase, Phase::Live)
             {
                 self.behind.remove(topic);
-                self.held -= held.len();
+                self.held -= size(&held);
                 released.extend(held);
             }
         }
@@ -207,13 +213,13 @@ impl Subscriptions {
         match &mut subscription.phase {
             Phase::Live => Arrived::Deliver(event),
             Phase::Away => Arrived::Unwanted,
-            Phase::Behind { held, .. } if self.held < self.max_held => {
+            Phase::Behind { held, .. } if self.held + event.size() <= self.max_held => {
+                self.held += event.size();
                 held.push(event);
-                self.held += 1;
                 Arrived::Held
             }
             Phase::Behind { held, .. } => {
-                self.held -= held.len();
+                self.held -= size(held);
                 subscription.phase = Phase::Live;
                 self.behind.remove(&topic);
                 Arrived::Overflow(topic)
@@ -267,7 +273,7 @@ mod tests {
     }
 
     fn wanted(names: &[&str]) -> Subscriptions {
-        let mut subscriptions = Subscriptions::new(3);
+        let mut subscriptions = Subscriptions::new(3 * event("a", 0).size());
         for name in names {
             subscriptions.change(TopicChange::Wanted(topic(name)), 10);
         }
@@ -345,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_topics_that_come_and_go_while_there_is_no_connection() {
+        let mut all = wanted(&["stays"]);
+        for n in 0..9 {
+            all.change(TopicChange::Wanted(topic("comes")), n);
+            all.change(TopicChange::Unwanted(topic("comes")), n);
+        }
+        assert_eq!(all.away.len(), 1);
+        assert_eq!(all.subscribe(9), [topic("stays")]);
+    }
+
+    #[test]
     fn what_is_held_is_bounded() {
         let mut all = wanted(&["a", "b"]);
         all.subscribe(9);
@@ -356,6 +373,13 @@ mod tests {
         assert_eq!(all.arrived(event("b", 4)), Arrived::Held);
         all.change(TopicChange::Unwanted(topic("b")), 0);
         assert_eq!((all.held, all.wants(&topic("b"))), (0, false));
+        all.change(TopicChange::Wanted(topic("c")), 0);
+        all.subscribe(9);
+        let large = Outgoing {
+            event: vec![0; 3 * Outgoing::OVERHEAD].into(),
+            ..event("c", 5)
+        };
+        assert_eq!(all.arrived(large), Arrived::Overflow(topic("c")));
     }
 
     #[test]

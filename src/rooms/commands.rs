@@ -24,8 +24,7 @@ pub struct Admit {
 }
 
 /// This member joins a room; whether it may has been decided.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub struct Join {
     /// The member.
     pub sid: Sid,

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use super::access::RoomAccess;
 use super::backlog::Backlog;
 use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
-use super::registry::{Enrol, RoomRegistry};
+use super::registry::{Enrol, Enter, RoomRegistry};
 use super::relay::{Attach, Detach, Relay};
 use super::remote::Outward;
 
@@ -43,6 +43,8 @@ impl Default for RoomSettings {
 pub struct RoomsHandle {
     registry: Addr<RoomRegistry>,
     settings: RoomSettings,
+    /// None where this is the only node.
+    outward: Option<Arc<dyn Outward>>,
 }
 
 impl RoomsHandle {
@@ -56,14 +58,19 @@ impl RoomsHandle {
     #[must_use]
     pub fn start_with(settings: RoomSettings, outward: Option<Arc<dyn Outward>>) -> Self {
         let arbiter = Arbiter::new();
+        let neighbours = outward.clone();
         let registry = RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| {
             let registry = RoomRegistry::new(settings);
-            match outward {
+            match neighbours {
                 Some(outward) => registry.with_neighbours(outward),
                 None => registry,
             }
         });
-        Self { registry, settings }
+        Self {
+            registry,
+            settings,
+            outward,
+        }
     }
 
     /// The rules.
@@ -101,12 +108,22 @@ impl RoomsHandle {
             relay,
             lagging,
             backlog,
+            mark: self.mark(),
         });
     }
 
     /// Makes a member join a room.
     pub fn join(&self, command: Join) {
-        self.registry.do_send(command);
+        let Join { sid, room } = command;
+        let mark = self.mark();
+        self.registry.do_send(Enter { sid, room, mark });
+    }
+
+    /// A message id at or below all those that are stored from now on. Read before a client is told anything: what is stored
+    /// when it has looked is sent to it, however late the registry gets to it.
+    fn mark(&self) -> i64 {
+        let outward = self.outward.as_ref();
+        outward.map_or(i64::MIN, |outward| outward.latest_mark())
     }
 
     /// Makes a member leave a room.
@@ -128,5 +145,119 @@ impl RoomsHandle {
     /// Counts; `None` when the registry does not answer.
     pub async fn status(&self) -> Option<RoomsStatus> {
         self.registry.send(GetStatus).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+    use crate::auth::Identity;
+    use crate::ids::{RoomId, Sid};
+    use crate::rooms::{
+        Deliver, EventKey, Lagging, Outgoing, RemoteEvent, RemoteEvents, Topic, TopicChange,
+    };
+
+    /// The other nodes: how far the database has come, and what is wanted of them.
+    #[derive(Debug, Default)]
+    struct Others {
+        latest: AtomicI64,
+        wanted: Mutex<Vec<(TopicChange, i64)>>,
+    }
+
+    impl Outward for Others {
+        fn interest(&self, change: TopicChange, since: i64) {
+            self.wanted.lock().unwrap().push((change, since));
+        }
+
+        fn publish(&self, _: Outgoing) {}
+
+        fn latest_mark(&self) -> i64 {
+            self.latest.load(Ordering::Acquire)
+        }
+    }
+
+    struct Member(tokio::sync::mpsc::UnboundedSender<Vec<u8>>);
+
+    impl Actor for Member {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Deliver> for Member {
+        type Result = ();
+
+        fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
+            for payload in &*deliver.payloads {
+                self.0.send(payload.bytes().to_vec()).unwrap();
+            }
+        }
+    }
+
+    impl Handler<Lagging> for Member {
+        type Result = ();
+
+        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+    }
+
+    /// Holds the registry up until there is something to receive.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Busy(mpsc::Receiver<()>);
+
+    impl Handler<Busy> for RoomRegistry {
+        type Result = ();
+
+        fn handle(&mut self, Busy(go_on): Busy, _ctx: &mut Self::Context) {
+            go_on.recv().unwrap();
+        }
+    }
+
+    #[actix::test]
+    async fn a_member_gets_what_was_stored_after_it_came_however_late_the_registry_is() {
+        let others = Arc::new(Others::default());
+        let outward = Arc::clone(&others) as Arc<dyn Outward>;
+        let rooms = RoomsHandle::start_with(RoomSettings::default(), Some(outward));
+        let (go_on, busy) = mpsc::channel();
+        rooms.registry().do_send(Busy(busy));
+        others.latest.store(5, Ordering::Release);
+        let (sid, identity) = (Sid::random(), Identity::random().identity_key());
+        let (delivered, mut inbox) = tokio::sync::mpsc::unbounded_channel();
+        let member = Member(delivered).start();
+        rooms.admit(Admit {
+            sid,
+            identity,
+            deliver: member.clone().recipient(),
+            lagging: member.recipient(),
+        });
+        others.latest.store(7, Ordering::Release);
+        let lobby = RoomId::new("lobby");
+        let join = Join {
+            sid,
+            room: lobby.clone(),
+        };
+        rooms.join(join);
+        others.latest.store(9, Ordering::Release);
+        go_on.send(()).unwrap();
+        let room = RoomId::of(&identity, "inbox");
+        let event = |id: u8| RemoteEvent {
+            event: Outgoing {
+                room: room.clone(),
+                key: EventKey::from_bytes([id; EventKey::LEN]),
+                id: Some(id.into()),
+                trace: None,
+                event: vec![id].into(),
+            },
+            is_caught_up: false,
+        };
+        let events = RemoteEvents([5, 6, 10].map(event).into());
+        rooms.registry().send(events).await.unwrap();
+        for expected in [6, 10] {
+            assert_eq!(inbox.recv().await.unwrap(), [expected]);
+        }
+        let wanted = [(Topic::of(&room), 5), (Topic::of(&lobby), 7)];
+        let wanted = wanted.map(|(topic, since)| (TopicChange::Wanted(topic), since));
+        assert_eq!(*others.wanted.lock().unwrap(), wanted);
     }
 }

@@ -13,7 +13,7 @@ use crate::panics;
 
 use super::backlog::Backlog;
 use super::busy::BusyRooms;
-use super::commands::{GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
+use super::commands::{GetStatus, Gone, Lagging, Leave, Publish, RoomsStatus};
 use super::handle::RoomSettings;
 use super::membership::Membership;
 use super::relay::{PassOn, Relay};
@@ -30,6 +30,18 @@ pub(super) struct Enrol {
     pub(super) relay: Addr<Relay>,
     pub(super) lagging: Recipient<Lagging>,
     pub(super) backlog: Backlog,
+    /// Messages up to this id were stored before it came.
+    pub(super) mark: i64,
+}
+
+/// This member joins a room; whether it may has been decided.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Enter {
+    pub(super) sid: Sid,
+    pub(super) room: RoomId,
+    /// Messages up to this id were stored before it did.
+    pub(super) mark: i64,
 }
 
 /// A member's events.
@@ -143,21 +155,28 @@ impl RoomRegistry {
         }
     }
 
-    /// Handles a command about one member. If that panics, nobody knows what the member belongs to: it begins anew.
-    fn guarded(&mut self, sid: Sid, act: impl FnOnce(&mut Self)) {
+    /// Handles a command about one member, which was given at this mark. If that panics, nobody knows what the member belongs
+    /// to: it begins anew.
+    fn guarded(&mut self, sid: Sid, mark: i64, act: impl FnOnce(&mut Self)) {
         if panics::contain("RoomRegistry", || act(self)).is_none() {
             self.cut_off(sid);
         }
-        self.tell_interest();
+        self.tell_interest(mark);
     }
 
-    /// Tells the other nodes' side what is wanted of them.
-    fn tell_interest(&mut self) {
+    /// Tells the other nodes' side what is wanted of them, behind this mark.
+    fn tell_interest(&mut self, mark: i64) {
         if let Some(remote) = &self.remote {
             for change in self.membership.take_changes() {
-                remote.outward.interest(change);
+                remote.outward.interest(change, mark);
             }
         }
+    }
+
+    /// For commands by which nothing more is wanted.
+    fn latest_mark(&self) -> i64 {
+        let remote = self.remote.as_ref();
+        remote.map_or(i64::MIN, |remote| remote.outward.latest_mark())
     }
 
     /// The members of all rooms of these topics.
@@ -171,7 +190,7 @@ impl RoomRegistry {
         if let Some(outlet) = self.outlets.remove(&sid) {
             outlet.lagging.do_send(Lagging);
         }
-        self.tell_interest();
+        self.tell_interest(self.latest_mark());
     }
 
     fn fan_out(
@@ -263,17 +282,15 @@ impl Handler<Enrol> for RoomRegistry {
 
     fn handle(&mut self, member: Enrol, _ctx: &mut Self::Context) {
         let worker = self.worker(member.relay);
-        let remote = self.remote.as_ref();
-        let floor = remote.map_or(i64::MIN, |remote| remote.outward.latest_mark());
         // First: a member that is cut off must be told.
         self.outlets.entry(member.sid).or_insert(Outlet {
             worker,
             lagging: member.lagging,
             backlog: member.backlog,
             is_lagging: false,
-            floor,
+            floor: member.mark,
         });
-        self.guarded(member.sid, |registry| {
+        self.guarded(member.sid, member.mark, |registry| {
             let auto_join = registry.settings.auto_join;
             registry
                 .membership
@@ -282,15 +299,14 @@ impl Handler<Enrol> for RoomRegistry {
     }
 }
 
-impl Handler<Join> for RoomRegistry {
+impl Handler<Enter> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, join: Join, _ctx: &mut Self::Context) {
-        let sid = join.sid;
-        self.guarded(sid, |registry| {
+    fn handle(&mut self, Enter { sid, room, mark }: Enter, _ctx: &mut Self::Context) {
+        self.guarded(sid, mark, |registry| {
             #[cfg(test)]
             panics::injection::strike("RoomRegistry join");
-            if !registry.membership.join(sid, join.room) {
+            if !registry.membership.join(sid, room) {
                 log::debug!("socket {sid} joins a room no more");
             }
         });
@@ -301,7 +317,7 @@ impl Handler<Leave> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, leave: Leave, _ctx: &mut Self::Context) {
-        self.guarded(leave.sid, |registry| {
+        self.guarded(leave.sid, self.latest_mark(), |registry| {
             registry.membership.leave(leave.sid, &leave.room);
         });
     }
@@ -311,7 +327,9 @@ impl Handler<Gone> for RoomRegistry {
     type Result = ();
 
     fn handle(&mut self, gone: Gone, _ctx: &mut Self::Context) {
-        self.guarded(gone.sid, |registry| registry.membership.remove(gone.sid));
+        self.guarded(gone.sid, self.latest_mark(), |registry| {
+            registry.membership.remove(gone.sid);
+        });
         self.outlets.remove(&gone.sid);
     }
 }
@@ -342,7 +360,7 @@ mod tests {
 
     use super::*;
     use crate::auth::Identity;
-    use crate::rooms::{Admit, Deliver, RoomAccess, RoomsHandle};
+    use crate::rooms::{Admit, Deliver, Join, RoomAccess, RoomsHandle};
 
     /// Keeps what it is sent; handles nothing until it is let go.
     struct Recorder {

@@ -20,8 +20,8 @@ const MAX_SEEN: usize = 500_000;
 
 /// The way to the other nodes. Called on the registry's thread: it must not wait.
 pub trait Outward: Send + Sync + fmt::Debug {
-    /// A topic has got its first member here, or lost its last.
-    fn interest(&self, change: TopicChange);
+    /// A topic has got its first member here, or lost its last. What is wanted of it was stored behind the id `since`.
+    fn interest(&self, change: TopicChange, since: i64);
     /// An event for the other nodes, in the order of storing.
     fn publish(&self, event: Outgoing);
     /// A message id at or below all those that are stored from now on.
@@ -41,6 +41,16 @@ pub struct Outgoing {
     pub trace: Option<TraceId>,
     /// The event, encoded.
     pub event: Bytes,
+}
+
+impl Outgoing {
+    /// What an event takes beside its texts.
+    pub(crate) const OVERHEAD: usize = 256;
+
+    /// The memory that it takes while it waits, about.
+    pub(crate) fn size(&self) -> usize {
+        self.event.len() + self.room.as_str().len() + Self::OVERHEAD
+    }
 }
 
 /// An event that another node has stored.
@@ -86,6 +96,16 @@ impl Remote {
             seen: Seen::new(MAX_SEEN),
         }
     }
+
+    /// Notes an event that came live; `false` when it was delivered before.
+    fn is_new(&mut self, event: &Outgoing) -> bool {
+        let is_new = self.seen.insert(event.key);
+        if event.room.owner_hex().is_some() {
+            return is_new;
+        }
+        // The database knows its message as one of its recipient's room, and may have been read already.
+        self.seen.insert(event.key.in_room(&event.room))
+    }
 }
 
 impl RoomRegistry {
@@ -104,7 +124,7 @@ impl RoomRegistry {
             return;
         };
         // It may have been read from the database before this notice of it came.
-        let is_new = remote.seen.insert(outgoing.key);
+        let is_new = remote.is_new(&outgoing);
         remote.outward.publish(outgoing.clone());
         if is_new {
             self.publish(&outgoing.room, || outgoing.event);
@@ -131,7 +151,7 @@ impl Handler<RemoteEvents> for RoomRegistry {
             let is_new = if is_caught_up {
                 remote.seen.insert_caught_up(event.key)
             } else {
-                remote.seen.insert(event.key)
+                remote.is_new(&event)
             };
             if is_new {
                 delivered += 1;
@@ -160,5 +180,59 @@ impl Handler<Remember> for RoomRegistry {
     fn handle(&mut self, Remember { keep }: Remember, _ctx: &mut Self::Context) -> bool {
         let remote = self.remote.as_mut();
         remote.is_some_and(|remote| remote.seen.rotate(keep))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::RoomSettings;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Outward for Nowhere {
+        fn interest(&self, _: TopicChange, _: i64) {}
+
+        fn publish(&self, _: Outgoing) {}
+
+        fn latest_mark(&self) -> i64 {
+            0
+        }
+    }
+
+    /// What is read from the database for its recipient is another event than the one of the lobby.
+    #[actix::test]
+    async fn a_message_to_a_room_of_nobody_is_delivered_there_though_its_recipients_room_was_read()
+    {
+        let registry = RoomRegistry::new(RoomSettings::default());
+        let registry = registry.with_neighbours(Arc::new(Nowhere)).start();
+        let own = RoomId::new(format!("{}-default", "02".repeat(33)));
+        let lobby = RoomId::new("lobby");
+        let mut delivered = Vec::new();
+        for (n, room, is_caught_up) in [
+            (1, &own, true),
+            (1, &lobby, false),
+            (1, &lobby, false),
+            (1, &RoomId::new("hall"), false),
+            (2, &lobby, false),
+            (2, &own, true),
+            (3, &own, false),
+            (3, &own, true),
+        ] {
+            let event = Outgoing {
+                room: room.clone(),
+                key: EventKey::from_bytes([n; EventKey::LEN]),
+                id: None,
+                trace: None,
+                event: Bytes::new(),
+            };
+            let event = RemoteEvent {
+                event,
+                is_caught_up,
+            };
+            delivered.push(registry.send(RemoteEvents(vec![event])).await.unwrap());
+        }
+        assert_eq!(delivered, [1, 1, 0, 1, 1, 0, 1, 0]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::auth::sha256;
+use crate::ids::RoomId;
 
 /// Names an event on every node: events with the same key are the same event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +20,15 @@ impl EventKey {
         // Keys and times have no line breaks, and each has its length: the texts cannot run into each other.
         let text = [recipient, created_at, message_id].join("\n");
         let digest = sha256(text.as_bytes());
+        let mut key = [0; Self::LEN];
+        key.copy_from_slice(digest.split_at(Self::LEN).0);
+        Self(key)
+    }
+
+    /// The key of this message in a room that is no identity's.
+    #[must_use]
+    pub(super) fn in_room(&self, room: &RoomId) -> Self {
+        let digest = sha256(&[&self.0, room.as_str().as_bytes()].concat());
         let mut key = [0; Self::LEN];
         key.copy_from_slice(digest.split_at(Self::LEN).0);
         Self(key)

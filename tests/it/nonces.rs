@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use messagebox::cluster::NonceStatus;
+use messagebox::cluster::{NonceStatus, SessionNonce};
 use messagebox::config::{Secret, Settings};
 use serde_json::{Value, json};
 
@@ -238,6 +238,77 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     assert_eq!(nonces(&node).unchecked, 11);
     nodes.redis.resume();
     connected(&node, true).await;
+}
+
+/// Of what was asked at several times over a connection that is dead, some is given up when the next one is there already.
+#[actix_web::test]
+async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
+    let nodes = Nodes::new();
+    let way = Way::to(nodes.redis.address).await;
+    let timeout = Duration::from_millis(600);
+    let node = nodes.node_with(&way.url(), |settings| {
+        settings.cluster.nonce_timeout = timeout;
+    });
+    connected(&node, true).await;
+    let shared = node.cluster.as_ref().unwrap().share_nonces(timeout);
+    way.silence();
+    let mut asked = Vec::new();
+    let mut asking = Vec::new();
+    eventually("the connection to be given up", || {
+        let nonce = SessionNonce {
+            session: [7; 16],
+            nonce: u128::try_from(asked.len()).unwrap().to_be_bytes(),
+            keep: PATIENCE,
+        };
+        let shared = shared.clone();
+        asked.push(nonce);
+        asking.push(actix_web::rt::spawn(
+            async move { shared.use_up(nonce).await },
+        ));
+        !nonces(&node).connected
+    })
+    .await;
+    for answer in join_all(asking).await {
+        assert_eq!(answer.unwrap(), None);
+    }
+    eventually("all to be told", || {
+        nonces(&node).connected && nonces(&node).waiting == 0
+    })
+    .await;
+    let again = asked.into_iter().map(|nonce| shared.use_up(nonce));
+    for answer in join_all(again).await {
+        assert_eq!(answer, Some(false));
+    }
+}
+
+/// All of a session ends at once, so what is told late must not make it end earlier.
+#[actix_web::test]
+async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
+    let nodes = Nodes::new();
+    let way = Way::to(nodes.redis.address).await;
+    let (near, far) = (nodes.node().await, nodes.node_with(&way.url(), |_| {}));
+    connected(&far, true).await;
+    let [near_nonces, far_nonces] =
+        [&near, &far].map(|node| node.cluster.as_ref().unwrap().share_nonces(PATIENCE));
+    way.cut();
+    connected(&far, false).await;
+    let nonce = |n| SessionNonce {
+        session: [7; 16],
+        nonce: [n; 16],
+        keep: Duration::from_secs(1_000),
+    };
+    assert_eq!(far_nonces.use_up(nonce(1)).await, None);
+    assert_eq!(near_nonces.use_up(nonce(2)).await, Some(true));
+    let key = &nodes.kept()[0];
+    let ends = || -> u64 {
+        let mut asked = redis::cmd("PEXPIRETIME");
+        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+    };
+    let before = ends();
+    way.mend();
+    connected(&far, true).await;
+    assert_eq!(nonces(&far).waiting, 0);
+    assert!(ends() >= before);
 }
 
 #[actix_web::test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::PATIENCE;
@@ -244,6 +245,7 @@ impl Drop for RedisServer {
 pub struct Way {
     pub address: SocketAddr,
     open: Arc<Mutex<Option<Vec<AbortHandle>>>>,
+    silenced: Arc<Notify>,
     accepting: AbortHandle,
 }
 
@@ -253,6 +255,8 @@ impl Way {
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
         let connections = Arc::clone(&open);
+        let silenced = Arc::new(Notify::new());
+        let silence = Arc::clone(&silenced);
         let accepting = tokio::spawn(async move {
             loop {
                 let (mut near, _) = listener.accept().await.unwrap();
@@ -260,9 +264,13 @@ impl Way {
                 let Some(open) = open.as_mut() else {
                     continue;
                 };
+                let silence = Arc::clone(&silence);
                 let passing = tokio::spawn(async move {
                     if let Ok(mut far) = TcpStream::connect(target).await {
-                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                        tokio::select! {
+                            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                            () = silence.notified() => std::future::pending().await,
+                        }
                     }
                 });
                 open.push(passing.abort_handle());
@@ -271,6 +279,7 @@ impl Way {
         Self {
             address,
             open,
+            silenced,
             accepting: accepting.abort_handle(),
         }
     }
@@ -283,6 +292,11 @@ impl Way {
         for connection in self.open.lock().unwrap().take().into_iter().flatten() {
             connection.abort();
         }
+    }
+
+    /// The connections that there are stay, and carry nothing any more; new ones work.
+    pub fn silence(&self) {
+        self.silenced.notify_waiters();
     }
 
     pub fn mend(&self) {

@@ -190,6 +190,7 @@ impl World {
             relay,
             lagging: witness.clone().recipient(),
             backlog,
+            mark: i64::MIN,
         });
         self.heard_by.push(Rc::clone(&heard));
         // Who is there already stays who it is.
@@ -243,9 +244,10 @@ impl World {
         match *step {
             Step::Admit(member, owner) => self.admit(member, owner).await,
             Step::Join(member, room) => {
-                self.tell(Join {
+                self.tell(Enter {
                     sid: sid(member),
                     room: rooms()[room].clone(),
+                    mark: i64::MIN,
                 });
                 if let Some(member) = self.members.get_mut(&member)
                     && (member.joined.len() < MAX_ROOMS || member.joined.contains(&room))
