@@ -100,7 +100,10 @@ impl DbHandle {
             .and_then(|mut pooled| missed_messages::last_id(&mut pooled).ok())
             .unwrap_or(0);
         let file = Arc::new(DatabaseFile::of(&settings.url)?);
-        let queue = Arc::new(WriteQueue::new(settings.max_queued_writes));
+        let queue = Arc::new(WriteQueue::new(
+            settings.max_queued_writes,
+            settings.max_queued_bytes,
+        ));
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(settings.delivery_fees.clone());
         let message_ttl = settings.message_ttl;
