@@ -1,7 +1,9 @@
 //! The persistence layer on real databases.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
+use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
 
 use super::super::command::Work;
@@ -467,6 +469,48 @@ async fn a_database_that_is_locked_fails_a_group_at_once() {
     drop(other);
     assert_eq!(store.db.probe().await, Ok(()));
     assert!(put_all(&store, 200).await.iter().all(Result::is_ok));
+}
+
+#[actix::test]
+async fn many_messages_are_acknowledged_with_few_statements() {
+    let store = store();
+    let (recipient, other, sender) = (key(), key(), key());
+    let ids = |count: usize| -> Vec<String> { (0..count).map(|id| id.to_string()).collect() };
+    for owner in [recipient, other] {
+        let messages = ids(1_203).into_iter();
+        let stored = messages.map(|id| store.put(message(owner, sender, &id)));
+        for outcome in futures_util::future::join_all(stored).await {
+            assert_eq!(outcome, Ok(StoreOutcome::Stored));
+        }
+    }
+    let command = Acknowledge {
+        recipient,
+        // Some twice, in the same statement and in another, and some that nobody has.
+        message_ids: [ids(3), ids(1_200), ids(1_202)[1_198..].to_vec(), ids(7_000)].concat(),
+    };
+    let statements = Arc::new(AtomicUsize::new(0));
+    let mut connection = open(&settings(&store.database)).unwrap().get().unwrap();
+    connection.set_instrumentation({
+        let statements = Arc::clone(&statements);
+        move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let mut work = Work {
+        connection: &mut connection,
+        boxes: &mut BoxIds::default(),
+        now: &Now::read(None),
+        fees: &DeliveryFees::default(),
+    };
+    assert_eq!(command.run(&mut work).unwrap(), 1_203);
+    let statements = statements.load(Ordering::Relaxed);
+    assert!((1..100).contains(&statements), "{statements}");
+    assert_eq!(store.ids(recipient, "inbox").await, [""; 0]);
+    assert_eq!(store.ids(other, "inbox").await.len(), 1_203);
+    assert_eq!(store.db.acknowledge(other, ids(1)).await, Ok(1));
+    assert_eq!(store.db.acknowledge(other, ids(1)).await, Ok(0));
 }
 
 #[actix::test]
