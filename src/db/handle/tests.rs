@@ -817,6 +817,24 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     assert_eq!(store.claim(&one, false).await, spent("c"));
 }
 
+/// A wallet that did not answer, and then, for something else, refused.
+#[actix::test]
+async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
+    let store = store();
+    let alice = key();
+    let one = payment(alice, "one", "t", "c");
+    let two = payment(alice, "two", "t", "c");
+    assert_eq!(store.claim(&one, false).await, FRESH);
+    store.give_up(&one, Some(PaymentState::Claimed)).await;
+    assert_eq!(store.claim(&two, false).await, FRESH);
+    // What another purpose has by now is not freed by the first.
+    store.give_up(&one, None).await;
+    let other = payment(alice, "other", "u", "c");
+    assert_eq!(store.claim(&other, false).await, spent("c"));
+    store.give_up(&two, None).await;
+    assert_eq!(store.claim(&other, true).await, FRESH);
+}
+
 #[actix::test]
 async fn a_list_ends_where_it_would_grow_too_large() {
     let store = store_with(|settings| settings.max_listed_bytes = 60, None);
