@@ -497,6 +497,8 @@ fn each_outside_library_has_its_place() {
                 "tests/it/support/database.rs",
                 "tests/it/support/database_file.rs",
                 "tests/database_servers/own_server.rs",
+                // What was applied is noted in a table of its name.
+                "tests/database_servers/adoption.rs",
             ],
         ),
         (
