@@ -305,3 +305,50 @@ fn another_programs_payments_are_not_ours() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("000008_create_payments"), "{said}");
 }
+
+/// To that server, keys in capitals were the same keys.
+#[actix_web::test]
+async fn keys_in_capitals_are_keys() {
+    let database = Arc::new(TestDatabase::of(Kind::Mysql));
+    let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
+    let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());
+    let capitals = include_str!("typescript_server.sql")
+        .replace("$ALICE", &alices_key.to_uppercase())
+        .replace("$BOB", &bobs_key.to_uppercase());
+    database.run(&capitals);
+    // A box is there in one way of writing only, so none of them meets another.
+    let boxes = database.count("messageBox");
+    database.run(&format!(
+        "insert ignore into `messageBox` (`type`, `identityKey`) values ('inbox', '{bobs_key}')"
+    ));
+    assert_eq!(database.count("messageBox"), boxes);
+
+    let server = TestServer::on(Arc::clone(&database), |_| {});
+    let bob = Brc104::connect_as(&server.http(""), bob).await;
+    let ids = list(&bob).await.into_iter().map(|(id, _)| id);
+    assert_eq!(ids.collect::<Vec<_>>(), ["z", "m", "a"]);
+    let senders = database.texts("SELECT DISTINCT sender AS value FROM messages");
+    assert_eq!(senders, std::slice::from_ref(&alices_key));
+    let own = get(
+        &bob,
+        &format!("/permissions/get?messageBox=letters&sender={alices_key}"),
+    )
+    .await;
+    assert_eq!(own.json["permission"]["recipientFee"], 3, "{:?}", own.json);
+    let devices = get(&bob, "/devices").await;
+    assert_eq!(
+        devices.json["devices"][0]["platform"], "ios",
+        "{:?}",
+        devices.json
+    );
+    assert_eq!(
+        bob.post(
+            "/acknowledgeMessage",
+            json!({"messageIds": ["z", "m", "a"]}).to_string()
+        )
+        .await
+        .status,
+        200
+    );
+    assert_eq!(database.count("messages"), 0);
+}

@@ -1,6 +1,9 @@
 -- What is there is numbered in the order of its times: the table itself may be in that of its ids.
 SET @number = (SELECT COALESCE(MAX(`id`), 0) FROM `messages`);
-UPDATE `messages` SET `id` = (@number := @number + 1) WHERE `id` IS NULL ORDER BY `created_at`, `messageId`;
+UPDATE `messages`
+SET `id` = (@number := @number + 1), `sender` = LOWER(`sender`), `recipient` = LOWER(`recipient`)
+WHERE `id` IS NULL
+ORDER BY `created_at`, `messageId`;
 
 SET @is_numbered = (
     SELECT COUNT(*) FROM information_schema.statistics

@@ -1,6 +1,8 @@
 UPDATE `message_permissions`
 SET `created_at` = COALESCE(`created_at`, CURRENT_TIMESTAMP), `updated_at` = COALESCE(`updated_at`, CURRENT_TIMESTAMP);
 
+UPDATE IGNORE `message_permissions` SET `recipient` = LOWER(`recipient`), `sender` = LOWER(`sender`);
+
 SET @is_unique = (
     SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'message_permissions' AND column_name = 'sender_or_all'
