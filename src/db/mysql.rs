@@ -76,6 +76,12 @@ pub(super) fn alone<T>(
     done
 }
 
+/// Has `information_schema` say what holds now: MySQL keeps what it says of a table for a day. MariaDB skips the comment.
+pub(super) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
+    let now = "SET @expiry = 0 /*!80003 , SESSION information_schema_stats_expiry = 0 */";
+    connection.batch_execute(now)
+}
+
 /// Lets the ids of a table go on behind this one. Commits what was begun. No name of a table can be bound.
 pub(super) fn give_ids_behind(
     connection: &mut MysqlConnection,
