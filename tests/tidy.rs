@@ -435,7 +435,11 @@ fn statements_are_not_put_together_from_texts() {
     for source in sources(&["src"]) {
         let code = source.code();
         // The size of a body, an expression that depends on the database and on nothing else.
-        let sizes = ["src/db/message_list.rs", "src/db/archive/rows.rs"];
+        let sizes = [
+            "src/db/message_list.rs",
+            "src/db/missed.rs",
+            "src/db/archive/rows.rs",
+        ];
         let is_expression = sizes.contains(&source.path.as_str()) && !code.contains("format!");
         let has_expression = code.contains("dsl::sql");
         assert!(

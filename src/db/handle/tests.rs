@@ -877,6 +877,54 @@ async fn a_list_ends_where_it_would_grow_too_large() {
 }
 
 #[actix::test]
+async fn what_was_missed_is_read_in_pages_of_so_many_bytes() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    for n in 1000..1300 {
+        store
+            .db
+            .submit(one(message(recipient, sender, &n.to_string())), |_| {});
+    }
+    store.db.close(PATIENCE).await.unwrap();
+    store
+        .database
+        .run(r#"DELETE FROM "messages" WHERE "messageId" IN ('1000', '1150', '1299')"#);
+    let mut connection = open(&settings(&store.database)).unwrap().get().unwrap();
+    // 26 bytes each; the message that passes the bound is the last of its page.
+    for (max_bytes, in_page) in [(1, 1), (26, 1), (27, 2), (26 * 120, 120), (usize::MAX, 297)] {
+        let (mut after, mut found) = (0, Vec::new());
+        loop {
+            let page = missed_messages::missed(
+                &mut connection,
+                after,
+                max_bytes,
+                &Now::read(None),
+                |_| true,
+            )
+            .unwrap();
+            let ids = page.messages.into_iter().map(|message| {
+                assert!(message.body.contains(&message.head.message_id));
+                message.head.message_id
+            });
+            let ids: Vec<String> = ids.collect();
+            assert!(
+                ids.len() == in_page || !page.more,
+                "{max_bytes}: {}",
+                ids.len()
+            );
+            assert!(page.last > after || !page.more);
+            after = page.last;
+            found.extend(ids);
+            if !page.more {
+                break;
+            }
+        }
+        let all = (1000..1300).filter(|n| ![1000, 1150, 1299].contains(n));
+        assert!(found.into_iter().eq(all.map(|n: i32| n.to_string())));
+    }
+}
+
+#[actix::test]
 async fn a_long_list_ends_to_the_byte_in_either_order() {
     // 26 bytes each.
     let store = store_with(|settings| settings.max_listed_bytes = 26 * 290, None);
