@@ -125,6 +125,7 @@ impl Server {
         let rooms = neighbours.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
+        warn_of_small_packets(&db, settings);
         let cluster = neighbours.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
         let push = notifier::start_push(settings, &db)?;
@@ -316,6 +317,17 @@ fn listen(
         address: format!("{}:{}", settings.server.host, settings.port()),
         cause,
     })
+}
+
+/// What a request may hold should be what the database takes.
+fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
+    let max_body_bytes = settings.server.max_body_bytes;
+    if let Some(max) = db.largest_message().filter(|max| *max < max_body_bytes) {
+        log::warn!(
+            "the database takes no message of more than {max} bytes (max_allowed_packet), and a request may have \
+             {max_body_bytes} (MAX_BODY_BYTES); what is between is refused with 413"
+        );
+    }
 }
 
 fn endpoint(

@@ -20,6 +20,8 @@ mod archive;
 mod backups;
 #[path = "database_servers/encryption.rs"]
 mod encryption;
+#[path = "database_servers/large_messages.rs"]
+mod large_messages;
 #[path = "database_servers/own_server.rs"]
 mod own_server;
 #[path = "database_servers/redis_network.rs"]

@@ -42,6 +42,11 @@ pub(super) trait Command: Send + 'static {
         1
     }
 
+    /// How many bytes of messages it holds while it waits.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// How many messages it may store.
     fn messages(&self) -> usize {
         0
@@ -60,6 +65,7 @@ pub(super) trait Command: Send + 'static {
 pub(super) trait Write: Send {
     fn owner(&self) -> Option<IdentityKey>;
     fn places(&self) -> usize;
+    fn bytes(&self) -> usize;
     fn messages(&self) -> usize;
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
     /// It is durable: answers, and gives the messages that it stored, with the id of what they belong to in the log.
@@ -106,6 +112,10 @@ where
 
     fn places(&self) -> usize {
         self.command.places()
+    }
+
+    fn bytes(&self) -> usize {
+        self.command.bytes()
     }
 
     fn messages(&self) -> usize {

@@ -34,6 +34,8 @@ pub struct DbSettings {
     pub busy_timeout: Duration,
     /// Writes that may wait.
     pub max_queued_writes: usize,
+    /// Bytes of messages in them.
+    pub max_queued_bytes: usize,
     /// Writes that one transaction commits together.
     pub max_group: usize,
     /// Reads that may wait.
@@ -59,6 +61,7 @@ impl DbSettings {
             read_threads: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
             busy_timeout: Duration::from_secs(5),
             max_queued_writes: 10_000,
+            max_queued_bytes: 256 * 1024 * 1024,
             max_group: 512,
             max_queued_reads: 512,
             migrate: true,

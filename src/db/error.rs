@@ -8,6 +8,9 @@ pub enum DbError {
     /// As many writes wait as may wait.
     #[error("too many writes are waiting")]
     Overloaded,
+    /// A message has more bytes than the database takes.
+    #[error("the database takes no message of more than {0} bytes")]
+    TooLarge(usize),
     /// The database could not do it now: locked, full, read-only, gone.
     #[error("the database is unavailable: {cause}{advice}", cause = .0, advice = advice(.0))]
     Unavailable(String),

@@ -27,6 +27,7 @@ use super::executor::{self, CommitWaiting, Counters, DbExecutor, Migrate, Ping, 
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
+use super::largest_message::LargestMessage;
 use super::message::{MessagePage, MessagesStored, NewMessage, Page};
 use super::message_list;
 use super::message_store::{Acknowledge, BoxIds};
@@ -69,6 +70,7 @@ struct Shared {
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
     max_listed_bytes: usize,
+    largest: LargestMessage,
     first_message_id: i64,
 }
 
@@ -93,14 +95,19 @@ impl DbHandle {
         on_commit: Option<Recipient<MessagesStored>>,
     ) -> Result<Self, DbError> {
         let pool = open(settings)?;
-        // Tables that are not there yet have no messages.
-        let first_message_id = pool
-            .get()
-            .ok()
-            .and_then(|mut pooled| missed_messages::last_id(&mut pooled).ok())
-            .unwrap_or(0);
+        let (first_message_id, largest) = match pool.get() {
+            Ok(mut pooled) => (
+                // Tables that are not there yet have no messages.
+                missed_messages::last_id(&mut pooled).unwrap_or(0),
+                LargestMessage::of(&mut pooled).unwrap_or_default(),
+            ),
+            Err(_) => (0, LargestMessage::default()),
+        };
         let file = Arc::new(DatabaseFile::of(&settings.url)?);
-        let queue = Arc::new(WriteQueue::new(settings.max_queued_writes));
+        let queue = Arc::new(WriteQueue::new(
+            settings.max_queued_writes,
+            settings.max_queued_bytes,
+        ));
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(settings.delivery_fees.clone());
         let message_ttl = settings.message_ttl;
@@ -146,6 +153,7 @@ impl DbHandle {
             fees,
             message_ttl,
             max_listed_bytes: settings.max_listed_bytes,
+            largest,
             first_message_id,
         })))
     }
@@ -157,7 +165,10 @@ impl DbHandle {
         submission: Submission,
         reply: impl FnOnce(Result<SubmitOutcome, DbError>) + Send + 'static,
     ) {
-        self.write(submission, reply);
+        match self.0.largest.check(&submission.messages) {
+            Ok(()) => self.write(submission, reply),
+            Err(error) => reply(Err(error)),
+        }
     }
 
     /// What would come of these messages, without storing them: [`SubmitOutcome::Stored`] when they are already,
@@ -166,6 +177,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn inspect(&self, messages: Vec<NewMessage>) -> Result<SubmitOutcome, DbError> {
+        self.0.largest.check(&messages)?;
         let (fees, ttl) = (self.0.fees.clone(), self.0.message_ttl);
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {

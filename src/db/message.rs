@@ -37,6 +37,11 @@ impl MessageBody {
         }
     }
 
+    /// Bytes of its text.
+    pub(super) fn bytes(&self) -> usize {
+        self.live().len()
+    }
+
     /// As it is delivered live: the string itself, or an object's JSON text.
     #[must_use]
     pub fn live(&self) -> &str {

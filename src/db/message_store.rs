@@ -194,6 +194,9 @@ fn box_id(
     find(connection)?.ok_or(diesel::result::Error::NotFound)
 }
 
+/// Ids that one statement names: all databases take some tens of thousands of values.
+const MAX_IDS: usize = 500;
+
 /// Command: delete messages of this recipient; says how many there were.
 pub(super) struct Acknowledge {
     pub(super) recipient: IdentityKey,
@@ -210,14 +213,16 @@ impl Command for Acknowledge {
     fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
         let owner = self.recipient.to_hex();
         let mut deleted = 0;
-        // One statement for each id keeps the statement the same, and so prepared.
-        for message_id in &self.message_ids {
-            deleted += diesel::delete(
-                messages::table
-                    .filter(messages::recipient.eq(&owner))
-                    .filter(messages::message_id.eq(message_id)),
-            )
-            .execute(work.connection)?;
+        for message_ids in self.message_ids.chunks(MAX_IDS) {
+            let own = messages::table.filter(messages::recipient.eq(&owner));
+            deleted += if let [message_id] = message_ids {
+                // Always the same statement, which stays prepared.
+                let single = own.filter(messages::message_id.eq(message_id));
+                diesel::delete(single).execute(work.connection)?
+            } else {
+                let several = own.filter(messages::message_id.eq_any(message_ids));
+                diesel::delete(several).execute(work.connection)?
+            };
         }
         Ok(deleted)
     }

@@ -117,30 +117,28 @@ pub struct PendingMigration {
     pub sql: &'static str,
 }
 
+/// Which tables say what was applied, counted.
+const SQLITE_NOTES: &str =
+    "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+
+#[cfg(feature = "mysql")]
+const MYSQL_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
+                           WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'";
+
+#[cfg(feature = "postgres")]
+const POSTGRES_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
+                              WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'";
+
 /// What is not applied yet, in order. Nothing is changed.
 pub(super) fn pending(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<PendingMigration>, DbError> {
     match connection {
-        AnyConnection::Sqlite(connection) => pending_of(
-            connection,
-            SQLITE,
-            "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'",
-        ),
+        AnyConnection::Sqlite(connection) => pending_of(connection, SQLITE, SQLITE_NOTES),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => pending_of(
-            connection,
-            MYSQL,
-            "SELECT COUNT(*) AS count FROM information_schema.tables \
-             WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'",
-        ),
+        AnyConnection::Mysql(connection) => pending_of(connection, MYSQL, MYSQL_NOTES),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => pending_of(
-            connection,
-            POSTGRES,
-            "SELECT COUNT(*) AS count FROM information_schema.tables \
-             WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'",
-        ),
+        AnyConnection::Postgres(connection) => pending_of(connection, POSTGRES, POSTGRES_NOTES),
     }
     .map_err(|error| DbError::Unavailable(error.to_string()))
 }
@@ -156,22 +154,32 @@ struct Tables {
     count: i64,
 }
 
-/// `note` counts the tables that say what was applied; without one, nothing was.
+/// The versions that were applied. `notes` counts the tables that say so; without one, nothing was. The library would make
+/// it, and so get into the way of another server that does.
+fn applied<C, DB>(connection: &mut C, notes: &'static str) -> Result<Vec<MigrationVersion<'static>>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
+{
+    let tables: Tables = diesel::sql_query(notes).get_result(connection)?;
+    match tables.count {
+        0 => Ok(Vec::new()),
+        _ => connection.applied_migrations(),
+    }
+}
+
 fn pending_of<C, DB>(
     connection: &mut C,
     scripts: Scripts,
-    note: &'static str,
+    notes: &'static str,
 ) -> Result<Vec<PendingMigration>>
 where
     C: MigrationHarness<DB>,
     DB: Backend,
     diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
 {
-    let tables: Tables = diesel::sql_query(note).get_result(connection)?;
-    let applied = match tables.count {
-        0 => Vec::new(),
-        _ => connection.applied_migrations()?,
-    };
+    let applied = applied(connection, notes)?;
     let is_pending = |script: &&Script| !applied.contains(&script.version().as_owned());
     let pending = scripts.0.iter().filter(is_pending);
     Ok(pending.map(Script::pending).collect())
@@ -179,21 +187,13 @@ where
 
 /// A version that was applied and that is not one of ours.
 pub(super) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
-    match connection {
-        AnyConnection::Sqlite(connection) => unknown_of(connection, SQLITE),
+    let (applied, scripts) = match connection {
+        AnyConnection::Sqlite(connection) => (applied(connection, SQLITE_NOTES)?, SQLITE),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => unknown_of(connection, MYSQL),
+        AnyConnection::Mysql(connection) => (applied(connection, MYSQL_NOTES)?, MYSQL),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => unknown_of(connection, POSTGRES),
-    }
-}
-
-fn unknown_of<C, DB>(connection: &mut C, scripts: Scripts) -> Result<Option<String>>
-where
-    C: MigrationHarness<DB>,
-    DB: Backend,
-{
-    let applied = connection.applied_migrations()?;
+        AnyConnection::Postgres(connection) => (applied(connection, POSTGRES_NOTES)?, POSTGRES),
+    };
     let is_known = |version: &MigrationVersion<'_>| {
         scripts.0.iter().any(|script| script.version() == *version)
     };
@@ -204,7 +204,14 @@ where
 /// Applies what was not applied yet; gives the names. Servers that start at the same time take turns.
 pub(super) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec<String>, DbError> {
     match connection {
-        AnyConnection::Sqlite(connection) => migrate_with(connection, SQLITE),
+        AnyConnection::Sqlite(connection) => match connection.has_pending_migration(SQLITE) {
+            // Whoever may write is alone.
+            Ok(true) => {
+                connection.immediate_transaction(|connection| migrate_with(connection, SQLITE))
+            }
+            Ok(false) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        },
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             super::mysql::alone(connection, |connection| migrate_with(connection, MYSQL))

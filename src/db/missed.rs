@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use diesel::connection::DefaultLoadingMode;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::any_connection::AnyConnection;
 use super::clock::Now;
+use super::dialect::body_bytes;
 use super::error::DbError;
 use super::schema::{message_boxes, messages};
 use super::timestamp::Timestamp;
@@ -84,6 +88,7 @@ pub(super) fn missed(
     now: &Now,
     mut wanted: impl FnMut(&MessageHead) -> bool,
 ) -> Result<MissedPage, DbError> {
+    type Row = (i64, String, String, String);
     // Without bodies: most messages are for members of other nodes, or for nobody who is here.
     let mut query = messages::table
         .filter(messages::id.gt(after))
@@ -121,8 +126,10 @@ pub(super) fn missed(
     let heads: Vec<MessageHead> = heads.filter(|head| wanted(head)).collect();
     let mut bytes: usize = 0;
     for chunk in heads.chunks(MAX_IDS) {
-        let ids: Vec<i64> = chunk.iter().map(|head| head.id).collect();
-        let mut bodies: Vec<(i64, String, String, String)> = messages::table
+        let mut ids: Vec<i64> = chunk.iter().map(|head| head.id).collect();
+        let end = first_too_much(connection, &ids, max_bytes.saturating_sub(bytes))?;
+        ids.retain(|id| end.is_none_or(|end| *id < end));
+        let bodies = messages::table
             .inner_join(message_boxes::table)
             .filter(messages::id.eq_any(ids))
             .select((
@@ -131,14 +138,14 @@ pub(super) fn missed(
                 messages::sender,
                 messages::body,
             ))
-            .order(messages::id.asc())
-            .load(connection)?;
-        for head in chunk {
-            // Deleted since.
-            let Some(at) = bodies.iter().position(|row| row.0 == head.id) else {
-                continue;
+            .order(messages::id.asc());
+        let mut heads = chunk.iter();
+        for row in bodies.load_iter::<Row, DefaultLoadingMode>(connection)? {
+            let (id, message_box, sender, body) = row?;
+            // Those before it were deleted since.
+            let Some(head) = heads.find(|head| head.id == id) else {
+                break;
             };
-            let (_, message_box, sender, body) = bodies.swap_remove(at);
             bytes = bytes.saturating_add(body.len());
             page.messages.push(WholeMessage {
                 head: head.clone(),
@@ -147,11 +154,41 @@ pub(super) fn missed(
                 body,
             });
             if bytes >= max_bytes {
-                page.last = head.id;
+                page.last = id;
                 page.more = true;
                 return Ok(page);
             }
         }
+        if let Some(end) = end {
+            page.last = end - 1;
+            page.more = true;
+            return Ok(page);
+        }
     }
     Ok(page)
+}
+
+/// The first of these messages that is behind one that leaves no room; none where all may be read. As in a list: client
+/// libraries hold the whole of what is asked for, so that is measured first.
+fn first_too_much(
+    connection: &mut AnyConnection,
+    ids: &[i64],
+    room: usize,
+) -> QueryResult<Option<i64>> {
+    let Some(size) = body_bytes(connection) else {
+        return Ok(None);
+    };
+    let sizes: Vec<(i64, i64)> = messages::table
+        .filter(messages::id.eq_any(ids))
+        .select((messages::id, sql::<BigInt>(size)))
+        .order(messages::id.asc())
+        .load(connection)?;
+    let mut room = i64::try_from(room).unwrap_or(i64::MAX);
+    for (index, (id, size)) in sizes.into_iter().enumerate() {
+        if room <= 0 && index > 0 {
+            return Ok(Some(id));
+        }
+        room = room.saturating_sub(size);
+    }
+    Ok(None)
 }

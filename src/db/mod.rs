@@ -17,6 +17,7 @@ mod expiry;
 mod fees;
 mod file;
 mod handle;
+mod largest_message;
 mod message;
 mod message_list;
 mod message_store;

@@ -76,6 +76,20 @@ pub(super) fn alone<T>(
     done
 }
 
+/// Bytes that a statement and its values may have together.
+pub(super) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
+    let packet = "SELECT CAST(@@max_allowed_packet AS SIGNED) AS `answer`";
+    let packet: Answer = diesel::sql_query(packet).get_result(connection)?;
+    let packet = packet.answer.and_then(|bytes| usize::try_from(bytes).ok());
+    Ok(packet.unwrap_or(usize::MAX))
+}
+
+/// Has `information_schema` say what holds now: MySQL keeps what it says of a table for a day. MariaDB skips the comment.
+pub(super) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
+    let now = "SET @expiry = 0 /*!80003 , SESSION information_schema_stats_expiry = 0 */";
+    connection.batch_execute(now)
+}
+
 /// Lets the ids of a table go on behind this one. Commits what was begun. No name of a table can be bound.
 pub(super) fn give_ids_behind(
     connection: &mut MysqlConnection,

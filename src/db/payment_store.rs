@@ -151,10 +151,13 @@ fn spend(
     let Some((id, already)) = known else {
         return Ok(false);
     };
-    if settled && !already {
-        // Another purpose that is given up must not free it.
+    if !already {
+        // Who claimed it last is who may free it; once it is settled, nobody may.
         diesel::update(payment_inputs::table.find(id))
-            .set(payment_inputs::settled.eq(true))
+            .set((
+                payment_inputs::purpose.eq(purpose),
+                payment_inputs::settled.eq(settled),
+            ))
             .execute(work.connection)?;
     }
     Ok(true)

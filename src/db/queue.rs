@@ -9,11 +9,37 @@ use super::announced::Announced;
 use super::command::Write;
 use super::error::DbError;
 
+/// What writes take of the queue.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    places: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    fn by(write: &dyn Write) -> Self {
+        Self {
+            places: write.places(),
+            bytes: write.bytes(),
+        }
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.places += other.places;
+        self.bytes += other.bytes;
+    }
+
+    const fn subtract(&mut self, other: Self) {
+        self.places -= other.places;
+        self.bytes -= other.bytes;
+    }
+}
+
 /// What waits for one identity, oldest first; never empty.
 #[derive(Debug, Default)]
 struct Lane {
     writes: VecDeque<Box<dyn Write>>,
-    places: usize,
+    taken: Taken,
 }
 
 #[derive(Debug, Default)]
@@ -21,8 +47,7 @@ struct Waiting {
     lanes: HashMap<Option<IdentityKey>, Lane>,
     /// Whose turn it is; each that has a lane is in it once.
     turns: VecDeque<Option<IdentityKey>>,
-    /// Places that they take.
-    places: usize,
+    taken: Taken,
     closed: bool,
 }
 
@@ -31,13 +56,13 @@ impl Waiting {
     fn next(&mut self, room: usize) -> Option<Box<dyn Write>> {
         let owner = *self.turns.front()?;
         let lane = self.lanes.get_mut(&owner)?;
-        let places = lane.writes.front()?.places();
-        if places > room {
+        let taken = Taken::by(&**lane.writes.front()?);
+        if taken.places > room {
             return None;
         }
         let write = lane.writes.pop_front();
-        lane.places -= places;
-        self.places -= places;
+        lane.taken.subtract(taken);
+        self.taken.subtract(taken);
         self.turns.pop_front();
         if lane.writes.is_empty() {
             self.lanes.remove(&owner);
@@ -55,38 +80,45 @@ pub(super) struct WriteQueue {
     /// Messages that are stored and not yet delivered.
     announced: Announced,
     max: usize,
+    max_bytes: usize,
 }
 
 impl WriteQueue {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, max_bytes: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting::default()),
             announced: Announced::default(),
             max,
+            max_bytes,
         }
     }
 
     /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One that is larger than
-    /// what is left is taken all the same, or it might never be: the bound may be passed by one write. One identity may
-    /// have half of the places, with those of its messages that are not yet delivered, so that it takes more than one to
-    /// leave none for others.
+    /// what is left is taken all the same, or it might never be: a bound may be passed by one write. One identity may
+    /// have half of the places, with those of its messages that are not yet delivered, and half of the bytes, so that it
+    /// takes more than one to leave none for others.
     pub(super) fn push(&self, write: Box<dyn Write>) -> bool {
         let owner = write.owner();
         let refusal = {
             let mut waiting = self.lock();
             let (all_announced, own_announced) = self.announced.counts(owner.as_ref());
-            let taken = waiting.places + all_announced;
-            let own = waiting.lanes.get(&owner).map_or(0, |lane| lane.places) + own_announced;
+            let all = waiting.taken;
+            let own = waiting.lanes.get(&owner).map(|lane| lane.taken);
+            let own = own.unwrap_or_default();
             if waiting.closed {
                 DbError::Closed
-            } else if taken >= self.max || own >= self.max.div_ceil(2) {
+            } else if all.places + all_announced >= self.max
+                || own.places + own_announced >= self.max.div_ceil(2)
+                || all.bytes >= self.max_bytes
+                || own.bytes >= self.max_bytes.div_ceil(2)
+            {
                 DbError::Overloaded
             } else {
-                let places = write.places();
-                waiting.places += places;
+                let taken = Taken::by(&*write);
+                waiting.taken.add(taken);
                 let lane = waiting.lanes.entry(owner).or_default();
                 let is_new = lane.writes.is_empty();
-                lane.places += places;
+                lane.taken.add(taken);
                 lane.writes.push_back(write);
                 if is_new {
                     waiting.turns.push_back(owner);
@@ -113,7 +145,7 @@ impl WriteQueue {
 
     /// Places that are taken by writes that wait.
     pub(super) fn len(&self) -> usize {
-        self.lock().places
+        self.lock().taken.places
     }
 
     /// What counts the messages that are stored and not yet delivered.
@@ -139,7 +171,7 @@ mod tests {
     use diesel::QueryResult;
 
     /// A write of somebody, told apart by what it answers with.
-    struct Mark(Option<IdentityKey>, usize);
+    struct Mark(Option<IdentityKey>, usize, usize);
 
     impl Command for Mark {
         type Output = ();
@@ -152,13 +184,21 @@ mod tests {
             self.1
         }
 
+        fn bytes(&self) -> usize {
+            self.2
+        }
+
         fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
             Ok(())
         }
     }
 
     fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
-        queue.push(write(Mark(Some(owner), places), |_| {}))
+        queue.push(write(Mark(Some(owner), places, 0), |_| {}))
+    }
+
+    fn push_bytes(queue: &WriteQueue, owner: IdentityKey, bytes: usize) -> bool {
+        queue.push(write(Mark(Some(owner), 1, bytes), |_| {}))
     }
 
     fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
@@ -171,7 +211,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_is_in_the_next_group_however_much_waits_of_another() {
-        let queue = WriteQueue::new(10_000);
+        let queue = WriteQueue::new(10_000, usize::MAX);
         let [flood, other, third] = people();
         for _ in 0..1_000 {
             assert!(push(&queue, flood, 1));
@@ -185,7 +225,7 @@ mod tests {
 
     #[test]
     fn one_has_half_of_the_places_at_most() {
-        let queue = WriteQueue::new(10);
+        let queue = WriteQueue::new(10, usize::MAX);
         let [flood, other, third] = people();
         let taken = |owner| (0..20).filter(|_| push(&queue, owner, 1)).count();
         assert_eq!((taken(flood), taken(other), taken(third)), (5, 5, 0));
@@ -194,8 +234,34 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_bounded_and_one_has_half_of_them_at_most() {
+        let queue = WriteQueue::new(10_000, 100);
+        let [flood, other, third] = people();
+        let taken = |owner| (0..20).filter(|_| push_bytes(&queue, owner, 10)).count();
+        assert_eq!((taken(flood), taken(other), taken(third)), (5, 5, 0));
+        // What holds no bytes is refused too, as it is where the places are taken.
+        assert!(!push(&queue, third, 1));
+        queue.take(2);
+        assert_eq!(taken(third), 2);
+        while !queue.take(64).is_empty() {}
+        assert!(queue.lock().taken.bytes == 0 && queue.lock().taken.places == 0);
+    }
+
+    #[test]
+    fn a_write_larger_than_all_bytes_is_taken_where_there_is_room_at_all() {
+        let queue = WriteQueue::new(10_000, 100);
+        let [large, other, third] = people();
+        assert!(push_bytes(&queue, other, 1) && push_bytes(&queue, large, 1_000));
+        assert!(!push_bytes(&queue, large, 1) && !push_bytes(&queue, third, 1));
+        assert_eq!(owners(&queue.take(2)), [other, large]);
+        assert!(push_bytes(&queue, large, 1_000));
+        // A bound of nothing takes nothing.
+        assert!(!push_bytes(&WriteQueue::new(10, 0), other, 0));
+    }
+
+    #[test]
     fn large_writes_are_taken_and_let_others_go_first_where_they_do_not_fit() {
-        let queue = WriteQueue::new(100);
+        let queue = WriteQueue::new(100, usize::MAX);
         let [large, other, _] = people();
         assert!(push(&queue, other, 1) && push(&queue, large, 50) && push(&queue, other, 1));
         assert_eq!(owners(&queue.take(8)), [other]);

@@ -78,6 +78,19 @@ impl Command for Submission {
         (self.messages.len() + paid).max(1)
     }
 
+    /// The recipients share one body, and each has a payment of its own.
+    fn bytes(&self) -> usize {
+        let payments = self
+            .messages
+            .iter()
+            .filter_map(|message| message.payment.as_ref());
+        let body = self
+            .messages
+            .first()
+            .map_or(0, |message| message.body.bytes());
+        payments.fold(body, |bytes, payment| bytes.saturating_add(payment.len()))
+    }
+
     fn messages(&self) -> usize {
         self.messages.len()
     }
@@ -225,5 +238,38 @@ pub(super) fn all_or_nothing<T>(
             Ok(refusal)
         }
         (done, _) => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::db::message::MessageBody;
+
+    #[test]
+    fn recipients_share_a_body_and_have_payments_of_their_own() {
+        let key = || Identity::random().identity_key();
+        let sender = key();
+        let message = |payment: Option<&'static str>| NewMessage {
+            recipient: key(),
+            sender,
+            message_box: "inbox".to_owned(),
+            message_id: "1".to_owned(),
+            body: MessageBody::Text("x".repeat(100).into()),
+            payment: payment.map(Into::into),
+            expires_at: None,
+            room: None,
+        };
+        let bytes = |messages| {
+            Submission {
+                messages,
+                paid: None,
+            }
+            .bytes()
+        };
+        assert_eq!(bytes(Vec::new()), 0);
+        assert_eq!(bytes(vec![message(None), message(None)]), 100);
+        assert_eq!(bytes(vec![message(Some("{}")), message(Some("{ }"))]), 105);
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 use url::Url;
 
 use super::error::DbError;
@@ -76,15 +75,23 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Hides the password of `scheme://user:password@host/...`, and parameters, which may hold one.
+/// Hides the password of `scheme://user:password@host/...`, and parameters, which may hold one. Where it cannot be told
+/// what is the password, because it has characters in it that should be encoded, all is hidden.
 fn mask(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}"),
-        None => format!("{scheme}://{rest}"),
+    if scheme.starts_with("sqlite") {
+        return url.to_owned();
+    }
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if Url::parse(url).is_err() || behind.contains('@') {
+        return format!("{scheme}://***");
+    }
+    let path = behind.split(['?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{path}"),
+        None => format!("{scheme}://{authority}{path}"),
     }
 }
 
@@ -230,6 +237,32 @@ mod tests {
             let error = DatabaseUrl::parse(url).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_is_hidden_however_it_is_written() {
+        for (url, shown) in [
+            (
+                "postgres://user:secret@host:1/db",
+                "postgres://***@host:1/db",
+            ),
+            (
+                "postgres://user:sec@ret@host/db?x=y",
+                "postgres://***@host/db",
+            ),
+            ("postgres://host/db?password=secret", "postgres://host/db"),
+            ("postgres://host/db?password=sec@ret", "postgres://***"),
+            ("postgres://user:sec?ret@host/db", "postgres://***"),
+            ("postgres://user:sec#ret@host/db", "postgres://***"),
+            ("postgres://user:sec/ret@host/db", "postgres://***"),
+            ("postgres://user:1?secret@host/db", "postgres://***"),
+            ("postgres://user:secret", "postgres://***"),
+            ("sqlite://data/x.db", "sqlite://data/x.db"),
+        ] {
+            assert_eq!(mask(url), shown);
+        }
+        let error = DatabaseUrl::parse("postgres://user:sec?ret@host/db").unwrap_err();
+        assert!(!error.to_string().contains("sec"), "{error}");
     }
 
     #[test]

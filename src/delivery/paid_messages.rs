@@ -66,7 +66,12 @@ impl Delivery {
             state,
         };
         let stored = self.store(messages, Some(paid)).await;
-        if stored.is_err() && state == PaymentState::Internalized {
+        // Another request, with another payment, may have been faster with the same messages.
+        let paid_for_nothing = match &stored {
+            Ok(sent) => sent.iter().all(|sent| *sent == Sent::Already),
+            Err(_) => true,
+        };
+        if paid_for_nothing && state == PaymentState::Internalized {
             self.till.give_up(payment, Some(state)).await;
         }
         stored

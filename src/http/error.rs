@@ -224,6 +224,9 @@ pub(super) fn store_error(
     if *error == DbError::Overloaded {
         return ApiError::overloaded();
     }
+    if let DbError::TooLarge(max) = error {
+        return ApiError::too_large(*max);
+    }
     log::error!("{code}: {error}");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
 }

@@ -206,7 +206,7 @@ impl Till<'_> {
         if named.output.script != script {
             return Err(named.insufficient("pays another key"));
         }
-        Ok(self.output(&named, payee, derivation.clone()))
+        self.output(&named, payee, derivation.clone())
     }
 
     /// The output at this position, which nobody asked for: whom it pays is for its recipient to see.
@@ -223,16 +223,22 @@ impl Till<'_> {
             sender: payer,
         };
         let derivation = named.draft.derivation.clone().unwrap_or_else(unknown);
-        Ok(self.output(&named, recipient, derivation))
+        self.output(&named, recipient, derivation)
     }
 
+    /// What is kept of an output. PostgreSQL takes no text with U+0000, so such a derivation is none.
     fn output(
         &self,
         named: &Named<'_>,
         payee: IdentityKey,
         derivation: Derivation,
-    ) -> PaymentOutput {
-        PaymentOutput {
+    ) -> Result<PaymentOutput, PaymentError> {
+        let parts = [&derivation.prefix, &derivation.suffix];
+        if parts.iter().any(|part| part.contains('\0')) {
+            let reason = format!("output {} has U+0000 in its derivation", named.index);
+            return Err(PaymentError::Invalid(reason));
+        }
+        Ok(PaymentOutput {
             outpoint: Outpoint {
                 txid: self.transaction.txid.clone(),
                 index: named.index,
@@ -243,7 +249,7 @@ impl Till<'_> {
             derivation_prefix: derivation.prefix,
             derivation_suffix: derivation.suffix,
             transaction: None,
-        }
+        })
     }
 }
 

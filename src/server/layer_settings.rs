@@ -130,6 +130,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         read_threads: NonZeroUsize::new(readers).unwrap_or(NonZeroUsize::MIN),
         busy_timeout: database.busy_timeout,
         max_queued_writes: database.max_queued_writes,
+        max_queued_bytes: database.max_queued_bytes,
         max_group: database.max_group.get(),
         max_queued_reads: database.max_queued_reads,
         migrate: database.migrate_on_start,

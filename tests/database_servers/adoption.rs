@@ -1,6 +1,6 @@
 //! A database of the TypeScript server is taken over where it is, and that server could still run on it.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use messagebox::auth::Identity;
@@ -10,14 +10,18 @@ use crate::support::brc104::{Answer, Brc104};
 use crate::support::database::{Kind, TestDatabase};
 use crate::support::server::TestServer;
 
-fn migrate(database: &TestDatabase, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
+fn run_migrate(database: &TestDatabase, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
         .env("DATABASE_URL", database.url())
         .arg("migrate")
         .args(arguments)
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn migrate(database: &TestDatabase, arguments: &[&str]) -> String {
+    let output = run_migrate(database, arguments);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     String::from_utf8(output.stdout).unwrap()
@@ -234,4 +238,117 @@ async fn a_column_that_is_there_already_keeps_what_is_in_it() {
         ids(list(&bobs).await).collect::<Vec<_>>(),
         ["z", "a", "theirs"]
     );
+}
+
+/// A server may end between a script and the note that it has run, since MySQL commits where a table is altered.
+#[test]
+fn what_was_done_and_not_noted_may_be_done_again() {
+    let adopted = || {
+        let database = TestDatabase::of(Kind::Mysql);
+        database.run(include_str!("typescript_server.sql"));
+        database
+    };
+    let contents = |database: &TestDatabase| {
+        let select = |what: &str| database.texts(&format!("SELECT {what}"));
+        [
+            columns(database),
+            select(
+                "CONCAT_WS(' ', table_name, index_name, non_unique, seq_in_index, column_name) AS value \
+                 FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY 1",
+            ),
+            select("CONCAT_WS(' ', id, messageId, body) AS value FROM messages ORDER BY id"),
+            select(
+                "CONCAT_WS(' ', id, recipient_fee) AS value FROM message_permissions ORDER BY id",
+            ),
+            select("CONCAT(id) AS value FROM messagebox_writer"),
+        ]
+    };
+    let once = adopted();
+    migrate(&once, &[]);
+    let expected = contents(&once);
+
+    // Each noted too late.
+    let versions = once.texts("SELECT version AS value FROM __diesel_schema_migrations");
+    assert_eq!(versions.len(), 10);
+    for version in versions {
+        once.run(&format!(
+            "DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
+        ));
+        let said = migrate(&once, &[]);
+        assert!(said.contains(": 1 migrations applied"), "{said}");
+        assert_eq!(contents(&once), expected, "{version}");
+    }
+
+    // Each twice before the next.
+    let twice = adopted();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql");
+    let folders = std::fs::read_dir(folder).unwrap();
+    let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
+    folders.sort();
+    for folder in folders {
+        let script = std::fs::read_to_string(folder.join("up.sql")).unwrap();
+        twice.run(&script);
+        twice.run(&script);
+    }
+    // All of them once more, and noted.
+    migrate(&twice, &[]);
+    assert_eq!(contents(&twice), expected);
+}
+
+/// What is called as one of our tables and is none is left alone.
+#[test]
+fn another_programs_payments_are_not_ours() {
+    let database = TestDatabase::of(Kind::Mysql);
+    database.run("CREATE TABLE payments (id INT PRIMARY KEY, amount INT)");
+    let output = run_migrate(&database, &[]);
+    assert_ne!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("000008_create_payments"), "{said}");
+}
+
+/// To that server, keys in capitals were the same keys.
+#[actix_web::test]
+async fn keys_in_capitals_are_keys() {
+    let database = Arc::new(TestDatabase::of(Kind::Mysql));
+    let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
+    let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());
+    let capitals = include_str!("typescript_server.sql")
+        .replace("$ALICE", &alices_key.to_uppercase())
+        .replace("$BOB", &bobs_key.to_uppercase());
+    database.run(&capitals);
+    // A box is there in one way of writing only, so none of them meets another.
+    let boxes = database.count("messageBox");
+    database.run(&format!(
+        "insert ignore into `messageBox` (`type`, `identityKey`) values ('inbox', '{bobs_key}')"
+    ));
+    assert_eq!(database.count("messageBox"), boxes);
+
+    let server = TestServer::on(Arc::clone(&database), |_| {});
+    let bob = Brc104::connect_as(&server.http(""), bob).await;
+    let ids = list(&bob).await.into_iter().map(|(id, _)| id);
+    assert_eq!(ids.collect::<Vec<_>>(), ["z", "m", "a"]);
+    let senders = database.texts("SELECT DISTINCT sender AS value FROM messages");
+    assert_eq!(senders, std::slice::from_ref(&alices_key));
+    let own = get(
+        &bob,
+        &format!("/permissions/get?messageBox=letters&sender={alices_key}"),
+    )
+    .await;
+    assert_eq!(own.json["permission"]["recipientFee"], 3, "{:?}", own.json);
+    let devices = get(&bob, "/devices").await;
+    assert_eq!(
+        devices.json["devices"][0]["platform"], "ios",
+        "{:?}",
+        devices.json
+    );
+    assert_eq!(
+        bob.post(
+            "/acknowledgeMessage",
+            json!({"messageIds": ["z", "m", "a"]}).to_string()
+        )
+        .await
+        .status,
+        200
+    );
+    assert_eq!(database.count("messages"), 0);
 }

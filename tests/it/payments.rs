@@ -172,6 +172,32 @@ async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
 }
 
 #[actix_web::test]
+async fn what_is_paid_twice_for_one_message_pays_for_another() {
+    let wallet = SlowWallet::start();
+    let server = wallet.server();
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let payment = to_server(&server, &alice);
+    let to = [key(&bob)];
+    let sending = send(&alice, &to, "chat", "1", &payment);
+    let meanwhile = async {
+        wallet.is_asked().await;
+        let second = to_server(&server, &alice);
+        assert_eq!(send(&alice, &to, "chat", "1", &second).await.status, 200);
+        wallet.answer();
+    };
+    let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
+    assert_eq!(sent.status, 200, "{:?}", sent.json);
+    assert_eq!(sent.json["results"][0]["alreadySent"], true);
+    let asked = wallet.remote.asked().len();
+    let anew = send(&alice, &to, "chat", "2", &payment).await;
+    assert_eq!(anew.status, 200, "{:?}", anew.json);
+    assert_eq!(wallet.remote.asked().len(), asked, "the wallet has it");
+    let used = send(&alice, &to, "chat", "3", &payment).await;
+    assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_REUSED"));
+    assert_eq!(bodies(&bob, "chat").await.len(), 2);
+}
+
+#[actix_web::test]
 async fn a_message_that_is_being_paid_for_is_stored_when_its_client_has_gone() {
     let wallet = SlowWallet::start();
     let server = wallet.server();

@@ -8,7 +8,8 @@ ALTER TABLE `server_fees`
     MODIFY `updated_at` TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3);
 
 UPDATE `device_registrations`
-SET `created_at` = COALESCE(`created_at`, CURRENT_TIMESTAMP),
+SET `identity_key` = LOWER(`identity_key`),
+    `created_at` = COALESCE(`created_at`, CURRENT_TIMESTAMP),
     `updated_at` = COALESCE(`updated_at`, CURRENT_TIMESTAMP),
     `active` = COALESCE(`active`, TRUE);
 

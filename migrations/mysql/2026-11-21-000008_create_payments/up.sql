@@ -1,5 +1,5 @@
 -- Every transaction output that was taken as a payment. An output is taken once, whoever it pays.
-CREATE TABLE `payments` (
+CREATE TABLE IF NOT EXISTS `payments` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `created_at` DATETIME(3) NOT NULL,
     `updated_at` DATETIME(3) NOT NULL,
@@ -22,3 +22,5 @@ CREATE TABLE `payments` (
     UNIQUE INDEX `payments_by_output` (`txid`, `output_index`),
     INDEX `payments_by_payee` (`payee`, `id`)
 );
+-- Fails where another program has a table of this name.
+DO (SELECT COUNT(*) FROM (SELECT `txid`, `payee`, `purpose`, `state`, `settled` FROM `payments` LIMIT 1) AS `own`);

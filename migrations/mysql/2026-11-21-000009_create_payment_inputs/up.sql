@@ -1,6 +1,6 @@
 -- Every output that an accepted payment spends, itself or by an ancestor that is not mined yet. Who spends it again in
 -- another transaction pays with the same coin twice.
-CREATE TABLE `payment_inputs` (
+CREATE TABLE IF NOT EXISTS `payment_inputs` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `created_at` DATETIME(3) NOT NULL,
     `txid` VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -12,3 +12,5 @@ CREATE TABLE `payment_inputs` (
     `settled` BOOLEAN NOT NULL,
     UNIQUE INDEX `payment_inputs_by_output` (`txid`, `output_index`)
 );
+-- Fails where another program has a table of this name.
+DO (SELECT COUNT(*) FROM (SELECT `txid`, `spent_by`, `purpose`, `settled` FROM `payment_inputs` LIMIT 1) AS `own`);

@@ -1,5 +1,5 @@
 -- Whoever writes holds the one row of this table, so that ids have the order of commits.
-CREATE TABLE `messagebox_writer` (
+CREATE TABLE IF NOT EXISTS `messagebox_writer` (
     `id` TINYINT NOT NULL PRIMARY KEY
 );
-INSERT INTO `messagebox_writer` (`id`) VALUES (1);
+INSERT IGNORE INTO `messagebox_writer` (`id`) VALUES (1);

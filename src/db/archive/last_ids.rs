@@ -175,6 +175,7 @@ fn sqlite_give_behind(
 
 #[cfg(feature = "mysql")]
 fn mysql_given(connection: &mut MysqlConnection, table: &'static str) -> QueryResult<i64> {
+    crate::db::mysql::ask_tables_themselves(connection)?;
     let next: Option<Next> = diesel::sql_query(
         "SELECT CAST(COALESCE(auto_increment, 1) AS UNSIGNED) AS id FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = ?",

@@ -24,6 +24,12 @@ pub struct DbMeasures {
 }
 
 impl DbHandle {
+    /// Bytes of the largest message that the database takes; none where a request could not reach it.
+    #[must_use]
+    pub fn largest_message(&self) -> Option<usize> {
+        self.0.largest.0
+    }
+
     /// What was measured; asks nobody.
     #[must_use]
     pub fn measures(&self) -> DbMeasures {

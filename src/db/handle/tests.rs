@@ -1,7 +1,9 @@
 //! The persistence layer on real databases.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
+use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
 
 use super::super::command::Work;
@@ -471,6 +473,48 @@ async fn a_database_that_is_locked_fails_a_group_at_once() {
 }
 
 #[actix::test]
+async fn many_messages_are_acknowledged_with_few_statements() {
+    let store = store();
+    let (recipient, other, sender) = (key(), key(), key());
+    let ids = |count: usize| -> Vec<String> { (0..count).map(|id| id.to_string()).collect() };
+    for owner in [recipient, other] {
+        let messages = ids(1_203).into_iter();
+        let stored = messages.map(|id| store.put(message(owner, sender, &id)));
+        for outcome in futures_util::future::join_all(stored).await {
+            assert_eq!(outcome, Ok(StoreOutcome::Stored));
+        }
+    }
+    let command = Acknowledge {
+        recipient,
+        // Some twice, in the same statement and in another, and some that nobody has.
+        message_ids: [ids(3), ids(1_200), ids(1_202)[1_198..].to_vec(), ids(7_000)].concat(),
+    };
+    let statements = Arc::new(AtomicUsize::new(0));
+    let mut connection = open(&settings(&store.database)).unwrap().get().unwrap();
+    connection.set_instrumentation({
+        let statements = Arc::clone(&statements);
+        move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let mut work = Work {
+        connection: &mut connection,
+        boxes: &mut BoxIds::default(),
+        now: &Now::read(None),
+        fees: &DeliveryFees::default(),
+    };
+    assert_eq!(command.run(&mut work).unwrap(), 1_203);
+    let statements = statements.load(Ordering::Relaxed);
+    assert!((1..100).contains(&statements), "{statements}");
+    assert_eq!(store.ids(recipient, "inbox").await, [""; 0]);
+    assert_eq!(store.ids(other, "inbox").await.len(), 1_203);
+    assert_eq!(store.db.acknowledge(other, ids(1)).await, Ok(1));
+    assert_eq!(store.db.acknowledge(other, ids(1)).await, Ok(0));
+}
+
+#[actix::test]
 async fn a_probe_leaves_nothing_and_finds_tables_that_are_gone() {
     let store = store();
     let fees = store.database.count("server_fees");
@@ -774,6 +818,24 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     assert_eq!(store.claim(&one, false).await, spent("c"));
 }
 
+/// A wallet that did not answer, and then, for something else, refused.
+#[actix::test]
+async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
+    let store = store();
+    let alice = key();
+    let one = payment(alice, "one", "t", "c");
+    let two = payment(alice, "two", "t", "c");
+    assert_eq!(store.claim(&one, false).await, FRESH);
+    store.give_up(&one, Some(PaymentState::Claimed)).await;
+    assert_eq!(store.claim(&two, false).await, FRESH);
+    // What another purpose has by now is not freed by the first.
+    store.give_up(&one, None).await;
+    let other = payment(alice, "other", "u", "c");
+    assert_eq!(store.claim(&other, false).await, spent("c"));
+    store.give_up(&two, None).await;
+    assert_eq!(store.claim(&other, true).await, FRESH);
+}
+
 #[actix::test]
 async fn a_list_ends_where_it_would_grow_too_large() {
     let store = store_with(
@@ -816,6 +878,54 @@ async fn a_list_ends_where_it_would_grow_too_large() {
         .await
         .unwrap();
     assert_eq!((page.messages.len(), page.more), (1, false));
+}
+
+#[actix::test]
+async fn what_was_missed_is_read_in_pages_of_so_many_bytes() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    for n in 1000..1300 {
+        store
+            .db
+            .submit(one(message(recipient, sender, &n.to_string())), |_| {});
+    }
+    store.db.close(PATIENCE).await.unwrap();
+    store
+        .database
+        .run(r#"DELETE FROM "messages" WHERE "messageId" IN ('1000', '1150', '1299')"#);
+    let mut connection = open(&settings(&store.database)).unwrap().get().unwrap();
+    // 26 bytes each; the message that passes the bound is the last of its page.
+    for (max_bytes, in_page) in [(1, 1), (26, 1), (27, 2), (26 * 120, 120), (usize::MAX, 297)] {
+        let (mut after, mut found) = (0, Vec::new());
+        loop {
+            let page = missed_messages::missed(
+                &mut connection,
+                after,
+                max_bytes,
+                &Now::read(None),
+                |_| true,
+            )
+            .unwrap();
+            let ids = page.messages.into_iter().map(|message| {
+                assert!(message.body.contains(&message.head.message_id));
+                message.head.message_id
+            });
+            let ids: Vec<String> = ids.collect();
+            assert!(
+                ids.len() == in_page || !page.more,
+                "{max_bytes}: {}",
+                ids.len()
+            );
+            assert!(page.last > after || !page.more);
+            after = page.last;
+            found.extend(ids);
+            if !page.more {
+                break;
+            }
+        }
+        let all = (1000..1300).filter(|n| ![1000, 1150, 1299].contains(n));
+        assert!(found.into_iter().eq(all.map(|n: i32| n.to_string())));
+    }
 }
 
 #[actix::test]

@@ -242,3 +242,32 @@ fn a_voluntary_payment_goes_to_its_recipients_if_it_is_one() {
         assert!(matches!(refused, Err(PaymentError::Invalid(_))), "{broken}");
     }
 }
+
+/// No database would keep it everywhere, whether or not it pays.
+#[test]
+fn a_derivation_has_no_zero_in_it() {
+    let world = World::new(1);
+    let keys = PaymentKeys::new(&world.server).unwrap();
+    for (prefix, suffix) in [("a\0", "b"), ("a", "\0b")] {
+        let derivation = Derivation {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+            sender: anyone(),
+        };
+        let script = keys.script(&world.recipients[0], &derivation).unwrap();
+        let payment = json!({"tx": Mint::new().pay(&[(script.unwrap(), 5)]), "outputs": [{
+            "outputIndex": 0, "protocol": "wallet payment",
+            "paymentRemittance": {
+                "derivationPrefix": prefix, "derivationSuffix": suffix,
+                "senderIdentityKey": anyone().to_hex(),
+            },
+        }]});
+        for fee in [0, 5] {
+            let refused = world.settle(&payment, 0, &[fee]).unwrap_err();
+            assert!(
+                matches!(&refused, PaymentError::Invalid(reason) if reason.contains("U+0000")),
+                "{refused:?}"
+            );
+        }
+    }
+}

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicUsize;
 use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
-use super::super::super::message_store;
+use super::super::super::version::refuse_newer;
+use super::super::super::{connection, message_store};
 use super::*;
 
 /// Two of them.
@@ -138,4 +139,33 @@ async fn what_was_in_anothers_way_is_tried_again_whole() {
     assert_eq!(store.db.run(Collides(AtomicUsize::new(0))).await, Ok(3));
     assert_eq!(store.db.status().failures, 0);
     assert_eq!(store.database.count("messages"), 1);
+}
+
+#[test]
+fn servers_that_start_together_take_turns_in_making_the_tables() {
+    const SERVERS: usize = 8;
+    for _ in 0..3 {
+        let database = TestDatabase::create();
+        let settings = settings(&database);
+        let connections = [(); SERVERS].map(|()| connection::by_hand(&settings).unwrap());
+        let start = std::sync::Barrier::new(SERVERS);
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = connections
+                .into_iter()
+                .map(|mut connection| {
+                    let start = &start;
+                    scope.spawn(move || {
+                        start.wait();
+                        let refused = refuse_newer(&mut connection);
+                        refused.map(|()| migrations::migrate(&mut connection))
+                    })
+                })
+                .collect();
+            let applied = opened.into_iter().map(|server| server.join().unwrap());
+            let applied: Vec<_> = applied
+                .map(|applied| applied.unwrap().unwrap().len())
+                .collect();
+            assert_eq!(applied.iter().filter(|count| **count > 0).count(), 1);
+        });
+    }
 }
