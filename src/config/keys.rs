@@ -76,7 +76,7 @@ pub const KEYS: &[Key] = &[
     key("database.max_connections", &["DB_MAX_CONNECTIONS"], Number, "Connections: one writes, the others read"),
     key("database.busy_timeout", &["DB_BUSY_TIMEOUT"], Text, "How long a statement waits for a lock, and anybody for a connection"),
     key("database.max_queued_writes", &["DB_MAX_QUEUED_WRITES"], Number, "Writes that may wait; above that they are refused"),
-    key("database.max_queued_bytes", &["DB_MAX_QUEUED_BYTES"], Number, "Bytes of messages in the writes that wait; above that they are refused"),
+    key("database.max_queued_bytes", &["DB_MAX_QUEUED_BYTES"], Number, "Bytes of messages in the writes that wait, half of them of one identity; above that they are refused"),
     key("database.max_queued_reads", &["DB_MAX_QUEUED_READS"], Number, "Reads that may wait; above that they are refused"),
     key("database.max_group", &["DB_MAX_GROUP"], Number, "Writes that one transaction commits together"),
     key("database.migrate_on_start", &["DB_MIGRATE_ON_START"], Switch, "Whether the tables are brought up to date at the start"),
