@@ -252,10 +252,18 @@ async fn a_client_that_only_posts_is_timed_out() {
 #[actix_web::test]
 async fn the_client_closes() {
     let server = EchoServer::one_worker(calm());
-    let polling = session(&server).await;
-    let (poll, posted) = within("both", join(polling.get(), polling.post("1"))).await;
-    assert_eq!((poll.1.as_str(), posted.0), ("6", 200));
-    assert_eq!(polling.get().await.0, 400);
+    for _ in 0..100 {
+        let polling = session(&server).await;
+        let (poll, posted) = within("both", join(polling.get(), polling.post("1"))).await;
+        assert_eq!(posted.0, 200);
+        assert_eq!(polling.get().await.0, 400);
+        // Two connections: the packet may have been quicker than the poll.
+        if poll.0 != 400 {
+            assert_eq!(poll.1, "6");
+            return;
+        }
+    }
+    panic!("no poll waited");
 }
 
 #[actix_web::test]
