@@ -51,11 +51,13 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-21-000008_create_payments",
     "2026-11-21-000009_create_payment_inputs",
     "2026-11-21-000010_create_writer",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
 );
 
 #[cfg(feature = "postgres")]
 const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-21-000001_create_tables",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
 );
 
 impl Script {
