@@ -7,6 +7,7 @@ mod archive;
 mod background;
 mod error;
 mod export;
+mod info;
 mod layer_settings;
 mod lines;
 mod migrate;
@@ -46,7 +47,7 @@ use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    paying, request_prices, resumption, session_limits, socketio_config,
+    max_message_bytes, paying, request_prices, resumption, session_limits, socketio_config,
 };
 
 use announce::{log_certificates, log_start, raise_file_limit};
@@ -130,7 +131,8 @@ impl Server {
         let paying = Arc::new(paying(settings, &identity));
         let push = notifier::start_push(settings, &db)?;
         let notify = notifier::notifier(settings, push.as_ref());
-        let delivery = Delivery::new(db.clone(), paying, notify);
+        let delivery = Delivery::new(db.clone(), paying, notify)
+            .with_max_message_bytes(max_message_bytes(settings));
         let addresses = Arc::new(address_limits(settings));
         let service = AuthSocketService::new(
             Arc::clone(&identity),
@@ -171,7 +173,14 @@ impl Server {
                 .enabled
                 .then(|| endpoint(settings, &sockets, &service, &state)),
             state: state.clone(),
-            extras: extras(settings, &db, &health),
+            extras: Extras {
+                info: Some(Arc::new(info::info(
+                    settings,
+                    identity.identity_key(),
+                    certificates.is_some(),
+                ))),
+                ..extras(settings, &db, &health)
+            },
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
@@ -374,7 +383,8 @@ fn extras(settings: &Settings, db: &DbHandle, health: &Health) -> Extras {
             .filter(|key| !key.is_empty())
             .map(|key| MigrateState::new(db.clone(), key)),
         docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
-        health: Some(health.clone()),
+        health: Some((health.clone(), info::serving(settings))),
+        info: None,
     }
 }
 

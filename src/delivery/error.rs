@@ -11,8 +11,8 @@ use crate::payments::{CashierError, PaymentError};
 /// A message that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeliveryError {
-    /// Another sender has used its id for this recipient.
-    #[error("another sender has used this message id for this recipient")]
+    /// Its id is in use for this recipient: by another sender, or by the same one in another box.
+    #[error("the message id is in use for this recipient, in another box or by another sender")]
     MessageIdTaken,
     /// Its id is blank or too long.
     #[error("the message id is blank or too long")]
@@ -22,6 +22,9 @@ pub enum DeliveryError {
         "the name of the message box is blank, longer than 128 bytes, or has control or bidi characters"
     )]
     MessageBox,
+    /// It would take more bytes in a list than allowed: so many.
+    #[error("the message takes more than {0} bytes in a list")]
+    TooLarge(usize),
     /// It expires before it is sent.
     #[error("the message has expired")]
     Expired,
@@ -48,6 +51,9 @@ impl From<&DeliveryError> for Refusal {
             DeliveryError::MessageIdTaken => Self::DuplicateMessage,
             DeliveryError::MessageId => Self::MessageId,
             DeliveryError::MessageBox => Self::MessageBox,
+            DeliveryError::TooLarge(_) | DeliveryError::Store(DbError::TooLarge(_)) => {
+                Self::TooLarge
+            }
             DeliveryError::Expired => Self::Expiry,
             DeliveryError::Blocked(_) => Self::Blocked,
             DeliveryError::PaymentRequired(_)

@@ -4,6 +4,7 @@
 mod check_places;
 mod error;
 mod live;
+mod message_size;
 mod paid_messages;
 mod request_price;
 mod submit;

@@ -260,7 +260,7 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_message_is_checked_in_the_documented_order() {
         use Refusal as R;
-        let long = "x".repeat(256);
+        let long = "x".repeat(257);
         let cases = [
             (json!(null), R::DataObject, false, false),
             (json!("text"), R::DataObject, false, false),

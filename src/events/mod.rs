@@ -18,5 +18,5 @@ pub use readable::{
     MAX_EVENT_BYTES, MAX_EVENT_NAME_BYTES, MAX_MESSAGE_BOX_BYTES, is_event_name, is_live_room,
     is_message_box,
 };
-pub use refusal::{MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal, is_message_id};
+pub use refusal::{MAX_MESSAGE_ID_BYTES, MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 pub use server_event::{LiveMessage, ServerEvent};

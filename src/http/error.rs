@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
+use crate::events::Refusal;
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, PaymentError};
 use crate::socket::OpeningRefused;
@@ -79,9 +80,9 @@ impl ApiError {
     }
 
     /// The request has a price and nothing came with it. `prefix` is a nonce of ours, which the client derives the key
-    /// from that it pays.
+    /// from that it pays to `server`.
     #[must_use]
-    pub fn payment_required(satoshis: u64, prefix: String) -> Self {
+    pub fn payment_required(satoshis: u64, prefix: String, server: IdentityKey) -> Self {
         let description =
             "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
         Self {
@@ -93,6 +94,8 @@ impl ApiError {
                 ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
                 ("x-bsv-payment-satoshis-required", satoshis.to_string()),
                 ("x-bsv-payment-derivation-prefix", prefix),
+                // Whom to pay: the Ruby SDK reads it here.
+                ("x-bsv-identity-key", server.to_hex()),
             ],
             ..Self::new(
                 StatusCode::PAYMENT_REQUIRED,
@@ -234,9 +237,17 @@ pub(super) fn store_error(
 impl From<DeliveryError> for ApiError {
     fn from(error: DeliveryError) -> Self {
         match error {
-            DeliveryError::MessageIdTaken => {
-                Self::bad_request("ERR_DUPLICATE_MESSAGE", "Duplicate message.")
-            }
+            DeliveryError::MessageIdTaken => Self::bad_request(
+                "ERR_DUPLICATE_MESSAGE",
+                Refusal::DuplicateMessage.to_string(),
+            ),
+            DeliveryError::TooLarge(max) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ERR_MESSAGE_BODY_TOO_LARGE",
+                format!(
+                    "The message is larger than {max} bytes as a list shows it: JSON, with its payment. Send less, or in parts."
+                ),
+            ),
             DeliveryError::MessageId => Self::bad_request(
                 "ERR_INVALID_MESSAGEID",
                 "Each messageId must be a non-empty string.",
@@ -262,6 +273,18 @@ impl From<DeliveryError> for ApiError {
 }
 
 impl ApiError {
+    /// Requests of other methods only.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        Self {
+            headers: vec![("allow", allowed.to_owned())],
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "ERR_METHOD_NOT_ALLOWED",
+                format!("This route takes {allowed} requests."),
+            )
+        }
+    }
+
     /// Not the client's doing.
     pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
@@ -290,6 +313,18 @@ impl ApiError {
             "ERR_INVALID_EXPIRY",
             "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
         )
+    }
+
+    /// A payment can be neither taken nor refused now. The same one may come again.
+    fn payment_unavailable(description: impl Into<String>) -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ERR_PAYMENT_UNAVAILABLE",
+                description,
+            )
+        }
     }
 
     fn blocked(recipients: &[IdentityKey]) -> Self {
@@ -326,6 +361,8 @@ impl From<PaymentError> for ApiError {
 }
 
 /// What came with a request that has a price does not pay for it.
+///
+/// Never a 402: its client would pay once more, with the coins of the first payment gone.
 impl From<PriceError> for ApiError {
     fn from(error: PriceError) -> Self {
         match error {
@@ -333,15 +370,19 @@ impl From<PriceError> for ApiError {
             PriceError::DerivationPrefix => {
                 Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", error.to_string())
             }
+            PriceError::Payment(DeliveryError::Payment(PaymentError::Reused(_))) => Self::new(
+                StatusCode::CONFLICT,
+                "ERR_PAYMENT_REPLAYED",
+                error.to_string(),
+            ),
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
                 | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => Self::internal("ERR_PAYMENT_INTERNAL", error.to_string()),
-            PriceError::Payment(DeliveryError::Store(error)) => store_error(
-                &error,
-                "ERR_PAYMENT_INTERNAL",
-                "The payment could not be kept.",
-            ),
+            ) => Self::payment_unavailable(error.to_string()),
+            PriceError::Payment(DeliveryError::Store(error)) => {
+                log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
+                Self::payment_unavailable("The payment could not be kept.")
+            }
             PriceError::Payment(error) => {
                 Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
             }

@@ -175,6 +175,7 @@ async fn every_route_answers_as_its_document_says() {
     deep_json(&mut documents).await;
     fees(&mut documents).await;
     prices(&mut documents).await;
+    replayed_payments(&mut documents).await;
     failing_stores(&mut documents).await;
     missing_certificates(&mut documents).await;
     too_often(&mut documents).await;
@@ -334,6 +335,12 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
     failing
         .says("POST", "/sendMessage", &body, 400, "ERR_DUPLICATE_MESSAGE")
         .await;
+    let small = Stage::set(|settings| settings.messages.max_message_bytes = 1_000).await;
+    let mut large = whole_message(&recipient);
+    large["body"] = json!("x".repeat(1_000));
+    failing.client = &small.alice;
+    let (body, code) = (json!({ "message": large }), "ERR_MESSAGE_BODY_TOO_LARGE");
+    failing.ask("POST", "/sendMessage", &body, 413, code).await;
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -375,6 +382,11 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
             "/listMessages",
             json!({"messageBox": "b", "order": "up"}),
             "ERR_INVALID_ORDER",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "messageId": 7}),
+            "ERR_INVALID_MESSAGE_ID",
         ),
         ("/acknowledgeMessage", json!({}), "ERR_MESSAGE_ID_REQUIRED"),
         (
@@ -484,10 +496,21 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
                 .await;
         }
     }
+    let mut failing = Failing {
+        documents,
+        client: &stage.bob,
+    };
+    let device = json!({"fcmToken": "token of a device"});
+    let code = "ERR_DEVICE_TOKEN_ALREADY_REGISTERED";
+    failing
+        .says("POST", "/registerDevice", &device, 409, code)
+        .await;
 }
 
 async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
     let wrong = format!("/permissions/quote?messageBox=b&recipient=x&recipient={KEY}&recipient=y");
+    let name = "x".repeat(129);
+    let long = format!("/permissions/quote?messageBox={name}&recipient={KEY}");
     let cases = [
         ("/permissions/get", "ERR_MISSING_PARAMETERS"),
         ("/permissions/get?messageBox=", "ERR_MISSING_PARAMETERS"),
@@ -495,6 +518,8 @@ async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
             "/permissions/get?messageBox=b&sender=x",
             "ERR_INVALID_PUBLIC_KEY",
         ),
+        ("/devices?limit=0", "ERR_INVALID_LIMIT"),
+        ("/devices?offset=-1", "ERR_INVALID_OFFSET"),
         ("/permissions/list?limit=0", "ERR_INVALID_LIMIT"),
         ("/permissions/list?limit=1001", "ERR_INVALID_LIMIT"),
         ("/permissions/list?limit=x", "ERR_INVALID_LIMIT"),
@@ -503,6 +528,7 @@ async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
         ("/permissions/quote?recipient=x", "ERR_MISSING_PARAMETERS"),
         ("/permissions/quote?messageBox=b", "ERR_MISSING_PARAMETERS"),
         (wrong.as_str(), "ERR_INVALID_PUBLIC_KEY"),
+        (long.as_str(), "ERR_INVALID_MESSAGE_BOX"),
     ];
     let mut failing = Failing {
         documents,
@@ -868,8 +894,8 @@ async fn prices(documents: &mut Documents) {
             ),
             (
                 header(&alice.identity, server, prefix, 10),
-                500,
-                "ERR_PAYMENT_INTERNAL",
+                503,
+                "ERR_PAYMENT_UNAVAILABLE",
             ),
         ];
         for (value, status, code) in cases {
@@ -877,6 +903,30 @@ async fn prices(documents: &mut Documents) {
             paid.headers.push(("x-bsv-payment".to_owned(), value));
             let answer = alice.send(&alice.sign(paid)).await;
             assert!(answer.signed);
+            assert_eq!((answer.status, answer.code()), (status, code), "{target}");
+            documents.hold(method, &target, &answer);
+        }
+    }
+}
+
+/// A payment that has paid pays for nothing else.
+async fn replayed_payments(documents: &mut Documents) {
+    let stage = Stage::set(|settings| settings.prices.request = 10).await;
+    for (method, target, body) in right(&stage.bob().to_hex()) {
+        // What is acknowledged must be the caller's.
+        let client = if target == "/acknowledgeMessage" {
+            &stage.bob
+        } else {
+            &stage.alice
+        };
+        let asked = client.send(&request(client, method, &target, &body)).await;
+        let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        let payment = header(&client.identity, stage.server.identity_key, prefix, 10);
+        for (status, code) in [(200, ""), (409, "ERR_PAYMENT_REPLAYED")] {
+            let mut paid = request(client, method, &target, &body);
+            paid.headers
+                .push(("x-bsv-payment".to_owned(), payment.clone()));
+            let answer = client.send(&client.sign(paid)).await;
             assert_eq!((answer.status, answer.code()), (status, code), "{target}");
             documents.hold(method, &target, &answer);
         }
@@ -1065,7 +1115,7 @@ async fn open(stage: &Stage, path: &str) -> Answer {
 async fn health(documents: &mut Documents) {
     let stage = Stage::set(|settings| "/api".clone_into(&mut settings.server.routing_prefix)).await;
     for prefix in ["", "/api"] {
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/health", "/readyz", "/ready", "/info"] {
             let answer = open(&stage, &format!("{prefix}{path}")).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.json);
             documents.hold("GET", path, &answer);
@@ -1077,6 +1127,8 @@ async fn health(documents: &mut Documents) {
     );
     let broken = Stage::set(|_| {}).await;
     broken.server.database.take_tables();
+    let answer = open(&broken, "/ready").await;
+    documents.hold("GET", "/ready", &answer);
     let answer = open(&broken, "/readyz").await;
     documents.hold("GET", "/readyz", &answer);
     assert_eq!(answer.code(), "ERR_NOT_READY");

@@ -97,8 +97,13 @@ pub(super) const PRICE: &[Failure] = &[
         "Payment was not accepted by the server: output 0 pays 9 of 10 satoshis",
     ),
     failure(
-        500,
-        "ERR_PAYMENT_INTERNAL",
+        409,
+        "ERR_PAYMENT_REPLAYED",
+        "Payment was not accepted by the server: output 7f….0 has been used before",
+    ),
+    failure(
+        503,
+        "ERR_PAYMENT_UNAVAILABLE",
         "The payment could not be kept.",
     ),
 ];
