@@ -278,6 +278,6 @@ async fn a_request_that_fails_costs_nothing_and_one_payment_pays_for_one_that_su
     assert_eq!(paid.len(), 1);
     assert_eq!(paid[0].header("x-bsv-payment-satoshis-paid"), Some("10"));
     let used = alice.send(&paying(&message("7"))).await;
-    assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_FAILED"));
+    assert_eq!((used.status, used.code()), (409, "ERR_PAYMENT_REPLAYED"));
     assert_eq!(bodies(&bob, "b").await.len(), 1);
 }
