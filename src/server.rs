@@ -7,6 +7,7 @@ mod archive;
 mod background;
 mod error;
 mod export;
+mod home;
 mod layer_settings;
 mod lines;
 mod migrate;
@@ -171,7 +172,14 @@ impl Server {
                 .enabled
                 .then(|| endpoint(settings, &sockets, &service, &state)),
             state: state.clone(),
-            extras: extras(settings, &db, &health),
+            extras: Extras {
+                home: Some(home::home(
+                    settings,
+                    identity.identity_key(),
+                    certificates.is_some(),
+                )),
+                ..extras(settings, &db, &health)
+            },
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
@@ -375,6 +383,7 @@ fn extras(settings: &Settings, db: &DbHandle, health: &Health) -> Extras {
             .map(|key| MigrateState::new(db.clone(), key)),
         docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
         health: Some(health.clone()),
+        home: None,
     }
 }
 

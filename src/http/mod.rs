@@ -19,6 +19,7 @@ pub mod fuzzing;
 mod handshake;
 mod heads;
 mod health;
+mod home;
 mod listener;
 mod migrate;
 mod polling;
@@ -40,6 +41,7 @@ pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
 pub use heads::{HeadLimits, refuse_large_heads};
+pub use home::{Home, HomeFacts};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use routes::is_route;
@@ -75,6 +77,8 @@ pub struct Extras {
     pub docs: Option<Docs>,
     /// `/healthz` and `/readyz`.
     pub health: Option<Health>,
+    /// The page at the root, for browsers.
+    pub home: Option<Home>,
 }
 
 /// Everything that is not a socket: preflights, documents, handshakes and authenticated requests.
@@ -92,6 +96,9 @@ pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::Serv
             if !state.routing_prefix.is_empty() {
                 health::configure(config, &state.routing_prefix);
             }
+        }
+        if let Some(home) = extras.home {
+            home.configure(config);
         }
         if let Some(docs) = extras.docs {
             docs.configure(config);

@@ -36,6 +36,7 @@ mod engineio_upgrade;
 mod engineio_websocket;
 mod expiry;
 mod fees;
+mod home;
 mod http;
 mod limits;
 mod loadtest;
