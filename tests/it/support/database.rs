@@ -56,6 +56,7 @@ enum Hand {
 impl Hand {
     fn on(kind: Kind, url: &str) -> Self {
         // As the server does, and before it.
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
         openssl::init();
         match kind {
             Kind::Sqlite => {
