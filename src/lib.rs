@@ -13,6 +13,7 @@
 //! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
 //! events      application events: names, payloads, refusals (pure)
 //! rooms  db   actors with a pure core each
+//! outbound    HTTP requests to services of others: one TLS configuration, answers within a bound
 //! cluster     room events from and to other nodes
 //! metrics     counters and histograms that layers keep of themselves      admin   asks everybody how things are
 //! health      whether the server can do its work      panics   contained and counted
@@ -44,6 +45,7 @@ pub mod json_object;
 pub mod json_text;
 pub mod limits;
 pub mod metrics;
+pub mod outbound;
 pub mod overlay;
 pub mod panics;
 pub mod payments;

@@ -11,7 +11,6 @@ mod cashier;
 mod draft;
 mod error;
 mod headers;
-mod remote_failure;
 mod request_payment;
 mod scripts;
 mod settlement;
@@ -23,7 +22,6 @@ pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
-pub use remote_failure::RemoteFailure;
 pub use request_payment::RequestPayment;
 pub use settlement::{Parties, Settlement};
 

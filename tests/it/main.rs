@@ -44,6 +44,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod nonces;
+mod outbound;
 mod panics;
 mod payments;
 mod push;

@@ -20,6 +20,8 @@ pub mod redis;
 pub mod remote;
 pub mod senders;
 pub mod server;
+pub mod services;
+pub mod tls;
 pub mod websocket;
 
 use std::future::Future;
