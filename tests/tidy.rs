@@ -478,14 +478,9 @@ fn each_outside_library_has_its_place() {
             &[
                 "src/cluster/link.rs",
                 "src/cluster/link/",
-                "tests/it/support/redis.rs",
-                "tests/it/cluster.rs",
-                "tests/it/loadtest.rs",
-                "tests/it/logs.rs",
+                "tests/needs/",
                 "tests/database_servers/redis_network.rs",
-                "tests/it/nonces.rs",
                 "tests/it/outbound.rs",
-                "tests/it/redis_cluster.rs",
             ],
         ),
         ("ipnet::", &["src/limits/"]),
@@ -573,6 +568,30 @@ fn files_say_what_they_are_for_and_stay_small() {
             "{} has {lines} lines",
             source.path
         );
+    }
+}
+
+/// What runs a program that a bare machine has not, or takes root, says so in `tests/needs`, where it is ignored without it.
+#[test]
+fn what_needs_more_than_a_build_says_so() {
+    for source in sources(&["src", "tests/it"]) {
+        for word in [
+            "\"redis-server\"",
+            "\"node\"",
+            "\"unshare\"",
+            "\"nsenter\"",
+            "\"kill\"",
+        ] {
+            // The server with a mount of its own is started for tests of `tests/needs` only.
+            let is_start = source.path == "tests/it/support/server.rs" && word == "\"unshare\"";
+            let spawns = source.text.contains(&format!("Command::new({word})"));
+            assert!(is_start || !spawns, "{} runs {word}", source.path);
+        }
+    }
+    // Its harness is not that of Rust, which alone knows the attribute.
+    for source in sources(&["tests/needs", "tests/database_servers"]) {
+        let is_ignored = source.code().contains("test]\n");
+        assert!(!is_ignored, "{}: #[test] runs nothing", source.path);
     }
 }
 
