@@ -3,20 +3,17 @@
 //! `tests/vectors/sdk_requests.json` was recorded with bsv-sdk 0.8.0 and its feature `network`. It holds the requests of
 //! `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with made-up answers.
 
-use std::net::SocketAddr;
-
 use messagebox::auth::Identity;
 use messagebox::db::{Outpoint, PaymentOutput, PaymentState};
 use messagebox::ids::IdentityKey;
 use messagebox::payments::{BlockHeaders, Cashier as _, ServerPayment, WalletClient};
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::command::{Said, User};
-use crate::support::redis::RedisServer;
-use crate::support::server::{ServerProcess, TestServer, free_address};
+use crate::support::server::{TestServer, free_address};
 use crate::support::services::Services;
 use crate::support::tls::{authority, in_front_of};
-use crate::support::{PATIENCE, eventually, within};
 
 const RECORDED: &str = include_str!("../vectors/sdk_requests.json");
 
@@ -160,55 +157,4 @@ async fn a_server_behind_a_private_authority_is_reached_by_https_and_wss() {
     let said = doctor(None).await.unwrap();
     assert_eq!(said.code, 3, "{}", said.out);
     assert!(said.out.contains("certificate"), "{}", said.out);
-}
-
-#[actix_web::test]
-async fn redis_is_reached_over_tls() {
-    let redis = RedisServer::start();
-    let tls = in_front_of(redis.address).await;
-    let url = format!("rediss://localhost:{}", tls.port());
-    let insecure = format!("{url}/#insecure");
-    for (url, certificates) in [(&url, Some(authority())), (&insecure, None)] {
-        let node = node(url, certificates).await;
-        let linked = async { while ready(&node).await != json!(["database", "redis"]) {} };
-        within("the link to Redis", linked).await;
-    }
-    let node = node(&url, None).await;
-    let refused = || node.process.log().contains("Redis: Io");
-    eventually("the certificate to be refused", refused).await;
-    assert_eq!(ready(&node).await, json!(["database"]));
-}
-
-struct Node {
-    process: ServerProcess,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-/// A server with this address of Redis, which trusts these authorities, or those of the system.
-async fn node(redis: &str, certificates: Option<String>) -> Node {
-    let (redis, address) = (redis.to_owned(), free_address());
-    let starting = tokio::task::spawn_blocking(move || {
-        let folder = tempfile::tempdir().unwrap();
-        let mut variables = vec![("REDIS_URL", redis.as_str())];
-        variables.extend(
-            certificates
-                .iter()
-                .map(|file| ("SSL_CERT_FILE", file.as_str())),
-        );
-        Node {
-            process: ServerProcess::with(address, folder.path(), &variables, None),
-            address,
-            _folder: folder,
-        }
-    });
-    starting.await.unwrap()
-}
-
-/// What the server depends on and works.
-async fn ready(node: &Node) -> Value {
-    let url = format!("http://{}/readyz", node.address);
-    let mut answer = awc::Client::default().get(url).send().await.unwrap();
-    let said: Value = answer.json().await.unwrap();
-    said["ready"].clone()
 }

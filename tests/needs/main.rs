@@ -28,6 +28,7 @@ mod loadtest;
 mod logs;
 mod nonces;
 mod redis_cluster;
+mod redis_tls;
 mod storage_faults;
 
 #[cfg(all(feature = "mysql", feature = "postgres"))]
@@ -72,6 +73,7 @@ fn main() {
         logs::tests(),
         nonces::tests(),
         redis_cluster::tests(),
+        redis_tls::tests(),
         storage_faults::tests(),
         databases::tests(),
         interop::tests(),
