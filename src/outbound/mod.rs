@@ -12,3 +12,6 @@ mod wallet;
 pub use failure::RemoteFailure;
 pub use service::{Answer, Posted, Service};
 pub use wallet::{WalletFailure, WalletHttp};
+
+#[cfg(test)]
+pub(crate) mod stand;

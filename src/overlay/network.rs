@@ -281,3 +281,51 @@ impl fmt::Display for Overlay {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::outbound::stand::Stand;
+
+    fn answering(body: &'static str) -> Stand {
+        Stand::start(move |stream, _| {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        })
+    }
+
+    #[tokio::test]
+    async fn one_answer_is_enough_and_without_any_the_failure_is_told() {
+        let outputs =
+            answering(r#"{"type":"output-list","outputs":[{"beef":[1],"outputIndex":2}]}"#);
+        let freeform = answering(r#"{"type":"freeform","result":1}"#);
+        let overlay = Overlay::new(OverlayNetwork::Local, &[], Duration::from_secs(20));
+        let hosts = |stands: &[&Stand]| -> Vec<String> {
+            stands.iter().map(|stand| stand.url.clone()).collect()
+        };
+        for both in [[&freeform, &outputs], [&outputs, &freeform]] {
+            let hosts = hosts(&both);
+            let found = overlay.ask_all(&hosts, "{}", overlay.deadline()).await;
+            assert_eq!(found.unwrap()[0].beef, [1]);
+        }
+        let hosts = hosts(&[&freeform]);
+        let found = overlay.ask_all(&hosts, "{}", overlay.deadline()).await;
+        assert_eq!(found, Err(RemoteFailure::Unreadable));
+    }
+
+    #[tokio::test]
+    async fn only_the_local_network_is_asked_without_tls() {
+        let outputs = answering(r#"{"type":"output-list","outputs":[]}"#);
+        for network in [OverlayNetwork::Mainnet, OverlayNetwork::Testnet] {
+            let overlay = Overlay::new(network, &[], Duration::from_secs(20));
+            let asked = overlay.ask(&outputs.url, "{}", overlay.deadline()).await;
+            assert_eq!(asked, Err(RemoteFailure::Insecure));
+        }
+        assert!(outputs.lines().is_empty());
+    }
+}

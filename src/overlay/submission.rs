@@ -52,16 +52,23 @@ impl Overlay {
     /// # Errors
     /// [`OverlayError::Submit`] unless one of them has acknowledged it.
     pub(super) async fn submit(&self, txid: &str, beef: &[u8]) -> Result<(), OverlayError> {
-        let sent = self.send_to_all(beef).await;
+        let deadline = self.deadline();
+        let sent = match self.topic_hosts(deadline).await {
+            Ok(hosts) => self.send_to_all(&hosts, beef, deadline).await,
+            Err(failure) => Err(failure.into()),
+        };
         sent.map_err(|cause| OverlayError::Submit {
             txid: txid.to_owned(),
             cause,
         })
     }
 
-    async fn send_to_all(&self, beef: &[u8]) -> Result<(), SubmitFailure> {
-        let deadline = self.deadline();
-        let hosts = self.topic_hosts(deadline).await?;
+    async fn send_to_all(
+        &self,
+        hosts: &[String],
+        beef: &[u8],
+        deadline: Instant,
+    ) -> Result<(), SubmitFailure> {
         if hosts.is_empty() {
             return Err(SubmitFailure::NoService);
         }
@@ -127,3 +134,6 @@ impl Overlay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

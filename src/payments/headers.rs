@@ -111,3 +111,56 @@ fn is_confirmed(verdict: &Verdict) -> Result<bool, RemoteFailure> {
         _ => Ok(false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::outbound::stand::Stand;
+
+    async fn check(body: &'static str) -> Result<(), PaymentError> {
+        let service = Stand::start(move |stream, _| {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let headers = BlockHeaders::new(&service.url, Duration::from_secs(20));
+        headers.check(&[(7, "ab".repeat(32))]).await
+    }
+
+    #[tokio::test]
+    async fn only_a_verdict_makes_a_payment_valid_or_invalid() {
+        for confirmed in [
+            r#"{"confirmationState":"CONFIRMED","confirmations":[{"blockHeight":7}]}"#,
+            r#"[{"confirmationState":"CONFIRMED"}]"#,
+        ] {
+            assert_eq!(check(confirmed).await, Ok(()));
+        }
+        for invalid in [
+            r#"{"confirmationState":"INVALID"}"#,
+            r#"[{"confirmationState":"INVALID"},{"confirmationState":"CONFIRMED"}]"#,
+        ] {
+            let checked = check(invalid).await;
+            assert!(
+                matches!(checked, Err(PaymentError::Invalid(_))),
+                "{checked:?}"
+            );
+        }
+        for unknown in [
+            r#"{"confirmationState":"UNABLE_TO_VERIFY"}"#,
+            "{}",
+            "[]",
+            "null",
+            "hello",
+        ] {
+            let checked = check(unknown).await;
+            assert!(
+                matches!(checked, Err(PaymentError::Headers(_))),
+                "{checked:?}"
+            );
+        }
+    }
+}

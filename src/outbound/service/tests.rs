@@ -1,88 +1,33 @@
 //! Services that answer too much, too late, with something else, or with somebody else's address.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io::Write as _;
 
 use super::*;
-
-/// A service that gives each request line and body away, and answers with what `answer` writes.
-struct Stand {
-    url: String,
-    asked: Receiver<(String, Vec<u8>)>,
-}
-
-impl Stand {
-    fn start(answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (sender, asked) = channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                Self::exchange(stream.unwrap(), &answer, &sender);
-            }
-        });
-        Self { url, asked }
-    }
-
-    /// One request for each connection.
-    fn exchange(
-        stream: TcpStream,
-        answer: &impl Fn(&mut TcpStream, &str),
-        sender: &Sender<(String, Vec<u8>)>,
-    ) {
-        let mut reader = BufReader::new(stream);
-        let (mut first, mut length) = (String::new(), 0);
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if first.is_empty() {
-                first = line.trim().to_owned();
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
-        let _ = sender.send((first.clone(), body));
-        answer(reader.get_mut(), &first);
-    }
-
-    /// With an answer that is always the same.
-    fn saying(answer: &'static str) -> Self {
-        Self::start(move |stream, _| {
-            let _ = stream.write_all(answer.as_bytes());
-        })
-    }
-
-    async fn post(&self, max_answer: usize, timeout: Duration) -> Result<Answer, RemoteFailure> {
-        let posted = Posted {
-            url: &format!("{}/path", self.url),
-            headers: &[("x-own", "1")],
-            body: b"body",
-            max_answer,
-            timeout,
-        };
-        Service::default().post(posted).await
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.asked.try_iter().map(|(line, _)| line).collect()
-    }
-}
+use crate::outbound::stand::Stand;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
+
+async fn post(
+    stand: &Stand,
+    max_answer: usize,
+    timeout: Duration,
+) -> Result<Answer, RemoteFailure> {
+    let posted = Posted {
+        url: &format!("{}/path", stand.url),
+        headers: &[("x-own", "1")],
+        body: b"body",
+        max_answer,
+        timeout,
+    };
+    Service::default().post(posted).await
+}
 
 #[tokio::test]
 async fn an_answer_is_read_up_to_its_bound() {
     let five = "HTTP/1.1 200 OK\r\ncontent-type: a/b\r\ncontent-length: 5\r\n\r\n12345";
     let stand = Stand::saying(five);
-    let answer = stand.post(5, LONG).await.unwrap();
+    let answer = post(&stand, 5, LONG).await.unwrap();
     let expected = Answer {
         status: 200,
         content_type: "a/b".to_owned(),
@@ -92,7 +37,7 @@ async fn an_answer_is_read_up_to_its_bound() {
     let asked = stand.asked.recv().unwrap();
     assert_eq!(asked, ("POST /path HTTP/1.1".to_owned(), b"body".to_vec()));
     // What announces more is not read, and what says nothing of its length is read no further.
-    assert_eq!(stand.post(4, LONG).await, Err(RemoteFailure::TooLong));
+    assert_eq!(post(&stand, 4, LONG).await, Err(RemoteFailure::TooLong));
     let endless = Stand::start(|stream, _| {
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut sent = stream.write_all(head);
@@ -100,15 +45,18 @@ async fn an_answer_is_read_up_to_its_bound() {
             sent = stream.write_all(b"4\r\nabcd\r\n");
         }
     });
-    assert_eq!(endless.post(4096, LONG).await, Err(RemoteFailure::TooLong));
+    assert_eq!(
+        post(&endless, 4096, LONG).await,
+        Err(RemoteFailure::TooLong)
+    );
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_or_is_none_is_told_apart() {
     let cut = Stand::saying("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n123");
-    assert_eq!(cut.post(5, LONG).await, Err(RemoteFailure::Unreadable));
+    assert_eq!(post(&cut, 5, LONG).await, Err(RemoteFailure::Unreadable));
     let other = Stand::saying("SSH-2.0-something\r\n");
-    assert_eq!(other.post(5, LONG).await, Err(RemoteFailure::Unreachable));
+    assert_eq!(post(&other, 5, LONG).await, Err(RemoteFailure::Unreachable));
     let nobody = Posted {
         url: "http://127.0.0.1:9/",
         headers: &[],
@@ -130,7 +78,7 @@ async fn an_answer_that_trickles_does_not_take_longer_than_it_may() {
             sent = stream.write_all(b"1");
         }
     });
-    let answer = slow.post(2_000_000, Duration::from_millis(200)).await;
+    let answer = post(&slow, 2_000_000, Duration::from_millis(200)).await;
     assert_eq!(answer, Err(RemoteFailure::Late));
 }
 
@@ -139,7 +87,7 @@ async fn a_failure_keeps_its_status_and_a_short_message() {
     let refusing = Stand::saying(
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 42\r\n\r\n{\"isError\":true,\"message\":\"no funds left\"}",
     );
-    let answer = refusing.post(1, LONG).await.unwrap();
+    let answer = post(&refusing, 1, LONG).await.unwrap();
     assert_eq!(answer.failure(), Some(RemoteFailure::Status(400)));
     assert_eq!(answer.json::<Value>(), Err(RemoteFailure::Status(400)));
     assert_eq!(answer.words().as_deref(), Some("no funds left"));
@@ -150,7 +98,7 @@ async fn a_failure_keeps_its_status_and_a_short_message() {
             sent = stream.write_all(b"4\r\nabcd\r\n");
         }
     });
-    let answer = endless.post(1, LONG).await.unwrap();
+    let answer = post(&endless, 1, LONG).await.unwrap();
     assert_eq!(answer.failure(), Some(RemoteFailure::Status(500)));
     assert_eq!((answer.words(), answer.body.len()), (None, 0));
     let long = format!("{{\"error\":\"{}\"}}", "x".repeat(1000));
@@ -173,7 +121,7 @@ async fn only_redirects_to_the_same_host_are_followed() {
         );
         let _ = stream.write_all(head.as_bytes());
     });
-    let answer = away.post(5, LONG).await.unwrap();
+    let answer = post(&away, 5, LONG).await.unwrap();
     assert_eq!(answer.failure(), Some(RemoteFailure::Status(307)));
     assert!(other.lines().is_empty());
     // On the same host it is followed, and the body goes along; but not for ever.
@@ -185,14 +133,14 @@ async fn only_redirects_to_the_same_host_are_followed() {
         };
         let _ = stream.write_all(answer.as_bytes());
     });
-    assert_eq!(near.post(5, LONG).await.unwrap().body, b"ok");
+    assert_eq!(post(&near, 5, LONG).await.unwrap().body, b"ok");
     let asked: Vec<_> = near.asked.try_iter().collect();
     let moved = ("POST /moved HTTP/1.1".to_owned(), b"body".to_vec());
     assert_eq!(asked.last(), Some(&moved));
     let circle = Stand::saying(
         "HTTP/1.1 307 Again\r\nconnection: close\r\nlocation: /path\r\ncontent-length: 0\r\n\r\n",
     );
-    let answer = circle.post(5, LONG).await.unwrap();
+    let answer = post(&circle, 5, LONG).await.unwrap();
     assert_eq!(answer.failure(), Some(RemoteFailure::Status(307)));
     assert_eq!(circle.lines().len(), 6);
 }
