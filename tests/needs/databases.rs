@@ -1,6 +1,6 @@
-//! Tests with MySQL and PostgreSQL: servers are killed, encrypt, and hold what another server left.
+//! The list of the tests in `tests/database_servers`, with their needs.
 //!
-//! A build without the features `mysql` and `postgres` lists them all the same.
+//! A build without the features `mysql` and `postgres` does not contain them, and lists them as ignored.
 
 use crate::need::*;
 use crate::test::Test;
