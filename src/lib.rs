@@ -19,6 +19,7 @@
 //! health      whether the server can do its work      panics   contained and counted
 //! limits      what one address, identity or socket may have and ask for
 //! config, telemetry, server (composition root)
+//! documents   completions and manual pages of the programs
 //! client      the other end: what a client does, for the command and the load test; no layer of the server knows it
 //! ```
 //!
@@ -35,6 +36,7 @@ pub mod cluster;
 pub mod config;
 pub mod db;
 pub mod delivery;
+pub mod documents;
 pub mod engineio;
 pub mod events;
 pub mod health;

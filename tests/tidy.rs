@@ -136,6 +136,7 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("json_depth", &["crate::"]),
     ("json_text", &["crate::"]),
     ("panics", &["crate::"]),
+    ("documents", &["crate::", "actix", "tokio"]),
     ("metrics", &["crate::", "actix", "tokio"]),
     ("telemetry", &["crate::"]),
     ("admin/guard", &["actix", "tokio", "Instant::now"]),
@@ -371,7 +372,7 @@ fn the_command_is_a_client_and_nothing_else() {
         for found in code.split("messagebox::").skip(1) {
             let layer = found.split("::").next().unwrap_or_default();
             assert!(
-                ["auth", "client", "ids", "overlay"].contains(&layer),
+                ["auth", "client", "documents", "ids", "overlay"].contains(&layer),
                 "{} uses messagebox::{layer}",
                 source.path
             );
