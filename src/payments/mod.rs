@@ -12,7 +12,6 @@ mod draft;
 mod error;
 mod headers;
 mod multipart;
-mod remote_failure;
 mod request_payment;
 mod scripts;
 mod settlement;
@@ -28,7 +27,6 @@ pub use multipart::{
     MAX_PART_HEADER_BYTES, MAX_PARTS, MAX_PAYMENT_BYTES, MultipartBody, MultipartError,
     PAYMENT_TRANSPORTS, is_multipart,
 };
-pub use remote_failure::RemoteFailure;
 pub use request_payment::RequestPayment;
 pub use settlement::{Parties, Settlement};
 

@@ -66,8 +66,7 @@ async fn send(from: &Brc104, to: &str, id: &str) -> (u16, String) {
     (answer.status, answer.code().to_owned())
 }
 
-#[actix_web::test]
-async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
+pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
     let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());
@@ -194,8 +193,7 @@ async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
 }
 
 /// A newer one has put times to messages by itself.
-#[actix_web::test]
-async fn a_column_that_is_there_already_keeps_what_is_in_it() {
+pub async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Identity::random(), Arc::new(Identity::random()));
     let fill = |sql: &str| {
@@ -384,8 +382,7 @@ async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
 }
 
 /// A server may end between a script and the note that it has run, since MySQL commits where a table is altered.
-#[test]
-fn what_was_done_and_not_noted_may_be_done_again() {
+pub fn what_was_done_and_not_noted_may_be_done_again() {
     let adopted = || {
         let database = TestDatabase::of(Kind::Mysql);
         database.run(include_str!("typescript_server.sql"));
@@ -434,8 +431,7 @@ fn what_was_done_and_not_noted_may_be_done_again() {
 }
 
 /// What is called as one of our tables and is none is left alone.
-#[test]
-fn another_programs_payments_are_not_ours() {
+pub fn another_programs_payments_are_not_ours() {
     let database = TestDatabase::of(Kind::Mysql);
     database.run("CREATE TABLE payments (id INT PRIMARY KEY, amount INT)");
     let output = run_migrate(&database, &[]);
@@ -445,8 +441,7 @@ fn another_programs_payments_are_not_ours() {
 }
 
 /// To that server, keys in capitals were the same keys.
-#[actix_web::test]
-async fn keys_in_capitals_are_keys() {
+pub async fn keys_in_capitals_are_keys() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
     let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());

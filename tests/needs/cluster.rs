@@ -9,11 +9,13 @@ use messagebox::config::{Secret, Settings};
 use messagebox::ids::RoomId;
 use serde_json::json;
 
+use super::need::REDIS;
+use super::redis_server::{RedisServer, Way};
 use super::support::authsocket::AuthSocketClient;
 use super::support::brc104::Brc104;
-use super::support::redis::{RedisServer, Way};
 use super::support::server::TestServer;
 use super::support::{eventually, within};
+use super::test::{Test, test};
 
 /// What ends a test's messages.
 const END: &str = "end";
@@ -166,7 +168,6 @@ fn assert_all(received: &[String], senders: &[&Sender]) {
     assert_eq!(received.len(), total);
 }
 
-#[actix_web::test]
 async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let nodes: Vec<_> = (0..3).map(|_| node(folder.path(), &redis.url())).collect();
@@ -209,7 +210,6 @@ async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
     }
 }
 
-#[actix_web::test]
 async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let open = |settings: &mut Settings| {
@@ -251,7 +251,6 @@ async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
     drop(on_second);
 }
 
-#[actix_web::test]
 async fn nothing_is_lost_or_repeated_when_redis_is_killed_and_comes_back() {
     let (mut redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let nodes = [0, 1].map(|_| node(folder.path(), &redis.url()));
@@ -294,7 +293,6 @@ async fn nothing_is_lost_or_repeated_when_redis_is_killed_and_comes_back() {
     }
 }
 
-#[actix_web::test]
 async fn a_node_that_was_cut_off_catches_up() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (near, far, way) = near_and_far(folder.path(), &redis, |_| {}).await;
@@ -350,7 +348,6 @@ async fn a_node_that_was_cut_off_catches_up() {
 }
 
 /// It would come behind newer ones; and who comes looks what there is.
-#[actix_web::test]
 async fn who_comes_after_a_message_was_stored_does_not_get_it_late() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (near, far, way) = near_and_far(folder.path(), &redis, |_| {}).await;
@@ -369,7 +366,6 @@ async fn who_comes_after_a_message_was_stored_does_not_get_it_late() {
     assert_eq!(received(&mut member, &room).await, [""; 0]);
 }
 
-#[actix_web::test]
 async fn what_has_no_room_in_the_queue_is_published_from_the_database() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let change = |settings: &mut Settings| settings.cluster.max_queued_bytes = 4_096;
@@ -392,7 +388,6 @@ async fn what_has_no_room_in_the_queue_is_published_from_the_database() {
     assert_eq!(status(&far).lost, 0);
 }
 
-#[actix_web::test]
 async fn who_has_missed_too_much_is_cut_off_to_look_for_itself() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let change = |settings: &mut Settings| settings.cluster.max_catch_up = 5;
@@ -411,7 +406,6 @@ async fn who_has_missed_too_much_is_cut_off_to_look_for_itself() {
     within("the end of the socket", gone).await;
 }
 
-#[actix_web::test]
 async fn what_is_forged_or_repeated_on_redis_is_not_delivered() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (first, second) = (
@@ -437,4 +431,38 @@ async fn what_is_forged_or_repeated_on_redis_is_not_delivered() {
     eventually("the refusals", || status(&second).refused == 4).await;
     sender.send_one(&room, END).await;
     assert_eq!(received(&mut member, &room).await, sender.sent());
+}
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test!(
+            a_message_reaches_the_members_on_every_node_once_and_in_order,
+            [REDIS]
+        ),
+        test!(
+            a_node_listens_to_what_has_members_there_and_to_nothing_else,
+            [REDIS]
+        ),
+        test!(
+            nothing_is_lost_or_repeated_when_redis_is_killed_and_comes_back,
+            [REDIS]
+        ),
+        test!(a_node_that_was_cut_off_catches_up, [REDIS]),
+        test!(
+            who_comes_after_a_message_was_stored_does_not_get_it_late,
+            [REDIS]
+        ),
+        test!(
+            what_has_no_room_in_the_queue_is_published_from_the_database,
+            [REDIS]
+        ),
+        test!(
+            who_has_missed_too_much_is_cut_off_to_look_for_itself,
+            [REDIS]
+        ),
+        test!(
+            what_is_forged_or_repeated_on_redis_is_not_delivered,
+            [REDIS]
+        ),
+    ]
 }

@@ -9,8 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::PATIENCE;
-use super::server::free_address;
+use super::support::server::free_address;
+use super::support::{PATIENCE, signal};
 
 /// A `redis-server`; it ends when dropped.
 pub struct RedisServer {
@@ -129,17 +129,11 @@ impl RedisServer {
 
     /// It keeps its connections and answers nobody.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        signal(self.child.as_ref().unwrap().id(), "STOP");
     }
 
     pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
-        assert!(sent.success());
+        signal(self.child.as_ref().unwrap().id(), "CONT");
     }
 
     /// Starts it where it was, and waits until it answers.
@@ -168,7 +162,7 @@ impl RedisServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.child = Some(child.expect("redis-server is needed for this test"));
+        self.child = Some(child.unwrap());
         let start = Instant::now();
         while self.try_connection().is_err() {
             assert!(start.elapsed() < PATIENCE, "redis-server does not answer");

@@ -10,12 +10,14 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+use crate::need::PACKET_FILTER;
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::polling::Polling;
 use crate::support::raw_member::{polling_member, vanish, websocket_member, write_frame};
 use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::within;
+use crate::test::{Test, test};
 
 /// Heartbeats that a test can wait for.
 fn quick(settings: &mut Settings) {
@@ -77,7 +79,6 @@ impl Room {
     }
 }
 
-#[actix_web::test]
 async fn a_websocket_that_vanishes_is_timed_out() {
     let mut room = Room::with(quick).await;
     let stream = websocket_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -87,7 +88,6 @@ async fn a_websocket_that_vanishes_is_timed_out() {
     drop(stream);
 }
 
-#[actix_web::test]
 async fn a_poll_that_vanishes_is_timed_out() {
     let mut room = Room::with(quick).await;
     let session = polling_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -97,7 +97,6 @@ async fn a_poll_that_vanishes_is_timed_out() {
     drop(poll);
 }
 
-#[actix_web::test]
 async fn a_client_that_vanishes_between_two_polls_is_timed_out() {
     let mut room = Room::with(quick).await;
     let session = polling_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -105,7 +104,6 @@ async fn a_client_that_vanishes_between_two_polls_is_timed_out() {
     drop(session);
 }
 
-#[actix_web::test]
 async fn a_websocket_that_reads_nothing_but_lives_is_cut_off_at_its_bound() {
     let mut room = Room::with(small).await;
     let mut stream = websocket_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -123,7 +121,6 @@ async fn sip(mut stream: TcpStream) {
     std::future::pending::<()>().await;
 }
 
-#[actix_web::test]
 async fn a_websocket_that_reads_byte_by_byte_is_cut_off_at_its_bound() {
     let mut room = Room::with(small).await;
     let stream = websocket_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -134,7 +131,6 @@ async fn a_websocket_that_reads_byte_by_byte_is_cut_off_at_its_bound() {
     }
 }
 
-#[actix_web::test]
 async fn a_poll_that_is_read_byte_by_byte_is_cut_off_at_its_bound() {
     let mut room = Room::with(small).await;
     let session = polling_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -152,7 +148,6 @@ async fn post_pongs(session: &Polling) {
     std::future::pending::<()>().await;
 }
 
-#[actix_web::test]
 async fn a_client_that_only_posts_is_cut_off_at_its_bound() {
     let mut room = Room::with(small).await;
     let session = polling_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -163,7 +158,6 @@ async fn a_client_that_only_posts_is_cut_off_at_its_bound() {
     }
 }
 
-#[actix_web::test]
 async fn a_client_that_only_posts_is_timed_out_though_it_posts_pongs() {
     let mut room = Room::with(quick).await;
     let session = polling_member(room.server.address, Arc::clone(&room.identity)).await;
@@ -184,7 +178,6 @@ fn peak_memory(server: &ServerProcess) -> u64 {
     kilobytes * 1024
 }
 
-#[actix_web::test]
 async fn members_that_do_not_read_take_bounded_memory_of_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
@@ -219,4 +212,30 @@ async fn members_that_do_not_read_take_bounded_memory_of_the_process() {
     let grown = peak_memory(&server) - before;
     assert!(grown < 250 << 20, "{grown}");
     drop((websockets, sessions));
+}
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test!(a_websocket_that_vanishes_is_timed_out, [PACKET_FILTER]),
+        test!(a_poll_that_vanishes_is_timed_out, [PACKET_FILTER]),
+        test!(a_client_that_vanishes_between_two_polls_is_timed_out, []),
+        test!(
+            a_websocket_that_reads_nothing_but_lives_is_cut_off_at_its_bound,
+            []
+        ),
+        test!(
+            a_websocket_that_reads_byte_by_byte_is_cut_off_at_its_bound,
+            []
+        ),
+        test!(a_poll_that_is_read_byte_by_byte_is_cut_off_at_its_bound, []),
+        test!(a_client_that_only_posts_is_cut_off_at_its_bound, []),
+        test!(
+            a_client_that_only_posts_is_timed_out_though_it_posts_pongs,
+            []
+        ),
+        test!(
+            members_that_do_not_read_take_bounded_memory_of_the_process,
+            []
+        ),
+    ]
 }

@@ -8,11 +8,13 @@ use messagebox::config::Secret;
 use messagebox::ids::RoomId;
 use serde_json::json;
 
+use super::need::REDIS;
+use super::redis_server::RedisServer;
 use super::support::authsocket::AuthSocketClient;
 use super::support::brc104::Brc104;
-use super::support::redis::RedisServer;
 use super::support::server::TestServer;
 use super::support::{eventually, within};
+use super::test::{Test, test};
 
 /// The slot of the names; servers of a cluster have one half each.
 const TAG: &str = "{test:}";
@@ -69,7 +71,6 @@ fn ids(name: &str) -> Vec<String> {
     (0..30).map(|n| format!("{name} {n}")).collect()
 }
 
-#[actix_web::test]
 async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     let (mut redis, folder) = (RedisServer::cluster(), tempfile::tempdir().unwrap());
     let first = node(folder.path(), &redis).await;
@@ -130,7 +131,6 @@ fn pair() -> (RedisServer, RedisServer) {
     }
 }
 
-#[actix_web::test]
 async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
     let folder = tempfile::tempdir().unwrap();
     let (owner, other) = pair();
@@ -187,4 +187,17 @@ async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
     assert_eq!(served.status, 200);
     let repeated = session.send_to(&second.http(""), &recorded).await;
     assert_eq!(repeated.code(), "ERR_AUTH_FAILED");
+}
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test!(
+            events_take_the_channels_of_a_shard_and_redis_may_be_killed,
+            [REDIS]
+        ),
+        test!(
+            nodes_go_where_the_names_are_and_follow_when_they_move,
+            [REDIS]
+        ),
+    ]
 }

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use messagebox::auth::Identity;
 use serde_json::{Value, json};
 
+use crate::need::{FILE_SYSTEM, ROOT};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Answer, Brc104};
 use crate::support::database_file::Lock;
 use crate::support::senders::Attempt;
 use crate::support::server::{ServerProcess, free_address};
 use crate::support::{eventually_async, polling, senders};
+use crate::test::{Test, test};
 
 /// More than what may be left in the pages of a full disk.
 const BODY: usize = 200_000;
@@ -153,7 +155,6 @@ fn inside(server: &ServerProcess, folder: &Path) -> PathBuf {
     root.join(folder.strip_prefix("/").unwrap())
 }
 
-#[actix_web::test]
 async fn a_disk_that_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let mount = format!(
@@ -188,7 +189,6 @@ async fn a_disk_that_is_full() {
 }
 
 /// A file system that has met an error lets nobody write until it is mounted again.
-#[actix_web::test]
 async fn a_disk_that_has_become_read_only() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().with_extension("img");
@@ -221,7 +221,6 @@ async fn a_disk_that_has_become_read_only() {
     std::fs::remove_file(image).unwrap();
 }
 
-#[actix_web::test]
 async fn a_database_that_another_process_locks() {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::set(folder.path(), None).await;
@@ -234,7 +233,6 @@ async fn a_database_that_another_process_locks() {
     stage.restarts(folder.path()).await;
 }
 
-#[actix_web::test]
 async fn a_database_that_is_moved_away_and_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (data, away) = (folder.path().join("data"), folder.path().join("away"));
@@ -258,7 +256,6 @@ async fn a_database_that_is_moved_away_and_comes_back() {
     stage.restarts(&data).await;
 }
 
-#[actix_web::test]
 async fn a_database_that_is_replaced_is_used_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::set(folder.path(), None).await;
@@ -269,4 +266,14 @@ async fn a_database_that_is_replaced_is_used_after_a_restart() {
     std::fs::rename(saved, folder.path().join("messagebox.db-wal")).unwrap();
     stage.serves().await;
     stage.restarts(folder.path()).await;
+}
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test!(a_disk_that_is_full, [ROOT]),
+        test!(a_disk_that_has_become_read_only, [ROOT, FILE_SYSTEM]),
+        test!(a_database_that_another_process_locks, []),
+        test!(a_database_that_is_moved_away_and_comes_back, []),
+        test!(a_database_that_is_replaced_is_used_after_a_restart, []),
+    ]
 }

@@ -8,14 +8,16 @@ use messagebox::cluster::{NonceStatus, SessionNonce};
 use messagebox::config::{Secret, Settings};
 use serde_json::{Value, json};
 
+use super::need::REDIS;
+use super::redis_server::{RedisServer, Way};
 use super::support::admin::{ask, ask_with};
 use super::support::brc104::{Answer, Brc104, Request};
 use super::support::database::TestDatabase;
 use super::support::documents::Documents;
 use super::support::exposition;
-use super::support::redis::{RedisServer, Way};
 use super::support::server::TestServer;
 use super::support::{PATIENCE, eventually, within};
+use super::test::{Test, test};
 
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
@@ -95,7 +97,6 @@ fn is_replay(answer: &Answer) -> bool {
     (answer.status, answer.signed, answer.code()) == (401, false, "ERR_AUTH_FAILED")
 }
 
-#[actix_web::test]
 async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     let nodes = Nodes::new();
     let (first, second) = (nodes.node().await, nodes.node().await);
@@ -122,7 +123,6 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     assert_eq!(nonces(&restarted).repeated, 2);
 }
 
-#[actix_web::test]
 async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
     let nodes = Nodes::new();
     let servers = join_all((0..3).map(|_| nodes.node())).await;
@@ -151,7 +151,6 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
     assert_eq!(session.send(&list(&session)).await.status, 200);
 }
 
-#[actix_web::test]
 async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
@@ -190,7 +189,6 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     assert_eq!(nonces(&far).unchecked, 20);
 }
 
-#[actix_web::test]
 async fn where_they_are_required_nothing_is_served_unchecked() {
     let mut nodes = Nodes::new();
     let node = nodes.node_with(&nodes.redis.url(), strict);
@@ -220,7 +218,6 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     assert!(is_replay(&session.send(&refused).await));
 }
 
-#[actix_web::test]
 async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_only() {
     let nodes = Nodes::new();
     let node = nodes.node_with(&nodes.redis.url(), |settings| {
@@ -241,7 +238,6 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
 }
 
 /// Of what was asked at several times over a connection that is dead, some is given up when the next one is there already.
-#[actix_web::test]
 async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
@@ -282,7 +278,6 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
 }
 
 /// All of a session ends at once, so what is told late must not make it end earlier.
-#[actix_web::test]
 async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
@@ -311,7 +306,6 @@ async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     assert!(ends() >= before);
 }
 
-#[actix_web::test]
 async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
     let nodes = Nodes::new();
     let mut full = redis::pipe();
@@ -329,7 +323,6 @@ async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
     assert_eq!(nonces(&node).waiting, 0);
 }
 
-#[actix_web::test]
 async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
     let nodes = Nodes::new();
     let node = nodes.node_with(&nodes.redis.url(), |settings| settings.auth.resume = false);
@@ -339,7 +332,6 @@ async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
     assert_eq!(nodes.kept(), [""; 0]);
 }
 
-#[actix_web::test]
 async fn admins_see_what_goes_on_between_the_nodes() {
     let nodes = Nodes::new();
     let named = |settings: &mut Settings| settings.cluster.node_name = Some("node 1".to_owned());
@@ -397,4 +389,40 @@ async fn admins_see_what_goes_on_between_the_nodes() {
         assert_eq!(Value::Object(said.collect()), expected);
     }
     assert_eq!(families["messagebox_cluster_events_total"].samples.len(), 7);
+}
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test!(
+            a_request_counts_once_on_all_nodes_and_after_a_restart,
+            [REDIS]
+        ),
+        test!(
+            of_many_nodes_that_get_a_request_at_once_one_serves_it,
+            [REDIS]
+        ),
+        test!(
+            while_redis_is_away_requests_are_served_counted_and_told_of_later,
+            [REDIS]
+        ),
+        test!(where_they_are_required_nothing_is_served_unchecked, [REDIS]),
+        test!(
+            a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_only,
+            [REDIS]
+        ),
+        test!(
+            what_a_dead_connection_did_not_answer_is_told_over_the_next,
+            [REDIS]
+        ),
+        test!(
+            what_is_told_late_takes_nothing_from_the_time_of_its_session,
+            [REDIS]
+        ),
+        test!(
+            a_redis_that_takes_no_more_is_told_from_one_that_works,
+            [REDIS]
+        ),
+        test!(where_no_session_goes_on_elsewhere_nothing_is_kept, [REDIS]),
+        test!(admins_see_what_goes_on_between_the_nodes, [REDIS]),
+    ]
 }
