@@ -9,6 +9,7 @@ use super::database_url;
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Kind};
 use super::settings::Settings;
+use super::typescript_server;
 
 /// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
 const PREFIX: &str = "MESSAGEBOX__";
@@ -27,6 +28,8 @@ pub fn load(
     let environment = environment(&layers, variables, flags);
     check_environment(&environment)?;
     layers.file(&folder.join(format!("{environment}.toml")))?;
+    // Their own variables go over those.
+    layers.typescript_server(variables)?;
     for key in KEYS {
         let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
         let names = key.variables.iter().copied().chain([systematic.as_str()]);
@@ -49,6 +52,7 @@ pub fn load(
         layers.text(key, text, &origin)?;
     }
     let mut settings = layers.settings;
+    settings.unread_variables = layers.unread;
     settings.auth.certificates.required()?;
     settings.environment = environment;
     Ok(settings)
@@ -108,6 +112,8 @@ fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), 
 struct Layers {
     table: Table,
     settings: Settings,
+    /// Variables of another server that nothing here follows.
+    unread: Vec<String>,
 }
 
 impl Layers {
@@ -144,6 +150,25 @@ impl Layers {
             merge(&mut self.table, table);
         }
         self.read(origin)
+    }
+
+    /// The variables of the TypeScript server.
+    fn typescript_server(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), ConfigError> {
+        let found = typescript_server::read(variables).map_err(|(origin, expected)| {
+            ConfigError::Value {
+                key: "environment".to_owned(),
+                origin,
+                expected,
+            }
+        })?;
+        for (key, text, origin) in &found.texts {
+            self.text(key, text, origin)?;
+        }
+        self.unread = found.unread;
+        Ok(())
     }
 
     /// `DB_DRIVER` and `DB_SOURCE`, then `KNEX_DB_CONNECTION`, where no URL is set.

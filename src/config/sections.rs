@@ -55,7 +55,7 @@ section! {
         max_connections: usize = 25_000,
         max_url_bytes: AtMost<65_534> = AtMost::new(60 * 1024),
         max_headers: AtMost<96> = AtMost::new(90),
-        max_header_bytes: AtMost<131_072> = AtMost::new(120 * 1024),
+        max_header_bytes: AtMost<131_072> = AtMost::new(128 * 1024),
         max_body_bytes: usize = 100 * 1024 * 1024,
         max_buffered_bytes: usize = 512 * 1024 * 1024,
         #[serde(with = "units")]

@@ -51,6 +51,9 @@ pub struct Settings {
     pub overlay: OverlaySection,
     /// Push notifications.
     pub push: PushSection,
+    /// Environment variables of another server that are set and that nothing here follows.
+    #[serde(skip)]
+    pub unread_variables: Vec<String>,
 }
 
 impl Default for Settings {
@@ -74,6 +77,7 @@ impl Default for Settings {
             wallet: WalletSection::default(),
             overlay: OverlaySection::default(),
             push: PushSection::default(),
+            unread_variables: Vec::new(),
         }
     }
 }

@@ -51,6 +51,8 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-21-000008_create_payments",
     "2026-11-21-000009_create_payment_inputs",
     "2026-11-21-000010_create_writer",
+    "2026-11-29-000030_fill_sender_scope",
+    "2026-11-29-000031_share_payment_replays",
 );
 
 #[cfg(feature = "postgres")]

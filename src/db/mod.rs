@@ -26,6 +26,7 @@ mod missed;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod payment;
+mod payment_replays;
 mod payment_store;
 mod permission_store;
 #[cfg(feature = "postgres")]

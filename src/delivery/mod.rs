@@ -3,6 +3,7 @@
 
 mod check_places;
 mod error;
+mod in_flight;
 mod live;
 mod paid_messages;
 mod request_price;

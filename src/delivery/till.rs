@@ -13,6 +13,7 @@ use crate::payments::{
 
 use super::check_places::CheckPlaces;
 use super::error::DeliveryError;
+use super::in_flight::InFlightPayments;
 
 /// What payments need.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(super) struct Till {
     db: DbHandle,
     paying: Arc<Paying>,
     places: CheckPlaces,
+    /// Payments of requests that are in work.
+    pub(super) in_flight: InFlightPayments,
     pub(super) counts: Arc<PaymentCounts>,
 }
 
@@ -57,6 +60,7 @@ impl Till {
             db,
             paying,
             places: CheckPlaces::new(),
+            in_flight: InFlightPayments::default(),
             counts: Arc::default(),
         }
     }

@@ -255,6 +255,9 @@ async fn verify(
     named: &mut Named,
     state: &HttpState,
 ) -> Result<Bytes, Refused> {
+    if is_encoded(request) {
+        return Err(Refused::Unsigned(ApiError::encoded_body()));
+    }
     let body = read(request, body, state.limits.max_body_bytes, holding, state)
         .await
         .map_err(Refused::Signed)?;
@@ -291,6 +294,12 @@ async fn verify(
         gate.pass(session, body.len()).await?;
     }
     Ok(body)
+}
+
+/// Whether a body came encoded, as with gzip.
+fn is_encoded(request: &HttpRequest) -> bool {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    encodings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 async fn read(

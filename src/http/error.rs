@@ -10,7 +10,7 @@ use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
 use crate::ids::IdentityKey;
-use crate::payments::{CashierError, PaymentError};
+use crate::payments::{CashierError, MultipartError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
@@ -78,10 +78,10 @@ impl ApiError {
         }
     }
 
-    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, which the client derives the key
-    /// from that it pays.
+    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, from which the client derives the key
+    /// that it pays; `payee` is the server's identity key.
     #[must_use]
-    pub fn payment_required(satoshis: u64, prefix: String) -> Self {
+    pub fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
         let description =
             "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
         Self {
@@ -93,6 +93,9 @@ impl ApiError {
                 ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
                 ("x-bsv-payment-satoshis-required", satoshis.to_string()),
                 ("x-bsv-payment-derivation-prefix", prefix),
+                ("x-bsv-payment-transports", PAYMENT_TRANSPORTS.to_owned()),
+                // The Ruby SDK takes the payee from here.
+                ("x-bsv-identity-key", payee.to_hex()),
             ],
             ..Self::new(
                 StatusCode::PAYMENT_REQUIRED,
@@ -325,26 +328,64 @@ impl From<PaymentError> for ApiError {
     }
 }
 
-/// What came with a request that has a price does not pay for it.
+/// What came with a request that has a price does not pay for it. Never 402: the coins are spent, and a client that is asked
+/// for a payment again would pay twice.
 impl From<PriceError> for ApiError {
     fn from(error: PriceError) -> Self {
+        let description = error.to_string();
         match error {
-            PriceError::Malformed => Self::bad_request("ERR_MALFORMED_PAYMENT", error.to_string()),
+            PriceError::Multipart(MultipartError::PaymentTooLarge) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ERR_MALFORMED_PAYMENT",
+                description,
+            ),
+            PriceError::Malformed | PriceError::Several | PriceError::Multipart(_) => {
+                Self::bad_request("ERR_MALFORMED_PAYMENT", description)
+            }
             PriceError::DerivationPrefix => {
-                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", error.to_string())
+                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", description)
+            }
+            PriceError::InUse
+            | PriceError::Payment(DeliveryError::Payment(PaymentError::Reused(_))) => {
+                Self::new(StatusCode::CONFLICT, "ERR_PAYMENT_REPLAYED", description)
+            }
+            PriceError::Payment(DeliveryError::Store(error)) => {
+                log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
+                let description =
+                    "The payment could not be stored; try again with the same payment.";
+                Self::payment_unavailable(description)
             }
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
                 | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => Self::internal("ERR_PAYMENT_INTERNAL", error.to_string()),
-            PriceError::Payment(DeliveryError::Store(error)) => store_error(
-                &error,
-                "ERR_PAYMENT_INTERNAL",
-                "The payment could not be kept.",
-            ),
-            PriceError::Payment(error) => {
-                Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
+            ) => Self::payment_unavailable(description),
+            PriceError::Payment(DeliveryError::Cashier(CashierError::Refused)) => {
+                Self::bad_request("ERR_PAYMENT_FAILED", description)
             }
+            PriceError::Payment(_) => Self::bad_request("ERR_INVALID_PAYMENT", description),
         }
+    }
+}
+
+impl ApiError {
+    /// The server cannot decide about a payment now. The payer keeps it, and may bring it again.
+    fn payment_unavailable(description: impl Into<String>) -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ERR_PAYMENT_UNAVAILABLE",
+                description,
+            )
+        }
+    }
+
+    /// The body is encoded. The signature covers the bytes that came, so nothing decodes them.
+    pub(super) fn encoded_body() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "ERR_AUTH_BODY",
+            "The request body must be sent without a content-encoding.",
+        )
     }
 }

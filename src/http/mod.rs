@@ -24,6 +24,7 @@ mod listener;
 mod migrate;
 mod polling;
 mod reply;
+mod request_body;
 mod routes;
 mod shared_nonces;
 mod state;

@@ -49,6 +49,12 @@ pub(super) fn log_start(
             "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
         );
     }
+    if !settings.unread_variables.is_empty() {
+        log::warn!(
+            "these variables of the TypeScript server have no counterpart here and are not followed: {}",
+            settings.unread_variables.join(", ")
+        );
+    }
     let push = if settings.push.enabled { "on" } else { "off" };
     let redis = match cluster_settings(settings) {
         Some(_) => "on",

@@ -668,25 +668,28 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     // A payment pays once, the server's own nonce only is taken, and too little is too little.
     let foreign = Identity::random().session_nonce(rand::random()).unwrap();
     let cases = [
-        (paid, "ERR_PAYMENT_FAILED"),
+        (paid, 409, "ERR_PAYMENT_REPLAYED"),
         (
             header(&alice.identity, server.identity_key, prefix, 9),
-            "ERR_PAYMENT_FAILED",
+            400,
+            "ERR_INVALID_PAYMENT",
         ),
         (
             header(&Identity::random(), server.identity_key, prefix, 10),
-            "ERR_PAYMENT_FAILED",
+            400,
+            "ERR_INVALID_PAYMENT",
         ),
         (
             header(&alice.identity, server.identity_key, &foreign, 10),
+            400,
             "ERR_INVALID_DERIVATION_PREFIX",
         ),
-        ("{}".to_owned(), "ERR_MALFORMED_PAYMENT"),
-        ("no json".to_owned(), "ERR_MALFORMED_PAYMENT"),
+        ("{}".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
+        ("no json".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
     ];
-    for (value, code) in cases {
+    for (value, status, code) in cases {
         let refused = alice.send(&paying(value)).await;
-        assert!(refused.status == 400 && refused.signed, "{code}");
+        assert!(refused.status == status && refused.signed, "{code}");
         assert_eq!(refused.code(), code);
     }
     // Other routes stay free.

@@ -307,3 +307,31 @@ fn secrets_are_masked_wherever_settings_are_shown() {
         assert!(shown.contains("***"));
     }
 }
+
+#[test]
+fn variables_of_the_typescript_server_are_read_below_our_own() {
+    let settings = variables(&[
+        ("MESSAGE_BOX_RETENTION_DAYS", "30"),
+        ("MESSAGE_BOX_REQUEST_TIMEOUT_MS", "1500"),
+        ("MESSAGE_BOX_MAX_RECIPIENTS", "7"),
+        ("MAX_RECIPIENTS", "8"),
+        ("MESSAGE_BOX_MONETIZATION_ENABLED", "true"),
+        ("MESSAGE_BOX_ROUTE_PRICES_JSON", r#"{"/sendMessage":3}"#),
+        ("RESOURCE_PROFILE", "small"),
+    ])
+    .unwrap();
+    assert_eq!(settings.messages.ttl, Duration::from_secs(30 * 86_400));
+    assert_eq!(
+        settings.server.request_timeout,
+        Duration::from_millis(1_500)
+    );
+    assert_eq!(settings.messages.max_recipients.get(), 8);
+    assert_eq!(settings.prices.routes["/sendMessage"], 3);
+    let unread = ["MESSAGE_BOX_MONETIZATION_ENABLED", "RESOURCE_PROFILE"];
+    assert_eq!(settings.unread_variables, unread);
+    let wrong = variables(&[("MESSAGE_BOX_RETENTION_DAYS", "a month")]).unwrap_err();
+    assert!(
+        wrong.to_string().contains("MESSAGE_BOX_RETENTION_DAYS"),
+        "{wrong}"
+    );
+}
