@@ -44,12 +44,13 @@ class Origin {
   }
 
   begin () {
-    this.peer = new Peer({
+    const peer = new Peer({
       wallet: this.client.wallet,
       sessions: new Sessions(this.client.sessionLimits),
       requested: this.client.requested,
-      send: message => this.send(message)
+      send: message => this.send(message, peer)
     })
+    this.peer = peer
   }
 
   pin (identityKey) {
@@ -59,7 +60,7 @@ class Origin {
   }
 
   /** Handshakes and certificates go to their own route, as JSON. */
-  async send (message) {
+  async send (message, peer) {
     if (message.messageType === 'initialRequest') this.handshakes++
     const { status, body } = await exchange(`${this.origin}/.well-known/auth`, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(message)
@@ -74,7 +75,7 @@ class Origin {
     } catch {
       throw new Refusal('reply.handshake-body')
     }
-    await this.peer.receive(answer)
+    await peer.receive(answer)
   }
 }
 
@@ -117,13 +118,15 @@ export class AuthFetch {
   async recovering (request) {
     const origin = this.origin(request.url)
     for (let left = ATTEMPTS; ; left--) {
-      const lost = await this.once(origin, request).catch(error => {
+      const used = origin.peer
+      const reply = await this.once(origin, request).catch(error => {
         if (!error.message.includes(LOST)) throw error
-        return undefined
+        return 'unauthorised'
       })
-      if (lost !== undefined && lost !== 'unauthorised') return lost
+      if (reply !== 'unauthorised') return reply
       demand(left > 0, 'recovery.attempts', `the request got 401 after ${ATTEMPTS} new handshakes`)
-      origin.begin()
+      // Another request may have dropped this peer already.
+      if (origin.peer === used) origin.begin()
     }
   }
 
@@ -131,9 +134,10 @@ export class AuthFetch {
   async once (origin, request) {
     const requestId = randomBytes(32)
     const payload = requestPayload(requestId, request)
-    const session = await origin.peer.session(origin.identity)
+    const { peer } = origin
+    const session = await peer.session(origin.identity)
     origin.pin(session.peerIdentityKey)
-    const message = await origin.peer.compose(payload, session)
+    const message = await peer.compose(payload, session)
     const headers = {
       ...Object.fromEntries(signedRequestHeaders(request.headers)),
       'x-bsv-auth-version': VERSION,
@@ -153,7 +157,7 @@ export class AuthFetch {
       throw new Refusal('reply.unsigned', `Received HTTP ${raw.status} without authentication: ${raw.body.toString().slice(0, 200)}`)
     }
     origin.pin(signed.identityKey)
-    await origin.peer.receive(signed)
+    await peer.receive(signed)
     const { status, headers: pairs, body } = readReply(signed.payload)
     return new Reply(status, pairs, body, origin.identity)
   }

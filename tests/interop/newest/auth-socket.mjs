@@ -41,13 +41,14 @@ export class FrameGate {
 
 export class AuthSocket {
   /** `transport`: something with `on`, `emit`, `disconnect` and `connected`, by default Socket.IO. */
-  constructor (url, { wallet, sessionLimits, requested, identity, options = {}, transport } = {}) {
+  constructor (url, { wallet, sessionLimits, requested, identity, ownKey, options = {}, transport } = {}) {
     checkSocketUrl(url)
     this.identity = identity
     this.handlers = new Map()
     this.io = transport ?? io(url, { forceNew: true, ...options })
     this.peer = new Peer({
       wallet,
+      ownKey,
       requested,
       sessions: new Sessions(sessionLimits),
       send: message => this.io.emit('authMessage', message)

@@ -207,7 +207,7 @@ export class MessageBox {
       // A host with a path names a Socket.IO namespace.
       url: this.host,
       identityKey: await this.identity(),
-      socket: { wallet: this.wallet, ...this.socketOptions }
+      socket: { wallet: this.wallet, ownKey: await this.identity(), ...this.socketOptions }
     })
     await this.life.open()
   }

@@ -3,9 +3,10 @@
 import { once } from 'node:events'
 import http from 'node:http'
 
-import { PrivateKey, ProtoWallet } from '@bsv/sdk'
+import { PrivateKey } from '@bsv/sdk'
 
 import { Writer, fromBase64 } from './bytes.mjs'
+import { NativeWallet } from './native-wallet.mjs'
 import { Peer } from './peer.mjs'
 
 /** A server that knows handshakes and one signed reply; `change` spoils what it sends. */
@@ -21,7 +22,7 @@ export class MockServer {
   /** `behaviour(path, send)`: what it does with the n-th request. */
   reset (behaviour = {}) {
     this.behaviour = behaviour
-    this.wallet = new ProtoWallet(PrivateKey.fromRandom())
+    this.wallet = new NativeWallet(PrivateKey.fromRandom())
     this.seen = []
     this.peer = this.newPeer()
     return `http://127.0.0.1:${this.listener.address().port}`
@@ -44,7 +45,7 @@ export class MockServer {
       return
     }
     if (step.rekey) {
-      this.wallet = new ProtoWallet(PrivateKey.fromRandom())
+      this.wallet = new NativeWallet(PrivateKey.fromRandom())
       this.peer = this.newPeer()
       response.writeHead(401).end()
       return

@@ -8,13 +8,14 @@ import { Refusal, demand } from './refusal.mjs'
 import { Sessions } from './sessions.mjs'
 
 const PROTOCOL = [2, 'auth message signature']
-const HMAC = { protocolID: [2, 'server hmac'], counterparty: 'self' }
+/** Nobody else verifies these HMACs, so one key is enough for all. */
+const HMAC = { protocolID: [2, 'server hmac'], keyID: 'session nonces', counterparty: 'self' }
 const RESPONSE_TIME = 30_000
 const utf8 = value => [...Buffer.from(JSON.stringify(value), 'utf8')]
 
 export async function makeNonce (wallet) {
   const random = randomBytes(16)
-  const { hmac } = await wallet.createHmac({ ...HMAC, keyID: random.toString('hex'), data: [...random] })
+  const { hmac } = await wallet.createHmac({ ...HMAC, data: [...random] })
   return toBase64([...random, ...hmac])
 }
 
@@ -23,9 +24,7 @@ async function isOwnNonce (wallet, nonce) {
   const bytes = fromBase64(nonce)
   const random = bytes.subarray(0, 16)
   try {
-    const { valid } = await wallet.verifyHmac({
-      ...HMAC, keyID: random.toString('hex'), data: [...random], hmac: [...bytes.subarray(16)]
-    })
+    const { valid } = await wallet.verifyHmac({ ...HMAC, data: [...random], hmac: [...bytes.subarray(16)] })
     return valid
   } catch {
     return false
@@ -34,7 +33,8 @@ async function isOwnNonce (wallet, nonce) {
 
 export class Peer {
   /** `send(message)` puts a message on the wire. `certificates`: what is demanded of the other side. */
-  constructor ({ wallet, send, sessions = new Sessions(), requested = { certifiers: [], types: {} }, responseTime = RESPONSE_TIME }) {
+  constructor ({ wallet, send, sessions = new Sessions(), requested = { certifiers: [], types: {} }, responseTime = RESPONSE_TIME, ownKey }) {
+    this.ownKey = ownKey
     this.wallet = wallet
     this.send = send
     this.sessions = sessions

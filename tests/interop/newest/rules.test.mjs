@@ -18,6 +18,7 @@ import { readEvent, writeEvent } from './event.mjs'
 import { checkReply, readReply, requestPayload } from './http-message.mjs'
 import { checkMessage } from './message.mjs'
 import { MockServer } from './mock-server.mjs'
+import { NativeWallet } from './native-wallet.mjs'
 import { checkSecondChallenge, chooseTransport, multipart, readChallenge } from './payment.mjs'
 import { Peer, makeNonce } from './peer.mjs'
 import { Refusal } from './refusal.mjs'
@@ -288,7 +289,7 @@ function refuses (rule, bad, good) {
 
 /** A client and a server; `wire` sees, and may change, each message before it arrives. */
 function couple (options = {}, wire = message => message) {
-  const party = () => new ProtoWallet(PrivateKey.fromRandom())
+  const party = () => new NativeWallet(PrivateKey.fromRandom())
   const server = new Peer({ wallet: party(), send: async message => await client.receive(await wire(message, 'client')) })
   const client = new Peer({ wallet: party(), send: async message => await server.receive(await wire(message, 'server')), ...options })
   return { client, server }
@@ -459,7 +460,7 @@ let mock
 before(async () => { mock = await MockServer.start() })
 after(() => mock.stop())
 
-const wallet = () => new ProtoWallet(PrivateKey.fromRandom())
+const wallet = () => new NativeWallet(PrivateKey.fromRandom())
 /** A request of a new client to the mock server that behaves like this. */
 const ask = async (behaviour, options, { count = 1, client = new AuthFetch(wallet(), options) } = {}) => {
   const origin = mock.reset(behaviour)
@@ -506,7 +507,7 @@ test('an unsigned answer of another status than 401 is an error', async () => {
 })
 
 /** A wallet that pays without a transaction that anybody could check. */
-class CheapWallet extends ProtoWallet {
+class CheapWallet extends NativeWallet {
   constructor (length = 10) {
     super(PrivateKey.fromRandom())
     this.length = length
@@ -576,6 +577,22 @@ test('the golden request of the older clients has the same bytes', () => {
   }))
   assert.equal(payload.toString('hex'), `${id.toString('hex')}04504f53540d2f6c6973744d65737361676573ffffffffffffffffff01` +
     '0c636f6e74656e742d74797065106170706c69636174696f6e2f6a736f6e167b226d657373616765426f78223a22696e626f78227d')
+})
+
+test('the native wallet signs and verifies as the wallet of the SDK', async () => {
+  for (let n = 0; n < 20; n++) {
+    const [one, other] = [PrivateKey.fromRandom(), PrivateKey.fromRandom()]
+    const data = [...randomBytes(n)]
+    const args = (counterparty, more) => ({
+      data, protocolID: [2, 'auth message signature'], keyID: `key ${n}`, counterparty: counterparty.toPublicKey().toString(), ...more
+    })
+    for (const [Signer, Verifier] of [[NativeWallet, ProtoWallet], [ProtoWallet, NativeWallet]]) {
+      const { signature } = await new Signer(one).createSignature(args(other))
+      const verifier = new Verifier(other)
+      assert.ok((await verifier.verifySignature(args(one, { signature }))).valid)
+      await assert.rejects(verifier.verifySignature(args(one, { signature, data: [...data, 1] })))
+    }
+  }
 })
 
 test('every rule has its pair', () => {

@@ -2,9 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { LockingScript, P2PKH, PrivateKey, ProtoWallet, Transaction, Utils } from '@bsv/sdk'
+import { LockingScript, P2PKH, PrivateKey, Transaction, Utils } from '@bsv/sdk'
 
 import { funded } from '../support/wallet.mjs'
+import { NativeWallet } from './native-wallet.mjs'
 
 const CALLS = ['createHmac', 'verifyHmac', 'createSignature', 'verifySignature', 'encrypt', 'decrypt', 'getPublicKey']
 
@@ -26,7 +27,7 @@ export class SlowWallet {
 }
 
 /** Makes a transaction first (`noSend`), and broadcasts it only when it is told to. */
-export class TwoStepWallet extends ProtoWallet {
+export class TwoStepWallet extends NativeWallet {
   /** `padding`: how many bytes of data the payment carries beside its outputs. */
   constructor (key, padding = 0) {
     super(key)
