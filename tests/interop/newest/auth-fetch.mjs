@@ -30,7 +30,7 @@ async function exchange (url, { method, headers, body }, time) {
     return { status: reply.status, headers: [...reply.headers.entries()], body: bytes }
   } catch (error) {
     if (error.name === 'TimeoutError') throw new Refusal('reply.time')
-    throw error
+    throw new Refusal('reply.connection', `${error.message}: ${error.cause?.message ?? ''}`)
   }
 }
 

@@ -40,6 +40,7 @@ export class MockServer {
     this.seen.push({ headers: request.headers, body })
     const step = this.behaviour.steps?.[this.seen.length - 1] ?? this.behaviour.always ?? {}
     if (step.hang) return
+    if (step.cut) return request.socket.destroy()
     if (step.unsigned !== undefined) {
       response.writeHead(step.unsigned, { 'content-type': 'application/json' }).end('{"status":"error"}')
       return

@@ -52,6 +52,7 @@ export const RULES = {
 
   // 4.2: replies
   'reply.time': 'a reply is complete 30 s after its request',
+  'reply.connection': 'a connection that is taken from the pool is still open',
   'reply.body': 'a reply has at most 16 MiB',
   'reply.handshake-status': 'a handshake is answered 2xx',
   'reply.handshake-body': 'the answer to a handshake has at most 1 MiB of JSON',

@@ -472,6 +472,7 @@ const steps = (...list) => ({ steps: list })
 
 refuses('reply.time',
   () => ask({ always: { hang: true } }, { replyTime: 300 }), () => ask({}, { replyTime: 5_000 }))
+refuses('reply.connection', () => ask({ always: { cut: true } }), () => ask({}))
 refuses('reply.handshake-status', () => ask({ handshake: { status: 400 } }), () => ask({ handshake: { status: 201 } }))
 refuses('reply.handshake-body', () => ask({ handshake: { body: 'nonsense' } }), () => ask({}))
 refuses('reply.empty-body',

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { TestServer } from '../../support/server.mjs'
-import { Inbox, Party, closeAll, codeOf, forEachWallet, listen, next, pair } from '../party.mjs'
+import { DELAYS, Inbox, Party, closeAll, codeOf, forEachWallet, listen, next, pair } from '../party.mjs'
 
 let server
 before(async () => { server = await TestServer.start() })
@@ -25,17 +26,30 @@ forEachWallet(describe, test, 'socket.authenticated: encrypted live messages go 
   assert.deepEqual([toAlice.sender, JSON.parse(toAlice.body)], [bob.key, { text: 'hi' }])
 })
 
-forEachWallet(describe, test, 'socket.frames: a burst of a hundred arrives whole and in order', async delay => {
-  const [alice, bob] = [new Party(), new Party({ delay })]
-  const [fromAlice, fromBob] = [alice.box(server.host), bob.box(server.host)]
-  const inbox = new Inbox(fromBob)
-  await fromBob.listen('burst', inbox.push)
-  const sent = Array.from({ length: 100 }, (_, n) => `message ${n}`)
-  for (const body of sent) await fromAlice.sendMessage({ recipient: bob.key, messageBox: 'burst', body, skipEncryption: true })
-  await inbox.atLeast(100)
-  assert.deepEqual(inbox.items.map(({ body }) => body), sent)
-  const { peak } = fromBob.life.socket.gate
-  assert.ok(peak <= 31, `${peak} frames waited at once`)
+test('socket.frames: a burst of a hundred arrives whole', { concurrency: true }, async t => {
+  const alice = new Party().box(server.host)
+  const listeners = await Promise.all(DELAYS.map(async delay => {
+    const party = new Party({ delay })
+    const box = party.box(server.host)
+    return { delay, party, box, inbox: await listen(box, 'burst') }
+  }))
+  const bodies = Array.from({ length: 100 }, (_, n) => `message ${n}`)
+  const send = ({ party }, body) => alice.sendMessage({ recipient: party.key, messageBox: 'burst', body, skipEncryption: true })
+  for (const listener of listeners) await send(listener, 'before')
+  for (const { inbox } of listeners) await inbox.atLeast(1)
+  // The requests gather while the server is stopped, so that it meets them all at once.
+  server.process.kill('SIGSTOP')
+  const sent = Promise.allSettled(listeners.flatMap(listener => bodies.map(body => send(listener, body))))
+  await sleep(3_000)
+  server.process.kill('SIGCONT')
+  const failed = (await sent).find(({ status }) => status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  await Promise.all(listeners.map(({ delay, box, inbox }) => t.test(`${delay} ms a wallet call`, async () => {
+    await inbox.atLeast(101)
+    assert.deepEqual(inbox.items.slice(1).map(({ body }) => body).sort(), [...bodies].sort())
+    const { peak } = box.life.socket.gate
+    assert.ok(peak <= 31, `${peak} frames waited at once`)
+  })))
 })
 
 forEachWallet(describe, test, 'socket.frames: answers and deliveries together stay within the limit', async delay => {
