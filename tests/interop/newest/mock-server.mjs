@@ -11,15 +11,13 @@ import { Peer } from './peer.mjs'
 
 /** A server that knows handshakes and one signed reply; `change` spoils what it sends. */
 export class MockServer {
-  static async start () {
-    const server = new MockServer()
-    server.listener = http.createServer((request, response) => { server.take(request, response) })
-    server.listener.listen(0, '127.0.0.1')
-    await once(server.listener, 'listening')
-    return server
+  async start () {
+    this.listener = http.createServer((request, response) => { this.take(request, response) })
+    this.listener.listen(0, '127.0.0.1')
+    await once(this.listener, 'listening')
   }
 
-  /** `behaviour(path, send)`: what it does with the n-th request. */
+  /** Forgets everything. `behaviour`: what it does with its handshakes, and with the first request, the second, and so on. */
   reset (behaviour = {}) {
     this.behaviour = behaviour
     this.wallet = new NativeWallet(PrivateKey.fromRandom())

@@ -8,7 +8,8 @@ import { TestServer } from '../../support/server.mjs'
 import { DELAYS, Inbox, Party, closeAll, codeOf, forEachWallet, listen, next, pair } from '../party.mjs'
 
 let server
-before(async () => { server = await TestServer.start() })
+// A server that is stopped for a while must not find its requests late.
+before(async () => { server = await TestServer.start({ HEAD_TIMEOUT: '60s' }) })
 after(async () => {
   closeAll()
   assert.equal(await server.stop(), 0)
