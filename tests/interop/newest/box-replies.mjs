@@ -59,7 +59,7 @@ export function checkPage (answer, { offset = 0 } = {}) {
       typeof row.body === 'string' && isKey(row.sender), 'box.list-row')
     demand(isTime(row.createdAt ?? row.created_at) && isTime(row.updatedAt ?? row.updated_at), 'box.list-row')
   }
-  demand(typeof hasMore === 'boolean', 'box.list-page', 'a page without hasMore ends the reading: what is behind it is lost')
+  demand(typeof hasMore === 'boolean', 'box.list-page', 'a page without hasMore ends the reading, so later messages are lost')
   demand(Number.isInteger(nextOffset) && nextOffset >= offset, 'box.list-page')
   demand(!hasMore || nextOffset > offset, 'box.list-page')
   return answer

@@ -59,7 +59,7 @@ export class Writer {
   }
 }
 
-/** Reads what a Writer writes. `refuse(kind)` throws for what is malformed. */
+/** Reads what a Writer writes. `refuse(kind)` throws for malformed bytes. */
 export class Reader {
   constructor (bytes, refuse) {
     this.bytes = Buffer.from(bytes)

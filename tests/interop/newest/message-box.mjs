@@ -91,10 +91,10 @@ export class MessageBox {
 
   async list ({ messageBox, pageSize, limit, messageId, raw = false }) {
     const rows = []
-    let offset = 0
-    for (let more = true; more && (limit === undefined || rows.length < limit);) {
+    const wanted = limit ?? Infinity
+    for (let offset = 0, more = true; more && rows.length < wanted;) {
       const ask = { messageBox, offset }
-      const size = Math.min(pageSize ?? Infinity, (limit ?? Infinity) - rows.length)
+      const size = Math.min(pageSize ?? Infinity, wanted - rows.length)
       if (Number.isFinite(size)) ask.limit = size
       if (messageId !== undefined) ask.messageId = messageId
       const page = checkPage(await this.request('POST', '/listMessages', ask), { offset })

@@ -1,4 +1,4 @@
-// A server that answers as it must, and errs where a test tells it to.
+// A server that answers as it must, and errs on demand.
 
 import { once } from 'node:events'
 import http from 'node:http'

@@ -32,7 +32,7 @@ async function isOwnNonce (wallet, nonce) {
 }
 
 export class Peer {
-  /** `send(message)` puts a message on the wire. `certificates`: what is demanded of the other side. */
+  /** `send(message)` puts a message on the wire. `requested`: the certificates that the other side must show. */
   constructor ({ wallet, send, sessions = new Sessions(), requested = { certifiers: [], types: {} }, responseTime = RESPONSE_TIME, ownKey }) {
     this.ownKey = ownKey
     this.wallet = wallet

@@ -129,5 +129,5 @@ export const RULES = {
   'event.name-control': 'an event name has no control or bidirectional characters',
 
   // What the clients need of the server's timing; a scenario sees it, no frame can show it.
-  'scenario': 'the flow ends as the client expects'
+  scenario: 'the flow ends as the client expects'
 }

@@ -26,7 +26,7 @@ export class SlowWallet {
   }
 }
 
-/** Makes a transaction first (`noSend`), and broadcasts it only when it is told to. */
+/** Makes a transaction with `noSend`, and broadcasts it with `sendWith`. */
 export class TwoStepWallet extends NativeWallet {
   /** `padding`: how many bytes of data the payment carries beside its outputs. */
   constructor (key, padding = 0) {

@@ -1,4 +1,4 @@
-// Rules of the flow: a mock server that signs as a server must, and errs where it is told to.
+// Rules of the flow: a mock server signs as a server must, and errs on demand.
 
 import assert from 'node:assert/strict'
 

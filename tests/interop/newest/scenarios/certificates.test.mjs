@@ -48,7 +48,7 @@ for (const delay of DELAYS) {
   })
 }
 
-test('message.certificates: a client without the certificate is told so when the time is over', async () => {
+test('message.certificates: a client without the certificate gets 408 when the time is over', async () => {
   await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
     const reply = await party.fetch().fetch(`${impatient.host}/devices`).catch(error => error)
     assert.ok(reply.status === 408 || /408/.test(reply.message), `${who}: ${reply.status ?? reply}`)

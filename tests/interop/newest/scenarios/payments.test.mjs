@@ -125,7 +125,7 @@ test('box.quote-totals: a message to many pays the delivery for each of them', a
   }
 })
 
-test('box.code: a blocked sender is told, over HTTP and live', async () => {
+test('box.code: a blocked sender gets the code, over HTTP and live', async () => {
   const [alice, bob] = [payer(), payer()]
   const [fromAlice, fromBob] = [alice.box(server.host), bob.box(server.host)]
   await fromBob.setPermission({ messageBox: 'chat', sender: alice.key, recipientFee: -1 })

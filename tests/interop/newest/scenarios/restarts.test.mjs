@@ -53,7 +53,7 @@ test('socket.authenticated: after a shutdown, also on long-polling', async () =>
   }
 })
 
-test('session.idle: a quiet listener is kept awake', async t => {
+test('session.idle: a quiet listener is kept awake', async () => {
   // The client forgets a session after 4 s here, so the server has to speak more often.
   const server = await TestServer.start({ ...QUICK, SOCKET_KEEP_ALIVE: '1s' })
   try {

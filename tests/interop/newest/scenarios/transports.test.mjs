@@ -45,7 +45,7 @@ for (const [name, list] of Object.entries(transports)) {
   })
 }
 
-test('event.members: failures are told where the client listens', async () => {
+test('event.members: failures come as events that the client may listen to', async () => {
   const [alice, bob] = [new Party(), new Party()]
   const socket = await alice.member(server.host)
   const room = bob.room('inbox')
