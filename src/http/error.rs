@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
+use crate::events::Refusal;
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, MultipartError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
@@ -237,9 +238,17 @@ pub(super) fn store_error(
 impl From<DeliveryError> for ApiError {
     fn from(error: DeliveryError) -> Self {
         match error {
-            DeliveryError::MessageIdTaken => {
-                Self::bad_request("ERR_DUPLICATE_MESSAGE", "Duplicate message.")
-            }
+            DeliveryError::MessageIdTaken => Self::bad_request(
+                "ERR_DUPLICATE_MESSAGE",
+                Refusal::DuplicateMessage.to_string(),
+            ),
+            DeliveryError::TooLarge(max) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ERR_MESSAGE_BODY_TOO_LARGE",
+                format!(
+                    "The message is larger than {max} bytes as a list shows it: JSON, with its payment. Send less, or in parts."
+                ),
+            ),
             DeliveryError::MessageId => Self::bad_request(
                 "ERR_INVALID_MESSAGEID",
                 "Each messageId must be a non-empty string.",
@@ -265,6 +274,18 @@ impl From<DeliveryError> for ApiError {
 }
 
 impl ApiError {
+    /// Requests of other methods only.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        Self {
+            headers: vec![("allow", allowed.to_owned())],
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "ERR_METHOD_NOT_ALLOWED",
+                format!("This route takes {allowed} requests."),
+            )
+        }
+    }
+
     /// Not the client's doing.
     pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
@@ -294,7 +315,6 @@ impl ApiError {
             "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
         )
     }
-
     fn blocked(recipients: &[IdentityKey]) -> Self {
         let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
         let description = format!("Blocked recipients: {}", keys.join(", "));
