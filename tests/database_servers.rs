@@ -28,6 +28,8 @@ mod own_server;
 mod redis_network;
 #[path = "database_servers/restarts.rs"]
 mod restarts;
+#[path = "database_servers/round_robin.rs"]
+mod round_robin;
 #[path = "database_servers/three_nodes.rs"]
 mod three_nodes;
 #[path = "database_servers/traffic.rs"]

@@ -51,6 +51,9 @@ pub struct Settings {
     pub overlay: OverlaySection,
     /// Push notifications.
     pub push: PushSection,
+    /// Settings of an earlier release that were given and have no effect any more.
+    #[serde(skip)]
+    pub without_effect: Vec<String>,
 }
 
 impl Default for Settings {
@@ -74,6 +77,7 @@ impl Default for Settings {
             wallet: WalletSection::default(),
             overlay: OverlaySection::default(),
             push: PushSection::default(),
+            without_effect: Vec::new(),
         }
     }
 }

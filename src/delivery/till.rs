@@ -61,6 +61,10 @@ impl Till {
         }
     }
 
+    pub(super) fn with_db(&self, db: DbHandle) -> Self {
+        Self { db, ..self.clone() }
+    }
+
     pub(super) fn identity(&self) -> &Identity {
         &self.paying.identity
     }

@@ -47,7 +47,7 @@ mod panics;
 mod payments;
 mod push;
 mod redis_cluster;
-mod resumption;
+mod sessions;
 mod slow_requests;
 mod socketio;
 mod storage_faults;

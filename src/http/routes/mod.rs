@@ -232,7 +232,7 @@ fn payment_header(
     }
     let prefix = state
         .identity
-        .session_nonce(rand::random())
+        .create_nonce(rand::random())
         .map_err(|error| {
             log::error!("a payment could not be asked for: {error}");
             let description = "The payment could not be asked for.";
