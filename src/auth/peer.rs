@@ -12,7 +12,6 @@ use super::identity::Identity;
 use super::message::{AuthMessage, MessageType, Writer};
 use super::nonce::message_nonce;
 use super::payload::{SharedPayload, sha256};
-use super::resumption::Beginning;
 use super::session::Session;
 
 /// Bounds of a peer.
@@ -135,20 +134,8 @@ impl Peer {
     /// # Errors
     /// [`AuthError`]: then nothing has changed. [`AuthError::UnknownSession`] may be worth a new handshake.
     pub fn handle(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
-        self.handle_resumable(message, None)
-    }
-
-    /// As [`Self::handle`]; a session that begins with this message can be resumed where a beginning is given.
-    ///
-    /// # Errors
-    /// As [`Self::handle`].
-    pub fn handle_resumable(
-        &mut self,
-        message: &AuthMessage<'_>,
-        beginning: Option<Beginning<'_>>,
-    ) -> Result<Handled, AuthError> {
         match message.kind {
-            MessageType::InitialRequest => self.handle_initial_request(message, beginning),
+            MessageType::InitialRequest => self.handle_initial_request(message),
             MessageType::InitialResponse => self.handle_initial_response(message),
             MessageType::General => {
                 let payload = message.need_bytes(message.payload.as_ref())?;
@@ -174,7 +161,7 @@ impl Peer {
     /// # Errors
     /// [`AuthError::Key`], once in 2^127.
     pub fn start_handshake(&mut self) -> Result<String, AuthError> {
-        let nonce = self.identity.session_nonce(rand::random())?;
+        let nonce = self.identity.new_session_nonce()?;
         let mut json = String::with_capacity(512);
         Writer::begin(&mut json, MessageType::InitialRequest, &self.own_key)
             .text("initialNonce", &nonce)
@@ -250,15 +237,11 @@ impl Peer {
         proven.map(|entry| entry.session).collect()
     }
 
-    fn handle_initial_request(
-        &mut self,
-        message: &AuthMessage<'_>,
-        beginning: Option<Beginning<'_>>,
-    ) -> Result<Handled, AuthError> {
+    fn handle_initial_request(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
         let certificates = self.config.requested_certificates.as_deref();
         let max_seen = self.config.max_seen_nonces;
         let (session, response) =
-            Session::respond_resumable(&self.identity, message, certificates, max_seen, beginning)?;
+            Session::respond(&self.identity, message, certificates, max_seen)?;
         self.check_unchanged(session.peer())?;
         self.insert(session, false, true);
         Ok(Handled::Reply(response.json))

@@ -1,11 +1,10 @@
 //! From Socket.IO packets to verified events: namespaces, auth messages, revival.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use actix::prelude::*;
 
-use crate::auth::{AuthError, AuthMessage, Beginning, Handled, MessageType, Purpose};
+use crate::auth::{AuthError, AuthMessage, Handled, MessageType};
 use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
@@ -107,14 +106,8 @@ impl AuthSocket {
             log::debug!("socket {} shakes hands too often", self.sid);
             return self.count_refused();
         }
-        let beginning = self.service.resumption.as_deref();
-        let beginning = beginning.map(|resumption| Beginning {
-            resumption,
-            purpose: Purpose::Socket,
-            now: SystemTime::now(),
-        });
         let handled = message.and_then(|message| {
-            let handled = self.peer.handle_resumable(&message, beginning)?;
+            let handled = self.peer.handle(&message)?;
             Ok((handled, message.certificates))
         });
         match handled {
@@ -292,8 +285,8 @@ impl AuthSocket {
         }
     }
 
-    /// Takes over the sessions that held frames name, if they are of the identity that is proven here: those of sockets
-    /// that this process has lost, and those that another process has begun. Says whether there was one.
+    /// Takes over the sessions that held frames name: sessions of lost sockets of this process and of the identity that
+    /// is proven here. Says whether there was one.
     fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) -> bool {
         let mut adopted = false;
         for frame in &self.held {
@@ -301,8 +294,7 @@ impl AuthSocket {
                 .service
                 .lost()
                 .take(&frame.nonce, &identity, link.now());
-            let session = lost.or_else(|| self.service.resume(&frame.nonce, identity));
-            match session.map(|session| self.peer.adopt(session)) {
+            match lost.map(|session| self.peer.adopt(session)) {
                 Some(Ok(())) => adopted = true,
                 Some(Err(error)) => log::debug!("a lost session was not adopted: {error}"),
                 None => {}

@@ -167,9 +167,6 @@ section! {
         revival_delay: Duration = Duration::from_secs(3),
         #[serde(with = "units")]
         session_ttl: Duration = Duration::from_secs(3_600),
-        resume: bool = true,
-        #[serde(with = "units")]
-        resume_for: Duration = Duration::from_secs(12 * 3_600),
         max_sessions: NonZeroUsize = at_least_one(100_000),
         max_sessions_per_identity: NonZeroUsize = at_least_one(64),
         max_seen_nonces: NonZeroUsize = at_least_one(4_096),

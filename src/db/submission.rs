@@ -215,13 +215,14 @@ pub(super) fn all_or_nothing<T>(
 ) -> QueryResult<T> {
     let mut refused = None;
     let boxes = &mut *work.boxes;
-    let (now, fees) = (work.now, work.fees);
+    let (now, fees, sessions) = (work.now, work.fees, work.sessions);
     let done = work.connection.transaction(|connection| {
         let mut inner = Work {
             connection,
             boxes: &mut *boxes,
             now,
             fees,
+            sessions,
         };
         match steps(&mut inner)? {
             Ok(done) => Ok(done),

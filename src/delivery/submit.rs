@@ -6,7 +6,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
-use crate::db::{DbError, DbHandle, NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
+use crate::db::{
+    DbError, DbHandle, NewMessage, Paid, RequestClaim, StoreOutcome, Submission, SubmitOutcome,
+};
 use crate::events::{is_message_box, is_message_id};
 use crate::payments::{PaymentDraft, PaymentError};
 
@@ -66,6 +68,18 @@ impl Delivery {
     pub fn with_max_message_bytes(mut self, max: usize) -> Self {
         self.max_message_bytes = max;
         self
+    }
+
+    /// The same for one request: see [`DbHandle::claiming`].
+    #[must_use]
+    pub fn claiming(&self, claim: &RequestClaim) -> Self {
+        let db = self.db.claiming(claim);
+        Self {
+            till: self.till.with_db(db.clone()),
+            db,
+            notify: self.notify.clone(),
+            max_message_bytes: self.max_message_bytes,
+        }
     }
 
     /// Payments since the start.

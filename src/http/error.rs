@@ -231,6 +231,9 @@ pub(super) fn store_error(
     if let DbError::TooLarge(max) = error {
         return ApiError::too_large(*max);
     }
+    if let DbError::NotCounted(refusal) = error {
+        return ApiError::authentication_failed(refusal.to_string());
+    }
     log::error!("{code}: {error}");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::auth::{Identity, PeerConfig, RequiredCertificates, Resumption, SessionLimits};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
@@ -137,6 +137,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         delivery_fees: settings.fees.boxes.clone(),
         delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
+        session_ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
     }
@@ -176,27 +177,8 @@ pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
     SessionLimits {
         max_sessions: settings.auth.max_sessions,
         max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
+        max_pending_per_origin: settings.limits.unproven_sockets_per_address,
         ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
-    }
-}
-
-/// How sessions are taken up that another process has begun. Not where certificates are required: what another process
-/// was shown is not known here.
-pub(super) fn resumption(
-    settings: &Settings,
-    identity: &Identity,
-    certificates: Option<&RequiredCertificates>,
-) -> Option<Arc<Resumption>> {
-    let auth = &settings.auth;
-    if !auth.resume || auth.resume_for.is_zero() || certificates.is_some() {
-        return None;
-    }
-    match Resumption::new(identity, auth.resume_for, auth.max_sessions) {
-        Ok(resumption) => Some(Arc::new(resumption)),
-        Err(error) => {
-            log::warn!("sessions will not be resumed: {error}");
-            None
-        }
     }
 }
 

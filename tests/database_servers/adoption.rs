@@ -267,8 +267,7 @@ async fn set_permission(of: &Brc104, message_box: &str, sender: Option<&str>, fe
 }
 
 /// With its newer tables and columns, and what is in them.
-#[actix_web::test]
-async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
+pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
     let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());

@@ -615,7 +615,7 @@ async fn plain(stage: &Stage, target: &str, headers: &[(&str, &str)], body: &str
 
 async fn wrong_handshakes(documents: &mut Documents, stage: &Stage) {
     let path = "/.well-known/auth";
-    let nonce = Identity::random().session_nonce(rand::random()).unwrap();
+    let nonce = Identity::random().create_nonce(rand::random()).unwrap();
     let good = json!({
         "version": "0.1", "messageType": "initialRequest", "identityKey": KEY, "initialNonce": nonce,
     });

@@ -670,7 +670,7 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     assert_eq!(answer.header("x-bsv-payment-satoshis-paid"), Some("12"));
     assert_eq!(answer.json["messages"], json!([]));
     // A payment pays once, the server's own nonce only is taken, and too little is too little.
-    let foreign = Identity::random().session_nonce(rand::random()).unwrap();
+    let foreign = Identity::random().create_nonce(rand::random()).unwrap();
     let replayed = alice.send(&paying(paid)).await;
     assert_eq!(
         (replayed.status, replayed.code(), replayed.signed),

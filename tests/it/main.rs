@@ -47,6 +47,6 @@ mod pages;
 mod panics;
 mod payments;
 mod push;
-mod resumption;
+mod sessions;
 mod slow_requests;
 mod socketio;

@@ -34,6 +34,7 @@ pub fn tests() -> Vec<Test> {
         adoption::what_was_done_and_not_noted_may_be_done_again[MYSQL_SERVER],
         adoption::another_programs_payments_are_not_ours[MYSQL_SERVER],
         adoption::keys_in_capitals_are_keys[MYSQL_SERVER],
+        adoption::a_database_of_a_newer_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
         archive::three_kinds_of_databases_hold_the_same[MYSQL_SERVER, POSTGRES_SERVER],
         backups::sqlite_comes_back[SQLITE_CLIENT],
         backups::mariadb_comes_back[MYSQL_SERVER, MARIADB_CLIENTS],
@@ -43,6 +44,9 @@ pub fn tests() -> Vec<Test> {
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
         restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
+        round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
+        round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
+        round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
         three_nodes::three_nodes_on_mariadb_are_as_one_whatever_fails[MARIADB, REDIS],
         three_nodes::three_nodes_on_postgresql_are_as_one_whatever_fails[POSTGRES, REDIS],
     ]

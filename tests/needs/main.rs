@@ -56,6 +56,9 @@ mod redis_network;
 #[path = "../database_servers/restarts.rs"]
 mod restarts;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/round_robin.rs"]
+mod round_robin;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/three_nodes.rs"]
 mod three_nodes;
 #[cfg(all(feature = "mysql", feature = "postgres"))]

@@ -118,12 +118,12 @@ fn messages_have_the_fields_and_the_order_of_the_sdks() {
 
 #[test]
 fn the_initial_response_is_the_golden_one() {
-    let client_nonce = identity(11).session_nonce(*b"0123456789:;<=>?").unwrap();
+    let client_nonce = identity(11).create_nonce(*b"0123456789:;<=>?").unwrap();
     assert_eq!(
         client_nonce,
         "MDEyMzQ1Njc4OTo7PD0+P2RXFNzpN/Uuee3wbjn8sOufzwLo+x5u0QOQmi78E0KK"
     );
-    let server_nonce = identity(5).session_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
+    let server_nonce = identity(5).create_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
     assert_eq!(
         server_nonce,
         "QUJDREVGR0hJSktMTU5PUCNZnEWQVoCquX0+87cMWjv6VTeHUUh89SUS8X2A7ufO"
@@ -149,20 +149,40 @@ fn the_initial_response_is_the_golden_one() {
 #[test]
 fn nonces_are_the_golden_ones_and_only_our_own_verify() {
     let random: [u8; 16] = std::array::from_fn(|index| 0xf0 + u8::try_from(index).unwrap());
-    let nonce = identity(5).session_nonce(random).unwrap();
+    let nonce = identity(5).create_nonce(random).unwrap();
     assert_eq!(
         nonce,
         "8PHy8/T19vf4+fr7/P3+/xZZJ+ANdV3RUrNCairijtv71J8Q+CayU+GQnBHA5pAs"
     );
-    assert_eq!(identity(5).verify_session_nonce(&nonce), Ok(()));
-    assert_eq!(
-        identity(11).verify_session_nonce(&nonce),
-        Err(AuthError::Nonce)
-    );
-    assert_eq!(
-        identity(5).verify_session_nonce("AAAA"),
-        Err(AuthError::Nonce)
-    );
+    assert_eq!(identity(5).verify_nonce(&nonce), Ok(()));
+    assert_eq!(identity(11).verify_nonce(&nonce), Err(AuthError::Nonce));
+    assert_eq!(identity(5).verify_nonce("AAAA"), Err(AuthError::Nonce));
+}
+
+/// Nodes of another release have to agree on them.
+#[test]
+fn session_nonces_have_one_form_and_only_our_own_are_recognized() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let ours = identity(5).new_session_nonce().unwrap();
+    let bytes = STANDARD.decode(&ours).unwrap();
+    assert_eq!((ours.len(), bytes.len()), (64, 48));
+    assert_ne!(identity(5).new_session_nonce().unwrap(), ours);
+    assert!(identity(5).is_own_session_nonce(&ours));
+    assert!(!identity(11).is_own_session_nonce(&ours));
+    for index in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[index] ^= 1;
+        assert!(!identity(5).is_own_session_nonce(&STANDARD.encode(changed)));
+    }
+    let longer = STANDARD.encode([bytes.as_slice(), &[0; 3]].concat());
+    for other in ["", "AAAA", &ours[..60], &longer] {
+        assert!(!identity(5).is_own_session_nonce(other), "{other}");
+    }
+    let prefix = identity(5).create_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
+    assert!(!identity(5).is_own_session_nonce(&prefix));
+    let golden = "CTk7AKc6UGsPCixmfGNM67u8xwlzxmGFo1W+o0stqawYn+HMGe3XC/5dR/P72ZqU";
+    assert!(identity(5).is_own_session_nonce(golden));
 }
 
 #[test]
@@ -335,7 +355,7 @@ fn a_general_message_that_is_wrong_changes_nothing() {
         serde_json::from_value(serde_json::from_str::<Value>(&good).unwrap()["signature"].clone())
             .unwrap();
     *signature.last_mut().unwrap() ^= 1;
-    let elsewhere = identity(5).session_nonce([9; 16]).unwrap();
+    let elsewhere = identity(5).create_nonce([9; 16]).unwrap();
     let cases = [
         (with(&good, "version", json!("1.0")), "Received: 1.0"),
         (without(&good, "version"), "Received: undefined"),
