@@ -17,8 +17,10 @@ pub enum DeliveryError {
     /// Its id is blank or too long.
     #[error("the message id is blank or too long")]
     MessageId,
-    /// The name of its box is blank or too long.
-    #[error("the name of the message box is blank or too long")]
+    /// Clients cannot read the name of its box.
+    #[error(
+        "the name of the message box is blank, longer than 128 bytes, or has control or bidi characters"
+    )]
     MessageBox,
     /// It expires before it is sent.
     #[error("the message has expired")]
@@ -45,7 +47,7 @@ impl From<&DeliveryError> for Refusal {
         match error {
             DeliveryError::MessageIdTaken => Self::DuplicateMessage,
             DeliveryError::MessageId => Self::MessageId,
-            DeliveryError::MessageBox => Self::RoomId,
+            DeliveryError::MessageBox => Self::MessageBox,
             DeliveryError::Expired => Self::Expiry,
             DeliveryError::Blocked(_) => Self::Blocked,
             DeliveryError::PaymentRequired(_)

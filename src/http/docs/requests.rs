@@ -23,7 +23,7 @@ pub(super) struct MessageDraft {
     /// The same, and looked at first.
     #[schema(value_type = Option<OneOrMany>)]
     recipients: Option<Value>,
-    /// The box's name, at most 255 characters.
+    /// The box's name: at most 128 bytes, no control characters, none that change the direction of text.
     #[schema(example = "inbox")]
     message_box: String,
     /// The sender's id for the message; one for each recipient, in the same order.
