@@ -52,6 +52,11 @@ pub(super) trait Command: Send + 'static {
         0
     }
 
+    /// Whether its messages came with a payment.
+    fn has_payment(&self) -> bool {
+        false
+    }
+
     /// The messages that are durable now, in order.
     fn stored(self, _output: &Self::Output) -> Vec<NewMessage>
     where
@@ -68,6 +73,8 @@ pub(super) trait Write: Send {
     fn bytes(&self) -> usize;
     fn messages(&self) -> usize;
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
+    /// Whether its messages came with a payment.
+    fn has_payment(&self) -> bool;
     /// It is durable: answers, and gives the messages that it stored, with the id of what they belong to in the log.
     fn committed(self: Box<Self>) -> (Vec<NewMessage>, Option<TraceId>);
     /// Answers with a failure.
@@ -120,6 +127,10 @@ where
 
     fn messages(&self) -> usize {
         self.command.messages()
+    }
+
+    fn has_payment(&self) -> bool {
+        self.command.has_payment()
     }
 
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()> {

@@ -214,12 +214,15 @@ impl DbExecutor {
             .largest_group
             .fetch_max(size, Ordering::Relaxed);
         let mut stored = Vec::new();
-        for (messages, trace) in group.into_iter().map(Write::committed) {
+        for write in group {
+            let is_paid = write.has_payment();
+            let (messages, trace) = write.committed();
             stored.extend(messages.into_iter().map(|message| Committed {
                 id: id_of(&message, &mut ids),
                 message,
                 created_at: now.text.to_string(),
                 trace,
+                is_paid,
             }));
         }
         let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);

@@ -78,6 +78,7 @@ impl Delivery {
         let submission = Submission {
             messages: vec![message],
             paid: None,
+            has_payment: false,
         };
         self.hand_in(submission, move |outcomes| {
             let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(Sent::Already));
@@ -103,8 +104,9 @@ impl Delivery {
         for message in &messages {
             check(message)?;
         }
+        let has_payment = payment.is_some();
         let Some(draft) = payment.filter(PaymentDraft::is_offered) else {
-            return self.store(messages, None).await;
+            return self.store(messages, None, has_payment).await;
         };
         // What is sent again is not paid for again.
         match self.db.inspect(messages.clone()).await? {
@@ -117,9 +119,15 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         paid: Option<Paid>,
+        has_payment: bool,
     ) -> Result<Vec<Sent>, DeliveryError> {
         let (sender, receiver) = oneshot::channel();
-        self.hand_in(Submission { messages, paid }, move |outcomes| {
+        let submission = Submission {
+            messages,
+            paid,
+            has_payment,
+        };
+        self.hand_in(submission, move |outcomes| {
             drop(sender.send(outcomes));
         });
         receiver

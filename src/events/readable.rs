@@ -62,7 +62,14 @@ mod tests {
     fn a_box_has_128_bytes_at_most_and_nothing_unprintable() {
         let fits = "é".repeat(64);
         for name in [
-            "inbox", "a b", " a ", "a-b", "\u{2028}", "\u{202f}", &fits, "😀",
+            "inbox",
+            "a b",
+            " a ",
+            "a-b",
+            "a\u{2028}b",
+            "a\u{202f}b",
+            &fits,
+            "😀",
         ] {
             assert!(is_message_box(name), "{name:?}");
         }

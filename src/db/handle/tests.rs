@@ -94,6 +94,7 @@ fn one(message: NewMessage) -> Submission {
     Submission {
         messages: vec![message],
         paid: None,
+        has_payment: false,
     }
 }
 
