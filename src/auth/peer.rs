@@ -1,6 +1,8 @@
 //! The BRC-103 state of one socket: responder and initiator, sessions, proof of identity.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -20,8 +22,13 @@ use super::session::Session;
 pub struct PeerConfig {
     /// Sessions on one socket. The clients in use have one, or two after a revival.
     pub max_sessions: usize,
-    /// Message nonces that are remembered for each session.
+    /// Message nonces that are remembered for each session. None is forgotten: a session that has seen so many takes no
+    /// more messages.
     pub max_seen_nonces: usize,
+    /// Messages of the counterparty in one session after which [`Peer::needs_renewal`] asks for a new one.
+    pub renew_after_received: usize,
+    /// Messages of ours in one session after which it asks. The published clients remember 100,000 nonces of a session.
+    pub renew_after_signed: u64,
     /// JSON of the certificates that the other end is asked for.
     pub requested_certificates: Option<String>,
 }
@@ -30,7 +37,9 @@ impl Default for PeerConfig {
     fn default() -> Self {
         Self {
             max_sessions: 4,
-            max_seen_nonces: 4096,
+            max_seen_nonces: 100_000,
+            renew_after_received: 3_000,
+            renew_after_signed: 80_000,
             requested_certificates: None,
         }
     }
@@ -68,6 +77,12 @@ struct Entry {
     /// Whether we may sign on it: not on one that was taken over from a lost socket.
     signs: bool,
     used: u64,
+    /// Messages that came in it.
+    received: usize,
+    /// Messages that were signed in it.
+    signed: AtomicU64,
+    /// Set once a newer session has taken its place: until then it verifies what is under way.
+    retires: Option<Instant>,
 }
 
 /// One socket's side of BRC-103.
@@ -221,6 +236,7 @@ impl Peer {
             .ok_or(AuthError::NotEstablished)?;
         let nonce = message_nonce();
         let signature = entry.session.sign(&nonce, payload.digest())?;
+        entry.signed.fetch_add(1, Ordering::Relaxed);
         let (writer, at) = Writer::begin(out, MessageType::General, &self.own_key)
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
@@ -246,7 +262,8 @@ impl Peer {
     /// The sessions in which the counterparty has proven its key, for whoever keeps them after the socket.
     #[must_use]
     pub fn into_proven_sessions(self) -> Vec<Session> {
-        let proven = self.entries.into_iter().filter(|entry| entry.proven);
+        let kept = |entry: &Entry| entry.proven && entry.retires.is_none();
+        let proven = self.entries.into_iter().filter(kept);
         proven.map(|entry| entry.session).collect()
     }
 
@@ -302,6 +319,7 @@ impl Peer {
         entry.session.verify(nonce, &sha256(signed), signature)?;
         self.uses += 1;
         entry.used = self.uses;
+        entry.received += 1;
         entry.proven = true;
         self.proven = Some(peer);
         Ok(peer)
@@ -326,10 +344,13 @@ impl Peer {
         }
         self.uses += 1;
         self.entries.push(Entry {
-            session,
+            session: session.forgetting_nothing(),
             proven,
             signs,
             used: self.uses,
+            received: 0,
+            signed: AtomicU64::new(0),
+            retires: None,
         });
     }
 }
@@ -349,5 +370,6 @@ fn raw<'a>(
         .ok_or(AuthError::MissingField(message.kind.name()))
 }
 
+mod renewal;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::auth::{Identity, PeerConfig, Purpose, RequiredCertificates, Resumption, Session};
 use crate::delivery::Delivery;
 use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Rate};
+use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Pace, Rate};
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
@@ -43,6 +43,13 @@ pub struct AuthSocketSettings {
     pub max_sockets_per_identity: usize,
     /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
     pub max_delay: Duration,
+    /// How fast a socket is sent frames, unless its client says otherwise.
+    pub pace: Pace,
+    /// Bytes that may wait for one socket's turn, beside what its connection has not taken yet.
+    pub max_paced_bytes: usize,
+    /// How long an authenticated socket may be quiet before it is sent a signed event. The published clients forget a
+    /// session after 30 minutes.
+    pub keep_alive: Duration,
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
     /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
@@ -70,6 +77,9 @@ impl Default for AuthSocketSettings {
             identity_rates: NO_LIMIT,
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
+            pace: Pace::PUBLISHED_CLIENTS,
+            max_paced_bytes: 2 * 1024 * 1024,
+            keep_alive: Duration::from_secs(600),
             max_json_depth: 128,
             max_waiting_bytes: 64 * 1024 * 1024,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Networks;
+use crate::limits::{Networks, Pace};
 use crate::rooms::RoomAccess;
 use crate::telemetry::LogFormat;
 
@@ -142,6 +142,9 @@ section! {
         max_packets_per_payload: NonZeroUsize = at_least_one(1_024),
         max_attachments: usize = 64,
         max_sockets: usize = 20_000,
+        pace: Pace = Pace::PUBLISHED_CLIENTS,
+        #[serde(with = "units")]
+        keep_alive: Duration = Duration::from_secs(600),
     }
 }
 

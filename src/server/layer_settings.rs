@@ -59,7 +59,9 @@ pub(super) fn authsocket_settings(
         lost_session_ttl: auth.lost_session_ttl,
         max_lost_sessions: auth.max_lost_sessions,
         peer: PeerConfig {
-            max_seen_nonces: auth.max_seen_nonces.get(),
+            // A client may have sent a lot before it sees that a new session begins.
+            max_seen_nonces: auth.max_seen_nonces.get().saturating_mul(4),
+            renew_after_received: (auth.max_seen_nonces.get() / 4 * 3).clamp(1, 3_000),
             requested_certificates: certificates.map(|required| required.demand.json().to_owned()),
             ..PeerConfig::default()
         },
@@ -73,6 +75,9 @@ pub(super) fn authsocket_settings(
             bytes: rate(settings, settings.limits.bytes_per_identity),
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
+        pace: settings.socket.pace,
+        max_paced_bytes: settings.socket.max_outbound_bytes / 2,
+        keep_alive: settings.socket.keep_alive,
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),

@@ -340,6 +340,7 @@ async fn prove(client: &mut AuthSocketClient) {
         panic!("an answer");
     };
     client.send_auth(&answer).await;
+    assert_eq!(client.event().await.0, "authenticationSuccess");
 }
 
 #[actix_web::test]

@@ -579,3 +579,116 @@ proptest::proptest! {
         proptest::prop_assert_eq!(verified.payload, payload);
     }
 }
+
+/// A client and a server with these bounds; the client has proven itself.
+fn bounded(config: PeerConfig) -> (Peer, Peer) {
+    let (mut client, mut server) = (peer(11), Peer::new(identity(5), config));
+    let request = client.start_handshake().unwrap();
+    let Ok(Handled::Reply(response)) = handle(&mut server, &request) else {
+        panic!("an initialRequest is answered");
+    };
+    handle(&mut client, &response).unwrap();
+    handle(&mut server, &sign(&client, "first")).unwrap();
+    (client, server)
+}
+
+/// The server begins a new session, and the client takes part.
+fn renew(server: &mut Peer, client: &mut Peer, until: Instant) {
+    let request = server.start_handshake().unwrap();
+    let Ok(Handled::Reply(response)) = handle(client, &request) else {
+        panic!("an initialRequest is answered");
+    };
+    let established = handle(server, &response);
+    assert!(matches!(established, Ok(Handled::Established(_))));
+    server.retire_older(until);
+}
+
+/// Which of its sessions a message is for.
+fn session(json: &str) -> String {
+    let message: Value = serde_json::from_str(json).unwrap();
+    message["yourNonce"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_session_needs_renewal_before_either_end_runs_out_of_nonces() {
+    let (client, mut server) = bounded(PeerConfig {
+        renew_after_received: 30,
+        ..PeerConfig::default()
+    });
+    for _ in 1..30 {
+        assert!(!server.needs_renewal());
+        handle(&mut server, &sign(&client, "more")).unwrap();
+    }
+    assert!(server.needs_renewal());
+    let (_, server) = bounded(PeerConfig {
+        renew_after_signed: 3,
+        ..PeerConfig::default()
+    });
+    for _ in 0..3 {
+        assert!(!server.needs_renewal());
+        sign(&server, "ours");
+    }
+    assert!(server.needs_renewal());
+    // What clients and servers remember by default.
+    let config = PeerConfig::default();
+    assert!(config.renew_after_received < 4_000 && config.renew_after_signed < 90_000);
+}
+
+#[test]
+fn everything_is_signed_in_the_newest_session_and_the_old_one_verifies_for_a_while() {
+    let (mut client, mut server) = bounded(PeerConfig::default());
+    let old = session(&sign(&server, "old"));
+    let (late, later) = (sign(&client, "late"), sign(&client, "later"));
+    let (start, until) = (
+        Instant::now(),
+        Instant::now() + std::time::Duration::from_secs(60),
+    );
+    renew(&mut server, &mut client, until);
+    assert!(!server.needs_renewal());
+    let first = sign(&server, "first word");
+    let new = session(&first);
+    assert_ne!(new, old);
+    assert_eq!(handle(&mut client, &first), verified(5, "first word"));
+    server.forget_retired(start);
+    assert_eq!(handle(&mut server, &late), verified(11, "late"));
+    // What came in the old session does not bring it back.
+    assert_eq!(session(&sign(&server, "answer")), new);
+    server.forget_retired(until);
+    let unknown = handle(&mut server, &later);
+    assert!(matches!(unknown, Err(AuthError::UnknownSession { .. })));
+    assert_eq!(
+        handle(&mut server, &sign(&client, "new")),
+        verified(11, "new")
+    );
+    assert_eq!(server.into_proven_sessions().len(), 1);
+}
+
+#[test]
+fn no_nonce_is_forgotten_a_full_session_takes_no_more() {
+    let (client, mut server) = bounded(PeerConfig {
+        max_seen_nonces: 4,
+        ..PeerConfig::default()
+    });
+    let first = sign(&client, "once");
+    assert_eq!(handle(&mut server, &first), verified(11, "once"));
+    for _ in 0..2 {
+        assert!(!server.is_used_up());
+        handle(&mut server, &sign(&client, "more")).unwrap();
+    }
+    assert!(server.is_used_up());
+    let more = handle(&mut server, &sign(&client, "too much"));
+    assert!(matches!(more, Err(AuthError::UnknownSession { .. })));
+    assert_eq!(handle(&mut server, &first), Err(AuthError::Replayed));
+}
+
+#[test]
+fn no_message_nonce_is_used_twice() {
+    let (_, server) = bounded(PeerConfig::default());
+    let nonces: std::collections::HashSet<String> = (0..200)
+        .map(|_| {
+            let message: Value = serde_json::from_str(&sign(&server, "the same")).unwrap();
+            message["nonce"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(nonces.len(), 200);
+}

@@ -133,12 +133,13 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::Text, "rooms.access") => "open",
                 (Kind::Text, "log.format") => "json",
                 (Kind::Text, "environment") => "another",
+                (Kind::Text, "socket.pace") => "7/77",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
                 (
                     Kind::Text,
                     "auth.revival_delay" | "auth.resume_for" | "server.keep_alive"
-                    | "server.drain_delay" | "limits.burst" | "limits.max_delay"
-                    | "cluster.overlap",
+                    | "socket.keep_alive" | "server.drain_delay" | "limits.burst"
+                    | "limits.max_delay" | "cluster.overlap",
                 ) => "77s",
                 (Kind::Text, path) if path.ends_with("interval") => "77s",
                 (Kind::Text, _) => "a text",
