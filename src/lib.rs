@@ -13,11 +13,13 @@
 //! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
 //! events      application events: names, payloads, refusals (pure)
 //! rooms  db   actors with a pure core each
+//! outbound    HTTP requests to services of others: one TLS configuration, answers within a bound
 //! cluster     room events from and to other nodes
 //! metrics     counters and histograms that layers keep of themselves      admin   asks everybody how things are
 //! health      whether the server can do its work      panics   contained and counted
 //! limits      what one address, identity or socket may have and ask for
 //! config, telemetry, server (composition root)
+//! documents   completions and manual pages of the programs
 //! client      the other end: what a client does, for the command and the load test; no layer of the server knows it
 //! ```
 //!
@@ -34,6 +36,7 @@ pub mod cluster;
 pub mod config;
 pub mod db;
 pub mod delivery;
+pub mod documents;
 pub mod engineio;
 pub mod events;
 pub mod health;
@@ -44,6 +47,7 @@ pub mod json_object;
 pub mod json_text;
 pub mod limits;
 pub mod metrics;
+pub mod outbound;
 pub mod overlay;
 pub mod panics;
 pub mod payments;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use messagebox::config::{Cli, ConfigError, Settings, Task, load};
 use messagebox::db::RowCounts;
+use messagebox::documents::Document;
 use messagebox::server::{Server, ServerError};
 use messagebox::telemetry;
 
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(message) => message.exit(),
     };
+    if let Some(Task::Document(document)) = &cli.task {
+        return print_document(document);
+    }
     // A variable that is no text is none of ours.
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
         Some(Task::Migrate { dry_run }) => return migrate(&settings, dry_run),
         Some(Task::Export { file }) => return export(&settings, file.as_deref()),
         Some(Task::Import { file }) => return import(&settings, file.as_deref()),
-        None => {}
+        Some(Task::Document(_)) | None => {}
     }
     if let Some(after) = cli.export_payments {
         return export_payments(&settings, after);
@@ -133,6 +137,17 @@ fn print(settings: &Settings) -> ExitCode {
         });
     match shown {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(error) => fail(&error, EXIT_CONFIG),
+    }
+}
+
+/// Needs no configuration.
+fn print_document(document: &Document) -> ExitCode {
+    match document.render(Cli::described()) {
+        Ok(text) => match std::io::stdout().write_all(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },

@@ -52,6 +52,52 @@ fn a_missing_or_malformed_key_in_production_is_one_line_and_code_2() {
 }
 
 #[test]
+fn manual_and_completions_need_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = [
+        (
+            "messagebox-server",
+            env!("CARGO_BIN_EXE_messagebox-server"),
+            "SERVER_PRIVATE_KEY",
+            "migrate",
+        ),
+        (
+            "messagebox-loadtest",
+            env!("CARGO_BIN_EXE_messagebox-loadtest"),
+            "Scenarios",
+            "fanout",
+        ),
+    ];
+    for (name, program, of_help, subcommand) in programs {
+        let print = |arguments: &[&str]| {
+            let output = Command::new(program)
+                .args(arguments)
+                .current_dir(folder.path())
+                .env_clear()
+                .env("NODE_ENV", "production")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{name} {arguments:?}: {output:?}");
+            text(&output.stdout)
+        };
+        let manual = print(&["man"]);
+        for part in [&format!(".TH {name} 1"), of_help, subcommand] {
+            assert!(manual.contains(part), "{name}: {part}");
+        }
+        assert!(
+            print(&["man", subcommand]).contains(".SH SYNOPSIS"),
+            "{name}"
+        );
+        for shell in ["bash", "zsh", "fish"] {
+            assert!(
+                print(&["completions", shell]).contains(subcommand),
+                "{name}: {shell}"
+            );
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_one_line_and_code_2() {
     let message = refused(&[("PORT", "high")], &[]);
     assert!(

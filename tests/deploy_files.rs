@@ -64,9 +64,25 @@ fn unit() -> String {
     read("deploy/systemd/messagebox.service")
 }
 
+/// Those of the package's environment file, also the ones that are commented out.
+fn environment_file() -> BTreeMap<String, String> {
+    let text = read("deploy/package/environment");
+    let lines = text.lines().map(|line| line.trim_start_matches('#'));
+    lines
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn manifest() -> toml::Table {
+    read("Cargo.toml").parse().unwrap()
+}
+
 fn is_known(variable: &str) -> bool {
-    // A flag's own.
-    variable == "CONFIG_DIR" || KEYS.iter().any(|key| key.variables.contains(&variable))
+    // A flag's own, and that of rustls.
+    ["CONFIG_DIR", "SSL_CERT_FILE"].contains(&variable)
+        || KEYS.iter().any(|key| key.variables.contains(&variable))
 }
 
 #[test]
@@ -78,6 +94,7 @@ fn the_server_knows_every_variable() {
         ),
         ("compose.yaml", compose()),
         ("messagebox.service", assignments(&unit(), "Environment=")),
+        ("package/environment", environment_file()),
         ("kubernetes", kubernetes()),
     ] {
         assert!(variables.len() > 2, "{place}: {variables:?}");
@@ -141,7 +158,7 @@ fn the_image_is_built_with_what_the_manifest_names() {
         .lines()
         .filter_map(|line| line.strip_prefix('!'))
         .collect();
-    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let manifest = manifest();
     let named = |kind: &str, folder: &str| -> Vec<String> {
         let targets = manifest[kind].as_array().unwrap().iter();
         targets
@@ -156,10 +173,94 @@ fn the_image_is_built_with_what_the_manifest_names() {
         named("bench", "benches"),
         named("test", "tests"),
     ];
-    for target in targets.concat() {
-        let is_kept = kept.iter().any(|path| Path::new(&target).starts_with(path));
-        assert!(is_kept, ".dockerignore leaves {target} out");
+    // What the package takes from the tree, and the scripts that make it.
+    let package = &manifest["package"]["metadata"]["deb"];
+    let assets = package["assets"].as_array().unwrap().iter();
+    let sources = assets
+        .map(|asset| asset[0].as_str().unwrap().to_owned())
+        .filter(|source| !source.starts_with("target/"));
+    let scripts = [
+        package["maintainer-scripts"].as_str().unwrap(),
+        package["systemd-units"]["unit-scripts"].as_str().unwrap(),
+        package["license-file"][0].as_str().unwrap(),
+        manifest["package"]["readme"].as_str().unwrap(),
+        "dist",
+    ];
+    let needed: Vec<String> = sources.chain(scripts.map(str::to_owned)).collect();
+    for path in targets.concat().iter().chain(&needed) {
+        let is_kept = kept.iter().any(|kept| Path::new(path).starts_with(kept));
+        assert!(is_kept, ".dockerignore leaves {path} out");
+        assert_path(path, "Cargo.toml");
     }
+}
+
+#[test]
+fn the_package_keeps_settings_and_starts_what_it_installs() {
+    let manifest = manifest();
+    let package = &manifest["package"]["metadata"]["deb"];
+    let assets = package["assets"].as_array().unwrap();
+    let installed = |path: &str| {
+        let is_it = |asset: &toml::Value| {
+            let (source, folder) = (asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+            let name = source.rsplit('/').next().unwrap();
+            format!("/{folder}{name}") == path
+        };
+        assert!(assets.iter().any(is_it), "{path} is not in the package");
+    };
+    // dpkg asks before it replaces these.
+    for file in package["conf-files"].as_array().unwrap() {
+        installed(file.as_str().unwrap());
+    }
+    installed(assignments(&unit(), "ExecStart")[""].as_str());
+    // The file with the secrets is no file of the package: an upgrade would replace it.
+    let secrets = assignments(&unit(), "EnvironmentFile")[""].clone();
+    let script = read("deploy/package/debian/postinst");
+    assert!(script.contains(&format!("environment={secrets}\n")));
+    for name in ["SERVER_PRIVATE_KEY", "ADMIN_TOKEN"] {
+        assert_eq!(environment_file()[name], "", "{name} is not to be shared");
+        assert!(script.contains(&format!("^{name}=$")), "{name}");
+    }
+}
+
+#[test]
+fn the_image_is_pinned_labelled_and_runs_without_root() {
+    let text = read("deploy/Dockerfile");
+    for line in text.lines().filter(|line| line.starts_with("FROM ")) {
+        let image = line.split(' ').nth(1).unwrap();
+        let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+        let is_digest = |digest: &str| {
+            digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        assert!(digest.is_some_and(is_digest), "{image} has no digest");
+    }
+    let version = manifest()["package"]["version"].clone();
+    let version = version.as_str().unwrap();
+    assert!(text.contains(&format!("\nARG VERSION={version}\n")));
+    for label in ["title", "description", "version", "revision", "licenses"] {
+        let name = format!("org.opencontainers.image.{label}=");
+        assert!(text.contains(&name), "{name}");
+    }
+    // The same account everywhere.
+    let user = text
+        .lines()
+        .find_map(|line| line.strip_prefix("USER "))
+        .unwrap();
+    let (uid, gid) = user.split_once(':').unwrap();
+    let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
+    let security = &pod["securityContext"];
+    assert_eq!(security["runAsUser"].to_string(), uid);
+    assert_eq!(security["runAsGroup"].to_string(), gid);
+    let folder = yaml("deploy/compose.yaml")["x-server"]["tmpfs"][0].clone();
+    assert!(
+        folder
+            .as_str()
+            .unwrap()
+            .contains(&format!("uid={uid},gid={gid}"))
+    );
+    assert!(text.contains(&format!("--uid {uid} ")) && text.contains(&format!("--gid {gid} ")));
+    assert!(text.contains("\nHEALTHCHECK "));
+    // A key that is in an image is everybody's.
+    assert!(text.contains("/etc/messagebox/environment"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Lines before `mod tests` that a file may have.
 const MAX_LINES: usize = 400;
@@ -116,7 +117,10 @@ fn pure_layers_know_no_runtime_and_no_clock() {
         "cluster/envelope",
         "cluster/subscriptions",
         "overlay/advertisement",
+        "overlay/answer",
         "overlay/host",
+        "overlay/locking",
+        "overlay/service_token",
         "backoff",
         "ids",
         "json_depth",
@@ -132,6 +136,7 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("json_depth", &["crate::"]),
     ("json_text", &["crate::"]),
     ("panics", &["crate::"]),
+    ("documents", &["crate::", "actix", "tokio"]),
     ("metrics", &["crate::", "actix", "tokio"]),
     ("telemetry", &["crate::"]),
     ("admin/guard", &["actix", "tokio", "Instant::now"]),
@@ -249,6 +254,7 @@ const ABOVE: &[(&str, &[&str])] = &[
             "crate::payments",
         ],
     ),
+    ("outbound", &["crate::", "actix", "diesel"]),
     (
         "payments",
         &[
@@ -274,6 +280,7 @@ const ABOVE: &[(&str, &[&str])] = &[
             "crate::client",
             "actix",
             "reqwest",
+            "rustls",
         ],
     ),
     ("backoff", &["crate::", "actix", "tokio"]),
@@ -365,7 +372,7 @@ fn the_command_is_a_client_and_nothing_else() {
         for found in code.split("messagebox::").skip(1) {
             let layer = found.split("::").next().unwrap_or_default();
             assert!(
-                ["auth", "client", "ids", "overlay"].contains(&layer),
+                ["auth", "client", "documents", "ids", "overlay"].contains(&layer),
                 "{} uses messagebox::{layer}",
                 source.path
             );
@@ -400,10 +407,9 @@ fn layers_know_only_what_is_below_them() {
 
 /// Where a secret is held against what somebody sent, in the same time whatever that is. Signatures need none of it: what
 /// they are checked with is public. Session nonces and session ids are looked up, by the hash of what nobody can guess.
-const COMPARISONS: [&str; 5] = [
+const COMPARISONS: [&str; 4] = [
     "src/admin/guard.rs",
     "src/auth/identity.rs",
-    "src/auth/resumption.rs",
     "src/cluster/envelope.rs",
     "src/http/migrate.rs",
 ];
@@ -462,7 +468,7 @@ fn statements_are_not_put_together_from_texts() {
 
 #[test]
 fn each_outside_library_has_its_place() {
-    let places: [(&str, &[&str]); 13] = [
+    let places: [(&str, &[&str]); 16] = [
         ("prometheus::", &["src/admin/"]),
         ("env_logger", &["src/telemetry/", "examples/"]),
         ("env_filter", &["src/telemetry/"]),
@@ -472,17 +478,24 @@ fn each_outside_library_has_its_place() {
             &[
                 "src/cluster/link.rs",
                 "src/cluster/link/",
-                "tests/it/support/redis.rs",
-                "tests/it/cluster.rs",
-                "tests/it/loadtest.rs",
-                "tests/it/logs.rs",
+                "tests/needs/",
                 "tests/database_servers/redis_network.rs",
-                "tests/it/nonces.rs",
-                "tests/it/redis_cluster.rs",
+                "tests/it/outbound.rs",
             ],
         ),
         ("ipnet::", &["src/limits/"]),
-        ("reqwest", &["src/push/", "src/client/"]),
+        ("reqwest", &["src/outbound/", "src/push/", "src/client/"]),
+        // Clients are made in `outbound/http.rs`; any other would trust no certificate.
+        ("reqwest::Client::", &[]),
+        ("reqwest::Client;", &[]),
+        (
+            "rustls",
+            &[
+                "src/outbound/tls.rs",
+                "src/client/websocket.rs",
+                "tests/it/support/",
+            ],
+        ),
         ("jsonwebtoken", &["src/push/", "tests/it/push.rs"]),
         (
             "utoipa",
@@ -510,7 +523,9 @@ fn each_outside_library_has_its_place() {
             &[
                 "src/auth/",
                 "src/payments/",
-                // A wallet is asked, and outputs are read.
+                // A wallet is asked.
+                "src/outbound/wallet.rs",
+                // Outputs are read.
                 "src/overlay/",
                 "tests/auth_differential.rs",
                 "tests/it/certificates.rs",
@@ -553,6 +568,30 @@ fn files_say_what_they_are_for_and_stay_small() {
             "{} has {lines} lines",
             source.path
         );
+    }
+}
+
+/// Tests that run programs of others belong in `tests/needs`, which ignores them where a program is missing.
+#[test]
+fn what_needs_more_than_a_build_says_so() {
+    for source in sources(&["src", "tests/it"]) {
+        for word in [
+            "\"redis-server\"",
+            "\"node\"",
+            "\"unshare\"",
+            "\"nsenter\"",
+            "\"kill\"",
+        ] {
+            // The server with a mount of its own is started for tests of `tests/needs` only.
+            let is_start = source.path == "tests/it/support/server.rs" && word == "\"unshare\"";
+            let spawns = source.text.contains(&format!("Command::new({word})"));
+            assert!(is_start || !spawns, "{} runs {word}", source.path);
+        }
+    }
+    // The attribute compiles to nothing without Rust's own harness.
+    for source in sources(&["tests/needs", "tests/database_servers"]) {
+        let is_ignored = source.code().contains("test]\n");
+        assert!(!is_ignored, "{}: #[test] runs nothing", source.path);
     }
 }
 
@@ -603,4 +642,38 @@ fn every_migration_can_be_undone() {
         }
     }
     assert!(count > 0, "there are no migrations");
+}
+
+/// Crates that need more than a C compiler, or a second implementation of TLS. The features `mysql` and `postgres` have
+/// OpenSSL, for their client libraries.
+const NOT_BUILT: [&str; 5] = [
+    "openssl-sys",
+    "native-tls",
+    "aws-lc-sys",
+    "aws-lc-rs",
+    "cmake",
+];
+
+#[test]
+fn the_default_features_and_their_tests_need_no_openssl() {
+    let edges = "normal,build,dev";
+    let said = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix", "none", "--edges", edges])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let tree = String::from_utf8(said.stdout).unwrap();
+    let built: Vec<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(built.contains(&"rustls") && built.contains(&"ring"));
+    for name in NOT_BUILT {
+        assert!(!built.contains(&name), "{name} is built");
+    }
 }

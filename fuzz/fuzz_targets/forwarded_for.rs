@@ -46,7 +46,15 @@ fuzz_target!(|text: &str| {
     let mut known: Vec<IpAddr> = named.collect();
     known.push(proxy.ip());
     match counted {
-        Some(counted) => assert!(known.iter().any(|address| AddressKey::of(*address) == counted)),
-        None => assert!(known.iter().any(|address| address.to_canonical().is_loopback())),
+        Some(counted) => assert!(
+            known
+                .iter()
+                .any(|address| AddressKey::of(*address) == counted)
+        ),
+        None => assert!(
+            known
+                .iter()
+                .any(|address| address.to_canonical().is_loopback())
+        ),
     }
 });

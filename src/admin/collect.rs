@@ -101,8 +101,7 @@ impl Sources {
     /// How the server is. Takes little longer than [`DEADLINE`], whoever does not answer.
     pub(super) async fn status(&self, rates: PerSecond) -> Status {
         let readiness = tokio::time::timeout(DEADLINE, self.health.readiness());
-        let (rooms, executor, readiness) =
-            futures_util::join!(self.rooms(), self.executor(), readiness);
+        let (rooms, executor, readiness) = tokio::join!(self.rooms(), self.executor(), readiness);
         let (ready, not_ready) = match readiness {
             Ok(readiness) => (Some(readiness.ready), Some(readiness.not_ready)),
             Err(_) => (None, None),
@@ -232,6 +231,8 @@ impl Sources {
             failures: counters.failures.get(),
             refused_frames: counters.refused.load(Ordering::Relaxed),
             held_frames: counters.held.load(Ordering::Relaxed),
+            waiting_frames: counters.waiting.load(Ordering::Relaxed),
+            dropped_deliveries: counters.dropped.get(),
             in_per_second: rates.events_in,
             out_per_second: rates.events_out,
             answer_micros: counters.answer_time.get().into(),

@@ -64,14 +64,14 @@ pub struct SignedResponse<'a> {
 /// Whose headers are selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// `content-type` is signed.
+    /// `content-type` is signed: its media type, or the whole of `multipart/form-data`.
     Request,
     /// `content-type` is not.
     Response,
 }
 
 /// Selects and sorts the headers that are signed: `x-bsv-*` other than `x-bsv-auth*`, `authorization`, and
-/// in requests the media type of `content-type`. Names must be lower-case already.
+/// in requests the signed part of `content-type`. Names must be lower-case already.
 ///
 /// # Errors
 /// [`CanonicalError`].
@@ -88,7 +88,7 @@ pub fn signed_headers<'a>(
         }
         let text = text_of(value);
         let value = if is_media_type {
-            text.split(';').next().unwrap_or_default().trim()
+            signed_content_type(&text)
         } else {
             &text
         };
@@ -102,6 +102,17 @@ pub fn signed_headers<'a>(
     signed
         .sort_by(|(one, _), (other, _)| order(one).cmp(order(other)).then_with(|| one.cmp(other)));
     Ok(signed)
+}
+
+/// The part of a content-type that a request signs: its media type without parameters, but `multipart/form-data` whole,
+/// because its boundary decides how the body is read (BRC-118).
+fn signed_content_type(value: &str) -> &str {
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("multipart/form-data") {
+        value.trim()
+    } else {
+        media_type
+    }
 }
 
 /// Header values travel as Latin-1 where they come from a browser or Node.js, and as UTF-8 where they do not.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engineio::{Frame, Packet};
+use crate::outbound;
 
 use super::address::ServerAddress;
 use super::error::ClientError;
@@ -36,16 +37,16 @@ impl Connector {
             transport,
             upgrades: false,
             timeout: None,
-            http: reqwest::Client::new(),
+            http: outbound::http::client(),
         }
     }
 
     /// Gives up on what takes longer than this.
     ///
     /// # Errors
-    /// [`ClientError::Http`] when the system has no certificates to verify servers with.
+    /// [`ClientError::Http`] when the HTTP client cannot be set up.
     pub fn with_timeout(self, timeout: Duration) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().timeout(timeout).build()?;
+        let http = outbound::http::builder().timeout(timeout).build()?;
         Ok(Self {
             timeout: Some(timeout),
             http,

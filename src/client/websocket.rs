@@ -7,9 +7,12 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 
 use crate::engineio::{Frame, Packet};
+use crate::outbound::tls;
 
 use super::error::ClientError;
 
@@ -37,7 +40,14 @@ impl Websocket {
             .max_frame_size(Some(MAX_FRAME));
         // Frames are small and somebody waits for them.
         let without_delay = true;
-        let (stream, _) = connect_async_with_config(url, Some(config), without_delay).await?;
+        let connector = if url.starts_with("wss:") {
+            Connector::Rustls(tls::client_config())
+        } else {
+            Connector::Plain
+        };
+        let (stream, _) =
+            connect_async_tls_with_config(url, Some(config), without_delay, Some(connector))
+                .await?;
         Ok(Self {
             stream,
             before: VecDeque::new(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::keys::KEYS;
+use crate::documents::Document;
 
 /// An actor-based, mutually authenticated message router: MessageBox over HTTP, AuthSocket over Socket.IO.
 #[derive(Debug, Parser)]
@@ -64,6 +65,9 @@ pub enum Task {
         /// The file; standard input without it.
         file: Option<PathBuf>,
     },
+    /// Print completions or the manual page, and exit.
+    #[command(flatten)]
+    Document(Document),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -80,10 +84,14 @@ impl Cli {
     pub fn read(
         arguments: impl IntoIterator<Item = std::ffi::OsString>,
     ) -> Result<Self, clap::Error> {
-        let matches = Self::command()
-            .after_help(describe_keys())
-            .try_get_matches_from(arguments)?;
+        let matches = Self::described().try_get_matches_from(arguments)?;
         Self::from_arg_matches(&matches)
+    }
+
+    /// The command line with every key in its help.
+    #[must_use]
+    pub fn described() -> clap::Command {
+        Self::command().after_help(describe_keys())
     }
 
     /// The flags as keys and texts.

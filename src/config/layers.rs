@@ -7,8 +7,9 @@ use toml::{Table, Value};
 
 use super::database_url;
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{KEYS, Key, Kind, REMOVED};
 use super::settings::Settings;
+use super::typescript_server;
 
 /// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
 const PREFIX: &str = "MESSAGEBOX__";
@@ -27,8 +28,10 @@ pub fn load(
     let environment = environment(&layers, variables, flags);
     check_environment(&environment)?;
     layers.file(&folder.join(format!("{environment}.toml")))?;
+    // Their own variables go over those.
+    layers.typescript_server(variables)?;
     for key in KEYS {
-        let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
+        let systematic = systematic(key.path);
         let names = key.variables.iter().copied().chain([systematic.as_str()]);
         let set = names
             .filter_map(|name| Some((name, variables.get(name)?)))
@@ -37,6 +40,7 @@ pub fn load(
             layers.text(key, text, name)?;
         }
     }
+    layers.removed_variables(variables);
     layers.database_of_other_servers(variables)?;
     refuse_unknown_variables(variables)?;
     for (path, text) in flags {
@@ -49,8 +53,10 @@ pub fn load(
         layers.text(key, text, &origin)?;
     }
     let mut settings = layers.settings;
+    settings.unread_variables = layers.unread;
     settings.auth.certificates.required()?;
     settings.environment = environment;
+    settings.without_effect = layers.without_effect;
     Ok(settings)
 }
 
@@ -94,7 +100,8 @@ fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), 
             .trim_start_matches(PREFIX)
             .replace("__", ".")
             .to_lowercase();
-        if !KEYS.iter().any(|key| key.path == path) {
+        let is_removed = REMOVED.iter().any(|(removed, _)| *removed == path);
+        if !is_removed && !KEYS.iter().any(|key| key.path == path) {
             return Err(ConfigError::UnknownKey {
                 key: path,
                 origin: name.clone(),
@@ -108,6 +115,9 @@ fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), 
 struct Layers {
     table: Table,
     settings: Settings,
+    /// Variables of another server that nothing here follows.
+    unread: Vec<String>,
+    without_effect: Vec<String>,
 }
 
 impl Layers {
@@ -123,11 +133,28 @@ impl Layers {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error.to_string())),
         };
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             failed(error.message().lines().collect::<Vec<_>>().join(" "))
         })?;
+        for (path, _) in REMOVED {
+            if remove(&mut table, path) {
+                self.without_effect.push(format!("{path} ({origin})"));
+            }
+        }
         merge(&mut self.table, table);
         self.read(&origin)
+    }
+
+    /// Notes variables that have no effect any more.
+    fn removed_variables(&mut self, variables: &BTreeMap<String, String>) {
+        for (path, variable) in REMOVED {
+            let systematic = systematic(path);
+            let names = [*variable, systematic.as_str()];
+            let given = names
+                .into_iter()
+                .filter(|name| variables.contains_key(*name));
+            self.without_effect.extend(given.map(ToOwned::to_owned));
+        }
     }
 
     /// Lays one value over what is there.
@@ -144,6 +171,25 @@ impl Layers {
             merge(&mut self.table, table);
         }
         self.read(origin)
+    }
+
+    /// The variables of the TypeScript server.
+    fn typescript_server(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), ConfigError> {
+        let found = typescript_server::read(variables).map_err(|(origin, expected)| {
+            ConfigError::Value {
+                key: "environment".to_owned(),
+                origin,
+                expected,
+            }
+        })?;
+        for (key, text, origin) in &found.texts {
+            self.text(key, text, origin)?;
+        }
+        self.unread = found.unread;
+        Ok(())
     }
 
     /// `DB_DRIVER` and `DB_SOURCE`, then `KNEX_DB_CONNECTION`, where no URL is set.
@@ -198,6 +244,22 @@ impl Layers {
             }
         })?;
         self.settings.auth.certificates.check_values(origin)
+    }
+}
+
+/// The systematic variable of a key.
+fn systematic(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
+}
+
+/// Takes a key out; says whether it was there.
+fn remove(table: &mut Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => table.remove(path).is_some(),
+        Some((section, rest)) => match table.get_mut(section) {
+            Some(Value::Table(section)) => remove(section, rest),
+            _ => false,
+        },
     }
 }
 

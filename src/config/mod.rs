@@ -14,6 +14,7 @@ mod layers;
 mod secret;
 mod sections;
 mod settings;
+mod typescript_server;
 mod units;
 
 pub use cli::{Cli, Task};

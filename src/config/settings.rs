@@ -51,6 +51,12 @@ pub struct Settings {
     pub overlay: OverlaySection,
     /// Push notifications.
     pub push: PushSection,
+    /// Environment variables of another server that are set and that nothing here follows.
+    #[serde(skip)]
+    pub unread_variables: Vec<String>,
+    /// Settings of an earlier release that were given and have no effect any more.
+    #[serde(skip)]
+    pub without_effect: Vec<String>,
 }
 
 impl Default for Settings {
@@ -74,6 +80,8 @@ impl Default for Settings {
             wallet: WalletSection::default(),
             overlay: OverlaySection::default(),
             push: PushSection::default(),
+            unread_variables: Vec::new(),
+            without_effect: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::error::DbError;
 use super::payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
+use super::payment_replays;
 use super::schema::{payment_inputs, payments};
 use super::submission::all_or_nothing;
 use super::timestamp::Timestamp;
@@ -78,6 +79,11 @@ pub(super) fn claim(
                 Some(known) => internalized |= known,
                 None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
             }
+        } else if is_taken_by_another(work, row.txid)? {
+            return Ok(ClaimOutcome::Spent(output.outpoint.clone()));
+        }
+        if settled {
+            payment_replays::note(work.connection, row.txid, row.created_at)?;
         }
     }
     for spent in &payment.spends {
@@ -86,6 +92,17 @@ pub(super) fn claim(
         }
     }
     Ok(ClaimOutcome::Claimed { internalized })
+}
+
+/// Whether another kind of server has taken a transaction, of which an output was just claimed here: it is noted, and not
+/// because of another output that was taken here.
+fn is_taken_by_another(work: &mut Work<'_>, txid: &str) -> QueryResult<bool> {
+    if !payment_replays::is_noted(work.connection, txid)? {
+        return Ok(false);
+    }
+    let taken = payments::table.filter(payments::txid.eq(txid));
+    let outputs: i64 = taken.count().get_result(work.connection)?;
+    Ok(outputs <= 1)
 }
 
 /// An output that is taken already: none when it is not to be had; else whether a wallet has it.

@@ -6,9 +6,10 @@ use thiserror::Error;
 
 use crate::db::{Payment, PaymentState};
 use crate::ids::IdentityKey;
-use crate::payments::RequestPayment;
+use crate::payments::{MultipartError, RequestPayment};
 
 use super::error::DeliveryError;
+use super::in_flight::InFlight;
 use super::submit::Delivery;
 use super::till::Till;
 
@@ -32,9 +33,22 @@ impl RequestPrices {
 /// Why what came with a request does not pay for it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PriceError {
-    /// The header is not what it should be.
-    #[error("The X-BSV-Payment header is not the JSON of a payment.")]
+    /// It is not the JSON of a payment.
+    #[error(
+        "The payment is not JSON of derivationPrefix, derivationSuffix and transaction, or not base64."
+    )]
     Malformed,
+    /// More than one came.
+    #[error(
+        "A request takes one payment: one X-BSV-Payment header, or one part of a multipart body."
+    )]
+    Several,
+    /// The multipart body that may hold one cannot be read.
+    #[error("The multipart body cannot be read: {0}.")]
+    Multipart(#[from] MultipartError),
+    /// Another request is using it at this moment.
+    #[error("Another request is using this payment.")]
+    InUse,
     /// Its prefix is not a nonce of this server.
     #[error("The derivation prefix was not made by this server.")]
     DerivationPrefix,
@@ -51,6 +65,8 @@ pub struct PaidRequest {
     till: Till,
     payment: Payment,
     state: PaymentState,
+    /// Until this request ends, no other one of this process uses the payment.
+    _in_flight: InFlight,
 }
 
 impl PaidRequest {
@@ -66,20 +82,22 @@ impl PaidRequest {
 }
 
 impl Delivery {
-    /// Takes what pays for a request of `caller` that costs `price` satoshis.
+    /// Takes what pays for a request of `caller` that costs `price` satoshis. `json` is the payment, and `request` a hash of
+    /// what the request asks for: the same request may bring its payment again as long as it was not answered.
     ///
     /// # Errors
     /// [`PriceError`]: then nothing was taken.
     pub async fn take_request_payment(
         &self,
-        header: &str,
+        json: &[u8],
         price: u64,
         caller: IdentityKey,
+        request: &[u8; 32],
     ) -> Result<PaidRequest, PriceError> {
-        let paid = RequestPayment::parse(header).ok_or(PriceError::Malformed)?;
+        let paid = RequestPayment::parse(json).ok_or(PriceError::Malformed)?;
         let identity = self.till.identity();
         identity
-            .verify_session_nonce(&paid.derivation_prefix)
+            .verify_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
         let server = identity.identity_key();
         let checked = self
@@ -87,10 +105,12 @@ impl Delivery {
             .check(caller, move |keys| paid.check(price, caller, server, keys))
             .await?;
         let server = checked.payment;
+        let in_flight = self.till.in_flight.enter(&server.output.outpoint);
+        let in_flight = in_flight.ok_or(PriceError::InUse)?;
         let payment = Payment {
             payer: caller,
-            // No other request has it: one payment does not pay for two that come at once.
-            purpose: format!("request {:032x}", rand::random::<u128>()),
+            // A server that ended in the middle leaves a claim behind: the same request, repeated, takes it up again.
+            purpose: format!("request {}", hex::encode(request)),
             outputs: vec![server.output.clone()],
             spends: checked.spends,
         };
@@ -100,6 +120,7 @@ impl Delivery {
             till: self.till.clone(),
             payment,
             state,
+            _in_flight: in_flight,
         })
     }
 }

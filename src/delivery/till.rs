@@ -13,6 +13,7 @@ use crate::payments::{
 
 use super::check_places::CheckPlaces;
 use super::error::DeliveryError;
+use super::in_flight::InFlightPayments;
 
 /// What payments need.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(super) struct Till {
     db: DbHandle,
     paying: Arc<Paying>,
     places: CheckPlaces,
+    /// Payments of requests that are in work.
+    pub(super) in_flight: InFlightPayments,
     pub(super) counts: Arc<PaymentCounts>,
 }
 
@@ -57,8 +60,13 @@ impl Till {
             db,
             paying,
             places: CheckPlaces::new(),
+            in_flight: InFlightPayments::default(),
             counts: Arc::default(),
         }
+    }
+
+    pub(super) fn with_db(&self, db: DbHandle) -> Self {
+        Self { db, ..self.clone() }
     }
 
     pub(super) fn identity(&self) -> &Identity {

@@ -11,7 +11,7 @@ use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
-use crate::payments::{CashierError, PaymentError};
+use crate::payments::{CashierError, MultipartError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
@@ -79,10 +79,10 @@ impl ApiError {
         }
     }
 
-    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, which the client derives the key
-    /// from that it pays to `server`.
+    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, from which the client derives the key
+    /// that it pays; `payee` is the server's identity key.
     #[must_use]
-    pub fn payment_required(satoshis: u64, prefix: String, server: IdentityKey) -> Self {
+    pub fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
         let description =
             "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
         Self {
@@ -94,8 +94,9 @@ impl ApiError {
                 ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
                 ("x-bsv-payment-satoshis-required", satoshis.to_string()),
                 ("x-bsv-payment-derivation-prefix", prefix),
-                // Whom to pay: the Ruby SDK reads it here.
-                ("x-bsv-identity-key", server.to_hex()),
+                ("x-bsv-payment-transports", PAYMENT_TRANSPORTS.to_owned()),
+                // The Ruby SDK takes the payee from here.
+                ("x-bsv-identity-key", payee.to_hex()),
             ],
             ..Self::new(
                 StatusCode::PAYMENT_REQUIRED,
@@ -230,6 +231,9 @@ pub(super) fn store_error(
     if let DbError::TooLarge(max) = error {
         return ApiError::too_large(*max);
     }
+    if let DbError::NotCounted(refusal) = error {
+        return ApiError::authentication_failed(refusal.to_string());
+    }
     log::error!("{code}: {error}");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
 }
@@ -314,19 +318,6 @@ impl ApiError {
             "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
         )
     }
-
-    /// A payment can be neither taken nor refused now. The same one may come again.
-    fn payment_unavailable(description: impl Into<String>) -> Self {
-        Self {
-            headers: vec![("retry-after", "1".to_owned())],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ERR_PAYMENT_UNAVAILABLE",
-                description,
-            )
-        }
-    }
-
     fn blocked(recipients: &[IdentityKey]) -> Self {
         let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
         let description = format!("Blocked recipients: {}", keys.join(", "));
@@ -360,32 +351,64 @@ impl From<PaymentError> for ApiError {
     }
 }
 
-/// What came with a request that has a price does not pay for it.
-///
-/// Never a 402: its client would pay once more, with the coins of the first payment gone.
+/// What came with a request that has a price does not pay for it. Never 402: the coins are spent, and a client that is asked
+/// for a payment again would pay twice.
 impl From<PriceError> for ApiError {
     fn from(error: PriceError) -> Self {
+        let description = error.to_string();
         match error {
-            PriceError::Malformed => Self::bad_request("ERR_MALFORMED_PAYMENT", error.to_string()),
-            PriceError::DerivationPrefix => {
-                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", error.to_string())
-            }
-            PriceError::Payment(DeliveryError::Payment(PaymentError::Reused(_))) => Self::new(
-                StatusCode::CONFLICT,
-                "ERR_PAYMENT_REPLAYED",
-                error.to_string(),
+            PriceError::Multipart(MultipartError::PaymentTooLarge) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ERR_MALFORMED_PAYMENT",
+                description,
             ),
+            PriceError::Malformed | PriceError::Several | PriceError::Multipart(_) => {
+                Self::bad_request("ERR_MALFORMED_PAYMENT", description)
+            }
+            PriceError::DerivationPrefix => {
+                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", description)
+            }
+            PriceError::InUse
+            | PriceError::Payment(DeliveryError::Payment(PaymentError::Reused(_))) => {
+                Self::new(StatusCode::CONFLICT, "ERR_PAYMENT_REPLAYED", description)
+            }
+            PriceError::Payment(DeliveryError::Store(error)) => {
+                log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
+                let description =
+                    "The payment could not be stored; try again with the same payment.";
+                Self::payment_unavailable(description)
+            }
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
                 | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => Self::payment_unavailable(error.to_string()),
-            PriceError::Payment(DeliveryError::Store(error)) => {
-                log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
-                Self::payment_unavailable("The payment could not be kept.")
+            ) => Self::payment_unavailable(description),
+            PriceError::Payment(DeliveryError::Cashier(CashierError::Refused)) => {
+                Self::bad_request("ERR_PAYMENT_FAILED", description)
             }
-            PriceError::Payment(error) => {
-                Self::bad_request("ERR_PAYMENT_FAILED", error.to_string())
-            }
+            PriceError::Payment(_) => Self::bad_request("ERR_INVALID_PAYMENT", description),
         }
+    }
+}
+
+impl ApiError {
+    /// The server cannot decide about a payment now. The payer keeps it, and may bring it again.
+    fn payment_unavailable(description: impl Into<String>) -> Self {
+        Self {
+            headers: vec![("retry-after", "1".to_owned())],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ERR_PAYMENT_UNAVAILABLE",
+                description,
+            )
+        }
+    }
+
+    /// The body is encoded. The signature covers the bytes that came, so nothing decodes them.
+    pub(super) fn encoded_body() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "ERR_AUTH_BODY",
+            "The request body must be sent without a content-encoding.",
+        )
     }
 }

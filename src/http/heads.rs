@@ -1,5 +1,5 @@
-//! How large the head of a request may be. What is more than actix-web takes (96 headers, 128 KiB, a target of 65,534 bytes)
-//! is refused by it, without a body; this is stricter, and says what was too large.
+//! How large the head of a request may be. actix-web refuses more than 96 headers, 128 KiB of head and a target of 65,534
+//! bytes, without a body. This is as strict or stricter, and says what was too large.
 
 use std::future::ready;
 

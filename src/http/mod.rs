@@ -19,13 +19,16 @@ pub mod fuzzing;
 mod handshake;
 mod heads;
 mod health;
+mod home;
 mod info;
 mod listener;
 mod migrate;
 mod polling;
 mod reply;
+mod request_body;
+mod request_scope;
 mod routes;
-mod shared_nonces;
+mod shared_sessions;
 mod state;
 mod websocket;
 mod websocket_body;
@@ -42,11 +45,12 @@ pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
 pub use heads::{HeadLimits, refuse_large_heads};
 pub use health::Serving;
+pub use home::{Home, HomeFacts};
 pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use routes::{LIST_PAGE, is_route};
-pub use shared_nonces::{NonceUse, SharedNonce, SharedNonces};
+pub use shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 pub use state::{HttpLimits, HttpState};
 
 use std::sync::Arc;
@@ -89,6 +93,8 @@ pub struct Extras {
     pub docs: Option<Docs>,
     /// `/healthz` and `/readyz`, and what the first says.
     pub health: Option<(Health, Serving)>,
+    /// The page at the root, for browsers.
+    pub home: Option<Home>,
     /// `/info`.
     pub info: Option<Arc<Info>>,
 }
@@ -117,6 +123,9 @@ pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::Serv
             if !state.routing_prefix.is_empty() {
                 health::configure(config, &state.routing_prefix);
             }
+        }
+        if let Some(home) = extras.home {
+            home.configure(config);
         }
         if let Some(docs) = extras.docs {
             docs.configure(config);

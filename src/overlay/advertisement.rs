@@ -14,6 +14,7 @@ use crate::auth::{Counterparty, Identity, KeyId, Protocol, sha256};
 use crate::ids::IdentityKey;
 use crate::payments::check_any_layout;
 
+use super::answer::{Named, Outputs};
 use super::host::AdvertisedHost;
 
 /// Where overlay services take advertisements.
@@ -72,22 +73,21 @@ impl Advertisement {
         format!("{}.{}", self.txid, self.output_index)
     }
 
-    /// The advertisements of `identity` in the outputs number `output_index` of these transactions.
+    /// The advertisements of `identity` among these outputs.
     ///
-    /// An overlay service may answer with one BEEF for several advertisements, and the SDK then no longer says which
-    /// transaction is meant. So all are looked at whose output nothing in the BEEF spends. Bytes of others: what cannot be
-    /// read, or was not signed by the identity, is none.
-    pub(super) fn read(identity: &IdentityKey, beef: &[u8], output_index: u32) -> Vec<Self> {
-        if check_any_layout(beef).is_err() {
+    /// Where an answer does not name the transaction, all are looked at whose output nothing in the BEEF spends. Bytes of
+    /// others: what cannot be read, or was not signed by the identity, is none.
+    pub(super) fn read(identity: &IdentityKey, outputs: &Outputs) -> Vec<Self> {
+        if check_any_layout(&outputs.beef).is_err() {
             return Vec::new();
         }
-        Beef::from_binary(&mut Cursor::new(beef))
-            .map(|beef| Self::within(identity, &beef, output_index))
+        Beef::from_binary(&mut Cursor::new(&outputs.beef))
+            .map(|beef| Self::within(identity, &beef, &outputs.named))
             .unwrap_or_default()
     }
 
     /// The same of a BEEF that was read already.
-    fn within(identity: &IdentityKey, beef: &Beef, output_index: u32) -> Vec<Self> {
+    fn within(identity: &IdentityKey, beef: &Beef, named: &[Named]) -> Vec<Self> {
         let spent: HashSet<(&str, u32)> = beef
             .txs
             .iter()
@@ -95,14 +95,18 @@ impl Advertisement {
             .flat_map(|transaction| &transaction.inputs)
             .filter_map(|input| Some((input.source_txid.as_deref()?, input.source_output_index)))
             .collect();
-        let is_meant = |entry: &&BeefTx| match &beef.atomic_txid {
-            Some(txid) => entry.txid == *txid,
-            None => !spent.contains(&(entry.txid.as_str(), output_index)),
-        };
-        beef.txs
+        let is_meant =
+            |entry: &BeefTx, named: &Named| match named.txid.as_ref().or(beef.atomic_txid.as_ref())
+            {
+                Some(txid) => entry.txid == *txid,
+                None => !spent.contains(&(entry.txid.as_str(), named.index)),
+            };
+        named
             .iter()
-            .filter(is_meant)
-            .filter_map(|entry| Self::of(identity, beef, entry, output_index))
+            .flat_map(|named| {
+                let meant = beef.txs.iter().filter(|entry| is_meant(entry, named));
+                meant.filter_map(|entry| Self::of(identity, beef, entry, named.index))
+            })
             .collect()
     }
 

@@ -5,22 +5,21 @@ use std::fmt;
 use std::io::Cursor;
 use std::time::Duration;
 
-use bsv::script::templates::PushDrop;
-use bsv::script::templates::push_drop::LockPosition;
 use bsv::transaction::Beef;
 use bsv::wallet::interfaces::{
-    GetPublicKeyArgs, ListOutputsArgs, OutputInclude, WalletInterface as _,
+    CreateSignatureArgs, GetPublicKeyArgs, ListOutputsArgs, OutputInclude,
 };
-use bsv::wallet::substrates::HttpWalletJson;
 use bsv::wallet::types::{BooleanDefaultFalse, BooleanDefaultTrue};
 
 use crate::ids::IdentityKey;
+use crate::outbound::WalletHttp;
 
 use super::advertisement::{
     Advertisement, BASKET, KEY_ID, fields, wallet_counterparty, wallet_protocol,
 };
 use super::error::OverlayError;
 use super::host::AdvertisedHost;
+use super::locking::push_drop;
 use super::network::Overlay;
 use super::spending::{Made, Payer, UNREADABLE};
 
@@ -78,9 +77,8 @@ pub struct Revoked {
 
 /// An identity's wallet and the overlay network.
 pub struct Advertiser {
-    wallet: HttpWalletJson,
+    wallet: WalletHttp,
     overlay: Overlay,
-    timeout: Duration,
 }
 
 impl fmt::Debug for Advertiser {
@@ -101,21 +99,19 @@ impl Held {
 }
 
 impl Advertiser {
-    /// With the BRC-100 wallet at this URL, which may take as long as `timeout` for each answer. `originator` is what the
-    /// wallet is told of who is asking.
+    /// Uses the BRC-100 wallet at this URL, which may take as long as `timeout` for each answer. `originator` tells the
+    /// wallet which program is asking.
     #[must_use]
     pub fn new(originator: &str, wallet_url: &str, overlay: Overlay, timeout: Duration) -> Self {
         Self {
-            wallet: HttpWalletJson::new(originator, wallet_url.trim_end_matches('/')),
+            wallet: WalletHttp::new(originator, wallet_url, timeout),
             overlay,
-            timeout,
         }
     }
 
     fn payer(&self) -> Payer<'_> {
         Payer {
             wallet: &self.wallet,
-            timeout: self.timeout,
         }
     }
 
@@ -134,10 +130,7 @@ impl Advertiser {
             for_self: None,
             seek_permission: None,
         };
-        let answer = self
-            .payer()
-            .ask(self.wallet.get_public_key(asked, None))
-            .await?;
+        let answer = self.wallet.get_public_key(&asked).await?;
         IdentityKey::from_sec1(&answer.public_key.to_der())
             .map_err(|_| OverlayError::WalletAnswer("no identity key"))
     }
@@ -173,26 +166,48 @@ impl Advertiser {
         if let Some(untold) = untold.filter(|_| own.is_empty()) {
             let made = Made::read(&untold.beef).ok_or(UNREADABLE)?;
             let (revoked, foreign) = foreign.into_iter().partition(|one| made.spends(one));
-            self.overlay.submit(&made.txid, made.beef).await?;
+            self.overlay.submit(&made.txid, &made.beef).await?;
             return Ok(advertised(&made.txid, Standing::Repeated, revoked, foreign));
         }
-        let template = PushDrop::new(&self.wallet, None);
-        let locking = template.lock(
-            fields(&identity_key, host),
-            wallet_protocol(),
-            KEY_ID,
-            wallet_counterparty(),
-            true,
-            true,
-            LockPosition::Before,
-        );
-        let script = self.payer().ask(locking).await?;
+        let script = self.locked(&identity_key, host).await?;
         let made = self
             .payer()
             .make("Advertise a MessageBox host", &own, Some(&script))
             .await?;
-        self.overlay.submit(&made.txid, made.beef).await?;
+        self.overlay.submit(&made.txid, &made.beef).await?;
         Ok(advertised(&made.txid, Standing::Made, own, foreign))
+    }
+
+    /// The script of an advertisement, locked to a key of the wallet and signed with it.
+    async fn locked(
+        &self,
+        identity: &IdentityKey,
+        host: &AdvertisedHost,
+    ) -> Result<Vec<u8>, OverlayError> {
+        let key = GetPublicKeyArgs {
+            identity_key: false,
+            protocol_id: Some(wallet_protocol()),
+            key_id: Some(KEY_ID.to_owned()),
+            counterparty: Some(wallet_counterparty()),
+            privileged: false,
+            privileged_reason: None,
+            for_self: Some(true),
+            seek_permission: None,
+        };
+        let key = self.wallet.get_public_key(&key).await?.public_key;
+        let mut fields = fields(identity, host);
+        let signature = CreateSignatureArgs {
+            protocol_id: wallet_protocol(),
+            key_id: KEY_ID.to_owned(),
+            counterparty: wallet_counterparty(),
+            data: Some(fields.concat()),
+            hash_to_directly_sign: None,
+            privileged: false,
+            privileged_reason: None,
+            seek_permission: None,
+        };
+        fields.push(self.wallet.create_signature(&signature).await?.signature);
+        Ok(push_drop(&key.to_der(), &fields))
     }
 
     /// Revokes what is advertised: all of it, or one host, written as it is advertised.
@@ -217,7 +232,7 @@ impl Advertiser {
                 .payer()
                 .make("Revoke a MessageBox host", &revoked.revoked, None)
                 .await?;
-            self.overlay.submit(&made.txid, made.beef).await?;
+            self.overlay.submit(&made.txid, &made.beef).await?;
             revoked.txid = Some(made.txid);
         }
         Ok(revoked)
@@ -236,10 +251,7 @@ impl Advertiser {
             offset: None,
             seek_permission: BooleanDefaultTrue(None),
         };
-        let listed = self
-            .payer()
-            .ask(self.wallet.list_outputs(asked, None))
-            .await?;
+        let listed = self.wallet.list_outputs(&asked).await?;
         let beef = listed.beef.as_deref();
         let beef = beef.and_then(|bytes| Beef::from_binary(&mut Cursor::new(bytes)).ok());
         let spendable = listed.outputs.into_iter().filter(|output| output.spendable);

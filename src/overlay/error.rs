@@ -1,12 +1,39 @@
 //! Why nothing was advertised or revoked.
 
-use serde_json::Value;
 use thiserror::Error;
 
-use crate::payments::RemoteFailure;
+use crate::outbound::{RemoteFailure, WalletFailure};
 
-/// Longest part of a wallet's own words that is kept, in characters.
-const MAX_SAID: usize = 200;
+/// Why a look-up has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LookupFailure {
+    /// Nothing came from any tracker.
+    #[error("no tracker gave an answer; the last failure: {0}")]
+    Trackers(RemoteFailure),
+    /// Trackers answered, and none names a service.
+    #[error("no tracker names a service that finds advertisements")]
+    NoService,
+    /// Nothing came from any service that the trackers name.
+    #[error("no service gave an answer; the last failure: {0}")]
+    Services(RemoteFailure),
+}
+
+/// Why no overlay service has a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SubmitFailure {
+    /// The services could not be found.
+    #[error("{0}")]
+    Lookup(#[from] LookupFailure),
+    /// No tracker names one.
+    #[error("no tracker names a service that takes advertisements")]
+    NoService,
+    /// All that were given the transaction failed; the text says how.
+    #[error("{0}")]
+    Refused(String),
+    /// Services answered, and none did anything with the transaction.
+    #[error("no service acknowledged it")]
+    Unacknowledged,
+}
 
 /// A failure of the wallet or of the overlay network.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -30,14 +57,14 @@ pub enum OverlayError {
     OtherIdentity(crate::ids::IdentityKey),
     /// The overlay network was not asked, or did not answer.
     #[error("the overlay network could not be asked for advertisements: {0}")]
-    Lookup(String),
+    Lookup(#[from] LookupFailure),
     /// The transaction is made, and no overlay service has it.
     #[error("transaction {txid} was made, and the overlay network did not take it: {cause}")]
     Submit {
         /// Which transaction, as it is displayed.
         txid: String,
-        /// Why, in the words of the overlay services.
-        cause: String,
+        /// Why.
+        cause: SubmitFailure,
     },
 }
 
@@ -54,12 +81,14 @@ pub enum OverlayFailure {
     Identity,
 }
 
-impl OverlayError {
-    /// From what the SDK says of a failed request to a wallet.
-    pub(super) fn wallet(error: &impl ToString) -> Self {
-        Self::Wallet {
-            failure: RemoteFailure::of(error),
-            said: said(&error.to_string()),
+impl From<WalletFailure> for OverlayError {
+    fn from(failed: WalletFailure) -> Self {
+        match failed.failure {
+            RemoteFailure::Late => Self::WalletSilent,
+            failure => Self::Wallet {
+                failure,
+                said: failed.words,
+            },
         }
     }
 }
@@ -71,9 +100,11 @@ impl OverlayError {
         match self {
             Self::WalletSilent | Self::Lookup(_) => OverlayFailure::Unreachable,
             Self::Wallet { failure, .. } => match failure {
-                RemoteFailure::Unreachable => OverlayFailure::Unreachable,
-                RemoteFailure::Unreadable => OverlayFailure::Protocol,
-                RemoteFailure::Status(_) => OverlayFailure::Refused,
+                RemoteFailure::Unreachable | RemoteFailure::Late => OverlayFailure::Unreachable,
+                RemoteFailure::Unreadable | RemoteFailure::TooLong | RemoteFailure::Insecure => {
+                    OverlayFailure::Protocol
+                }
+                RemoteFailure::Status(_) | RemoteFailure::Undecided => OverlayFailure::Refused,
             },
             Self::WalletAnswer(_) => OverlayFailure::Protocol,
             Self::OtherIdentity(_) => OverlayFailure::Identity,
@@ -98,38 +129,5 @@ impl OverlayError {
                 "Try again later: what the wallet has made and the overlay network does not know is told it, and not paid for again."
             }
         }
-    }
-}
-
-/// The message in a JSON answer that a text of the SDK ends in.
-fn said(text: &str) -> Option<String> {
-    let json = text.split_once('{').map(|(_, rest)| format!("{{{rest}"))?;
-    let answer: Value = serde_json::from_str(&json).ok()?;
-    let message = ["message", "description", "error"]
-        .iter()
-        .find_map(|key| answer.get(key)?.as_str())?;
-    Some(message.chars().take(MAX_SAID).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_wallet_says_is_kept_apart_from_what_may_be_logged() {
-        let text = "internal error: HTTP request failed with status 400 Bad Request: {\"isError\":true,\"message\":\"no funds for tx 0101\"}";
-        let error = OverlayError::wallet(&text);
-        assert_eq!(error.to_string(), "the wallet: it answered with status 400");
-        let OverlayError::Wallet { said, .. } = error else {
-            panic!("{error}");
-        };
-        assert_eq!(said.as_deref(), Some("no funds for tx 0101"));
-        let unreachable =
-            OverlayError::wallet(&"error sending request for url (http://me:secret@wallet/)");
-        assert_eq!(
-            unreachable.to_string(),
-            "the wallet: it could not be reached"
-        );
-        assert!(!format!("{unreachable:?}").contains("secret"));
     }
 }

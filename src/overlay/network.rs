@@ -4,18 +4,38 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bsv::services::overlay_tools::{
-    LookupAnswer, LookupQuestion, LookupResolver, LookupResolverConfig, Network, TopicBroadcaster,
-    TopicBroadcasterConfig,
-};
-use serde_json::json;
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::ids::IdentityKey;
+use crate::outbound::{Posted, RemoteFailure, Service};
 
 use super::advertisement::{Advertisement, SERVICE, TOPIC};
-use super::error::OverlayError;
+use super::answer::{self, Outputs};
+use super::error::{LookupFailure, OverlayError};
+use super::service_token::{Role, hosts};
+
+/// The published clients' trackers of the main chain.
+const MAINNET: [&str; 4] = [
+    "https://overlay-us-1.bsvb.tech",
+    "https://overlay-eu-1.bsvb.tech",
+    "https://overlay-ap-1.bsvb.tech",
+    "https://users.bapp.dev",
+];
+/// Those of the test chain.
+const TESTNET: [&str; 1] = ["https://testnet-users.bapp.dev"];
+/// The one service of the local network.
+const LOCAL: &str = "http://localhost:8080";
+
+/// How long one service may take to answer a look-up, as in the published clients.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes that an answer to a look-up may have.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Services that are asked at a time, as in the SDK.
+const MAX_ASKED: usize = 8;
 
 /// Which overlay network, as the published clients name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +81,7 @@ impl FromStr for Tracker {
 
     fn from_str(text: &str) -> Result<Self, NoTracker> {
         let url = Url::parse(text.trim()).map_err(|_| NoTracker)?;
-        // The SDK asks no others.
+        // No others are asked: who could change an answer could choose the services.
         if url.scheme() != "https" {
             return Err(NoTracker);
         }
@@ -69,27 +89,52 @@ impl FromStr for Tracker {
     }
 }
 
+/// Where the services are found.
+#[derive(Debug, Clone)]
+enum Found {
+    /// Through these trackers; the text names the network.
+    Through(Vec<String>, String),
+    /// There is one, at a known address.
+    At(String),
+}
+
 /// The services of a network.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    network: Network,
+    found: Found,
+    service: Service,
     timeout: Duration,
 }
 
 impl Overlay {
-    /// The services of this network, found through these trackers or, where there are none, through its own. Each
-    /// question may take as long as `timeout`.
+    /// The services of this network, found through these trackers or, where there are none, through its own. Finding them
+    /// and asking them may take as long as `timeout` together.
     #[must_use]
     pub fn new(network: OverlayNetwork, trackers: &[Tracker], timeout: Duration) -> Self {
-        let network = match network {
-            _ if !trackers.is_empty() => {
-                Network::Custom(trackers.iter().map(|tracker| tracker.0.clone()).collect())
-            }
-            OverlayNetwork::Mainnet => Network::Mainnet,
-            OverlayNetwork::Testnet => Network::Testnet,
-            OverlayNetwork::Local => Network::Local,
+        let through = |known: &[&str], name: &str| {
+            let known = known.iter().map(|known| (*known).to_owned()).collect();
+            Found::Through(known, name.to_owned())
         };
-        Self { network, timeout }
+        let own: Vec<&str> = trackers.iter().map(|tracker| tracker.0.as_str()).collect();
+        let found = match network {
+            _ if !own.is_empty() => through(&own, &own.join(", ")),
+            OverlayNetwork::Mainnet => through(&MAINNET, "mainnet"),
+            OverlayNetwork::Testnet => through(&TESTNET, "testnet"),
+            OverlayNetwork::Local => Found::At(LOCAL.to_owned()),
+        };
+        Self {
+            found,
+            service: Service::default(),
+            timeout,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    pub(super) const fn service(&self) -> &Service {
+        &self.service
     }
 
     /// What they know of an identity, in the order of transactions and outputs.
@@ -100,69 +145,187 @@ impl Overlay {
         &self,
         identity: &IdentityKey,
     ) -> Result<Vec<Advertisement>, OverlayError> {
-        let question = LookupQuestion {
-            service: SERVICE.to_owned(),
-            query: json!({ "identityKey": identity.to_hex() }),
-        };
-        let resolver = self.resolver();
-        // Finding the services comes before the question.
-        let asked = tokio::time::timeout(self.timeout, resolver.query(&question, None)).await;
-        let answer = asked
-            .map_err(|_| OverlayError::Lookup("no answer came in time".to_owned()))?
-            .map_err(|error| OverlayError::Lookup(error.to_string()))?;
-        let LookupAnswer::OutputList { outputs } = answer else {
-            let what = "the answer is no list of outputs";
-            return Err(OverlayError::Lookup(what.to_owned()));
-        };
-        let mut found: Vec<Advertisement> = outputs
+        let deadline = self.deadline();
+        let hosts = self.lookup_hosts(deadline).await?;
+        let question = question(SERVICE, &json!({ "identityKey": identity.to_hex() }));
+        let answers = self.ask_all(&hosts, &question, deadline).await;
+        let answers = answers.map_err(LookupFailure::Services)?;
+        let mut found: Vec<Advertisement> = answers
             .iter()
-            .flat_map(|output| Advertisement::read(identity, &output.beef, output.output_index))
+            .flat_map(|outputs| Advertisement::read(identity, outputs))
             .collect();
         found.sort_by(|a, b| (&a.txid, a.output_index).cmp(&(&b.txid, b.output_index)));
         found.dedup_by(|a, b| a.outpoint() == b.outpoint());
         Ok(found)
     }
 
-    /// Gives a transaction, as a plain BEEF, to all of them that take advertisements.
-    ///
-    /// # Errors
-    /// [`OverlayError::Submit`] unless one of them has taken it.
-    pub(super) async fn submit(&self, txid: &str, beef: Vec<u8>) -> Result<(), OverlayError> {
-        let refused = |cause: String| OverlayError::Submit {
-            txid: txid.to_owned(),
-            cause,
+    /// The services that find advertisements: those that the first tracker knows which knows any.
+    async fn lookup_hosts(&self, deadline: Instant) -> Result<Vec<String>, LookupFailure> {
+        let trackers = match &self.found {
+            Found::At(host) => return Ok(vec![host.clone()]),
+            Found::Through(trackers, _) => trackers,
         };
-        let config = TopicBroadcasterConfig {
-            network: self.network.clone(),
-            ..TopicBroadcasterConfig::default()
-        };
-        let broadcaster = TopicBroadcaster::new(vec![TOPIC.to_owned()], config, self.resolver())
-            .map_err(|error| refused(error.to_string()))?;
-        // The SDK would wait for ever.
-        let sent = tokio::time::timeout(self.timeout, broadcaster.broadcast_beef(beef)).await;
-        match sent {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(failure)) => Err(refused(failure.description)),
-            Err(_) => Err(refused("no answer came in time".to_owned())),
+        let question = question("ls_slap", &json!({ "service": SERVICE }));
+        let mut failure = None;
+        let mut is_answered = false;
+        for tracker in trackers {
+            match self.ask(tracker, &question, deadline).await {
+                Ok(answer) => {
+                    let hosts = hosts(Role::AnswersLookups, SERVICE, &answer);
+                    if !hosts.is_empty() {
+                        return Ok(hosts);
+                    }
+                    is_answered = true;
+                }
+                Err(failed) => failure = Some(failed),
+            }
+        }
+        match failure {
+            Some(failure) if !is_answered => Err(LookupFailure::Trackers(failure)),
+            _ => Err(LookupFailure::NoService),
         }
     }
 
-    /// A new one each time: it would keep what it learnt of services that were away.
-    fn resolver(&self) -> LookupResolver {
-        LookupResolver::new(LookupResolverConfig {
-            network: self.network.clone(),
-            ..LookupResolverConfig::default()
-        })
+    /// The services that take advertisements, of all trackers.
+    pub(super) async fn topic_hosts(
+        &self,
+        deadline: Instant,
+    ) -> Result<Vec<String>, LookupFailure> {
+        let trackers = match &self.found {
+            Found::At(host) => return Ok(vec![host.clone()]),
+            Found::Through(trackers, _) => trackers,
+        };
+        let question = question("ls_ship", &json!({ "topics": [TOPIC] }));
+        let answers = self.ask_all(trackers, &question, deadline).await;
+        let answers = answers.map_err(LookupFailure::Trackers)?;
+        Ok(hosts(Role::TakesTopic, TOPIC, &answers))
     }
+
+    /// Asks all of them. One answer is enough; without any, the last failure counts.
+    async fn ask_all(
+        &self,
+        hosts: &[String],
+        question: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Outputs>, RemoteFailure> {
+        let asked = hosts.iter().map(|host| self.ask(host, question, deadline));
+        let answers: Vec<_> = stream::iter(asked)
+            .buffer_unordered(MAX_ASKED)
+            .collect()
+            .await;
+        let mut found = Vec::new();
+        let mut failed = Some(RemoteFailure::Unreachable);
+        for answer in answers {
+            match (answer, failed) {
+                (Ok(outputs), _) => {
+                    found.extend(outputs);
+                    failed = None;
+                }
+                (Err(failure), Some(_)) => failed = Some(failure),
+                (Err(_), None) => {}
+            }
+        }
+        match failed {
+            None => Ok(found),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    async fn ask(
+        &self,
+        host: &str,
+        question: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Outputs>, RemoteFailure> {
+        self.check_secure(host)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = self
+            .service
+            .post(Posted {
+                url: &format!("{host}/lookup"),
+                headers: &[
+                    ("content-type", "application/json"),
+                    ("x-aggregation", "yes"),
+                ],
+                body: question.as_bytes(),
+                max_answer: MAX_ANSWER,
+                timeout: left.min(LOOKUP_TIMEOUT),
+            })
+            .await?;
+        match answer.failure() {
+            Some(failure) => Err(failure),
+            None => {
+                answer::read(&answer.content_type, &answer.body).ok_or(RemoteFailure::Unreadable)
+            }
+        }
+    }
+
+    /// Only the local network may be asked without TLS.
+    pub(super) fn check_secure(&self, host: &str) -> Result<(), RemoteFailure> {
+        match &self.found {
+            Found::Through(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn question(service: &str, query: &Value) -> String {
+    json!({ "service": service, "query": query }).to_string()
 }
 
 impl fmt::Display for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.network {
-            Network::Mainnet => f.write_str("mainnet"),
-            Network::Testnet => f.write_str("testnet"),
-            Network::Local => f.write_str("local"),
-            Network::Custom(trackers) => f.write_str(&trackers.join(", ")),
+        f.write_str(match &self.found {
+            Found::Through(_, name) => name,
+            Found::At(_) => "local",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::outbound::stand::Stand;
+
+    fn answering(body: &'static str) -> Stand {
+        Stand::start(move |stream, _| {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        })
+    }
+
+    #[tokio::test]
+    async fn one_answer_is_enough_and_without_any_the_failure_is_told() {
+        let outputs =
+            answering(r#"{"type":"output-list","outputs":[{"beef":[1],"outputIndex":2}]}"#);
+        let freeform = answering(r#"{"type":"freeform","result":1}"#);
+        let overlay = Overlay::new(OverlayNetwork::Local, &[], Duration::from_secs(20));
+        let hosts = |stands: &[&Stand]| -> Vec<String> {
+            stands.iter().map(|stand| stand.url.clone()).collect()
+        };
+        for both in [[&freeform, &outputs], [&outputs, &freeform]] {
+            let hosts = hosts(&both);
+            let found = overlay.ask_all(&hosts, "{}", overlay.deadline()).await;
+            assert_eq!(found.unwrap()[0].beef, [1]);
         }
+        let hosts = hosts(&[&freeform]);
+        let found = overlay.ask_all(&hosts, "{}", overlay.deadline()).await;
+        assert_eq!(found, Err(RemoteFailure::Unreadable));
+    }
+
+    #[tokio::test]
+    async fn only_the_local_network_is_asked_without_tls() {
+        let outputs = answering(r#"{"type":"output-list","outputs":[]}"#);
+        for network in [OverlayNetwork::Mainnet, OverlayNetwork::Testnet] {
+            let overlay = Overlay::new(network, &[], Duration::from_secs(20));
+            let asked = overlay.ask(&outputs.url, "{}", overlay.deadline()).await;
+            assert_eq!(asked, Err(RemoteFailure::Insecure));
+        }
+        assert!(outputs.lines().is_empty());
     }
 }

@@ -3,25 +3,26 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
-use std::time::Duration;
 
-use bsv::primitives::transaction_signature::{SIGHASH_ALL, SIGHASH_FORKID};
 use bsv::script::LockingScript;
-use bsv::script::templates::{PushDrop, ScriptTemplateUnlock as _};
+use bsv::script::templates::push_drop::push_drop_unlocking_script;
 use bsv::transaction::{Beef, Transaction};
-use bsv::wallet::WalletError;
 use bsv::wallet::interfaces::{
     AbortActionArgs, CreateActionArgs, CreateActionInput, CreateActionOptions, CreateActionOutput,
-    SignActionArgs, SignActionOptions, SignActionSpend, SignableTransaction, WalletInterface as _,
+    CreateSignatureArgs, SignActionArgs, SignActionOptions, SignActionSpend, SignableTransaction,
 };
-use bsv::wallet::substrates::HttpWalletJson;
 use bsv::wallet::types::BooleanDefaultTrue;
+
+use crate::auth::sha256;
+use crate::outbound::WalletHttp;
 
 use super::advertisement::{
     Advertisement, BASKET, KEY_ID, SATOSHIS, wallet_counterparty, wallet_protocol,
 };
 use super::error::OverlayError;
 
+/// A signature covers all inputs and outputs.
+const SIGHASH: u8 = 0x41;
 /// Bytes of a script that unlocks an advertisement: a signature and how long it is.
 const UNLOCKING_BYTES: u32 = 73;
 /// Bytes before the BEEF in an `AtomicBEEF`: a marker and the transaction's id.
@@ -68,33 +69,21 @@ impl Made {
     }
 }
 
-/// A wallet that is asked, with an end to waiting.
+/// A wallet that makes and pays transactions.
 pub(super) struct Payer<'a> {
-    pub(super) wallet: &'a HttpWalletJson,
-    pub(super) timeout: Duration,
+    pub(super) wallet: &'a WalletHttp,
 }
 
 impl Payer<'_> {
-    /// Waits for what the wallet is asked for.
-    pub(super) async fn ask<T, E: ToString>(
-        &self,
-        asked: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, OverlayError> {
-        match tokio::time::timeout(self.timeout, asked).await {
-            Ok(answer) => answer.map_err(|error| OverlayError::wallet(&error)),
-            Err(_) => Err(OverlayError::WalletSilent),
-        }
-    }
-
     /// Makes a transaction that spends advertisements and, with a script, puts one there.
     pub(super) async fn make(
         &self,
         description: &str,
         spent: &[Advertisement],
-        script: Option<&LockingScript>,
+        script: Option<&[u8]>,
     ) -> Result<Made, OverlayError> {
         let action = action(description, spent, script).map_err(|_| UNREADABLE)?;
-        let made = self.ask(self.wallet.create_action(action, None)).await?;
+        let made = self.wallet.create_action(&action).await?;
         let atomic = match (made.signable_transaction, made.tx) {
             (Some(signable), _) => self.complete(spent, signable).await?,
             (None, Some(whole)) => whole,
@@ -121,7 +110,8 @@ impl Payer<'_> {
                         ..SignActionOptions::default()
                     }),
                 };
-                self.ask(self.wallet.sign_action(signing, None)).await
+                let signed = self.wallet.sign_action(&signing).await;
+                signed.map_err(OverlayError::from)
             }
             Err(error) => Err(error),
         };
@@ -130,11 +120,11 @@ impl Payer<'_> {
                 .tx
                 .ok_or(OverlayError::WalletAnswer("no transaction")),
             Err(error) => {
-                let aborting = self
-                    .wallet
-                    .abort_action(AbortActionArgs { reference }, None);
                 // What failed before is what counts.
-                let _ = self.ask::<_, WalletError>(aborting).await;
+                let _ = self
+                    .wallet
+                    .abort_action(&AbortActionArgs { reference })
+                    .await;
                 Err(error)
             }
         }
@@ -148,24 +138,40 @@ impl Payer<'_> {
         let transaction = Beef::from_binary(&mut Cursor::new(unsigned))
             .and_then(Beef::into_transaction)
             .map_err(|_| UNREADABLE)?;
-        let template = PushDrop::new(self.wallet, None);
-        let signer = template.unlock(wallet_protocol(), KEY_ID, wallet_counterparty());
         let mut spends = HashMap::new();
         for advertisement in spent {
             let input = input_of(&transaction, advertisement).ok_or(UNREADABLE)?;
             let locking = LockingScript::from_binary(&advertisement.script);
-            let scope = SIGHASH_ALL | SIGHASH_FORKID;
             let preimage = transaction
-                .sighash_preimage(input, scope, advertisement.satoshis, &locking)
+                .sighash_preimage(input, u32::from(SIGHASH), advertisement.satoshis, &locking)
                 .map_err(|_| UNREADABLE)?;
-            let unlocking = self.ask(signer.sign(&preimage)).await?;
+            // The wallet hashes it a second time.
+            let hashed = sha256(preimage.bytes());
             let unlocked = SignActionSpend {
-                unlocking_script: unlocking.to_binary(),
+                unlocking_script: self.signature(&hashed).await?,
                 sequence_number: None,
             };
             spends.insert(u32::try_from(input).map_err(|_| UNREADABLE)?, unlocked);
         }
         Ok(spends)
+    }
+
+    /// The script that unlocks an advertisement: the wallet's signature, with what it covers.
+    async fn signature(&self, hashed: &[u8]) -> Result<Vec<u8>, OverlayError> {
+        let signing = CreateSignatureArgs {
+            protocol_id: wallet_protocol(),
+            key_id: KEY_ID.to_owned(),
+            counterparty: wallet_counterparty(),
+            data: Some(hashed.to_vec()),
+            hash_to_directly_sign: None,
+            privileged: false,
+            privileged_reason: None,
+            seek_permission: None,
+        };
+        let signature = self.wallet.create_signature(&signing).await?.signature;
+        let unlocking = push_drop_unlocking_script(&signature, SIGHASH)
+            .map_err(|_| OverlayError::WalletAnswer("no signature"))?;
+        Ok(unlocking.to_binary())
     }
 }
 
@@ -180,7 +186,7 @@ fn input_of(transaction: &Transaction, advertisement: &Advertisement) -> Option<
 fn action(
     description: &str,
     spent: &[Advertisement],
-    script: Option<&LockingScript>,
+    script: Option<&[u8]>,
 ) -> Result<CreateActionArgs, bsv::transaction::TransactionError> {
     let input = |advertisement: &Advertisement| CreateActionInput {
         outpoint: advertisement.outpoint(),
@@ -189,8 +195,8 @@ fn action(
         unlocking_script_length: Some(UNLOCKING_BYTES),
         sequence_number: None,
     };
-    let output = |script: &LockingScript| CreateActionOutput {
-        locking_script: Some(script.to_binary()),
+    let output = |script: &[u8]| CreateActionOutput {
+        locking_script: Some(script.to_vec()),
         satoshis: SATOSHIS,
         output_description: "MessageBox host advertisement".to_owned(),
         basket: Some(BASKET.to_owned()),

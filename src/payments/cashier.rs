@@ -6,19 +6,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bsv::primitives::public_key::PublicKey;
-use bsv::wallet::interfaces::{
-    InternalizeActionArgs, InternalizeOutput, Payment as Remittance, WalletInterface as _,
-};
-use bsv::wallet::substrates::HttpWalletJson;
+use bsv::wallet::interfaces::{InternalizeActionArgs, InternalizeOutput, Payment as Remittance};
 use bsv::wallet::types::BooleanDefaultTrue;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::db::{PaymentOutput, PaymentState};
+use crate::outbound::{RemoteFailure, WalletHttp};
 
 use super::brc29::canonical_base64;
-use super::remote_failure::RemoteFailure;
 
 /// What a wallet is told a payment is for, where its sender does not say.
 const DESCRIPTION: &str = "MessageBox delivery payment (batch)";
@@ -73,15 +70,9 @@ impl Cashier for Keeper {
 }
 
 /// Gives payments to a BRC-100 wallet over HTTP, which spends from then on.
+#[derive(Debug)]
 pub struct WalletClient {
-    wallet: HttpWalletJson,
-    timeout: Duration,
-}
-
-impl fmt::Debug for WalletClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WalletClient")
-    }
+    wallet: WalletHttp,
 }
 
 impl WalletClient {
@@ -89,8 +80,7 @@ impl WalletClient {
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Self {
         Self {
-            wallet: HttpWalletJson::new("messagebox-server", url.trim_end_matches('/')),
-            timeout,
+            wallet: WalletHttp::new("messagebox-server", url, timeout),
         }
     }
 }
@@ -102,20 +92,18 @@ impl Cashier for WalletClient {
     ) -> BoxFuture<'a, Result<PaymentState, CashierError>> {
         async move {
             let arguments = arguments(payment).ok_or(CashierError::Refused)?;
-            let asked = self.wallet.internalize_action(arguments, None);
-            match tokio::time::timeout(self.timeout, asked).await {
-                Ok(Ok(result)) if result.accepted => Ok(PaymentState::Internalized),
-                Ok(Ok(_)) => Err(CashierError::Refused),
-                Ok(Err(error)) => {
-                    log::error!(
-                        "the wallet did not take a payment: {}",
-                        RemoteFailure::of(&error)
-                    );
+            match self.wallet.internalize_action(&arguments).await {
+                Ok(result) if result.accepted => Ok(PaymentState::Internalized),
+                Ok(_) => Err(CashierError::Refused),
+                Err(error) if error.failure == RemoteFailure::Late => {
+                    Err(CashierError::Failed("the wallet did not answer".into()))
+                }
+                Err(error) => {
+                    log::error!("the wallet did not take a payment: {}", error.failure);
                     Err(CashierError::Failed(
                         "the wallet answered with an error".into(),
                     ))
                 }
-                Err(_) => Err(CashierError::Failed("the wallet did not answer".into())),
             }
         }
         .boxed()

@@ -3,15 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use bsv::transaction::ChainTracker as _;
-use bsv::transaction::chaintrackers::headers_client::HeadersClient;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::outbound::{Posted, RemoteFailure, Service};
 
 use super::error::PaymentError;
-use super::remote_failure::RemoteFailure;
+
+/// Bytes that an answer may have: a state, and the block that confirms it.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// A block headers service.
 pub struct BlockHeaders {
-    client: HeadersClient,
+    service: Service,
+    url: String,
     timeout: Duration,
 }
 
@@ -21,12 +26,29 @@ impl fmt::Debug for BlockHeaders {
     }
 }
 
+/// What the service says of a root.
+#[derive(Deserialize)]
+struct Verdict {
+    #[serde(rename = "confirmationState")]
+    state: String,
+}
+
+/// One for all roots, or a list with one for each.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Verdicts {
+    One(Verdict),
+    Each(Vec<Verdict>),
+}
+
 impl BlockHeaders {
     /// Asks the service at this URL, and waits so long for all that concerns one payment.
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Self {
+        let url = url.trim_end_matches('/');
         Self {
-            client: HeadersClient::new(url, None),
+            service: Service::default(),
+            url: format!("{url}/api/v1/chain/merkleroot/verify"),
             timeout,
         }
     }
@@ -36,28 +58,109 @@ impl BlockHeaders {
     /// # Errors
     /// [`PaymentError::Invalid`] when one is not, [`PaymentError::Headers`] when the service cannot tell.
     pub async fn check(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
-        tokio::time::timeout(self.timeout, self.ask(roots))
+        tokio::time::timeout(self.timeout, self.check_each(roots))
             .await
             .unwrap_or_else(|_| Err(PaymentError::Headers("no answer in time".into())))
     }
 
-    async fn ask(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
+    async fn check_each(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
         for (height, root) in roots {
-            match self.client.is_valid_root_for_height(root, *height).await {
+            match self.is_root_of_height(root, *height).await {
                 Ok(true) => {}
                 Ok(false) => {
                     let reason = format!("its proof does not lead to the block at height {height}");
                     return Err(PaymentError::Invalid(reason));
                 }
-                Err(error) => {
-                    log::error!(
-                        "the block headers service failed: {}",
-                        RemoteFailure::of(&error)
-                    );
+                Err(failure) => {
+                    log::error!("the block headers service failed: {failure}");
                     return Err(PaymentError::Headers("the service failed".into()));
                 }
             }
         }
         Ok(())
+    }
+
+    async fn is_root_of_height(&self, root: &str, height: u32) -> Result<bool, RemoteFailure> {
+        let body = json!([{ "merkleroot": root, "blockHeight": height }]).to_string();
+        let answer = self
+            .service
+            .post(Posted {
+                url: &self.url,
+                headers: &[("content-type", "application/json")],
+                body: body.as_bytes(),
+                max_answer: MAX_ANSWER,
+                timeout: self.timeout,
+            })
+            .await?;
+        let verdict = match answer.json()? {
+            Verdicts::One(verdict) => verdict,
+            Verdicts::Each(verdicts) => verdicts
+                .into_iter()
+                .next()
+                .ok_or(RemoteFailure::Unreadable)?,
+        };
+        is_confirmed(&verdict)
+    }
+}
+
+/// A service that is behind the chain says that it cannot tell, which is no verdict on the payment.
+fn is_confirmed(verdict: &Verdict) -> Result<bool, RemoteFailure> {
+    match verdict.state.as_str() {
+        "CONFIRMED" => Ok(true),
+        "UNABLE_TO_VERIFY" => Err(RemoteFailure::Undecided),
+        _ => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::outbound::stand::Stand;
+
+    async fn check(body: &'static str) -> Result<(), PaymentError> {
+        let service = Stand::start(move |stream, _| {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let headers = BlockHeaders::new(&service.url, Duration::from_secs(20));
+        headers.check(&[(7, "ab".repeat(32))]).await
+    }
+
+    #[tokio::test]
+    async fn only_a_verdict_makes_a_payment_valid_or_invalid() {
+        for confirmed in [
+            r#"{"confirmationState":"CONFIRMED","confirmations":[{"blockHeight":7}]}"#,
+            r#"[{"confirmationState":"CONFIRMED"}]"#,
+        ] {
+            assert_eq!(check(confirmed).await, Ok(()));
+        }
+        for invalid in [
+            r#"{"confirmationState":"INVALID"}"#,
+            r#"[{"confirmationState":"INVALID"},{"confirmationState":"CONFIRMED"}]"#,
+        ] {
+            let checked = check(invalid).await;
+            assert!(
+                matches!(checked, Err(PaymentError::Invalid(_))),
+                "{checked:?}"
+            );
+        }
+        for unknown in [
+            r#"{"confirmationState":"UNABLE_TO_VERIFY"}"#,
+            "{}",
+            "[]",
+            "null",
+            "hello",
+        ] {
+            let checked = check(unknown).await;
+            assert!(
+                matches!(checked, Err(PaymentError::Headers(_))),
+                "{checked:?}"
+            );
+        }
     }
 }

@@ -11,7 +11,7 @@ mod cashier;
 mod draft;
 mod error;
 mod headers;
-mod remote_failure;
+mod multipart;
 mod request_payment;
 mod scripts;
 mod settlement;
@@ -23,7 +23,10 @@ pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
-pub use remote_failure::RemoteFailure;
+pub use multipart::{
+    MAX_PART_HEADER_BYTES, MAX_PARTS, MAX_PAYMENT_BYTES, MultipartBody, MultipartError,
+    PAYMENT_TRANSPORTS, is_multipart,
+};
 pub use request_payment::RequestPayment;
 pub use settlement::{Parties, Settlement};
 

@@ -1,4 +1,4 @@
-//! `x-bsv-payment`: what pays for a request that has a price.
+//! `x-bsv-payment`: what pays for a request that has a price, from the header or from a multipart body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,15 +12,24 @@ use super::brc29::{Derivation, PaymentKeys};
 use super::cashier::ServerPayment;
 use super::error::PaymentError;
 
-/// The header's value.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A payment for a request.
+#[derive(Clone)]
 pub struct RequestPayment {
     /// The nonce that the server asked with.
     pub derivation_prefix: String,
     /// The client's own.
     pub derivation_suffix: String,
     /// `AtomicBEEF` in base64.
+    transaction: String,
+    /// The same, decoded.
+    beef: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    derivation_prefix: String,
+    derivation_suffix: String,
     transaction: String,
 }
 
@@ -32,10 +41,17 @@ impl std::fmt::Debug for RequestPayment {
 }
 
 impl RequestPayment {
-    /// Reads the header's value; `None` when it is not what it should be.
+    /// Reads the JSON of a payment; `None` when a field is missing, or the suffix or the transaction is not base64.
     #[must_use]
-    pub fn parse(header: &str) -> Option<Self> {
-        serde_json::from_str(header).ok()
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let fields: Fields = serde_json::from_slice(json).ok()?;
+        STANDARD.decode(&fields.derivation_suffix).ok()?;
+        Some(Self {
+            beef: STANDARD.decode(&fields.transaction).ok()?,
+            derivation_prefix: fields.derivation_prefix,
+            derivation_suffix: fields.derivation_suffix,
+            transaction: fields.transaction,
+        })
     }
 
     /// Checks that output 0 pays the server what the request costs, with a key that it shares with `payer`. Slow: run
@@ -51,10 +67,7 @@ impl RequestPayment {
         keys: &PaymentKeys<'_>,
     ) -> Result<Checked<ServerPayment>, PaymentError> {
         let invalid = |reason: &str| PaymentError::Invalid(reason.to_owned());
-        let bytes = STANDARD
-            .decode(&self.transaction)
-            .map_err(|_| invalid("the transaction is not base64"))?;
-        let transaction = CheckedTransaction::read(&bytes)?;
+        let transaction = CheckedTransaction::read(&self.beef)?;
         let output = transaction
             .outputs
             .first()

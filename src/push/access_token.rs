@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
+use crate::outbound::http::read;
+
 use super::service_account::ServiceAccount;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// Bytes that an answer may have.
+const MAX_ANSWER: usize = 64 * 1024;
 /// How long an assertion is good for, in seconds.
 const ASSERTION_SECONDS: i64 = 3_600;
 /// A token is not used so shortly before its end.
@@ -115,7 +119,8 @@ impl AccessToken {
         if !status.is_success() {
             return Err(format!("no access token: {status}"));
         }
-        let granted = answer.json().await;
-        granted.map_err(|_| "the access token could not be read".to_owned())
+        let unreadable = || "the access token could not be read".to_owned();
+        let body = read(answer, MAX_ANSWER).await.map_err(|_| unreadable())?;
+        serde_json::from_slice(&body).map_err(|_| unreadable())
     }
 }

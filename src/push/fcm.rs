@@ -6,6 +6,8 @@ use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
+use crate::outbound;
+
 use super::access_token::AccessToken;
 use super::message;
 use super::service_account::{ServiceAccount, ServiceAccountError};
@@ -17,6 +19,9 @@ const DEAD: [&str; 4] = [
     "registration-token-not-registered",
     "invalid-registration-token",
 ];
+
+/// Bytes that an answer may have.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// Where and how long to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +82,7 @@ impl Fcm {
             .ok_or(ServiceAccountError::Project)?;
         let endpoint = settings.endpoint.trim_end_matches('/');
         Ok(Self {
-            client: reqwest::Client::new(),
+            client: outbound::http::client(),
             token: AccessToken::new(account),
             url: format!("{endpoint}/v1/projects/{project}/messages:send"),
             request_timeout: settings.request_timeout,
@@ -129,7 +134,9 @@ impl Fcm {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
-        let text = answer.text().await.unwrap_or_default();
+        // The status is what counts.
+        let body = outbound::http::read(answer, MAX_ANSWER).await;
+        let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
         Ok(meaning(status, retry_after, &text))
     }
 }

@@ -315,8 +315,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = crate::db::DatabaseUrl::parse(folder.path().join("x.db").to_str().unwrap());
         let db = DbHandle::open(&crate::db::DbSettings::new(url.unwrap()), None).unwrap();
-        let key = openssl::rsa::Rsa::generate(2048).unwrap();
-        let pem = String::from_utf8(key.private_key_to_pem().unwrap()).unwrap();
+        let pem = include_str!("../../tests/keys/worthless_rsa.pem");
         let account = serde_json::json!({
             "client_email": "a@b", "private_key": pem, "project_id": "p", "token_uri": "http://127.0.0.1:9/",
         });

@@ -39,6 +39,12 @@ pub(super) fn log_start(
             path.display()
         );
     }
+    if !settings.without_effect.is_empty() {
+        log::warn!(
+            "settings of an earlier release have no effect any more, remove them: {}",
+            settings.without_effect.join(", ")
+        );
+    }
     let sockets = if settings.socket.enabled { "on" } else { "off" };
     let payments = match wallet_url(settings) {
         Some(_) => "wallet",
@@ -47,6 +53,12 @@ pub(super) fn log_start(
     if settings.wallet.headers_url.is_none() && settings.environment != "development" {
         log::warn!(
             "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
+        );
+    }
+    if !settings.unread_variables.is_empty() {
+        log::warn!(
+            "these variables of the TypeScript server have no counterpart here and are not followed: {}",
+            settings.unread_variables.join(", ")
         );
     }
     let push = if settings.push.enabled { "on" } else { "off" };

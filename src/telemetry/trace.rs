@@ -96,7 +96,7 @@ mod tests {
             tokio::task::yield_now().await;
             current()
         });
-        let (seen, beside) = futures_util::join!(pausing, async { current() });
+        let (seen, beside) = tokio::join!(pausing, async { current() });
         assert_eq!((seen, beside, current()), (Some(first), None, None));
     }
 }

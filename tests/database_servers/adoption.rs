@@ -1,13 +1,17 @@
 //! A database of the TypeScript server is taken over where it is, and that server could still run on it.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
 use messagebox::auth::Identity;
 use serde_json::{Value, json};
 
 use crate::support::brc104::{Answer, Brc104};
 use crate::support::database::{Kind, TestDatabase};
+use crate::support::eventually;
+use crate::support::payer::{Payment, anyone};
 use crate::support::server::TestServer;
 
 fn run_migrate(database: &TestDatabase, arguments: &[&str]) -> Output {
@@ -62,8 +66,7 @@ async fn send(from: &Brc104, to: &str, id: &str) -> (u16, String) {
     (answer.status, answer.code().to_owned())
 }
 
-#[actix_web::test]
-async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
+pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
     let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());
@@ -198,8 +201,7 @@ async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
 }
 
 /// A newer one has put times to messages by itself.
-#[actix_web::test]
-async fn a_column_that_is_there_already_keeps_what_is_in_it() {
+pub async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Identity::random(), Arc::new(Identity::random()));
     let fill = |sql: &str| {
@@ -248,9 +250,146 @@ async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     );
 }
 
+/// The migrations, in their order.
+fn scripts() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql");
+    let folders = std::fs::read_dir(folder).unwrap();
+    let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
+    folders.sort();
+    let script = |folder: &PathBuf| std::fs::read_to_string(folder.join("up.sql")).unwrap();
+    folders.iter().map(script).collect()
+}
+
+/// The id of the transaction of a payment, which an `AtomicBEEF` begins with.
+fn txid(payment: &Value) -> String {
+    let bytes: Vec<u8> = serde_json::from_value(payment["tx"].clone()).unwrap();
+    let mut id = bytes[4..36].to_vec();
+    id.reverse();
+    hex::encode(id)
+}
+
+async fn set_permission(of: &Brc104, message_box: &str, sender: Option<&str>, fee: i64) {
+    let body = json!({"messageBox": message_box, "sender": sender, "recipientFee": fee});
+    let answer = of.post("/permissions/set", body.to_string()).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.json);
+}
+
+/// With its newer tables and columns, and what is in them.
+pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
+    let database = Arc::new(TestDatabase::of(Kind::Mysql));
+    let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
+    let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());
+    let bobs_identity = bob.identity_key();
+    let pay = || {
+        let payment = Payment::default();
+        payment.to(&anyone(), bobs_identity, 7).json()
+    };
+    let taken = pay();
+    let fill = |sql: &str| {
+        sql.replace("$ALICE", &alices_key)
+            .replace("$BOB", &bobs_key)
+            .replace("$TXID", &txid(&taken))
+    };
+    database.run(&fill(include_str!("typescript_server.sql")));
+    database.run(&fill(include_str!("typescript_server_newer.sql")));
+    migrate(&database, &[]);
+    assert!(migrate(&database, &[]).contains(": 0 migrations applied"));
+    assert_eq!(database.count("payment_replays"), 1);
+
+    // What expires is hidden, and goes.
+    let server = TestServer::on(Arc::clone(&database), |settings| {
+        settings.messages.sweep_interval = Duration::from_millis(20);
+    });
+    let alice = Brc104::connect_as(&server.http(""), alice).await;
+    let bob = Brc104::connect_as(&server.http(""), bob).await;
+    let carol = Brc104::connect(&server.http("")).await;
+    let carols_key = carol.identity.identity_key().to_hex();
+    let ids = |listed: Vec<(String, String)>| -> Vec<String> {
+        listed.into_iter().map(|(id, _)| id).collect()
+    };
+    assert_eq!(ids(list(&bob).await), ["z", "a"]);
+    eventually("the expired message", || database.count("messages") == 2).await;
+
+    // Permissions have the scope that its unique index compares.
+    set_permission(&bob, "inbox", None, 0).await;
+    for sender in [None, Some(&*alices_key), Some(&*carols_key)] {
+        set_permission(&bob, "paid", sender, 7).await;
+    }
+    let wrong = "SELECT CONCAT(message_box, ' ', sender_scope) AS value FROM message_permissions \
+                 WHERE sender_scope <> COALESCE(sender, '')";
+    assert_eq!(database.texts(wrong), [""; 0]);
+    assert_eq!(database.count("message_permissions"), 5);
+
+    // What it has taken as a payment is not taken again; what we take, we note for it.
+    let paying = async |id: &str, payment: &Value| {
+        let message =
+            json!({"recipient": bobs_key, "messageBox": "paid", "messageId": id, "body": id});
+        let body = json!({"message": message, "payment": payment});
+        let answer = alice.post("/sendMessage", body.to_string()).await;
+        (answer.status, answer.code().to_owned())
+    };
+    let reused = (400, "ERR_PAYMENT_REUSED".to_owned());
+    assert_eq!(paying("p1", &taken).await, reused);
+    let ours = pay();
+    assert_eq!(paying("p1", &ours).await, (200, String::new()));
+    assert_eq!(paying("p2", &ours).await, reused);
+    let noted = database.texts("SELECT transaction_id AS value FROM payment_replays");
+    assert!(
+        noted.contains(&txid(&ours)) && noted.len() == 2,
+        "{noted:?}"
+    );
+    assert_eq!(send(&alice, &bobs_key, "ours").await.0, 200);
+    let expiry = "SELECT CONCAT(COALESCE(expires_at, 'never')) AS value FROM messages WHERE messageId = 'ours'";
+    assert_eq!(database.texts(expiry), ["never"]);
+
+    // The statements of that server, as knex makes them.
+    let ours_again = format!(
+        "insert ignore into `payment_replays` (`created_at`, `expires_at`, `transaction_id`) values (CURRENT_TIMESTAMP, NULL, '{}')",
+        txid(&ours)
+    );
+    database.run(&ours_again);
+    for _ in 0..2 {
+        database.run(&fill(
+            "insert ignore into `messageBox` (`created_at`, `identityKey`, `type`, `updated_at`) values ('2026-02-01 00:00:00.123', '$BOB', 'inbox', '2026-02-01 00:00:00.123');
+             insert ignore into `messages` (`body`, `created_at`, `expires_at`, `messageBoxId`, `messageId`, `recipient`, `sender`, `updated_at`) values ('{\"message\":\"theirs\"}', '2026-02-01 00:00:00.123', '2037-02-01 00:00:00.000', 7, 'theirs', '$BOB', '$ALICE', '2026-02-01 00:00:00.123');
+             insert into `message_permissions` (`created_at`, `message_box`, `recipient`, `recipient_fee`, `sender`, `sender_scope`, `updated_at`) values ('2026-02-01 00:00:00.123', 'inbox', '$BOB', 4, NULL, '', '2026-02-01 00:00:00.123') on duplicate key update `recipient_fee` = values(`recipient_fee`), `updated_at` = values(`updated_at`);
+             insert into `message_permissions` (`created_at`, `message_box`, `recipient`, `recipient_fee`, `sender`, `sender_scope`, `updated_at`) values ('2026-02-01 00:00:00.123', 'paid', '$BOB', 9, '$ALICE', '$ALICE', '2026-02-01 00:00:00.123') on duplicate key update `recipient_fee` = values(`recipient_fee`), `updated_at` = values(`updated_at`);
+             insert ignore into `message_resource_locks` (`identity_key`, `updated_at`) values ('$BOB', '2026-02-01 00:00:00.123');
+             insert into `auth_sessions` (`certificatesRequired`, `certificatesValidated`, `expiresAt`, `isAuthenticated`, `lastUpdate`, `peerIdentityKey`, `peerNonce`, `sessionNonce`) values (NULL, NULL, 4000000000000, 1, 1790000000001, '$ALICE', 'a nonce', 'theirs') on duplicate key update `lastUpdate` = values(`lastUpdate`), `expiresAt` = values(`expiresAt`);
+             insert ignore into `auth_message_nonces` (`expiresAt`, `messageNonce`, `sessionNonce`) values (4000000000000, 'another', 'theirs');
+             insert ignore into `payment_replays` (`created_at`, `expires_at`, `transaction_id`) values (CURRENT_TIMESTAMP, '2037-02-01 00:00:00.000', repeat('b', 64));
+             insert ignore into `message_payment_intents` (`attempt_token`, `created_at`, `request_digest`, `status`, `transaction_id`, `updated_at`) values ('t', CURRENT_TIMESTAMP, repeat('c', 64), 'prepared', repeat('b', 64), CURRENT_TIMESTAMP);
+             update `message_payment_intents` set `status` = 'completed', `updated_at` = CURRENT_TIMESTAMP where `transaction_id` = repeat('b', 64);
+             delete from `messages` where `expires_at` <= '2026-02-01 00:00:00.000' limit 1000;
+             delete from `messages` where `recipient` = '$BOB' and `messageId` in ('a');",
+        ));
+    }
+    let select = |sql: &str| database.texts(&fill(sql));
+    assert_eq!(
+        select(
+            "select `messageId` as `value`, `body`, `sender`, `created_at`, `updated_at` from `messages` where `recipient` = '$BOB' and `messageBoxId` = 7 and (`expires_at` is null or `expires_at` > CURRENT_TIMESTAMP) order by `created_at` asc, `messageId` asc limit 1000"
+        ),
+        ["z", "theirs", "ours"]
+    );
+    assert_eq!(database.count("payment_replays"), 3);
+    assert_eq!(database.count("message_permissions"), 5);
+    assert_eq!(
+        select(
+            "select concat(count(*), ' ', sum(length(`body`)) > 0) as `value` from `messages` where `recipient` = '$BOB'"
+        ),
+        ["4 1"]
+    );
+
+    // And what it wrote is there for us.
+    assert_eq!(ids(list(&bob).await), ["z", "ours", "theirs"]);
+    let permission = get(&bob, "/permissions/get?messageBox=inbox").await;
+    assert_eq!(permission.json["permission"]["recipientFee"], 4);
+    let own = format!("/permissions/get?messageBox=paid&sender={alices_key}");
+    assert_eq!(get(&bob, &own).await.json["permission"]["recipientFee"], 9);
+}
+
 /// A server may end between a script and the note that it has run, since MySQL commits where a table is altered.
-#[test]
-fn what_was_done_and_not_noted_may_be_done_again() {
+pub fn what_was_done_and_not_noted_may_be_done_again() {
     let adopted = || {
         let database = TestDatabase::of(Kind::Mysql);
         database.run(include_str!("typescript_server.sql"));
@@ -277,7 +416,7 @@ fn what_was_done_and_not_noted_may_be_done_again() {
 
     // Each noted too late.
     let versions = once.texts("SELECT version AS value FROM __diesel_schema_migrations");
-    assert_eq!(versions.len(), 10);
+    assert_eq!(versions.len(), scripts().len());
     for version in versions {
         once.run(&format!(
             "DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
@@ -289,12 +428,7 @@ fn what_was_done_and_not_noted_may_be_done_again() {
 
     // Each twice before the next.
     let twice = adopted();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql");
-    let folders = std::fs::read_dir(folder).unwrap();
-    let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
-    folders.sort();
-    for folder in folders {
-        let script = std::fs::read_to_string(folder.join("up.sql")).unwrap();
+    for script in scripts() {
         twice.run(&script);
         twice.run(&script);
     }
@@ -304,8 +438,7 @@ fn what_was_done_and_not_noted_may_be_done_again() {
 }
 
 /// What is called as one of our tables and is none is left alone.
-#[test]
-fn another_programs_payments_are_not_ours() {
+pub fn another_programs_payments_are_not_ours() {
     let database = TestDatabase::of(Kind::Mysql);
     database.run("CREATE TABLE payments (id INT PRIMARY KEY, amount INT)");
     let output = run_migrate(&database, &[]);
@@ -315,8 +448,7 @@ fn another_programs_payments_are_not_ours() {
 }
 
 /// To that server, keys in capitals were the same keys.
-#[actix_web::test]
-async fn keys_in_capitals_are_keys() {
+pub async fn keys_in_capitals_are_keys() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
     let (alices_key, bobs_key) = (alice.identity_key().to_hex(), bob.identity_key().to_hex());

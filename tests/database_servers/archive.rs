@@ -28,8 +28,7 @@ fn same(original: &str, other: &str, kind: Kind) {
     assert!(original == other, "{kind:?}");
 }
 
-#[actix_web::test]
-async fn three_kinds_of_databases_hold_the_same() {
+pub async fn three_kinds_of_databases_hold_the_same() {
     let first = TestServer::on(Arc::new(TestDatabase::of(Kind::Sqlite)), |_| {});
     let contents = Contents::of(&first).await;
     let told = contents.told(&first).await;

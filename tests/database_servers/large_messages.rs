@@ -8,8 +8,7 @@ use crate::support::brc104::Brc104;
 use crate::support::database::{Kind, TestDatabase};
 use crate::support::server::TestServer;
 
-#[actix_web::test]
-async fn what_the_database_would_not_take_is_refused_before_it_fails_for_others() {
+pub async fn what_the_database_would_not_take_is_refused_before_it_fails_for_others() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let packet = database.texts("SELECT CONCAT(@@max_allowed_packet) AS value");
     let packet: usize = packet[0].parse().unwrap();

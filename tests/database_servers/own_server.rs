@@ -12,6 +12,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::mysql::MysqlConnection;
 use diesel::pg::PgConnection;
 
+use crate::need::{find, is_root, postgres_program};
 use crate::support::PATIENCE;
 use crate::support::server::free_address;
 
@@ -37,7 +38,7 @@ fn account() -> Option<(u32, u32)> {
         let output = Command::new("id").arg(flag).args(of).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
     };
-    (id("-u", &[])? == 0).then(|| Some((id("-u", &["postgres"])?, id("-g", &["postgres"])?)))?
+    is_root().then(|| Some((id("-u", &["postgres"])?, id("-g", &["postgres"])?)))?
 }
 
 /// Makes a file the server's own.
@@ -117,20 +118,14 @@ impl OwnServer {
         command
     }
 
-    fn postgres_program(name: &str) -> PathBuf {
-        let output = Command::new("pg_config").arg("--bindir").output().unwrap();
-        checked(&output, "pg_config");
-        Path::new(String::from_utf8(output.stdout).unwrap().trim()).join(name)
-    }
-
     fn install(&self) {
         let output = match self.make {
-            Make::MariaDb => Self::command("mariadb-install-db")
+            Make::MariaDb => Self::command(find("mariadb-install-db").unwrap())
                 .args(["--no-defaults", "--auth-root-authentication-method=normal"])
                 .arg("--skip-test-db")
                 .arg(format!("--datadir={}", self.data().display()))
                 .output(),
-            Make::Postgres => Self::command(Self::postgres_program("initdb"))
+            Make::Postgres => Self::command(postgres_program("initdb").unwrap())
                 .args(["--auth=trust", "--username=postgres", "--no-sync", "-D"])
                 .arg(self.data())
                 .output(),
@@ -165,7 +160,7 @@ impl OwnServer {
     fn spawn(&self) -> Child {
         let mut command = match self.make {
             Make::MariaDb => {
-                let mut command = Self::command("mariadbd");
+                let mut command = Self::command(find("mariadbd").unwrap());
                 command
                     .args(["--no-defaults", "--innodb-buffer-pool-size=16M"])
                     .arg(format!("--bind-address={}", self.address.ip()))
@@ -176,7 +171,7 @@ impl OwnServer {
                 command
             }
             Make::Postgres => {
-                let mut command = Self::command(Self::postgres_program("postgres"));
+                let mut command = Self::command(postgres_program("postgres").unwrap());
                 command
                     .args(["-c", &format!("listen_addresses={}", self.address.ip())])
                     .args(["-c", "unix_socket_directories="])

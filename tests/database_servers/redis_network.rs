@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
-use crate::support::redis::{RedisServer, Way};
+use crate::redis_server::{RedisServer, Way};
 
 const PORT: u16 = 6379;
 

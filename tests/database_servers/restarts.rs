@@ -68,12 +68,10 @@ async fn survives(make: Make) {
     senders::assert_kept(server.address, bob, &sent).await;
 }
 
-#[actix_web::test]
-async fn a_mariadb_that_is_killed_takes_nothing_along() {
+pub async fn a_mariadb_that_is_killed_takes_nothing_along() {
     survives(Make::MariaDb).await;
 }
 
-#[actix_web::test]
-async fn a_postgresql_that_is_killed_takes_nothing_along() {
+pub async fn a_postgresql_that_is_killed_takes_nothing_along() {
     survives(Make::Postgres).await;
 }

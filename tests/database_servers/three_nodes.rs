@@ -341,12 +341,10 @@ fn three_nodes(make: Make) {
     });
 }
 
-#[test]
-fn three_nodes_on_mariadb_are_as_one_whatever_fails() {
+pub fn three_nodes_on_mariadb_are_as_one_whatever_fails() {
     three_nodes(Make::MariaDb);
 }
 
-#[test]
-fn three_nodes_on_postgresql_are_as_one_whatever_fails() {
+pub fn three_nodes_on_postgresql_are_as_one_whatever_fails() {
     three_nodes(Make::Postgres);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -104,7 +105,7 @@ async fn every_event_is_as_its_document_says() {
         .ask_well(
             &mut alice,
             "authenticated",
-            json!({"identityKey": own_key}),
+            json!({"identityKey": own_key, "pace": "99/99"}),
             1,
         )
         .await;
@@ -214,6 +215,13 @@ async fn every_event_is_as_its_document_says() {
     document
         .ask(&mut carol, "sendMessage", message(&room, "1"), 2)
         .await;
+
+    // A handshake of the server's, with a client that has not spoken.
+    let eager = TestServer::with(|settings| settings.auth.revival_delay = Duration::ZERO);
+    let mut silent = AuthSocketClient::connect(eager.address, bob.identity.clone()).await;
+    silent.answer_handshake().await;
+    let (event, data) = silent.event().await;
+    document.hold(&event, &data);
 
     let documented: BTreeSet<String> = document.messages().keys().cloned().collect();
     assert_eq!(document.seen, documented);

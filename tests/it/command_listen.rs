@@ -43,7 +43,7 @@ fn what_waits_comes_first_and_then_what_is_sent() {
         );
         assert_eq!(third["sender"], alice.key().to_hex());
         assert!(third["createdAt"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(listener.stop("-INT"), (Some(0), Vec::new()));
+        assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
         // Nothing was acknowledged.
         let listed = bob.run(&["list", "--box", transport]).json();
         assert_eq!(listed["messages"].as_array().unwrap().len(), 3);
@@ -59,7 +59,7 @@ fn people_get_it_in_words() {
     let lines: Vec<String> = (0..5).map(|_| listener.line()).collect();
     assert_eq!(lines[0], format!("from  {}", alice.key()));
     assert_eq!(lines[4], "hello");
-    assert_eq!(listener.stop("-TERM").0, Some(0));
+    assert_eq!(listener.stop("TERM").0, Some(0));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_listener_survives_its_server_and_prints_nothing_twice() {
     assert_eq!(listener.json()["body"], "three");
     alice.send(&bob, "four", &[]);
     assert_eq!(listener.json()["body"], "four");
-    assert_eq!(listener.stop("-INT"), (Some(0), Vec::new()));
+    assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
     server.kill();
 }
 
@@ -111,7 +111,7 @@ fn what_was_printed_is_acknowledged_and_nothing_else() {
         assert!(began.elapsed() < PATIENCE);
     }
     assert_eq!(left(), [json!(null)], "what cannot be read stays");
-    assert_eq!(listener.stop("-INT"), (Some(0), Vec::new()));
+    assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
 }
 
 #[test]
@@ -172,5 +172,5 @@ async fn what_pours_in_while_it_begins_is_printed_once() {
     let printed: Vec<_> = sent.iter().map(|_| listener.json()).collect();
     let ids = printed.iter().map(|it| it["messageId"].as_str().unwrap());
     assert!(ids.eq(sent.iter().map(String::as_str)));
-    assert_eq!(listener.stop("-INT"), (Some(0), Vec::new()));
+    assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
 }

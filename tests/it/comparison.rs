@@ -4,6 +4,8 @@
 mod admins;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::brc104::{Answer, Brc104, Request};
 use crate::support::documents::Documents;
-use crate::support::payer::{Payment, anyone, header};
+use crate::support::payer::{Payment, anyone, envelope, header};
 use crate::support::polling;
 use crate::support::raw_http;
 use crate::support::remote::Remote;
@@ -166,6 +168,7 @@ async fn every_route_answers_as_its_document_says() {
     wrong_bodies_of_others(&mut documents, &stage).await;
     wrong_queries(&mut documents, &stage).await;
     unauthenticated(&mut documents, &stage).await;
+    encoded_bodies(&mut documents, &stage).await;
     wrong_handshakes(&mut documents, &stage).await;
     stage = Stage::set(|settings| settings.server.max_body_bytes = 2_000).await;
     too_large(&mut documents, &stage).await;
@@ -612,7 +615,7 @@ async fn plain(stage: &Stage, target: &str, headers: &[(&str, &str)], body: &str
 
 async fn wrong_handshakes(documents: &mut Documents, stage: &Stage) {
     let path = "/.well-known/auth";
-    let nonce = Identity::random().session_nonce(rand::random()).unwrap();
+    let nonce = Identity::random().create_nonce(rand::random()).unwrap();
     let good = json!({
         "version": "0.1", "messageType": "initialRequest", "identityKey": KEY, "initialNonce": nonce,
     });
@@ -731,7 +734,9 @@ async fn large_heads(documents: &mut Documents) {
     })
     .await;
     let many = "x: y\r\n".repeat(91);
-    let large = format!("x: {}\r\n", "y".repeat(122_880));
+    // They count with the space that may stand before a value, so that they are too large where the head is not yet.
+    let large = format!("x:{}\r\n", "y".repeat(1_484)).repeat(87);
+    let large = format!("{large}x:{}\r\n", "y".repeat(1_504));
     for (path, method) in documents.routes() {
         for (query, lines) in [
             ("x".repeat(61_440), ""),
@@ -862,14 +867,31 @@ async fn fees(documents: &mut Documents) {
 }
 
 async fn prices(documents: &mut Documents) {
-    let wallet = Remote::start(|_| (500, json!({})).into());
-    let url = wallet.url.clone();
+    let wallet = Arc::new(AtomicUsize::new(0));
+    let remote = {
+        let wallet = Arc::clone(&wallet);
+        Remote::start(move |_| match wallet.load(Ordering::SeqCst) {
+            0 => (500, json!({})).into(),
+            accepted => (200, json!({ "accepted": accepted == 2 })).into(),
+        })
+    };
+    let url = remote.url.clone();
     let stage = Stage::set(move |settings| {
         settings.wallet.url = Some(Secret::new(url));
         settings.prices.request = 10;
     })
     .await;
     let (alice, server) = (&stage.alice, stage.server.identity_key);
+    let large = " ".repeat(4 * 1024 * 1024 + 1);
+    let list = json!({"messageBox": "inbox"});
+    let asked = ask(alice, "POST", "/listMessages", &list).await;
+    let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+    let used = header(&alice.identity, server, prefix, 10);
+    wallet.store(2, Ordering::SeqCst);
+    let mut paid = request(alice, "POST", "/listMessages", &list);
+    paid.headers
+        .push(("x-bsv-payment".to_owned(), used.clone()));
+    assert_eq!(alice.send(&alice.sign(paid)).await.status, 200);
     for (method, target, body) in right(&stage.bob().to_hex()) {
         let mut failing = Failing {
             documents,
@@ -880,30 +902,56 @@ async fn prices(documents: &mut Documents) {
             .await;
         assert_eq!(asked.json["satoshisRequired"], 10);
         let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        let pays = header(&alice.identity, server, prefix, 10);
         let cases = [
-            ("{}".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
+            (0, "{}".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
             (
+                0,
                 header(&alice.identity, server, "AAAA", 10),
                 400,
                 "ERR_INVALID_DERIVATION_PREFIX",
             ),
             (
+                0,
                 header(&alice.identity, server, prefix, 9),
                 400,
-                "ERR_PAYMENT_FAILED",
+                "ERR_INVALID_PAYMENT",
             ),
-            (
-                header(&alice.identity, server, prefix, 10),
-                503,
-                "ERR_PAYMENT_UNAVAILABLE",
-            ),
+            (0, pays.clone(), 503, "ERR_PAYMENT_UNAVAILABLE"),
+            (1, pays, 400, "ERR_PAYMENT_FAILED"),
+            (2, used.clone(), 409, "ERR_PAYMENT_REPLAYED"),
         ];
-        for (value, status, code) in cases {
+        for (says, value, status, code) in cases {
+            wallet.store(says, Ordering::SeqCst);
             let mut paid = request(alice, method, &target, &body);
             paid.headers.push(("x-bsv-payment".to_owned(), value));
             let answer = alice.send(&alice.sign(paid)).await;
             assert!(answer.signed);
             assert_eq!((answer.status, answer.code()), (status, code), "{target}");
+            documents.hold(method, &target, &answer);
+        }
+        let (content_type, form) = envelope(&large, None);
+        let paid = alice.request(method, &target, form);
+        let paid = paid.set("content-type", content_type);
+        let answer = alice.send(&alice.sign(paid)).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (413, "ERR_MALFORMED_PAYMENT")
+        );
+        documents.hold(method, &target, &answer);
+    }
+}
+
+/// Of every route with a body: what came is what is signed, so it may not be encoded.
+async fn encoded_bodies(documents: &mut Documents, stage: &Stage) {
+    for (method, target, body) in right(KEY) {
+        if method == "POST" {
+            let encoded = request(&stage.alice, method, &target, &body);
+            let answer = stage
+                .alice
+                .send(&encoded.set("content-encoding", "gzip"))
+                .await;
+            assert_eq!((answer.status, answer.code()), (415, "ERR_AUTH_BODY"));
             documents.hold(method, &target, &answer);
         }
     }

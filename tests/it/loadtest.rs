@@ -2,14 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
 
-use messagebox::config::Secret;
 use serde_json::Value;
 
-use super::support::database::TestDatabase;
-use super::support::eventually;
-use super::support::redis::RedisServer;
 use super::support::server::{TestServer, free_address};
 
 /// Runs the binary to its end.
@@ -122,33 +117,6 @@ fn rooms_in_a_closed_loop_lose_nothing() {
             assert_eq!(results["options"]["in_flight"], 2);
         },
     );
-}
-
-#[actix_web::test]
-async fn members_may_be_at_another_node() {
-    let (redis, database) = (RedisServer::start(), Arc::new(TestDatabase::create()));
-    let node = || {
-        TestServer::on(Arc::clone(&database), |settings| {
-            settings.identity.private_key = Some(Secret::new("5".repeat(64)));
-            settings.cluster.redis_url = Some(Secret::new(redis.url()));
-        })
-    };
-    let nodes = [node(), node()];
-    let status = |node: &TestServer| node.cluster.as_ref().unwrap().status();
-    for node in &nodes {
-        eventually("the connection", || status(node).connected).await;
-    }
-    let [near, far] = &nodes;
-    let arguments = format!(
-        "rooms --sockets 3 --rooms 3 --warm-up 100ms --duration 600ms --server {} --members-at {}",
-        near.http(""),
-        far.http("")
-    );
-    let output = run(&arguments, far.folder());
-    let table = String::from_utf8_lossy(&output.stdout);
-    assert!(table.ends_with("PASS\n"), "{table}");
-    assert!(status(near).published > 0);
-    assert_eq!(status(near).received, 0);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::eventually;
 use crate::support::polling::client;
-use crate::support::redis::RedisServer;
 use crate::support::server::{ServerProcess, free_address};
 
 const TOKEN: &str = "a token of the operator";
@@ -111,46 +110,6 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
     while !bob.event().await.0.starts_with("sendMessageAck-") {}
     assert_eq!(server.log_objects().len(), after.len());
     server.kill();
-}
-
-#[actix_web::test]
-async fn the_lines_of_one_message_bear_one_id_on_every_node() {
-    let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
-    let database = format!("sqlite://{}", folder.path().join("messagebox.db").display());
-    let (url, key) = (redis.url(), "5".repeat(64));
-    let variables = [
-        ("LOG_FORMAT", "json"),
-        ("RUST_LOG", "messagebox=debug"),
-        ("SERVER_PRIVATE_KEY", key.as_str()),
-        ("DATABASE_URL", database.as_str()),
-        ("REDIS_URL", url.as_str()),
-    ];
-    let start = |name: &str| {
-        let (address, own) = (free_address(), folder.path().join(name));
-        std::fs::create_dir(&own).unwrap();
-        (
-            ServerProcess::with(address, &own, &variables, None),
-            address,
-        )
-    };
-    let ((first, near), (second, far)) = (start("first"), start("second"));
-    let mut alice = AuthSocketClient::authenticated(near).await;
-    let mut bob = AuthSocketClient::authenticated(far).await;
-    // What is read from the database, because it came before the far node listened, bears none.
-    for id in ["1", "2"] {
-        alice.send_message(&bob.room("inbox"), id, BODY).await;
-        delivered(&mut bob, id).await;
-    }
-    let last_id = |server: &ServerProcess, said: &str| {
-        let lines = server.log_objects();
-        let line = lines
-            .iter()
-            .rfind(|line| line["message"].as_str().unwrap().contains(said));
-        line.unwrap_or_else(|| panic!("{lines:#?}"))["id"].clone()
-    };
-    let id = last_id(&first, "messages wait");
-    assert!(id.is_string());
-    assert_eq!(last_id(&second, "an event is passed on to 1 members"), id);
 }
 
 #[actix_web::test]

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+#[expect(dead_code, reason = "tests/needs uses the rest of it")]
 mod support;
 
 mod admin;
@@ -21,13 +22,11 @@ mod attacks_strings;
 mod authsocket;
 mod certificates;
 mod client;
-mod cluster;
 mod command;
 mod command_listen;
 mod comparison;
 mod crash;
 mod dashboard;
-mod dead_peers;
 mod doctor;
 mod drain;
 mod engineio_polling;
@@ -36,19 +35,20 @@ mod engineio_upgrade;
 mod engineio_websocket;
 mod expiry;
 mod fees;
+mod home;
 mod http;
 mod limits;
 mod loadtest;
 mod logs;
 mod memory;
 mod metrics;
-mod nonces;
+mod outbound;
+mod pacing;
 mod pages;
 mod panics;
 mod payments;
 mod push;
-mod redis_cluster;
-mod resumption;
+mod sessions;
 mod slow_requests;
+mod socket_sessions;
 mod socketio;
-mod storage_faults;

@@ -12,7 +12,6 @@ use messagebox::ids::IdentityKey;
 use messagebox::push::{
     Backoff, Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount,
 };
-use openssl::rsa::Rsa;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -23,11 +22,16 @@ use crate::support::{PATIENCE, eventually};
 
 const SEND: &str = "/v1/projects/the-project/messages:send";
 
+/// Of the service account: a key that everybody has.
+const KEY: &str = include_str!("../keys/worthless_rsa.pem");
+const PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_rsa_public.pem");
+/// Of nobody.
+const OTHER_PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_other_rsa_public.pem");
+
 /// Google, as far as it concerns us: tokens at `/token`, messages at the project's path.
 struct Google {
     remote: Remote,
     account: String,
-    public_key: Vec<u8>,
 }
 
 impl Google {
@@ -49,17 +53,14 @@ impl Google {
             let next = replies.lock().unwrap().pop_front();
             next.unwrap_or_else(|| (200, json!({"name": "projects/the-project/messages/1"})).into())
         });
-        let key = Rsa::generate(2048).unwrap();
-        let pem = String::from_utf8(key.private_key_to_pem().unwrap()).unwrap();
         let account = json!({
             "type": "service_account", "project_id": "the-project", "private_key_id": "key-1",
-            "private_key": pem, "client_email": "push@the-project.example",
+            "private_key": KEY, "client_email": "push@the-project.example",
             "token_uri": format!("{}/token", remote.url),
         });
         Self {
             remote,
             account: account.to_string(),
-            public_key: key.public_key_to_pem().unwrap(),
         }
     }
 
@@ -332,7 +333,7 @@ async fn the_assertion_is_signed_and_its_token_is_kept() {
     let token_uri = format!("{}/token", google.remote.url);
     validation.set_audience(&[&token_uri]);
     validation.set_issuer(&["push@the-project.example"]);
-    let key = DecodingKey::from_rsa_pem(&google.public_key).unwrap();
+    let key = DecodingKey::from_rsa_pem(PUBLIC_KEY).unwrap();
     let claims = decode::<Value>(assertion, &key, &validation)
         .unwrap()
         .claims;
@@ -345,8 +346,7 @@ async fn the_assertion_is_signed_and_its_token_is_kept() {
         3_600
     );
     // Another key has not signed it.
-    let stranger = Rsa::generate(2048).unwrap().public_key_to_pem().unwrap();
-    let key = DecodingKey::from_rsa_pem(&stranger).unwrap();
+    let key = DecodingKey::from_rsa_pem(OTHER_PUBLIC_KEY).unwrap();
     assert!(decode::<Value>(assertion, &key, &validation).is_err());
 }
 

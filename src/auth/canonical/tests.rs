@@ -115,6 +115,42 @@ fn a_get_with_a_query_and_no_body() {
 }
 
 #[test]
+fn a_multipart_content_type_is_signed_whole() {
+    let signed = |value: &str| {
+        let headers = [("content-type", value.as_bytes())];
+        let signed = signed_headers(headers.into_iter(), Direction::Request).unwrap();
+        signed[0].1.clone()
+    };
+    let boundary = "multipart/form-data; boundary=----BsvPayment00";
+    for (value, expected) in [
+        (boundary, boundary),
+        (
+            " multipart/form-data;boundary=\"A\" ",
+            "multipart/form-data;boundary=\"A\"",
+        ),
+        (
+            "Multipart/Form-Data ; boundary=A",
+            "Multipart/Form-Data ; boundary=A",
+        ),
+        ("multipart/form-data", "multipart/form-data"),
+        ("multipart/mixed; boundary=a", "multipart/mixed"),
+        ("multipart/form-data-x; boundary=a", "multipart/form-data-x"),
+        ("application/json; charset=utf-8", "application/json"),
+    ] {
+        assert_eq!(signed(value), expected);
+    }
+    // Two boundaries are two values.
+    let headers = [
+        ("content-type", &b"multipart/form-data; boundary=a"[..]),
+        ("content-type", b"multipart/form-data; boundary=b"),
+    ];
+    assert_eq!(
+        signed_headers(headers.into_iter(), Direction::Request),
+        Err(CanonicalError::RepeatedHeader)
+    );
+}
+
+#[test]
 fn headers_are_selected_and_sorted() {
     let headers = [
         ("x-bsv-payment", r#"{"a":1}"#),

@@ -24,9 +24,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use messagebox::client::TransportKind;
+use messagebox::documents::Document;
 use options::Options;
 use report::Report;
 use run::Run;
@@ -38,7 +39,12 @@ const SPARE_DESCRIPTORS: u64 = 256;
 
 fn main() -> ExitCode {
     // A usage mistake ends the process with code 2.
-    let options = Options::parse();
+    let program = Document::augment_subcommands(Options::command());
+    let matches = program.clone().get_matches();
+    if let Ok(document) = Document::from_arg_matches(&matches) {
+        return print(&document, program);
+    }
+    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let threads = options
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
@@ -97,6 +103,17 @@ fn write(report: &Report, options: &Options) -> std::io::Result<()> {
         std::fs::write(path, report::html(report))?;
     }
     Ok(())
+}
+
+fn print(document: &Document, program: clap::Command) -> ExitCode {
+    let text = match document.render(program) {
+        Ok(text) => text,
+        Err(error) => return fail(&error),
+    };
+    match std::io::stdout().write_all(&text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
 }
 
 fn say(text: &str) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use clap_complete::Shell;
 use messagebox::client::{ServerAddress, TransportKind};
+use messagebox::documents::Document;
 use messagebox::ids::IdentityKey;
 use messagebox::overlay::{AdvertisedHost, OverlayNetwork, Tracker};
 
@@ -86,16 +86,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Check a server from outside: network, protocol, transports, clock, latency.
     Doctor(Doctor),
-    /// Print completions for a shell.
-    Completions {
-        /// Which shell.
-        shell: Shell,
-    },
-    /// Print the manual page (troff), or that of a subcommand.
-    Man {
-        /// Of which subcommand.
-        subcommand: Option<String>,
-    },
+    #[command(flatten)]
+    Document(Document),
 }
 
 #[derive(Debug, Args)]

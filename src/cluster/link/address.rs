@@ -10,6 +10,7 @@ use redis::{
 
 use super::LinkError;
 use crate::cluster::channel::in_one_slot;
+use crate::outbound::tls;
 
 /// How long a connection, or an answer, may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -40,6 +41,8 @@ pub(super) struct Reached {
 
 impl RedisAddress {
     pub(in crate::cluster) fn parse(url: &str, prefix: &str) -> Result<Self, LinkError> {
+        // The library makes its own configuration of TLS.
+        tls::install_provider();
         let info = url.into_connection_info().map_err(|_| LinkError::Address)?;
         let settings = info.redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);

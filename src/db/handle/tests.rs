@@ -1,7 +1,7 @@
 //! The persistence layer on real databases.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
@@ -13,6 +13,7 @@ use super::super::message::{
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
+use super::super::session_steps::SessionSteps;
 use super::super::url::DatabaseUrl;
 use super::super::{clock, migrations};
 use super::*;
@@ -22,6 +23,7 @@ use crate::auth::Identity;
 #[path = "../../../tests/it/support/database.rs"]
 mod database;
 
+mod sessions;
 mod several;
 
 use database::TestDatabase;
@@ -95,6 +97,7 @@ fn one(message: NewMessage) -> Submission {
     Submission {
         messages: vec![message],
         paid: None,
+        has_payment: false,
     }
 }
 
@@ -523,6 +526,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
         boxes: &mut BoxIds::default(),
         now: &Now::read(None),
         fees: &DeliveryFees::default(),
+        sessions: &SessionSteps::default(),
     };
     assert_eq!(command.run(&mut work).unwrap(), 1_203);
     let statements = statements.load(Ordering::Relaxed);

@@ -36,6 +36,7 @@ use super::requests;
 use super::shared_failures;
 
 const JSON: &str = "application/json";
+const MULTIPART: &str = "multipart/form-data";
 const SIGNED: &str = "brc104";
 const MIGRATE_KEY: &str = "migrateKey";
 const ADMIN_TOKEN: &str = "adminToken";
@@ -197,12 +198,13 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
         }
     }
     if let Some(body) = operation.body {
-        builder = builder.request_body(Some(
-            RequestBodyBuilder::new()
-                .required(Some(Required::True))
-                .content(JSON, Content::new(Some(reference(body))))
-                .build(),
-        ));
+        let mut described = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content(JSON, Content::new(Some(reference(body))));
+        if operation.access == Access::Signed {
+            described = described.content(MULTIPART, Content::new(Some(paid_body())));
+        }
+        builder = builder.request_body(Some(described.build()));
     }
     builder = match operation.access {
         Access::Signed => builder.security(SecurityRequirement::new(SIGNED, [""; 0])),
@@ -218,6 +220,24 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
         builder = builder.response(status.to_string(), refusal(&failures));
     }
     builder.build()
+}
+
+/// A payment, and the body of the request that it pays for (BRC-118).
+fn paid_body() -> ObjectBuilder {
+    let part = |says| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.description(Some(says))
+    };
+    ObjectBuilder::new()
+        .property(
+            "x-bsv-payment",
+            part("JSON of derivationPrefix, derivationSuffix and transaction, at most 4 MiB"),
+        )
+        .property(
+            "body",
+            part("The request's own body, with its own content-type"),
+        )
+        .required("x-bsv-payment")
 }
 
 fn reference(schema: &str) -> RefOr<Schema> {

@@ -50,7 +50,7 @@ pub(super) const HEAD: &[Failure] = &[
     failure(
         431,
         "ERR_HEADERS_TOO_LARGE",
-        "The headers are larger than 122880 bytes.",
+        "The headers are larger than 131072 bytes.",
     ),
 ];
 
@@ -72,6 +72,11 @@ pub(super) const BODY: &[Failure] = &[
         "ERR_REQUEST_TIMEOUT",
         "The request body took too long.",
     ),
+    failure(
+        415,
+        "ERR_AUTH_BODY",
+        "The request body must be sent without a content-encoding.",
+    ),
 ];
 
 /// Of every route, where the operator has given it a price.
@@ -84,7 +89,12 @@ pub(super) const PRICE: &[Failure] = &[
     failure(
         400,
         "ERR_MALFORMED_PAYMENT",
-        "The X-BSV-Payment header is not the JSON of a payment.",
+        "A request takes one payment: one X-BSV-Payment header, or one part of a multipart body.",
+    ),
+    failure(
+        413,
+        "ERR_MALFORMED_PAYMENT",
+        "The multipart body cannot be read: the payment is larger than 4194304 bytes.",
     ),
     failure(
         400,
@@ -93,8 +103,13 @@ pub(super) const PRICE: &[Failure] = &[
     ),
     failure(
         400,
-        "ERR_PAYMENT_FAILED",
+        "ERR_INVALID_PAYMENT",
         "Payment was not accepted by the server: output 0 pays 9 of 10 satoshis",
+    ),
+    failure(
+        400,
+        "ERR_PAYMENT_FAILED",
+        "Payment was not accepted by the server.",
     ),
     failure(
         409,
@@ -104,7 +119,7 @@ pub(super) const PRICE: &[Failure] = &[
     failure(
         503,
         "ERR_PAYMENT_UNAVAILABLE",
-        "The payment could not be kept.",
+        "Failed to internalize payment: the wallet answered with an error",
     ),
 ];
 

@@ -16,12 +16,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::auth::sha256;
 use crate::ids::IdentityKey;
 use crate::json_object;
 
 use super::admin;
 use super::error::ApiError;
 use super::reply::Reply;
+use super::request_body::RequestBody;
 use super::state::HttpState;
 
 pub(super) mod bodies {
@@ -133,19 +135,25 @@ pub(super) async fn respond(
     if asked != method {
         return ApiError::method_not_allowed(method).into();
     }
+    let read = RequestBody::read(request, body, state.limits.max_json_depth);
+    let RequestBody { body, payment } = match read {
+        Ok(read) => read,
+        Err(error) => return error.into(),
+    };
     let price = state.prices.of(path);
     if price == 0 {
-        return answer(route, request.query_string(), caller, body, state).await;
+        return answer(route, request.query_string(), caller, &body, state).await;
     }
-    match payment_header(request, price, state) {
-        Ok(payment) => {
-            let query = request.query_string().to_owned();
-            let (body, state) = (body.clone(), state.clone());
+    match payment {
+        Some(payment) => {
+            let (path, query) = (path.to_owned(), request.query_string().to_owned());
+            let state = state.clone();
             // It goes to its end even when its client has gone: money changes hands.
             let whole = actix_web::rt::spawn(async move {
                 let asked = Asked {
                     route,
                     price,
+                    path,
                     query,
                 };
                 answer_paid(asked, &payment, caller, &body, &state).await
@@ -155,7 +163,7 @@ pub(super) async fn respond(
                 ApiError::internal("ERR_INTERNAL", description).into()
             })
         }
-        Err(error) => error.into(),
+        None => payment_required(price, state).into(),
     }
 }
 
@@ -184,31 +192,36 @@ async fn answer(
 struct Asked {
     route: Route,
     price: u64,
+    path: String,
     query: String,
 }
 
-/// Takes the price and answers. Who gets no success keeps what he paid, and may pay for another request with it.
+impl Asked {
+    /// A hash of what is asked for. No path and no query has a zero byte.
+    fn digest(&self, body: &[u8]) -> [u8; 32] {
+        let parts = [self.path.as_bytes(), self.query.as_bytes(), body];
+        sha256(&parts.join(&0))
+    }
+}
+
+/// Takes the price and answers. A payer who gets no success keeps the payment, and may pay for another request with it.
 async fn answer_paid(
     asked: Asked,
-    payment: &str,
+    payment: &[u8],
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
 ) -> Reply {
-    let Asked {
-        route,
-        price,
-        query,
-    } = asked;
+    let digest = asked.digest(body);
     let taken = state
         .delivery
-        .take_request_payment(payment, price, caller)
+        .take_request_payment(payment, asked.price, caller, &digest)
         .await;
     let paid = match taken {
         Ok(paid) => paid,
         Err(error) => return ApiError::from(error).into(),
     };
-    let mut reply = answer(route, &query, caller, body, state).await;
+    let mut reply = answer(asked.route, &asked.query, caller, body, state).await;
     if reply.status.is_success() {
         let header = ("x-bsv-payment-satoshis-paid", paid.satoshis.to_string());
         reply.headers.push(header);
@@ -219,28 +232,16 @@ async fn answer_paid(
     reply
 }
 
-/// What came to pay for a request; the error asks for it.
-fn payment_header(
-    request: &HttpRequest,
-    price: u64,
-    state: &HttpState,
-) -> Result<String, ApiError> {
-    if let Some(header) = request.headers().get("x-bsv-payment") {
-        return Ok(header.to_str().unwrap_or_default().to_owned());
-    }
-    let prefix = state
-        .identity
-        .session_nonce(rand::random())
-        .map_err(|error| {
+/// The failure that asks for a payment.
+fn payment_required(price: u64, state: &HttpState) -> ApiError {
+    match state.identity.create_nonce(rand::random()) {
+        Ok(prefix) => ApiError::payment_required(price, prefix, state.identity.identity_key()),
+        Err(error) => {
             log::error!("a payment could not be asked for: {error}");
             let description = "The payment could not be asked for.";
             ApiError::internal("ERR_PAYMENT_INTERNAL", description)
-        })?;
-    Err(ApiError::payment_required(
-        price,
-        prefix,
-        state.identity.identity_key(),
-    ))
+        }
+    }
 }
 
 fn not_found() -> Reply {

@@ -26,7 +26,24 @@ fn locked_by(script: Vec<u8>) -> Vec<u8> {
 }
 
 fn read(beef: &[u8]) -> Vec<Advertisement> {
-    Advertisement::read(&identity(), beef, 0)
+    read_for(&identity(), beef, None, 0)
+}
+
+fn read_for(
+    identity: &IdentityKey,
+    beef: &[u8],
+    txid: Option<&str>,
+    index: u32,
+) -> Vec<Advertisement> {
+    let named = Named {
+        txid: txid.map(str::to_owned),
+        index,
+    };
+    let outputs = Outputs {
+        beef: beef.to_vec(),
+        named: vec![named],
+    };
+    Advertisement::read(identity, &outputs)
 }
 
 #[test]
@@ -58,10 +75,10 @@ fn only_what_the_identity_has_signed_is_an_advertisement() {
     }
     let other = Identity::random().identity_key();
     let atomic = locked_by(script());
-    assert_eq!(Advertisement::read(&other, &atomic, 0), []);
+    assert_eq!(read_for(&other, &atomic, None, 0), []);
     // Another output, and no output.
     for index in [1, 2, u32::MAX] {
-        assert_eq!(Advertisement::read(&identity(), &atomic, index), []);
+        assert_eq!(read_for(&identity(), &atomic, None, index), []);
     }
     for text in ["", "0.0", "x.x", "x"] {
         let beef = Beef::from_binary(&mut Cursor::new(&atomic)).unwrap();
@@ -110,6 +127,9 @@ fn of_one_beef_for_several_what_nothing_spends_is_meant() {
     let mut found = read(&both);
     found.sort_by_key(|one| one.txid == stands.txid);
     assert_eq!(found, [spent.clone(), stands.clone()]);
+    // The answer may say which is meant.
+    let meant = read_for(&identity(), &both, Some(&spent.txid), 0);
+    assert_eq!(meant, std::slice::from_ref(&spent));
     beef.merge_transaction(&spender).unwrap();
     let mut spent_too = Vec::new();
     beef.to_binary(&mut spent_too).unwrap();

@@ -1,9 +1,10 @@
 // Three servers with one database and one Redis behind the real nginx and HAProxy, set up by the files in `deploy/`.
 
 import assert from 'node:assert/strict'
-import { after, afterEach, before, test } from 'node:test'
+import { after, afterEach, before } from 'node:test'
 
 import { Inbox, Party, closeAll, next } from '../support/clients.mjs'
+import { isThere, testWith } from '../support/needs.mjs'
 import { HAProxy, Nginx, Redis, ask, from } from '../support/processes.mjs'
 import { TestServer } from '../support/server.mjs'
 
@@ -15,8 +16,9 @@ const transports = {
 }
 
 let redis
-let nodes
+let nodes = []
 before(async () => {
+  if (!isThere('redis-server')) return
   redis = await Redis.start()
   const env = { REDIS_URL: redis.url, TRUSTED_PROXIES: '127.0.0.1', UNLIMITED_ADDRESSES: '127.0.0.1', HANDSHAKES_PER_ADDRESS: '2' }
   // The first makes the key and the tables.
@@ -27,7 +29,7 @@ before(async () => {
 afterEach(closeAll)
 after(async () => {
   for (const node of nodes.reverse()) assert.equal(await node.stop(), 0)
-  await redis.stop()
+  await redis?.stop()
 })
 
 async function start (t, Proxy, change) {
@@ -89,6 +91,8 @@ async function exchange (proxy, [near, far], options) {
 }
 
 for (const Proxy of [Nginx, HAProxy]) {
+  const test = testWith('redis-server', Proxy.name.toLowerCase())
+
   test(`${Proxy.name}: every transport, between clients on two nodes`, async t => {
     const proxy = await start(t, Proxy)
     const addresses = await apart(proxy)

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 
 import { blocks, run } from '../support/book.mjs'
+import { testWith } from '../support/needs.mjs'
 import { PAGES, pageFile } from '../support/reference.mjs'
 
 const folder = path.join(import.meta.dirname, '../../../docs')
@@ -16,7 +17,9 @@ const read = page => readFile(path.join(folder, page), 'utf8')
 for (const page of pages) {
   const commands = blocks(await read(page))
   if (commands.length === 0) continue
-  test(`the commands of ${page}`, async context => {
+  const all = commands.filter(block => !block.reason).map(block => block.commands).join('\n')
+  const programs = ['curl', 'nginx', 'jq'].filter(program => new RegExp(`(^|[\\s(;|])${program} `, 'm').test(all))
+  testWith(...programs)(`the commands of ${page}`, async context => {
     for (const { commands: skipped, reason } of commands.filter(block => block.reason)) context.diagnostic(`not run, ${reason}: ${skipped}`)
     const { wrong, count } = await run(path.join(folder, page))
     assert.ok(count > 0)

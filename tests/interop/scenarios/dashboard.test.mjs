@@ -1,25 +1,29 @@
 // The dashboard in a real Chromium, with a real server and real traffic behind it.
 
 import assert from 'node:assert/strict'
-import { after, afterEach, before, test } from 'node:test'
+import { after, afterEach, before } from 'node:test'
 
 import { figures, openBrowser, openDashboard, sticksOut, tabTo, tooFaint, untilDrawn, untilState } from '../support/browser.mjs'
 import { Party, closeAll } from '../support/clients.mjs'
+import { isThere, testWith } from '../support/needs.mjs'
 import { TestServer } from '../support/server.mjs'
 import { Traffic } from '../support/traffic.mjs'
 
+const test = testWith('chromium')
+
 let browser, server
 before(async () => {
+  if (!isThere('chromium')) return
   server = await TestServer.start()
   browser = await openBrowser()
 })
 afterEach(async () => {
-  for (const context of browser.contexts()) await context.close()
+  for (const context of browser?.contexts() ?? []) await context.close()
   await closeAll()
 })
 after(async () => {
   await browser?.close()
-  assert.equal(await server.stop(), 0)
+  if (server) assert.equal(await server.stop(), 0)
 })
 
 async function open (options, host = server.host) {

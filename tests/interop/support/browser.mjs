@@ -1,17 +1,18 @@
 // A real Chromium, and what it is asked of the dashboard.
 
-import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
-const BINARY = process.env.CHROMIUM ?? '/usr/bin/chromium'
+import { findChromium } from './needs.mjs'
+
 /** For each thing that is asked of the browser, on a machine that has much else to do. */
 export const DEADLINE = 30_000
 
 export async function openBrowser () {
-  if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: apt-get install chromium, or name one in CHROMIUM`)
+  const executablePath = findChromium()
+  if (!executablePath) throw new Error('chromium is not there: apt-get install chromium, or name one in CHROMIUM')
   // The user-data folder is a new one, and goes with the browser.
   return await chromium.launch({
-    executablePath: BINARY,
+    executablePath,
     timeout: 60_000,
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--no-first-run',

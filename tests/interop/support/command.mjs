@@ -7,7 +7,7 @@ import readline from 'node:readline'
 import { Inbox } from './clients.mjs'
 
 const BINARY = process.env.MESSAGEBOX_COMMAND
-if (!BINARY) throw new Error('MESSAGEBOX_COMMAND must name the command; run this through `cargo test --test interop`')
+if (!BINARY) throw new Error('MESSAGEBOX_COMMAND must name the command; run this through `cargo test --test needs -- interop::`')
 
 function start (party, host, args, env = {}) {
   const command = spawn(BINARY, args, {

@@ -9,6 +9,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { find } from './needs.mjs'
+
 const DEPLOY = new URL('../../../deploy/', import.meta.url)
 
 /** A loopback host that nobody else uses, and a port of it. */
@@ -39,7 +41,7 @@ class Process {
   /** Starts a program, and waits until it listens. */
   async launch (program, args) {
     this.log = ''
-    this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.process = spawn(find(program) ?? program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.process.on('error', error => { this.log += error })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', chunk => { this.log += chunk })
     this.exited = once(this.process, 'exit')

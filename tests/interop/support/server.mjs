@@ -9,7 +9,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const BINARY = process.env.MESSAGEBOX_SERVER
-if (!BINARY) throw new Error('MESSAGEBOX_SERVER must name the server binary; run this through `cargo test --test interop`')
+if (!BINARY) throw new Error('MESSAGEBOX_SERVER must name the server binary; run this through `cargo test --test needs -- interop::`')
 
 export async function freePort () {
   const listener = net.createServer().listen(0, '127.0.0.1')

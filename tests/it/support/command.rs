@@ -152,9 +152,7 @@ impl Running {
 
     /// Sends a signal and waits for the end: its exit code, and the lines that nobody has read.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args([signal, &id]).status();
-        assert!(killed.unwrap().success());
+        super::signal(self.child.id(), signal);
         let status = self.child.wait().unwrap();
         (status.code(), self.out.iter().collect())
     }

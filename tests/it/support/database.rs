@@ -29,17 +29,14 @@ impl Kind {
 }
 
 /// Where the servers are; the account may make and drop databases.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 fn server(variable: &str, default: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
 
-#[cfg(feature = "mysql")]
 pub fn mysql_server() -> String {
     server("TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306")
 }
 
-#[cfg(feature = "postgres")]
 pub fn postgres_server() -> String {
     server("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
 }
@@ -56,6 +53,7 @@ enum Hand {
 impl Hand {
     fn on(kind: Kind, url: &str) -> Self {
         // As the server does, and before it.
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
         openssl::init();
         match kind {
             Kind::Sqlite => {

@@ -16,10 +16,11 @@ pub mod payer;
 pub mod polling;
 pub mod raw_http;
 pub mod raw_member;
-pub mod redis;
 pub mod remote;
 pub mod senders;
 pub mod server;
+pub mod services;
+pub mod tls;
 pub mod websocket;
 
 use std::future::Future;
@@ -33,6 +34,15 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+}
+
+/// Sends a signal, such as `TERM`, to a process. The shell has `kill` built in; the program is not on every machine.
+pub fn signal(process: u32, name: &str) {
+    let script = format!("kill -s {name} {process}");
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// Waits until `condition` holds; for state that tells nobody when it changes.

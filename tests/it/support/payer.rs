@@ -64,9 +64,43 @@ impl Payment {
 
 /// The `x-bsv-payment` header that pays for a request.
 pub fn header(payer: &Identity, server: IdentityKey, prefix: &str, satoshis: u64) -> String {
+    large_header(payer, server, prefix, satoshis, 0)
+}
+
+/// The same, with a second output of so many bytes.
+pub fn large_header(
+    payer: &Identity,
+    server: IdentityKey,
+    prefix: &str,
+    satoshis: u64,
+    bytes: usize,
+) -> String {
     let suffix = STANDARD.encode(rand::random::<[u8; 8]>());
-    let script = script(payer, server, prefix, &suffix);
-    let transaction = STANDARD.encode(Mint::new().pay(&[(script, satoshis)]));
+    let mut outputs = vec![(script(payer, server, prefix, &suffix), satoshis)];
+    if bytes > 0 {
+        let length = u32::try_from(bytes).unwrap().to_le_bytes();
+        // OP_FALSE OP_RETURN OP_PUSHDATA4
+        let data = [&[0x00, 0x6a, 0x4e][..], &length, &vec![7; bytes]].concat();
+        outputs.push((data, 0));
+    }
+    let transaction = STANDARD.encode(Mint::new().pay(&outputs));
     json!({"derivationPrefix": prefix, "derivationSuffix": suffix, "transaction": transaction})
         .to_string()
+}
+
+/// Puts a payment, and a request's own type and body, into one body (BRC-118), as AuthFetch does. Gives its type and itself.
+pub fn envelope(payment: &str, own: Option<(&str, &str)>) -> (String, String) {
+    let boundary = format!("----BsvPayment{}", hex::encode(rand::random::<[u8; 16]>()));
+    let part = |name: &str, content_type: &str, content: &str| {
+        format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\
+             Content-Type: {content_type}\r\n\r\n{content}\r\n"
+        )
+    };
+    let mut body = part("x-bsv-payment", "application/json", payment);
+    if let Some((content_type, content)) = own {
+        body.push_str(&part("body", content_type, content));
+    }
+    body.push_str(&format!("--{boundary}--\r\n"));
+    (format!("multipart/form-data; boundary={boundary}"), body)
 }

@@ -200,9 +200,7 @@ impl ServerProcess {
 
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.unwrap().success());
+        super::signal(self.child.id(), name);
     }
 
     /// Waits for its end, and gives its exit code.

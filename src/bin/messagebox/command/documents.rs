@@ -1,34 +1,19 @@
-//! `completions` and `man`: made from the command line's own description.
+//! `completions` and `man`.
 
 use clap::CommandFactory as _;
-use clap_complete::Shell;
+use messagebox::documents::{Document, DocumentError};
 
 use crate::error::{CommandError, Exit};
 use crate::options::Options;
 use crate::output::write;
 
-/// Prints what a shell completes from.
-pub(crate) fn completions(shell: Shell) -> Result<(), CommandError> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Options::command(), "messagebox", &mut script);
-    write(&script)
-}
-
-/// Prints the manual page of the command, or of a subcommand.
-pub(crate) fn manual(subcommand: Option<&str>) -> Result<(), CommandError> {
-    let mut command = Options::command();
-    command.build();
-    let command = match subcommand {
-        None => command,
-        Some(name) => {
-            let found = command.find_subcommand(name).cloned();
-            found.ok_or_else(|| {
-                CommandError::new(Exit::Usage, format!("there is no subcommand {name}"))
-                    .advise("`messagebox --help` lists them.")
-            })?
-        }
-    };
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    write(&page)
+/// Prints a document of the command line.
+pub(crate) fn print(document: &Document) -> Result<(), CommandError> {
+    let text = document
+        .render(Options::command())
+        .map_err(|error| match error {
+            DocumentError::NoSubcommand(_) => CommandError::new(Exit::Usage, error.to_string()),
+            DocumentError::Io(error) => error.into(),
+        })?;
+    write(&text)
 }

@@ -36,8 +36,7 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, CommandError> {
         Command::Advertisements(asked) => advertise::list(general, asked, output).await,
         Command::Status(status) => status::run(general, status, output).await,
         Command::Doctor(doctor) => return doctor::run(general, doctor, output).await,
-        Command::Completions { shell } => documents::completions(*shell),
-        Command::Man { subcommand } => documents::manual(subcommand.as_deref()),
+        Command::Document(document) => documents::print(document),
     }?;
     Ok(Exit::Done)
 }

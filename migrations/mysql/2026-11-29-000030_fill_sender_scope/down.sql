@@ -1,0 +1,2 @@
+-- The column is another server's, which fills it itself.
+DO 0;

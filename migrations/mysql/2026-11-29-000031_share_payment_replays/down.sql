@@ -1,0 +1,2 @@
+-- The table may be another server's.
+DO 0;

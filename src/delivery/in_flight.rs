@@ -1,0 +1,56 @@
+//! Payments that a request of this process is using.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::db::Outpoint;
+
+/// The outputs in use; cheap to clone. As many as there are paid requests in work.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InFlightPayments(Arc<Mutex<HashSet<Outpoint>>>);
+
+/// One request's use of an output; it ends when dropped.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    outpoint: Outpoint,
+    payments: InFlightPayments,
+}
+
+impl InFlightPayments {
+    /// Marks an output as in use; `None` when it already is.
+    pub(super) fn enter(&self, outpoint: &Outpoint) -> Option<InFlight> {
+        let mut outpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        outpoints.insert(outpoint.clone()).then(|| InFlight {
+            outpoint: outpoint.clone(),
+            payments: self.clone(),
+        })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let outpoints = &self.payments.0;
+        let mut outpoints = outpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        outpoints.remove(&self.outpoint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_has_one_user_at_a_time() {
+        let payments = InFlightPayments::default();
+        let outpoint = |index| Outpoint {
+            txid: "aa".repeat(32),
+            index,
+        };
+        let first = payments.enter(&outpoint(0));
+        assert!(first.is_some());
+        assert!(payments.enter(&outpoint(0)).is_none());
+        assert!(payments.enter(&outpoint(1)).is_some());
+        drop(first);
+        assert!(payments.enter(&outpoint(0)).is_some());
+    }
+}

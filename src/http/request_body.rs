@@ -1,0 +1,69 @@
+//! A verified request's body and payment. The payment comes in a header, or in a multipart body beside the request's own
+//! body (BRC-118).
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use bytes::Bytes;
+
+use crate::delivery::PriceError;
+use crate::json_depth;
+use crate::payments::{MultipartBody, is_multipart};
+
+use super::error::ApiError;
+
+/// The header that pays for a request.
+const PAYMENT: &str = "x-bsv-payment";
+
+/// What a request carries, once its signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestBody {
+    /// For its route.
+    pub(super) body: Bytes,
+    /// JSON.
+    pub(super) payment: Option<Bytes>,
+}
+
+impl RequestBody {
+    /// Reads what came.
+    pub(super) fn read(
+        request: &HttpRequest,
+        body: &Bytes,
+        max_json_depth: usize,
+    ) -> Result<Self, ApiError> {
+        let mut headers = request.headers().get_all(PAYMENT);
+        let header = headers.next();
+        if headers.next().is_some() {
+            return Err(PriceError::Several.into());
+        }
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let multipart = match content_type.filter(|value| is_multipart(value)) {
+            Some(content_type) => MultipartBody::parse(content_type, body)
+                .map_err(|error| ApiError::from(PriceError::from(error)))?,
+            None => MultipartBody::Ordinary,
+        };
+        let read = match (multipart, header) {
+            (MultipartBody::Ordinary, header) => Self {
+                body: body.clone(),
+                payment: header.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+            },
+            (MultipartBody::Paid { .. }, Some(_)) => return Err(PriceError::Several.into()),
+            (
+                MultipartBody::Paid {
+                    payment,
+                    body: inner,
+                    ..
+                },
+                None,
+            ) => Self {
+                body: body.slice_ref(inner),
+                payment: Some(body.slice_ref(payment)),
+            },
+        };
+        let is_deeper = |part: &Bytes| json_depth::is_deeper(part, max_json_depth);
+        if is_deeper(&read.body) || read.payment.as_ref().is_some_and(is_deeper) {
+            return Err(ApiError::too_deep(max_json_depth));
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,76 @@
+//! The one way to make an HTTP client, and to read an answer within a bound.
+
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, ClientBuilder, Response};
+
+use super::failure::RemoteFailure;
+use super::tls;
+
+/// Redirects that are followed, one after the other.
+const MAX_REDIRECTS: usize = 5;
+
+/// Makes a client with the TLS configuration of this program. Otherwise it has reqwest's defaults: ten redirects to any
+/// host, and no bound on time.
+#[must_use]
+pub fn client() -> Client {
+    built(builder())
+}
+
+/// Begins such a client, for callers that set more.
+#[must_use]
+pub fn builder() -> ClientBuilder {
+    Client::builder().use_preconfigured_tls((*tls::client_config()).clone())
+}
+
+/// Makes a client that follows no redirect to another host. The bodies may be worth money, and the operator named one host.
+pub(super) fn faithful_client() -> Client {
+    built(builder().redirect(Policy::custom(stay)))
+}
+
+fn built(builder: ClientBuilder) -> Client {
+    builder.build().unwrap_or_else(|error| {
+        // Nothing that this program sets can be wrong. The stand-in trusts no certificate.
+        log::error!("the HTTP client could not be set up: {error}");
+        Client::default()
+    })
+}
+
+/// Follows a redirect to the same host, unless TLS would be lost. Any other is an answer like others.
+fn stay(attempt: Attempt<'_>) -> Action {
+    let [.., from] = attempt.previous() else {
+        return attempt.stop();
+    };
+    let to = attempt.url();
+    let same_host = from.host_str() == to.host_str();
+    let keeps_tls = from.scheme() == to.scheme() || to.scheme() == "https";
+    if same_host && keeps_tls && attempt.previous().len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+/// Reads the body of an answer of at most `max` bytes.
+///
+/// # Errors
+/// [`RemoteFailure::TooLong`], and [`RemoteFailure::Unreadable`] where the body ends early.
+pub async fn read(mut answer: Response, max: usize) -> Result<Vec<u8>, RemoteFailure> {
+    let announced = answer.content_length().unwrap_or_default();
+    if usize::try_from(announced).unwrap_or(usize::MAX) > max {
+        return Err(RemoteFailure::TooLong);
+    }
+    let mut body = Vec::new();
+    loop {
+        let chunk = answer
+            .chunk()
+            .await
+            .map_err(|_| RemoteFailure::Unreadable)?;
+        let Some(chunk) = chunk else {
+            return Ok(body);
+        };
+        if body.len().saturating_add(chunk.len()) > max {
+            return Err(RemoteFailure::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+}

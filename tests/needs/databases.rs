@@ -1,0 +1,53 @@
+//! The list of the tests in `tests/database_servers`, with their needs.
+//!
+//! A build without the features `mysql` and `postgres` does not contain them, and lists them as ignored.
+
+use crate::need::*;
+use crate::test::Test;
+
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+macro_rules! tests {
+    ($($module:ident :: $function:ident $needs:tt,)*) => {
+        vec![$(Test::new(
+            concat!(stringify!($module), "::", stringify!($function)),
+            &$needs,
+            crate::$module::$function,
+        )),*]
+    };
+}
+
+#[cfg(not(all(feature = "mysql", feature = "postgres")))]
+macro_rules! tests {
+    ($($module:ident :: $function:ident $needs:tt,)*) => {
+        vec![$(Test::new(
+            concat!(stringify!($module), "::", stringify!($function)),
+            &[&$needs[..], &[DATABASES]].concat(),
+            || (),
+        )),*]
+    };
+}
+
+pub fn tests() -> Vec<Test> {
+    tests![
+        adoption::a_database_of_the_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
+        adoption::a_column_that_is_there_already_keeps_what_is_in_it[MYSQL_SERVER],
+        adoption::what_was_done_and_not_noted_may_be_done_again[MYSQL_SERVER],
+        adoption::another_programs_payments_are_not_ours[MYSQL_SERVER],
+        adoption::keys_in_capitals_are_keys[MYSQL_SERVER],
+        adoption::a_database_of_a_newer_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
+        archive::three_kinds_of_databases_hold_the_same[MYSQL_SERVER, POSTGRES_SERVER],
+        backups::sqlite_comes_back[SQLITE_CLIENT],
+        backups::mariadb_comes_back[MYSQL_SERVER, MARIADB_CLIENTS],
+        backups::postgresql_comes_back[POSTGRES_SERVER, POSTGRES_CLIENTS],
+        encryption::mariadb_is_held_to_the_authority_that_is_given[MARIADB],
+        encryption::postgresql_is_held_to_the_authority_that_is_given[POSTGRES],
+        large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
+        restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
+        restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
+        round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
+        round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
+        round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
+        three_nodes::three_nodes_on_mariadb_are_as_one_whatever_fails[MARIADB, REDIS],
+        three_nodes::three_nodes_on_postgresql_are_as_one_whatever_fails[POSTGRES, REDIS],
+    ]
+}

@@ -1,0 +1,87 @@
+//! Tests that need more than a build: other programs, root, or running database servers.
+//!
+//! The harness ignores a test when something that it needs is missing, and prints what. With `REQUIRE_ALL=1` the test fails
+//! instead. Register each function with `test!`: the attribute `#[test]` has no effect in this target.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests fail by panicking"
+)]
+
+#[expect(dead_code, reason = "tests/it uses the rest of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+mod need;
+mod redis_server;
+mod test;
+
+mod cluster;
+mod databases;
+mod dead_peers;
+mod interop;
+mod loadtest;
+mod logs;
+mod nonces;
+mod redis_cluster;
+mod redis_tls;
+mod storage_faults;
+
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/adoption.rs"]
+mod adoption;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/archive.rs"]
+mod archive;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/backups.rs"]
+mod backups;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/encryption.rs"]
+mod encryption;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/large_messages.rs"]
+mod large_messages;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/own_server.rs"]
+mod own_server;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/redis_network.rs"]
+mod redis_network;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/restarts.rs"]
+mod restarts;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/round_robin.rs"]
+mod round_robin;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/three_nodes.rs"]
+mod three_nodes;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/traffic.rs"]
+mod traffic;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let tests = [
+        cluster::tests(),
+        dead_peers::tests(),
+        loadtest::tests(),
+        logs::tests(),
+        nonces::tests(),
+        redis_cluster::tests(),
+        redis_tls::tests(),
+        storage_faults::tests(),
+        databases::tests(),
+        interop::tests(),
+    ];
+    let trials = tests.into_iter().flatten();
+    let trials = trials.map(test::Test::into_trial).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
