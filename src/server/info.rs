@@ -4,6 +4,7 @@ use crate::config::Settings;
 use crate::events::{MAX_MESSAGE_BOX_BYTES, MAX_MESSAGE_ID_BYTES};
 use crate::http::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention, LIST_PAGE, Serving};
 use crate::ids::IdentityKey;
+use crate::payments::PAYMENT_TRANSPORTS;
 use crate::rooms::RoomAccess;
 
 pub(super) fn serving(settings: &Settings) -> Serving {
@@ -55,7 +56,7 @@ pub(super) fn info(
             push_notifications: settings.push.enabled,
             certificates_required: needs_certificates,
             open_rooms: settings.rooms.access == RoomAccess::Open,
-            payment_transports: vec!["header"],
+            payment_transports: PAYMENT_TRANSPORTS.split(',').collect(),
         },
     }
 }
