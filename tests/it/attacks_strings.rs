@@ -219,7 +219,7 @@ async fn a_name_with_u0000_is_nobodys() {
     .await;
     assert_eq!(
         (quote.status, quote.code()),
-        (400, "ERR_MISSING_PARAMETERS")
+        (400, "ERR_INVALID_MESSAGE_BOX")
     );
     // In a body it is JSON's own escape, which is kept.
     assert_eq!(
