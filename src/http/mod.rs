@@ -25,6 +25,7 @@ mod polling;
 mod reply;
 mod request_scope;
 mod routes;
+mod session_lookup;
 mod shared_sessions;
 mod state;
 mod websocket;
