@@ -48,6 +48,11 @@ impl Upkeep {
         self.quiet_since = now;
     }
 
+    /// Gives up the server handshake in flight: the client has left the namespace.
+    pub(super) const fn abandon_handshake(&mut self) {
+        self.handshake_until = None;
+    }
+
     /// Whether a server handshake is in flight.
     pub(super) const fn awaits_handshake(&self) -> bool {
         self.handshake_until.is_some()
