@@ -166,7 +166,7 @@ mod tests {
         let due = upkeep.poll_timeout().unwrap();
         assert!((start + 10 * MINUTE..=start + 15 * MINUTE).contains(&due));
         let interval = due - start;
-        assert!(!upkeep.is_quiet(due - MINUTE));
+        assert!(!upkeep.is_quiet(start + 9 * MINUTE));
         // What was sent since moves the deadline, when it is looked at.
         upkeep.touch(start + MINUTE);
         assert_eq!(upkeep.poll_timeout(), Some(due));
