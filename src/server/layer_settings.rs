@@ -76,7 +76,7 @@ pub(super) fn authsocket_settings(
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
         pace: settings.socket.pace,
-        max_paced_bytes: settings.socket.max_outbound_bytes / 2,
+        max_paced_bytes: settings.socket.max_outbound_bytes,
         keep_alive: settings.socket.keep_alive,
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
