@@ -2,6 +2,7 @@
 
 mod devices;
 mod health;
+mod lists;
 mod measures;
 mod missed;
 mod payments;
@@ -35,8 +36,7 @@ use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
 use super::lane::Lane;
 use super::largest_message::LargestMessage;
-use super::message::{ListBound, MessagePage, MessagesStored, NewMessage, Page};
-use super::message_list::{self, ListQuery};
+use super::message::{MessagesStored, NewMessage};
 use super::message_store::{Acknowledge, BoxIds};
 use super::missed as missed_messages;
 use super::page_marks::PageMarks;
@@ -228,45 +228,6 @@ impl DbHandle {
             message_ids,
         };
         self.run(command).await
-    }
-
-    /// The messages of a box, in the order in which they were stored unless the page says otherwise, as far as they fit into
-    /// the bound.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn list(
-        &self,
-        recipient: IdentityKey,
-        message_box: String,
-        page: Page,
-        bound: ListBound,
-    ) -> Result<MessagePage, DbError> {
-        let names = page.message_id.iter().chain([&message_box]);
-        if !names.map(String::as_str).all(may_be_stored) {
-            return Ok(MessagePage::default());
-        }
-        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
-        self.read(Some(recipient), move |connection| {
-            let query = ListQuery {
-                recipient: &recipient,
-                message_box: &message_box,
-                page: &page,
-                bound: &bound,
-                mark: if page.offset > 0 {
-                    marks.take(recipient, &message_box)
-                } else {
-                    None
-                },
-                now: &Now::read(ttl),
-            };
-            let (listed, next) = message_list::list(connection, &query)?;
-            if let Some(next) = next {
-                marks.keep(recipient, message_box, next);
-            }
-            Ok(listed)
-        })
-        .await
     }
 
     /// Deletes up to `max` messages that are past their time; says how many it were.
