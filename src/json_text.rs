@@ -26,6 +26,30 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Bytes of `text` as a JSON string, with its quotation marks: what [`push_string`] appends.
+#[must_use]
+pub fn encoded_len(text: &str) -> usize {
+    let mut bytes = text.len() + 2;
+    let mut rest = text.as_bytes();
+    while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
+        let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
+        if escapes > 0 {
+            bytes += lanes.iter().map(|&byte| added(byte)).sum::<usize>();
+        }
+        rest = behind;
+    }
+    bytes + rest.iter().map(|&byte| added(byte)).sum::<usize>()
+}
+
+/// Bytes that escaping adds to this one.
+fn added(byte: u8) -> usize {
+    match byte {
+        0x08 | b'\t' | b'\n' | 0x0c | b'\r' | b'"' | b'\\' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    }
+}
+
 /// One if this byte must be escaped.
 fn escapes(byte: u8) -> u8 {
     u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
@@ -65,6 +89,7 @@ mod tests {
     fn written(text: &str) -> String {
         let mut out = Vec::new();
         push_string(&mut out, text);
+        assert_eq!(encoded_len(text), out.len());
         String::from_utf8(out).unwrap()
     }
 

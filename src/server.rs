@@ -8,6 +8,7 @@ mod background;
 mod error;
 mod export;
 mod home;
+mod info;
 mod layer_settings;
 mod lines;
 mod migrate;
@@ -47,7 +48,7 @@ use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    paying, request_prices, resumption, session_limits, socketio_config,
+    max_message_bytes, paying, request_prices, resumption, session_limits, socketio_config,
 };
 
 use announce::{log_certificates, log_start, raise_file_limit};
@@ -131,7 +132,8 @@ impl Server {
         let paying = Arc::new(paying(settings, &identity));
         let push = notifier::start_push(settings, &db)?;
         let notify = notifier::notifier(settings, push.as_ref());
-        let delivery = Delivery::new(db.clone(), paying, notify);
+        let delivery = Delivery::new(db.clone(), paying, notify)
+            .with_max_message_bytes(max_message_bytes(settings));
         let addresses = Arc::new(address_limits(settings));
         let service = AuthSocketService::new(
             Arc::clone(&identity),
@@ -178,6 +180,11 @@ impl Server {
                     identity.identity_key(),
                     certificates.is_some(),
                 )),
+                info: Some(Arc::new(info::info(
+                    settings,
+                    identity.identity_key(),
+                    certificates.is_some(),
+                ))),
                 ..extras(settings, &db, &health)
             },
         };
@@ -382,8 +389,9 @@ fn extras(settings: &Settings, db: &DbHandle, health: &Health) -> Extras {
             .filter(|key| !key.is_empty())
             .map(|key| MigrateState::new(db.clone(), key)),
         docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
-        health: Some(health.clone()),
+        health: Some((health.clone(), info::serving(settings))),
         home: None,
+        info: None,
     }
 }
 

@@ -294,6 +294,41 @@ impl Session {
         Ok(json)
     }
 
+    /// Verifies a `certificateRequest` of this session and uses its nonce up.
+    ///
+    /// # Errors
+    /// [`AuthError`]: then nothing has changed.
+    pub fn verify_certificate_request(&self, message: &AuthMessage<'_>) -> Result<(), AuthError> {
+        if message.kind != MessageType::CertificateRequest {
+            return Err(AuthError::Malformed("not a certificateRequest"));
+        }
+        let nonce = message.need(message.nonce.as_ref())?;
+        let signature = message.need_bytes(message.signature.as_ref())?;
+        let missing = AuthError::MissingField(message.kind.name());
+        let json = message.requested_certificates.ok_or(missing)?.get();
+        self.check_identity(&message.identity_key)?;
+        self.verify(nonce, &sha256(json.as_bytes()), signature)
+    }
+
+    /// A signed `certificateResponse` without certificates: a server has none to show (BRC-103).
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn no_certificates(&self, own_key: &IdentityKey) -> Result<String, AuthError> {
+        const NONE: &str = "[]";
+        let nonce = super::message_nonce();
+        let signature = self.sign(&nonce, &sha256(NONE.as_bytes()))?;
+        let mut json = String::with_capacity(1024);
+        let kind = MessageType::CertificateResponse;
+        Writer::begin(&mut json, kind, &own_key.to_hex())
+            .text("nonce", &nonce)
+            .text("initialNonce", &self.own_nonce)
+            .text("yourNonce", &self.peer_nonce)
+            .raw("certificates", NONE)
+            .signature(&signature);
+        Ok(json)
+    }
+
     /// Checks the counterparty's certificates; the session is certified from then on. The first that fit count.
     ///
     /// # Errors

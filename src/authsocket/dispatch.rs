@@ -5,7 +5,9 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use crate::db::{MessageBody, NewMessage};
-use crate::events::{ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent};
+use crate::events::{
+    ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room, is_message_box,
+};
 use crate::ids::{IdentityKey, RoomId};
 use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
@@ -215,7 +217,8 @@ impl AuthSocket {
         }
     }
 
-    /// Tells the sender twice: the published client waits for the ack and ignores the rest.
+    /// Tells the sender twice: the published client waits for the ack and ignores the rest. No ack goes out whose name
+    /// would make that client disconnect.
     fn tell_refusal(&self, refused: &SendRefused, link: &mut Link<'_>) {
         let refusal = refused.refusal;
         self.service.counters.failures.add_one(refusal.code());
@@ -225,7 +228,11 @@ impl AuthSocket {
             ServerEvent::MessageFailed(refusal)
         };
         self.send_event(&event, link);
-        if let Some(room) = &refused.room {
+        if let Some(room) = refused
+            .room
+            .as_ref()
+            .filter(|room| is_live_room(room.as_str()))
+        {
             let message_id = refused.message_id.as_deref();
             self.send_event(
                 &ServerEvent::NotAcked(room, message_id, refused.refusal),
@@ -256,6 +263,8 @@ fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal
         (Some((owner, message_box)), named) => {
             if message_box.trim().is_empty() {
                 Err(Refusal::RoomId)
+            } else if !is_message_box(message_box) {
+                Err(Refusal::MessageBox)
             } else if named.is_some_and(|named| named != owner) {
                 Err(Refusal::Recipient)
             } else {
@@ -266,6 +275,7 @@ fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal
                 })
             }
         }
+        (None, Some(_)) if !is_live_room(message.room.as_str()) => Err(Refusal::RoomId),
         (None, Some(recipient)) if access == RoomAccess::Open => Ok(Address {
             recipient,
             message_box: DEFAULT_BOX.to_owned(),

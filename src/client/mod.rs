@@ -109,7 +109,9 @@ pub use brc104::{Brc104Client, Reply};
 pub use devices::{NewDevice, RegisteredDevice};
 pub use error::{ClientError, Failure};
 pub use message_body::{MessageBody, encrypt_body, message_id, read_live_body, read_stored_body};
-pub use message_box::{MessageBoxClient, Sent, StoredMessage};
+pub use message_box::{
+    MessageBoxClient, MessagePage, OversizedMessage, PageStart, Sent, StoredMessage,
+};
 pub use permissions::{MessageQuote, Permission};
 pub use received_event::{LiveMessage, ReceivedEvent};
 pub use transport::{Connector, TransportKind};

@@ -8,7 +8,7 @@ use super::error::ClientError;
 use super::message_box::{MessageBoxClient, read};
 
 /// Permissions that are asked for at a time; servers give no more.
-const PAGE: usize = 1_000;
+const PAGE: usize = 100;
 
 /// What is asked of a sender, or of everybody, for a box.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -63,7 +63,7 @@ section! {
         #[serde(with = "units")]
         head_timeout: Duration = Duration::from_secs(5),
         #[serde(with = "units")]
-        keep_alive: Duration = Duration::from_secs(5),
+        keep_alive: Duration = Duration::from_secs(75),
         min_answer_rate: NonZeroU64 = MIN_ANSWER_RATE,
         trusted_proxies: Networks = Networks::default(),
         #[serde(with = "units")]
@@ -120,7 +120,9 @@ section! {
         sweep_interval: Duration = Duration::from_secs(60),
         sweep_batch: NonZeroUsize = at_least_one(500),
         max_recipients: NonZeroUsize = at_least_one(1_000),
-        max_listed_bytes: usize = 64 * 1024 * 1024,
+        max_listed_bytes: usize = 16 * 1024 * 1024,
+        max_message_bytes: usize = 4_000_000,
+        delivery_fee_per_recipient: bool = false,
     }
 }
 

@@ -44,10 +44,10 @@ pub struct DbSettings {
     pub migrate: bool,
     /// The operator's delivery fees by box, in satoshis; they go before those in the table.
     pub delivery_fees: BTreeMap<String, u64>,
+    /// Whether a message costs its delivery fee once for each recipient.
+    pub delivery_fee_per_recipient: bool,
     /// How long messages live; none: until they are acknowledged.
     pub message_ttl: Option<Duration>,
-    /// Bytes of messages in one list.
-    pub max_listed_bytes: usize,
     /// Whether notices of stored messages tell their ids, which takes a statement for each transaction.
     pub tells_ids: bool,
 }
@@ -66,8 +66,8 @@ impl DbSettings {
             max_queued_reads: 512,
             migrate: true,
             delivery_fees: BTreeMap::new(),
+            delivery_fee_per_recipient: false,
             message_ttl: None,
-            max_listed_bytes: 64 * 1024 * 1024,
             tells_ids: false,
         }
     }

@@ -48,7 +48,8 @@ impl std::fmt::Debug for Device {
     }
 }
 
-/// Command: register a device; a token that is known goes over to its new owner. Gives its row.
+/// Command: register a device, or what is new about it. Gives its row; none where the token is another identity's: who has a
+/// token can write to its device, and could else take its notifications away.
 pub(super) struct RegisterDevice {
     pub(super) owner: IdentityKey,
     pub(super) fcm_token: String,
@@ -57,17 +58,18 @@ pub(super) struct RegisterDevice {
 }
 
 impl Command for RegisterDevice {
-    type Output = i64;
+    type Output = Option<i64>;
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.owner)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<i64> {
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<Option<i64>> {
         let now = &work.now.text;
+        let owner = self.owner.to_hex();
         let owned = (
             devices::updated_at.eq(now),
-            devices::identity_key.eq(self.owner.to_hex()),
+            devices::identity_key.eq(&owner),
             devices::device_id.eq(&self.device_id),
             devices::platform.eq(&self.platform),
             devices::last_used.eq(now),
@@ -80,16 +82,19 @@ impl Command for RegisterDevice {
         );
         let unique = devices::fcm_token;
         if !insert_unless_there!(work.connection, devices::table, row, unique)? {
-            diesel::update(devices::table.filter(devices::fcm_token.eq(&self.fcm_token)))
-                .set(owned)
-                .execute(work.connection)?;
+            let own = devices::table
+                .filter(devices::fcm_token.eq(&self.fcm_token))
+                .filter(devices::identity_key.eq(&owner));
+            if diesel::update(own).set(owned).execute(work.connection)? == 0 {
+                return Ok(None);
+            }
         }
         let id = devices::table
             .filter(devices::fcm_token.eq(&self.fcm_token))
             .select(devices::id)
             .first(work.connection)?;
         self.forget_oldest(work, id)?;
-        Ok(id)
+        Ok(Some(id))
     }
 }
 

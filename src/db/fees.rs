@@ -22,16 +22,23 @@ fn default_recipient_fee(message_box: &str) -> i64 {
 
 /// The operator's own delivery fees; they go before those in the table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct DeliveryFees(Arc<BTreeMap<String, u64>>);
+pub(super) struct DeliveryFees {
+    boxes: Arc<BTreeMap<String, u64>>,
+    /// Whether a message costs its fee once for each recipient.
+    per_recipient: bool,
+}
 
 impl DeliveryFees {
-    pub(super) fn new(overrides: BTreeMap<String, u64>) -> Self {
-        Self(Arc::new(overrides))
+    pub(super) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
+        Self {
+            boxes: Arc::new(overrides),
+            per_recipient,
+        }
     }
 
-    /// The server's fee for delivering to a box, in satoshis, however many the recipients.
+    /// The server's fee for delivering to a box, in satoshis, to one recipient.
     pub(super) fn of(&self, connection: &mut AnyConnection, message_box: &str) -> QueryResult<u64> {
-        if let Some(fee) = self.0.get(message_box) {
+        if let Some(fee) = self.boxes.get(message_box) {
             return Ok(*fee);
         }
         // Without a limit, which has SQLite plan the statement anew each time.
@@ -73,8 +80,10 @@ pub(super) fn recipient_fee(
 /// What a message costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Satoshis for the server, once for all recipients.
+    /// Satoshis for the server, for one recipient.
     pub delivery_fee: u64,
+    /// Whether that is due for each recipient; else it is due once, however many there are.
+    pub per_recipient: bool,
     /// For each recipient, in the order asked: -1 blocks, 0 allows, more is a fee in satoshis.
     pub recipient_fees: Vec<i64>,
 }
@@ -84,6 +93,17 @@ impl Quote {
     #[must_use]
     pub fn blocks(&self) -> bool {
         self.recipient_fees.iter().any(|fee| *fee < 0)
+    }
+
+    /// Satoshis that the server must get for the whole message. Senders who pay for each recipient all the same pay enough.
+    #[must_use]
+    pub fn delivery_due(&self) -> u64 {
+        let count = if self.per_recipient {
+            u64::try_from(self.recipient_fees.len()).unwrap_or(u64::MAX)
+        } else {
+            1
+        };
+        self.delivery_fee.saturating_mul(count)
     }
 
     /// Whether there is nothing to pay and nobody blocks.
@@ -103,6 +123,7 @@ pub(super) fn quote(
 ) -> QueryResult<Quote> {
     Ok(Quote {
         delivery_fee: fees.of(connection, message_box)?,
+        per_recipient: fees.per_recipient,
         recipient_fees: recipients
             .map(|recipient| recipient_fee(connection, &recipient, sender, message_box))
             .collect::<QueryResult<_>>()?,

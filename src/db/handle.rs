@@ -28,10 +28,11 @@ use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
 use super::largest_message::LargestMessage;
-use super::message::{MessagePage, MessagesStored, NewMessage, Page};
-use super::message_list;
+use super::message::{ListBound, MessagePage, MessagesStored, NewMessage, Page};
+use super::message_list::{self, ListQuery};
 use super::message_store::{Acknowledge, BoxIds};
 use super::missed as missed_messages;
+use super::page_marks::PageMarks;
 use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::reads::ReadQueue;
@@ -69,7 +70,7 @@ struct Shared {
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
-    max_listed_bytes: usize,
+    page_marks: Arc<PageMarks>,
     largest: LargestMessage,
     first_message_id: i64,
 }
@@ -109,7 +110,10 @@ impl DbHandle {
             settings.max_queued_bytes,
         ));
         let counters = Arc::new(Counters::default());
-        let fees = DeliveryFees::new(settings.delivery_fees.clone());
+        let fees = DeliveryFees::new(
+            settings.delivery_fees.clone(),
+            settings.delivery_fee_per_recipient,
+        );
         let message_ttl = settings.message_ttl;
         let executor = {
             let fees = fees.clone();
@@ -152,7 +156,7 @@ impl DbHandle {
             connections: Box::new(connections),
             fees,
             message_ttl,
-            max_listed_bytes: settings.max_listed_bytes,
+            page_marks: Arc::default(),
             largest,
             first_message_id,
         })))
@@ -203,8 +207,8 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// The messages of a box, in the order in which they were stored unless the page says otherwise; all of them, as far
-    /// as they fit into the bytes that one list may have.
+    /// The messages of a box, in the order in which they were stored unless the page says otherwise, as far as they fit into
+    /// the bound.
     ///
     /// # Errors
     /// [`DbError`].
@@ -213,14 +217,27 @@ impl DbHandle {
         recipient: IdentityKey,
         message_box: String,
         page: Page,
+        bound: ListBound,
     ) -> Result<MessagePage, DbError> {
-        if !may_be_stored(&message_box) {
+        let names = page.message_id.iter().chain([&message_box]);
+        if !names.map(String::as_str).all(may_be_stored) {
             return Ok(MessagePage::default());
         }
-        let (ttl, max_bytes) = (self.0.message_ttl, self.0.max_listed_bytes);
+        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
         self.read(Some(recipient), move |connection| {
-            let now = Now::read(ttl);
-            message_list::list(connection, &recipient, &message_box, page, max_bytes, &now)
+            let query = ListQuery {
+                recipient: &recipient,
+                message_box: &message_box,
+                page: &page,
+                bound: &bound,
+                mark: marks.take(recipient, &message_box),
+                now: &Now::read(ttl),
+            };
+            let (listed, next) = message_list::list(connection, &query)?;
+            if let Some(next) = next {
+                marks.keep(recipient, message_box, next);
+            }
+            Ok(listed)
         })
         .await
     }

@@ -89,8 +89,8 @@ pub enum StoreOutcome {
     Stored,
     /// The same sender had stored it already; nothing was changed.
     Duplicate,
-    /// Another sender has used this id for this recipient; nothing was changed.
-    TakenByAnotherSender,
+    /// This id is in use for this recipient: by another sender, or by the same one in another box. Nothing was changed.
+    Taken,
 }
 
 /// A message as it is listed.
@@ -110,13 +110,69 @@ pub struct StoredMessage {
     pub updated_at: String,
 }
 
+/// A message that no list of limited size can hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OversizedMessage {
+    /// The sender's id for it.
+    pub message_id: String,
+    /// Who sent it, 66 hexadecimal characters.
+    pub sender: String,
+    /// Bytes of its body as it is stored.
+    pub body_bytes: usize,
+    /// ISO 8601.
+    pub created_at: String,
+}
+
 /// Messages of a box.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MessagePage {
     /// In the order asked for.
     pub messages: Vec<StoredMessage>,
+    /// Those in between that are too large to be listed. They count as listed.
+    pub oversized: Vec<OversizedMessage>,
+    /// The `id` of the last message that counts.
+    pub last: Option<i64>,
     /// Whether there are more behind them.
     pub more: bool,
+}
+
+impl MessagePage {
+    /// How many messages it accounts for, listed and too large.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.messages.len() + self.oversized.len()
+    }
+}
+
+/// How many bytes a list may take, and how they are counted.
+#[derive(Debug, Clone, Copy)]
+pub struct ListBound {
+    /// Bytes of all messages.
+    pub max_bytes: usize,
+    /// Bytes of one message: at least those of its body and [`Self::overhead`].
+    pub measure: fn(&StoredMessage) -> usize,
+    /// Bytes that every message takes beside its body, at least.
+    pub overhead: usize,
+    /// Bytes that naming an oversized message takes; none where a message that is too large by itself is listed all the same,
+    /// alone.
+    pub name: Option<fn(&OversizedMessage) -> usize>,
+}
+
+/// What a message takes in the store beside its body: a sender, an id, four times.
+#[cfg(test)]
+pub(super) const MESSAGE_OVERHEAD: usize = 512;
+
+#[cfg(test)]
+impl ListBound {
+    /// So many stored bytes.
+    pub(super) fn stored(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            measure: |message| message.body.len() + MESSAGE_OVERHEAD,
+            overhead: MESSAGE_OVERHEAD,
+            name: None,
+        }
+    }
 }
 
 /// In which order messages are listed.
@@ -130,7 +186,7 @@ pub enum Order {
 }
 
 /// Which messages of a box are listed; all of them unless asked for less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// So many at most.
     pub limit: Option<i64>,
@@ -138,6 +194,8 @@ pub struct Page {
     pub offset: i64,
     /// Those behind the one with this `id`.
     pub after: Option<i64>,
+    /// Only the one with this id of its sender's.
+    pub message_id: Option<String>,
     /// In this order.
     pub order: Order,
 }

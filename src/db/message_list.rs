@@ -1,5 +1,7 @@
 //! The messages of a box, listed within a bound of bytes.
 
+use std::collections::VecDeque;
+
 use diesel::connection::DefaultLoadingMode;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -11,22 +13,47 @@ use super::any_connection::{AnyConnection, MultiBackend};
 use super::clock::Now;
 use super::dialect::body_bytes;
 use super::error::DbError;
-use super::message::{MessagePage, Order, Page, StoredMessage};
+use super::message::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
+use super::page_marks::Mark;
 use super::schema::{message_boxes, messages};
 use super::timestamp::Timestamp;
 
-/// What a message takes in a list beside its body: a sender, an id, four times.
-pub(super) const MESSAGE_OVERHEAD: usize = 512;
-
 /// Messages whose sizes are asked for at a time.
 const SIZES: u16 = 256;
+
+/// What is asked for, and within which bound.
+pub(super) struct ListQuery<'a> {
+    pub(super) recipient: &'a IdentityKey,
+    pub(super) message_box: &'a str,
+    pub(super) page: &'a Page,
+    pub(super) bound: &'a ListBound,
+    /// Where the page before this one may have ended.
+    pub(super) mark: Option<Mark>,
+    pub(super) now: &'a Now,
+}
 
 /// Whose messages, and from where on.
 struct Listing<'a> {
     box_id: i64,
     owner: &'a str,
-    page: Page,
+    page: &'a Page,
+    bound: &'a ListBound,
     now: &'a Now,
+    /// Those behind the message with this id,
+    after: Option<i64>,
+    /// without the first so many.
+    offset: i64,
+}
+
+/// What is known of the messages before a body is read.
+#[derive(Default)]
+struct Measured {
+    /// The first message.
+    first: Option<i64>,
+    /// The first message that would be too much; none where all may be listed.
+    end: Option<i64>,
+    /// Those before it that are too large by themselves.
+    oversized: Vec<i64>,
 }
 
 impl<'a> Listing<'a> {
@@ -44,6 +71,9 @@ impl<'a> Listing<'a> {
         if let Some(stale) = &self.now.stale {
             query = query.filter(messages::created_at.gt(stale));
         }
+        if let Some(message_id) = &self.page.message_id {
+            query = query.filter(messages::message_id.eq(message_id));
+        }
         match (self.page.order, after) {
             (Order::Ascending, None) => query.order(messages::id.asc()),
             (Order::Ascending, Some(id)) => {
@@ -56,20 +86,41 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The first message that would be too much; none where all may be listed. Client libraries hold the whole of what is
-    /// asked for, so that is measured first; SQLite gives one row after the other.
-    fn first_too_much(
-        &self,
-        connection: &mut AnyConnection,
-        max_bytes: usize,
-    ) -> QueryResult<Option<i64>> {
+    /// Messages of the box up to this one, hidden ones too: an index alone answers it.
+    fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
+        let all = messages::table.filter(messages::message_box_id.eq(self.box_id));
+        match self.page.order {
+            Order::Ascending => all
+                .filter(messages::id.le(id))
+                .count()
+                .get_result(connection),
+            Order::Descending => all
+                .filter(messages::id.ge(id))
+                .count()
+                .get_result(connection),
+        }
+    }
+
+    /// Goes on behind the page before this one instead of counting all messages again, if nothing of it was deleted since.
+    fn resume(&mut self, connection: &mut AnyConnection, mark: &Mark) -> QueryResult<()> {
+        if self.count_up_to(connection, mark.last)? == mark.below {
+            self.after = Some(mark.last);
+            self.offset = 0;
+        }
+        Ok(())
+    }
+
+    /// Measures before it reads: client libraries hold the whole of what is asked for. None for SQLite, which gives one row
+    /// after the other.
+    fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
         let Some(size) = body_bytes(connection) else {
             return Ok(None);
         };
-        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
-        let overhead = i64::try_from(MESSAGE_OVERHEAD).unwrap_or(i64::MAX);
-        let (mut after, mut offset) = (self.page.after, self.page.offset);
+        let int = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
+        let (mut after, mut offset) = (self.after, self.offset);
         let (mut bytes, mut count) = (0_i64, 0_i64);
+        let mut measured = Measured::default();
         loop {
             let sizes: Vec<(i64, i64)> = self
                 .behind(after)
@@ -78,33 +129,217 @@ impl<'a> Listing<'a> {
                 .offset(offset)
                 .load(connection)?;
             for (id, size) in &sizes {
-                bytes = bytes.saturating_add(*size).saturating_add(overhead);
+                measured.first.get_or_insert(*id);
+                let least = size.saturating_add(overhead);
+                let is_oversized = self.bound.name.is_some() && least > max_bytes;
+                bytes = bytes.saturating_add(if is_oversized { overhead } else { least });
                 if bytes > max_bytes && count > 0 {
-                    return Ok(Some(*id));
+                    measured.end = Some(*id);
+                    return Ok(Some(measured));
+                }
+                if is_oversized {
+                    measured.oversized.push(*id);
                 }
                 count += 1;
             }
             let enough = self.page.limit.is_some_and(|limit| count > limit);
             if enough || sizes.len() < usize::from(SIZES) {
-                return Ok(None);
+                return Ok(Some(measured));
             }
             after = sizes.last().map(|(id, _)| *id);
             offset = 0;
         }
     }
+
+    /// What is said of messages that are not listed.
+    fn named(
+        &self,
+        connection: &mut AnyConnection,
+        ids: &[i64],
+    ) -> QueryResult<VecDeque<(i64, OversizedMessage)>> {
+        type Row = (i64, String, String, Timestamp, i64);
+        let (Some(size), false) = (body_bytes(connection), ids.is_empty()) else {
+            return Ok(VecDeque::new());
+        };
+        let rows: Vec<Row> = self
+            .behind(None)
+            .filter(messages::id.eq_any(ids.to_vec()))
+            .select((
+                messages::id,
+                messages::message_id,
+                messages::sender,
+                messages::created_at,
+                sql::<BigInt>(size),
+            ))
+            .load(connection)?;
+        let named = |(id, message_id, sender, created_at, size): Row| {
+            let named = OversizedMessage {
+                message_id,
+                sender,
+                body_bytes: usize::try_from(size).unwrap_or(usize::MAX),
+                created_at: created_at.0,
+            };
+            (id, named)
+        };
+        Ok(rows.into_iter().map(named).collect())
+    }
+
+    /// Reads messages until the page is full.
+    fn read(&self, connection: &mut AnyConnection) -> QueryResult<MessagePage> {
+        type Row = (i64, String, String, String, Timestamp, Timestamp);
+        let measured = self.measure(connection)?;
+        let (after, offset) = match &measured {
+            None => (self.after, self.offset),
+            Some(measured) => match measured.first {
+                None => return Ok(MessagePage::default()),
+                Some(first) => (Some(self.before(first)), 0),
+            },
+        };
+        let Measured { end, oversized, .. } = measured.unwrap_or_default();
+        let mut named = self.named(connection, &oversized)?;
+        let mut query = self.behind(after).select((
+            messages::id,
+            messages::message_id,
+            messages::sender,
+            messages::body,
+            messages::created_at,
+            messages::updated_at,
+        ));
+        query = match (self.page.order, end) {
+            (_, None) => query,
+            (Order::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
+            (Order::Descending, Some(end)) => query.filter(messages::id.gt(end)),
+        };
+        if !oversized.is_empty() {
+            query = query.filter(messages::id.ne_all(oversized));
+        }
+        // One more than asked for tells whether there are more.
+        let limit = self
+            .page
+            .limit
+            .map_or(i64::MAX, |limit| limit.saturating_add(1));
+        if self.page.limit.is_some() || offset > 0 {
+            query = query.limit(limit).offset(offset);
+        }
+        let mut filling = Filling::new(self.page, self.bound);
+        for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
+            let (id, message_id, sender, body, created_at, updated_at) = row?;
+            while let Some((named_id, message)) =
+                named.pop_front_if(|(named_id, _)| self.is_before(*named_id, id))
+            {
+                filling.name(named_id, message);
+            }
+            filling.list(StoredMessage {
+                id,
+                message_id,
+                sender,
+                body,
+                created_at: created_at.0,
+                updated_at: updated_at.0,
+            });
+            if filling.is_full {
+                break;
+            }
+        }
+        for (id, message) in named {
+            filling.name(id, message);
+        }
+        let mut page = filling.page;
+        page.more |= end.is_some();
+        Ok(page)
+    }
+
+    /// The id behind which this message is the first.
+    const fn before(&self, id: i64) -> i64 {
+        match self.page.order {
+            Order::Ascending => id.saturating_sub(1),
+            Order::Descending => id.saturating_add(1),
+        }
+    }
+
+    const fn is_before(&self, one: i64, other: i64) -> bool {
+        match self.page.order {
+            Order::Ascending => one < other,
+            Order::Descending => one > other,
+        }
+    }
 }
 
-/// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise. What
-/// is past its time is not listed. At least one, and no more than `max_bytes` of them.
+/// A page that is being filled. Once it is full nothing more is taken.
+struct Filling<'a> {
+    bound: &'a ListBound,
+    /// Messages that are asked for.
+    limit: Option<usize>,
+    bytes: usize,
+    page: MessagePage,
+    is_full: bool,
+}
+
+impl<'a> Filling<'a> {
+    fn new(page: &Page, bound: &'a ListBound) -> Self {
+        Self {
+            bound,
+            limit: page.limit.and_then(|limit| usize::try_from(limit).ok()),
+            bytes: 0,
+            page: MessagePage::default(),
+            is_full: false,
+        }
+    }
+
+    /// Takes a message, or names it where it can never be listed.
+    fn list(&mut self, message: StoredMessage) {
+        let (id, bytes) = (message.id, (self.bound.measure)(&message));
+        if self.bound.name.is_some() && bytes > self.bound.max_bytes {
+            let named = OversizedMessage {
+                message_id: message.message_id,
+                sender: message.sender,
+                body_bytes: message.body.len(),
+                created_at: message.created_at,
+            };
+            return self.name(id, named);
+        }
+        if self.has_room(id, bytes) {
+            self.page.messages.push(message);
+        }
+    }
+
+    /// Takes the name of a message that is too large.
+    fn name(&mut self, id: i64, message: OversizedMessage) {
+        let bytes = self.bound.name.map_or(0, |bytes| bytes(&message));
+        if self.has_room(id, bytes) {
+            self.page.oversized.push(message);
+        }
+    }
+
+    fn has_room(&mut self, id: i64, bytes: usize) -> bool {
+        let count = self.page.count();
+        let bytes = self.bytes.saturating_add(bytes);
+        self.is_full |= self.limit.is_some_and(|limit| count >= limit);
+        self.is_full |= bytes > self.bound.max_bytes && count > 0;
+        if self.is_full {
+            self.page.more = true;
+            return false;
+        }
+        self.bytes = bytes;
+        self.page.last = Some(id);
+        true
+    }
+}
+
+/// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise, and where the
+/// page after this one begins. What is past its time is not listed.
 pub(super) fn list(
     connection: &mut AnyConnection,
-    recipient: &IdentityKey,
-    message_box: &str,
-    page: Page,
-    max_bytes: usize,
-    now: &Now,
-) -> Result<MessagePage, DbError> {
-    type Row = (i64, String, String, String, Timestamp, Timestamp);
+    query: &ListQuery<'_>,
+) -> Result<(MessagePage, Option<Mark>), DbError> {
+    let ListQuery {
+        recipient,
+        message_box,
+        page,
+        bound,
+        mark,
+        now,
+    } = query;
     let owner = recipient.to_hex();
     let box_id: Option<i64> = message_boxes::table
         .filter(message_boxes::identity_key.eq(&owner))
@@ -113,55 +348,35 @@ pub(super) fn list(
         .get_result(connection)
         .optional()?;
     let Some(box_id) = box_id else {
-        return Ok(MessagePage::default());
+        return Ok((MessagePage::default(), None));
     };
-    let listing = Listing {
+    let mut listing = Listing {
         box_id,
         owner: &owner,
         page,
+        bound,
         now,
+        after: page.after,
+        offset: page.offset,
     };
-    let end = listing.first_too_much(connection, max_bytes)?;
-    let mut query = listing.behind(page.after).select((
-        messages::id,
-        messages::message_id,
-        messages::sender,
-        messages::body,
-        messages::created_at,
-        messages::updated_at,
-    ));
-    query = match (page.order, end) {
-        (_, None) => query,
-        (Order::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
-        (Order::Descending, Some(end)) => query.filter(messages::id.gt(end)),
-    };
-    // One more than asked for tells whether there are more.
-    let limit = page.limit.map_or(i64::MAX, |limit| limit.saturating_add(1));
-    if page.limit.is_some() || page.offset > 0 {
-        query = query.limit(limit).offset(page.offset);
+    let mark = mark.as_ref().filter(|mark| mark.is_for(page));
+    if let Some(mark) = mark {
+        listing.resume(connection, mark)?;
     }
-    let asked = page.limit.and_then(|limit| usize::try_from(limit).ok());
-    let mut listed = MessagePage {
-        more: end.is_some(),
-        ..MessagePage::default()
+    let listed = listing.read(connection)?;
+    let next = match listed
+        .last
+        .filter(|_| listed.more && Mark::can_follow(page))
+    {
+        None => None,
+        Some(last) => Some(Mark {
+            order: page.order,
+            offset: page
+                .offset
+                .saturating_add(i64::try_from(listed.count()).unwrap_or(i64::MAX)),
+            last,
+            below: listing.count_up_to(connection, last)?,
+        }),
     };
-    let mut bytes: usize = 0;
-    for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
-        let (id, message_id, sender, body, created_at, updated_at) = row?;
-        bytes = bytes.saturating_add(body.len() + MESSAGE_OVERHEAD);
-        let full = asked.is_some_and(|asked| listed.messages.len() == asked);
-        if full || (bytes > max_bytes && !listed.messages.is_empty()) {
-            listed.more = true;
-            break;
-        }
-        listed.messages.push(StoredMessage {
-            id,
-            message_id,
-            sender,
-            body,
-            created_at: created_at.0,
-            updated_at: updated_at.0,
-        });
-    }
-    Ok(listed)
+    Ok((listed, next))
 }

@@ -79,7 +79,7 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         work.boxes.insert(message, id);
         id
     };
-    let expires_at = message.expires_at.map(clock::text);
+    let expires_at = expiry(work, message);
     let body = message.body.wrapped(message.payment.as_deref());
     let row = MessageRow {
         message_id: &message.message_id,
@@ -103,7 +103,19 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         insert(work.connection, &row)?;
         return Ok(StoreOutcome::Stored);
     }
-    Ok(first.used_by(&sender))
+    Ok(first.used_by(&sender, Some(box_id)))
+}
+
+/// When a message expires: at its own time, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
+/// this column alone, where we go by the time of storing too.
+fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
+    let own = message.expires_at.map(clock::text);
+    let retained_until = match work.connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => work.now.retained_until.clone(),
+        _ => None,
+    };
+    [own, retained_until].into_iter().flatten().min()
 }
 
 fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
@@ -114,6 +126,8 @@ fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<b
 #[derive(Queryable)]
 struct First {
     id: i64,
+    /// None where another server has stored it so.
+    box_id: Option<i64>,
     sender: String,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
@@ -124,12 +138,13 @@ impl First {
         now.is_past(&self.created_at, self.expires_at.as_ref())
     }
 
-    /// What it comes to that `sender` uses its id again.
-    fn used_by(&self, sender: &str) -> StoreOutcome {
-        if self.sender == sender {
+    /// What it comes to that `sender` uses its id again in this box; none: a box that does not exist yet. Bodies are not
+    /// compared: clients encrypt anew for each attempt.
+    fn used_by(&self, sender: &str, box_id: Option<i64>) -> StoreOutcome {
+        if self.sender == sender && box_id.is_some() && self.box_id == box_id {
             StoreOutcome::Duplicate
         } else {
-            StoreOutcome::TakenByAnotherSender
+            StoreOutcome::Taken
         }
     }
 }
@@ -145,6 +160,7 @@ fn find(
         .filter(messages::message_id.eq(message_id))
         .select((
             messages::id,
+            messages::message_box_id.nullable(),
             messages::sender,
             messages::created_at,
             messages::expires_at,
@@ -153,7 +169,7 @@ fn find(
         .optional()
 }
 
-/// What storing this message would come to, where its id is in use: a duplicate, or another sender's.
+/// What storing this message would come to, where its id is in use: a duplicate, or taken.
 pub(super) fn in_use(
     connection: &mut AnyConnection,
     message: &NewMessage,
@@ -161,9 +177,20 @@ pub(super) fn in_use(
 ) -> QueryResult<Option<StoreOutcome>> {
     let recipient = message.recipient.to_hex();
     let first = find(connection, &recipient, &message.message_id)?;
-    let sender = message.sender.to_hex();
-    let current = first.filter(|first| !first.is_past(now));
-    Ok(current.map(|first| first.used_by(&sender)))
+    let Some(first) = first.filter(|first| !first.is_past(now)) else {
+        return Ok(None);
+    };
+    let box_id = find_box(connection, &recipient, &message.message_box)?;
+    Ok(Some(first.used_by(&message.sender.to_hex(), box_id)))
+}
+
+fn find_box(connection: &mut AnyConnection, owner: &str, name: &str) -> QueryResult<Option<i64>> {
+    message_boxes::table
+        .filter(message_boxes::identity_key.eq(owner))
+        .filter(message_boxes::kind.eq(name))
+        .select(message_boxes::message_box_id)
+        .get_result(connection)
+        .optional()
 }
 
 fn box_id(
@@ -172,15 +199,7 @@ fn box_id(
     name: &str,
     now: &Timestamp,
 ) -> QueryResult<i64> {
-    let find = |connection: &mut AnyConnection| {
-        message_boxes::table
-            .filter(message_boxes::identity_key.eq(owner))
-            .filter(message_boxes::kind.eq(name))
-            .select(message_boxes::message_box_id)
-            .get_result(connection)
-            .optional()
-    };
-    if let Some(id) = find(connection)? {
+    if let Some(id) = find_box(connection, owner, name)? {
         return Ok(id);
     }
     let row = (
@@ -191,7 +210,7 @@ fn box_id(
     );
     let unique = (message_boxes::identity_key, message_boxes::kind);
     insert_unless_there!(connection, message_boxes::table, row, unique)?;
-    find(connection)?.ok_or(diesel::result::Error::NotFound)
+    find_box(connection, owner, name)?.ok_or(diesel::result::Error::NotFound)
 }
 
 /// Ids that one statement names: all databases take some tens of thousands of values.

@@ -51,6 +51,7 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-21-000008_create_payments",
     "2026-11-21-000009_create_payment_inputs",
     "2026-11-21-000010_create_writer",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
     "2026-11-29-000030_fill_sender_scope",
     "2026-11-29-000031_share_payment_replays",
 );
@@ -58,6 +59,7 @@ const MYSQL: Scripts = scripts!("mysql":
 #[cfg(feature = "postgres")]
 const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-21-000001_create_tables",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
 );
 
 impl Script {

@@ -25,6 +25,7 @@ mod migrations;
 mod missed;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod page_marks;
 mod payment;
 mod payment_replays;
 mod payment_store;
@@ -48,8 +49,8 @@ pub use error::DbError;
 pub use fees::Quote;
 pub use handle::{DbHandle, DbMeasures, DbStatus};
 pub use message::{
-    Committed, MessageBody, MessagePage, MessagesStored, NewMessage, Order, Page, StoreOutcome,
-    StoredMessage,
+    Committed, ListBound, MessageBody, MessagePage, MessagesStored, NewMessage, Order,
+    OversizedMessage, Page, StoreOutcome, StoredMessage,
 };
 pub use migrations::PendingMigration;
 pub use missed::{MessageHead, MissedPage, WholeMessage};

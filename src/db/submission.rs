@@ -41,7 +41,7 @@ pub struct Paid {
 pub enum SubmitOutcome {
     /// All of it is durable: what became of each message, `Stored` or `Duplicate`.
     Stored(Vec<StoreOutcome>),
-    /// Another sender has used the id of the message to this recipient.
+    /// The id of the message to this recipient is in use: by another sender, or in another box.
     Taken(IdentityKey),
     /// These recipients block the sender.
     Blocked(Vec<IdentityKey>),
@@ -59,7 +59,7 @@ impl Paid {
             return true;
         }
         let recipients = quote.recipient_fees.iter().enumerate();
-        self.delivery >= quote.delivery_fee
+        self.delivery >= quote.delivery_due()
             && recipients
                 .map(|(index, fee)| (self.recipients.get(index).copied().unwrap_or(0), *fee))
                 .all(|(paid, fee)| u64::try_from(fee).is_ok_and(|fee| paid >= fee))
@@ -113,7 +113,7 @@ impl Command for Submission {
         }
         match (self.messages.as_slice(), &self.paid) {
             ([single], None) => Ok(match store(work, single)? {
-                StoreOutcome::TakenByAnotherSender => SubmitOutcome::Taken(single.recipient),
+                StoreOutcome::Taken => SubmitOutcome::Taken(single.recipient),
                 outcome => SubmitOutcome::Stored(vec![outcome]),
             }),
             _ => all_or_nothing(work, |work| self.store_all(work)),
@@ -137,7 +137,7 @@ impl Submission {
         let mut outcomes = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
             match store(work, message)? {
-                StoreOutcome::TakenByAnotherSender => {
+                StoreOutcome::Taken => {
                     return Ok(Err(SubmitOutcome::Taken(message.recipient)));
                 }
                 outcome => outcomes.push(outcome),
@@ -173,7 +173,7 @@ fn unpaid(
     }
     if !quote.blocks() {
         // Nobody is to pay for what cannot be stored.
-        let taken = Some(StoreOutcome::TakenByAnotherSender);
+        let taken = Some(StoreOutcome::Taken);
         let taken = outcomes.iter().position(|outcome| *outcome == taken);
         let taken = taken.and_then(|index| messages.get(index));
         return Ok(match taken {

@@ -11,15 +11,20 @@ use crate::payments::{CashierError, PaymentError};
 /// A message that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeliveryError {
-    /// Another sender has used its id for this recipient.
-    #[error("another sender has used this message id for this recipient")]
+    /// Its id is in use for this recipient: by another sender, or by the same one in another box.
+    #[error("the message id is in use for this recipient, in another box or by another sender")]
     MessageIdTaken,
     /// Its id is blank or too long.
     #[error("the message id is blank or too long")]
     MessageId,
-    /// The name of its box is blank or too long.
-    #[error("the name of the message box is blank or too long")]
+    /// Clients cannot read the name of its box.
+    #[error(
+        "the name of the message box is blank, longer than 128 bytes, or has control or bidi characters"
+    )]
     MessageBox,
+    /// It would take more bytes in a list than allowed: so many.
+    #[error("the message takes more than {0} bytes in a list")]
+    TooLarge(usize),
     /// It expires before it is sent.
     #[error("the message has expired")]
     Expired,
@@ -45,7 +50,10 @@ impl From<&DeliveryError> for Refusal {
         match error {
             DeliveryError::MessageIdTaken => Self::DuplicateMessage,
             DeliveryError::MessageId => Self::MessageId,
-            DeliveryError::MessageBox => Self::RoomId,
+            DeliveryError::MessageBox => Self::MessageBox,
+            DeliveryError::TooLarge(_) | DeliveryError::Store(DbError::TooLarge(_)) => {
+                Self::TooLarge
+            }
             DeliveryError::Expired => Self::Expiry,
             DeliveryError::Blocked(_) => Self::Blocked,
             DeliveryError::PaymentRequired(_)

@@ -5,6 +5,7 @@ mod check_places;
 mod error;
 mod in_flight;
 mod live;
+mod message_size;
 mod paid_messages;
 mod request_price;
 mod submit;

@@ -11,6 +11,7 @@ use crate::events::{is_message_box, is_message_id};
 use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
+use super::message_size::all_fit;
 use super::till::{Paying, PaymentCounts, Till};
 
 /// Hears of messages that were stored, on the writer's thread: it must not wait.
@@ -36,6 +37,8 @@ pub struct Delivery {
     pub(super) db: DbHandle,
     pub(super) till: Till,
     notify: Option<Arc<dyn Notify>>,
+    /// Bytes of a message in a list.
+    max_message_bytes: usize,
 }
 
 impl fmt::Debug for Delivery {
@@ -54,7 +57,15 @@ impl Delivery {
             till: Till::new(db.clone(), paying),
             db,
             notify,
+            max_message_bytes: usize::MAX,
         }
+    }
+
+    /// Refuses messages that take more bytes than this in a list.
+    #[must_use]
+    pub fn with_max_message_bytes(mut self, max: usize) -> Self {
+        self.max_message_bytes = max;
+        self
     }
 
     /// Payments since the start.
@@ -72,11 +83,12 @@ impl Delivery {
         message: NewMessage,
         reply: impl FnOnce(Result<Sent, DeliveryError>) + Send + 'static,
     ) {
-        if let Err(error) = check(&message) {
+        let messages = vec![message];
+        if let Err(error) = self.check(&messages, 0) {
             return reply(Err(error));
         }
         let submission = Submission {
-            messages: vec![message],
+            messages,
             paid: None,
         };
         self.hand_in(submission, move |outcomes| {
@@ -100,9 +112,8 @@ impl Delivery {
         messages: Vec<NewMessage>,
         payment: Option<PaymentDraft>,
     ) -> Result<Vec<Sent>, DeliveryError> {
-        for message in &messages {
-            check(message)?;
-        }
+        let payment_bytes = payment.as_ref().map_or(0, PaymentDraft::encoded_len);
+        self.check(&messages, payment_bytes)?;
         let Some(draft) = payment.filter(PaymentDraft::is_offered) else {
             return self.store(messages, None).await;
         };
@@ -110,6 +121,16 @@ impl Delivery {
         match self.db.inspect(messages.clone()).await? {
             SubmitOutcome::Due(quote) => self.send_paid(messages, draft, quote).await,
             outcome => refusal(outcome),
+        }
+    }
+
+    /// Checks messages with one body, and with what may be paid along.
+    fn check(&self, messages: &[NewMessage], payment: usize) -> Result<(), DeliveryError> {
+        messages.iter().try_for_each(check)?;
+        if all_fit(messages, payment, self.max_message_bytes) {
+            Ok(())
+        } else {
+            Err(DeliveryError::TooLarge(self.max_message_bytes))
         }
     }
 

@@ -12,10 +12,8 @@ use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
 use super::names;
+use super::readable::is_live_room;
 use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
-
-/// A room id longer than this is not repeated to its sender.
-const MAX_ECHOED_ROOM_BYTES: usize = 4096;
 
 /// An event of a client, as far as its own content can be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +126,7 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
     // A room that is refused for its length is still where the sender listens.
     let listens = given
         .as_deref()
-        .filter(|room| !room.is_empty() && room.len() <= MAX_ECHOED_ROOM_BYTES)
+        .filter(|room| is_live_room(room))
         .map(RoomId::new);
     let room = room_named(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
     let fields = ["messageId", "body", "recipient", "expiresAt", "payment"];
@@ -262,7 +260,7 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_message_is_checked_in_the_documented_order() {
         use Refusal as R;
-        let long = "x".repeat(256);
+        let long = "x".repeat(257);
         let cases = [
             (json!(null), R::DataObject, false, false),
             (json!("text"), R::DataObject, false, false),
@@ -349,7 +347,7 @@ mod tests {
                 "{data}"
             );
         }
-        for (room, is_named) in [("x".repeat(400), true), ("x".repeat(5_000), false)] {
+        for (room, is_named) in [(" ".to_owned(), true), ("x".repeat(400), false)] {
             let data = json!({"roomId": room, "message": {"body": "b", "messageId": "1"}});
             let expected = SendRefused {
                 refusal: R::RoomId,

@@ -7,14 +7,16 @@ mod client_event;
 mod fields;
 mod names;
 mod plain;
+mod readable;
 mod refusal;
 mod server_event;
 
 pub use client_event::{ClientEvent, SendMessage, SendRefused, expiry};
 pub use names::*;
 pub use plain::{PlainRefusal, refuse_plain};
-pub use refusal::{
-    MAX_MESSAGE_BOX_CHARS, MAX_MESSAGE_ID_CHARS, MAX_ROOM_ID_CHARS, Refusal, is_message_box,
-    is_message_id,
+pub use readable::{
+    MAX_EVENT_BYTES, MAX_EVENT_NAME_BYTES, MAX_MESSAGE_BOX_BYTES, is_event_name, is_live_room,
+    is_message_box,
 };
+pub use refusal::{MAX_MESSAGE_ID_BYTES, MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 pub use server_event::{LiveMessage, ServerEvent};

@@ -28,3 +28,14 @@ pub const SEND_MESSAGE_ACK: &str = "sendMessageAck";
 pub const MESSAGE_FAILED: &str = "messageFailed";
 /// Server: a message was refused for who sent it or what was paid.
 pub const PAYMENT_FAILED: &str = "paymentFailed";
+
+/// Names that event emitters keep for themselves: clients refuse events with them.
+pub const RESERVED_EVENT_NAMES: [&str; 7] = [
+    "_unknown",
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];

@@ -2,28 +2,15 @@
 
 use thiserror::Error;
 
-/// Longest message id, in characters.
-pub const MAX_MESSAGE_ID_CHARS: usize = 255;
-/// Longest name of a message box, in characters.
-pub const MAX_MESSAGE_BOX_CHARS: usize = 255;
-/// Longest room id: a key, a dash and a box.
-pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + MAX_MESSAGE_BOX_CHARS;
+/// Longest message id, in bytes.
+pub const MAX_MESSAGE_ID_BYTES: usize = 256;
+/// Longest room id, in characters: a key, a dash, and a box of 255 characters, which earlier versions accepted.
+pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + 255;
 
-/// Whether a text can be a message's id.
+/// Whether a text can be a message's id. Not every database stores U+0000.
 #[must_use]
 pub fn is_message_id(text: &str) -> bool {
-    fits(text, MAX_MESSAGE_ID_CHARS)
-}
-
-/// Whether a text can name a box.
-#[must_use]
-pub fn is_message_box(text: &str) -> bool {
-    fits(text, MAX_MESSAGE_BOX_CHARS)
-}
-
-/// Not every database holds U+0000.
-fn fits(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.contains('\0')
+    !text.trim().is_empty() && text.len() <= MAX_MESSAGE_ID_BYTES && !text.contains('\0')
 }
 
 /// A reason; its `Display` is the `reason` on the wire.
@@ -44,6 +31,9 @@ pub enum Refusal {
     /// No room id, or one that is malformed or too long.
     #[error("Invalid room ID")]
     RoomId,
+    /// A box whose name clients cannot read in the name of an event.
+    #[error("Invalid message box")]
+    MessageBox,
     /// A room of somebody else.
     #[error("The room belongs to another identity")]
     ForeignRoom,
@@ -68,9 +58,14 @@ pub enum Refusal {
     /// A recipient that is no key, or not the room's owner.
     #[error("The recipient is not the owner of the room")]
     Recipient,
-    /// Another sender has used this id for this recipient.
-    #[error("Duplicate message.")]
+    /// Another sender has used this id for this recipient, or the same one has in another box.
+    #[error(
+        "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId."
+    )]
     DuplicateMessage,
+    /// A message that clients could not list.
+    #[error("The message is too large")]
+    TooLarge,
     /// `expiresAt` is not a time that is still to come.
     #[error("Invalid expiry")]
     Expiry,
@@ -98,6 +93,7 @@ impl Refusal {
             Self::IdentityMismatch => "identity_mismatch",
             Self::TooManySockets => "too_many_sockets",
             Self::RoomId => "room_id",
+            Self::MessageBox => "message_box",
             Self::ForeignRoom => "foreign_room",
             Self::TooManyRooms => "too_many_rooms",
             Self::JsonDepth => "json_depth",
@@ -107,6 +103,7 @@ impl Refusal {
             Self::MessageId => "message_id",
             Self::Recipient => "recipient",
             Self::DuplicateMessage => "duplicate_message",
+            Self::TooLarge => "too_large",
             Self::Expiry => "expiry",
             Self::Blocked => "blocked",
             Self::PaymentRequired => "payment_required",

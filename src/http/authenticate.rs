@@ -55,6 +55,10 @@ pub async fn respond(
         Ok(counted_for) => counted_for,
         Err(error) => return unsigned(&error),
     };
+    if request.method() == Method::HEAD {
+        // Signed it would be signed over an empty body, which clients of different age encode differently.
+        return unsigned(&ApiError::method_not_allowed("GET, POST"));
+    }
     if request.path() == handshake::PATH {
         return begin_session(&request, body, counted_for, &state).await;
     }
@@ -70,14 +74,6 @@ pub async fn respond(
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
     };
-    let reply = match *request.method() {
-        // What is signed is what the client gets to see.
-        Method::HEAD => Reply {
-            body: Bytes::new(),
-            ..reply
-        },
-        _ => reply,
-    };
     signed(reply, &credentials, &session, &state)
 }
 
@@ -88,12 +84,7 @@ async fn begin_session(
     state: &HttpState,
 ) -> HttpResponse {
     if request.method() != Method::POST {
-        let error = ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "ERR_METHOD_NOT_ALLOWED",
-            "Use POST.",
-        );
-        return unsigned(&error);
+        return unsigned(&ApiError::method_not_allowed("POST"));
     }
     if let Err(error) = count_handshake(counted_for, &state.addresses) {
         return unsigned(&error);

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
 
-use super::authenticate::{Refused, unknown_session, unsigned};
+use super::authenticate::{NOT_STORED, Refused, unknown_session, unsigned};
 use super::error::ApiError;
 use super::state::HttpState;
 
@@ -90,6 +90,27 @@ impl CertificateGate {
             self.certified.notify_waiters();
         }
         Ok(())
+    }
+}
+
+/// Answers a `certificateRequest`. The server has no certificates, and says so at once: a client that hears nothing waits for
+/// half a minute.
+pub(super) fn answer_request(state: &HttpState, message: &AuthMessage<'_>) -> HttpResponse {
+    let named = message.your_nonce.as_deref().unwrap_or_default();
+    let session = state.sessions().get(named, Instant::now());
+    let answer = session
+        .ok_or_else(|| unknown_session(named))
+        .and_then(|session| {
+            session.verify_certificate_request(message)?;
+            state.session_used(&session);
+            session.no_certificates(&state.identity.identity_key())
+        });
+    match answer {
+        Ok(json) => HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header(NOT_STORED)
+            .body(json),
+        Err(error) => unsigned(&error.into()),
     }
 }
 

@@ -74,7 +74,10 @@ fn label(path: &str, prefix: &str) -> &'static str {
         "/admin",
         "/metrics",
         "/healthz",
+        "/health",
         "/readyz",
+        "/ready",
+        "/info",
         "/docs",
     ];
     known

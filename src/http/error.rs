@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::delivery::{DeliveryError, PriceError};
+use crate::events::Refusal;
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, MultipartError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
@@ -78,8 +79,8 @@ impl ApiError {
         }
     }
 
-    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, from which the client derives the key
-    /// that it pays; `payee` is the server's identity key.
+    /// The request has a price and nothing came with it. The client derives the key that it pays from `prefix`, a nonce of
+    /// ours, and from `payee`, the server's identity key.
     #[must_use]
     pub fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
         let description =
@@ -237,9 +238,17 @@ pub(super) fn store_error(
 impl From<DeliveryError> for ApiError {
     fn from(error: DeliveryError) -> Self {
         match error {
-            DeliveryError::MessageIdTaken => {
-                Self::bad_request("ERR_DUPLICATE_MESSAGE", "Duplicate message.")
-            }
+            DeliveryError::MessageIdTaken => Self::bad_request(
+                "ERR_DUPLICATE_MESSAGE",
+                Refusal::DuplicateMessage.to_string(),
+            ),
+            DeliveryError::TooLarge(max) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ERR_MESSAGE_BODY_TOO_LARGE",
+                format!(
+                    "The message is larger than {max} bytes as a list shows it: JSON, with its payment. Send less, or in parts."
+                ),
+            ),
             DeliveryError::MessageId => Self::bad_request(
                 "ERR_INVALID_MESSAGEID",
                 "Each messageId must be a non-empty string.",
@@ -265,6 +274,18 @@ impl From<DeliveryError> for ApiError {
 }
 
 impl ApiError {
+    /// Requests of other methods only.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        Self {
+            headers: vec![("allow", allowed.to_owned())],
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "ERR_METHOD_NOT_ALLOWED",
+                format!("This route takes {allowed} requests."),
+            )
+        }
+    }
+
     /// Not the client's doing.
     pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)

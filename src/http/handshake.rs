@@ -9,6 +9,7 @@ use crate::auth::{
 };
 
 use super::authenticate::unsigned;
+use super::certificates;
 use super::error::ApiError;
 use super::state::HttpState;
 
@@ -41,6 +42,7 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<HttpResponse, 
                 None => HttpResponse::Ok().json(serde_json::json!({ "status": "success" })),
             });
         }
+        MessageType::CertificateRequest => return Ok(certificates::answer_request(state, message)),
         _ => return Err(AuthError::Malformed("not an initialRequest")),
     }
     let max_requests = state.limits.max_requests_per_session;

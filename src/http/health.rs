@@ -1,5 +1,5 @@
-//! `GET /healthz` and `GET /readyz`, for who watches over the server: no authentication, at the root of the origin and
-//! behind the routing prefix.
+//! `GET /healthz` and `GET /readyz`, also as `/health` and `/ready`, for who watches over the server: no authentication, at
+//! the root of the origin and behind the routing prefix.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -10,15 +10,39 @@ use crate::health::Health;
 
 use super::authenticate::{NOT_STORED, respond, unsigned};
 use super::error::{ApiError, Details};
-use super::routes::bodies::Success;
 
-pub(super) const HEALTHZ: &str = "/healthz";
-pub(super) const READYZ: &str = "/readyz";
+/// Under both names: those of this server, and those of others.
+const HEALTH: [&str; 2] = ["/healthz", "/health"];
+const READY: [&str; 2] = ["/readyz", "/ready"];
+
+/// What the server says of itself where it is asked whether it serves.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The chain of its wallet, such as `mainnet`.
+    pub network: String,
+    /// Whether sockets are served.
+    pub websockets: bool,
+}
+
+/// The process serves.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct HealthReport {
+    /// Always true.
+    ok: bool,
+    /// Always `ok`.
+    status: &'static str,
+    /// Always `messagebox-server`.
+    service: &'static str,
+    /// The chain of the server's wallet, such as `mainnet`.
+    network: String,
+    /// Whether sockets are served.
+    websockets: bool,
+}
 
 /// Everything that the server needs works.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ReadinessReport {
-    /// Always `success`.
+    /// Always `ready`.
     status: &'static str,
     /// What was checked and works.
     ready: Vec<&'static str>,
@@ -27,37 +51,46 @@ pub(in crate::http) struct ReadinessReport {
     degraded: Vec<&'static str>,
 }
 
-/// Adds both routes behind this prefix.
+/// Adds the routes behind this prefix.
 pub(super) fn configure(config: &mut web::ServiceConfig, prefix: &str) {
     // Whatever else is asked of these paths is answered as everywhere.
-    config
-        .service(
-            web::resource(format!("{prefix}{HEALTHZ}"))
-                .route(web::get().to(healthz))
-                .route(web::head().to(healthz))
-                .default_service(web::route().to(respond)),
-        )
-        .service(
-            web::resource(format!("{prefix}{READYZ}"))
-                .route(web::get().to(readyz))
-                .route(web::head().to(readyz))
+    for path in HEALTH {
+        config.service(
+            web::resource(format!("{prefix}{path}"))
+                .route(web::get().to(health))
+                .route(web::head().to(health))
                 .default_service(web::route().to(respond)),
         );
+    }
+    for path in READY {
+        config.service(
+            web::resource(format!("{prefix}{path}"))
+                .route(web::get().to(ready))
+                .route(web::head().to(ready))
+                .default_service(web::route().to(respond)),
+        );
+    }
 }
 
-async fn healthz() -> HttpResponse {
+async fn health(serving: web::Data<Serving>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(NOT_STORED)
-        .json(Success::new())
+        .json(HealthReport {
+            ok: true,
+            status: "ok",
+            service: "messagebox-server",
+            network: serving.network.clone(),
+            websockets: serving.websockets,
+        })
 }
 
-async fn readyz(health: web::Data<Health>) -> HttpResponse {
+async fn ready(health: web::Data<Health>) -> HttpResponse {
     let readiness = health.readiness().await;
     if readiness.not_ready.is_empty() {
         return HttpResponse::Ok()
             .insert_header(NOT_STORED)
             .json(ReadinessReport {
-                status: "success",
+                status: "ready",
                 ready: readiness.ready,
                 degraded: readiness.degraded,
             });

@@ -20,6 +20,7 @@ mod handshake;
 mod heads;
 mod health;
 mod home;
+mod info;
 mod listener;
 mod migrate;
 mod polling;
@@ -42,12 +43,16 @@ pub use docs::Docs;
 pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
 pub use heads::{HeadLimits, refuse_large_heads};
+pub use health::Serving;
 pub use home::{Home, HomeFacts};
+pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
-pub use routes::is_route;
+pub use routes::{LIST_PAGE, is_route};
 pub use shared_nonces::{NonceUse, SharedNonce, SharedNonces};
 pub use state::{HttpLimits, HttpState};
+
+use std::sync::Arc;
 
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::DefaultHeaders;
@@ -55,14 +60,23 @@ use actix_web::web;
 
 use crate::health::Health;
 
-/// CORS as the servers in use have it, on every response: any origin, method and header.
+/// Headers that a page in a browser may read. The star stands for them all, but not where a page asks with credentials.
+const EXPOSED_HEADERS: &str = "*, x-bsv-auth-version, x-bsv-auth-identity-key, x-bsv-auth-message-type, x-bsv-auth-nonce, \
+     x-bsv-auth-your-nonce, x-bsv-auth-initial-nonce, x-bsv-auth-signature, x-bsv-auth-request-id, \
+     x-bsv-auth-requested-certificates, x-bsv-identity-key, x-bsv-payment-version, x-bsv-payment-satoshis-required, \
+     x-bsv-payment-derivation-prefix, x-bsv-payment-satoshis-paid, x-bsv-payment-known-txids, \
+     x-bsv-payment-transports, retry-after";
+
+/// CORS on every response: any origin, method and header.
 #[must_use]
 pub fn cors() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("access-control-allow-origin", "*"))
-        .add(("access-control-allow-headers", "*"))
+        // The star does not stand for this one.
+        .add(("access-control-allow-headers", "*, authorization"))
         .add(("access-control-allow-methods", "*"))
-        .add(("access-control-expose-headers", "*"))
+        .add(("access-control-expose-headers", EXPOSED_HEADERS))
+        .add(("access-control-max-age", "600"))
         .add((
             HeaderName::from_static("access-control-allow-private-network"),
             "true",
@@ -76,8 +90,10 @@ pub struct Extras {
     pub migrate: Option<MigrateState>,
     /// `/docs`.
     pub docs: Option<Docs>,
-    /// `/healthz` and `/readyz`.
-    pub health: Option<Health>,
+    /// `/healthz` and `/readyz`, and what the first says.
+    pub health: Option<(Health, Serving)>,
+    /// `/info`.
+    pub info: Option<Arc<Info>>,
     /// The page at the root, for browsers.
     pub home: Option<Home>,
 }
@@ -91,8 +107,17 @@ pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::Serv
                 .app_data(web::Data::new(migrate))
                 .route(&path, web::post().to(migrate::respond));
         }
-        if let Some(health) = extras.health {
-            config.app_data(web::Data::new(health));
+        let mut prefixes = vec![""];
+        if !state.routing_prefix.is_empty() {
+            prefixes.push(&state.routing_prefix);
+        }
+        if let Some(info) = extras.info {
+            info::configure(config, &prefixes, &info);
+        }
+        if let Some((health, serving)) = extras.health {
+            config
+                .app_data(web::Data::new(health))
+                .app_data(web::Data::new(serving));
             health::configure(config, "");
             if !state.routing_prefix.is_empty() {
                 health::configure(config, &state.routing_prefix);

@@ -35,6 +35,8 @@ pub struct HttpLimits {
     pub max_requests_per_session: usize,
     /// Recipients of one message.
     pub max_recipients: usize,
+    /// Bytes of a list for a client that asks for no page.
+    pub max_listed_bytes: usize,
     /// Authenticated requests of one identity.
     pub requests_per_identity: Rate,
 }

@@ -110,6 +110,7 @@ mod tests {
         let draft = PaymentDraft::parse(&json!({ "outputs": outputs }).to_string());
         let quote = Quote {
             delivery_fee: case.delivery,
+            per_recipient: false,
             recipient_fees: case.fees.clone(),
         };
         allocate(&draft.outputs.unwrap(), &quote, &keys[..case.fees.len()])

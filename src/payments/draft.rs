@@ -11,6 +11,7 @@ use crate::auth::Numbers;
 use crate::bounded_list::BoundedList;
 use crate::ids::IdentityKey;
 use crate::json_object;
+use crate::json_text::encoded_len;
 
 use super::brc29::Derivation;
 
@@ -57,6 +58,8 @@ impl<'de> Deserialize<'de> for Fields {
 pub struct PaymentDraft {
     /// Whether it claims to be a payment at all.
     offered: bool,
+    /// Bytes of its JSON as a string within JSON.
+    encoded_len: usize,
     /// As they came, in their order: what is not understood goes on to the recipient.
     fields: Fields,
     /// The transaction's bytes.
@@ -109,6 +112,7 @@ impl PaymentDraft {
             return Self {
                 // What is no object offers nothing; one that is too large does.
                 offered: json.trim_start().starts_with('{'),
+                encoded_len: encoded_len(json),
                 ..Self::default()
             };
         };
@@ -122,6 +126,7 @@ impl PaymentDraft {
             .map(|outputs| outputs.into_iter().map(DraftOutput::parse).collect());
         Self {
             offered: field("tx").is_some_and(|json| json != "null"),
+            encoded_len: encoded_len(json),
             fields,
             transaction,
             outputs,
@@ -132,6 +137,12 @@ impl PaymentDraft {
     #[must_use]
     pub const fn is_offered(&self) -> bool {
         self.offered
+    }
+
+    /// Bytes of its JSON as a string within JSON: no part that is stored with a message takes more.
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        self.encoded_len
     }
 
     /// How many outputs it names; none where they cannot be read.

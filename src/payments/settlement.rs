@@ -79,7 +79,7 @@ impl Settlement {
         };
         if let Some(position) = allocation.server {
             let mut output = till.pays_server(position, parties.server)?;
-            enough(output.satoshis, quote.delivery_fee, "the server")?;
+            enough(output.satoshis, quote.delivery_due(), "the server")?;
             output.transaction = Some(STANDARD.encode(bytes));
             settlement.delivery = output.satoshis;
             settlement.server = Some(ServerPayment {

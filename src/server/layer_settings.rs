@@ -135,10 +135,18 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         max_queued_reads: database.max_queued_reads,
         migrate: database.migrate_on_start,
         delivery_fees: settings.fees.boxes.clone(),
-        max_listed_bytes: settings.messages.max_listed_bytes,
+        delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
+    }
+}
+
+/// Bytes of a message in a list; 0 in the settings is no limit.
+pub(super) const fn max_message_bytes(settings: &Settings) -> usize {
+    match settings.messages.max_message_bytes {
+        0 => usize::MAX,
+        max => max,
     }
 }
 
@@ -150,6 +158,7 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
         request_timeout: settings.server.request_timeout,
         max_requests_per_session: settings.auth.max_seen_nonces.get(),
         max_recipients: settings.messages.max_recipients.get(),
+        max_listed_bytes: settings.messages.max_listed_bytes,
         requests_per_identity: rate(settings, settings.limits.requests_per_identity),
     }
 }

@@ -151,6 +151,7 @@ async fn every_event_is_as_its_document_says() {
     for data in [
         json!({"roomId": foreign, "message": 7}),
         json!({"roomId": "lobby", "message": {"messageId": "1", "body": "x"}}),
+        message(&bob.room(&"x".repeat(129)).to_string(), "2"),
         with("body", json!(7)),
         with("messageId", json!(7)),
         with("recipient", json!(own_key)),

@@ -8,6 +8,9 @@ use crate::support::eventually;
 use crate::support::raw_http::{ask, bytes, exchange, head, lines};
 use crate::support::server::TestServer;
 
+/// What the sender of a message is told whose id is in use.
+const DUPLICATE: &str = "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.";
+
 const LIST: &str = r#"{"messageBox":"inbox"}"#;
 
 async fn connect(server: &TestServer) -> Brc104 {
@@ -463,7 +466,7 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
         (taken.status, taken.json),
         (
             400,
-            json!({"status": "error", "code": "ERR_DUPLICATE_MESSAGE", "description": "Duplicate message."})
+            json!({"status": "error", "code": "ERR_DUPLICATE_MESSAGE", "description": DUPLICATE})
         )
     );
     // Nothing of a message to several is stored where one of them cannot be.

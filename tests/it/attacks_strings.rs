@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use messagebox::events::is_message_box;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -37,6 +38,14 @@ const STRINGS: [&str; 21] = [
     "\u{fffd}\u{10ffff}",
 ];
 
+/// A box of this name, or of one like it that clients can read in the name of an event.
+fn box_of(text: &str) -> String {
+    if is_message_box(text) {
+        return text.to_owned();
+    }
+    hex::encode(text)
+}
+
 async fn connect(server: &TestServer) -> Brc104 {
     Brc104::connect(&server.http("")).await
 }
@@ -47,14 +56,15 @@ async fn what_is_stored_is_listed_unchanged() {
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let to = bob.identity.identity_key().to_hex();
     for text in STRINGS {
-        let message = json!({"message": {"recipient": to, "messageBox": text, "messageId": text, "body": text}});
+        let message_box = box_of(text);
+        let message = json!({"message": {"recipient": to, "messageBox": message_box, "messageId": text, "body": text}});
         let sent = alice.post("/sendMessage", message.to_string()).await;
         assert_eq!(
             (sent.status, &sent.json["messageId"]),
             (200, &json!(text)),
             "{text:?}"
         );
-        let set = json!({"messageBox": text, "recipientFee": 0});
+        let set = json!({"messageBox": message_box, "recipientFee": 0});
         let set = bob.post("/permissions/set", set.to_string()).await;
         assert_eq!(set.status, 200, "{text:?}");
         let device = json!({"fcmToken": format!("{text}0123456789"), "deviceId": text});
@@ -63,17 +73,17 @@ async fn what_is_stored_is_listed_unchanged() {
     }
     // Each box holds its own message and no other: no string has matched another.
     for text in STRINGS {
-        let list = json!({ "messageBox": text }).to_string();
+        let list = json!({ "messageBox": box_of(text) }).to_string();
         let listed = bob.post("/listMessages", list).await.json;
         let items = listed["messages"].as_array().unwrap();
         assert_eq!(items.len(), 1, "{text:?}");
         assert_eq!(items[0]["messageId"], text);
         let body: Value = serde_json::from_str(items[0]["body"].as_str().unwrap()).unwrap();
         assert_eq!(body, json!({ "message": text }));
-        let encoded = percent_encoded(text);
+        let encoded = percent_encoded(&box_of(text));
         let get = format!("/permissions/get?messageBox={encoded}");
         let found = bob.send(&bob.request("GET", &get, "")).await;
-        assert_eq!(found.json["permission"]["messageBox"], text);
+        assert_eq!(found.json["permission"]["messageBox"], box_of(text));
     }
     let devices = bob.send(&bob.request("GET", "/devices", "")).await.json;
     let mut names: Vec<&str> = devices["devices"]
@@ -99,6 +109,44 @@ async fn what_is_stored_is_listed_unchanged() {
             "{text:?}"
         );
     }
+}
+
+/// The published clients disconnect for good when the name of an event is too long or not printable. So nobody may send
+/// to a box whose name would become part of such an event.
+#[actix_web::test]
+async fn a_box_whose_events_would_cut_its_owner_off_takes_no_messages() {
+    let server = TestServer::start();
+    let mut alice = AuthSocketClient::authenticated(server.address).await;
+    let bob = AuthSocketClient::authenticated(server.address).await;
+    let http = Brc104::connect_as(&server.http(""), alice.identity.clone()).await;
+    let (long, longer) = ("x".repeat(129), "x".repeat(178));
+    let unprintable = ["a\u{1}b", "a\u{7f}", "\u{202e}rtl", "\u{2066}a"];
+    let names = [long.as_str(), &longer].into_iter().chain(unprintable);
+    for (index, message_box) in names.enumerate() {
+        let message = json!({
+            "recipient": bob.key().to_hex(), "messageBox": message_box,
+            "messageId": index.to_string(), "body": "x",
+        });
+        let sent = http
+            .post("/sendMessage", json!({ "message": message }).to_string())
+            .await;
+        let refused = (sent.status, sent.code());
+        assert_eq!(refused, (400, "ERR_INVALID_MESSAGEBOX"), "{message_box:?}");
+        let room = bob.room(message_box);
+        alice.send_message(&room, &index.to_string(), "x").await;
+        let (event, data) = alice.event().await;
+        assert_eq!(event, "messageFailed", "{message_box:?}");
+        assert_eq!(data["reason"], "Invalid message box");
+        // The sender's own client could not read this ack.
+        if message_box == long {
+            let (event, data) = alice.event().await;
+            assert_eq!(event, format!("sendMessageAck-{room}"));
+            assert_eq!(data["status"], "error");
+        }
+    }
+    let longest = bob.room(&"é".repeat(64));
+    alice.send_message(&longest, "fits", "x").await;
+    assert_eq!(alice.event().await.1["status"], "success");
 }
 
 /// Not every database holds U+0000; so none is given it, and all answer alike.

@@ -14,6 +14,9 @@ use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
 use crate::support::{eventually, eventually_async, within};
 
+/// What the sender of a message is told whose id is in use.
+const DUPLICATE: &str = "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.";
+
 async fn client(server: &TestServer) -> AuthSocketClient {
     AuthSocketClient::authenticated(server.address).await
 }
@@ -194,16 +197,13 @@ async fn a_failure_is_told_twice() {
     bob.send_message(&room, "1", "squatted").await;
     assert_eq!(
         bob.event().await,
-        (
-            "messageFailed".to_owned(),
-            json!({"reason": "Duplicate message."})
-        )
+        ("messageFailed".to_owned(), json!({"reason": DUPLICATE}))
     );
     let (event, data) = bob.event().await;
     assert_eq!(event, format!("sendMessageAck-{room}"));
     assert_eq!(
         data,
-        json!({"status": "error", "messageId": "1", "reason": "Duplicate message."})
+        json!({"status": "error", "messageId": "1", "reason": DUPLICATE})
     );
 }
 

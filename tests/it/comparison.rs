@@ -178,6 +178,7 @@ async fn every_route_answers_as_its_document_says() {
     deep_json(&mut documents).await;
     fees(&mut documents).await;
     prices(&mut documents).await;
+    replayed_payments(&mut documents).await;
     failing_stores(&mut documents).await;
     missing_certificates(&mut documents).await;
     too_often(&mut documents).await;
@@ -337,6 +338,12 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
     failing
         .says("POST", "/sendMessage", &body, 400, "ERR_DUPLICATE_MESSAGE")
         .await;
+    let small = Stage::set(|settings| settings.messages.max_message_bytes = 1_000).await;
+    let mut large = whole_message(&recipient);
+    large["body"] = json!("x".repeat(1_000));
+    failing.client = &small.alice;
+    let (body, code) = (json!({ "message": large }), "ERR_MESSAGE_BODY_TOO_LARGE");
+    failing.ask("POST", "/sendMessage", &body, 413, code).await;
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -378,6 +385,11 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
             "/listMessages",
             json!({"messageBox": "b", "order": "up"}),
             "ERR_INVALID_ORDER",
+        ),
+        (
+            "/listMessages",
+            json!({"messageBox": "b", "messageId": 7}),
+            "ERR_INVALID_MESSAGE_ID",
         ),
         ("/acknowledgeMessage", json!({}), "ERR_MESSAGE_ID_REQUIRED"),
         (
@@ -487,10 +499,21 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
                 .await;
         }
     }
+    let mut failing = Failing {
+        documents,
+        client: &stage.bob,
+    };
+    let device = json!({"fcmToken": "token of a device"});
+    let code = "ERR_DEVICE_TOKEN_ALREADY_REGISTERED";
+    failing
+        .says("POST", "/registerDevice", &device, 409, code)
+        .await;
 }
 
 async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
     let wrong = format!("/permissions/quote?messageBox=b&recipient=x&recipient={KEY}&recipient=y");
+    let name = "x".repeat(129);
+    let long = format!("/permissions/quote?messageBox={name}&recipient={KEY}");
     let cases = [
         ("/permissions/get", "ERR_MISSING_PARAMETERS"),
         ("/permissions/get?messageBox=", "ERR_MISSING_PARAMETERS"),
@@ -498,6 +521,8 @@ async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
             "/permissions/get?messageBox=b&sender=x",
             "ERR_INVALID_PUBLIC_KEY",
         ),
+        ("/devices?limit=0", "ERR_INVALID_LIMIT"),
+        ("/devices?offset=-1", "ERR_INVALID_OFFSET"),
         ("/permissions/list?limit=0", "ERR_INVALID_LIMIT"),
         ("/permissions/list?limit=1001", "ERR_INVALID_LIMIT"),
         ("/permissions/list?limit=x", "ERR_INVALID_LIMIT"),
@@ -506,6 +531,7 @@ async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
         ("/permissions/quote?recipient=x", "ERR_MISSING_PARAMETERS"),
         ("/permissions/quote?messageBox=b", "ERR_MISSING_PARAMETERS"),
         (wrong.as_str(), "ERR_INVALID_PUBLIC_KEY"),
+        (long.as_str(), "ERR_INVALID_MESSAGE_BOX"),
     ];
     let mut failing = Failing {
         documents,
@@ -931,6 +957,30 @@ async fn encoded_bodies(documents: &mut Documents, stage: &Stage) {
     }
 }
 
+/// A payment that has paid pays for nothing else.
+async fn replayed_payments(documents: &mut Documents) {
+    let stage = Stage::set(|settings| settings.prices.request = 10).await;
+    for (method, target, body) in right(&stage.bob().to_hex()) {
+        // What is acknowledged must be the caller's.
+        let client = if target == "/acknowledgeMessage" {
+            &stage.bob
+        } else {
+            &stage.alice
+        };
+        let asked = client.send(&request(client, method, &target, &body)).await;
+        let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        let payment = header(&client.identity, stage.server.identity_key, prefix, 10);
+        for (status, code) in [(200, ""), (409, "ERR_PAYMENT_REPLAYED")] {
+            let mut paid = request(client, method, &target, &body);
+            paid.headers
+                .push(("x-bsv-payment".to_owned(), payment.clone()));
+            let answer = client.send(&client.sign(paid)).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{target}");
+            documents.hold(method, &target, &answer);
+        }
+    }
+}
+
 async fn failing_stores(documents: &mut Documents) {
     let stage = Stage::set(|_| {}).await;
     stage.server.database.take_tables();
@@ -1113,7 +1163,7 @@ async fn open(stage: &Stage, path: &str) -> Answer {
 async fn health(documents: &mut Documents) {
     let stage = Stage::set(|settings| "/api".clone_into(&mut settings.server.routing_prefix)).await;
     for prefix in ["", "/api"] {
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/health", "/readyz", "/ready", "/info"] {
             let answer = open(&stage, &format!("{prefix}{path}")).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.json);
             documents.hold("GET", path, &answer);
@@ -1125,6 +1175,8 @@ async fn health(documents: &mut Documents) {
     );
     let broken = Stage::set(|_| {}).await;
     broken.server.database.take_tables();
+    let answer = open(&broken, "/ready").await;
+    documents.hold("GET", "/ready", &answer);
     let answer = open(&broken, "/readyz").await;
     documents.hold("GET", "/readyz", &answer);
     assert_eq!(answer.code(), "ERR_NOT_READY");

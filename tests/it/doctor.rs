@@ -35,6 +35,7 @@ fn a_healthy_server_is_well() {
     let report = said.json();
     assert_eq!(report["verdict"], "ok", "{}", said.out);
     assert_eq!(report["identityKey"], server.identity_key.to_hex());
+    assert_eq!(report["info"]["version"], env!("CARGO_PKG_VERSION"));
     let checks = verdicts(&said);
     assert!(
         checks.iter().all(|(_, verdict)| verdict == "ok"),
@@ -52,6 +53,7 @@ fn a_healthy_server_is_well() {
             "readiness",
             "clock",
             "version",
+            "limits",
             "handshake",
             "requests",
             "polling",

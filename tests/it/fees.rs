@@ -210,7 +210,7 @@ async fn quotes_for_many_name_each_and_their_sum() {
             "quotesByRecipient": [
                 one(&bob, 5, "payment_required"), one(&carol, -1, "blocked"), one(&dave, 0, "always_allow"),
             ],
-            "totals": {"deliveryFees": 6, "recipientFees": 5, "totalForPayableRecipients": 11},
+            "totals": {"deliveryFees": 9, "recipientFees": 5, "totalForPayableRecipients": 14},
             "blockedRecipients": [key(&carol).to_hex()],
         })
     );
@@ -654,6 +654,10 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     );
     assert_eq!(asked.header("x-bsv-payment-version"), Some("1.0"));
     assert_eq!(asked.header("x-bsv-payment-satoshis-required"), Some("10"));
+    assert_eq!(
+        asked.header("x-bsv-identity-key"),
+        Some(&*server.identity_key.to_hex())
+    );
     let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
     let paying = |value: String| {
         let mut request = alice.request("POST", "/listMessages", body);
@@ -664,11 +668,15 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     let answer = alice.send(&paying(paid.clone())).await;
     assert!(answer.status == 200 && answer.signed, "{:?}", answer.json);
     assert_eq!(answer.header("x-bsv-payment-satoshis-paid"), Some("12"));
-    assert_eq!(answer.json, json!({"status": "success", "messages": []}));
+    assert_eq!(answer.json["messages"], json!([]));
     // A payment pays once, the server's own nonce only is taken, and too little is too little.
     let foreign = Identity::random().session_nonce(rand::random()).unwrap();
+    let replayed = alice.send(&paying(paid)).await;
+    assert_eq!(
+        (replayed.status, replayed.code(), replayed.signed),
+        (409, "ERR_PAYMENT_REPLAYED", true)
+    );
     let cases = [
-        (paid, 409, "ERR_PAYMENT_REPLAYED"),
         (
             header(&alice.identity, server.identity_key, prefix, 9),
             400,
@@ -700,4 +708,74 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
         .await
         .unwrap();
     assert_eq!((kept.len(), kept[0].output.satoshis), (1, 12));
+}
+
+/// Quotes sum the fee for each recipient, and current clients pay as much. Older ones pay it once.
+#[actix_web::test]
+async fn a_delivery_fee_is_due_once_unless_the_operator_wants_it_for_each_recipient() {
+    for per_recipient in [false, true] {
+        let server = TestServer::with(|settings| {
+            settings.fees.boxes.insert("chat".to_owned(), 3);
+            settings.messages.delivery_fee_per_recipient = per_recipient;
+        });
+        let alice = connect(&server).await;
+        let to = [connect(&server).await, connect(&server).await].map(|client| key(&client));
+        let target = format!(
+            "/permissions/quote?messageBox=chat&recipient={}&recipient={}",
+            to[0], to[1]
+        );
+        let totals = &get(&alice, &target).await["totals"];
+        assert_eq!(totals["deliveryFees"], 6);
+        let pay = |satoshis| {
+            let server = server.identity_key;
+            Payment::default()
+                .to(&alice.identity, server, satoshis)
+                .json()
+        };
+        let once = send(&alice, &to, "chat", "1", &pay(3)).await;
+        let each = send(&alice, &to, "chat", "2", &pay(6)).await;
+        assert_eq!(each.status, 200, "{}", each.json);
+        if per_recipient {
+            assert_eq!(
+                (once.status, once.code()),
+                (400, "ERR_INSUFFICIENT_PAYMENT")
+            );
+        } else {
+            assert_eq!(once.status, 200, "{}", once.json);
+        }
+    }
+}
+
+/// A payment was seen: its client must never be asked for another.
+#[actix_web::test]
+async fn a_payment_that_cannot_be_taken_now_is_no_reason_to_ask_for_another() {
+    let status = Arc::new(AtomicU16::new(500));
+    let wallet = wallet(&status, true);
+    let url = wallet.url.clone();
+    let server = TestServer::with(move |settings| {
+        settings.wallet.url = Some(Secret::new(url));
+        settings.prices.request = 10;
+    });
+    let alice = connect(&server).await;
+    let asked = alice.send(&alice.request("GET", "/devices", "")).await;
+    let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+    let payment = header(&alice.identity, server.identity_key, prefix, 10);
+    let paying = || {
+        let mut request = alice.request("GET", "/devices", "");
+        request
+            .headers
+            .push(("x-bsv-payment".to_owned(), payment.clone()));
+        alice.sign(request)
+    };
+    let failed = alice.send(&paying()).await;
+    assert_eq!(
+        (failed.status, failed.code(), failed.signed),
+        (503, "ERR_PAYMENT_UNAVAILABLE", true)
+    );
+    assert!(failed.header("retry-after").is_some());
+    // The same payment, once the wallet answers.
+    status.store(200, Ordering::SeqCst);
+    assert_eq!(alice.send(&paying()).await.status, 200);
+    let again = alice.send(&paying()).await;
+    assert_eq!((again.status, again.code()), (409, "ERR_PAYMENT_REPLAYED"));
 }

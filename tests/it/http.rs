@@ -70,7 +70,13 @@ async fn a_message_is_sent_listed_and_acknowledged() {
         (200, json!({"status": "success"}))
     );
     let empty = bob.post("/listMessages", r#"{"messageBox":"inbox"}"#).await;
-    assert_eq!(empty.json, json!({"status": "success", "messages": []}));
+    assert_eq!(
+        empty.json,
+        json!({
+            "status": "success", "messages": [], "limit": 1000, "offset": 0, "nextOffset": 0,
+            "hasMore": false, "nextCursor": null,
+        })
+    );
 }
 
 #[actix_web::test]
@@ -165,8 +171,16 @@ async fn what_is_wrong_with_a_body_is_said_and_signed() {
         ),
         (405, "ERR_METHOD_NOT_ALLOWED", true)
     );
+    assert_eq!(wrong_method.header("allow"), Some("POST"));
+    // Clients of different age disagree on how an empty body is signed: none is signed.
+    for target in ["/devices", "/permissions/list", "/sendMessage"] {
+        let head = alice.send(&alice.request("HEAD", target, "")).await;
+        assert_eq!((head.status, head.signed), (405, false), "{target}");
+        assert_eq!(head.header("x-bsv-auth-signature"), None);
+        assert_eq!(head.header("allow"), Some("GET, POST"));
+    }
     let head = alice.send(&alice.request("HEAD", "/nothing", "")).await;
-    assert_eq!((head.status, head.signed), (404, true));
+    assert_eq!((head.status, head.signed), (405, false));
     let deep = format!(
         r#"{{"message":{}{}}}"#,
         "[".repeat(20_000),
@@ -608,4 +622,151 @@ async fn a_message_of_http_reaches_a_live_room() {
     // The server never begins with the client's own identity: that would be a reflection.
     let mut reflected = Peer::new(Arc::clone(&alice.identity), PeerConfig::default());
     assert!(reflected.start_handshake().is_ok());
+}
+
+/// A client that asks for the server's certificates waits for half a minute where nothing is answered.
+#[actix_web::test]
+async fn a_request_for_certificates_is_answered_with_none() {
+    use messagebox::auth::{AuthMessage, MessageType, message_nonce, sha256};
+
+    let server = TestServer::start();
+    let alice = connect(&server).await;
+    let requested = r#"{"certifiers":[],"types":{}}"#;
+    let ask = |signed: &str| {
+        let nonce = message_nonce();
+        let signature = alice
+            .session
+            .sign(&nonce, &sha256(signed.as_bytes()))
+            .unwrap();
+        let mut message = json!({
+            "version": "0.1", "messageType": "certificateRequest",
+            "identityKey": alice.identity.identity_key().to_hex(), "nonce": nonce,
+            "initialNonce": alice.session.own_nonce(), "yourNonce": alice.session.peer_nonce(),
+            "signature": signature.to_vec(),
+        });
+        message["requestedCertificates"] = serde_json::from_str(requested).unwrap();
+        message.to_string()
+    };
+    let post = async |body: String| {
+        let request = client()
+            .post(server.http("/.well-known/auth"))
+            .insert_header(("content-type", "application/json"));
+        let mut answer = request.send_body(body).await.unwrap();
+        let text = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
+        (answer.status().as_u16(), text)
+    };
+    let (status, text) = post(ask(requested)).await;
+    assert_eq!(status, 200, "{text}");
+    let message = AuthMessage::parse(&text).unwrap();
+    assert_eq!(message.kind, MessageType::CertificateResponse);
+    assert_eq!(message.identity_key, server.identity_key.to_hex());
+    assert_eq!(
+        message.initial_nonce.as_deref(),
+        Some(alice.session.peer_nonce())
+    );
+    assert_eq!(
+        message.your_nonce.as_deref(),
+        Some(alice.session.own_nonce())
+    );
+    assert_eq!(
+        alice.session.verify_certificate_response(&message),
+        Ok("[]")
+    );
+    // It must be signed, and only once.
+    let (status, text) = post(ask("other")).await;
+    assert_eq!(status, 401, "{text}");
+    let again = ask(requested);
+    assert_eq!(post(again.clone()).await.0, 200);
+    assert_eq!(post(again).await.0, 401);
+}
+
+#[actix_web::test]
+async fn what_anybody_may_ask_is_where_everybody_looks_for_it() {
+    let server = TestServer::with(|settings| {
+        "/api".clone_into(&mut settings.server.routing_prefix);
+        settings.messages.ttl = Duration::from_secs(86_400);
+        settings.prices.request = 7;
+        settings.fees.boxes.insert("inbox".to_owned(), 5);
+    });
+    let key = server.identity_key.to_hex();
+    for prefix in ["", "/api"] {
+        let get = async |path: &str| {
+            let url = server.http(&format!("{prefix}{path}"));
+            let mut answer = client().get(url).send().await.unwrap();
+            let body = answer.body().await.unwrap();
+            let header = |name: &str| {
+                answer
+                    .headers()
+                    .get(name)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            assert_eq!(answer.status(), 200, "{path}");
+            assert_eq!(header("access-control-allow-origin"), "*");
+            let json: Value = serde_json::from_slice(&body).unwrap();
+            (json, header("cache-control"))
+        };
+        for path in ["/health", "/healthz"] {
+            let expected = json!({
+                "ok": true, "status": "ok", "service": "messagebox-server", "network": "mainnet",
+                "websockets": true,
+            });
+            assert_eq!(get(path).await, (expected, "no-store".to_owned()));
+        }
+        for path in ["/ready", "/readyz"] {
+            let (ready, cached) = get(path).await;
+            assert_eq!((&ready["status"], &*cached), (&json!("ready"), "no-store"));
+        }
+        let (info, cached) = get("/info").await;
+        assert_eq!(cached, "public, max-age=60");
+        assert_eq!(info["identityKey"], key);
+        assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+        for (pointer, expected) in [
+            ("/limits/maxMessageBytes", json!(4_000_000)),
+            ("/limits/maxPageBytes", json!(4_100_000)),
+            ("/limits/maxHeaderBytes", json!(131_072)),
+            ("/limits/maxPaymentBytes", json!(4_194_304)),
+            ("/limits/maxMessageBoxBytes", json!(128)),
+            ("/prices/request", json!(7)),
+            ("/prices/deliveryFees", json!({"inbox": 5})),
+            ("/prices/deliveryFeePerRecipient", json!(false)),
+            ("/retention/messageSeconds", json!(86_400)),
+            ("/features/websockets", json!(true)),
+            (
+                "/features/paymentTransports",
+                json!(["header", "multipart"]),
+            ),
+        ] {
+            assert_eq!(info.pointer(pointer), Some(&expected), "{pointer}: {info}");
+        }
+    }
+}
+
+/// What a page in a browser may read of a reply, credentials or not.
+#[actix_web::test]
+async fn browsers_may_read_every_header_that_clients_need() {
+    let server = TestServer::start();
+    let answer = client().get(server.http("/healthz")).send().await.unwrap();
+    let exposed = answer
+        .headers()
+        .get("access-control-expose-headers")
+        .unwrap();
+    let exposed: Vec<&str> = exposed.to_str().unwrap().split(", ").collect();
+    for name in [
+        "*",
+        "x-bsv-auth-signature",
+        "x-bsv-auth-identity-key",
+        "x-bsv-payment-satoshis-required",
+        "x-bsv-payment-known-txids",
+        "x-bsv-payment-transports",
+    ] {
+        assert!(exposed.contains(&name), "{name}: {exposed:?}");
+    }
+    let allowed = answer
+        .headers()
+        .get("access-control-allow-headers")
+        .unwrap();
+    assert_eq!(allowed, "*, authorization");
 }

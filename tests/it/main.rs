@@ -43,6 +43,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod outbound;
+mod pages;
 mod panics;
 mod payments;
 mod push;

@@ -115,7 +115,7 @@ impl Bench {
     async fn register(&self, token: &str) -> i64 {
         let token = token.to_owned();
         let registered = self.db.register_device(self.owner, token, None, None);
-        registered.await.unwrap()
+        registered.await.unwrap().unwrap()
     }
 
     fn notify(&self, id: &str) {
@@ -212,14 +212,36 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
         (&device["deviceId"], &device["platform"]),
         (&json!("mine"), &json!("ios"))
     );
-    // A token that somebody else registers is theirs from then on.
-    let taken = r#"{"fcmToken":"the token of a device"}"#;
+    for name in ["createdAt", "updatedAt", "lastUsed"] {
+        assert!(device[name].is_string(), "{device}");
+    }
+    // Nobody takes a token away from another; its owner may register it again.
+    let token = r#"{"fcmToken":"the token of a device"}"#;
+    let taken = alice.post("/registerDevice", token).await;
     assert_eq!(
-        alice.post("/registerDevice", taken).await.json["deviceId"],
-        1
+        (taken.status, taken.code(), taken.signed),
+        (409, "ERR_DEVICE_TOKEN_ALREADY_REGISTERED", true)
     );
-    let devices = bob.send(&bob.request("GET", "/devices", "")).await;
-    assert_eq!(devices.json, json!({"status": "success", "devices": []}));
+    let again = bob.post("/registerDevice", token).await;
+    assert_eq!(again.json["deviceId"], 1);
+    let other = r#"{"fcmToken":"another","platform":"web"}"#;
+    assert_eq!(
+        bob.post("/registerDevice", other).await.json["status"],
+        "success"
+    );
+    let page = |query: &str| bob.request("GET", &format!("/devices{query}"), "");
+    let all = bob.send(&page("")).await.json;
+    assert_eq!((&all["limit"], &all["offset"]), (&json!(100), &json!(0)));
+    let rows = all["devices"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    let second = bob.send(&page("?limit=1&offset=1")).await.json;
+    assert_eq!(
+        (&second["limit"], &second["offset"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(second["devices"], json!([rows[1]]));
+    let nobodys = alice.send(&alice.request("GET", "/devices", "")).await;
+    assert_eq!(nobodys.json["devices"], json!([]));
 }
 
 #[actix_web::test]

@@ -220,3 +220,42 @@ async fn an_answer_that_is_read_slowly_is_read_whole() {
         start.elapsed()
     );
 }
+
+/// Sends a request on a connection, and reads the head of its answer.
+async fn ask_on(stream: &mut TcpStream) -> std::io::Result<String> {
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await?;
+    let mut answer = vec![0; 4_096];
+    let read = stream.read(&mut answer).await?;
+    answer.truncate(read);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Current clients pause, and reuse their connection.
+async fn a_connection_is_kept_for(server: &TestServer, pause: Duration) {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for request in 0..2 {
+        let answer = within("an answer", ask_on(&mut stream)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{request}: {answer:?}");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_is_kept_for_as_long_as_is_set() {
+    let default = Settings::default();
+    assert!(default.server.keep_alive >= Duration::from_secs(75));
+    let server = TestServer::with(|settings| {
+        settings.server.head_timeout = Duration::from_millis(100);
+        settings.server.keep_alive = Duration::from_secs(2);
+    });
+    a_connection_is_kept_for(&server, Duration::from_millis(1_200)).await;
+}
+
+#[actix_web::test]
+#[ignore = "takes more than a minute: tests/long/idle_connections"]
+async fn a_connection_is_kept_for_a_minute_by_default() {
+    let server = TestServer::start();
+    a_connection_is_kept_for(&server, Duration::from_secs(60)).await;
+}

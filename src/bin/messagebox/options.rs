@@ -106,7 +106,8 @@ pub(crate) struct Send {
     #[command(flatten)]
     pub(crate) to: InBox,
     /// The message's id. Sending again with the same id is safe: it is stored once. By default the id follows from
-    /// recipient and body, whatever the box, so that the same text is stored once.
+    /// recipient and body, whatever the box, so that the same text is stored once. The same text into another box needs
+    /// --new-id: an id that is in use is refused.
     #[arg(long, value_name = "ID", conflicts_with = "new_id")]
     pub(crate) id: Option<String>,
     /// Make a fresh id, so that the same text can be sent again.

@@ -7,7 +7,7 @@ use super::super::error::DbError;
 use super::DbHandle;
 
 impl DbHandle {
-    /// Registers a device for push notifications; gives its row.
+    /// Registers a device for push notifications; gives its row. None where its token is another identity's.
     ///
     /// # Errors
     /// [`DbError`].
@@ -17,7 +17,7 @@ impl DbHandle {
         fcm_token: String,
         device_id: Option<String>,
         platform: Option<String>,
-    ) -> Result<i64, DbError> {
+    ) -> Result<Option<i64>, DbError> {
         let command = RegisterDevice {
             owner,
             fcm_token,

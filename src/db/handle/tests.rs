@@ -7,8 +7,7 @@ use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
 
 use super::super::command::Work;
-use super::super::message::{Committed, MessageBody, Order, StoreOutcome};
-use super::super::message_list::MESSAGE_OVERHEAD;
+use super::super::message::{Committed, MESSAGE_OVERHEAD, MessageBody, Order, StoreOutcome};
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
@@ -97,11 +96,16 @@ fn one(message: NewMessage) -> Submission {
     }
 }
 
+/// As much as there is.
+fn everything() -> ListBound {
+    ListBound::stored(usize::MAX)
+}
+
 /// What became of a single message that costs nothing.
 fn single(outcome: &SubmitOutcome) -> StoreOutcome {
     match outcome {
         SubmitOutcome::Stored(outcomes) => outcomes[0],
-        SubmitOutcome::Taken(_) => StoreOutcome::TakenByAnotherSender,
+        SubmitOutcome::Taken(_) => StoreOutcome::Taken,
         other => panic!("{other:?}"),
     }
 }
@@ -121,7 +125,12 @@ impl Store {
     async fn ids(&self, recipient: IdentityKey, message_box: &str) -> Vec<String> {
         let listed = self
             .db
-            .list(recipient, message_box.to_owned(), Page::default())
+            .list(
+                recipient,
+                message_box.to_owned(),
+                Page::default(),
+                everything(),
+            )
             .await
             .unwrap();
         listed
@@ -142,7 +151,7 @@ async fn a_message_is_stored_listed_and_acknowledged() {
     );
     let listed = store
         .db
-        .list(recipient, "inbox".to_owned(), Page::default())
+        .list(recipient, "inbox".to_owned(), Page::default(), everything())
         .await
         .unwrap()
         .messages;
@@ -171,10 +180,18 @@ async fn a_message_is_unique_by_recipient_and_id() {
         Ok(StoreOutcome::Stored)
     );
     let mut again = message(recipient, sender, "1");
+    assert_eq!(store.put(again.clone()).await, Ok(StoreOutcome::Duplicate));
+    // Clients encrypt anew for each attempt.
+    again.body = MessageBody::Text("encrypted once more".into());
+    assert_eq!(store.put(again.clone()).await, Ok(StoreOutcome::Duplicate));
+    // In another box it would be lost with a success.
     again.message_box = "another".to_owned();
-    assert_eq!(store.put(again).await, Ok(StoreOutcome::Duplicate));
+    assert_eq!(store.put(again.clone()).await, Ok(StoreOutcome::Taken));
+    let inspected = store.db.inspect(vec![again]).await;
+    assert_eq!(inspected, Ok(SubmitOutcome::Taken(recipient)));
+    assert_eq!(store.ids(recipient, "another").await, [""; 0]);
     let taken = store.put(message(recipient, stranger, "1")).await;
-    assert_eq!(taken, Ok(StoreOutcome::TakenByAnotherSender));
+    assert_eq!(taken, Ok(StoreOutcome::Taken));
     assert_eq!(
         store.put(message(stranger, sender, "1")).await,
         Ok(StoreOutcome::Stored)
@@ -298,7 +315,7 @@ async fn commits_are_announced_once_in_order_and_without_duplicates() {
     }
     let listed = store
         .db
-        .list(recipient, "inbox".to_owned(), Page::default())
+        .list(recipient, "inbox".to_owned(), Page::default(), everything())
         .await
         .unwrap();
     let listed = listed.messages.into_iter();
@@ -838,10 +855,8 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
 
 #[actix::test]
 async fn a_list_ends_where_it_would_grow_too_large() {
-    let store = store_with(
-        |settings| settings.max_listed_bytes = 2 * (23 + MESSAGE_OVERHEAD),
-        None,
-    );
+    let store = store();
+    let bound = ListBound::stored(2 * (23 + MESSAGE_OVERHEAD));
     let (recipient, sender) = (key(), key());
     for id in ["1", "2", "3"] {
         assert_eq!(
@@ -849,7 +864,7 @@ async fn a_list_ends_where_it_would_grow_too_large() {
             Ok(StoreOutcome::Stored)
         );
     }
-    let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page);
+    let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page, bound);
     // 23 bytes each.
     let first = list(Page::default()).await.unwrap();
     assert_eq!((first.messages.len(), first.more), (2, true));
@@ -874,10 +889,137 @@ async fn a_list_ends_where_it_would_grow_too_large() {
     assert_eq!(store.put(large).await, Ok(StoreOutcome::Stored));
     let page = store
         .db
-        .list(recipient, "large".to_owned(), Page::default())
+        .list(recipient, "large".to_owned(), Page::default(), bound)
         .await
         .unwrap();
     assert_eq!((page.messages.len(), page.more), (1, false));
+}
+
+/// Keeps a page so small that the messages of some sizes do not fit into any.
+fn paged(max_bytes: usize) -> ListBound {
+    ListBound {
+        name: Some(|message| message.message_id.len() + MESSAGE_OVERHEAD),
+        ..ListBound::stored(max_bytes)
+    }
+}
+
+#[actix::test]
+async fn messages_that_no_page_can_hold_are_named_and_counted() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    let sizes = [9, 3_000, 10, 3_000, 2_000, 3_000];
+    for (id, size) in sizes.into_iter().enumerate() {
+        let message = NewMessage {
+            body: MessageBody::Text("x".repeat(size).into()),
+            ..message(recipient, sender, &id.to_string())
+        };
+        assert_eq!(store.put(message).await, Ok(StoreOutcome::Stored));
+    }
+    let bound = paged(2_600);
+    for (order, expected) in [
+        (
+            Order::Ascending,
+            [("0 2", "1 3", true), ("4", "", true), ("", "5", false)],
+        ),
+        (
+            Order::Descending,
+            [("", "5", true), ("4", "", true), ("2 0", "3 1", false)],
+        ),
+    ] {
+        for by_cursor in [true, false] {
+            let mut page = Page {
+                limit: Some(1_000),
+                order,
+                ..Page::default()
+            };
+            for (listed, named, more) in expected {
+                let found = store
+                    .db
+                    .list(recipient, "inbox".to_owned(), page.clone(), bound);
+                let found = found.await.unwrap();
+                let ids: Vec<_> = found.messages.iter().map(|m| &*m.message_id).collect();
+                let names: Vec<_> = found.oversized.iter().map(|m| &*m.message_id).collect();
+                assert_eq!(
+                    (&*ids.join(" "), &*names.join(" ")),
+                    (listed, named),
+                    "{page:?}"
+                );
+                assert_eq!(found.more, more);
+                for named in &found.oversized {
+                    // `{"message":"..."}`
+                    assert_eq!((named.body_bytes, &named.sender), (3_014, &sender.to_hex()));
+                }
+                if by_cursor {
+                    page.after = found.last;
+                } else {
+                    page.offset += i64::try_from(found.count()).unwrap();
+                }
+            }
+        }
+    }
+    let one = |id: &str| Page {
+        limit: Some(1_000),
+        message_id: Some(id.to_owned()),
+        ..Page::default()
+    };
+    let list = |page| store.db.list(recipient, "inbox".to_owned(), page, bound);
+    let found = list(one("2")).await.unwrap();
+    assert_eq!(
+        (found.messages.len(), found.count(), found.more),
+        (1, 1, false)
+    );
+    let found = list(one("3")).await.unwrap();
+    assert_eq!(
+        (found.messages.len(), found.count(), found.more),
+        (0, 1, false)
+    );
+    assert_eq!(list(one("9")).await.unwrap().count(), 0);
+    // A client without pages gets them all.
+    let all = list_all(&store, recipient).await;
+    assert_eq!(all.len(), sizes.len());
+}
+
+async fn list_all(store: &Store, recipient: IdentityKey) -> Vec<String> {
+    store.ids(recipient, "inbox").await
+}
+
+/// A page that is asked for by offset goes on behind the one before it, without passing over all messages before that once
+/// more: a message there that has expired since is not made up for by one that was not listed yet.
+#[actix::test]
+async fn pages_by_offset_go_on_where_the_last_one_ended() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    for id in ["1", "2", "3", "4", "5", "6"] {
+        let stored = store.put(message(recipient, sender, id)).await;
+        assert_eq!(stored, Ok(StoreOutcome::Stored));
+    }
+    let list = async |offset| {
+        let page = Page {
+            limit: Some(2),
+            offset,
+            ..Page::default()
+        };
+        let listed = store
+            .db
+            .list(recipient, "inbox".to_owned(), page, everything());
+        let listed = listed.await.unwrap();
+        let ids = listed.messages.into_iter().map(|m| m.message_id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(list(0).await, ["1", "2"]);
+    store.set_time(
+        "messages",
+        "expires_at",
+        "2020-01-01T00:00:00.000Z",
+        r#""messageId" = '1'"#,
+    );
+    assert_eq!(list(2).await, ["3", "4"]);
+    // Where nothing tells where a page ended, and where it has changed since, it is counted out.
+    assert_eq!(list(2).await, ["4", "5"]);
+    assert_eq!(list(0).await, ["2", "3"]);
+    let deleted = store.db.acknowledge(recipient, vec!["2".to_owned()]).await;
+    assert_eq!(deleted, Ok(1));
+    assert_eq!(list(2).await, ["5", "6"]);
 }
 
 #[actix::test]
@@ -931,10 +1073,8 @@ async fn what_was_missed_is_read_in_pages_of_so_many_bytes() {
 #[actix::test]
 async fn a_long_list_ends_to_the_byte_in_either_order() {
     // 26 bytes each.
-    let store = store_with(
-        |settings| settings.max_listed_bytes = (26 + MESSAGE_OVERHEAD) * 290,
-        None,
-    );
+    let store = store();
+    let bound = ListBound::stored((26 + MESSAGE_OVERHEAD) * 290);
     let (recipient, sender) = (key(), key());
     for n in 1000..1300 {
         let message = message(recipient, sender, &n.to_string());
@@ -947,8 +1087,8 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
             offset: 1,
             ..Page::default()
         };
-        let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page);
-        let first = list(page).await.unwrap();
+        let list = |page: Page| store.db.list(recipient, "inbox".to_owned(), page, bound);
+        let first = list(page.clone()).await.unwrap();
         assert_eq!((first.messages.len(), first.more), (290, true));
         let rest = Page {
             offset: 0,

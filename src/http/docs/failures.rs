@@ -102,7 +102,16 @@ pub(super) const SEND_MESSAGE: &[Failure] = &[
         "ERR_PAYMENT_UNVERIFIED",
         "The block headers could not be asked: no answer in time",
     ),
-    failure(400, "ERR_DUPLICATE_MESSAGE", "Duplicate message."),
+    failure(
+        400,
+        "ERR_DUPLICATE_MESSAGE",
+        "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.",
+    ),
+    failure(
+        413,
+        "ERR_MESSAGE_BODY_TOO_LARGE",
+        "The message is larger than 4000000 bytes as a list shows it: JSON, with its payment. Send less, or in parts.",
+    ),
     failure(500, "ERR_INTERNAL", "An internal error has occurred."),
     OVERLOADED,
 ];
@@ -126,8 +135,9 @@ pub(super) const LIST_MESSAGES: &[Failure] = &[
     failure(
         400,
         "ERR_INVALID_OFFSET",
-        "offset must be a non-negative number",
+        "offset must be a number between 0 and 100000, and skip the same",
     ),
+    failure(400, "ERR_INVALID_MESSAGE_ID", "messageId must be a string"),
     failure(400, "ERR_INVALID_CURSOR", "cursor must be a nextCursor"),
     failure(400, "ERR_INVALID_ORDER", "order must be asc or desc"),
     failure(
@@ -172,13 +182,28 @@ pub(super) const REGISTER_DEVICE: &[Failure] = &[
     failure(
         400,
         "ERR_INVALID_DEVICE_ID",
-        "deviceId must be a string of at most 255 characters.",
+        "deviceId must be a string of at most 255 bytes.",
+    ),
+    failure(
+        409,
+        "ERR_DEVICE_TOKEN_ALREADY_REGISTERED",
+        "This device token is already registered to another identity.",
     ),
     failure(500, "ERR_DATABASE_ERROR", "Failed to register device."),
     OVERLOADED,
 ];
 
 pub(super) const DEVICES: &[Failure] = &[
+    failure(
+        400,
+        "ERR_INVALID_LIMIT",
+        "limit must be a number between 1 and 100",
+    ),
+    failure(
+        400,
+        "ERR_INVALID_OFFSET",
+        "offset must be a number between 0 and 100000",
+    ),
     failure(500, "ERR_DATABASE_ERROR", "Failed to retrieve devices."),
     OVERLOADED,
 ];
@@ -248,6 +273,7 @@ pub(super) const QUOTE: &[Failure] = &[
         "ERR_MISSING_PARAMETERS",
         "recipient and messageBox parameters are required.",
     ),
+    failure(400, "ERR_INVALID_MESSAGE_BOX", "Invalid message box."),
     MAX_RECIPIENTS,
     failure(
         400,

@@ -25,7 +25,8 @@ use super::super::admin::{
     Accepted, Disconnected, LogLevel, RoomDetail, RoomList, SocketDetail, SocketItem, SocketList,
 };
 use super::super::error::{Details, ErrorBody};
-use super::super::health::ReadinessReport;
+use super::super::health::{HealthReport, ReadinessReport};
+use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
 use super::super::migrate::Migrated;
 use super::super::routes::bodies;
 use super::admin_failures;
@@ -50,12 +51,19 @@ const ADMIN_TOKEN: &str = "adminToken";
         ErrorBody<'static>,
         Details,
         Migrated,
+        HealthReport,
         ReadinessReport,
+        Info,
+        InfoFeatures,
+        InfoLimits,
+        InfoPrices,
+        InfoRetention,
         bodies::Success,
         bodies::Sent,
         bodies::SentTo,
         bodies::Listed<'_>,
         bodies::Item<'_>,
+        bodies::Oversized<'_>,
         bodies::Registered,
         bodies::DeviceList,
         bodies::DeviceItem,

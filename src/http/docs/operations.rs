@@ -153,7 +153,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     post(
         "/registerDevice",
-        "Registers a device of the caller for push notifications; a known token goes over to the caller",
+        "Registers a device of the caller for push notifications, or what is new about it",
         "RegisterDeviceRequest",
         &["Registered"],
         failures::REGISTER_DEVICE,
@@ -161,7 +161,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/devices",
         "Lists the caller's devices",
-        &[],
+        &[
+            parameter("limit", false, "1 to 100, which is the default"),
+            parameter(
+                "offset",
+                false,
+                "Leaves the first so many away: 0 to 100000",
+            ),
+        ],
         &["DeviceList"],
         failures::DEVICES,
     ),
@@ -188,7 +195,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 false,
                 "Of this box only; `message_box` is taken too",
             ),
-            parameter("limit", false, "1 to 1000; 100 without it"),
+            parameter(
+                "limit",
+                false,
+                "1 to 100, which is the default; 1 to 1000 where the box is not named by `messageBox`",
+            ),
             parameter("offset", false, "Leaves the first so many away"),
             parameter(
                 "createdAtOrder",
@@ -216,7 +227,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         method: HttpMethod::Post,
         path: "/.well-known/auth",
-        says: "Begins a session (BRC-104), or brings the certificates that it needs; always at the origin's root",
+        says: "Begins a session (BRC-104), brings the certificates that it needs, or asks for the server's, which has none; always at the origin's root",
         access: Access::Open,
         body: Some("AuthMessageBody"),
         parameters: &[],
@@ -234,14 +245,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         failures: failures::MIGRATE,
     },
     open(
-        "/healthz",
-        "Says that the process serves; at the origin's root and behind the routing prefix",
-        &["Success"],
+        "/info",
+        "Says what the server is and takes: version, identity key, limits, prices, retention; at the origin's root and behind the routing prefix",
+        &["Info"],
         &[],
     ),
     open(
+        "/healthz",
+        "Says that the process serves; at the origin's root and behind the routing prefix",
+        &["HealthReport"],
+        &[],
+    ),
+    open("/health", "The same as /healthz", &["HealthReport"], &[]),
+    open(
         "/readyz",
         "Says whether the server can do its work; at the origin's root and behind the routing prefix",
+        &["ReadinessReport"],
+        failures::READYZ,
+    ),
+    open(
+        "/ready",
+        "The same as /readyz",
         &["ReadinessReport"],
         failures::READYZ,
     ),

@@ -23,10 +23,11 @@ pub(super) struct MessageDraft {
     /// The same, and looked at first.
     #[schema(value_type = Option<OneOrMany>)]
     recipients: Option<Value>,
-    /// The box's name, at most 255 characters.
+    /// The box's name: at most 128 bytes, no control characters, none that change the direction of text.
     #[schema(example = "inbox")]
     message_box: String,
-    /// The sender's id for the message; one for each recipient, in the same order.
+    /// The sender's id for the message, at most 256 bytes; one for each recipient, in the same order. The same id again, of
+    /// the same sender and into the same box, is a duplicate and succeeds; any other use of it is refused.
     #[schema(value_type = OneOrMany)]
     message_id: Value,
     /// A string, an object or an array; it is stored as it is written.
@@ -85,12 +86,18 @@ pub(super) struct Remittance {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListMessagesRequest {
     message_box: String,
-    /// 1 to 1000; without it everything is listed, up to a bound of bytes from which `nextCursor` leads on.
+    /// 1 to 1000, which is the default where one of the four below is given. A request with one of these five gets a page: at
+    /// most 4,100,000 bytes, from which `nextOffset` and `nextCursor` lead on. A request with none gets everything, up to
+    /// the bytes that the operator allows for (`messages.max_listed_bytes`).
     limit: Option<u32>,
-    /// Leaves the first so many away.
+    /// Leaves the first so many away: 0 to 100,000.
     offset: Option<u32>,
-    /// The `nextCursor` of the page before.
+    /// The same as `offset`.
+    skip: Option<u32>,
+    /// The `nextCursor` of the page before: never misses a message, whatever is acknowledged meanwhile.
     cursor: Option<String>,
+    /// Only the message with this id.
+    message_id: Option<String>,
     /// `asc`, which is the default, or `desc`.
     order: Option<String>,
 }
@@ -106,9 +113,9 @@ pub(super) struct AcknowledgeMessageRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RegisterDeviceRequest {
-    /// Its Firebase token, at most 500 characters.
+    /// Its Firebase token, at most 500 bytes.
     fcm_token: String,
-    /// The caller's name for it.
+    /// The caller's name for it, at most 255 bytes.
     device_id: Option<String>,
     /// `ios`, `android` or `web`.
     platform: Option<String>,
@@ -131,10 +138,13 @@ pub(super) struct SetPermissionRequest {
 pub(super) struct AuthMessageBody {
     /// `0.1`.
     version: String,
-    /// `initialRequest` or `certificateResponse`; in the reply `initialResponse`.
+    /// `initialRequest`, `certificateResponse` or `certificateRequest`; in the reply `initialResponse` or
+    /// `certificateResponse`.
     message_type: String,
     /// 66 hexadecimal characters.
     identity_key: String,
+    /// The message's own nonce, in base64; not in a handshake.
+    nonce: Option<String>,
     /// The session nonce of who sends it, in base64.
     initial_nonce: Option<String>,
     /// The session nonce of who gets it, in base64.
@@ -142,6 +152,9 @@ pub(super) struct AuthMessageBody {
     /// What the sender asks for.
     #[schema(value_type = Option<Value>)]
     requested_certificates: Option<Value>,
+    /// What the sender shows. The server has none.
+    #[schema(value_type = Option<Vec<Value>>)]
+    certificates: Option<Vec<Value>>,
     /// DER, one number for each byte.
     signature: Option<Vec<u8>>,
 }

@@ -1,5 +1,6 @@
 //! `POST /registerDevice` and `GET /devices`: where the caller gets push notifications.
 
+use actix_web::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,9 +12,15 @@ use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::parse_small;
+use super::query::Query;
 
-const MAX_TOKEN_CHARS: usize = 500;
-const MAX_DEVICE_ID_CHARS: usize = 255;
+const MAX_TOKEN_BYTES: usize = 500;
+const MAX_DEVICE_ID_BYTES: usize = 255;
+const PLATFORMS: [&str; 3] = ["ios", "android", "web"];
+/// Devices that may be asked for at a time, and that are listed where no number is asked for.
+const MAX_LIMIT: i64 = 100;
+/// Devices that may be passed over.
+const MAX_OFFSET: i64 = 100_000;
 /// Characters at the end of a token that are shown.
 const SHOWN_TOKEN_CHARS: usize = 10;
 
@@ -34,6 +41,10 @@ pub(in crate::http) struct Registered {
 pub(in crate::http) struct DeviceList {
     /// Always `success`.
     status: &'static str,
+    /// Devices in this list at most.
+    limit: i64,
+    /// Devices that were passed over.
+    offset: i64,
     /// The one that changed last first.
     devices: Vec<DeviceItem>,
 }
@@ -56,8 +67,16 @@ pub(in crate::http) struct DeviceItem {
     created_at: String,
     /// ISO 8601.
     updated_at: String,
-    /// ISO 8601.
-    last_used: Option<String>,
+    /// ISO 8601: when a notification was last delivered; before that, when the device changed.
+    last_used: String,
+}
+
+/// Names that are in the table already may be longer than clients take.
+fn shortened(mut name: String) -> String {
+    while name.len() > MAX_DEVICE_ID_BYTES {
+        name.pop();
+    }
+    name
 }
 
 impl From<Device> for DeviceItem {
@@ -68,15 +87,21 @@ impl From<Device> for DeviceItem {
             .count()
             .saturating_sub(SHOWN_TOKEN_CHARS);
         let end: String = device.fcm_token.chars().skip(skipped).collect();
+        let last_used = match device.last_used {
+            Some(time) => String::from(time),
+            None => device.updated_at.clone(),
+        };
+        // Clients refuse the whole list where one device has what they do not know.
+        let known = |name: &String| PLATFORMS.contains(&name.as_str());
         Self {
             id: device.id,
-            device_id: device.device_id,
-            platform: device.platform,
+            device_id: device.device_id.map(shortened),
+            platform: device.platform.filter(known),
             fcm_token: format!("...{end}"),
             active: device.active,
             created_at: device.created_at,
             updated_at: device.updated_at,
-            last_used: device.last_used.map(String::from),
+            last_used,
         }
     }
 }
@@ -88,7 +113,7 @@ struct Registration {
     platform: Option<String>,
 }
 
-/// `POST /registerDevice`: a token that is known goes over to the caller.
+/// `POST /registerDevice`.
 pub(super) async fn register(
     caller: IdentityKey,
     body: &[u8],
@@ -104,6 +129,13 @@ pub(super) async fn register(
         .register_device(caller, fcm_token, device_id, platform)
         .await
         .map_err(|error| store_error(&error, "ERR_DATABASE_ERROR", "Failed to register device."))?;
+    let device_id = device_id.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "ERR_DEVICE_TOKEN_ALREADY_REGISTERED",
+            "This device token is already registered to another identity.",
+        )
+    })?;
     Ok(Reply::ok(&Registered {
         status: "success",
         message: "Device registered successfully for push notifications",
@@ -116,7 +148,7 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
     let fcm_token = match field("fcmToken").and_then(Value::as_str).map(str::trim) {
-        Some(token) if !token.is_empty() && fits(token, MAX_TOKEN_CHARS) => token,
+        Some(token) if !token.is_empty() && fits(token, MAX_TOKEN_BYTES) => token,
         _ => {
             return refuse(
                 "ERR_INVALID_FCM_TOKEN",
@@ -126,7 +158,7 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     };
     let platform = match field("platform") {
         None => None,
-        Some(Value::String(name)) if matches!(&**name, "ios" | "android" | "web") => Some(name),
+        Some(Value::String(name)) if PLATFORMS.contains(&name.as_str()) => Some(name),
         Some(_) => {
             return refuse(
                 "ERR_INVALID_PLATFORM",
@@ -136,11 +168,11 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     };
     let device_id = match field("deviceId") {
         None => None,
-        Some(Value::String(name)) if fits(name, MAX_DEVICE_ID_CHARS) => Some(name),
+        Some(Value::String(name)) if fits(name, MAX_DEVICE_ID_BYTES) => Some(name),
         Some(_) => {
             return refuse(
                 "ERR_INVALID_DEVICE_ID",
-                "deviceId must be a string of at most 255 characters.",
+                "deviceId must be a string of at most 255 bytes.",
             );
         }
     };
@@ -152,19 +184,51 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
 }
 
 /// Not every database holds U+0000.
-fn fits(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.contains('\0')
+fn fits(text: &str, max_bytes: usize) -> bool {
+    text.len() <= max_bytes && !text.contains('\0')
 }
 
 /// `GET /devices`.
-pub(super) async fn list(caller: IdentityKey, state: &HttpState) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    caller: IdentityKey,
+    query: &str,
+    state: &HttpState,
+) -> Result<Reply, ApiError> {
+    let (limit, offset) = page(&Query::parse(query))?;
     let devices = state.db.devices(caller).await.map_err(|error| {
         store_error(&error, "ERR_DATABASE_ERROR", "Failed to retrieve devices.")
     })?;
+    // There are few of one identity.
+    let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let devices = devices.into_iter().skip(count(offset)).take(count(limit));
     Ok(Reply::ok(&DeviceList {
         status: "success",
-        devices: devices.into_iter().map(DeviceItem::from).collect(),
+        limit,
+        offset,
+        devices: devices.map(DeviceItem::from).collect(),
     }))
+}
+
+fn page(query: &Query) -> Result<(i64, i64), ApiError> {
+    let number = |name: &str| query.first(&[name]).map(|text| text.trim().parse::<i64>());
+    let limit = match number("limit") {
+        None => MAX_LIMIT,
+        Some(Ok(limit @ 1..=MAX_LIMIT)) => limit,
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                "ERR_INVALID_LIMIT",
+                "limit must be a number between 1 and 100",
+            ));
+        }
+    };
+    match number("offset") {
+        None => Ok((limit, 0)),
+        Some(Ok(offset @ 0..=MAX_OFFSET)) => Ok((limit, offset)),
+        Some(_) => Err(ApiError::bad_request(
+            "ERR_INVALID_OFFSET",
+            "offset must be a number between 0 and 100000",
+        )),
+    }
 }
 
 /// For `fuzz/`: a body that asks for the same.
@@ -218,6 +282,9 @@ mod tests {
             let error = validate(body.to_string().as_bytes()).unwrap_err();
             assert_eq!(error.code, code, "{body}");
         }
+        let long = json!({"fcmToken": "t", "deviceId": "é".repeat(128)});
+        let error = validate(long.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.code, "ERR_INVALID_DEVICE_ID");
         let body = json!({"fcmToken": " t ", "platform": null, "deviceId": "mine"});
         let expected = Registration {
             fcm_token: "t".to_owned(),
@@ -225,5 +292,45 @@ mod tests {
             platform: None,
         };
         assert_eq!(validate(body.to_string().as_bytes()), Ok(expected));
+    }
+    /// Clients refuse a list of devices for one field that they do not know, or that is null.
+    #[test]
+    fn a_device_is_listed_as_every_client_reads_it() {
+        let device = |last_used: Option<&str>, platform: &str| {
+            DeviceItem::from(Device {
+                id: 1,
+                fcm_token: "é".repeat(500),
+                device_id: Some("é".repeat(255)),
+                platform: Some(platform.to_owned()),
+                active: true,
+                created_at: "2026-01-01T00:00:00.000Z".to_owned(),
+                updated_at: "2026-01-02T00:00:00.000Z".to_owned(),
+                last_used: last_used.map(|time| serde_json::from_value(json!(time)).unwrap()),
+            })
+        };
+        let unused = device(None, "windows");
+        assert_eq!(
+            (&*unused.last_used, unused.platform),
+            ("2026-01-02T00:00:00.000Z", None)
+        );
+        assert!(unused.fcm_token.chars().count() <= 64);
+        assert_eq!(unused.device_id, Some("é".repeat(127)));
+        let used = device(Some("2026-01-03T00:00:00.000Z"), "ios");
+        assert_eq!(used.last_used, "2026-01-03T00:00:00.000Z");
+        assert_eq!(used.platform.as_deref(), Some("ios"));
+    }
+
+    #[test]
+    fn a_page_of_devices_is_within_its_bounds() {
+        let page = |query: &str| page(&Query::parse(query)).map_err(|error| error.code);
+        assert_eq!(page(""), Ok((100, 0)));
+        assert_eq!(page("limit=&offset="), Ok((100, 0)));
+        assert_eq!(page("limit=1&offset=100000"), Ok((1, 100_000)));
+        for query in ["limit=0", "limit=101", "limit=x", "limit=1.5", "limit=-1"] {
+            assert_eq!(page(query), Err("ERR_INVALID_LIMIT"), "{query}");
+        }
+        for query in ["offset=-1", "offset=100001", "offset=x"] {
+            assert_eq!(page(query), Err("ERR_INVALID_OFFSET"), "{query}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! `POST /listMessages`: what waits in a box of the caller.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::db::{MessagePage, Order, Page, StoredMessage};
+use crate::db::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
 use crate::ids::IdentityKey;
-use crate::json_text::push_string;
+use crate::json_text::{encoded_len, push_string};
 
 use super::super::body::held;
 use super::super::error::{ApiError, store_error};
@@ -14,8 +16,17 @@ use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::parse_small;
 
-/// Messages that may be asked for at a time.
-const MAX_LIMIT: i64 = 1_000;
+/// Messages that may be asked for at a time, and that a page has where no number is asked for.
+pub(in crate::http) const MAX_LIMIT: i64 = 1_000;
+
+/// Messages that may be passed over.
+const MAX_OFFSET: i64 = 100_000;
+
+/// Bytes of a whole page as it is signed. Current clients refuse a reply whose payload has more than 4,194,155.
+pub(in crate::http) const MAX_PAGE_BYTES: usize = 4_100_000;
+
+/// Bytes of a page beside its messages: request id, status and headers that are signed, lengths, and the fields of the list.
+const ENVELOPE_BYTES: usize = 1_024;
 
 /// What waits in a box.
 #[derive(Serialize, ToSchema)]
@@ -25,12 +36,45 @@ pub(in crate::http) struct Listed<'a> {
     status: &'static str,
     /// The oldest first, unless asked for otherwise.
     messages: Vec<Item<'a>>,
-    /// Where `limit` was given, or not everything fits into one list: the `cursor` for the messages behind these; null at
-    /// the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    #[expect(clippy::option_option, reason = "absent and null say different things")]
-    next_cursor: Option<Option<String>>,
+    /// Messages in this list at most.
+    limit: i64,
+    /// Messages that were passed over.
+    offset: i64,
+    /// The `offset` for the messages behind these.
+    next_offset: i64,
+    /// Whether there are messages behind these.
+    has_more: bool,
+    /// The `cursor` for them; null at the end.
+    next_cursor: Option<String>,
+    /// Messages of this page that no page can hold. They count as listed. A request without `limit`, `offset`, `skip`,
+    /// `cursor` and `messageId` lists them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    oversized: Vec<Oversized<'a>>,
+}
+
+/// A message that is too large for a page.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct Oversized<'a> {
+    /// The sender's id for it.
+    message_id: &'a str,
+    /// Who sent it.
+    sender: &'a str,
+    /// Bytes of its body as it is stored.
+    body_bytes: usize,
+    /// ISO 8601.
+    created_at: &'a str,
+}
+
+impl<'a> From<&'a OversizedMessage> for Oversized<'a> {
+    fn from(message: &'a OversizedMessage) -> Self {
+        Self {
+            message_id: &message.message_id,
+            sender: &message.sender,
+            body_bytes: message.body_bytes,
+            created_at: &message.created_at,
+        }
+    }
 }
 
 /// A message. Both spellings of the timestamps: servers and clients in use differ.
@@ -42,7 +86,7 @@ pub(in crate::http) struct Item<'a> {
     /// JSON text: `{"message":...}`, and `"payment"` where one came along.
     body: &'a str,
     /// Who sent it.
-    sender: &'a str,
+    sender: Cow<'a, str>,
     /// ISO 8601.
     #[serde(rename = "createdAt")]
     created_at_camel: &'a str,
@@ -57,12 +101,21 @@ pub(in crate::http) struct Item<'a> {
     updated_at: &'a str,
 }
 
+/// Keys are in lower case, which other servers on the same database do not see to.
+fn lower_case(key: &str) -> Cow<'_, str> {
+    if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(key)
+    }
+}
+
 impl<'a> From<&'a StoredMessage> for Item<'a> {
     fn from(message: &'a StoredMessage) -> Self {
         Self {
             message_id: &message.message_id,
             body: &message.body,
-            sender: &message.sender,
+            sender: lower_case(&message.sender),
             created_at_camel: &message.created_at,
             updated_at_camel: &message.updated_at,
             created_at: &message.created_at,
@@ -71,11 +124,36 @@ impl<'a> From<&'a StoredMessage> for Item<'a> {
     }
 }
 
+/// Bytes of an item's names of fields, and of what is between it and the next.
+const ITEM_FRAME: usize =
+    r#"{"messageId":,"body":,"sender":,"createdAt":,"updatedAt":,"created_at":,"updated_at":},"#
+        .len();
+
+/// Bytes of a message in a list.
+fn item_len(message: &StoredMessage) -> usize {
+    let times = encoded_len(&message.created_at) + encoded_len(&message.updated_at);
+    ITEM_FRAME
+        + encoded_len(&message.message_id)
+        + encoded_len(&message.body)
+        + encoded_len(&message.sender)
+        + 2 * times
+}
+
+/// Bytes of the name of an oversized message in a list, with room for any number.
+fn oversized_len(message: &OversizedMessage) -> usize {
+    const FRAME: usize =
+        r#"{"messageId":,"sender":,"bodyBytes":18446744073709551615,"createdAt":},"#.len();
+    FRAME
+        + encoded_len(&message.message_id)
+        + encoded_len(&message.sender)
+        + encoded_len(&message.created_at)
+}
+
 impl Listed<'_> {
     /// The JSON that deriving gives, in less time: bodies are most of it.
     fn to_json(&self) -> Vec<u8> {
         let bytes: usize = self.messages.iter().map(|item| item.body.len() + 512).sum();
-        let mut out = Vec::with_capacity(bytes + 128);
+        let mut out = Vec::with_capacity(bytes + ENVELOPE_BYTES);
         push_field(&mut out, b'{', "status", self.status);
         out.extend_from_slice(br#","messages":["#);
         for (index, item) in self.messages.iter().enumerate() {
@@ -84,7 +162,7 @@ impl Listed<'_> {
             }
             push_field(&mut out, b'{', "messageId", item.message_id);
             push_field(&mut out, b',', "body", item.body);
-            push_field(&mut out, b',', "sender", item.sender);
+            push_field(&mut out, b',', "sender", &item.sender);
             push_field(&mut out, b',', "createdAt", item.created_at_camel);
             push_field(&mut out, b',', "updatedAt", item.updated_at_camel);
             push_field(&mut out, b',', "created_at", item.created_at);
@@ -92,10 +170,25 @@ impl Listed<'_> {
             out.push(b'}');
         }
         out.push(b']');
+        let Self {
+            limit,
+            offset,
+            next_offset,
+            has_more,
+            ..
+        } = self;
+        out.extend_from_slice(
+            format!(r#","limit":{limit},"offset":{offset},"nextOffset":{next_offset},"hasMore":{has_more}"#)
+                .as_bytes(),
+        );
         match &self.next_cursor {
-            Some(Some(cursor)) => push_field(&mut out, b',', "nextCursor", cursor),
-            Some(None) => out.extend_from_slice(br#","nextCursor":null"#),
-            None => {}
+            Some(cursor) => push_field(&mut out, b',', "nextCursor", cursor),
+            None => out.extend_from_slice(br#","nextCursor":null"#),
+        }
+        if !self.oversized.is_empty() {
+            out.extend_from_slice(br#","oversized":"#);
+            // Texts and numbers always serialize.
+            out.extend(serde_json::to_vec(&self.oversized).unwrap_or_else(|_| b"[]".to_vec()));
         }
         out.push(b'}');
         out
@@ -113,36 +206,72 @@ fn push_field(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
 struct Request {
     message_box: String,
     page: Page,
+    /// Whether its client knows of pages.
+    is_paged: bool,
 }
 
-/// Lists in the order of storing, everything unless asked for less.
+impl Request {
+    /// A client that knows of no pages reads all there is in one list: it gets as much as the operator allows for.
+    fn bound(&self, max_listed_bytes: usize) -> ListBound {
+        // At most: names of fields and the quotation marks of seven texts.
+        let overhead = ITEM_FRAME + 14;
+        if self.is_paged {
+            ListBound {
+                max_bytes: MAX_PAGE_BYTES - ENVELOPE_BYTES,
+                measure: item_len,
+                overhead,
+                name: Some(oversized_len),
+            }
+        } else {
+            ListBound {
+                max_bytes: max_listed_bytes,
+                measure: item_len,
+                overhead,
+                name: None,
+            }
+        }
+    }
+}
+
+/// Lists in the order of storing.
 pub(super) async fn respond(
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let Request { message_box, page } = validate(body)?;
-    let listed = state.db.list(caller, message_box, page).await;
-    let MessagePage { messages, more } = listed.map_err(|error| {
+    let request = validate(body)?;
+    let bound = request.bound(state.limits.max_listed_bytes);
+    let Request {
+        message_box, page, ..
+    } = request;
+    let (limit, offset) = (page.limit.unwrap_or(MAX_LIMIT), page.offset);
+    let listed = state.db.list(caller, message_box, page, bound).await;
+    let page = listed.map_err(|error| {
         let description = "An internal error has occurred while listing messages.";
         store_error(&error, "ERR_INTERNAL_ERROR", description)
     })?;
-    let cursor = messages.last().filter(|_| more);
-    let cursor = cursor.map(|message| message.id.to_string());
-    // Who asked for everything is told of a cursor when it did not fit.
-    let next_cursor = (page.limit.is_some() || more).then_some(cursor);
-    let listed = Listed {
-        status: "success",
-        messages: messages.iter().map(Item::from).collect(),
-        next_cursor,
-    };
-    let json = listed.to_json();
+    let json = written(&page, limit, offset).to_json();
     // Whoever reads slowly has it for long.
     let mut holding = state.answers.hold(Some(caller));
     holding
         .grow(json.len())
         .map_err(|_| ApiError::overloaded())?;
     Ok(Reply::ok_json(held(json.into(), holding)))
+}
+
+fn written(page: &MessagePage, limit: i64, offset: i64) -> Listed<'_> {
+    let count = i64::try_from(page.count()).unwrap_or(i64::MAX);
+    Listed {
+        status: "success",
+        messages: page.messages.iter().map(Item::from).collect(),
+        // A list that is no page may have more.
+        limit: limit.max(count),
+        offset,
+        next_offset: offset.saturating_add(count),
+        has_more: page.more,
+        next_cursor: page.last.filter(|_| page.more).map(|last| last.to_string()),
+        oversized: page.oversized.iter().map(Oversized::from).collect(),
+    }
 }
 
 fn validate(body: &[u8]) -> Result<Request, ApiError> {
@@ -160,8 +289,11 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         }
     };
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
+    let is_paged = ["limit", "offset", "skip", "cursor", "messageId"]
+        .iter()
+        .any(|name| field(name).is_some());
     let limit = match field("limit").map(Value::as_i64) {
-        None => None,
+        None => is_paged.then_some(MAX_LIMIT),
         Some(Some(limit @ 1..=MAX_LIMIT)) => Some(limit),
         Some(_) => {
             return refuse(
@@ -170,10 +302,19 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
             );
         }
     };
-    let offset = match field("offset").map(Value::as_i64) {
-        None => 0,
-        Some(Some(offset @ 0..)) => offset,
-        Some(_) => return refuse("ERR_INVALID_OFFSET", "offset must be a non-negative number"),
+    let offset = |name: &str| match field(name).map(Value::as_i64) {
+        None => Ok(None),
+        Some(Some(offset @ 0..=MAX_OFFSET)) => Ok(Some(offset)),
+        Some(_) => Err(invalid_offset()),
+    };
+    let offset = match (offset("offset")?, offset("skip")?) {
+        (Some(offset), Some(skip)) if offset != skip => return Err(invalid_offset()),
+        (offset, skip) => offset.or(skip).unwrap_or(0),
+    };
+    let message_id = match field("messageId") {
+        None => None,
+        Some(Value::String(id)) => Some(id.clone()),
+        Some(_) => return refuse("ERR_INVALID_MESSAGE_ID", "messageId must be a string"),
     };
     let after = match field("cursor") {
         None => None,
@@ -191,9 +332,21 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         limit,
         offset,
         after,
+        message_id,
         order,
     };
-    Ok(Request { message_box, page })
+    Ok(Request {
+        message_box,
+        page,
+        is_paged,
+    })
+}
+
+fn invalid_offset() -> ApiError {
+    ApiError::bad_request(
+        "ERR_INVALID_OFFSET",
+        "offset must be a number between 0 and 100000, and skip the same",
+    )
 }
 
 fn missing() -> ApiError {
@@ -206,12 +359,17 @@ fn missing() -> ApiError {
 /// For `fuzz/`: a body that asks for the same.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
-    let Request { message_box, page } = validate(body)?;
+    let Request {
+        message_box,
+        page,
+        is_paged,
+    } = validate(body)?;
     Ok(serde_json::json!({
         "messageBox": message_box,
         "limit": page.limit,
-        "offset": page.offset,
+        "offset": is_paged.then_some(page.offset),
         "cursor": page.after.map(|id| id.to_string()),
+        "messageId": page.message_id,
         "order": if page.order == Order::Ascending { "asc" } else { "desc" },
     }))
 }
@@ -230,16 +388,44 @@ mod tests {
             created_at: "2026-01-01T00:00:00.000Z".to_owned(),
             updated_at: "2026-01-02T00:00:00.000Z".to_owned(),
         };
-        let stored = [message(1), message(2)];
-        for (count, next_cursor) in [(0, None), (1, Some(None)), (2, Some(Some("7".to_owned())))] {
-            let listed = Listed {
-                status: "success",
-                messages: stored.iter().take(count).map(Item::from).collect(),
-                next_cursor,
+        let oversized = |id: usize| OversizedMessage {
+            message_id: format!("o\"{id}"),
+            sender: "02ab".to_owned(),
+            body_bytes: id,
+            created_at: "2026-01-01T00:00:00.000Z".to_owned(),
+        };
+        for (listed, named, more) in [(0, 0, false), (1, 0, true), (2, 2, true), (0, 1, false)] {
+            let page = MessagePage {
+                messages: (0..).take(listed).map(message).collect(),
+                oversized: (0..named).map(oversized).collect(),
+                last: Some(7),
+                more,
             };
-            let written = String::from_utf8(listed.to_json()).unwrap();
-            assert_eq!(written, serde_json::to_string(&listed).unwrap());
+            let listed = written(&page, 3, 10);
+            let json = String::from_utf8(listed.to_json()).unwrap();
+            assert_eq!(json, serde_json::to_string(&listed).unwrap());
+            // Counted to the byte, but for the commas behind the last ones and for numbers.
+            let messages: usize = page.messages.iter().map(item_len).sum();
+            let names: usize = page.oversized.iter().map(oversized_len).sum();
+            let bytes = messages + names + ENVELOPE_BYTES - 64;
+            assert!(json.len() <= bytes && json.len() + ENVELOPE_BYTES + 24 * named > bytes);
         }
+    }
+
+    #[test]
+    fn an_item_takes_the_bytes_that_are_counted() {
+        let message = StoredMessage {
+            id: 1,
+            message_id: "a\"\u{1}é".to_owned(),
+            sender: "02AB".to_owned(),
+            body: "{\"message\":\"\\n\"}".repeat(9),
+            created_at: "2026-01-01T00:00:00.000Z".to_owned(),
+            updated_at: String::new(),
+        };
+        let json = serde_json::to_string(&Item::from(&message)).unwrap();
+        assert_eq!(item_len(&message), json.len() + 1);
+        assert!(json.contains(r#""sender":"02ab""#));
+        assert!(item_len(&message) >= message.body.len() + ITEM_FRAME + 14);
     }
 
     #[test]
@@ -259,6 +445,19 @@ mod tests {
             (r#"{"messageBox":"b","limit":"9"}"#, "ERR_INVALID_LIMIT"),
             (r#"{"messageBox":"b","offset":-1}"#, "ERR_INVALID_OFFSET"),
             (r#"{"messageBox":"b","offset":"1"}"#, "ERR_INVALID_OFFSET"),
+            (
+                r#"{"messageBox":"b","offset":100001}"#,
+                "ERR_INVALID_OFFSET",
+            ),
+            (r#"{"messageBox":"b","skip":-1}"#, "ERR_INVALID_OFFSET"),
+            (
+                r#"{"messageBox":"b","skip":1,"offset":2}"#,
+                "ERR_INVALID_OFFSET",
+            ),
+            (
+                r#"{"messageBox":"b","messageId":7}"#,
+                "ERR_INVALID_MESSAGE_ID",
+            ),
             (r#"{"messageBox":"b","cursor":7}"#, "ERR_INVALID_CURSOR"),
             (r#"{"messageBox":"b","cursor":"x"}"#, "ERR_INVALID_CURSOR"),
             (r#"{"messageBox":"b","order":"up"}"#, "ERR_INVALID_ORDER"),
@@ -268,19 +467,37 @@ mod tests {
             assert_eq!(validate(body.as_bytes()).unwrap_err().code, code, "{body}");
         }
         assert_eq!(
-            validate(br#"{"messageBox":" in-box "}"#),
+            validate(br#"{"messageBox":" in-box ","order":"asc"}"#),
             Ok(Request {
                 message_box: " in-box ".to_owned(),
                 page: Page::default(),
+                is_paged: false,
             })
         );
         let body = br#"{"messageBox":"b","limit":2,"offset":null,"cursor":"17","order":"desc"}"#;
         let page = Page {
             limit: Some(2),
-            offset: 0,
             after: Some(17),
             order: Order::Descending,
+            ..Page::default()
         };
         assert_eq!(validate(body).unwrap().page, page);
+        let pages = [
+            (r#""offset":0"#, 1_000, 0, None),
+            (r#""limit":5"#, 5, 0, None),
+            (r#""skip":3"#, 1_000, 3, None),
+            (r#""skip":3,"offset":3"#, 1_000, 3, None),
+            (r#""messageId":"m""#, 1_000, 0, Some("m".to_owned())),
+        ];
+        for (fields, limit, offset, message_id) in pages {
+            let request = validate(format!(r#"{{"messageBox":"b",{fields}}}"#).as_bytes()).unwrap();
+            let page = Page {
+                limit: Some(limit),
+                offset,
+                message_id,
+                ..Page::default()
+            };
+            assert_eq!((request.page, request.is_paged), (page, true), "{fields}");
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) mod bodies {
     //! What the routes reply with, for their description.
     pub(in crate::http) use super::Success;
     pub(in crate::http) use super::devices::{DeviceItem, DeviceList, Registered};
-    pub(in crate::http) use super::list_messages::{Item, Listed};
+    pub(in crate::http) use super::list_messages::{Item, Listed, Oversized};
     pub(in crate::http) use super::permissions::{
         PermissionFound, PermissionItem, PermissionList, PermissionSet,
     };
@@ -39,6 +39,9 @@ pub(super) mod bodies {
     };
     pub(in crate::http) use super::send_message::{Sent, SentTo};
 }
+
+/// Bounds of a page of a list: messages, and bytes of the whole reply.
+pub const LIST_PAGE: (i64, usize) = (list_messages::MAX_LIMIT, list_messages::MAX_PAGE_BYTES);
 
 #[cfg(fuzzing)]
 pub(super) mod normal_forms {
@@ -129,13 +132,8 @@ pub(super) async fn respond(
         return not_found();
     };
     let asked = request.method().as_str();
-    if asked != method && !(asked == "HEAD" && method == "GET") {
-        return ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "ERR_METHOD_NOT_ALLOWED",
-            format!("This route takes {method} requests."),
-        )
-        .into();
+    if asked != method {
+        return ApiError::method_not_allowed(method).into();
     }
     let read = RequestBody::read(request, body, state.limits.max_json_depth);
     let RequestBody { body, payment } = match read {
@@ -181,7 +179,7 @@ async fn answer(
         Route::ListMessages => list_messages::respond(caller, body, state).await,
         Route::AcknowledgeMessage => acknowledge_message::respond(caller, body, state).await,
         Route::RegisterDevice => devices::register(caller, body, state).await,
-        Route::Devices => devices::list(caller, state).await,
+        Route::Devices => devices::list(caller, query, state).await,
         Route::SetPermission => permissions::set(caller, body, state).await,
         Route::GetPermission => permissions::get(caller, query, state).await,
         Route::ListPermissions => permissions::list(caller, query, state).await,

@@ -79,7 +79,7 @@ pub(in crate::http) struct PermissionItem {
 impl From<Permission> for PermissionItem {
     fn from(permission: Permission) -> Self {
         Self {
-            sender: permission.sender,
+            sender: permission.sender.map(|key| key.to_ascii_lowercase()),
             message_box: permission.message_box.clone(),
             message_box_snake: permission.message_box,
             recipient_fee: permission.recipient_fee,
@@ -265,13 +265,18 @@ pub(super) async fn list(
 
 fn page(query: &Query) -> Result<PermissionPage, ApiError> {
     let number = |name: &str| query.first(&[name]).map(leading_number);
+    // Current clients name the box in camel case, and get no more than their own servers give. Older ones do not.
+    let max = match query.first(&["messageBox"]) {
+        Some(_) => 100,
+        None => 1_000,
+    };
     let limit = match number("limit") {
         None => 100,
-        Some(Some(limit @ 1..=1_000)) => limit,
+        Some(Some(limit)) if (1..=max).contains(&limit) => limit,
         Some(_) => {
             return Err(ApiError::bad_request(
                 "ERR_INVALID_LIMIT",
-                "Limit must be a number between 1 and 1000",
+                format!("Limit must be a number between 1 and {max}"),
             ));
         }
     };
@@ -390,11 +395,19 @@ mod tests {
             ("limit=&offset=", (100, 0, true)),
             ("limit=10abc&offset=3&createdAtOrder=asc", (10, 3, false)),
             ("limit=1000&createdAtOrder=up", (1000, 0, true)),
+            ("message_box=b&limit=1000", (1000, 0, true)),
+            ("messageBox=b&limit=100", (100, 0, true)),
         ];
         for (query, expected) in cases {
             assert_eq!(read(query), Ok(expected), "{query}");
         }
-        for query in ["limit=0", "limit=1001", "limit=abc", "limit=-1"] {
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=abc",
+            "limit=-1",
+            "messageBox=b&limit=101",
+        ] {
             assert_eq!(
                 read(query).unwrap_err().code,
                 "ERR_INVALID_LIMIT",

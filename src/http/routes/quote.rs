@@ -56,7 +56,7 @@ pub(in crate::http) struct RecipientQuote {
     recipient: String,
     /// Which box.
     message_box: String,
-    /// Satoshis for the server; once for a message, however many its recipients.
+    /// Satoshis for the server. Once for a message is enough, unless the server is told to ask for it for each recipient.
     delivery_fee: u64,
     /// Satoshis for the recipient; -1: it blocks the caller.
     recipient_fee: i64,
@@ -64,7 +64,7 @@ pub(in crate::http) struct RecipientQuote {
     status: &'static str,
 }
 
-/// Sums over those who do not block, as if a message were sent to each by itself.
+/// Sums, as if a message were sent to each by itself. Who blocks the caller counts for the server's fee only.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct QuoteTotals {
@@ -107,13 +107,18 @@ fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiEr
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .collect();
-    let message_box = query.message_box().filter(|name| is_message_box(name));
-    let (Some(message_box), false) = (message_box, recipients.is_empty()) else {
+    let (Some(message_box), false) = (query.message_box(), recipients.is_empty()) else {
         return Err(ApiError::bad_request(
             "ERR_MISSING_PARAMETERS",
             "recipient and messageBox parameters are required.",
         ));
     };
+    if !is_message_box(message_box) {
+        return Err(ApiError::bad_request(
+            "ERR_INVALID_MESSAGE_BOX",
+            "Invalid message box.",
+        ));
+    }
     if recipients.len() > max {
         return Err(ApiError::bad_request(
             "ERR_TOO_MANY_RECIPIENTS",
@@ -146,11 +151,9 @@ fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuo
     let mut blocked_recipients = Vec::new();
     let mut quotes_by_recipient = Vec::with_capacity(recipients.len());
     for (recipient, fee) in recipients.iter().zip(&quote.recipient_fees) {
+        totals.delivery_fees = totals.delivery_fees.saturating_add(quote.delivery_fee);
         match u64::try_from(*fee) {
-            Ok(fee) => {
-                totals.delivery_fees = totals.delivery_fees.saturating_add(quote.delivery_fee);
-                totals.recipient_fees = totals.recipient_fees.saturating_add(fee);
-            }
+            Ok(fee) => totals.recipient_fees = totals.recipient_fees.saturating_add(fee),
             Err(_) => blocked_recipients.push(recipient.to_hex()),
         }
         quotes_by_recipient.push(RecipientQuote {
@@ -189,12 +192,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_of_those_who_do_not_block() {
+    fn totals_have_the_delivery_fee_of_every_recipient() {
         let keys: Vec<IdentityKey> = (0..3)
             .map(|_| crate::auth::Identity::random().identity_key())
             .collect();
         let quote = Quote {
             delivery_fee: 10,
+            per_recipient: false,
             recipient_fees: vec![5, -1, 0],
         };
         let many = many(&keys, "b", &quote);
@@ -206,7 +210,7 @@ mod tests {
                 totals.recipient_fees,
                 totals.total_for_payable_recipients
             ),
-            (20, 5, 25)
+            (30, 5, 35)
         );
         let statuses: Vec<_> = many.quotes_by_recipient.iter().map(|q| q.status).collect();
         assert_eq!(statuses, ["payment_required", "blocked", "always_allow"]);
@@ -226,6 +230,11 @@ mod tests {
         assert_eq!(
             validate(&query, 2).unwrap_err().code,
             "ERR_TOO_MANY_RECIPIENTS"
+        );
+        let long = format!("recipient={key}&messageBox={}", "x".repeat(129));
+        assert_eq!(
+            validate(&Query::parse(&long), 2).unwrap_err().code,
+            "ERR_INVALID_MESSAGE_BOX"
         );
         for text in ["", "recipient=&messageBox=b", "messageBox=b", "recipient=x"] {
             let query = Query::parse(text);

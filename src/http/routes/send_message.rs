@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::bounded_list::BoundedList;
 use crate::db::{MessageBody, NewMessage};
 use crate::delivery;
-use crate::events::{MAX_MESSAGE_ID_CHARS, expiry, is_message_box};
+use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
 use crate::ids::IdentityKey;
 use crate::payments::PaymentDraft;
 
@@ -262,8 +262,8 @@ fn message_id(raw: &RawValue) -> Result<String, ApiError> {
     let refuse =
         |description: &str| Err(ApiError::bad_request("ERR_INVALID_MESSAGEID", description));
     match text(raw) {
-        Some(id) if id.chars().count() > MAX_MESSAGE_ID_CHARS => {
-            refuse("Each messageId must be at most 255 characters.")
+        Some(id) if id.len() > MAX_MESSAGE_ID_BYTES => {
+            refuse("Each messageId must be at most 256 bytes.")
         }
         Some(id) if !id.trim().is_empty() => Ok(id),
         _ => refuse("Each messageId must be a non-empty string."),
@@ -292,6 +292,7 @@ pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, Api
         request_timeout: std::time::Duration::MAX,
         max_requests_per_session: usize::MAX,
         max_recipients: 1_000,
+        max_listed_bytes: usize::MAX,
     };
     let read = validate(body, &limits)?;
     let (recipients, ids): (Vec<String>, Vec<String>) = read
@@ -328,6 +329,7 @@ mod tests {
             request_timeout: std::time::Duration::from_secs(1),
             max_requests_per_session: 1,
             max_recipients: 3,
+            max_listed_bytes: usize::MAX,
         }
     }
 
@@ -356,7 +358,7 @@ mod tests {
             }
             json!({"message": message}).to_string()
         };
-        let long = "x".repeat(256);
+        let long = "x".repeat(257);
         let cases = [
             (String::new(), "ERR_INVALID_JSON"),
             ("{".into(), "ERR_INVALID_JSON"),

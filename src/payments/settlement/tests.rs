@@ -86,6 +86,7 @@ impl World {
     ) -> Result<Settlement, PaymentError> {
         let quote = Quote {
             delivery_fee: delivery,
+            per_recipient: false,
             recipient_fees: fees.to_vec(),
         };
         let keys = PaymentKeys::new(&self.server).unwrap();

@@ -59,7 +59,13 @@ async fn examine(
         report.add(network::readiness(&party.connector).await)?;
         report.add(network::clock(&health))?;
     }
-    report.add(network::version(&party.connector).await)?;
+    let info = network::info(&party.connector).await;
+    let said = info.as_ref().map(|(_, info)| info);
+    report.add(network::version(&party.connector, said).await)?;
+    if let Some((check, info)) = info {
+        report.add(check)?;
+        report.info = Some(info);
+    }
     let (check, key) = protocol::handshake(party).await;
     report.identity_key = key.map(|key| key.to_hex());
     if !report.add(check)? {

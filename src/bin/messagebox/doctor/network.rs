@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use messagebox::client::{ClientError, Connector, UnsignedReply};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::net::{TcpStream, lookup_host};
@@ -163,11 +164,48 @@ pub(super) fn clock(reply: &UnsignedReply) -> Check {
     )
 }
 
+/// What the server says of itself to everybody: a line for people, and the whole.
+pub(super) async fn info(connector: &Connector) -> Option<(Check, Value)> {
+    let reply = connector.get_unsigned("/info").await.ok()?;
+    let info: Value = serde_json::from_slice(&reply.body).ok()?;
+    let at = |pointer: &str| info.pointer(pointer).filter(|value| !value.is_null());
+    if reply.status != 200 || at("/version").is_none() {
+        return None;
+    }
+    let number =
+        |pointer: &str, none: &str| at(pointer).map_or_else(|| none.to_owned(), Value::to_string);
+    let seconds = at("/retention/messageSeconds");
+    let kept = seconds.map_or_else(
+        || "until they are acknowledged".to_owned(),
+        |seconds| format!("{seconds} s"),
+    );
+    let free = at("/prices/request") == Some(&Value::from(0))
+        && at("/prices/routes")
+            .and_then(Value::as_object)
+            .is_none_or(Map::is_empty);
+    let priced = if free {
+        "requests are free"
+    } else {
+        "requests have a price"
+    };
+    let found = format!(
+        "messages of up to {} bytes to up to {} recipients, kept {kept}; {} bytes of headers; {priced}",
+        number("/limits/maxMessageBytes", "any number of"),
+        number("/limits/maxRecipients", "?"),
+        number("/limits/maxHeaderBytes", "?"),
+    );
+    Some((Check::ok("limits", found), info))
+}
+
 /// Which version it is, if it says so.
-pub(super) async fn version(connector: &Connector) -> Check {
+pub(super) async fn version(connector: &Connector, info: Option<&Value>) -> Check {
+    let told = info.and_then(|info| info.get("version")?.as_str());
+    if let Some(version) = told {
+        return Check::ok("version", format!("MessageBox {version}"));
+    }
     let document = connector.get_unsigned("/docs/openapi.json").await.ok();
     let json = document.filter(|reply| reply.status == 200);
-    let json = json.and_then(|reply| serde_json::from_slice::<serde_json::Value>(&reply.body).ok());
+    let json = json.and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok());
     let text = |name: &str| Some(json.as_ref()?.get("info")?.get(name)?.as_str()?.to_owned());
     Check::ok(
         "version",

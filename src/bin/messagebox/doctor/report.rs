@@ -104,6 +104,9 @@ pub(super) struct Report {
     server: String,
     verdict: Verdict,
     pub(super) identity_key: Option<String>,
+    /// What the server says of itself, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) info: Option<serde_json::Value>,
     checks: Vec<Check>,
     pub(super) latency: Option<Latency>,
     #[serde(skip)]
@@ -118,6 +121,7 @@ impl Report {
             server: general.server.to_string(),
             verdict: Verdict::Ok,
             identity_key: None,
+            info: None,
             checks: Vec::new(),
             latency: None,
             output,

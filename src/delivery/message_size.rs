@@ -1,0 +1,78 @@
+//! How large a message is where it is listed: JSON within JSON, of which clients take so much and no more.
+
+use crate::db::NewMessage;
+use crate::json_text::encoded_len;
+
+/// What a list says of a message beside its body and its id: names of fields, the sender, four times.
+const OVERHEAD: usize = 512;
+
+/// Bytes that a character may become when it is escaped as JSON, and once more: `\u{1}` is `\\u0001`.
+const MAX_ESCAPED: usize = 7;
+
+/// Bytes of `{"message":""}` as a string within JSON, and then some.
+const WRAPPER: usize = 32;
+
+/// Whether each of these messages, which share a body, takes at most `max` bytes in a list. `payment` are the bytes of what may be
+/// stored with each, escaped.
+pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bool {
+    let Some(first) = messages.first() else {
+        return true;
+    };
+    let longest = messages.iter().map(|message| message.message_id.len());
+    let fixed = OVERHEAD + MAX_ESCAPED * longest.max().unwrap_or(0);
+    // Nearly every message is far from the bound; the others are measured.
+    let beside = fixed.saturating_add(payment);
+    let most = first.body.live().len().saturating_mul(MAX_ESCAPED);
+    if most.saturating_add(beside.saturating_add(WRAPPER)) <= max {
+        return true;
+    }
+    let body = encoded_len(&first.body.wrapped(None));
+    body.saturating_add(beside) <= max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::db::MessageBody;
+
+    fn message(body: MessageBody) -> NewMessage {
+        let key = Identity::random().identity_key();
+        NewMessage {
+            recipient: key,
+            sender: key,
+            message_box: "inbox".to_owned(),
+            message_id: "1".to_owned(),
+            body,
+            payment: None,
+            expires_at: None,
+            room: None,
+        }
+    }
+
+    /// The bytes of the body in a list, by the encoder that is used everywhere else.
+    fn listed(message: &NewMessage) -> usize {
+        serde_json::to_string(&message.body.wrapped(None))
+            .unwrap()
+            .len()
+    }
+
+    #[test]
+    fn what_counts_is_the_json_within_the_json() {
+        assert!(all_fit(&[], 0, 0));
+        let bodies = ["x", "\"", "\\", "\n", "\u{1}", "é", "\u{2028}"];
+        for character in bodies {
+            let text = MessageBody::Text(character.repeat(1_000).into());
+            let json = serde_json::to_string(&[character.repeat(1_000)]).unwrap();
+            for body in [text, MessageBody::Json(json.into())] {
+                let message = message(body);
+                let bytes = listed(&message) + OVERHEAD + MAX_ESCAPED;
+                for payment in [0, 77] {
+                    let (messages, bytes) = ([message.clone()], bytes + payment);
+                    assert!(all_fit(&messages, payment, bytes), "{character:?}");
+                    assert!(!all_fit(&messages, payment, bytes - 1), "{character:?}");
+                }
+            }
+        }
+    }
+}

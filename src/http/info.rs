@@ -1,0 +1,132 @@
+//! `GET /info`: what a client can know before it shakes hands. No authentication, at the root of the origin and behind the
+//! routing prefix. It is not signed: a client believes the key only once it has been proven.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::authenticate::respond;
+
+const PATH: &str = "/info";
+
+/// It changes with a restart only.
+const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=60");
+
+/// What the server is and takes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// Always `messagebox-server`.
+    pub service: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its identity key, 66 hexadecimal characters.
+    pub identity_key: String,
+    /// The chain of its wallet, such as `mainnet`.
+    pub network: String,
+    /// What it takes, and no more.
+    pub limits: InfoLimits,
+    /// What it costs.
+    pub prices: InfoPrices,
+    /// How long messages are kept.
+    pub retention: InfoRetention,
+    /// What it does.
+    pub features: InfoFeatures,
+}
+
+/// Limits of requests, messages and lists.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoLimits {
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// Bytes of all headers of a request. A payment for a request may come in one.
+    pub max_header_bytes: usize,
+    /// Bytes of a payment that comes in the body (BRC-118).
+    pub max_payment_bytes: usize,
+    /// Bytes of a request's path and query.
+    pub max_url_bytes: usize,
+    /// Bytes of a message as a list shows it, with its payment; null: no limit.
+    pub max_message_bytes: Option<usize>,
+    /// Bytes of the name of a box.
+    pub max_message_box_bytes: usize,
+    /// Bytes of a message's id.
+    pub max_message_id_bytes: usize,
+    /// Recipients of a message.
+    pub max_recipients: usize,
+    /// Messages of a page of a list.
+    pub max_page_messages: i64,
+    /// Bytes of a page.
+    pub max_page_bytes: usize,
+    /// Bytes of a list for a client that asks for no page.
+    pub max_listed_bytes: usize,
+    /// Bytes of a Socket.IO payload or frame; null where sockets are not served.
+    pub max_socket_payload_bytes: Option<usize>,
+}
+
+/// Prices in satoshis.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoPrices {
+    /// Of a request, by route.
+    pub routes: BTreeMap<String, u64>,
+    /// Of a request to any other route.
+    pub request: u64,
+    /// For delivery, by box, as far as the operator has set them; `/permissions/quote` says what a message costs.
+    pub delivery_fees: BTreeMap<String, u64>,
+    /// Whether a message costs its delivery fee for each recipient; else once, however many there are.
+    pub delivery_fee_per_recipient: bool,
+}
+
+/// Retention of messages.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoRetention {
+    /// Seconds after which a message is deleted; null: when it is acknowledged, or at its own `expiresAt`.
+    pub message_seconds: Option<u64>,
+}
+
+/// What the server does beside HTTP.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoFeatures {
+    /// Whether sockets are served.
+    pub websockets: bool,
+    /// Whether devices get push notifications.
+    pub push_notifications: bool,
+    /// Whether every client must show certificates.
+    pub certificates_required: bool,
+    /// Whether anybody may join any room; else each its own.
+    pub open_rooms: bool,
+    /// How a payment for a request may come.
+    pub payment_transports: Vec<&'static str>,
+}
+
+/// The answer, as it is sent.
+#[derive(Clone)]
+struct Written(web::Bytes);
+
+/// Adds the route behind these prefixes.
+pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info: &Info) {
+    // Texts and numbers always serialize.
+    let json = serde_json::to_vec(info).unwrap_or_default();
+    config.app_data(web::Data::new(Written(json.into())));
+    for prefix in prefixes {
+        config.service(
+            web::resource(format!("{prefix}{PATH}"))
+                .route(web::get().to(answer))
+                .route(web::head().to(answer))
+                .default_service(web::route().to(respond)),
+        );
+    }
+}
+
+async fn answer(written: web::Data<Written>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(CACHED)
+        .content_type("application/json")
+        .body(written.0.clone())
+}

@@ -1,0 +1,63 @@
+//! What the server says of itself to everybody.
+
+use crate::config::Settings;
+use crate::events::{MAX_MESSAGE_BOX_BYTES, MAX_MESSAGE_ID_BYTES};
+use crate::http::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention, LIST_PAGE, Serving};
+use crate::ids::IdentityKey;
+use crate::payments::{MAX_PAYMENT_BYTES, PAYMENT_TRANSPORTS};
+use crate::rooms::RoomAccess;
+
+pub(super) fn serving(settings: &Settings) -> Serving {
+    Serving {
+        network: settings.wallet.network.clone(),
+        websockets: settings.socket.enabled,
+    }
+}
+
+pub(super) fn info(
+    settings: &Settings,
+    identity_key: IdentityKey,
+    needs_certificates: bool,
+) -> Info {
+    let (server, messages) = (&settings.server, &settings.messages);
+    let (max_page_messages, max_page_bytes) = LIST_PAGE;
+    Info {
+        service: "messagebox-server",
+        version: env!("CARGO_PKG_VERSION"),
+        identity_key: identity_key.to_hex(),
+        network: settings.wallet.network.clone(),
+        limits: InfoLimits {
+            max_body_bytes: server.max_body_bytes,
+            max_header_bytes: server.max_header_bytes.get(),
+            max_payment_bytes: MAX_PAYMENT_BYTES.min(server.max_body_bytes),
+            max_url_bytes: server.max_url_bytes.get(),
+            max_message_bytes: Some(messages.max_message_bytes).filter(|max| *max > 0),
+            max_message_box_bytes: MAX_MESSAGE_BOX_BYTES,
+            max_message_id_bytes: MAX_MESSAGE_ID_BYTES,
+            max_recipients: messages.max_recipients.get(),
+            max_page_messages,
+            max_page_bytes,
+            max_listed_bytes: messages.max_listed_bytes,
+            max_socket_payload_bytes: settings
+                .socket
+                .enabled
+                .then_some(settings.socket.max_payload),
+        },
+        prices: InfoPrices {
+            routes: settings.prices.routes.clone(),
+            request: settings.prices.request,
+            delivery_fees: settings.fees.boxes.clone(),
+            delivery_fee_per_recipient: messages.delivery_fee_per_recipient,
+        },
+        retention: InfoRetention {
+            message_seconds: Some(messages.ttl.as_secs()).filter(|seconds| *seconds > 0),
+        },
+        features: InfoFeatures {
+            websockets: settings.socket.enabled,
+            push_notifications: settings.push.enabled,
+            certificates_required: needs_certificates,
+            open_rooms: settings.rooms.access == RoomAccess::Open,
+            payment_transports: PAYMENT_TRANSPORTS.split(',').collect(),
+        },
+    }
+}
