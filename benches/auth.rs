@@ -2,14 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use messagebox::auth::{
-    AuthMessage, Beginning, Handled, Identity, Peer, PeerConfig, Purpose, Resumption, Session,
-    SharedPayload, sha256,
+    AuthMessage, Handled, Identity, Peer, PeerConfig, Session, SharedPayload, sha256,
 };
 use secp256k1::{Message, PublicKey, Secp256k1, SecretKey};
 
@@ -108,35 +106,20 @@ fn costs(criterion: &mut Criterion) {
     );
 }
 
-/// What a session costs that can be resumed, and resuming it.
+/// What a session costs, and restoring it.
 fn sessions(criterion: &mut Criterion) {
     let server = Identity::random();
-    let process = || {
-        let max = NonZeroUsize::new(9).unwrap();
-        Resumption::new(&server, Duration::from_secs(3_600), max).unwrap()
-    };
-    let (first, second) = (process(), process());
     let mut client = Peer::new(Arc::new(Identity::random()), PeerConfig::default());
     let request = client.start_handshake().unwrap();
     let request = AuthMessage::parse(&request).unwrap();
-    let now = SystemTime::now();
-    let begin = || {
-        let beginning = Beginning {
-            resumption: &first,
-            purpose: Purpose::Requests,
-            now,
-        };
-        Session::respond_resumable(&server, &request, None, 9, Some(beginning)).unwrap()
-    };
-    criterion.bench_function("handshake", |bench| {
-        bench.iter(|| Session::respond(&server, black_box(&request), None, 9).unwrap());
-    });
-    criterion.bench_function("handshake, resumable", |bench| bench.iter(begin));
+    let begin = || Session::respond(&server, black_box(&request), None, 9).unwrap();
+    criterion.bench_function("handshake", |bench| bench.iter(begin));
     let (session, _) = begin();
-    let open = || second.open(Purpose::Requests, session.own_nonce(), session.peer(), now);
-    criterion.bench_function("nonce read", |bench| bench.iter(open));
-    criterion.bench_function("session resumed", |bench| {
-        bench.iter(|| Session::resume(&server, &open().unwrap(), 9).unwrap());
+    criterion.bench_function("nonce read", |bench| {
+        bench.iter(|| server.is_own_session_nonce(black_box(session.own_nonce())));
+    });
+    criterion.bench_function("session restored", |bench| {
+        bench.iter(|| Session::restore(&server, session.record(), 9).unwrap());
     });
 }
 

@@ -63,6 +63,7 @@ impl Store {
             let submission = Submission {
                 messages: vec![message],
                 paid: None,
+                has_payment: false,
             };
             self.db
                 .submit(submission, move |stored| sender.send(stored).unwrap());

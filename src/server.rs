@@ -15,7 +15,7 @@ mod migrate;
 mod neighbours;
 mod notifier;
 mod readiness;
-mod shared_nonces;
+mod shared_sessions;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    max_message_bytes, paying, request_prices, resumption, session_limits, socketio_config,
+    max_message_bytes, paying, request_prices, session_limits, socketio_config,
 };
 
 use announce::{log_certificates, log_start, raise_file_limit};
@@ -142,16 +142,17 @@ impl Server {
             socketio_config(settings),
             authsocket_settings(settings, certificates.as_ref()),
         );
-        let resumption = resumption(settings, &identity, certificates.as_ref());
-        let service = service.with_addresses(Arc::clone(&addresses));
-        let service = Arc::new(service.with_resumption(resumption.clone()));
+        let service = Arc::new(service.with_addresses(Arc::clone(&addresses)));
         let health = health(&db, cluster.as_ref(), settings.cluster.require_nonces);
         let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)
             .with_certificates(certificates.clone())
-            .with_resumption(resumption.clone())
             .with_addresses(addresses);
-        let state = shared_nonces::shared(state, cluster.as_ref(), resumption.as_ref(), settings);
+        let state = match &certificates {
+            // What another node was shown is not known here.
+            Some(_) => state,
+            None => shared_sessions::shared(state, &db, cluster.as_ref(), settings),
+        };
         let sources = Sources {
             facts: administration::facts(settings, identity.identity_key()),
             sockets: Arc::clone(&sockets),

@@ -196,14 +196,14 @@ async fn nonces_of_each_are_accepted_by_the_other() {
     let mut cases = Cases::new("nonces");
     for _ in 0..CASES {
         let party = cases.party();
-        let nonce = party.ours.session_nonce(cases.bytes()).unwrap();
+        let nonce = party.ours.create_nonce(cases.bytes()).unwrap();
         assert!(
             verify_nonce(&party.theirs, &nonce).await.unwrap(),
             "theirs refuses {nonce}"
         );
         let nonce = create_nonce(&party.theirs).await.unwrap();
         assert_eq!(
-            party.ours.verify_session_nonce(&nonce),
+            party.ours.verify_nonce(&nonce),
             Ok(()),
             "ours refuses {nonce}"
         );

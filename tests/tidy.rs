@@ -407,10 +407,9 @@ fn layers_know_only_what_is_below_them() {
 
 /// Where a secret is held against what somebody sent, in the same time whatever that is. Signatures need none of it: what
 /// they are checked with is public. Session nonces and session ids are looked up, by the hash of what nobody can guess.
-const COMPARISONS: [&str; 5] = [
+const COMPARISONS: [&str; 4] = [
     "src/admin/guard.rs",
     "src/auth/identity.rs",
-    "src/auth/resumption.rs",
     "src/cluster/envelope.rs",
     "src/http/migrate.rs",
 ];
@@ -572,7 +571,7 @@ fn files_say_what_they_are_for_and_stay_small() {
     }
 }
 
-/// What runs a program that a bare machine has not, or takes root, says so in `tests/needs`, where it is ignored without it.
+/// Tests that run programs of others belong in `tests/needs`, which ignores them where a program is missing.
 #[test]
 fn what_needs_more_than_a_build_says_so() {
     for source in sources(&["src", "tests/it"]) {
@@ -589,7 +588,7 @@ fn what_needs_more_than_a_build_says_so() {
             assert!(is_start || !spawns, "{} runs {word}", source.path);
         }
     }
-    // Its harness is not that of Rust, which alone knows the attribute.
+    // The attribute compiles to nothing without Rust's own harness.
     for source in sources(&["tests/needs", "tests/database_servers"]) {
         let is_ignored = source.code().contains("test]\n");
         assert!(!is_ignored, "{}: #[test] runs nothing", source.path);

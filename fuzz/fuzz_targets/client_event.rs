@@ -20,7 +20,7 @@ fuzz_target!(|payload: &[u8]| {
         ClientEvent::Authenticated(read) => {
             assert_eq!(name, "authenticated");
             assert_eq!(
-                read.ok().as_deref(),
+                read.ok().as_ref().map(|read| read.identity_key.as_str()),
                 data["identityKey"]
                     .as_str()
                     .filter(|key| !key.trim().is_empty())

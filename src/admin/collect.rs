@@ -231,6 +231,8 @@ impl Sources {
             failures: counters.failures.get(),
             refused_frames: counters.refused.load(Ordering::Relaxed),
             held_frames: counters.held.load(Ordering::Relaxed),
+            waiting_frames: counters.waiting.load(Ordering::Relaxed),
+            dropped_deliveries: counters.dropped.get(),
             in_per_second: rates.events_in,
             out_per_second: rates.events_out,
             answer_micros: counters.answer_time.get().into(),

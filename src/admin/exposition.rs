@@ -159,7 +159,7 @@ fn rooms(families: &mut Families, status: &Status) {
     );
     families.counter(
         "events_too_large_total",
-        "Events that were too large to be delivered live.",
+        "Events that were not delivered live: too large, or in a room whose name clients cannot read.",
         rooms.too_large,
     );
     families.gauge(
@@ -206,6 +206,16 @@ fn events(families: &mut Families, status: &Status) {
         "auth_frames_held_total",
         "Frames of sockets that were held for a proof.",
         events.held_frames,
+    );
+    families.gauge(
+        "frames_waiting",
+        "Frames that wait until the clients of their sockets can verify them.",
+        events.waiting_frames,
+    );
+    families.counter(
+        "deliveries_dropped_total",
+        "Events not delivered live because too many waited for a slow client; they are listed.",
+        events.dropped_deliveries,
     );
     families.histogram(
         "message_answer_seconds",

@@ -221,6 +221,10 @@ pub struct EventsPart {
     pub refused_frames: u64,
     /// Frames that were held for a proof.
     pub held_frames: u64,
+    /// Frames that wait until the clients of their sockets can verify them.
+    pub waiting_frames: u64,
+    /// Deliveries that were dropped because too many waited; they are listed.
+    pub dropped_deliveries: u64,
     /// Came, in a second of the last ten.
     pub in_per_second: f64,
     /// Were sent, answers and deliveries, in a second of the last ten.

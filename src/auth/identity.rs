@@ -1,24 +1,34 @@
 //! A party's private key, and what it makes: its identity key, pair keys and session nonces.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secp256k1::{PublicKey, SecretKey};
+use subtle::ConstantTimeEq as _;
 
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
 use super::keys::{CURVE, Counterparty, KeyId, OwnMac, PairKeys, Protocol};
 
-/// Random bytes at the head of a session nonce.
+/// Random bytes at the head of a nonce; an HMAC of them follows.
 const NONCE_RANDOM_BYTES: usize = 16;
+
+/// Bytes of a nonce.
+const NONCE_BYTES: usize = NONCE_RANDOM_BYTES + 32;
+
+/// Characters of a nonce: base64 without padding.
+const NONCE_CHARS: usize = NONCE_BYTES / 3 * 4;
 
 /// A private key and the identity key that belongs to it.
 pub struct Identity {
     secret: SecretKey,
     key: IdentityKey,
     own_pair: PairKeys,
+    /// Keyed when the first session nonce is made or read.
+    session_mac: OnceLock<OwnMac>,
 }
 
 impl Identity {
@@ -43,6 +53,7 @@ impl Identity {
             secret,
             key: IdentityKey::from(public),
             own_pair: PairKeys::own(&secret, &public),
+            session_mac: OnceLock::new(),
         })
     }
 
@@ -93,37 +104,52 @@ impl Identity {
         })
     }
 
-    /// A session nonce (BRC-103): 16 random bytes and their HMAC under a key of our own, in base64.
+    /// A new session nonce (BRC-103 §6.1): 16 random bytes and their HMAC under one fixed key, in 64 characters of base64.
+    ///
+    /// The key is the same in every process with this private key, so each recognizes the session nonces of all.
+    ///
+    /// # Errors
+    /// [`KeyError::Derivation`], for one private key in 2^127.
+    pub fn new_session_nonce(&self) -> Result<String, KeyError> {
+        let random: [u8; NONCE_RANDOM_BYTES] = rand::random();
+        Ok(encode(&random, &self.session_mac()?.of(&random)))
+    }
+
+    /// Whether [`Self::new_session_nonce`] made this nonce, in this process or another. Costs one HMAC at most.
+    #[must_use]
+    pub fn is_own_session_nonce(&self, nonce: &str) -> bool {
+        let Ok(mac) = self.session_mac() else {
+            return false;
+        };
+        decode(nonce).is_some_and(|(random, found)| found.ct_eq(&mac.of(&random)).into())
+    }
+
+    fn session_mac(&self) -> Result<&OwnMac, KeyError> {
+        if let Some(mac) = self.session_mac.get() {
+            return Ok(mac);
+        }
+        let mac = self
+            .own_pair
+            .mac(&Protocol::SESSION_NONCES, KeyId::One("1"))?;
+        Ok(self.session_mac.get_or_init(|| mac))
+    }
+
+    /// A nonce as every implementation of BRC-103 makes it: its HMAC key is derived from its random bytes.
     ///
     /// # Errors
     /// [`KeyError::Derivation`], once in 2^127.
-    pub fn session_nonce(&self, random: [u8; NONCE_RANDOM_BYTES]) -> Result<String, KeyError> {
-        let mac = self.nonce_mac(&random)?;
-        let mut bytes = [0; 48];
-        let (head, tail) = bytes.split_at_mut(NONCE_RANDOM_BYTES);
-        head.copy_from_slice(&random);
-        tail.copy_from_slice(&mac);
-        Ok(STANDARD.encode(bytes))
+    pub fn create_nonce(&self, random: [u8; NONCE_RANDOM_BYTES]) -> Result<String, KeyError> {
+        Ok(encode(&random, &self.nonce_mac(&random)?))
     }
 
-    /// The HMAC under which nonces of sessions stand that can be resumed: the same in every process with this key.
-    pub(super) fn resumption_mac(&self) -> Result<OwnMac, KeyError> {
-        self.own_pair
-            .mac(&Protocol::SESSION_RESUMPTION, KeyId::One("1"))
-    }
-
-    /// Checks that a session nonce was made by this identity.
+    /// Checks that this identity made a nonce with [`Self::create_nonce`].
     ///
     /// # Errors
-    /// [`AuthError::Nonce`] when it was not.
-    pub fn verify_session_nonce(&self, nonce: &str) -> Result<(), AuthError> {
-        use subtle::ConstantTimeEq as _;
-        let bytes = STANDARD.decode(nonce).map_err(|_| AuthError::Nonce)?;
-        let (random, mac) = bytes
-            .split_first_chunk::<NONCE_RANDOM_BYTES>()
-            .ok_or(AuthError::Nonce)?;
-        let expected = self.nonce_mac(random)?;
-        if bool::from(mac.ct_eq(expected.as_slice())) {
+    /// [`AuthError::Nonce`] when it did not.
+    pub fn verify_nonce(&self, nonce: &str) -> Result<(), AuthError> {
+        let (random, mac) = decode(nonce).ok_or(AuthError::Nonce)?;
+        let expected = self.nonce_mac(&random)?;
+        if bool::from(mac.ct_eq(&expected)) {
             Ok(())
         } else {
             Err(AuthError::Nonce)
@@ -137,6 +163,24 @@ impl Identity {
         self.own_pair
             .hmac(&Protocol::SERVER_HMAC, KeyId::One(key_id), random)
     }
+}
+
+fn encode(random: &[u8; NONCE_RANDOM_BYTES], mac: &[u8; 32]) -> String {
+    let mut bytes = [0; NONCE_BYTES];
+    let (head, tail) = bytes.split_at_mut(NONCE_RANDOM_BYTES);
+    head.copy_from_slice(random);
+    tail.copy_from_slice(mac);
+    STANDARD.encode(bytes)
+}
+
+/// The random bytes and the HMAC of a nonce; none where it has another length.
+fn decode(nonce: &str) -> Option<([u8; NONCE_RANDOM_BYTES], [u8; 32])> {
+    if nonce.len() != NONCE_CHARS {
+        return None;
+    }
+    let bytes = STANDARD.decode(nonce).ok()?;
+    let (random, mac) = bytes.split_first_chunk()?;
+    Some((*random, mac.try_into().ok()?))
 }
 
 impl Drop for Identity {

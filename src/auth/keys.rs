@@ -44,11 +44,11 @@ pub struct Protocol(Cow<'static, str>);
 impl Protocol {
     /// `[2, 'auth message signature']`: BRC-103 and BRC-104 signatures.
     pub const AUTH_SIGNATURE: Self = Self(Cow::Borrowed("2-auth message signature"));
-    /// `[2, 'server hmac']`: session nonces.
+    /// `[2, 'server hmac']`: nonces that every implementation of BRC-103 makes alike.
     pub const SERVER_HMAC: Self = Self(Cow::Borrowed("2-server hmac"));
 
-    /// `[2, 'session resumption']`: session nonces that can be resumed. Our own, no standard's.
-    pub const SESSION_RESUMPTION: Self = Self(Cow::Borrowed("2-session resumption"));
+    /// `[2, 'session nonces']`: the server's session nonces. Our own, no standard's.
+    pub const SESSION_NONCES: Self = Self(Cow::Borrowed("2-session nonces"));
 
     /// `[2, 'certificate field encryption']`: the keys of certificate fields (BRC-53).
     pub const CERTIFICATE_FIELD: Self = Self(Cow::Borrowed("2-certificate field encryption"));
@@ -325,12 +325,9 @@ fn keyed_mac(key: &[u8]) -> Hmac<Sha256> {
 pub(super) struct OwnMac(Hmac<Sha256>);
 
 impl OwnMac {
-    /// Of these parts, one after the other.
-    pub(super) fn of(&self, parts: [&[u8]; 2]) -> [u8; 32] {
+    pub(super) fn of(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac = self.0.clone();
-        for part in parts {
-            mac.update(part);
-        }
+        mac.update(bytes);
         mac.finalize().into_bytes().into()
     }
 }

@@ -1,6 +1,8 @@
 //! The BRC-103 state of one socket: responder and initiator, sessions, proof of identity.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -12,7 +14,6 @@ use super::identity::Identity;
 use super::message::{AuthMessage, MessageType, Writer};
 use super::nonce::message_nonce;
 use super::payload::{SharedPayload, sha256};
-use super::resumption::Beginning;
 use super::session::Session;
 
 /// Bounds of a peer.
@@ -20,8 +21,12 @@ use super::session::Session;
 pub struct PeerConfig {
     /// Sessions on one socket. The clients in use have one, or two after a revival.
     pub max_sessions: usize,
-    /// Message nonces that are remembered for each session.
+    /// Message nonces that each session remembers. At this limit the session accepts no more messages.
     pub max_seen_nonces: usize,
+    /// Received messages after which [`Peer::needs_renewal`] asks for a new session.
+    pub renew_after_received: usize,
+    /// Signed messages after which it asks for one. The published clients remember 100,000 nonces a session.
+    pub renew_after_signed: u64,
     /// JSON of the certificates that the other end is asked for.
     pub requested_certificates: Option<String>,
 }
@@ -30,7 +35,9 @@ impl Default for PeerConfig {
     fn default() -> Self {
         Self {
             max_sessions: 4,
-            max_seen_nonces: 4096,
+            max_seen_nonces: 100_000,
+            renew_after_received: 3_000,
+            renew_after_signed: 80_000,
             requested_certificates: None,
         }
     }
@@ -68,6 +75,12 @@ struct Entry {
     /// Whether we may sign on it: not on one that was taken over from a lost socket.
     signs: bool,
     used: u64,
+    /// Messages received in it.
+    received: usize,
+    /// Messages signed in it.
+    signed: AtomicU64,
+    /// Deadline of a session that a newer one has replaced.
+    retires: Option<Instant>,
 }
 
 /// One socket's side of BRC-103.
@@ -135,20 +148,8 @@ impl Peer {
     /// # Errors
     /// [`AuthError`]: then nothing has changed. [`AuthError::UnknownSession`] may be worth a new handshake.
     pub fn handle(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
-        self.handle_resumable(message, None)
-    }
-
-    /// As [`Self::handle`]; a session that begins with this message can be resumed where a beginning is given.
-    ///
-    /// # Errors
-    /// As [`Self::handle`].
-    pub fn handle_resumable(
-        &mut self,
-        message: &AuthMessage<'_>,
-        beginning: Option<Beginning<'_>>,
-    ) -> Result<Handled, AuthError> {
         match message.kind {
-            MessageType::InitialRequest => self.handle_initial_request(message, beginning),
+            MessageType::InitialRequest => self.handle_initial_request(message),
             MessageType::InitialResponse => self.handle_initial_response(message),
             MessageType::General => {
                 let payload = message.need_bytes(message.payload.as_ref())?;
@@ -174,7 +175,7 @@ impl Peer {
     /// # Errors
     /// [`AuthError::Key`], once in 2^127.
     pub fn start_handshake(&mut self) -> Result<String, AuthError> {
-        let nonce = self.identity.session_nonce(rand::random())?;
+        let nonce = self.identity.new_session_nonce()?;
         let mut json = String::with_capacity(512);
         Writer::begin(&mut json, MessageType::InitialRequest, &self.own_key)
             .text("initialNonce", &nonce)
@@ -221,6 +222,7 @@ impl Peer {
             .ok_or(AuthError::NotEstablished)?;
         let nonce = message_nonce();
         let signature = entry.session.sign(&nonce, payload.digest())?;
+        entry.signed.fetch_add(1, Ordering::Relaxed);
         let (writer, at) = Writer::begin(out, MessageType::General, &self.own_key)
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
@@ -246,19 +248,16 @@ impl Peer {
     /// The sessions in which the counterparty has proven its key, for whoever keeps them after the socket.
     #[must_use]
     pub fn into_proven_sessions(self) -> Vec<Session> {
-        let proven = self.entries.into_iter().filter(|entry| entry.proven);
+        let kept = |entry: &Entry| entry.proven && entry.retires.is_none();
+        let proven = self.entries.into_iter().filter(kept);
         proven.map(|entry| entry.session).collect()
     }
 
-    fn handle_initial_request(
-        &mut self,
-        message: &AuthMessage<'_>,
-        beginning: Option<Beginning<'_>>,
-    ) -> Result<Handled, AuthError> {
+    fn handle_initial_request(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
         let certificates = self.config.requested_certificates.as_deref();
         let max_seen = self.config.max_seen_nonces;
         let (session, response) =
-            Session::respond_resumable(&self.identity, message, certificates, max_seen, beginning)?;
+            Session::respond(&self.identity, message, certificates, max_seen)?;
         self.check_unchanged(session.peer())?;
         self.insert(session, false, true);
         Ok(Handled::Reply(response.json))
@@ -302,6 +301,7 @@ impl Peer {
         entry.session.verify(nonce, &sha256(signed), signature)?;
         self.uses += 1;
         entry.used = self.uses;
+        entry.received += 1;
         entry.proven = true;
         self.proven = Some(peer);
         Ok(peer)
@@ -326,10 +326,13 @@ impl Peer {
         }
         self.uses += 1;
         self.entries.push(Entry {
-            session,
+            session: session.forgetting_nothing(),
             proven,
             signs,
             used: self.uses,
+            received: 0,
+            signed: AtomicU64::new(0),
+            retires: None,
         });
     }
 }
@@ -349,5 +352,6 @@ fn raw<'a>(
         .ok_or(AuthError::MissingField(message.kind.name()))
 }
 
+mod renewal;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,6 @@ use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
 use super::message::{AuthMessage, MessageType, Writer};
 use super::nonce::{SeenNonces, decode_nonce};
 use super::payload::sha256;
-use super::resumption::{Beginning, Resumable};
 
 /// A session with one counterparty. Shared between threads by reference.
 #[derive(Debug)]
@@ -26,6 +25,17 @@ pub struct Session {
     forgets_nothing: bool,
     /// Set once valid certificates came.
     revealed: OnceLock<Arc<RevealedFields>>,
+}
+
+/// What a session is restored from. None of it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Our nonce, which names the session.
+    pub own_nonce: String,
+    /// The counterparty's nonce, as it wrote it.
+    pub peer_nonce: String,
+    /// The counterparty.
+    pub peer: IdentityKey,
 }
 
 /// What a handshake is answered with.
@@ -69,26 +79,6 @@ impl Session {
         requested_certificates: Option<&str>,
         max_seen_nonces: usize,
     ) -> Result<(Self, InitialResponse), AuthError> {
-        Self::respond_resumable(
-            identity,
-            request,
-            requested_certificates,
-            max_seen_nonces,
-            None,
-        )
-    }
-
-    /// As [`Self::respond`]; the session can be resumed where a beginning is given.
-    ///
-    /// # Errors
-    /// As [`Self::respond`].
-    pub fn respond_resumable(
-        identity: &Identity,
-        request: &AuthMessage<'_>,
-        requested_certificates: Option<&str>,
-        max_seen_nonces: usize,
-        beginning: Option<Beginning<'_>>,
-    ) -> Result<(Self, InitialResponse), AuthError> {
         if request.kind != MessageType::InitialRequest {
             return Err(AuthError::Malformed("not an initialRequest"));
         }
@@ -102,18 +92,7 @@ impl Session {
             // A reflected request of ours would let anyone prove to be us.
             return Err(AuthError::Reflected);
         }
-        let resumable = beginning.and_then(|beginning| {
-            let Beginning {
-                resumption,
-                purpose,
-                now,
-            } = beginning;
-            resumption.nonce(purpose, &peer, peer_nonce, now)
-        });
-        let own_nonce = match resumable {
-            Some(nonce) => nonce,
-            None => identity.session_nonce(rand::random())?,
-        };
+        let own_nonce = identity.new_session_nonce()?;
         signed.extend(decode_nonce(&own_nonce)?);
         let keys = identity.pair(Counterparty::Other(peer))?;
         let key_id = KeyId::Pair(peer_nonce, &own_nonce);
@@ -170,26 +149,34 @@ impl Session {
         ))
     }
 
-    /// A session that was begun elsewhere, as its nonce says it was: one point multiplication. Its counterparty has
-    /// still to prove itself.
+    /// The session of this record: one point multiplication. It has seen no message nonce, and its counterparty has still
+    /// to prove itself.
     ///
     /// # Errors
     /// [`AuthError::Key`] never for a key that an [`IdentityKey`] can hold.
-    pub fn resume(
+    pub fn restore(
         identity: &Identity,
-        resumable: &Resumable,
+        record: SessionRecord,
         max_seen_nonces: usize,
     ) -> Result<Self, AuthError> {
-        let peer = resumable.peer;
-        let keys = identity.pair(Counterparty::Other(peer))?;
-        let (own_nonce, peer_nonce) = (resumable.own_nonce.clone(), resumable.peer_nonce.clone());
+        let keys = identity.pair(Counterparty::Other(record.peer))?;
         Ok(Self::new(
-            own_nonce,
-            peer_nonce,
-            peer,
+            record.own_nonce,
+            record.peer_nonce,
+            record.peer,
             keys,
             max_seen_nonces,
         ))
+    }
+
+    /// What [`Self::restore`] needs in another process.
+    #[must_use]
+    pub fn record(&self) -> SessionRecord {
+        SessionRecord {
+            own_nonce: self.own_nonce.clone(),
+            peer_nonce: self.peer_nonce.clone(),
+            peer: self.peer,
+        }
     }
 
     /// The same session, which ends when its memory of nonces is full instead of forgetting the oldest.

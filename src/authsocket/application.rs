@@ -16,8 +16,13 @@ use crate::socketio;
 
 use super::answers::Answers;
 use super::inbound::HeldFrame;
-use super::outbound::Speech;
+use super::outbound::{Outgoing, Speech};
+use super::paced::PacedQueue;
 use super::service::AuthSocketService;
+use super::upkeep::Upkeep;
+
+/// The longest that a client is left unread at once: its HTTP requests and its heartbeat must not time out.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// One socket that speaks AuthSocket.
 #[derive(Debug)]
@@ -35,6 +40,10 @@ pub struct AuthSocket {
     pub(super) left: HashSet<RoomId>,
     /// Messages that are not answered yet.
     pub(super) answers: Answers,
+    /// What waits until the client can verify it.
+    pub(super) queue: PacedQueue<Outgoing>,
+    /// What keeps its session alive.
+    pub(super) upkeep: Upkeep,
     pub(super) held: Vec<HeldFrame>,
     /// What came verified before the certificates that are required.
     pub(super) uncertified: Vec<Verified>,
@@ -80,6 +89,8 @@ impl AuthSocket {
             joined: HashSet::new(),
             left: HashSet::new(),
             answers: Answers::default(),
+            queue: PacedQueue::new(service.settings.pace, service.settings.max_paced_bytes),
+            upkeep: Upkeep::new(now),
             held: Vec::new(),
             uncertified: Vec::new(),
             auth_deadline: Some(now + service.settings.auth_timeout),
@@ -136,6 +147,8 @@ impl Application for AuthSocket {
             self.auth_deadline,
             self.certificate_deadline,
             self.revival_at,
+            self.queue.poll_timeout(),
+            self.upkeep.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -159,12 +172,18 @@ impl Application for AuthSocket {
             self.revival_at = None;
             self.begin_handshake(link);
         }
+        self.handle_upkeep(link);
+        self.send_due(link);
         let handled = self.connection.handle_timeout(now);
         self.handle_connection(handled, link, ctx);
     }
 
+    fn pause(&self) -> Duration {
+        self.queue.pause(self.answers.len()).min(MAX_PAUSE)
+    }
+
     fn owes_answers(&self) -> bool {
-        self.answers.len() > 0
+        self.answers.len() > 0 || self.queue.answers() > 0
     }
 
     fn identity(&self) -> Option<IdentityKey> {
@@ -173,6 +192,7 @@ impl Application for AuthSocket {
 
     fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {
         self.leave_all_rooms();
+        self.drop_waiting();
         let fresh = Peer::new(
             Arc::clone(&self.service.identity),
             self.service.settings.peer.clone(),

@@ -60,6 +60,7 @@ impl AuthSocket {
                 if !self.admit(identity, link, ctx) {
                     return;
                 }
+                self.speak_first(link);
                 self.release_held(identity, link, ctx);
                 for verified in std::mem::take(&mut self.uncertified) {
                     let event = self.client_event(&verified.payload);

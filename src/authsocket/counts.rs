@@ -24,6 +24,10 @@ pub struct EventCounts {
     pub acks: Counter,
     /// Messages that were refused, by reason.
     pub failures: CodeCounts,
+    /// Frames that wait until their socket's client can verify them.
+    pub waiting: AtomicU64,
+    /// Deliveries for which there was no more room there. They are in the list.
+    pub dropped: Counter,
     /// From a message to its answer, in microseconds.
     pub answer_time: Histogram,
 }

@@ -16,8 +16,9 @@ impl Handler<Deliver> for Socket<AuthSocket> {
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
         self.with_application(ctx, |application, link, _| {
             for payload in &*deliver.payloads {
-                application.send_payload(payload, link);
+                application.deliver(payload, link);
             }
+            application.renew_if_needed(link);
         });
         // Only now are the events no longer under way.
         drop(deliver.arrival);

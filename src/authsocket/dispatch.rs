@@ -6,7 +6,8 @@ use actix::prelude::*;
 
 use crate::db::{MessageBody, NewMessage};
 use crate::events::{
-    ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room, is_message_box,
+    Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
+    is_message_box,
 };
 use crate::ids::{IdentityKey, RoomId};
 use crate::rooms::{Join, Leave, RoomAccess};
@@ -57,18 +58,24 @@ impl AuthSocket {
 
     /// `authenticated` only asks to confirm who signed it.
     fn confirm(
-        &self,
-        claimed: Result<String, Refusal>,
+        &mut self,
+        claimed: Result<Authenticated, Refusal>,
         identity: IdentityKey,
         link: &mut Link<'_>,
     ) {
-        let confirmed = claimed.and_then(|key| match key.parse::<IdentityKey>() {
-            Ok(key) if key == identity => Ok(()),
+        let confirmed = claimed.and_then(|claim| match claim.identity_key.parse::<IdentityKey>() {
+            Ok(key) if key == identity => Ok(claim.pace),
             Ok(_) => Err(Refusal::IdentityMismatch),
             Err(_) => Err(Refusal::IdentityKeyFormat),
         });
+        if let Ok(Some(pace)) = confirmed {
+            self.queue.set_pace(pace.for_client());
+            self.send_due(link);
+        }
         match confirmed {
-            Ok(()) => self.send_event(&ServerEvent::AuthenticationSuccess, link),
+            // The first event after the handshake has said so.
+            Ok(_) if self.upkeep.has_confirmed => {}
+            Ok(_) => self.send_event(&ServerEvent::AuthenticationSuccess, link),
             Err(refusal) => self.send_event(&ServerEvent::AuthenticationFailed(refusal), link),
         }
     }
@@ -219,7 +226,7 @@ impl AuthSocket {
 
     /// Tells the sender twice: the published client waits for the ack and ignores the rest. No ack goes out whose name
     /// would make that client disconnect.
-    fn tell_refusal(&self, refused: &SendRefused, link: &mut Link<'_>) {
+    fn tell_refusal(&mut self, refused: &SendRefused, link: &mut Link<'_>) {
         let refusal = refused.refusal;
         self.service.counters.failures.add_one(refusal.code());
         let event = if refusal.is_about_payment() {

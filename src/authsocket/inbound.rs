@@ -1,11 +1,10 @@
 //! From Socket.IO packets to verified events: namespaces, auth messages, revival.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use actix::prelude::*;
 
-use crate::auth::{AuthError, AuthMessage, Beginning, Handled, MessageType, Purpose};
+use crate::auth::{AuthError, AuthMessage, Handled, MessageType};
 use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
@@ -26,6 +25,10 @@ pub(super) struct HeldFrame {
 
 fn is_handshake(message: &AuthMessage<'_>) -> bool {
     message.kind == MessageType::InitialRequest
+}
+
+fn is_response(message: &AuthMessage<'_>) -> bool {
+    message.kind == MessageType::InitialResponse
 }
 
 impl AuthSocket {
@@ -73,6 +76,7 @@ impl AuthSocket {
     fn disconnect(&mut self, link: &Link<'_>) {
         self.speech = None;
         self.revival_at = None;
+        self.drop_waiting();
         self.leave_all_rooms();
         // Who has proven nothing gets no more time by leaving.
         if self.share.is_some() {
@@ -102,29 +106,27 @@ impl AuthSocket {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
+        self.peer.forget_retired(link.now());
         let message = AuthMessage::parse(json);
         if message.as_ref().is_ok_and(is_handshake) && !self.count_handshake() {
             log::debug!("socket {} shakes hands too often", self.sid);
             return self.count_refused();
         }
-        let beginning = self.service.resumption.as_deref();
-        let beginning = beginning.map(|resumption| Beginning {
-            resumption,
-            purpose: Purpose::Socket,
-            now: SystemTime::now(),
-        });
+        let answers_nothing = message.as_ref().is_ok_and(is_response);
         let handled = message.and_then(|message| {
-            let handled = self.peer.handle_resumable(&message, beginning)?;
+            let handled = self.peer.handle(&message)?;
             Ok((handled, message.certificates))
         });
         match handled {
             Ok((Handled::Reply(reply), _)) => {
                 self.expect_certificates(link);
-                self.send_auth_message(&reply, link);
+                self.send_auth_message(reply, link);
             }
             Ok((Handled::Established(identity), certificates)) => {
+                self.handshake_answered(link);
                 if self.is_certified() {
                     if self.admit(identity, link, ctx) {
+                        self.speak_first(link);
                         self.release_held(identity, link, ctx);
                     }
                 } else {
@@ -136,6 +138,7 @@ impl AuthSocket {
                 }
             }
             Ok((Handled::General(verified), _)) => {
+                self.upkeep.touch(link.now());
                 if self.is_certified() {
                     if self.admit(verified.identity, link, ctx) {
                         let event = self.client_event(&verified.payload);
@@ -155,7 +158,9 @@ impl AuthSocket {
             }
             // We have none, so nothing needs an answer.
             Ok((Handled::CertificatesRequested(_), _)) => {}
-            Err(AuthError::UnknownSession { nonce }) => self.hold(nonce, json, link, ctx),
+            Err(AuthError::UnknownSession { nonce }) if !answers_nothing => {
+                self.hold(nonce, json, link, ctx);
+            }
             Err(error) => {
                 self.count_refused();
                 if error == AuthError::Replayed {
@@ -167,6 +172,7 @@ impl AuthSocket {
                 );
             }
         }
+        self.renew_if_needed(link);
     }
 
     /// Each costs a signature. The first was counted when the socket was opened.
@@ -212,7 +218,7 @@ impl AuthSocket {
             let Ok(share) = self.service.identities.take(identity) else {
                 log::debug!("socket {} is one too many of {identity:?}", self.sid);
                 let refused = ServerEvent::AuthenticationFailed(Refusal::TooManySockets);
-                self.send_event(&refused, link);
+                self.send_last(&refused, link);
                 link.close(CloseReason::ForcedClose);
                 return false;
             };
@@ -224,6 +230,8 @@ impl AuthSocket {
         self.auth_deadline = None;
         self.certificate_deadline = None;
         self.revival_at = None;
+        let keep_alive = self.service.settings.keep_alive;
+        self.upkeep.begin_keep_alive(keep_alive, link.now());
         log::debug!("socket {} is {identity:?}", self.sid);
         self.service.rooms.admit(Admit {
             sid: self.sid,
@@ -260,16 +268,8 @@ impl AuthSocket {
             // Its identity is proven here already, and what comes next must not overtake it.
             return self.release_held(identity, link, ctx);
         }
-        if is_first {
+        if is_first && !self.upkeep.awaits_handshake() {
             self.begin_handshake(link);
-        }
-    }
-
-    /// Asks the other end to prove its identity on this socket.
-    pub(super) fn begin_handshake(&mut self, link: &mut Link<'_>) {
-        match self.peer.start_handshake() {
-            Ok(request) => self.send_auth_message(&request, link),
-            Err(error) => log::warn!("a handshake could not be begun: {error}"),
         }
     }
 
@@ -290,10 +290,11 @@ impl AuthSocket {
                 self.count_refused();
             }
         }
+        self.upkeep.has_confirmed = false;
     }
 
-    /// Takes over the sessions that held frames name, if they are of the identity that is proven here: those of sockets
-    /// that this process has lost, and those that another process has begun. Says whether there was one.
+    /// Takes over the sessions that held frames name: sessions of lost sockets of this process and of the identity that
+    /// is proven here. Says whether there was one.
     fn adopt(&mut self, identity: IdentityKey, link: &Link<'_>) -> bool {
         let mut adopted = false;
         for frame in &self.held {
@@ -301,8 +302,7 @@ impl AuthSocket {
                 .service
                 .lost()
                 .take(&frame.nonce, &identity, link.now());
-            let session = lost.or_else(|| self.service.resume(&frame.nonce, identity));
-            match session.map(|session| self.peer.adopt(session)) {
+            match lost.map(|session| self.peer.adopt(session)) {
                 Some(Ok(())) => adopted = true,
                 Some(Err(error)) => log::debug!("a lost session was not adopted: {error}"),
                 None => {}

@@ -12,7 +12,9 @@ mod dispatch;
 mod inbound;
 mod lost_sessions;
 mod outbound;
+mod paced;
 mod service;
+mod upkeep;
 
 pub use application::AuthSocket;
 pub use counts::EventCounts;

@@ -1,14 +1,17 @@
 //! From server events to frames: signing and framing.
 
+use std::sync::atomic::Ordering;
+
 use bytestring::ByteString;
 
 use crate::auth::SharedPayload;
-use crate::engineio::Frame;
+use crate::engineio::{CloseReason, Frame};
 use crate::events::{AUTH_MESSAGE, PlainRefusal, ServerEvent};
 use crate::socket::Link;
 use crate::socketio::{Body, EventBody, Namespace, Packet};
 
 use super::application::AuthSocket;
+use super::paced::NoRoom;
 
 /// Room in a frame for everything but the payload: keys, nonces, signature, names.
 const ENVELOPE_BYTES: usize = 700;
@@ -59,22 +62,113 @@ impl Speech {
     }
 }
 
+/// An auth message to send now or later.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// A message of a handshake, as JSON.
+    Handshake(String),
+    /// An event. It is signed when it leaves, in the newest session.
+    Event(SharedPayload),
+}
+
+impl Outgoing {
+    /// About the bytes that it takes in a frame.
+    fn bytes(&self) -> usize {
+        ENVELOPE_BYTES
+            + match self {
+                Self::Handshake(json) => json.len(),
+                Self::Event(payload) => payload.json().len(),
+            }
+    }
+}
+
 impl AuthSocket {
-    /// Sends an auth message that is JSON already.
-    pub(super) fn send_auth_message(&self, json: &str, link: &mut Link<'_>) {
-        let Some(speech) = &self.speech else { return };
-        link.send(speech.frame(json), &[]);
+    /// Sends a message of a handshake.
+    pub(super) fn send_auth_message(&mut self, json: String, link: &mut Link<'_>) {
+        self.send_answer(Outgoing::Handshake(json), false, link);
     }
 
-    /// Signs an event and sends it.
-    pub(super) fn send_event(&self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
+    /// Sends an answer. Answers overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
+    pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
-        self.send_payload(&SharedPayload::new(event.encode()), link);
+        let is_mark = matches!(event, ServerEvent::LeftRoom(_));
+        let payload = SharedPayload::new(event.encode());
+        self.send_answer(Outgoing::Event(payload), is_mark, link);
+    }
+
+    /// Sends the last event before the socket closes, without pacing.
+    pub(super) fn send_last(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
+        self.service.counters.answers.add_one();
+        self.write_event(&SharedPayload::new(event.encode()), link);
+    }
+
+    /// Sends a delivery as soon as the client can verify it. A full queue drops it; the client finds it by listing.
+    pub(super) fn deliver(&mut self, payload: &SharedPayload, link: &mut Link<'_>) {
+        if self.queue.passes(link.now()) {
+            return self.write_event(payload, link);
+        }
+        let delivery = Outgoing::Event(payload.clone());
+        let bytes = delivery.bytes();
+        let queued = self.queue.push_delivery(delivery, bytes);
+        self.count_queued(queued, link);
+    }
+
+    /// Sends the queued frames that may leave now.
+    pub(super) fn send_due(&mut self, link: &mut Link<'_>) {
+        while let Some(outgoing) = self.queue.poll(link.now()) {
+            let waiting = &self.service.counters.waiting;
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            self.write(&outgoing, link);
+        }
+    }
+
+    /// Drops the queue when the client has left.
+    pub(super) fn drop_waiting(&mut self) {
+        let dropped = self.queue.clear();
+        let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+        let waiting = &self.service.counters.waiting;
+        waiting.fetch_sub(dropped, Ordering::Relaxed);
+    }
+
+    fn send_answer(&mut self, answer: Outgoing, is_mark: bool, link: &mut Link<'_>) {
+        if self.queue.passes(link.now()) {
+            return self.write(&answer, link);
+        }
+        let bytes = answer.bytes();
+        let queued = if is_mark {
+            self.queue.push_mark(answer, bytes)
+        } else {
+            self.queue.push_answer(answer, bytes)
+        };
+        self.count_queued(queued, link);
+    }
+
+    fn count_queued(&self, queued: Result<(), NoRoom>, link: &mut Link<'_>) {
+        let counters = &self.service.counters;
+        match queued {
+            Ok(()) => {
+                counters.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(NoRoom::Dropped) => {
+                counters.dropped.add_one();
+                log::debug!("socket {}: no room for a delivery", self.sid);
+            }
+            Err(NoRoom::Overflow) => link.close(CloseReason::SlowConsumer),
+        }
+    }
+
+    fn write(&mut self, outgoing: &Outgoing, link: &mut Link<'_>) {
+        match (outgoing, &self.speech) {
+            (Outgoing::Event(payload), _) => self.write_event(payload, link),
+            (Outgoing::Handshake(json), Some(speech)) => link.send(speech.frame(json), &[]),
+            (Outgoing::Handshake(_), None) => {}
+        }
     }
 
     /// Signs an encoded event and sends it. All that a delivery costs here is one signature and one frame.
-    pub(super) fn send_payload(&self, payload: &SharedPayload, link: &mut Link<'_>) {
+    fn write_event(&mut self, payload: &SharedPayload, link: &mut Link<'_>) {
         let Some(speech) = &self.speech else { return };
+        self.upkeep.touch(link.now());
         match speech.frame_around(payload.shared_json(), |out| {
             self.peer.sign_around(payload, out)
         }) {

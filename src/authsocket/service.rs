@@ -2,12 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::auth::{Identity, PeerConfig, Purpose, RequiredCertificates, Resumption, Session};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
-use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Rate};
+use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Pace, Rate};
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
@@ -43,6 +42,13 @@ pub struct AuthSocketSettings {
     pub max_sockets_per_identity: usize,
     /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
     pub max_delay: Duration,
+    /// How fast a socket is sent frames, unless its client says otherwise.
+    pub pace: Pace,
+    /// Bytes that may wait for one socket's turn, beside what its connection has not taken yet.
+    pub max_paced_bytes: usize,
+    /// How long an authenticated socket may be quiet before it is sent a signed event. The published clients forget a
+    /// session after 30 minutes.
+    pub keep_alive: Duration,
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
     /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
@@ -70,6 +76,9 @@ impl Default for AuthSocketSettings {
             identity_rates: NO_LIMIT,
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
+            pace: Pace::PUBLISHED_CLIENTS,
+            max_paced_bytes: 2 * 1024 * 1024,
+            keep_alive: Duration::from_secs(600),
             max_json_depth: 128,
             max_waiting_bytes: 64 * 1024 * 1024,
         }
@@ -89,8 +98,6 @@ pub struct AuthSocketService {
     pub socketio: Arc<socketio::Config>,
     /// Times and bounds.
     pub settings: AuthSocketSettings,
-    /// Set where sessions of sockets are taken up that another process has begun.
-    pub resumption: Option<Arc<Resumption>>,
     /// Sessions of sockets that are gone.
     pub lost: Mutex<LostSessions>,
     /// What each address may have.
@@ -118,7 +125,6 @@ impl AuthSocketService {
             rooms,
             delivery,
             socketio: Arc::new(socketio),
-            resumption: None,
             lost: Mutex::new(LostSessions::new(
                 settings.max_lost_sessions,
                 settings.lost_session_ttl,
@@ -143,26 +149,6 @@ impl AuthSocketService {
     /// The sessions of sockets that are gone, locked: for look-ups only.
     pub(super) fn lost(&self) -> MutexGuard<'_, LostSessions> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes up sessions of sockets that another process with this server's key has begun, for sockets that have
-    /// proven the same identity here.
-    #[must_use]
-    pub fn with_resumption(mut self, resumption: Option<Arc<Resumption>>) -> Self {
-        self.resumption = resumption;
-        self
-    }
-
-    /// A session that another process has begun with this identity, if the nonce names one; once.
-    pub(super) fn resume(&self, nonce: &str, identity: IdentityKey) -> Option<Session> {
-        let resumption = self.resumption.as_ref()?;
-        let now = SystemTime::now();
-        let resumable = resumption.open(Purpose::Socket, nonce, identity, now)?;
-        if !resumption.take_up(&resumable, now) {
-            return None;
-        }
-        let max_seen_nonces = self.settings.peer.max_seen_nonces;
-        Session::resume(&self.identity, &resumable, max_seen_nonces).ok()
     }
 
     /// Limits what each address may have.

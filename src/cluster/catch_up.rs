@@ -27,14 +27,19 @@ const PAUSE: Duration = Duration::from_millis(250);
 struct StoredBody<'a> {
     #[serde(borrow)]
     message: &'a RawValue,
+    #[serde(borrow)]
+    payment: Option<&'a RawValue>,
 }
 
 /// The event that a message makes in its room, as it was when the message was stored. `None` for what is no message of this
-/// server.
+/// server, and for one that came with a payment, which is only listed.
 pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
     let recipient: IdentityKey = message.head.recipient.parse().ok()?;
     let room = RoomId::of(&recipient, &message.message_box);
     let body: StoredBody<'_> = serde_json::from_str(&message.body).ok()?;
+    if body.payment.is_some() {
+        return None;
+    }
     let text: Option<String> = serde_json::from_str(body.message.get()).ok();
     let created_at = message.head.created_at.as_str();
     let event = LiveMessage {
@@ -185,7 +190,7 @@ mod tests {
         };
         for (stored, live) in [
             (r#"{"message":"a \"text\""}"#, r#"a "text""#),
-            (r#"{"message":{ "n": 1 },"payment":{}}"#, r#"{ "n": 1 }"#),
+            (r#"{"message":{ "n": 1 }}"#, r#"{ "n": 1 }"#),
         ] {
             let event = live_event(&message(stored)).unwrap();
             let json: serde_json::Value = serde_json::from_slice(&event.event).unwrap();
@@ -196,6 +201,9 @@ mod tests {
             );
             assert_eq!(event.key, EventKey::of_message(key, "m", "t"));
         }
-        assert_eq!(live_event(&message("no json")), None);
+        let paid = r#"{"message":"x","payment":{"tx":[1]}}"#;
+        for stored in ["no json", paid] {
+            assert_eq!(live_event(&message(stored)), None);
+        }
     }
 }

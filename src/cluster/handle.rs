@@ -16,9 +16,9 @@ use super::counters::{ClusterStatus, Counters, NonceStatus, add};
 use super::link::{LinkError, RedisAddress};
 use super::marks::Marks;
 use super::node::{self, Node};
-use super::nonces::Nonces;
 use super::outbox::{Outbox, Pushed};
 use super::peers::{Peer, Peers};
+use super::session_store::{RedisSessions, StoreSettings};
 
 /// How long marks are kept beyond the overlap: longer than a lost connection goes unnoticed.
 const MARKS_KEPT: Duration = Duration::from_secs(60);
@@ -68,8 +68,8 @@ pub(super) struct Shared {
     interest: mpsc::UnboundedSender<(TopicChange, i64)>,
     /// Where the node runs, once it does.
     arbiter: OnceLock<ArbiterHandle>,
-    /// The nonces of requests, where they are shared, and where that is done.
-    nonces: OnceLock<(Nonces, ArbiterHandle)>,
+    /// The sessions of HTTP clients, where they are shared, and where that is done.
+    sessions: OnceLock<(RedisSessions, ArbiterHandle)>,
 }
 
 impl Shared {
@@ -146,7 +146,7 @@ impl Cluster {
             latest: AtomicI64::new(0),
             interest: sender,
             arbiter: OnceLock::new(),
-            nonces: OnceLock::new(),
+            sessions: OnceLock::new(),
             settings,
         };
         Ok((Self(Arc::new(shared)), Starting { interest }))
@@ -197,24 +197,24 @@ impl Cluster {
         Ok(())
     }
 
-    /// Shares the nonces of requests with the other nodes from now on. Nobody waits for Redis longer than `timeout`.
+    /// Shares sessions with the other nodes from now on.
     #[must_use]
-    pub fn share_nonces(&self, timeout: Duration) -> Nonces {
-        let (nonces, _) = self.0.nonces.get_or_init(|| {
-            let nonces = Nonces::new(self.0.address.clone(), timeout);
-            let running = nonces.clone();
+    pub fn share_sessions(&self, settings: StoreSettings) -> RedisSessions {
+        let (sessions, _) = self.0.sessions.get_or_init(|| {
+            let sessions = RedisSessions::new(self.0.address.clone(), settings);
+            let running = sessions.clone();
             // Requests wait for it, so it waits for nothing else.
             let arbiter = Arbiter::new();
             arbiter.spawn(running.run());
-            (nonces, arbiter.handle())
+            (sessions, arbiter.handle())
         });
-        nonces.clone()
+        sessions.clone()
     }
 
     /// The server has ended: the node lets go of everything.
     pub fn end(&self) {
-        let nonces = self.0.nonces.get().map(|(_, arbiter)| arbiter);
-        for arbiter in self.0.arbiter.get().into_iter().chain(nonces) {
+        let sessions = self.0.sessions.get().map(|(_, arbiter)| arbiter);
+        for arbiter in self.0.arbiter.get().into_iter().chain(sessions) {
             arbiter.stop();
         }
     }
@@ -234,8 +234,8 @@ impl Cluster {
     /// Counts of the nonces of requests, where they are shared.
     #[must_use]
     pub fn nonce_status(&self) -> Option<NonceStatus> {
-        let nonces = self.0.nonces.get();
-        nonces.map(|(nonces, _)| nonces.status())
+        let sessions = self.0.sessions.get();
+        sessions.map(|(sessions, _)| sessions.status())
     }
 
     /// Whether events cross, and nonces are shared where they should be.

@@ -2,7 +2,7 @@
 //! knows the library.
 
 mod address;
-mod nonce_link;
+mod session_link;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use address::{Reached, config, where_it_is};
 
 pub(super) use address::RedisAddress;
-pub(super) use nonce_link::NonceLink;
+pub(super) use session_link::SessionLink;
 
 /// Messages that may wait to be handled, beside the bound of their bytes.
 const MAX_WAITING: usize = 65_536;

@@ -12,15 +12,15 @@ mod handle;
 mod link;
 mod marks;
 mod node;
-mod nonces;
 mod outbox;
 mod peers;
 mod republish;
 mod session;
+mod session_store;
 mod subscriptions;
 
 pub use counters::{ClusterStatus, NonceStatus};
 pub use handle::{Cluster, ClusterError, ClusterSettings, Starting};
 pub use link::LinkError;
-pub use nonces::{Nonces, SessionNonce};
 pub use peers::Peer;
+pub use session_store::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};

@@ -44,6 +44,12 @@ const fn key(
     }
 }
 
+/// Keys of the last release that have no effect any more, with their variable. They are accepted, with a warning.
+pub(super) const REMOVED: &[(&str, &str)] = &[
+    ("auth.resume", "AUTH_RESUME"),
+    ("auth.resume_for", "AUTH_RESUME_FOR"),
+];
+
 use Kind::{Fees, FieldsByType, List, Number, Switch, Text};
 
 /// All of them, in the order of `config/default.toml`.
@@ -91,14 +97,14 @@ pub const KEYS: &[Key] = &[
     key("socket.max_packets_per_payload", &["MAX_PACKETS_PER_PAYLOAD"], Number, "Packets in one polling request"),
     key("socket.max_attachments", &["MAX_ATTACHMENTS"], Number, "Binary attachments of one packet"),
     key("socket.max_sockets", &["MAX_SOCKETS"], Number, "Sockets of the server"),
+    key("socket.pace", &["SOCKET_PACE"], Text, "Signed frames that a socket is sent at once, and how many a second after that, such as 24/24: clients disconnect for good where more wait for their wallet; 0: no limit"),
+    key("socket.keep_alive", &["SOCKET_KEEP_ALIVE"], Text, "How long a socket may be quiet before it is sent a signed event; clients forget a session after 30 minutes"),
     key("auth.timeout", &["AUTH_TIMEOUT"], Text, "How long a socket may stay unauthenticated"),
     key("auth.revival_delay", &["AUTH_REVIVAL_DELAY"], Text, "Silence after which the server begins a handshake with a connected socket"),
     key("auth.session_ttl", &["AUTH_SESSION_TTL"], Text, "How long an HTTP session lives after its last request; 0: for ever"),
-    key("auth.resume", &["AUTH_RESUME"], Switch, "Take up sessions that another process with this server's key has begun: another node, or this one before a restart"),
-    key("auth.resume_for", &["AUTH_RESUME_FOR"], Text, "How long after its handshake a session can be taken up"),
     key("auth.max_sessions", &["AUTH_MAX_SESSIONS"], Number, "HTTP sessions; the least recently used goes first"),
     key("auth.max_sessions_per_identity", &["AUTH_MAX_SESSIONS_PER_IDENTITY"], Number, "HTTP sessions of one identity"),
-    key("auth.max_seen_nonces", &["AUTH_MAX_SEEN_NONCES"], Number, "Message nonces remembered for each session"),
+    key("auth.max_seen_nonces", &["AUTH_MAX_SEEN_NONCES"], Number, "Message nonces remembered for each session. After three quarters of them, at most 3,000, a socket begins a new session; until its client takes part, four times as many are remembered"),
     key("auth.max_held_frames", &["AUTH_MAX_HELD_FRAMES"], Number, "Frames of a lost socket's session that are held for a revival"),
     key("auth.lost_session_ttl", &["AUTH_LOST_SESSION_TTL"], Text, "How long sessions of lost sockets are kept"),
     key("auth.max_lost_sessions", &["AUTH_MAX_LOST_SESSIONS"], Number, "How many of them"),
@@ -109,7 +115,7 @@ pub const KEYS: &[Key] = &[
     key("limits.unlimited_addresses", &["UNLIMITED_ADDRESSES"], List, "Addresses and networks that no limit of addresses is for; this machine, because a proxy on it would count for all"),
     key("limits.connections_per_address", &["CONNECTIONS_PER_ADDRESS"], Number, "TCP connections of one address, or of one /64 of IPv6; above that they are closed at once"),
     key("limits.unproven_sockets", &["MAX_UNPROVEN_SOCKETS"], Number, "Sockets that have proven no identity yet"),
-    key("limits.unproven_sockets_per_address", &["UNPROVEN_SOCKETS_PER_ADDRESS"], Number, "As many of one address"),
+    key("limits.unproven_sockets_per_address", &["UNPROVEN_SOCKETS_PER_ADDRESS"], Number, "As many of one address, and as many HTTP sessions of one address in which no request has verified"),
     key("limits.sockets_per_identity", &["SOCKETS_PER_IDENTITY"], Number, "Sockets of one identity"),
     key("limits.requests_per_address", &["REQUESTS_PER_ADDRESS"], Number, "HTTP requests of one address in a second, with those of polling; 0 here and below: no limit"),
     key("limits.handshakes_per_address", &["HANDSHAKES_PER_ADDRESS"], Number, "Handshakes and new sockets of one address in a second; each costs the server a signature"),

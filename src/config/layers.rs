@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::database_url;
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{KEYS, Key, Kind, REMOVED};
 use super::settings::Settings;
 use super::typescript_server;
 
@@ -31,7 +31,7 @@ pub fn load(
     // Their own variables go over those.
     layers.typescript_server(variables)?;
     for key in KEYS {
-        let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
+        let systematic = systematic(key.path);
         let names = key.variables.iter().copied().chain([systematic.as_str()]);
         let set = names
             .filter_map(|name| Some((name, variables.get(name)?)))
@@ -40,6 +40,7 @@ pub fn load(
             layers.text(key, text, name)?;
         }
     }
+    layers.removed_variables(variables);
     layers.database_of_other_servers(variables)?;
     refuse_unknown_variables(variables)?;
     for (path, text) in flags {
@@ -55,6 +56,7 @@ pub fn load(
     settings.unread_variables = layers.unread;
     settings.auth.certificates.required()?;
     settings.environment = environment;
+    settings.without_effect = layers.without_effect;
     Ok(settings)
 }
 
@@ -98,7 +100,8 @@ fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), 
             .trim_start_matches(PREFIX)
             .replace("__", ".")
             .to_lowercase();
-        if !KEYS.iter().any(|key| key.path == path) {
+        let is_removed = REMOVED.iter().any(|(removed, _)| *removed == path);
+        if !is_removed && !KEYS.iter().any(|key| key.path == path) {
             return Err(ConfigError::UnknownKey {
                 key: path,
                 origin: name.clone(),
@@ -114,6 +117,7 @@ struct Layers {
     settings: Settings,
     /// Variables of another server that nothing here follows.
     unread: Vec<String>,
+    without_effect: Vec<String>,
 }
 
 impl Layers {
@@ -129,11 +133,28 @@ impl Layers {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error.to_string())),
         };
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             failed(error.message().lines().collect::<Vec<_>>().join(" "))
         })?;
+        for (path, _) in REMOVED {
+            if remove(&mut table, path) {
+                self.without_effect.push(format!("{path} ({origin})"));
+            }
+        }
         merge(&mut self.table, table);
         self.read(&origin)
+    }
+
+    /// Notes variables that have no effect any more.
+    fn removed_variables(&mut self, variables: &BTreeMap<String, String>) {
+        for (path, variable) in REMOVED {
+            let systematic = systematic(path);
+            let names = [*variable, systematic.as_str()];
+            let given = names
+                .into_iter()
+                .filter(|name| variables.contains_key(*name));
+            self.without_effect.extend(given.map(ToOwned::to_owned));
+        }
     }
 
     /// Lays one value over what is there.
@@ -223,6 +244,22 @@ impl Layers {
             }
         })?;
         self.settings.auth.certificates.check_values(origin)
+    }
+}
+
+/// The systematic variable of a key.
+fn systematic(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
+}
+
+/// Takes a key out; says whether it was there.
+fn remove(table: &mut Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => table.remove(path).is_some(),
+        Some((section, rest)) => match table.get_mut(section) {
+            Some(Value::Table(section)) => remove(section, rest),
+            _ => false,
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Networks;
+use crate::limits::{Networks, Pace};
 use crate::rooms::RoomAccess;
 use crate::telemetry::LogFormat;
 
@@ -144,6 +144,9 @@ section! {
         max_packets_per_payload: NonZeroUsize = at_least_one(1_024),
         max_attachments: usize = 64,
         max_sockets: usize = 20_000,
+        pace: Pace = Pace::PUBLISHED_CLIENTS,
+        #[serde(with = "units")]
+        keep_alive: Duration = Duration::from_secs(600),
     }
 }
 
@@ -167,9 +170,6 @@ section! {
         revival_delay: Duration = Duration::from_secs(3),
         #[serde(with = "units")]
         session_ttl: Duration = Duration::from_secs(3_600),
-        resume: bool = true,
-        #[serde(with = "units")]
-        resume_for: Duration = Duration::from_secs(12 * 3_600),
         max_sessions: NonZeroUsize = at_least_one(100_000),
         max_sessions_per_identity: NonZeroUsize = at_least_one(64),
         max_seen_nonces: NonZeroUsize = at_least_one(4_096),

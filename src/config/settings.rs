@@ -54,6 +54,9 @@ pub struct Settings {
     /// Environment variables of another server that are set and that nothing here follows.
     #[serde(skip)]
     pub unread_variables: Vec<String>,
+    /// Settings of an earlier release that were given and have no effect any more.
+    #[serde(skip)]
+    pub without_effect: Vec<String>,
 }
 
 impl Default for Settings {
@@ -78,6 +81,7 @@ impl Default for Settings {
             overlay: OverlaySection::default(),
             push: PushSection::default(),
             unread_variables: Vec::new(),
+            without_effect: Vec::new(),
         }
     }
 }

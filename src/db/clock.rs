@@ -52,6 +52,12 @@ impl Now {
         }
     }
 
+    /// Milliseconds since 1970.
+    pub(super) fn millis(&self) -> i64 {
+        let millis = self.time.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+
     /// So long ago, but not before anything was stored.
     pub(super) fn ago(&self, duration: std::time::Duration) -> Timestamp {
         before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))

@@ -12,8 +12,11 @@ use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::error::DbError;
 use super::fees::DeliveryFees;
+use super::lane::Lane;
 use super::message::NewMessage;
 use super::message_store::BoxIds;
+use super::request_claim::{ClaimRefusal, RequestClaim};
+use super::session_steps::{SessionStep, SessionSteps};
 
 /// What a command works with.
 pub(super) struct Work<'a> {
@@ -21,6 +24,8 @@ pub(super) struct Work<'a> {
     pub(super) boxes: &'a mut BoxIds,
     pub(super) now: &'a Now,
     pub(super) fees: &'a DeliveryFees,
+    /// What came of the group's steps of sessions.
+    pub(super) sessions: &'a SessionSteps,
 }
 
 /// Something to write.
@@ -32,8 +37,18 @@ pub(super) trait Command: Send + 'static {
     /// run twice; what counts is the run that is committed.
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output>;
 
-    /// For whom it is done: each has a turn, however many writes others have waiting.
+    /// For whom it is done.
     fn owner(&self) -> Option<IdentityKey> {
+        None
+    }
+
+    /// Each has a turn, however many writes others have waiting.
+    fn lane(&self) -> Lane {
+        self.owner().into()
+    }
+
+    /// A step of a session, which is taken for the whole group before any write is run.
+    fn session_step(&self) -> Option<&SessionStep> {
         None
     }
 
@@ -52,6 +67,11 @@ pub(super) trait Command: Send + 'static {
         0
     }
 
+    /// Whether its messages came with a payment.
+    fn has_payment(&self) -> bool {
+        false
+    }
+
     /// The messages that are durable now, in order.
     fn stored(self, _output: &Self::Output) -> Vec<NewMessage>
     where
@@ -64,10 +84,18 @@ pub(super) trait Command: Send + 'static {
 /// A command with its answer, as the queue holds it.
 pub(super) trait Write: Send {
     fn owner(&self) -> Option<IdentityKey>;
+    fn lane(&self) -> Lane;
+    fn session_step(&self) -> Option<&SessionStep>;
+    /// The request that it counts.
+    fn claim(&self) -> Option<&RequestClaim>;
+    /// It is not run: its request does not count.
+    fn refuse(&mut self, refusal: ClaimRefusal);
     fn places(&self) -> usize;
     fn bytes(&self) -> usize;
     fn messages(&self) -> usize;
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
+    /// Whether its messages came with a payment.
+    fn has_payment(&self) -> bool;
     /// It is durable: answers, and gives the messages that it stored, with the id of what they belong to in the log.
     fn committed(self: Box<Self>) -> (Vec<NewMessage>, Option<TraceId>);
     /// Answers with a failure.
@@ -84,19 +112,25 @@ struct Job<C: Command, R> {
     command: C,
     output: Option<C::Output>,
     reply: R,
+    claim: Option<RequestClaim>,
+    /// Of the last run.
+    refusal: Option<ClaimRefusal>,
     /// The answer comes on the writer's thread.
     trace: Option<TraceId>,
 }
 
-/// Puts a command and its answer together.
+/// Puts a command and its answer together; the command counts a request if one is given.
 pub(super) fn write<C: Command>(
     command: C,
+    claim: Option<RequestClaim>,
     reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
 ) -> Box<dyn Write> {
     Box::new(Job {
         command,
         output: None,
         reply,
+        claim,
+        refusal: None,
         trace: telemetry::current(),
     })
 }
@@ -108,6 +142,22 @@ where
 {
     fn owner(&self) -> Option<IdentityKey> {
         self.command.owner()
+    }
+
+    fn lane(&self) -> Lane {
+        self.command.lane()
+    }
+
+    fn session_step(&self) -> Option<&SessionStep> {
+        self.command.session_step()
+    }
+
+    fn claim(&self) -> Option<&RequestClaim> {
+        self.claim.as_ref()
+    }
+
+    fn refuse(&mut self, refusal: ClaimRefusal) {
+        self.refusal = Some(refusal);
     }
 
     fn places(&self) -> usize {
@@ -122,7 +172,12 @@ where
         self.command.messages()
     }
 
+    fn has_payment(&self) -> bool {
+        self.command.has_payment()
+    }
+
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()> {
+        self.refusal = None;
         self.output = Some(self.command.run(work)?);
         Ok(())
     }
@@ -132,9 +187,17 @@ where
             command,
             output,
             reply,
+            claim,
+            refusal,
             trace,
         } = *self;
         let answer = |result| telemetry::within(trace, || reply(result));
+        if let (Some(claim), Some(refusal)) = (claim, refusal) {
+            claim.refuse(refusal);
+            let refused = || answer(Err(DbError::NotCounted(refusal)));
+            let _ = panics::contain("DbExecutor", refused);
+            return (Vec::new(), trace);
+        }
         let Some(output) = output else {
             answer(Err(DbError::Panicked));
             return (Vec::new(), trace);

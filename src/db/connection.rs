@@ -48,6 +48,8 @@ pub struct DbSettings {
     pub delivery_fee_per_recipient: bool,
     /// How long messages live; none: until they are acknowledged.
     pub message_ttl: Option<Duration>,
+    /// How long a session lives after its last request; none: it does not expire.
+    pub session_ttl: Option<Duration>,
     /// Whether notices of stored messages tell their ids, which takes a statement for each transaction.
     pub tells_ids: bool,
 }
@@ -68,6 +70,7 @@ impl DbSettings {
             delivery_fees: BTreeMap::new(),
             delivery_fee_per_recipient: false,
             message_ttl: None,
+            session_ttl: Some(Duration::from_secs(3_600)),
             tells_ids: false,
         }
     }
@@ -142,7 +145,13 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
             "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
         );
     }
-    let size = u32::try_from(settings.read_threads.get() + 1).unwrap_or(u32::MAX);
+    // One writes; where sessions have a writer of their own, one more.
+    let writers = if has_session_writer(&settings.url) {
+        2
+    } else {
+        1
+    };
+    let size = u32::try_from(settings.read_threads.get() + writers).unwrap_or(u32::MAX);
     let mut pool = Pool::builder()
         .max_size(size)
         .min_idle(Some(1))
@@ -152,6 +161,11 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     }
     pool.build(connections)
         .map_err(|error| failed(error.to_string()))
+}
+
+/// Whether sessions are written beside everything else. In a file, one writes at a time.
+pub(super) const fn has_session_writer(url: &DatabaseUrl) -> bool {
+    !matches!(url, DatabaseUrl::Sqlite(_))
 }
 
 /// One connection, for what is done before the server is started, or instead of it.

@@ -87,13 +87,23 @@ impl From<DbError> for Failure {
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
 
-/// Runs `work` in a transaction in which nobody else writes, not from other servers either, and commits it. So ids have
-/// the order of commits: who has read up to one has missed none below it.
+/// What else may go on while a transaction writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteLock {
+    /// Nobody else writes, not from other servers either. So ids have the order of commits: who has read up to one has
+    /// missed none below it.
+    Held,
+    /// Others write too. What is lost when the database's machine fails can be done again. SQLite has no such thing.
+    NotNeeded,
+}
+
+/// Runs `work` in a transaction and commits it.
 pub(super) fn write<T>(
     connection: &mut AnyConnection,
+    lock: WriteLock,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
 ) -> Result<T, Failure> {
-    begin(connection).map_err(|error| match failure(error) {
+    begin(connection, lock).map_err(|error| match failure(error) {
         Failure::Refused(error) => Failure::Unreachable(error),
         failure => failure,
     })?;
@@ -111,19 +121,27 @@ pub(super) fn write<T>(
 }
 
 /// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
-fn begin(connection: &mut AnyConnection) -> QueryResult<()> {
+fn begin(connection: &mut AnyConnection, lock: WriteLock) -> QueryResult<()> {
+    #[cfg(not(any(feature = "mysql", feature = "postgres")))]
+    let _ = lock;
     match connection {
         AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN IMMEDIATE"),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => begin_with(
             connection,
-            "BEGIN; SELECT `id` FROM `messagebox_writer` FOR UPDATE",
+            match lock {
+                WriteLock::Held => "BEGIN; SELECT `id` FROM `messagebox_writer` FOR UPDATE",
+                WriteLock::NotNeeded => "BEGIN",
+            },
         ),
         // Any number that nothing else in the database uses.
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => begin_with(
             connection,
-            "BEGIN; SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)",
+            match lock {
+                WriteLock::Held => "BEGIN; SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)",
+                WriteLock::NotNeeded => "BEGIN; SET LOCAL synchronous_commit TO OFF",
+            },
         ),
     }
 }

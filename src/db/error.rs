@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::request_claim::ClaimRefusal;
+
 /// A failure of the persistence layer. Nothing was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DbError {
@@ -17,6 +19,9 @@ pub enum DbError {
     /// A store function panicked; the connection was replaced.
     #[error("a database operation failed unexpectedly")]
     Panicked,
+    /// The request that the write belongs to does not count.
+    #[error(transparent)]
+    NotCounted(#[from] ClaimRefusal),
     /// The executor is stopping.
     #[error("the database is closed")]
     Closed,

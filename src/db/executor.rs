@@ -13,7 +13,7 @@ use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{self, Work, Write};
 use super::connection::{DbPool, Pooled};
-use super::dialect::{self, Failure};
+use super::dialect::{self, Failure, WriteLock};
 use super::error::DbError;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
@@ -23,6 +23,7 @@ use super::migrations;
 use super::missed::{NewestIds, newest_ids};
 use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
+use super::session_steps::SessionSteps;
 
 /// How long a transaction that was in another's way waits before each of its next tries, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
@@ -81,6 +82,9 @@ pub(super) struct DbExecutor {
     pub(super) fees: DeliveryFees,
     pub(super) message_ttl: Option<Duration>,
     pub(super) tells_ids: bool,
+    pub(super) lock: WriteLock,
+    /// How long a claimed request is known at least, in milliseconds.
+    pub(super) claim_ms: i64,
 }
 
 impl DbExecutor {
@@ -154,7 +158,7 @@ impl DbExecutor {
 
     /// Whether the database can store anything at all.
     fn can_write(&mut self, now: &Now) -> bool {
-        self.transact(&mut [command::write(ProbeWrite, drop)], now)
+        self.transact(&mut [command::write(ProbeWrite, None, drop)], now)
             .is_ok()
     }
 
@@ -175,16 +179,21 @@ impl DbExecutor {
         let fees = self.fees.clone();
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
             self.guarded(|connection| {
-                dialect::write(connection, |connection| {
+                dialect::write(connection, self.lock, |connection| {
+                    let sessions = SessionSteps::take(connection, group, self.claim_ms, now)?;
                     let mut work = Work {
                         connection,
                         boxes: &mut boxes,
                         now,
                         fees: &fees,
+                        sessions: &sessions,
                     };
-                    group
-                        .iter_mut()
-                        .try_for_each(|write| write.run(&mut work))?;
+                    for (place, write) in group.iter_mut().enumerate() {
+                        match sessions.refusal(place) {
+                            Some(refusal) => write.refuse(refusal),
+                            None => write.run(&mut work)?,
+                        }
+                    }
                     match group.iter().map(|write| write.messages()).sum() {
                         messages @ 1.. if self.tells_ids => newest_ids(connection, messages),
                         _ => Ok(NewestIds::new()),
@@ -214,12 +223,15 @@ impl DbExecutor {
             .largest_group
             .fetch_max(size, Ordering::Relaxed);
         let mut stored = Vec::new();
-        for (messages, trace) in group.into_iter().map(Write::committed) {
+        for write in group {
+            let is_paid = write.has_payment();
+            let (messages, trace) = write.committed();
             stored.extend(messages.into_iter().map(|message| Committed {
                 id: id_of(&message, &mut ids),
                 message,
                 created_at: now.text.to_string(),
                 trace,
+                is_paid,
             }));
         }
         let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);

@@ -5,28 +5,34 @@ mod measures;
 mod missed;
 mod payments;
 mod permissions;
+mod sessions;
+mod writer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::ids::IdentityKey;
 
 pub use measures::DbMeasures;
 
+use writer::Writer;
+
 use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{self, Command};
-use super::connection::{DbPool, DbSettings, open};
+use super::connection::{DbSettings, has_session_writer, open};
+use super::dialect::WriteLock;
 use super::error::DbError;
 use super::executor::{self, CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
+use super::lane::Lane;
 use super::largest_message::LargestMessage;
 use super::message::{ListBound, MessagePage, MessagesStored, NewMessage, Page};
 use super::message_list::{self, ListQuery};
@@ -36,6 +42,7 @@ use super::page_marks::PageMarks;
 use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::reads::ReadQueue;
+use super::request_claim::RequestClaim;
 use super::submission::{self, Submission, SubmitOutcome};
 
 /// Counts of the persistence layer since the start.
@@ -57,15 +64,19 @@ pub struct DbStatus {
     pub panics: u64,
 }
 
+/// Look-ups of sessions that wait for the readers at a time; the others wait for these.
+const MAX_SESSION_LOOKUPS: usize = 64;
+
 struct Shared {
-    queue: Arc<WriteQueue>,
     counters: Arc<Counters>,
-    /// Set while the writer has been told that something waits and has not yet answered.
-    told: Arc<AtomicBool>,
-    writer: Mutex<Addr<DbExecutor>>,
+    writer: Writer,
+    /// Writes sessions, where the database takes several writers.
+    session_writer: Option<Writer>,
+    session_ttl: Option<Duration>,
+    /// Look-ups of sessions that may wait for the readers.
+    session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
     reads: Arc<ReadQueue>,
-    start_writer: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
     /// Connections, and those of them that do nothing.
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
@@ -75,9 +86,9 @@ struct Shared {
     first_message_id: i64,
 }
 
-/// A handle on the database; cheap to clone.
+/// A handle on the database; cheap to clone. Where it is for one request, its first write claims that.
 #[derive(Clone)]
-pub struct DbHandle(Arc<Shared>);
+pub struct DbHandle(Arc<Shared>, Option<RequestClaim>);
 
 impl std::fmt::Debug for DbHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,24 +116,20 @@ impl DbHandle {
             Err(_) => (0, LargestMessage::default()),
         };
         let file = Arc::new(DatabaseFile::of(&settings.url)?);
-        let queue = Arc::new(WriteQueue::new(
-            settings.max_queued_writes,
-            settings.max_queued_bytes,
-        ));
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(
             settings.delivery_fees.clone(),
             settings.delivery_fee_per_recipient,
         );
-        let message_ttl = settings.message_ttl;
         let executor = {
-            let fees = fees.clone();
-            let (queue, counters) = (Arc::clone(&queue), Arc::clone(&counters));
+            let (pool, fees) = (pool.clone(), fees.clone());
+            let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
-            move |pool: &DbPool, on_commit: Option<Recipient<MessagesStored>>| DbExecutor {
+            let (message_ttl, session_ttl) = (settings.message_ttl, settings.session_ttl);
+            move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
-                queue: Arc::clone(&queue),
+                queue,
                 counters: Arc::clone(&counters),
                 on_commit,
                 max_group,
@@ -130,36 +137,50 @@ impl DbHandle {
                 fees: fees.clone(),
                 message_ttl,
                 tells_ids,
+                lock,
+                claim_ms: sessions::life_ms(session_ttl),
             }
         };
+        let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
+        let writer = {
+            let executor = executor.clone();
+            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
+                executor(queue, on_commit.clone(), WriteLock::Held)
+            })
+        };
+        let session_writer = has_session_writer(&settings.url).then(|| {
+            let executor = executor.clone();
+            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
+                executor(queue, None, WriteLock::NotNeeded)
+            })
+        });
         let readers = {
-            let (executor, pool) = (executor.clone(), pool.clone());
-            SyncArbiter::start(settings.read_threads.get(), move || executor(&pool, None))
+            // They write nothing.
+            let queue = Arc::new(WriteQueue::new(0, 0));
+            SyncArbiter::start(settings.read_threads.get(), move || {
+                executor(Arc::clone(&queue), None, WriteLock::Held)
+            })
         };
         let connections = {
             let pool = pool.clone();
             move || (pool.state().connections, pool.state().idle_connections)
         };
-        let start_writer = move || {
-            let (executor, pool, on_commit) = (executor.clone(), pool.clone(), on_commit.clone());
-            // One thread: its order is the order of everything.
-            SyncArbiter::start(1, move || executor(&pool, on_commit.clone()))
-        };
-        Ok(Self(Arc::new(Shared {
-            queue,
+        let shared = Shared {
             counters,
-            told: Arc::default(),
-            writer: Mutex::new(start_writer()),
+            writer,
+            session_writer,
+            session_ttl: settings.session_ttl,
+            session_lookups: Semaphore::new(MAX_SESSION_LOOKUPS),
             readers,
             reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
-            start_writer: Box::new(start_writer),
             connections: Box::new(connections),
             fees,
-            message_ttl,
+            message_ttl: settings.message_ttl,
             page_marks: Arc::default(),
             largest,
             first_message_id,
-        })))
+        };
+        Ok(Self(Arc::new(shared), None))
     }
 
     /// Hands messages in. `reply` is called on the writer's thread after the commit, in the order of commits; at once
@@ -230,7 +251,11 @@ impl DbHandle {
                 message_box: &message_box,
                 page: &page,
                 bound: &bound,
-                mark: marks.take(recipient, &message_box),
+                mark: if page.offset > 0 {
+                    marks.take(recipient, &message_box)
+                } else {
+                    None
+                },
                 now: &Now::read(ttl),
             };
             let (listed, next) = message_list::list(connection, &query)?;
@@ -255,30 +280,37 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn migrate(&self) -> Result<Vec<String>, DbError> {
-        self.writer()
+        self.0
+            .writer
+            .address()
             .send(Migrate)
             .await
             .unwrap_or(Err(DbError::Closed))
     }
 
-    /// Asks the writer and a reader whether the database answers, for at most `deadline`.
+    /// Asks the writers and a reader whether the database answers, for at most `deadline`.
     ///
     /// # Errors
     /// [`DbError`]; a writer that is gone for good is replaced.
     pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
-        let writer = self.writer();
-        let both = async {
-            writer.send(Ping).await.unwrap_or(Err(DbError::Closed))?;
+        let all = async {
+            let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
+            for writer in writers.into_iter().flatten() {
+                match writer.address().send(Ping).await {
+                    Ok(answer) => answer?,
+                    Err(_) => {
+                        writer.restart();
+                        return Err(DbError::Closed);
+                    }
+                }
+            }
             self.0
                 .readers
                 .send(Ping)
                 .await
                 .unwrap_or(Err(DbError::Closed))
         };
-        let answer = tokio::time::timeout(deadline, both).await;
-        if matches!(answer, Ok(Err(DbError::Closed))) {
-            self.restart_writer();
-        }
+        let answer = tokio::time::timeout(deadline, all).await;
         answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
     }
 
@@ -296,7 +328,7 @@ impl DbHandle {
     pub fn status(&self) -> DbStatus {
         let counters = &self.0.counters;
         DbStatus {
-            queued_writes: self.0.queue.len(),
+            queued_writes: self.0.writer.queue.len(),
             commits: counters.commits.load(Ordering::Relaxed),
             writes: counters.writes.load(Ordering::Relaxed),
             stored: counters.stored.load(Ordering::Relaxed),
@@ -311,10 +343,17 @@ impl DbHandle {
     /// # Errors
     /// [`DbError::Unavailable`] when that takes longer than `deadline`.
     pub async fn close(&self, deadline: Duration) -> Result<(), DbError> {
-        self.0.queue.close();
-        // The writer handles commands in order: what was admitted is done when it answers.
+        let sessions = self.0.session_writer.as_ref();
+        self.0.writer.queue.close();
+        if let Some(sessions) = sessions {
+            sessions.queue.close();
+        }
+        // A writer handles commands in order: what was admitted is done when it answers.
         let done = async {
-            let _ = self.writer().send(CommitWaiting).await;
+            let _ = self.0.writer.address().send(CommitWaiting).await;
+            if let Some(sessions) = sessions {
+                let _ = sessions.address().send(CommitWaiting).await;
+            }
         };
         let late = |_| DbError::Unavailable("writes are still waiting".to_owned());
         tokio::time::timeout(deadline, done).await.map_err(late)
@@ -325,15 +364,31 @@ impl DbHandle {
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
-        if self.0.queue.push(command::write(command, reply)) {
-            self.tell_writer();
-        }
+        let claim = self.1.as_ref().and_then(RequestClaim::take);
+        self.0.writer.write(command::write(command, claim, reply));
+    }
+
+    /// Writes a session: beside everything else where the database takes several writers.
+    fn write_session<C: Command>(
+        &self,
+        command: C,
+        reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
+    ) {
+        let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
+        writer.write(command::write(command, None, reply));
     }
 
     /// Runs a command and waits. Dropping the future takes nothing back.
     async fn run<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write(command, move |result| drop(sender.send(result)));
+        receiver.await.unwrap_or(Err(DbError::Closed))
+    }
+
+    /// The same for a session.
+    async fn run_session<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+        let (sender, receiver) = oneshot::channel();
+        self.write_session(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
@@ -344,7 +399,15 @@ impl DbHandle {
         owner: Option<IdentityKey>,
         read: impl FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let place = self.0.reads.take(owner)?;
+        self.read_in(owner.into(), read).await
+    }
+
+    async fn read_in<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        read: impl FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let place = self.0.reads.take(lane)?;
         let turn = place.turn().await;
         let read = move |connection: &mut AnyConnection| {
             let _held = (place, turn);
@@ -356,51 +419,11 @@ impl DbHandle {
             .await
             .unwrap_or(Err(DbError::Closed))
     }
-
-    /// Wakes the writer. While it is busy, one more command waits for it and not one for each write.
-    fn tell_writer(&self) {
-        if self.0.told.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let told = Arc::clone(&self.0.told);
-        self.writer().do_send(Wake(told));
-    }
-
-    fn writer(&self) -> Addr<DbExecutor> {
-        self.0
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn restart_writer(&self) {
-        log::error!("the database writer is gone; starting another");
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        *writer = (self.0.start_writer)();
-        // Whoever was to wake the old one has been in vain.
-        self.0.told.store(false, Ordering::Release);
-        writer.do_send(CommitWaiting);
-    }
 }
 
 /// What is never stored is not asked for: PostgreSQL takes no text with U+0000.
 fn may_be_stored(name: &str) -> bool {
     !name.contains('\0')
-}
-
-/// Command: something waits. Clears its flag before it looks, so that nothing is overlooked.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct Wake(Arc<AtomicBool>);
-
-impl Handler<Wake> for DbExecutor {
-    type Result = ();
-
-    fn handle(&mut self, Wake(told): Wake, ctx: &mut Self::Context) {
-        told.store(false, Ordering::Release);
-        Handler::<CommitWaiting>::handle(self, CommitWaiting, ctx);
-    }
 }
 
 #[cfg(test)]

@@ -211,6 +211,8 @@ pub struct Committed {
     pub trace: Option<TraceId>,
     /// Ascending in the order of storing; where the store was asked to tell it.
     pub id: Option<i64>,
+    /// Whether the request that brought it had a payment.
+    pub is_paid: bool,
 }
 
 /// Notice: these messages are durable, in the order in which they were stored. Sent once for each commit,

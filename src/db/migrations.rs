@@ -37,6 +37,7 @@ const SQLITE: Scripts = scripts!("sqlite":
     "2026-11-20-000001_create_tables",
     "2026-11-21-000002_add_payments_and_expiry",
     "2026-11-21-000003_add_payment_inputs",
+    "2026-11-29-000101_create_auth_sessions",
 );
 
 #[cfg(feature = "mysql")]
@@ -54,12 +55,15 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-29-000020_let_message_ids_have_256_bytes",
     "2026-11-29-000030_fill_sender_scope",
     "2026-11-29-000031_share_payment_replays",
+    "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000102_create_auth_message_nonces",
 );
 
 #[cfg(feature = "postgres")]
 const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-21-000001_create_tables",
     "2026-11-29-000020_let_message_ids_have_256_bytes",
+    "2026-11-29-000101_create_auth_sessions",
 );
 
 impl Script {

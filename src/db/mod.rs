@@ -17,6 +17,7 @@ mod expiry;
 mod fees;
 mod file;
 mod handle;
+mod lane;
 mod largest_message;
 mod message;
 mod message_list;
@@ -35,7 +36,10 @@ mod postgres;
 mod probe;
 mod queue;
 mod reads;
+mod request_claim;
 mod schema;
+mod session_steps;
+mod session_store;
 mod sqlite;
 mod submission;
 mod timestamp;
@@ -58,6 +62,7 @@ pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
 pub use permission_store::{Permission, PermissionPage};
+pub use request_claim::{ClaimRefusal, RequestClaim};
 pub use submission::{Paid, Submission, SubmitOutcome};
 pub use timestamp::Timestamp;
 pub use url::DatabaseUrl;

@@ -3,11 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::ids::IdentityKey;
-
 use super::announced::Announced;
 use super::command::Write;
 use super::error::DbError;
+use super::lane::Lane;
 
 /// What writes take of the queue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,18 +34,18 @@ impl Taken {
     }
 }
 
-/// What waits for one identity, oldest first; never empty.
+/// What waits in one lane, oldest first; never empty.
 #[derive(Debug, Default)]
-struct Lane {
+struct Waiters {
     writes: VecDeque<Box<dyn Write>>,
     taken: Taken,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    lanes: HashMap<Option<IdentityKey>, Lane>,
+    lanes: HashMap<Lane, Waiters>,
     /// Whose turn it is; each that has a lane is in it once.
-    turns: VecDeque<Option<IdentityKey>>,
+    turns: VecDeque<Lane>,
     taken: Taken,
     closed: bool,
 }
@@ -54,8 +53,8 @@ struct Waiting {
 impl Waiting {
     /// The next write, unless it takes more than `room` places.
     fn next(&mut self, room: usize) -> Option<Box<dyn Write>> {
-        let owner = *self.turns.front()?;
-        let lane = self.lanes.get_mut(&owner)?;
+        let turn = *self.turns.front()?;
+        let lane = self.lanes.get_mut(&turn)?;
         let taken = Taken::by(&**lane.writes.front()?);
         if taken.places > room {
             return None;
@@ -65,9 +64,9 @@ impl Waiting {
         self.taken.subtract(taken);
         self.turns.pop_front();
         if lane.writes.is_empty() {
-            self.lanes.remove(&owner);
+            self.lanes.remove(&turn);
         } else {
-            self.turns.push_back(owner);
+            self.turns.push_back(turn);
         }
         write
     }
@@ -98,12 +97,12 @@ impl WriteQueue {
     /// have half of the places, with those of its messages that are not yet delivered, and half of the bytes, so that it
     /// takes more than one to leave none for others.
     pub(super) fn push(&self, write: Box<dyn Write>) -> bool {
-        let owner = write.owner();
+        let (owner, lane) = (write.owner(), write.lane());
         let refusal = {
             let mut waiting = self.lock();
             let (all_announced, own_announced) = self.announced.counts(owner.as_ref());
             let all = waiting.taken;
-            let own = waiting.lanes.get(&owner).map(|lane| lane.taken);
+            let own = waiting.lanes.get(&lane).map(|lane| lane.taken);
             let own = own.unwrap_or_default();
             if waiting.closed {
                 DbError::Closed
@@ -116,12 +115,12 @@ impl WriteQueue {
             } else {
                 let taken = Taken::by(&*write);
                 waiting.taken.add(taken);
-                let lane = waiting.lanes.entry(owner).or_default();
-                let is_new = lane.writes.is_empty();
-                lane.taken.add(taken);
-                lane.writes.push_back(write);
+                let waiters = waiting.lanes.entry(lane).or_default();
+                let is_new = waiters.writes.is_empty();
+                waiters.taken.add(taken);
+                waiters.writes.push_back(write);
                 if is_new {
-                    waiting.turns.push_back(owner);
+                    waiting.turns.push_back(lane);
                 }
                 return true;
             }
@@ -168,6 +167,7 @@ mod tests {
     use super::super::command::{Command, Work, write};
     use super::*;
     use crate::auth::Identity;
+    use crate::ids::IdentityKey;
     use diesel::QueryResult;
 
     /// A write of somebody, told apart by what it answers with.
@@ -194,11 +194,11 @@ mod tests {
     }
 
     fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
-        queue.push(write(Mark(Some(owner), places, 0), |_| {}))
+        queue.push(write(Mark(Some(owner), places, 0), None, |_| {}))
     }
 
     fn push_bytes(queue: &WriteQueue, owner: IdentityKey, bytes: usize) -> bool {
-        queue.push(write(Mark(Some(owner), 1, bytes), |_| {}))
+        queue.push(write(Mark(Some(owner), 1, bytes), None, |_| {}))
     }
 
     fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {

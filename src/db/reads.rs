@@ -6,20 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::ids::IdentityKey;
-
 use super::error::DbError;
+use super::lane::Lane;
 
-/// What one identity has under way.
+/// What one lane has under way.
 #[derive(Debug)]
-struct Lane {
+struct Readers {
     places: usize,
     turns: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    lanes: HashMap<IdentityKey, Lane>,
+    lanes: HashMap<Lane, Readers>,
     places: usize,
 }
 
@@ -42,34 +41,34 @@ impl ReadQueue {
         })
     }
 
-    /// Takes a place for a read of `owner`, until it is dropped. One that is nobody's counts among all only.
+    /// Takes a place for a read in a lane, until it is dropped. One of the server itself counts among all only.
     ///
     /// # Errors
     /// [`DbError::Overloaded`].
-    pub(super) fn take(self: &Arc<Self>, owner: Option<IdentityKey>) -> Result<ReadPlace, DbError> {
+    pub(super) fn take(self: &Arc<Self>, lane: Lane) -> Result<ReadPlace, DbError> {
         let mut waiting = self.lock();
         if waiting.places >= self.max {
             return Err(DbError::Overloaded);
         }
-        let turns = match owner {
-            None => None,
-            Some(owner) => {
-                let own = waiting.lanes.get(&owner).map_or(0, |lane| lane.places);
+        let turns = match lane {
+            Lane::Server => None,
+            Lane::Strangers | Lane::Of(_) => {
+                let own = waiting.lanes.get(&lane).map_or(0, |lane| lane.places);
                 if own >= self.max.div_ceil(2) {
                     return Err(DbError::Overloaded);
                 }
-                let lane = waiting.lanes.entry(owner).or_insert_with(|| Lane {
+                let readers = waiting.lanes.entry(lane).or_insert_with(|| Readers {
                     places: 0,
                     turns: Arc::new(Semaphore::new(self.at_once)),
                 });
-                lane.places += 1;
-                Some(Arc::clone(&lane.turns))
+                readers.places += 1;
+                Some(Arc::clone(&readers.turns))
             }
         };
         waiting.places += 1;
         Ok(ReadPlace {
             queue: Arc::clone(self),
-            owner,
+            lane,
             turns,
         })
     }
@@ -88,7 +87,7 @@ impl ReadQueue {
 #[derive(Debug)]
 pub(super) struct ReadPlace {
     queue: Arc<ReadQueue>,
-    owner: Option<IdentityKey>,
+    lane: Lane,
     turns: Option<Arc<Semaphore>>,
 }
 
@@ -104,12 +103,10 @@ impl Drop for ReadPlace {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
         waiting.places -= 1;
-        if let Some(owner) = self.owner
-            && let Some(lane) = waiting.lanes.get_mut(&owner)
-        {
-            lane.places -= 1;
-            if lane.places == 0 {
-                waiting.lanes.remove(&owner);
+        if let Some(readers) = waiting.lanes.get_mut(&self.lane) {
+            readers.places -= 1;
+            if readers.places == 0 {
+                waiting.lanes.remove(&self.lane);
             }
         }
     }
@@ -124,24 +121,23 @@ mod tests {
         ReadQueue::new(max, NonZeroUsize::new(threads).unwrap())
     }
 
-    fn key() -> IdentityKey {
-        Identity::random().identity_key()
+    fn lane() -> Lane {
+        Lane::Of(Identity::random().identity_key())
     }
 
     #[test]
     fn one_has_half_of_the_places_and_gives_them_back() {
         let queue = queue(5, 2);
-        let (flood, other) = (key(), key());
-        let mut taken: Vec<ReadPlace> =
-            (0..9).map_while(|_| queue.take(Some(flood)).ok()).collect();
+        let (flood, other) = (lane(), lane());
+        let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(flood).ok()).collect();
         assert_eq!(taken.len(), 3);
-        taken.push(queue.take(Some(other)).unwrap());
-        taken.push(queue.take(None).unwrap());
-        for owner in [Some(flood), Some(other), None] {
-            assert_eq!(queue.take(owner).err(), Some(DbError::Overloaded));
+        taken.push(queue.take(other).unwrap());
+        taken.push(queue.take(Lane::Server).unwrap());
+        for lane in [flood, other, Lane::Strangers, Lane::Server] {
+            assert_eq!(queue.take(lane).err(), Some(DbError::Overloaded));
         }
         taken.remove(0);
-        assert!(queue.take(Some(flood)).is_ok());
+        assert!(queue.take(flood).is_ok());
         taken.clear();
         assert!(queue.lock().lanes.is_empty() && queue.lock().places == 0);
     }
@@ -150,7 +146,7 @@ mod tests {
     fn one_has_half_of_the_threads() {
         for (threads, expected) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
             let queue = queue(100, threads);
-            let place = queue.take(Some(key())).unwrap();
+            let place = queue.take(lane()).unwrap();
             assert_eq!(place.turns.as_ref().unwrap().available_permits(), expected);
         }
     }

@@ -183,5 +183,55 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+
+    /// Sessions of HTTP clients. Times are milliseconds since 1970.
+    auth_sessions (session_nonce) {
+        /// The server's nonce, which names the session.
+        #[sql_name = "sessionNonce"]
+        session_nonce -> Text,
+        /// The client's nonce, as it wrote it.
+        #[sql_name = "peerNonce"]
+        peer_nonce -> Text,
+        /// The client's identity key.
+        #[sql_name = "peerIdentityKey"]
+        peer_identity_key -> Text,
+        /// Whether a request has verified.
+        #[sql_name = "isAuthenticated"]
+        is_authenticated -> Bool,
+        /// When this row was written last.
+        #[sql_name = "lastUpdate"]
+        last_update -> BigInt,
+        /// For other servers.
+        #[sql_name = "certificatesRequired"]
+        certificates_required -> Nullable<Bool>,
+        /// For other servers.
+        #[sql_name = "certificatesValidated"]
+        certificates_validated -> Nullable<Bool>,
+        /// From then on the session has ended.
+        #[sql_name = "expiresAt"]
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+
+    /// Nonces of requests that wrote something.
+    auth_message_nonces (session_nonce, message_nonce) {
+        /// The session that the request named.
+        #[sql_name = "sessionNonce"]
+        session_nonce -> Text,
+        /// Its own nonce.
+        #[sql_name = "messageNonce"]
+        message_nonce -> Text,
+        /// Milliseconds since 1970; the row lives as long as its session all the same.
+        #[sql_name = "expiresAt"]
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(messages -> message_boxes (message_box_id));
 diesel::allow_tables_to_appear_in_same_query!(message_boxes, messages);
+diesel::allow_tables_to_appear_in_same_query!(auth_sessions, auth_message_nonces);

@@ -21,6 +21,8 @@ pub struct Submission {
     pub messages: Vec<NewMessage>,
     /// What was paid for it, verified.
     pub paid: Option<Paid>,
+    /// Whether the request had a payment, also where nothing was due: then nothing of it is delivered live.
+    pub has_payment: bool,
 }
 
 /// A verified payment, and whom it pays how much.
@@ -93,6 +95,10 @@ impl Command for Submission {
 
     fn messages(&self) -> usize {
         self.messages.len()
+    }
+
+    fn has_payment(&self) -> bool {
+        self.has_payment || self.paid.is_some()
     }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
@@ -215,13 +221,14 @@ pub(super) fn all_or_nothing<T>(
 ) -> QueryResult<T> {
     let mut refused = None;
     let boxes = &mut *work.boxes;
-    let (now, fees) = (work.now, work.fees);
+    let (now, fees, sessions) = (work.now, work.fees, work.sessions);
     let done = work.connection.transaction(|connection| {
         let mut inner = Work {
             connection,
             boxes: &mut *boxes,
             now,
             fees,
+            sessions,
         };
         match steps(&mut inner)? {
             Ok(done) => Ok(done),
@@ -265,6 +272,7 @@ mod tests {
             Submission {
                 messages,
                 paid: None,
+                has_payment: false,
             }
             .bytes()
         };

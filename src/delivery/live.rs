@@ -21,16 +21,19 @@ impl Handler<MessagesStored> for RoomRegistry {
 }
 
 /// Publishes each message in its room, in this order. `encode` is called only for a room that has members.
+///
+/// A message that came with a payment is only listed: the event has no payment in it, and a client that acknowledges
+/// what it is delivered would delete the coins.
 fn announce(
     registry: &mut RoomRegistry,
     messages: &[Committed],
     encode: impl Fn(&RoomId, &Committed) -> Vec<u8>,
 ) {
     for committed in messages {
-        if !registry.delivers(committed.message.body.live().len()) {
+        let room = committed.message.live_room();
+        if committed.is_paid || !registry.delivers(&room, committed.message.body.live().len()) {
             continue;
         }
-        let room = committed.message.live_room();
         telemetry::within(committed.trace, || {
             registry.publish(&room, || encode(&room, committed).into());
         });
@@ -41,10 +44,10 @@ fn announce(
 fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
     for committed in messages {
         let message = &committed.message;
-        if !registry.delivers(message.body.live().len()) {
+        let room = message.live_room();
+        if committed.is_paid || !registry.delivers(&room, message.body.live().len()) {
             continue;
         }
-        let room = message.live_room();
         let outgoing = Outgoing {
             key: EventKey::of_message(
                 &message.recipient.to_hex(),
@@ -141,6 +144,7 @@ mod tests {
             created_at: "2026-01-01T00:00:00.000Z".to_owned(),
             trace: None,
             id: None,
+            is_paid: false,
         }
     }
 

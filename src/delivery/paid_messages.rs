@@ -65,7 +65,7 @@ impl Delivery {
             payment: payment.clone(),
             state,
         };
-        let stored = self.store(messages, Some(paid)).await;
+        let stored = self.store(messages, Some(paid), true).await;
         // Another request, with another payment, may have been faster with the same messages.
         let paid_for_nothing = match &stored {
             Ok(sent) => sent.iter().all(|sent| *sent == Sent::Already),

@@ -97,7 +97,7 @@ impl Delivery {
         let paid = RequestPayment::parse(json).ok_or(PriceError::Malformed)?;
         let identity = self.till.identity();
         identity
-            .verify_session_nonce(&paid.derivation_prefix)
+            .verify_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
         let server = identity.identity_key();
         let checked = self

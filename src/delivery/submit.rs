@@ -6,7 +6,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
-use crate::db::{DbError, DbHandle, NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
+use crate::db::{
+    DbError, DbHandle, NewMessage, Paid, RequestClaim, StoreOutcome, Submission, SubmitOutcome,
+};
 use crate::events::{is_message_box, is_message_id};
 use crate::payments::{PaymentDraft, PaymentError};
 
@@ -68,6 +70,18 @@ impl Delivery {
         self
     }
 
+    /// The same for one request: see [`DbHandle::claiming`].
+    #[must_use]
+    pub fn claiming(&self, claim: &RequestClaim) -> Self {
+        let db = self.db.claiming(claim);
+        Self {
+            till: self.till.with_db(db.clone()),
+            db,
+            notify: self.notify.clone(),
+            max_message_bytes: self.max_message_bytes,
+        }
+    }
+
     /// Payments since the start.
     #[must_use]
     pub fn payments(&self) -> &PaymentCounts {
@@ -90,6 +104,7 @@ impl Delivery {
         let submission = Submission {
             messages,
             paid: None,
+            has_payment: false,
         };
         self.hand_in(submission, move |outcomes| {
             let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(Sent::Already));
@@ -114,8 +129,9 @@ impl Delivery {
     ) -> Result<Vec<Sent>, DeliveryError> {
         let payment_bytes = payment.as_ref().map_or(0, PaymentDraft::encoded_len);
         self.check(&messages, payment_bytes)?;
+        let has_payment = payment.is_some();
         let Some(draft) = payment.filter(PaymentDraft::is_offered) else {
-            return self.store(messages, None).await;
+            return self.store(messages, None, has_payment).await;
         };
         // What is sent again is not paid for again.
         match self.db.inspect(messages.clone()).await? {
@@ -138,9 +154,15 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         paid: Option<Paid>,
+        has_payment: bool,
     ) -> Result<Vec<Sent>, DeliveryError> {
         let (sender, receiver) = oneshot::channel();
-        self.hand_in(Submission { messages, paid }, move |outcomes| {
+        let submission = Submission {
+            messages,
+            paid,
+            has_payment,
+        };
+        self.hand_in(submission, move |outcomes| {
             drop(sender.send(outcomes));
         });
         receiver

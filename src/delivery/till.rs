@@ -65,6 +65,10 @@ impl Till {
         }
     }
 
+    pub(super) fn with_db(&self, db: DbHandle) -> Self {
+        Self { db, ..self.clone() }
+    }
+
     pub(super) fn identity(&self) -> &Identity {
         &self.paying.identity
     }

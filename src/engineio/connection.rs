@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ids::Sid;
 
@@ -195,6 +195,11 @@ impl Connection {
             Packet::Ping(_) => self.finish(CloseReason::TransportError),
             Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
         }
+    }
+
+    /// The client is left unread for so long, because it sends faster than it can be answered.
+    pub fn handle_unread(&mut self, pause: Duration) {
+        self.heartbeat.handle_unread(pause);
     }
 
     /// The client sent something that is no packet.

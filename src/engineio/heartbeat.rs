@@ -45,6 +45,13 @@ impl Heartbeat {
         self.deadline = now + self.interval;
     }
 
+    /// The client is left unread for so long: its pong may have to wait for that.
+    pub(super) fn handle_unread(&mut self, pause: Duration) {
+        if self.awaiting_pong {
+            self.deadline += pause;
+        }
+    }
+
     /// What is due by `now`; call once for each wake-up.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Beat> {
         if now < self.deadline {
@@ -96,6 +103,18 @@ mod tests {
         let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
         assert_eq!(heartbeat.handle_timeout(start + INTERVAL), Some(Beat::Ping));
         let end = start + INTERVAL + TIMEOUT;
+        assert_eq!(heartbeat.handle_timeout(end), Some(Beat::TimedOut));
+    }
+
+    #[test]
+    fn a_client_that_is_left_unread_has_as_much_more_time_for_its_pong() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        heartbeat.handle_unread(TIMEOUT);
+        assert_eq!(heartbeat.handle_timeout(start + INTERVAL), Some(Beat::Ping));
+        heartbeat.handle_unread(TIMEOUT);
+        let end = start + INTERVAL + TIMEOUT + TIMEOUT;
+        assert_eq!(heartbeat.deadline(), end);
         assert_eq!(heartbeat.handle_timeout(end), Some(Beat::TimedOut));
     }
 

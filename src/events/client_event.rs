@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
+use crate::limits::Pace;
 use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
@@ -18,8 +19,8 @@ use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 /// An event of a client, as far as its own content can be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// `authenticated`: the identity key that it names.
-    Authenticated(Result<String, Refusal>),
+    /// `authenticated`.
+    Authenticated(Result<Authenticated, Refusal>),
     /// `joinRoom`.
     JoinRoom(Result<RoomId, Refusal>),
     /// `leaveRoom`.
@@ -30,6 +31,15 @@ pub enum ClientEvent {
     Unknown(String),
     /// The payload is not `{"eventName":...,"data":...}`: ignored.
     Undecodable,
+}
+
+/// Who a client says it is, and what it can take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticated {
+    /// The identity key as it was written.
+    pub identity_key: String,
+    /// How fast it wants to be sent frames, where it says so. The published clients do not.
+    pub pace: Option<Pace>,
 }
 
 /// A message to store and deliver.
@@ -79,7 +89,7 @@ impl ClientEvent {
             Ok(data)
         };
         match &*name {
-            names::AUTHENTICATED => Self::Authenticated(fits.and_then(identity_key)),
+            names::AUTHENTICATED => Self::Authenticated(fits.and_then(authenticated)),
             names::JOIN_ROOM => Self::JoinRoom(fits.and_then(room_id)),
             names::LEAVE_ROOM => Self::LeaveRoom(fits.and_then(room_id)),
             names::SEND_MESSAGE => Self::SendMessage(
@@ -95,12 +105,16 @@ impl ClientEvent {
     }
 }
 
-fn identity_key(data: Option<&RawValue>) -> Result<String, Refusal> {
-    let fields = Fields::of(data, ["identityKey"]).ok_or(Refusal::MissingIdentityKey)?;
+fn authenticated(data: Option<&RawValue>) -> Result<Authenticated, Refusal> {
+    let fields = Fields::of(data, ["identityKey", "pace"]).ok_or(Refusal::MissingIdentityKey)?;
     let key = fields.given("identityKey");
-    text(key.ok_or(Refusal::MissingIdentityKey)?)
+    let identity_key = text(key.ok_or(Refusal::MissingIdentityKey)?)
         .filter(|key| !key.trim().is_empty())
-        .ok_or(Refusal::IdentityKeyFormat)
+        .ok_or(Refusal::IdentityKeyFormat)?;
+    Ok(Authenticated {
+        identity_key,
+        pace: fields.text("pace").and_then(|pace| pace.parse().ok()),
+    })
 }
 
 fn room_id(data: Option<&RawValue>) -> Result<RoomId, Refusal> {
@@ -204,7 +218,19 @@ mod tests {
     #[test]
     fn authenticated_names_a_key_or_is_refused() {
         let cases = [
-            (json!({"identityKey": "02ab"}), Ok("02ab".to_owned())),
+            (json!({"identityKey": "02ab"}), Ok(("02ab", None))),
+            (
+                json!({"identityKey": "02ab", "pace": "9/7"}),
+                Ok(("02ab", Some("9/7"))),
+            ),
+            (
+                json!({"identityKey": "02ab", "pace": "0"}),
+                Ok(("02ab", Some("0"))),
+            ),
+            (
+                json!({"identityKey": "02ab", "pace": "fast"}),
+                Ok(("02ab", None)),
+            ),
             (json!({}), Err(Refusal::MissingIdentityKey)),
             (
                 json!({"identityKey": null}),
@@ -216,6 +242,10 @@ mod tests {
             (json!({"identityKey": " "}), Err(Refusal::IdentityKeyFormat)),
         ];
         for (data, expected) in cases {
+            let expected = expected.map(|(key, pace)| Authenticated {
+                identity_key: key.to_owned(),
+                pace: pace.map(|pace: &str| pace.parse().unwrap()),
+            });
             assert_eq!(
                 parse("authenticated", &data),
                 ClientEvent::Authenticated(expected),

@@ -11,7 +11,7 @@ mod readable;
 mod refusal;
 mod server_event;
 
-pub use client_event::{ClientEvent, SendMessage, SendRefused, expiry};
+pub use client_event::{Authenticated, ClientEvent, SendMessage, SendRefused, expiry};
 pub use names::*;
 pub use plain::{PlainRefusal, refuse_plain};
 pub use readable::{

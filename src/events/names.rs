@@ -24,6 +24,9 @@ pub const LEFT_ROOM: &str = "leftRoom";
 pub const LEAVE_FAILED: &str = "leaveFailed";
 /// Server: `sendMessageAck-<room>`: stored, or not.
 pub const SEND_MESSAGE_ACK: &str = "sendMessageAck";
+/// Server: nothing has happened for a while; clients have no handler for it. It keeps their session from being forgotten,
+/// and is the first event after a handshake that the server has begun.
+pub const KEEP_ALIVE: &str = "keepAlive";
 /// Server: a message was refused.
 pub const MESSAGE_FAILED: &str = "messageFailed";
 /// Server: a message was refused for who sent it or what was paid.

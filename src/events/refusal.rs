@@ -112,6 +112,32 @@ impl Refusal {
         }
     }
 
+    /// The `code` on the wire, where the servers in use send one. Clients that know none ignore it.
+    #[must_use]
+    pub const fn wire_code(self) -> Option<&'static str> {
+        Some(match self {
+            Self::MissingIdentityKey
+            | Self::IdentityKeyFormat
+            | Self::IdentityMismatch
+            | Self::TooManySockets => return None,
+            Self::RoomId => "ERR_WEBSOCKET_INVALID_ROOM",
+            Self::ForeignRoom => "ERR_WEBSOCKET_ROOM_NOT_OWNED",
+            Self::TooManyRooms => "ERR_WEBSOCKET_ROOM_LIMIT",
+            Self::MessageBox => "ERR_INVALID_MESSAGEBOX",
+            Self::JsonDepth | Self::DataObject => "ERR_INVALID_REQUEST_DATA",
+            Self::MessageObject => "ERR_MESSAGE_REQUIRED",
+            Self::MessageBody => "ERR_INVALID_MESSAGE_BODY",
+            Self::MessageId => "ERR_INVALID_MESSAGEID",
+            Self::Recipient => "ERR_INVALID_RECIPIENT_KEY",
+            Self::DuplicateMessage => "ERR_DUPLICATE_MESSAGE",
+            Self::TooLarge => "ERR_MESSAGE_BODY_TOO_LARGE",
+            Self::Blocked => "ERR_DELIVERY_BLOCKED",
+            Self::PaymentRequired => "ERR_PAYMENT_REQUIRES_AUTHFETCH",
+            Self::Overloaded => "ERR_OVERLOADED",
+            Self::Expiry | Self::NotStored => "ERR_MESSAGE_REJECTED",
+        })
+    }
+
     /// Whether it is about who sends or what is paid, which has an event of its own: `paymentFailed`.
     #[must_use]
     pub const fn is_about_payment(self) -> bool {

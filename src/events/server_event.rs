@@ -59,6 +59,8 @@ pub enum ServerEvent<'a> {
     MessageFailed(Refusal),
     /// `paymentFailed`: for who sends or what is paid.
     PaymentFailed(Refusal),
+    /// `keepAlive`.
+    KeepAlive,
 }
 
 #[derive(Serialize)]
@@ -71,7 +73,12 @@ struct Envelope<'a, T> {
 #[derive(Serialize)]
 struct Reason {
     reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
 }
+
+#[derive(Serialize)]
+struct Nothing {}
 
 #[derive(Serialize)]
 struct Room<'a> {
@@ -86,6 +93,8 @@ struct Ack<'a> {
     message_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -99,6 +108,7 @@ impl ServerEvent<'_> {
     pub fn encode(&self) -> Vec<u8> {
         let reason = |refusal: Refusal| Reason {
             reason: refusal.to_string(),
+            code: refusal.wire_code(),
         };
         match self {
             Self::AuthenticationSuccess => {
@@ -126,6 +136,7 @@ impl ServerEvent<'_> {
                     status: "success",
                     message_id: Some(message_id),
                     reason: None,
+                    code: None,
                 };
                 envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
             }
@@ -134,6 +145,7 @@ impl ServerEvent<'_> {
                     status: "error",
                     message_id: *message_id,
                     reason: Some(refusal.to_string()),
+                    code: refusal.wire_code(),
                 };
                 envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
             }
@@ -142,6 +154,7 @@ impl ServerEvent<'_> {
             }
             Self::MessageFailed(refusal) => envelope(names::MESSAGE_FAILED, reason(*refusal)),
             Self::PaymentFailed(refusal) => envelope(names::PAYMENT_FAILED, reason(*refusal)),
+            Self::KeepAlive => envelope(names::KEEP_ALIVE, Nothing {}),
         }
     }
 }
@@ -184,7 +197,7 @@ mod tests {
             ),
             (
                 ServerEvent::JoinFailed(Refusal::RoomId),
-                r#"{"eventName":"joinFailed","data":{"reason":"Invalid room ID"}}"#,
+                r#"{"eventName":"joinFailed","data":{"reason":"Invalid room ID","code":"ERR_WEBSOCKET_INVALID_ROOM"}}"#,
             ),
             (
                 ServerEvent::LeftRoom(&room),
@@ -192,7 +205,7 @@ mod tests {
             ),
             (
                 ServerEvent::LeaveFailed(Refusal::RoomId),
-                r#"{"eventName":"leaveFailed","data":{"reason":"Invalid room ID"}}"#,
+                r#"{"eventName":"leaveFailed","data":{"reason":"Invalid room ID","code":"ERR_WEBSOCKET_INVALID_ROOM"}}"#,
             ),
             (
                 ServerEvent::Acked(&room, "1"),
@@ -200,15 +213,19 @@ mod tests {
             ),
             (
                 ServerEvent::NotAcked(&room, None, Refusal::MessageId),
-                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"error","reason":"Invalid message ID"}}"#,
+                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"error","reason":"Invalid message ID","code":"ERR_INVALID_MESSAGEID"}}"#,
             ),
             (
                 ServerEvent::MessageFailed(Refusal::NotStored),
-                r#"{"eventName":"messageFailed","data":{"reason":"Failed to store message"}}"#,
+                r#"{"eventName":"messageFailed","data":{"reason":"Failed to store message","code":"ERR_MESSAGE_REJECTED"}}"#,
             ),
             (
                 ServerEvent::PaymentFailed(Refusal::Blocked),
-                r#"{"eventName":"paymentFailed","data":{"reason":"The recipient has blocked you"}}"#,
+                r#"{"eventName":"paymentFailed","data":{"reason":"The recipient has blocked you","code":"ERR_DELIVERY_BLOCKED"}}"#,
+            ),
+            (
+                ServerEvent::KeepAlive,
+                r#"{"eventName":"keepAlive","data":{}}"#,
             ),
             (
                 ServerEvent::Message(&room, message),

@@ -4,7 +4,7 @@
 //! have shown who they are.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
@@ -14,9 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
-use crate::auth::{
-    AUTH_VERSION, AuthError, MAX_NONCE_CHARS, Purpose, Resumable, Session, message_nonce,
-};
+use crate::auth::{AUTH_VERSION, AuthError, Known, MAX_NONCE_CHARS, Session, message_nonce};
 use crate::json_depth;
 use crate::limits::{AddressKey, Holding};
 
@@ -26,6 +24,7 @@ use super::counts::Failed;
 use super::error::ApiError;
 use super::handshake;
 use super::reply::Reply;
+use super::request_scope::RequestScope;
 use super::routes;
 use super::state::HttpState;
 
@@ -62,15 +61,22 @@ pub async fn respond(
     if request.path() == handshake::PATH {
         return begin_session(&request, body, counted_for, &state).await;
     }
-    let (credentials, mut named) = match identify(&request, counted_for, &state) {
+    let (credentials, named) = match identify(&request, counted_for, &state).await {
         Ok(identified) => identified,
         Err(error) => return unsigned(&error),
     };
     let holding = state.bodies.hold(counted_for);
-    let verified = verify(&request, body, holding, &credentials, &mut named, &state).await;
-    let session = named.session;
+    let session = Arc::clone(&named.known.session);
+    let verified = verify(&request, body, holding, &credentials, &named, &state).await;
     let reply: Reply = match verified {
-        Ok(body) => routes::respond(&request, session.peer(), &body, &state).await,
+        Ok(Verified { body, scope }) => {
+            let (state, scope) = state.scoped(scope);
+            let reply = routes::respond(&request, session.peer(), &body, &state).await;
+            if let Some(error) = scope.refusal() {
+                return refuse(error, &session, &state);
+            }
+            reply
+        }
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
     };
@@ -91,66 +97,74 @@ async fn begin_session(
     }
     let holding = state.bodies.hold(counted_for);
     match read(request, body, handshake::MAX_BYTES, holding, state).await {
-        Ok(body) => handshake::respond(state, &body),
+        Ok(body) => handshake::respond(state, counted_for, &body).await,
         Err(error) => unsigned(&error),
     }
 }
 
+/// A request that its session's memory took for new, and that the store did not.
+fn refuse(error: AuthError, session: &Session, state: &HttpState) -> HttpResponse {
+    match error {
+        AuthError::Replayed => state.requests.replayed.add_one(),
+        _ => state.sessions().remove(session.own_nonce()),
+    }
+    unsigned(&error.into())
+}
+
 /// The session that a request names.
 struct Named {
-    session: Arc<Session>,
-    /// Set where it is not kept here yet, but was begun by another process.
-    resumable: Option<Resumable>,
+    known: Known,
+    /// Otherwise it is from the shared store, and kept once the request has verified.
+    is_in_memory: bool,
 }
 
 /// Finds the session that a request names, before its body is read.
-fn identify(
+async fn identify(
     request: &HttpRequest,
     counted_for: Option<AddressKey>,
     state: &HttpState,
 ) -> Result<(Credentials, Named), ApiError> {
     let credentials = credentials(request)?;
-    let named = match kept(&credentials.your_nonce, state) {
+    let own_nonce = &credentials.your_nonce;
+    let named = match in_memory(own_nonce, state) {
         Some(named) => named,
-        None => begun_elsewhere(&credentials, counted_for, state)?,
+        None => stored(own_nonce, counted_for, state).await?,
     };
-    named.session.check_identity(&credentials.identity_key)?;
+    named
+        .known
+        .session
+        .check_identity(&credentials.identity_key)?;
     Ok((credentials, named))
 }
 
-fn kept(nonce: &str, state: &HttpState) -> Option<Named> {
-    let session = state.sessions().get(nonce, Instant::now())?;
+fn in_memory(own_nonce: &str, state: &HttpState) -> Option<Named> {
+    let known = state.sessions().get(own_nonce, Instant::now())?;
     Some(Named {
-        session,
-        resumable: None,
+        known,
+        is_in_memory: true,
     })
 }
 
-/// Reads the session out of its nonce. It costs what a handshake costs, and is counted like one; but first the nonce
-/// must be one of ours.
-fn begun_elsewhere(
-    credentials: &Credentials,
+/// Asks the shared store for a session. That costs more than a handshake and is counted like one; but first the nonce must be
+/// one of ours.
+async fn stored(
+    own_nonce: &str,
     counted_for: Option<AddressKey>,
     state: &HttpState,
 ) -> Result<Named, ApiError> {
-    let named = &credentials.your_nonce;
-    let resumable = match (&state.resumption, credentials.identity_key.parse()) {
-        (Some(resumption), Ok(peer)) => {
-            resumption.open(Purpose::Requests, named, peer, SystemTime::now())
-        }
-        _ => None,
-    };
-    let Some(resumable) = resumable else {
-        // It may have been brought back by another request since it was looked for.
-        return kept(named, state).ok_or_else(|| unknown_session(named).into());
-    };
+    if !state.identity.is_own_session_nonce(own_nonce) {
+        return Err(unknown_session(own_nonce).into());
+    }
     count_handshake(counted_for, &state.addresses)?;
-    let max_requests = state.limits.max_requests_per_session;
-    let session = Session::resume(&state.identity, &resumable, max_requests)?;
-    Ok(Named {
-        session: Arc::new(session.forgetting_nothing()),
-        resumable: Some(resumable),
-    })
+    let restored = state.restore_session(own_nonce).await.map(|session| Named {
+        known: Known {
+            session: Arc::new(session),
+            began_here: false,
+            is_stored: true,
+        },
+        is_in_memory: false,
+    });
+    restored.ok_or_else(|| unknown_session(own_nonce).into())
 }
 
 pub(super) fn unknown_session(nonce: &str) -> AuthError {
@@ -237,15 +251,21 @@ impl From<AuthError> for Refused {
     }
 }
 
+/// A request that is answered.
+struct Verified {
+    body: Bytes,
+    scope: RequestScope,
+}
+
 /// Reads the body and verifies the signature over what came; then waits for certificates, where some are required.
 async fn verify(
     request: &HttpRequest,
     body: web::Payload,
     holding: Holding<AddressKey>,
     credentials: &Credentials,
-    named: &mut Named,
+    named: &Named,
     state: &HttpState,
-) -> Result<Bytes, Refused> {
+) -> Result<Verified, Refused> {
     if is_encoded(request) {
         return Err(Refused::Unsigned(ApiError::encoded_body()));
     }
@@ -268,23 +288,27 @@ async fn verify(
     }
     .digest();
     let nonce = &credentials.nonce;
-    let verified = named.session.verify(nonce, &digest, &credentials.signature);
+    let known = &named.known;
+    let verified = known.session.verify(nonce, &digest, &credentials.signature);
     if verified == Err(AuthError::Replayed) {
         state.requests.replayed.add_one();
     }
     verified?;
-    state.use_up_everywhere(&named.session, nonce).await?;
-    if let Some(resumable) = named.resumable.take() {
-        named.session = state.resume(Arc::clone(&named.session), &resumable, nonce)?;
-    }
-    let session = &named.session;
-    state.session_used(session);
+    let claimed = state.claim_request(known, nonce).await?;
+    let session = if named.is_in_memory {
+        Arc::clone(&known.session)
+    } else {
+        state.take_up(Arc::clone(&known.session), nonce)?
+    };
+    state.session_used(&session);
     let room = state.identities.check(&session.peer());
     room.map_err(|wait| Refused::Signed(ApiError::rate_limited(wait)))?;
     if let Some(gate) = &state.certificates {
-        gate.pass(session, body.len()).await?;
+        gate.pass(&session, body.len()).await?;
     }
-    Ok(body)
+    let own_nonce = session.own_nonce();
+    let scope = RequestScope::new(own_nonce, nonce, claimed, known.began_here);
+    Ok(Verified { body, scope })
 }
 
 /// Whether a body came encoded, as with gzip.

@@ -82,7 +82,7 @@ impl CertificateGate {
     fn certify(&self, state: &HttpState, message: &AuthMessage<'_>) -> Result<(), Unfit> {
         let named = message.your_nonce.as_deref().unwrap_or_default();
         let session = state.sessions().get(named, Instant::now());
-        let session = session.ok_or_else(|| unknown_session(named))?;
+        let session = session.ok_or_else(|| unknown_session(named))?.session;
         let certificates = session.verify_certificate_response(message)?;
         state.session_used(&session);
         if session.revealed().is_none() {
@@ -100,7 +100,8 @@ pub(super) fn answer_request(state: &HttpState, message: &AuthMessage<'_>) -> Ht
     let session = state.sessions().get(named, Instant::now());
     let answer = session
         .ok_or_else(|| unknown_session(named))
-        .and_then(|session| {
+        .and_then(|known| {
+            let session = known.session;
             session.verify_certificate_request(message)?;
             state.session_used(&session);
             session.no_certificates(&state.identity.identity_key())

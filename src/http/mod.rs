@@ -26,8 +26,9 @@ mod migrate;
 mod polling;
 mod reply;
 mod request_body;
+mod request_scope;
 mod routes;
-mod shared_nonces;
+mod shared_sessions;
 mod state;
 mod websocket;
 mod websocket_body;
@@ -49,7 +50,7 @@ pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use routes::{LIST_PAGE, is_route};
-pub use shared_nonces::{NonceUse, SharedNonce, SharedNonces};
+pub use shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 pub use state::{HttpLimits, HttpState};
 
 use std::sync::Arc;
@@ -92,10 +93,10 @@ pub struct Extras {
     pub docs: Option<Docs>,
     /// `/healthz` and `/readyz`, and what the first says.
     pub health: Option<(Health, Serving)>,
-    /// `/info`.
-    pub info: Option<Arc<Info>>,
     /// The page at the root, for browsers.
     pub home: Option<Home>,
+    /// `/info`.
+    pub info: Option<Arc<Info>>,
 }
 
 /// Everything that is not a socket: preflights, documents, handshakes and authenticated requests.

@@ -1,16 +1,15 @@
 //! What all HTTP requests share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::auth::{
-    AuthError, Identity, RequiredCertificates, Resumable, Resumption, Session, SessionLimits,
-    SessionStore,
+    AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
 };
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressLimits, KeyedRates, Memory, Rate};
+use crate::limits::{AddressKey, AddressLimits, KeyedRates, Memory, Rate};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
@@ -18,7 +17,8 @@ use super::authenticate::{Refused, unknown_session};
 use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 use super::error::ApiError;
-use super::shared_nonces::{NonceUse, SharedNonce, SharedNonces};
+use super::request_scope::RequestScope;
+use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 
 /// Bounds of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +69,12 @@ pub struct HttpState {
     /// Authenticated requests of each identity.
     pub(super) identities: Arc<KeyedRates<IdentityKey>>,
     pub(super) certificates: Option<Arc<CertificateGate>>,
-    /// Set where sessions are taken up that another process has begun.
-    pub(super) resumption: Option<Arc<Resumption>>,
-    shared_nonces: Option<Arc<dyn SharedNonces>>,
-    /// Whether a request is refused where the shared memory does not answer.
+    shared_sessions: Option<Arc<dyn SharedSessions>>,
+    /// Whether a request is refused where the store counts all requests and does not answer.
     nonces_required: bool,
-    session_ttl: Option<Duration>,
-    sessions: Arc<Mutex<SessionStore>>,
+    sessions: Arc<Mutex<SessionStore<AddressKey>>>,
+    /// Set while a request is being answered.
+    scope: Option<Arc<RequestScope>>,
 }
 
 impl HttpState {
@@ -108,11 +107,10 @@ impl HttpState {
             admin: None,
             identities: Arc::new(KeyedRates::new(limits.requests_per_identity)),
             certificates: None,
-            resumption: None,
-            shared_nonces: None,
+            shared_sessions: None,
             nonces_required: false,
-            session_ttl: sessions.ttl,
             sessions: Arc::new(Mutex::new(SessionStore::new(sessions))),
+            scope: None,
         }
     }
 
@@ -137,24 +135,17 @@ impl HttpState {
         self
     }
 
-    /// Takes up sessions that another process with this server's key has begun.
+    /// Shares sessions with other nodes. `required`: whether a request is refused where the store counts all requests and
+    /// does not answer; otherwise it is served, since this node has not seen it.
     ///
-    /// Not together with certificates: those that were shown to another process are not known here.
+    /// Not together with certificates: this node does not have those that were shown to another.
     #[must_use]
-    pub fn with_resumption(mut self, resumption: Option<Arc<Resumption>>) -> Self {
-        self.resumption = resumption;
-        self
-    }
-
-    /// Asks this memory too whether a message's nonce was seen, before its request is served. Where it does not answer,
-    /// the request is refused if that is `required`; else it is served, since this node has not seen it.
-    #[must_use]
-    pub fn with_shared_nonces(
+    pub fn with_shared_sessions(
         mut self,
-        shared: Option<Arc<dyn SharedNonces>>,
+        shared: Option<Arc<dyn SharedSessions>>,
         required: bool,
     ) -> Self {
-        self.shared_nonces = shared;
+        self.shared_sessions = shared;
         self.nonces_required = required;
         self
     }
@@ -165,70 +156,159 @@ impl HttpState {
         gate.map(|gate| gate.required().demand.json())
     }
 
-    /// A request verified on this session: it lives on, unless the next nonce would make another be forgotten.
-    pub(super) fn session_used(&self, session: &Session) {
-        let mut sessions = self.sessions();
-        if session.is_used_up() {
-            // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
-            sessions.remove(session.own_nonce());
-        } else {
-            sessions.mark_used(session.own_nonce(), Instant::now());
+    /// Keeps the session of a handshake in memory and stores it for other nodes. Comes back when they find it, or when
+    /// the store has had its time.
+    pub(super) async fn begin_session(&self, session: Session, origin: Option<AddressKey>) {
+        let record = session.record();
+        let displaced = self.sessions().insert(session, origin, Instant::now());
+        if let Some(shared) = &self.shared_sessions {
+            if !displaced.is_empty() {
+                shared.end(displaced, false);
+            }
+            let own_nonce = record.own_nonce.clone();
+            if shared.store(record, false).await {
+                self.sessions().mark_stored(&own_nonce);
+            }
         }
     }
 
-    /// Uses a nonce up that verified here, on all nodes that could take its session up.
-    pub(super) async fn use_up_everywhere(
+    /// The session of this nonce, from the shared store: one point multiplication.
+    pub(super) async fn restore_session(&self, own_nonce: &str) -> Option<Session> {
+        let record = self.shared_sessions.as_ref()?.find(own_nonce).await?;
+        let max_requests = self.limits.max_requests_per_session;
+        let session = Session::restore(&self.identity, record, max_requests).ok()?;
+        Some(session.forgetting_nothing())
+    }
+
+    /// Counts a request that verified. `None` where no store counts requests.
+    pub(super) async fn claim_request(
         &self,
-        session: &Session,
+        known: &Known,
         nonce: &str,
-    ) -> Result<(), Refused> {
-        let (Some(shared), Some(resumption)) = (&self.shared_nonces, &self.resumption) else {
-            return Ok(());
+    ) -> Result<Option<Claimed>, Refused> {
+        let Some(shared) = &self.shared_sessions else {
+            return Ok(None);
         };
-        let own_nonce = session.own_nonce();
-        let Some(remember_for) =
-            resumption.remember_for(own_nonce, self.session_ttl, SystemTime::now())
-        else {
-            return Ok(());
+        let session = &known.session;
+        let request = VerifiedRequest {
+            session,
+            is_stored: known.is_stored,
+            nonce,
         };
-        match shared
-            .use_up(SharedNonce::new(session, nonce, remember_for))
-            .await
-        {
-            NonceUse::Unknown if self.nonces_required => {
-                Err(Refused::Signed(ApiError::replay_unchecked()))
+        let claimed = shared.claim(request).await;
+        match claimed {
+            Claimed::Ended => {
+                self.sessions().remove(session.own_nonce());
+                Err(unknown_session(session.own_nonce()).into())
             }
-            NonceUse::First | NonceUse::Unknown => Ok(()),
-            NonceUse::Repeated => {
+            Claimed::Repeated => {
                 self.requests.replayed.add_one();
                 Err(AuthError::Replayed.into())
             }
+            Claimed::Unknown if self.nonces_required => {
+                Err(Refused::Signed(ApiError::replay_unchecked()))
+            }
+            Claimed::First => {
+                if !known.is_stored {
+                    self.sessions().mark_stored(session.own_nonce());
+                }
+                Ok(Some(claimed))
+            }
+            Claimed::WithItsWrite | Claimed::Unknown => Ok(Some(claimed)),
         }
     }
 
-    /// A request verified on a session that was not kept here: keeps it from now on. Where another request was faster,
-    /// it is that one's session that counts, with the nonces that it has seen.
-    pub(super) fn resume(
+    /// A request verified on a session from the shared store: keeps it in memory from now on. Where another request was
+    /// faster, its session counts, with the nonces that it has seen.
+    pub(super) fn take_up(
         &self,
         session: Arc<Session>,
-        resumable: &Resumable,
         nonce: &str,
     ) -> Result<Arc<Session>, AuthError> {
         let mut sessions = self.sessions();
-        if let Some(kept) = sessions.get(session.own_nonce(), Instant::now()) {
-            kept.use_up(nonce)?;
-            return Ok(kept);
+        if let Some(known) = sessions.get(session.own_nonce(), Instant::now()) {
+            known.session.use_up(nonce)?;
+            return Ok(known.session);
         }
-        let resumption = self.resumption.as_ref();
-        if !resumption.is_some_and(|known| known.take_up(resumable, SystemTime::now())) {
-            return Err(unknown_session(session.own_nonce()));
-        }
-        log::debug!("a session of {:?} is resumed", session.peer());
-        sessions.insert_proven(Arc::clone(&session), Instant::now());
+        let displaced = sessions.take_up(Arc::clone(&session), Instant::now());
+        drop(sessions);
+        log::debug!("took up a session of {:?}", session.peer());
+        self.end_sessions(displaced);
         Ok(session)
     }
 
-    /// Sessions that are kept, proven and not.
+    /// A request verified on this session: it lives on, unless the next nonce would make another be forgotten.
+    pub(super) fn session_used(&self, session: &Arc<Session>) {
+        let own_nonce = session.own_nonce();
+        let mut sessions = self.sessions();
+        if session.is_used_up() {
+            // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
+            sessions.remove(own_nonce);
+            drop(sessions);
+            return self.end_sessions(vec![own_nonce.to_owned()]);
+        }
+        let used = sessions.mark_used(own_nonce, Instant::now());
+        drop(sessions);
+        self.end_sessions(used.displaced);
+        if used.is_due {
+            self.prolong(session);
+        }
+    }
+
+    /// Tells the shared store that a session is in use, beside the request.
+    fn prolong(&self, session: &Arc<Session>) {
+        let Some(shared) = self.shared_sessions.clone() else {
+            return;
+        };
+        let (session, sessions) = (Arc::clone(session), Arc::clone(&self.sessions));
+        actix_web::rt::spawn(async move {
+            let own_nonce = session.own_nonce();
+            let known = lock(&sessions).get(own_nonce, Instant::now());
+            match known {
+                Some(known) if known.is_stored => {
+                    if !shared.prolong(own_nonce).await {
+                        lock(&sessions).remove(own_nonce);
+                    }
+                }
+                Some(_) => {
+                    if shared.store(session.record(), true).await {
+                        lock(&sessions).mark_stored(own_nonce);
+                    }
+                }
+                None => {}
+            }
+        });
+    }
+
+    fn end_sessions(&self, own_nonces: Vec<String>) {
+        if let Some(shared) = &self.shared_sessions
+            && !own_nonces.is_empty()
+        {
+            shared.end(own_nonces, true);
+        }
+    }
+
+    /// The same for one request: what it writes first counts it.
+    pub(super) fn scoped(&self, scope: RequestScope) -> (Self, Arc<RequestScope>) {
+        let scope = Arc::new(scope);
+        let mut scoped = self.clone();
+        if let Some(claim) = scope.claim() {
+            scoped.db = scoped.db.claiming(claim);
+            scoped.delivery = scoped.delivery.claiming(claim);
+        }
+        scoped.scope = Some(Arc::clone(&scope));
+        (scoped, scope)
+    }
+
+    /// Whether the request that is being answered counts once over all nodes and restarts.
+    pub(super) async fn counts_once(&self) -> bool {
+        match &self.scope {
+            Some(scope) => scope.counts_once(&self.db).await,
+            None => false,
+        }
+    }
+
+    /// Sessions in memory, proven and not.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions().len()
@@ -240,7 +320,11 @@ impl HttpState {
     }
 
     /// The sessions, locked: for look-ups only, never while working.
-    pub(super) fn sessions(&self) -> MutexGuard<'_, SessionStore> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn sessions(&self) -> MutexGuard<'_, SessionStore<AddressKey>> {
+        lock(&self.sessions)
     }
+}
+
+fn lock(sessions: &Mutex<SessionStore<AddressKey>>) -> MutexGuard<'_, SessionStore<AddressKey>> {
+    sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -93,6 +93,6 @@ pub struct RoomsStatus {
     pub deliveries: u64,
     /// Members that lagged.
     pub lagging: u64,
-    /// Events that were too large to be delivered.
+    /// Events that were too large to be delivered, or in rooms whose names clients cannot read.
     pub too_large: u64,
 }

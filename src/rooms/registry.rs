@@ -8,6 +8,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use crate::auth::SharedPayload;
+use crate::events::{MAX_EVENT_BYTES, is_live_room};
 use crate::ids::{IdentityKey, RoomId, Sid};
 use crate::panics;
 
@@ -84,6 +85,10 @@ impl RoomRegistry {
     /// A registry without members.
     #[must_use]
     pub fn new(settings: RoomSettings) -> Self {
+        let settings = RoomSettings {
+            max_event_bytes: settings.max_event_bytes.min(MAX_EVENT_BYTES),
+            ..settings
+        };
         Self {
             membership: Membership::new(settings.max_rooms_per_socket),
             outlets: HashMap::new(),
@@ -104,13 +109,14 @@ impl RoomRegistry {
         self
     }
 
-    /// Whether an event of so many bytes is delivered. One that is larger is counted, and found by listing: in a frame each
-    /// of its bytes takes up to four, and a member has only so much room for what it has not read.
-    pub fn delivers(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.settings.max_event_bytes;
+    /// Whether an event of so many bytes is delivered in this room. One that is larger is counted, and found by listing: in
+    /// a frame each of its bytes takes up to four, and a member has only so much room for what it has not read. An event
+    /// of a room whose name clients cannot read would cut its members off.
+    pub fn delivers(&mut self, room: &RoomId, bytes: usize) -> bool {
+        let fits = bytes <= self.settings.max_event_bytes && is_live_room(room.as_str());
         if !fits {
             self.status.too_large += 1;
-            log::debug!("an event of {bytes} bytes is too large to be delivered");
+            log::debug!("an event of {bytes} bytes is not delivered: no client could read it");
         }
         fits
     }
@@ -200,7 +206,7 @@ impl RoomRegistry {
         make: impl FnOnce() -> Option<SharedPayload>,
     ) {
         let mut members = self.membership.members(room).peekable();
-        if members.peek().is_none() {
+        if members.peek().is_none() || !is_live_room(room.as_str()) {
             return;
         }
         let Some(payload) = make() else {
@@ -454,6 +460,30 @@ mod tests {
         assert_eq!(stranger.recv().await.unwrap(), "theirs");
         let status = rooms.status().await.unwrap();
         assert_eq!((status.published, status.deliveries), (3, 5));
+    }
+
+    /// One such event would make its members disconnect for good.
+    #[actix::test]
+    async fn nothing_is_delivered_in_a_room_whose_name_clients_cannot_read() {
+        let rooms = rooms();
+        let own = Identity::random().identity_key();
+        let mut inbox = member(&rooms, 1, own, false);
+        for message_box in [&*"x".repeat(178), "a\u{1}", "\u{202e}rtl"] {
+            let room = RoomId::of(&own, message_box);
+            publish(&rooms, &room, "unreadable");
+        }
+        publish(&rooms, &RoomId::of(&own, &"x".repeat(128)), "readable");
+        assert_eq!(inbox.recv().await.unwrap(), "readable");
+    }
+
+    #[test]
+    fn no_event_is_larger_than_clients_read_whatever_is_set() {
+        let mut registry = RoomRegistry::new(RoomSettings {
+            max_event_bytes: usize::MAX,
+            ..RoomSettings::default()
+        });
+        let room = RoomId::new("lobby");
+        assert!(registry.delivers(&room, 1_048_576) && !registry.delivers(&room, 1_048_577));
     }
 
     #[actix::test]

@@ -117,7 +117,7 @@ impl RoomRegistry {
 
     /// Delivers an event of this node here, and hands it to the others.
     pub fn publish_everywhere(&mut self, outgoing: Outgoing) {
-        if !self.delivers(outgoing.event.len()) {
+        if !self.delivers(&outgoing.room, outgoing.event.len()) {
             return;
         }
         let Some(remote) = &mut self.remote else {
@@ -142,7 +142,7 @@ impl Handler<RemoteEvents> for RoomRegistry {
             is_caught_up,
         } in events
         {
-            if !self.delivers(event.event.len()) {
+            if !self.delivers(&event.room, event.event.len()) {
                 continue;
             }
             let Some(remote) = &mut self.remote else {

@@ -39,6 +39,12 @@ pub(super) fn log_start(
             path.display()
         );
     }
+    if !settings.without_effect.is_empty() {
+        log::warn!(
+            "settings of an earlier release have no effect any more, remove them: {}",
+            settings.without_effect.join(", ")
+        );
+    }
     let sockets = if settings.socket.enabled { "on" } else { "off" };
     let payments = match wallet_url(settings) {
         Some(_) => "wallet",

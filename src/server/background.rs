@@ -19,6 +19,10 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 /// The pause before a task that panicked begins anew.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often expired sessions are deleted, and how many in one transaction.
+const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SESSION_SWEEP_BATCH: i64 = 500;
+
 /// Ids that one statement may name.
 const MAX_BATCH: usize = 10_000;
 
@@ -44,13 +48,11 @@ pub(super) fn start(
             sweep_messages(swept.clone(), interval, batch)
         }),
     ];
-    let ttl = settings.auth.session_ttl;
-    if !ttl.is_zero() {
-        let state = state.clone();
-        tasks.push(restarted("sweep_sessions", RESTART_PAUSE, move || {
-            sweep_sessions(state.clone(), ttl)
-        }));
-    }
+    let (db, state) = (db.clone(), state.clone());
+    let ttl = Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero());
+    tasks.push(restarted("sweep_sessions", RESTART_PAUSE, move || {
+        sweep_sessions(state.clone(), db.clone(), ttl)
+    }));
     if let Some(plan) = advertising::plan(settings, identity) {
         tasks.push(restarted("advertise_host", RESTART_PAUSE, move || {
             advertising::run(plan.clone())
@@ -76,11 +78,24 @@ where
 }
 
 /// Forgets expired sessions, also when nobody shakes hands any more.
-async fn sweep_sessions(state: HttpState, ttl: Duration) {
-    let interval = (ttl / 2).clamp(Duration::from_millis(10), Duration::from_secs(60));
+async fn sweep_sessions(state: HttpState, db: DbHandle, ttl: Option<Duration>) {
+    let interval = ttl.map_or(SESSION_SWEEP_INTERVAL, |ttl| {
+        (ttl / 2).clamp(Duration::from_millis(10), SESSION_SWEEP_INTERVAL)
+    });
     loop {
         tokio::time::sleep(interval).await;
         state.sweep_sessions();
+        loop {
+            match db.sweep_sessions(SESSION_SWEEP_BATCH).await {
+                // Others have their turn between two batches.
+                Ok(deleted) if i64::try_from(deleted).is_ok_and(|n| n >= SESSION_SWEEP_BATCH) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    log::debug!("expired sessions were not deleted: {error}");
+                    break;
+                }
+            }
+        }
     }
 }
 

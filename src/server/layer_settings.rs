@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::auth::{Identity, PeerConfig, RequiredCertificates, Resumption, SessionLimits};
+use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
@@ -59,7 +59,9 @@ pub(super) fn authsocket_settings(
         lost_session_ttl: auth.lost_session_ttl,
         max_lost_sessions: auth.max_lost_sessions,
         peer: PeerConfig {
-            max_seen_nonces: auth.max_seen_nonces.get(),
+            // A client may have sent a lot before it sees that a new session begins.
+            max_seen_nonces: auth.max_seen_nonces.get().saturating_mul(4),
+            renew_after_received: (auth.max_seen_nonces.get() / 4 * 3).clamp(1, 3_000),
             requested_certificates: certificates.map(|required| required.demand.json().to_owned()),
             ..PeerConfig::default()
         },
@@ -73,6 +75,9 @@ pub(super) fn authsocket_settings(
             bytes: rate(settings, settings.limits.bytes_per_identity),
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
+        pace: settings.socket.pace,
+        max_paced_bytes: settings.socket.max_outbound_bytes / 2,
+        keep_alive: settings.socket.keep_alive,
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),
@@ -137,6 +142,7 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         delivery_fees: settings.fees.boxes.clone(),
         delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
+        session_ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
     }
@@ -176,27 +182,8 @@ pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
     SessionLimits {
         max_sessions: settings.auth.max_sessions,
         max_sessions_per_identity: settings.auth.max_sessions_per_identity.get(),
+        max_pending_per_origin: settings.limits.unproven_sockets_per_address,
         ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
-    }
-}
-
-/// How sessions are taken up that another process has begun. Not where certificates are required: what another process
-/// was shown is not known here.
-pub(super) fn resumption(
-    settings: &Settings,
-    identity: &Identity,
-    certificates: Option<&RequiredCertificates>,
-) -> Option<Arc<Resumption>> {
-    let auth = &settings.auth;
-    if !auth.resume || auth.resume_for.is_zero() || certificates.is_some() {
-        return None;
-    }
-    match Resumption::new(identity, auth.resume_for, auth.max_sessions) {
-        Ok(resumption) => Some(Arc::new(resumption)),
-        Err(error) => {
-            log::warn!("sessions will not be resumed: {error}");
-            None
-        }
     }
 }
 

@@ -253,6 +253,15 @@ impl<A: Application> Socket<A> {
         wait.ok()
     }
 
+    /// How long the client is left unread: for as long as it has sent too much, and as its answers wait.
+    fn leave_unread(&mut self, wait: Duration) -> Duration {
+        let wait = wait.max(self.application.pause());
+        if !wait.is_zero() {
+            self.connection.handle_unread(wait);
+        }
+        wait
+    }
+
     /// Whether the session began on a websocket that has not been attached yet: it has nowhere to write.
     fn is_unattached(&self) -> bool {
         self.connection.transport() == TransportKind::Websocket

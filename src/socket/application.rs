@@ -28,6 +28,11 @@ pub trait Application: Sized + Unpin + 'static {
         Ok(Duration::ZERO)
     }
 
+    /// How long the client is left unread now that what came is handled: as long as its answers wait.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// A message came; messages come in the order in which they were sent.
     fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
 

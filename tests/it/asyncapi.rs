@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -87,7 +88,10 @@ fn message(room: &str, id: &str) -> Value {
 
 #[actix_web::test]
 async fn every_event_is_as_its_document_says() {
-    let server = TestServer::with(|settings| settings.rooms.max_rooms_per_socket = 1);
+    let server = TestServer::with(|settings| {
+        settings.rooms.max_rooms_per_socket = 1;
+        settings.messages.max_message_bytes = 1_000;
+    });
     let mut document = Document::of(&server).await;
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     let mut alice = AuthSocketClient::authenticated(server.address).await;
@@ -101,7 +105,7 @@ async fn every_event_is_as_its_document_says() {
         .ask_well(
             &mut alice,
             "authenticated",
-            json!({"identityKey": own_key}),
+            json!({"identityKey": own_key, "pace": "99/99"}),
             1,
         )
         .await;
@@ -153,6 +157,7 @@ async fn every_event_is_as_its_document_says() {
         json!({"roomId": "lobby", "message": {"messageId": "1", "body": "x"}}),
         message(&bob.room(&"x".repeat(129)).to_string(), "2"),
         with("body", json!(7)),
+        with("body", json!("x".repeat(1_000))),
         with("messageId", json!(7)),
         with("recipient", json!(own_key)),
         with("expiresAt", json!("soon")),
@@ -210,6 +215,13 @@ async fn every_event_is_as_its_document_says() {
     document
         .ask(&mut carol, "sendMessage", message(&room, "1"), 2)
         .await;
+
+    // A handshake of the server's, with a client that has not spoken.
+    let eager = TestServer::with(|settings| settings.auth.revival_delay = Duration::ZERO);
+    let mut silent = AuthSocketClient::connect(eager.address, bob.identity.clone()).await;
+    silent.answer_handshake().await;
+    let (event, data) = silent.event().await;
+    document.hold(&event, &data);
 
     let documented: BTreeSet<String> = document.messages().keys().cloned().collect();
     assert_eq!(document.seen, documented);

@@ -31,6 +31,8 @@ async fn prove(client: &mut AuthSocketClient) {
         panic!("{handled:?}")
     };
     client.send_auth(&answer).await;
+    // It has spoken, so the first word is that it is who it is.
+    assert_eq!(client.event().await.0, "authenticationSuccess");
 }
 
 /// Sends a message of its own and waits until it has come round: what was sent before is dealt with then, and none of it

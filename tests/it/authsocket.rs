@@ -156,7 +156,7 @@ async fn a_room_is_left_or_the_client_is_told_that_it_is_not() {
         alice.event().await,
         (
             "leaveFailed".to_owned(),
-            json!({"reason": "Too many rooms"})
+            json!({"reason": "Too many rooms", "code": "ERR_WEBSOCKET_ROOM_LIMIT"})
         )
     );
     alice.emit("joinRoom", &json!(one.as_str())).await;
@@ -197,13 +197,16 @@ async fn a_failure_is_told_twice() {
     bob.send_message(&room, "1", "squatted").await;
     assert_eq!(
         bob.event().await,
-        ("messageFailed".to_owned(), json!({"reason": DUPLICATE}))
+        (
+            "messageFailed".to_owned(),
+            json!({"reason": DUPLICATE, "code": "ERR_DUPLICATE_MESSAGE"})
+        )
     );
     let (event, data) = bob.event().await;
     assert_eq!(event, format!("sendMessageAck-{room}"));
     assert_eq!(
         data,
-        json!({"status": "error", "messageId": "1", "reason": DUPLICATE})
+        json!({"status": "error", "messageId": "1", "reason": DUPLICATE, "code": "ERR_DUPLICATE_MESSAGE"})
     );
 }
 
@@ -317,6 +320,7 @@ async fn a_held_frame_counts_once_its_sender_has_proven_itself() {
         panic!("an answer")
     };
     back.send_auth(&answer).await;
+    assert_eq!(back.event().await.0, "authenticationSuccess");
     let (event, data) = back.event().await;
     assert_eq!(
         (event, &data["messageId"]),
@@ -345,6 +349,7 @@ async fn a_silent_socket_is_asked_and_then_a_member_again() {
     let members = || async { server.service.rooms.status().await.unwrap().members };
     eventually_async("two members", async || members().await == 2).await;
     alice.send_message(&room, "1", "welcome back").await;
+    assert_eq!(silent.event().await.0, "keepAlive");
     assert_eq!(silent.event().await.1["body"], "welcome back");
 }
 

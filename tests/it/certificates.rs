@@ -567,6 +567,7 @@ async fn the_answer_to_a_handshake_of_the_server_may_bring_certificates() {
     let mut answer = alice.hear(&request).unwrap();
     answer["certificates"] = serde_json::from_str(&scene.valid(&alice.party)).unwrap();
     alice.inner.send_auth(&answer.to_string()).await;
+    assert_eq!(alice.inner.event().await.0, "keepAlive");
     alice.authenticate(&scene).await;
     assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
 

@@ -95,6 +95,37 @@ async fn a_socket_sends_and_receives_over_either_transport() {
     }
 }
 
+/// The server begins a new session every few events, on which nothing is lost, whether or not what comes is verified.
+#[actix_web::test]
+async fn a_socket_goes_on_through_new_sessions() {
+    let server = TestServer::with(|settings| {
+        settings.auth.max_seen_nonces = 8.try_into().unwrap();
+    });
+    let connector = connector(&server, TransportKind::Websocket);
+    let reading = Reading::Unverified { max_bytes: 4096 };
+    for reading in [Reading::Verified, reading] {
+        let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+            .await
+            .unwrap();
+        let room = RoomId::of(&Identity::random().identity_key(), "inbox");
+        for id in 0..100 {
+            let id = id.to_string();
+            let message =
+                json!({"roomId": room.as_str(), "message": {"messageId": id, "body": "x"}});
+            socket.emit("sendMessage", &message).await.unwrap();
+            let ack = within("an ack", socket.next_payload(reading))
+                .await
+                .unwrap();
+            let ack = ReceivedEvent::parse(&ack).unwrap();
+            assert_eq!(
+                (ack.text("status"), ack.text("messageId")),
+                ("success", &*id)
+            );
+        }
+        within("a goodbye", socket.close()).await;
+    }
+}
+
 #[actix_web::test]
 async fn a_refusal_and_an_end_are_told_as_what_they_are() {
     let server = TestServer::start();

@@ -243,7 +243,7 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
         }
         json!({ "message": message })
     };
-    let long = "x".repeat(256);
+    let long = "x".repeat(257);
     let keys = vec![KEY; 1_001];
     let ids: Vec<String> = (0..1_001).map(|id| id.to_string()).collect();
     let cases = [
@@ -615,7 +615,7 @@ async fn plain(stage: &Stage, target: &str, headers: &[(&str, &str)], body: &str
 
 async fn wrong_handshakes(documents: &mut Documents, stage: &Stage) {
     let path = "/.well-known/auth";
-    let nonce = Identity::random().session_nonce(rand::random()).unwrap();
+    let nonce = Identity::random().create_nonce(rand::random()).unwrap();
     let good = json!({
         "version": "0.1", "messageType": "initialRequest", "identityKey": KEY, "initialNonce": nonce,
     });

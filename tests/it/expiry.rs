@@ -128,7 +128,7 @@ async fn a_live_message_may_expire_too() {
             failed,
             (
                 "messageFailed".to_owned(),
-                json!({"reason": "Invalid expiry"})
+                json!({"reason": "Invalid expiry", "code": "ERR_MESSAGE_REJECTED"})
             )
         );
         assert_eq!(alice.event().await.1["status"], "error");

@@ -241,7 +241,7 @@ async fn who_is_blocked_reaches_nobody_by_either_way() {
     let mut socket = AuthSocketClient::authenticated_as(server.address, identity).await;
     let room = live.room("chat");
     socket.send_message(&room, "2", "hello").await;
-    let reason = json!({"reason": "The recipient has blocked you"});
+    let reason = json!({"reason": "The recipient has blocked you", "code": "ERR_DELIVERY_BLOCKED"});
     assert_eq!(socket.event().await, ("paymentFailed".to_owned(), reason));
     let (event, ack) = socket.event().await;
     assert_eq!(event, format!("sendMessageAck-{room}"));
@@ -329,11 +329,18 @@ async fn a_fee_is_due_on_a_socket_too_and_paid_over_http() {
             .status,
         200
     );
-    let (_, message) = live.event().await;
-    assert_eq!(
-        (&message["messageId"], &message["body"]),
-        (&json!("1"), &json!("hello"))
-    );
+    // It is listed, with its payment. Live there is none, and a client that acknowledges what comes would lose the coins.
+    let listed = bodies(&bob, "chat").await;
+    assert_eq!((listed.len(), &listed[0]["message"]), (1, &json!("hello")));
+    assert!(listed[0]["payment"].is_object());
+    // Nor does a payment come live that was not needed.
+    set(&bob, "chat", 0, None).await;
+    let payment = Payment::default().to(&anyone(), key(&bob), 9).json();
+    let free = send(&http, &[key(&bob)], "chat", "2", &payment).await;
+    assert_eq!(free.status, 200);
+    let unpaid = send(&http, &[key(&bob)], "chat", "3", &Value::Null).await;
+    assert_eq!(unpaid.status, 200);
+    assert_eq!(live.event().await.1["messageId"], "3");
 }
 
 #[actix_web::test]
@@ -670,7 +677,7 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     assert_eq!(answer.header("x-bsv-payment-satoshis-paid"), Some("12"));
     assert_eq!(answer.json["messages"], json!([]));
     // A payment pays once, the server's own nonce only is taken, and too little is too little.
-    let foreign = Identity::random().session_nonce(rand::random()).unwrap();
+    let foreign = Identity::random().create_nonce(rand::random()).unwrap();
     let replayed = alice.send(&paying(paid)).await;
     assert_eq!(
         (replayed.status, replayed.code(), replayed.signed),

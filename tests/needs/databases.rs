@@ -1,6 +1,6 @@
-//! Tests with MySQL and PostgreSQL: servers are killed, encrypt, and hold what another server left.
+//! The list of the tests in `tests/database_servers`, with their needs.
 //!
-//! A build without the features `mysql` and `postgres` lists them all the same.
+//! A build without the features `mysql` and `postgres` does not contain them, and lists them as ignored.
 
 use crate::need::*;
 use crate::test::Test;
@@ -44,6 +44,9 @@ pub fn tests() -> Vec<Test> {
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
         restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
+        round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
+        round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
+        round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
         three_nodes::three_nodes_on_mariadb_are_as_one_whatever_fails[MARIADB, REDIS],
         three_nodes::three_nodes_on_postgresql_are_as_one_whatever_fails[POSTGRES, REDIS],
     ]

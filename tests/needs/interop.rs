@@ -1,13 +1,13 @@
-//! Runs the scenarios of `tests/interop` with the published npm clients against the real binary, each file a test.
+//! Runs the scenarios of `tests/interop`: the published npm clients against the real binary. Each file is a test.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::need::{self, CHROMIUM, NODE, Need};
+use crate::need::{self, BALANCER, CHROMIUM, NODE, Need, REDIS};
 use crate::test::Test;
 
-/// One at a time: they measure times.
+/// Scenarios run one at a time, because some measure times.
 static RUNNING: Mutex<()> = Mutex::new(());
 
 fn run(command: &mut Command, what: &str) {
@@ -17,7 +17,7 @@ fn run(command: &mut Command, what: &str) {
     assert!(status.success(), "{what} failed: {status}");
 }
 
-/// Installs the clients, unless they are.
+/// Installs the npm packages where they are missing or outdated.
 fn install() {
     if need::has_packages() {
         return;
@@ -28,7 +28,7 @@ fn install() {
         npm.current_dir(need::interop()).stdin(Stdio::null());
         npm
     };
-    // A network that fails it once may not the second time.
+    // The network may fail once.
     if !npm().status().is_ok_and(|status| status.success()) {
         run(&mut npm(), "npm ci");
     }
@@ -54,9 +54,10 @@ fn scenario(file: PathBuf) {
     );
 }
 
-/// What all of a file needs. What some of it needs, it finds out by itself (`tests/interop/support/needs.mjs`).
+/// The needs of a whole file. Tests with further needs skip themselves (`tests/interop/support/needs.mjs`).
 fn needs(name: &str) -> &'static [Need] {
     match name {
+        "balancers" => &[NODE, REDIS, BALANCER],
         "dashboard" => &[NODE, CHROMIUM],
         _ => &[NODE],
     }

@@ -1,7 +1,7 @@
-//! Tests that need what a build does not bring: programs of others, root, servers that run.
+//! Tests that need more than a build: other programs, root, or running database servers.
 //!
-//! A test whose needs this machine does not meet is listed as ignored, with what is missing; with `REQUIRE_ALL=1` it fails.
-//! `test!` names a function and its needs: an attribute `#[test]` does nothing here.
+//! The harness ignores a test when something that it needs is missing, and prints what. With `REQUIRE_ALL=1` the test fails
+//! instead. Register each function with `test!`: the attribute `#[test]` has no effect in this target.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -55,6 +55,9 @@ mod redis_network;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/restarts.rs"]
 mod restarts;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/round_robin.rs"]
+mod round_robin;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/three_nodes.rs"]
 mod three_nodes;

@@ -1,4 +1,4 @@
-//! What a test needs that a build does not bring, and whether this machine has it.
+//! The needs of tests beyond a build, each with a probe that looks for it on this machine.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::support::database::{mysql_server, postgres_server};
 
-/// Something that a test needs.
+/// A need of a test, with its probe.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
-    /// As the line of an ignored test names it.
+    /// The line of an ignored test shows this name.
     name: &'static str,
     is_there: fn() -> bool,
 }
@@ -20,32 +20,38 @@ pub const REDIS: Need = Need {
     is_there: || find("redis-server").is_some(),
 };
 
-/// Root, and a kernel that lets it mount.
+/// Root, in an environment that allows mounts.
 pub const ROOT: Need = Need {
     name: "root, with mount namespaces",
     is_there: can_mount,
 };
 
-/// A filter of packets on a socket, which some kernels leave to root.
+/// Permission to attach a packet filter to a TCP socket. Some kernels give it to root only.
 pub const PACKET_FILTER: Need = Need {
-    name: "packet filters on sockets, perhaps as root",
+    name: "packet filters on TCP sockets, perhaps as root",
     is_there: || {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0");
+        let socket = std::net::TcpListener::bind("127.0.0.1:0");
         let filter = [socket2::SockFilter::new(0x06, 0, 0, 0)];
         socket.is_ok_and(|it| socket2::SockRef::from(&it).attach_filter(&filter).is_ok())
     },
 };
 
-/// A file system in a file, which the kernel mounts.
+/// `mkfs.ext4`, and a loop device to mount its image.
 pub const FILE_SYSTEM: Need = Need {
     name: "mkfs.ext4 and a loop device",
     is_there: || find("mkfs.ext4").is_some() && Path::new("/dev/loop-control").exists(),
 };
 
-/// Node, and the published clients: installed, or a registry that has them.
+/// Node with npm, and the packages of `tests/interop`: installed, or available from a registry.
 pub const NODE: Need = Need {
     name: "Node 20.14 with npm, and the packages of tests/interop",
     is_there: || has_node() && (has_packages() || has_registry()),
+};
+
+/// One of the two; the scenarios of the other skip themselves.
+pub const BALANCER: Need = Need {
+    name: "nginx or haproxy",
+    is_there: || find("nginx").is_some() || find("haproxy").is_some(),
 };
 
 pub const CHROMIUM: Need = Need {
@@ -56,7 +62,7 @@ pub const CHROMIUM: Need = Need {
     },
 };
 
-/// The names under which systems have it; `tests/interop/support/browser.mjs` looks for the same.
+/// The names of the browser on different systems. `tests/interop/support/needs.mjs` has the same list.
 const CHROMIUMS: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -79,7 +85,7 @@ pub const POSTGRES_CLIENTS: Need = Need {
     is_there: || find("pg_dump").is_some() && find("pg_restore").is_some(),
 };
 
-/// The programs of MariaDB, of which a test starts a server.
+/// The programs of MariaDB, for a test that starts its own server.
 pub const MARIADB: Need = Need {
     name: "mariadbd",
     is_there: || {
@@ -88,25 +94,25 @@ pub const MARIADB: Need = Need {
     },
 };
 
-/// The programs of PostgreSQL, of which a test starts a server.
+/// The programs of PostgreSQL, for a test that starts its own server.
 pub const POSTGRES: Need = Need {
     name: "the programs of a PostgreSQL server",
     is_there: || postgres_program("initdb").is_some() && has_account(),
 };
 
-/// A server that runs, where a test may make databases.
+/// A running MySQL or MariaDB server, in which the test creates databases.
 pub const MYSQL_SERVER: Need = Need {
     name: "a MySQL or MariaDB server at TEST_MYSQL_URL",
     is_there: || answers(&mysql_server()),
 };
 
-/// The same of PostgreSQL.
+/// A running PostgreSQL server, in which the test creates databases.
 pub const POSTGRES_SERVER: Need = Need {
     name: "a PostgreSQL server at TEST_POSTGRES_URL",
     is_there: || answers(&postgres_server()),
 };
 
-/// What the tests of a build without them are listed with.
+/// Marks tests that this build does not contain. They are listed all the same.
 #[cfg(not(all(feature = "mysql", feature = "postgres")))]
 pub const DATABASES: Need = Need {
     name: "a build with the features mysql and postgres",
@@ -123,20 +129,20 @@ impl Need {
     }
 }
 
-/// Where programs are; an ordinary user's path leaves some of it out.
+/// The folders of `PATH`, and those that an ordinary user's `PATH` leaves out.
 fn folders() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(more).collect()
 }
 
-/// A program of this machine.
+/// Finds a program on this machine.
 pub fn find(program: &str) -> Option<PathBuf> {
     let paths = folders().into_iter().map(|folder| folder.join(program));
     paths.into_iter().find(|path| path.is_file())
 }
 
-/// A program of the PostgreSQL server, which packages keep in a folder of their own for each version.
+/// Finds a program of the PostgreSQL server. Debian keeps each version in its own folder.
 pub fn postgres_program(name: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter();
     let mut folders: Vec<PathBuf> = versions
@@ -162,7 +168,7 @@ pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Database servers do not run as root: there they take the account that PostgreSQL's package makes.
+/// Database servers refuse to run as root. Under root, tests run them as `postgres`, an account of its package.
 fn has_account() -> bool {
     !is_root() || succeeds("id", &["-u", "postgres"])
 }
@@ -172,7 +178,7 @@ fn can_mount() -> bool {
     is_root() && succeeds("unshare", &["--mount", "sh", "-c", mount])
 }
 
-/// Where the scenarios with the published clients are.
+/// The folder of the scenarios with the published clients.
 pub fn interop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
 }
@@ -183,7 +189,7 @@ fn has_node() -> bool {
     succeeds("node", &["-e", version]) && succeeds("npm", &["--version"])
 }
 
-/// Whether all of `package-lock.json` is installed; npm writes this file at the end.
+/// Whether `package-lock.json` is installed completely. npm writes `.package-lock.json` last.
 pub fn has_packages() -> bool {
     let modified = |path: &str| {
         std::fs::metadata(interop().join(path))
@@ -199,7 +205,7 @@ fn has_registry() -> bool {
     succeeds("npm", &[&ask[..], &["--fetch-timeout=10000"]].concat())
 }
 
-/// Whether something listens there. An account that is refused is a mistake, and fails its tests.
+/// Whether a server listens there. A refused account does not count as missing: its tests fail.
 fn answers(server: &str) -> bool {
     let Ok(url) = url::Url::parse(server) else {
         return false;

@@ -1,10 +1,15 @@
-//! A request that one node has served is refused by all, also after a restart: the nonces of requests in Redis.
+//! Sessions in Redis: a request that one node has served is refused by all, also after a restart, and a session ends on all.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
-use messagebox::cluster::{NonceStatus, SessionNonce};
+use messagebox::auth::{Identity, PENDING_TTL, SessionRecord};
+use messagebox::cluster::{
+    ClaimAnswer, NonceStatus, RedisSessions, SessionClaim, SessionName, StoreSettings,
+};
 use messagebox::config::{Secret, Settings};
 use serde_json::{Value, json};
 
@@ -54,14 +59,14 @@ impl Nodes {
         })
     }
 
-    /// The sessions whose nonces are kept.
+    /// The sessions that are in Redis.
     fn kept(&self) -> Vec<String> {
         let mut command = redis::cmd("KEYS");
         let keys: Vec<String> = command
-            .arg("test:nonces:*")
+            .arg("test:session:*")
             .query(&mut self.redis.connection())
             .unwrap();
-        let is_session = |key: &String| key != "test:nonces:probe";
+        let is_session = |key: &String| key != "test:session:probe";
         keys.into_iter().filter(is_session).collect()
     }
 }
@@ -91,6 +96,33 @@ async fn degraded(node: &TestServer) {
 
 fn list(session: &Brc104) -> Request {
     session.request("POST", LIST, BODY)
+}
+
+/// Of any client.
+fn record() -> SessionRecord {
+    SessionRecord {
+        own_nonce: String::from("session"),
+        peer_nonce: String::from("nonce"),
+        peer: Identity::random().identity_key(),
+    }
+}
+
+/// The sessions as the node has them.
+fn shared(node: &TestServer) -> RedisSessions {
+    // Those of the node: it has begun to share them with its own settings.
+    let cluster = node.cluster.as_ref().unwrap();
+    cluster.share_sessions(StoreSettings {
+        timeout: PATIENCE,
+        life: PATIENCE,
+        pending_life: PATIENCE,
+        max_requests: 1,
+    })
+}
+
+fn is_unknown(answer: &Answer) -> bool {
+    let description = answer.json["description"].as_str().unwrap_or_default();
+    let named = description.starts_with("Session not found for nonce");
+    answer.status == 401 && !answer.signed && named
 }
 
 fn is_replay(answer: &Answer) -> bool {
@@ -123,6 +155,62 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     assert_eq!(nonces(&restarted).repeated, 2);
 }
 
+async fn what_nobody_has_proven_is_in_redis_for_five_minutes_and_not_in_the_database() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node().await, nodes.node().await);
+    let session = Brc104::connect(&first.http("")).await;
+    let left = || -> u64 {
+        let mut asked = redis::cmd("PTTL");
+        let key = &nodes.kept()[0];
+        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+    };
+    let pending = u64::try_from(PENDING_TTL.as_millis()).unwrap();
+    assert!((pending / 2..=pending).contains(&left()));
+    let session = session.at(&second.http(""));
+    assert_eq!(session.send(&list(&session)).await.status, 200);
+    assert!(left() > pending);
+    assert_eq!(nodes.database.count("auth_sessions"), 0);
+    assert_eq!(nodes.database.count("auth_message_nonces"), 0);
+}
+
+async fn a_session_that_is_used_up_or_displaced_ends_on_all_nodes_at_once() {
+    let nodes = Nodes::new();
+    let few = |settings: &mut Settings| {
+        settings.auth.max_seen_nonces = 4.try_into().unwrap();
+        settings.auth.max_sessions_per_identity = 1.try_into().unwrap();
+    };
+    let first = nodes.node_with(&nodes.redis.url(), few);
+    let second = nodes.node_with(&nodes.redis.url(), few);
+    connected(&first, true).await;
+    connected(&second, true).await;
+    let session = Brc104::connect(&first.http("")).await;
+    let recorded = list(&session);
+    assert_eq!(session.send(&recorded).await.status, 200);
+    // Neither node has seen four.
+    for node in [&second, &first, &second] {
+        let answer = session.send_to(&node.http(""), &list(&session)).await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(nodes.kept(), [""; 0]);
+    for node in [&first, &second] {
+        for request in [&list(&session), &recorded] {
+            let answer = session.send_to(&node.http(""), request).await;
+            assert_eq!((answer.status, answer.signed), (401, false));
+        }
+    }
+    let displaced = Brc104::connect(&first.http("")).await;
+    for node in [&first, &second] {
+        let answer = displaced.send_to(&node.http(""), &list(&displaced)).await;
+        assert_eq!(answer.status, 200);
+    }
+    let identity = Arc::clone(&displaced.identity);
+    let next = Brc104::connect_as(&first.http(""), identity).await;
+    assert_eq!(next.send(&list(&next)).await.status, 200);
+    eventually("the end of the other", || nodes.kept().len() == 1).await;
+    let answer = displaced.send_to(&second.http(""), &list(&displaced)).await;
+    assert!(is_unknown(&answer));
+}
+
 async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
     let nodes = Nodes::new();
     let servers = join_all((0..3).map(|_| nodes.node())).await;
@@ -137,16 +225,16 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
         let refused = answers.iter().filter(|answer| is_replay(answer));
         assert_eq!(refused.count(), 2);
     }
-    // All of them in the one session's hash, which ends by itself, after any node has forgotten the session.
+    // All of them in the one session's hash, with what it is restored from; it ends by itself.
     let kept = nodes.kept();
     assert_eq!(kept.len(), 1);
     let mut asked = redis::pipe();
     asked.hlen(&kept[0]).pttl(&kept[0]);
     let (count, left): (u64, u64) = asked.query(&mut nodes.redis.connection()).unwrap();
-    let resumable = Settings::default().auth.resume_for;
+    let whole = Settings::default().auth.session_ttl;
     let left = Duration::from_millis(left);
-    assert_eq!(count, 10);
-    assert!(left > resumable && left < resumable + Duration::from_secs(301));
+    assert_eq!(count, 12);
+    assert!(left <= whole && left > whole / 2);
     session = session.at(&servers[2].http(""));
     assert_eq!(session.send(&list(&session)).await.status, 200);
 }
@@ -211,11 +299,11 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     nodes.redis.restart();
     connected(&node, true).await;
     assert_eq!(fresh.send(&list(&fresh)).await.status, 200);
-    assert_eq!(session.send(&list(&session)).await.status, 200);
-    // Its client was told that it was not served, so it must not be served later.
+    // This Redis has forgotten the session, and so everybody has: nothing of it can be repeated.
+    assert!(is_unknown(&session.send(&list(&session)).await));
     let other = nodes.node().await;
     let session = session.at(&other.http(""));
-    assert!(is_replay(&session.send(&refused).await));
+    assert!(is_unknown(&session.send(&refused).await));
 }
 
 async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_only() {
@@ -246,20 +334,21 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
         settings.cluster.nonce_timeout = timeout;
     });
     connected(&node, true).await;
-    let shared = node.cluster.as_ref().unwrap().share_nonces(timeout);
+    let shared = shared(&node);
+    let record = Some(Arc::new(record()));
     way.silence();
     let mut asked = Vec::new();
     let mut asking = Vec::new();
     eventually("the connection to be given up", || {
-        let nonce = SessionNonce {
-            session: [7; 16],
+        let nonce = SessionClaim {
+            session: SessionName::of("session"),
             nonce: u128::try_from(asked.len()).unwrap().to_be_bytes(),
-            keep: PATIENCE,
+            record: record.clone(),
         };
         let shared = shared.clone();
-        asked.push(nonce);
+        asked.push(nonce.clone());
         asking.push(actix_web::rt::spawn(
-            async move { shared.use_up(nonce).await },
+            async move { shared.claim(nonce).await },
         ));
         !nonces(&node).connected
     })
@@ -271,9 +360,9 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
         nonces(&node).connected && nonces(&node).waiting == 0
     })
     .await;
-    let again = asked.into_iter().map(|nonce| shared.use_up(nonce));
+    let again = asked.into_iter().map(|nonce| shared.claim(nonce));
     for answer in join_all(again).await {
-        assert_eq!(answer, Some(false));
+        assert_eq!(answer, Some(ClaimAnswer::Repeated));
     }
 }
 
@@ -283,17 +372,17 @@ async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     let way = Way::to(nodes.redis.address).await;
     let (near, far) = (nodes.node().await, nodes.node_with(&way.url(), |_| {}));
     connected(&far, true).await;
-    let [near_nonces, far_nonces] =
-        [&near, &far].map(|node| node.cluster.as_ref().unwrap().share_nonces(PATIENCE));
+    let [near_nonces, far_nonces] = [&near, &far].map(shared);
     way.cut();
     connected(&far, false).await;
-    let nonce = |n| SessionNonce {
-        session: [7; 16],
+    let record = Some(Arc::new(record()));
+    let nonce = |n| SessionClaim {
+        session: SessionName::of("session"),
         nonce: [n; 16],
-        keep: Duration::from_secs(1_000),
+        record: record.clone(),
     };
-    assert_eq!(far_nonces.use_up(nonce(1)).await, None);
-    assert_eq!(near_nonces.use_up(nonce(2)).await, Some(true));
+    assert_eq!(far_nonces.claim(nonce(1)).await, None);
+    assert_eq!(near_nonces.claim(nonce(2)).await, Some(ClaimAnswer::First));
     let key = &nodes.kept()[0];
     let ends = || -> u64 {
         let mut asked = redis::cmd("PEXPIRETIME");
@@ -325,9 +414,13 @@ async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
 
 async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
     let nodes = Nodes::new();
-    let node = nodes.node_with(&nodes.redis.url(), |settings| settings.auth.resume = false);
-    let session = Brc104::connect(&node.http("")).await;
-    assert_eq!(session.send(&list(&session)).await.status, 200);
+    let node = nodes.node_with(&nodes.redis.url(), |settings| {
+        let section = &mut settings.auth.certificates;
+        let certifier = Identity::random().identity_key().to_hex();
+        section.certifiers.push(certifier);
+        section.types.insert(STANDARD.encode([7; 32]), Vec::new());
+    });
+    Brc104::connect(&node.http("")).await;
     assert!(node.cluster.as_ref().unwrap().nonce_status().is_none());
     assert_eq!(nodes.kept(), [""; 0]);
 }
@@ -395,6 +488,14 @@ pub fn tests() -> Vec<Test> {
     vec![
         test!(
             a_request_counts_once_on_all_nodes_and_after_a_restart,
+            [REDIS]
+        ),
+        test!(
+            what_nobody_has_proven_is_in_redis_for_five_minutes_and_not_in_the_database,
+            [REDIS]
+        ),
+        test!(
+            a_session_that_is_used_up_or_displaced_ends_on_all_nodes_at_once,
             [REDIS]
         ),
         test!(

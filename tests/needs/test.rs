@@ -1,4 +1,4 @@
-//! A test with what it needs: it runs, or it is ignored and says what is missing, or it fails for that.
+//! A test with its needs: it runs, or it is ignored with the names of the missing needs, or it fails for them.
 
 use std::future::Future;
 use std::process::Command;
@@ -7,7 +7,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::need::{self, Need};
 
-/// Set to anything but 0, what is missing is a failure.
+/// The variable that turns missing needs into failures; empty and `0` count as unset.
 const REQUIRE_ALL: &str = "REQUIRE_ALL";
 
 pub struct Test {
@@ -16,7 +16,7 @@ pub struct Test {
     run: Box<dyn FnOnce() + Send>,
 }
 
-/// What a test's function may be; the parameter tells the two kinds apart.
+/// A function that can be a test: blocking or async. The parameter keeps the two implementations apart.
 pub trait Body<Kind>: Send + 'static {
     fn run(self);
 }
@@ -29,7 +29,7 @@ impl<F: FnOnce() + Send + 'static> Body<Blocking> for F {
     }
 }
 
-/// Its future runs in an actix system of its own.
+/// The future runs in its own actix system.
 impl<F, T> Body<T> for F
 where
     F: FnOnce() -> T + Send + 'static,
@@ -40,7 +40,7 @@ where
     }
 }
 
-/// A function of this module as a test, with what it needs.
+/// Makes a test of a function of this module, with its needs.
 macro_rules! test {
     ($function:ident, [$($need:expr),* $(,)?]) => {
         $crate::test::Test::new(
@@ -53,7 +53,7 @@ macro_rules! test {
 pub(crate) use test;
 
 impl Test {
-    /// The name begins with that of this crate, as `module_path!` has it, or does not.
+    /// `name` may begin with the crate's name, as `module_path!` writes it.
     pub fn new<Kind>(name: &str, needs: &[Need], body: impl Body<Kind>) -> Self {
         let own = concat!(env!("CARGO_CRATE_NAME"), "::");
         Self {
@@ -75,7 +75,7 @@ impl Test {
             let ended = thread.spawn(self.run)?.join();
             return match ended {
                 Ok(()) => Ok(Completion::Completed),
-                Err(_) => Err(Failed::from("it panicked, as is said above")),
+                Err(_) => Err(Failed::from("it panicked; its message is above")),
             };
         }
         if !is_required() {
@@ -97,7 +97,7 @@ fn is_required() -> bool {
     std::env::var(REQUIRE_ALL).is_ok_and(|value| !["", "0"].contains(&&*value))
 }
 
-/// `./test` has said that it takes root's rights, and sudo asks for no password any more.
+/// Whether sudo works without a password. `./test` has asked for it once.
 fn may_become_root() -> bool {
     let mut sudo = Command::new("sudo");
     !need::is_root()

@@ -118,12 +118,12 @@ fn messages_have_the_fields_and_the_order_of_the_sdks() {
 
 #[test]
 fn the_initial_response_is_the_golden_one() {
-    let client_nonce = identity(11).session_nonce(*b"0123456789:;<=>?").unwrap();
+    let client_nonce = identity(11).create_nonce(*b"0123456789:;<=>?").unwrap();
     assert_eq!(
         client_nonce,
         "MDEyMzQ1Njc4OTo7PD0+P2RXFNzpN/Uuee3wbjn8sOufzwLo+x5u0QOQmi78E0KK"
     );
-    let server_nonce = identity(5).session_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
+    let server_nonce = identity(5).create_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
     assert_eq!(
         server_nonce,
         "QUJDREVGR0hJSktMTU5PUCNZnEWQVoCquX0+87cMWjv6VTeHUUh89SUS8X2A7ufO"
@@ -149,20 +149,40 @@ fn the_initial_response_is_the_golden_one() {
 #[test]
 fn nonces_are_the_golden_ones_and_only_our_own_verify() {
     let random: [u8; 16] = std::array::from_fn(|index| 0xf0 + u8::try_from(index).unwrap());
-    let nonce = identity(5).session_nonce(random).unwrap();
+    let nonce = identity(5).create_nonce(random).unwrap();
     assert_eq!(
         nonce,
         "8PHy8/T19vf4+fr7/P3+/xZZJ+ANdV3RUrNCairijtv71J8Q+CayU+GQnBHA5pAs"
     );
-    assert_eq!(identity(5).verify_session_nonce(&nonce), Ok(()));
-    assert_eq!(
-        identity(11).verify_session_nonce(&nonce),
-        Err(AuthError::Nonce)
-    );
-    assert_eq!(
-        identity(5).verify_session_nonce("AAAA"),
-        Err(AuthError::Nonce)
-    );
+    assert_eq!(identity(5).verify_nonce(&nonce), Ok(()));
+    assert_eq!(identity(11).verify_nonce(&nonce), Err(AuthError::Nonce));
+    assert_eq!(identity(5).verify_nonce("AAAA"), Err(AuthError::Nonce));
+}
+
+/// Nodes of another release have to agree on them.
+#[test]
+fn session_nonces_have_one_form_and_only_our_own_are_recognized() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let ours = identity(5).new_session_nonce().unwrap();
+    let bytes = STANDARD.decode(&ours).unwrap();
+    assert_eq!((ours.len(), bytes.len()), (64, 48));
+    assert_ne!(identity(5).new_session_nonce().unwrap(), ours);
+    assert!(identity(5).is_own_session_nonce(&ours));
+    assert!(!identity(11).is_own_session_nonce(&ours));
+    for index in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[index] ^= 1;
+        assert!(!identity(5).is_own_session_nonce(&STANDARD.encode(changed)));
+    }
+    let longer = STANDARD.encode([bytes.as_slice(), &[0; 3]].concat());
+    for other in ["", "AAAA", &ours[..60], &longer] {
+        assert!(!identity(5).is_own_session_nonce(other), "{other}");
+    }
+    let prefix = identity(5).create_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();
+    assert!(!identity(5).is_own_session_nonce(&prefix));
+    let golden = "CTk7AKc6UGsPCixmfGNM67u8xwlzxmGFo1W+o0stqawYn+HMGe3XC/5dR/P72ZqU";
+    assert!(identity(5).is_own_session_nonce(golden));
 }
 
 #[test]
@@ -335,7 +355,7 @@ fn a_general_message_that_is_wrong_changes_nothing() {
         serde_json::from_value(serde_json::from_str::<Value>(&good).unwrap()["signature"].clone())
             .unwrap();
     *signature.last_mut().unwrap() ^= 1;
-    let elsewhere = identity(5).session_nonce([9; 16]).unwrap();
+    let elsewhere = identity(5).create_nonce([9; 16]).unwrap();
     let cases = [
         (with(&good, "version", json!("1.0")), "Received: 1.0"),
         (without(&good, "version"), "Received: undefined"),
@@ -578,4 +598,117 @@ proptest::proptest! {
         };
         proptest::prop_assert_eq!(verified.payload, payload);
     }
+}
+
+/// A client and a server with these bounds; the client has proven itself.
+fn bounded(config: PeerConfig) -> (Peer, Peer) {
+    let (mut client, mut server) = (peer(11), Peer::new(identity(5), config));
+    let request = client.start_handshake().unwrap();
+    let Ok(Handled::Reply(response)) = handle(&mut server, &request) else {
+        panic!("an initialRequest is answered");
+    };
+    handle(&mut client, &response).unwrap();
+    handle(&mut server, &sign(&client, "first")).unwrap();
+    (client, server)
+}
+
+/// The server begins a new session, and the client takes part.
+fn renew(server: &mut Peer, client: &mut Peer, until: Instant) {
+    let request = server.start_handshake().unwrap();
+    let Ok(Handled::Reply(response)) = handle(client, &request) else {
+        panic!("an initialRequest is answered");
+    };
+    let established = handle(server, &response);
+    assert!(matches!(established, Ok(Handled::Established(_))));
+    server.retire_older(until);
+}
+
+/// Which of its sessions a message is for.
+fn session(json: &str) -> String {
+    let message: Value = serde_json::from_str(json).unwrap();
+    message["yourNonce"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_session_needs_renewal_before_either_end_runs_out_of_nonces() {
+    let (client, mut server) = bounded(PeerConfig {
+        renew_after_received: 30,
+        ..PeerConfig::default()
+    });
+    for _ in 1..30 {
+        assert!(!server.needs_renewal());
+        handle(&mut server, &sign(&client, "more")).unwrap();
+    }
+    assert!(server.needs_renewal());
+    let (_, server) = bounded(PeerConfig {
+        renew_after_signed: 3,
+        ..PeerConfig::default()
+    });
+    for _ in 0..3 {
+        assert!(!server.needs_renewal());
+        sign(&server, "ours");
+    }
+    assert!(server.needs_renewal());
+    // What clients and servers remember by default.
+    let config = PeerConfig::default();
+    assert!(config.renew_after_received < 4_000 && config.renew_after_signed < 90_000);
+}
+
+#[test]
+fn everything_is_signed_in_the_newest_session_and_the_old_one_verifies_for_a_while() {
+    let (mut client, mut server) = bounded(PeerConfig::default());
+    let old = session(&sign(&server, "old"));
+    let (late, later) = (sign(&client, "late"), sign(&client, "later"));
+    let (start, until) = (
+        Instant::now(),
+        Instant::now() + std::time::Duration::from_secs(60),
+    );
+    renew(&mut server, &mut client, until);
+    assert!(!server.needs_renewal());
+    let first = sign(&server, "first word");
+    let new = session(&first);
+    assert_ne!(new, old);
+    assert_eq!(handle(&mut client, &first), verified(5, "first word"));
+    server.forget_retired(start);
+    assert_eq!(handle(&mut server, &late), verified(11, "late"));
+    // What came in the old session does not bring it back.
+    assert_eq!(session(&sign(&server, "answer")), new);
+    server.forget_retired(until);
+    let unknown = handle(&mut server, &later);
+    assert!(matches!(unknown, Err(AuthError::UnknownSession { .. })));
+    assert_eq!(
+        handle(&mut server, &sign(&client, "new")),
+        verified(11, "new")
+    );
+    assert_eq!(server.into_proven_sessions().len(), 1);
+}
+
+#[test]
+fn no_nonce_is_forgotten_a_full_session_takes_no_more() {
+    let (client, mut server) = bounded(PeerConfig {
+        max_seen_nonces: 4,
+        ..PeerConfig::default()
+    });
+    let first = sign(&client, "once");
+    assert_eq!(handle(&mut server, &first), verified(11, "once"));
+    for _ in 0..2 {
+        assert!(!server.is_used_up());
+        handle(&mut server, &sign(&client, "more")).unwrap();
+    }
+    assert!(server.is_used_up());
+    let more = handle(&mut server, &sign(&client, "too much"));
+    assert!(matches!(more, Err(AuthError::UnknownSession { .. })));
+    assert_eq!(handle(&mut server, &first), Err(AuthError::Replayed));
+}
+
+#[test]
+fn no_message_nonce_is_used_twice() {
+    let (_, server) = bounded(PeerConfig::default());
+    let nonces: std::collections::HashSet<String> = (0..200)
+        .map(|_| {
+            let message: Value = serde_json::from_str(&sign(&server, "the same")).unwrap();
+            message["nonce"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(nonces.len(), 200);
 }

@@ -113,7 +113,6 @@ fn every_key_exists_and_every_variable_sets_it() {
                     "socket.enabled"
                     | "rooms.auto_join"
                     | "server.docs"
-                    | "auth.resume"
                     | "admin.enabled"
                     | "database.migrate_on_start",
                 ) => "false",
@@ -133,10 +132,11 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::Text, "rooms.access") => "open",
                 (Kind::Text, "log.format") => "json",
                 (Kind::Text, "environment") => "another",
+                (Kind::Text, "socket.pace") => "7/77",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
                 (
                     Kind::Text,
-                    "auth.revival_delay" | "auth.resume_for" | "server.keep_alive"
+                    "auth.revival_delay" | "server.keep_alive" | "socket.keep_alive"
                     | "server.drain_delay" | "limits.burst" | "limits.max_delay"
                     | "cluster.overlap",
                 ) => "77s",
@@ -334,4 +334,24 @@ fn variables_of_the_typescript_server_are_read_below_our_own() {
         wrong.to_string().contains("MESSAGE_BOX_RETENTION_DAYS"),
         "{wrong}"
     );
+}
+
+#[test]
+fn settings_of_the_last_release_are_accepted_and_noted() {
+    let settings = variables(&[
+        ("AUTH_RESUME", "false"),
+        ("MESSAGEBOX__AUTH__RESUME_FOR", "1h"),
+    ]);
+    let settings = settings.unwrap();
+    assert_eq!(settings.auth, Settings::default().auth);
+    assert_eq!(
+        settings.without_effect,
+        ["AUTH_RESUME", "MESSAGEBOX__AUTH__RESUME_FOR"]
+    );
+    let text = "[auth]\nresume = false\nmax_held_frames = 3\n";
+    let settings = Folder::new(&[("default.toml", text)]).load(&[], &[]);
+    let settings = settings.unwrap();
+    assert_eq!(settings.auth.max_held_frames, 3);
+    assert_eq!(settings.without_effect.len(), 1);
+    assert!(settings.without_effect[0].starts_with("auth.resume ("));
 }

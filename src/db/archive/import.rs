@@ -6,7 +6,7 @@ use diesel::result::Error;
 
 use crate::db::any_connection::AnyConnection;
 use crate::db::connection::{DbSettings, by_hand};
-use crate::db::dialect::{self, be_patient};
+use crate::db::dialect::{self, WriteLock, be_patient};
 use crate::db::error::DbError;
 use crate::db::migrations;
 use crate::db::version::refuse_newer;
@@ -42,7 +42,7 @@ pub fn import_archive(
     be_patient(&mut connection)?;
     last_ids.before_rows(&mut connection)?;
     let mut refusal = None;
-    let imported = dialect::write(&mut connection, |connection| {
+    let imported = dialect::write(&mut connection, WriteLock::Held, |connection| {
         fill(connection, &mut reader, last_ids).map_err(|error| {
             refusal = Some(error);
             Error::RollbackTransaction

@@ -1,7 +1,7 @@
 //! The persistence layer on real databases.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
@@ -11,6 +11,7 @@ use super::super::message::{Committed, MESSAGE_OVERHEAD, MessageBody, Order, Sto
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
+use super::super::session_steps::SessionSteps;
 use super::super::url::DatabaseUrl;
 use super::super::{clock, migrations};
 use super::*;
@@ -20,6 +21,7 @@ use crate::auth::Identity;
 #[path = "../../../tests/it/support/database.rs"]
 mod database;
 
+mod sessions;
 mod several;
 
 use database::TestDatabase;
@@ -93,6 +95,7 @@ fn one(message: NewMessage) -> Submission {
     Submission {
         messages: vec![message],
         paid: None,
+        has_payment: false,
     }
 }
 
@@ -521,6 +524,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
         boxes: &mut BoxIds::default(),
         now: &Now::read(None),
         fees: &DeliveryFees::default(),
+        sessions: &SessionSteps::default(),
     };
     assert_eq!(command.run(&mut work).unwrap(), 1_203);
     let statements = statements.load(Ordering::Relaxed);

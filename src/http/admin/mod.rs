@@ -140,6 +140,10 @@ pub(super) async fn answer_signed(
         return None;
     }
     let asked = Asked::of(request, &state.routing_prefix)?;
+    if !state.counts_once().await {
+        // The request's scope says why it gets another answer than this.
+        return Some(ApiError::unauthenticated().into());
+    }
     answer(&asked, admin).await.map(Reply::from)
 }
 

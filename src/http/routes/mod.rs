@@ -234,7 +234,7 @@ async fn answer_paid(
 
 /// The failure that asks for a payment.
 fn payment_required(price: u64, state: &HttpState) -> ApiError {
-    match state.identity.session_nonce(rand::random()) {
+    match state.identity.create_nonce(rand::random()) {
         Ok(prefix) => ApiError::payment_required(price, prefix, state.identity.identity_key()),
         Err(error) => {
             log::error!("a payment could not be asked for: {error}");

@@ -86,7 +86,7 @@ impl<A: Application> Handler<Ingest> for Socket<A> {
                 socket.connection.handle_packet(packet, now);
             }
             socket.pump(ctx);
-            Ok(wait)
+            Ok(socket.leave_unread(wait))
         })
         .unwrap_or(Err(IngestRefused::Closed))
     }
@@ -153,7 +153,7 @@ impl<A: Application> Handler<FromWebsocket> for Socket<A> {
                 }
             }
             socket.pump_at(now, ctx);
-            wait
+            wait.map(|wait| socket.leave_unread(wait))
         })
         .flatten()
     }

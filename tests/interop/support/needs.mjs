@@ -1,4 +1,4 @@
-// Tests that need programs of others: without these they are skipped, and say so, or fail where REQUIRE_ALL is set.
+// Skips tests whose programs are missing, with the reason. Where REQUIRE_ALL is set, they fail.
 
 import assert from 'node:assert/strict'
 import { accessSync, constants, statSync } from 'node:fs'
@@ -6,10 +6,10 @@ import path from 'node:path'
 import { test } from 'node:test'
 
 const REQUIRED = !['', '0'].includes(process.env.REQUIRE_ALL ?? '')
-/** An ordinary user's path leaves some of it out. */
+/** With the folders that an ordinary user's PATH leaves out. */
 export const PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
 
-/** The names under which systems have it; `tests/needs/need.rs` looks for the same. */
+/** The names of the browser on different systems. `tests/needs/need.rs` has the same list. */
 const CHROMIUMS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
 function isProgram (file) {
@@ -21,12 +21,12 @@ function isProgram (file) {
   }
 }
 
-/** Where a program is, or undefined. */
+/** The path of a program, or undefined. */
 export function find (program) {
   return PATH.split(':').map(folder => path.join(folder, program)).find(isProgram)
 }
 
-/** Where the browser is, or undefined. */
+/** The path of the browser, or undefined. */
 export function findChromium () {
   const { CHROMIUM } = process.env
   if (CHROMIUM) return isProgram(CHROMIUM) ? CHROMIUM : undefined
@@ -37,7 +37,7 @@ export function isThere (program) {
   return (program === 'chromium' ? findChromium() : find(program)) !== undefined
 }
 
-/** `test`, for what needs these programs. */
+/** `test` for tests that need these programs. */
 export function testWith (...programs) {
   const missing = programs.filter(program => !isThere(program))
   if (missing.length === 0) return test

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
+use messagebox::auth::{
+    AuthMessage, Handled, Identity, MessageType, Peer, PeerConfig, SharedPayload,
+};
 use messagebox::ids::{IdentityKey, RoomId};
 use serde_json::{Value, json};
 
@@ -29,7 +31,7 @@ impl AuthSocketClient {
         }
     }
 
-    /// Connects, shakes hands and has the identity confirmed.
+    /// Connects, shakes hands and has the identity confirmed. It gets frames as fast as they come.
     pub async fn authenticated(address: std::net::SocketAddr) -> Self {
         Self::authenticated_as(address, Arc::new(Identity::random())).await
     }
@@ -39,7 +41,7 @@ impl AuthSocketClient {
         client.handshake().await;
         let key = client.key().to_hex();
         client
-            .emit("authenticated", &json!({ "identityKey": key }))
+            .emit("authenticated", &json!({ "identityKey": key, "pace": "0" }))
             .await;
         let (event, data) = client.event().await;
         assert_eq!(
@@ -83,6 +85,17 @@ impl AuthSocketClient {
             .handle(&AuthMessage::parse(&response).unwrap())
             .unwrap();
         assert!(matches!(handled, Handled::Established(_)));
+    }
+
+    /// Answers the handshake that the server begins.
+    pub async fn answer_handshake(&mut self) {
+        let request = self.auth_message().await;
+        let request = AuthMessage::parse(&request).unwrap();
+        assert_eq!(request.kind, MessageType::InitialRequest);
+        let Ok(Handled::Reply(answer)) = self.peer.handle(&request) else {
+            panic!("a handshake is answered");
+        };
+        self.send_auth(&answer).await;
     }
 
     pub fn key(&self) -> IdentityKey {
@@ -161,6 +174,20 @@ impl AuthSocketClient {
             }
             _ => None,
         }
+    }
+
+    /// The name of the next event; none where it is a handshake of the server's, which is not answered.
+    pub async fn event_or_unanswered(&mut self) -> Option<String> {
+        let json = self.auth_message().await;
+        let message = AuthMessage::parse(&json).unwrap();
+        if message.kind == MessageType::InitialRequest {
+            return None;
+        }
+        let Ok(Handled::General(verified)) = self.peer.handle(&message) else {
+            panic!("an event was expected");
+        };
+        let event: Value = serde_json::from_slice(&verified.payload).unwrap();
+        event["eventName"].as_str().map(str::to_owned)
     }
 
     pub async fn try_event(&mut self) -> Option<(String, Value)> {

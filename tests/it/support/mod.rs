@@ -36,7 +36,7 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
 }
 
-/// Sends a signal, such as `TERM`, to a process. The shell does it: `kill` as a program is not on every machine.
+/// Sends a signal, such as `TERM`, to a process. The shell has `kill` built in; the program is not on every machine.
 pub fn signal(process: u32, name: &str) {
     let script = format!("kill -s {name} {process}");
     let sent = std::process::Command::new("sh")

@@ -1,0 +1,2 @@
+DROP TABLE "auth_message_nonces";
+DROP TABLE "auth_sessions";

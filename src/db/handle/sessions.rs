@@ -1,0 +1,133 @@
+//! Sessions, through the handle.
+
+use std::time::Duration;
+
+use crate::auth::{LONGEST_LIFE, PENDING_TTL, SessionRecord};
+
+use super::super::clock::Now;
+use super::super::command::{Command, Work};
+use super::super::error::DbError;
+use super::super::lane::Lane;
+use super::super::request_claim::RequestClaim;
+use super::super::session_steps::SessionStep;
+use super::super::session_store::{self, StoredSession, SweepSessions};
+use super::DbHandle;
+
+/// Command: take a step of a session. The group takes it; this only says what came of it.
+struct TakeStep(SessionStep);
+
+impl Command for TakeStep {
+    type Output = bool;
+
+    /// A handshake proves nothing, so all of them share one lane.
+    fn lane(&self) -> Lane {
+        match &self.0 {
+            SessionStep::Store(StoredSession { proven: false, .. })
+            | SessionStep::End { proven: false, .. } => Lane::Strangers,
+            _ => Lane::Server,
+        }
+    }
+
+    fn session_step(&self) -> Option<&SessionStep> {
+        Some(&self.0)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<bool> {
+        Ok(match &self.0 {
+            SessionStep::Prolong(own_nonce, _) => !work.sessions.ended.contains(own_nonce),
+            _ => true,
+        })
+    }
+}
+
+/// Command: claim a request that writes nothing else.
+struct ClaimNow;
+
+impl Command for ClaimNow {
+    type Output = ();
+
+    fn run(&self, _work: &mut Work<'_>) -> diesel::QueryResult<()> {
+        Ok(())
+    }
+}
+
+/// As the table has it.
+pub(in crate::db) fn life_ms(ttl: Option<Duration>) -> i64 {
+    let life = ttl.unwrap_or(LONGEST_LIFE);
+    i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl DbHandle {
+    /// Stores a session; `proven`: whether a request has verified in it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn store_session(&self, record: SessionRecord, proven: bool) -> Result<(), DbError> {
+        let ttl = self.0.session_ttl;
+        let life_ms = match proven {
+            true => life_ms(ttl),
+            false => life_ms(Some(ttl.map_or(PENDING_TTL, |ttl| ttl.min(PENDING_TTL)))),
+        };
+        let step = SessionStep::Store(StoredSession {
+            record,
+            proven,
+            life_ms,
+        });
+        self.run_session(TakeStep(step)).await.map(drop)
+    }
+
+    /// A request has verified in this session: it has its whole life from now. `false` where it has ended.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn prolong_session(&self, own_nonce: String) -> Result<bool, DbError> {
+        let step = SessionStep::Prolong(own_nonce, life_ms(self.0.session_ttl));
+        self.run_session(TakeStep(step)).await
+    }
+
+    /// Ends sessions; `proven`: whether a request has verified in them. Nobody waits for it.
+    pub fn end_sessions(&self, own_nonces: Vec<String>, proven: bool) {
+        let step = SessionStep::End { own_nonces, proven };
+        self.write_session(TakeStep(step), |ended| {
+            if let Err(error) = ended {
+                log::debug!("sessions were not ended: {error}");
+            }
+        });
+    }
+
+    /// The session that has this nonce of ours, unless it has ended.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRecord>, DbError> {
+        // It is never closed.
+        let _permit = self.0.session_lookups.acquire().await;
+        self.read_in(Lane::Strangers, move |connection| {
+            session_store::find(connection, own_nonce, &Now::read(None))
+        })
+        .await
+    }
+
+    /// Deletes up to about `max` sessions whose time is over, and the nonces of their requests; says how many it were.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sweep_sessions(&self, max: i64) -> Result<usize, DbError> {
+        self.run_session(SweepSessions { max }).await
+    }
+
+    /// The same handle for one request: its first write claims the request, and is refused where it was claimed before or
+    /// where its session has ended.
+    #[must_use]
+    pub fn claiming(&self, claim: &RequestClaim) -> Self {
+        Self(std::sync::Arc::clone(&self.0), Some(claim.clone()))
+    }
+
+    /// Claims the request of [`Self::claiming`] without writing anything else.
+    ///
+    /// # Errors
+    /// [`DbError::NotCounted`] where it does not count.
+    pub async fn claim_now(&self) -> Result<(), DbError> {
+        self.run(ClaimNow).await
+    }
+}

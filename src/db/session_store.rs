@@ -1,0 +1,309 @@
+//! Sessions that all processes share, and the nonces of requests that wrote something.
+
+use std::collections::HashSet;
+
+use diesel::dsl::{exists, not};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use crate::auth::SessionRecord;
+
+use super::any_connection::AnyConnection;
+use super::clock::Now;
+use super::command::{Command, Work};
+use super::dialect::{directly, insert_unless_there};
+use super::error::DbError;
+use super::request_claim::{ClaimRefusal, RequestClaim};
+use super::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
+
+/// A session that is written, and for how long it lives from now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredSession {
+    pub(super) record: SessionRecord,
+    pub(super) proven: bool,
+    pub(super) life_ms: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = sessions)]
+struct Row<'a> {
+    session_nonce: &'a str,
+    peer_nonce: &'a str,
+    peer_identity_key: String,
+    is_authenticated: bool,
+    last_update: i64,
+    expires_at: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = nonces)]
+struct NonceRow<'a> {
+    session_nonce: &'a str,
+    message_nonce: &'a str,
+    expires_at: i64,
+}
+
+impl NonceRow<'_> {
+    fn pair(&self) -> Nonces {
+        (self.session_nonce.to_owned(), self.message_nonce.to_owned())
+    }
+}
+
+/// Writes sessions: one statement, whatever their number (on SQLite one for each; there is no way to its server).
+pub(super) fn store(
+    connection: &mut AnyConnection,
+    stored: &[&StoredSession],
+    now: &Now,
+) -> QueryResult<()> {
+    let rows: Vec<Row<'_>> = stored
+        .iter()
+        .map(|session| Row {
+            session_nonce: &session.record.own_nonce,
+            peer_nonce: &session.record.peer_nonce,
+            peer_identity_key: session.record.peer.to_hex(),
+            is_authenticated: session.proven,
+            last_update: now.millis(),
+            expires_at: now.millis().saturating_add(session.life_ms),
+        })
+        .collect();
+    let changed = (
+        sessions::is_authenticated.eq(excluded(sessions::is_authenticated)),
+        sessions::last_update.eq(excluded(sessions::last_update)),
+        sessions::expires_at.eq(excluded(sessions::expires_at)),
+    );
+    match connection {
+        AnyConnection::Sqlite(connection) => {
+            for row in &rows {
+                diesel::insert_into(sessions::table)
+                    .values(row)
+                    .on_conflict(sessions::session_nonce)
+                    .do_update()
+                    .set(changed)
+                    .execute(connection)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            diesel::insert_into(sessions::table)
+                .values(&rows)
+                .on_conflict(sessions::session_nonce)
+                .do_update()
+                .set(changed)
+                .execute(connection)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            diesel::replace_into(sessions::table)
+                .values(&rows)
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// Requests have verified in these sessions: each lives on for `life_ms`. Gives those that had ended.
+pub(super) fn prolong(
+    connection: &mut AnyConnection,
+    own_nonces: &[&str],
+    life_ms: i64,
+    now: &Now,
+) -> QueryResult<HashSet<String>> {
+    let alive = sessions::table
+        .filter(sessions::session_nonce.eq_any(own_nonces))
+        .filter(sessions::expires_at.gt(now.millis()));
+    let changed = (
+        sessions::is_authenticated.eq(true),
+        sessions::last_update.eq(now.millis()),
+        sessions::expires_at.eq(now.millis().saturating_add(life_ms)),
+    );
+    let count = diesel::update(alive).set(changed).execute(connection)?;
+    if count >= own_nonces.len() {
+        return Ok(HashSet::new());
+    }
+    let alive = alive_of(connection, own_nonces, now)?;
+    let ended = own_nonces.iter().filter(|nonce| !alive.contains(**nonce));
+    Ok(ended.map(|nonce| (*nonce).to_owned()).collect())
+}
+
+/// Those of these sessions that have not ended.
+fn alive_of(
+    connection: &mut AnyConnection,
+    own_nonces: &[&str],
+    now: &Now,
+) -> QueryResult<HashSet<String>> {
+    let alive = sessions::table
+        .filter(sessions::expires_at.gt(now.millis()))
+        .select(sessions::session_nonce);
+    let alive: Vec<String> = match own_nonces {
+        // A statement that stays prepared.
+        [single] => alive
+            .filter(sessions::session_nonce.eq(single))
+            .load(connection)?,
+        _ => alive
+            .filter(sessions::session_nonce.eq_any(own_nonces))
+            .load(connection)?,
+    };
+    Ok(alive.into_iter().collect())
+}
+
+/// Ends sessions, and forgets the nonces of their requests: without its session, none of them counts.
+pub(super) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) -> QueryResult<()> {
+    let sessions = sessions::table.filter(sessions::session_nonce.eq_any(own_nonces));
+    diesel::delete(sessions).execute(connection)?;
+    let nonces = nonces::table.filter(nonces::session_nonce.eq_any(own_nonces));
+    diesel::delete(nonces).execute(connection)?;
+    Ok(())
+}
+
+/// Claims requests; gives why each does not count, if it does not.
+///
+/// Whoever calls this holds the writer's lock, so nobody else claims at the same time.
+pub(super) fn claim(
+    connection: &mut AnyConnection,
+    claims: &[&RequestClaim],
+    life_ms: i64,
+    now: &Now,
+) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let distinct: HashSet<&str> = claims.iter().map(|claim| claim.session_nonce()).collect();
+    let distinct: Vec<&str> = distinct.into_iter().collect();
+    let alive = alive_of(connection, &distinct, now)?;
+    let mut in_group = HashSet::new();
+    let mut refusals = Vec::with_capacity(claims.len());
+    let (mut places, mut rows) = (Vec::new(), Vec::new());
+    for (place, claim) in claims.iter().enumerate() {
+        let row = NonceRow {
+            session_nonce: claim.session_nonce(),
+            message_nonce: claim.message_nonce(),
+            expires_at: now.millis().saturating_add(life_ms),
+        };
+        refusals.push(if !alive.contains(row.session_nonce) {
+            Some(ClaimRefusal::SessionEnded)
+        } else if in_group.insert((row.session_nonce, row.message_nonce)) {
+            places.push(place);
+            rows.push(row);
+            None
+        } else {
+            Some(ClaimRefusal::Repeated)
+        });
+    }
+    let known = insert_new(connection, &rows)?;
+    for (place, row) in places.into_iter().zip(&rows) {
+        if known.contains(&row.pair())
+            && let Some(refusal) = refusals.get_mut(place)
+        {
+            *refusal = Some(ClaimRefusal::Repeated);
+        }
+    }
+    Ok(refusals)
+}
+
+type Nonces = (String, String);
+
+/// Inserts these rows, which differ, unless they are there; gives those that were. The round trips to a server do not grow
+/// with the rows.
+fn insert_new(
+    connection: &mut AnyConnection,
+    rows: &[NonceRow<'_>],
+) -> QueryResult<HashSet<Nonces>> {
+    let all = rows.iter().map(NonceRow::pair);
+    match connection {
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) if rows.len() > 1 => {
+            let inserted: Vec<Nonces> = diesel::insert_into(nonces::table)
+                .values(rows)
+                .on_conflict_do_nothing()
+                .returning((nonces::session_nonce, nonces::message_nonce))
+                .get_results(connection)?;
+            let inserted: HashSet<Nonces> = inserted.into_iter().collect();
+            Ok(all.filter(|pair| !inserted.contains(pair)).collect())
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) if rows.len() > 1 => {
+            let mut query = nonces::table
+                .select((nonces::session_nonce, nonces::message_nonce))
+                .into_boxed();
+            for row in rows {
+                let same = nonces::session_nonce
+                    .eq(row.session_nonce)
+                    .and(nonces::message_nonce.eq(row.message_nonce));
+                query = query.or_filter(same);
+            }
+            let known: Vec<Nonces> = query.load(connection)?;
+            let known: HashSet<Nonces> = known.into_iter().collect();
+            let is_new = |row: &&NonceRow<'_>| !known.contains(&row.pair());
+            let new: Vec<&NonceRow<'_>> = rows.iter().filter(is_new).collect();
+            if !new.is_empty() {
+                diesel::insert_into(nonces::table)
+                    .values(new)
+                    .execute(connection)?;
+            }
+            Ok(known)
+        }
+        connection => {
+            let mut known = HashSet::new();
+            for row in rows {
+                let unique = (nonces::session_nonce, nonces::message_nonce);
+                if !insert_unless_there!(connection, nonces::table, row, unique)? {
+                    known.insert(row.pair());
+                }
+            }
+            Ok(known)
+        }
+    }
+}
+
+/// The session that has this nonce, unless it has ended.
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    own_nonce: String,
+    now: &Now,
+) -> Result<Option<SessionRecord>, DbError> {
+    let found: Option<(String, String)> = directly!(connection, connection => {
+        sessions::table
+            .filter(sessions::session_nonce.eq(&own_nonce))
+            .filter(sessions::expires_at.gt(now.millis()))
+            .select((sessions::peer_nonce, sessions::peer_identity_key))
+            .first(connection)
+            .optional()
+    })?;
+    Ok(found.and_then(|(peer_nonce, peer)| {
+        Some(SessionRecord {
+            own_nonce,
+            peer_nonce,
+            peer: peer.parse().ok()?,
+        })
+    }))
+}
+
+/// Command: delete up to so many sessions whose time is over, with the nonces of their requests; says how many rows it
+/// looked at.
+pub(super) struct SweepSessions {
+    pub(super) max: i64,
+}
+
+impl Command for SweepSessions {
+    type Output = usize;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+        let now = work.now.millis();
+        let expired: Vec<String> = sessions::table
+            .filter(sessions::expires_at.le(now))
+            .order(sessions::expires_at.asc())
+            .limit(self.max)
+            .select(sessions::session_nonce)
+            .load(work.connection)?;
+        // Those of sessions that another process has ended while the nonce was claimed, and those of other servers.
+        let has_session = sessions::table.filter(sessions::session_nonce.eq(nonces::session_nonce));
+        let orphans: Vec<String> = nonces::table
+            .filter(nonces::expires_at.le(now))
+            .filter(not(exists(has_session)))
+            .limit(self.max)
+            .select(nonces::session_nonce)
+            .load(work.connection)?;
+        let over: Vec<&str> = expired.iter().chain(&orphans).map(String::as_str).collect();
+        if !over.is_empty() {
+            end(work.connection, &over)?;
+        }
+        Ok(over.len())
+    }
+}

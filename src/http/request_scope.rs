@@ -1,0 +1,77 @@
+//! How often the request counts that is being answered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::auth::AuthError;
+use crate::db::{ClaimRefusal, DbHandle, RequestClaim};
+
+use super::authenticate::unknown_session;
+use super::shared_sessions::Claimed;
+
+/// What is known of a verified request.
+#[derive(Debug)]
+pub(super) struct RequestScope {
+    own_nonce: String,
+    /// Whether the store has counted it already.
+    is_counted: bool,
+    /// Counts it with what it writes.
+    claim: Option<RequestClaim>,
+    /// Whether its session began in this process, which then remembers all of its nonces.
+    began_here: bool,
+    needs_new_session: AtomicBool,
+}
+
+impl RequestScope {
+    pub(super) fn new(
+        own_nonce: &str,
+        nonce: &str,
+        claimed: Option<Claimed>,
+        began_here: bool,
+    ) -> Self {
+        let with_its_write = claimed == Some(Claimed::WithItsWrite);
+        Self {
+            own_nonce: own_nonce.to_owned(),
+            is_counted: claimed == Some(Claimed::First),
+            claim: with_its_write.then(|| RequestClaim::new(own_nonce, nonce)),
+            began_here,
+            needs_new_session: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts the request with what it writes.
+    pub(super) const fn claim(&self) -> Option<&RequestClaim> {
+        self.claim.as_ref()
+    }
+
+    /// Whether the request counts once over all nodes and restarts. Where the store cannot say so, its session must have
+    /// begun in this process; otherwise the client has to shake hands again.
+    pub(super) async fn counts_once(&self, db: &DbHandle) -> bool {
+        if self.is_counted {
+            return true;
+        }
+        if self.claim.is_some() {
+            match db.claim_now().await {
+                Ok(()) => return true,
+                Err(error) => log::debug!("a request was not counted: {error}"),
+            }
+            if self.refusal().is_some() {
+                return false;
+            }
+        }
+        if !self.began_here {
+            self.needs_new_session.store(true, Ordering::Release);
+        }
+        self.began_here
+    }
+
+    /// Why the request must not be answered, after all.
+    pub(super) fn refusal(&self) -> Option<AuthError> {
+        if self.needs_new_session.load(Ordering::Acquire) {
+            return Some(unknown_session(&self.own_nonce));
+        }
+        match self.claim.as_ref()?.refusal()? {
+            ClaimRefusal::Repeated => Some(AuthError::Replayed),
+            ClaimRefusal::SessionEnded => Some(unknown_session(&self.own_nonce)),
+        }
+    }
+}

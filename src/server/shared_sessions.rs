@@ -1,0 +1,124 @@
+//! Where sessions are shared: in Redis where there is one, else in the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::auth::{LONGEST_LIFE, SessionRecord};
+use crate::cluster::{ClaimAnswer, Cluster, RedisSessions, SessionClaim, StoreSettings};
+use crate::config::Settings;
+use crate::db::{DbError, DbHandle};
+use crate::http::{Claimed, HttpState, SharedSessions, VerifiedRequest};
+
+use super::layer_settings::session_limits;
+
+/// How long a request waits for the database to store or to find a session.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+struct DatabaseSessions(DbHandle);
+
+impl DatabaseSessions {
+    /// What the database does in time.
+    async fn in_time<T>(&self, done: impl Future<Output = Result<T, DbError>>) -> Option<T> {
+        match tokio::time::timeout(DATABASE_TIMEOUT, done).await {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => {
+                log::debug!("a session was not stored or found: {error}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+impl SharedSessions for DatabaseSessions {
+    fn store(&self, session: SessionRecord, proven: bool) -> LocalBoxFuture<'_, bool> {
+        let stored = self.in_time(self.0.store_session(session, proven));
+        Box::pin(async { stored.await.is_some() })
+    }
+
+    fn find<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, Option<SessionRecord>> {
+        let found = self.in_time(self.0.find_session(own_nonce.to_owned()));
+        Box::pin(async { found.await.flatten() })
+    }
+
+    fn claim<'a>(&'a self, _: VerifiedRequest<'a>) -> LocalBoxFuture<'a, Claimed> {
+        Box::pin(std::future::ready(Claimed::WithItsWrite))
+    }
+
+    fn prolong<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, bool> {
+        let prolonged = self.in_time(self.0.prolong_session(own_nonce.to_owned()));
+        Box::pin(async { prolonged.await.unwrap_or(true) })
+    }
+
+    fn end(&self, own_nonces: Vec<String>, proven: bool) {
+        self.0.end_sessions(own_nonces, proven);
+    }
+}
+
+#[derive(Debug)]
+struct SessionsInRedis(RedisSessions);
+
+impl SharedSessions for SessionsInRedis {
+    fn store(&self, session: SessionRecord, proven: bool) -> LocalBoxFuture<'_, bool> {
+        Box::pin(async move { self.0.store(&session, proven).await })
+    }
+
+    fn find<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, Option<SessionRecord>> {
+        Box::pin(self.0.find(own_nonce))
+    }
+
+    fn claim<'a>(&'a self, request: VerifiedRequest<'a>) -> LocalBoxFuture<'a, Claimed> {
+        let session = request.session;
+        let record = (!request.is_stored).then(|| Arc::new(session.record()));
+        let claim = SessionClaim::new(session.own_nonce(), request.nonce, record);
+        let asked = self.0.claim(claim);
+        Box::pin(async {
+            match asked.await {
+                Some(ClaimAnswer::First) => Claimed::First,
+                Some(ClaimAnswer::Repeated) => Claimed::Repeated,
+                Some(ClaimAnswer::Ended) => Claimed::Ended,
+                None => Claimed::Unknown,
+            }
+        })
+    }
+
+    /// Each request has done it.
+    fn prolong<'a>(&'a self, _: &'a str) -> LocalBoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
+    }
+
+    fn end(&self, own_nonces: Vec<String>, _: bool) {
+        let sessions = self.0.clone();
+        actix_web::rt::spawn(async move { sessions.end(&own_nonces).await });
+    }
+}
+
+/// Shares the sessions of these requests with all other processes that have the server's key.
+pub(super) fn shared(
+    state: HttpState,
+    db: &DbHandle,
+    cluster: Option<&Cluster>,
+    settings: &Settings,
+) -> HttpState {
+    let shared: Arc<dyn SharedSessions> = match cluster {
+        Some(cluster) => {
+            let sessions = cluster.share_sessions(store_settings(settings));
+            Arc::new(SessionsInRedis(sessions))
+        }
+        None => Arc::new(DatabaseSessions(db.clone())),
+    };
+    state.with_shared_sessions(Some(shared), settings.cluster.require_nonces)
+}
+
+fn store_settings(settings: &Settings) -> StoreSettings {
+    let limits = session_limits(settings);
+    StoreSettings {
+        timeout: settings.cluster.nonce_timeout,
+        life: limits.ttl.unwrap_or(LONGEST_LIFE),
+        pending_life: limits.pending_ttl(),
+        max_requests: settings.auth.max_seen_nonces.get(),
+    }
+}

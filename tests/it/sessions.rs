@@ -1,0 +1,655 @@
+//! Sessions that go on at another process with the same key and the same database: another node, or the same one after a
+//! restart; and what of them is stored.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
+use messagebox::auth::{AuthMessage, Handled, Identity, PENDING_TTL};
+use messagebox::config::{Secret, Settings};
+use messagebox::limits::Networks;
+use serde_json::{Value, json};
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::{Answer, Brc104, Request};
+use crate::support::database::TestDatabase;
+use crate::support::eventually;
+use crate::support::server::TestServer;
+
+const LIST: &str = "/listMessages";
+const BODY: &str = r#"{"messageBox":"inbox"}"#;
+
+/// What several nodes have in common.
+struct Nodes {
+    key: String,
+    database: Arc<TestDatabase>,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        Self {
+            key: hex::encode(rand::random::<[u8; 32]>()),
+            database: Arc::new(TestDatabase::create()),
+        }
+    }
+
+    /// Another key, on the same database.
+    fn others(&self) -> Self {
+        Self {
+            key: hex::encode(rand::random::<[u8; 32]>()),
+            database: Arc::clone(&self.database),
+        }
+    }
+
+    fn node(&self) -> TestServer {
+        self.node_with(|_| {})
+    }
+
+    fn node_with(&self, change: impl FnOnce(&mut Settings)) -> TestServer {
+        TestServer::on(Arc::clone(&self.database), |settings| {
+            settings.identity.private_key = Some(Secret::new(self.key.clone()));
+            change(settings);
+        })
+    }
+
+    /// The stored sessions: whether proven, and how long they live from now.
+    fn stored(&self) -> Vec<(bool, Duration)> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let of = |proven: bool| {
+            let proven = if proven { "" } else { "NOT " };
+            let sql = format!(
+                r#"SELECT CAST("expiresAt" AS CHAR(20)) AS "value" FROM "auth_sessions" WHERE {proven}"isAuthenticated""#
+            );
+            self.database.texts(&sql)
+        };
+        let life = |text: String| {
+            let at = Duration::from_millis(text.trim().parse().unwrap());
+            at.saturating_sub(now)
+        };
+        let mut stored = Vec::new();
+        for proven in [false, true] {
+            stored.extend(of(proven).into_iter().map(|text| (proven, life(text))));
+        }
+        stored
+    }
+
+    async fn eventually_stored(&self, what: &str, expected: impl Fn(&[(bool, Duration)]) -> bool) {
+        eventually(what, || expected(&self.stored())).await;
+    }
+}
+
+async fn connect(server: &TestServer) -> Brc104 {
+    Brc104::connect(&server.http("")).await
+}
+
+async fn list(client: &Brc104) -> Answer {
+    client.post(LIST, BODY).await
+}
+
+fn is_unknown(answer: &Answer) -> bool {
+    let description = answer.json["description"].as_str().unwrap_or_default();
+    // The words by which the published client knows that it has to shake hands again.
+    let named = description.starts_with("Session not found for nonce");
+    answer.status == 401 && !answer.signed && named
+}
+
+fn is_replay(answer: &Answer) -> bool {
+    (answer.status, answer.signed, answer.code()) == (401, false, "ERR_AUTH_FAILED")
+        && !is_unknown(answer)
+}
+
+/// A message from the session's client to itself.
+fn send(session: &Brc104, id: &str) -> Request {
+    let recipient = session.identity.identity_key().to_hex();
+    let message =
+        json!({"recipient": recipient, "messageBox": "inbox", "messageId": id, "body": "x"});
+    session.request(
+        "POST",
+        "/sendMessage",
+        json!({ "message": message }).to_string(),
+    )
+}
+
+/// Bytes of a nonce, which has the one form that new clients accept.
+fn canonical(nonce: &str) -> usize {
+    let bytes = STANDARD.decode(nonce).unwrap();
+    assert_eq!(STANDARD.encode(&bytes), nonce);
+    bytes.len()
+}
+
+#[actix_web::test]
+async fn every_nonce_and_key_has_the_form_that_new_clients_demand() {
+    let server = TestServer::start();
+    let handshake = |client: &Arc<Identity>| {
+        let nonce = STANDARD.encode([7; 48]);
+        json!({
+            "version": "0.1", "messageType": "initialRequest", "initialNonce": nonce,
+            "identityKey": client.identity_key().to_hex(),
+        })
+    };
+    let client = Arc::new(Identity::random());
+    let mut answer = crate::support::polling::client()
+        .post(server.http("/.well-known/auth"))
+        .send_json(&handshake(&client))
+        .await
+        .unwrap();
+    let header = |name: &str| {
+        let value = answer.headers().get(format!("x-bsv-auth-{name}")).unwrap();
+        value.to_str().unwrap().to_owned()
+    };
+    let key = server.identity_key.to_hex();
+    assert_eq!(key, key.to_lowercase());
+    assert_eq!(canonical(&header("nonce")), 48);
+    assert_eq!(header("identity-key"), key);
+    let nonce = header("nonce");
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["initialNonce"], nonce);
+    assert_eq!(body["yourNonce"], STANDARD.encode([7; 48]));
+    assert_eq!(body["identityKey"], key);
+    let session = connect(&server).await;
+    let answer = list(&session).await;
+    assert_eq!(canonical(answer.header("x-bsv-auth-nonce").unwrap()), 32);
+    assert_eq!(
+        canonical(answer.header("x-bsv-auth-your-nonce").unwrap()),
+        48
+    );
+    assert_eq!(answer.header("x-bsv-auth-identity-key").unwrap(), key);
+    // On a socket: the answer to a handshake, a message, and a handshake of the server's own.
+    let socket = AuthSocketClient::authenticated(server.address).await;
+    let signed: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
+    assert_eq!(canonical(signed["yourNonce"].as_str().unwrap()), 48);
+    let mut back = AuthSocketClient::connect(server.address, Arc::clone(&client)).await;
+    back.send_auth(&signed.to_string()).await;
+    let asked: Value = serde_json::from_str(&back.auth_message().await).unwrap();
+    assert_eq!(asked["messageType"], "initialRequest");
+    assert_eq!(canonical(asked["initialNonce"].as_str().unwrap()), 48);
+    assert_eq!(asked["identityKey"], key);
+}
+
+#[actix_web::test]
+async fn a_session_begun_on_one_node_is_good_on_every_node_and_after_a_restart() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    let used = connect(&first).await;
+    assert_eq!(list(&used).await.status, 200);
+    // The very first request may come to another node than the handshake.
+    let fresh = connect(&first).await;
+    for session in [used, fresh] {
+        let session = session.at(&second.http(""));
+        for _ in 0..3 {
+            let answer = list(&session).await;
+            assert!(answer.status == 200 && answer.signed);
+        }
+        let refused = session.post("/nothing", "{}").await;
+        assert!(refused.status == 404 && refused.signed);
+    }
+    assert_eq!(second.state.session_count(), 2);
+    let last = connect(&second).await;
+    assert_eq!(list(&last).await.status, 200);
+    drop((first, second));
+    let restarted = nodes.node();
+    let answer = list(&last.at(&restarted.http(""))).await;
+    assert!(answer.status == 200 && answer.signed);
+    assert_eq!(restarted.state.session_count(), 1);
+}
+
+#[actix_web::test]
+async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
+    let nodes = Nodes::new();
+    let short = |settings: &mut Settings| settings.auth.session_ttl = Duration::from_millis(800);
+    let first = nodes.node_with(short);
+    let session = connect(&first).await;
+    assert_eq!(list(&session).await.status, 200);
+    let over = nodes.eventually_stored("the end of its time", |stored| {
+        stored.iter().all(|(_, life)| life.is_zero())
+    });
+    over.await;
+    drop(first);
+    let restarted = nodes.node_with(short);
+    assert!(is_unknown(&list(&session.at(&restarted.http(""))).await));
+    nodes
+        .eventually_stored("that it is deleted", <[_]>::is_empty)
+        .await;
+}
+
+#[actix_web::test]
+async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life() {
+    let nodes = Nodes::new();
+    let node = nodes.node();
+    let session = connect(&node).await;
+    let [(false, life)] = nodes.stored()[..] else {
+        panic!("one session that is not proven");
+    };
+    assert!(life <= PENDING_TTL && life > PENDING_TTL / 2, "{life:?}");
+    let second = nodes.node();
+    let session = session.at(&second.http(""));
+    assert_eq!(list(&session).await.status, 200);
+    let whole = Settings::default().auth.session_ttl;
+    nodes
+        .eventually_stored(
+            "its whole life",
+            |stored| matches!(stored, [(true, life)] if *life <= whole && *life > whole / 2),
+        )
+        .await;
+    // No more than one write a minute for it.
+    let before = second.db.status().writes;
+    for _ in 0..10 {
+        assert_eq!(list(&session).await.status, 200);
+    }
+    assert_eq!(second.db.status().writes, before);
+}
+
+#[actix_web::test]
+async fn an_address_has_few_sessions_stored_that_are_not_proven() {
+    let nodes = Nodes::new();
+    let node = nodes.node_with(|settings| {
+        settings.limits.unlimited_addresses = Networks::default();
+        settings.limits.unproven_sockets_per_address = 3;
+    });
+    let proven = connect(&node).await;
+    assert_eq!(list(&proven).await.status, 200);
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(connect(&node).await);
+    }
+    nodes
+        .eventually_stored("that the oldest are gone", |stored| {
+            stored.iter().filter(|(proven, _)| !proven).count() == 3
+        })
+        .await;
+    assert_eq!(list(&proven).await.status, 200);
+    assert_eq!(list(&sessions[7]).await.status, 200);
+    assert!(is_unknown(&list(&sessions[0]).await));
+}
+
+#[actix_web::test]
+async fn a_nonce_of_others_costs_no_look_up() {
+    let nodes = Nodes::new();
+    let (node, others) = (nodes.node(), nodes.others().node());
+    let session = connect(&node).await;
+    let looked_up = || node.db.measures().read_time.count();
+    let before = looked_up();
+    let request = list_request(&session);
+    let foreign = connect(&others).await.session.peer_nonce().to_owned();
+    let random = STANDARD.encode([9; 48]);
+    // As servers of the last release made them, and what is none at all.
+    let long = STANDARD.encode([9; 111]);
+    for nonce in [foreign, random, long, String::from("!")] {
+        let request = request.clone().set("x-bsv-auth-your-nonce", nonce.clone());
+        assert!(is_unknown(&session.send(&request).await), "{nonce}");
+    }
+    assert_eq!(looked_up(), before);
+    // One that the server has made and nobody knows.
+    let lost = Brc104::connect(&node.http("")).await;
+    nodes.database.run(r#"DELETE FROM "auth_sessions""#);
+    let other = nodes.node();
+    assert!(is_unknown(&list(&lost.at(&other.http(""))).await));
+    assert_eq!(other.db.measures().read_time.count(), 1);
+}
+
+fn list_request(session: &Brc104) -> Request {
+    session.request("POST", LIST, BODY)
+}
+
+#[actix_web::test]
+async fn a_server_with_another_key_knows_nothing_of_it() {
+    let nodes = Nodes::new();
+    let (first, other) = (nodes.node(), nodes.others().node());
+    let session = connect(&first).await;
+    assert_eq!(list(&session).await.status, 200);
+    assert!(is_unknown(&list(&session.at(&other.http(""))).await));
+    assert_eq!(other.state.session_count(), 0);
+}
+
+#[actix_web::test]
+async fn where_certificates_are_required_sessions_stay_where_they_began() {
+    let nodes = Nodes::new();
+    let certified = || {
+        nodes.node_with(|settings| {
+            let section = &mut settings.auth.certificates;
+            let certifier = Identity::random().identity_key().to_hex();
+            section.certifiers.push(certifier);
+            section.types.insert(STANDARD.encode([7; 32]), Vec::new());
+        })
+    };
+    let (first, second) = (certified(), certified());
+    let session = connect(&first).await;
+    assert!(is_unknown(&list(&session.at(&second.http(""))).await));
+    assert_eq!(second.state.session_count(), 0);
+    assert_eq!(nodes.database.count("auth_sessions"), 0);
+}
+
+#[actix_web::test]
+async fn sessions_of_sockets_are_not_stored() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    let socket = AuthSocketClient::authenticated(first.address).await;
+    assert_eq!(nodes.database.count("auth_sessions"), 0);
+    // Nor may a request name one.
+    let named: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
+    let of_socket = named["yourNonce"].as_str().unwrap();
+    let session = Brc104::connect_as(&first.http(""), Arc::clone(&socket.identity)).await;
+    for node in [&first, &second] {
+        let request = list_request(&session).set("x-bsv-auth-your-nonce", of_socket);
+        assert!(is_unknown(&session.send_to(&node.http(""), &request).await));
+    }
+}
+
+#[actix_web::test]
+async fn what_does_not_verify_is_not_kept_and_has_used_nothing_up() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    let session = connect(&first).await.at(&second.http(""));
+    let good = list_request(&session);
+    let somebody = Identity::random().identity_key().to_hex();
+    let swapped = |text: &str| {
+        let mut text = text.to_owned();
+        let last = text.pop();
+        text.push(if last == Some('0') { '1' } else { '0' });
+        text
+    };
+    let signature = good.get("x-bsv-auth-signature");
+    let own_key = good.get("x-bsv-auth-identity-key");
+    let nonce = session.session.peer_nonce().to_owned();
+    let wrong = [
+        good.clone()
+            .set("x-bsv-auth-signature", swapped(&signature)),
+        good.clone().set("x-bsv-auth-signature", "00"),
+        good.clone().set("x-bsv-auth-identity-key", somebody),
+        good.clone().set("x-bsv-auth-identity-key", "02"),
+        good.clone()
+            .set("x-bsv-auth-identity-key", swapped(&own_key)),
+        good.clone().set("x-bsv-auth-your-nonce", swapped(&nonce)),
+        good.clone()
+            .set("x-bsv-auth-your-nonce", nonce.split_at(60).0),
+        good.clone().set("x-bsv-auth-nonce", "other"),
+    ];
+    for request in &wrong {
+        let answer = session.send(request).await;
+        assert_eq!((answer.status, answer.signed), (401, false), "{request:?}");
+        assert_eq!(second.state.session_count(), 0);
+    }
+    assert_eq!(session.send(&good).await.status, 200);
+    assert_eq!(second.state.session_count(), 1);
+}
+
+#[actix_web::test]
+async fn a_nonce_counts_once_in_each_process_however_many_requests_bring_the_session_back() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    for _ in 0..5 {
+        let session = connect(&first).await.at(&second.http(""));
+        let request = list_request(&session);
+        let answers = join_all((0..16).map(|_| session.send(&request))).await;
+        let taken = answers.iter().filter(|answer| answer.status == 200);
+        assert_eq!(taken.count(), 1);
+        assert_eq!(
+            answers.iter().filter(|answer| is_replay(answer)).count(),
+            15
+        );
+    }
+    assert_eq!(second.state.session_count(), 5);
+}
+
+#[actix_web::test]
+async fn requests_that_bring_a_session_back_at_once_are_all_answered() {
+    const ROUNDS: usize = 50;
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    for _ in 0..ROUNDS {
+        let session = connect(&first).await.at(&second.http(""));
+        let answers = join_all((0..16).map(|_| list(&session))).await;
+        let refused = answers.iter().find(|answer| answer.status != 200);
+        assert!(refused.is_none(), "{refused:?}");
+    }
+    assert_eq!(second.state.session_count(), ROUNDS);
+}
+
+#[actix_web::test]
+async fn a_write_counts_once_on_all_nodes_and_after_a_restart() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    let session = connect(&first).await;
+    let sent = send(&session, "1");
+    assert_eq!(session.send(&sent).await.status, 200);
+    let ids = json!({"messageIds": ["1"]}).to_string();
+    let acknowledged = session.request("POST", "/acknowledgeMessage", ids);
+    assert_eq!(session.send(&acknowledged).await.status, 200);
+    let device = json!({"fcmToken": "token"}).to_string();
+    let device = session.request("POST", "/registerDevice", device);
+    assert_eq!(session.send(&device).await.status, 200);
+    let permission = json!({"messageBox": "inbox", "recipientFee": 0}).to_string();
+    let permission = session.request("POST", "/permissions/set", permission);
+    assert_eq!(session.send(&permission).await.status, 200);
+    let written = [&sent, &acknowledged, &device, &permission];
+    let read = list_request(&session);
+    assert_eq!(session.send(&read).await.status, 200);
+    for request in written {
+        assert!(is_replay(&session.send_to(&second.http(""), request).await));
+    }
+    assert_eq!(nodes.database.count("messages"), 0);
+    // What SECURITY.md says of requests that only read.
+    let answer = session.send_to(&second.http(""), &read).await;
+    assert_eq!(answer.status, 200);
+    assert!(is_replay(&session.send_to(&second.http(""), &read).await));
+    drop((first, second));
+    let restarted = nodes.node();
+    for request in written {
+        let answer = session.send_to(&restarted.http(""), request).await;
+        assert!(is_replay(&answer));
+    }
+    assert_eq!(nodes.database.count("messages"), 0);
+    let session = session.at(&restarted.http(""));
+    assert_eq!(session.send(&send(&session, "1")).await.status, 200);
+    // A refused request has left nothing to count.
+    assert_eq!(nodes.database.count("auth_message_nonces"), 5);
+}
+
+#[actix_web::test]
+async fn of_many_nodes_that_get_a_write_at_once_one_does_it() {
+    let nodes = Nodes::new();
+    let servers: Vec<TestServer> = (0..3).map(|_| nodes.node()).collect();
+    let session = connect(&servers[0]).await;
+    for id in 0..5 {
+        let request = send(&session, &id.to_string());
+        let bases: Vec<String> = servers.iter().map(|server| server.http("")).collect();
+        let answers = join_all(bases.iter().map(|base| session.send_to(base, &request))).await;
+        let served = answers.iter().filter(|answer| answer.status == 200);
+        assert_eq!(served.count(), 1);
+        assert_eq!(answers.iter().filter(|answer| is_replay(answer)).count(), 2);
+    }
+    assert_eq!(nodes.database.count("messages"), 5);
+}
+
+#[actix_web::test]
+async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more() {
+    let nodes = Nodes::new();
+    let few = |settings: &mut Settings| {
+        settings.auth.max_seen_nonces = 3.try_into().unwrap();
+        settings.auth.max_sessions_per_identity = 1.try_into().unwrap();
+    };
+    let (first, second) = (nodes.node_with(few), nodes.node_with(few));
+    let session = connect(&first).await;
+    let written = send(&session, "1");
+    assert_eq!(session.send(&written).await.status, 200);
+    // The other node has it in memory, and not the nonce of what was written.
+    let read = list_request(&session);
+    assert_eq!(session.send_to(&second.http(""), &read).await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(list(&session).await.status, 200);
+    }
+    assert_eq!(first.state.session_count(), 0);
+    nodes.eventually_stored("its end", <[_]>::is_empty).await;
+    assert!(is_unknown(&session.send(&written).await));
+    let answer = session.send_to(&second.http(""), &written).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+    assert_eq!(second.state.session_count(), 0);
+    assert_eq!(nodes.database.count("messages"), 1);
+    assert_eq!(nodes.database.count("auth_message_nonces"), 0);
+    // The next session of an identity displaces the one before.
+    let displaced = connect(&first).await;
+    assert_eq!(list(&displaced).await.status, 200);
+    let identity = Arc::clone(&displaced.identity);
+    let next = Brc104::connect_as(&first.http(""), identity).await;
+    assert_eq!(list(&next).await.status, 200);
+    nodes
+        .eventually_stored("its end", |stored| stored.len() == 1)
+        .await;
+    for node in [&first, &second] {
+        let request = list_request(&displaced);
+        assert!(is_unknown(
+            &displaced.send_to(&node.http(""), &request).await
+        ));
+    }
+}
+
+#[actix_web::test]
+async fn taking_up_counts_as_a_handshake_and_keeps_to_the_limits_of_sessions() {
+    let nodes = Nodes::new();
+    let first = nodes.node();
+    let second =
+        nodes.node_with(|settings| settings.auth.max_sessions_per_identity = 2.try_into().unwrap());
+    let identity = Arc::new(Identity::random());
+    for _ in 0..4 {
+        let session = Brc104::connect_as(&first.http(""), Arc::clone(&identity)).await;
+        assert_eq!(list(&session.at(&second.http(""))).await.status, 200);
+    }
+    assert_eq!(second.state.session_count(), 2);
+    let strict = nodes.node_with(|settings| {
+        settings.limits.unlimited_addresses = Networks::default();
+        settings.limits.handshakes_per_address = 1;
+    });
+    let mut taken = 0;
+    loop {
+        let session = connect(&first).await.at(&strict.http(""));
+        let answer = list(&session).await;
+        if answer.status == 429 {
+            break;
+        }
+        assert_eq!(answer.status, 200);
+        // Further requests of the session are no handshakes.
+        assert_eq!(list(&session).await.status, 200);
+        taken += 1;
+        assert!(taken < 500, "it was never refused");
+    }
+    assert!(taken > 0);
+}
+
+#[actix_web::test]
+async fn without_a_database_sessions_go_on_where_they_began() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    nodes
+        .database
+        .run(r#"ALTER TABLE "auth_sessions" RENAME TO "gone""#);
+    let session = connect(&first).await;
+    assert_eq!(list(&session).await.status, 200);
+    let answer = session
+        .send_to(&second.http(""), &list_request(&session))
+        .await;
+    assert!(is_unknown(&answer));
+    nodes
+        .database
+        .run(r#"ALTER TABLE "gone" RENAME TO "auth_sessions""#);
+    // What cannot be counted once is not done: the client shakes hands again.
+    assert!(is_unknown(&session.send(&send(&session, "1")).await));
+    let session = connect(&first).await;
+    assert_eq!(session.send(&send(&session, "1")).await.status, 200);
+}
+
+fn admins(identity: &Identity) -> impl Fn(&mut Settings) + use<> {
+    let key = identity.identity_key().to_hex();
+    move |settings| settings.admin.identities.push(key.clone())
+}
+
+#[actix_web::test]
+async fn an_administrative_request_counts_once_over_all_nodes_and_restarts() {
+    let nodes = Nodes::new();
+    let admin = Arc::new(Identity::random());
+    let (first, second) = (
+        nodes.node_with(admins(&admin)),
+        nodes.node_with(admins(&admin)),
+    );
+    let session = Brc104::connect_as(&first.http(""), Arc::clone(&admin)).await;
+    let ask = || session.request("GET", "/admin/status", "");
+    let asked = ask();
+    assert_eq!(session.send(&asked).await.status, 200);
+    assert!(is_replay(&session.send_to(&second.http(""), &asked).await));
+    assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
+    drop((first, second));
+    let restarted = nodes.node_with(admins(&admin));
+    let answer = session.send_to(&restarted.http(""), &asked).await;
+    assert!(is_replay(&answer));
+    let answer = session.send_to(&restarted.http(""), &ask()).await;
+    assert!(answer.status == 200 && answer.signed);
+}
+
+#[actix_web::test]
+async fn without_a_store_an_admin_needs_a_session_that_began_in_this_process() {
+    let nodes = Nodes::new();
+    let admin = Arc::new(Identity::random());
+    let (first, second) = (
+        nodes.node_with(admins(&admin)),
+        nodes.node_with(admins(&admin)),
+    );
+    let session = Brc104::connect_as(&first.http(""), Arc::clone(&admin)).await;
+    let ask = || session.request("GET", "/admin/status", "");
+    assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
+    assert_eq!(session.send(&ask()).await.status, 200);
+    // Nothing can be counted while the table is away.
+    nodes
+        .database
+        .run(r#"ALTER TABLE "auth_message_nonces" RENAME TO "gone""#);
+    assert_eq!(session.send(&ask()).await.status, 200);
+    let answer = session.send_to(&second.http(""), &ask()).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+    // Its client shakes hands again, with that process.
+    let fresh = Brc104::connect_as(&second.http(""), admin).await;
+    let asked = fresh.request("GET", "/admin/status", "");
+    assert_eq!(fresh.send(&asked).await.status, 200);
+}
+
+/// Answers the handshake that the server begins.
+async fn prove(client: &mut AuthSocketClient) {
+    let request = client.auth_message().await;
+    let asked: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(asked["messageType"], "initialRequest");
+    let request = AuthMessage::parse(&request).unwrap();
+    let Handled::Reply(answer) = client.peer.handle(&request).unwrap() else {
+        panic!("an answer");
+    };
+    client.send_auth(&answer).await;
+}
+
+#[actix_web::test]
+async fn a_frame_of_another_nodes_socket_proves_nothing_and_does_nothing() {
+    let nodes = Nodes::new();
+    let (first, second) = (nodes.node(), nodes.node());
+    let identity = Arc::new(Identity::random());
+    let lost = AuthSocketClient::authenticated_as(first.address, Arc::clone(&identity)).await;
+    let room = lost.room("inbox");
+    let message = json!({"messageId": "late", "body": "x"});
+    let late = lost.signed(
+        "sendMessage",
+        &json!({"roomId": room.as_str(), "message": message}),
+    );
+    let mut back = AuthSocketClient::connect(second.address, identity).await;
+    back.send_auth(&late).await;
+    prove(&mut back).await;
+    let refused = || second.service.counters.refused.load(Ordering::Relaxed);
+    eventually("the refusal", || refused() == 1).await;
+    assert_eq!(nodes.database.count("messages"), 0);
+}
+
+#[actix_web::test]
+async fn session_nonces_differ() {
+    let server = TestServer::start();
+    let mut nonces = HashSet::new();
+    for _ in 0..20 {
+        assert!(nonces.insert(connect(&server).await.session.peer_nonce().to_owned()));
+    }
+}
