@@ -80,8 +80,9 @@ fn manifest() -> toml::Table {
 }
 
 fn is_known(variable: &str) -> bool {
-    // A flag's own.
-    variable == "CONFIG_DIR" || KEYS.iter().any(|key| key.variables.contains(&variable))
+    // A flag's own, and that of rustls.
+    ["CONFIG_DIR", "SSL_CERT_FILE"].contains(&variable)
+        || KEYS.iter().any(|key| key.variables.contains(&variable))
 }
 
 #[test]

@@ -21,12 +21,11 @@ use super::session::Session;
 pub struct PeerConfig {
     /// Sessions on one socket. The clients in use have one, or two after a revival.
     pub max_sessions: usize,
-    /// Message nonces that are remembered for each session. None is forgotten: a session that has seen so many takes no
-    /// more messages.
+    /// Message nonces that each session remembers. At this limit the session accepts no more messages.
     pub max_seen_nonces: usize,
-    /// Messages of the counterparty in one session after which [`Peer::needs_renewal`] asks for a new one.
+    /// Received messages after which [`Peer::needs_renewal`] asks for a new session.
     pub renew_after_received: usize,
-    /// Messages of ours in one session after which it asks. The published clients remember 100,000 nonces of a session.
+    /// Signed messages after which it asks for one. The published clients remember 100,000 nonces a session.
     pub renew_after_signed: u64,
     /// JSON of the certificates that the other end is asked for.
     pub requested_certificates: Option<String>,
@@ -76,11 +75,11 @@ struct Entry {
     /// Whether we may sign on it: not on one that was taken over from a lost socket.
     signs: bool,
     used: u64,
-    /// Messages that came in it.
+    /// Messages received in it.
     received: usize,
-    /// Messages that were signed in it.
+    /// Messages signed in it.
     signed: AtomicU64,
-    /// Set once a newer session has taken its place: until then it verifies what is under way.
+    /// Deadline of a session that a newer one has replaced.
     retires: Option<Instant>,
 }
 

@@ -62,12 +62,12 @@ impl Speech {
     }
 }
 
-/// What is sent as an auth message, now or when its turn comes.
+/// An auth message to send now or later.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// A message of a handshake, as JSON.
     Handshake(String),
-    /// An event, which is signed when it leaves: in the session that is the newest then.
+    /// An event. It is signed when it leaves, in the newest session.
     Event(SharedPayload),
 }
 
@@ -88,7 +88,7 @@ impl AuthSocket {
         self.send_answer(Outgoing::Handshake(json), false, link);
     }
 
-    /// Sends an answer. All go before deliveries, but for the one that says where deliveries of a room end.
+    /// Sends an answer. Answers overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
     pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
         let is_mark = matches!(event, ServerEvent::LeftRoom(_));
@@ -96,13 +96,13 @@ impl AuthSocket {
         self.send_answer(Outgoing::Event(payload), is_mark, link);
     }
 
-    /// Sends the event after which the socket is closed: it waits for nothing.
+    /// Sends the last event before the socket closes, without pacing.
     pub(super) fn send_last(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
         self.write_event(&SharedPayload::new(event.encode()), link);
     }
 
-    /// Sends a delivery, as soon as the client can verify it. One for which there is no room is dropped; it is in the list.
+    /// Sends a delivery as soon as the client can verify it. A full queue drops it; the client finds it by listing.
     pub(super) fn deliver(&mut self, payload: &SharedPayload, link: &mut Link<'_>) {
         if self.queue.passes(link.now()) {
             return self.write_event(payload, link);
@@ -113,7 +113,7 @@ impl AuthSocket {
         self.count_queued(queued, link);
     }
 
-    /// Sends what waits and whose turn has come.
+    /// Sends the queued frames that may leave now.
     pub(super) fn send_due(&mut self, link: &mut Link<'_>) {
         while let Some(outgoing) = self.queue.poll(link.now()) {
             let waiting = &self.service.counters.waiting;
@@ -122,7 +122,7 @@ impl AuthSocket {
         }
     }
 
-    /// Gives up what waits: it can be sent to nobody.
+    /// Drops the queue when the client has left.
     pub(super) fn drop_waiting(&mut self) {
         let dropped = self.queue.clear();
         let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);

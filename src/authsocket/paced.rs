@@ -1,23 +1,23 @@
-//! What waits for a socket to be sent: answers and deliveries, at the pace that its client can verify.
+//! The send queue of one socket: answers and deliveries leave at the pace that the client can verify.
 //!
-//! Time is an argument. Whatever waits is unsigned: signing happens when it leaves, and deliveries stay shared.
+//! Time is an argument. Queued events are unsigned, so that deliveries stay shared between sockets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::limits::{Pace, PaceWindow};
 
-/// Deliveries that may wait for one socket. They are in its list as well.
+/// Deliveries that one socket may queue. The client also finds them by listing.
 const MAX_DELIVERIES: usize = 1_024;
 
-/// Something that waits, and the bytes that it takes in a frame.
+/// A queued item and its size in a frame.
 #[derive(Debug)]
 struct Waiting<T> {
     item: T,
     bytes: usize,
 }
 
-/// A queue with a bound in bytes. An empty one takes anything: it is no larger than what is sent at once.
+/// A queue with a bound in bytes. An empty one accepts an item of any size.
 #[derive(Debug)]
 struct Lane<T> {
     waiting: VecDeque<Waiting<T>>,
@@ -52,27 +52,27 @@ impl<T> Lane<T> {
     }
 }
 
-/// Why something does not wait.
+/// Why the queue refuses an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// It is a delivery: it is dropped from live delivery, and is in the list.
+    /// A delivery is dropped. The client finds it by listing.
     Dropped,
-    /// It is an answer, which is never dropped: the client must go.
+    /// Answers are never dropped, so the socket must close.
     Overflow,
 }
 
-/// The frames of one socket that wait for their turn.
+/// Queued frames of one socket.
 #[derive(Debug)]
 pub(super) struct PacedQueue<T> {
     pace: Pace,
     window: PaceWindow,
-    /// Go first, in their order.
+    /// Sent before `stream`, in order.
     answers: Lane<T>,
     /// Deliveries, and answers that must not overtake them.
     stream: Lane<T>,
-    /// Of each of the two: deliveries must not take the room of answers.
+    /// Bound of each queue: deliveries must not take the room of answers.
     max_bytes: usize,
-    /// When the next group may leave. Only what waits goes in groups.
+    /// When the next group of queued frames may leave.
     next_group: Option<Instant>,
     /// Frames of the current group that may still leave.
     left_in_group: usize,
@@ -114,7 +114,7 @@ impl<T> PacedQueue<T> {
         self.answers.len() + self.stream.len()
     }
 
-    /// Whether a frame may leave at once, ahead of nothing; it is counted then.
+    /// Counts a frame that is sent at once, if nothing is queued and the pace allows it.
     pub(super) fn passes(&mut self, now: Instant) -> bool {
         self.is_empty() && self.window.take(self.pace, now)
     }
@@ -131,8 +131,7 @@ impl<T> PacedQueue<T> {
         Ok(())
     }
 
-    /// Queues an answer that must not overtake the deliveries before it. It has twice the room that they have, so that
-    /// they leave some for it.
+    /// Queues an answer that must not overtake earlier deliveries. Deliveries can fill half of this room only.
     ///
     /// # Errors
     /// [`NoRoom::Overflow`].
@@ -160,7 +159,7 @@ impl<T> PacedQueue<T> {
         Ok(())
     }
 
-    /// Drops everything that waits, and says how much that was.
+    /// Drops all queued frames and returns their number.
     pub(super) fn clear(&mut self) -> usize {
         let dropped = self.len();
         self.answers = Lane::new();
@@ -170,7 +169,7 @@ impl<T> PacedQueue<T> {
         dropped
     }
 
-    /// The next frame whose turn it is; it is counted.
+    /// Takes and counts the next frame that may leave now.
     pub(super) fn poll(&mut self, now: Instant) -> Option<T> {
         if self.is_empty() {
             return None;
@@ -199,12 +198,12 @@ impl<T> PacedQueue<T> {
             return None;
         }
         let group = self.next_group.filter(|_| self.left_in_group == 0);
-        // Either is over already where it is none: then the caller has not polled to the end.
+        // A caller that polls to the end always leaves a later deadline.
         group.max(self.window.next_room(self.pace))
     }
 
-    /// How long the client is left unread, so that its answers do not come faster than they leave. `owed`: answers to
-    /// what was read that are not known yet.
+    /// How long to stop reading from the client, so that its answers leave as fast as they are made. `owed` counts the
+    /// answers that the store has not given yet.
     pub(super) fn pause(&self, owed: usize) -> Duration {
         if self.pace.is_off() {
             return Duration::ZERO;

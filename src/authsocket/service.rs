@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
-use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Pace, Rate};
 use crate::rooms::RoomsHandle;
 use crate::socketio;

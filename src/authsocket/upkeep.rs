@@ -1,4 +1,4 @@
-//! What keeps a socket's session alive: the first word after a handshake of ours, keep-alives, a new session in time.
+//! Keeps the session of a socket alive: speaks first after a server handshake, sends keep-alives, renews sessions.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +8,26 @@ use crate::socket::Link;
 
 use super::application::AuthSocket;
 
-/// How long a client may take to answer a handshake of ours. The published clients give one of theirs as long.
+/// Time limit for the client's answer to a server handshake. The published clients use the same limit for theirs.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a session still verifies what is under way once a newer one has taken its place.
+/// Time for which a replaced session still verifies frames in flight.
 const RETIRED_FOR: Duration = Duration::from_secs(60);
 
-/// What is known of a socket's session beside the session itself.
+/// Deadlines and flags of one socket's session.
 #[derive(Debug)]
 pub(super) struct Upkeep {
-    /// Set while a handshake of ours is unanswered.
+    /// Deadline of the server handshake in flight.
     handshake_until: Option<Instant>,
-    /// Whether the client waits for our first word after a handshake of ours.
+    /// Whether the server must still send the first event of the session that it began.
     owes_word: bool,
-    /// Whether that word has confirmed the client, whose held frames are done next.
+    /// Whether that event was `authenticationSuccess`: a held `authenticated` then needs no second one.
     pub(super) has_confirmed: bool,
-    /// When the last signed event came or was sent.
+    /// Time of the last signed event in either direction.
     quiet_since: Instant,
-    /// How long it may be quiet; set once the socket is authenticated.
+    /// Longest quiet time; set once the socket is authenticated.
     keep_alive: Option<Duration>,
-    /// When it is looked at next whether it was quiet for so long.
+    /// Time of the next check.
     keep_alive_at: Option<Instant>,
 }
 
@@ -43,18 +43,17 @@ impl Upkeep {
         }
     }
 
-    /// A signed event came, or was sent.
+    /// Notes that a signed event was received or sent.
     pub(super) const fn touch(&mut self, now: Instant) {
         self.quiet_since = now;
     }
 
-    /// Whether a handshake of ours is unanswered.
+    /// Whether a server handshake is in flight.
     pub(super) const fn awaits_handshake(&self) -> bool {
         self.handshake_until.is_some()
     }
 
-    /// From now on the socket is not left quiet for longer than `interval` and a quarter: sockets that have connected
-    /// together must not all be due together.
+    /// Starts keep-alives. The interval grows by a random quarter: sockets that connected together spread their load.
     pub(super) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
         let interval = interval + interval.mul_f64(rand::random::<f64>() / 4.0);
         self.keep_alive = Some(interval);
@@ -68,7 +67,7 @@ impl Upkeep {
             .min()
     }
 
-    /// Whether a keep-alive is due. The deadline moves here only: nothing is done for it when an event is sent.
+    /// Whether a keep-alive is due. Only this method moves the deadline, so that a delivery costs nothing more.
     fn is_quiet(&mut self, now: Instant) -> bool {
         let Some((interval, _)) = self
             .keep_alive
@@ -95,16 +94,16 @@ impl AuthSocket {
         }
     }
 
-    /// The other end has answered it: from now on everything is signed in the new session.
+    /// Makes the new session the only one that signs, once the client has answered.
     pub(super) fn handshake_answered(&mut self, link: &Link<'_>) {
         self.upkeep.handshake_until = None;
         self.upkeep.owes_word = true;
         self.peer.retire_older(link.now() + RETIRED_FOR);
     }
 
-    /// Says the first word after a handshake of ours: until then the published clients take the session for
-    /// unauthenticated, and send nothing in it. A client that has spoken waits for its confirmation; any other may be
-    /// one that must not be confirmed, because it would disconnect, so it hears something that it has no handler for.
+    /// Sends the first event after a server handshake. Until it arrives, the published clients treat the session as
+    /// unauthenticated and send nothing. A client with held frames waits for `authenticationSuccess`. Versions up to
+    /// 2.5.5 stay silent and disconnect on that event, so silent clients get an event without a handler.
     pub(super) fn speak_first(&mut self, link: &mut Link<'_>) {
         if !std::mem::take(&mut self.upkeep.owes_word) {
             return;
@@ -118,7 +117,7 @@ impl AuthSocket {
         self.send_event(&word, link);
     }
 
-    /// Begins a new session where the old one has carried nearly as many messages as either end remembers nonces.
+    /// Begins a new session before either end runs out of nonces in the old one.
     pub(super) fn renew_if_needed(&mut self, link: &mut Link<'_>) {
         if self.admitted && !self.upkeep.awaits_handshake() && self.peer.needs_renewal() {
             log::debug!("socket {} begins a new session", self.sid);
@@ -126,13 +125,13 @@ impl AuthSocket {
         }
     }
 
-    /// Does what is due.
+    /// Handles the deadlines that have passed.
     pub(super) fn handle_upkeep(&mut self, link: &mut Link<'_>) {
         let now = link.now();
         if self.upkeep.handshake_until.is_some_and(|at| at <= now) {
             self.upkeep.handshake_until = None;
             if self.admitted && self.peer.is_used_up() {
-                // A new connection has a new session; this one takes nothing any more.
+                // The client never answered. A new connection gives it a new session.
                 log::debug!("socket {} has used its session up", self.sid);
                 return link.close(CloseReason::ForcedClose);
             }

@@ -251,7 +251,11 @@ impl DbHandle {
                 message_box: &message_box,
                 page: &page,
                 bound: &bound,
-                mark: marks.take(recipient, &message_box),
+                mark: if page.offset > 0 {
+                    marks.take(recipient, &message_box)
+                } else {
+                    None
+                },
                 now: &Now::read(ttl),
             };
             let (listed, next) = message_list::list(connection, &query)?;

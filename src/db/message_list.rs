@@ -21,43 +21,43 @@ use super::timestamp::Timestamp;
 /// Messages whose sizes are asked for at a time.
 const SIZES: u16 = 256;
 
-/// What is asked for, and within which bound.
+/// A request for messages of a box.
 pub(super) struct ListQuery<'a> {
     pub(super) recipient: &'a IdentityKey,
     pub(super) message_box: &'a str,
     pub(super) page: &'a Page,
     pub(super) bound: &'a ListBound,
-    /// Where the page before this one may have ended.
+    /// The end of the last page of this box, if the handle kept one.
     pub(super) mark: Option<Mark>,
     pub(super) now: &'a Now,
 }
 
-/// Whose messages, and from where on.
+/// A box that is being listed, with a cursor into it.
 struct Listing<'a> {
     box_id: i64,
     owner: &'a str,
     page: &'a Page,
     bound: &'a ListBound,
     now: &'a Now,
-    /// Those behind the message with this id,
+    /// The list begins behind the message with this id.
     after: Option<i64>,
-    /// without the first so many.
+    /// It skips this many messages there.
     offset: i64,
 }
 
-/// What is known of the messages before a body is read.
+/// The result of measuring messages without reading their bodies.
 #[derive(Default)]
 struct Measured {
-    /// The first message.
+    /// Id of the first message in order.
     first: Option<i64>,
-    /// The first message that would be too much; none where all may be listed.
+    /// Id of the first message that does not fit; none where all fit.
     end: Option<i64>,
-    /// Those before it that are too large by themselves.
+    /// Ids of messages before it that no page can hold.
     oversized: Vec<i64>,
 }
 
 impl<'a> Listing<'a> {
-    /// Those behind the message with this id, in order.
+    /// Visible messages behind the one with this id, in order.
     fn behind(&self, after: Option<i64>) -> messages::BoxedQuery<'a, MultiBackend> {
         let mut query = messages::table
             .filter(messages::message_box_id.eq(self.box_id))
@@ -86,7 +86,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Messages of the box up to this one, hidden ones too: an index alone answers it.
+    /// Counts messages of the box up to this one, expired ones included. An index alone answers it.
     fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
         let all = messages::table.filter(messages::message_box_id.eq(self.box_id));
         match self.page.order {
@@ -101,7 +101,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Goes on behind the page before this one instead of counting all messages again, if nothing of it was deleted since.
+    /// Continues behind the previous page instead of skipping all messages again, unless one of them was deleted since.
     fn resume(&mut self, connection: &mut AnyConnection, mark: &Mark) -> QueryResult<()> {
         if self.count_up_to(connection, mark.last)? == mark.below {
             self.after = Some(mark.last);
@@ -110,8 +110,8 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    /// Measures before it reads: client libraries hold the whole of what is asked for. None for SQLite, which gives one row
-    /// after the other.
+    /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results. None for
+    /// SQLite, which streams rows.
     fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
         let Some(size) = body_bytes(connection) else {
             return Ok(None);
@@ -151,7 +151,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// What is said of messages that are not listed.
+    /// Loads names of messages whose bodies stay in the database.
     fn named(
         &self,
         connection: &mut AnyConnection,
@@ -265,10 +265,10 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// A page that is being filled. Once it is full nothing more is taken.
+/// A page under construction. A full page takes no more messages.
 struct Filling<'a> {
     bound: &'a ListBound,
-    /// Messages that are asked for.
+    /// Maximum number of messages.
     limit: Option<usize>,
     bytes: usize,
     page: MessagePage,
@@ -286,7 +286,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Takes a message, or names it where it can never be listed.
+    /// Adds a message, or only its name if no page can hold it.
     fn list(&mut self, message: StoredMessage) {
         let (id, bytes) = (message.id, (self.bound.measure)(&message));
         if self.bound.name.is_some() && bytes > self.bound.max_bytes {
@@ -303,7 +303,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Takes the name of a message that is too large.
+    /// Adds the name of a message that no page can hold.
     fn name(&mut self, id: i64, message: OversizedMessage) {
         let bytes = self.bound.name.map_or(0, |bytes| bytes(&message));
         if self.has_room(id, bytes) {
@@ -326,8 +326,8 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// The messages of a recipient's box, in the order in which they were stored unless the page says otherwise, and where the
-/// page after this one begins. What is past its time is not listed.
+/// Lists messages of a recipient's box in the order of storing, unless the page asks for the reverse. Expired messages are
+/// left out. The mark is for the page that follows.
 pub(super) fn list(
     connection: &mut AnyConnection,
     query: &ListQuery<'_>,

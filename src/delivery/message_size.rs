@@ -1,19 +1,19 @@
-//! How large a message is where it is listed: JSON within JSON, of which clients take so much and no more.
+//! The size of a message in a list, where its JSON is escaped as JSON once more. Clients limit the size of a list.
 
 use crate::db::NewMessage;
 use crate::json_text::encoded_len;
 
-/// What a list says of a message beside its body and its id: names of fields, the sender, four times.
+/// Bytes of a list item beside body and id: field names, sender, four timestamps.
 const OVERHEAD: usize = 512;
 
-/// Bytes that a character may become when it is escaped as JSON, and once more: `\u{1}` is `\\u0001`.
+/// Maximum bytes of one byte that is escaped twice: U+0001 becomes `\\u0001`.
 const MAX_ESCAPED: usize = 7;
 
-/// Bytes of `{"message":""}` as a string within JSON, and then some.
+/// Bytes of `{"message":""}` as a JSON string, rounded up.
 const WRAPPER: usize = 32;
 
-/// Whether each of these messages, which share a body, takes at most `max` bytes in a list. `payment` are the bytes of what may be
-/// stored with each, escaped.
+/// Whether each of these messages takes at most `max` bytes in a list. They share a body; `payment` is the escaped size of the
+/// payment that may be stored with each.
 pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bool {
     let Some(first) = messages.first() else {
         return true;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_is_the_json_within_the_json() {
+    fn the_size_is_that_of_json_escaped_as_json() {
         assert!(all_fit(&[], 0, 0));
         let bodies = ["x", "\"", "\\", "\n", "\u{1}", "é", "\u{2028}"];
         for character in bodies {

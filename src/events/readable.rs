@@ -1,8 +1,8 @@
-//! What the clients in use can read. One event that breaks these rules makes them disconnect, and they stay away.
+//! The limits of published clients. One event that breaks them makes such a client disconnect for good.
 
 use super::names::{RESERVED_EVENT_NAMES, SEND_MESSAGE, SEND_MESSAGE_ACK};
 
-/// Longest name of a message box, in bytes. With it, every event that names a room fits into [`MAX_EVENT_NAME_BYTES`].
+/// Longest name of a message box, in bytes. Events that name its room then fit into [`MAX_EVENT_NAME_BYTES`].
 pub const MAX_MESSAGE_BOX_BYTES: usize = 128;
 /// Longest name of an event, in bytes.
 pub const MAX_EVENT_NAME_BYTES: usize = 256;
@@ -11,7 +11,7 @@ pub const MAX_EVENT_BYTES: usize = 1_048_576;
 
 /// Whether messages can be sent to a box of this name.
 ///
-/// Rows of other boxes may exist from before this rule: they are listed, and never delivered live.
+/// Older rows may be in boxes of other names. The server lists them and never delivers them live.
 #[must_use]
 pub fn is_message_box(name: &str) -> bool {
     !name.trim().is_empty() && name.len() <= MAX_MESSAGE_BOX_BYTES && is_printable(name)

@@ -130,6 +130,7 @@ impl Refusal {
             Self::MessageId => "ERR_INVALID_MESSAGEID",
             Self::Recipient => "ERR_INVALID_RECIPIENT_KEY",
             Self::DuplicateMessage => "ERR_DUPLICATE_MESSAGE",
+            Self::TooLarge => "ERR_MESSAGE_BODY_TOO_LARGE",
             Self::Blocked => "ERR_DELIVERY_BLOCKED",
             Self::PaymentRequired => "ERR_PAYMENT_REQUIRES_AUTHFETCH",
             Self::Overloaded => "ERR_OVERLOADED",

@@ -100,7 +100,8 @@ pub(super) fn answer_request(state: &HttpState, message: &AuthMessage<'_>) -> Ht
     let session = state.sessions().get(named, Instant::now());
     let answer = session
         .ok_or_else(|| unknown_session(named))
-        .and_then(|session| {
+        .and_then(|known| {
+            let session = known.session;
             session.verify_certificate_request(message)?;
             state.session_used(&session);
             session.no_certificates(&state.identity.identity_key())

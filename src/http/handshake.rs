@@ -61,7 +61,9 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<Answer, AuthEr
                 None => HttpResponse::Ok().json(serde_json::json!({ "status": "success" })),
             }));
         }
-        MessageType::CertificateRequest => return Ok(certificates::answer_request(state, message)),
+        MessageType::CertificateRequest => {
+            return Ok(Answer::Done(certificates::answer_request(state, message)));
+        }
         _ => return Err(AuthError::Malformed("not an initialRequest")),
     }
     let max_requests = state.limits.max_requests_per_session;

@@ -1,5 +1,5 @@
-//! `GET /healthz` and `GET /readyz`, also as `/health` and `/ready`, for who watches over the server: no authentication, at
-//! the root of the origin and behind the routing prefix.
+//! `GET /healthz` and `GET /readyz`, with the aliases `/health` and `/ready`, for monitoring. No authentication; at the root
+//! and behind the routing prefix.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -11,11 +11,11 @@ use crate::health::Health;
 use super::authenticate::{NOT_STORED, respond, unsigned};
 use super::error::{ApiError, Details};
 
-/// Under both names: those of this server, and those of others.
+/// Names in this server and in others.
 const HEALTH: [&str; 2] = ["/healthz", "/health"];
 const READY: [&str; 2] = ["/readyz", "/ready"];
 
-/// What the server says of itself where it is asked whether it serves.
+/// Facts that the health routes report.
 #[derive(Debug, Clone)]
 pub struct Serving {
     /// The chain of its wallet, such as `mainnet`.

@@ -1,5 +1,5 @@
-//! `GET /info`: what a client can know before it shakes hands. No authentication, at the root of the origin and behind the
-//! routing prefix. It is not signed: a client believes the key only once it has been proven.
+//! `GET /info`: version, identity key, limits, prices and retention of the server, for everybody. The route exists at the root
+//! and behind the routing prefix. The reply is unsigned: clients must take the identity key from a handshake.
 
 use std::collections::BTreeMap;
 
@@ -12,28 +12,28 @@ use super::authenticate::respond;
 
 const PATH: &str = "/info";
 
-/// It changes with a restart only.
+/// The reply changes only with a restart.
 const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=60");
 
-/// What the server is and takes.
+/// A description of the server, as JSON.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
     /// Always `messagebox-server`.
     pub service: &'static str,
-    /// Its version.
+    /// Version of the server, such as `0.1.0`.
     pub version: &'static str,
-    /// Its identity key, 66 hexadecimal characters.
+    /// Identity key of the server, 66 hexadecimal characters.
     pub identity_key: String,
     /// The chain of its wallet, such as `mainnet`.
     pub network: String,
-    /// What it takes, and no more.
+    /// Limits of requests, messages and lists.
     pub limits: InfoLimits,
-    /// What it costs.
+    /// Prices of requests and deliveries.
     pub prices: InfoPrices,
-    /// How long messages are kept.
+    /// Lifetime of messages.
     pub retention: InfoRetention,
-    /// What it does.
+    /// Optional features that are enabled.
     pub features: InfoFeatures,
 }
 
@@ -65,7 +65,7 @@ pub struct InfoLimits {
     pub max_socket_payload_bytes: Option<usize>,
 }
 
-/// Prices in satoshis.
+/// Prices of requests and deliveries, in satoshis.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoPrices {
@@ -79,7 +79,7 @@ pub struct InfoPrices {
     pub delivery_fee_per_recipient: bool,
 }
 
-/// Retention of messages.
+/// Lifetime of messages that nobody acknowledges.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoRetention {
@@ -87,7 +87,7 @@ pub struct InfoRetention {
     pub message_seconds: Option<u64>,
 }
 
-/// What the server does beside HTTP.
+/// Optional features that are enabled.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoFeatures {
@@ -99,15 +99,15 @@ pub struct InfoFeatures {
     pub certificates_required: bool,
     /// Whether anybody may join any room; else each its own.
     pub open_rooms: bool,
-    /// How a payment for a request may come.
+    /// Ways in which a request can carry its payment.
     pub payment_transports: Vec<&'static str>,
 }
 
-/// The answer, as it is sent.
+/// The serialized reply.
 #[derive(Clone)]
 struct Written(web::Bytes);
 
-/// Adds the route behind these prefixes.
+/// Adds the route below each of these prefixes.
 pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info: &Info) {
     // Texts and numbers always serialize.
     let json = serde_json::to_vec(info).unwrap_or_default();

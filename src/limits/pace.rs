@@ -1,4 +1,4 @@
-//! How fast one receiver gets frames: never more than it can verify.
+//! Pacing: how many frames one receiver gets within a window of time.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Parts of a window that are told apart: frames of one part become free together, so memory is bounded.
+/// Parts of a window. Frames of one part expire together, which bounds the memory.
 const PARTS: u32 = 64;
 
-/// Frames that a receiver gets at once, and how many a second after that. Written `24/24`; `0` means no limit.
+/// A burst and a rate in frames per second, written `24/24`; `0` means no limit.
 ///
 /// Never more than `burst` frames leave within `burst / per_second` seconds. A receiver that verifies each frame within
 /// that time therefore never has more than `burst` unverified ones.
@@ -34,7 +34,7 @@ impl Pace {
         per_second: 0,
     };
 
-    /// What the published clients can verify with wallets that take up to 500 ms for a call.
+    /// Safe for the published clients with wallets of up to 500 ms per call.
     pub const PUBLISHED_CLIENTS: Self = Self {
         burst: 24,
         per_second: 24,
@@ -70,7 +70,7 @@ impl Pace {
         self.burst as usize
     }
 
-    /// Frames that leave together while more wait: some 8 groups a second, so that few timers fire.
+    /// Queued frames that leave together: about 8 groups per second, so that few timers fire.
     #[must_use]
     pub const fn group(self) -> usize {
         let eighth = (self.per_second / 8) as usize;
@@ -301,7 +301,7 @@ mod tests {
     }
 
     proptest! {
-        /// However frames come: no window has more than the burst, none waits in vain, and memory is bounded.
+        /// No window has more frames than the burst, every refused frame has a time, and memory is bounded.
         #[test]
         fn no_window_ever_has_more_than_the_burst(
             burst in 1..40_u32,

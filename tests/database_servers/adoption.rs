@@ -148,6 +148,14 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         (400, "ERR_DUPLICATE_MESSAGE".to_owned())
     );
     assert_eq!(send(&carol, &bobs_key, "Z").await.0, 200);
+    // Current clients make ids of 256 bytes, for which that server had no room.
+    let long = "x".repeat(256);
+    assert_eq!(send(&carol, &bobs_key, &long).await.0, 200);
+    let acknowledged = json!({ "messageIds": [long] }).to_string();
+    assert_eq!(
+        bob.post("/acknowledgeMessage", acknowledged).await.status,
+        200
+    );
 
     // The statements of that server, as knex makes them.
     for _ in 0..2 {

@@ -88,7 +88,10 @@ fn message(room: &str, id: &str) -> Value {
 
 #[actix_web::test]
 async fn every_event_is_as_its_document_says() {
-    let server = TestServer::with(|settings| settings.rooms.max_rooms_per_socket = 1);
+    let server = TestServer::with(|settings| {
+        settings.rooms.max_rooms_per_socket = 1;
+        settings.messages.max_message_bytes = 1_000;
+    });
     let mut document = Document::of(&server).await;
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     let mut alice = AuthSocketClient::authenticated(server.address).await;
@@ -154,6 +157,7 @@ async fn every_event_is_as_its_document_says() {
         json!({"roomId": "lobby", "message": {"messageId": "1", "body": "x"}}),
         message(&bob.room(&"x".repeat(129)).to_string(), "2"),
         with("body", json!(7)),
+        with("body", json!("x".repeat(1_000))),
         with("messageId", json!(7)),
         with("recipient", json!(own_key)),
         with("expiresAt", json!("soon")),

@@ -145,9 +145,12 @@ fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
     assert_eq!(other["messages"][0]["body"], "one line");
     let piped = ["send", &to];
     assert_eq!(alice.feed(&piped, b"two\nlines\n").code, 0);
-    // The id knows nothing of the box: the same text to another one is the same message.
-    let again = alice.run(&["send", &to, "one line"]);
+    let again = alice.run(&["send", &to, "one line", "--box", "other"]);
     assert_eq!(again.json()["alreadySent"], true);
+    // The id does not depend on the box: the same text into another one needs an id of its own.
+    let elsewhere = alice.run(&["send", &to, "one line"]);
+    assert_ne!(elsewhere.code, 0, "{}", elsewhere.out);
+    assert!(elsewhere.err.contains("--new-id"), "{}", elsewhere.err);
     assert_eq!(alice.send(&bob, "named", &["--id", "a name"]), "a name");
     let fresh = [(); 2].map(|()| alice.send(&bob, "the same", &["--new-id"]));
     assert_ne!(fresh[0], fresh[1]);

@@ -243,7 +243,7 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
         }
         json!({ "message": message })
     };
-    let long = "x".repeat(256);
+    let long = "x".repeat(257);
     let keys = vec![KEY; 1_001];
     let ids: Vec<String> = (0..1_001).map(|id| id.to_string()).collect();
     let cases = [

@@ -1,4 +1,4 @@
-//! Lists as clients of both generations read them: whole, or page by page.
+//! Lists for both generations of clients: older ones read a whole box, newer ones read pages.
 
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ async fn a_list_always_says_where_it_is_and_whether_there_is_more() {
     assert_eq!(ids(&list(&bob, &next).await, "messages"), all[10..]);
 }
 
-/// Quotes are escaped twice: what is stored says little about what is sent.
+/// Quotes are escaped twice, so a list is much larger than the stored bytes.
 #[actix_web::test]
 async fn a_page_fits_into_what_current_clients_take_and_older_ones_get_all() {
     let server = TestServer::start();
@@ -150,7 +150,7 @@ async fn a_page_fits_into_what_current_clients_take_and_older_ones_get_all() {
 }
 
 #[actix_web::test]
-async fn what_no_page_could_hold_is_refused_or_else_named() {
+async fn messages_too_large_for_a_page_are_refused_or_named() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let large = "x".repeat(4_000_000);
@@ -161,12 +161,12 @@ async fn what_no_page_could_hold_is_refused_or_else_named() {
     );
     let fits = "x".repeat(3_990_000);
     assert_eq!(send(&alice, &bob, "inbox", "1", &fits).await.status, 200);
-    // What counts is the list, not what is sent.
+    // The limit is on the list item, not on the request.
     let quotes = "\"".repeat(1_100_000);
     assert_eq!(send(&alice, &bob, "inbox", "2", &quotes).await.status, 413);
     let (found, _) = read_by_offset(&bob, None).await;
     assert_eq!(found, ["1"]);
-    // It is there already.
+    // Rows from before the limit.
     let free = TestServer::with(|settings| settings.messages.max_message_bytes = 0);
     let (alice, bob) = (connect(&free).await, connect(&free).await);
     for (id, body) in [("1", "x"), ("2", &*large), ("3", &*quotes), ("4", "x")] {

@@ -26,11 +26,11 @@ pub const ROOT: Need = Need {
     is_there: can_mount,
 };
 
-/// Permission to attach a packet filter to a socket. Some kernels give it to root only.
+/// Permission to attach a packet filter to a TCP socket. Some kernels give it to root only.
 pub const PACKET_FILTER: Need = Need {
-    name: "packet filters on sockets, perhaps as root",
+    name: "packet filters on TCP sockets, perhaps as root",
     is_there: || {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0");
+        let socket = std::net::TcpListener::bind("127.0.0.1:0");
         let filter = [socket2::SockFilter::new(0x06, 0, 0, 0)];
         socket.is_ok_and(|it| socket2::SockRef::from(&it).attach_filter(&filter).is_ok())
     },

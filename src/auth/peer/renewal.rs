@@ -1,4 +1,4 @@
-//! A session does not last for ever: when a new one must be begun, and what becomes of the old one.
+//! Renewal of sessions: when a peer needs a new one, and how the old one retires.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -6,8 +6,7 @@ use std::time::Instant;
 use super::Peer;
 
 impl Peer {
-    /// Whether a session has carried so many messages that a new one must be begun, by a handshake of ours: each end
-    /// remembers the nonces of a session, and only so many.
+    /// Whether this end should begin a new handshake. Both ends remember the nonces of a session, up to a limit.
     #[must_use]
     pub fn needs_renewal(&self) -> bool {
         self.entries.iter().any(|entry| {
@@ -24,14 +23,14 @@ impl Peer {
         self.entries.iter().any(|entry| !entry.proven)
     }
 
-    /// Whether the counterparty has no session left in which it could send anything.
+    /// Whether every session has reached its limit of nonces, so that no message of the counterparty can verify.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         let mut proven = self.entries.iter().filter(|entry| entry.proven);
         proven.all(|entry| entry.session.is_used_up())
     }
 
-    /// The newest session takes the place of all others: these sign nothing any more, and verify until `until`.
+    /// Retires all sessions but the newest: they sign nothing more, and verify until `until`.
     pub fn retire_older(&mut self, until: Instant) {
         if let Some((_, older)) = self.entries.split_last_mut() {
             for entry in older {
@@ -41,7 +40,7 @@ impl Peer {
         }
     }
 
-    /// Forgets the retired sessions whose time is over.
+    /// Drops retired sessions whose time is over.
     pub fn forget_retired(&mut self, now: Instant) {
         self.entries
             .retain(|entry| entry.retires.is_none_or(|until| until > now));

@@ -16,16 +16,16 @@ use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::parse_small;
 
-/// Messages that may be asked for at a time, and that a page has where no number is asked for.
+/// Maximum and default number of messages in a page.
 pub(in crate::http) const MAX_LIMIT: i64 = 1_000;
 
-/// Messages that may be passed over.
+/// Maximum offset.
 const MAX_OFFSET: i64 = 100_000;
 
-/// Bytes of a whole page as it is signed. Current clients refuse a reply whose payload has more than 4,194,155.
+/// Maximum bytes of a page as it is signed. Current clients refuse a reply whose payload exceeds 4,194,155 bytes.
 pub(in crate::http) const MAX_PAGE_BYTES: usize = 4_100_000;
 
-/// Bytes of a page beside its messages: request id, status and headers that are signed, lengths, and the fields of the list.
+/// Bytes reserved for the rest of a page: signed request id, status, headers and lengths, and the fields of the list.
 const ENVELOPE_BYTES: usize = 1_024;
 
 /// What waits in a box.
@@ -36,9 +36,9 @@ pub(in crate::http) struct Listed<'a> {
     status: &'static str,
     /// The oldest first, unless asked for otherwise.
     messages: Vec<Item<'a>>,
-    /// Messages in this list at most.
+    /// Maximum number of messages in this list.
     limit: i64,
-    /// Messages that were passed over.
+    /// Number of messages before this list.
     offset: i64,
     /// The `offset` for the messages behind these.
     next_offset: i64,
@@ -46,8 +46,8 @@ pub(in crate::http) struct Listed<'a> {
     has_more: bool,
     /// The `cursor` for them; null at the end.
     next_cursor: Option<String>,
-    /// Messages of this page that no page can hold. They count as listed. A request without `limit`, `offset`, `skip`,
-    /// `cursor` and `messageId` lists them.
+    /// Messages too large for any page; they count as listed. They can be acknowledged. A list without `limit`, `offset`,
+    /// `skip`, `cursor` and `messageId` includes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     oversized: Vec<Oversized<'a>>,
 }
@@ -101,7 +101,7 @@ pub(in crate::http) struct Item<'a> {
     updated_at: &'a str,
 }
 
-/// Keys are in lower case, which other servers on the same database do not see to.
+/// A key in lower case. Other servers on the same database may store upper case, which clients refuse.
 fn lower_case(key: &str) -> Cow<'_, str> {
     if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(key.to_ascii_lowercase())
@@ -124,7 +124,7 @@ impl<'a> From<&'a StoredMessage> for Item<'a> {
     }
 }
 
-/// Bytes of an item's names of fields, and of what is between it and the next.
+/// Bytes of the field names and punctuation of an item.
 const ITEM_FRAME: usize =
     r#"{"messageId":,"body":,"sender":,"createdAt":,"updatedAt":,"created_at":,"updated_at":},"#
         .len();
@@ -206,14 +206,14 @@ fn push_field(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
 struct Request {
     message_box: String,
     page: Page,
-    /// Whether its client knows of pages.
+    /// Whether the client reads pages.
     is_paged: bool,
 }
 
 impl Request {
-    /// A client that knows of no pages reads all there is in one list: it gets as much as the operator allows for.
+    /// Limits a page for clients that read pages. Older clients never ask for a second list, so their limit is the operator's.
     fn bound(&self, max_listed_bytes: usize) -> ListBound {
-        // At most: names of fields and the quotation marks of seven texts.
+        // Field names, and the quotation marks of seven strings.
         let overhead = ITEM_FRAME + 14;
         if self.is_paged {
             ListBound {
@@ -264,7 +264,7 @@ fn written(page: &MessagePage, limit: i64, offset: i64) -> Listed<'_> {
     Listed {
         status: "success",
         messages: page.messages.iter().map(Item::from).collect(),
-        // A list that is no page may have more.
+        // A list for an older client may exceed the limit of a page.
         limit: limit.max(count),
         offset,
         next_offset: offset.saturating_add(count),

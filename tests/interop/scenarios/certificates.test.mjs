@@ -46,7 +46,9 @@ async function list (party, host) {
 
 test('AuthFetch brings a certificate and is served', async () => {
   const response = await list(await holder(certifier, FIELDS), server.host)
-  assert.deepEqual([response.status, await response.json()], [200, { status: 'success', messages: [] }])
+  assert.deepEqual([response.status, await response.json()], [200, {
+    status: 'success', messages: [], limit: 1000, offset: 0, nextOffset: 0, hasMore: false, nextCursor: null
+  }])
 })
 
 test('AuthFetch without the certificate is told so when the time is over', async () => {

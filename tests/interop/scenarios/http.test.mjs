@@ -32,7 +32,9 @@ test('messages are sent, listed and acknowledged', async () => {
   }])
   const [, listed] = await post(fromBob, '/listMessages', { messageBox: 'inbox' })
   assert.deepEqual(listed.messages.map(item => [item.messageId, item.sender, item.body]), [['1', alice.key, '{"message":{"a":1}}']])
-  assert.deepEqual(await post(fromAlice, '/listMessages', { messageBox: 'inbox' }), [200, { status: 'success', messages: [] }])
+  assert.deepEqual(await post(fromAlice, '/listMessages', { messageBox: 'inbox' }), [200, {
+    status: 'success', messages: [], limit: 1000, offset: 0, nextOffset: 0, hasMore: false, nextCursor: null
+  }])
   assert.equal((await post(fromAlice, '//acknowledgeMessage', { messageIds: ['1'] }))[1].code, 'ERR_INVALID_ACKNOWLEDGMENT')
   assert.deepEqual(await post(fromBob, '//acknowledgeMessage', { messageIds: ['1'] }), [200, { status: 'success' }])
 })

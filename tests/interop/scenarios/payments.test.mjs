@@ -44,7 +44,7 @@ test('AuthFetch pays a request that has a price, and gets its answer', async () 
   const answer = await client.fetch(`${server.host}/devices`, { method: 'GET' })
   assert.equal(answer.status, 200)
   assert.equal(answer.headers.get('x-bsv-payment-satoshis-paid'), '25')
-  assert.deepEqual(await answer.json(), { status: 'success', devices: [] })
+  assert.deepEqual(await answer.json(), { status: 'success', limit: 100, offset: 0, devices: [] })
   assert.deepEqual(alice.wallet.paid, [[25]])
 })
 

@@ -156,7 +156,7 @@ async fn serve_http(
         let request = json!({
             "method": method, "host": host, "path": path, "headers": headers, "body": shown(&body),
         });
-        if stream.write_all(&answer(play, request)).await.is_err() {
+        if stream.write_all(&answer(play, &request)).await.is_err() {
             return;
         }
     }
@@ -169,9 +169,9 @@ fn shown(body: &[u8]) -> Value {
     }
 }
 
-fn answer(play: &Mutex<Play>, request: Value) -> Vec<u8> {
+fn answer(play: &Mutex<Play>, request: &Value) -> Vec<u8> {
     let mut play = play.lock().unwrap();
-    let of_it = |exchange: &Value| exchange["request"] == request;
+    let of_it = |exchange: &Value| exchange["request"] == *request;
     let Some(found) = play.left.iter().position(of_it) else {
         play.unknown.push(json!({ "request": request }));
         return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();

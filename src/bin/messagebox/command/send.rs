@@ -104,8 +104,13 @@ async fn over_socket(
 
 /// Why a message was refused; where a fee is due, with what is due.
 async fn refused(party: &Party, send: &Send, error: ClientError) -> CommandError {
-    let is_fee =
-        matches!(&error, ClientError::Refused { code, .. } if code == "ERR_MISSING_PAYMENT_TX");
+    let is_refused =
+        |known: &str| matches!(&error, ClientError::Refused { code, .. } if code == known);
+    let is_fee = is_refused("ERR_MISSING_PAYMENT_TX");
+    if is_refused("ERR_DUPLICATE_MESSAGE") {
+        return CommandError::from(error)
+            .advise("To send the same text into another box, use --new-id.");
+    }
     let message_box = &send.to.message_box;
     if is_fee && let Ok(quote) = party.boxes.quote(send.recipient, message_box).await {
         let (total, delivery, recipient) = (quote.total(), quote.delivery_fee, quote.recipient_fee);
