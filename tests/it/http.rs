@@ -54,7 +54,8 @@ async fn a_message_is_sent_listed_and_acknowledged() {
     assert_eq!(items.len(), 1);
     assert_eq!(items[0]["body"], r#"{"message":"hello"}"#);
     assert_eq!(items[0]["sender"], alice.identity.identity_key().to_hex());
-    assert_eq!(items[0]["createdAt"], items[0]["created_at"]);
+    // The Rust client refuses a row that has a timestamp in both spellings.
+    assert!(items[0]["createdAt"].is_string() && items[0]["created_at"].is_null());
     let stranger = alice
         .post("/acknowledgeMessage", r#"{"messageIds":["1"]}"#)
         .await;
