@@ -49,6 +49,14 @@ impl ReceivedEvent {
         value.and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// When its message was stored. Older servers use the other spelling.
+    fn created_at(&self) -> &str {
+        match self.text("createdAt") {
+            "" => self.text("created_at"),
+            time => time,
+        }
+    }
+
     /// The message that it delivers, if it delivers one of this room.
     #[must_use]
     pub fn message_of(&self, room: &RoomId) -> Option<LiveMessage> {
@@ -60,7 +68,7 @@ impl ReceivedEvent {
             message_id: self.text("messageId").to_owned(),
             sender: self.text("sender").to_owned(),
             body: self.text("body").to_owned(),
-            created_at: self.text("created_at").to_owned(),
+            created_at: self.created_at().to_owned(),
         })
     }
 

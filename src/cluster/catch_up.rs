@@ -50,8 +50,6 @@ pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
         message_box: &message.message_box,
         created_at,
         updated_at: created_at,
-        created_at_camel: created_at,
-        updated_at_camel: created_at,
     };
     let event = ServerEvent::Message(&room, event).encode().into();
     Some(Outgoing {

@@ -1,6 +1,7 @@
 //! The way to the database for everybody else: admits, detaches and counts.
 
 mod devices;
+mod health;
 mod lists;
 mod measures;
 mod missed;
@@ -29,7 +30,7 @@ use super::command::{self, Command};
 use super::connection::{DbSettings, has_session_writer, open};
 use super::dialect::WriteLock;
 use super::error::DbError;
-use super::executor::{self, CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
+use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
@@ -39,7 +40,6 @@ use super::message::{MessagesStored, NewMessage};
 use super::message_store::{Acknowledge, BoxIds};
 use super::missed as missed_messages;
 use super::page_marks::PageMarks;
-use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::reads::ReadQueue;
 use super::request_claim::RequestClaim;
@@ -72,7 +72,8 @@ struct Shared {
     writer: Writer,
     /// Writes sessions, where the database takes several writers.
     session_writer: Option<Writer>,
-    session_ttl: Option<Duration>,
+    session_life: Duration,
+    pending_session_life: Duration,
     /// Look-ups of sessions that may wait for the readers.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
@@ -125,7 +126,7 @@ impl DbHandle {
             let (pool, fees) = (pool.clone(), fees.clone());
             let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
-            let (message_ttl, session_ttl) = (settings.message_ttl, settings.session_ttl);
+            let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
@@ -138,7 +139,7 @@ impl DbHandle {
                 message_ttl,
                 tells_ids,
                 lock,
-                claim_ms: sessions::life_ms(session_ttl),
+                claim_ms: sessions::life_ms(session_life),
             }
         };
         let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
@@ -169,7 +170,8 @@ impl DbHandle {
             counters,
             writer,
             session_writer,
-            session_ttl: settings.session_ttl,
+            session_life: settings.session_life,
+            pending_session_life: settings.pending_session_life,
             session_lookups: Semaphore::new(MAX_SESSION_LOOKUPS),
             readers,
             reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
@@ -247,41 +249,6 @@ impl DbHandle {
             .send(Migrate)
             .await
             .unwrap_or(Err(DbError::Closed))
-    }
-
-    /// Asks the writers and a reader whether the database answers, for at most `deadline`.
-    ///
-    /// # Errors
-    /// [`DbError`]; a writer that is gone for good is replaced.
-    pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
-        let all = async {
-            let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
-            for writer in writers.into_iter().flatten() {
-                match writer.address().send(Ping).await {
-                    Ok(answer) => answer?,
-                    Err(_) => {
-                        writer.restart();
-                        return Err(DbError::Closed);
-                    }
-                }
-            }
-            self.0
-                .readers
-                .send(Ping)
-                .await
-                .unwrap_or(Err(DbError::Closed))
-        };
-        let answer = tokio::time::timeout(deadline, all).await;
-        answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
-    }
-
-    /// Whether something can be stored and read now: commits a write that leaves nothing, behind those that wait.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn probe(&self) -> Result<(), DbError> {
-        self.run(ProbeWrite).await?;
-        self.read(None, executor::answers).await
     }
 
     /// Counts since the start.

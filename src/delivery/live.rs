@@ -73,8 +73,6 @@ fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
         message_box: &message.message_box,
         created_at: &committed.created_at,
         updated_at: &committed.created_at,
-        created_at_camel: &committed.created_at,
-        updated_at_camel: &committed.created_at,
     };
     ServerEvent::Message(room, event).encode()
 }
@@ -177,7 +175,7 @@ mod tests {
                     "data": {
                         "sender": sender.to_hex(), "messageId": id.to_string(), "body": body,
                         "recipient": key.to_hex(), "messageBox": "chat-room",
-                        "created_at": time, "updated_at": time, "createdAt": time, "updatedAt": time,
+                        "createdAt": time, "updatedAt": time,
                     },
                 });
                 assert_eq!(inbox.recv().await.unwrap(), expected);

@@ -54,7 +54,8 @@ async fn a_message_is_sent_listed_and_acknowledged() {
     assert_eq!(items.len(), 1);
     assert_eq!(items[0]["body"], r#"{"message":"hello"}"#);
     assert_eq!(items[0]["sender"], alice.identity.identity_key().to_hex());
-    assert_eq!(items[0]["createdAt"], items[0]["created_at"]);
+    // The Rust client refuses a row that has a timestamp in both spellings.
+    assert!(items[0]["createdAt"].is_string() && items[0]["created_at"].is_null());
     let stranger = alice
         .post("/acknowledgeMessage", r#"{"messageIds":["1"]}"#)
         .await;
@@ -727,6 +728,7 @@ async fn what_anybody_may_ask_is_where_everybody_looks_for_it() {
             ("/limits/maxMessageBytes", json!(4_000_000)),
             ("/limits/maxPageBytes", json!(4_100_000)),
             ("/limits/maxHeaderBytes", json!(131_072)),
+            ("/limits/maxPaymentBytes", json!(4_194_304)),
             ("/limits/maxMessageBoxBytes", json!(128)),
             ("/prices/request", json!(7)),
             ("/prices/deliveryFees", json!({"inbox": 5})),

@@ -71,6 +71,8 @@ const ADMIN_TOKEN: &str = "adminToken";
         bodies::PermissionFound,
         bodies::PermissionList,
         bodies::PermissionItem,
+        bodies::OlderPermissionItem,
+        bodies::PermissionRows,
         bodies::SingleQuote,
         bodies::QuoteAmounts,
         bodies::ManyQuotes,

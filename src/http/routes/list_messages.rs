@@ -77,7 +77,7 @@ impl<'a> From<&'a OversizedMessage> for Oversized<'a> {
     }
 }
 
-/// A message. Both spellings of the timestamps: servers and clients in use differ.
+/// A message. Each timestamp has one name: the Rust client refuses a row that has both spellings.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Item<'a> {
@@ -88,16 +88,8 @@ pub(in crate::http) struct Item<'a> {
     /// Who sent it.
     sender: Cow<'a, str>,
     /// ISO 8601.
-    #[serde(rename = "createdAt")]
-    created_at_camel: &'a str,
-    /// ISO 8601.
-    #[serde(rename = "updatedAt")]
-    updated_at_camel: &'a str,
-    /// ISO 8601.
-    #[serde(rename = "created_at")]
     created_at: &'a str,
     /// ISO 8601.
-    #[serde(rename = "updated_at")]
     updated_at: &'a str,
 }
 
@@ -116,8 +108,6 @@ impl<'a> From<&'a StoredMessage> for Item<'a> {
             message_id: &message.message_id,
             body: &message.body,
             sender: lower_case(&message.sender),
-            created_at_camel: &message.created_at,
-            updated_at_camel: &message.updated_at,
             created_at: &message.created_at,
             updated_at: &message.updated_at,
         }
@@ -125,9 +115,7 @@ impl<'a> From<&'a StoredMessage> for Item<'a> {
 }
 
 /// Bytes of the field names and punctuation of an item.
-const ITEM_FRAME: usize =
-    r#"{"messageId":,"body":,"sender":,"createdAt":,"updatedAt":,"created_at":,"updated_at":},"#
-        .len();
+const ITEM_FRAME: usize = r#"{"messageId":,"body":,"sender":,"createdAt":,"updatedAt":},"#.len();
 
 /// Bytes of a message in a list.
 fn item_len(message: &StoredMessage) -> usize {
@@ -136,7 +124,7 @@ fn item_len(message: &StoredMessage) -> usize {
         + encoded_len(&message.message_id)
         + encoded_len(&message.body)
         + encoded_len(&message.sender)
-        + 2 * times
+        + times
 }
 
 /// Bytes of the name of an oversized message in a list, with room for any number.
@@ -163,10 +151,8 @@ impl Listed<'_> {
             push_field(&mut out, b'{', "messageId", item.message_id);
             push_field(&mut out, b',', "body", item.body);
             push_field(&mut out, b',', "sender", &item.sender);
-            push_field(&mut out, b',', "createdAt", item.created_at_camel);
-            push_field(&mut out, b',', "updatedAt", item.updated_at_camel);
-            push_field(&mut out, b',', "created_at", item.created_at);
-            push_field(&mut out, b',', "updated_at", item.updated_at);
+            push_field(&mut out, b',', "createdAt", item.created_at);
+            push_field(&mut out, b',', "updatedAt", item.updated_at);
             out.push(b'}');
         }
         out.push(b']');

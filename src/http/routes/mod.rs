@@ -32,7 +32,8 @@ pub(super) mod bodies {
     pub(in crate::http) use super::devices::{DeviceItem, DeviceList, Registered};
     pub(in crate::http) use super::list_messages::{Item, Listed, Oversized};
     pub(in crate::http) use super::permissions::{
-        PermissionFound, PermissionItem, PermissionList, PermissionSet,
+        OlderPermissionItem, PermissionFound, PermissionItem, PermissionList, PermissionRows,
+        PermissionSet,
     };
     pub(in crate::http) use super::quote::{
         ManyQuotes, QuoteAmounts, QuoteTotals, RecipientQuote, SingleQuote,

@@ -41,12 +41,22 @@ pub(in crate::http) struct PermissionList {
     /// Always `success`.
     status: &'static str,
     /// By box and sender.
-    permissions: Vec<PermissionItem>,
+    permissions: PermissionRows,
     /// How many there are in all.
     total_count: i64,
 }
 
-/// A permission, in both spellings: servers and clients in use differ.
+/// Permissions in one of two spellings. Strict clients refuse a row that has both.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum PermissionRows {
+    /// For clients that name the box `messageBox`.
+    Camel(Vec<PermissionItem>),
+    /// For older clients, which read these names only.
+    Snake(Vec<OlderPermissionItem>),
+}
+
+/// A permission.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct PermissionItem {
@@ -54,41 +64,63 @@ pub(in crate::http) struct PermissionItem {
     sender: Option<String>,
     /// Which box.
     message_box: String,
-    /// Which box.
-    #[serde(rename = "message_box")]
-    message_box_snake: String,
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     recipient_fee: i64,
-    /// -1 blocks, 0 allows, more is a fee in satoshis.
-    #[serde(rename = "recipient_fee")]
-    recipient_fee_snake: i64,
     /// `blocked`, `always_allow` or `payment_required`.
     status: &'static str,
     /// ISO 8601.
     created_at: String,
     /// ISO 8601.
-    #[serde(rename = "created_at")]
-    created_at_snake: String,
+    updated_at: String,
+}
+
+/// A permission as older clients read it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct OlderPermissionItem {
+    /// Whom it is about; null: everybody.
+    sender: Option<String>,
+    /// Which box.
+    message_box: String,
+    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    recipient_fee: i64,
+    /// `blocked`, `always_allow` or `payment_required`.
+    status: &'static str,
+    /// ISO 8601.
+    created_at: String,
     /// ISO 8601.
     updated_at: String,
-    /// ISO 8601.
-    #[serde(rename = "updated_at")]
-    updated_at_snake: String,
+}
+
+impl From<PermissionItem> for OlderPermissionItem {
+    fn from(item: PermissionItem) -> Self {
+        let PermissionItem {
+            sender,
+            message_box,
+            recipient_fee,
+            status,
+            created_at,
+            updated_at,
+        } = item;
+        Self {
+            sender,
+            message_box,
+            recipient_fee,
+            status,
+            created_at,
+            updated_at,
+        }
+    }
 }
 
 impl From<Permission> for PermissionItem {
     fn from(permission: Permission) -> Self {
         Self {
             sender: permission.sender.map(|key| key.to_ascii_lowercase()),
-            message_box: permission.message_box.clone(),
-            message_box_snake: permission.message_box,
+            message_box: permission.message_box,
             recipient_fee: permission.recipient_fee,
-            recipient_fee_snake: permission.recipient_fee,
             status: status_of(permission.recipient_fee),
-            created_at: permission.created_at.clone(),
-            created_at_snake: permission.created_at,
-            updated_at: permission.updated_at.clone(),
-            updated_at_snake: permission.updated_at,
+            created_at: permission.created_at,
+            updated_at: permission.updated_at,
         }
     }
 }
@@ -251,14 +283,21 @@ pub(super) async fn list(
     query: &str,
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let page = page(&Query::parse(query))?;
+    let query = Query::parse(query);
+    let page = page(&query)?;
     let (permissions, total_count) = state.db.permissions(caller, page).await.map_err(|error| {
         let description = "Failed to list permissions.";
         store_error(&error, "ERR_LIST_PERMISSIONS_FAILED", description)
     })?;
+    let items = permissions.into_iter().map(PermissionItem::from);
+    let permissions = if query.first(&["messageBox"]).is_some() {
+        PermissionRows::Camel(items.collect())
+    } else {
+        PermissionRows::Snake(items.map(OlderPermissionItem::from).collect())
+    };
     Ok(Reply::ok(&PermissionList {
         status: "success",
-        permissions: permissions.into_iter().map(PermissionItem::from).collect(),
+        permissions,
         total_count,
     }))
 }

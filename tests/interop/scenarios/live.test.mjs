@@ -52,7 +52,7 @@ test('what was sent live is listed and acknowledged over HTTP', async () => {
   await fromAlice.sendLiveMessage({ recipient: bob.key, messageBox: 'chat-room-1', body: 'for later' })
   const listed = await fromBob.listMessages({ messageBox: 'chat-room-1', host: server.host })
   assert.deepEqual(listed.map(message => [message.sender, message.body]), [[alice.key, 'for later']])
-  assert.match(listed[0].created_at, /^\d{4}-\d\d-\d\dT.*Z$/)
+  assert.match(listed[0].createdAt, /^\d{4}-\d\d-\d\dT.*Z$/)
   const messageIds = listed.map(message => message.messageId)
   assert.equal(await fromBob.acknowledgeMessage({ messageIds, host: server.host }), 'success')
   assert.deepEqual(await fromBob.listMessages({ messageBox: 'chat-room-1', host: server.host }), [])

@@ -37,7 +37,8 @@ for (const [name, options] of Object.entries(transports)) {
     const [message] = await messages.atLeast(1)
     assert.deepEqual(order, ['ack', 'message'])
     assert.deepEqual([message.sender, message.body, message.recipient, message.messageBox], [alice.key, 'raw', alice.key, 'chat-room'])
-    assert.deepEqual([message.created_at, message.updated_at], [message.createdAt, message.updatedAt])
+    // The Rust client refuses a message that has a timestamp in both spellings.
+    assert.deepEqual([typeof message.createdAt, typeof message.created_at], ['string', 'undefined'])
     socket.emit('leaveRoom', room)
     assert.deepEqual(await next(socket, 'leftRoom'), { roomId: room })
     for (let n = 2; n <= 50; n++) {

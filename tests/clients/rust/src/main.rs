@@ -64,8 +64,7 @@ async fn next<T>(receiver: &mut UnboundedReceiver<T>, what: &str) -> T {
         .unwrap_or_else(|| panic!("{what}: the listener ended"))
 }
 
-async fn over_http(server: &TestServer) {
-    let host = server.host();
+async fn over_http(host: String) {
     let (alice, bob) = (Party::new(&host).await, Party::new(&host).await);
     for body in ["hello €", "{\"a\":1}"] {
         alice
@@ -74,24 +73,57 @@ async fn over_http(server: &TestServer) {
             .await
             .expect("it is sent");
     }
-    let listed = bob.client.list_messages("inbox", true, None).await.expect("the list");
-    let bodies: Vec<_> = listed.iter().map(|message| (message.sender.as_str(), message.body.as_str())).collect();
-    assert_eq!(bodies, [(alice.key.as_str(), "hello €"), (alice.key.as_str(), "{\"a\":1}")]);
-    assert_eq!(bob.client.list_messages_lite("inbox", None).await.expect("the list").len(), 2);
-    let ids = listed.into_iter().map(|message| message.message_id).collect();
-    bob.client.acknowledge_message(ids, None).await.expect("it is acknowledged");
-    assert!(bob.client.list_messages("inbox", true, None).await.expect("the list").is_empty());
+    let listed = bob
+        .client
+        .list_messages("inbox", true, None)
+        .await
+        .expect("the list");
+    let bodies: Vec<_> = listed
+        .iter()
+        .map(|message| (message.sender.as_str(), message.body.as_str()))
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            (alice.key.as_str(), "hello €"),
+            (alice.key.as_str(), "{\"a\":1}")
+        ]
+    );
+    assert_eq!(
+        bob.client
+            .list_messages_lite("inbox", None)
+            .await
+            .expect("the list")
+            .len(),
+        2
+    );
+    let ids = listed
+        .into_iter()
+        .map(|message| message.message_id)
+        .collect();
+    bob.client
+        .acknowledge_message(ids, None)
+        .await
+        .expect("it is acknowledged");
+    assert!(bob
+        .client
+        .list_messages("inbox", true, None)
+        .await
+        .expect("the list")
+        .is_empty());
 }
 
-async fn permissions_and_devices(server: &TestServer) {
-    let host = server.host();
+async fn permissions_and_devices(host: String) {
     let (alice, bob) = (Party::new(&host).await, Party::new(&host).await);
     let blocked = SetPermissionParams {
         message_box: "chat".into(),
         sender: Some(alice.key.clone()),
         recipient_fee: -1,
     };
-    bob.client.set_message_box_permission(blocked, None).await.expect("it is set");
+    bob.client
+        .set_message_box_permission(blocked, None)
+        .await
+        .expect("it is set");
     let set = bob
         .client
         .get_message_box_permission(&bob.key, "chat", Some(&alice.key), None)
@@ -99,62 +131,136 @@ async fn permissions_and_devices(server: &TestServer) {
         .expect("the permission")
         .expect("there is one");
     assert_eq!((set.recipient_fee, set.status()), (-1, "blocked"));
-    let none = bob.client.get_message_box_permission(&bob.key, "other", None, None).await;
+    let none = bob
+        .client
+        .get_message_box_permission(&bob.key, "other", None, None)
+        .await;
     assert!(none.expect("an answer").is_none());
-    let listed = bob.client.list_message_box_permissions(Some("chat"), None, None, None).await;
+    let listed = bob
+        .client
+        .list_message_box_permissions(Some("chat"), None, None, None)
+        .await;
     assert_eq!(listed.expect("the list").len(), 1);
-    let refused = alice.client.send_message(&bob.key, "chat", "x", false, false, None, None).await;
+    let refused = alice
+        .client
+        .send_message(&bob.key, "chat", "x", false, false, None, None)
+        .await;
     assert!(refused.is_err(), "a blocked sender is refused");
-    let quote = alice.client.get_message_box_quote(&bob.key, "notifications", None).await.expect("a quote");
+    let quote = alice
+        .client
+        .get_message_box_quote(&bob.key, "notifications", None)
+        .await
+        .expect("a quote");
     assert_eq!((quote.delivery_fee, quote.recipient_fee), (10, 10));
     let token = format!("token of {}", alice.key);
-    let registered = alice.client.register_device(&token, Some("mine"), Some("web"), None).await.expect("it is registered");
+    let registered = alice
+        .client
+        .register_device(&token, Some("mine"), Some("web"), None)
+        .await
+        .expect("it is registered");
     assert_eq!(registered.status, "success");
-    let devices = alice.client.list_registered_devices(None).await.expect("the devices");
+    let devices = alice
+        .client
+        .list_registered_devices(None)
+        .await
+        .expect("the devices");
     assert_eq!(devices.len(), 1);
     assert_eq!(devices[0].active, Some(true));
 }
 
-async fn live(server: &TestServer) {
-    let host = server.host();
+async fn live(host: String) {
     let (alice, bob) = (Party::new(&host).await, Party::new(&host).await);
     let (mut at_alice, mut at_bob) = (alice.listen("inbox").await, bob.listen("inbox").await);
     for n in 0..20 {
         let body = format!("to bob {n}");
-        assert!(alice.send_live(&bob, "inbox", &body).await, "acknowledged on the socket");
+        assert!(
+            alice.send_live(&bob, "inbox", &body).await,
+            "acknowledged on the socket"
+        );
         assert_eq!(next(&mut at_bob, &body).await, (alice.key.clone(), body));
     }
-    assert!(bob.send_live(&alice, "inbox", "to alice").await, "acknowledged on the socket");
-    assert_eq!(next(&mut at_alice, "to alice").await, (bob.key.clone(), "to alice".into()));
-    bob.client.leave_room("inbox").await.expect("it leaves");
+    assert!(
+        bob.send_live(&alice, "inbox", "to alice").await,
+        "acknowledged on the socket"
+    );
+    assert_eq!(
+        next(&mut at_alice, "to alice").await,
+        (bob.key.clone(), "to alice".into())
+    );
+    bob.client
+        .leave_room("inbox", None)
+        .await
+        .expect("it leaves");
     for party in [&alice, &bob] {
-        party.client.disconnect_web_socket().await.expect("it disconnects");
+        party
+            .client
+            .disconnect_web_socket()
+            .await
+            .expect("it disconnects");
     }
 }
 
-async fn peer_pay(server: &TestServer) {
-    let host = server.host();
+async fn peer_pay(host: String) {
     let (alice, bob) = (Party::new(&host).await, Party::new(&host).await);
     let (sender, mut payments) = unbounded_channel::<IncomingPayment>();
     let take = Arc::new(move |payment| {
         let _ = sender.send(payment);
     });
-    bob.client.listen_for_live_payments(take).await.expect("it listens");
-    alice.client.send_live_payment(&bob.key, 1_000).await.expect("it is paid");
+    bob.client
+        .listen_for_live_payments(take)
+        .await
+        .expect("it listens");
+    alice
+        .client
+        .send_live_payment(&bob.key, 1_000)
+        .await
+        .expect("it is paid");
     let payment = next(&mut payments, "the payment").await;
-    assert_eq!((payment.token.amount, payment.sender.as_str()), (1_000, alice.key.as_str()));
-    bob.client.accept_payment(&payment).await.expect("it is accepted");
-    assert_eq!(*bob.purse.received.lock().expect("the lock"), [1_000_u64.to_be_bytes().to_vec()]);
-    assert!(bob.client.list_incoming_payments().await.expect("the list").is_empty());
+    assert_eq!(
+        (payment.token.amount, payment.sender.as_str()),
+        (1_000, alice.key.as_str())
+    );
+    bob.client
+        .accept_payment(&payment)
+        .await
+        .expect("it is accepted");
+    assert_eq!(
+        *bob.purse.received.lock().expect("the lock"),
+        [1_000_u64.to_be_bytes().to_vec()]
+    );
+    assert!(bob
+        .client
+        .list_incoming_payments()
+        .await
+        .expect("the list")
+        .is_empty());
 
-    alice.client.send_payment(&bob.key, 500).await.expect("it is paid");
+    alice
+        .client
+        .send_payment(&bob.key, 500)
+        .await
+        .expect("it is paid");
     let waiting = bob.client.list_incoming_payments().await.expect("the list");
-    assert_eq!(waiting.iter().map(|payment| payment.token.amount).collect::<Vec<_>>(), [500]);
-    bob.client.reject_payment(&waiting[0]).await.expect("it is rejected");
-    assert!(bob.client.list_incoming_payments().await.expect("the list").is_empty());
+    assert_eq!(
+        waiting
+            .iter()
+            .map(|payment| payment.token.amount)
+            .collect::<Vec<_>>(),
+        [500]
+    );
+    bob.client
+        .reject_payment(&waiting[0])
+        .await
+        .expect("it is rejected");
+    assert!(bob
+        .client
+        .list_incoming_payments()
+        .await
+        .expect("the list")
+        .is_empty());
 }
 
-async fn through_a_restart(server: &mut TestServer) {
+async fn through_a_restart(mut server: TestServer) {
     let host = server.host();
     let (alice, bob) = (Party::new(&host).await, Party::new(&host).await);
     let mut at_bob = bob.listen("inbox").await;
@@ -164,10 +270,21 @@ async fn through_a_restart(server: &mut TestServer) {
     let deadline = Instant::now() + WAIT;
     // The client finds out by itself that its socket is gone.
     for n in 0.. {
-        assert!(Instant::now() < deadline, "no message went live after the restart");
+        assert!(
+            Instant::now() < deadline,
+            "no message went live after the restart"
+        );
         let sent = alice
             .client
-            .send_live_message(&bob.key, "inbox", &format!("after {n}"), false, false, None, None)
+            .send_live_message(
+                &bob.key,
+                "inbox",
+                &format!("after {n}"),
+                false,
+                false,
+                None,
+                None,
+            )
             .await;
         if sent.is_ok_and(|sent| sent.is_live()) {
             let last = format!("after {n}");
@@ -176,23 +293,38 @@ async fn through_a_restart(server: &mut TestServer) {
         }
         sleep(Duration::from_millis(300)).await;
     }
-    let listed = alice.client.list_messages("inbox", true, None).await.expect("the list");
+    let listed = alice
+        .client
+        .list_messages("inbox", true, None)
+        .await
+        .expect("the list");
     assert!(listed.is_empty());
 }
 
-async fn step(name: &str, conversation: impl Future<Output = ()>) {
+/// Runs a conversation; one that fails leaves the others their turn.
+async fn step(name: &str, conversation: impl Future<Output = ()> + Send + 'static) -> bool {
     let began = Instant::now();
     println!("{name} ...");
-    conversation.await;
-    println!("{name}: ok, {:.1} s", began.elapsed().as_secs_f32());
+    let passed = tokio::spawn(conversation).await.is_ok();
+    let word = if passed { "ok" } else { "FAILED" };
+    println!("{name}: {word}, {:.1} s", began.elapsed().as_secs_f32());
+    passed
 }
 
 #[tokio::main]
-async fn main() {
-    let mut server = TestServer::start();
-    step("over HTTP", over_http(&server)).await;
-    step("permissions and devices", permissions_and_devices(&server)).await;
-    step("live", live(&server)).await;
-    step("PeerPay", peer_pay(&server)).await;
-    step("through a restart", through_a_restart(&mut server)).await;
+async fn main() -> std::process::ExitCode {
+    let server = TestServer::start();
+    let host = server.host();
+    let passed = [
+        step("over HTTP", over_http(host.clone())).await,
+        step(
+            "permissions and devices",
+            permissions_and_devices(host.clone()),
+        )
+        .await,
+        step("live", live(host.clone())).await,
+        step("PeerPay", peer_pay(host)).await,
+        step("through a restart", through_a_restart(server)).await,
+    ];
+    std::process::ExitCode::from(u8::from(passed.contains(&false)))
 }

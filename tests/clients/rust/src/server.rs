@@ -47,7 +47,8 @@ impl Drop for TestServer {
 }
 
 fn launch(port: u16, folder: &PathBuf) -> Child {
-    let binary = std::env::var_os("MESSAGEBOX_SERVER").expect("MESSAGEBOX_SERVER names the server binary");
+    let binary =
+        std::env::var_os("MESSAGEBOX_SERVER").expect("MESSAGEBOX_SERVER names the server binary");
     let mut process = Command::new(binary)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -65,7 +66,10 @@ fn launch(port: u16, folder: &PathBuf) -> Child {
     let deadline = Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         let ended = process.try_wait().expect("its state");
-        assert!(ended.is_none() && Instant::now() < deadline, "the server did not start");
+        assert!(
+            ended.is_none() && Instant::now() < deadline,
+            "the server did not start"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     process

@@ -26,7 +26,7 @@ impl Purse {
 
 /// What `ProtoWallet` can do is left to it.
 macro_rules! purse {
-    ($($name:ident($args:ty) -> $result:ty;)* $(plain $plain:ident -> $plain_result:ty;)*) => {
+    ([$($plain:ident -> $plain_result:ty;)*] $($name:ident($args:ty) -> $result:ty;)*) => {
         #[async_trait]
         impl WalletInterface for Purse {
             async fn create_action(
@@ -65,6 +65,13 @@ macro_rules! purse {
 }
 
 purse! {
+    [
+        is_authenticated -> AuthenticatedResult;
+        wait_for_authentication -> AuthenticatedResult;
+        get_height -> GetHeightResult;
+        get_network -> GetNetworkResult;
+        get_version -> GetVersionResult;
+    ]
     sign_action(SignActionArgs) -> SignActionResult;
     abort_action(AbortActionArgs) -> AbortActionResult;
     list_actions(ListActionsArgs) -> ListActionsResult;
@@ -86,9 +93,4 @@ purse! {
     discover_by_identity_key(DiscoverByIdentityKeyArgs) -> DiscoverCertificatesResult;
     discover_by_attributes(DiscoverByAttributesArgs) -> DiscoverCertificatesResult;
     get_header_for_height(GetHeaderArgs) -> GetHeaderResult;
-    plain is_authenticated -> AuthenticatedResult;
-    plain wait_for_authentication -> AuthenticatedResult;
-    plain get_height -> GetHeightResult;
-    plain get_network -> GetNetworkResult;
-    plain get_version -> GetVersionResult;
 }
