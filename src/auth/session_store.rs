@@ -454,7 +454,7 @@ mod tests {
             let mut store = Fixture::new(9, 9, ttl);
             let client = Arc::new(Identity::random());
             let nonce = store.handshake(&client);
-            let due: Vec<u64> = (0..interval * 2 + 1)
+            let due: Vec<u64> = (0..=interval * 2)
                 .filter(|second| {
                     let now = store.now + Duration::from_secs(*second);
                     store.store.mark_used(&nonce, now).is_due

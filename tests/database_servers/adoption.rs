@@ -269,7 +269,9 @@ fn what_was_done_and_not_noted_may_be_done_again() {
 
     // Each noted too late.
     let versions = once.texts("SELECT version AS value FROM __diesel_schema_migrations");
-    assert_eq!(versions.len(), 10);
+    let folders = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql");
+    let count = std::fs::read_dir(folders).unwrap().count();
+    assert_eq!(versions.len(), count);
     for version in versions {
         once.run(&format!(
             "DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
