@@ -235,7 +235,7 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
             self.unlist_origin(entry.origin, nonce);
         }
         if let Some(entry) = self.proven.pop(nonce) {
-            unlist(&mut self.by_identity, entry.known.session.peer(), nonce);
+            unlist(&mut self.by_identity, &entry.known.session.peer(), nonce);
         }
     }
 
@@ -278,16 +278,16 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
 
     fn unlist_origin(&mut self, origin: Option<K>, nonce: &str) {
         if let Some(origin) = origin {
-            unlist(&mut self.by_origin, origin, nonce);
+            unlist(&mut self.by_origin, &origin, nonce);
         }
     }
 }
 
-fn unlist<K: Eq + Hash>(lists: &mut HashMap<K, VecDeque<String>>, key: K, nonce: &str) {
-    if let Some(own) = lists.get_mut(&key) {
+fn unlist<K: Eq + Hash>(lists: &mut HashMap<K, VecDeque<String>>, key: &K, nonce: &str) {
+    if let Some(own) = lists.get_mut(key) {
         own.retain(|known| known != nonce);
         if own.is_empty() {
-            lists.remove(&key);
+            lists.remove(key);
         }
     }
 }
@@ -454,7 +454,7 @@ mod tests {
             let mut store = Fixture::new(9, 9, ttl);
             let client = Arc::new(Identity::random());
             let nonce = store.handshake(&client);
-            let due: Vec<u64> = (0..interval * 2 + 1)
+            let due: Vec<u64> = (0..=interval * 2)
                 .filter(|second| {
                     let now = store.now + Duration::from_secs(*second);
                     store.store.mark_used(&nonce, now).is_due

@@ -252,9 +252,10 @@ async fn verify(
     let session = if named.is_in_memory {
         Arc::clone(&known.session)
     } else {
-        state.take_up(Arc::clone(&known.session), nonce)?
+        state.take_up(Arc::clone(&known.session), nonce).await?
     };
-    state.session_used(&session);
+    let ended = state.session_used(&session);
+    state.end_sessions(ended).await;
     let room = state.identities.check(&session.peer());
     room.map_err(|wait| Refused::Signed(ApiError::rate_limited(wait)))?;
     if let Some(gate) = &state.certificates {

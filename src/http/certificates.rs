@@ -85,7 +85,8 @@ impl CertificateGate {
         let session = state.sessions().get(named, Instant::now());
         let session = session.ok_or_else(|| unknown_session(named))?.session;
         let certificates = session.verify_certificate_response(message)?;
-        state.session_used(&session);
+        // Where certificates are required, no other node has them.
+        let _ended = state.session_used(&session);
         if session.revealed().is_none() {
             session.certify(&self.required.demand, certificates)?;
             self.certified.notify_waiters();

@@ -30,7 +30,8 @@ pub(super) async fn respond(
         .and_then(AuthMessage::parse)
         .and_then(|message| answer(state, &message));
     match answered {
-        Ok(Answer::Begins(session, response)) => {
+        Ok(Answer::Begins(begun)) => {
+            let (session, response) = *begun;
             let reply = reply(state, &session, response);
             // Its first request may reach another node as soon as this is sent.
             let session = session.forgetting_nothing();
@@ -47,7 +48,7 @@ pub(super) async fn respond(
 }
 
 enum Answer {
-    Begins(Session, InitialResponse),
+    Begins(Box<(Session, InitialResponse)>),
     Done(HttpResponse),
 }
 
@@ -68,8 +69,8 @@ fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<Answer, AuthEr
     }
     let max_requests = state.limits.max_requests_per_session;
     let requested = state.requested_certificates();
-    let (session, response) = Session::respond(&state.identity, message, requested, max_requests)?;
-    Ok(Answer::Begins(session, response))
+    let begun = Session::respond(&state.identity, message, requested, max_requests)?;
+    Ok(Answer::Begins(Box::new(begun)))
 }
 
 fn reply(state: &HttpState, session: &Session, response: InitialResponse) -> HttpResponse {

@@ -22,8 +22,8 @@ pub trait SharedSessions: Debug + Send + Sync {
     /// A request has verified: the session has its full life from now. Says whether the store still has it.
     fn prolong<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, bool>;
 
-    /// Ends sessions; `proven`: whether a request has verified in them. Nobody waits for it.
-    fn end(&self, own_nonces: Vec<String>, proven: bool);
+    /// Ends sessions; `proven`: whether a request has verified in them. When this is done, the store has none of them.
+    fn end(&self, own_nonces: Vec<String>, proven: bool) -> LocalBoxFuture<'_, ()>;
 }
 
 /// A request whose signature verified.

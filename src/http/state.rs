@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
+
 use crate::auth::{
     AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
 };
@@ -163,11 +165,14 @@ impl HttpState {
         let record = session.record();
         let displaced = self.sessions().insert(session, origin, Instant::now());
         if let Some(shared) = &self.shared_sessions {
-            if !displaced.is_empty() {
-                shared.end(displaced, false);
-            }
             let own_nonce = record.own_nonce.clone();
-            if shared.store(record, false).await {
+            let stored = shared.store(record, false);
+            let is_stored = if displaced.is_empty() {
+                stored.await
+            } else {
+                join(stored, shared.end(displaced, false)).await.0
+            };
+            if is_stored {
                 self.sessions().mark_stored(&own_nonce);
             }
         }
@@ -221,39 +226,41 @@ impl HttpState {
 
     /// A request verified on a session from the shared store: keeps it in memory from now on. Where another request was
     /// faster, its session counts, with the nonces that it has seen.
-    pub(super) fn take_up(
+    pub(super) async fn take_up(
         &self,
         session: Arc<Session>,
         nonce: &str,
     ) -> Result<Arc<Session>, AuthError> {
-        let mut sessions = self.sessions();
-        if let Some(known) = sessions.get(session.own_nonce(), Instant::now()) {
-            known.session.use_up(nonce)?;
-            return Ok(known.session);
-        }
-        let displaced = sessions.take_up(Arc::clone(&session), Instant::now());
-        drop(sessions);
+        let displaced = {
+            let mut sessions = self.sessions();
+            if let Some(known) = sessions.get(session.own_nonce(), Instant::now()) {
+                known.session.use_up(nonce)?;
+                return Ok(known.session);
+            }
+            sessions.take_up(Arc::clone(&session), Instant::now())
+        };
         log::debug!("took up a session of {:?}", session.peer());
-        self.end_sessions(displaced);
+        self.end_sessions(displaced).await;
         Ok(session)
     }
 
-    /// A request verified on this session: it lives on, unless the next nonce would make another be forgotten.
-    pub(super) fn session_used(&self, session: &Arc<Session>) {
+    /// A request verified on this session: it lives on, unless the next nonce would make another be forgotten. Gives the
+    /// sessions that have ended by that.
+    #[must_use]
+    pub(super) fn session_used(&self, session: &Arc<Session>) -> Vec<String> {
         let own_nonce = session.own_nonce();
         let mut sessions = self.sessions();
         if session.is_used_up() {
             // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
             sessions.remove(own_nonce);
-            drop(sessions);
-            return self.end_sessions(vec![own_nonce.to_owned()]);
+            return vec![own_nonce.to_owned()];
         }
         let used = sessions.mark_used(own_nonce, Instant::now());
         drop(sessions);
-        self.end_sessions(used.displaced);
         if used.is_due {
             self.prolong(session);
         }
+        used.displaced
     }
 
     /// Tells the shared store that a session is in use, beside the request.
@@ -264,28 +271,25 @@ impl HttpState {
         let (session, sessions) = (Arc::clone(session), Arc::clone(&self.sessions));
         actix_web::rt::spawn(async move {
             let own_nonce = session.own_nonce();
-            let known = lock(&sessions).get(own_nonce, Instant::now());
-            match known {
-                Some(known) if known.is_stored => {
-                    if !shared.prolong(own_nonce).await {
-                        lock(&sessions).remove(own_nonce);
-                    }
+            let Some(known) = lock(&sessions).get(own_nonce, Instant::now()) else {
+                return;
+            };
+            if !known.is_stored {
+                if shared.store(session.record(), true).await {
+                    lock(&sessions).mark_stored(own_nonce);
                 }
-                Some(_) => {
-                    if shared.store(session.record(), true).await {
-                        lock(&sessions).mark_stored(own_nonce);
-                    }
-                }
-                None => {}
+            } else if !shared.prolong(own_nonce).await {
+                lock(&sessions).remove(own_nonce);
             }
         });
     }
 
-    fn end_sessions(&self, own_nonces: Vec<String>) {
+    /// Ends sessions in the shared store, before anybody can take them up from there again.
+    pub(super) async fn end_sessions(&self, own_nonces: Vec<String>) {
         if let Some(shared) = &self.shared_sessions
             && !own_nonces.is_empty()
         {
-            shared.end(own_nonces, true);
+            shared.end(own_nonces, true).await;
         }
     }
 

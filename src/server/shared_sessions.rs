@@ -70,8 +70,9 @@ impl SharedSessions for DatabaseSessions {
         Box::pin(async { prolonged.await.unwrap_or(true) })
     }
 
-    fn end(&self, own_nonces: Vec<String>, proven: bool) {
-        self.0.end_sessions(own_nonces, proven);
+    fn end(&self, own_nonces: Vec<String>, proven: bool) -> LocalBoxFuture<'_, ()> {
+        let ended = self.in_time(self.0.end_sessions(own_nonces, proven));
+        Box::pin(async { ended.await.unwrap_or_default() })
     }
 }
 
@@ -107,9 +108,8 @@ impl SharedSessions for SessionsInRedis {
         Box::pin(std::future::ready(true))
     }
 
-    fn end(&self, own_nonces: Vec<String>, _: bool) {
-        let sessions = self.0.clone();
-        actix_web::rt::spawn(async move { sessions.end(&own_nonces).await });
+    fn end(&self, own_nonces: Vec<String>, _: bool) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move { self.0.end(&own_nonces).await })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 
-use crate::redis_server::RedisServer;
+use crate::redis_network::RedisNetwork;
 use crate::support::brc104::{Answer, Brc104};
 use crate::support::database::{Kind, TestDatabase};
 use crate::support::server::{ServerProcess, free_address};
@@ -30,13 +30,13 @@ struct Balanced {
     folders: Vec<tempfile::TempDir>,
     variables: Vec<(&'static str, String)>,
     processes: Vec<ServerProcess>,
-    _redis: Option<RedisServer>,
+    _redis: Option<RedisNetwork>,
     /// Behind what uses it.
     database: TestDatabase,
 }
 
 impl Balanced {
-    fn start(store: &Store) -> Self {
+    async fn start(store: &Store) -> Self {
         let database = TestDatabase::of(match store {
             Store::Redis | Store::Postgres => Kind::Postgres,
             Store::MariaDb => Kind::Mysql,
@@ -45,9 +45,12 @@ impl Balanced {
             ("DATABASE_URL", database.url().to_owned()),
             ("SERVER_PRIVATE_KEY", "5".repeat(64)),
         ];
-        let redis = matches!(store, Store::Redis).then(RedisServer::start);
+        let redis = match store {
+            Store::Redis => Some(RedisNetwork::start().await),
+            Store::Postgres | Store::MariaDb => None,
+        };
         if let Some(redis) = &redis {
-            variables.push(("REDIS_URL", redis.url()));
+            variables.push(("REDIS_URL", redis.first_url()));
             // A machine that is busy is no Redis that is away.
             variables.push(("CLUSTER_NONCE_TIMEOUT", String::from("20s")));
         }
@@ -107,7 +110,7 @@ impl Balanced {
 
 async fn no_client_shakes_hands_again(store: Store) {
     let scale = std::env::var("SCALE").map_or(1, |scale| scale.parse().unwrap());
-    let mut nodes = Balanced::start(&store);
+    let mut nodes = Balanced::start(&store).await;
     // Redis is reached a moment after the start; until then, sessions are good where they began.
     let reached = async || {
         let session = Brc104::connect(&nodes.base(0)).await;

@@ -539,6 +539,14 @@ async fn no_answer_and_no_work_tells_who_is_known() {
     let unknown = messagebox::auth::Identity::random().identity_key().to_hex();
     let mut asking = AuthSocketClient::authenticated(server.address).await;
     let mut seen = Vec::new();
+    // The first request of a session writes that its client has proven itself.
+    assert_eq!(alice.post("/listMessages", LIST).await.status, 200);
+    let proven = r#"SELECT 'x' AS "value" FROM "auth_sessions" WHERE "isAuthenticated""#;
+    eventually("three sessions", || {
+        server.database.texts(proven).len() == 3
+    })
+    .await;
+    server.db.probe().await.unwrap();
     let start = server.db.status();
     for who in [key(&known), unknown] {
         let before = server.db.status();

@@ -176,7 +176,8 @@ fn session_nonces_have_one_form_and_only_our_own_are_recognized() {
         assert!(!identity(5).is_own_session_nonce(&STANDARD.encode(changed)));
     }
     let longer = STANDARD.encode([bytes.as_slice(), &[0; 3]].concat());
-    for other in ["", "AAAA", &ours[..60], &longer] {
+    let shorter = STANDARD.encode([7; 45]);
+    for other in ["", "AAAA", &shorter, &longer] {
         assert!(!identity(5).is_own_session_nonce(other), "{other}");
     }
     let prefix = identity(5).create_nonce(*b"ABCDEFGHIJKLMNOP").unwrap();

@@ -16,13 +16,11 @@ impl DbHandle {
         let all = async {
             let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
             for writer in writers.into_iter().flatten() {
-                match writer.address().send(Ping).await {
-                    Ok(answer) => answer?,
-                    Err(_) => {
-                        writer.restart();
-                        return Err(DbError::Closed);
-                    }
-                }
+                let Ok(answer) = writer.address().send(Ping).await else {
+                    writer.restart();
+                    return Err(DbError::Closed);
+                };
+                answer?;
             }
             self.0
                 .readers

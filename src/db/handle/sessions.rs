@@ -82,14 +82,13 @@ impl DbHandle {
         self.run_session(TakeStep(step)).await
     }
 
-    /// Ends sessions; `proven`: whether a request has verified in them. Nobody waits for it.
-    pub fn end_sessions(&self, own_nonces: Vec<String>, proven: bool) {
+    /// Ends sessions; `proven`: whether a request has verified in them.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn end_sessions(&self, own_nonces: Vec<String>, proven: bool) -> Result<(), DbError> {
         let step = SessionStep::End { own_nonces, proven };
-        self.write_session(TakeStep(step), |ended| {
-            if let Err(error) = ended {
-                log::debug!("sessions were not ended: {error}");
-            }
-        });
+        self.run_session(TakeStep(step)).await.map(drop)
     }
 
     /// The session that has this nonce of ours, unless it has ended.

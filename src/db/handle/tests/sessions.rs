@@ -55,8 +55,9 @@ async fn a_session_is_found_until_it_expires_or_is_ended() {
     assert_eq!(store.database.count("auth_sessions"), 1);
     store
         .db
-        .end_sessions(vec!["second".to_owned(), "third".to_owned()], true);
-    // It is behind that.
+        .end_sessions(vec!["second".to_owned(), "third".to_owned()], true)
+        .await
+        .unwrap();
     assert_eq!(
         store.db.prolong_session("second".to_owned()).await,
         Ok(false)
@@ -131,7 +132,8 @@ async fn a_request_writes_once_and_only_in_a_session_that_has_not_ended() {
     let repeated = Some(ClaimRefusal::Repeated);
     assert_eq!(refusals, [None, repeated, repeated, None]);
     assert_eq!(store.database.count("auth_message_nonces"), 4);
-    store.db.end_sessions(vec!["s".to_owned()], true);
+    let ended = store.db.end_sessions(vec!["s".to_owned()], true);
+    ended.await.unwrap();
     let ended = async || !store.db.prolong_session("s".to_owned()).await.unwrap();
     assert!(ended().await);
     assert_eq!(store.database.count("auth_message_nonces"), 0);
