@@ -286,15 +286,12 @@ fn is_content_type(value: &str) -> bool {
 fn parameter(text: &str) -> Option<(&str, &str, Option<&str>)> {
     let (name, value) = text.split_once('=')?;
     let name = name.trim_matches([' ', '\t']);
-    let (value, behind) = match value.strip_prefix('"') {
-        Some(quoted) => {
-            let end = end_of_quoted(quoted)?;
-            (quoted.get(..end)?, quoted.get(end + 1..)?)
-        }
-        None => {
-            let end = value.bytes().position(|byte| !is_token(byte));
-            value.split_at_checked(end.unwrap_or(value.len()))?
-        }
+    let (value, behind) = if let Some(quoted) = value.strip_prefix('"') {
+        let end = end_of_quoted(quoted)?;
+        (quoted.get(..end)?, quoted.get(end + 1..)?)
+    } else {
+        let end = value.bytes().position(|byte| !is_token(byte));
+        value.split_at_checked(end.unwrap_or(value.len()))?
     };
     if name.is_empty() || !name.bytes().all(is_token) {
         return None;
