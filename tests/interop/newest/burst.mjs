@@ -30,7 +30,7 @@ async function send ({ host, recipients, messageBox, bodies }) {
   await once(parentPort, 'message')
   const sent = Promise.allSettled(recipients.flatMap(recipient => bodies.map(body =>
     box.sendMessage({ recipient, messageBox, body, skipEncryption: true }))))
-  setTimeout(() => parentPort.postMessage('gathered'), 3_000)
+  setTimeout(() => parentPort.postMessage('gathered'), 1_500)
   const failed = (await sent).find(({ status }) => status === 'rejected')
   parentPort.postMessage(failed === undefined ? '' : failed.reason.message)
 }
