@@ -104,7 +104,7 @@ pub fn signed_headers<'a>(
     Ok(signed)
 }
 
-/// The part of a content-type that a request signs: its media type without parameters, but `multipart/form-data` whole,
+/// The part of a content-type that a request signs: its media type without parameters. `multipart/form-data` is signed whole,
 /// because its boundary decides how the body is read (BRC-118).
 fn signed_content_type(value: &str) -> &str {
     let media_type = value.split(';').next().unwrap_or_default().trim();

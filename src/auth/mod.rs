@@ -38,5 +38,5 @@ pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
 pub use session::{InitialResponse, Session, SessionRecord};
-pub use session_store::{Known, LONGEST_LIFE, PENDING_TTL, SessionLimits, SessionStore, Used};
+pub use session_store::{Known, PENDING_TTL, SessionLimits, SessionStore, Used};
 pub use unverified::unverified_payload;

@@ -32,7 +32,7 @@ pub struct SessionLimits {
 pub const PENDING_TTL: Duration = Duration::from_secs(300);
 
 /// How long a shared store has a session after its last request where sessions do not expire.
-pub const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// How often a session that is in use is prolonged in a shared store, at most.
 const PROLONG_INTERVAL: Duration = Duration::from_secs(60);
@@ -42,6 +42,12 @@ impl SessionLimits {
     #[must_use]
     pub fn pending_ttl(&self) -> Duration {
         self.ttl.map_or(PENDING_TTL, |ttl| ttl.min(PENDING_TTL))
+    }
+
+    /// How long a shared store has a session after its last request.
+    #[must_use]
+    pub fn stored_life(&self) -> Duration {
+        self.ttl.unwrap_or(LONGEST_LIFE)
     }
 
     fn prolong_interval(&self) -> Duration {

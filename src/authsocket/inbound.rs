@@ -77,6 +77,7 @@ impl AuthSocket {
         self.speech = None;
         self.revival_at = None;
         self.drop_waiting();
+        self.upkeep.abandon_handshake();
         self.leave_all_rooms();
         // Who has proven nothing gets no more time by leaving.
         if self.share.is_some() {

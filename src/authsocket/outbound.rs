@@ -72,13 +72,12 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
-    /// About the bytes that it takes in a frame.
+    /// Bytes that it holds while it waits.
     fn bytes(&self) -> usize {
-        ENVELOPE_BYTES
-            + match self {
-                Self::Handshake(json) => json.len(),
-                Self::Event(payload) => payload.json().len(),
-            }
+        match self {
+            Self::Handshake(json) => json.len(),
+            Self::Event(payload) => payload.json().len(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::limits::{Pace, PaceWindow};
 /// Deliveries that one socket may queue. The client also finds them by listing.
 const MAX_DELIVERIES: usize = 1_024;
 
-/// A queued item and its size in a frame.
+/// A queued item and the bytes that it holds.
 #[derive(Debug)]
 struct Waiting<T> {
     item: T,

@@ -48,13 +48,21 @@ impl Upkeep {
         self.quiet_since = now;
     }
 
+    /// Gives up the server handshake in flight: the client has left the namespace.
+    pub(super) const fn abandon_handshake(&mut self) {
+        self.handshake_until = None;
+    }
+
     /// Whether a server handshake is in flight.
     pub(super) const fn awaits_handshake(&self) -> bool {
         self.handshake_until.is_some()
     }
 
-    /// Starts keep-alives. The interval grows by a random quarter: sockets that connected together spread their load.
+    /// Starts keep-alives; 0 means none. The interval grows by a random quarter: sockets that connected together spread their load.
     pub(super) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
+        if interval.is_zero() {
+            return;
+        }
         let interval = interval + interval.mul_f64(rand::random::<f64>() / 4.0);
         self.keep_alive = Some(interval);
         self.keep_alive_at = Some(now + interval);
@@ -140,5 +148,42 @@ impl AuthSocket {
         if self.upkeep.is_quiet(now) {
             self.send_event(&ServerEvent::KeepAlive, link);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_keep_alive_is_due_once_a_socket_was_quiet_for_long_enough_and_not_all_at_once() {
+        let start = Instant::now();
+        let mut upkeep = Upkeep::new(start);
+        assert_eq!(upkeep.poll_timeout(), None);
+        upkeep.begin_keep_alive(10 * MINUTE, start);
+        let due = upkeep.poll_timeout().unwrap();
+        assert!((start + 10 * MINUTE..=start + 15 * MINUTE).contains(&due));
+        let interval = due - start;
+        assert!(!upkeep.is_quiet(start + 9 * MINUTE));
+        // What was sent since moves the deadline, when it is looked at.
+        upkeep.touch(start + MINUTE);
+        assert_eq!(upkeep.poll_timeout(), Some(due));
+        assert!(!upkeep.is_quiet(due));
+        assert_eq!(upkeep.poll_timeout(), Some(due + MINUTE));
+        assert!(upkeep.is_quiet(due + MINUTE));
+        assert_eq!(upkeep.poll_timeout(), Some(due + MINUTE + interval));
+        let mut other = Upkeep::new(start);
+        other.begin_keep_alive(10 * MINUTE, start);
+        assert_ne!(other.poll_timeout(), Some(due));
+    }
+
+    #[test]
+    fn without_an_interval_nothing_is_sent() {
+        let now = Instant::now();
+        let mut upkeep = Upkeep::new(now);
+        upkeep.begin_keep_alive(Duration::ZERO, now);
+        assert!(upkeep.poll_timeout().is_none() && !upkeep.is_quiet(now + 99 * MINUTE));
     }
 }

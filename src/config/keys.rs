@@ -98,7 +98,7 @@ pub const KEYS: &[Key] = &[
     key("socket.max_attachments", &["MAX_ATTACHMENTS"], Number, "Binary attachments of one packet"),
     key("socket.max_sockets", &["MAX_SOCKETS"], Number, "Sockets of the server"),
     key("socket.pace", &["SOCKET_PACE"], Text, "Signed frames that a socket is sent at once, and how many a second after that, such as 24/24: clients disconnect for good where more wait for their wallet; 0: no limit"),
-    key("socket.keep_alive", &["SOCKET_KEEP_ALIVE"], Text, "How long a socket may be quiet before it is sent a signed event; clients forget a session after 30 minutes"),
+    key("socket.keep_alive", &["SOCKET_KEEP_ALIVE"], Text, "How long a socket may be quiet before it is sent a signed event; clients forget a session after 30 minutes; 0: never"),
     key("auth.timeout", &["AUTH_TIMEOUT"], Text, "How long a socket may stay unauthenticated"),
     key("auth.revival_delay", &["AUTH_REVIVAL_DELAY"], Text, "Silence after which the server begins a handshake with a connected socket"),
     key("auth.session_ttl", &["AUTH_SESSION_TTL"], Text, "How long an HTTP session lives after its last request; 0: for ever"),

@@ -16,6 +16,8 @@ enum Unit {
     Same,
     /// A time.
     Milliseconds,
+    /// As it stands; unlimited is 0.
+    OrZero,
     /// A time; unlimited is 0.
     Days,
     /// Requests in the window that another variable names, in milliseconds.
@@ -46,7 +48,7 @@ const READ: &[Variable] = &[
     variable("WEBSOCKET_MAX_BODY_BYTES", "socket.max_payload", Unit::Same),
     variable("PRE_AUTH_RATE_LIMIT_MAX", "limits.requests_per_address", Unit::RateOf("PRE_AUTH_RATE_LIMIT_WINDOW_MS")),
     variable("AUTHENTICATED_RATE_LIMIT_MAX", "limits.requests_per_identity", Unit::RateOf("AUTHENTICATED_RATE_LIMIT_WINDOW_MS")),
-    variable("MAX_MESSAGE_BODY_BYTES", "messages.max_message_bytes", Unit::Same),
+    variable("MAX_MESSAGE_BODY_BYTES", "messages.max_message_bytes", Unit::OrZero),
     variable("MAX_RECIPIENTS", "messages.max_recipients", Unit::Same),
     variable("LIST_MAX_RESPONSE_BYTES", "messages.max_listed_bytes", Unit::Same),
     variable("RETENTION_DAYS", "messages.ttl", Unit::Days),
@@ -131,7 +133,7 @@ fn convert<'a>(
     set: &impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Option<String>, String> {
     if matches!(text, "-1" | "unlimited") {
-        let unlimited = matches!(unit, Unit::Days | Unit::RateOf(_));
+        let unlimited = matches!(unit, Unit::OrZero | Unit::Days | Unit::RateOf(_));
         return Ok(unlimited.then(|| "0".to_owned()));
     }
     let number = |text: &str| {
@@ -139,7 +141,7 @@ fn convert<'a>(
         number.map_err(|_| format!("expected a whole number, not {text:?}"))
     };
     Ok(Some(match unit {
-        Unit::Same => number(text)?.to_string(),
+        Unit::Same | Unit::OrZero => number(text)?.to_string(),
         Unit::Milliseconds => format!("{}ms", number(text)?),
         Unit::Days => format!("{}days", number(text)?),
         Unit::RateOf(window) => {
@@ -230,6 +232,18 @@ mod tests {
                 "1",
             ),
             ("MAX_RECIPIENTS", "100", "messages.max_recipients", "100"),
+            (
+                "MAX_MESSAGE_BODY_BYTES",
+                "1048576",
+                "messages.max_message_bytes",
+                "1048576",
+            ),
+            (
+                "MAX_MESSAGE_BODY_BYTES",
+                "-1",
+                "messages.max_message_bytes",
+                "0",
+            ),
             (
                 "LIST_MAX_RESPONSE_BYTES",
                 "8388608",

@@ -23,6 +23,11 @@ fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timesta
     time.checked_sub(duration).map(text)
 }
 
+fn after(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestamp> {
+    let duration = Duration::try_from(duration).ok()?;
+    time.checked_add(duration).map(text)
+}
+
 /// One reading of the clock, for everything that one transaction does.
 #[derive(Debug, Clone)]
 pub(super) struct Now {
@@ -31,6 +36,8 @@ pub(super) struct Now {
     pub(super) text: Timestamp,
     /// What was stored up to then has outlived its time; none when messages live for ever.
     pub(super) stale: Option<Timestamp>,
+    /// When what is stored now will have; none when messages live for ever.
+    pub(super) retained_until: Option<Timestamp>,
 }
 
 impl Now {
@@ -41,6 +48,7 @@ impl Now {
             time,
             text: text(time),
             stale: ttl.and_then(|ttl| before(time, ttl)),
+            retained_until: ttl.and_then(|ttl| after(time, ttl)),
         }
     }
 
@@ -84,6 +92,7 @@ mod tests {
             time: OffsetDateTime::UNIX_EPOCH,
             text: at("2026-01-02T00:00:00.000Z"),
             stale: Some(at("2026-01-01T00:00:00.000Z")),
+            retained_until: None,
         };
         let cases = [
             ("2026-01-01T12:00:00.000Z", None, false),

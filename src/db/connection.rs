@@ -48,8 +48,10 @@ pub struct DbSettings {
     pub delivery_fee_per_recipient: bool,
     /// How long messages live; none: until they are acknowledged.
     pub message_ttl: Option<Duration>,
-    /// How long a session lives after its last request; none: it does not expire.
-    pub session_ttl: Option<Duration>,
+    /// How long a session is stored after its last request.
+    pub session_life: Duration,
+    /// How long it is stored before its first.
+    pub pending_session_life: Duration,
     /// Whether notices of stored messages tell their ids, which takes a statement for each transaction.
     pub tells_ids: bool,
 }
@@ -70,7 +72,8 @@ impl DbSettings {
             delivery_fees: BTreeMap::new(),
             delivery_fee_per_recipient: false,
             message_ttl: None,
-            session_ttl: Some(Duration::from_secs(3_600)),
+            session_life: Duration::from_secs(3_600),
+            pending_session_life: Duration::from_secs(300),
             tells_ids: false,
         }
     }

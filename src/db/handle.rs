@@ -1,6 +1,8 @@
 //! The way to the database for everybody else: admits, detaches and counts.
 
 mod devices;
+mod health;
+mod lists;
 mod measures;
 mod missed;
 mod payments;
@@ -28,18 +30,16 @@ use super::command::{self, Command};
 use super::connection::{DbSettings, has_session_writer, open};
 use super::dialect::WriteLock;
 use super::error::DbError;
-use super::executor::{self, CommitWaiting, Counters, DbExecutor, Migrate, Ping, Read};
+use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
 use super::lane::Lane;
 use super::largest_message::LargestMessage;
-use super::message::{ListBound, MessagePage, MessagesStored, NewMessage, Page};
-use super::message_list::{self, ListQuery};
+use super::message::{MessagesStored, NewMessage};
 use super::message_store::{Acknowledge, BoxIds};
 use super::missed as missed_messages;
 use super::page_marks::PageMarks;
-use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::reads::ReadQueue;
 use super::request_claim::RequestClaim;
@@ -72,7 +72,8 @@ struct Shared {
     writer: Writer,
     /// Writes sessions, where the database takes several writers.
     session_writer: Option<Writer>,
-    session_ttl: Option<Duration>,
+    session_life: Duration,
+    pending_session_life: Duration,
     /// Look-ups of sessions that may wait for the readers.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
@@ -125,7 +126,7 @@ impl DbHandle {
             let (pool, fees) = (pool.clone(), fees.clone());
             let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
-            let (message_ttl, session_ttl) = (settings.message_ttl, settings.session_ttl);
+            let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
@@ -138,7 +139,7 @@ impl DbHandle {
                 message_ttl,
                 tells_ids,
                 lock,
-                claim_ms: sessions::life_ms(session_ttl),
+                claim_ms: sessions::life_ms(session_life),
             }
         };
         let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
@@ -169,7 +170,8 @@ impl DbHandle {
             counters,
             writer,
             session_writer,
-            session_ttl: settings.session_ttl,
+            session_life: settings.session_life,
+            pending_session_life: settings.pending_session_life,
             session_lookups: Semaphore::new(MAX_SESSION_LOOKUPS),
             readers,
             reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
@@ -228,45 +230,6 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// The messages of a box, in the order in which they were stored unless the page says otherwise, as far as they fit into
-    /// the bound.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn list(
-        &self,
-        recipient: IdentityKey,
-        message_box: String,
-        page: Page,
-        bound: ListBound,
-    ) -> Result<MessagePage, DbError> {
-        let names = page.message_id.iter().chain([&message_box]);
-        if !names.map(String::as_str).all(may_be_stored) {
-            return Ok(MessagePage::default());
-        }
-        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
-        self.read(Some(recipient), move |connection| {
-            let query = ListQuery {
-                recipient: &recipient,
-                message_box: &message_box,
-                page: &page,
-                bound: &bound,
-                mark: if page.offset > 0 {
-                    marks.take(recipient, &message_box)
-                } else {
-                    None
-                },
-                now: &Now::read(ttl),
-            };
-            let (listed, next) = message_list::list(connection, &query)?;
-            if let Some(next) = next {
-                marks.keep(recipient, message_box, next);
-            }
-            Ok(listed)
-        })
-        .await
-    }
-
     /// Deletes up to `max` messages that are past their time; says how many it were.
     ///
     /// # Errors
@@ -286,41 +249,6 @@ impl DbHandle {
             .send(Migrate)
             .await
             .unwrap_or(Err(DbError::Closed))
-    }
-
-    /// Asks the writers and a reader whether the database answers, for at most `deadline`.
-    ///
-    /// # Errors
-    /// [`DbError`]; a writer that is gone for good is replaced.
-    pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
-        let all = async {
-            let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
-            for writer in writers.into_iter().flatten() {
-                match writer.address().send(Ping).await {
-                    Ok(answer) => answer?,
-                    Err(_) => {
-                        writer.restart();
-                        return Err(DbError::Closed);
-                    }
-                }
-            }
-            self.0
-                .readers
-                .send(Ping)
-                .await
-                .unwrap_or(Err(DbError::Closed))
-        };
-        let answer = tokio::time::timeout(deadline, all).await;
-        answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
-    }
-
-    /// Whether something can be stored and read now: commits a write that leaves nothing, behind those that wait.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn probe(&self) -> Result<(), DbError> {
-        self.run(ProbeWrite).await?;
-        self.read(None, executor::answers).await
     }
 
     /// Counts since the start.

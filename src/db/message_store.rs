@@ -79,7 +79,7 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         work.boxes.insert(message, id);
         id
     };
-    let expires_at = message.expires_at.map(clock::text);
+    let expires_at = expiry(work, message);
     let body = message.body.wrapped(message.payment.as_deref());
     let row = MessageRow {
         message_id: &message.message_id,
@@ -104,6 +104,18 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
         return Ok(StoreOutcome::Stored);
     }
     Ok(first.used_by(&sender, Some(box_id)))
+}
+
+/// When a message expires: at its own time, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
+/// this column alone, where we go by the time of storing too.
+fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
+    let own = message.expires_at.map(clock::text);
+    let retained_until = match work.connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => work.now.retained_until.clone(),
+        _ => None,
+    };
+    [own, retained_until].into_iter().flatten().min()
 }
 
 fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<bool> {

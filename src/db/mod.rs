@@ -62,7 +62,8 @@ pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
 pub use permission_store::{Permission, PermissionPage};
-pub use request_claim::{ClaimRefusal, RequestClaim};
+pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
+pub use session_store::SessionRow;
 pub use submission::{Paid, Submission, SubmitOutcome};
 pub use timestamp::Timestamp;
 pub use url::DatabaseUrl;

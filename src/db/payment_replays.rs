@@ -1,5 +1,5 @@
-//! Transactions that have paid, in the table that newer TypeScript servers keep on MySQL (`payment_replays`), so that neither
-//! server takes what the other has taken.
+//! Transactions that have paid, in the table `payment_replays` of newer TypeScript servers (MySQL). Neither server takes what
+//! the other has taken.
 
 use diesel::prelude::*;
 

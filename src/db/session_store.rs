@@ -6,7 +6,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use crate::auth::SessionRecord;
+use crate::ids::IdentityKey;
 
 use super::any_connection::AnyConnection;
 use super::clock::Now;
@@ -16,10 +16,21 @@ use super::error::DbError;
 use super::request_claim::{ClaimRefusal, RequestClaim};
 use super::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 
+/// What a session is restored from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The server's nonce, which names the session.
+    pub own_nonce: String,
+    /// The client's nonce, as it wrote it.
+    pub peer_nonce: String,
+    /// The client's key.
+    pub peer: IdentityKey,
+}
+
 /// A session that is written, and for how long it lives from now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredSession {
-    pub(super) record: SessionRecord,
+    pub(super) record: SessionRow,
     pub(super) proven: bool,
     pub(super) life_ms: i64,
 }
@@ -257,7 +268,7 @@ pub(super) fn find(
     connection: &mut AnyConnection,
     own_nonce: String,
     now: &Now,
-) -> Result<Option<SessionRecord>, DbError> {
+) -> Result<Option<SessionRow>, DbError> {
     let found: Option<(String, String)> = directly!(connection, connection => {
         sessions::table
             .filter(sessions::session_nonce.eq(&own_nonce))
@@ -267,7 +278,7 @@ pub(super) fn find(
             .optional()
     })?;
     Ok(found.and_then(|(peer_nonce, peer)| {
-        Some(SessionRecord {
+        Some(SessionRow {
             own_nonce,
             peer_nonce,
             peer: peer.parse().ok()?,

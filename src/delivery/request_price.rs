@@ -82,8 +82,8 @@ impl PaidRequest {
 }
 
 impl Delivery {
-    /// Takes what pays for a request of `caller` that costs `price` satoshis. `json` is the payment, and `request` a hash of
-    /// what the request asks for: the same request may bring its payment again as long as it was not answered.
+    /// Takes what pays for a request of `caller` that costs `price` satoshis. `json` is the payment. `request` is a hash of
+    /// what the request asks for. The same request may bring its payment again until it was answered.
     ///
     /// # Errors
     /// [`PriceError`]: then nothing was taken.

@@ -4,7 +4,6 @@
 //! have shown who they are.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
@@ -14,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
-use crate::auth::{AUTH_VERSION, AuthError, Known, MAX_NONCE_CHARS, Session, message_nonce};
+use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
 use crate::json_depth;
 use crate::limits::{AddressKey, Holding};
 
@@ -26,6 +25,7 @@ use super::handshake;
 use super::reply::Reply;
 use super::request_scope::RequestScope;
 use super::routes;
+use super::session_lookup::{self, Named};
 use super::state::HttpState;
 
 /// A reply is for who asked, now: no cache keeps it.
@@ -111,13 +111,6 @@ fn refuse(error: AuthError, session: &Session, state: &HttpState) -> HttpRespons
     unsigned(&error.into())
 }
 
-/// The session that a request names.
-struct Named {
-    known: Known,
-    /// Otherwise it is from the shared store, and kept once the request has verified.
-    is_in_memory: bool,
-}
-
 /// Finds the session that a request names, before its body is read.
 async fn identify(
     request: &HttpRequest,
@@ -126,51 +119,12 @@ async fn identify(
 ) -> Result<(Credentials, Named), ApiError> {
     let credentials = credentials(request)?;
     let own_nonce = &credentials.your_nonce;
-    let named = match in_memory(own_nonce, state) {
-        Some(named) => named,
-        None => stored(own_nonce, counted_for, state).await?,
-    };
+    let named = session_lookup::find(own_nonce, counted_for, state).await?;
     named
         .known
         .session
         .check_identity(&credentials.identity_key)?;
     Ok((credentials, named))
-}
-
-fn in_memory(own_nonce: &str, state: &HttpState) -> Option<Named> {
-    let known = state.sessions().get(own_nonce, Instant::now())?;
-    Some(Named {
-        known,
-        is_in_memory: true,
-    })
-}
-
-/// Asks the shared store for a session. That costs more than a handshake and is counted like one; but first the nonce must be
-/// one of ours.
-async fn stored(
-    own_nonce: &str,
-    counted_for: Option<AddressKey>,
-    state: &HttpState,
-) -> Result<Named, ApiError> {
-    if !state.identity.is_own_session_nonce(own_nonce) {
-        return Err(unknown_session(own_nonce).into());
-    }
-    count_handshake(counted_for, &state.addresses)?;
-    let restored = state.restore_session(own_nonce).await.map(|session| Named {
-        known: Known {
-            session: Arc::new(session),
-            began_here: false,
-            is_stored: true,
-        },
-        is_in_memory: false,
-    });
-    restored.ok_or_else(|| unknown_session(own_nonce).into())
-}
-
-pub(super) fn unknown_session(nonce: &str) -> AuthError {
-    AuthError::UnknownSession {
-        nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
-    }
 }
 
 fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {

@@ -8,8 +8,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
 
-use super::authenticate::{NOT_STORED, Refused, unknown_session, unsigned};
+use super::authenticate::{NOT_STORED, Refused, unsigned};
 use super::error::ApiError;
+use super::session_lookup::unknown_session;
 use super::state::HttpState;
 
 /// Bytes of requests that may wait for certificates.

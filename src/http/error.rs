@@ -1,5 +1,7 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
+mod price;
+
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -8,10 +10,10 @@ use utoipa::ToSchema;
 
 use crate::auth::AuthError;
 use crate::db::DbError;
-use crate::delivery::{DeliveryError, PriceError};
+use crate::delivery::DeliveryError;
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
-use crate::payments::{CashierError, MultipartError, PAYMENT_TRANSPORTS, PaymentError};
+use crate::payments::{CashierError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
@@ -79,8 +81,8 @@ impl ApiError {
         }
     }
 
-    /// The request has a price and nothing came with it. `prefix` is a nonce of ours, from which the client derives the key
-    /// that it pays; `payee` is the server's identity key.
+    /// The request has a price and nothing came with it. The client derives the key that it pays from `prefix`, a nonce of
+    /// ours, and from `payee`, the server's identity key.
     #[must_use]
     pub fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
         let description =
@@ -318,6 +320,16 @@ impl ApiError {
             "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
         )
     }
+
+    /// The body is encoded. The signature covers the bytes that came, so nothing decodes them.
+    pub(super) fn encoded_body() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "ERR_AUTH_BODY",
+            "The request body must be sent without a content-encoding.",
+        )
+    }
+
     fn blocked(recipients: &[IdentityKey]) -> Self {
         let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
         let description = format!("Blocked recipients: {}", keys.join(", "));
@@ -348,67 +360,5 @@ impl From<PaymentError> for ApiError {
             }
         };
         Self::bad_request(code, error.to_string())
-    }
-}
-
-/// What came with a request that has a price does not pay for it. Never 402: the coins are spent, and a client that is asked
-/// for a payment again would pay twice.
-impl From<PriceError> for ApiError {
-    fn from(error: PriceError) -> Self {
-        let description = error.to_string();
-        match error {
-            PriceError::Multipart(MultipartError::PaymentTooLarge) => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "ERR_MALFORMED_PAYMENT",
-                description,
-            ),
-            PriceError::Malformed | PriceError::Several | PriceError::Multipart(_) => {
-                Self::bad_request("ERR_MALFORMED_PAYMENT", description)
-            }
-            PriceError::DerivationPrefix => {
-                Self::bad_request("ERR_INVALID_DERIVATION_PREFIX", description)
-            }
-            PriceError::InUse
-            | PriceError::Payment(DeliveryError::Payment(PaymentError::Reused(_))) => {
-                Self::new(StatusCode::CONFLICT, "ERR_PAYMENT_REPLAYED", description)
-            }
-            PriceError::Payment(DeliveryError::Store(error)) => {
-                log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
-                let description =
-                    "The payment could not be stored; try again with the same payment.";
-                Self::payment_unavailable(description)
-            }
-            PriceError::Payment(
-                DeliveryError::Payment(PaymentError::Headers(_))
-                | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => Self::payment_unavailable(description),
-            PriceError::Payment(DeliveryError::Cashier(CashierError::Refused)) => {
-                Self::bad_request("ERR_PAYMENT_FAILED", description)
-            }
-            PriceError::Payment(_) => Self::bad_request("ERR_INVALID_PAYMENT", description),
-        }
-    }
-}
-
-impl ApiError {
-    /// The server cannot decide about a payment now. The payer keeps it, and may bring it again.
-    fn payment_unavailable(description: impl Into<String>) -> Self {
-        Self {
-            headers: vec![("retry-after", "1".to_owned())],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ERR_PAYMENT_UNAVAILABLE",
-                description,
-            )
-        }
-    }
-
-    /// The body is encoded. The signature covers the bytes that came, so nothing decodes them.
-    pub(super) fn encoded_body() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "ERR_AUTH_BODY",
-            "The request body must be sent without a content-encoding.",
-        )
     }
 }

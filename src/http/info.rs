@@ -43,8 +43,10 @@ pub struct Info {
 pub struct InfoLimits {
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
-    /// Bytes of all headers of a request. A payment for a request comes in one.
+    /// Bytes of all headers of a request. A payment for a request may come in one.
     pub max_header_bytes: usize,
+    /// Bytes of a payment that comes in the body (BRC-118).
+    pub max_payment_bytes: usize,
     /// Bytes of a request's path and query.
     pub max_url_bytes: usize,
     /// Bytes of a message as a list shows it, with its payment; null: no limit.

@@ -28,6 +28,7 @@ mod reply;
 mod request_body;
 mod request_scope;
 mod routes;
+mod session_lookup;
 mod shared_sessions;
 mod state;
 mod websocket;

@@ -1,11 +1,12 @@
 //! How often the request counts that is being answered.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::auth::AuthError;
-use crate::db::{ClaimRefusal, DbHandle, RequestClaim};
+use crate::auth::{AuthError, sha256};
+use crate::db::{ClaimRefusal, DbHandle, MAX_CLAIM_CHARS, RequestClaim};
 
-use super::authenticate::unknown_session;
+use super::session_lookup::unknown_session;
 use super::shared_sessions::Claimed;
 
 /// What is known of a verified request.
@@ -32,7 +33,7 @@ impl RequestScope {
         Self {
             own_nonce: own_nonce.to_owned(),
             is_counted: claimed == Some(Claimed::First),
-            claim: with_its_write.then(|| RequestClaim::new(own_nonce, nonce)),
+            claim: with_its_write.then(|| RequestClaim::new(own_nonce, &short(nonce))),
             began_here,
             needs_new_session: AtomicBool::new(false),
         }
@@ -73,5 +74,27 @@ impl RequestScope {
             ClaimRefusal::Repeated => Some(AuthError::Replayed),
             ClaimRefusal::SessionEnded => Some(unknown_session(&self.own_nonce)),
         }
+    }
+}
+
+/// The nonce, or a hash of a long one.
+fn short(nonce: &str) -> Cow<'_, str> {
+    if nonce.len() <= MAX_CLAIM_CHARS {
+        nonce.into()
+    } else {
+        hex::encode(sha256(nonce.as_bytes())).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_of_any_length_fits_the_table() {
+        for length in [44, 64, 65, 256] {
+            assert!(short(&"A".repeat(length)).len() <= MAX_CLAIM_CHARS);
+        }
+        assert_ne!(short(&"A".repeat(65)), short(&"A".repeat(66)));
     }
 }

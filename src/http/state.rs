@@ -13,11 +13,12 @@ use crate::limits::{AddressKey, AddressLimits, KeyedRates, Memory, Rate};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
-use super::authenticate::{Refused, unknown_session};
+use super::authenticate::Refused;
 use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 use super::error::ApiError;
 use super::request_scope::RequestScope;
+use super::session_lookup::unknown_session;
 use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 
 /// Bounds of a request.

@@ -5,8 +5,8 @@
 //! more memory than there is and end the process; and it computes a merkle root for every leaf, looking each up from
 //! the beginning. What passes here is as long as it says, and cheap to read.
 
-/// Bytes of one BEEF: as many as base64 fits into the largest payment of a request (BRC-118), for which a client spends its
-/// coins before it asks. The SDK keeps scripts opcode by opcode, which takes 32 times as much.
+/// Bytes of one BEEF. In base64 it fills the largest payment of a request (BRC-118), which is refused after its coins are
+/// spent. The SDK keeps scripts opcode by opcode, which takes 32 times as much.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
 /// Transactions in one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;

@@ -1,7 +1,7 @@
 //! A request's payment in its body: the `multipart/form-data` envelope of BRC-118, for payments too large for a header.
 //!
-//! The parser borrows from the body, allocates nothing that grows with it, and accepts one form only: whatever two
-//! readers could read differently is refused. Call it after the signature over the raw body was verified.
+//! The parser borrows from the body and allocates nothing that grows with it. It accepts one form only: what two readers
+//! could read differently is refused. Call it after the signature over the raw body was verified.
 
 use memchr::memmem;
 use thiserror::Error;

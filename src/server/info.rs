@@ -4,6 +4,7 @@ use crate::config::Settings;
 use crate::events::{MAX_MESSAGE_BOX_BYTES, MAX_MESSAGE_ID_BYTES};
 use crate::http::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention, LIST_PAGE, Serving};
 use crate::ids::IdentityKey;
+use crate::payments::{MAX_PAYMENT_BYTES, PAYMENT_TRANSPORTS};
 use crate::rooms::RoomAccess;
 
 pub(super) fn serving(settings: &Settings) -> Serving {
@@ -28,6 +29,7 @@ pub(super) fn info(
         limits: InfoLimits {
             max_body_bytes: server.max_body_bytes,
             max_header_bytes: server.max_header_bytes.get(),
+            max_payment_bytes: MAX_PAYMENT_BYTES.min(server.max_body_bytes),
             max_url_bytes: server.max_url_bytes.get(),
             max_message_bytes: Some(messages.max_message_bytes).filter(|max| *max > 0),
             max_message_box_bytes: MAX_MESSAGE_BOX_BYTES,
@@ -55,7 +57,7 @@ pub(super) fn info(
             push_notifications: settings.push.enabled,
             certificates_required: needs_certificates,
             open_rooms: settings.rooms.access == RoomAccess::Open,
-            payment_transports: vec!["header"],
+            payment_transports: PAYMENT_TRANSPORTS.split(',').collect(),
         },
     }
 }

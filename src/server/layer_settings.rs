@@ -76,7 +76,7 @@ pub(super) fn authsocket_settings(
         },
         max_sockets_per_identity: settings.limits.sockets_per_identity,
         pace: settings.socket.pace,
-        max_paced_bytes: settings.socket.max_outbound_bytes / 2,
+        max_paced_bytes: settings.socket.max_outbound_bytes,
         keep_alive: settings.socket.keep_alive,
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
@@ -142,7 +142,8 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         delivery_fees: settings.fees.boxes.clone(),
         delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
-        session_ttl: Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero()),
+        session_life: session_limits(settings).stored_life(),
+        pending_session_life: session_limits(settings).pending_ttl(),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::auth::{LONGEST_LIFE, SessionRecord};
+use crate::auth::SessionRecord;
 use crate::cluster::{ClaimAnswer, Cluster, RedisSessions, SessionClaim, StoreSettings};
 use crate::config::Settings;
-use crate::db::{DbError, DbHandle};
+use crate::db::{DbError, DbHandle, SessionRow};
 use crate::http::{Claimed, HttpState, SharedSessions, VerifiedRequest};
 
 use super::layer_settings::session_limits;
@@ -35,13 +35,30 @@ impl DatabaseSessions {
 
 impl SharedSessions for DatabaseSessions {
     fn store(&self, session: SessionRecord, proven: bool) -> LocalBoxFuture<'_, bool> {
-        let stored = self.in_time(self.0.store_session(session, proven));
+        let SessionRecord {
+            own_nonce,
+            peer_nonce,
+            peer,
+        } = session;
+        let row = SessionRow {
+            own_nonce,
+            peer_nonce,
+            peer,
+        };
+        let stored = self.in_time(self.0.store_session(row, proven));
         Box::pin(async { stored.await.is_some() })
     }
 
     fn find<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, Option<SessionRecord>> {
         let found = self.in_time(self.0.find_session(own_nonce.to_owned()));
-        Box::pin(async { found.await.flatten() })
+        Box::pin(async {
+            let row = found.await.flatten()?;
+            Some(SessionRecord {
+                own_nonce: row.own_nonce,
+                peer_nonce: row.peer_nonce,
+                peer: row.peer,
+            })
+        })
     }
 
     fn claim<'a>(&'a self, _: VerifiedRequest<'a>) -> LocalBoxFuture<'a, Claimed> {
@@ -117,7 +134,7 @@ fn store_settings(settings: &Settings) -> StoreSettings {
     let limits = session_limits(settings);
     StoreSettings {
         timeout: settings.cluster.nonce_timeout,
-        life: limits.ttl.unwrap_or(LONGEST_LIFE),
+        life: limits.stored_life(),
         pending_life: limits.pending_ttl(),
         max_requests: settings.auth.max_seen_nonces.get(),
     }

@@ -341,6 +341,14 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     assert_eq!(send(&alice, &bobs_key, "ours").await.0, 200);
     let expiry = "SELECT CONCAT(COALESCE(expires_at, 'never')) AS value FROM messages WHERE messageId = 'ours'";
     assert_eq!(database.texts(expiry), ["never"]);
+    let keeping = TestServer::on(Arc::clone(&database), |settings| {
+        settings.messages.ttl = Duration::from_secs(3_650 * 86_400);
+    });
+    let keeping = Brc104::connect(&keeping.http("")).await;
+    assert_eq!(send(&keeping, &bobs_key, "kept").await.0, 200);
+    let retention = "SELECT CONCAT(TIMESTAMPDIFF(DAY, created_at, expires_at)) AS value FROM messages WHERE messageId = 'kept'";
+    assert_eq!(database.texts(retention), ["3650"]);
+    database.run("DELETE FROM messages WHERE messageId = 'kept'");
 
     // The statements of that server, as knex makes them.
     let ours_again = format!(

@@ -14,6 +14,7 @@ pub async fn what_the_database_would_not_take_is_refused_before_it_fails_for_oth
     let packet: usize = packet[0].parse().unwrap();
     let server = TestServer::on(database, |settings| {
         settings.server.max_body_bytes = packet * 2;
+        settings.messages.max_message_bytes = 0;
     });
     let alice = Brc104::connect(&server.http("")).await;
     let send = async |id: &str, bytes: usize| {

@@ -288,7 +288,7 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
         (
             with("messageId", json!(long)),
             "ERR_INVALID_MESSAGEID",
-            "Each messageId must be at most 255 characters.",
+            "Each messageId must be at most 256 bytes.",
         ),
         (
             json!({"message": {"messageBox": "b", "body": "x", "recipients": keys, "messageId": ids}}),

@@ -148,8 +148,10 @@ async fn a_box_is_listed_in_pages_where_that_is_asked_for() {
     }
     let all = list(&bob, &json!({})).await;
     assert_eq!(ids(&all), ["1", "2", "3", "4", "5"]);
-    // The reply that everybody knows has nothing new in it.
-    assert_eq!(all.as_object().unwrap().len(), 2);
+    assert_eq!(
+        (&all["hasMore"], &all["nextCursor"]),
+        (&json!(false), &Value::Null)
+    );
     for (order, expected) in [
         ("asc", ["1", "2", "3", "4", "5"]),
         ("desc", ["5", "4", "3", "2", "1"]),

@@ -727,14 +727,18 @@ async fn what_anybody_may_ask_is_where_everybody_looks_for_it() {
         for (pointer, expected) in [
             ("/limits/maxMessageBytes", json!(4_000_000)),
             ("/limits/maxPageBytes", json!(4_100_000)),
-            ("/limits/maxHeaderBytes", json!(122_880)),
+            ("/limits/maxHeaderBytes", json!(131_072)),
+            ("/limits/maxPaymentBytes", json!(4_194_304)),
             ("/limits/maxMessageBoxBytes", json!(128)),
             ("/prices/request", json!(7)),
             ("/prices/deliveryFees", json!({"inbox": 5})),
             ("/prices/deliveryFeePerRecipient", json!(false)),
             ("/retention/messageSeconds", json!(86_400)),
             ("/features/websockets", json!(true)),
-            ("/features/paymentTransports", json!(["header"])),
+            (
+                "/features/paymentTransports",
+                json!(["header", "multipart"]),
+            ),
         ] {
             assert_eq!(info.pointer(pointer), Some(&expected), "{pointer}: {info}");
         }

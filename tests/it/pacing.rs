@@ -77,7 +77,8 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
         }
         let mut arrived: Vec<Instant> = Vec::new();
         let (mut acked, mut live) = (Vec::new(), Vec::new());
-        while acked.len() + live.len() < messages + sends {
+        let dropped = || usize::try_from(server.service.counters.dropped.get()).unwrap();
+        while acked.len() + live.len() + dropped() < messages + sends {
             let (event, data) = slow.event().await;
             let id = data["messageId"].as_str().unwrap().to_owned();
             if event.starts_with("sendMessageAck-") {
@@ -96,7 +97,9 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
     };
     let (sender, (mut slow, acked, live)) = tokio::join!(flood, work);
     // Each in its order, however the two are mixed.
-    let ids = |kind: &str, count: usize| (0..count).map(|id| format!("{kind} {id}")).collect();
+    let ids = |kind: &str, count: usize| -> Vec<String> {
+        (0..count).map(|id| format!("{kind} {id}")).collect()
+    };
     assert_eq!((acked, &live), (ids("own", sends), &ids("live", messages)));
     let all: BTreeSet<String> = live.into_iter().collect();
     assert_eq!(listed(&server, &slow).await, all);

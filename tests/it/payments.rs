@@ -451,7 +451,7 @@ async fn after_a_payment_was_seen_nothing_asks_for_another() {
         json!({"derivationPrefix": prefix, "derivationSuffix": "!", "transaction": "AAAA"});
     let transaction =
         json!({"derivationPrefix": prefix, "derivationSuffix": "AAAA", "transaction": "AAA"});
-    let foreign = Identity::random().session_nonce(rand::random()).unwrap();
+    let foreign = Identity::random().create_nonce(rand::random()).unwrap();
     let foreign = header(&alice.identity, server.identity_key, &foreign, PRICE);
     for (payment, code) in [
         ("{}".to_owned(), "ERR_MALFORMED_PAYMENT"),

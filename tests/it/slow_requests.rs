@@ -172,6 +172,7 @@ const LARGE: usize = 8 << 20;
 #[actix_web::test]
 async fn an_answer_that_is_read_byte_by_byte_is_cut_off() {
     let server = TestServer::with(|settings| {
+        settings.messages.max_message_bytes = 0;
         short(settings);
         settings.server.request_timeout = Duration::from_secs(4);
         settings.server.min_answer_rate = NonZeroU64::new(1 << 30).unwrap();
@@ -198,6 +199,7 @@ async fn an_answer_that_is_read_byte_by_byte_is_cut_off() {
 #[actix_web::test]
 async fn an_answer_that_is_read_slowly_is_read_whole() {
     let server = TestServer::with(|settings| {
+        settings.messages.max_message_bytes = 0;
         settings.server.head_timeout = Duration::from_millis(900);
         settings.server.keep_alive = Duration::from_millis(100);
     });

@@ -30,11 +30,11 @@ macro_rules! tests {
 pub fn tests() -> Vec<Test> {
     tests![
         adoption::a_database_of_the_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
+        adoption::a_database_of_a_newer_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
         adoption::a_column_that_is_there_already_keeps_what_is_in_it[MYSQL_SERVER],
         adoption::what_was_done_and_not_noted_may_be_done_again[MYSQL_SERVER],
         adoption::another_programs_payments_are_not_ours[MYSQL_SERVER],
         adoption::keys_in_capitals_are_keys[MYSQL_SERVER],
-        adoption::a_database_of_a_newer_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
         archive::three_kinds_of_databases_hold_the_same[MYSQL_SERVER, POSTGRES_SERVER],
         backups::sqlite_comes_back[SQLITE_CLIENT],
         backups::mariadb_comes_back[MYSQL_SERVER, MARIADB_CLIENTS],

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::auth::{LONGEST_LIFE, PENDING_TTL, SessionRecord};
-
 use super::super::clock::Now;
 use super::super::command::{Command, Work};
 use super::super::error::DbError;
 use super::super::lane::Lane;
 use super::super::request_claim::RequestClaim;
 use super::super::session_steps::SessionStep;
-use super::super::session_store::{self, StoredSession, SweepSessions};
+use super::super::session_store::{self, SessionRow, StoredSession, SweepSessions};
 use super::DbHandle;
 
 /// Command: take a step of a session. The group takes it; this only says what came of it.
@@ -52,8 +50,7 @@ impl Command for ClaimNow {
 }
 
 /// As the table has it.
-pub(in crate::db) fn life_ms(ttl: Option<Duration>) -> i64 {
-    let life = ttl.unwrap_or(LONGEST_LIFE);
+pub(in crate::db) fn life_ms(life: Duration) -> i64 {
     i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -62,12 +59,12 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn store_session(&self, record: SessionRecord, proven: bool) -> Result<(), DbError> {
-        let ttl = self.0.session_ttl;
-        let life_ms = match proven {
-            true => life_ms(ttl),
-            false => life_ms(Some(ttl.map_or(PENDING_TTL, |ttl| ttl.min(PENDING_TTL)))),
-        };
+    pub async fn store_session(&self, record: SessionRow, proven: bool) -> Result<(), DbError> {
+        let life_ms = life_ms(if proven {
+            self.0.session_life
+        } else {
+            self.0.pending_session_life
+        });
         let step = SessionStep::Store(StoredSession {
             record,
             proven,
@@ -81,7 +78,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn prolong_session(&self, own_nonce: String) -> Result<bool, DbError> {
-        let step = SessionStep::Prolong(own_nonce, life_ms(self.0.session_ttl));
+        let step = SessionStep::Prolong(own_nonce, life_ms(self.0.session_life));
         self.run_session(TakeStep(step)).await
     }
 
@@ -99,7 +96,7 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRecord>, DbError> {
+    pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
         // It is never closed.
         let _permit = self.0.session_lookups.acquire().await;
         self.read_in(Lane::Strangers, move |connection| {

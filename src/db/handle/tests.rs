@@ -7,7 +7,9 @@ use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
 
 use super::super::command::Work;
-use super::super::message::{Committed, MESSAGE_OVERHEAD, MessageBody, Order, StoreOutcome};
+use super::super::message::{
+    Committed, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Page, StoreOutcome,
+};
 use super::super::payment::{
     ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };

@@ -190,14 +190,20 @@ impl AuthSocketClient {
         event["eventName"].as_str().map(str::to_owned)
     }
 
+    /// The next event, verified. Handshakes of the server are answered.
     pub async fn try_event(&mut self) -> Option<(String, Value)> {
-        let json = self.try_auth_message().await?;
-        let handled = self
-            .peer
-            .handle(&AuthMessage::parse(&json).unwrap())
-            .unwrap();
-        let Handled::General(verified) = handled else {
-            panic!("an event was expected, not {handled:?}");
+        let verified = loop {
+            let json = self.try_auth_message().await?;
+            let handled = self.peer.handle(&AuthMessage::parse(&json).unwrap());
+            match handled.unwrap() {
+                Handled::General(verified) => break verified,
+                // The server begins a new session.
+                Handled::Reply(answer) => {
+                    let frame = format!("42[\"authMessage\",{answer}]");
+                    self.websocket.try_send(frame).await.then_some(())?;
+                }
+                other => panic!("an event was expected, not {other:?}"),
+            }
         };
         let mut event: Value = serde_json::from_slice(&verified.payload).unwrap();
         Some((

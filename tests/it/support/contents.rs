@@ -22,7 +22,7 @@ const BODIES: [&str; 8] = [
 ];
 
 /// Larger than what is read and inserted at a time.
-const LARGE: usize = 5_000_000;
+const LARGE: usize = 3_900_000;
 
 /// Messages beside these, more than are read or inserted at a time.
 const MANY: usize = 620;

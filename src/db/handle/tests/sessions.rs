@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 
 use super::super::super::request_claim::ClaimRefusal;
+use super::super::super::session_store::SessionRow;
 use super::*;
-use crate::auth::SessionRecord;
 
-fn record(name: &str) -> SessionRecord {
-    SessionRecord {
+fn record(name: &str) -> SessionRow {
+    SessionRow {
         own_nonce: name.to_owned(),
         peer_nonce: format!("nonce of {name}"),
         peer: key(),
@@ -16,13 +16,13 @@ fn record(name: &str) -> SessionRecord {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn store_for(ttl: Option<Duration>) -> Store {
-    store_with(|settings| settings.session_ttl = ttl, None)
+fn store_for(life: Duration) -> Store {
+    store_with(|settings| settings.session_life = life, None)
 }
 
 #[actix::test]
 async fn a_session_is_found_until_it_expires_or_is_ended() {
-    let store = store_for(Some(MINUTE));
+    let store = store_for(MINUTE);
     let (first, second) = (record("first"), record("second"));
     for session in [&first, &second] {
         store
@@ -66,7 +66,7 @@ async fn a_session_is_found_until_it_expires_or_is_ended() {
 
 #[actix::test]
 async fn sessions_that_begin_at_once_are_all_stored() {
-    let store = store_for(None);
+    let store = store_for(MINUTE);
     let names: Vec<String> = (0..100).map(|n| format!("session {n}")).collect();
     let stored = names
         .iter()
@@ -89,7 +89,7 @@ async fn sessions_that_begin_at_once_are_all_stored() {
 
 #[actix::test]
 async fn a_request_writes_once_and_only_in_a_session_that_has_not_ended() {
-    let store = store_for(Some(MINUTE));
+    let store = store_for(MINUTE);
     store.db.store_session(record("s"), true).await.unwrap();
     let recipient = key();
     let set = async |session: &str, nonce: &str, fee: i64| {
@@ -140,7 +140,7 @@ async fn a_request_writes_once_and_only_in_a_session_that_has_not_ended() {
 
 #[actix::test]
 async fn the_second_write_of_a_request_is_not_refused() {
-    let store = store_for(Some(MINUTE));
+    let store = store_for(MINUTE);
     store.db.store_session(record("s"), true).await.unwrap();
     let claim = RequestClaim::new("s", "1");
     let db = store.db.claiming(&claim);
@@ -157,7 +157,7 @@ async fn the_second_write_of_a_request_is_not_refused() {
 
 #[actix::test]
 async fn nonces_are_deleted_with_their_session_and_not_before() {
-    let store = store_for(Some(MINUTE));
+    let store = store_for(MINUTE);
     store.db.store_session(record("s"), true).await.unwrap();
     for nonce in ["1", "2"] {
         let db = store.db.claiming(&RequestClaim::new("s", nonce));

@@ -1,0 +1,45 @@
+//! Whether the database works, through the handle.
+
+use std::time::Duration;
+
+use super::super::error::DbError;
+use super::super::executor::{self, Ping};
+use super::super::probe::ProbeWrite;
+use super::DbHandle;
+
+impl DbHandle {
+    /// Asks the writers and a reader whether the database answers, for at most `deadline`.
+    ///
+    /// # Errors
+    /// [`DbError`]; a writer that is gone for good is replaced.
+    pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
+        let all = async {
+            let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
+            for writer in writers.into_iter().flatten() {
+                match writer.address().send(Ping).await {
+                    Ok(answer) => answer?,
+                    Err(_) => {
+                        writer.restart();
+                        return Err(DbError::Closed);
+                    }
+                }
+            }
+            self.0
+                .readers
+                .send(Ping)
+                .await
+                .unwrap_or(Err(DbError::Closed))
+        };
+        let answer = tokio::time::timeout(deadline, all).await;
+        answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
+    }
+
+    /// Whether something can be stored and read now: commits a write that leaves nothing, behind those that wait.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn probe(&self) -> Result<(), DbError> {
+        self.run(ProbeWrite).await?;
+        self.read(None, executor::answers).await
+    }
+}

@@ -1,0 +1,51 @@
+//! Lists of messages, through the handle.
+
+use std::sync::Arc;
+
+use crate::ids::IdentityKey;
+
+use super::super::clock::Now;
+use super::super::error::DbError;
+use super::super::message::{ListBound, MessagePage, Page};
+use super::super::message_list::{self, ListQuery};
+use super::{DbHandle, may_be_stored};
+
+impl DbHandle {
+    /// Messages of a box in the order of storing, unless the page asks for the reverse, as many as fit into the bound.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn list(
+        &self,
+        recipient: IdentityKey,
+        message_box: String,
+        page: Page,
+        bound: ListBound,
+    ) -> Result<MessagePage, DbError> {
+        let names = page.message_id.iter().chain([&message_box]);
+        if !names.map(String::as_str).all(may_be_stored) {
+            return Ok(MessagePage::default());
+        }
+        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
+        self.read(Some(recipient), move |connection| {
+            let query = ListQuery {
+                recipient: &recipient,
+                message_box: &message_box,
+                page: &page,
+                bound: &bound,
+                mark: if page.offset > 0 {
+                    marks.take(recipient, &message_box)
+                } else {
+                    None
+                },
+                now: &Now::read(ttl),
+            };
+            let (listed, next) = message_list::list(connection, &query)?;
+            if let Some(next) = next {
+                marks.keep(recipient, message_box, next);
+            }
+            Ok(listed)
+        })
+        .await
+    }
+}
