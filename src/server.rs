@@ -51,7 +51,7 @@ use layer_settings::{
     max_message_bytes, paying, request_prices, session_limits, socketio_config,
 };
 
-use announce::{log_certificates, log_start, raise_file_limit};
+use announce::{log_certificates, log_start, raise_file_limit, warn_of_small_packets};
 use lines::Stopped;
 use neighbours::Neighbours;
 use readiness::health;
@@ -333,17 +333,6 @@ fn listen(
         address: format!("{}:{}", settings.server.host, settings.port()),
         cause,
     })
-}
-
-/// What a request may hold should be what the database takes.
-fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
-    let max_body_bytes = settings.server.max_body_bytes;
-    if let Some(max) = db.largest_message().filter(|max| *max < max_body_bytes) {
-        log::warn!(
-            "the database takes no message of more than {max} bytes (max_allowed_packet), and a request may have \
-             {max_body_bytes} (MAX_BODY_BYTES); what is between is refused with 413"
-        );
-    }
 }
 
 fn endpoint(

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::auth::{Identity, RequiredCertificates};
 use crate::config::{IdentityKeySource, Settings};
-use crate::db::DatabaseUrl;
+use crate::db::{DatabaseUrl, DbHandle};
 
 use super::administration;
 use super::layer_settings::{cluster_settings, wallet_url};
@@ -89,5 +89,16 @@ pub(super) fn log_start(
 pub(super) fn log_certificates(certificates: Option<&RequiredCertificates>) {
     if let Some(required) = certificates {
         log::info!("certificates required: {}", required.demand.json());
+    }
+}
+
+/// What a request may hold should be what the database takes.
+pub(super) fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
+    let max_body_bytes = settings.server.max_body_bytes;
+    if let Some(max) = db.largest_message().filter(|max| *max < max_body_bytes) {
+        log::warn!(
+            "the database takes no message of more than {max} bytes (max_allowed_packet), and a request may have \
+             {max_body_bytes} (MAX_BODY_BYTES); what is between is refused with 413"
+        );
     }
 }

@@ -676,7 +676,7 @@ async fn stall(stage: &Stage, request: &Request) -> Answer {
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         json: serde_json::from_str(body).unwrap(),
-        signed: head.contains("x-bsv-auth-signature"),
+        signed: head.contains("\r\nx-bsv-auth-signature: "),
         headers: Vec::new(),
     }
 }
