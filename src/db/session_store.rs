@@ -216,7 +216,6 @@ fn insert_new(
     connection: &mut AnyConnection,
     rows: &[NonceRow<'_>],
 ) -> QueryResult<HashSet<Nonces>> {
-    let all = rows.iter().map(NonceRow::pair);
     match connection {
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) if rows.len() > 1 => {
@@ -226,6 +225,7 @@ fn insert_new(
                 .returning((nonces::session_nonce, nonces::message_nonce))
                 .get_results(connection)?;
             let inserted: HashSet<Nonces> = inserted.into_iter().collect();
+            let all = rows.iter().map(NonceRow::pair);
             Ok(all.filter(|pair| !inserted.contains(pair)).collect())
         }
         #[cfg(feature = "mysql")]
