@@ -45,9 +45,10 @@ impl Websocket {
         } else {
             Connector::Plain
         };
-        let (stream, _) =
-            connect_async_tls_with_config(url, Some(config), without_delay, Some(connector))
-                .await?;
+        let connecting =
+            connect_async_tls_with_config(url, Some(config), without_delay, Some(connector));
+        // A TLS handshake takes 20 KB, which every future around this one would have too.
+        let (stream, _) = Box::pin(connecting).await?;
         Ok(Self {
             stream,
             before: VecDeque::new(),

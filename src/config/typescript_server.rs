@@ -168,9 +168,10 @@ fn prices(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn found(
-        variables: &[(&str, &str)],
-    ) -> Result<(Vec<(&'static str, String)>, Vec<String>), Wrong> {
+    /// Keys with their texts, and the variables that are not read.
+    type Texts = (Vec<(&'static str, String)>, Vec<String>);
+
+    fn found(variables: &[(&str, &str)]) -> Result<Texts, Wrong> {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let found = read(&variables.iter().map(own).collect())?;
         let texts = found

@@ -67,7 +67,7 @@ impl Command for RegisterDevice {
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Option<i64>> {
         let now = &work.now.text;
         let owner = self.owner.to_hex();
-        let owned = (
+        let values = (
             devices::updated_at.eq(now),
             devices::identity_key.eq(&owner),
             devices::device_id.eq(&self.device_id),
@@ -78,14 +78,14 @@ impl Command for RegisterDevice {
         let row = (
             devices::created_at.eq(now),
             devices::fcm_token.eq(&self.fcm_token),
-            owned.clone(),
+            values,
         );
         let unique = devices::fcm_token;
         if !insert_unless_there!(work.connection, devices::table, row, unique)? {
             let own = devices::table
                 .filter(devices::fcm_token.eq(&self.fcm_token))
                 .filter(devices::identity_key.eq(&owner));
-            if diesel::update(own).set(owned).execute(work.connection)? == 0 {
+            if diesel::update(own).set(values).execute(work.connection)? == 0 {
                 return Ok(None);
             }
         }

@@ -224,9 +224,13 @@ impl<'a> Listing<'a> {
         let mut filling = Filling::new(self.page, self.bound);
         for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
             let (id, message_id, sender, body, created_at, updated_at) = row?;
-            while let Some((named_id, message)) =
-                named.pop_front_if(|(named_id, _)| self.is_before(*named_id, id))
+            while named
+                .front()
+                .is_some_and(|(named_id, _)| self.is_before(*named_id, id))
             {
+                let Some((named_id, message)) = named.pop_front() else {
+                    break;
+                };
                 filling.name(named_id, message);
             }
             filling.list(StoredMessage {

@@ -95,25 +95,33 @@ impl CertificateGate {
     }
 }
 
-/// Answers a `certificateRequest`. The server has no certificates, and says so at once: a client that hears nothing waits for
-/// half a minute.
-pub(super) fn answer_request(state: &HttpState, message: &AuthMessage<'_>) -> HttpResponse {
+/// Answers a `certificateRequest`. The server has no certificates, and says so at once: without an answer, a client waits for
+/// half a minute. Also gives the sessions that have ended by it.
+pub(super) fn answer_request(
+    state: &HttpState,
+    message: &AuthMessage<'_>,
+) -> (HttpResponse, Vec<String>) {
     let named = message.your_nonce.as_deref().unwrap_or_default();
     let session = state.sessions().get(named, Instant::now());
     let answer = session
         .ok_or_else(|| unknown_session(named))
         .and_then(|known| {
-            let session = known.session;
-            session.verify_certificate_request(message)?;
-            state.session_used(&session);
-            session.no_certificates(&state.identity.identity_key())
+            known.session.verify_certificate_request(message)?;
+            let ended = state.session_used(&known.session);
+            let json = known
+                .session
+                .no_certificates(&state.identity.identity_key())?;
+            Ok((json, ended))
         });
     match answer {
-        Ok(json) => HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header(NOT_STORED)
-            .body(json),
-        Err(error) => unsigned(&error.into()),
+        Ok((json, ended)) => {
+            let reply = HttpResponse::Ok()
+                .content_type("application/json")
+                .insert_header(NOT_STORED)
+                .body(json);
+            (reply, ended)
+        }
+        Err(error) => (unsigned(&error.into()), Vec::new()),
     }
 }
 

@@ -38,7 +38,10 @@ pub(super) async fn respond(
             state.begin_session(session, origin).await;
             reply
         }
-        Ok(Answer::Done(reply)) => reply,
+        Ok(Answer::Done(reply, ended)) => {
+            state.end_sessions(ended).await;
+            reply
+        }
         Err(error) => {
             log::debug!("a handshake was refused: {error:?}");
             let error = ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string());
@@ -49,21 +52,24 @@ pub(super) async fn respond(
 
 enum Answer {
     Begins(Box<(Session, InitialResponse)>),
-    Done(HttpResponse),
+    /// The reply, and sessions that have ended by it.
+    Done(HttpResponse, Vec<String>),
 }
 
 fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<Answer, AuthError> {
     match message.kind {
         MessageType::InitialRequest => {}
         MessageType::CertificateResponse => {
-            return Ok(Answer::Done(match &state.certificates {
+            let reply = match &state.certificates {
                 Some(gate) => gate.receive(state, message),
-                // None are asked for; a client that brings some all the same is thanked.
+                // The server asks for none, and accepts what a client brings all the same.
                 None => HttpResponse::Ok().json(serde_json::json!({ "status": "success" })),
-            }));
+            };
+            return Ok(Answer::Done(reply, Vec::new()));
         }
         MessageType::CertificateRequest => {
-            return Ok(Answer::Done(certificates::answer_request(state, message)));
+            let (reply, ended) = certificates::answer_request(state, message);
+            return Ok(Answer::Done(reply, ended));
         }
         _ => return Err(AuthError::Malformed("not an initialRequest")),
     }

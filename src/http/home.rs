@@ -21,6 +21,10 @@ const PAGE: &str = include_str!("home/page.html");
 const EXAMPLE_HOST: &str = "http://localhost:8080";
 
 /// The facts on the page. The server offers a link only to what anybody may open.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a row or a link of the page"
+)]
 #[derive(Debug, Clone)]
 pub struct HomeFacts {
     /// The key that the server signs with.

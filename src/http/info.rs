@@ -90,6 +90,10 @@ pub struct InfoRetention {
 }
 
 /// Optional features that are enabled.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the answer"
+)]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoFeatures {

@@ -17,7 +17,6 @@ pub fn client() -> Client {
 }
 
 /// Begins such a client, for callers that set more.
-#[must_use]
 pub fn builder() -> ClientBuilder {
     Client::builder().use_preconfigured_tls((*tls::client_config()).clone())
 }

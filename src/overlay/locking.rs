@@ -1,4 +1,4 @@
-//! The script that locks an advertisement: a key, and fields that are pushed and dropped again (BRC-48, PushDrop). Pure.
+//! The script that locks an advertisement: a key, and fields that are pushed and dropped again (BRC-48, `PushDrop`). Pure.
 
 const CHECKSIG: u8 = 0xac;
 const DROP: u8 = 0x75;

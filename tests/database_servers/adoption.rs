@@ -66,6 +66,10 @@ async fn send(from: &Brc104, to: &str, id: &str) -> (u16, String) {
     (answer.status, answer.code().to_owned())
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one database, told from start to end"
+)]
 pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
@@ -275,6 +279,10 @@ async fn set_permission(of: &Brc104, message_box: &str, sender: Option<&str>, fe
 }
 
 /// With its newer tables and columns, and what is in them.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one database, told from start to end"
+)]
 pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));

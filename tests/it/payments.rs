@@ -310,7 +310,7 @@ async fn prefix(client: &Brc104, route: &str) -> String {
     prefix.unwrap().to_owned()
 }
 
-/// A request whose payment is in its body, signed as AuthFetch signs it: over the whole content-type.
+/// A request whose payment is in its body, signed as `AuthFetch` signs it: over the whole content-type.
 fn in_body(client: &Brc104, route: &str, payment: &str, body: &str) -> Request {
     let (content_type, envelope) = envelope(payment, Some(("application/json", body)));
     typed(client, route, &content_type, envelope)

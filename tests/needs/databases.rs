@@ -2,7 +2,12 @@
 //!
 //! A build without the features `mysql` and `postgres` does not contain them, and lists them as ignored.
 
-use crate::need::*;
+#[cfg(not(all(feature = "mysql", feature = "postgres")))]
+use crate::need::DATABASES;
+use crate::need::{
+    MARIADB, MARIADB_CLIENTS, MYSQL_SERVER, POSTGRES, POSTGRES_CLIENTS, POSTGRES_SERVER, REDIS,
+    SQLITE_CLIENT,
+};
 use crate::test::Test;
 
 #[cfg(all(feature = "mysql", feature = "postgres"))]

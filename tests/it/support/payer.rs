@@ -1,5 +1,7 @@
 //! Pays as a client with a wallet does: derives the payee's key (BRC-29), makes an output for it, and names it.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bsv::primitives::hash::hash160;
@@ -88,7 +90,7 @@ pub fn large_header(
         .to_string()
 }
 
-/// Puts a payment, and a request's own type and body, into one body (BRC-118), as AuthFetch does. Gives its type and itself.
+/// Puts a payment, and a request's own type and body, into one body (BRC-118), as `AuthFetch` does. Gives its type and itself.
 pub fn envelope(payment: &str, own: Option<(&str, &str)>) -> (String, String) {
     let boundary = format!("----BsvPayment{}", hex::encode(rand::random::<[u8; 16]>()));
     let part = |name: &str, content_type: &str, content: &str| {
@@ -101,6 +103,6 @@ pub fn envelope(payment: &str, own: Option<(&str, &str)>) -> (String, String) {
     if let Some((content_type, content)) = own {
         body.push_str(&part("body", content_type, content));
     }
-    body.push_str(&format!("--{boundary}--\r\n"));
+    let _ = write!(body, "--{boundary}--\r\n");
     (format!("multipart/form-data; boundary={boundary}"), body)
 }
