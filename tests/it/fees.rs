@@ -168,7 +168,7 @@ async fn permissions_are_listed_by_box_and_sender_and_in_pages() {
         .iter()
         .map(|item| {
             let sender = item["sender"].as_str().map(str::to_owned);
-            (item["messageBox"].as_str().unwrap().to_owned(), sender)
+            (item["message_box"].as_str().unwrap().to_owned(), sender)
         })
         .collect();
     let mut expected = Vec::new();
