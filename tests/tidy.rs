@@ -529,6 +529,8 @@ fn each_outside_library_has_its_place() {
                 // Outputs are read.
                 "src/overlay/",
                 "tests/auth_differential.rs",
+                // The published Rust client takes a wallet of it.
+                "tests/clients/rust/",
                 "tests/it/certificates.rs",
                 "tests/it/support/minting.rs",
                 "tests/it/support/payer.rs",
