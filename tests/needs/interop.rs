@@ -8,7 +8,7 @@ use crate::need::{self, BALANCER, CHROMIUM, NODE, Need, REDIS};
 use crate::test::Test;
 
 /// Scenarios run one at a time, because some measure times.
-static RUNNING: Mutex<()> = Mutex::new(());
+pub static RUNNING: Mutex<()> = Mutex::new(());
 
 fn run(command: &mut Command, what: &str) {
     println!("{command:?}");

@@ -20,6 +20,7 @@ mod need;
 mod redis_server;
 mod test;
 
+mod clients;
 mod cluster;
 mod databases;
 mod dead_peers;
@@ -80,6 +81,7 @@ fn main() {
         storage_faults::tests(),
         databases::tests(),
         interop::tests(),
+        clients::tests(),
     ];
     let trials = tests.into_iter().flatten();
     let trials = trials.map(test::Test::into_trial).collect();

@@ -54,6 +54,31 @@ pub const BALANCER: Need = Need {
     is_there: || find("nginx").is_some() || find("haproxy").is_some(),
 };
 
+/// Python, and the packages of `tests/clients/python`: installed, or an index that has them.
+pub const PYTHON: Need = Need {
+    name: "Python 3 with venv and pip, and the packages of tests/clients/python",
+    is_there: || {
+        let installed =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/python/installed");
+        let index = ["-m", "pip", "index", "versions", "bsv-sdk"];
+        succeeds("python3", &["-c", "import venv, ensurepip"])
+            && (installed.exists() || succeeds("python3", &index))
+    },
+};
+
+/// What `tests/clients/rust` is built with.
+pub const OPENSSL: Need = Need {
+    name: "pkg-config, OpenSSL's headers, and the crates of tests/clients/rust",
+    is_there: || {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/rust/Cargo.toml");
+        succeeds("pkg-config", &["--exists", "openssl"])
+            && succeeds(
+                env!("CARGO"),
+                &["fetch", "--locked", "--manifest-path", manifest],
+            )
+    },
+};
+
 pub const CHROMIUM: Need = Need {
     name: "chromium",
     is_there: || match std::env::var_os("CHROMIUM") {
