@@ -37,6 +37,10 @@ pub(super) struct Now {
     /// What was stored up to then has outlived its time; none when messages live for ever.
     pub(super) stale: Option<Timestamp>,
     /// When what is stored now will have; none when messages live for ever.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "only MySQL has the column")
+    )]
     pub(super) retained_until: Option<Timestamp>,
 }
 

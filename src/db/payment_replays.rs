@@ -21,6 +21,10 @@ diesel::table! {
 }
 
 /// Whether a server of either kind has noted this transaction.
+#[cfg_attr(
+    not(feature = "mysql"),
+    expect(unused_variables, reason = "only MySQL has the table")
+)]
 pub(super) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(false),
@@ -35,6 +39,10 @@ pub(super) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResul
 }
 
 /// Notes a transaction that has paid, for ever.
+#[cfg_attr(
+    not(feature = "mysql"),
+    expect(unused_variables, reason = "only MySQL has the table")
+)]
 pub(super) fn note(connection: &mut AnyConnection, txid: &str, now: &Timestamp) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
