@@ -136,9 +136,10 @@ test('without sockets a live message goes over HTTP', async () => {
 
 test('a refused live message falls back to HTTP at once', async () => {
   const { bob, fromAlice, fromBob } = await pair()
-  // A name that is too long for a box is refused on the socket and over HTTP alike, without a wait.
+  // A name that is too long for a box is refused on the socket and over HTTP alike, without a wait. From 175 bytes on, newer
+  // clients would end the connection over the name of the ack, so none is sent.
   const began = Date.now()
-  const messageBox = 'x'.repeat(300)
+  const messageBox = 'x'.repeat(150)
   await assert.rejects(fromAlice.sendLiveMessage({ recipient: bob.key, messageBox, body: 'hello' }))
   assert.ok(Date.now() - began < 9_000, 'did not wait for the time-out')
   assert.deepEqual(await fromBob.listMessages({ messageBox, host: server.host }), [])
