@@ -19,7 +19,9 @@ own_namespaces() {
 new_machine() {
   machine=$1
   shift
-  local mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian} base
+  # The mirror that this machine installs from.
+  # shellcheck disable=SC2016
+  local base mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/*$' | head -n 1 | sed 's|/*$||')}
   base=$(dirname "$machine")/bookworm
   command -v debootstrap > /dev/null || { apt-get update; apt-get install --yes debootstrap; }
   # The base is the same for all, and is kept.
