@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use jsonwebtoken::{Algorithm, Header, encode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -19,6 +22,15 @@ const MAX_ANSWER: usize = 64 * 1024;
 const ASSERTION_SECONDS: i64 = 3_600;
 /// A token is not used so shortly before its end.
 const SLACK: Duration = Duration::from_secs(300);
+
+/// Of a JSON web signature (RFC 7515 §4.1).
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'static str,
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -100,11 +112,12 @@ impl AccessToken {
             exp: now + ASSERTION_SECONDS,
         };
         let header = Header {
-            kid: account.key_id.clone(),
-            ..Header::new(Algorithm::RS256)
+            typ: "JWT",
+            alg: "RS256",
+            kid: account.key_id.as_deref(),
         };
-        let assertion = encode(&header, &claims, &account.key)
-            .map_err(|_| "the assertion could not be signed".to_owned())?;
+        let assertion =
+            signed(&header, &claims, &account.key).ok_or("the assertion could not be signed")?;
         let form = Form {
             grant_type: GRANT,
             assertion: &assertion,
@@ -123,4 +136,23 @@ impl AccessToken {
         let body = read(answer, MAX_ANSWER).await.map_err(|_| unreadable())?;
         serde_json::from_slice(&body).map_err(|_| unreadable())
     }
+}
+
+/// Header, claims and signature, each in base64url, with dots between (RFC 7515 §3.1).
+fn signed(header: &Header<'_>, claims: &Claims<'_>, key: &RsaKeyPair) -> Option<String> {
+    let part = |json: serde_json::Result<Vec<u8>>| Some(URL_SAFE_NO_PAD.encode(json.ok()?));
+    let mut text = part(serde_json::to_vec(header))?;
+    text.push('.');
+    text.push_str(&part(serde_json::to_vec(claims))?);
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        text.as_bytes(),
+        &mut signature,
+    )
+    .ok()?;
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    Some(text)
 }

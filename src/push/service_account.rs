@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
-use jsonwebtoken::EncodingKey;
+use ring::signature::RsaKeyPair;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -48,7 +51,7 @@ struct Wire {
 #[derive(Clone)]
 pub struct ServiceAccount {
     pub(super) client_email: String,
-    pub(super) key: EncodingKey,
+    pub(super) key: Arc<RsaKeyPair>,
     pub(super) key_id: Option<String>,
     pub(super) token_uri: String,
     /// The project that it belongs to.
@@ -72,7 +75,7 @@ impl ServiceAccount {
         // In environment variables line ends often come as two characters.
         let pem = wire.private_key.replace("\\n", "\n");
         Ok(Self {
-            key: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| ServiceAccountError::Key)?,
+            key: Arc::new(rsa_key(&pem).ok_or(ServiceAccountError::Key)?),
             client_email: wire.client_email,
             key_id: wire.private_key_id,
             token_uri: wire.token_uri.unwrap_or_else(|| TOKEN_URI.to_owned()),
@@ -91,6 +94,15 @@ impl ServiceAccount {
                 cause: error.to_string(),
             })?;
         Self::parse(&json)
+    }
+}
+
+/// An RSA key in either of the forms that PEM files have.
+fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
+    match PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok()? {
+        PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),
+        PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
+        _ => None,
     }
 }
 

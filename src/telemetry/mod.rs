@@ -2,6 +2,7 @@
 
 mod json;
 mod recent;
+mod text;
 mod trace;
 
 use std::borrow::Cow;
@@ -45,7 +46,7 @@ pub fn start(filter: &str, format: LogFormat) {
     match format {
         LogFormat::Text => builder
             .parse_write_style(&std::env::var("RUST_LOG_STYLE").unwrap_or_default())
-            .format_timestamp_millis(),
+            .format(text::write),
         LogFormat::Json => builder.format(json::write),
     };
     let own = Filtered {

@@ -269,7 +269,7 @@ async fn the_documents_are_for_everybody_and_can_be_switched_off() {
     let server = TestServer::with(|settings| settings.server.routing_prefix = "/api".to_owned());
     for (path, mark) in [
         ("/docs/", "swagger-ui"),
-        ("/docs/swagger-initializer.js", "/docs/openapi.json"),
+        ("/docs/swagger-initializer.js", "openapi.json"),
         ("/docs/openapi.json", "/api/sendMessage"),
         ("/openapi.json", "/api/sendMessage"),
         ("/docs/asyncapi.yaml", "asyncapi: 3.0.0"),

@@ -5,12 +5,14 @@ mod admin_failures;
 mod failures;
 mod openapi;
 mod operations;
+mod page;
 mod requests;
 mod shared_failures;
 
+use std::future::{Ready, ready};
+
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// The `AsyncAPI` document; `tests/it/asyncapi.rs` holds it against the events that are sent.
 const ASYNCAPI: &str = include_str!("asyncapi.yaml");
@@ -37,41 +39,22 @@ impl Docs {
     }
 
     pub(super) fn configure(self, config: &mut web::ServiceConfig) {
-        let yaml = || async {
-            HttpResponse::Ok()
-                .content_type("application/yaml")
-                .body(ASYNCAPI)
-        };
-        // The page tries nothing out, because it cannot sign, and asks nobody else whether the document is right.
-        let config_of_page = Config::default()
-            .supported_submit_methods([""; 0])
-            .validator_url("none");
-        let page = SwaggerUi::new("/docs/{_:.*}")
-            .config(config_of_page)
-            .url("/docs/openapi.json", self.openapi.clone());
         let openapi = web::Bytes::from(self.openapi.to_json().unwrap_or_default());
-        config
-            .route("/docs/asyncapi.yaml", web::get().to(yaml))
-            .route(
-                // Where the servers in use have it.
-                "/openapi.json",
-                web::get().to(move || {
-                    let openapi = openapi.clone();
-                    async move {
-                        HttpResponse::Ok()
-                            .content_type("application/json")
-                            .body(openapi)
-                    }
-                }),
-            )
-            .route(
-                "/docs",
-                web::get().to(|| async {
-                    HttpResponse::Found()
-                        .insert_header(("location", "/docs/"))
-                        .finish()
-                }),
-            )
-            .service(page);
+        // The second is where the servers in use have it.
+        for path in ["/docs/openapi.json", "/openapi.json"] {
+            let openapi = openapi.clone();
+            let answer = move || text("application/json", openapi.clone());
+            config.route(path, web::get().to(answer));
+        }
+        let asyncapi = || text("application/yaml", ASYNCAPI);
+        config.route("/docs/asyncapi.yaml", web::get().to(asyncapi));
+        page::configure(config);
     }
+}
+
+fn text(content_type: &'static str, body: impl Into<web::Bytes>) -> Ready<HttpResponse> {
+    let answer = HttpResponse::Ok()
+        .content_type(content_type)
+        .body(body.into());
+    ready(answer)
 }
