@@ -41,6 +41,7 @@ pub fn tests() -> Vec<Test> {
         adoption::another_programs_payments_are_not_ours[MYSQL_SERVER],
         adoption::keys_in_capitals_are_keys[MYSQL_SERVER],
         archive::three_kinds_of_databases_hold_the_same[MYSQL_SERVER, POSTGRES_SERVER],
+        archive::what_another_server_has_taken_as_a_payment_pays_nothing_after_a_move[MYSQL_SERVER, POSTGRES_SERVER],
         backups::sqlite_comes_back[SQLITE_CLIENT],
         backups::mariadb_comes_back[MYSQL_SERVER, MARIADB_CLIENTS],
         backups::postgresql_comes_back[POSTGRES_SERVER, POSTGRES_CLIENTS],
