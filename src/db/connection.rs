@@ -141,7 +141,7 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
         .open()
         .map_err(|error| failed(error.to_string()))?;
     let prepared = prepare(&mut first, settings.migrate);
-    if prepared.is_err() && first.is_broken() {
+    if prepared.is_err() && first.ping().is_err() {
         // A server that migrates at this moment may have ended the connection.
         first = connections
             .open()
