@@ -87,7 +87,7 @@ fn import(settings: &Settings, file: Option<&Path>) -> ExitCode {
 fn moved(what: &str, rows: &RowCounts) -> ExitCode {
     let said = writeln!(
         std::io::stderr(),
-        "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs",
+        "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers",
         rows.total(),
         rows.messages,
         rows.boxes,
@@ -96,6 +96,7 @@ fn moved(what: &str, rows: &RowCounts) -> ExitCode {
         rows.devices,
         rows.payments,
         rows.payment_inputs,
+        rows.payment_replays,
     );
     // Nobody is left to tell if standard error is closed.
     drop(said);

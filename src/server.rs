@@ -169,6 +169,7 @@ impl Server {
         let (admin, drain) = (Admin::start_beside(sources.clone()), Arc::default());
         let looked_after = administration::state(settings, guard, &admin, &sources, &drain);
         let state = state.with_admin(looked_after);
+        let info = info::info(settings, identity.identity_key(), certificates.is_some());
         let parts = ServerParts {
             endpoint: settings
                 .socket
@@ -176,16 +177,8 @@ impl Server {
                 .then(|| endpoint(settings, &sockets, &service, &state)),
             state: state.clone(),
             extras: Extras {
-                home: Some(home::home(
-                    settings,
-                    identity.identity_key(),
-                    certificates.is_some(),
-                )),
-                info: Some(Arc::new(info::info(
-                    settings,
-                    identity.identity_key(),
-                    certificates.is_some(),
-                ))),
+                home: Some(home::home(settings, &info)),
+                info: Some(Arc::new(info)),
                 ..extras(settings, &db, &health)
             },
         };

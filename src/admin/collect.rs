@@ -254,6 +254,7 @@ impl Sources {
             failures: self.requests.failures.get(),
             per_second: rates.requests,
             answer_micros: self.requests.time.get().into(),
+            oversized: self.requests.oversized.get(),
         };
         for ((route, class), count) in self.requests.answered.get() {
             part.requests.entry(route).or_default().insert(class, count);

@@ -260,6 +260,11 @@ fn http(families: &mut Families, status: &Status) {
         &http.answer_micros,
         MICROS,
     );
+    families.counter(
+        "oversized_messages_total",
+        "Messages that lists named instead of showing, because they are larger than a page; each list counts them anew.",
+        http.oversized,
+    );
 }
 
 fn database(families: &mut Families, status: &Status) {

@@ -254,6 +254,8 @@ pub struct HttpPart {
     pub per_second: f64,
     /// From a request to its answer, those of sockets left out.
     pub answer_micros: Percentiles,
+    /// Messages that a list named in `oversized` instead of showing them. Each list counts them anew.
+    pub oversized: u64,
 }
 
 /// The database.

@@ -87,6 +87,11 @@ impl FromStr for FieldRule {
     }
 }
 
+/// Certifiers, types, and fields of a type that clients of SDK 2.8 and later read.
+const MAX_DEMANDED: usize = 100;
+/// Bytes of `x-bsv-auth-requested-certificates` that they read (64 KiB before 2.8.5).
+const MAX_DEMAND_BYTES: usize = 64 * 1024;
+
 /// Why certificates cannot be asked for in this way.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DemandError {
@@ -105,6 +110,14 @@ pub enum DemandError {
     /// Not a field's name.
     #[error("a field's name is 1 to 50 printable ASCII characters, not {0:?}")]
     FieldName(String),
+    /// More than the strictest clients read.
+    #[error("clients read at most {max} {what}")]
+    TooMany {
+        /// Certifiers, types, fields of a type, or bytes of all of it.
+        what: &'static str,
+        /// How many they read.
+        max: usize,
+    },
     /// A rule that nothing could fulfil.
     #[error("no certificate type reveals the field {0:?}")]
     RuleWithoutField(String),
@@ -191,6 +204,25 @@ impl CertificateDemand {
         }
         let keys: Vec<String> = certifiers.iter().map(IdentityKey::to_hex).collect();
         let json = serde_json::json!({ "certifiers": keys, "types": types }).to_string();
+        let fields = types.values().map(BTreeSet::len).max();
+        for (what, count, max) in [
+            ("certifiers", certifiers.len(), MAX_DEMANDED),
+            ("certificate types", types.len(), MAX_DEMANDED),
+            (
+                "fields of a certificate type",
+                fields.unwrap_or(0),
+                MAX_DEMANDED,
+            ),
+            (
+                "bytes of certifiers, types and fields",
+                json.len(),
+                MAX_DEMAND_BYTES,
+            ),
+        ] {
+            if count > max {
+                return Err(DemandError::TooMany { what, max });
+            }
+        }
         Ok(Self {
             certifiers,
             types,

@@ -6,18 +6,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{
     AUTH_VERSION, AuthMessage, Handled, Identity, Peer, PeerConfig, Session, message_nonce,
 };
 use crate::ids::IdentityKey;
+use crate::outbound::http::read;
 
 use super::error::ClientError;
-use super::transport::Connector;
+use super::transport::{Connector, MAX_ANSWER};
 
 const JSON: &str = "application/json";
+/// Bytes of the answer to a handshake.
+const MAX_HANDSHAKE: usize = 1024 * 1024;
+/// Bytes that are read of an answer that is a refusal.
+const MAX_REFUSAL: usize = 64 * 1024;
 /// Characters of an answer that an error repeats.
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
@@ -143,11 +148,10 @@ impl Brc104Client {
         let url = self.connector.address.url("/.well-known/auth");
         let request = self.connector.http.post(url).header("content-type", JSON);
         let answer = request.body(peer.start_handshake()?).send().await?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await?;
-        if status != 200 {
-            return Err(refused(status, &body));
+        if answer.status() != StatusCode::OK {
+            return Err(refused(answer).await);
         }
+        let body = read(answer, MAX_HANDSHAKE).await?;
         let text = std::str::from_utf8(&body)
             .map_err(|_| ClientError::Unexpected("a handshake that is not UTF-8"))?;
         match peer.handle(&AuthMessage::parse(text)?)? {
@@ -193,13 +197,13 @@ impl Brc104Client {
             .body(body)
             .send()
             .await?;
+        // Failures of authentication cannot be signed, and others need not be.
+        if !answer.status().is_success() {
+            return Err(refused(answer).await);
+        }
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
-        let body = answer.bytes().await?;
-        // Failures of authentication cannot be signed, and others need not be.
-        if !(200..300).contains(&status) {
-            return Err(refused(status, &body));
-        }
+        let body = Bytes::from(read(answer, MAX_ANSWER).await?);
         verify(session, &request_id, status, &headers, &body)?;
         Ok(Reply { status, body })
     }
@@ -241,8 +245,11 @@ fn verify(
     Ok(())
 }
 
-fn refused(status: u16, body: &[u8]) -> ClientError {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+/// Reads a refusal. Its status counts even where its body cannot be read.
+async fn refused(answer: reqwest::Response) -> ClientError {
+    let status = answer.status().as_u16();
+    let body = read(answer, MAX_REFUSAL).await.unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
     let description = text("description").or_else(|| text("message"));
     let description = description.unwrap_or("no description");

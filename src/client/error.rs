@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::auth::AuthError;
 use crate::engineio;
 use crate::events;
+use crate::outbound::http::ReadError;
 use crate::socketio;
 
 /// A failure, sorted by what the caller can do about it.
@@ -57,6 +58,9 @@ pub enum ClientError {
     /// An answer lacks a valid signature of the server.
     #[error("the answer is not signed by the server")]
     Unsigned,
+    /// An answer has more bytes than the client reads.
+    #[error("the answer is too long")]
+    TooLong,
     /// What came makes no sense at this point.
     #[error("unexpected: {0}")]
     Unexpected(&'static str),
@@ -105,6 +109,7 @@ impl ClientError {
             )
             | Self::EngineIo(_)
             | Self::SocketIo(_)
+            | Self::TooLong
             | Self::Unexpected(_) => Failure::Protocol,
             Self::Auth(_) | Self::Unsigned => Failure::Authentication,
         }
@@ -149,6 +154,15 @@ impl From<tokio_tungstenite::tungstenite::Error> for ClientError {
             | E::AlreadyClosed
             | E::Protocol(P::ResetWithoutClosingHandshake | P::HandshakeIncomplete) => Self::Closed,
             other => Self::Websocket(Box::new(other)),
+        }
+    }
+}
+
+impl From<ReadError> for ClientError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLong => Self::TooLong,
+            ReadError::Broken(error) => error.into(),
         }
     }
 }

@@ -7,13 +7,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::engineio::{Frame, Packet, decode_payload, encode_payload};
+use crate::outbound::http::read;
 
 use super::error::ClientError;
+use super::transport::MAX_ANSWER;
 
 /// Packets that may wait for the reader before no further poll is made.
 const MAX_WAITING: usize = 1024;
 /// Packets of one payload; a server that sends more than this is no server of ours.
 pub(super) const MAX_PACKETS: usize = 100_000;
+/// Bytes of the answer to packets that were sent: `ok`.
+const MAX_ACCEPTED: usize = 64 * 1024;
 /// A poll ends with the server's ping at the latest, 25 s by default.
 const POLL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -65,7 +69,7 @@ impl Polling {
             .send()
             .await?;
         check(&answer)?;
-        answer.bytes().await?;
+        read(answer, MAX_ACCEPTED).await?;
         Ok(())
     }
 
@@ -117,7 +121,7 @@ async fn poll(
 pub(super) async fn get(http: &reqwest::Client, url: &str) -> Result<Bytes, ClientError> {
     let answer = http.get(url).timeout(POLL_TIMEOUT).send().await?;
     check(&answer)?;
-    Ok(answer.bytes().await?)
+    Ok(read(answer, MAX_ANSWER).await?.into())
 }
 
 fn check(answer: &reqwest::Response) -> Result<(), ClientError> {

@@ -13,6 +13,9 @@ use super::websocket::Websocket;
 
 pub use crate::engineio::TransportKind;
 
+/// Bytes that the client reads of one answer, and of one websocket frame: as the servers in use have it, and some.
+pub(super) const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
 /// How to reach a server: its address, the transport, and the connections that requests share.
 #[derive(Debug, Clone)]
 pub struct Connector {

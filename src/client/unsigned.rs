@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::outbound::http::read;
+
 use super::error::ClientError;
-use super::transport::Connector;
+use super::transport::{Connector, MAX_ANSWER};
 
 /// An answer that nobody has signed.
 #[derive(Debug, Clone)]
@@ -28,7 +30,8 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::Http`] when there is no answer. Any status is an answer.
+    /// [`ClientError::Http`] when there is no answer, [`ClientError::TooLong`] for one of over 64 MiB. Any status is an
+    /// answer.
     pub async fn get_unsigned(&self, path: &str) -> Result<UnsignedReply, ClientError> {
         Self::unsigned(self.http.get(self.address.url(path))).await
     }
@@ -54,7 +57,7 @@ impl Connector {
         Ok(UnsignedReply {
             status: answer.status().as_u16(),
             date: date.map(str::to_owned),
-            body: answer.bytes().await?,
+            body: read(answer, MAX_ANSWER).await?.into(),
         })
     }
 }

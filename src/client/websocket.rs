@@ -15,13 +15,12 @@ use crate::engineio::{Frame, Packet};
 use crate::outbound::tls;
 
 use super::error::ClientError;
+use super::transport::MAX_ANSWER;
 
 /// Bytes that are read at a time. The library's 128 KiB would take a gigabyte for 10,000 sockets.
 const READ_BUFFER: usize = 4 * 1024;
 /// Bytes that are collected before they are written.
 const WRITE_BUFFER: usize = 4 * 1024;
-/// Largest frame: as the servers in use have it, and some.
-const MAX_FRAME: usize = 64 * 1024 * 1024;
 
 /// One websocket.
 #[derive(Debug)]
@@ -36,8 +35,8 @@ impl Websocket {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(MAX_FRAME))
-            .max_frame_size(Some(MAX_FRAME));
+            .max_message_size(Some(MAX_ANSWER))
+            .max_frame_size(Some(MAX_ANSWER));
         // Frames are small and somebody waits for them.
         let without_delay = true;
         let connector = if url.starts_with("wss:") {

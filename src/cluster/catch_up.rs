@@ -32,7 +32,8 @@ struct StoredBody<'a> {
 }
 
 /// The event that a message makes in its room, as it was when the message was stored. `None` for what is no message of this
-/// server, and for one that came with a payment, which is only listed.
+/// server, and for one that came with a payment, which is only listed. A request that paid only the server left no payment
+/// in its row: read from there, its message makes an event, in which no coins could be lost.
 pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
     let recipient: IdentityKey = message.head.recipient.parse().ok()?;
     let room = RoomId::of(&recipient, &message.message_box);

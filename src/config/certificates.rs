@@ -52,7 +52,10 @@ impl CertificatesSection {
         let demand = CertificateDemand::new(certifiers.collect(), types.collect(), rules.collect());
         let demand = demand.map_err(|error| {
             let name = match error {
-                DemandError::NoCertifiers => "certifiers",
+                DemandError::NoCertifiers
+                | DemandError::TooMany {
+                    what: "certifiers", ..
+                } => "certifiers",
                 DemandError::RuleWithoutField(_) => "require_field",
                 _ => "types",
             };

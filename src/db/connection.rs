@@ -140,10 +140,18 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     let mut first = connections
         .open()
         .map_err(|error| failed(error.to_string()))?;
-    refuse_newer(&mut first).map_err(failed)?;
-    if settings.migrate {
-        migrations::migrate(&mut first).map_err(|error| failed(format!("migration: {error}")))?;
-    } else if !migrations::pending(&mut first).is_ok_and(|pending| pending.is_empty()) {
+    let prepared = prepare(&mut first, settings.migrate);
+    if prepared.is_err() && first.ping().is_err() {
+        // A server that migrates at this moment may have ended the connection.
+        first = connections
+            .open()
+            .map_err(|error| failed(error.to_string()))?;
+        prepare(&mut first, settings.migrate).map_err(failed)?;
+    } else {
+        prepared.map_err(failed)?;
+    }
+    if !settings.migrate && !migrations::pending(&mut first).is_ok_and(|pending| pending.is_empty())
+    {
         log::warn!(
             "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
         );
@@ -164,6 +172,15 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     }
     pool.build(connections)
         .map_err(|error| failed(error.to_string()))
+}
+
+/// Checks that this program knows the tables, and brings them up to date if it is to.
+fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> {
+    refuse_newer(connection)?;
+    if migrate {
+        migrations::migrate(connection).map_err(|error| format!("migration: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Whether sessions are written beside everything else. In a file, one writes at a time.

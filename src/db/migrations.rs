@@ -38,6 +38,7 @@ const SQLITE: Scripts = scripts!("sqlite":
     "2026-11-21-000002_add_payments_and_expiry",
     "2026-11-21-000003_add_payment_inputs",
     "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000103_create_payment_replays",
 );
 
 #[cfg(feature = "mysql")]
@@ -64,6 +65,7 @@ const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-21-000001_create_tables",
     "2026-11-29-000020_let_message_ids_have_256_bytes",
     "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000103_create_payment_replays",
 );
 
 impl Script {

@@ -1,51 +1,26 @@
-//! Transactions that have paid, in the table `payment_replays` of newer TypeScript servers (MySQL). Neither server takes what
-//! the other has taken.
+//! Transactions that have paid a server of another kind, in the table `payment_replays` of newer TypeScript servers. On MySQL
+//! both kinds of servers write to it, and neither takes what the other has taken. On the other databases it has what was
+//! imported.
 
 use diesel::prelude::*;
 
 use super::any_connection::AnyConnection;
+use super::schema::{payment_replays, payments};
 use super::timestamp::Timestamp;
 
-#[cfg(feature = "mysql")]
-diesel::table! {
-    use diesel::sql_types::Text;
-    use crate::db::timestamp::Moment;
-
-    /// Transactions that have paid for something.
-    payment_replays (transaction_id) {
-        /// Hexadecimal, as it is displayed.
-        transaction_id -> Text,
-        /// ISO 8601.
-        created_at -> Moment,
-    }
-}
-
 /// Whether a server of either kind has noted this transaction.
-#[cfg_attr(
-    not(feature = "mysql"),
-    expect(unused_variables, reason = "only MySQL has the table")
-)]
 pub(super) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
-    match connection {
-        AnyConnection::Sqlite(_) => Ok(false),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => {
-            let noted = payment_replays::table.find(txid);
-            diesel::select(diesel::dsl::exists(noted)).get_result(connection)
-        }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => Ok(false),
-    }
+    let noted = payment_replays::table.find(txid);
+    diesel::select(diesel::dsl::exists(noted)).get_result(connection)
 }
 
-/// Notes a transaction that has paid, for ever.
+/// Notes a transaction that has paid here, for ever, where a server of another kind may read it.
 #[cfg_attr(
     not(feature = "mysql"),
-    expect(unused_variables, reason = "only MySQL has the table")
+    expect(unused_variables, reason = "the other servers have MySQL only")
 )]
 pub(super) fn note(connection: &mut AnyConnection, txid: &str, now: &Timestamp) -> QueryResult<()> {
     match connection {
-        AnyConnection::Sqlite(_) => Ok(()),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             let row = (
@@ -57,7 +32,29 @@ pub(super) fn note(connection: &mut AnyConnection, txid: &str, now: &Timestamp) 
                 .execute(connection)
                 .map(drop)
         }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => Ok(()),
+        _ => Ok(()),
     }
+}
+
+/// Notes all transactions that have paid here, as [`note`] does.
+pub(super) fn note_all(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "INSERT IGNORE INTO payment_replays (transaction_id, created_at) \
+             SELECT txid, MIN(created_at) FROM payments WHERE settled GROUP BY txid",
+        )
+        .execute(connection)
+        .map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The transactions that another server has taken, and this one has not.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn taken_by_others() -> _ {
+    let own = payments::table
+        .filter(payments::txid.eq(payment_replays::transaction_id))
+        .filter(payments::settled);
+    payment_replays::table.filter(diesel::dsl::not(diesel::dsl::exists(own)))
 }

@@ -184,6 +184,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::db::timestamp::Moment;
+
+    /// Transactions that have paid for something. On MySQL, TypeScript servers share it.
+    payment_replays (transaction_id) {
+        /// Hexadecimal, as it is displayed.
+        transaction_id -> Text,
+        /// ISO 8601.
+        created_at -> Moment,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(payment_replays, payments);
+
+diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
     /// Sessions of HTTP clients. Times are milliseconds since 1970.

@@ -11,36 +11,21 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::ids::IdentityKey;
-
 use super::authenticate::{NOT_STORED, respond};
+use super::info::Info;
 
 const PAGE: &str = include_str!("home/page.html");
 
 /// The example's host, as `first.mjs` has it.
 const EXAMPLE_HOST: &str = "http://localhost:8080";
 
-/// The facts on the page. The server offers a link only to what anybody may open.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a row or a link of the page"
-)]
+/// Where the page is, and its links: the server offers a link only to what anybody may open.
 #[derive(Debug, Clone)]
-pub struct HomeFacts {
-    /// The key that the server signs with.
-    pub identity_key: IdentityKey,
+pub struct HomePlace {
     /// The public address, if the operator has set one.
     pub address: Option<String>,
     /// The prefix of all routes: empty, or `/x`.
     pub routing_prefix: String,
-    /// Whether live rooms are on.
-    pub sockets: bool,
-    /// Whether push notifications are on.
-    pub push: bool,
-    /// Whether clients must show certificates.
-    pub certificates: bool,
-    /// Whether a request or a message can have a price.
-    pub priced: bool,
     /// Whether `/docs` is on.
     pub docs: bool,
     /// Whether anybody may read `/metrics`.
@@ -58,15 +43,15 @@ pub struct Home {
 }
 
 impl Home {
-    /// Writes the page.
+    /// Writes the page for this description of the server.
     #[must_use]
-    pub fn new(facts: &HomeFacts) -> Self {
+    pub fn new(info: &Info, place: &HomePlace) -> Self {
         let page = PAGE
-            .replace("__VERSION__", env!("CARGO_PKG_VERSION"))
-            .replace("__FACTS__", &rows(facts))
-            .replace("__LINKS__", &links(facts))
+            .replace("__VERSION__", info.version)
+            .replace("__FACTS__", &rows(info))
+            .replace("__LINKS__", &links(place))
             .replace("__EXAMPLE__", &escaped(include_str!("home/first.mjs")));
-        let address = facts.address.as_deref().map(str::trim);
+        let address = place.address.as_deref().map(str::trim);
         let address = address.filter(|address| !address.is_empty()).map(|given| {
             if given.contains("://") {
                 given.trim_end_matches('/').to_owned()
@@ -77,7 +62,7 @@ impl Home {
         Self {
             page: page.into(),
             address: address.map(Into::into),
-            prefix: facts.routing_prefix.as_str().into(),
+            prefix: place.routing_prefix.as_str().into(),
         }
     }
 
@@ -159,25 +144,28 @@ fn requested_origin(request: &HttpRequest) -> String {
     format!("{scheme}://{host}")
 }
 
-fn rows(facts: &HomeFacts) -> String {
+fn rows(info: &Info) -> String {
     let switch = |on: bool| if on { "on" } else { "off" };
     let rows = [
-        ("Identity key", facts.identity_key.to_hex()),
+        ("Identity key", info.identity_key.clone()),
         ("Stored messages", "on".to_owned()),
-        ("Live rooms", switch(facts.sockets).to_owned()),
-        ("Push notifications", switch(facts.push).to_owned()),
+        ("Live rooms", switch(info.features.websockets).to_owned()),
+        (
+            "Push notifications",
+            switch(info.features.push_notifications).to_owned(),
+        ),
         (
             "Prices",
-            if facts.priced {
-                "some requests or messages have a price"
-            } else {
+            if info.prices.are_zero() {
                 "the server asks for no payment"
+            } else {
+                "some requests or messages have a price"
             }
             .to_owned(),
         ),
         (
             "Certificates",
-            if facts.certificates {
+            if info.features.certificates_required {
                 "required of every client"
             } else {
                 "not required"
@@ -194,22 +182,22 @@ fn rows(facts: &HomeFacts) -> String {
     text
 }
 
-fn links(facts: &HomeFacts) -> String {
-    let prefix = &facts.routing_prefix;
+fn links(place: &HomePlace) -> String {
+    let prefix = &place.routing_prefix;
     let links = [
         (
-            facts.docs,
+            place.docs,
             "/docs/".to_owned(),
             "HTTP routes (OpenAPI), to read in a browser",
         ),
         (
-            facts.docs,
+            place.docs,
             "/docs/asyncapi.yaml".to_owned(),
             "Events of the sockets (AsyncAPI)",
         ),
         (true, format!("{prefix}/readyz"), "Readiness"),
-        (facts.metrics, format!("{prefix}/metrics"), "Metrics"),
-        (facts.dashboard, format!("{prefix}/admin/"), "Dashboard"),
+        (place.metrics, format!("{prefix}/metrics"), "Metrics"),
+        (place.dashboard, format!("{prefix}/admin/"), "Dashboard"),
     ];
     let mut text = String::new();
     for (_, path, name) in links.iter().filter(|(shown, _, _)| *shown) {

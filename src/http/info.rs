@@ -81,6 +81,15 @@ pub struct InfoPrices {
     pub delivery_fee_per_recipient: bool,
 }
 
+impl InfoPrices {
+    /// Whether the operator asks for no payment.
+    #[must_use]
+    pub fn are_zero(&self) -> bool {
+        let prices = self.routes.values().chain(self.delivery_fees.values());
+        prices.chain([&self.request]).all(|price| *price == 0)
+    }
+}
+
 /// Lifetime of messages that nobody acknowledges.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -46,7 +46,7 @@ pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_scope};
 pub use error::ApiError;
 pub use heads::{HeadLimits, refuse_large_heads};
 pub use health::Serving;
-pub use home::{Home, HomeFacts};
+pub use home::{Home, HomePlace};
 pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;

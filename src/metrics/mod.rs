@@ -44,4 +44,6 @@ pub struct RequestCounts {
     pub time: Histogram,
     /// Requests whose nonce had been used before.
     pub replayed: Counter,
+    /// Messages that a list named instead of showing, because they are larger than a page. Each list counts them anew.
+    pub oversized: Counter,
 }

@@ -2,6 +2,7 @@
 
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, ClientBuilder, Response};
+use thiserror::Error;
 
 use super::failure::RemoteFailure;
 use super::tls;
@@ -49,26 +50,42 @@ fn stay(attempt: Attempt<'_>) -> Action {
     }
 }
 
+/// Why the body of an answer was not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The body has more bytes than the caller takes.
+    #[error("the answer is too long")]
+    TooLong,
+    /// The body ended early.
+    #[error("{0}")]
+    Broken(#[source] reqwest::Error),
+}
+
+impl From<ReadError> for RemoteFailure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLong => Self::TooLong,
+            ReadError::Broken(_) => Self::Unreadable,
+        }
+    }
+}
+
 /// Reads the body of an answer of at most `max` bytes.
 ///
 /// # Errors
-/// [`RemoteFailure::TooLong`], and [`RemoteFailure::Unreadable`] where the body ends early.
-pub async fn read(mut answer: Response, max: usize) -> Result<Vec<u8>, RemoteFailure> {
+/// [`ReadError`].
+pub async fn read(mut answer: Response, max: usize) -> Result<Vec<u8>, ReadError> {
     let announced = answer.content_length().unwrap_or_default();
     if usize::try_from(announced).unwrap_or(usize::MAX) > max {
-        return Err(RemoteFailure::TooLong);
+        return Err(ReadError::TooLong);
     }
     let mut body = Vec::new();
     loop {
-        let chunk = answer
-            .chunk()
-            .await
-            .map_err(|_| RemoteFailure::Unreadable)?;
-        let Some(chunk) = chunk else {
+        let Some(chunk) = answer.chunk().await.map_err(ReadError::Broken)? else {
             return Ok(body);
         };
         if body.len().saturating_add(chunk.len()) > max {
-            return Err(RemoteFailure::TooLong);
+            return Err(ReadError::TooLong);
         }
         body.extend_from_slice(&chunk);
     }

@@ -265,7 +265,7 @@ fn scripts() -> Vec<String> {
 }
 
 /// The id of the transaction of a payment, which an `AtomicBEEF` begins with.
-fn txid(payment: &Value) -> String {
+pub fn txid(payment: &Value) -> String {
     let bytes: Vec<u8> = serde_json::from_value(payment["tx"].clone()).unwrap();
     let mut id = bytes[4..36].to_vec();
     id.reverse();

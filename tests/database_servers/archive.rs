@@ -3,8 +3,15 @@
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use messagebox::auth::Identity;
+use messagebox::ids::IdentityKey;
+use serde_json::{Value, json};
+
+use crate::adoption::txid;
+use crate::support::brc104::Brc104;
 use crate::support::contents::Contents;
 use crate::support::database::{Kind, TestDatabase};
+use crate::support::payer::{Payment, anyone};
 use crate::support::server::TestServer;
 
 /// Runs the binary on this database; it must work.
@@ -55,5 +62,45 @@ pub async fn three_kinds_of_databases_hold_the_same() {
     for server in &servers {
         assert_eq!(contents.told(server).await, told);
         contents.goes_on(server).await;
+    }
+}
+
+/// Sends a message with this payment to itself; gives the code of its refusal.
+async fn pay(server: &TestServer, bob: &Arc<Identity>, id: &str, payment: &Value) -> String {
+    let client = Brc104::connect_as(&server.http(""), Arc::clone(bob)).await;
+    let recipient = bob.identity_key().to_hex();
+    let message =
+        json!({"recipient": recipient, "messageBox": "paid", "messageId": id, "body": id});
+    let body = json!({"message": message, "payment": payment}).to_string();
+    client.post("/sendMessage", body).await.code().to_owned()
+}
+
+pub async fn what_another_server_has_taken_as_a_payment_pays_nothing_after_a_move() {
+    let bob = Arc::new(Identity::random());
+    let gift = |key: IdentityKey| Payment::default().to(&anyone(), key, 7).json();
+    let [others, ours] = [(); 2].map(|()| gift(bob.identity_key()));
+    let first = TestServer::on(Arc::new(TestDatabase::of(Kind::Mysql)), |_| {});
+    assert_eq!(pay(&first, &bob, "1", &ours).await, "");
+    first.database.run(&format!(
+        "INSERT INTO payment_replays (transaction_id) VALUES ('{}')",
+        txid(&others)
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive");
+    let file = file.to_str().unwrap();
+    run(&first.database, &["export", file]);
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql] {
+        let database = Arc::new(TestDatabase::of(kind));
+        run(&database, &["import", file]);
+        // Where a TypeScript server may read it, what was paid here is noted too.
+        let noted = if kind == Kind::Mysql { 2 } else { 1 };
+        assert_eq!(database.count("payment_replays"), noted);
+        let server = TestServer::on(database, |_| {});
+        for payment in [&others, &ours] {
+            let code = pay(&server, &bob, "2", payment).await;
+            assert_eq!(code, "ERR_PAYMENT_REUSED", "{kind:?}");
+        }
+        let new = gift(bob.identity_key());
+        assert_eq!(pay(&server, &bob, "2", &new).await, "");
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing that was acknowledged is lost, nothing comes twice to one socket, and what one sender's connection has sent has
 //! its order. `NODES_ROUNDS=20` lets it go on for longer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,7 +16,10 @@ use crate::redis_network::RedisNetwork;
 use crate::support::senders::{Attempts, assert_all_there};
 use crate::support::server::{ServerProcess, free_address};
 use crate::support::{eventually, eventually_async, within};
-use crate::traffic::{BOX, By, Collector, Member, Senders, Sent, connector};
+use crate::traffic::{
+    BOX, By, Collector, Member, Senders, Sent, assert_collected, assert_once_and_in_order,
+    connector,
+};
 
 /// Messages of each sender that must be acknowledged for traffic to count as going on.
 const GOES_ON: usize = 5;
@@ -235,8 +238,6 @@ impl Stage {
             of.map(|(_, sent)| sent).collect()
         };
         let (live, http) = (of(By::Socket), of(By::Http));
-        let attempts =
-            |sent: &[&Sent]| -> Vec<Attempts> { sent.iter().map(|sent| sent.attempts()).collect() };
 
         for sent in &live {
             let mortal = self.nodes[MORTAL].address;
@@ -247,8 +248,7 @@ impl Stage {
         }
 
         let collected = self.collector.stop().await;
-        let collected: Vec<&str> = collected.iter().map(String::as_str).collect();
-        assert_all_there(&collected, &attempts(&http));
+        assert_collected(&collected, &http);
 
         for member in self.lasting() {
             // What was sent over connections that did not break.
@@ -269,7 +269,8 @@ impl Stage {
             .map(|message| &*message.message_id)
             .filter(|id| !self.marks.iter().any(|mark| mark == id))
             .collect();
-        assert_all_there(&listed, &attempts(&live));
+        let attempts: Vec<Attempts> = live.iter().map(|sent| sent.attempts()).collect();
+        assert_all_there(&listed, &attempts);
         for member in &self.members {
             for heard in member.heard() {
                 assert_once_and_in_order(&heard, &live);
@@ -280,32 +281,6 @@ impl Stage {
             assert_eq!(heard.len(), 1, "a member was cut off");
             assert_nothing_between_is_missing(&heard[0], &live);
         }
-    }
-}
-
-/// Nothing comes twice to a socket, and what was sent over one connection comes in order. (What had to be sent again has no
-/// place in it: it may have been stored before.)
-fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
-    let distinct: HashSet<&String> = heard.iter().collect();
-    assert_eq!(
-        distinct.len(),
-        heard.len(),
-        "something came twice to a socket"
-    );
-    let mut places = HashMap::new();
-    for (sender, sent) in senders.iter().enumerate() {
-        for (connection, ids) in sent.once().into_iter().enumerate() {
-            let ids = ids.into_iter().enumerate();
-            places.extend(ids.map(|(n, id)| (id, (sender, connection, n))));
-        }
-    }
-    let mut last = HashMap::new();
-    for (sender, connection, n) in heard.iter().filter_map(|id| places.get(id)) {
-        let before = last.insert((sender, connection), n);
-        assert!(
-            before < Some(n),
-            "{sender} {connection}: {n} after {before:?}"
-        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Load on several nodes: who sends through them, who listens to them, and what each of them has seen.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use messagebox::client::{
 use messagebox::ids::{IdentityKey, RoomId};
 use tokio::task::JoinHandle;
 
-use crate::support::senders::{Attempt, Attempts};
+use crate::support::senders::{Attempt, Attempts, assert_all_there};
 use crate::support::{PATIENCE, within};
 
 pub const BOX: &str = "inbox";
@@ -236,11 +236,19 @@ async fn listen(node: SocketAddr, identity: Arc<Identity>, heard: Arc<Mutex<Vec<
     }
 }
 
-/// Lists and acknowledges, at one node after the other, until it is told to stop and finds nothing more. Gives all that it
-/// has found, in order.
+/// What a collector has found.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Each id once, in order.
+    pub ids: Vec<String>,
+    /// Ids that were listed again after they were acknowledged.
+    pub again: Vec<String>,
+}
+
+/// Lists and acknowledges, at one node after the other, until it is told to stop and finds nothing more.
 pub struct Collector {
     stop: Arc<AtomicBool>,
-    running: JoinHandle<Vec<String>>,
+    running: JoinHandle<Collected>,
 }
 
 impl Collector {
@@ -253,7 +261,7 @@ impl Collector {
         Self { stop, running }
     }
 
-    pub async fn stop(&mut self) -> Vec<String> {
+    pub async fn stop(&mut self) -> Collected {
         self.stop.store(true, Ordering::Release);
         within("the end of the collector", &mut self.running)
             .await
@@ -261,8 +269,9 @@ impl Collector {
     }
 }
 
-async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Vec<String> {
-    let (mut found, mut known) = (Vec::new(), HashSet::new());
+async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Collected {
+    let mut collected = Collected::default();
+    let (mut known, mut acknowledged) = (HashSet::new(), HashSet::new());
     for client in clients.iter().cycle() {
         let is_last = stop.load(Ordering::Acquire);
         let done = async {
@@ -271,15 +280,16 @@ async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Vec<S
                 .into_iter()
                 .map(|message| message.message_id)
                 .collect();
-            found.extend(
-                ids.iter()
-                    .filter(|id| known.insert(String::clone(id)))
-                    .cloned(),
-            );
-            if !ids.is_empty() {
+            let new = ids.iter().filter(|id| known.insert(String::clone(id)));
+            collected.ids.extend(new.cloned());
+            let again = ids.iter().filter(|id| acknowledged.contains(*id));
+            collected.again.extend(again.cloned());
+            let found_none = ids.is_empty();
+            if !found_none {
                 client.acknowledge(&ids).await?;
+                acknowledged.extend(ids);
             }
-            Ok::<_, ClientError>(ids.is_empty())
+            Ok::<_, ClientError>(found_none)
         };
         match done.await {
             Ok(true) if is_last => break,
@@ -294,5 +304,43 @@ async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Vec<S
             }
         }
     }
-    found
+    collected
+}
+
+/// Nothing comes twice to a socket, and what was sent over one connection comes in order. (What had to be sent again has no
+/// place in it: it may have been stored before.)
+pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
+    let distinct: HashSet<&String> = heard.iter().collect();
+    assert_eq!(
+        distinct.len(),
+        heard.len(),
+        "something came twice to a socket"
+    );
+    let mut places = HashMap::new();
+    for (sender, sent) in senders.iter().enumerate() {
+        for (connection, ids) in sent.once().into_iter().enumerate() {
+            let ids = ids.into_iter().enumerate();
+            places.extend(ids.map(|(n, id)| (id, (sender, connection, n))));
+        }
+    }
+    let mut last = HashMap::new();
+    for (sender, connection, n) in heard.iter().filter_map(|id| places.get(id)) {
+        let before = last.insert((sender, connection), n);
+        assert!(
+            before < Some(n),
+            "{sender} {connection}: {n} after {before:?}"
+        );
+    }
+}
+
+/// All that was acknowledged to the senders was collected, and nothing after its acknowledgement, except what a sender had to
+/// send again.
+pub fn assert_collected(collected: &Collected, senders: &[&Sent]) {
+    let ids: Vec<&str> = collected.ids.iter().map(String::as_str).collect();
+    let attempts: Vec<Attempts> = senders.iter().map(|sent| sent.attempts()).collect();
+    assert_all_there(&ids, &attempts);
+    let was_repeated = |id: &String| senders.iter().any(|sent| sent.again.contains(id));
+    let again = collected.again.iter().filter(|id| !was_repeated(id));
+    let again: Vec<&String> = again.collect();
+    assert_eq!(again, [""; 0], "listed after their acknowledgement");
 }

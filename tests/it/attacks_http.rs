@@ -436,6 +436,33 @@ async fn a_head_is_bounded() {
     }
 }
 
+/// As much of a head as actix takes, by default, in one header or in many: a payment comes in one.
+#[actix_web::test]
+async fn a_head_of_128_kib_is_taken_by_default() {
+    const ALL: usize = 131_072;
+    let server = TestServer::start();
+    for (count, bytes, taken) in [
+        (1, ALL - 1, true),
+        (80, ALL - 1, true),
+        (1, ALL + 1_024, false),
+        (80, ALL + 1_024, false),
+    ] {
+        let around = head("GET", "/", &[], "").len();
+        let each = (bytes - around) / count;
+        let line = |length: usize| format!("x-note: {}\r\n", "a".repeat(length - 10));
+        let rest = bytes - around - each * (count - 1);
+        let lines = format!("{}{}", line(each).repeat(count - 1), line(rest));
+        let text = head("GET", "/", &[], &lines);
+        assert_eq!(text.len(), bytes);
+        let answers = exchange(server.address, text.as_bytes()).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        // A connection that is reset before its answer is read shows none.
+        let is_refused = matches!(statuses[..], [] | [400 | 431]);
+        assert_eq!(statuses == [401], taken, "{count} {bytes}: {statuses:?}");
+        assert!(taken || is_refused, "{count} {bytes}: {statuses:?}");
+    }
+}
+
 #[actix_web::test]
 async fn an_id_of_another_is_not_stored_over_nor_told_of() {
     let server = TestServer::start();

@@ -269,3 +269,47 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
         assert_eq!(error.failure(), Failure::Unreachable, "{error}");
     }
 }
+
+/// Writes the head of an answer and then its body, until the client has gone.
+async fn pour(listener: &tokio::net::TcpListener, head: &str, what: &[u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = vec![0; 16 * 1024];
+    assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    while stream.write_all(what).await.is_ok() {}
+}
+
+/// Neither an announced length nor a body without an end makes the client hold more than it takes.
+#[actix_web::test]
+async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+    for (status, head) in [
+        (200, "transfer-encoding: chunked"),
+        (200, "content-length: 999999999999"),
+        (500, "transfer-encoding: chunked"),
+    ] {
+        let head = format!("HTTP/1.1 {status} X\r\n{head}\r\n\r\n");
+        for transport in TRANSPORTS {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            let connector = Connector::new(address.parse().unwrap(), transport);
+            let client = MessageBoxClient::new(connector.clone(), Arc::new(Identity::random()));
+            let asking = async {
+                let error = match transport {
+                    TransportKind::Websocket => client.list("inbox").await.unwrap_err(),
+                    TransportKind::Polling => {
+                        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+                        socket.await.unwrap_err()
+                    }
+                };
+                match status {
+                    200 => assert!(matches!(error, ClientError::TooLong), "{error}"),
+                    _ => assert_eq!(error.status(), Some(500), "{error}"),
+                }
+            };
+            let poured = pour(&listener, &head, chunk.as_bytes());
+            within("both ends", async { tokio::join!(poured, asking) }).await;
+        }
+    }
+}

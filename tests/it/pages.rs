@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::support::admin::ask;
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Answer, Brc104};
 use crate::support::server::TestServer;
@@ -201,6 +202,8 @@ async fn messages_too_large_for_a_page_are_refused_or_named() {
     let whole = list(&bob, &json!({"messageBox": "inbox"})).await;
     assert_eq!(ids(&whole, "messages"), ["1", "2", "3", "4"]);
     assert_eq!(whole["oversized"], Value::Null);
+    let status = ask(&free, "GET", "/admin/status").await;
+    assert_eq!(status["http"]["oversized"], 3);
 }
 
 /// On a socket by the ack, on which clients go on over HTTP with the same id.

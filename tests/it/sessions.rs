@@ -90,18 +90,6 @@ async fn list(client: &Brc104) -> Answer {
     client.post(LIST, BODY).await
 }
 
-fn is_unknown(answer: &Answer) -> bool {
-    let description = answer.json["description"].as_str().unwrap_or_default();
-    // The words by which the published client knows that it has to shake hands again.
-    let named = description.starts_with("Session not found for nonce");
-    answer.status == 401 && !answer.signed && named
-}
-
-fn is_replay(answer: &Answer) -> bool {
-    (answer.status, answer.signed, answer.code()) == (401, false, "ERR_AUTH_FAILED")
-        && !is_unknown(answer)
-}
-
 /// A message from the session's client to itself.
 fn send(session: &Brc104, id: &str) -> Request {
     let recipient = session.identity.identity_key().to_hex();
@@ -210,7 +198,11 @@ async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
     over.await;
     drop(first);
     let restarted = nodes.node_with(short);
-    assert!(is_unknown(&list(&session.at(&restarted.http(""))).await));
+    assert!(
+        list(&session.at(&restarted.http("")))
+            .await
+            .is_unknown_session()
+    );
     nodes
         .eventually_stored("that it is deleted", <[_]>::is_empty)
         .await;
@@ -263,7 +255,7 @@ async fn an_address_has_few_sessions_stored_that_are_not_proven() {
         .await;
     assert_eq!(list(&proven).await.status, 200);
     assert_eq!(list(&sessions[7]).await.status, 200);
-    assert!(is_unknown(&list(&sessions[0]).await));
+    assert!(list(&sessions[0]).await.is_unknown_session());
 }
 
 #[actix_web::test]
@@ -280,14 +272,14 @@ async fn a_nonce_of_others_costs_no_look_up() {
     let long = STANDARD.encode([9; 111]);
     for nonce in [foreign, random, long, String::from("!")] {
         let request = request.clone().set("x-bsv-auth-your-nonce", nonce.clone());
-        assert!(is_unknown(&session.send(&request).await), "{nonce}");
+        assert!(session.send(&request).await.is_unknown_session(), "{nonce}");
     }
     assert_eq!(looked_up(), before);
     // One that the server has made and nobody knows.
     let lost = Brc104::connect(&node.http("")).await;
     nodes.database.run(r#"DELETE FROM "auth_sessions""#);
     let other = nodes.node();
-    assert!(is_unknown(&list(&lost.at(&other.http(""))).await));
+    assert!(list(&lost.at(&other.http(""))).await.is_unknown_session());
     assert_eq!(other.db.measures().read_time.count(), 1);
 }
 
@@ -301,7 +293,11 @@ async fn a_server_with_another_key_knows_nothing_of_it() {
     let (first, other) = (nodes.node(), nodes.others().node());
     let session = connect(&first).await;
     assert_eq!(list(&session).await.status, 200);
-    assert!(is_unknown(&list(&session.at(&other.http(""))).await));
+    assert!(
+        list(&session.at(&other.http("")))
+            .await
+            .is_unknown_session()
+    );
     assert_eq!(other.state.session_count(), 0);
 }
 
@@ -318,7 +314,11 @@ async fn where_certificates_are_required_sessions_stay_where_they_began() {
     };
     let (first, second) = (certified(), certified());
     let session = connect(&first).await;
-    assert!(is_unknown(&list(&session.at(&second.http(""))).await));
+    assert!(
+        list(&session.at(&second.http("")))
+            .await
+            .is_unknown_session()
+    );
     assert_eq!(second.state.session_count(), 0);
     assert_eq!(nodes.database.count("auth_sessions"), 0);
 }
@@ -335,7 +335,12 @@ async fn sessions_of_sockets_are_not_stored() {
     let session = Brc104::connect_as(&first.http(""), Arc::clone(&socket.identity)).await;
     for node in [&first, &second] {
         let request = list_request(&session).set("x-bsv-auth-your-nonce", of_socket);
-        assert!(is_unknown(&session.send_to(&node.http(""), &request).await));
+        assert!(
+            session
+                .send_to(&node.http(""), &request)
+                .await
+                .is_unknown_session()
+        );
     }
 }
 
@@ -388,7 +393,7 @@ async fn a_nonce_counts_once_in_each_process_however_many_requests_bring_the_ses
         let taken = answers.iter().filter(|answer| answer.status == 200);
         assert_eq!(taken.count(), 1);
         assert_eq!(
-            answers.iter().filter(|answer| is_replay(answer)).count(),
+            answers.iter().filter(|answer| answer.is_replay()).count(),
             15
         );
     }
@@ -429,18 +434,18 @@ async fn a_write_counts_once_on_all_nodes_and_after_a_restart() {
     let read = list_request(&session);
     assert_eq!(session.send(&read).await.status, 200);
     for request in written {
-        assert!(is_replay(&session.send_to(&second.http(""), request).await));
+        assert!(session.send_to(&second.http(""), request).await.is_replay());
     }
     assert_eq!(nodes.database.count("messages"), 0);
     // What SECURITY.md says of requests that only read.
     let answer = session.send_to(&second.http(""), &read).await;
     assert_eq!(answer.status, 200);
-    assert!(is_replay(&session.send_to(&second.http(""), &read).await));
+    assert!(session.send_to(&second.http(""), &read).await.is_replay());
     drop((first, second));
     let restarted = nodes.node();
     for request in written {
         let answer = session.send_to(&restarted.http(""), request).await;
-        assert!(is_replay(&answer));
+        assert!(answer.is_replay());
     }
     assert_eq!(nodes.database.count("messages"), 0);
     let session = session.at(&restarted.http(""));
@@ -460,7 +465,10 @@ async fn of_many_nodes_that_get_a_write_at_once_one_does_it() {
         let answers = join_all(bases.iter().map(|base| session.send_to(base, &request))).await;
         let served = answers.iter().filter(|answer| answer.status == 200);
         assert_eq!(served.count(), 1);
-        assert_eq!(answers.iter().filter(|answer| is_replay(answer)).count(), 2);
+        assert_eq!(
+            answers.iter().filter(|answer| answer.is_replay()).count(),
+            2
+        );
     }
     assert_eq!(nodes.database.count("messages"), 5);
 }
@@ -484,9 +492,9 @@ async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more
     }
     assert_eq!(first.state.session_count(), 0);
     nodes.eventually_stored("its end", <[_]>::is_empty).await;
-    assert!(is_unknown(&session.send(&written).await));
+    assert!(session.send(&written).await.is_unknown_session());
     let answer = session.send_to(&second.http(""), &written).await;
-    assert!(is_unknown(&answer), "{answer:?}");
+    assert!(answer.is_unknown_session(), "{answer:?}");
     assert_eq!(second.state.session_count(), 0);
     assert_eq!(nodes.database.count("messages"), 1);
     assert_eq!(nodes.database.count("auth_message_nonces"), 0);
@@ -501,9 +509,12 @@ async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more
         .await;
     for node in [&first, &second] {
         let request = list_request(&displaced);
-        assert!(is_unknown(
-            &displaced.send_to(&node.http(""), &request).await
-        ));
+        assert!(
+            displaced
+                .send_to(&node.http(""), &request)
+                .await
+                .is_unknown_session()
+        );
     }
 }
 
@@ -551,12 +562,17 @@ async fn without_a_database_sessions_go_on_where_they_began() {
     let answer = session
         .send_to(&second.http(""), &list_request(&session))
         .await;
-    assert!(is_unknown(&answer));
+    assert!(answer.is_unknown_session());
     nodes
         .database
         .run(r#"ALTER TABLE "gone" RENAME TO "auth_sessions""#);
     // What cannot be counted once is not done: the client shakes hands again.
-    assert!(is_unknown(&session.send(&send(&session, "1")).await));
+    assert!(
+        session
+            .send(&send(&session, "1"))
+            .await
+            .is_unknown_session()
+    );
     let session = connect(&first).await;
     assert_eq!(session.send(&send(&session, "1")).await.status, 200);
 }
@@ -578,12 +594,12 @@ async fn an_administrative_request_counts_once_over_all_nodes_and_restarts() {
     let ask = || session.request("GET", "/admin/status", "");
     let asked = ask();
     assert_eq!(session.send(&asked).await.status, 200);
-    assert!(is_replay(&session.send_to(&second.http(""), &asked).await));
+    assert!(session.send_to(&second.http(""), &asked).await.is_replay());
     assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
     drop((first, second));
     let restarted = nodes.node_with(admins(&admin));
     let answer = session.send_to(&restarted.http(""), &asked).await;
-    assert!(is_replay(&answer));
+    assert!(answer.is_replay());
     let answer = session.send_to(&restarted.http(""), &ask()).await;
     assert!(answer.status == 200 && answer.signed);
 }
@@ -606,7 +622,7 @@ async fn without_a_store_an_admin_needs_a_session_that_began_in_this_process() {
         .run(r#"ALTER TABLE "auth_message_nonces" RENAME TO "gone""#);
     assert_eq!(session.send(&ask()).await.status, 200);
     let answer = session.send_to(&second.http(""), &ask()).await;
-    assert!(is_unknown(&answer), "{answer:?}");
+    assert!(answer.is_unknown_session(), "{answer:?}");
     // Its client shakes hands again, with that process.
     let fresh = Brc104::connect_as(&second.http(""), admin).await;
     let asked = fresh.request("GET", "/admin/status", "");

@@ -33,7 +33,7 @@ macro_rules! tests {
 }
 
 pub fn tests() -> Vec<Test> {
-    tests![
+    let mut tests = tests![
         adoption::a_database_of_the_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
         adoption::a_database_of_a_newer_typescript_server_is_taken_over_in_place[MYSQL_SERVER],
         adoption::a_column_that_is_there_already_keeps_what_is_in_it[MYSQL_SERVER],
@@ -41,6 +41,7 @@ pub fn tests() -> Vec<Test> {
         adoption::another_programs_payments_are_not_ours[MYSQL_SERVER],
         adoption::keys_in_capitals_are_keys[MYSQL_SERVER],
         archive::three_kinds_of_databases_hold_the_same[MYSQL_SERVER, POSTGRES_SERVER],
+        archive::what_another_server_has_taken_as_a_payment_pays_nothing_after_a_move[MYSQL_SERVER, POSTGRES_SERVER],
         backups::sqlite_comes_back[SQLITE_CLIENT],
         backups::mariadb_comes_back[MYSQL_SERVER, MARIADB_CLIENTS],
         backups::postgresql_comes_back[POSTGRES_SERVER, POSTGRES_CLIENTS],
@@ -49,10 +50,21 @@ pub fn tests() -> Vec<Test> {
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
         restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
+        rolling_upgrade::a_migration_takes_no_list_away_from_servers_that_run[POSTGRES_SERVER],
         round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
         round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
         round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
         three_nodes::three_nodes_on_mariadb_are_as_one_whatever_fails[MARIADB, REDIS],
         three_nodes::three_nodes_on_postgresql_are_as_one_whatever_fails[POSTGRES, REDIS],
+    ];
+    tests.extend(long_tests().into_iter().map(Test::long));
+    tests
+}
+
+/// `tests/long/rolling_upgrade` runs these.
+fn long_tests() -> Vec<Test> {
+    tests![
+        rolling_upgrade::two_versions_work_side_by_side_on_postgresql[POSTGRES_SERVER, REDIS],
+        rolling_upgrade::two_versions_work_side_by_side_on_mariadb[MYSQL_SERVER, REDIS],
     ]
 }

@@ -57,6 +57,9 @@ mod redis_network;
 #[path = "../database_servers/restarts.rs"]
 mod restarts;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/rolling_upgrade.rs"]
+mod rolling_upgrade;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/round_robin.rs"]
 mod round_robin;
 #[cfg(all(feature = "mysql", feature = "postgres"))]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::need::REDIS;
 use super::redis_server::{RedisServer, Way};
 use super::support::admin::{ask, ask_with};
-use super::support::brc104::{Answer, Brc104, Request};
+use super::support::brc104::{Brc104, Request};
 use super::support::database::TestDatabase;
 use super::support::documents::Documents;
 use super::support::exposition;
@@ -119,16 +119,6 @@ fn shared(node: &TestServer) -> RedisSessions {
     })
 }
 
-fn is_unknown(answer: &Answer) -> bool {
-    let description = answer.json["description"].as_str().unwrap_or_default();
-    let named = description.starts_with("Session not found for nonce");
-    answer.status == 401 && !answer.signed && named
-}
-
-fn is_replay(answer: &Answer) -> bool {
-    (answer.status, answer.signed, answer.code()) == (401, false, "ERR_AUTH_FAILED")
-}
-
 async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     let nodes = Nodes::new();
     let (first, second) = (nodes.node().await, nodes.node().await);
@@ -136,12 +126,12 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     let recorded = list(&session);
     assert_eq!(session.send(&recorded).await.status, 200);
     let session = session.at(&second.http(""));
-    assert!(is_replay(&session.send(&recorded).await));
+    assert!(session.send(&recorded).await.is_replay());
     // It has used nothing up: the session goes on there, where what it has seen counts too.
     let on_second = list(&session);
     assert_eq!(session.send(&on_second).await.status, 200);
     let session = session.at(&first.http(""));
-    assert!(is_replay(&session.send(&on_second).await));
+    assert!(session.send(&on_second).await.is_replay());
     for node in [&first, &second] {
         assert_eq!((nonces(node).checked, nonces(node).repeated), (2, 1));
     }
@@ -149,7 +139,7 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     let restarted = nodes.node().await;
     let session = session.at(&restarted.http(""));
     for request in [&recorded, &on_second] {
-        assert!(is_replay(&session.send(request).await));
+        assert!(session.send(request).await.is_replay());
     }
     assert_eq!(session.send(&list(&session)).await.status, 200);
     assert_eq!(nonces(&restarted).repeated, 2);
@@ -208,7 +198,7 @@ async fn a_session_that_is_used_up_or_displaced_ends_on_all_nodes_at_once() {
     assert_eq!(next.send(&list(&next)).await.status, 200);
     eventually("the end of the other", || nodes.kept().len() == 1).await;
     let answer = displaced.send_to(&second.http(""), &list(&displaced)).await;
-    assert!(is_unknown(&answer));
+    assert!(answer.is_unknown_session());
 }
 
 async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
@@ -222,7 +212,7 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
         let answers = join_all(sending).await;
         let served = answers.iter().filter(|answer| answer.status == 200);
         assert_eq!(served.count(), 1);
-        let refused = answers.iter().filter(|answer| is_replay(answer));
+        let refused = answers.iter().filter(|answer| answer.is_replay());
         assert_eq!(refused.count(), 2);
     }
     // All of them in the one session's hash, with what it is restored from; it ends by itself.
@@ -253,7 +243,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     for request in &meanwhile {
         assert_eq!(session.send(request).await.status, 200);
         // What this node has seen, it refuses all the same.
-        assert!(is_replay(&session.send(request).await));
+        assert!(session.send(request).await.is_replay());
     }
     let status = nonces(&far);
     assert_eq!(
@@ -268,7 +258,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     connected(&far, true).await;
     assert_eq!(nonces(&far).waiting, 0);
     for request in &meanwhile {
-        assert!(is_replay(&session.send(request).await));
+        assert!(session.send(request).await.is_replay());
     }
     // The first of them this node has seen itself.
     assert_eq!(nonces(&near).repeated, 19);
@@ -300,10 +290,10 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     connected(&node, true).await;
     assert_eq!(fresh.send(&list(&fresh)).await.status, 200);
     // This Redis has forgotten the session, and so everybody has: nothing of it can be repeated.
-    assert!(is_unknown(&session.send(&list(&session)).await));
+    assert!(session.send(&list(&session)).await.is_unknown_session());
     let other = nodes.node().await;
     let session = session.at(&other.http(""));
-    assert!(is_unknown(&session.send(&refused).await));
+    assert!(session.send(&refused).await.is_unknown_session());
 }
 
 async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_only() {
@@ -435,7 +425,7 @@ async fn admins_see_what_goes_on_between_the_nodes() {
     let request = list(&session);
     assert_eq!(session.send(&request).await.status, 200);
     let repeated = session.send_to(&second.http(""), &request).await;
-    assert!(is_replay(&repeated));
+    assert!(repeated.is_replay());
     eventually("they know each other", || {
         let nodes = [&first, &second];
         nodes

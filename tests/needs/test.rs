@@ -13,6 +13,7 @@ const REQUIRE_ALL: &str = "REQUIRE_ALL";
 pub struct Test {
     name: String,
     needs: Vec<Need>,
+    is_long: bool,
     run: Box<dyn FnOnce() + Send>,
 }
 
@@ -59,12 +60,22 @@ impl Test {
         Self {
             name: name.trim_start_matches(own).to_owned(),
             needs: needs.to_vec(),
+            is_long: false,
             run: Box::new(|| body.run()),
         }
     }
 
+    /// The same, run only with `--ignored`: a script of `tests/long` does that.
+    pub fn long(self) -> Self {
+        Self {
+            is_long: true,
+            ..self
+        }
+    }
+
     pub fn into_trial(self) -> Trial {
-        Trial::ignorable_test(self.name.clone(), || self.run())
+        let is_long = self.is_long;
+        Trial::ignorable_test(self.name.clone(), || self.run()).with_ignored_flag(is_long)
     }
 
     fn run(self) -> Result<Completion, Failed> {

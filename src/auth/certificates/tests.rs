@@ -371,6 +371,43 @@ fn a_demand_is_written_as_a_handshake_asks_for_it() {
     assert_eq!(written, expected);
 }
 
+/// Clients of SDK 2.8 and later end a handshake that asks for more.
+#[test]
+fn a_demand_is_no_larger_than_clients_read() {
+    let keys = |count| -> BTreeSet<_> {
+        let keys = std::iter::repeat_with(|| Identity::random().identity_key());
+        keys.take(count).collect()
+    };
+    let names = |count: usize, length: usize| -> BTreeSet<String> {
+        (0..count).map(|n| format!("{n:0length$}")).collect()
+    };
+    let types = |count: u8, names: &BTreeSet<String>| {
+        let types = (0..count).map(|byte| (type_of(byte), names.clone()));
+        types.collect::<BTreeMap<_, _>>()
+    };
+    let new = |keys, types| CertificateDemand::new(keys, types, Vec::new());
+    let one = names(1, 1);
+    assert!(new(keys(100), types(100, &one)).is_ok());
+    assert!(new(keys(1), types(1, &names(100, 50))).is_ok());
+    for (keys, types, what) in [
+        (keys(101), types(1, &one), "certifiers"),
+        (keys(1), types(101, &one), "certificate types"),
+        (
+            keys(1),
+            types(1, &names(101, 3)),
+            "fields of a certificate type",
+        ),
+        (
+            keys(1),
+            types(13, &names(100, 50)),
+            "bytes of certifiers, types and fields",
+        ),
+    ] {
+        let refused = matches!(new(keys, types), Err(DemandError::TooMany { what: told, .. }) if told == what);
+        assert!(refused, "{what}");
+    }
+}
+
 #[test]
 fn a_demand_that_nobody_could_fulfil_is_none() {
     let make = |certifier: Option<u8>, fields: Option<&str>, rule: Option<&str>| {

@@ -9,6 +9,7 @@ use crate::db::connection::{DbSettings, by_hand};
 use crate::db::dialect::{self, WriteLock, be_patient};
 use crate::db::error::DbError;
 use crate::db::migrations;
+use crate::db::payment_replays;
 use crate::db::version::refuse_newer;
 
 use super::ArchiveError;
@@ -79,6 +80,7 @@ fn fill(
         }
         let Some(row) = row else {
             last_ids.behind_rows(connection)?;
+            payment_replays::note_all(connection)?;
             return Ok(reader.rows());
         };
         batch.push(row);

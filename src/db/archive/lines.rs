@@ -13,7 +13,10 @@ use super::rows::{Row, RowCounts};
 const FORMAT: u32 = 1;
 
 /// Which columns there are. Whoever adds one to a table adds it to `rows.rs` and raises this.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
+
+/// The oldest columns that are read: what was added since may be missing.
+const OLDEST_SCHEMA: u32 = 1;
 
 /// Bytes of the first line: what is longer is something else.
 const MAX_FIRST_LINE: u64 = 4_096;
@@ -27,7 +30,7 @@ struct Header {
     last_ids: LastIds,
 }
 
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Serialize, Deserialize)]
 struct Form {
     format: u32,
     schema: u32,
@@ -134,7 +137,7 @@ impl<R: BufRead> Reader<R> {
         let any: AnyHeader =
             serde_json::from_slice(&reader.line).map_err(|_| ArchiveError::Foreign)?;
         let Form { format, schema } = any.messagebox_archive;
-        if any.messagebox_archive != FORM {
+        if format != FORMAT || !(OLDEST_SCHEMA..=SCHEMA).contains(&schema) {
             return Err(ArchiveError::Unknown(format!("{format}.{schema}")));
         }
         let header: Header = reader.parse()?;

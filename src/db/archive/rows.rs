@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::any_connection::AnyConnection;
 use crate::db::dialect::{body_bytes, directly};
+use crate::db::payment_replays::taken_by_others;
 use crate::db::schema::{
-    device_registrations, message_boxes, message_permissions, messages, payment_inputs, payments,
-    server_fees,
+    device_registrations, message_boxes, message_permissions, messages, payment_inputs,
+    payment_replays, payments, server_fees,
 };
 use crate::db::timestamp::Timestamp;
 
@@ -135,8 +136,16 @@ row! {
     }
 }
 
+row! {
+    /// A transaction that has paid a server of another kind.
+    ReplayRow of payment_replays {
+        transaction_id: String,
+        created_at: Timestamp,
+    }
+}
+
 macro_rules! tables {
-    ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident, $page:expr;)+) => {
+    ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident > $first:expr, $page:expr;)+) => {
         /// A row, under the name of what it is.
         #[derive(Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -146,7 +155,7 @@ macro_rules! tables {
 
         /// How many rows of each table there are.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, default)]
         pub struct RowCounts {
             $(#[doc = concat!("Rows of `", $name, "`.")] pub $plural: u64,)+
         }
@@ -195,17 +204,17 @@ macro_rules! tables {
             connection: &mut AnyConnection,
             mut take: impl FnMut(Row) -> Result<(), ArchiveError>,
         ) -> Result<(), ArchiveError> {
-            $(let mut after = i64::MIN;
+            $(let mut after = $first;
             loop {
-                let limit = $page(connection, after)?;
+                let limit = $page(connection, &after)?;
                 let rows: Vec<$row> = $from
-                    .filter($table::$id.gt(after))
+                    .filter($table::$id.gt(&after))
                     .order($table::$id.asc())
                     .limit(limit)
                     .select($row::as_select())
                     .load(connection)?;
                 let Some(last) = rows.last() else { break };
-                after = last.$id;
+                after.clone_from(&last.$id);
                 rows.into_iter().try_for_each(|row| take(Row::$variant(row)))?;
             })+
             Ok(())
@@ -226,22 +235,24 @@ macro_rules! tables {
 }
 
 tables! {
-    boxes: Box(BoxRow), "messageBox", message_boxes::table, message_boxes.message_box_id, small;
-    messages: Message(MessageRow), "messages", in_boxes(), messages.id, messages_that_fit;
-    permissions: Permission(PermissionRow), "message_permissions", message_permissions::table, message_permissions.id, small;
-    fees: Fee(FeeRow), "server_fees", server_fees::table, server_fees.id, small;
-    devices: Device(DeviceRow), "device_registrations", device_registrations::table, device_registrations.id, small;
-    payments: Payment(PaymentRow), "payments", payments::table, payments.id, few;
-    payment_inputs: PaymentInput(InputRow), "payment_inputs", payment_inputs::table, payment_inputs.id, small;
+    boxes: Box(BoxRow), "messageBox", message_boxes::table, message_boxes.message_box_id > i64::MIN, small;
+    messages: Message(MessageRow), "messages", in_boxes(), messages.id > i64::MIN, messages_that_fit;
+    permissions: Permission(PermissionRow), "message_permissions", message_permissions::table, message_permissions.id > i64::MIN, small;
+    fees: Fee(FeeRow), "server_fees", server_fees::table, server_fees.id > i64::MIN, small;
+    devices: Device(DeviceRow), "device_registrations", device_registrations::table, device_registrations.id > i64::MIN, small;
+    payments: Payment(PaymentRow), "payments", payments::table, payments.id > i64::MIN, few;
+    payment_inputs: PaymentInput(InputRow), "payment_inputs", payment_inputs::table, payment_inputs.id > i64::MIN, small;
+    payment_replays: PaymentReplay(ReplayRow), "payment_replays", taken_by_others(), payment_replays.transaction_id > String::new(), small;
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the others")]
-fn small(_: &mut AnyConnection, _: i64) -> QueryResult<i64> {
+fn small<T>(_: &mut AnyConnection, _: &T) -> QueryResult<i64> {
     Ok(PAGE)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the others")]
-fn few(_: &mut AnyConnection, _: i64) -> QueryResult<i64> {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "another key is a text")]
+fn few(_: &mut AnyConnection, _: &i64) -> QueryResult<i64> {
     Ok(PAYMENTS)
 }
 
@@ -253,7 +264,8 @@ fn in_boxes() -> _ {
 
 /// How many messages behind this one are read at a time. Client libraries hold the whole of what is asked for, so that is
 /// measured first.
-fn messages_that_fit(connection: &mut AnyConnection, after: i64) -> QueryResult<i64> {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "another key is a text")]
+fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult<i64> {
     let size = body_bytes(connection).unwrap_or(r#"length(CAST("messages"."body" AS BLOB))"#);
     let sizes: Vec<i64> = in_boxes()
         .filter(messages::id.gt(after))

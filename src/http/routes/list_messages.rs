@@ -236,6 +236,8 @@ pub(super) async fn respond(
         let description = "An internal error has occurred while listing messages.";
         store_error(&error, "ERR_INTERNAL_ERROR", description)
     })?;
+    let oversized = u64::try_from(page.oversized.len()).unwrap_or(u64::MAX);
+    state.requests.oversized.add(oversized);
     let json = written(&page, limit, offset).to_json();
     // Whoever reads slowly has it for long.
     let mut holding = state.answers.hold(Some(caller));

@@ -39,9 +39,46 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
 }
 
+/// The headers that an answer signs are within the limits of all published clients: those before SDK 2.8.5 have the
+/// strictest.
+fn assert_readable(headers: &[(String, String)]) {
+    let is_signed = |name: &str| {
+        name == "authorization" || (name.starts_with("x-bsv-") && !name.starts_with("x-bsv-auth"))
+    };
+    let signed: Vec<_> = headers.iter().filter(|(name, _)| is_signed(name)).collect();
+    let sizes = signed.iter().map(|(name, value)| name.len() + value.len());
+    let sizes: Vec<usize> = sizes.collect();
+    assert!(signed.len() <= 128, "{} signed headers", signed.len());
+    assert!(sizes.iter().sum::<usize>() <= 64 * 1024, "{sizes:?}");
+    for (name, value) in signed {
+        assert!(name.len() <= 256 && value.len() <= 8_192, "{name}");
+    }
+    // Even hexadecimal digits, at most 2,048.
+    let signature = headers
+        .iter()
+        .find(|(name, _)| name == "x-bsv-auth-signature");
+    if let Some((_, signature)) = signature {
+        assert!(signature.len() <= 2_048 && hex::decode(signature).is_ok());
+    }
+}
+
 impl Answer {
     pub fn code(&self) -> &str {
         self.json["code"].as_str().unwrap_or_default()
+    }
+
+    /// Whether the server did not know the session, in the words by which the published client knows that it has to shake
+    /// hands again.
+    pub fn is_unknown_session(&self) -> bool {
+        let description = self.json["description"].as_str().unwrap_or_default();
+        let named = description.starts_with("Session not found for nonce");
+        self.status == 401 && !self.signed && named
+    }
+
+    /// Whether the request was refused because it had been served before.
+    pub fn is_replay(&self) -> bool {
+        (self.status, self.signed, self.code()) == (401, false, "ERR_AUTH_FAILED")
+            && !self.is_unknown_session()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -215,6 +252,7 @@ impl Brc104 {
             .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
             .collect();
         let status = response.status().as_u16();
+        assert_readable(&headers);
         Some(Answer {
             status,
             signed: self.is_signed(request, status, &headers, &body),

@@ -158,6 +158,15 @@ impl TestDatabase {
         Hand::on(self.kind, &self.url).texts(sql)
     }
 
+    /// Removes the names of the migrations from this version to that one: the next start applies them again, and a release
+    /// that does not know them starts. The statement of `DEPLOYING.md`.
+    pub fn forget_migrations(&self, versions: std::ops::RangeInclusive<&str>) {
+        let (first, last) = versions.into_inner();
+        self.run(&format!(
+            r#"DELETE FROM "__diesel_schema_migrations" WHERE "version" BETWEEN '{first}' AND '{last}'"#
+        ));
+    }
+
     /// Rows of this table, whoever may see them.
     pub fn count(&self, table: &str) -> usize {
         let query = format!(r#"SELECT 'x' AS "value" FROM "{table}""#);

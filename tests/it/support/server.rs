@@ -145,7 +145,7 @@ impl ServerProcess {
         first: Option<&str>,
     ) -> Self {
         let binary = env!("CARGO_BIN_EXE_messagebox-server");
-        let mut command = match first {
+        let command = match first {
             None => Command::new(binary),
             Some(script) => {
                 let mut command = Command::new("unshare");
@@ -154,6 +154,25 @@ impl ServerProcess {
                 command
             }
         };
+        Self::run(command, address, folder, variables)
+    }
+
+    /// The same with the binary of another version.
+    pub fn of_version(
+        binary: &Path,
+        address: SocketAddr,
+        folder: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        Self::run(Command::new(binary), address, folder, variables)
+    }
+
+    fn run(
+        mut command: Command,
+        address: SocketAddr,
+        folder: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = folder.with_extension("log");
         let child = command
             .env_clear()
