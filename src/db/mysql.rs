@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::migration;
-use diesel::mysql::MysqlConnection;
+use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::dialect::WriteLock;
+use super::statement::statement;
 use super::url::ServerUrl;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -32,6 +34,47 @@ pub(super) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<MysqlCo
         busy_timeout.as_secs().max(1)
     ))?;
     Ok(connection)
+}
+
+statement! {
+    LeaveAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 0"
+}
+
+statement! {
+    LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt =
+        "SELECT CAST(`id` AS SIGNED) FROM `messagebox_writer` FOR UPDATE"
+}
+
+statement! {
+    EnterAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 1"
+}
+
+/// Begins a transaction, and waits for the writer's lock if it is needed.
+///
+/// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
+/// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
+pub(super) fn begin(connection: &mut MysqlConnection, lock: WriteLock) -> QueryResult<()> {
+    LeaveAutocommit::new().execute(connection)?;
+    if lock == WriteLock::Held {
+        let locked: QueryResult<i64> = LockWriter::new().get_result(connection);
+        if let Err(error) = locked {
+            // Where this fails too, the connection is lost.
+            let _ = roll_back(connection);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Commits: the server does this when automatic commits are switched on again.
+pub(super) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
+    EnterAutocommit::new().execute(connection).map(drop)
+}
+
+/// Takes the transaction back.
+pub(super) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("ROLLBACK")?;
+    EnterAutocommit::new().execute(connection).map(drop)
 }
 
 /// Lets this session be silent for a day, in a transaction too.
