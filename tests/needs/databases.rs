@@ -49,6 +49,8 @@ pub fn tests() -> Vec<Test> {
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
         restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
+        round_trips::a_group_on_postgresql_takes_as_many_as_one_write[POSTGRES_SERVER],
+        round_trips::a_group_on_mariadb_takes_as_many_as_one_write[MYSQL_SERVER],
         round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
         round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
         round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
