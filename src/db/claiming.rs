@@ -18,7 +18,7 @@ use super::dialect::insert_unless_there;
 use super::request_claim::{ClaimRefusal, RequestClaim};
 use super::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-use super::statement::statement;
+use super::statement::{statement, with_values};
 
 /// A request: the session's nonce and its own.
 type Request<'a> = (&'a str, &'a str);
@@ -84,18 +84,17 @@ fn claim_each(
     let mut alive = HashMap::new();
     let mut refusals = Vec::with_capacity(requests.len());
     for (session, message) in requests {
-        let is_alive = match alive.get(session) {
-            Some(is_alive) => *is_alive,
-            None => {
-                let found: Option<String> = sessions::table
-                    .filter(sessions::session_nonce.eq(session))
-                    .filter(sessions::expires_at.gt(now.millis()))
-                    .select(sessions::session_nonce)
-                    .get_result(connection)
-                    .optional()?;
-                alive.insert(*session, found.is_some());
-                found.is_some()
-            }
+        let is_alive = if let Some(is_alive) = alive.get(session) {
+            *is_alive
+        } else {
+            let found: Option<String> = sessions::table
+                .filter(sessions::session_nonce.eq(session))
+                .filter(sessions::expires_at.gt(now.millis()))
+                .select(sessions::session_nonce)
+                .get_result(connection)
+                .optional()?;
+            alive.insert(*session, found.is_some());
+            found.is_some()
         };
         refusals.push(if is_alive {
             let row = (
@@ -143,7 +142,12 @@ fn claim_on_postgres(
     now: &Now,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
     let (sessions, messages) = requests.iter().copied().unzip();
-    let claims = PostgresClaims::new(now.millis(), sessions, messages, until);
+    let claims = with_values!(PostgresClaims {
+        now: now.millis(),
+        sessions,
+        messages,
+        until,
+    });
     let rows: Vec<(i64, bool, bool)> = claims.load(connection)?;
     let refusals = rows
         .into_iter()
@@ -190,7 +194,11 @@ fn claim_on_mysql(
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
     let json = |error: serde_json::Error| diesel::result::Error::SerializationError(error.into());
     let asked = serde_json::to_string(requests).map_err(json)?;
-    let rows: Vec<(i64, i64, i64)> = MysqlRequests::new(now.millis(), asked).load(connection)?;
+    let rows: Vec<(i64, i64, i64)> = with_values!(MysqlRequests {
+        now: now.millis(),
+        requests: asked,
+    })
+    .load(connection)?;
     let refusals: Vec<Option<ClaimRefusal>> = rows
         .into_iter()
         .map(|(_, alive, known)| refusal(alive != 0, known != 0))
@@ -204,7 +212,7 @@ fn claim_on_mysql(
         .collect();
     if !new.is_empty() {
         let new = serde_json::to_string(&new).map_err(json)?;
-        MysqlClaims::new(new).execute(connection)?;
+        with_values!(MysqlClaims { requests: new }).execute(connection)?;
     }
     Ok(refusals)
 }

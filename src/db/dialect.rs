@@ -240,6 +240,11 @@ pub(super) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
+// Bytes of a text; all databases have this function.
+diesel::define_sql_function! {
+    fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer;
+}
+
 /// What a message's body takes, in bytes, as SQL; none where rows come one by one.
 pub(super) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
     match connection {

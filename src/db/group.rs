@@ -85,10 +85,7 @@ pub(super) fn run(
     let mut rest = &mut counted[..];
     while !rest.is_empty() {
         let is_rare = |write: &&mut Box<dyn Write>| matches!(write.part(), Part::Rare);
-        let end = rest
-            .iter()
-            .position(|write| is_rare(&write))
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(is_rare).unwrap_or(rest.len());
         let (common, others) = rest.split_at_mut(end);
         run_common(work, common, &mut ids)?;
         let Some((rare, others)) = others.split_first_mut() else {

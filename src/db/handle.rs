@@ -361,4 +361,4 @@ fn may_be_stored(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

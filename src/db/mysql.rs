@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::dialect::WriteLock;
-use super::statement::statement;
+use super::statement::{statement, with_values};
 use super::url::ServerUrl;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -40,9 +40,10 @@ statement! {
     LeaveAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 0"
 }
 
+// It changes nothing. A `SELECT ... FOR UPDATE` would tell only while its rows are read that it has waited for too long, and
+// the client library then waits for ever for rows behind that.
 statement! {
-    LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt =
-        "SELECT CAST(`id` AS SIGNED) FROM `messagebox_writer` FOR UPDATE"
+    LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt = "UPDATE `messagebox_writer` SET `id` = `id`"
 }
 
 statement! {
@@ -54,27 +55,33 @@ statement! {
 /// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
 /// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
 pub(super) fn begin(connection: &mut MysqlConnection, lock: WriteLock) -> QueryResult<()> {
-    LeaveAutocommit::new().execute(connection)?;
-    if lock == WriteLock::Held {
-        let locked: QueryResult<i64> = LockWriter::new().get_result(connection);
-        if let Err(error) = locked {
-            // Where this fails too, the connection is lost.
-            let _ = roll_back(connection);
-            return Err(error);
-        }
+    with_values!(LeaveAutocommit {}).execute(connection)?;
+    if lock == WriteLock::Held
+        && let Err(error) = with_values!(LockWriter {}).execute(connection)
+    {
+        // Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+        return Err(error);
     }
     Ok(())
 }
 
 /// Commits: the server does this when automatic commits are switched on again.
 pub(super) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
-    EnterAutocommit::new().execute(connection).map(drop)
+    let committed = with_values!(EnterAutocommit {}).execute(connection);
+    if committed.is_err() {
+        // Nobody who gets this connection next may find a transaction open. Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+    }
+    committed.map(drop)
 }
 
 /// Takes the transaction back.
 pub(super) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
     connection.batch_execute("ROLLBACK")?;
-    EnterAutocommit::new().execute(connection).map(drop)
+    with_values!(EnterAutocommit {})
+        .execute(connection)
+        .map(drop)
 }
 
 /// Lets this session be silent for a day, in a transaction too.

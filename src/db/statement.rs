@@ -12,12 +12,6 @@ macro_rules! statement {
             _values: std::marker::PhantomData<&$life ()>,
         }
 
-        impl<$life> $name<$life> {
-            fn new($($field: $type),*) -> Self {
-                Self { $($field,)* _values: std::marker::PhantomData }
-            }
-        }
-
         impl<$life> diesel::query_builder::QueryFragment<$backend> for $name<$life> {
             fn walk_ast<'b>(
                 &'b self,
@@ -45,3 +39,11 @@ macro_rules! statement {
     };
 }
 pub(super) use statement;
+
+/// A statement with these values.
+macro_rules! with_values {
+    ($name:ident { $($values:tt)* }) => {
+        $name { _values: std::marker::PhantomData, $($values)* }
+    };
+}
+pub(super) use with_values;

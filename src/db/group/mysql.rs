@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::clock::Now;
 use super::super::message_store::MessageRow;
 use super::super::schema::{message_boxes, messages};
-use super::super::statement::statement;
+use super::super::statement::{statement, with_values};
 use super::super::timestamp::Moment;
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
@@ -95,12 +95,12 @@ pub(super) fn look_up(
         );
         permissions.extend([of_sender, of_all]);
     }
-    let look_up = LookUp::new(
-        json(&boxes)?,
-        json(&questions.fees.list())?,
-        json(&permissions)?,
-        json(&messages)?,
-    );
+    let look_up = with_values!(LookUp {
+        boxes: json(&boxes)?,
+        fees: json(&questions.fees.list())?,
+        permissions: json(&permissions)?,
+        messages: json(&messages)?,
+    });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
     Ok(Answers::of(questions, rows, now))
 }
@@ -117,7 +117,9 @@ STRAIGHT_JOIN `messages` AS m ON m.`id` = k.id"
 }
 
 pub(super) fn delete(connection: &mut MysqlConnection, ids: &[i64]) -> QueryResult<()> {
-    Delete::new(json(&ids)?).execute(connection).map(drop)
+    with_values!(Delete { ids: json(&ids)? })
+        .execute(connection)
+        .map(drop)
 }
 
 statement! {
@@ -141,7 +143,10 @@ pub(super) fn create_boxes(
         .iter()
         .map(|(owner, name)| (&now, owner.to_hex(), name))
         .collect();
-    CreateBoxes::new(json(&boxes)?).execute(connection)?;
+    with_values!(CreateBoxes {
+        boxes: json(&boxes)?
+    })
+    .execute(connection)?;
     Ok(Vec::new())
 }
 
@@ -198,7 +203,10 @@ pub(super) fn insert(
             )
         })
         .collect();
-    let inserted = Insert::new(json(&values)?).execute(connection)?;
+    let inserted = with_values!(Insert {
+        rows: json(&values)?
+    })
+    .execute(connection)?;
     if inserted == rows.len() {
         return Ok(());
     }

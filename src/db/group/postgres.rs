@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
 use super::super::clock::Now;
-use super::super::statement::statement;
+use super::super::statement::{statement, with_values};
 use super::super::timestamp::{Moment, Timestamp};
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions};
@@ -70,16 +70,16 @@ pub(super) fn look_up(
     let boxes = questions.boxes.list();
     let permissions = questions.permissions.list();
     let messages = questions.messages.list();
-    let look_up = LookUp::new(
-        boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
-        boxes.iter().map(|(_, name)| *name).collect(),
-        questions.fees.list(),
-        permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
-        permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
-        permissions.iter().map(|(.., name)| *name).collect(),
-        messages.iter().map(|(it, _)| it.to_hex()).collect(),
-        messages.iter().map(|(_, message_id)| *message_id).collect(),
-    );
+    let look_up = with_values!(LookUp {
+        box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
+        box_names: boxes.iter().map(|(_, name)| *name).collect(),
+        fees: questions.fees.list(),
+        recipients: permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
+        senders: permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
+        names: permissions.iter().map(|(.., name)| *name).collect(),
+        owners: messages.iter().map(|(it, _)| it.to_hex()).collect(),
+        message_ids: messages.iter().map(|(_, message_id)| *message_id).collect(),
+    });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
     Ok(Answers::of(questions, rows, now))
 }
@@ -90,7 +90,7 @@ statement! {
 }
 
 pub(super) fn delete(connection: &mut PgConnection, ids: &[i64]) -> QueryResult<()> {
-    Delete::new(ids).execute(connection).map(drop)
+    with_values!(Delete { ids }).execute(connection).map(drop)
 }
 
 statement! {
@@ -115,7 +115,12 @@ pub(super) fn create_boxes(
 ) -> QueryResult<Vec<i64>> {
     let owners = keys.iter().map(|(owner, _)| owner.to_hex()).collect();
     let names = keys.iter().map(|(_, name)| *name).collect();
-    CreateBoxes::new(&now.text, owners, names).load(connection)
+    let create = with_values!(CreateBoxes {
+        now: &now.text,
+        owners,
+        names,
+    });
+    create.load(connection)
 }
 
 statement! {
@@ -145,14 +150,14 @@ pub(super) fn insert(
     now: &Now,
 ) -> QueryResult<Vec<i64>> {
     let box_id = |row: &NewRow<'_>| row.box_id.ok_or(diesel::result::Error::NotFound);
-    let insert = Insert::new(
-        &now.text,
-        rows.iter().map(|row| row.message_id).collect(),
-        rows.iter().map(box_id).collect::<QueryResult<_>>()?,
-        rows.iter().map(|row| &*row.sender).collect(),
-        rows.iter().map(|row| &*row.recipient).collect(),
-        rows.iter().map(|row| &*row.body).collect(),
-        rows.iter().map(|row| row.expires_at.as_ref()).collect(),
-    );
+    let insert = with_values!(Insert {
+        now: &now.text,
+        message_ids: rows.iter().map(|row| row.message_id).collect(),
+        box_ids: rows.iter().map(box_id).collect::<QueryResult<_>>()?,
+        senders: rows.iter().map(|row| &*row.sender).collect(),
+        recipients: rows.iter().map(|row| &*row.recipient).collect(),
+        bodies: rows.iter().map(|row| &*row.body).collect(),
+        expiries: rows.iter().map(|row| row.expires_at.as_ref()).collect(),
+    });
     insert.load(connection)
 }

@@ -15,6 +15,7 @@ use super::super::command::{self, Command};
 use super::super::connection::{DbSettings, Pooled, open};
 use super::super::dialect::{self, WriteLock};
 use super::super::fees::DeliveryFees;
+use super::super::handle::tests::database::{Kind, TestDatabase};
 use super::super::message::{MessageBody, NewMessage};
 use super::super::message_store::BoxIds;
 use super::super::payment::{Payment, PaymentState};
@@ -26,12 +27,6 @@ use super::super::url::DatabaseUrl;
 use super::*;
 use crate::auth::Identity;
 use crate::ids::IdentityKey;
-
-#[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
-#[path = "../../../tests/it/support/database.rs"]
-mod database;
-
-use database::{Kind, TestDatabase};
 
 /// The variable that says how many groups are run.
 const GROUPS: &str = "TEST_GROUPS";
@@ -186,6 +181,10 @@ fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
 
 type MessageLine = (String, String, String, String, String, Option<Timestamp>);
 
+type BoxLine = (String, String);
+
+type PermissionLine = (String, Option<String>, String, i64);
+
 /// A database, and what its writer keeps.
 struct Side {
     connection: Pooled,
@@ -278,14 +277,9 @@ impl Side {
     }
 
     /// Owners and names of all boxes, and all permissions.
-    fn others(
-        &mut self,
-    ) -> (
-        Vec<(String, String)>,
-        Vec<(String, Option<String>, String, i64)>,
-    ) {
+    fn others(&mut self) -> (Vec<BoxLine>, Vec<PermissionLine>) {
         let connection = &mut *self.connection;
-        let mut boxes: Vec<(String, String)> = message_boxes::table
+        let mut boxes: Vec<BoxLine> = message_boxes::table
             .select((message_boxes::identity_key, message_boxes::kind))
             .load(connection)
             .unwrap();

@@ -21,7 +21,7 @@ use crate::auth::Identity;
 
 #[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
 #[path = "../../../tests/it/support/database.rs"]
-mod database;
+pub(in crate::db) mod database;
 
 mod sessions;
 mod several;
