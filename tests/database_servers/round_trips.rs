@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::db::{
-    DatabaseUrl, DbError, DbHandle, DbSettings, MessageBody, NewMessage, RequestClaim, SessionRow,
-    Submission, SubmitOutcome,
+    DatabaseUrl, DbError, DbHandle, DbSettings, ListBound, MessageBody, NewMessage, Page,
+    RequestClaim, SessionRow, Submission, SubmitOutcome,
 };
 use messagebox::ids::IdentityKey;
 use tokio::sync::mpsc;
@@ -153,6 +153,74 @@ impl Store {
         let both = self.group(size, message_box, is_claimed).await;
         both - self.group(0, message_box, is_claimed).await
     }
+}
+
+/// Round trips of what clients and nodes read.
+const MAX_READ: u64 = 2;
+
+impl Store {
+    /// The round trips of this, done once more: its statements are prepared by the first time.
+    async fn reading<T>(&self, read: impl AsyncFn(&DbHandle) -> T) -> (T, u64) {
+        read(&self.db).await;
+        let before = self.proxy.round_trips();
+        let value = read(&self.db).await;
+        (value, self.proxy.round_trips() - before)
+    }
+}
+
+async fn count_reads(kind: Kind) {
+    let mut store = Store::open(kind).await;
+    store.sent(500).await;
+    let (reader, sender) = (store.recipients[0], store.sender);
+    let bound = ListBound {
+        max_bytes: 1_000_000,
+        measure: |message| message.body.len(),
+        overhead: 0,
+        name: None,
+    };
+    for _ in 0..40 {
+        store.sent(1).await;
+    }
+    let list = async |db: &DbHandle| {
+        let listed = db.list(reader, "acknowledged".to_owned(), Page::default(), bound);
+        listed.await.unwrap().messages.len()
+    };
+    let (listed, trips) = store.reading(list).await;
+    println!("{kind:?}: a list of {listed}: {trips} round trips");
+    assert_eq!(listed, 41);
+    assert!(trips <= MAX_READ + CHECK_OUT, "{trips}");
+
+    let recipients = store.recipients.clone();
+    let quote = async |db: &DbHandle| db.quote(sender, recipients.clone(), "b".to_owned()).await;
+    let (quote, trips) = store.reading(quote).await;
+    println!("{kind:?}: a quote for 500 recipients: {trips} round trips");
+    assert_eq!(quote.unwrap().recipient_fees, [0; 500]);
+    assert!(trips <= MAX_READ + CHECK_OUT, "{trips}");
+
+    let session = async |db: &DbHandle| db.find_session("session".to_owned()).await;
+    let (session, trips) = store.reading(session).await;
+    println!("{kind:?}: a session of another node: {trips} round trips");
+    assert!(session.unwrap().is_some());
+    assert!(trips <= MAX_READ + CHECK_OUT, "{trips}");
+
+    store.sent(500).await;
+    let missed = async |db: &DbHandle| db.missed_messages(0, |_| true).await;
+    let (page, trips) = store.reading(missed).await;
+    let page = page.unwrap();
+    println!(
+        "{kind:?}: a page of {} missed messages: {trips} round trips",
+        page.messages.len()
+    );
+    assert_eq!((page.messages.len(), page.more), (1_000, true));
+    assert!(trips <= MAX_READ + CHECK_OUT, "{trips}");
+}
+
+pub async fn reads_on_postgresql_take_two() {
+    count_reads(Kind::Postgres).await;
+}
+
+pub async fn reads_on_mariadb_take_two() {
+    count_reads(Kind::Mysql).await;
 }
 
 type Outcome = Result<SubmitOutcome, DbError>;

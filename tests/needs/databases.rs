@@ -51,6 +51,8 @@ pub fn tests() -> Vec<Test> {
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
         round_trips::a_group_on_postgresql_takes_as_many_as_one_write[POSTGRES_SERVER],
         round_trips::a_group_on_mariadb_takes_as_many_as_one_write[MYSQL_SERVER],
+        round_trips::reads_on_postgresql_take_two[POSTGRES_SERVER],
+        round_trips::reads_on_mariadb_take_two[MYSQL_SERVER],
         round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
         round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
         round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
