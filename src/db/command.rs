@@ -12,6 +12,7 @@ use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::error::DbError;
 use super::fees::DeliveryFees;
+use super::group::{Part, Settled};
 use super::lane::Lane;
 use super::message::NewMessage;
 use super::message_store::BoxIds;
@@ -45,6 +46,16 @@ pub(super) trait Command: Send + 'static {
     /// Each has a turn, however many writes others have waiting.
     fn lane(&self) -> Lane {
         self.owner().into()
+    }
+
+    /// Its part in a group. One that is settled in memory is not run.
+    fn part(&self) -> Part<'_> {
+        Part::Rare
+    }
+
+    /// Its output, where it was settled in memory.
+    fn output_of(&self, _settled: Settled) -> Option<Self::Output> {
+        None
     }
 
     /// A step of a session, which is taken for the whole group before any write is run.
@@ -93,6 +104,8 @@ pub(super) trait Write: Send {
     fn places(&self) -> usize;
     fn bytes(&self) -> usize;
     fn messages(&self) -> usize;
+    fn part(&self) -> Part<'_>;
+    fn settle(&mut self, settled: Settled);
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
     /// Whether its messages came with a payment.
     fn has_payment(&self) -> bool;
@@ -174,6 +187,15 @@ where
 
     fn has_payment(&self) -> bool {
         self.command.has_payment()
+    }
+
+    fn part(&self) -> Part<'_> {
+        self.command.part()
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        self.refusal = None;
+        self.output = self.command.output_of(settled);
     }
 
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()> {

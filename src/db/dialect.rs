@@ -1,6 +1,6 @@
 //! What the databases say differently: beginning to write, and inserting what may be there already.
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -107,17 +107,63 @@ pub(super) fn write<T>(
         Failure::Refused(error) => Failure::Unreachable(error),
         failure => failure,
     })?;
-    match work(connection) {
-        Ok(done) => match Manager::commit_transaction(connection) {
+    let open = Open(connection);
+    let done = work(open.0);
+    drop(open);
+    match done {
+        Ok(done) => match commit(connection) {
             Ok(()) => Ok(done),
             Err(error) => Err(failure(error)),
         },
         Err(error) => {
             // Where this fails too, the connection is broken and is thrown away.
-            let _ = Manager::rollback_transaction(connection);
+            let _ = roll_back(connection);
             Err(failure(error))
         }
     }
+}
+
+/// A transaction that is taken back by a panic.
+struct Open<'a>(&'a mut AnyConnection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = roll_back(self.0);
+        }
+    }
+}
+
+fn commit(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::commit(connection),
+        connection => Manager::commit_transaction(connection),
+    }
+}
+
+fn roll_back(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::roll_back(connection),
+        connection => Manager::rollback_transaction(connection),
+    }
+}
+
+/// Marks the place in a transaction to which [`return_to_savepoint`] takes it back.
+pub(super) fn set_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+    connection.batch_execute("SAVEPOINT messagebox_step")
+}
+
+/// Keeps what was done since the savepoint.
+pub(super) fn release_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+    connection.batch_execute("RELEASE SAVEPOINT messagebox_step")
+}
+
+/// Takes back what was done since the savepoint.
+pub(super) fn return_to_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+    connection.batch_execute("ROLLBACK TO SAVEPOINT messagebox_step")?;
+    release_savepoint(connection)
 }
 
 /// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
@@ -127,19 +173,19 @@ fn begin(connection: &mut AnyConnection, lock: WriteLock) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN IMMEDIATE"),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => begin_with(
-            connection,
-            match lock {
-                WriteLock::Held => "BEGIN; SELECT `id` FROM `messagebox_writer` FOR UPDATE",
-                WriteLock::NotNeeded => "BEGIN",
-            },
-        ),
+        AnyConnection::Mysql(connection) => super::mysql::begin(connection, lock),
         // Any number that nothing else in the database uses.
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => begin_with(
             connection,
             match lock {
-                WriteLock::Held => "BEGIN; SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)",
+                // Statements of the writer step into an index for each of their keys; statistics of a table that was small
+                // a moment ago say that reading all of it is cheaper.
+                WriteLock::Held => {
+                    "BEGIN; SET LOCAL plan_cache_mode TO force_generic_plan; SET LOCAL enable_seqscan TO off; \
+                     SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; \
+                     SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)"
+                }
                 WriteLock::NotNeeded => "BEGIN; SET LOCAL synchronous_commit TO OFF",
             },
         ),
@@ -192,6 +238,11 @@ pub(super) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => super::postgres::be_patient(connection),
     }
+}
+
+// Bytes of a text; all databases have this function.
+diesel::define_sql_function! {
+    fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer;
 }
 
 /// What a message's body takes, in bytes, as SQL; none where rows come one by one.

@@ -17,10 +17,11 @@ use super::dialect::{self, Failure, WriteLock};
 use super::error::DbError;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
+use super::group;
 use super::message::{Committed, MessagesStored, NewMessage};
 use super::message_store::BoxIds;
 use super::migrations;
-use super::missed::{NewestIds, newest_ids};
+use super::missed::NewestIds;
 use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::session_steps::SessionSteps;
@@ -108,33 +109,34 @@ impl DbExecutor {
         })
     }
 
-    /// Commits one group and tells everybody. If one bad write makes it fail, it fails alone; if it is the database
-    /// that fails, all of them do, at once: each on its own would wait as long as all of them together.
-    fn commit(&mut self, mut group: Vec<Box<dyn Write>>) {
+    /// Commits one group and tells everybody. A group that fails because of one of its writes is narrowed by halves, so that
+    /// this write fails alone. If it is the database that fails, all of them fail at once: each on its own would wait as
+    /// long as all of them together.
+    fn commit(&mut self, group: Vec<Box<dyn Write>>) {
         let now = Now::read(self.message_ttl);
-        let began = Instant::now();
-        let error = match self.transact_patiently(&mut group, &now) {
-            Ok(ids) => {
-                self.counters.commit_time.record_time(began.elapsed());
-                return self.reply(group, &now, ids);
-            }
-            Err(Failure::Refused(error)) if group.len() > 1 && self.can_write(&now) => error,
-            Err(failure) => return self.fail(group, &failure.into_error()),
-        };
-        log::warn!(
-            "a group of {} writes failed ({error}); trying one by one",
-            group.len()
-        );
-        let mut left = group.into_iter();
-        while let Some(write) = left.next() {
-            let mut single = vec![write];
-            match self.transact_patiently(&mut single, &now) {
-                Ok(ids) => self.reply(single, &now, ids),
-                Err(Failure::Unreachable(error)) => {
-                    self.fail(single, &error);
-                    return self.fail(left.collect(), &error);
+        // The last part is the next.
+        let mut parts = vec![group];
+        while let Some(mut part) = parts.pop() {
+            let began = Instant::now();
+            let failure = match self.transact_patiently(&mut part, &now) {
+                Ok(ids) => {
+                    self.counters.commit_time.record_time(began.elapsed());
+                    self.reply(part, &now, ids);
+                    continue;
                 }
-                Err(failure) => self.fail(single, &failure.into_error()),
+                Err(failure) => failure,
+            };
+            if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
+                self.fail(part, &failure.into_error());
+            } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
+                let (size, error) = (part.len(), failure.into_error());
+                log::warn!("a group of {size} writes failed ({error}); trying each half");
+                let second = part.split_off(size / 2);
+                parts.extend([second, part]);
+            } else {
+                parts.push(part);
+                let all = parts.into_iter().rev().flatten().collect();
+                return self.fail(all, &failure.into_error());
             }
         }
     }
@@ -188,16 +190,7 @@ impl DbExecutor {
                         fees: &fees,
                         sessions: &sessions,
                     };
-                    for (place, write) in group.iter_mut().enumerate() {
-                        match sessions.refusal(place) {
-                            Some(refusal) => write.refuse(refusal),
-                            None => write.run(&mut work)?,
-                        }
-                    }
-                    match group.iter().map(|write| write.messages()).sum() {
-                        messages @ 1.. if self.tells_ids => newest_ids(connection, messages),
-                        _ => Ok(NewestIds::new()),
-                    }
+                    group::run(&mut work, group, self.tells_ids)
                 })
             })
         });

@@ -12,7 +12,7 @@ use super::dialect::directly;
 use super::schema::{message_permissions, server_fees};
 
 /// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
-fn default_recipient_fee(message_box: &str) -> i64 {
+pub(super) fn default_recipient_fee(message_box: &str) -> i64 {
     if message_box == "notifications" {
         10
     } else {
@@ -36,29 +36,50 @@ impl DeliveryFees {
         }
     }
 
+    /// The fee that the operator has set for a box, in satoshis.
+    pub(super) fn own(&self, message_box: &str) -> Option<u64> {
+        self.boxes.get(message_box).copied()
+    }
+
     /// The server's fee for delivering to a box, in satoshis, to one recipient.
-    pub(super) fn of(&self, connection: &mut AnyConnection, message_box: &str) -> QueryResult<u64> {
-        if let Some(fee) = self.boxes.get(message_box) {
-            return Ok(*fee);
+    fn of(&self, connection: &mut AnyConnection, message_box: &str) -> QueryResult<u64> {
+        if let Some(fee) = self.own(message_box) {
+            return Ok(fee);
         }
-        // Without a limit, which has SQLite plan the statement anew each time.
-        let query = server_fees::table
-            .filter(server_fees::message_box.eq(message_box))
-            .select(server_fees::delivery_fee);
-        let fee: QueryResult<i64> = directly!(connection, inner => query.get_result(inner));
-        let fee = fee.optional()?;
+        let fee = delivery_fee(connection, message_box)?;
         Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
+    }
+
+    pub(super) const fn quote(&self, delivery_fee: u64, recipient_fees: Vec<i64>) -> Quote {
+        Quote {
+            delivery_fee,
+            per_recipient: self.per_recipient,
+            recipient_fees,
+        }
     }
 }
 
-/// What a recipient asks of a sender: -1 blocks, 0 allows, more is a fee in satoshis. What is said for the sender
-/// goes before what is said for everybody, and that before the default. Nothing is written.
-pub(super) fn recipient_fee(
+/// The delivery fee that the table has for a box.
+pub(super) fn delivery_fee(
+    connection: &mut AnyConnection,
+    message_box: &str,
+) -> QueryResult<Option<i64>> {
+    // Without a limit, which has SQLite plan the statement anew each time.
+    let query = server_fees::table
+        .filter(server_fees::message_box.eq(message_box))
+        .select(server_fees::delivery_fee);
+    let fee: QueryResult<i64> = directly!(connection, inner => query.get_result(inner));
+    fee.optional()
+}
+
+/// The permission of a recipient for a sender: -1 blocks, 0 allows, more is a fee in satoshis. A permission for the sender
+/// goes before one for everybody.
+pub(super) fn permission(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: &IdentityKey,
     message_box: &str,
-) -> QueryResult<i64> {
+) -> QueryResult<Option<i64>> {
     let query = message_permissions::table
         .filter(message_permissions::recipient.eq(recipient.to_hex()))
         .filter(message_permissions::message_box.eq(message_box))
@@ -73,8 +94,7 @@ pub(super) fn recipient_fee(
         ));
     let found: Vec<(Option<String>, i64)> = directly!(connection, inner => query.load(inner))?;
     let own = found.iter().find(|(sender, _)| sender.is_some());
-    let fee = own.or_else(|| found.first()).map(|(_, fee)| *fee);
-    Ok(fee.unwrap_or_else(|| default_recipient_fee(message_box)))
+    Ok(own.or_else(|| found.first()).map(|(_, fee)| *fee))
 }
 
 /// What a message costs.
@@ -121,11 +141,12 @@ pub(super) fn quote(
     recipients: impl Iterator<Item = IdentityKey>,
     message_box: &str,
 ) -> QueryResult<Quote> {
-    Ok(Quote {
-        delivery_fee: fees.of(connection, message_box)?,
-        per_recipient: fees.per_recipient,
-        recipient_fees: recipients
-            .map(|recipient| recipient_fee(connection, &recipient, sender, message_box))
-            .collect::<QueryResult<_>>()?,
-    })
+    let delivery_fee = fees.of(connection, message_box)?;
+    let recipient_fees = recipients
+        .map(|recipient| {
+            let fee = permission(connection, &recipient, sender, message_box)?;
+            Ok(fee.unwrap_or_else(|| default_recipient_fee(message_box)))
+        })
+        .collect::<QueryResult<_>>()?;
+    Ok(fees.quote(delivery_fee, recipient_fees))
 }

@@ -34,6 +34,7 @@ use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
 use super::expiry::DeleteExpired;
 use super::fees::DeliveryFees;
 use super::file::DatabaseFile;
+use super::group;
 use super::lane::Lane;
 use super::largest_message::LargestMessage;
 use super::message::{MessagesStored, NewMessage};
@@ -43,7 +44,7 @@ use super::page_marks::PageMarks;
 use super::queue::WriteQueue;
 use super::reads::ReadQueue;
 use super::request_claim::RequestClaim;
-use super::submission::{self, Submission, SubmitOutcome};
+use super::submission::{Submission, SubmitOutcome};
 
 /// Counts of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -208,7 +209,12 @@ impl DbHandle {
         let (fees, ttl) = (self.0.fees.clone(), self.0.message_ttl);
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
-            submission::inspect(connection, &fees, &messages, &Now::read(ttl))
+            Ok(group::inspect(
+                connection,
+                &fees,
+                &messages,
+                &Now::read(ttl),
+            )?)
         })
         .await
     }
@@ -355,4 +361,4 @@ fn may_be_stored(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,15 +3,13 @@
 use std::collections::VecDeque;
 
 use diesel::connection::DefaultLoadingMode;
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
 use crate::ids::IdentityKey;
 
 use super::any_connection::{AnyConnection, MultiBackend};
 use super::clock::Now;
-use super::dialect::body_bytes;
+use super::dialect::octet_length;
 use super::error::DbError;
 use super::message::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
 use super::page_marks::Mark;
@@ -19,7 +17,7 @@ use super::schema::{message_boxes, messages};
 use super::timestamp::Timestamp;
 
 /// Messages whose sizes are asked for at a time.
-const SIZES: u16 = 256;
+const SIZES: u16 = 1_000;
 
 /// A request for messages of a box.
 pub(super) struct ListQuery<'a> {
@@ -34,8 +32,8 @@ pub(super) struct ListQuery<'a> {
 
 /// A box that is being listed, with a cursor into it.
 struct Listing<'a> {
-    box_id: i64,
     owner: &'a str,
+    message_box: &'a str,
     page: &'a Page,
     bound: &'a ListBound,
     now: &'a Now,
@@ -56,11 +54,23 @@ struct Measured {
     oversized: Vec<i64>,
 }
 
+/// Whether a message is in the box. Looking up the box is a part of the statement, which saves a round trip; as a single value
+/// it lets the index give the order.
+macro_rules! is_in_box {
+    ($listing:expr) => {
+        messages::message_box_id.nullable().eq(message_boxes::table
+            .filter(message_boxes::identity_key.eq($listing.owner))
+            .filter(message_boxes::kind.eq($listing.message_box))
+            .select(message_boxes::message_box_id)
+            .single_value())
+    };
+}
+
 impl<'a> Listing<'a> {
     /// Visible messages behind the one with this id, in order.
     fn behind(&self, after: Option<i64>) -> messages::BoxedQuery<'a, MultiBackend> {
         let mut query = messages::table
-            .filter(messages::message_box_id.eq(self.box_id))
+            .filter(is_in_box!(self))
             .filter(messages::recipient.eq(self.owner))
             .filter(
                 messages::expires_at
@@ -88,7 +98,7 @@ impl<'a> Listing<'a> {
 
     /// Counts messages of the box up to this one, expired ones included. An index alone answers it.
     fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
-        let all = messages::table.filter(messages::message_box_id.eq(self.box_id));
+        let all = messages::table.filter(is_in_box!(self));
         match self.page.order {
             Order::Ascending => all
                 .filter(messages::id.le(id))
@@ -113,24 +123,24 @@ impl<'a> Listing<'a> {
     /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results. None for
     /// SQLite, which streams rows.
     fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
-        let Some(size) = body_bytes(connection) else {
+        if matches!(connection, AnyConnection::Sqlite(_)) {
             return Ok(None);
-        };
+        }
         let int = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
         let (mut after, mut offset) = (self.after, self.offset);
         let (mut bytes, mut count) = (0_i64, 0_i64);
         let mut measured = Measured::default();
         loop {
-            let sizes: Vec<(i64, i64)> = self
+            let sizes: Vec<(i64, i32)> = self
                 .behind(after)
-                .select((messages::id, sql::<BigInt>(size)))
+                .select((messages::id, octet_length(messages::body)))
                 .limit(SIZES.into())
                 .offset(offset)
                 .load(connection)?;
             for (id, size) in &sizes {
                 measured.first.get_or_insert(*id);
-                let least = size.saturating_add(overhead);
+                let least = i64::from(*size).saturating_add(overhead);
                 let is_oversized = self.bound.name.is_some() && least > max_bytes;
                 bytes = bytes.saturating_add(if is_oversized { overhead } else { least });
                 if bytes > max_bytes && count > 0 {
@@ -157,10 +167,10 @@ impl<'a> Listing<'a> {
         connection: &mut AnyConnection,
         ids: &[i64],
     ) -> QueryResult<VecDeque<(i64, OversizedMessage)>> {
-        type Row = (i64, String, String, Timestamp, i64);
-        let (Some(size), false) = (body_bytes(connection), ids.is_empty()) else {
+        type Row = (i64, String, String, Timestamp, i32);
+        if ids.is_empty() {
             return Ok(VecDeque::new());
-        };
+        }
         let rows: Vec<Row> = self
             .behind(None)
             .filter(messages::id.eq_any(ids.to_vec()))
@@ -169,7 +179,7 @@ impl<'a> Listing<'a> {
                 messages::message_id,
                 messages::sender,
                 messages::created_at,
-                sql::<BigInt>(size),
+                octet_length(messages::body),
             ))
             .load(connection)?;
         let named = |(id, message_id, sender, created_at, size): Row| {
@@ -345,18 +355,9 @@ pub(super) fn list(
         now,
     } = query;
     let owner = recipient.to_hex();
-    let box_id: Option<i64> = message_boxes::table
-        .filter(message_boxes::identity_key.eq(&owner))
-        .filter(message_boxes::kind.eq(message_box))
-        .select(message_boxes::message_box_id)
-        .get_result(connection)
-        .optional()?;
-    let Some(box_id) = box_id else {
-        return Ok((MessagePage::default(), None));
-    };
     let mut listing = Listing {
-        box_id,
         owner: &owner,
+        message_box,
         page,
         bound,
         now,

@@ -10,6 +10,7 @@ use super::any_connection::AnyConnection;
 use super::clock::{self, Now};
 use super::command::{Command, Work};
 use super::dialect::insert_unless_there;
+use super::group::{Part, Settled};
 use super::message::{NewMessage, StoreOutcome};
 use super::schema::{message_boxes, messages};
 use super::timestamp::Timestamp;
@@ -30,11 +31,8 @@ impl BoxIds {
         self.count = 0;
     }
 
-    fn get(&self, message: &NewMessage) -> Option<i64> {
-        self.by_owner
-            .get(&message.recipient)?
-            .get(&message.message_box)
-            .copied()
+    pub(super) fn get(&self, owner: &IdentityKey, name: &str) -> Option<i64> {
+        self.by_owner.get(owner)?.get(name).copied()
     }
 
     /// How many are known.
@@ -43,12 +41,12 @@ impl BoxIds {
         self.count
     }
 
-    pub(super) fn insert(&mut self, message: &NewMessage, id: i64) {
+    pub(super) fn insert(&mut self, owner: &IdentityKey, name: &str, id: i64) {
         if self.count >= MAX_KNOWN_BOXES {
             self.forget();
         }
-        let own = self.by_owner.entry(message.recipient).or_default();
-        if own.insert(message.message_box.clone(), id).is_none() {
+        let own = self.by_owner.entry(*owner).or_default();
+        if own.insert(name.to_owned(), id).is_none() {
             self.count += 1;
         }
     }
@@ -56,15 +54,15 @@ impl BoxIds {
 
 #[derive(Insertable)]
 #[diesel(table_name = messages)]
-struct MessageRow<'a> {
-    message_id: &'a str,
-    created_at: &'a Timestamp,
-    updated_at: &'a Timestamp,
-    message_box_id: i64,
-    sender: &'a str,
-    recipient: &'a str,
-    body: &'a str,
-    expires_at: Option<&'a Timestamp>,
+pub(super) struct MessageRow<'a> {
+    pub(super) message_id: &'a str,
+    pub(super) created_at: &'a Timestamp,
+    pub(super) updated_at: &'a Timestamp,
+    pub(super) message_box_id: i64,
+    pub(super) sender: &'a str,
+    pub(super) recipient: &'a str,
+    pub(super) body: &'a str,
+    pub(super) expires_at: Option<&'a Timestamp>,
 }
 
 /// Stores one message inside the current transaction.
@@ -72,11 +70,17 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
     let now = &work.now.text;
-    let box_id = if let Some(id) = work.boxes.get(message) {
+    let known = work.boxes.get(&message.recipient, &message.message_box);
+    let box_id = if let Some(id) = known {
         id
     } else {
+        // A message that is refused creates no box.
+        if in_use(work.connection, message, work.now)? == Some(StoreOutcome::Taken) {
+            return Ok(StoreOutcome::Taken);
+        }
         let id = box_id(work.connection, &recipient, &message.message_box, now)?;
-        work.boxes.insert(message, id);
+        work.boxes
+            .insert(&message.recipient, &message.message_box, id);
         id
     };
     let expires_at = expiry(work, message);
@@ -108,7 +112,7 @@ pub(super) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<St
 
 /// When a message expires: at its own time, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
 /// this column alone, where we go by the time of storing too.
-fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
+pub(super) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
     let own = message.expires_at.map(clock::text);
     let retained_until = match work.connection {
         #[cfg(feature = "mysql")]
@@ -124,17 +128,17 @@ fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<b
 }
 
 #[derive(Queryable)]
-struct First {
-    id: i64,
+pub(super) struct First {
+    pub(super) id: i64,
     /// None where another server has stored it so.
-    box_id: Option<i64>,
-    sender: String,
+    pub(super) box_id: Option<i64>,
+    pub(super) sender: String,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
 }
 
 impl First {
-    fn is_past(&self, now: &Now) -> bool {
+    pub(super) fn is_past(&self, now: &Now) -> bool {
         now.is_past(&self.created_at, self.expires_at.as_ref())
     }
 
@@ -150,7 +154,7 @@ impl First {
 }
 
 /// The message of this recipient that has this id.
-fn find(
+pub(super) fn find(
     connection: &mut AnyConnection,
     recipient: &str,
     message_id: &str,
@@ -184,7 +188,11 @@ pub(super) fn in_use(
     Ok(Some(first.used_by(&message.sender.to_hex(), box_id)))
 }
 
-fn find_box(connection: &mut AnyConnection, owner: &str, name: &str) -> QueryResult<Option<i64>> {
+pub(super) fn find_box(
+    connection: &mut AnyConnection,
+    owner: &str,
+    name: &str,
+) -> QueryResult<Option<i64>> {
     message_boxes::table
         .filter(message_boxes::identity_key.eq(owner))
         .filter(message_boxes::kind.eq(name))
@@ -217,6 +225,7 @@ fn box_id(
 const MAX_IDS: usize = 500;
 
 /// Command: delete messages of this recipient; says how many there were.
+#[derive(Debug)]
 pub(super) struct Acknowledge {
     pub(super) recipient: IdentityKey,
     pub(super) message_ids: Vec<String>,
@@ -227,6 +236,17 @@ impl Command for Acknowledge {
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.recipient)
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part::Acknowledge(self)
+    }
+
+    fn output_of(&self, settled: Settled) -> Option<usize> {
+        match settled {
+            Settled::Acknowledged(count) => Some(count),
+            Settled::Submission(_) => None,
+        }
     }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {

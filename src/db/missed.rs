@@ -2,23 +2,25 @@
 
 use std::collections::HashMap;
 
-use diesel::connection::DefaultLoadingMode;
-use diesel::dsl::sql;
+#[cfg(feature = "mysql")]
+use diesel::mysql::Mysql;
+#[cfg(feature = "postgres")]
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use diesel::sql_types::{BigInt, Text};
 
 use super::any_connection::AnyConnection;
 use super::clock::Now;
-use super::dialect::body_bytes;
+use super::dialect::octet_length;
 use super::error::DbError;
 use super::schema::{message_boxes, messages};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use super::statement::{statement, with_values};
 use super::timestamp::Timestamp;
 
 /// Rows that one page looks at.
-const MAX_SCANNED: i64 = 2_000;
-
-/// Ids that one statement names.
-const MAX_IDS: usize = 100;
+const MAX_SCANNED: i64 = 1_000;
 
 /// What is known of a message before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub(super) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbError> {
 }
 
 /// Messages behind `after` that are `wanted`, up to `max_bytes` of them. What is past its time is left out.
+///
+/// Two statements for a page: client libraries hold the whole of what is asked for, so sizes are read before bodies.
 pub(super) fn missed(
     connection: &mut AnyConnection,
     after: i64,
@@ -88,7 +92,6 @@ pub(super) fn missed(
     now: &Now,
     mut wanted: impl FnMut(&MessageHead) -> bool,
 ) -> Result<MissedPage, DbError> {
-    type Row = (i64, String, String, String);
     // Without bodies: most messages are for members of other nodes, or for nobody who is here.
     let mut query = messages::table
         .filter(messages::id.gt(after))
@@ -102,6 +105,7 @@ pub(super) fn missed(
             messages::recipient,
             messages::message_id,
             messages::created_at,
+            octet_length(messages::body),
         ))
         .order(messages::id.asc())
         .limit(MAX_SCANNED)
@@ -109,27 +113,59 @@ pub(super) fn missed(
     if let Some(stale) = &now.stale {
         query = query.filter(messages::created_at.gt(stale));
     }
-    let rows: Vec<(i64, String, String, Timestamp)> = query.load(connection)?;
+    let rows: Vec<(i64, String, String, Timestamp, i32)> = query.load(connection)?;
     let mut page = MissedPage {
         last: rows.last().map_or(after, |row| row.0),
         more: i64::try_from(rows.len()).is_ok_and(|len| len >= MAX_SCANNED),
         messages: Vec::new(),
     };
-    let heads = rows
-        .into_iter()
-        .map(|(id, recipient, message_id, created_at)| MessageHead {
+    let mut room = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+    let mut heads = Vec::new();
+    for (id, recipient, message_id, created_at, bytes) in rows {
+        let head = MessageHead {
             id,
             recipient,
             message_id,
             created_at: created_at.into(),
+        };
+        if !wanted(&head) {
+            continue;
+        }
+        if room <= 0 && !heads.is_empty() {
+            page.last = id - 1;
+            page.more = true;
+            break;
+        }
+        room = room.saturating_sub(bytes.into());
+        heads.push(head);
+    }
+    if heads.is_empty() {
+        return Ok(page);
+    }
+    let ids: Vec<i64> = heads.iter().map(|head| head.id).collect();
+    let mut heads = heads.into_iter();
+    for (id, message_box, sender, body) in whole(connection, &ids)? {
+        // Those before it were deleted since.
+        let Some(head) = heads.find(|head| head.id == id) else {
+            break;
+        };
+        page.messages.push(WholeMessage {
+            head,
+            message_box,
+            sender,
+            body,
         });
-    let heads: Vec<MessageHead> = heads.filter(|head| wanted(head)).collect();
-    let mut bytes: usize = 0;
-    for chunk in heads.chunks(MAX_IDS) {
-        let mut ids: Vec<i64> = chunk.iter().map(|head| head.id).collect();
-        let end = first_too_much(connection, &ids, max_bytes.saturating_sub(bytes))?;
-        ids.retain(|id| end.is_none_or(|end| *id < end));
-        let bodies = messages::table
+    }
+    Ok(page)
+}
+
+/// A message's id, the name of its box, its sender and its body.
+type WholeRow = (i64, String, String, String);
+
+/// The messages that have these ids, by id.
+fn whole(connection: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<WholeRow>> {
+    match connection {
+        AnyConnection::Sqlite(connection) => messages::table
             .inner_join(message_boxes::table)
             .filter(messages::id.eq_any(ids))
             .select((
@@ -138,57 +174,39 @@ pub(super) fn missed(
                 messages::sender,
                 messages::body,
             ))
-            .order(messages::id.asc());
-        let mut heads = chunk.iter();
-        for row in bodies.load_iter::<Row, DefaultLoadingMode>(connection)? {
-            let (id, message_box, sender, body) = row?;
-            // Those before it were deleted since.
-            let Some(head) = heads.find(|head| head.id == id) else {
-                break;
-            };
-            bytes = bytes.saturating_add(body.len());
-            page.messages.push(WholeMessage {
-                head: head.clone(),
-                message_box,
-                sender,
-                body,
-            });
-            if bytes >= max_bytes {
-                page.last = id;
-                page.more = true;
-                return Ok(page);
-            }
+            .order(messages::id.asc())
+            .load(connection),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            let ids = serde_json::to_string(ids)
+                .map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+            with_values!(WholeOnMysql { ids }).load(connection)
         }
-        if let Some(end) = end {
-            page.last = end - 1;
-            page.more = true;
-            return Ok(page);
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            with_values!(WholeOnPostgres { ids }).load(connection)
         }
     }
-    Ok(page)
 }
 
-/// The first of these messages that is behind one that leaves no room; none where all may be read. As in a list: client
-/// libraries hold the whole of what is asked for, so that is measured first.
-fn first_too_much(
-    connection: &mut AnyConnection,
-    ids: &[i64],
-    room: usize,
-) -> QueryResult<Option<i64>> {
-    let Some(size) = body_bytes(connection) else {
-        return Ok(None);
-    };
-    let sizes: Vec<(i64, i64)> = messages::table
-        .filter(messages::id.eq_any(ids))
-        .select((messages::id, sql::<BigInt>(size)))
-        .order(messages::id.asc())
-        .load(connection)?;
-    let mut room = i64::try_from(room).unwrap_or(i64::MAX);
-    for (index, (id, size)) in sizes.into_iter().enumerate() {
-        if room <= 0 && index > 0 {
-            return Ok(Some(id));
-        }
-        room = room.saturating_sub(size);
-    }
-    Ok(None)
+#[cfg(feature = "postgres")]
+statement! {
+    WholeOnPostgres<'a> on Pg, PgConnection: (
+        ids: diesel::sql_types::Array<BigInt> = &'a [i64]
+    ) -> (BigInt, Text, Text, Text) = r#"
+SELECT m."id", b."type", m."sender", m."body"
+FROM "messages" AS m JOIN "messageBox" AS b ON b."messageBoxId" = m."messageBoxId"
+WHERE m."id" = ANY(?)
+ORDER BY m."id""#
+}
+
+#[cfg(feature = "mysql")]
+statement! {
+    WholeOnMysql<'a> on Mysql, MysqlConnection: (ids: Text = String)
+    -> (BigInt, Text, Text, Text) = "
+SELECT m.`id`, b.`type`, m.`sender`, m.`body`
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS k
+STRAIGHT_JOIN `messages` AS m ON m.`id` = k.id
+STRAIGHT_JOIN `messageBox` AS b ON b.`messageBoxId` = m.`messageBoxId`
+ORDER BY m.`id`"
 }

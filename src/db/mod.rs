@@ -6,6 +6,7 @@
 mod announced;
 mod any_connection;
 mod archive;
+mod claiming;
 mod clock;
 mod command;
 mod connection;
@@ -16,6 +17,7 @@ mod executor;
 mod expiry;
 mod fees;
 mod file;
+mod group;
 mod handle;
 mod lane;
 mod largest_message;
@@ -41,6 +43,8 @@ mod schema;
 mod session_steps;
 mod session_store;
 mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod statement;
 mod submission;
 mod timestamp;
 mod url;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::migration;
-use diesel::mysql::MysqlConnection;
+use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::dialect::WriteLock;
+use super::statement::{statement, with_values};
 use super::url::ServerUrl;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -32,6 +34,54 @@ pub(super) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<MysqlCo
         busy_timeout.as_secs().max(1)
     ))?;
     Ok(connection)
+}
+
+statement! {
+    LeaveAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 0"
+}
+
+// It changes nothing. A `SELECT ... FOR UPDATE` would tell only while its rows are read that it has waited for too long, and
+// the client library then waits for ever for rows behind that.
+statement! {
+    LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt = "UPDATE `messagebox_writer` SET `id` = `id`"
+}
+
+statement! {
+    EnterAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 1"
+}
+
+/// Begins a transaction, and waits for the writer's lock if it is needed.
+///
+/// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
+/// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
+pub(super) fn begin(connection: &mut MysqlConnection, lock: WriteLock) -> QueryResult<()> {
+    with_values!(LeaveAutocommit {}).execute(connection)?;
+    if lock == WriteLock::Held
+        && let Err(error) = with_values!(LockWriter {}).execute(connection)
+    {
+        // Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Commits: the server does this when automatic commits are switched on again.
+pub(super) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
+    let committed = with_values!(EnterAutocommit {}).execute(connection);
+    if committed.is_err() {
+        // Nobody who gets this connection next may find a transaction open. Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+    }
+    committed.map(drop)
+}
+
+/// Takes the transaction back.
+pub(super) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("ROLLBACK")?;
+    with_values!(EnterAutocommit {})
+        .execute(connection)
+        .map(drop)
 }
 
 /// Lets this session be silent for a day, in a transaction too.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use diesel::QueryResult;
 
 use super::any_connection::AnyConnection;
+use super::claiming;
 use super::clock::Now;
 use super::command::Write;
 use super::request_claim::ClaimRefusal;
@@ -72,7 +73,7 @@ impl SessionSteps {
         let claims = claims.filter_map(|(index, write)| Some((index, write.claim()?)));
         let (places, claims): (Vec<usize>, Vec<_>) = claims.unzip();
         if !claims.is_empty() {
-            let refusals = session_store::claim(connection, &claims, claim_ms, now)?;
+            let refusals = claiming::claim(connection, &claims, claim_ms, now)?;
             let refused = places.into_iter().zip(refusals);
             let refused = refused.filter_map(|(place, refusal)| Some((place, refusal?)));
             steps.refusals = refused.collect();

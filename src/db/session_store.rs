@@ -11,9 +11,8 @@ use crate::ids::IdentityKey;
 use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{Command, Work};
-use super::dialect::{directly, insert_unless_there};
+use super::dialect::directly;
 use super::error::DbError;
-use super::request_claim::{ClaimRefusal, RequestClaim};
 use super::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 
 /// What a session is restored from.
@@ -44,20 +43,6 @@ struct Row<'a> {
     is_authenticated: bool,
     last_update: i64,
     expires_at: i64,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = nonces)]
-struct NonceRow<'a> {
-    session_nonce: &'a str,
-    message_nonce: &'a str,
-    expires_at: i64,
-}
-
-impl NonceRow<'_> {
-    fn pair(&self) -> Nonces {
-        (self.session_nonce.to_owned(), self.message_nonce.to_owned())
-    }
 }
 
 /// Writes sessions: one statement, whatever their number (on SQLite one for each; there is no way to its server).
@@ -164,103 +149,6 @@ pub(super) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) -> QueryR
     let nonces = nonces::table.filter(nonces::session_nonce.eq_any(own_nonces));
     diesel::delete(nonces).execute(connection)?;
     Ok(())
-}
-
-/// Claims requests; gives why each does not count, if it does not.
-///
-/// Whoever calls this holds the writer's lock, so nobody else claims at the same time.
-pub(super) fn claim(
-    connection: &mut AnyConnection,
-    claims: &[&RequestClaim],
-    life_ms: i64,
-    now: &Now,
-) -> QueryResult<Vec<Option<ClaimRefusal>>> {
-    let distinct: HashSet<&str> = claims.iter().map(|claim| claim.session_nonce()).collect();
-    let distinct: Vec<&str> = distinct.into_iter().collect();
-    let alive = alive_of(connection, &distinct, now)?;
-    let mut in_group = HashSet::new();
-    let mut refusals = Vec::with_capacity(claims.len());
-    let (mut places, mut rows) = (Vec::new(), Vec::new());
-    for (place, claim) in claims.iter().enumerate() {
-        let row = NonceRow {
-            session_nonce: claim.session_nonce(),
-            message_nonce: claim.message_nonce(),
-            expires_at: now.millis().saturating_add(life_ms),
-        };
-        refusals.push(if !alive.contains(row.session_nonce) {
-            Some(ClaimRefusal::SessionEnded)
-        } else if in_group.insert((row.session_nonce, row.message_nonce)) {
-            places.push(place);
-            rows.push(row);
-            None
-        } else {
-            Some(ClaimRefusal::Repeated)
-        });
-    }
-    let known = insert_new(connection, &rows)?;
-    for (place, row) in places.into_iter().zip(&rows) {
-        if known.contains(&row.pair())
-            && let Some(refusal) = refusals.get_mut(place)
-        {
-            *refusal = Some(ClaimRefusal::Repeated);
-        }
-    }
-    Ok(refusals)
-}
-
-type Nonces = (String, String);
-
-/// Inserts these rows, which differ, unless they are there; gives those that were. The round trips to a server do not grow
-/// with the rows.
-fn insert_new(
-    connection: &mut AnyConnection,
-    rows: &[NonceRow<'_>],
-) -> QueryResult<HashSet<Nonces>> {
-    match connection {
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) if rows.len() > 1 => {
-            let inserted: Vec<Nonces> = diesel::insert_into(nonces::table)
-                .values(rows)
-                .on_conflict_do_nothing()
-                .returning((nonces::session_nonce, nonces::message_nonce))
-                .get_results(connection)?;
-            let inserted: HashSet<Nonces> = inserted.into_iter().collect();
-            let all = rows.iter().map(NonceRow::pair);
-            Ok(all.filter(|pair| !inserted.contains(pair)).collect())
-        }
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) if rows.len() > 1 => {
-            let mut query = nonces::table
-                .select((nonces::session_nonce, nonces::message_nonce))
-                .into_boxed();
-            for row in rows {
-                let same = nonces::session_nonce
-                    .eq(row.session_nonce)
-                    .and(nonces::message_nonce.eq(row.message_nonce));
-                query = query.or_filter(same);
-            }
-            let known: Vec<Nonces> = query.load(connection)?;
-            let known: HashSet<Nonces> = known.into_iter().collect();
-            let is_new = |row: &&NonceRow<'_>| !known.contains(&row.pair());
-            let new: Vec<&NonceRow<'_>> = rows.iter().filter(is_new).collect();
-            if !new.is_empty() {
-                diesel::insert_into(nonces::table)
-                    .values(new)
-                    .execute(connection)?;
-            }
-            Ok(known)
-        }
-        connection => {
-            let mut known = HashSet::new();
-            for row in rows {
-                let unique = (nonces::session_nonce, nonces::message_nonce);
-                if !insert_unless_there!(connection, nonces::table, row, unique)? {
-                    known.insert(row.pair());
-                }
-            }
-            Ok(known)
-        }
-    }
 }
 
 /// The session that has this nonce, unless it has ended.

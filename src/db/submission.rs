@@ -7,8 +7,9 @@ use crate::ids::IdentityKey;
 use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{Command, Work};
-use super::error::DbError;
-use super::fees::{DeliveryFees, Quote, quote};
+use super::dialect;
+use super::fees::{Quote, quote};
+use super::group::{Part, Settled};
 use super::message::{NewMessage, StoreOutcome};
 use super::message_store::{in_use, store};
 use super::payment::{ClaimOutcome, Outpoint, Payment, PaymentState};
@@ -101,6 +102,20 @@ impl Command for Submission {
         self.has_payment || self.paid.is_some()
     }
 
+    fn part(&self) -> Part<'_> {
+        match self.paid {
+            None => Part::Submission(self),
+            Some(_) => Part::Rare,
+        }
+    }
+
+    fn output_of(&self, settled: Settled) -> Option<SubmitOutcome> {
+        match settled {
+            Settled::Submission(outcome) => Some(outcome),
+            Settled::Acknowledged(_) => None,
+        }
+    }
+
     fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
         let Some(first) = self.messages.first() else {
             return Ok(SubmitOutcome::Stored(Vec::new()));
@@ -172,46 +187,33 @@ fn unpaid(
     for message in messages {
         outcomes.push(in_use(connection, message, now)?);
     }
+    Ok(refusal(messages, &outcomes, quote))
+}
+
+/// The same, where it is known what would come of each message whose id is in use.
+pub(super) fn refusal(
+    messages: &[NewMessage],
+    outcomes: &[Option<StoreOutcome>],
+    quote: Quote,
+) -> SubmitOutcome {
     let duplicate = Some(StoreOutcome::Duplicate);
     if outcomes.iter().all(|outcome| *outcome == duplicate) {
         let outcomes = vec![StoreOutcome::Duplicate; messages.len()];
-        return Ok(SubmitOutcome::Stored(outcomes));
+        return SubmitOutcome::Stored(outcomes);
     }
     if !quote.blocks() {
         // Nobody is to pay for what cannot be stored.
         let taken = Some(StoreOutcome::Taken);
         let taken = outcomes.iter().position(|outcome| *outcome == taken);
         let taken = taken.and_then(|index| messages.get(index));
-        return Ok(match taken {
+        return match taken {
             Some(message) => SubmitOutcome::Taken(message.recipient),
             None => SubmitOutcome::Due(quote),
-        });
+        };
     }
     let fees = messages.iter().zip(&quote.recipient_fees);
     let blocking = fees.filter_map(|(message, fee)| (*fee < 0).then_some(message.recipient));
-    Ok(SubmitOutcome::Blocked(blocking.collect()))
-}
-
-/// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
-/// `Taken`, `Blocked`, or `Due` with what they cost, which may be nothing.
-pub(super) fn inspect(
-    connection: &mut AnyConnection,
-    fees: &DeliveryFees,
-    messages: &[NewMessage],
-    now: &Now,
-) -> Result<SubmitOutcome, DbError> {
-    let Some(first) = messages.first() else {
-        return Ok(SubmitOutcome::Stored(Vec::new()));
-    };
-    let recipients = messages.iter().map(|message| message.recipient);
-    let quote = quote(
-        connection,
-        fees,
-        &first.sender,
-        recipients,
-        &first.message_box,
-    )?;
-    Ok(unpaid(connection, messages, quote, now)?)
+    SubmitOutcome::Blocked(blocking.collect())
 }
 
 /// Runs `steps` so that a refusal takes back what they did, and nothing else of the group.
@@ -219,32 +221,18 @@ pub(super) fn all_or_nothing<T>(
     work: &mut Work<'_>,
     steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
 ) -> QueryResult<T> {
-    let mut refused = None;
-    let boxes = &mut *work.boxes;
-    let (now, fees, sessions) = (work.now, work.fees, work.sessions);
-    let done = work.connection.transaction(|connection| {
-        let mut inner = Work {
-            connection,
-            boxes: &mut *boxes,
-            now,
-            fees,
-            sessions,
-        };
-        match steps(&mut inner)? {
-            Ok(done) => Ok(done),
-            Err(refusal) => {
-                refused = Some(refusal);
-                Err(diesel::result::Error::RollbackTransaction)
-            }
+    dialect::set_savepoint(work.connection)?;
+    match steps(work)? {
+        Ok(done) => {
+            dialect::release_savepoint(work.connection)?;
+            Ok(done)
         }
-    });
-    match (done, refused) {
-        (Err(diesel::result::Error::RollbackTransaction), Some(refusal)) => {
+        Err(refusal) => {
+            dialect::return_to_savepoint(work.connection)?;
             // Boxes that were made have gone with the rest.
             work.boxes.forget();
             Ok(refusal)
         }
-        (done, _) => done,
     }
 }
 

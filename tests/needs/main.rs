@@ -16,6 +16,9 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../support/delaying_proxy.rs"]
+mod delaying_proxy;
 mod need;
 mod redis_server;
 mod test;
@@ -62,6 +65,9 @@ mod rolling_upgrade;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/round_robin.rs"]
 mod round_robin;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/round_trips.rs"]
+mod round_trips;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/three_nodes.rs"]
 mod three_nodes;

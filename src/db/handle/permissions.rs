@@ -3,7 +3,8 @@
 use crate::ids::IdentityKey;
 
 use super::super::error::DbError;
-use super::super::fees::{self, Quote};
+use super::super::fees::Quote;
+use super::super::group;
 use super::super::permission_store::{self, Permission, PermissionPage, SetPermission};
 use super::{DbHandle, may_be_stored};
 
@@ -77,14 +78,8 @@ impl DbHandle {
     ) -> Result<Quote, DbError> {
         let fees = self.0.fees.clone();
         self.read(Some(sender), move |connection| {
-            let recipients = recipients.into_iter();
-            Ok(fees::quote(
-                connection,
-                &fees,
-                &sender,
-                recipients,
-                &message_box,
-            )?)
+            let quote = group::quote(connection, &fees, &sender, &recipients, &message_box);
+            Ok(quote?)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::clock::Now;
 use super::super::command::{Command, Work};
 use super::super::error::DbError;
+use super::super::group::Part;
 use super::super::lane::Lane;
 use super::super::request_claim::RequestClaim;
 use super::super::session_steps::SessionStep;
@@ -30,6 +31,10 @@ impl Command for TakeStep {
         Some(&self.0)
     }
 
+    fn part(&self) -> Part<'_> {
+        Part::Stateless
+    }
+
     fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<bool> {
         Ok(match &self.0 {
             SessionStep::Prolong(own_nonce, _) => !work.sessions.ended.contains(own_nonce),
@@ -43,6 +48,10 @@ struct ClaimNow;
 
 impl Command for ClaimNow {
     type Output = ();
+
+    fn part(&self) -> Part<'_> {
+        Part::Stateless
+    }
 
     fn run(&self, _work: &mut Work<'_>) -> diesel::QueryResult<()> {
         Ok(())

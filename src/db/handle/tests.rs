@@ -21,7 +21,7 @@ use crate::auth::Identity;
 
 #[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
 #[path = "../../../tests/it/support/database.rs"]
-mod database;
+pub(in crate::db) mod database;
 
 mod sessions;
 mod several;
@@ -385,6 +385,45 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
     assert_eq!(store.ids(recipient, "inbox").await, ["1", "2", "3"]);
     assert!(store.db.status().panics >= 3);
     assert_eq!(store.db.ping(PATIENCE).await, Ok(()));
+}
+
+#[actix::test]
+async fn one_that_cannot_be_written_is_found_by_halves() {
+    const WRITES: usize = 64;
+    let store = store();
+    let commits = store.db.status().commits;
+    let held = store.database.hold_writers();
+    let (replies, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    // The first waits for the lock, and the others collect.
+    for n in 0..=WRITES {
+        let replies = replies.clone();
+        if n == WRITES / 3 {
+            store
+                .db
+                .write(Panics, move |result| replies.send(result.is_ok()).unwrap());
+        } else {
+            let submission = one(message(key(), key(), "1"));
+            store.db.submit(submission, move |result| {
+                replies.send(result.is_ok()).unwrap();
+            });
+        }
+        while n == 0 && store.db.status().queued_writes > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while store.db.status().queued_writes < WRITES {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let mut stored = 0;
+    for _ in 0..=WRITES {
+        let answer = tokio::time::timeout(PATIENCE, answers.recv()).await;
+        stored += usize::from(answer.unwrap().unwrap());
+    }
+    assert_eq!(stored, WRITES);
+    // The first, and the other half of each half in which it was.
+    assert_eq!(store.db.status().commits - commits, 1 + 6);
+    assert_eq!(store.db.status().failures, 1);
 }
 
 #[actix::test]
@@ -1109,16 +1148,9 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
 #[actix::test]
 async fn boxes_are_forgotten_by_their_number_and_not_by_their_owners() {
     let mut boxes = BoxIds::default();
-    let owner = message(key(), key(), "1");
-    for name in 0..50_001 {
-        let message_box = name.to_string();
-        boxes.insert(
-            &NewMessage {
-                message_box,
-                ..owner.clone()
-            },
-            name,
-        );
+    let owner = key();
+    for id in 0..50_001 {
+        boxes.insert(&owner, &id.to_string(), id);
     }
     assert_eq!(boxes.len(), 1);
 }

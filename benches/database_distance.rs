@@ -1,0 +1,167 @@
+//! Acknowledged messages a second, and the time to an acknowledgement, by the distance to the database.
+//!
+//! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
+//! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
+//! `BENCH_BEFORE` names the server binary of another build, which is measured on SQLite in turn with this one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    unreachable_pub,
+    dead_code,
+    reason = "a benchmark, with parts of the tests"
+)]
+
+#[path = "../tests/it/support/database.rs"]
+mod database;
+#[path = "../tests/support/delaying_proxy.rs"]
+mod delaying_proxy;
+
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use database::{Kind, TestDatabase};
+use delaying_proxy::DelayingProxy;
+
+/// Senders, each of its own identity.
+const SENDERS: usize = 50;
+
+/// Messages that each of them has in flight for the throughput: 800 in all.
+const IN_FLIGHT: usize = 16;
+
+struct Server {
+    process: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(binary: &str, database: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let process = Command::new(binary)
+            .env("DATABASE_URL", database)
+            .env("HOST", "127.0.0.1")
+            .env("PORT", address.port().to_string())
+            .env("DATA_DIR", folder.path())
+            .env("CONFIG_DIR", folder.path())
+            .env("SERVER_PRIVATE_KEY", "5".repeat(64))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            process,
+            address,
+            _folder: folder,
+        };
+        while TcpStream::connect(address).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    /// Starts a load test; its results go to this file.
+    fn load(&self, senders: usize, in_flight: usize, results: &Path) -> Child {
+        let seconds = std::env::var("BENCH_SECONDS").unwrap_or_else(|_| "10".to_owned());
+        Command::new(env!("CARGO_BIN_EXE_messagebox-loadtest"))
+            .args(["send", "--offline", "--quiet", "--verify", "0"])
+            .args(["--server", &format!("http://{}", self.address)])
+            .args(["--sockets", &senders.to_string()])
+            .args(["--in-flight", &in_flight.to_string()])
+            .args(["--duration", &format!("{seconds}s"), "--json"])
+            .arg(results)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Acknowledged messages a second, and the median time to an acknowledgement in milliseconds.
+fn load(servers: &[Server], in_flight: usize) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let results = |number: usize| folder.path().join(format!("{number}.json"));
+    let senders = SENDERS.div_ceil(servers.len());
+    let loads: Vec<Child> = servers
+        .iter()
+        .enumerate()
+        .map(|(number, server)| server.load(senders, in_flight, &results(number)))
+        .collect();
+    let (mut per_second, mut p50) = (0.0, 0.0_f64);
+    for (number, mut load) in loads.into_iter().enumerate() {
+        assert!(load.wait().unwrap().success(), "the load test failed");
+        let results: Value =
+            serde_json::from_slice(&std::fs::read(results(number)).unwrap()).unwrap();
+        let operations = results["operations"].as_array().unwrap();
+        let acks = operations.iter().find(|it| it["name"] == "ack").unwrap();
+        per_second += acks["per_second"].as_f64().unwrap();
+        p50 = p50.max(acks["times"]["p50_us"].as_f64().unwrap() / 1_000.0);
+    }
+    (per_second, p50)
+}
+
+fn measure(name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
+    let own = env!("CARGO_BIN_EXE_messagebox-server");
+    measure_binary(own, name, kind, round_trip, nodes);
+}
+
+fn measure_binary(binary: &str, name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
+    let database = TestDatabase::of(kind);
+    let (url, proxy) = at_a_distance(database.url(), round_trip);
+    let servers: Vec<Server> = (0..nodes).map(|_| Server::start(binary, &url)).collect();
+    let (per_second, _) = load(&servers, IN_FLIGHT);
+    let (_, p50) = load(&servers, 1);
+    let distance = round_trip.as_secs_f64() * 1_000.0;
+    println!("{name:<12} {distance:>6.1} ms {nodes:>6} {per_second:>12.0}/s {p50:>10.1} ms");
+    drop((servers, proxy));
+}
+
+/// The way to a database server through a proxy, which lives as long as the second value. A file has none.
+fn at_a_distance(url: &str, round_trip: Duration) -> (String, Option<DelayingProxy>) {
+    let mut url = Url::parse(url).unwrap();
+    let Some(port) = url.port() else {
+        return (url.to_string(), None);
+    };
+    let server = (url.host_str().unwrap(), port).to_socket_addrs();
+    let server = server.unwrap().next().unwrap();
+    let proxy = DelayingProxy::start(server, round_trip).unwrap();
+    url.set_ip_host(proxy.address().ip()).unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    (url.to_string(), Some(proxy))
+}
+
+fn main() {
+    println!(
+        "{:<12} {:>9} {:>6} {:>14} {:>13}",
+        "database", "distance", "nodes", "800 in flight", "p50 with 50"
+    );
+    measure("SQLite", Kind::Sqlite, Duration::ZERO, 1);
+    if let Ok(before) = std::env::var("BENCH_BEFORE") {
+        for _ in 0..2 {
+            measure_binary(&before, "before", Kind::Sqlite, Duration::ZERO, 1);
+            measure("SQLite", Kind::Sqlite, Duration::ZERO, 1);
+        }
+    }
+    #[cfg(all(feature = "mysql", feature = "postgres"))]
+    for (name, kind) in [("PostgreSQL", Kind::Postgres), ("MariaDB", Kind::Mysql)] {
+        for micros in [0, 500, 2_000] {
+            measure(name, kind, Duration::from_micros(micros), 1);
+        }
+        measure(name, kind, Duration::from_micros(500), 3);
+    }
+}
