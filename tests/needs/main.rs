@@ -29,6 +29,7 @@ mod loadtest;
 mod logs;
 mod nonces;
 mod redis_cluster;
+mod redis_failover;
 mod redis_tls;
 mod storage_faults;
 
@@ -77,6 +78,7 @@ fn main() {
         logs::tests(),
         nonces::tests(),
         redis_cluster::tests(),
+        redis_failover::tests(),
         redis_tls::tests(),
         storage_faults::tests(),
         databases::tests(),
