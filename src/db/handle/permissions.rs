@@ -77,7 +77,7 @@ impl DbHandle {
     ) -> Result<Quote, DbError> {
         let fees = self.0.fees.clone();
         self.read(Some(sender), move |connection| {
-            let recipients = recipients.into_iter();
+            let recipients = recipients.iter().copied();
             Ok(fees::quote(
                 connection,
                 &fees,
