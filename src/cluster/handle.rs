@@ -246,6 +246,9 @@ impl Cluster {
         if !self.status().connected {
             return Err("room events do not reach other nodes, nor come from them".to_owned());
         }
+        if self.0.peers().is_unheard(Instant::now()) {
+            return Err("another node does not hear what this one publishes".to_owned());
+        }
         if self.nonce_status().is_some_and(|nonces| !nonces.connected) {
             return Err("what requests other nodes have served is not known".to_owned());
         }

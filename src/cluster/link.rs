@@ -2,6 +2,7 @@
 //! knows the library.
 
 mod address;
+mod role;
 mod session_link;
 
 use std::sync::Arc;
@@ -9,11 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{Pipeline, PushInfo, PushKind, Value};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use address::{Reached, config, where_it_is};
+use role::{refuse_replica, role_command};
 
 pub(super) use address::RedisAddress;
 pub(super) use session_link::SessionLink;
@@ -33,6 +35,12 @@ pub enum LinkError {
     /// It was there.
     #[error("the connection ended")]
     Ended,
+    /// It is a replica, or has become one: what is published there reaches nobody at the server that takes writes.
+    #[error("it is a replica; REDIS_URL must lead to the server that takes writes")]
+    Replica,
+    /// Another node says that it does not hear this one.
+    #[error("another node does not hear what this one publishes")]
+    Unheard,
     /// Messages came faster than they were delivered.
     #[error("messages came faster than they could be delivered")]
     Overflow,
@@ -205,7 +213,8 @@ impl Link {
         }
     }
 
-    /// Publishes all of these in one go, in this order.
+    /// Publishes all of these in one go, in this order. The server is asked for its role behind them: a replica takes what is
+    /// published and passes it to nobody, so that it counts as not published.
     pub(super) async fn publish(&self, messages: &[(String, Vec<u8>)]) -> Result<(), LinkError> {
         let command = match self.channels {
             Channels::Plain => "PUBLISH",
@@ -217,17 +226,22 @@ impl Link {
             let command = pipeline.cmd(command);
             command.arg(name).arg(message.as_slice()).ignore();
         }
-        Ok(pipeline.exec_async(&mut self.connection.clone()).await?)
+        self.with_role(pipeline).await
     }
 
-    /// Whether it answers, and still has our names. What was published before has come before the answer.
+    /// Whether it answers, takes writes, and still has our names. What was published before has come before the answer.
     pub(super) async fn ping(&self) -> Result<(), LinkError> {
-        let command = if self.is_cluster {
-            where_it_is(&self.prefix)
-        } else {
-            redis::cmd("PING")
-        };
-        Ok(command.exec_async(&mut self.connection.clone()).await?)
+        let mut pipeline = redis::pipe();
+        if self.is_cluster {
+            pipeline.add_command(where_it_is(&self.prefix)).ignore();
+        }
+        self.with_role(pipeline).await
+    }
+
+    async fn with_role(&self, mut pipeline: Pipeline) -> Result<(), LinkError> {
+        pipeline.add_command(role_command());
+        let (answer,): (Value,) = pipeline.query_async(&mut self.connection.clone()).await?;
+        refuse_replica(&answer)
     }
 
     /// The library waits for one answer to each command, and Redis gives one for each channel.

@@ -49,7 +49,7 @@ pub(super) struct Node {
     pub(super) sealer: RefCell<Sealer>,
     pub(super) opener: RefCell<Opener>,
     /// What this node says of itself.
-    pub(super) greeting: Vec<u8>,
+    greeting: Greeting,
     /// Another node was heard for the first time.
     pub(super) newcomer: Notify,
     /// What is to be given to Redis next.
@@ -61,6 +61,8 @@ pub(super) struct Node {
     /// Everything that was published before that has come.
     pub(super) heard: Cell<Instant>,
     pub(super) refused_at: Cell<Option<Instant>>,
+    /// When it last connected anew because another node did not hear it.
+    pub(super) left_unheard: Cell<Option<Instant>>,
 }
 
 impl Node {
@@ -79,7 +81,9 @@ impl Node {
             started: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
+            hears: None,
         };
+        shared.peers().name(&id);
         Self {
             shared,
             db,
@@ -91,15 +95,25 @@ impl Node {
             resubscribed: Cell::new(false),
             sealer: RefCell::new(Sealer::new(key, id)),
             opener: RefCell::new(Opener::new(key, id)),
-            // Texts and a number always serialize.
-            greeting: serde_json::to_vec(&greeting).unwrap_or_default(),
+            greeting,
             newcomer: Notify::new(),
             in_flight: RefCell::default(),
             given: RefCell::default(),
             republishing: RefCell::default(),
             heard: Cell::new(Instant::now()),
             refused_at: Cell::new(None),
+            left_unheard: Cell::new(None),
         }
+    }
+
+    /// What this node says of itself now.
+    pub(super) fn greeting(&self, now: Instant) -> Vec<u8> {
+        let greeting = Greeting {
+            hears: self.shared.peers().heard(now),
+            ..self.greeting.clone()
+        };
+        // Texts and a number always serialize.
+        serde_json::to_vec(&greeting).unwrap_or_default()
     }
 
     /// For ever.

@@ -1,6 +1,7 @@
 //! The other nodes, as far as they were heard. Pure: the clock is an argument.
 //!
-//! Each greets all others now and then. That says who is there to people; nothing that is delivered depends on it.
+//! Each greets all others now and then, and names the nodes that it hears. That says who is there to people, and tells a node
+//! that nobody hears what it publishes: its server may have been demoted behind its back.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,6 +19,18 @@ const MAX_SILENCE: Duration = Duration::from_secs(16);
 /// How long it is listed all the same: whoever looks wants to know who is missing.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
+/// A node that was silent for so long is not named among those that are heard.
+const MAX_HEARD_AGO: Duration = Duration::from_secs(11);
+
+/// After its first greeting, a node gives the others so long to hear it.
+const TIME_TO_HEAR: Duration = Duration::from_secs(6);
+
+/// So many greetings in a row that do not name this node: its sender does not hear it.
+const MISSES: u8 = 2;
+
+/// Nodes that a greeting names. With more of them it names none.
+const MAX_NAMED: usize = 256;
+
 /// Nodes that are listed, and characters of what each says of itself.
 const MAX_PEERS: usize = 1_024;
 const MAX_CHARS: usize = 255;
@@ -31,6 +44,9 @@ pub(super) struct Greeting {
     pub(super) version: String,
     /// When it started: seconds since 1970.
     pub(super) started: u64,
+    /// The nodes that it hears; none where it does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hears: Option<Vec<String>>,
 }
 
 /// Another node.
@@ -50,30 +66,89 @@ pub struct Peer {
     pub present: bool,
 }
 
+#[derive(Debug)]
+struct Known {
+    greeting: Greeting,
+    heard: Instant,
+    /// Its last greetings, as far as none of them named this node.
+    misses: u8,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Peers(HashMap<NodeId, (Greeting, Instant)>);
+pub(super) struct Peers {
+    known: HashMap<NodeId, Known>,
+    /// This node, as greetings name it.
+    own: String,
+    /// When the others could hear it first, since it was connected.
+    greeted: Option<Instant>,
+}
+
+fn named(node: &NodeId) -> String {
+    hex::encode(node.split_at(8).0)
+}
 
 impl Peers {
+    /// This node has this id.
+    pub(super) fn name(&mut self, own: &NodeId) {
+        self.own = named(own);
+    }
+
+    /// This node has greeted the others for the first time since it was connected.
+    pub(super) fn greeted(&mut self, now: Instant) {
+        self.greeted = Some(now);
+    }
+
+    /// The nodes that are heard, as greetings name them.
+    pub(super) fn heard(&self, now: Instant) -> Option<Vec<String>> {
+        let known = self.known.iter();
+        let heard = known
+            .filter(|(_, known)| now.saturating_duration_since(known.heard) < MAX_HEARD_AGO)
+            .map(|(node, _)| named(node));
+        Some(heard.collect::<Vec<_>>()).filter(|heard| heard.len() <= MAX_NAMED)
+    }
+
+    /// Whether a node that is there does not hear this one.
+    pub(super) fn is_unheard(&self, now: Instant) -> bool {
+        let mut known = self.known.values();
+        known.any(|known| {
+            known.misses >= MISSES && now.saturating_duration_since(known.heard) < MAX_SILENCE
+        })
+    }
+
     /// Takes a greeting in; gives it back where it is the node's first.
     pub(super) fn hear(&mut self, node: NodeId, greeting: &[u8], now: Instant) -> Option<Greeting> {
         let mut greeting: Greeting = serde_json::from_slice(greeting).ok()?;
         for text in [&mut greeting.name, &mut greeting.version] {
             *text = text.chars().take(MAX_CHARS).collect();
         }
-        self.0
-            .retain(|_, (_, heard)| now.saturating_duration_since(*heard) < REMEMBERED);
-        let is_new = !self.0.contains_key(&node);
-        if is_new && self.0.len() >= MAX_PEERS {
+        self.known
+            .retain(|_, known| now.saturating_duration_since(known.heard) < REMEMBERED);
+        let before = self.known.get(&node).map(|known| known.misses);
+        if before.is_none() && self.known.len() >= MAX_PEERS {
             return None;
         }
-        self.0.insert(node, (greeting.clone(), now));
-        is_new.then_some(greeting)
+        let misses = before.unwrap_or(0);
+        let had_time = self
+            .greeted
+            .is_some_and(|since| now.saturating_duration_since(since) >= TIME_TO_HEAR);
+        let misses = match greeting.hears.take() {
+            Some(heard) if !heard.contains(&self.own) => misses.saturating_add(had_time.into()),
+            _ => 0,
+        };
+        let known = Known {
+            greeting: greeting.clone(),
+            heard: now,
+            misses,
+        };
+        self.known.insert(node, known);
+        before.is_none().then_some(greeting)
     }
 
     /// Who was heard, by name and start.
     pub(super) fn list(&self, now: Instant) -> Vec<Peer> {
-        let peer = |(node, (greeting, heard)): (&NodeId, &(Greeting, Instant))| {
-            let silent_for = now.saturating_duration_since(*heard);
+        let peer = |(node, known): (&NodeId, &Known)| {
+            let silent_for = now.saturating_duration_since(known.heard);
+            let greeting = &known.greeting;
             Peer {
                 node: hex::encode(node),
                 name: greeting.name.clone(),
@@ -83,7 +158,7 @@ impl Peers {
                 present: silent_for < MAX_SILENCE,
             }
         };
-        let mut peers: Vec<Peer> = self.0.iter().map(peer).collect();
+        let mut peers: Vec<Peer> = self.known.iter().map(peer).collect();
         peers.retain(|peer| peer.silent_for < REMEMBERED);
         peers.sort_by(|one, other| {
             let key = |peer: &Peer| (peer.name.clone(), peer.started, peer.node.clone());
@@ -102,8 +177,50 @@ mod tests {
             name: name.to_owned(),
             version: "1".to_owned(),
             started,
+            hears: None,
         };
         serde_json::to_vec(&greeting).unwrap()
+    }
+
+    #[test]
+    fn a_node_that_others_do_not_name_is_unheard_until_they_do() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut peers = Peers::default();
+        peers.name(&[0xab; 16]);
+        let hearing = |hears: &[&str]| {
+            let hears = hears.iter().map(|node| (*node).to_owned()).collect();
+            let greeting = Greeting {
+                name: "b".to_owned(),
+                version: "1".to_owned(),
+                started: 1,
+                hears: Some(hears),
+            };
+            serde_json::to_vec(&greeting).unwrap()
+        };
+        let own = "abababababababab";
+        peers.greeted(at(0));
+        // The other has not had the time, then it has.
+        let greetings: [(u64, &[&str], bool); 7] = [
+            (5, &[], false),
+            (10, &[], false),
+            (15, &["0000000000000000"], true),
+            (20, &[own], false),
+            (25, &[], false),
+            (30, &["0000000000000000", own], false),
+            (35, &[], false),
+        ];
+        for (second, hears, expected) in greetings {
+            peers.hear([1; 16], &hearing(hears), at(second));
+            assert_eq!(peers.is_unheard(at(second)), expected, "{second}");
+        }
+        peers.hear([1; 16], &hearing(&[]), at(40));
+        assert!(peers.is_unheard(at(55)) && !peers.is_unheard(at(56)));
+        // A node that does not say whom it hears says nothing of this one.
+        peers.hear([1; 16], &greeting("b", 1), at(45));
+        assert!(!peers.is_unheard(at(45)));
+        assert_eq!(peers.heard(at(55)), Some(vec!["01".repeat(8)]));
+        assert_eq!(peers.heard(at(56)), Some(Vec::new()));
     }
 
     #[test]

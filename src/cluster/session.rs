@@ -22,6 +22,9 @@ const BATCH: usize = 256;
 /// How often Redis is asked whether it is there: nothing else tells of one that has vanished.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a node that others do not hear stays connected before it tries another connection once more.
+const UNHEARD_PAUSE: Duration = Duration::from_secs(60);
+
 impl Node {
     /// Serves until the connection ends, and says why it did.
     pub(super) async fn session(&self, link: &Link, mut incoming: Incoming) -> LinkError {
@@ -129,10 +132,15 @@ impl Node {
         if let Err(error) = link.subscribe(vec![GREETINGS.to_owned()]).await {
             return error;
         }
+        let mut is_first = true;
         loop {
-            let sealed = self.sealer.borrow_mut().seal_greeting(&self.greeting);
+            let greeting = self.greeting(Instant::now());
+            let sealed = self.sealer.borrow_mut().seal_greeting(&greeting);
             if let Err(error) = link.publish(&[(GREETINGS.to_owned(), sealed)]).await {
                 return error;
+            }
+            if std::mem::take(&mut is_first) {
+                self.shared.peers().greeted(Instant::now());
             }
             // A node that has just come has missed what was said before.
             let newcomer = self.newcomer.notified();
@@ -157,7 +165,22 @@ impl Node {
             }
             // Its answer came behind everything that was published before it was asked.
             self.heard.set(asked);
+            if self.shall_leave_unheard(asked) {
+                return LinkError::Unheard;
+            }
             tokio::time::sleep(PING_INTERVAL).await;
         }
+    }
+
+    /// Whether another node does not hear this one and a new connection may help.
+    fn shall_leave_unheard(&self, now: Instant) -> bool {
+        let has_left = self.left_unheard.get();
+        if has_left.is_some_and(|at| now.saturating_duration_since(at) < UNHEARD_PAUSE)
+            || !self.shared.peers().is_unheard(now)
+        {
+            return false;
+        }
+        self.left_unheard.set(Some(now));
+        true
     }
 }

@@ -78,7 +78,7 @@ pub const KEYS: &[Key] = &[
     key("server.docs", &["ENABLE_DOCS"], Switch, "Whether /docs is served"),
     key("identity.private_key", &["SERVER_PRIVATE_KEY"], Text, "The server's private key, 64 hexadecimal characters; secret"),
     key("identity.data_dir", &["DATA_DIR"], Text, "Folder of the database and of the key that development makes"),
-    key("database.url", &["DATABASE_URL"], Text, "sqlite://path, mysql://user:password@host/database or postgres://user:password@host/database; unset: messagebox.db in the data folder. DB_DRIVER with DB_SOURCE, and KNEX_DB_CONNECTION with KNEX_DB_CLIENT, are read too"),
+    key("database.url", &["DATABASE_URL"], Text, "sqlite://path, mysql://user:password@host/database or postgres://user:password@host/database; several hosts as host1:port,host2:port, of which the one that takes writes is used; unset: messagebox.db in the data folder. DB_DRIVER with DB_SOURCE, and KNEX_DB_CONNECTION with KNEX_DB_CLIENT, are read too"),
     key("database.max_connections", &["DB_MAX_CONNECTIONS"], Number, "Connections: one writes, the others read"),
     key("database.busy_timeout", &["DB_BUSY_TIMEOUT"], Text, "How long a statement waits for a lock, and anybody for a connection"),
     key("database.max_queued_writes", &["DB_MAX_QUEUED_WRITES"], Number, "Writes that may wait; above that they are refused"),

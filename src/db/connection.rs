@@ -1,27 +1,24 @@
-//! How the database is opened, and the connections that are kept open to it.
+//! How the database is opened.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
+use diesel::r2d2::R2D2Connection as _;
 
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 use super::migrations::PendingMigration;
 #[cfg(feature = "mysql")]
 use super::mysql;
+use super::pool::DbPool;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use super::pooler;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::url::DatabaseUrl;
 use super::version::refuse_newer;
 use super::{migrations, sqlite};
-
-pub(super) type DbPool = Pool<Connections>;
-pub(super) type Pooled = PooledConnection<Connections>;
-
-/// Idle connections to a server are closed after so long, before the server or something in between does it.
-const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// Bounds and times of the store.
 #[derive(Debug, Clone)]
@@ -79,17 +76,24 @@ impl DbSettings {
     }
 }
 
-/// Opens connections, for the pool.
+/// Opens connections to one database.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct Connector {
     url: DatabaseUrl,
     busy_timeout: Duration,
 }
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-impl Connections {
-    fn open(&self) -> Result<AnyConnection, Failed> {
+impl Connector {
+    fn new(settings: &DbSettings) -> Self {
+        Self {
+            url: settings.url.clone(),
+            busy_timeout: settings.busy_timeout,
+        }
+    }
+
+    pub(super) fn open(&self) -> Result<AnyConnection, Failed> {
         Ok(match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 AnyConnection::Sqlite(sqlite::connect(path, self.busy_timeout)?)
@@ -104,25 +108,17 @@ impl Connections {
             }
         })
     }
-}
 
-impl ManageConnection for Connections {
-    type Connection = AnyConnection;
-    type Error = diesel::r2d2::Error;
-
-    fn connect(&self) -> Result<AnyConnection, Self::Error> {
-        self.open().map_err(|error| {
-            let error = diesel::ConnectionError::BadConnection(error.to_string());
-            diesel::r2d2::Error::ConnectionError(error)
-        })
-    }
-
-    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), Self::Error> {
-        connection.ping().map_err(diesel::r2d2::Error::QueryError)
-    }
-
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        std::thread::panicking() || connection.is_broken()
+    /// The first connection: opens it, and refuses a way to the database on which nothing can rely.
+    fn open_first(&self) -> Result<AnyConnection, DbError> {
+        let failed = |error: Failed| DbError::Open {
+            url: self.url.to_string(),
+            cause: error.to_string(),
+        };
+        let first = self.open().map_err(failed)?;
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
+        let first = pooler::refuse_shared_sessions(first, || self.open()).map_err(failed)?;
+        Ok(first)
     }
 }
 
@@ -132,20 +128,13 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
         url: settings.url.to_string(),
         cause,
     };
-    let connections = Connections {
-        url: settings.url.clone(),
-        busy_timeout: settings.busy_timeout,
-    };
+    let connector = Connector::new(settings);
     // r2d2 retries until its time-out and then says only that; one connection by hand says why.
-    let mut first = connections
-        .open()
-        .map_err(|error| failed(error.to_string()))?;
+    let mut first = connector.open_first()?;
     let prepared = prepare(&mut first, settings.migrate);
     if prepared.is_err() && first.ping().is_err() {
         // A server that migrates at this moment may have ended the connection.
-        first = connections
-            .open()
-            .map_err(|error| failed(error.to_string()))?;
+        first = connector.open_first()?;
         prepare(&mut first, settings.migrate).map_err(failed)?;
     } else {
         prepared.map_err(failed)?;
@@ -157,21 +146,10 @@ pub(super) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
         );
     }
     // One writes; where sessions have a writer of their own, one more.
-    let writers = if has_session_writer(&settings.url) {
-        2
-    } else {
-        1
-    };
+    let is_server = has_session_writer(&settings.url);
+    let writers = if is_server { 2 } else { 1 };
     let size = u32::try_from(settings.read_threads.get() + writers).unwrap_or(u32::MAX);
-    let mut pool = Pool::builder()
-        .max_size(size)
-        .min_idle(Some(1))
-        .connection_timeout(settings.busy_timeout);
-    if !matches!(settings.url, DatabaseUrl::Sqlite(_)) {
-        pool = pool.idle_timeout(Some(MAX_IDLE));
-    }
-    pool.build(connections)
-        .map_err(|error| failed(error.to_string()))
+    DbPool::new(connector, size, settings.busy_timeout, is_server).map_err(failed)
 }
 
 /// Checks that this program knows the tables, and brings them up to date if it is to.
@@ -190,14 +168,7 @@ pub(super) const fn has_session_writer(url: &DatabaseUrl) -> bool {
 
 /// One connection, for what is done before the server is started, or instead of it.
 pub(super) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
-    let connections = Connections {
-        url: settings.url.clone(),
-        busy_timeout: settings.busy_timeout,
-    };
-    connections.open().map_err(|error| DbError::Open {
-        url: settings.url.to_string(),
-        cause: error.to_string(),
-    })
+    Connector::new(settings).open_first()
 }
 
 /// The migrations that are not applied to this database, in order. Nothing is changed.
@@ -249,13 +220,13 @@ mod tests {
             let query = |name: &str| format!("SELECT {name} AS value FROM pragma_{name}");
             for (name, expected) in [("synchronous", 2), ("foreign_keys", 1)] {
                 let row: Value = diesel::sql_query(query(name))
-                    .get_result(&mut **connection)
+                    .get_result(&mut ***connection)
                     .unwrap();
                 assert_eq!(row.value, expected, "{name}");
             }
             let journal = "SELECT journal_mode AS mode FROM pragma_journal_mode";
             let row: Mode = diesel::sql_query(journal)
-                .get_result(&mut **connection)
+                .get_result(&mut ***connection)
                 .unwrap();
             assert_eq!(row.mode, "wal");
         }
@@ -271,7 +242,8 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let settings = DbSettings::new(DatabaseUrl::Sqlite(folder.path().join("x.db")));
-        let mut connection = open(&settings).unwrap().get().unwrap();
+        let mut pooled = open(&settings).unwrap().get().unwrap();
+        let connection: &mut AnyConnection = &mut pooled;
         let permissions = r#"FROM "message_permissions" WHERE "recipient" = 'r'"#;
         let shapes = [
             format!(r#"SELECT * {permissions} AND "message_box" = 'b' AND ("sender" IS NULL OR "sender" = 's')"#),
@@ -288,7 +260,7 @@ mod tests {
         ];
         for shape in shapes {
             let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {shape}"))
-                .load(&mut connection)
+                .load(connection)
                 .unwrap();
             let steps: Vec<String> = plan.into_iter().map(|step| step.detail).collect();
             let scans = steps.iter().any(|step| step.starts_with("SCAN"));

@@ -58,10 +58,10 @@ pub(super) use insert_unless_there;
 /// Why a transaction was not committed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It was in another's way, and everything of it is taken back: the same may work at once.
+    /// It was in another's way, or its connection was lost before the commit. Everything of it is taken back: the same may
+    /// work at once, on another connection.
     Collision(DbError),
-    /// The database was not to be had, before anything was done or while it was: whatever else waits would fare no
-    /// better. None of it holds, unless the connection broke while it was committed, which nobody can tell.
+    /// The database was not to be had, or takes no writes now: whatever else waits would fare no better. None of it holds, unless the connection broke while it was committed, which nobody can tell.
     Unreachable(DbError),
     /// One of its writes cannot be done.
     Refused(DbError),
@@ -103,22 +103,27 @@ pub(super) fn write<T>(
     lock: WriteLock,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
 ) -> Result<T, Failure> {
-    begin(connection, lock).map_err(|error| match failure(error) {
-        Failure::Refused(error) => Failure::Unreachable(error),
-        failure => failure,
-    })?;
+    if let Err(error) = begin(connection, lock) {
+        let is_there = answers(connection);
+        return Err(match Failure::of(error, is_there) {
+            Failure::Refused(error) => Failure::Unreachable(error),
+            failure => failure,
+        });
+    }
     let open = Open(connection);
     let done = work(open.0);
     drop(open);
     match done {
         Ok(done) => match commit(connection) {
             Ok(()) => Ok(done),
-            Err(error) => Err(failure(error)),
+            Err(error) if answers(connection) => Err(Failure::of(error, true)),
+            // Whether it was committed nobody can tell.
+            Err(error) => Err(Failure::Unreachable(error.into())),
         },
         Err(error) => {
-            // Where this fails too, the connection is broken and is thrown away.
-            let _ = roll_back(connection);
-            Err(failure(error))
+            // Where this fails, the connection is lost, and the server takes everything back.
+            let is_there = roll_back(connection).is_ok() || is_file(connection);
+            Err(Failure::of(error, is_there))
         }
     }
 }
@@ -164,6 +169,17 @@ pub(super) fn release_savepoint(connection: &mut AnyConnection) -> QueryResult<(
 pub(super) fn return_to_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("ROLLBACK TO SAVEPOINT messagebox_step")?;
     release_savepoint(connection)
+}
+
+const fn is_file(connection: &AnyConnection) -> bool {
+    matches!(connection, AnyConnection::Sqlite(_))
+}
+
+/// Whether the connection is still there. One to a file always is.
+fn answers(connection: &mut AnyConnection) -> bool {
+    is_file(connection)
+        || !Manager::is_broken_transaction_manager(connection)
+            && diesel::sql_query("SELECT 1").execute(connection).is_ok()
 }
 
 /// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
@@ -256,31 +272,86 @@ pub(super) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
     }
 }
 
-fn failure(error: Error) -> Failure {
-    // 40P01 has no kind of its own in diesel, and neither has MySQL's lost connection (2006, 2013).
-    let text = error.to_string().to_lowercase();
-    let collision = matches!(
-        error,
-        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)
-    ) || text.contains("deadlock");
-    let lost = matches!(
-        error,
-        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
-            | Error::BrokenTransactionManager
-    ) || [
-        "gone away",
-        "lost connection",
-        "connection to server",
-        "terminating connection",
-    ]
-    .iter()
-    .any(|sign| text.contains(sign));
-    let error = DbError::from(error);
-    if collision {
-        Failure::Collision(error)
-    } else if lost {
-        Failure::Unreachable(error)
-    } else {
-        Failure::Refused(error)
+impl Failure {
+    /// What a failure before the commit means. `is_there`: whether the connection still is.
+    fn of(error: Error, is_there: bool) -> Self {
+        if !is_there || is_collision(&error) {
+            // Everything was taken back, so another connection may do the same.
+            Self::Collision(error.into())
+        } else if is_read_only(&error) {
+            Self::Unreachable(error.into())
+        } else {
+            Self::Refused(error.into())
+        }
+    }
+}
+
+/// Whether a transaction was in another's way. PostgreSQL's 40P01 has no kind in diesel, and neither has anything that MySQL
+/// says of several statements at once.
+fn is_collision(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, said) => {
+            said.message().to_lowercase().contains("deadlock")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a server says that it takes no writes: 25006 of PostgreSQL; of MySQL 1036, 1223, 1290, 1792 and 1836, and 1047 of a
+/// Galera node that has lost the others. Sessions have English messages.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    const SIGNS: [&str; 4] = [
+        "read-only",
+        "read only",
+        "conflicting read lock",
+        "not yet prepared node",
+    ];
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
+        // Others quote what was to be written.
+        Error::DatabaseError(DatabaseErrorKind::Unknown, said) => {
+            let said = said.message().to_lowercase();
+            SIGNS.iter().any(|sign| said.contains(sign))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: DatabaseErrorKind, said: &str) -> Error {
+        Error::DatabaseError(kind, Box::new(said.to_owned()))
+    }
+
+    #[test]
+    fn read_only_servers_are_told_by_their_answers() {
+        use DatabaseErrorKind::{ReadOnlyTransaction, UniqueViolation, Unknown};
+        for said in [
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+            "The MySQL server is running with the --super-read-only option so it cannot execute this statement",
+            "Running in read-only mode",
+            "Table 'messages' is read only",
+            "Can't execute the query because you have a conflicting read lock",
+            "WSREP has not yet prepared node for application use",
+        ] {
+            assert!(is_read_only(&error(Unknown, said)), "{said}");
+        }
+        assert!(is_read_only(&error(ReadOnlyTransaction, "25006, 1792")));
+        let quoted = "Duplicate entry 'read-only' for key 'messages_of_recipient'";
+        assert!(!is_read_only(&error(UniqueViolation, quoted)));
+        assert!(!is_read_only(&Error::NotFound));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_tried_again_and_a_server_without_writes_is_left() {
+        let of = |said, is_there| Failure::of(error(DatabaseErrorKind::Unknown, said), is_there);
+        assert!(matches!(of("anything", false), Failure::Collision(_)));
+        assert!(matches!(of("Deadlock found", true), Failure::Collision(_)));
+        let read_only = of("Running in read-only mode", true);
+        assert!(matches!(read_only, Failure::Unreachable(_)));
+        assert!(matches!(of("anything", true), Failure::Refused(_)));
     }
 }

@@ -61,6 +61,13 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     ("--read-only", READ_ONLY),
     ("read-only transaction", READ_ONLY),
+    ("READ ONLY transaction", READ_ONLY_SESSIONS),
+    ("it is read-only", READ_ONLY),
+    ("prepared statement \"", POOLER),
+    (
+        "'sql_require_primary_key' is set",
+        "set sql_require_primary_key=OFF until the tables are made",
+    ),
     ("No space left", "make room on its disk"),
     ("Disk full", "make room on its disk"),
     ("' is full", "make room on its disk"),
@@ -122,6 +129,12 @@ const CONNECTIONS: &str =
 
 const READ_ONLY: &str =
     "name a server that takes writes, not its replica (DATABASE_URL), or have it take them again";
+
+const READ_ONLY_SESSIONS: &str = "set tx_read_only=0 (MySQL: transaction_read_only=0) for its sessions, or name a server that takes \
+                                  writes (DATABASE_URL)";
+
+const POOLER: &str = "a pooler such as PgBouncer is in between and shares sessions: set pool_mode=session there, or name the \
+                      database server itself (DATABASE_URL)";
 
 const TABLES: &str =
     "its tables are not there: start with DB_MIGRATE_ON_START=true, or use POST /admin/migrate";

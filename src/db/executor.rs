@@ -12,7 +12,6 @@ use crate::panics;
 use super::any_connection::AnyConnection;
 use super::clock::Now;
 use super::command::{self, Work, Write};
-use super::connection::{DbPool, Pooled};
 use super::dialect::{self, Failure, WriteLock};
 use super::error::DbError;
 use super::fees::DeliveryFees;
@@ -22,6 +21,7 @@ use super::message::{Committed, MessagesStored, NewMessage};
 use super::message_store::BoxIds;
 use super::migrations;
 use super::missed::NewestIds;
+use super::pool::DbPool;
 use super::probe::ProbeWrite;
 use super::queue::WriteQueue;
 use super::session_steps::SessionSteps;
@@ -54,7 +54,8 @@ pub(super) struct CommitWaiting;
 /// Command: read something.
 pub(super) struct Read<T>(pub(super) Reading<T>);
 
-type Reading<T> = Box<dyn FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send>;
+/// It is run again where its connection was lost.
+type Reading<T> = Box<dyn FnMut(&mut AnyConnection) -> Result<T, DbError> + Send>;
 
 impl<T: Send + 'static> Message for Read<T> {
     type Result = Result<T, DbError>;
@@ -89,21 +90,10 @@ pub(super) struct DbExecutor {
 }
 
 impl DbExecutor {
-    fn connection(&self) -> Result<Pooled, DbError> {
-        self.pool
-            .get()
-            .map_err(|error| DbError::Unavailable(error.to_string()))
-    }
-
     /// Runs a store function behind a boundary that no panic crosses: one would end this thread for good,
     /// and nobody could tell from the address.
-    fn guarded<T, E: From<DbError>>(
-        &self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut connection = self.connection()?;
-        let result = panics::contain("DbExecutor", || work(&mut connection));
-        result.unwrap_or_else(|| {
+    fn guarded<T, E: From<DbError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        panics::contain("DbExecutor", work).unwrap_or_else(|| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
             Err(DbError::Panicked.into())
         })
@@ -180,8 +170,9 @@ impl DbExecutor {
         let mut boxes = std::mem::take(&mut self.boxes);
         let fees = self.fees.clone();
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
-            self.guarded(|connection| {
-                dialect::write(connection, self.lock, |connection| {
+            let lock = self.lock;
+            let mut work = |connection: &mut AnyConnection| {
+                dialect::write(connection, lock, |connection| {
                     let sessions = SessionSteps::take(connection, group, self.claim_ms, now)?;
                     let mut work = Work {
                         connection,
@@ -192,7 +183,9 @@ impl DbExecutor {
                     };
                     group::run(&mut work, group, self.tells_ids)
                 })
-            })
+            };
+            self.pool
+                .write(|connection| self.guarded(|| work(connection)))
         });
         // Once more: it may have been moved away meanwhile.
         let result = result.and_then(|ids| {
@@ -266,9 +259,11 @@ impl Handler<CommitWaiting> for DbExecutor {
 impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
     type Result = Result<T, DbError>;
 
-    fn handle(&mut self, Read(read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Read(mut read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
         let began = Instant::now();
-        let result = self.guarded(read);
+        let result = self
+            .pool
+            .read(|connection| self.guarded(|| read(connection)));
         self.counters.read_time.record_time(began.elapsed());
         result
     }
@@ -278,7 +273,8 @@ impl Handler<Migrate> for DbExecutor {
     type Result = Result<Vec<String>, DbError>;
 
     fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(migrations::migrate)
+        self.pool
+            .write(|connection| self.guarded(|| migrations::migrate(connection)))
     }
 }
 
@@ -286,7 +282,7 @@ impl Handler<Ping> for DbExecutor {
     type Result = Result<(), DbError>;
 
     fn handle(&mut self, _: Ping, _ctx: &mut Self::Context) -> Self::Result {
-        self.guarded(answers)
+        self.pool.read(answers)
     }
 }
 

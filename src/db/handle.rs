@@ -165,7 +165,7 @@ impl DbHandle {
         };
         let connections = {
             let pool = pool.clone();
-            move || (pool.state().connections, pool.state().idle_connections)
+            move || pool.counts()
         };
         let shared = Shared {
             counters,
@@ -327,11 +327,11 @@ impl DbHandle {
     }
 
     /// Reads for `owner`: each has its turn, however much others read. A read that is being done keeps its place when
-    /// nobody waits for it any more.
+    /// nobody waits for it any more. It is done again where its connection was lost.
     async fn read<T: Send + 'static>(
         &self,
         owner: Option<IdentityKey>,
-        read: impl FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
+        read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         self.read_in(owner.into(), read).await
     }
@@ -339,12 +339,12 @@ impl DbHandle {
     async fn read_in<T: Send + 'static>(
         &self,
         lane: Lane,
-        read: impl FnOnce(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
+        mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let place = self.0.reads.take(lane)?;
-        let turn = place.turn().await;
+        let held = (place.turn().await, place);
         let read = move |connection: &mut AnyConnection| {
-            let _held = (place, turn);
+            let _held = &held;
             read(connection)
         };
         self.0

@@ -211,8 +211,12 @@ pub(super) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> 
     Ok(unknown.map(ToString::to_string))
 }
 
-/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns.
+/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns. In a database that
+/// cannot be written to, nothing is tried.
 pub(super) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec<String>, DbError> {
+    if pending(connection)?.is_empty() {
+        return Ok(Vec::new());
+    }
     match connection {
         AnyConnection::Sqlite(connection) => match connection.has_pending_migration(SQLITE) {
             // Whoever may write is alone.
@@ -223,13 +227,17 @@ pub(super) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec
             Err(error) => Err(error),
         },
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => {
-            super::mysql::alone(connection, |connection| migrate_with(connection, MYSQL))
-        }
+        AnyConnection::Mysql(connection) => super::mysql::alone(connection, |connection| {
+            super::mysql::whole(connection, |connection| migrate_with(connection, MYSQL))
+        }),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            super::postgres::alone(connection, |connection| migrate_with(connection, POSTGRES))
-        }
+        AnyConnection::Postgres(connection) => match super::postgres::obstacle(connection) {
+            Ok(None) => {
+                super::postgres::alone(connection, |connection| migrate_with(connection, POSTGRES))
+            }
+            Ok(Some(obstacle)) => Err(obstacle.into()),
+            Err(error) => Err(error.into()),
+        },
     }
     .map_err(|error| DbError::Unavailable(error.to_string()))
 }

@@ -33,6 +33,9 @@ mod payment;
 mod payment_replays;
 mod payment_store;
 mod permission_store;
+mod pool;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod probe;

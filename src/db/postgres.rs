@@ -8,9 +8,8 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
+use super::connection::Failed;
 use super::url::ServerUrl;
-
-type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -18,32 +17,70 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The lock of whoever migrates: any number that nothing else in the database uses.
 const MIGRATORS: i64 = 0x6d65_7373_6d69_6772;
 
+/// What every session has, whatever a server, database or role imposes on the sessions of all its programs.
+///
+/// A commit is on the disk before it is acknowledged, even where a database's setting says it need not. A statement sees
+/// what is committed. A machine that is gone holds no lock for long. `default_transaction_read_only` stays: it marks a
+/// server that shall not be written to.
+const SESSION: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; \
+    SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET array_nulls = on; \
+    SET transform_null_equals = off; SET client_min_messages = warning; SET statement_timeout = 0; \
+    SET idle_in_transaction_session_timeout = '60s'; \
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout'); \
+    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; \
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
 /// Connects and sets the session.
 pub(super) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, Failed> {
     // Before the library does it: ours takes nothing down at exit that another thread may still use.
     openssl::init();
-    let mut connection = PgConnection::establish(url.url.as_str())?;
-    // A commit is on the disk before it is acknowledged, even where a database's setting says it need not. A statement
-    // sees what is committed. A machine that is gone holds no lock for long.
-    connection.batch_execute(&format!(
-        "SET TIME ZONE 'UTC'; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '60s'; \
-         SET client_min_messages = warning; \
-         SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-        busy_timeout.as_millis()
-    ))?;
+    let mut connection = PgConnection::establish(&url.urls.concat())?;
+    let lock_timeout = busy_timeout.as_millis();
+    connection.batch_execute(&format!("{SESSION}; SET lock_timeout = {lock_timeout}"))?;
     Ok(connection)
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    answer: bool,
+}
+
+/// Whether transactions of this session can write: not those of a replica, nor of a server that is set to be read-only.
+pub(super) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
+    let query = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
+    let answer: Answer = diesel::sql_query(query).get_result(connection)?;
+    Ok(answer.answer)
+}
+
+/// What keeps this session from making tables, if anything does.
+pub(super) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        has_schema: bool,
+        #[diesel(sql_type = Bool)]
+        is_replica: bool,
+    }
+    let query =
+        "SELECT current_schema() IS NOT NULL AS has_schema, pg_is_in_recovery() AS is_replica";
+    let found: Found = diesel::sql_query(query).get_result(connection)?;
+    Ok(if found.is_replica {
+        Some("it is a replica: name the server that takes writes (DATABASE_URL)")
+    } else if !found.has_schema {
+        Some(
+            "search_path names no schema that is there: correct it for this role or database (ALTER ROLE ... SET search_path)",
+        )
+    } else if !can_write(connection)? {
+        Some("default_transaction_read_only is on for this role, database or server: set it to off")
+    } else {
+        None
+    })
 }
 
 /// Lets this session be silent for a day, in a transaction too.
 pub(super) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
     connection.batch_execute("SET idle_in_transaction_session_timeout = '1d'")
-}
-
-#[derive(QueryableByName)]
-struct Locked {
-    #[diesel(sql_type = Bool)]
-    locked: bool,
 }
 
 /// Runs `work` while no other server of this database runs such.
@@ -66,8 +103,8 @@ pub(super) fn alone<T>(
 }
 
 fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
-    let lock: Locked = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS locked")
+    let lock: Answer = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
         .bind::<BigInt, _>(MIGRATORS)
         .get_result(connection)?;
-    Ok(lock.locked)
+    Ok(lock.answer)
 }

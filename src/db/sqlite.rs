@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+use super::connection::Failed;
 
 /// Opens the file; makes it, and its folder, where there is none.
 pub(super) fn connect(path: &Path, busy_timeout: Duration) -> Result<SqliteConnection, Failed> {

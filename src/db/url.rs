@@ -20,11 +20,13 @@ pub enum DatabaseUrl {
     Postgres(ServerUrl),
 }
 
-/// The URL of a server's database; its password is shown to nobody.
+/// The URL of a server's database. `Display` and `Debug` leave out the user, the password and the parameters.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl {
-    pub(super) url: Url,
+    /// As the client library reads it. For MySQL one URL per host: its library connects to one host only.
+    pub(super) urls: Vec<String>,
+    shown: String,
     /// Whether a connection that is not encrypted is refused.
     pub(super) encrypted: bool,
 }
@@ -32,7 +34,7 @@ pub struct ServerUrl {
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask(self.url.as_str()))
+        f.write_str(&self.shown)
     }
 }
 
@@ -45,7 +47,8 @@ impl fmt::Debug for ServerUrl {
 
 impl DatabaseUrl {
     /// Reads `sqlite://path`, `sqlite:path`, `file:path`, a bare path, `mysql://` (or `mariadb://`) and `postgres://` (or
-    /// `postgresql://`) with `user:password@host:port/database`.
+    /// `postgresql://`) with `user:password@host:port/database`. A server's URL may name several hosts, separated by
+    /// commas: `host1:port,host2:port`. The one that takes writes is used.
     ///
     /// # Errors
     /// [`DbError::Url`] for what cannot be read, for a database that this build does not have, and for one in memory,
@@ -84,8 +87,9 @@ fn mask(url: &str) -> String {
     if scheme.starts_with("sqlite") {
         return url.to_owned();
     }
-    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if Url::parse(url).is_err() || behind.contains('@') {
+    let (authority, behind) = split_authority(rest);
+    let is_read = per_host(url).iter().all(|url| Url::parse(url).is_ok());
+    if !is_read || behind.contains('@') {
         return format!("{scheme}://***");
     }
     let path = behind.split(['?', '#']).next().unwrap_or_default();
@@ -93,6 +97,27 @@ fn mask(url: &str) -> String {
         Some((_, host)) => format!("{scheme}://***@{host}{path}"),
         None => format!("{scheme}://{authority}{path}"),
     }
+}
+
+/// Splits what follows `://` into `user:password@hosts` and the rest.
+fn split_authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+/// The URL once for each of its hosts.
+fn per_host(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let (authority, behind) = split_authority(rest);
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    let hosts = hosts.split(',');
+    hosts
+        .map(|host| format!("{scheme}://{user}{host}{behind}"))
+        .collect()
 }
 
 fn sqlite(url: &str) -> Result<DatabaseUrl, &'static str> {
@@ -130,10 +155,27 @@ fn server(url: &str) -> Result<Url, &'static str> {
     named.ok_or("expected scheme://user:password@host:port/database")
 }
 
-/// Parameters may be spelled as MySQL's own clients spell them (`ssl-mode`) or as the library does (`ssl_mode`).
 #[cfg(feature = "mysql")]
 fn mysql(url: &str) -> Result<DatabaseUrl, &'static str> {
-    let mut url = server(&url.replacen("mariadb://", "mysql://", 1))?;
+    let url = url.replacen("mariadb://", "mysql://", 1);
+    let (mut urls, mut encrypted) = (Vec::new(), false);
+    for host in per_host(&url) {
+        let (url, is_encrypted) = mysql_host(&host)?;
+        urls.push(url);
+        encrypted |= is_encrypted;
+    }
+    Ok(DatabaseUrl::Mysql(ServerUrl {
+        urls,
+        shown: mask(&url),
+        encrypted,
+    }))
+}
+
+/// The URL of one host as the library reads it, and whether a connection must be encrypted. Parameters may be spelled as
+/// MySQL's own clients spell them (`ssl-mode`) or as the library does (`ssl_mode`).
+#[cfg(feature = "mysql")]
+fn mysql_host(url: &str) -> Result<(String, bool), &'static str> {
+    let mut url = server(url)?;
     let mut pairs = Vec::new();
     let mut mode = None;
     for (name, value) in url.query_pairs() {
@@ -187,26 +229,72 @@ fn mysql(url: &str) -> Result<DatabaseUrl, &'static str> {
     if !pairs.is_empty() {
         url.query_pairs_mut().extend_pairs(pairs);
     }
-    Ok(DatabaseUrl::Mysql(ServerUrl { url, encrypted }))
+    Ok((url.into(), encrypted))
 }
 
-/// What the library does not say is added: a server that does not answer must not hold anybody for long.
+/// Adds what the library does not have by default: a server that does not answer must not hold anybody for long, and of
+/// several hosts the one that takes writes is the one to use.
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
-    let mut url = server(url)?;
+    let hosts = per_host(url);
+    let mut parsed = Vec::with_capacity(hosts.len());
+    for host in &hosts {
+        parsed.push(server(host)?);
+    }
+    let has_several = parsed.len() > 1;
+    let mut first = parsed.swap_remove(0);
+    let attributes = |url: &Url| {
+        let found = url.query_pairs().find(|(n, _)| n == "target_session_attrs");
+        found.map(|(_, value)| value.into_owned())
+    };
+    match attributes(&first).as_deref() {
+        None if has_several => {
+            let mut pairs = first.query_pairs_mut();
+            pairs.append_pair("target_session_attrs", "read-write");
+        }
+        None | Some("read-write" | "primary") => {}
+        Some("any") if !has_several => {}
+        Some(_) => {
+            return Err(
+                "expected target_session_attrs=read-write or primary: the server writes to its database",
+            );
+        }
+    }
+    // 2 s is the least that the library knows. All hosts together must not take longer than one host alone.
+    let connect_timeout = if has_several { "2" } else { "5" };
     for (name, value) in [
-        ("connect_timeout", "5"),
-        ("tcp_user_timeout", "20000"),
+        ("connect_timeout", connect_timeout),
+        ("tcp_user_timeout", "10000"),
         ("keepalives_idle", "10"),
         ("application_name", "messagebox-server"),
     ] {
-        if !url.query_pairs().any(|(known, _)| known == name) {
-            url.query_pairs_mut().append_pair(name, value);
+        if !first.query_pairs().any(|(known, _)| known == name) {
+            first.query_pairs_mut().append_pair(name, value);
         }
     }
-    // The library itself holds a connection to sslmode.
-    let encrypted = false;
-    Ok(DatabaseUrl::Postgres(ServerUrl { url, encrypted }))
+    Ok(DatabaseUrl::Postgres(ServerUrl {
+        urls: vec![with_hosts_of(&first, url)],
+        shown: mask(url),
+        // The library itself holds a connection to sslmode.
+        encrypted: false,
+    }))
+}
+
+/// This URL with all the hosts that `original` names.
+#[cfg(feature = "postgres")]
+fn with_hosts_of(url: &Url, original: &str) -> String {
+    let authority = |text: &str| {
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        split_authority(rest).0.to_owned()
+    };
+    let hosts = |authority: &str| {
+        let hosts = authority.rsplit_once('@').map_or(authority, |it| it.1);
+        hosts.to_owned()
+    };
+    let (own, wanted) = (authority(url.as_str()), hosts(&authority(original)));
+    let user = own.strip_suffix(&hosts(&own)).unwrap_or_default();
+    url.as_str()
+        .replacen(&format!("://{own}"), &format!("://{user}{wanted}"), 1)
 }
 
 #[cfg(test)]
@@ -257,6 +345,11 @@ mod tests {
             ("postgres://user:sec/ret@host/db", "postgres://***"),
             ("postgres://user:1?secret@host/db", "postgres://***"),
             ("postgres://user:secret", "postgres://***"),
+            (
+                "postgres://user:secret@one:1,two:2/db?x=y",
+                "postgres://***@one:1,two:2/db",
+            ),
+            ("postgres://user:sec/ret@one,two/db", "postgres://***"),
             ("sqlite://data/x.db", "sqlite://data/x.db"),
         ] {
             assert_eq!(mask(url), shown);
@@ -332,5 +425,51 @@ mod tests {
         ] {
             assert_eq!(encrypted(wrong), None, "{wrong}");
         }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn of_several_hosts_the_one_that_takes_writes_is_asked_for() {
+        let read = |url: &str| match DatabaseUrl::parse(url) {
+            Ok(DatabaseUrl::Postgres(url)) => Ok(url.urls.concat()),
+            Ok(_) => Ok(String::new()),
+            Err(error) => Err(error.to_string()),
+        };
+        let one = read("postgres://u:p@h:5432/db").unwrap();
+        assert!(one.starts_with("postgres://u:p@h:5432/db?connect_timeout=5"));
+        let hosts = "postgres://u:p@one:5432,two:5433,[::1]:5434/db";
+        let several = read(hosts).unwrap();
+        let expected = format!("{hosts}?target_session_attrs=read-write&connect_timeout=2");
+        assert!(several.starts_with(&expected), "{several}");
+        let primary = read("postgres://one,two/db?target_session_attrs=primary").unwrap();
+        assert!(primary.starts_with("postgres://one,two/db?target_session_attrs=primary&"));
+        assert!(read("postgres:///db?host=/run/pg").is_ok());
+        assert!(read("postgres://h/db?target_session_attrs=any").is_ok());
+        for wrong in [
+            "postgres://one,two/db?target_session_attrs=any",
+            "postgres://u:secret@h/db?target_session_attrs=standby",
+            "postgres://u:secret@one,two:port/db",
+            "postgres://u:secret@one,two",
+        ] {
+            let error = read(wrong).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn several_hosts_of_mysql_are_read_one_by_one() {
+        let Ok(DatabaseUrl::Mysql(url)) =
+            DatabaseUrl::parse("mariadb://u:secret@localhost:3306,two/d")
+        else {
+            panic!("not read");
+        };
+        let expected = [
+            "mysql://u:secret@127.0.0.1:3306/d",
+            "mysql://u:secret@two/d",
+        ];
+        assert_eq!(url.urls, expected);
+        assert_eq!(url.to_string(), "mysql://***@localhost:3306,two/d");
+        assert!(DatabaseUrl::parse("mysql://u@one,two:port/d").is_err());
     }
 }

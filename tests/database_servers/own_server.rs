@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::mysql::MysqlConnection;
 use diesel::pg::PgConnection;
+use diesel::{Connection as _, RunQueryDsl as _};
 
 use crate::need::{find, is_root, postgres_program};
 use crate::support::PATIENCE;
@@ -105,11 +105,108 @@ impl OwnServer {
         self.url_of("messages")
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Of its database, for a user whom a read-only MariaDB refuses writes: `root` is exempt.
+    pub fn ordinary_url(&self) -> String {
+        if self.make == Make::Postgres {
+            return self.url();
+        }
+        self.run(
+            "CREATE USER IF NOT EXISTS ordinary@'%' IDENTIFIED VIA mysql_native_password USING ''",
+        );
+        self.run("GRANT ALL ON messages.* TO ordinary@'%'");
+        format!("mysql://ordinary@{}/messages", self.address)
+    }
+
+    /// Runs one statement as its administrator.
+    pub fn run(&self, sql: &str) {
+        match self.make {
+            Make::MariaDb => {
+                let mut connection = MysqlConnection::establish(&self.url_of("")).unwrap();
+                // It takes more than one statement, and no prepared one.
+                connection.batch_execute(sql).unwrap();
+            }
+            Make::Postgres => {
+                let mut connection = PgConnection::establish(&self.url_of("postgres")).unwrap();
+                connection.batch_execute(sql).unwrap();
+            }
+        }
+    }
+
+    /// The names of the tables in its database.
+    pub fn tables(&self) -> Vec<String> {
+        self.texts(match self.make {
+            Make::MariaDb => {
+                "SELECT CAST(table_name AS CHAR) AS value FROM information_schema.tables WHERE table_schema = 'messages'"
+            }
+            Make::Postgres => {
+                "SELECT tablename::text AS value FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            }
+        })
+    }
+
+    /// The first column, which is called `value`, of what is found in its database.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            value: String,
+        }
+        let query = diesel::sql_query(sql);
+        let rows: Vec<Row> = match self.make {
+            Make::MariaDb => query.load(&mut MysqlConnection::establish(&self.url()).unwrap()),
+            Make::Postgres => query.load(&mut PgConnection::establish(&self.url()).unwrap()),
+        }
+        .unwrap();
+        rows.into_iter().map(|row| row.value).collect()
+    }
+
+    /// Ends the connections of all programs, as a failover does. Says how many that were.
+    pub fn cut(&self) -> usize {
+        let query = match self.make {
+            Make::MariaDb => {
+                "SELECT CAST(id AS CHAR) AS value FROM information_schema.processlist \
+                 WHERE id <> CONNECTION_ID() AND db = 'messages'"
+            }
+            Make::Postgres => {
+                "SELECT pg_terminate_backend(pid)::text AS value FROM pg_stat_activity \
+                 WHERE pid <> pg_backend_pid() AND datname = 'messages'"
+            }
+        };
+        let found = self.texts(query);
+        if self.make == Make::MariaDb {
+            let mut connection = MysqlConnection::establish(&self.url_of("")).unwrap();
+            for id in &found {
+                // It may have ended by itself.
+                let _ = connection.batch_execute(&format!("KILL {id}"));
+            }
+        }
+        found.len()
+    }
+
+    /// Takes no writes from now on, or takes them again. Connections stay.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        let value = if is_read_only { "on" } else { "off" };
+        match self.make {
+            Make::MariaDb => self.run(&format!("SET GLOBAL read_only = {value}")),
+            Make::Postgres => {
+                self.run(&format!(
+                    "ALTER SYSTEM SET default_transaction_read_only = {value}"
+                ));
+                self.run("SELECT pg_reload_conf()");
+            }
+        }
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program that runs as the servers do.
+    pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Some((user, group)) = account() {
             command.uid(user).gid(group);

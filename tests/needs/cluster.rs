@@ -18,10 +18,10 @@ use super::support::{eventually, within};
 use super::test::{Test, test};
 
 /// What ends a test's messages.
-const END: &str = "end";
+pub const END: &str = "end";
 
 /// A node: its database is in this folder, its Redis at this address.
-fn node(folder: &Path, redis: &str) -> TestServer {
+pub fn node(folder: &Path, redis: &str) -> TestServer {
     node_with(folder, redis, |_| {})
 }
 
@@ -36,7 +36,7 @@ fn node_with(folder: &Path, redis: &str, change: impl FnOnce(&mut Settings)) -> 
     })
 }
 
-fn status(node: &TestServer) -> ClusterStatus {
+pub fn status(node: &TestServer) -> ClusterStatus {
     node.cluster.as_ref().unwrap().status()
 }
 
@@ -60,13 +60,13 @@ async fn marked(node: &TestServer) {
     eventually("a mark", || outward.latest_mark() >= stored).await;
 }
 
-async fn connected(nodes: &[&TestServer], expected: bool) {
+pub async fn connected(nodes: &[&TestServer], expected: bool) {
     for node in nodes {
         eventually("the connection", || status(node).connected == expected).await;
     }
 }
 
-async fn member(node: &TestServer, identity: &Arc<Identity>) -> AuthSocketClient {
+pub async fn member(node: &TestServer, identity: &Arc<Identity>) -> AuthSocketClient {
     AuthSocketClient::authenticated_as(node.address, Arc::clone(identity)).await
 }
 
@@ -74,24 +74,24 @@ fn channel(identity: &Identity) -> String {
     format!("test:identity:{}", identity.identity_key())
 }
 
-async fn listened_to(redis: &RedisServer, identity: &Identity, count: usize) {
+pub async fn listened_to(redis: &RedisServer, identity: &Identity, count: usize) {
     let channel = channel(identity);
     eventually("the subscription", || redis.listeners(&channel) == count).await;
 }
 
-fn room(identity: &Identity) -> RoomId {
+pub fn room(identity: &Identity) -> RoomId {
     RoomId::of(&identity.identity_key(), "inbox")
 }
 
 /// Somebody who sends, one message after the other, and awaits each acknowledgement.
-struct Sender {
+pub struct Sender {
     client: AuthSocketClient,
     name: &'static str,
     next: usize,
 }
 
 impl Sender {
-    async fn on(node: &TestServer, name: &'static str) -> Self {
+    pub async fn on(node: &TestServer, name: &'static str) -> Self {
         let client = AuthSocketClient::authenticated(node.address).await;
         Self {
             client,
@@ -100,7 +100,7 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, room: &RoomId, count: usize) {
+    pub async fn send(&mut self, room: &RoomId, count: usize) {
         for _ in 0..count {
             let id = format!("{} {}", self.name, self.next);
             self.next += 1;
@@ -108,7 +108,7 @@ impl Sender {
         }
     }
 
-    async fn send_one(&mut self, room: &RoomId, id: &str) {
+    pub async fn send_one(&mut self, room: &RoomId, id: &str) {
         self.client.send_message(room, id, "hello").await;
         let (_, data) = within("an acknowledgement", self.client.event()).await;
         assert_eq!(
@@ -129,7 +129,7 @@ fn id_of(data: &serde_json::Value) -> String {
 }
 
 /// The ids of the next events of a member.
-async fn next(member: &mut AuthSocketClient, count: usize) -> Vec<String> {
+pub async fn next(member: &mut AuthSocketClient, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
         let (_, data) = within("an event", member.event()).await;
@@ -139,7 +139,7 @@ async fn next(member: &mut AuthSocketClient, count: usize) -> Vec<String> {
 }
 
 /// The ids of what a member gets, up to the end.
-async fn received(member: &mut AuthSocketClient, room: &RoomId) -> Vec<String> {
+pub async fn received(member: &mut AuthSocketClient, room: &RoomId) -> Vec<String> {
     let name = format!("sendMessage-{room}");
     let mut ids = Vec::new();
     loop {
@@ -154,7 +154,7 @@ async fn received(member: &mut AuthSocketClient, room: &RoomId) -> Vec<String> {
 }
 
 /// Of what was received, that of this sender is all that it sent, once and in order; and there is nothing of others.
-fn assert_all(received: &[String], senders: &[&Sender]) {
+pub fn assert_all(received: &[String], senders: &[&Sender]) {
     for sender in senders {
         let own = received.iter().filter(|id| id.starts_with(sender.name));
         assert_eq!(

@@ -5,8 +5,8 @@
 #[cfg(not(all(feature = "mysql", feature = "postgres")))]
 use crate::need::DATABASES;
 use crate::need::{
-    MARIADB, MARIADB_CLIENTS, MYSQL_SERVER, POSTGRES, POSTGRES_CLIENTS, POSTGRES_SERVER, REDIS,
-    SQLITE_CLIENT,
+    MARIADB, MARIADB_CLIENTS, MYSQL_SERVER, PGBOUNCER, POSTGRES, POSTGRES_CLIENTS, POSTGRES_SERVER,
+    REDIS, SQLITE_CLIENT,
 };
 use crate::test::Test;
 
@@ -47,7 +47,23 @@ pub fn tests() -> Vec<Test> {
         backups::postgresql_comes_back[POSTGRES_SERVER, POSTGRES_CLIENTS],
         encryption::mariadb_is_held_to_the_authority_that_is_given[MARIADB],
         encryption::postgresql_is_held_to_the_authority_that_is_given[POSTGRES],
+        failover::a_mariadb_that_takes_no_writes_for_a_while_is_left_and_found_again[MARIADB],
+        failover::a_postgresql_that_takes_no_writes_for_a_while_is_left_and_found_again[POSTGRES],
+        failover::closed_connections_of_mariadb_are_not_noticed[MARIADB],
+        failover::closed_connections_of_postgresql_are_not_noticed[POSTGRES],
+        failover::of_several_hosts_of_mariadb_the_one_that_takes_writes_is_used[MARIADB],
+        failover::of_several_hosts_of_postgresql_the_one_that_takes_writes_is_used[POSTGRES],
+        imposed_settings::what_mariadb_imposes_changes_nothing[MARIADB],
+        imposed_settings::what_mariadb_does_not_allow_is_named_and_leaves_no_tables[MARIADB],
+        imposed_settings::what_postgresql_imposes_changes_nothing[POSTGRES],
+        imposed_settings::what_postgresql_does_not_allow_is_named_and_leaves_no_tables[POSTGRES],
+        killed_connections::a_connection_to_mariadb_may_be_cut_in_each_phase[MARIADB],
+        killed_connections::a_connection_to_postgresql_may_be_cut_in_each_phase[POSTGRES],
+        killed_connections::connections_to_mariadb_may_be_cut_at_any_time[MARIADB],
+        killed_connections::connections_to_postgresql_may_be_cut_at_any_time[POSTGRES],
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],
+        poolers::a_pooler_that_shares_sessions_is_refused_by_name[POSTGRES, PGBOUNCER],
+        poolers::a_pooler_that_keeps_sessions_is_no_obstacle[POSTGRES, PGBOUNCER],
         restarts::a_mariadb_that_is_killed_takes_nothing_along[MARIADB],
         restarts::a_postgresql_that_is_killed_takes_nothing_along[POSTGRES],
         rolling_upgrade::a_migration_takes_no_list_away_from_servers_that_run[POSTGRES_SERVER],

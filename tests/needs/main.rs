@@ -32,6 +32,7 @@ mod loadtest;
 mod logs;
 mod nonces;
 mod redis_cluster;
+mod redis_failover;
 mod redis_tls;
 mod storage_faults;
 
@@ -45,14 +46,29 @@ mod archive;
 #[path = "../database_servers/backups.rs"]
 mod backups;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/cutting_proxy.rs"]
+mod cutting_proxy;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/encryption.rs"]
 mod encryption;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/failover.rs"]
+mod failover;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/imposed_settings.rs"]
+mod imposed_settings;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/killed_connections.rs"]
+mod killed_connections;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/large_messages.rs"]
 mod large_messages;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/own_server.rs"]
 mod own_server;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/poolers.rs"]
+mod poolers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/redis_network.rs"]
 mod redis_network;
@@ -86,6 +102,7 @@ fn main() {
         logs::tests(),
         nonces::tests(),
         redis_cluster::tests(),
+        redis_failover::tests(),
         redis_tls::tests(),
         storage_faults::tests(),
         databases::tests(),

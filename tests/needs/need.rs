@@ -125,6 +125,12 @@ pub const POSTGRES: Need = Need {
     is_there: || postgres_program("initdb").is_some() && has_account(),
 };
 
+/// A pooler for PostgreSQL, for a test that starts its own.
+pub const PGBOUNCER: Need = Need {
+    name: "pgbouncer",
+    is_there: || find("pgbouncer").is_some(),
+};
+
 /// A running MySQL or MariaDB server, in which the test creates databases.
 pub const MYSQL_SERVER: Need = Need {
     name: "a MySQL or MariaDB server at TEST_MYSQL_URL",

@@ -136,6 +136,15 @@ impl RedisServer {
         signal(self.child.as_ref().unwrap().id(), "CONT");
     }
 
+    /// Demotes it: it becomes a replica, and its connections stay.
+    pub fn follow(&self, other: &Self) {
+        let mut command = redis::cmd("REPLICAOF");
+        command
+            .arg(other.address.ip().to_string())
+            .arg(other.address.port());
+        command.exec(&mut self.connection()).unwrap();
+    }
+
     /// Starts it where it was, and waits until it answers.
     pub fn restart(&mut self) {
         assert!(self.child.is_none());
@@ -238,6 +247,7 @@ impl Drop for RedisServer {
 /// A way to Redis that can be cut: connections end, and new ones too, until it is mended.
 pub struct Way {
     pub address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
     open: Arc<Mutex<Option<Vec<AbortHandle>>>>,
     silenced: Arc<Notify>,
     accepting: AbortHandle,
@@ -249,6 +259,8 @@ impl Way {
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
         let connections = Arc::clone(&open);
+        let target = Arc::new(Mutex::new(target));
+        let leads_to = Arc::clone(&target);
         let silenced = Arc::new(Notify::new());
         let silence = Arc::clone(&silenced);
         let accepting = tokio::spawn(async move {
@@ -259,6 +271,7 @@ impl Way {
                     continue;
                 };
                 let silence = Arc::clone(&silence);
+                let target = *leads_to.lock().unwrap();
                 let passing = tokio::spawn(async move {
                     if let Ok(mut far) = TcpStream::connect(target).await {
                         tokio::select! {
@@ -272,6 +285,7 @@ impl Way {
         });
         Self {
             address,
+            target,
             open,
             silenced,
             accepting: accepting.abort_handle(),
@@ -286,6 +300,11 @@ impl Way {
         for connection in self.open.lock().unwrap().take().into_iter().flatten() {
             connection.abort();
         }
+    }
+
+    /// New connections lead there; those that there are stay.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap() = target;
     }
 
     /// The connections that there are stay, and carry nothing any more; new ones work.

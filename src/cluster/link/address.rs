@@ -5,10 +5,11 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo as _,
-    ProtocolVersion, ServerErrorKind,
+    ProtocolVersion, ServerErrorKind, Value,
 };
 
 use super::LinkError;
+use super::role::{refuse_replica, role_command};
 use crate::cluster::channel::in_one_slot;
 use crate::outbound::tls;
 
@@ -72,6 +73,8 @@ impl RedisAddress {
             };
             match probe(&prefix).exec_async(&mut connection).await {
                 Ok(()) => {
+                    let role: Value = role_command().query_async(&mut connection).await?;
+                    refuse_replica(&role)?;
                     return Ok(Reached {
                         connection,
                         prefix,

@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use time::OffsetDateTime;
 
 use super::super::command::{self, Command};
-use super::super::connection::{DbSettings, Pooled, open};
+use super::super::connection::{DbSettings, open};
 use super::super::dialect::{self, WriteLock};
 use super::super::fees::DeliveryFees;
 use super::super::handle::tests::database::{Kind, TestDatabase};
@@ -20,6 +20,7 @@ use super::super::message::{MessageBody, NewMessage};
 use super::super::message_store::BoxIds;
 use super::super::payment::{Payment, PaymentState};
 use super::super::permission_store::SetPermission;
+use super::super::pool::Pooled;
 use super::super::schema::{message_boxes, message_permissions, messages};
 use super::super::session_steps::SessionSteps;
 use super::super::submission::Paid;
@@ -200,7 +201,7 @@ impl Side {
         let mut settings = DbSettings::new(url);
         settings.busy_timeout = Duration::from_secs(20);
         let mut connection = open(&settings).unwrap().get().unwrap();
-        if let AnyConnection::Sqlite(connection) = &mut *connection {
+        if let AnyConnection::Sqlite(connection) = &mut **connection {
             connection
                 .batch_execute("PRAGMA synchronous = OFF")
                 .unwrap();
@@ -233,7 +234,7 @@ impl Side {
     /// All messages in the order of their ids, and the ids.
     fn messages(&mut self) -> (Vec<MessageLine>, Vec<i64>) {
         type Row = (i64, String, String, String, i64, String, Option<Timestamp>);
-        let connection = &mut *self.connection;
+        let connection = &mut **self.connection;
         let rows: Vec<Row> = messages::table
             .select((
                 messages::id,
@@ -278,7 +279,7 @@ impl Side {
 
     /// Owners and names of all boxes, and all permissions.
     fn others(&mut self) -> (Vec<BoxLine>, Vec<PermissionLine>) {
-        let connection = &mut *self.connection;
+        let connection = &mut **self.connection;
         let mut boxes: Vec<BoxLine> = message_boxes::table
             .select((message_boxes::identity_key, message_boxes::kind))
             .load(connection)

@@ -42,7 +42,7 @@ impl DbHandle {
             };
             let (listed, next) = message_list::list(connection, &query)?;
             if let Some(next) = next {
-                marks.keep(recipient, message_box, next);
+                marks.keep(recipient, message_box.clone(), next);
             }
             Ok(listed)
         })

@@ -31,11 +31,12 @@ impl DbHandle {
     pub async fn missed_messages(
         &self,
         after: i64,
-        wanted: impl FnMut(&MessageHead) -> bool + Send + 'static,
+        mut wanted: impl FnMut(&MessageHead) -> bool + Send + 'static,
     ) -> Result<MissedPage, DbError> {
         let ttl = self.0.message_ttl;
         self.read(None, move |connection| {
-            missed::missed(connection, after, MAX_PAGE_BYTES, &Now::read(ttl), wanted)
+            let now = Now::read(ttl);
+            missed::missed(connection, after, MAX_PAGE_BYTES, &now, &mut wanted)
         })
         .await
     }

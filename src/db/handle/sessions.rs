@@ -108,7 +108,7 @@ impl DbHandle {
         // It is never closed.
         let _permit = self.0.session_lookups.acquire().await;
         self.read_in(Lane::Strangers, move |connection| {
-            session_store::find(connection, own_nonce, &Now::read(None))
+            session_store::find(connection, own_nonce.clone(), &Now::read(None))
         })
         .await
     }

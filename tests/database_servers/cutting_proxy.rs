@@ -1,0 +1,139 @@
+//! A way to a database server that is cut at a chosen point of a transaction that holds the writers' lock.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// Where a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Before the server gets the beginning of the transaction.
+    Begin,
+    /// At the first statement in the transaction.
+    Work,
+    /// Before the server gets the commit.
+    Commit,
+    /// After the server has committed, before it can say so.
+    Answer,
+}
+
+#[derive(Default)]
+struct Shared {
+    armed: Mutex<Option<Cut>>,
+    cuts: AtomicUsize,
+}
+
+impl Shared {
+    /// Whether the connection is to be cut here. One is, once.
+    fn cuts(&self, here: Cut) -> bool {
+        let mut armed = self.armed.lock().unwrap();
+        let is_here = *armed == Some(here);
+        if is_here {
+            *armed = None;
+        }
+        is_here
+    }
+}
+
+pub struct CuttingProxy {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    /// The proxy ends when this is dropped.
+    _end: oneshot::Sender<()>,
+}
+
+impl CuttingProxy {
+    /// Runs on a thread of its own: a test may block.
+    pub fn to(target: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::<Shared>::default();
+        let passing = Arc::clone(&shared);
+        let (end, ended) = oneshot::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_io().build().unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, target, passing) => {}
+                    _ = ended => {}
+                }
+            });
+        });
+        Self {
+            address,
+            shared,
+            _end: end,
+        }
+    }
+
+    /// The next transaction that comes to this point loses its connection.
+    pub fn arm(&self, cut: Cut) {
+        *self.shared.armed.lock().unwrap() = Some(cut);
+    }
+
+    /// How many connections were cut.
+    pub fn cuts(&self) -> usize {
+        self.shared.cuts.load(Ordering::Acquire)
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, target: SocketAddr, shared: Arc<Shared>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        let (near, _) = listener.accept().await.unwrap();
+        let far = TcpStream::connect(target).await.unwrap();
+        tokio::spawn(pass(near, far, Arc::clone(&shared)));
+    }
+}
+
+fn contains(chunk: &[u8], text: &str) -> bool {
+    chunk
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+/// Passes what both say, until one of them ends or the connection is cut. Statements and their beginnings come in one piece
+/// each: they are short, and the client waits for every answer.
+async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
+    let (mut from_near, mut from_far) = (vec![0; 65_536], vec![0; 65_536]);
+    let (mut is_writing, mut is_committing) = (false, false);
+    loop {
+        tokio::select! {
+            read = near.read(&mut from_near) => {
+                let Ok(length @ 1..) = read else { return };
+                let chunk = &from_near[..length];
+                let begins = contains(chunk, "pg_advisory_xact_lock") || contains(chunk, "messagebox_writer` FOR UPDATE");
+                let commits = is_writing && contains(chunk, "COMMIT");
+                let is_cut = begins && shared.cuts(Cut::Begin)
+                    || is_writing && !commits && shared.cuts(Cut::Work)
+                    || commits && shared.cuts(Cut::Commit);
+                is_committing = commits && shared.cuts(Cut::Answer);
+                is_writing = (is_writing || begins) && !commits;
+                if is_cut {
+                    break;
+                }
+                if far.write_all(chunk).await.is_err() {
+                    return;
+                }
+            }
+            read = far.read(&mut from_far) => {
+                let Ok(length @ 1..) = read else { return };
+                if is_committing {
+                    break;
+                }
+                if near.write_all(&from_far[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    // Both ends are closed before anybody can see the count.
+    drop((near, far));
+    shared.cuts.fetch_add(1, Ordering::AcqRel);
+}
