@@ -1,10 +1,16 @@
-//! Bytes that are held for somebody: up to a bound for each, and one for all.
+//! Bytes that are held for somebody: up to a bound for each, and one for all. Whoever holds nothing can always hold a little.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::tally::Full;
+
+/// Bytes that whoever holds nothing may hold, also where all are taken.
+pub const SMALL: usize = 64 * 1024;
+
+/// The part of all bytes that is kept for that, and that one owner may have where it has to share.
+pub const SHARE: usize = 16;
 
 #[derive(Debug)]
 struct Bytes<K> {
@@ -41,6 +47,7 @@ impl<K: Eq + Hash + Clone> Memory<K> {
         Holding {
             memory: self.clone(),
             owner,
+            max_of_one: self.max_of_one,
             bytes: 0,
         }
     }
@@ -61,10 +68,19 @@ impl<K: Eq + Hash + Clone> Memory<K> {
 pub struct Holding<K: Eq + Hash + Clone> {
     memory: Memory<K>,
     owner: Option<K>,
+    /// What all that its owner has may come to, for this to grow.
+    max_of_one: usize,
     bytes: usize,
 }
 
 impl<K: Eq + Hash + Clone> Holding<K> {
+    /// The same, growing only while its owner has no more than a share of what there is for all.
+    #[must_use]
+    pub fn within_share(mut self) -> Self {
+        self.max_of_one = self.max_of_one.min(self.memory.max_of_all / SHARE);
+        self
+    }
+
     /// Holds so many bytes from now on, instead of those before.
     ///
     /// # Errors
@@ -79,12 +95,19 @@ impl<K: Eq + Hash + Clone> Holding<K> {
             others == 0 && self.bytes == 0 || others.saturating_add(bytes) <= max
         };
         let is_growing = bytes > self.bytes;
-        if is_growing && !fits(held.all, self.memory.max_of_all) {
+        let own = self.owner.as_ref().map(|owner| held.each.get(owner));
+        let is_first = own.is_some_and(|own| own.copied().unwrap_or(0) == self.bytes);
+        let reserve = if is_first && bytes <= SMALL {
+            self.memory.max_of_all / SHARE
+        } else {
+            0
+        };
+        if is_growing && !fits(held.all, self.memory.max_of_all.saturating_add(reserve)) {
             return Err(Full::OfAll);
         }
         if let Some(owner) = &self.owner {
             let own = held.each.get(owner).copied().unwrap_or(0);
-            if is_growing && !fits(own, self.memory.max_of_one) {
+            if is_growing && !fits(own, self.max_of_one) {
                 return Err(Full::OfOne);
             }
             match own - self.bytes + bytes {
@@ -126,15 +149,33 @@ mod tests {
         assert_eq!(second.grow(21), Err(Full::OfOne));
         second.grow(20).unwrap();
         let mut other = memory.hold(Some("b"));
-        assert_eq!(other.grow(41), Err(Full::OfAll));
+        assert_eq!(other.grow(47), Err(Full::OfAll));
         other.grow(40).unwrap();
         assert_eq!(memory.hold(None).grow(1), Err(Full::OfAll));
+        assert_eq!(memory.hold(Some("b")).grow(1), Err(Full::OfAll));
+        // Whoever has nothing gets a little, out of what is kept for that.
+        let mut late = memory.hold(Some("c"));
+        late.grow(6).unwrap();
+        assert_eq!(memory.hold(Some("d")).grow(1), Err(Full::OfAll));
+        drop(late);
         first.resize(10).unwrap();
         memory.hold(None).grow(30).unwrap();
         assert_eq!(memory.held(), 70);
         drop((first, second, other));
         let bytes = memory.lock();
         assert_eq!((bytes.all, bytes.each.len()), (0, 0));
+    }
+
+    #[test]
+    fn within_its_share_one_has_a_sixteenth() {
+        let memory = Memory::new(160, 160);
+        let mut large = memory.hold(Some("a"));
+        large.grow(20).unwrap();
+        let mut shared = memory.hold(Some("a")).within_share();
+        assert_eq!(shared.grow(1), Err(Full::OfOne));
+        let mut other = memory.hold(Some("b")).within_share();
+        other.grow(10).unwrap();
+        assert_eq!(other.grow(1), Err(Full::OfOne));
     }
 
     #[test]

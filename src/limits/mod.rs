@@ -13,7 +13,7 @@ mod tally;
 
 pub use addresses::{AddressKey, AddressLimits, AddressSettings};
 pub use flow::{Amount, Flow, FlowRates, Rate};
-pub use memory::{Holding, Memory};
+pub use memory::{Holding, Memory, SHARE, SMALL};
 pub use networks::{NetworkError, Networks};
 pub use pace::{Pace, PaceError, PaceWindow};
 pub use rates::KeyedRates;
