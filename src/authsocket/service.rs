@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::limits::{
-    AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Pace, Rate, SHARE,
+    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate, SHARE,
 };
 use crate::rooms::RoomsHandle;
 use crate::socketio;
@@ -105,7 +105,7 @@ pub struct AuthSocketService {
     /// What each address may have.
     pub addresses: Arc<AddressLimits>,
     /// Bytes of frames and packets that wait in sockets.
-    pub waiting: Memory<AddressKey>,
+    pub waiting: KeyedBudget<AddressKey>,
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
     /// Counts.
@@ -133,7 +133,7 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
-            waiting: Memory::new(
+            waiting: KeyedBudget::of_bytes(
                 (settings.max_waiting_bytes / SHARE).max(largest_packet),
                 settings.max_waiting_bytes,
             ),

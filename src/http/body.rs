@@ -7,13 +7,13 @@ use futures_util::StreamExt as _;
 use thiserror::Error;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::limits::{AddressKey, Holding, Memory, SMALL};
+use crate::limits::{AddressKey, KeyedBudget, Permit, SMALL};
 
 use super::error::ApiError;
 use super::state::HttpLimits;
 
 /// How many bytes of bodies are held at a time, by whom. Cheap to clone.
-pub type BodyMemory = Memory<AddressKey>;
+pub type BodyMemory = KeyedBudget<AddressKey>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -33,7 +33,7 @@ pub(super) enum BodyError {
 }
 
 /// Bytes that count until nobody has them any more.
-struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Holding<K>);
+struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Permit<K>);
 
 impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
@@ -42,7 +42,7 @@ impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
 }
 
 /// Bytes of which every copy counts in `holding`.
-pub(super) fn held<K>(bytes: Bytes, holding: Holding<K>) -> Bytes
+pub(super) fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
 where
     K: Eq + std::hash::Hash + Clone + Send + 'static,
 {
@@ -56,7 +56,7 @@ const STRANGERS_PART: usize = 32;
 pub(super) struct Payload {
     pub(super) body: web::Payload,
     pub(super) max: usize,
-    pub(super) holding: Holding<AddressKey>,
+    pub(super) holding: Permit<AddressKey>,
 }
 
 impl Payload {
@@ -103,7 +103,7 @@ pub(super) async fn read(
     mut body: web::Payload,
     max: usize,
     timeout: Duration,
-    mut holding: Holding<AddressKey>,
+    mut holding: Permit<AddressKey>,
 ) -> Result<Bytes, BodyError> {
     let announced = request
         .headers()
@@ -164,7 +164,7 @@ mod tests {
 
     #[actix_web::test]
     async fn bodies_that_are_held_count_together() {
-        let memory = BodyMemory::new(100, 150);
+        let memory = BodyMemory::of_bytes(100, 150);
         assert_eq!(body(&memory, 1, 101).await.err(), Some(BodyError::TooLarge));
         let first = body(&memory, 1, 60).await.unwrap();
         assert_eq!(first.len(), 60);
@@ -186,9 +186,9 @@ mod tests {
     }
 
     /// A body of which so many bytes come at once, and the rest byte by byte. How long it was read.
-    async fn stalled(begin: usize, timeout: Duration) -> (Option<BodyError>, Duration) {
+    async fn stalled(at_once: usize, timeout: Duration) -> (Option<BodyError>, Duration) {
         let began = Instant::now();
-        let first = futures_util::stream::iter([Ok(Bytes::from(vec![7; begin]))]);
+        let first = futures_util::stream::iter([Ok(Bytes::from(vec![7; at_once]))]);
         let drip = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(20)).await;
             Some((
@@ -202,7 +202,7 @@ mod tests {
         let payload = web::Payload::from_request(&request, &mut stream.into())
             .await
             .unwrap();
-        let memory = BodyMemory::new(1 << 30, 1 << 30);
+        let memory = BodyMemory::of_bytes(1 << 30, 1 << 30);
         let read = read(&request, payload, 1 << 20, timeout, memory.hold(None)).await;
         (read.err(), began.elapsed())
     }
