@@ -68,7 +68,7 @@ async fn main() -> std::io::Result<()> {
     let endpoint = Endpoint {
         config: Arc::new(config),
         table: Arc::new(SocketTable::new(10_000)),
-        bodies: BodyMemory::new(usize::MAX, usize::MAX),
+        bodies: BodyMemory::of_bytes(usize::MAX, usize::MAX),
         addresses: Arc::default(),
         open: Arc::new(|_: &Opening| Ok(Echo)),
     };

@@ -195,7 +195,7 @@ async fn main() -> std::io::Result<()> {
     let endpoint = Endpoint {
         config: Arc::new(engine),
         table: Arc::new(SocketTable::new(10_000)),
-        bodies: BodyMemory::new(usize::MAX, usize::MAX),
+        bodies: BodyMemory::of_bytes(usize::MAX, usize::MAX),
         addresses: Arc::default(),
         open: Arc::new(move |_: &Opening| {
             Ok(Echo {

@@ -32,14 +32,14 @@ use crate::admin::{Admin, End, Sources};
 use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::cluster::Cluster;
-use crate::config::{Secret, Settings, load_identity};
+use crate::config::{Settings, load_identity};
 use crate::db::{DatabaseUrl, DbHandle};
 use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, ListenerSettings, MigrateState, TcpSettings,
-    WatchSettings, configure, cors, count_answers, engineio_scope, refuse_large_heads,
-    watch_answers,
+    WatchSettings, configure, cors, count_answers, engineio_scope, protect_pages,
+    refuse_large_heads, watch_answers,
 };
 use crate::ids::IdentityKey;
 use crate::panics;
@@ -123,6 +123,8 @@ impl Server {
         let identity = Arc::new(identity);
         let certificates = settings.auth.certificates.required()?;
         let guard = administration::guard(settings)?;
+        administration::warn_of_no_admin(settings, &guard);
+        let migrate_key = administration::migrate_key(settings)?;
         let neighbours = Neighbours::prepare(settings)?;
         let rooms = neighbours.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
@@ -179,7 +181,7 @@ impl Server {
             extras: Extras {
                 home: Some(home::home(settings, &info)),
                 info: Some(Arc::new(info)),
-                ..extras(settings, &db, &health)
+                ..extras(settings, migrate_key, &db, &health)
             },
         };
         raise_file_limit(settings.socket.max_sockets);
@@ -286,6 +288,7 @@ fn listen(
         let mut app = App::new()
             .wrap_fn(move |request, service| refuse_large_heads(heads, request, service))
             .wrap_fn(watch_answers)
+            .wrap_fn(protect_pages)
             .wrap(cors())
             .wrap_fn(move |request, service| {
                 let (counts, prefix) = &*counts;
@@ -363,14 +366,16 @@ fn http_state(
     )
 }
 
-fn extras(settings: &Settings, db: &DbHandle, health: &Health) -> Extras {
+fn extras(
+    settings: &Settings,
+    migrate_key: Option<&str>,
+    db: &DbHandle,
+    health: &Health,
+) -> Extras {
     let prefix = settings.routing_prefix();
     let address = settings.server.hosting_domain.as_deref();
-    let migrate_key = settings.migrate_key.as_ref().map(Secret::expose);
     Extras {
-        migrate: migrate_key
-            .filter(|key| !key.is_empty())
-            .map(|key| MigrateState::new(db.clone(), key)),
+        migrate: migrate_key.map(|key| MigrateState::new(db.clone(), key)),
         docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
         health: Some((health.clone(), info::serving(settings))),
         home: None,

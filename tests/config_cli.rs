@@ -119,6 +119,18 @@ fn mistakes_are_one_line_and_code_2() {
 }
 
 #[test]
+fn a_secret_that_could_be_guessed_keeps_the_server_from_starting() {
+    for (variable, key) in [
+        ("MIGRATE_KEY", "migrate_key"),
+        ("ADMIN_TOKEN", "admin.token"),
+    ] {
+        let message = refused(&[(variable, "fifteen letters")], &[]);
+        let says = message.contains(key) && message.contains("at least 16 characters");
+        assert!(says && !message.contains("fifteen"), "{message}");
+    }
+}
+
+#[test]
 fn what_cannot_work_is_said_before_the_server_starts() {
     let message = refused(&[("ROUTE_PRICES", "/sendMesage=5")], &[]);
     assert!(

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use messagebox::config::{KEYS, Settings};
+use messagebox::limits::Networks;
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -285,6 +286,60 @@ fn whoever_ends_the_server_waits_longer_than_it_may_take() {
     let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
     let grace = Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().unwrap());
     assert!(grace > takes(&kubernetes()));
+}
+
+/// Whoever connects from a trusted address can pretend to be any other.
+#[test]
+fn only_the_proxies_are_trusted_and_only_they_connect() {
+    let compose_file = yaml("deploy/compose.yaml");
+    let nginx = &compose_file["services"]["nginx"]["networks"]["default"]["ipv4_address"];
+    assert_eq!(nginx, compose()["TRUSTED_PROXIES"].as_str());
+    // No other container is given that address by chance.
+    let range = &compose_file["networks"]["default"]["ipam"]["config"][0]["ip_range"];
+    let range: Networks = vec![range.as_str().unwrap().to_owned()].try_into().unwrap();
+    assert!(!range.contains(nginx.as_str().unwrap().parse().unwrap()));
+    let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
+    let resources = kustomization["resources"].as_array().unwrap();
+    assert!(resources.contains(&"network-policy.yaml".into()));
+    let policy = yaml("deploy/kubernetes/network-policy.yaml")["spec"].clone();
+    let deployment = yaml("deploy/kubernetes/deployment.yaml")["spec"].clone();
+    assert_eq!(policy["podSelector"], deployment["selector"]);
+    assert_eq!(policy["policyTypes"].to_string(), r#"["Ingress","Egress"]"#);
+    let port = &deployment["template"]["spec"]["containers"][0]["ports"][0]["name"];
+    for way_in in policy["ingress"].as_array().unwrap() {
+        let ports = way_in["ports"].as_array().unwrap();
+        assert!(ports.iter().all(|allowed| allowed["port"] == *port));
+        let from = way_in["from"].as_array().unwrap();
+        assert!(
+            from.iter()
+                .all(|from| from["namespaceSelector"]["matchLabels"].is_object())
+        );
+    }
+}
+
+#[test]
+fn what_is_deployed_is_named_by_digest() {
+    let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
+    for image in kustomization["images"].as_array().unwrap() {
+        let digest = image["digest"].as_str().unwrap();
+        assert!(
+            digest.starts_with("sha256:") && digest.len() == 71,
+            "{image}"
+        );
+        assert!(image["newTag"].is_null());
+    }
+}
+
+/// An admin who drains the server takes it down for a moment, not for good.
+#[test]
+fn a_server_that_an_admin_drains_is_started_again() {
+    assert_eq!(assignments(&unit(), "Restart")[""], "always");
+    // A configuration that cannot be used does not become usable.
+    assert_eq!(assignments(&unit(), "RestartPreventExitStatus")[""], "2");
+    let compose = yaml("deploy/compose.yaml");
+    assert_eq!(compose["x-server"]["restart"], "unless-stopped");
+    let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
+    assert!(pod["restartPolicy"].is_null(), "Always is the default");
 }
 
 /// The example for three machines becomes the set-up for two containers.

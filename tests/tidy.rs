@@ -510,7 +510,15 @@ fn each_outside_library_has_its_place() {
             ],
         ),
         ("actix_web_actors", &["src/http/websocket.rs"]),
-        ("unsafe", &["src/auth/signing.rs"]),
+        // A word of a browser's policy has it too.
+        (
+            "unsafe",
+            &[
+                "src/auth/signing.rs",
+                "src/http/pages.rs",
+                "tests/it/home.rs",
+            ],
+        ),
         (
             "diesel",
             &[

@@ -1,5 +1,5 @@
-//! Who may look after the server: whoever has the operator's token, or one of his keys; without either, who sits at the
-//! machine itself. Pure.
+//! Who may manage the server: a request with the operator's token, or signed with an admin's key. In development, with neither
+//! set, requests from this machine. Pure.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -33,6 +33,8 @@ pub struct Guard {
     /// SHA-256 of the token: of one length, whatever is compared with it.
     token: Option<[u8; 32]>,
     identities: HashSet<IdentityKey>,
+    /// Whether this machine counts as an admin, where neither of the two is set.
+    trusts_this_machine: bool,
 }
 
 impl fmt::Debug for Guard {
@@ -40,18 +42,34 @@ impl fmt::Debug for Guard {
         f.debug_struct("Guard")
             .field("token", &self.token.map(|_| "***"))
             .field("identities", &self.identities)
+            .field("trusts_this_machine", &self.trusts_this_machine)
             .finish()
     }
 }
 
 impl Guard {
-    /// For who brings this token, or signs with one of these keys.
+    /// Admits requests with this token, and those signed with one of these keys. With neither, it admits nothing.
     #[must_use]
     pub fn new(token: Option<&str>, identities: impl IntoIterator<Item = IdentityKey>) -> Self {
         Self {
             token: token.map(|token| sha256(token.as_bytes())),
             identities: identities.into_iter().collect(),
+            trusts_this_machine: false,
         }
+    }
+
+    /// Where neither token nor keys are set: admits requests from this machine. For development only, because a proxy on the
+    /// machine need not say that it forwards for others.
+    #[must_use]
+    pub const fn trusting_this_machine(mut self) -> Self {
+        self.trusts_this_machine = true;
+        self
+    }
+
+    /// Whether no request can be an admin's.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.token.is_none() && self.identities.is_empty() && !self.trusts_this_machine
     }
 
     /// Whether this key is an admin's.
@@ -67,7 +85,7 @@ impl Guard {
             let token = asker.authorization.and_then(bearer);
             return token.is_some_and(|token| sha256(token.as_bytes()).ct_eq(digest).into());
         }
-        self.identities.is_empty() && is_local(asker)
+        self.trusts_this_machine && self.identities.is_empty() && is_local(asker)
     }
 }
 
@@ -120,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_token_opens_and_nothing_else_does_where_there_is_one() {
-        let guard = Guard::new(Some("the operator's token"), []);
+        let guard = Guard::new(Some("the operator's token"), []).trusting_this_machine();
         let bring = |authorization| Asker {
             authorization,
             ..local()
@@ -143,14 +161,23 @@ mod tests {
     #[test]
     fn an_admin_signs_and_being_local_is_then_nothing() {
         let [admin, other] = [(); 2].map(|()| Identity::random().identity_key());
-        let guard = Guard::new(None, [admin]);
+        let guard = Guard::new(None, [admin]).trusting_this_machine();
         assert!(guard.admits_identity(&admin) && !guard.admits_identity(&other));
         assert!(!guard.admits(&local()));
     }
 
     #[test]
+    fn outside_development_this_machine_is_no_admin() {
+        let guard = Guard::new(None, []);
+        assert!(guard.is_closed() && !guard.admits(&local()));
+        assert!(!Guard::new(Some("the operator's token"), []).is_closed());
+        assert!(!Guard::new(None, [Identity::random().identity_key()]).is_closed());
+    }
+
+    #[test]
     fn without_token_and_keys_only_this_machine_is_let_in_and_no_proxy_or_page_on_it() {
-        let guard = Guard::default();
+        let guard = Guard::default().trusting_this_machine();
+        assert!(!guard.is_closed());
         for host in [
             "localhost",
             "127.0.0.1:1",

@@ -197,6 +197,12 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         (!is_expired(entry, ttl, now)).then(|| entry.known.clone())
     }
 
+    /// Whether a request has verified in this session, in this process.
+    #[must_use]
+    pub fn is_proven(&self, nonce: &str) -> bool {
+        self.proven.contains(nonce)
+    }
+
     /// A shared store has the session.
     pub fn mark_stored(&mut self, nonce: &str) {
         let entry = match self.proven.peek_mut(nonce) {

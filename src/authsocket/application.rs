@@ -9,7 +9,7 @@ use actix::prelude::*;
 use crate::auth::{Peer, RevealedFields, Verified};
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
-use crate::limits::{AddressKey, Amount, Flow, Full, Holding, Place, Share};
+use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Permit, Share};
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
@@ -58,11 +58,11 @@ pub struct AuthSocket {
     /// Whether the handshake may be made that was counted when the socket was opened.
     pub(super) may_shake_hands: bool,
     /// What waits here: frames until a proof, packets until they are whole.
-    holding: Holding<AddressKey>,
+    holding: Permit<AddressKey>,
     /// What it has sent lately.
     flow: Flow,
     /// Its place among those that have proven nothing, until it has.
-    pub(super) unproven: Option<Place<AddressKey>>,
+    pub(super) unproven: Option<Permit<AddressKey>>,
     /// Its part in what its identity may have, once that is proven.
     pub(super) share: Option<Share>,
 }
@@ -75,8 +75,8 @@ impl AuthSocket {
     pub fn new(service: Arc<AuthSocketService>, opening: &Opening) -> Result<Self, OpeningRefused> {
         let unproven = service.addresses.open_socket(opening.counted_for);
         let unproven = unproven.map_err(|full| match full {
-            Full::OfOne => OpeningRefused::TooManyOfOne,
-            Full::OfAll => OpeningRefused::TooManyOfAll,
+            LimitExceeded::PerKey => OpeningRefused::TooManyOfOne,
+            LimitExceeded::Global => OpeningRefused::TooManyOfAll,
         })?;
         let now = Instant::now();
         let peer_config = service.settings.peer.clone();

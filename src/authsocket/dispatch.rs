@@ -268,7 +268,9 @@ fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal
     };
     match (parts, named) {
         (Some((owner, message_box)), named) => {
-            if message_box.trim().is_empty() {
+            // As over HTTP: fees and blocks are for the name without them.
+            let message_box = message_box.trim();
+            if message_box.is_empty() {
                 Err(Refusal::RoomId)
             } else if !is_message_box(message_box) {
                 Err(Refusal::MessageBox)

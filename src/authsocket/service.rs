@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
-use crate::limits::{AddressKey, AddressLimits, FlowRates, IdentityShares, Memory, Pace, Rate};
+use crate::limits::{
+    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate, SHARE,
+};
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
@@ -52,7 +54,7 @@ pub struct AuthSocketSettings {
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
     /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
-    /// all sockets; half of them for one address.
+    /// all sockets; a sixteenth of them for one address, or one packet of the largest size.
     pub max_waiting_bytes: usize,
 }
 
@@ -103,7 +105,7 @@ pub struct AuthSocketService {
     /// What each address may have.
     pub addresses: Arc<AddressLimits>,
     /// Bytes of frames and packets that wait in sockets.
-    pub waiting: Memory<AddressKey>,
+    pub waiting: KeyedBudget<AddressKey>,
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
     /// Counts.
@@ -120,6 +122,7 @@ impl AuthSocketService {
         socketio: socketio::Config,
         settings: AuthSocketSettings,
     ) -> Self {
+        let largest_packet = socketio.max_attachment_bytes;
         Self {
             identity,
             rooms,
@@ -130,7 +133,10 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
-            waiting: Memory::new(settings.max_waiting_bytes / 2, settings.max_waiting_bytes),
+            waiting: KeyedBudget::of_bytes(
+                (settings.max_waiting_bytes / SHARE).max(largest_packet),
+                settings.max_waiting_bytes,
+            ),
             identities: IdentityShares::new(
                 settings.max_sockets_per_identity,
                 settings.identity_rates,

@@ -52,11 +52,17 @@ impl fmt::Debug for PaymentOutput {
 }
 
 impl PaymentOutput {
+    /// Whether it pays the server for a delivery or a request: only then its transaction is kept.
+    pub(super) const fn pays_server(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     /// What becomes of it: outputs of others are theirs to take, so they are only claimed.
     pub(super) fn state_of(&self, servers: PaymentState) -> PaymentState {
-        match self.transaction {
-            Some(_) => servers,
-            None => PaymentState::Claimed,
+        if self.pays_server() {
+            servers
+        } else {
+            PaymentState::Claimed
         }
     }
 }
@@ -93,9 +99,9 @@ impl Payment {
 /// What came of taking a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// It is taken. `internalized`: a wallet has had it before, for something that came to nothing.
+    /// It is taken. `internalized`: a wallet has had what pays the server before, for something that came to nothing.
     Claimed {
-        /// Whether no wallet need be asked any more.
+        /// Whether no wallet need be asked any more: it has every output that pays the server.
         internalized: bool,
     },
     /// This output has paid for something else, or is spent by another payment.

@@ -55,7 +55,8 @@ pub(super) fn claim(
     settled: bool,
 ) -> QueryResult<ClaimOutcome> {
     let payer = payment.payer.to_hex();
-    let mut internalized = false;
+    // Each output's own state decides: a wallet that has one of them need not have another.
+    let mut internalized = payment.outputs.iter().any(PaymentOutput::pays_server);
     for output in &payment.outputs {
         let row = PaymentRow {
             created_at: &work.now.text,
@@ -76,11 +77,14 @@ pub(super) fn claim(
         let unique = (payments::txid, payments::output_index);
         if !insert_unless_there!(work.connection, payments::table, &row, unique)? {
             match renew(work, &row)? {
-                Some(known) => internalized |= known,
+                Some(known) => internalized &= known || !output.pays_server(),
+                None if output.pays_server() && take_over(work, &row)? => internalized = false,
                 None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
             }
         } else if is_taken_by_another(work, row.txid)? {
             return Ok(ClaimOutcome::Spent(output.outpoint.clone()));
+        } else {
+            internalized &= !output.pays_server();
         }
         if settled {
             payment_replays::note(work.connection, row.txid, row.created_at)?;
@@ -136,6 +140,31 @@ fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>>
         ))
         .execute(work.connection)?;
     Ok(Some(internalized))
+}
+
+/// Takes an output that was claimed for somebody whom it does not pay: its script pays one party, and that is the server.
+/// Earlier releases claimed outputs on their senders' word.
+fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
+    let claimed = payments::table
+        .filter(payments::txid.eq(row.txid))
+        .filter(payments::output_index.eq(row.output_index))
+        .filter(payments::payee.ne(row.payee))
+        .filter(payments::transaction.is_null());
+    let taken = diesel::update(claimed)
+        .set((
+            payments::updated_at.eq(row.updated_at),
+            payments::payer.eq(row.payer),
+            payments::payee.eq(row.payee),
+            payments::sender_identity_key.eq(row.sender_identity_key),
+            payments::derivation_prefix.eq(row.derivation_prefix),
+            payments::derivation_suffix.eq(row.derivation_suffix),
+            payments::purpose.eq(row.purpose),
+            payments::state.eq(row.state),
+            payments::settled.eq(row.settled),
+            payments::transaction.eq(row.transaction),
+        ))
+        .execute(work.connection)?;
+    Ok(taken == 1)
 }
 
 /// Notes that an output is spent; `false` when another transaction spends it.
@@ -226,15 +255,25 @@ impl Command for GiveUpPayment {
     fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
         let payer = self.payment.payer.to_hex();
         for output in &self.payment.outputs {
-            let claimed = payments::table
-                .filter(payments::txid.eq(&output.outpoint.txid))
-                .filter(payments::output_index.eq(i64::from(output.outpoint.index)))
-                .filter(payments::purpose.eq(&self.payment.purpose))
-                .filter(payments::payer.eq(&payer))
-                .filter(payments::settled.eq(false));
+            let claimed = || {
+                payments::table
+                    .filter(payments::txid.eq(&output.outpoint.txid))
+                    .filter(payments::output_index.eq(i64::from(output.outpoint.index)))
+                    .filter(payments::purpose.eq(&self.payment.purpose))
+                    .filter(payments::payer.eq(&payer))
+                    .filter(payments::settled.eq(false))
+            };
+            // What a wallet has stays its payer's, whatever becomes of the others.
+            let in_wallet = payments::state.eq(PaymentState::Internalized.name());
+            diesel::update(claimed().filter(in_wallet))
+                .set((
+                    payments::purpose.eq(NO_PURPOSE),
+                    payments::updated_at.eq(&work.now.text),
+                ))
+                .execute(work.connection)?;
             match self.state {
-                None => diesel::delete(claimed).execute(work.connection)?,
-                Some(state) => diesel::update(claimed)
+                None => diesel::delete(claimed()).execute(work.connection)?,
+                Some(state) => diesel::update(claimed())
                     .set((
                         payments::purpose.eq(NO_PURPOSE),
                         payments::state.eq(output.state_of(state).name()),
@@ -243,8 +282,10 @@ impl Command for GiveUpPayment {
                     .execute(work.connection)?,
             };
         }
-        let freed = self.payment.spends.iter().filter(|_| self.state.is_none());
-        for spent in freed {
+        if self.state.is_some() || self.has_claims(work)? {
+            return Ok(());
+        }
+        for spent in &self.payment.spends {
             diesel::delete(
                 payment_inputs::table
                     .filter(payment_inputs::txid.eq(&spent.outpoint.txid))
@@ -259,6 +300,17 @@ impl Command for GiveUpPayment {
 
     fn places(&self) -> usize {
         self.payment.rows().max(1)
+    }
+}
+
+impl GiveUpPayment {
+    /// Whether an output of its transaction is still taken: then its coins are spent.
+    fn has_claims(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+        let Some(first) = self.payment.outputs.first() else {
+            return Ok(false);
+        };
+        let taken = payments::table.filter(payments::txid.eq(&first.outpoint.txid));
+        diesel::select(diesel::dsl::exists(taken)).get_result(work.connection)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::DbError;
 use super::lane::Lane;
+use super::queue::share;
 
 /// What one lane has under way.
 #[derive(Debug)]
@@ -22,8 +23,9 @@ struct Waiting {
     places: usize,
 }
 
-/// Places for reads. One identity may have half of them, and half of the threads: a list may be long, and those of one
-/// would otherwise be before everybody else's.
+/// Places for reads. One identity may have a sixteenth of them, and half of the threads: a list may be long, and those of one
+/// would otherwise be before everybody else's. Whoever has none can take one, also where all are taken: as many as all are
+/// kept for that.
 #[derive(Debug)]
 pub(super) struct ReadQueue {
     waiting: Mutex<Waiting>,
@@ -47,14 +49,19 @@ impl ReadQueue {
     /// [`DbError::Overloaded`].
     pub(super) fn take(self: &Arc<Self>, lane: Lane) -> Result<ReadPlace, DbError> {
         let mut waiting = self.lock();
-        if waiting.places >= self.max {
+        let own = waiting.lanes.get(&lane).map_or(0, |lane| lane.places);
+        let max = if own == 0 && lane != Lane::Server {
+            self.max.saturating_mul(2)
+        } else {
+            self.max
+        };
+        if waiting.places >= max {
             return Err(DbError::Overloaded);
         }
         let turns = match lane {
             Lane::Server => None,
             Lane::Strangers | Lane::Of(_) => {
-                let own = waiting.lanes.get(&lane).map_or(0, |lane| lane.places);
-                if own >= self.max.div_ceil(2) {
+                if own >= share(lane, self.max) {
                     return Err(DbError::Overloaded);
                 }
                 let readers = waiting.lanes.entry(lane).or_insert_with(|| Readers {
@@ -126,17 +133,20 @@ mod tests {
     }
 
     #[test]
-    fn one_has_half_of_the_places_and_gives_them_back() {
-        let queue = queue(5, 2);
-        let (flood, other) = (lane(), lane());
+    fn one_has_a_sixteenth_of_the_places_and_gives_them_back() {
+        let queue = queue(48, 2);
+        let flood = lane();
         let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(flood).ok()).collect();
         assert_eq!(taken.len(), 3);
-        taken.push(queue.take(other).unwrap());
-        taken.push(queue.take(Lane::Server).unwrap());
-        for lane in [flood, other, Lane::Strangers, Lane::Server] {
+        taken.extend((0..45).map(|_| queue.take(Lane::Server).unwrap()));
+        for lane in [flood, Lane::Server] {
             assert_eq!(queue.take(lane).err(), Some(DbError::Overloaded));
         }
-        taken.remove(0);
+        // Whoever has none gets one.
+        let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(lane()).unwrap()).collect();
+        assert_eq!(queue.take(lane()).err(), Some(DbError::Overloaded));
+        late.clear();
+        taken.truncate(2);
         assert!(queue.take(flood).is_ok());
         taken.clear();
         assert!(queue.lock().lanes.is_empty() && queue.lock().places == 0);

@@ -26,8 +26,8 @@ impl Delivery {
         };
         let checked = self
             .till
-            .check(payer, move |keys| {
-                Settlement::read(&draft, &quote, &parties, keys)
+            .check(payer, move |keys, checks| {
+                Settlement::read(&draft, &quote, &parties, keys, checks)
             })
             .await?;
         // From here on it goes to its end, even when its client has gone: money changes hands.

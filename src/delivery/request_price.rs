@@ -102,7 +102,9 @@ impl Delivery {
         let server = identity.identity_key();
         let checked = self
             .till
-            .check(caller, move |keys| paid.check(price, caller, server, keys))
+            .check(caller, move |keys, checks| {
+                paid.check(price, caller, server, keys, checks)
+            })
             .await?;
         let server = checked.payment;
         let in_flight = self.till.in_flight.enter(&server.output.outpoint);

@@ -8,10 +8,11 @@ use crate::db::{ClaimOutcome, DbError, DbHandle, Payment, PaymentState};
 use crate::ids::IdentityKey;
 use crate::metrics::Counter;
 use crate::payments::{
-    BlockHeaders, Cashier, CashierError, Checked, PaymentError, PaymentKeys, ServerPayment,
+    BlockHeaders, Cashier, CashierError, CheckError, Checked, Checks, PaymentError, PaymentKeys,
+    SLICE, ServerPayment, VerdictCache,
 };
 
-use super::check_places::CheckPlaces;
+use super::check_places::{CheckPlace, CheckPlaces};
 use super::error::DeliveryError;
 use super::in_flight::InFlightPayments;
 
@@ -43,6 +44,7 @@ pub(super) struct Till {
     db: DbHandle,
     paying: Arc<Paying>,
     places: CheckPlaces,
+    verdicts: Arc<VerdictCache>,
     /// Payments of requests that are in work.
     pub(super) in_flight: InFlightPayments,
     pub(super) counts: Arc<PaymentCounts>,
@@ -60,6 +62,7 @@ impl Till {
             db,
             paying,
             places: CheckPlaces::new(),
+            verdicts: Arc::default(),
             in_flight: InFlightPayments::default(),
             counts: Arc::default(),
         }
@@ -78,27 +81,23 @@ impl Till {
         self.paying.cashier.asks()
     }
 
-    /// Checks a payment, on a thread that may be kept busy, and its proofs against the chain where that is known.
+    /// Checks a payment, on a thread that may be kept busy, and its proofs against the chain where that is known. One that
+    /// costs little is checked at once; others then wait for one of the few places that there are for them.
     ///
     /// # Errors
     /// [`DeliveryError`].
     pub(super) async fn check<T: Send + 'static>(
         &self,
         payer: IdentityKey,
-        check: impl FnOnce(&PaymentKeys<'_>) -> Result<Checked<T>, PaymentError> + Send + 'static,
+        check: impl Fn(&PaymentKeys<'_>, &Checks<'_>) -> Result<Checked<T>, CheckError>
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<Checked<T>, DeliveryError> {
         let place = self.places.enter(payer).await;
         let place = place.ok_or(DbError::Overloaded)?;
-        let identity = Arc::clone(&self.paying.identity);
-        let checked = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            let keys = PaymentKeys::new(&identity)
-                .map_err(|error| PaymentError::Invalid(error.to_string()))?;
-            check(&keys)
-        });
-        let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
         let checked = async {
-            let checked = checked.await.map_err(broken)??;
+            let checked = self.check_in(place, Arc::new(check)).await?;
             if let Some(headers) = &self.paying.headers {
                 headers.check(&checked.merkle_roots).await?;
             }
@@ -110,6 +109,48 @@ impl Till {
             Err(_) => self.counts.refused.add_one(),
         }
         checked
+    }
+
+    async fn check_in<T: Send + 'static, F>(
+        &self,
+        mut place: CheckPlace,
+        check: Arc<F>,
+    ) -> Result<Checked<T>, DeliveryError>
+    where
+        F: Fn(&PaymentKeys<'_>, &Checks<'_>) -> Result<Checked<T>, CheckError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        loop {
+            let (identity, verdicts) = (
+                Arc::clone(&self.paying.identity),
+                Arc::clone(&self.verdicts),
+            );
+            let check = Arc::clone(&check);
+            let checked = tokio::task::spawn_blocking(move || {
+                let keys = PaymentKeys::new(&identity)
+                    .map_err(|error| PaymentError::Invalid(error.to_string()));
+                let checks = Checks {
+                    cache: &verdicts,
+                    max_cost: if place.is_costly() { u64::MAX } else { SLICE },
+                    pause: &|| place.pause(),
+                };
+                let checked = keys
+                    .map_err(CheckError::from)
+                    .and_then(|keys| check(&keys, &checks));
+                (place, checked)
+            });
+            let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
+            let checked = checked.await.map_err(broken)?;
+            match checked {
+                (_, Ok(checked)) => return Ok(checked),
+                (_, Err(CheckError::Refused(error))) => return Err(error.into()),
+                (known, Err(CheckError::Costly)) => {
+                    place = known.for_costly().await.ok_or(DbError::Overloaded)?;
+                }
+            }
+        }
     }
 
     /// Claims a payment's outputs, so that they pay for one thing only however many requests name them at once, and

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
 use crate::json_depth;
-use crate::limits::{AddressKey, Holding};
+use crate::limits::AddressKey;
 
-use super::body::{self, BodyError};
+use super::body::Payload;
 use super::client_address::{count_handshake, count_request};
 use super::counts::Failed;
 use super::error::ApiError;
@@ -65,9 +65,19 @@ pub async fn respond(
         Ok(identified) => identified,
         Err(error) => return unsigned(&error),
     };
-    let holding = state.bodies.hold(counted_for);
     let session = Arc::clone(&named.known.session);
-    let verified = verify(&request, body, holding, &credentials, &named, &state).await;
+    let payload = Payload {
+        body,
+        holding: state.bodies.hold(counted_for),
+        max: state.limits.max_body_bytes,
+    };
+    let is_proven = named.is_in_memory && state.sessions().is_proven(session.own_nonce());
+    let payload = if is_proven {
+        payload
+    } else {
+        payload.of_a_stranger(&state.limits)
+    };
+    let verified = verify(&request, payload, &credentials, &named, &state).await;
     let reply: Reply = match verified {
         Ok(Verified { body, scope }) => {
             let (state, scope) = state.scoped(scope);
@@ -95,8 +105,16 @@ async fn begin_session(
     if let Err(error) = count_handshake(counted_for, &state.addresses) {
         return unsigned(&error);
     }
-    let holding = state.bodies.hold(counted_for);
-    match read(request, body, handshake::MAX_BYTES, holding, state).await {
+    let payload = Payload {
+        body,
+        max: handshake::MAX_BYTES,
+        holding: state.bodies.hold(counted_for).within_share(),
+    };
+    let max_depth = state.limits.max_json_depth;
+    match payload.read(request, &state.limits).await {
+        Ok(body) if json_depth::is_deeper(&body, max_depth) => {
+            unsigned(&ApiError::too_deep(max_depth))
+        }
         Ok(body) => handshake::respond(state, counted_for, &body).await,
         Err(error) => unsigned(&error),
     }
@@ -117,7 +135,16 @@ async fn identify(
     counted_for: Option<AddressKey>,
     state: &HttpState,
 ) -> Result<(Credentials, Named), ApiError> {
-    let credentials = credentials(request)?;
+    let credentials = match credentials(request) {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            // A guess at an admin's token, wherever it is made, counts as a handshake, of which an address has few.
+            if request.headers().contains_key(header::AUTHORIZATION) {
+                count_handshake(counted_for, &state.addresses)?;
+            }
+            return Err(error);
+        }
+    };
     let own_nonce = &credentials.your_nonce;
     let named = session_lookup::find(own_nonce, counted_for, state).await?;
     named
@@ -193,9 +220,9 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
 
 /// A request that does not reach its route.
 pub(super) enum Refused {
-    /// It may be anybody's.
+    /// Nothing was verified: anybody may have sent it, also in place of a request that is still to come.
     Unsigned(ApiError),
-    /// Its session is known, and the client will want to believe what is wrong with it.
+    /// The session's client sent it, and its nonce is used up: nobody can make this request succeed any more.
     Signed(ApiError),
 }
 
@@ -214,8 +241,7 @@ struct Verified {
 /// Reads the body and verifies the signature over what came; then waits for certificates, where some are required.
 async fn verify(
     request: &HttpRequest,
-    body: web::Payload,
-    holding: Holding<AddressKey>,
+    payload: Payload,
     credentials: &Credentials,
     named: &Named,
     state: &HttpState,
@@ -223,9 +249,10 @@ async fn verify(
     if is_encoded(request) {
         return Err(Refused::Unsigned(ApiError::encoded_body()));
     }
-    let body = read(request, body, state.limits.max_body_bytes, holding, state)
+    let body = payload
+        .read(request, &state.limits)
         .await
-        .map_err(Refused::Signed)?;
+        .map_err(Refused::Unsigned)?;
     let headers = request
         .headers()
         .iter()
@@ -270,33 +297,6 @@ async fn verify(
 fn is_encoded(request: &HttpRequest) -> bool {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
     encodings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-async fn read(
-    request: &HttpRequest,
-    payload: web::Payload,
-    max: usize,
-    holding: Holding<AddressKey>,
-    state: &HttpState,
-) -> Result<Bytes, ApiError> {
-    let whole = body::read(request, payload, max, holding);
-    match tokio::time::timeout(state.limits.request_timeout, whole).await {
-        Ok(Ok(body)) if json_depth::is_deeper(&body, state.limits.max_json_depth) => {
-            Err(ApiError::too_deep(state.limits.max_json_depth))
-        }
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(BodyError::TooLarge)) => Err(ApiError::too_large(max)),
-        Ok(Err(BodyError::Overloaded)) => Err(ApiError::overloaded()),
-        Ok(Err(BodyError::Broken)) => Err(ApiError::bad_request(
-            "ERR_BODY_BROKEN",
-            "The request body broke off.",
-        )),
-        Err(_) => Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "ERR_REQUEST_TIMEOUT",
-            "The request body took too long.",
-        )),
-    }
 }
 
 pub(super) fn unsigned(error: &ApiError) -> HttpResponse {

@@ -1,15 +1,19 @@
 //! Reading a request's body, within a bound, and within what its address, and all together, may hold.
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use thiserror::Error;
+use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::limits::{AddressKey, Holding, Memory};
+use crate::limits::{AddressKey, KeyedBudget, Permit, SMALL};
+
+use super::error::ApiError;
+use super::state::HttpLimits;
 
 /// How many bytes of bodies are held at a time, by whom. Cheap to clone.
-pub type BodyMemory = Memory<AddressKey>;
+pub type BodyMemory = KeyedBudget<AddressKey>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -17,6 +21,9 @@ pub(super) enum BodyError {
     /// Larger than allowed; found out from its announced length where there is one.
     #[error("the request body is too large")]
     TooLarge,
+    /// It comes too slowly.
+    #[error("the request body comes too slowly")]
+    TooSlow,
     /// It ended before it was whole.
     #[error("the request body broke off")]
     Broken,
@@ -26,7 +33,7 @@ pub(super) enum BodyError {
 }
 
 /// Bytes that count until nobody has them any more.
-struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Holding<K>);
+struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Permit<K>);
 
 impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
@@ -35,19 +42,68 @@ impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
 }
 
 /// Bytes of which every copy counts in `holding`.
-pub(super) fn held<K>(bytes: Bytes, holding: Holding<K>) -> Bytes
+pub(super) fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
 where
     K: Eq + std::hash::Hash + Clone + Send + 'static,
 {
     Bytes::from_owner(Held(bytes, holding))
 }
 
-/// Reads up to `max` bytes. They count in `holding` while they come, and for as long as anybody has them.
+/// The part of all bodies that the first one of a session may have: enough for the largest message with a payment.
+const STRANGERS_PART: usize = 32;
+
+/// A body that is to be read.
+pub(super) struct Payload {
+    pub(super) body: web::Payload,
+    pub(super) max: usize,
+    pub(super) holding: Permit<AddressKey>,
+}
+
+impl Payload {
+    /// Of a session in which nothing has verified: anybody can begin as many of those as they like.
+    pub(super) fn of_a_stranger(self, limits: &HttpLimits) -> Self {
+        Self {
+            max: self.max.min(limits.max_buffered_bytes / STRANGERS_PART),
+            holding: self.holding.within_share(),
+            ..self
+        }
+    }
+
+    pub(super) async fn read(
+        self,
+        request: &HttpRequest,
+        limits: &HttpLimits,
+    ) -> Result<Bytes, ApiError> {
+        let Self { body, max, holding } = self;
+        let read = read(request, body, max, limits.request_timeout, holding);
+        read.await.map_err(|error| match error {
+            BodyError::TooLarge => ApiError::too_large(max),
+            BodyError::Overloaded => ApiError::overloaded(),
+            BodyError::Broken => {
+                ApiError::bad_request("ERR_BODY_BROKEN", "The request body broke off.")
+            }
+            BodyError::TooSlow => ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "ERR_REQUEST_TIMEOUT",
+                "The request body took too long.",
+            ),
+        })
+    }
+}
+
+/// Bytes that must come in a second of a body that is not small.
+const MIN_RATE: usize = 16 * 1024;
+
+/// How often in the time of a whole body it is looked at whether enough of it came.
+const LOOKS: u32 = 6;
+
+/// Reads up to `max` bytes within `timeout`. They count in `holding` while they come, and for as long as anybody has them.
 pub(super) async fn read(
     request: &HttpRequest,
     mut body: web::Payload,
     max: usize,
-    mut holding: Holding<AddressKey>,
+    timeout: Duration,
+    mut holding: Permit<AddressKey>,
 ) -> Result<Bytes, BodyError> {
     let announced = request
         .headers()
@@ -58,8 +114,25 @@ pub(super) async fn read(
         return Err(BodyError::TooLarge);
     }
     let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| BodyError::Broken)?;
+    let look = timeout / LOOKS;
+    let least = usize::try_from(look.as_millis()).unwrap_or(usize::MAX);
+    let least = (least.saturating_mul(MIN_RATE) / 1_000).max(1);
+    let end = Instant::now() + timeout;
+    let (mut due, mut seen) = (Instant::now() + look, 0);
+    loop {
+        let chunk = match timeout_at(due, body.next()).await {
+            Ok(Some(chunk)) => chunk.map_err(|_| BodyError::Broken)?,
+            Ok(None) => break,
+            Err(_) => {
+                // A small body takes little, and all of its time.
+                let is_slow = bytes.len() > SMALL && bytes.len() - seen < least;
+                if is_slow || due >= end {
+                    return Err(BodyError::TooSlow);
+                }
+                (due, seen) = ((due + look).min(end), bytes.len());
+                continue;
+            }
+        };
         if bytes.len() + chunk.len() > max {
             return Err(BodyError::TooLarge);
         }
@@ -85,12 +158,13 @@ mod tests {
             .await
             .unwrap();
         let owner = AddressKey::of([192, 0, 2, address].into());
-        read(&request, payload, 100, memory.hold(Some(owner))).await
+        let timeout = Duration::from_secs(30);
+        read(&request, payload, 100, timeout, memory.hold(Some(owner))).await
     }
 
     #[actix_web::test]
     async fn bodies_that_are_held_count_together() {
-        let memory = BodyMemory::new(100, 150);
+        let memory = BodyMemory::of_bytes(100, 150);
         assert_eq!(body(&memory, 1, 101).await.err(), Some(BodyError::TooLarge));
         let first = body(&memory, 1, 60).await.unwrap();
         assert_eq!(first.len(), 60);
@@ -99,7 +173,7 @@ mod tests {
             Some(BodyError::Overloaded)
         );
         assert_eq!(
-            body(&memory, 2, 91).await.err(),
+            body(&memory, 2, 100).await.err(),
             Some(BodyError::Overloaded)
         );
         let second = body(&memory, 2, 90).await.unwrap();
@@ -109,5 +183,39 @@ mod tests {
         assert_eq!(memory.held(), 60);
         drop(part);
         assert_eq!(memory.held(), 0);
+    }
+
+    /// A body of which so many bytes come at once, and the rest byte by byte. How long it was read.
+    async fn stalled(at_once: usize, timeout: Duration) -> (Option<BodyError>, Duration) {
+        let began = Instant::now();
+        let first = futures_util::stream::iter([Ok(Bytes::from(vec![7; at_once]))]);
+        let drip = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Some((
+                Ok::<_, actix_web::error::PayloadError>(Bytes::from_static(b"x")),
+                (),
+            ))
+        });
+        let stream: std::pin::Pin<Box<dyn futures_util::Stream<Item = _>>> =
+            Box::pin(first.chain(drip));
+        let (request, _) = TestRequest::post().to_http_parts();
+        let payload = web::Payload::from_request(&request, &mut stream.into())
+            .await
+            .unwrap();
+        let memory = BodyMemory::of_bytes(1 << 30, 1 << 30);
+        let read = read(&request, payload, 1 << 20, timeout, memory.hold(None)).await;
+        (read.err(), began.elapsed())
+    }
+
+    #[actix_web::test]
+    async fn a_large_body_that_stalls_has_a_part_of_the_time_that_a_small_one_has() {
+        let timeout = Duration::from_millis(1_200);
+        let (small, large) = tokio::join!(stalled(SMALL / 2, timeout), stalled(2 * SMALL, timeout));
+        let slow = Some(BodyError::TooSlow);
+        assert_eq!((small.0, large.0), (slow, slow));
+        assert!(
+            small.1 >= timeout && large.1 < timeout,
+            "{small:?} {large:?}"
+        );
     }
 }

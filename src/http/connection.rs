@@ -12,7 +12,7 @@ use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::{AddressKey, AddressLimits, Place};
+use crate::limits::{AddressKey, AddressLimits, Permit};
 use crate::socket::Kill;
 
 use super::connection_watch::{Watch, WatchSettings};
@@ -33,7 +33,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     kill: Kill,
     /// Counts it among those of its address.
-    place: Option<Arc<Place<AddressKey>>>,
+    place: Option<Arc<Permit<AddressKey>>>,
 }
 
 impl Connection {

@@ -101,8 +101,6 @@ impl Home {
             .insert_header(NOT_STORED)
             .insert_header((header::VARY, "Accept"))
             .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .body(
                 self.page
                     .replace(EXAMPLE_HOST, &host)

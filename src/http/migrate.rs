@@ -9,9 +9,12 @@ use utoipa::ToSchema;
 
 use crate::auth::sha256;
 use crate::db::DbHandle;
+use crate::limits::AddressLimits;
 
 use super::authenticate::unsigned;
+use super::client_address::{count_handshake, count_request};
 use super::error::{ApiError, store_error};
+use super::state::HttpState;
 
 /// Where it is, behind the routing prefix.
 pub(super) const PATH: &str = "/admin/migrate";
@@ -58,14 +61,32 @@ pub(in crate::http) struct Migrated {
     applied: Vec<String>,
 }
 
+/// A guess counts as a handshake, of which an address has few.
+fn admit(
+    request: &HttpRequest,
+    state: &MigrateState,
+    addresses: &AddressLimits,
+) -> Result<(), ApiError> {
+    let counted_for = count_request(request, addresses)?;
+    if state.admits(request) {
+        return Ok(());
+    }
+    count_handshake(counted_for, addresses)?;
+    Err(ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "ERR_INVALID_MIGRATE_KEY",
+        "The migrate key is missing or wrong.",
+    ))
+}
+
 /// Applies what was not applied yet, and says what it was.
-pub(super) async fn respond(request: HttpRequest, state: web::Data<MigrateState>) -> HttpResponse {
-    if !state.admits(&request) {
-        return unsigned(&ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "ERR_INVALID_MIGRATE_KEY",
-            "The migrate key is missing or wrong.",
-        ));
+pub(super) async fn respond(
+    request: HttpRequest,
+    state: web::Data<MigrateState>,
+    shared: web::Data<HttpState>,
+) -> HttpResponse {
+    if let Err(error) = admit(&request, &state, &shared.addresses) {
+        return unsigned(&error);
     }
     match state.db.migrate().await {
         Ok(applied) => HttpResponse::Ok().json(Migrated {

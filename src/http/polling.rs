@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::engineio::{
     Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
-use crate::limits::{AddressKey, Holding};
+use crate::limits::{AddressKey, Permit};
 use crate::socket::{
     Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
     PollUndelivered, Socket,
@@ -99,14 +99,14 @@ pub(super) async fn post<A: Application>(
     request: &HttpRequest,
     payload: web::Payload,
     config: &Config,
-    holding: Holding<AddressKey>,
+    holding: Permit<AddressKey>,
 ) -> Result<HttpResponse, HandshakeError> {
-    let whole = body::read(request, payload, config.max_payload, holding);
-    let Ok(whole) = tokio::time::timeout(config.request_timeout, whole).await else {
-        return Ok(HttpResponse::RequestTimeout().force_close().finish());
-    };
-    let body = match whole {
+    let (max, timeout) = (config.max_payload, config.request_timeout);
+    let body = match body::read(request, payload, max, timeout, holding).await {
         Ok(body) => body,
+        Err(BodyError::TooSlow) => {
+            return Ok(HttpResponse::RequestTimeout().force_close().finish());
+        }
         Err(BodyError::Overloaded) => return Ok(HttpResponse::ServiceUnavailable().finish()),
         Err(BodyError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
         Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),

@@ -11,7 +11,7 @@ use crate::auth::{
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, AddressLimits, KeyedRates, Memory, Rate};
+use crate::limits::{AddressKey, AddressLimits, KeyedBudget, KeyedRates, Rate, SHARE};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
@@ -60,7 +60,7 @@ pub struct HttpState {
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
     /// Counts lists that are being read.
-    pub(super) answers: Memory<IdentityKey>,
+    pub(super) answers: KeyedBudget<IdentityKey>,
     /// Counts the bodies that are held; polling requests count in it too.
     pub bodies: BodyMemory,
     /// What each address may ask for.
@@ -97,10 +97,13 @@ impl HttpState {
             delivery,
             db,
             routing_prefix: routing_prefix.into(),
-            answers: Memory::new(limits.max_buffered_bytes / 2, limits.max_buffered_bytes),
-            bodies: BodyMemory::new(
+            answers: KeyedBudget::of_bytes(
+                limits.max_buffered_bytes / SHARE,
+                limits.max_buffered_bytes,
+            ),
+            bodies: BodyMemory::of_bytes(
                 // A body of any size that is allowed.
-                (limits.max_buffered_bytes / 2).max(limits.max_body_bytes),
+                (limits.max_buffered_bytes / SHARE).max(limits.max_body_bytes),
                 limits.max_buffered_bytes,
             ),
             limits,
@@ -212,7 +215,8 @@ impl HttpState {
                 Err(AuthError::Replayed.into())
             }
             Claimed::Unknown if self.nonces_required => {
-                Err(Refused::Signed(ApiError::replay_unchecked()))
+                // Another node may still serve it.
+                Err(Refused::Unsigned(ApiError::replay_unchecked()))
             }
             Claimed::First => {
                 if !known.is_stored {

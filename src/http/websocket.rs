@@ -14,7 +14,7 @@ use actix_web_actors::ws::{
 };
 
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
-use crate::limits::{AddressKey, Holding};
+use crate::limits::{AddressKey, Permit};
 use crate::socket::{
     Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
     WebsocketGone,
@@ -49,7 +49,7 @@ enum Start<A: Application> {
 }
 
 /// What comes, and where it counts while it is not whole.
-pub(super) type Incoming = (web::Payload, Holding<AddressKey>);
+pub(super) type Incoming = (web::Payload, Permit<AddressKey>);
 
 /// Begins a session on a websocket.
 pub(super) fn open<A: Application>(

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use super::budget::{KeyedBudget, LimitExceeded, Permit};
 use super::flow::Rate;
 use super::networks::Networks;
 use super::rates::KeyedRates;
-use super::tally::{Full, Place, Tally};
 
 /// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,8 +65,8 @@ impl Default for AddressSettings {
 pub struct AddressLimits {
     trusted_proxies: Networks,
     unlimited: Networks,
-    connections: Tally<AddressKey>,
-    unproven_sockets: Tally<AddressKey>,
+    connections: KeyedBudget<AddressKey>,
+    unproven_sockets: KeyedBudget<AddressKey>,
     /// HTTP requests.
     pub requests: KeyedRates<AddressKey>,
     /// Handshakes and new sockets.
@@ -84,8 +84,11 @@ impl AddressLimits {
     #[must_use]
     pub fn new(settings: AddressSettings) -> Self {
         Self {
-            connections: Tally::new(settings.connections, usize::MAX),
-            unproven_sockets: Tally::new(settings.unproven_sockets, settings.all_unproven_sockets),
+            connections: KeyedBudget::of_places(settings.connections, usize::MAX),
+            unproven_sockets: KeyedBudget::of_places(
+                settings.unproven_sockets,
+                settings.all_unproven_sockets,
+            ),
             requests: KeyedRates::new(settings.requests),
             handshakes: KeyedRates::new(settings.handshakes),
             trusted_proxies: settings.trusted_proxies,
@@ -96,8 +99,8 @@ impl AddressLimits {
     /// A connection from this address, which may be a proxy's: those are not counted.
     ///
     /// # Errors
-    /// [`Full::OfOne`].
-    pub fn connect(&self, peer: SocketAddr) -> Result<Option<Place<AddressKey>>, Full> {
+    /// [`LimitExceeded::PerKey`].
+    pub fn connect(&self, peer: SocketAddr) -> Result<Option<Permit<AddressKey>>, LimitExceeded> {
         if self.is_free(peer.ip()) || self.trusted_proxies.contains(peer.ip()) {
             return Ok(None);
         }
@@ -109,15 +112,18 @@ impl AddressLimits {
     /// A socket that has proven nothing, until the place is dropped.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn open_socket(&self, address: Option<AddressKey>) -> Result<Place<AddressKey>, Full> {
+    /// [`LimitExceeded`].
+    pub fn open_socket(
+        &self,
+        address: Option<AddressKey>,
+    ) -> Result<Permit<AddressKey>, LimitExceeded> {
         self.unproven_sockets.take(address)
     }
 
     /// Connections that are counted.
     #[must_use]
     pub fn connection_count(&self) -> usize {
-        self.connections.len()
+        self.connections.held()
     }
 
     /// Whom a request counts for; nobody, where its address is not limited. `forwarded` are the values of

@@ -3,19 +3,17 @@
 //! Knows no protocol and decides no answer: who is over a limit is told so by whoever asked.
 
 mod addresses;
+mod budget;
 mod flow;
-mod memory;
 mod networks;
 mod pace;
 mod rates;
 mod shares;
-mod tally;
 
 pub use addresses::{AddressKey, AddressLimits, AddressSettings};
+pub use budget::{KeyedBudget, LimitExceeded, Permit, SHARE, SMALL};
 pub use flow::{Amount, Flow, FlowRates, Rate};
-pub use memory::{Holding, Memory};
 pub use networks::{NetworkError, Networks};
 pub use pace::{Pace, PaceError, PaceWindow};
 pub use rates::KeyedRates;
 pub use shares::{IdentityShares, Share};
-pub use tally::{Full, Place, Tally};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::ids::IdentityKey;
 
+use super::budget::LimitExceeded;
 use super::flow::{Amount, Flow, FlowRates};
-use super::tally::Full;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -37,12 +37,12 @@ impl IdentityShares {
     /// A socket of this identity, until the share is dropped.
     ///
     /// # Errors
-    /// [`Full::OfOne`].
-    pub fn take(&self, identity: IdentityKey) -> Result<Share, Full> {
+    /// [`LimitExceeded::PerKey`].
+    pub fn take(&self, identity: IdentityKey) -> Result<Share, LimitExceeded> {
         let mut entries = self.lock();
         let sockets = entries.get(&identity).map_or(0, |entry| entry.sockets);
         if sockets >= self.max_sockets {
-            return Err(Full::OfOne);
+            return Err(LimitExceeded::PerKey);
         }
         let entry = entries.entry(identity).or_default();
         entry.sockets += 1;
@@ -131,7 +131,7 @@ mod tests {
             .take(2)
             .collect();
         let (first, second) = (shares.take(keys[0]).unwrap(), shares.take(keys[0]).unwrap());
-        assert_eq!(shares.take(keys[0]).err(), Some(Full::OfOne));
+        assert_eq!(shares.take(keys[0]).err(), Some(LimitExceeded::PerKey));
         let other = shares.take(keys[1]).unwrap();
         let (now, one) = (
             Instant::now(),

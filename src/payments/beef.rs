@@ -1,16 +1,18 @@
 //! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use bsv::script::{Spend, SpendParams, UnlockingScript};
-use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput};
+use bsv::transaction::Beef;
 
-use crate::db::{Outpoint, SpentOutput};
+use crate::db::SpentOutput;
 
 use super::beef_layout::check_layout;
+use super::check::{CheckError, Checks};
 use super::error::PaymentError;
-use super::scripts::Budget;
+use super::scripts::reading;
+use super::spends;
+use super::verdict_cache::{self, BeefHash, VerdictCache};
 
 /// Blocks that its proofs may lead to; each is asked for by itself.
 const MAX_BLOCKS: usize = 200;
@@ -51,17 +53,41 @@ pub struct Checked<T> {
     pub merkle_roots: Vec<(u32, String)>,
 }
 
-fn invalid(reason: impl Into<String>) -> PaymentError {
+pub(super) fn invalid(reason: impl Into<String>) -> PaymentError {
     PaymentError::Invalid(reason.into())
 }
 
-impl CheckedTransaction {
-    /// Reads an `AtomicBEEF` (BRC-95) and checks it. Slow: run it where it holds nobody up.
+/// A transaction that was read: proven, and paying out no more than it spends. Its scripts have yet to be run.
+pub(super) struct ReadTransaction {
+    pub(super) transaction: CheckedTransaction,
+    beef: Beef,
+    hash: BeefHash,
+    /// What running its scripts costs.
+    cost: u64,
+}
+
+impl ReadTransaction {
+    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it but its scripts.
     ///
     /// # Errors
-    /// [`PaymentError::Invalid`].
-    pub fn read(bytes: &[u8]) -> Result<Self, PaymentError> {
-        check_layout(bytes).map_err(|misfit| invalid(misfit.0))?;
+    /// [`CheckError`].
+    pub(super) fn read(bytes: &[u8], checks: &Checks<'_>) -> Result<Self, CheckError> {
+        let hash = verdict_cache::hash(bytes);
+        if let Some(Err(error)) = checks.cache.get(&hash) {
+            return Err(error.into());
+        }
+        let read = check_layout(bytes).map_err(|misfit| invalid(misfit.0));
+        if read.is_ok() {
+            checks.affords(reading(bytes))?;
+        }
+        let read = read.and_then(|()| Self::parse(bytes, hash));
+        match read {
+            Ok(read) => Ok(read),
+            Err(error) => Ok(checks.cache.note(hash, Err(error))?),
+        }
+    }
+
+    fn parse(bytes: &[u8], hash: BeefHash) -> Result<Self, PaymentError> {
         let beef = Beef::from_binary(&mut Cursor::new(bytes))
             .map_err(|error| invalid(error.to_string()))?;
         let txid = beef
@@ -76,7 +102,7 @@ impl CheckedTransaction {
                 "its transactions are not proven back to mined ones",
             ));
         }
-        let spends = check_spends(&beef)?;
+        let (spends, cost) = spends::check_amounts(&beef)?;
         let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
         let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
@@ -84,11 +110,50 @@ impl CheckedTransaction {
             satoshis: output.satoshis.unwrap_or(0),
             script: output.locking_script.to_binary(),
         };
-        Ok(Self {
+        let transaction = CheckedTransaction {
             outputs: subject.outputs.iter().map(output).collect(),
             spends,
             merkle_roots,
             txid,
+        };
+        Ok(Self {
+            transaction,
+            beef,
+            hash,
+            cost,
+        })
+    }
+
+    /// Runs the scripts of all its inputs, unless they held before. Slow: run it where it holds nobody up.
+    ///
+    /// # Errors
+    /// [`CheckError`].
+    pub(super) fn run_scripts(self, checks: &Checks<'_>) -> Result<CheckedTransaction, CheckError> {
+        if checks.cache.get(&self.hash) != Some(Ok(())) {
+            checks.affords(self.cost)?;
+            let ran = spends::run_scripts(&self.beef, checks.pause);
+            checks.cache.note(self.hash, ran)?;
+        }
+        Ok(self.transaction)
+    }
+}
+
+impl CheckedTransaction {
+    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it, whatever that costs. Slow: run it where it holds nobody up.
+    ///
+    /// # Errors
+    /// [`PaymentError::Invalid`].
+    pub fn read(bytes: &[u8]) -> Result<Self, PaymentError> {
+        let checks = Checks {
+            cache: &VerdictCache::default(),
+            max_cost: u64::MAX,
+            pause: &|| {},
+        };
+        let checked =
+            ReadTransaction::read(bytes, &checks).and_then(|read| read.run_scripts(&checks));
+        checked.map_err(|error| match error {
+            CheckError::Refused(error) => error,
+            CheckError::Costly => invalid("it costs too much to check"),
         })
     }
 }
@@ -117,130 +182,13 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
     Ok(roots.into_iter().collect())
 }
 
-/// Checks every input of every transaction that is not mined yet; says what they spend.
-fn check_spends(beef: &Beef) -> Result<Vec<SpentOutput>, PaymentError> {
-    let by_txid: HashMap<&str, &Transaction> = beef
-        .txs
-        .iter()
-        .filter_map(|entry| Some((entry.txid.as_str(), entry.tx.as_ref()?)))
-        .collect();
-    let mut budget = Budget::new();
-    // By what, for all transactions together: two that spend the same cannot both be mined.
-    let mut spent = HashMap::new();
-    for entry in &beef.txs {
-        if let Some(transaction) = unproven(beef, entry) {
-            check_final(transaction)?;
-            check_transaction(entry, transaction, &by_txid, &mut spent, &mut budget)?;
-        }
-    }
-    let output = |((txid, index), by): ((&str, u32), &str)| SpentOutput {
-        outpoint: Outpoint {
-            txid: txid.to_owned(),
-            index,
-        },
-        by: by.to_owned(),
-    };
-    Ok(spent.into_iter().map(output).collect())
-}
-
-fn unproven<'a>(beef: &Beef, entry: &'a BeefTx) -> Option<&'a Transaction> {
-    let proven = beef.find_bump(&entry.txid).is_some();
-    entry.tx.as_ref().filter(|_| !proven)
-}
-
-/// One that waits for a time to come can be replaced until then.
-fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
-    let is_final = transaction.lock_time == 0
-        || transaction
-            .inputs
-            .iter()
-            .all(|input| input.sequence == u32::MAX);
-    if is_final {
-        Ok(())
-    } else {
-        Err(invalid("it can be replaced before it is mined"))
-    }
-}
-
-fn check_transaction<'a>(
-    entry: &'a BeefTx,
-    transaction: &'a Transaction,
-    by_txid: &HashMap<&str, &Transaction>,
-    spent_outputs: &mut HashMap<(&'a str, u32), &'a str>,
-    budget: &mut Budget,
-) -> Result<(), PaymentError> {
-    let size = transaction
-        .to_bytes()
-        .map_err(|error| invalid(error.to_string()))?
-        .len();
-    let mut spent: u128 = 0;
-    for (index, input) in transaction.inputs.iter().enumerate() {
-        let source_txid = input.source_txid.as_deref().unwrap_or_default();
-        let source = by_txid
-            .get(source_txid)
-            .and_then(|source| {
-                source
-                    .outputs
-                    .get(usize::try_from(input.source_output_index).ok()?)
-            })
-            .ok_or_else(|| invalid("an input spends what is not there"))?;
-        let outpoint = (source_txid, input.source_output_index);
-        if spent_outputs.insert(outpoint, &entry.txid).is_some() {
-            return Err(invalid("an output is spent twice"));
-        }
-        let satoshis = source.satoshis.unwrap_or(0);
-        spent += u128::from(satoshis);
-        let unlocking = input
-            .unlocking_script
-            .clone()
-            .unwrap_or_else(|| UnlockingScript::from_binary(&[]));
-        let scripts = [unlocking.to_binary(), source.locking_script.to_binary()];
-        let scripts = [scripts[0].as_slice(), scripts[1].as_slice()];
-        if !budget.pay(scripts, size) {
-            return Err(invalid(
-                "an input has a script that is not run here, or there are too many",
-            ));
-        }
-        let valid = Spend::new(SpendParams {
-            locking_script: source.locking_script.clone(),
-            unlocking_script: unlocking,
-            source_txid: source_txid.to_owned(),
-            source_output_index: usize::try_from(input.source_output_index).unwrap_or(usize::MAX),
-            source_satoshis: satoshis,
-            transaction_version: transaction.version,
-            transaction_lock_time: transaction.lock_time,
-            transaction_sequence: input.sequence,
-            other_inputs: others(&transaction.inputs, index),
-            other_outputs: transaction.outputs.clone(),
-            input_index: index,
-        })
-        .validate();
-        if !matches!(valid, Ok(true)) {
-            return Err(invalid("an input is not signed by who may spend it"));
-        }
-    }
-    let paid: u128 = transaction
-        .outputs
-        .iter()
-        .map(|output| u128::from(output.satoshis.unwrap_or(0)))
-        .sum();
-    if paid > spent {
-        return Err(invalid("it pays out more than it spends"));
-    }
-    Ok(())
-}
-
-fn others(inputs: &[TransactionInput], index: usize) -> Vec<TransactionInput> {
-    let others = inputs.iter().enumerate().filter(|(at, _)| *at != index);
-    others.map(|(_, input)| input.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::minting::Mint;
     use super::*;
-    use bsv::script::LockingScript;
-    use bsv::transaction::TransactionOutput;
+    use crate::db::Outpoint;
+    use bsv::script::{LockingScript, UnlockingScript};
+    use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
 
     fn refused(bytes: &[u8]) -> String {
         CheckedTransaction::read(bytes).unwrap_err().to_string()
@@ -254,6 +202,101 @@ mod tests {
         assert_eq!(worth, [7, 8]);
         assert_eq!(read.outputs[1].script, [0x52]);
         assert_eq!((read.txid.len(), read.merkle_roots.len()), (64, 1));
+    }
+
+    fn checks<'a>(cache: &'a VerdictCache, max_cost: u64, pause: &'a dyn Fn()) -> Checks<'a> {
+        Checks {
+            cache,
+            max_cost,
+            pause,
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_are_checked_once() {
+        let cache = VerdictCache::default();
+        let whole = checks(&cache, u64::MAX, &|| {});
+        let check = |bytes: &[u8], checks: &Checks<'_>| {
+            ReadTransaction::read(bytes, checks).and_then(|read| read.run_scripts(checks))
+        };
+        let good = Mint::new().pay(&[(vec![0x51], 7)]);
+        let forged = Mint::new().forged().pay(&[(vec![0x51], 7)]);
+        // Reading them may cost something, running a script nothing.
+        let reading_only = checks(&cache, reading(&good) * 2, &|| {});
+        for bytes in [&good, &forged] {
+            assert_eq!(check(bytes, &reading_only), Err(CheckError::Costly));
+        }
+        let first = check(&good, &whole).unwrap();
+        let refused = check(&forged, &whole).unwrap_err();
+        assert_eq!(check(&good, &reading_only), Ok(first));
+        assert_eq!(check(&forged, &reading_only), Err(refused));
+        // What was refused is not even read again.
+        let nothing = checks(&cache, 0, &|| {});
+        assert!(matches!(
+            check(&forged, &nothing),
+            Err(CheckError::Refused(_))
+        ));
+        assert_eq!(check(&good, &nothing), Err(CheckError::Costly));
+    }
+
+    /// A transaction that spends outputs with these locking scripts, each worth 100; whoever comes may unlock them.
+    fn spending_scripts(scripts: &[Vec<u8>], satoshis: u64) -> Transaction {
+        let mut source = proven();
+        source.outputs = scripts
+            .iter()
+            .map(|script| TransactionOutput {
+                locking_script: LockingScript::from_binary(script),
+                ..output(100)
+            })
+            .collect();
+        let id = source.id().unwrap();
+        source.merkle_path = Some(super::super::minting::proof(&id));
+        let mut payment = Transaction::new();
+        for index in 0..scripts.len() {
+            let input = TransactionInput {
+                source_txid: Some(id.clone()),
+                source_transaction: Some(Box::new(source.clone())),
+                source_output_index: u32::try_from(index).unwrap(),
+                unlocking_script: Some(UnlockingScript::from_binary(&[])),
+                sequence: u32::MAX,
+            };
+            payment.add_input(input).unwrap();
+        }
+        payment.add_output(output(satoshis)).unwrap();
+        payment
+    }
+
+    #[test]
+    fn what_cannot_pay_is_refused_before_a_script_runs() {
+        // OP_FALSE, which is refused as soon as it is run; and what costs too much.
+        let (wrong, costly) = (vec![0x00], vec![0xac; 1_000]);
+        let refused = |scripts: &[Vec<u8>], satoshis| {
+            let payment = spending_scripts(scripts, satoshis);
+            read(&payment).unwrap_err().to_string()
+        };
+        let said = refused(std::slice::from_ref(&wrong), 50);
+        assert!(said.contains("not signed"), "{said}");
+        let said = refused(&[wrong.clone(), costly], 50);
+        assert!(said.contains("too many"), "{said}");
+        let said = refused(&[wrong], 1_000);
+        assert!(said.contains("more than it spends"), "{said}");
+    }
+
+    #[test]
+    fn what_costs_much_pauses_now_and_then() {
+        // OP_NOP, over and over, and OP_TRUE: a fifth of a slice.
+        let script = [vec![0x61; 4_000], vec![0x51]].concat();
+        let payment = spending_scripts(&vec![script; 20], 1);
+        let mut beef = Beef::new(bsv::transaction::beef::BEEF_V2);
+        beef.merge_transaction(&payment).unwrap();
+        let bytes = beef.to_binary_atomic(&payment.id().unwrap()).unwrap();
+        let (cache, pauses) = (VerdictCache::default(), std::cell::Cell::new(0));
+        let count = || pauses.set(pauses.get() + 1);
+        let whole = checks(&cache, u64::MAX, &count);
+        let read = ReadTransaction::read(&bytes, &whole).unwrap();
+        assert!(read.cost > 2 * super::super::scripts::SLICE);
+        read.run_scripts(&whole).unwrap();
+        assert!(pauses.get() >= 2, "{}", pauses.get());
     }
 
     /// Marks only say which leaves a root is computed for; they prove nothing by being absent.

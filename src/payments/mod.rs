@@ -8,6 +8,7 @@ mod beef;
 mod beef_layout;
 mod brc29;
 mod cashier;
+mod check;
 mod draft;
 mod error;
 mod headers;
@@ -15,11 +16,14 @@ mod multipart;
 mod request_payment;
 mod scripts;
 mod settlement;
+mod spends;
+mod verdict_cache;
 
 pub use beef::{Checked, CheckedTransaction};
 pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
 pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
+pub use check::{CheckError, Checks};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
@@ -28,7 +32,9 @@ pub use multipart::{
     PAYMENT_TRANSPORTS, is_multipart,
 };
 pub use request_payment::RequestPayment;
+pub use scripts::SLICE;
 pub use settlement::{Parties, Settlement};
+pub use verdict_cache::VerdictCache;
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]

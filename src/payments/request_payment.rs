@@ -7,9 +7,10 @@ use serde::Deserialize;
 use crate::db::{Outpoint, PaymentOutput};
 use crate::ids::IdentityKey;
 
-use super::beef::{Checked, CheckedTransaction};
+use super::beef::{Checked, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
 use super::cashier::ServerPayment;
+use super::check::{CheckError, Checks};
 use super::error::PaymentError;
 
 /// A payment for a request.
@@ -58,21 +59,23 @@ impl RequestPayment {
     /// it where it holds nobody up.
     ///
     /// # Errors
-    /// [`PaymentError`].
+    /// [`CheckError`].
     pub fn check(
         &self,
         price: u64,
         payer: IdentityKey,
         server: IdentityKey,
         keys: &PaymentKeys<'_>,
-    ) -> Result<Checked<ServerPayment>, PaymentError> {
+        checks: &Checks<'_>,
+    ) -> Result<Checked<ServerPayment>, CheckError> {
         let invalid = |reason: &str| PaymentError::Invalid(reason.to_owned());
-        let transaction = CheckedTransaction::read(&self.beef)?;
-        let output = transaction
+        let read = ReadTransaction::read(&self.beef, checks)?;
+        let output = read
+            .transaction
             .outputs
             .first()
             .ok_or_else(|| invalid("it has no outputs"))?;
-        let insufficient = |reason: String| PaymentError::Insufficient(reason);
+        let insufficient = |reason: String| CheckError::from(PaymentError::Insufficient(reason));
         let derivation = Derivation {
             prefix: self.derivation_prefix.clone(),
             suffix: self.derivation_suffix.clone(),
@@ -89,12 +92,14 @@ impl RequestPayment {
             let reason = format!("output 0 pays {} of {price} satoshis", output.satoshis);
             return Err(insufficient(reason));
         }
+        let satoshis = output.satoshis;
+        let transaction = read.run_scripts(checks)?;
         let output = PaymentOutput {
             outpoint: Outpoint {
                 txid: transaction.txid,
                 index: 0,
             },
-            satoshis: output.satoshis,
+            satoshis,
             payee: server,
             sender_identity_key: payer,
             derivation_prefix: derivation.prefix,

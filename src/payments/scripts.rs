@@ -10,36 +10,45 @@ const SIGNATURE_CHECK: u64 = 1_000_000;
 /// What copying a byte of a transaction costs, of which the interpreter gets a copy for each input.
 const COPY: u64 = 16;
 
+/// What may be done at a stretch, before others have their turn: 20 signature checks, which take some 20 ms.
+pub const SLICE: u64 = 20 * SIGNATURE_CHECK;
+
+/// What reading a transaction of these bytes costs, with its ancestors and proofs.
+pub(super) const fn reading(bytes: &[u8]) -> u64 {
+    bytes.len() as u64 * COPY
+}
+
 /// What checking one payment may cost: 500 signature checks, or whatever takes as long.
+const MAX_COST: u64 = 500 * SIGNATURE_CHECK;
+
+/// What is left of it.
 #[derive(Debug)]
 pub(super) struct Budget(u64);
 
 impl Budget {
     pub(super) const fn new() -> Self {
-        Self(500 * SIGNATURE_CHECK)
+        Self(MAX_COST)
     }
 
-    /// Pays for running the two scripts of an input of a transaction of this size; `false` when that is not to be done.
-    pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> bool {
+    /// What was paid for so far.
+    pub(super) const fn spent(&self) -> u64 {
+        MAX_COST - self.0
+    }
+
+    /// Pays for running the two scripts of an input of a transaction of this size, and says what that costs; `None` when it is
+    /// not to be done.
+    pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> Option<u64> {
         let size = transaction_bytes as u64;
         let (mut checks, mut length) = (0, 0);
         for script in scripts {
-            let Some(of_script) = signature_checks(script) else {
-                return false;
-            };
-            checks += of_script as u64;
+            checks += signature_checks(script)? as u64;
             length += script.len() as u64;
         }
         // The outputs are copied for every input, and hashed for every signature. An item as long as half of both
         // scripts may be copied or hashed by each opcode of the other half.
         let cost = size * COPY + checks * (SIGNATURE_CHECK + size) + length * length / 4;
-        match self.0.checked_sub(cost) {
-            Some(rest) => {
-                self.0 = rest;
-                true
-            }
-            None => false,
-        }
+        self.0 = self.0.checked_sub(cost)?;
+        Some(cost)
     }
 }
 
@@ -110,7 +119,7 @@ mod tests {
         let times = |scripts: [&[u8]; 2], size| {
             let mut budget = Budget::new();
             (0..10_000)
-                .take_while(|_| budget.pay(scripts, size))
+                .take_while(|_| budget.pay(scripts, size).is_some())
                 .count()
         };
         assert_eq!(times([checked, &[]], 0), 500);

@@ -10,9 +10,10 @@ use crate::db::{Outpoint, PaymentOutput, Quote};
 use crate::ids::IdentityKey;
 
 use super::allocation::{Allocation, allocate};
-use super::beef::{Checked, CheckedTransaction, Output};
+use super::beef::{Checked, CheckedTransaction, Output, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
 use super::cashier::ServerPayment;
+use super::check::{CheckError, Checks};
 use super::draft::{DraftOutput, PaymentDraft};
 use super::error::PaymentError;
 
@@ -46,28 +47,33 @@ impl Settlement {
     /// Checks that a payment pays what is due. Where nothing is due it goes to the recipients as it is: it need not pay
     /// anybody in particular, but it must be one. Slow: run it where it holds nobody up.
     ///
+    /// Only outputs that pay their payee by their script are handed out to be claimed. What nobody asked for may be of a
+    /// transaction that belongs to somebody else, who is still to pay with it.
+    ///
     /// # Errors
-    /// [`PaymentError`].
+    /// [`CheckError`].
     pub fn read(
         draft: &PaymentDraft,
         quote: &Quote,
         parties: &Parties,
         keys: &PaymentKeys<'_>,
-    ) -> Result<Checked<Self>, PaymentError> {
+        checks: &Checks<'_>,
+    ) -> Result<Checked<Self>, CheckError> {
         let (Some(bytes), Some(outputs)) = (&draft.transaction, &draft.outputs) else {
-            return Err(if quote.is_free() {
+            let error = if quote.is_free() {
                 PaymentError::Invalid("it has no tx or no outputs, or too many".to_owned())
             } else {
                 PaymentError::MissingTransaction
-            });
+            };
+            return Err(error.into());
         };
         let recipients = &parties.recipients;
         let allocation = allocate(outputs, quote, recipients)?;
-        let transaction = CheckedTransaction::read(bytes)?;
-        check_named(outputs, &transaction, &allocation)?;
+        let read = ReadTransaction::read(bytes, checks)?;
+        check_named(outputs, &read.transaction, &allocation)?;
         let till = Till {
             outputs,
-            transaction: &transaction,
+            transaction: &read.transaction,
             keys,
         };
         let mut settlement = Self {
@@ -94,19 +100,26 @@ impl Settlement {
             let mut paid = 0_u64;
             for position in allocation.recipients.get(index).into_iter().flatten() {
                 let output = if fee > 0 {
-                    till.pays(*position, *recipient)?
+                    Some(till.pays(*position, *recipient)?)
                 } else {
-                    till.goes_to(*position, *recipient, parties.payer)?
+                    till.goes_to(*position, *recipient)?
                 };
-                paid = paid.saturating_add(output.satoshis);
-                settlement.outputs.push(output);
+                paid = paid.saturating_add(output.as_ref().map_or(0, |output| output.satoshis));
+                settlement.outputs.extend(output);
             }
             enough(paid, fee, &recipient.to_hex())?;
             settlement.recipients.push(if fee > 0 { paid } else { 0 });
         }
+        let transaction = read.run_scripts(checks)?;
+        // Coins are noted as spent along with an output that is claimed, and not for nothing.
+        let spends = if settlement.outputs.is_empty() {
+            Vec::new()
+        } else {
+            transaction.spends
+        };
         Ok(Checked {
             payment: settlement,
-            spends: transaction.spends,
+            spends,
             merkle_roots: transaction.merkle_roots,
         })
     }
@@ -209,21 +222,21 @@ impl Till<'_> {
         self.output(&named, payee, derivation.clone())
     }
 
-    /// The output at this position, which nobody asked for: whom it pays is for its recipient to see.
+    /// The output at this position, which nobody asked for, if it provably pays the recipient. Else whom it pays is for the
+    /// recipient to see, and it is none of ours.
     fn goes_to(
         &self,
         position: usize,
         recipient: IdentityKey,
-        payer: IdentityKey,
-    ) -> Result<PaymentOutput, PaymentError> {
+    ) -> Result<Option<PaymentOutput>, PaymentError> {
         let named = self.named(position)?;
-        let unknown = || Derivation {
-            prefix: String::new(),
-            suffix: String::new(),
-            sender: payer,
+        let Some(derivation) = &named.draft.derivation else {
+            return Ok(None);
         };
-        let derivation = named.draft.derivation.clone().unwrap_or_else(unknown);
-        self.output(&named, recipient, derivation)
+        let output = self.output(&named, recipient, derivation.clone())?;
+        let script = self.keys.script(&recipient, derivation);
+        let is_theirs = matches!(script, Ok(Some(script)) if script == named.output.script);
+        Ok(is_theirs.then_some(output))
     }
 
     /// What is kept of an output. PostgreSQL takes no text with U+0000, so such a derivation is none.

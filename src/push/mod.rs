@@ -2,6 +2,7 @@
 
 mod access_token;
 mod fcm;
+mod lanes;
 mod message;
 mod service_account;
 mod worker;

@@ -1,13 +1,14 @@
-//! The worker that notifies devices: a bounded queue that nobody waits at, and retries with growing pauses.
+//! The worker that notifies devices: a bounded queue that nobody waits at, a lane for each recipient, and retries with growing
+//! pauses.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::db::{DbHandle, Device};
 use crate::ids::IdentityKey;
@@ -15,6 +16,7 @@ use crate::panics;
 use crate::telemetry::{self, TraceId};
 
 use super::fcm::{Fcm, Outcome};
+use super::lanes::Lanes;
 
 /// Devices that one message is told at a time.
 const AT_A_TIME: usize = 8;
@@ -65,7 +67,8 @@ impl Backoff {
 /// Bounds and times of the worker.
 #[derive(Debug, Clone)]
 pub struct PushSettings {
-    /// Notifications that may wait; what comes above that is dropped and counted.
+    /// Notifications that may wait or be under way, a sixteenth of them of one recipient; what comes above that is dropped and
+    /// counted.
     pub max_queued: usize,
     /// Notifications that are under way at a time.
     pub concurrency: usize,
@@ -109,17 +112,20 @@ pub struct PushStatus {
     pub dropped: u64,
 }
 
-#[derive(Debug, Default)]
+/// A notification, and the id that its log lines bear.
+type Job = (Notification, Option<TraceId>);
+
+#[derive(Debug)]
 struct Shared {
     counters: Counters,
-    /// Notifications that wait or are under way.
-    pending: AtomicUsize,
+    lanes: Lanes<Job>,
     idle: Notify,
 }
 
 impl Shared {
-    fn done(&self) {
-        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+    fn done(&self, recipient: IdentityKey) {
+        self.lanes.done(recipient);
+        if self.lanes.len() == 0 {
             self.idle.notify_waiters();
         }
     }
@@ -128,7 +134,6 @@ impl Shared {
 /// Where notifications are handed in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PushHandle {
-    queue: Sender<(Notification, Option<TraceId>)>,
     shared: Arc<Shared>,
 }
 
@@ -136,25 +141,27 @@ impl PushHandle {
     /// Starts the worker on the current runtime.
     #[must_use]
     pub fn start(fcm: Fcm, db: DbHandle, settings: &PushSettings) -> Self {
-        let (queue, receiver) = channel(settings.max_queued.max(1));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            counters: Counters::default(),
+            lanes: Lanes::new(settings.max_queued),
+            idle: Notify::new(),
+        });
         let worker = Worker {
             fcm,
             db,
             backoff: settings.backoff,
+            places: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             shared: Arc::clone(&shared),
         };
-        let concurrency = settings.concurrency.max(1);
-        actix::spawn(work(Arc::new(worker), receiver, concurrency));
-        Self { queue, shared }
+        actix::spawn(work(Arc::new(worker)));
+        Self { shared }
     }
 
     /// Hands a notification in. Never waits; what does not fit is dropped and counted.
     pub fn notify(&self, notification: Notification) {
-        self.shared.pending.fetch_add(1, Ordering::AcqRel);
-        let trace = telemetry::current();
-        if self.queue.try_send((notification, trace)).is_err() {
-            self.shared.done();
+        let recipient = notification.recipient;
+        let job = (notification, telemetry::current());
+        if self.shared.lanes.push(recipient, job).is_some() {
             let dropped = &self.shared.counters.dropped;
             let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
             // A line for each power of two is enough to be noticed.
@@ -169,7 +176,7 @@ impl PushHandle {
         let idle = async {
             loop {
                 let notified = self.shared.idle.notified();
-                if self.shared.pending.load(Ordering::Acquire) == 0 {
+                if self.shared.lanes.len() == 0 {
                     return;
                 }
                 notified.await;
@@ -184,7 +191,7 @@ impl PushHandle {
         let counters = &self.shared.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PushStatus {
-            pending: self.shared.pending.load(Ordering::Relaxed),
+            pending: self.shared.lanes.len(),
             sent: count(&counters.sent),
             retried: count(&counters.retried),
             dead_tokens: count(&counters.dead_tokens),
@@ -198,22 +205,20 @@ struct Worker {
     fcm: Fcm,
     db: DbHandle,
     backoff: Backoff,
+    /// Notifications that are being sent. One that pauses before it is tried again has no place.
+    places: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
-async fn work(
-    worker: Arc<Worker>,
-    mut queue: Receiver<(Notification, Option<TraceId>)>,
-    concurrency: usize,
-) {
-    let places = Arc::new(Semaphore::new(concurrency));
-    while let Some((notification, trace)) = queue.recv().await {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+async fn work(worker: Arc<Worker>) {
+    loop {
+        let (recipient, (notification, trace)) = worker.shared.lanes.next().await;
+        let Ok(place) = Arc::clone(&worker.places).acquire_owned().await else {
             return;
         };
         let worker = Arc::clone(&worker);
         let notified = async move {
-            let told = panics::contained("push worker", worker.notify(&notification)).await;
+            let told = panics::contained("push worker", worker.notify(&notification, place)).await;
             if told.is_none() {
                 worker
                     .shared
@@ -221,15 +226,14 @@ async fn work(
                     .failed
                     .fetch_add(1, Ordering::Relaxed);
             }
-            worker.shared.done();
-            drop(place);
+            worker.shared.done(recipient);
         };
         actix::spawn(telemetry::under(trace, notified));
     }
 }
 
 impl Worker {
-    async fn notify(&self, notification: &Notification) {
+    async fn notify(&self, notification: &Notification, place: OwnedSemaphorePermit) {
         #[cfg(test)]
         panics::injection::strike("push worker");
         let devices = match self.db.devices(notification.recipient).await {
@@ -240,44 +244,60 @@ impl Worker {
                 return;
             }
         };
-        let active = devices.iter().filter(|device| device.active);
-        let sending = active.map(|device| self.notify_device(device, notification));
-        let sending = stream::iter(sending).buffer_unordered(AT_A_TIME);
-        sending.collect::<Vec<()>>().await;
+        let mut place = Some(place);
+        let mut left: Vec<&Device> = devices.iter().filter(|device| device.active).collect();
+        for tries in 1.. {
+            let sending = left
+                .iter()
+                .map(|device| self.notify_device(device, notification, tries));
+            let sending = stream::iter(sending).buffer_unordered(AT_A_TIME);
+            let again: Vec<(&Device, Duration)> = sending.filter_map(future::ready).collect().await;
+            let Some(pause) = again.iter().map(|(_, pause)| *pause).max() else {
+                return;
+            };
+            // Others are notified meanwhile.
+            place.take();
+            tokio::time::sleep(pause).await;
+            place = Arc::clone(&self.places).acquire_owned().await.ok();
+            left = again.into_iter().map(|(device, _)| device).collect();
+        }
     }
 
-    async fn notify_device(&self, device: &Device, notification: &Notification) {
+    /// Tries once. Returns the device with the pause before it is to be tried again.
+    async fn notify_device<'a>(
+        &self,
+        device: &'a Device,
+        notification: &Notification,
+        tries: u32,
+    ) -> Option<(&'a Device, Duration)> {
         let originator = notification.sender.to_hex();
         let counters = &self.shared.counters;
-        for tries in 1.. {
-            let sent = self
-                .fcm
-                .send(&device.fcm_token, &notification.message_id, &originator)
-                .await;
-            match sent {
-                Outcome::Sent => {
-                    counters.sent.fetch_add(1, Ordering::Relaxed);
-                    log::debug!("device {} is notified", device.id);
-                    return self.mark(device, true).await;
-                }
-                Outcome::DeadToken => {
-                    counters.dead_tokens.fetch_add(1, Ordering::Relaxed);
-                    log::info!("device {} has a dead token and is deactivated", device.id);
-                    return self.mark(device, false).await;
-                }
-                Outcome::Later(asked, reason) if tries < self.backoff.tries => {
-                    counters.retried.fetch_add(1, Ordering::Relaxed);
-                    log::debug!("device {}: {reason}, try {tries}", device.id);
-                    let pause = self.backoff.pause(tries, asked, rand::random());
-                    tokio::time::sleep(pause).await;
-                }
-                Outcome::Later(_, reason) | Outcome::Failed(reason) => {
-                    counters.failed.fetch_add(1, Ordering::Relaxed);
-                    log::warn!("device {} was not notified: {reason}", device.id);
-                    return;
-                }
+        let sent = self
+            .fcm
+            .send(&device.fcm_token, &notification.message_id, &originator)
+            .await;
+        match sent {
+            Outcome::Sent => {
+                counters.sent.fetch_add(1, Ordering::Relaxed);
+                log::debug!("device {} is notified", device.id);
+                self.mark(device, true).await;
+            }
+            Outcome::DeadToken => {
+                counters.dead_tokens.fetch_add(1, Ordering::Relaxed);
+                log::info!("device {} has a dead token and is deactivated", device.id);
+                self.mark(device, false).await;
+            }
+            Outcome::Later(asked, reason) if tries < self.backoff.tries => {
+                counters.retried.fetch_add(1, Ordering::Relaxed);
+                log::debug!("device {}: {reason}, try {tries}", device.id);
+                return Some((device, self.backoff.pause(tries, asked, rand::random())));
+            }
+            Outcome::Later(_, reason) | Outcome::Failed(reason) => {
+                counters.failed.fetch_add(1, Ordering::Relaxed);
+                log::warn!("device {} was not notified: {reason}", device.id);
             }
         }
+        None
     }
 
     async fn mark(&self, device: &Device, works: bool) {

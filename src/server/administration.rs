@@ -20,26 +20,53 @@ const MIN_TOKEN_CHARS: usize = 16;
 /// Who listen to how the server is, at a time.
 const MAX_STREAMS: usize = 32;
 
-/// Who is let in.
-pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
-    let wrong = |key: &str, expected: String| ConfigError::Value {
+fn wrong(key: &str, expected: String) -> ConfigError {
+    ConfigError::Value {
         key: key.to_owned(),
         origin: "the configuration as a whole".to_owned(),
         expected,
-    };
-    let token = settings.admin.token.as_ref().map(Secret::expose);
-    let token = token.map(str::trim).filter(|token| !token.is_empty());
-    if token.is_some_and(|token| token.chars().count() < MIN_TOKEN_CHARS) {
-        let expected = format!("at least {MIN_TOKEN_CHARS} characters");
-        return Err(wrong("admin.token", expected));
     }
+}
+
+/// A secret that opens something to whoever brings it; none where it is empty.
+fn secret<'a>(key: &str, secret: Option<&'a Secret>) -> Result<Option<&'a str>, ConfigError> {
+    let text = secret.map(|secret| secret.expose().trim());
+    let text = text.filter(|text| !text.is_empty());
+    if text.is_some_and(|text| text.chars().count() < MIN_TOKEN_CHARS) {
+        return Err(wrong(key, format!("at least {MIN_TOKEN_CHARS} characters")));
+    }
+    Ok(text)
+}
+
+/// What opens `POST /admin/migrate`, if anything does.
+pub(super) fn migrate_key(settings: &Settings) -> Result<Option<&str>, ConfigError> {
+    secret("migrate_key", settings.migrate_key.as_ref())
+}
+
+/// Who is let in.
+pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
+    let token = secret("admin.token", settings.admin.token.as_ref())?;
     let key = |text: &String| {
         let key = text.trim().parse::<IdentityKey>();
         key.map_err(|_| wrong("admin.identities", format!("{text:?} is no identity key")))
     };
     let identities: Result<Vec<IdentityKey>, ConfigError> =
         settings.admin.identities.iter().map(key).collect();
-    Ok(Guard::new(token, identities?))
+    let guard = Guard::new(token, identities?);
+    Ok(if settings.is_development() {
+        guard.trusting_this_machine()
+    } else {
+        guard
+    })
+}
+
+/// Says that nobody can manage this server, and how to change that.
+pub(super) fn warn_of_no_admin(settings: &Settings, guard: &Guard) {
+    if settings.admin.enabled && guard.is_closed() {
+        log::warn!(
+            "no admin: outside development, /admin and /metrics need ADMIN_TOKEN or ADMIN_IDENTITIES; set one of them, or ENABLE_ADMIN=false"
+        );
+    }
 }
 
 /// Threads that serve connections.

@@ -12,8 +12,8 @@ use crate::support::admin::{Hold, ask, ask_with, status_when};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::eventually_async;
-use crate::support::polling::Polling;
-use crate::support::server::TestServer;
+use crate::support::polling::{Polling, client};
+use crate::support::server::{ServerProcess, TestServer, free_address};
 
 #[actix_web::test]
 async fn the_status_counts_what_happens() {
@@ -271,6 +271,43 @@ async fn without_token_and_keys_this_machine_may_ask_and_no_proxy_or_page_on_it(
             assert_eq!(refused.0, 401, "{header:?} {target}");
         }
     }
+}
+
+/// A bare `proxy_pass` says `Host: 127.0.0.1` and nothing else: what strangers send looks like a request of this machine.
+#[actix_web::test]
+async fn outside_development_nobody_is_an_admin_without_token_or_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let key = hex::encode(rand::random::<[u8; 32]>());
+    let production = [
+        ("NODE_ENV", "production"),
+        ("SERVER_PRIVATE_KEY", key.as_str()),
+        ("PUBLIC_DASHBOARD", "true"),
+    ];
+    let mut server = ServerProcess::with(address, folder.path(), &production, None);
+    for (method, target) in [
+        ("GET", "/admin/status"),
+        ("GET", "/admin/sockets?full=true"),
+        ("GET", "/metrics"),
+        ("GET", "/admin/"),
+        ("GET", "/admin/events"),
+        ("POST", "/admin/log-level?level=off"),
+        ("POST", "/admin/drain"),
+    ] {
+        let url = format!("http://{address}{target}");
+        let request = client().request(method.parse().unwrap(), url);
+        let request = request.insert_header(("host", "127.0.0.1"));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{target}");
+    }
+    let log = server.log();
+    let warned = log.lines().find(|line| line.contains("no admin: "));
+    let warned = warned.unwrap_or_else(|| panic!("no warning: {log}"));
+    for name in ["WARN", "ADMIN_TOKEN", "ADMIN_IDENTITIES"] {
+        assert!(warned.contains(name), "{warned}");
+    }
+    server.signal("TERM");
+    assert_eq!(server.ended().await, Some(0));
 }
 
 #[actix_web::test]

@@ -1,5 +1,7 @@
 //! Attacks on signed requests: what is signed is what is routed, or it is refused; and nobody learns of others.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -87,6 +89,38 @@ async fn a_target_is_routed_as_it_was_signed_or_refused() {
         let answer = ask(server.address, &bytes(&odd)).await;
         let refused = matches!(answer.status, 400 | 401) && !answer.signed;
         assert!(refused, "{target}: {answer:?}");
+    }
+}
+
+/// Whoever is in between can put another body behind the head of a request. If the server signed what it says of that, the
+/// client would believe that its own request was refused, and the attacker could send it all the same.
+#[actix_web::test]
+async fn nothing_is_signed_for_what_has_not_been_verified() {
+    let server = TestServer::with(|settings| {
+        settings.server.max_body_bytes = 100_000;
+        settings.server.max_buffered_bytes = 200_000;
+        settings.server.request_timeout = Duration::from_millis(300);
+    });
+    let alice = connect(&server).await;
+    let cases = [
+        ("content-length: 1000\r\n", "[".repeat(1_000), 401),
+        ("content-length: 100001\r\n", "{".to_owned(), 413),
+        ("content-length: 100\r\n", "{".to_owned(), 408),
+        ("transfer-encoding: chunked\r\n", "zz\r\n".to_owned(), 400),
+        ("content-length: 10\r\n", "0123456789".to_owned(), 503),
+    ];
+    for (length, body, status) in cases {
+        let mut full = server.state.bodies.hold(None);
+        if status == 503 {
+            full.grow(200_000).unwrap();
+        }
+        let request = alice.request("POST", "/listMessages", LIST);
+        let forged = head(&request.method, &request.target, &request.headers, length) + &body;
+        let answer = ask(server.address, forged.as_bytes()).await;
+        assert_eq!((answer.status, answer.signed), (status, false), "{length}");
+        drop(full);
+        let answer = alice.send(&request).await;
+        assert_eq!((answer.status, answer.signed), (200, true), "{length}");
     }
 }
 

@@ -120,7 +120,7 @@ fn messages_are_sent_listed_and_acknowledged() {
     for part in [
         format!("from  {from}\n"),
         format!("id    {id}\n"),
-        "\n\nhello €\n".into(),
+        "\n\n| hello €\n".into(),
     ] {
         assert!(human.human().contains(&part), "{}", human.out);
     }
@@ -202,6 +202,10 @@ async fn what_others_wrote_cannot_steer_a_terminal_nor_stop_the_list() {
         ("1\u{1b}[2J", "\u{1b}]0;title\u{7}plain"),
         ("2", r#"{"encryptedMessage":"AAAA"}"#),
         ("3", "the last"),
+        (
+            "4",
+            "x\n\nfrom  somebody else\nid    5\u{9b}\u{202e}\u{2066}",
+        ),
     ] {
         mallory.send(bob.key(), "inbox", id, body).await.unwrap();
     }
@@ -211,11 +215,22 @@ async fn what_others_wrote_cannot_steer_a_terminal_nor_stop_the_list() {
         r"1\u{1b}[2J",
         r"\u{1b}]0;title\u{7}plain",
         "[It cannot be decrypted",
-        "the last",
+        "| the last\n",
+        "| from  somebody else\n",
+        r"| id    5\u{9b}\u{202e}\u{2066}",
     ] {
         assert!(human.out.contains(part), "{}", human.out);
     }
-    let listed = bob.run(&["list"]).json();
+    let headers = human.out.lines().filter(|line| line.starts_with("from"));
+    assert_eq!(headers.count(), 4, "{}", human.out);
+    let json = bob.run(&["list", "--json"]);
+    let steers = ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\u{2066}'];
+    assert!(!json.out.contains(steers), "{}", json.out);
+    let listed = json.json();
+    assert_eq!(
+        listed["messages"][3]["body"],
+        "x\n\nfrom  somebody else\nid    5\u{9b}\u{202e}\u{2066}"
+    );
     let unread = &listed["messages"][1];
     assert_eq!(unread["body"], json!(null));
     assert!(unread["error"].as_str().unwrap().contains("decrypted"));

@@ -58,7 +58,7 @@ fn people_get_it_in_words() {
     let listener = Running::start(bob.command(&["listen", "--human"]));
     let lines: Vec<String> = (0..5).map(|_| listener.line()).collect();
     assert_eq!(lines[0], format!("from  {}", alice.key()));
-    assert_eq!(lines[4], "hello");
+    assert_eq!(lines[4], "| hello");
     assert_eq!(listener.stop("TERM").0, Some(0));
 }
 

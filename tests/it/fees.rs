@@ -259,6 +259,16 @@ async fn who_is_blocked_reaches_nobody_by_either_way() {
         (&ack["status"], &ack["messageId"]),
         (&json!("error"), &json!("2"))
     );
+    // Nor by another spelling of the box.
+    for (id, spelled) in [("a", " chat"), ("b", "chat "), ("c", "\u{a0}chat\u{2003}")] {
+        let room = live.room(spelled);
+        socket.send_message(&room, id, "hello").await;
+        assert_eq!(socket.event().await.0, "paymentFailed", "{spelled:?}");
+        let (event, ack) = socket.event().await;
+        assert_eq!(event, format!("sendMessageAck-{room}"));
+        assert_eq!(ack["status"], "error", "{spelled:?}");
+        assert_eq!(bodies(&bob, spelled).await, [Value::Null; 0]);
+    }
     assert_eq!(bodies(&bob, "chat").await, [Value::Null; 0]);
     // Nothing was broadcast: the first that comes is what a friend sends.
     let friend = send(&carol, &[key(&bob)], "chat", "3", &Value::Null).await;

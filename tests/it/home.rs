@@ -67,6 +67,38 @@ async fn a_browser_sees_a_page_and_other_clients_see_what_they_saw() {
     );
 }
 
+/// An admin's token may be in the storage of this origin: no page of it is shown in another's frame, or runs another's script.
+#[actix_web::test]
+async fn every_page_is_sent_with_what_protects_it() {
+    let server = TestServer::start();
+    for (path, accept) in [("/", BROWSER), ("/docs/", BROWSER), ("/admin/", "*/*")] {
+        let request = client().get(server.http(path));
+        let answer = request
+            .insert_header((ACCEPT, accept))
+            .send()
+            .await
+            .unwrap();
+        let header = |name: &str| {
+            let values: Vec<&str> = answer
+                .headers()
+                .get_all(name)
+                .map(|value| value.to_str().unwrap())
+                .collect();
+            values.join(" AND ")
+        };
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(header("content-type").starts_with("text/html"), "{path}");
+        let policy = header("content-security-policy");
+        for part in ["default-src '", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert_eq!(policy.matches(part).count(), 1, "{path}: {policy}");
+        }
+        assert!(!policy.contains("script-src 'unsafe"), "{path}: {policy}");
+        assert_eq!(header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+    }
+}
+
 #[actix_web::test]
 async fn the_page_links_to_what_anybody_may_open() {
     let closed = TestServer::start();

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::http::Method;
 use messagebox::auth::{Identity, Peer, PeerConfig, SharedPayload};
-use messagebox::config::Settings;
+use messagebox::config::{Secret, Settings};
 use messagebox::ids::RoomId;
 use messagebox::limits::Networks;
 use serde_json::json;
@@ -16,7 +17,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
-use crate::support::polling::{self, Polling};
+use crate::support::polling::{self, Polling, client};
 use crate::support::raw_http;
 use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
@@ -173,6 +174,77 @@ async fn requests_of_an_address_are_counted_before_anything_is_known_of_them() {
         polling::get(&server.http("/docs/asyncapi.yaml")).await.0,
         200
     );
+}
+
+/// Bodies that stop one byte short take memory for as long as they may take.
+#[actix_web::test]
+async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
+    let server = server(|settings| {
+        settings.server.max_body_bytes = 1_000_000;
+        settings.server.max_buffered_bytes = 1_600_000;
+    });
+    let alice = Brc104::connect(&server.http("")).await;
+    let list = json!({"messageBox": "inbox"}).to_string();
+    assert_eq!(alice.post("/listMessages", list).await.status, 200);
+    let bodies = &server.state.bodies;
+    let mut held = Vec::new();
+    for address in ["127.0.0.2", "127.0.0.3"] {
+        for (length, status) in [(1_000_000, 413), (50_000, 0), (50_000, 0), (50_000, 503)] {
+            let stranger = Brc104::connect(&server.http("")).await;
+            let headers = stranger.request("POST", "/sendMessage", "").headers;
+            let length_line = format!("content-length: {length}\r\n");
+            let head = raw_http::head("POST", "/sendMessage", &headers, &length_line);
+            let mut stream = connect_from(address, server.address).await;
+            let before = bodies.held();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // The server may end it while this is written.
+            let _ = stream.write_all(&vec![b'x'; length - 1]).await;
+            if status == 0 {
+                eventually("the body", || bodies.held() == before + length - 1).await;
+                held.push(stream);
+            } else {
+                let mut said = [0; 12];
+                within("an answer", stream.read_exact(&mut said))
+                    .await
+                    .unwrap();
+                assert_eq!(said, format!("HTTP/1.1 {status}").as_bytes());
+            }
+        }
+    }
+    let recipient = alice.identity.identity_key().to_hex();
+    let message = json!({"message": {
+        "messageBox": "inbox", "messageId": "1", "recipient": recipient, "body": "x".repeat(900_000),
+    }});
+    let sent = alice.post("/sendMessage", message.to_string()).await;
+    assert_eq!(sent.status, 200, "{:?}", sent.json);
+}
+
+#[actix_web::test]
+async fn guesses_at_a_secret_are_few_for_each_address() {
+    let secret = || Some(Secret::new("a secret of the operator"));
+    for (method, target) in [
+        (Method::POST, "/admin/migrate"),
+        (Method::GET, "/admin/status"),
+        (Method::GET, "/metrics"),
+        (Method::POST, "/sendMessage"),
+    ] {
+        let server = server(|settings| {
+            settings.migrate_key = secret();
+            settings.admin.token = secret();
+            settings.limits.handshakes_per_address = 1;
+        });
+        let guess = async || {
+            let request = client().request(method.clone(), server.http(target));
+            let guess = request.insert_header(("authorization", "Bearer a guess"));
+            guess.send().await.unwrap().status().as_u16()
+        };
+        let mut refused = 0;
+        while guess().await == 401 {
+            refused += 1;
+            assert!(refused < MANY, "{target}: nobody counts guesses");
+        }
+        assert_eq!(guess().await, 429, "{target}");
+    }
 }
 
 #[actix_web::test]

@@ -80,6 +80,13 @@ async fn a_list_that_is_not_read_counts_for_who_asked() {
     let message = json!({"message": {
         "messageBox": "inbox", "messageId": "1", "recipient": recipient, "body": "x".repeat(12 << 20),
     }});
+    assert_eq!(
+        client
+            .post("/listMessages", r#"{"messageBox":"x"}"#)
+            .await
+            .status,
+        200
+    );
     let sent = client.post("/sendMessage", message.to_string()).await;
     assert_eq!(sent.status, 200);
     let list = || client.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);

@@ -73,6 +73,28 @@ async fn what_nobody_asked_for_is_given_once_too() {
     assert_eq!(other.json["results"][0].get("alreadySent"), None);
 }
 
+/// Whoever sees a transaction of somebody else can name its outputs, for a message that costs nothing.
+#[actix_web::test]
+async fn nobody_claims_what_is_anothers_where_nothing_is_due() {
+    let server = TestServer::with(|settings| {
+        settings.fees.boxes.insert("chat".to_owned(), 10);
+    });
+    let (alice, bob) = (connect(&server).await, connect(&server).await);
+    let mallory = connect(&server).await;
+    let payment = to_server(&server, &alice);
+    let bare = json!({"tx": payment["tx"], "outputs": [{"outputIndex": 0}]});
+    for (id, stolen) in [("1", &bare), ("2", &payment)] {
+        let to = [key(&bob)];
+        let sent = send(&mallory, &to, "free", id, stolen).await;
+        assert_eq!(sent.status, 200, "{:?}", sent.json);
+    }
+    let paid = send(&alice, &[key(&bob)], "chat", "3", &payment).await;
+    assert_eq!(paid.status, 200, "{:?}", paid.json);
+    let taken = server.db.payments(server.identity_key, 0, 10).await;
+    let payers: Vec<String> = taken.unwrap().into_iter().map(|kept| kept.payer).collect();
+    assert_eq!(payers, [key(&alice).to_hex()]);
+}
+
 /// A wallet that does not answer its first request before it is let, and refuses those whose outputs it is told to.
 struct SlowWallet {
     remote: Remote,
@@ -499,7 +521,7 @@ async fn what_is_in_the_envelope_is_read_where_nothing_is_due_too() {
         &format!("\"{}", "[".repeat(9)),
     );
     let hidden = alice.send(&hidden).await;
-    assert_eq!((hidden.status, hidden.code()), (400, "ERR_JSON_TOO_DEEP"));
+    assert_eq!((hidden.status, hidden.code()), (400, "ERR_INVALID_JSON"));
     // Nothing decodes a body: what is signed is what came.
     let encoded = alice
         .request("POST", "/listMessages", r#"{"messageBox":"b"}"#)

@@ -448,21 +448,49 @@ async fn a_dead_token_is_deactivated_until_it_is_registered_again() {
 async fn what_does_not_fit_is_dropped_and_counted() {
     let google = Google::start(vec![status(0)], 3_600);
     let bench = Bench::start(&google, |settings| {
-        settings.max_queued = 1;
+        settings.max_queued = 48;
         settings.concurrency = 1;
     });
     bench.register("one").await;
     bench.notify("1");
     google.asked_for(1).await;
-    // One waits for the place that the first keeps, one waits in the queue.
-    bench.notify("2");
-    tokio::task::yield_now().await;
-    for id in ["3", "4", "5"] {
+    // One is under way, and two wait: that is the part of one recipient.
+    for id in ["2", "3", "4", "5"] {
         bench.notify(id);
     }
     let status = bench.push.status();
     assert_eq!((status.pending, status.dropped), (3, 2), "{status:?}");
     assert!(!bench.push.flush(Duration::from_millis(1)).await);
+}
+
+/// A device that is always to be tried again later keeps its owner waiting, and nobody else.
+#[actix_web::test]
+async fn whoever_is_notified_much_or_later_keeps_nobody_waiting() {
+    let busy = (0..2).map(|_| Reply {
+        status: 429,
+        json: json!({}),
+        retry_after: Some(3_600),
+        held_by: None,
+    });
+    let google = Google::start(busy.collect(), 3_600);
+    let mut bench = Bench::start(&google, |settings| {
+        settings.concurrency = 1;
+        settings.backoff.longest = Duration::from_secs(3_600);
+    });
+    bench.register("one").await;
+    bench.register("two").await;
+    for id in 0..700 {
+        bench.notify(&id.to_string());
+    }
+    google.asked_for(2).await;
+    bench.owner = Identity::random().identity_key();
+    bench.register("other").await;
+    bench.notify("other");
+    eventually("the other's notification", || bench.push.status().sent == 1).await;
+    let other = &google.asked(SEND)[2];
+    assert_eq!(other.json["message"]["notification"]["body"], "other");
+    eventually("its end", || bench.push.status().pending == 625).await;
+    assert_eq!(bench.push.status().dropped, 75);
 }
 
 #[test]

@@ -279,7 +279,7 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     let answer = session.send(&refused).await;
     assert_eq!(
         (answer.status, answer.signed, answer.code()),
-        (503, true, "ERR_REPLAY_UNCHECKED")
+        (503, false, "ERR_REPLAY_UNCHECKED")
     );
     assert_eq!(answer.header("retry-after"), Some("1"));
     let not_ready = async { while ready(&node).await.0 != 503 {} };

@@ -9,7 +9,7 @@ use messagebox::client::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::output::printable;
+use crate::output::{printable, quoted};
 
 /// A message of a box, read.
 #[derive(Debug, Serialize)]
@@ -89,7 +89,8 @@ impl PrintedMessage {
 
     /// For people.
     pub(crate) fn human(&self) -> String {
-        let mut text = format!("from  {}\nid    {}\n", self.sender, self.message_id);
+        let (sender, id) = (printable(&self.sender), printable(&self.message_id));
+        let mut text = format!("from  {sender}\nid    {id}\n");
         let mut marks = Vec::new();
         if !self.encrypted {
             marks.push("not encrypted");
@@ -98,16 +99,16 @@ impl PrintedMessage {
             marks.push("with a payment (--json shows it)");
         }
         // Writing to a string cannot fail.
-        let _ = write!(text, "time  {}", self.created_at);
+        let _ = write!(text, "time  {}", printable(&self.created_at));
         for mark in marks {
             let _ = write!(text, ", {mark}");
         }
         let body = match (&self.body, &self.error) {
-            (Some(body), _) => body.clone(),
-            (None, error) => format!("[{}]", error.as_deref().unwrap_or_default()),
+            (Some(body), _) => quoted(body),
+            (None, error) => format!("[{}]\n", printable(error.as_deref().unwrap_or_default())),
         };
-        let _ = write!(text, "\n\n{body}\n\n");
-        printable(&text)
+        let _ = write!(text, "\n\n{body}\n");
+        text
     }
 }
 

@@ -31,7 +31,7 @@ impl Output {
         human: impl FnOnce() -> String,
     ) -> Result<(), CommandError> {
         let mut text = if self.json {
-            serde_json::to_string(json).map_err(io::Error::from)?
+            printable_json(&serde_json::to_string(json).map_err(io::Error::from)?)
         } else {
             human()
         };
@@ -57,20 +57,52 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "messagebox: {}", printable(text));
 }
 
-/// A text of others as a terminal may show it: what would move its cursor, change its colours or turn the direction of
-/// writing is written as an escape.
+/// A text of others on one line of a terminal. What would end the line, move the cursor, change colours or turn the direction
+/// of writing is written as an escape.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-        if (character.is_control() && !matches!(character, '\n' | '\t')) || turns {
-            // Writing to a string cannot fail.
-            let _ = write!(shown, "{}", character.escape_unicode());
+        if steers(character) {
+            shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// A text of others of several lines. Each begins with a mark, so that none can be taken for a line of ours.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split('\n') {
+        let cells: Vec<String> = line.split('\t').map(printable).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(shown, "| {}", cells.join("\t"));
+    }
+    shown
+}
+
+/// JSON with the same meaning, in which nothing steers a terminal. JSON itself lets most of that through within its strings.
+fn printable_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if steers(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                // Writing to a string cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Control characters, ends of lines, and what turns the direction of writing.
+fn steers(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -79,10 +111,25 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_is_shown_instead() {
-        assert_eq!(printable("héllo €\n\tend"), "héllo €\n\tend");
+        assert_eq!(printable("héllo € end"), "héllo € end");
         assert_eq!(
-            printable("\u{1b}[2J\r\u{9b}a\u{202e}b"),
-            r"\u{1b}[2J\u{d}\u{9b}a\u{202e}b"
+            printable("\u{1b}[2J\r\n\u{9b}a\u{202e}b\u{2028}"),
+            r"\u{1b}[2J\u{d}\u{a}\u{9b}a\u{202e}b\u{2028}"
         );
+    }
+
+    #[test]
+    fn no_line_of_a_quotation_is_one_of_ours() {
+        let text = "hello\n\nfrom  02aa\r\nid\t1\u{85}time";
+        let expected = "| hello\n| \n| from  02aa\\u{d}\n| id\t1\\u{85}time\n";
+        assert_eq!(quoted(text), expected);
+    }
+
+    #[test]
+    fn json_says_the_same_and_steers_nothing() {
+        let text = "a\u{1b}\u{7f}\u{9b}\u{61c}\u{202e}\u{2066}\u{2029}é\n";
+        let json = printable_json(&serde_json::to_string(text).unwrap());
+        assert!(!json.chars().any(steers), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 }

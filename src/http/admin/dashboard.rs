@@ -33,7 +33,5 @@ pub(super) fn page() -> HttpResponse {
         .content_type("text/html; charset=utf-8")
         .insert_header(NOT_STORED)
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .body(PAGE.replace("__NONCE__", &nonce))
 }

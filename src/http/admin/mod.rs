@@ -97,7 +97,7 @@ async fn handle(
     let asked = unsigned_way.and_then(|admin| {
         let asked = Asked::of(&request, &state.routing_prefix)?;
         let is_open = (admin.public_metrics && asked.path == METRICS)
-            || (admin.public_dashboard && asked.path == DASHBOARD);
+            || (admin.public_dashboard && asked.path == DASHBOARD && !admin.guard.is_closed());
         (is_open || admin.guard.admits(&asker(&request))).then_some((admin, asked))
     });
     let Some((admin, asked)) = asked.filter(|_| request.method() != Method::OPTIONS) else {

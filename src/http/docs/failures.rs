@@ -308,6 +308,7 @@ pub(super) const HANDSHAKE: &[Failure] = &[
 ];
 
 pub(super) const MIGRATE: &[Failure] = &[
+    RATE_LIMITED,
     failure(
         401,
         "ERR_INVALID_MIGRATE_KEY",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::minting::Mint;
+use super::super::verdict_cache::VerdictCache;
 use super::*;
 use crate::auth::Identity;
 
@@ -96,7 +97,18 @@ impl World {
             server: self.server.identity_key(),
             recipients: self.recipients.clone(),
         };
-        Settlement::read(&draft, &quote, &parties, &keys).map(|checked| checked.payment)
+        let checks = Checks {
+            cache: &VerdictCache::default(),
+            max_cost: u64::MAX,
+            pause: &|| {},
+        };
+        let checked = Settlement::read(&draft, &quote, &parties, &keys, &checks);
+        checked
+            .map(|checked| checked.payment)
+            .map_err(|error| match error {
+                CheckError::Refused(error) => error,
+                CheckError::Costly => unreachable!(),
+            })
     }
 }
 
@@ -232,7 +244,11 @@ fn a_voluntary_payment_goes_to_its_recipients_if_it_is_one() {
     let settled = world.settle(&payment, 0, &[0]).unwrap();
     let share: Value = serde_json::from_str(settled.shares[0].as_ref().unwrap()).unwrap();
     assert_eq!(share, payment);
-    // It is taken all the same: it pays nothing else.
+    // Nothing says whose it is, so nothing is taken: somebody else may be about to pay with it.
+    assert!(settled.outputs.is_empty() && settled.server.is_none());
+    // What is the recipient's by its script is taken: it pays nothing else.
+    let payment = world.payment(&[world.to_recipient(0, 5)]);
+    let settled = world.settle(&payment, 0, &[0]).unwrap();
     assert_eq!((settled.outputs.len(), settled.outputs[0].satoshis), (1, 5));
     for broken in [
         json!({"tx": [1], "outputs": []}),

@@ -289,7 +289,7 @@ async fn unchecked_replays(documents: &mut Documents) {
             .await;
         assert_eq!(
             (answer.status, answer.code(), answer.signed),
-            (503, "ERR_REPLAY_UNCHECKED", true),
+            (503, "ERR_REPLAY_UNCHECKED", false),
             "{target}"
         );
         documents.hold(method, path, &answer);

@@ -95,7 +95,7 @@ impl EchoServer {
         let endpoint = Endpoint {
             config: Arc::new(config),
             table: Arc::clone(&table),
-            bodies: BodyMemory::new(usize::MAX, usize::MAX),
+            bodies: BodyMemory::of_bytes(usize::MAX, usize::MAX),
             addresses: Arc::default(),
             open: {
                 let reasons = Arc::clone(&reasons);

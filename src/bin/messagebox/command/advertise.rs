@@ -27,7 +27,9 @@ fn documents(advertisements: &[Advertisement]) -> Vec<Value> {
 
 /// What was revoked, a line each.
 fn lines(revoked: &[Advertisement]) -> String {
-    let line = |advertisement: &Advertisement| format!("revoked       {}\n", advertisement.host);
+    let line = |advertisement: &Advertisement| {
+        format!("revoked       {}\n", printable(&advertisement.host))
+    };
     revoked.iter().map(line).collect()
 }
 
@@ -66,10 +68,8 @@ pub(crate) async fn run(
         };
         let (key, txid) = (done.identity_key, &done.txid);
         let revoked = lines(&done.revoked);
-        printable(&format!(
-            "{how:<12}  {}\nidentity key  {key}\ntransaction   {txid}\n{revoked}",
-            command.host
-        ))
+        let (host, txid) = (printable(&command.host.to_string()), printable(txid));
+        format!("{how:<12}  {host}\nidentity key  {key}\ntransaction   {txid}\n{revoked}")
     })
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn revoke(
             return String::from("nothing is advertised");
         };
         let revoked = lines(&done.revoked);
-        printable(&format!("{revoked}transaction   {txid}\n"))
+        format!("{revoked}transaction   {}\n", printable(txid))
     })
 }
 

@@ -13,9 +13,10 @@ pub(crate) fn generate(general: &General, output: Output) -> Result<(), CommandE
     let key = key_file::generate(&path)?.identity_key().to_hex();
     let file = path.display().to_string();
     output.print(&json!({ "identityKey": key, "keyFile": file }), || {
-        printable(&format!(
+        let file = printable(&file);
+        format!(
             "identity key  {key}\nkept in       {file}\n\nOthers send to the identity key. Keep the file, and keep it secret.\n"
-        ))
+        )
     })
 }
 

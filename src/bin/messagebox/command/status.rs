@@ -138,9 +138,9 @@ fn human(said: &Value) -> String {
     let mut shown = String::new();
     for (name, value) in lines {
         // Writing to a string cannot fail.
-        let _ = writeln!(shown, "{name:<9} {value}");
+        let _ = writeln!(shown, "{name:<9} {}", printable(&value));
     }
-    printable(&shown)
+    shown
 }
 
 /// The other servers with the same database, and who of them has fallen silent.

@@ -87,13 +87,13 @@ impl Check {
             "{:<8} {:<12} {}\n",
             self.verdict.word(),
             self.name,
-            self.found
+            printable(&self.found)
         );
         if let Some(advice) = &self.advice {
             // Writing to a string cannot fail.
-            let _ = writeln!(line, "{:22}→ {advice}", "");
+            let _ = writeln!(line, "{:22}→ {}", "", printable(advice));
         }
-        printable(&line)
+        line
     }
 }
 
