@@ -155,23 +155,20 @@ fn claim_on_postgres(
     Ok(refusals.collect())
 }
 
+// Tables are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
 #[cfg(feature = "mysql")]
 statement! {
-    MysqlRequests<'a> on Mysql, MysqlConnection: (now: BigInt = i64, requests: Text = String)
+    MysqlRequests<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64)
     -> (BigInt, BigInt, BigInt) = "
-SELECT CAST(k.place AS SIGNED),
-    CAST(EXISTS (
-        SELECT 1 FROM `auth_sessions` AS s
-        WHERE s.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin AND s.`expiresAt` > ?
-    ) AS SIGNED),
-    CAST(EXISTS (
-        SELECT 1 FROM `auth_message_nonces` AS n
-        WHERE n.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin
-            AND n.`messageNonce` = CONVERT(k.message USING ascii) COLLATE ascii_bin
-    ) AS SIGNED)
+SELECT CAST(k.place AS SIGNED), CAST(s.`sessionNonce` IS NOT NULL AS SIGNED), CAST(n.`sessionNonce` IS NOT NULL AS SIGNED)
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     place FOR ORDINALITY, session VARCHAR(512) PATH '$[0]', message VARCHAR(512) PATH '$[1]'
 )) AS k
+LEFT JOIN `auth_sessions` AS s
+    ON s.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin AND s.`expiresAt` > ?
+LEFT JOIN `auth_message_nonces` AS n
+    ON n.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin
+    AND n.`messageNonce` = CONVERT(k.message USING ascii) COLLATE ascii_bin
 ORDER BY k.place"
 }
 
@@ -195,8 +192,8 @@ fn claim_on_mysql(
     let json = |error: serde_json::Error| diesel::result::Error::SerializationError(error.into());
     let asked = serde_json::to_string(requests).map_err(json)?;
     let rows: Vec<(i64, i64, i64)> = with_values!(MysqlRequests {
-        now: now.millis(),
         requests: asked,
+        now: now.millis(),
     })
     .load(connection)?;
     let refusals: Vec<Option<ClaimRefusal>> = rows

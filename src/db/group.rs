@@ -1,8 +1,8 @@
 //! The writes of a group, with a handful of statements however many they are.
 //!
-//! Common writes that stand next to each other are one run: one look-up for all of them, outcomes settled in memory in
-//! their order, then one statement for each kind of change. A rare write (a payment, a permission, a device) runs its own
-//! statements in its place between two runs.
+//! Common writes that stand next to each other are one run. A run takes one look-up, settles its outcomes in memory in the
+//! order of its writes, and takes one statement for each kind of change. A rare write (a payment, a permission, a device)
+//! runs its own statements in its place between two runs.
 
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -54,6 +54,10 @@ struct NewRow<'a> {
     message_id: &'a str,
     sender: String,
     recipient: String,
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "only MySQL gives no ids of new boxes")
+    )]
     box_key: BoxKey<'a>,
     /// None where the database gave no id for a new box; the statement looks it up.
     box_id: Option<i64>,

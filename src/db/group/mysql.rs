@@ -150,22 +150,21 @@ pub(super) fn create_boxes(
     Ok(Vec::new())
 }
 
+// Boxes are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
 statement! {
     Insert<'a> on Mysql, MysqlConnection: (rows: Text = String) -> BigInt = "
 INSERT INTO `messages`
     (`messageId`, `created_at`, `updated_at`, `messageBoxId`, `sender`, `recipient`, `body`, `expires_at`)
 SELECT k.message_id, CAST(k.now AS DATETIME(3)), CAST(k.now AS DATETIME(3)),
-    COALESCE(k.box_id, (
-        SELECT b.`messageBoxId` FROM `messageBox` AS b
-        WHERE b.`type` = k.box_name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
-            AND b.`identityKey` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
-    )),
-    k.sender, k.recipient, k.body, CAST(k.expires_at AS DATETIME(3))
+    COALESCE(k.box_id, b.`messageBoxId`), k.sender, k.recipient, k.body, CAST(k.expires_at AS DATETIME(3))
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     place FOR ORDINALITY, now VARCHAR(64) PATH '$[0]', message_id VARCHAR(512) PATH '$[1]', sender VARCHAR(512) PATH '$[2]',
     recipient VARCHAR(512) PATH '$[3]', box_id BIGINT PATH '$[4]', box_name VARCHAR(512) PATH '$[5]',
     expires_at VARCHAR(64) PATH '$[6]', body_bytes BIGINT PATH '$[7]', body LONGTEXT PATH '$[8]'
 )) AS k
+LEFT JOIN `messageBox` AS b
+    ON b.`type` = k.box_name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND b.`identityKey` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 WHERE OCTET_LENGTH(k.body) = k.body_bytes
 ORDER BY k.place"
 }

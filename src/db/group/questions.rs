@@ -98,8 +98,8 @@ pub(super) mod kind {
     pub(in crate::db::group) const PERMISSION_OF_ALL: i64 = 3;
 }
 
-/// A row of such a look-up: its kind, the place of its question from 1, an id or a fee, and what is known of a message: the id
-/// of its box, its sender, when it was stored and when it expires.
+/// A row of such a look-up: its kind, the place of its question (from 1), and an id or a fee. A message has the id of its box,
+/// its sender, its time of storing and its expiry too.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) type FoundRow = (
     i64,

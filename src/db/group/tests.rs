@@ -36,6 +36,13 @@ const GROUPS: &str = "TEST_GROUPS";
 const BOXES: [&str; 4] = ["inbox", "notifications", "Inbox ", "paid"];
 const IDS: [&str; 8] = ["1", "2", "a", "A", "a ", "ä", "a'\"\\?", "😀"];
 
+/// Groups of the same people.
+const SAME_PEOPLE: usize = 25;
+
+fn people() -> Vec<IdentityKey> {
+    (0..6).map(|_| Identity::random().identity_key()).collect()
+}
+
 fn groups() -> usize {
     let count = std::env::var(GROUPS)
         .ok()
@@ -231,6 +238,19 @@ impl Side {
         .unwrap()
     }
 
+    /// Deletes all rows that groups have written.
+    fn clear(&mut self) {
+        let connection = &mut *self.connection;
+        diesel::delete(messages::table).execute(connection).unwrap();
+        diesel::delete(message_boxes::table)
+            .execute(connection)
+            .unwrap();
+        diesel::delete(message_permissions::table)
+            .execute(connection)
+            .unwrap();
+        self.boxes.forget();
+    }
+
     /// All messages in the order of their ids, and the ids.
     fn messages(&mut self) -> (Vec<MessageLine>, Vec<i64>) {
         type Row = (i64, String, String, String, i64, String, Option<Timestamp>);
@@ -311,13 +331,20 @@ fn a_group_is_what_its_writes_are_one_by_one() {
     let seed = rand::random();
     let mut random = Random {
         numbers: StdRng::seed_from_u64(seed),
-        people: (0..6).map(|_| Identity::random().identity_key()).collect(),
+        people: people(),
     };
     let (mut together, mut single) = (Side::new(), Side::new());
     let answers = Answers::default();
     let mut newest = 0;
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..groups() {
+        if number % SAME_PEOPLE == 0 {
+            // Boxes are new again.
+            random.people = people();
+            together.clear();
+            single.clear();
+            newest = 0;
+        }
         let now = Now::read(None);
         let made = random.group(&now);
         let about = format!("seed {seed}, group {number}: {made:#?}");

@@ -200,3 +200,40 @@ async fn strangers_leave_room_for_others_in_the_queue() {
     let stored = flood.await;
     assert!(stored.contains(&Err(DbError::Overloaded)) && stored.contains(&Ok(())));
 }
+
+/// Requests of one group, told apart by the case of their nonces and of their sessions.
+#[actix::test]
+async fn claims_of_a_group_are_compared_to_the_letter() {
+    let store = store_for(MINUTE);
+    store.db.store_session(record("s"), true).await.unwrap();
+    let before = RequestClaim::new("s", "Nonce");
+    assert_eq!(store.db.claiming(&before).claim_now().await, Ok(()));
+    let held = store.database.hold_writers();
+    // It waits for the lock, and the others collect.
+    store.db.submit(one(message(key(), key(), "1")), drop);
+    while store.db.status().queued_writes > 0 {
+        tokio::task::yield_now().await;
+    }
+    let requests = [
+        ("s", "Nonce", Err(ClaimRefusal::Repeated)),
+        ("s", "nonce", Ok(())),
+        ("s", "NONCE", Ok(())),
+        ("s", "nonce", Err(ClaimRefusal::Repeated)),
+        ("S", "nonce", Err(ClaimRefusal::SessionEnded)),
+    ];
+    let claims = requests.map(|(session, nonce, expected)| {
+        let claim = RequestClaim::new(session, nonce);
+        let db = store.db.claiming(&claim);
+        let claimed = actix::spawn(async move { db.claim_now().await });
+        (claimed, claim, expected)
+    });
+    while store.db.status().queued_writes < requests.len() {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    for (claimed, claim, expected) in claims {
+        let claimed = claimed.await.unwrap();
+        assert_eq!(claimed.is_ok(), expected.is_ok(), "{claim:?}");
+        assert_eq!(claim.refusal(), expected.err(), "{claim:?}");
+    }
+}
