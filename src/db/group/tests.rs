@@ -240,7 +240,7 @@ impl Side {
 
     /// Deletes all rows that groups have written.
     fn clear(&mut self) {
-        let connection = &mut *self.connection;
+        let connection = &mut **self.connection;
         diesel::delete(messages::table).execute(connection).unwrap();
         diesel::delete(message_boxes::table)
             .execute(connection)
