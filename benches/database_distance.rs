@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::panic,
+    clippy::indexing_slicing,
     unreachable_pub,
     dead_code,
     reason = "a benchmark, with parts of the tests"
