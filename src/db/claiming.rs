@@ -162,7 +162,7 @@ statement! {
     -> (BigInt, BigInt, BigInt) = "
 SELECT CAST(k.place AS SIGNED), CAST(s.`sessionNonce` IS NOT NULL AS SIGNED), CAST(n.`sessionNonce` IS NOT NULL AS SIGNED)
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, session VARCHAR(512) PATH '$[0]', message VARCHAR(512) PATH '$[1]'
+    place FOR ORDINALITY, session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
 LEFT JOIN `auth_sessions` AS s
     ON s.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin AND s.`expiresAt` > ?
@@ -178,7 +178,7 @@ statement! {
 INSERT INTO `auth_message_nonces` (`sessionNonce`, `messageNonce`, `expiresAt`)
 SELECT k.session, k.message, k.until
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    session VARCHAR(512) PATH '$[0]', message VARCHAR(512) PATH '$[1]', until BIGINT PATH '$[2]'
+    session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]', until BIGINT PATH '$[2]'
 )) AS k"
 }
 

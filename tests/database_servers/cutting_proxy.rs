@@ -1,5 +1,6 @@
 //! A way to a database server that is cut at a chosen point of a transaction that holds the writers' lock.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,6 +93,51 @@ async fn accept(listener: std::net::TcpListener, target: SocketAddr, shared: Arc
     }
 }
 
+/// What a statement does for the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Begins,
+    Commits,
+}
+
+/// Finds the steps in what a client says. MySQL's statements are prepared under a number, and run by it.
+#[derive(Default)]
+struct Steps {
+    asked: Option<Step>,
+    prepared: HashMap<[u8; 4], Step>,
+}
+
+impl Steps {
+    /// A packet of MySQL: the length in three bytes, a number, the command, and what it is about.
+    fn of_client(&mut self, chunk: &[u8]) -> Option<Step> {
+        const PREPARE: u8 = 0x16;
+        const EXECUTE: u8 = 0x17;
+        match chunk {
+            [_, _, _, 0, PREPARE, text @ ..] => {
+                self.asked = if text.ends_with(b"UPDATE `messagebox_writer` SET `id` = `id`") {
+                    Some(Step::Begins)
+                } else if text == b"SET autocommit = 1" {
+                    Some(Step::Commits)
+                } else {
+                    None
+                };
+                None
+            }
+            [_, _, _, 0, EXECUTE, a, b, c, d, ..] => self.prepared.get(&[*a, *b, *c, *d]).copied(),
+            _ if contains(chunk, "pg_advisory_xact_lock") => Some(Step::Begins),
+            _ if contains(chunk, "COMMIT") => Some(Step::Commits),
+            _ => None,
+        }
+    }
+
+    /// The answer to `PREPARE` begins with the number.
+    fn of_server(&mut self, chunk: &[u8]) {
+        if let (Some(step), [_, _, _, _, 0, a, b, c, d, ..]) = (self.asked.take(), chunk) {
+            self.prepared.insert([*a, *b, *c, *d], step);
+        }
+    }
+}
+
 fn contains(chunk: &[u8], text: &str) -> bool {
     chunk
         .windows(text.len())
@@ -103,13 +149,15 @@ fn contains(chunk: &[u8], text: &str) -> bool {
 async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
     let (mut from_near, mut from_far) = (vec![0; 65_536], vec![0; 65_536]);
     let (mut is_writing, mut is_committing) = (false, false);
+    let mut steps = Steps::default();
     loop {
         tokio::select! {
             read = near.read(&mut from_near) => {
                 let Ok(length @ 1..) = read else { return };
                 let chunk = &from_near[..length];
-                let begins = contains(chunk, "pg_advisory_xact_lock") || contains(chunk, "messagebox_writer` FOR UPDATE");
-                let commits = is_writing && contains(chunk, "COMMIT");
+                let step = steps.of_client(chunk);
+                let begins = step == Some(Step::Begins);
+                let commits = is_writing && step == Some(Step::Commits);
                 let is_cut = begins && shared.cuts(Cut::Begin)
                     || is_writing && !commits && shared.cuts(Cut::Work)
                     || commits && shared.cuts(Cut::Commit);
@@ -127,6 +175,7 @@ async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
                 if is_committing {
                     break;
                 }
+                steps.of_server(&from_far[..length]);
                 if near.write_all(&from_far[..length]).await.is_err() {
                     return;
                 }

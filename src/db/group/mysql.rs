@@ -1,4 +1,5 @@
-//! MySQL and MariaDB: one JSON text has the rows of a statement.
+//! MySQL and MariaDB: one JSON text has the rows of a statement. Its columns name their character set: else they have that of
+//! the database, which may not hold every text.
 
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
@@ -19,21 +20,21 @@ const LOOK_UP: &str = "
 SELECT CAST(0 AS SIGNED), CAST(k.place AS SIGNED), CAST(b.`messageBoxId` AS SIGNED), CAST(NULL AS SIGNED),
     CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, owner VARCHAR(512) PATH '$[0]', name VARCHAR(512) PATH '$[1]'
+    place FOR ORDINALITY, owner VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
 STRAIGHT_JOIN `messageBox` AS b
     ON b.`type` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
     AND b.`identityKey` = k.owner COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 UNION ALL
 SELECT 1, CAST(k.place AS SIGNED), f.`delivery_fee`, NULL, NULL, NULL, NULL
-FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, name VARCHAR(512) PATH '$')) AS k
+FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$')) AS k
 STRAIGHT_JOIN `server_fees` AS f
     ON f.`message_box` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 UNION ALL
 SELECT k.kind, k.place, p.`recipient_fee`, NULL, NULL, NULL, NULL
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    kind BIGINT PATH '$[0]', place BIGINT PATH '$[1]', recipient VARCHAR(512) PATH '$[2]',
-    name VARCHAR(512) PATH '$[3]', sender VARCHAR(512) PATH '$[4]'
+    kind BIGINT PATH '$[0]', place BIGINT PATH '$[1]', recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
+    name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[3]', sender VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[4]'
 )) AS k
 STRAIGHT_JOIN `message_permissions` AS p
     ON p.`recipient` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
@@ -42,7 +43,8 @@ STRAIGHT_JOIN `message_permissions` AS p
 UNION ALL
 SELECT 4, CAST(k.place AS SIGNED), m.`id`, CAST(m.`messageBoxId` AS SIGNED), m.`sender`, m.`created_at`, m.`expires_at`
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, recipient VARCHAR(512) PATH '$[0]', message_id VARCHAR(512) PATH '$[1]'
+    place FOR ORDINALITY, recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message_id VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
 STRAIGHT_JOIN `messages` AS m
     ON m.`recipient` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
@@ -127,7 +129,8 @@ statement! {
 INSERT INTO `messageBox` (`created_at`, `updated_at`, `type`, `identityKey`)
 SELECT CAST(k.now AS DATETIME(3)), CAST(k.now AS DATETIME(3)), k.name, k.owner
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, now VARCHAR(64) PATH '$[0]', owner VARCHAR(512) PATH '$[1]', name VARCHAR(512) PATH '$[2]'
+    place FOR ORDINALITY, now VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[0]', owner VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]',
+    name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]'
 )) AS k
 ORDER BY k.place"
 }
@@ -158,9 +161,11 @@ INSERT INTO `messages`
 SELECT k.message_id, CAST(k.now AS DATETIME(3)), CAST(k.now AS DATETIME(3)),
     COALESCE(k.box_id, b.`messageBoxId`), k.sender, k.recipient, k.body, CAST(k.expires_at AS DATETIME(3))
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, now VARCHAR(64) PATH '$[0]', message_id VARCHAR(512) PATH '$[1]', sender VARCHAR(512) PATH '$[2]',
-    recipient VARCHAR(512) PATH '$[3]', box_id BIGINT PATH '$[4]', box_name VARCHAR(512) PATH '$[5]',
-    expires_at VARCHAR(64) PATH '$[6]', body_bytes BIGINT PATH '$[7]', body LONGTEXT PATH '$[8]'
+    place FOR ORDINALITY, now VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[0]', message_id VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]',
+    sender VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
+    recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[3]', box_id BIGINT PATH '$[4]',
+    box_name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[5]',
+    expires_at VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[6]', body_bytes BIGINT PATH '$[7]', body LONGTEXT CHARACTER SET utf8mb4 PATH '$[8]'
 )) AS k
 LEFT JOIN `messageBox` AS b
     ON b.`type` = k.box_name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
