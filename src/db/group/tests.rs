@@ -208,7 +208,7 @@ impl Side {
         let mut settings = DbSettings::new(url);
         settings.busy_timeout = Duration::from_secs(20);
         let mut connection = open(&settings).unwrap().get().unwrap();
-        if let AnyConnection::Sqlite(connection) = &mut **connection {
+        if matches!(**connection, AnyConnection::Sqlite(_)) {
             connection
                 .batch_execute("PRAGMA synchronous = OFF")
                 .unwrap();
