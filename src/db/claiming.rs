@@ -155,6 +155,7 @@ fn claim_on_postgres(
     Ok(refusals.collect())
 }
 
+// The keys have no collation of their own: that of the columns counts, which another server may have made.
 // Tables are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
 #[cfg(feature = "mysql")]
 statement! {
@@ -162,13 +163,14 @@ statement! {
     -> (BigInt, BigInt, BigInt) = "
 SELECT CAST(k.place AS SIGNED), CAST(s.`sessionNonce` IS NOT NULL AS SIGNED), CAST(n.`sessionNonce` IS NOT NULL AS SIGNED)
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    place FOR ORDINALITY, session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
+    place FOR ORDINALITY, session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
 LEFT JOIN `auth_sessions` AS s
-    ON s.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin AND s.`expiresAt` > ?
+    ON s.`sessionNonce` = CONVERT(k.session USING ascii) AND s.`expiresAt` > ?
 LEFT JOIN `auth_message_nonces` AS n
-    ON n.`sessionNonce` = CONVERT(k.session USING ascii) COLLATE ascii_bin
-    AND n.`messageNonce` = CONVERT(k.message USING ascii) COLLATE ascii_bin
+    ON n.`sessionNonce` = CONVERT(k.session USING ascii)
+    AND n.`messageNonce` = CONVERT(k.message USING ascii)
 ORDER BY k.place"
 }
 
@@ -178,7 +180,8 @@ statement! {
 INSERT INTO `auth_message_nonces` (`sessionNonce`, `messageNonce`, `expiresAt`)
 SELECT k.session, k.message, k.until
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
-    session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]', until BIGINT PATH '$[2]'
+    session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]', until BIGINT PATH '$[2]'
 )) AS k"
 }
 

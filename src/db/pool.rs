@@ -129,11 +129,14 @@ impl DbPool {
         let doubts = Arc::<AtomicU64>::default();
         let mut pool = Pool::builder()
             .max_size(size)
-            .min_idle(Some(1))
             .test_on_check_out(false)
-            .connection_timeout(timeout);
+            .connection_timeout(timeout)
+            // All are opened at once and kept: a connection to a file that was moved away would make another.
+            .idle_timeout(None)
+            .max_lifetime(None);
         if is_server {
             pool = pool
+                .min_idle(Some(1))
                 .idle_timeout(Some(MAX_IDLE))
                 .max_lifetime(Some(MAX_AGE));
         }

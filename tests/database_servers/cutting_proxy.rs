@@ -108,26 +108,34 @@ struct Steps {
 }
 
 impl Steps {
-    /// A packet of MySQL: the length in three bytes, a number, the command, and what it is about.
     fn of_client(&mut self, chunk: &[u8]) -> Option<Step> {
         const PREPARE: u8 = 0x16;
         const EXECUTE: u8 = 0x17;
-        match chunk {
-            [_, _, _, 0, PREPARE, text @ ..] => {
-                self.asked = if text.ends_with(b"UPDATE `messagebox_writer` SET `id` = `id`") {
-                    Some(Step::Begins)
-                } else if text == b"SET autocommit = 1" {
-                    Some(Step::Commits)
-                } else {
-                    None
-                };
-                None
-            }
-            [_, _, _, 0, EXECUTE, a, b, c, d, ..] => self.prepared.get(&[*a, *b, *c, *d]).copied(),
-            _ if contains(chunk, "pg_advisory_xact_lock") => Some(Step::Begins),
-            _ if contains(chunk, "COMMIT") => Some(Step::Commits),
-            _ => None,
+        if contains(chunk, "pg_advisory_xact_lock") {
+            return Some(Step::Begins);
         }
+        let Some(packets) = packets(chunk) else {
+            return contains(chunk, "COMMIT").then_some(Step::Commits);
+        };
+        let mut step = None;
+        for packet in packets {
+            match packet {
+                [PREPARE, text @ ..] => {
+                    self.asked = if text == b"UPDATE `messagebox_writer` SET `id` = `id`" {
+                        Some(Step::Begins)
+                    } else if text == b"SET autocommit = 1" {
+                        Some(Step::Commits)
+                    } else {
+                        None
+                    };
+                }
+                [EXECUTE, a, b, c, d, ..] => {
+                    step = step.or(self.prepared.get(&[*a, *b, *c, *d]).copied());
+                }
+                _ => {}
+            }
+        }
+        step
     }
 
     /// The answer to `PREPARE` begins with the number.
@@ -136,6 +144,19 @@ impl Steps {
             self.prepared.insert([*a, *b, *c, *d], step);
         }
     }
+}
+
+/// MySQL's packets: the length in three bytes, a number, the command, and what it is about. A statement that is closed has no
+/// answer, so the next one may come with it.
+fn packets(mut chunk: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut packets = Vec::new();
+    while let [a, b, c, 0, rest @ ..] = chunk {
+        let length = u32::from_le_bytes([*a, *b, *c, 0]);
+        let (packet, others) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        packets.push(packet);
+        chunk = others;
+    }
+    chunk.is_empty().then_some(packets)
 }
 
 fn contains(chunk: &[u8], text: &str) -> bool {
