@@ -93,7 +93,7 @@ section! {
         busy_timeout: Duration = Duration::from_secs(5),
         max_queued_writes: usize = 10_000,
         max_queued_bytes: usize = 256 * 1024 * 1024,
-        max_queued_reads: usize = 512,
+        max_queued_reads: usize = 2048,
         max_group: NonZeroUsize = at_least_one(512),
         migrate_on_start: bool = true,
     }

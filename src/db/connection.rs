@@ -64,7 +64,7 @@ impl DbSettings {
             max_queued_writes: 10_000,
             max_queued_bytes: 256 * 1024 * 1024,
             max_group: 512,
-            max_queued_reads: 512,
+            max_queued_reads: 2048,
             migrate: true,
             delivery_fees: BTreeMap::new(),
             delivery_fee_per_recipient: false,
