@@ -2,6 +2,7 @@
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
 use diesel::prelude::*;
+use diesel::r2d2::R2D2Connection as _;
 use diesel::result::{DatabaseErrorKind, Error};
 
 use super::any_connection::AnyConnection;
@@ -61,7 +62,8 @@ pub(super) enum Failure {
     /// It was in another's way, or its connection was lost before the commit. Everything of it is taken back: the same may
     /// work at once, on another connection.
     Collision(DbError),
-    /// The database was not to be had, or takes no writes now: whatever else waits would fare no better. None of it holds, unless the connection broke while it was committed, which nobody can tell.
+    /// The database was not to be had, or takes no writes now: whatever else waits would fare no better. None of it holds,
+    /// unless the connection broke while it was committed, which nobody can tell.
     Unreachable(DbError),
     /// One of its writes cannot be done.
     Refused(DbError),
@@ -178,8 +180,7 @@ const fn is_file(connection: &AnyConnection) -> bool {
 /// Whether the connection is still there. One to a file always is.
 fn answers(connection: &mut AnyConnection) -> bool {
     is_file(connection)
-        || !Manager::is_broken_transaction_manager(connection)
-            && diesel::sql_query("SELECT 1").execute(connection).is_ok()
+        || !Manager::is_broken_transaction_manager(connection) && connection.ping().is_ok()
 }
 
 /// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.

@@ -288,7 +288,6 @@ impl Handler<Ping> for DbExecutor {
 
 /// Whether a connection answers.
 pub(super) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
-    use diesel::RunQueryDsl as _;
-    diesel::sql_query("SELECT 1").execute(connection)?;
-    Ok(())
+    use diesel::r2d2::R2D2Connection as _;
+    Ok(connection.ping()?)
 }

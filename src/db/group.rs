@@ -25,8 +25,7 @@ use super::message_store::{Acknowledge, BoxIds, expiry};
 use super::missed::{NewestIds, newest_ids};
 use super::submission::{Submission, SubmitOutcome};
 use super::timestamp::Timestamp;
-use questions::BoxKey;
-use questions::{Answers, Questions};
+use questions::{Answers, BoxKey, Questions};
 use settlement::{Insert, Plan, Settlement};
 
 /// The part that a command has in its group.

@@ -6,6 +6,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::migration;
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
+use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::connection::Failed;
@@ -161,9 +162,7 @@ pub(super) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
     match diesel::sql_query(update).execute(connection) {
         Ok(_) => Ok(true),
         Err(error) if dialect::is_read_only(&error) => Ok(false),
-        Err(_) => diesel::sql_query("SELECT 1")
-            .execute(connection)
-            .map(|_| true),
+        Err(_) => connection.ping().map(|()| true),
     }
 }
 
