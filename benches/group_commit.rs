@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use actix::System;
 use criterion::{Criterion, criterion_group, criterion_main};
 use messagebox::auth::Identity;
-use messagebox::db::{DatabaseUrl, DbHandle, DbSettings, MessageBody, NewMessage, Submission};
+use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
+use messagebox::model::{MessageBody, NewMessage, Submission};
 
 const MESSAGES: usize = 256;
 

@@ -12,7 +12,7 @@
 //! engineio    Engine.IO v4 (pure)      socketio   Socket.IO v5 (pure)
 //! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
 //! events      application events: names, payloads, refusals (pure)
-//! rooms  db   actors with a pure core each
+//! rooms  db   actors with a pure core each      model   the plain values that they hand to each other
 //! outbound    HTTP requests to services of others: one TLS configuration, answers within a bound
 //! cluster     room events from and to other nodes
 //! metrics     counters and histograms that layers keep of themselves      admin   asks everybody how things are
@@ -47,6 +47,7 @@ pub mod json_object;
 pub mod json_text;
 pub mod limits;
 pub mod metrics;
+pub mod model;
 pub mod outbound;
 pub mod overlay;
 pub mod panics;

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use crate::db::{MessageBody, NewMessage};
 use crate::events::{
     Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
     is_message_box,
 };
 use crate::ids::{IdentityKey, RoomId};
+use crate::model::{MessageBody, NewMessage};
 use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::db::{DbError, WholeMessage};
+use crate::db::DbError;
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::{IdentityKey, RoomId};
+use crate::model::WholeMessage;
 use crate::rooms::{CutOff, EventKey, Outgoing, RemoteEvent, RemoteEvents, Topic};
 
 use super::counters::add;
@@ -132,11 +133,11 @@ impl Node {
         &self,
         reading: &Arc<Reading>,
         after: i64,
-    ) -> Result<crate::db::MissedPage, DbError> {
+    ) -> Result<crate::model::MissedPage, DbError> {
         let mut attempts = 0;
         loop {
             let reading = Arc::clone(reading);
-            let wanted = move |head: &crate::db::MessageHead| {
+            let wanted = move |head: &crate::model::MessageHead| {
                 reading.wants(&Topic::of_owner(&head.recipient), head.id)
             };
             match self.db.missed_messages(after, wanted).await {
@@ -171,7 +172,7 @@ pub(super) const fn live(event: Outgoing) -> RemoteEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::MessageHead;
+    use crate::model::MessageHead;
 
     #[test]
     fn a_stored_message_makes_the_event_that_it_made_live() {

@@ -8,7 +8,6 @@ mod missed;
 mod payments;
 mod permissions;
 mod sessions;
-mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,33 +17,31 @@ use actix::prelude::*;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::connection::{DbSettings, has_session_writer, open};
+use crate::db::engine::dialect::WriteLock;
+use crate::db::engine::error::DbError;
+use crate::db::engine::file::DatabaseFile;
+use crate::db::engine::largest_message::LargestMessage;
+use crate::db::store::command::Command;
+use crate::db::store::expiry::DeleteExpired;
+use crate::db::store::fees::DeliveryFees;
+use crate::db::store::lane::Lane;
+use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::missed as missed_messages;
+use crate::db::store::page_marks::PageMarks;
+use crate::db::writer::committed::MessagesStored;
+use crate::db::writer::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
+use crate::db::writer::group;
+use crate::db::writer::queue::WriteQueue;
+use crate::db::writer::reads::ReadQueue;
+use crate::db::writer::thread::Writer;
+use crate::db::writer::write;
 use crate::ids::IdentityKey;
+use crate::model::{NewMessage, RequestClaim, Submission, SubmitOutcome};
 
 pub use measures::DbMeasures;
-
-use writer::Writer;
-
-use super::any_connection::AnyConnection;
-use super::clock::Now;
-use super::command::{self, Command};
-use super::connection::{DbSettings, has_session_writer, open};
-use super::dialect::WriteLock;
-use super::error::DbError;
-use super::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
-use super::expiry::DeleteExpired;
-use super::fees::DeliveryFees;
-use super::file::DatabaseFile;
-use super::group;
-use super::lane::Lane;
-use super::largest_message::LargestMessage;
-use super::message::{MessagesStored, NewMessage};
-use super::message_store::{Acknowledge, BoxIds};
-use super::missed as missed_messages;
-use super::page_marks::PageMarks;
-use super::queue::WriteQueue;
-use super::reads::ReadQueue;
-use super::request_claim::RequestClaim;
-use super::submission::{Submission, SubmitOutcome};
 
 /// Counts of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -299,7 +296,7 @@ impl DbHandle {
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let claim = self.1.as_ref().and_then(RequestClaim::take);
-        self.0.writer.write(command::write(command, claim, reply));
+        self.0.writer.write(write::write(command, claim, reply));
     }
 
     /// Writes a session: beside everything else where the database takes several writers.
@@ -309,7 +306,7 @@ impl DbHandle {
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
-        writer.write(command::write(command, None, reply));
+        writer.write(write::write(command, None, reply));
     }
 
     /// Runs a command and waits. Dropping the future takes nothing back.
@@ -361,4 +358,4 @@ fn may_be_stored(name: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -2,75 +2,34 @@
 //!
 //! Writes are grouped: while one transaction runs, those that arrive collect, and the next one commits them
 //! together. A reply is given only after the commit that made its write durable.
+//!
+//! The rooms know only what is below them:
+//!
+//! ```text
+//! handle    the way to the database for everybody else
+//! writer    the queue, groups, and the actor that commits them        archive   everything as a stream of lines
+//! store     statements, and the commands that run them
+//! engine    what differs by database
+//! ```
 
-mod announced;
-mod any_connection;
 mod archive;
-mod claiming;
-mod clock;
-mod command;
-mod connection;
-mod device_store;
-mod dialect;
-mod error;
-mod executor;
-mod expiry;
-mod fees;
-mod file;
-mod group;
+mod engine;
 mod handle;
-mod lane;
-mod largest_message;
-mod message;
-mod message_list;
-mod message_store;
-mod migrations;
-mod missed;
-#[cfg(feature = "mysql")]
-mod mysql;
-mod page_marks;
-mod payment;
-mod payment_replays;
-mod payment_store;
-mod permission_store;
-mod pool;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-mod pooler;
-#[cfg(feature = "postgres")]
-mod postgres;
-mod probe;
-mod queue;
-mod reads;
-mod request_claim;
-mod schema;
-mod session_steps;
-mod session_store;
-mod sqlite;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-mod statement;
-mod submission;
-mod timestamp;
-mod url;
-mod version;
+mod store;
+mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
-pub use connection::{DbSettings, apply_migrations, pending_migrations};
-pub use device_store::Device;
-pub use error::DbError;
-pub use fees::Quote;
+pub use engine::connection::{DbSettings, apply_migrations, pending_migrations};
+pub use engine::error::DbError;
+pub use engine::migrations::PendingMigration;
+pub use engine::timestamp::Timestamp;
+pub use engine::url::DatabaseUrl;
 pub use handle::{DbHandle, DbMeasures, DbStatus};
-pub use message::{
-    Committed, ListBound, MessageBody, MessagePage, MessagesStored, NewMessage, Order,
-    OversizedMessage, Page, StoreOutcome, StoredMessage,
-};
-pub use migrations::PendingMigration;
-pub use missed::{MessageHead, MissedPage, WholeMessage};
-pub use payment::{
-    ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
-};
-pub use permission_store::{Permission, PermissionPage};
-pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
-pub use session_store::SessionRow;
-pub use submission::{Paid, Submission, SubmitOutcome};
-pub use timestamp::Timestamp;
-pub use url::DatabaseUrl;
+pub use store::device_store::Device;
+pub use store::permission_store::{Permission, PermissionPage};
+pub use writer::committed::{Committed, MessagesStored};
+
+#[cfg(test)]
+#[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
+#[path = "../../tests/it/support/database.rs"]
+mod test_database;

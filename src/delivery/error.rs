@@ -3,9 +3,10 @@
 
 use thiserror::Error;
 
-use crate::db::{DbError, Quote};
+use crate::db::DbError;
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
+use crate::model::Quote;
 use crate::payments::{CashierError, PaymentError};
 
 /// A message that was not stored.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::db::Outpoint;
+use crate::model::Outpoint;
 
 /// The outputs in use; cheap to clone. As many as there are paid requests in work.
 #[derive(Debug, Clone, Default)]

@@ -81,8 +81,8 @@ fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::auth::Identity;
-    use crate::db::{MessageBody, NewMessage};
     use crate::ids::{IdentityKey, Sid};
+    use crate::model::{MessageBody, NewMessage};
     use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
     use serde_json::{Value, json};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

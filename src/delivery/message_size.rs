@@ -1,7 +1,7 @@
 //! The size of a message in a list, where its JSON is escaped as JSON once more. Clients limit the size of a list.
 
-use crate::db::NewMessage;
 use crate::json_text::encoded_len;
+use crate::model::NewMessage;
 
 /// Bytes of a list item beside body and id: field names, sender, four timestamps.
 const OVERHEAD: usize = 512;
@@ -34,7 +34,7 @@ pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bo
 mod tests {
     use super::*;
     use crate::auth::Identity;
-    use crate::db::MessageBody;
+    use crate::model::MessageBody;
 
     fn message(body: MessageBody) -> NewMessage {
         let key = Identity::random().identity_key();

@@ -1,8 +1,8 @@
 //! Messages that come with a payment.
 
 use crate::auth::sha256;
-use crate::db::{NewMessage, Paid, Payment, PaymentState, Quote};
 use crate::ids::IdentityKey;
+use crate::model::{NewMessage, Paid, Payment, PaymentState, Quote};
 use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, Settlement};
 
 use super::error::DeliveryError;

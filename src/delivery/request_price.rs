@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::db::{Payment, PaymentState};
 use crate::ids::IdentityKey;
+use crate::model::{Payment, PaymentState};
 use crate::payments::{MultipartError, RequestPayment};
 
 use super::error::DeliveryError;

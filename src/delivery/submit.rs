@@ -6,10 +6,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
-use crate::db::{
-    DbError, DbHandle, NewMessage, Paid, RequestClaim, StoreOutcome, Submission, SubmitOutcome,
-};
+use crate::db::{DbError, DbHandle};
 use crate::events::{is_message_box, is_message_id};
+use crate::model::{NewMessage, Paid, RequestClaim, StoreOutcome, Submission, SubmitOutcome};
 use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;

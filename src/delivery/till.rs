@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::Identity;
-use crate::db::{ClaimOutcome, DbError, DbHandle, Payment, PaymentState};
+use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
 use crate::metrics::Counter;
+use crate::model::{ClaimOutcome, Payment, PaymentState};
 use crate::payments::{
     BlockHeaders, Cashier, CashierError, CheckError, Checked, Checks, PaymentError, PaymentKeys,
     SLICE, ServerPayment, VerdictCache,

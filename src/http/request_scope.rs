@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::{AuthError, sha256};
-use crate::db::{ClaimRefusal, DbHandle, MAX_CLAIM_CHARS, RequestClaim};
+use crate::db::DbHandle;
+use crate::model::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 
 use super::session_lookup::unknown_session;
 use super::shared_sessions::Claimed;

@@ -1,7 +1,7 @@
 //! Which of the named outputs is whose.
 
-use crate::db::Quote;
 use crate::ids::IdentityKey;
+use crate::model::Quote;
 
 use super::draft::DraftOutput;
 use super::error::PaymentError;

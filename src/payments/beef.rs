@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use bsv::transaction::Beef;
 
-use crate::db::SpentOutput;
+use crate::model::SpentOutput;
 
 use super::beef_layout::check_layout;
 use super::check::{CheckError, Checks};
@@ -186,7 +186,7 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
 mod tests {
     use super::super::minting::Mint;
     use super::*;
-    use crate::db::Outpoint;
+    use crate::model::Outpoint;
     use bsv::script::{LockingScript, UnlockingScript};
     use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
 

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-use crate::db::{PaymentOutput, PaymentState};
+use crate::model::{PaymentOutput, PaymentState};
 use crate::outbound::{RemoteFailure, WalletHttp};
 
 use super::brc29::canonical_base64;

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::db::Outpoint;
 use crate::ids::IdentityKey;
+use crate::model::Outpoint;
 
 /// A payment that does not pay. Always the sender's doing. Texts in use elsewhere are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

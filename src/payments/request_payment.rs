@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::db::{Outpoint, PaymentOutput};
 use crate::ids::IdentityKey;
+use crate::model::{Outpoint, PaymentOutput};
 
 use super::beef::{Checked, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};

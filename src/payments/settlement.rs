@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
 
-use crate::db::{Outpoint, PaymentOutput, Quote};
 use crate::ids::IdentityKey;
+use crate::model::{Outpoint, PaymentOutput, Quote};
 
 use super::allocation::{Allocation, allocate};
 use super::beef::{Checked, CheckedTransaction, Output, ReadTransaction};

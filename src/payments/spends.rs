@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use bsv::script::{Spend, SpendParams, UnlockingScript};
 use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput, TransactionOutput};
 
-use crate::db::{Outpoint, SpentOutput};
+use crate::model::{Outpoint, SpentOutput};
 
 use super::beef::invalid;
 use super::error::PaymentError;

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::config::{Settings, load_identity};
-use crate::db::{DatabaseUrl, DbHandle, KeptPayment};
+use crate::db::{DatabaseUrl, DbHandle};
+use crate::model::KeptPayment;
 
 use super::ServerError;
 use super::layer_settings::db_settings;

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::config::Settings;
-use crate::db::{DbHandle, NewMessage};
+use crate::db::DbHandle;
 use crate::delivery::Notify;
+use crate::model::NewMessage;
 use crate::push::{
     Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount, ServiceAccountError,
 };

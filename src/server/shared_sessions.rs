@@ -8,8 +8,9 @@ use futures_util::future::LocalBoxFuture;
 use crate::auth::SessionRecord;
 use crate::cluster::{ClaimAnswer, Cluster, RedisSessions, SessionClaim, StoreSettings};
 use crate::config::Settings;
-use crate::db::{DbError, DbHandle, SessionRow};
+use crate::db::{DbError, DbHandle};
 use crate::http::{Claimed, HttpState, SharedSessions, VerifiedRequest};
+use crate::model::SessionRow;
 
 use super::layer_settings::session_limits;
 

@@ -4,11 +4,11 @@ use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 
 use messagebox::auth::Identity;
-use messagebox::db::{
-    DatabaseUrl, DbError, DbHandle, DbSettings, ListBound, MessageBody, NewMessage, Page,
-    RequestClaim, SessionRow, Submission, SubmitOutcome,
-};
+use messagebox::db::{DatabaseUrl, DbError, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
+use messagebox::model::{
+    ListBound, MessageBody, NewMessage, Page, RequestClaim, SessionRow, Submission, SubmitOutcome,
+};
 use tokio::sync::mpsc;
 use url::Url;
 

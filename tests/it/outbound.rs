@@ -4,8 +4,8 @@
 //! `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with made-up answers.
 
 use messagebox::auth::Identity;
-use messagebox::db::{Outpoint, PaymentOutput, PaymentState};
 use messagebox::ids::IdentityKey;
+use messagebox::model::{Outpoint, PaymentOutput, PaymentState};
 use messagebox::payments::{BlockHeaders, Cashier as _, ServerPayment, WalletClient};
 use serde_json::{Value, json};
 

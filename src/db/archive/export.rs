@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use crate::db::connection::{DbSettings, by_hand};
-use crate::db::dialect::{be_patient, snapshot};
-use crate::db::migrations;
-use crate::db::url::DatabaseUrl;
-use crate::db::version::refuse_newer;
+use crate::db::engine::connection::{DbSettings, by_hand};
+use crate::db::engine::dialect::{be_patient, snapshot};
+use crate::db::engine::migrations;
+use crate::db::engine::url::DatabaseUrl;
+use crate::db::engine::version::refuse_newer;
 
 use super::ArchiveError;
 use super::last_ids::LastIds;

@@ -4,13 +4,13 @@ use std::io::BufRead;
 
 use diesel::result::Error;
 
-use crate::db::any_connection::AnyConnection;
-use crate::db::connection::{DbSettings, by_hand};
-use crate::db::dialect::{self, WriteLock, be_patient};
-use crate::db::error::DbError;
-use crate::db::migrations;
-use crate::db::payment_replays;
-use crate::db::version::refuse_newer;
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::connection::{DbSettings, by_hand};
+use crate::db::engine::dialect::{self, WriteLock, be_patient};
+use crate::db::engine::error::DbError;
+use crate::db::engine::migrations;
+use crate::db::engine::version::refuse_newer;
+use crate::db::store::payment_replays;
 
 use super::ArchiveError;
 use super::last_ids::LastIds;

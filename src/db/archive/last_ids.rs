@@ -7,12 +7,12 @@ use diesel::sql_types::Unsigned;
 use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::db::any_connection::AnyConnection;
+use crate::db::engine::any_connection::AnyConnection;
 #[cfg(feature = "postgres")]
-use crate::db::schema::{
+use crate::db::engine::schema::{
     device_registrations, message_boxes, message_permissions, payment_inputs, server_fees,
 };
-use crate::db::schema::{messages, payments};
+use crate::db::engine::schema::{messages, payments};
 
 /// Of the tables whose ids somebody remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl LastIds {
             AnyConnection::Mysql(inner) => {
                 for (table, last) in [("messages", self.messages), ("payments", self.payments)] {
                     if last > mysql_given(inner, table)? {
-                        crate::db::mysql::give_ids_behind(inner, table, last)?;
+                        crate::db::engine::mysql::give_ids_behind(inner, table, last)?;
                     }
                 }
                 Ok(())
@@ -175,7 +175,7 @@ fn sqlite_give_behind(
 
 #[cfg(feature = "mysql")]
 fn mysql_given(connection: &mut MysqlConnection, table: &'static str) -> QueryResult<i64> {
-    crate::db::mysql::ask_tables_themselves(connection)?;
+    crate::db::engine::mysql::ask_tables_themselves(connection)?;
     let next: Option<Next> = diesel::sql_query(
         "SELECT CAST(COALESCE(auto_increment, 1) AS UNSIGNED) AS id FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = ?",

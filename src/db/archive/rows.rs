@@ -5,14 +5,14 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
-use crate::db::any_connection::AnyConnection;
-use crate::db::dialect::{body_bytes, directly};
-use crate::db::payment_replays::taken_by_others;
-use crate::db::schema::{
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::dialect::{body_bytes, directly};
+use crate::db::engine::schema::{
     device_registrations, message_boxes, message_permissions, messages, payment_inputs,
     payment_replays, payments, server_fees,
 };
-use crate::db::timestamp::Timestamp;
+use crate::db::engine::timestamp::Timestamp;
+use crate::db::store::payment_replays::taken_by_others;
 
 use super::ArchiveError;
 

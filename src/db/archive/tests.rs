@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::lines::Reader;
 use super::*;
-use crate::db::connection::{DbSettings, apply_migrations};
-use crate::db::url::DatabaseUrl;
+use crate::db::engine::connection::{DbSettings, apply_migrations};
+use crate::db::engine::url::DatabaseUrl;
 
 /// One row in each table.
 const ROWS: &str = r#"

@@ -1,9 +1,9 @@
 //! Devices, through the handle.
 
+use crate::db::engine::error::DbError;
+use crate::db::store::device_store::{self, Device, MarkDevice, RegisterDevice};
 use crate::ids::IdentityKey;
 
-use super::super::device_store::{self, Device, MarkDevice, RegisterDevice};
-use super::super::error::DbError;
 use super::DbHandle;
 
 impl DbHandle {

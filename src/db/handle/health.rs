@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::error::DbError;
-use super::super::executor::{self, Ping};
-use super::super::probe::ProbeWrite;
+use crate::db::engine::error::DbError;
+use crate::db::store::probe::ProbeWrite;
+use crate::db::writer::executor::{self, Ping};
+
 use super::DbHandle;
 
 impl DbHandle {

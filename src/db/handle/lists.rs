@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::db::engine::clock::Now;
+use crate::db::engine::error::DbError;
+use crate::db::store::message_list::{self, ListQuery};
 use crate::ids::IdentityKey;
+use crate::model::{ListBound, MessagePage, Page};
 
-use super::super::clock::Now;
-use super::super::error::DbError;
-use super::super::message::{ListBound, MessagePage, Page};
-use super::super::message_list::{self, ListQuery};
 use super::{DbHandle, may_be_stored};
 
 impl DbHandle {

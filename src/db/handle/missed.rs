@@ -1,8 +1,10 @@
 //! What is read of messages by the order of storing.
 
-use super::super::clock::Now;
-use super::super::error::DbError;
-use super::super::missed::{self, MessageHead, MissedPage};
+use crate::db::engine::clock::Now;
+use crate::db::engine::error::DbError;
+use crate::db::store::missed;
+use crate::model::{MessageHead, MissedPage};
+
 use super::DbHandle;
 
 /// Bytes of bodies in a page.

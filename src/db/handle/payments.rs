@@ -1,10 +1,10 @@
 //! Payments, through the handle.
 
+use crate::db::engine::error::DbError;
+use crate::db::store::payment_store::{self, ClaimPayment, GiveUpPayment};
 use crate::ids::IdentityKey;
+use crate::model::{ClaimOutcome, KeptPayment, Payment, PaymentState};
 
-use super::super::error::DbError;
-use super::super::payment::{ClaimOutcome, KeptPayment, Payment, PaymentState};
-use super::super::payment_store::{self, ClaimPayment, GiveUpPayment};
 use super::DbHandle;
 
 impl DbHandle {

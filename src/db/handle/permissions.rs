@@ -1,11 +1,11 @@
 //! Permissions and fees, through the handle.
 
+use crate::db::engine::error::DbError;
+use crate::db::store::permission_store::{self, Permission, PermissionPage, SetPermission};
+use crate::db::writer::group;
 use crate::ids::IdentityKey;
+use crate::model::Quote;
 
-use super::super::error::DbError;
-use super::super::fees::Quote;
-use super::super::group;
-use super::super::permission_store::{self, Permission, PermissionPage, SetPermission};
 use super::{DbHandle, may_be_stored};
 
 impl DbHandle {

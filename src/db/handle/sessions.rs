@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::clock::Now;
-use super::super::command::{Command, Work};
-use super::super::error::DbError;
-use super::super::group::Part;
-use super::super::lane::Lane;
-use super::super::request_claim::RequestClaim;
-use super::super::session_steps::SessionStep;
-use super::super::session_store::{self, SessionRow, StoredSession, SweepSessions};
+use crate::db::engine::clock::Now;
+use crate::db::engine::error::DbError;
+use crate::db::store::command::{Command, Part, Work};
+use crate::db::store::lane::Lane;
+use crate::db::store::session_step::SessionStep;
+use crate::db::store::session_store::{self, StoredSession, SweepSessions};
+use crate::model::{RequestClaim, SessionRow};
+
 use super::DbHandle;
 
 /// Command: take a step of a session. The group takes it; this only says what came of it.

@@ -6,27 +6,21 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
 
-use super::super::command::Work;
-use super::super::message::{
-    Committed, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Page, StoreOutcome,
-};
-use super::super::payment::{
-    ClaimOutcome, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
-};
-use super::super::session_steps::SessionSteps;
-use super::super::url::DatabaseUrl;
-use super::super::{clock, migrations};
 use super::*;
 use crate::auth::Identity;
-
-#[expect(unreachable_pub, dead_code, reason = "tests/it uses all of it")]
-#[path = "../../../tests/it/support/database.rs"]
-pub(in crate::db) mod database;
+use crate::db::engine::url::DatabaseUrl;
+use crate::db::engine::{clock, migrations};
+use crate::db::store::command::Work;
+use crate::db::store::session_step::SessionSteps;
+use crate::db::test_database::{Kind, TestDatabase};
+use crate::db::writer::committed::Committed;
+use crate::model::{
+    ClaimOutcome, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Outpoint, Page, Payment,
+    PaymentOutput, PaymentState, SpentOutput, StoreOutcome,
+};
 
 mod sessions;
 mod several;
-
-use database::TestDatabase;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -482,7 +476,7 @@ async fn put_all(store: &Store, count: usize) -> Vec<Result<SubmitOutcome, DbErr
 
 #[actix::test]
 async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
-    let store = store_in(TestDatabase::of(database::Kind::Sqlite), |_| {}, None);
+    let store = store_in(TestDatabase::of(Kind::Sqlite), |_| {}, None);
     assert_eq!(store.db.probe().await, Ok(()));
     let file = store.database.url().trim_start_matches("sqlite://");
     for name in ["", "-wal"] {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::db::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
 use crate::ids::IdentityKey;
 use crate::json_text::{encoded_len, push_string};
+use crate::model::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
 
 use super::super::body::held;
 use super::super::error::{ApiError, store_error};

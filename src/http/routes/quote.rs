@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::db::Quote;
 use crate::events::is_message_box;
 use crate::ids::IdentityKey;
+use crate::model::Quote;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::bounded_list::BoundedList;
-use crate::db::{MessageBody, NewMessage};
 use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
 use crate::ids::IdentityKey;
+use crate::model::{MessageBody, NewMessage};
 use crate::payments::PaymentDraft;
 
 use super::super::error::ApiError;

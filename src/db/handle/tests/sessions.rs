@@ -2,9 +2,8 @@
 
 use futures_util::future::join_all;
 
-use super::super::super::request_claim::ClaimRefusal;
-use super::super::super::session_store::SessionRow;
 use super::*;
+use crate::model::{ClaimRefusal, SessionRow};
 
 fn record(name: &str) -> SessionRow {
     SessionRow {

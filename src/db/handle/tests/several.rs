@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
-use super::super::super::version::refuse_newer;
-use super::super::super::{connection, message_store};
 use super::*;
+use crate::db::engine::connection;
+use crate::db::engine::version::refuse_newer;
+use crate::db::store::message_store;
 
 /// Two of them.
 fn servers() -> (TestDatabase, [DbHandle; 2]) {

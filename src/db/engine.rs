@@ -1,0 +1,24 @@
+//! What differs by database: how it is reached, opened and brought up to date, and what it says differently.
+
+pub(super) mod any_connection;
+pub(super) mod clock;
+pub(super) mod connection;
+pub(super) mod dialect;
+pub(super) mod error;
+pub(super) mod file;
+pub(super) mod largest_message;
+pub(super) mod migrations;
+#[cfg(feature = "mysql")]
+pub(super) mod mysql;
+pub(super) mod pool;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pooler;
+#[cfg(feature = "postgres")]
+mod postgres;
+pub(super) mod schema;
+mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) mod statement;
+pub(super) mod timestamp;
+pub(super) mod url;
+pub(super) mod version;

@@ -1,0 +1,124 @@
+//! Timestamps as the tables and the clients know them: ISO 8601, UTC, milliseconds. Their order as texts is
+//! their order in time.
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
+
+use super::timestamp::Timestamp;
+
+const FORMAT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// `2026-01-31T23:59:59.999Z`.
+pub(in crate::db) fn text(time: OffsetDateTime) -> Timestamp {
+    // A time at the end of all times that is not UTC has no UTC.
+    let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
+    // Formatting a date of this era with a fixed format does not fail.
+    Timestamp(time.format(FORMAT).unwrap_or_default())
+}
+
+fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestamp> {
+    let duration = Duration::try_from(duration).ok()?;
+    time.checked_sub(duration).map(text)
+}
+
+fn after(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestamp> {
+    let duration = Duration::try_from(duration).ok()?;
+    time.checked_add(duration).map(text)
+}
+
+/// One reading of the clock, for everything that one transaction does.
+#[derive(Debug, Clone)]
+pub(in crate::db) struct Now {
+    time: OffsetDateTime,
+    /// The time as text.
+    pub(in crate::db) text: Timestamp,
+    /// What was stored up to then has outlived its time; none when messages live for ever.
+    pub(in crate::db) stale: Option<Timestamp>,
+    /// When what is stored now will have; none when messages live for ever.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "only MySQL has the column")
+    )]
+    pub(in crate::db) retained_until: Option<Timestamp>,
+}
+
+impl Now {
+    /// Reads the clock; messages live for `ttl`, if at all limited.
+    pub(in crate::db) fn read(ttl: Option<std::time::Duration>) -> Self {
+        let time = OffsetDateTime::now_utc();
+        Self {
+            time,
+            text: text(time),
+            stale: ttl.and_then(|ttl| before(time, ttl)),
+            retained_until: ttl.and_then(|ttl| after(time, ttl)),
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub(in crate::db) fn millis(&self) -> i64 {
+        let millis = self.time.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+
+    /// So long ago, but not before anything was stored.
+    pub(in crate::db) fn ago(&self, duration: std::time::Duration) -> Timestamp {
+        before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))
+    }
+
+    /// Whether a message that was stored and expires then is gone by now.
+    pub(in crate::db) fn is_past(
+        &self,
+        created_at: &Timestamp,
+        expires_at: Option<&Timestamp>,
+    ) -> bool {
+        expires_at.is_some_and(|at| *at <= self.text)
+            || self.stale.as_ref().is_some_and(|stale| created_at <= stale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_has_the_form_that_clients_parse() {
+        let text = Now::read(None).text;
+        assert_eq!(text.len(), 24);
+        let parsed = OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339);
+        assert!(parsed.unwrap().year() >= 2026);
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(text.to_owned())
+    }
+
+    #[test]
+    fn a_message_is_past_at_its_own_time_or_at_the_servers() {
+        let now = Now {
+            time: OffsetDateTime::UNIX_EPOCH,
+            text: at("2026-01-02T00:00:00.000Z"),
+            stale: Some(at("2026-01-01T00:00:00.000Z")),
+            retained_until: None,
+        };
+        let cases = [
+            ("2026-01-01T12:00:00.000Z", None, false),
+            (
+                "2026-01-01T12:00:00.000Z",
+                Some("2026-01-02T00:00:00.001Z"),
+                false,
+            ),
+            (
+                "2026-01-01T12:00:00.000Z",
+                Some("2026-01-02T00:00:00.000Z"),
+                true,
+            ),
+            ("2026-01-01T00:00:00.000Z", None, true),
+        ];
+        for (created_at, expires_at, past) in cases {
+            let is_past = now.is_past(&at(created_at), expires_at.map(at).as_ref());
+            assert_eq!(is_past, past, "{created_at}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Why something was not stored or read.
+
+use thiserror::Error;
+
+use crate::model::ClaimRefusal;
+
+/// A failure of the persistence layer. Nothing was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DbError {
+    /// As many writes wait as may wait.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// A message has more bytes than the database takes.
+    #[error("the database takes no message of more than {0} bytes")]
+    TooLarge(usize),
+    /// The database could not do it now: locked, full, read-only, gone.
+    #[error("the database is unavailable: {cause}{advice}", cause = .0, advice = advice(.0))]
+    Unavailable(String),
+    /// A store function panicked; the connection was replaced.
+    #[error("a database operation failed unexpectedly")]
+    Panicked,
+    /// The request that the write belongs to does not count.
+    #[error(transparent)]
+    NotCounted(#[from] ClaimRefusal),
+    /// The executor is stopping.
+    #[error("the database is closed")]
+    Closed,
+    /// The URL names no database that this build can use.
+    #[error("database url {url}: {expected}")]
+    Url {
+        /// The URL, without a password.
+        url: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The database could not be opened or brought up to date.
+    #[error("cannot open the database {url}: {cause}{}", advice(cause))]
+    Open {
+        /// The URL, without a password.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// What an operator can do where the database says this; what is said first here counts.
+const ADVICE: &[(&str, &str)] = &[
+    // Servers. What they say of a connection that failed has the way to them in it, so the reasons come first.
+    ("Access denied for user", ACCESS),
+    ("password authentication failed", ACCESS),
+    ("no pg_hba.conf entry", ACCESS),
+    ("permission denied for", ACCESS),
+    ("command denied to user", ACCESS),
+    ("Unknown database", DATABASE),
+    ("too many clients", CONNECTIONS),
+    ("remaining connection slots", CONNECTIONS),
+    ("Too many connections", CONNECTIONS),
+    (
+        "the database system is starting up",
+        "wait until it has started",
+    ),
+    ("--read-only", READ_ONLY),
+    ("read-only transaction", READ_ONLY),
+    ("READ ONLY transaction", READ_ONLY_SESSIONS),
+    ("it is read-only", READ_ONLY),
+    ("prepared statement \"", POOLER),
+    (
+        "'sql_require_primary_key' is set",
+        "set sql_require_primary_key=OFF until the tables are made",
+    ),
+    ("No space left", "make room on its disk"),
+    ("Disk full", "make room on its disk"),
+    ("' is full", "make room on its disk"),
+    ("doesn't exist", TABLES),
+    ("Can't connect to", CONNECT),
+    ("Lost connection", CONNECT),
+    ("erver has gone away", CONNECT),
+    ("Unknown server host", CONNECT),
+    ("could not translate host name", CONNECT),
+    ("server closed the connection", CONNECT),
+    ("Connection refused", CONNECT),
+    ("connection to server on socket", CONNECT),
+    ("disk is full", "make room on its disk"),
+    (
+        "disk I/O error",
+        "its disk has failed: see the kernel's log, and restart the server on one that works",
+    ),
+    (
+        "locked",
+        "another program holds it: end that one, or wait longer for it (DB_BUSY_TIMEOUT)",
+    ),
+    (
+        "readonly",
+        "the server's user must be able to write to the file and to its folder, and the disk must not be mounted read-only",
+    ),
+    (
+        "Read-only file system",
+        "its disk is mounted read-only: mount it for writing, or name another folder (DATA_DIR)",
+    ),
+    (
+        "already exists",
+        "its tables are those of another program: name another database (DATABASE_URL)",
+    ),
+    ("no such table", TABLES),
+    (
+        "not a database",
+        "name another file (DATABASE_URL), or restore a backup",
+    ),
+    (
+        "malformed",
+        "it is damaged: restore a backup, or save what can be read with `sqlite3 <file> .recover`",
+    ),
+    ("unable to open", FOLDER),
+    ("Permission denied", FOLDER),
+    ("No such file", FOLDER),
+    ("Not a directory", FOLDER),
+];
+
+const FOLDER: &str = "the folder must be there, or be possible to make, and the server's user must be able to write to it \
+                      (DATA_DIR, DATABASE_URL)";
+
+const ACCESS: &str = "name a user that may use the database, and its password (DATABASE_URL), or grant it what it lacks";
+
+const DATABASE: &str =
+    "make the database, empty, or name another (DATABASE_URL): tables are made, databases are not";
+
+const CONNECTIONS: &str =
+    "have the database take more connections, or each server use fewer (DB_MAX_CONNECTIONS)";
+
+const READ_ONLY: &str =
+    "name a server that takes writes, not its replica (DATABASE_URL), or have it take them again";
+
+const READ_ONLY_SESSIONS: &str = "set tx_read_only=0 (MySQL: transaction_read_only=0) for its sessions, or name a server that takes \
+                                  writes (DATABASE_URL)";
+
+const POOLER: &str = "a pooler such as PgBouncer is in between and shares sessions: set pool_mode=session there, or name the \
+                      database server itself (DATABASE_URL)";
+
+const TABLES: &str =
+    "its tables are not there: start with DB_MIGRATE_ON_START=true, or use POST /admin/migrate";
+
+const CONNECT: &str =
+    "start it, or name where it listens (DATABASE_URL), and let this machine through to it";
+
+/// What PostgreSQL says of databases, users and tables that are not there, in the same words.
+const NOT_THERE: &[(&str, &str)] = &[
+    ("database \"", DATABASE),
+    ("role \"", ACCESS),
+    ("relation \"", TABLES),
+];
+
+/// What to do about it, if anything is known.
+fn advice(cause: &str) -> String {
+    let of_postgres = if cause.contains("\" does not exist") {
+        NOT_THERE
+    } else {
+        &[]
+    };
+    let mut all = of_postgres.iter().chain(ADVICE);
+    let known = all.find(|(said, _)| cause.contains(said));
+    known.map_or_else(String::new, |(_, advice)| format!("; {advice}"))
+}
+
+impl From<diesel::result::Error> for DbError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of MariaDB 10.11, MySQL 8.4 and PostgreSQL 15, and of their client libraries.
+    #[test]
+    fn what_servers_say_is_answered_with_what_to_do() {
+        let socket = "connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory\n\tIs the server running locally and accepting connections on that socket?";
+        let at = "connection to server at \"db\" (10.0.0.1), port 5432 failed:";
+        for (cause, expected) in [
+            (
+                "Access denied for user 'a'@'localhost' (using password: YES)",
+                ACCESS,
+            ),
+            (
+                "Access denied for user 'a'@'%' to database 'messages'",
+                ACCESS,
+            ),
+            (
+                "INSERT command denied to user 'a'@'db' for table `m`.`messages`",
+                ACCESS,
+            ),
+            (
+                &format!("{at} FATAL:  password authentication failed for user \"a\""),
+                ACCESS,
+            ),
+            (
+                &format!("{at} FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", user \"a\""),
+                ACCESS,
+            ),
+            (&format!("{at} FATAL:  role \"a\" does not exist"), ACCESS),
+            ("permission denied for table messages", ACCESS),
+            ("Unknown database 'messages'", DATABASE),
+            (
+                &format!("{at} FATAL:  database \"messages\" does not exist"),
+                DATABASE,
+            ),
+            ("Too many connections", CONNECTIONS),
+            (
+                &format!("{at} FATAL:  sorry, too many clients already"),
+                CONNECTIONS,
+            ),
+            (
+                &format!(
+                    "{at} FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute"
+                ),
+                CONNECTIONS,
+            ),
+            (
+                "Can't connect to local server through socket '/run/mysqld/mysqld.sock' (2)",
+                CONNECT,
+            ),
+            ("Can't connect to server on '10.0.0.1' (115)", CONNECT),
+            ("Lost connection to server during query", CONNECT),
+            ("Server has gone away", CONNECT),
+            ("MySQL server has gone away", CONNECT),
+            (&format!("{at} Connection refused"), CONNECT),
+            (socket, CONNECT),
+            (
+                "could not translate host name \"db\" to address: Name or service not known",
+                CONNECT,
+            ),
+            (
+                "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+                READ_ONLY,
+            ),
+            (
+                "cannot execute INSERT in a read-only transaction",
+                READ_ONLY,
+            ),
+            (
+                "could not extend file \"base/5/16385\": No space left on device",
+                "make room on its disk",
+            ),
+            (
+                "Disk full (/tmp/#sql-1); waiting for someone to free some space...",
+                "make room on its disk",
+            ),
+            ("The table 'messages' is full", "make room on its disk"),
+            ("Table 'm.messages' doesn't exist", TABLES),
+            ("relation \"messages\" does not exist", TABLES),
+            ("database or disk is full", "make room on its disk"),
+            ("something else", ""),
+        ] {
+            let said = advice(cause);
+            let given = said.strip_prefix("; ").unwrap_or_default();
+            assert_eq!(given, expected, "{cause}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The scripts that bring the tables up to date. They are in the binary; what was applied is noted in the database.
+
+use diesel::backend::Backend;
+use diesel::connection::BoxableConnection;
+use diesel::migration::{
+    Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result,
+};
+use diesel::prelude::*;
+use diesel_migrations::MigrationHarness;
+
+use super::any_connection::AnyConnection;
+use super::error::DbError;
+
+/// A migration: the folder of `migrations/` that it is in, and its two files.
+#[derive(Debug, Clone, Copy)]
+struct Script {
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
+
+/// Those of one database, in order.
+#[derive(Debug, Clone, Copy)]
+struct Scripts(&'static [Script]);
+
+macro_rules! scripts {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        Scripts(&[$(Script {
+            name: $name,
+            up: include_str!(concat!("../../../migrations/", $folder, "/", $name, "/up.sql")),
+            down: include_str!(concat!("../../../migrations/", $folder, "/", $name, "/down.sql")),
+        }),+])
+    };
+}
+
+const SQLITE: Scripts = scripts!("sqlite":
+    "2026-11-20-000001_create_tables",
+    "2026-11-21-000002_add_payments_and_expiry",
+    "2026-11-21-000003_add_payment_inputs",
+    "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000103_create_payment_replays",
+);
+
+#[cfg(feature = "mysql")]
+const MYSQL: Scripts = scripts!("mysql":
+    "2026-11-21-000001_create_tables_in_use",
+    "2026-11-21-000002_compare_boxes_exactly",
+    "2026-11-21-000003_add_message_numbers",
+    "2026-11-21-000004_number_messages",
+    "2026-11-21-000005_let_message_ids_repeat",
+    "2026-11-21-000006_allow_one_permission_for_everybody",
+    "2026-11-21-000007_compare_devices_and_fees_exactly",
+    "2026-11-21-000008_create_payments",
+    "2026-11-21-000009_create_payment_inputs",
+    "2026-11-21-000010_create_writer",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
+    "2026-11-29-000030_fill_sender_scope",
+    "2026-11-29-000031_share_payment_replays",
+    "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000102_create_auth_message_nonces",
+);
+
+#[cfg(feature = "postgres")]
+const POSTGRES: Scripts = scripts!("postgres":
+    "2026-11-21-000001_create_tables",
+    "2026-11-29-000020_let_message_ids_have_256_bytes",
+    "2026-11-29-000101_create_auth_sessions",
+    "2026-11-29-000103_create_payment_replays",
+);
+
+impl Script {
+    fn pending(&self) -> PendingMigration {
+        PendingMigration {
+            name: self.name.to_owned(),
+            sql: self.up,
+        }
+    }
+}
+
+impl MigrationName for Script {
+    /// The digits before the first underscore.
+    fn version(&self) -> MigrationVersion<'_> {
+        let (version, _) = self.name.split_once('_').unwrap_or((self.name, ""));
+        version.replace('-', "").into()
+    }
+}
+
+impl std::fmt::Display for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl MigrationMetadata for Script {}
+
+impl<DB: Backend> Migration<DB> for Script {
+    fn run(&self, connection: &mut dyn BoxableConnection<DB>) -> Result<()> {
+        Ok(connection.batch_execute(self.up)?)
+    }
+
+    fn revert(&self, connection: &mut dyn BoxableConnection<DB>) -> Result<()> {
+        Ok(connection.batch_execute(self.down)?)
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self
+    }
+}
+
+impl<DB: Backend> MigrationSource<DB> for Scripts {
+    fn migrations(&self) -> Result<Vec<Box<dyn Migration<DB>>>> {
+        let boxed = |script: &Script| Box::new(*script) as Box<dyn Migration<DB>>;
+        Ok(self.0.iter().map(boxed).collect())
+    }
+}
+
+/// A migration that is not applied yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// The folder that it is in.
+    pub name: String,
+    /// What it runs.
+    pub sql: &'static str,
+}
+
+/// Which tables say what was applied, counted.
+const SQLITE_NOTES: &str =
+    "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+
+#[cfg(feature = "mysql")]
+const MYSQL_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
+                           WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'";
+
+#[cfg(feature = "postgres")]
+const POSTGRES_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
+                              WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'";
+
+/// What is not applied yet, in order. Nothing is changed.
+pub(in crate::db) fn pending(
+    connection: &mut AnyConnection,
+) -> std::result::Result<Vec<PendingMigration>, DbError> {
+    match connection {
+        AnyConnection::Sqlite(connection) => pending_of(connection, SQLITE, SQLITE_NOTES),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => pending_of(connection, MYSQL, MYSQL_NOTES),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => pending_of(connection, POSTGRES, POSTGRES_NOTES),
+    }
+    .map_err(|error| DbError::Unavailable(error.to_string()))
+}
+
+/// All that there is for this kind of database.
+pub(in crate::db) fn all_of_sqlite() -> Vec<PendingMigration> {
+    SQLITE.0.iter().map(Script::pending).collect()
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+/// The versions that were applied. `notes` counts the tables that say so; without one, nothing was. The library would make
+/// it, and so get into the way of another server that does.
+fn applied<C, DB>(connection: &mut C, notes: &'static str) -> Result<Vec<MigrationVersion<'static>>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
+{
+    let tables: Tables = diesel::sql_query(notes).get_result(connection)?;
+    match tables.count {
+        0 => Ok(Vec::new()),
+        _ => connection.applied_migrations(),
+    }
+}
+
+fn pending_of<C, DB>(
+    connection: &mut C,
+    scripts: Scripts,
+    notes: &'static str,
+) -> Result<Vec<PendingMigration>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
+{
+    let applied = applied(connection, notes)?;
+    let is_pending = |script: &&Script| !applied.contains(&script.version().as_owned());
+    let pending = scripts.0.iter().filter(is_pending);
+    Ok(pending.map(Script::pending).collect())
+}
+
+/// A version that was applied and that is not one of ours.
+pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
+    let (applied, scripts) = match connection {
+        AnyConnection::Sqlite(connection) => (applied(connection, SQLITE_NOTES)?, SQLITE),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => (applied(connection, MYSQL_NOTES)?, MYSQL),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => (applied(connection, POSTGRES_NOTES)?, POSTGRES),
+    };
+    let is_known = |version: &MigrationVersion<'_>| {
+        scripts.0.iter().any(|script| script.version() == *version)
+    };
+    let unknown = applied.iter().find(|version| !is_known(version));
+    Ok(unknown.map(ToString::to_string))
+}
+
+/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns. In a database that
+/// cannot be written to, nothing is tried.
+pub(in crate::db) fn migrate(
+    connection: &mut AnyConnection,
+) -> std::result::Result<Vec<String>, DbError> {
+    if pending(connection)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    match connection {
+        AnyConnection::Sqlite(connection) => match connection.has_pending_migration(SQLITE) {
+            // Whoever may write is alone.
+            Ok(true) => {
+                connection.immediate_transaction(|connection| migrate_with(connection, SQLITE))
+            }
+            Ok(false) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        },
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::alone(connection, |connection| {
+            super::mysql::whole(connection, |connection| migrate_with(connection, MYSQL))
+        }),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => match super::postgres::obstacle(connection) {
+            Ok(None) => {
+                super::postgres::alone(connection, |connection| migrate_with(connection, POSTGRES))
+            }
+            Ok(Some(obstacle)) => Err(obstacle.into()),
+            Err(error) => Err(error.into()),
+        },
+    }
+    .map_err(|error| DbError::Unavailable(error.to_string()))
+}
+
+fn migrate_with<C, DB>(connection: &mut C, scripts: Scripts) -> Result<Vec<String>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let pending = connection.pending_migrations(scripts)?;
+    let mut applied = Vec::with_capacity(pending.len());
+    for migration in pending {
+        let name = migration.name().to_string();
+        connection
+            .run_migration(&migration)
+            .map_err(|error| format!("{name}: {error}"))?;
+        applied.push(name);
+    }
+    Ok(applied)
+}
+
+/// Undoes everything; says how many migrations that were.
+#[cfg(test)]
+pub(in crate::db) fn revert_all(connection: &mut AnyConnection) -> usize {
+    match connection {
+        AnyConnection::Sqlite(connection) => connection.revert_all_migrations(SQLITE),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => connection.revert_all_migrations(MYSQL),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => connection.revert_all_migrations(POSTGRES),
+    }
+    .unwrap()
+    .len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_is_in_the_list() {
+        let listed: &[(&str, Scripts)] = &[
+            ("sqlite", SQLITE),
+            #[cfg(feature = "mysql")]
+            ("mysql", MYSQL),
+            #[cfg(feature = "postgres")]
+            ("postgres", POSTGRES),
+        ];
+        for (database, scripts) in listed {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+            let folders = std::fs::read_dir(format!("{root}/{database}")).unwrap();
+            let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name()).collect();
+            folders.sort();
+            let names: Vec<_> = scripts.0.iter().map(|script| script.name).collect();
+            assert_eq!(folders, names, "{database}");
+        }
+    }
+
+    #[test]
+    fn versions_are_those_that_diesel_gives() {
+        let version = SQLITE.0[0].version().to_string();
+        assert_eq!(version, "20261120000001");
+    }
+}

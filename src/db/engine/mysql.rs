@@ -1,0 +1,273 @@
+//! MySQL and MariaDB: how their connections are set.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::migration;
+use diesel::mysql::{Mysql, MysqlConnection};
+use diesel::prelude::*;
+use diesel::r2d2::R2D2Connection as _;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::connection::Failed;
+use super::dialect::{self, WriteLock};
+use super::statement::{statement, with_values};
+use super::url::ServerUrl;
+
+/// How long servers that start at the same time wait for each other's migrations.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The tables that migrations make; those that refer to another first.
+const TABLES: [&str; 12] = [
+    "__diesel_schema_migrations",
+    "messages",
+    "messageBox",
+    "message_permissions",
+    "server_fees",
+    "device_registrations",
+    "payments",
+    "payment_inputs",
+    "payment_replays",
+    "messagebox_writer",
+    "auth_sessions",
+    "auth_message_nonces",
+];
+
+/// What every session has, whatever a server imposes on the sessions of all its programs. MariaDB runs what is in `/*M!`,
+/// MySQL what is in `/*!80003`.
+///
+/// Times are UTC. What does not fit is refused, not cut. A statement sees what is committed, and locks no gaps. A session
+/// that is silent for two minutes is ended, so that a machine that is gone holds no lock. `tx_read_only` stays: it marks a
+/// server that shall not be written to.
+const SESSION: &str = "SET time_zone = '+00:00', \
+    SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+    SESSION lc_messages = 'en_US', SESSION autocommit = 1, SESSION completion_type = 0, \
+    SESSION default_storage_engine = InnoDB, SESSION foreign_key_checks = 1, SESSION unique_checks = 1, \
+    SESSION sql_auto_is_null = 0, SESSION sql_big_selects = 1, SESSION sql_safe_updates = 0, \
+    SESSION sql_select_limit = 18446744073709551615, SESSION group_concat_max_len = 65536, \
+    SESSION max_sort_length = 1024, SESSION wait_timeout = 120 \
+    /*M! , SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0, \
+    SESSION idle_write_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0, \
+    SESSION check_constraint_checks = 1 */ \
+    /*!80003 , SESSION max_execution_time = 0 */; \
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// Connects to the first host that can write, or else to the first that answers, and sets the session.
+pub(in crate::db) fn connect(
+    url: &ServerUrl,
+    busy_timeout: Duration,
+) -> Result<MysqlConnection, Failed> {
+    // Before the library does it: ours takes nothing down at exit that another thread may still use.
+    openssl::init();
+    let (mut read_only, mut failed) = (None, None);
+    for host in &url.urls {
+        match connect_to(host, url.encrypted, busy_timeout) {
+            Ok(connection) if url.urls.len() == 1 => return Ok(connection),
+            Ok(mut connection) => match can_write(&mut connection) {
+                Ok(true) => return Ok(connection),
+                Ok(false) => read_only = read_only.or(Some(connection)),
+                Err(error) => failed = Some(error.into()),
+            },
+            Err(error) => failed = Some(error),
+        }
+    }
+    read_only.ok_or_else(|| failed.unwrap_or_else(|| "no host is named".into()))
+}
+
+fn connect_to(
+    host: &str,
+    encrypted: bool,
+    busy_timeout: Duration,
+) -> Result<MysqlConnection, Failed> {
+    let mut connection = MysqlConnection::establish(host)?;
+    if encrypted && !is_encrypted(&mut connection)? {
+        return Err("the server does not encrypt the connection".into());
+    }
+    let lock_timeout = busy_timeout.as_secs().max(1);
+    connection.batch_execute(&format!(
+        "{SESSION}; SET SESSION innodb_lock_wait_timeout = {lock_timeout}"
+    ))?;
+    log_rows(&mut connection)?;
+    Ok(connection)
+}
+
+statement! {
+    LeaveAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 0"
+}
+
+// It changes nothing. A `SELECT ... FOR UPDATE` would tell only while its rows are read that it has waited for too long, and
+// the client library then waits for ever for rows behind that.
+statement! {
+    LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt = "UPDATE `messagebox_writer` SET `id` = `id`"
+}
+
+statement! {
+    EnterAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 1"
+}
+
+/// Begins a transaction, and waits for the writer's lock if it is needed.
+///
+/// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
+/// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
+pub(in crate::db) fn begin(connection: &mut MysqlConnection, lock: WriteLock) -> QueryResult<()> {
+    with_values!(LeaveAutocommit {}).execute(connection)?;
+    if lock == WriteLock::Held
+        && let Err(error) = with_values!(LockWriter {}).execute(connection)
+    {
+        // Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Commits: the server does this when automatic commits are switched on again.
+pub(in crate::db) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
+    let committed = with_values!(EnterAutocommit {}).execute(connection);
+    if committed.is_err() {
+        // Nobody who gets this connection next may find a transaction open. Where this fails too, the connection is lost.
+        let _ = roll_back(connection);
+    }
+    committed.map(drop)
+}
+
+/// Takes the transaction back.
+pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("ROLLBACK")?;
+    with_values!(EnterAutocommit {})
+        .execute(connection)
+        .map(drop)
+}
+
+/// The engine refuses all writes in `READ COMMITTED` where the binary log takes statements only.
+fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
+    let query =
+        "SELECT CAST(@@log_bin = 1 AND @@binlog_format = 'STATEMENT' AS SIGNED) AS `answer`";
+    let logs_statements: Answer = diesel::sql_query(query).get_result(connection)?;
+    if logs_statements.answer != Some(1) {
+        return Ok(());
+    }
+    let set = connection.batch_execute("SET SESSION binlog_format = 'ROW'");
+    set.map_err(|error| {
+        format!(
+            "binlog_format is STATEMENT, and this user may not set it for a session ({error}): set binlog_format=ROW or \
+             MIXED at the server, or grant the user BINLOG ADMIN (MySQL: SESSION_VARIABLES_ADMIN)"
+        )
+        .into()
+    })
+}
+
+/// Whether this session can write: not on a replica or a server that is set to be read-only. Before there are tables,
+/// making them says so.
+pub(in crate::db) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    // Changes nothing and locks no row: servers refuse it before they look for rows.
+    let update = "UPDATE `messagebox_writer` SET `id` = `id` WHERE FALSE";
+    match diesel::sql_query(update).execute(connection) {
+        Ok(_) => Ok(true),
+        Err(error) if dialect::is_read_only(&error) => Ok(false),
+        Err(_) => connection.ping().map(|()| true),
+    }
+}
+
+/// Lets this session be silent for a day, in a transaction too.
+pub(in crate::db) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("SET SESSION wait_timeout = 86400, SESSION net_write_timeout = 86400")
+}
+
+fn is_encrypted(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Status {
+        #[diesel(sql_type = Text, column_name = "Value")]
+        cipher: String,
+    }
+    let status: Vec<Status> =
+        diesel::sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'").load(connection)?;
+    Ok(status.iter().any(|status| !status.cipher.is_empty()))
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    answer: Option<i64>,
+}
+
+/// Runs `work` while no other server of this database runs such.
+pub(in crate::db) fn alone<T>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
+) -> migration::Result<T> {
+    // Locks belong to the server, not to a database.
+    let name = "CONCAT('messagebox ', SHA1(DATABASE()))";
+    let lock = format!(
+        "SELECT GET_LOCK({name}, {}) AS `answer`",
+        PATIENCE.as_secs()
+    );
+    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+    if lock.answer != Some(1) {
+        return Err("another server has been migrating for too long".into());
+    }
+    let done = work(connection);
+    diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
+    done
+}
+
+/// Runs `work`, and takes away the tables that it has made where it fails. The tables of others stay: those that were there
+/// before, and those of other names. MySQL commits each statement that makes or changes a table.
+pub(in crate::db) fn whole<T>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
+) -> migration::Result<T> {
+    let before = tables(connection)?;
+    let done = work(connection);
+    if done.is_err() {
+        let made = tables(connection)?;
+        let made = made.iter().filter(|table| !before.contains(table));
+        let names: Vec<String> = made.map(|table| format!("`{table}`")).collect();
+        if !names.is_empty() {
+            // What fails here is not worth more than the reason.
+            let drop = format!("DROP TABLE {}", names.join(", "));
+            if let Err(error) = connection.batch_execute(&drop) {
+                log::error!("{} stay behind: {error}", names.join(", "));
+            }
+        }
+    }
+    done
+}
+
+/// Those of our tables that are there.
+fn tables(connection: &mut MysqlConnection) -> QueryResult<Vec<&'static str>> {
+    #[derive(QueryableByName)]
+    struct Table {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let query = "SELECT CAST(table_name AS CHAR) AS `name` FROM information_schema.tables \
+                 WHERE table_schema = DATABASE()";
+    let there: Vec<Table> = diesel::sql_query(query).load(connection)?;
+    let is_there = |table: &&str| there.iter().any(|it| it.name.eq_ignore_ascii_case(table));
+    Ok(TABLES.into_iter().filter(is_there).collect())
+}
+
+/// Bytes that a statement and its values may have together.
+pub(in crate::db) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
+    let packet = "SELECT CAST(@@max_allowed_packet AS SIGNED) AS `answer`";
+    let packet: Answer = diesel::sql_query(packet).get_result(connection)?;
+    let packet = packet.answer.and_then(|bytes| usize::try_from(bytes).ok());
+    Ok(packet.unwrap_or(usize::MAX))
+}
+
+/// Has `information_schema` say what holds now: MySQL keeps what it says of a table for a day. MariaDB skips the comment.
+pub(in crate::db) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
+    let now = "SET @expiry = 0 /*!80003 , SESSION information_schema_stats_expiry = 0 */";
+    connection.batch_execute(now)
+}
+
+/// Lets the ids of a table go on behind this one. Commits what was begun. No name of a table can be bound.
+pub(in crate::db) fn give_ids_behind(
+    connection: &mut MysqlConnection,
+    table: &'static str,
+    last: i64,
+) -> QueryResult<()> {
+    let next = last.saturating_add(1);
+    connection.batch_execute(&format!("ALTER TABLE `{table}` AUTO_INCREMENT = {next}"))
+}

@@ -1,0 +1,99 @@
+//! Whether the way to the database keeps a session: a pooler in between may give a connection the session of another.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
+
+use super::any_connection::AnyConnection;
+use super::connection::Failed;
+
+/// A pooler that is in use by others may give a connection its own session again by chance.
+const ROUNDS: u32 = 4;
+
+const REFUSAL: &str = "what is set on a connection is lost or seen by another: a pooler such as PgBouncer is in between \
+                       and shares sessions by transaction or statement. Set pool_mode=session there, for this database \
+                       or user, or name the database server itself (DATABASE_URL)";
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Nullable<Text>)]
+    answer: Option<String>,
+}
+
+/// Refuses a way to a server on which two connections share a session, or change it. `open`: opens another connection.
+pub(in crate::db) fn refuse_shared_sessions(
+    mut first: AnyConnection,
+    open: impl FnOnce() -> Result<AnyConnection, Failed>,
+) -> Result<AnyConnection, Failed> {
+    if matches!(first, AnyConnection::Sqlite(_)) {
+        return Ok(first);
+    }
+    let mut second = open()?;
+    for round in 0..ROUNDS {
+        match keeps_session(&mut first, &mut second, round) {
+            Ok(true) => {}
+            Ok(false) => return Err(REFUSAL.into()),
+            Err(error) if is_of_pooler(&error) => return Err(REFUSAL.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(first)
+}
+
+/// Notes a text in each of the two sessions, and reads that of the first, the second time while the second is in a
+/// transaction: then a pooler cannot give the first what the second has.
+fn keeps_session(
+    first: &mut AnyConnection,
+    second: &mut AnyConnection,
+    round: u32,
+) -> QueryResult<bool> {
+    let noted = format!("first {round}");
+    note(first, &noted)?;
+    note(second, "second")?;
+    if read(first)?.as_ref() != Some(&noted) {
+        return Ok(false);
+    }
+    let (seen, of_first) =
+        second.transaction(|second| QueryResult::Ok((read(second)?, read(first)?)))?;
+    Ok(seen.as_deref() == Some("second") && of_first == Some(noted))
+}
+
+fn note(connection: &mut AnyConnection, text: &str) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => {}
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            let set = diesel::sql_query("SET @messagebox_session = ?");
+            set.bind::<Text, _>(text).execute(connection)?;
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let set = diesel::sql_query("SELECT set_config('messagebox.session', $1, false)");
+            set.bind::<Text, _>(text).execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(connection: &mut AnyConnection) -> QueryResult<Option<String>> {
+    let query = match connection {
+        AnyConnection::Sqlite(_) => return Ok(None),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => {
+            diesel::sql_query("SELECT CAST(@messagebox_session AS CHAR) AS answer")
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => {
+            diesel::sql_query("SELECT current_setting('messagebox.session', true) AS answer")
+        }
+    };
+    let answer: Answer = query.get_result(connection)?;
+    Ok(answer.answer)
+}
+
+/// What poolers say of transactions, and what PostgreSQL says of statements that were prepared in another session.
+fn is_of_pooler(error: &diesel::result::Error) -> bool {
+    let text = error.to_string();
+    ["prepared statement", "statement pooling", "pooling mode"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}

@@ -1,0 +1,113 @@
+//! PostgreSQL: how its connections are set.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::migration;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
+
+use super::connection::Failed;
+use super::url::ServerUrl;
+
+/// How long servers that start at the same time wait for each other's migrations.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The lock of whoever migrates: any number that nothing else in the database uses.
+const MIGRATORS: i64 = 0x6d65_7373_6d69_6772;
+
+/// What every session has, whatever a server, database or role imposes on the sessions of all its programs.
+///
+/// A commit is on the disk before it is acknowledged, even where a database's setting says it need not. A statement sees
+/// what is committed. A machine that is gone holds no lock for long. `default_transaction_read_only` stays: it marks a
+/// server that shall not be written to.
+const SESSION: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; \
+    SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET array_nulls = on; \
+    SET transform_null_equals = off; SET client_min_messages = warning; SET statement_timeout = 0; \
+    SET idle_in_transaction_session_timeout = '60s'; \
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout'); \
+    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; \
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Connects and sets the session.
+pub(in crate::db) fn connect(
+    url: &ServerUrl,
+    busy_timeout: Duration,
+) -> Result<PgConnection, Failed> {
+    // Before the library does it: ours takes nothing down at exit that another thread may still use.
+    openssl::init();
+    let mut connection = PgConnection::establish(&url.urls.concat())?;
+    let lock_timeout = busy_timeout.as_millis();
+    connection.batch_execute(&format!("{SESSION}; SET lock_timeout = {lock_timeout}"))?;
+    Ok(connection)
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    answer: bool,
+}
+
+/// Whether transactions of this session can write: not those of a replica, nor of a server that is set to be read-only.
+pub(in crate::db) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
+    let query = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
+    let answer: Answer = diesel::sql_query(query).get_result(connection)?;
+    Ok(answer.answer)
+}
+
+/// What keeps this session from making tables, if anything does.
+pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        has_schema: bool,
+        #[diesel(sql_type = Bool)]
+        is_replica: bool,
+    }
+    let query =
+        "SELECT current_schema() IS NOT NULL AS has_schema, pg_is_in_recovery() AS is_replica";
+    let found: Found = diesel::sql_query(query).get_result(connection)?;
+    Ok(if found.is_replica {
+        Some("it is a replica: name the server that takes writes (DATABASE_URL)")
+    } else if !found.has_schema {
+        Some(
+            "search_path names no schema that is there: correct it for this role or database (ALTER ROLE ... SET search_path)",
+        )
+    } else if !can_write(connection)? {
+        Some("default_transaction_read_only is on for this role, database or server: set it to off")
+    } else {
+        None
+    })
+}
+
+/// Lets this session be silent for a day, in a transaction too.
+pub(in crate::db) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
+    connection.batch_execute("SET idle_in_transaction_session_timeout = '1d'")
+}
+
+/// Runs `work` while no other server of this database runs such.
+pub(in crate::db) fn alone<T>(
+    connection: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> migration::Result<T>,
+) -> migration::Result<T> {
+    let began = Instant::now();
+    while !try_lock(connection)? {
+        if began.elapsed() > PATIENCE {
+            return Err("another server has been migrating for too long".into());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let done = work(connection);
+    diesel::sql_query("SELECT pg_advisory_unlock($1)")
+        .bind::<BigInt, _>(MIGRATORS)
+        .execute(connection)?;
+    done
+}
+
+fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
+    let lock: Answer = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
+        .bind::<BigInt, _>(MIGRATORS)
+        .get_result(connection)?;
+    Ok(lock.answer)
+}

@@ -1,0 +1,17 @@
+//! What is stored: the statements, and the commands that run them in a transaction of the writer.
+
+pub(super) mod command;
+pub(super) mod device_store;
+pub(super) mod expiry;
+pub(super) mod fees;
+pub(super) mod lane;
+pub(super) mod message_list;
+pub(super) mod message_store;
+pub(super) mod missed;
+pub(super) mod page_marks;
+pub(super) mod payment_replays;
+pub(super) mod payment_store;
+pub(super) mod permission_store;
+pub(super) mod probe;
+pub(super) mod session_step;
+pub(super) mod session_store;

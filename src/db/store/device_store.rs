@@ -1,0 +1,168 @@
+//! Devices that want push notifications.
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::device_registrations as devices;
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+
+use super::command::{Command, Work};
+
+/// Devices of one identity: each gets every notification.
+const MAX_DEVICES: i64 = 50;
+
+/// A registered device.
+#[derive(Clone, PartialEq, Eq, Queryable)]
+pub struct Device {
+    /// Its row.
+    pub id: i64,
+    /// Its Firebase token.
+    pub fcm_token: String,
+    /// Its owner's name for it.
+    pub device_id: Option<String>,
+    /// `ios`, `android` or `web`.
+    pub platform: Option<String>,
+    /// Whether its token is believed to work.
+    pub active: bool,
+    /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
+    pub created_at: String,
+    /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
+    pub updated_at: String,
+    /// When its token last worked.
+    pub last_used: Option<Timestamp>,
+}
+
+/// Without the token: who has it can write to the device.
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device")
+            .field("id", &self.id)
+            .field("platform", &self.platform)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Command: register a device, or what is new about it. Gives its row; none where the token is another identity's: who has a
+/// token can write to its device, and could else take its notifications away.
+pub(in crate::db) struct RegisterDevice {
+    pub(in crate::db) owner: IdentityKey,
+    pub(in crate::db) fcm_token: String,
+    pub(in crate::db) device_id: Option<String>,
+    pub(in crate::db) platform: Option<String>,
+}
+
+impl Command for RegisterDevice {
+    type Output = Option<i64>;
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.owner)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<Option<i64>> {
+        let now = &work.now.text;
+        let owner = self.owner.to_hex();
+        let values = (
+            devices::updated_at.eq(now),
+            devices::identity_key.eq(&owner),
+            devices::device_id.eq(&self.device_id),
+            devices::platform.eq(&self.platform),
+            devices::last_used.eq(now),
+            devices::active.eq(true),
+        );
+        let row = (
+            devices::created_at.eq(now),
+            devices::fcm_token.eq(&self.fcm_token),
+            values,
+        );
+        let unique = devices::fcm_token;
+        if !insert_unless_there!(work.connection, devices::table, row, unique)? {
+            let own = devices::table
+                .filter(devices::fcm_token.eq(&self.fcm_token))
+                .filter(devices::identity_key.eq(&owner));
+            if diesel::update(own).set(values).execute(work.connection)? == 0 {
+                return Ok(None);
+            }
+        }
+        let id = devices::table
+            .filter(devices::fcm_token.eq(&self.fcm_token))
+            .select(devices::id)
+            .first(work.connection)?;
+        self.forget_oldest(work, id)?;
+        Ok(Some(id))
+    }
+}
+
+impl RegisterDevice {
+    /// Deletes what its owner has too many of: dead devices first, then the oldest.
+    fn forget_oldest(&self, work: &mut Work<'_>, latest: i64) -> QueryResult<()> {
+        let too_many: Vec<i64> = devices::table
+            .filter(devices::identity_key.eq(self.owner.to_hex()))
+            .filter(devices::id.ne(latest))
+            .order((
+                devices::active.desc(),
+                devices::updated_at.desc(),
+                devices::id.desc(),
+            ))
+            .offset(MAX_DEVICES - 1)
+            .limit(i64::MAX)
+            .select(devices::id)
+            .load(work.connection)?;
+        if !too_many.is_empty() {
+            diesel::delete(devices::table.filter(devices::id.eq_any(too_many)))
+                .execute(work.connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// Command: a device's token worked, or is dead.
+pub(in crate::db) struct MarkDevice {
+    pub(in crate::db) id: i64,
+    pub(in crate::db) works: bool,
+}
+
+impl Command for MarkDevice {
+    type Output = ();
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let now = &work.now.text;
+        let device = devices::table.find(self.id);
+        if self.works {
+            diesel::update(device)
+                .set((devices::last_used.eq(now), devices::updated_at.eq(now)))
+                .execute(work.connection)?;
+        } else {
+            diesel::update(device)
+                .set((devices::active.eq(false), devices::updated_at.eq(now)))
+                .execute(work.connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// An identity's devices, the one that changed last first.
+pub(in crate::db) fn list(
+    connection: &mut AnyConnection,
+    owner: &IdentityKey,
+) -> Result<Vec<Device>, DbError> {
+    Ok(devices::table
+        .filter(devices::identity_key.eq(owner.to_hex()))
+        .order((devices::updated_at.desc(), devices::id.desc()))
+        .select((
+            devices::id,
+            devices::fcm_token,
+            devices::device_id,
+            devices::platform,
+            devices::active,
+            devices::created_at,
+            devices::updated_at,
+            devices::last_used,
+        ))
+        .load(connection)?)
+}

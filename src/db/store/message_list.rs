@@ -1,0 +1,387 @@
+//! The messages of a box, listed within a bound of bytes.
+
+use std::collections::VecDeque;
+
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
+use crate::db::engine::clock::Now;
+use crate::db::engine::dialect::octet_length;
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::{message_boxes, messages};
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+use crate::model::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
+
+use super::page_marks::Mark;
+
+/// Messages whose sizes are asked for at a time.
+const SIZES: u16 = 1_000;
+
+/// A request for messages of a box.
+pub(in crate::db) struct ListQuery<'a> {
+    pub(in crate::db) recipient: &'a IdentityKey,
+    pub(in crate::db) message_box: &'a str,
+    pub(in crate::db) page: &'a Page,
+    pub(in crate::db) bound: &'a ListBound,
+    /// The end of the last page of this box, if the handle kept one.
+    pub(in crate::db) mark: Option<Mark>,
+    pub(in crate::db) now: &'a Now,
+}
+
+/// A box that is being listed, with a cursor into it.
+struct Listing<'a> {
+    owner: &'a str,
+    message_box: &'a str,
+    page: &'a Page,
+    bound: &'a ListBound,
+    now: &'a Now,
+    /// The list begins behind the message with this id.
+    after: Option<i64>,
+    /// It skips this many messages there.
+    offset: i64,
+}
+
+/// The result of measuring messages without reading their bodies.
+#[derive(Default)]
+struct Measured {
+    /// Id of the first message in order.
+    first: Option<i64>,
+    /// Id of the first message that does not fit; none where all fit.
+    end: Option<i64>,
+    /// Ids of messages before it that no page can hold.
+    oversized: Vec<i64>,
+}
+
+/// Whether a message is in the box. Looking up the box is a part of the statement, which saves a round trip; as a single value
+/// it lets the index give the order.
+macro_rules! is_in_box {
+    ($listing:expr) => {
+        messages::message_box_id.nullable().eq(message_boxes::table
+            .filter(message_boxes::identity_key.eq($listing.owner))
+            .filter(message_boxes::kind.eq($listing.message_box))
+            .select(message_boxes::message_box_id)
+            .single_value())
+    };
+}
+
+impl<'a> Listing<'a> {
+    /// Visible messages behind the one with this id, in order.
+    fn behind(&self, after: Option<i64>) -> messages::BoxedQuery<'a, MultiBackend> {
+        let mut query = messages::table
+            .filter(is_in_box!(self))
+            .filter(messages::recipient.eq(self.owner))
+            .filter(
+                messages::expires_at
+                    .is_null()
+                    .or(messages::expires_at.gt(&self.now.text)),
+            )
+            .into_boxed();
+        if let Some(stale) = &self.now.stale {
+            query = query.filter(messages::created_at.gt(stale));
+        }
+        if let Some(message_id) = &self.page.message_id {
+            query = query.filter(messages::message_id.eq(message_id));
+        }
+        match (self.page.order, after) {
+            (Order::Ascending, None) => query.order(messages::id.asc()),
+            (Order::Ascending, Some(id)) => {
+                query.filter(messages::id.gt(id)).order(messages::id.asc())
+            }
+            (Order::Descending, None) => query.order(messages::id.desc()),
+            (Order::Descending, Some(id)) => {
+                query.filter(messages::id.lt(id)).order(messages::id.desc())
+            }
+        }
+    }
+
+    /// Counts messages of the box up to this one, expired ones included. An index alone answers it.
+    fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
+        let all = messages::table.filter(is_in_box!(self));
+        match self.page.order {
+            Order::Ascending => all
+                .filter(messages::id.le(id))
+                .count()
+                .get_result(connection),
+            Order::Descending => all
+                .filter(messages::id.ge(id))
+                .count()
+                .get_result(connection),
+        }
+    }
+
+    /// Continues behind the previous page instead of skipping all messages again, unless one of them was deleted since.
+    fn resume(&mut self, connection: &mut AnyConnection, mark: &Mark) -> QueryResult<()> {
+        if self.count_up_to(connection, mark.last)? == mark.below {
+            self.after = Some(mark.last);
+            self.offset = 0;
+        }
+        Ok(())
+    }
+
+    /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results. None for
+    /// SQLite, which streams rows.
+    fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
+        if matches!(connection, AnyConnection::Sqlite(_)) {
+            return Ok(None);
+        }
+        let int = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
+        let (mut after, mut offset) = (self.after, self.offset);
+        let (mut bytes, mut count) = (0_i64, 0_i64);
+        let mut measured = Measured::default();
+        loop {
+            let sizes: Vec<(i64, i32)> = self
+                .behind(after)
+                .select((messages::id, octet_length(messages::body)))
+                .limit(SIZES.into())
+                .offset(offset)
+                .load(connection)?;
+            for (id, size) in &sizes {
+                measured.first.get_or_insert(*id);
+                let least = i64::from(*size).saturating_add(overhead);
+                let is_oversized = self.bound.name.is_some() && least > max_bytes;
+                bytes = bytes.saturating_add(if is_oversized { overhead } else { least });
+                if bytes > max_bytes && count > 0 {
+                    measured.end = Some(*id);
+                    return Ok(Some(measured));
+                }
+                if is_oversized {
+                    measured.oversized.push(*id);
+                }
+                count += 1;
+            }
+            let enough = self.page.limit.is_some_and(|limit| count > limit);
+            if enough || sizes.len() < usize::from(SIZES) {
+                return Ok(Some(measured));
+            }
+            after = sizes.last().map(|(id, _)| *id);
+            offset = 0;
+        }
+    }
+
+    /// Loads names of messages whose bodies stay in the database.
+    fn named(
+        &self,
+        connection: &mut AnyConnection,
+        ids: &[i64],
+    ) -> QueryResult<VecDeque<(i64, OversizedMessage)>> {
+        type Row = (i64, String, String, Timestamp, i32);
+        if ids.is_empty() {
+            return Ok(VecDeque::new());
+        }
+        let rows: Vec<Row> = self
+            .behind(None)
+            .filter(messages::id.eq_any(ids.to_vec()))
+            .select((
+                messages::id,
+                messages::message_id,
+                messages::sender,
+                messages::created_at,
+                octet_length(messages::body),
+            ))
+            .load(connection)?;
+        let named = |(id, message_id, sender, created_at, size): Row| {
+            let named = OversizedMessage {
+                message_id,
+                sender,
+                body_bytes: usize::try_from(size).unwrap_or(usize::MAX),
+                created_at: created_at.0,
+            };
+            (id, named)
+        };
+        Ok(rows.into_iter().map(named).collect())
+    }
+
+    /// Reads messages until the page is full.
+    fn read(&self, connection: &mut AnyConnection) -> QueryResult<MessagePage> {
+        type Row = (i64, String, String, String, Timestamp, Timestamp);
+        let measured = self.measure(connection)?;
+        let (after, offset) = match &measured {
+            None => (self.after, self.offset),
+            Some(measured) => match measured.first {
+                None => return Ok(MessagePage::default()),
+                Some(first) => (Some(self.before(first)), 0),
+            },
+        };
+        let Measured { end, oversized, .. } = measured.unwrap_or_default();
+        let mut named = self.named(connection, &oversized)?;
+        let mut query = self.behind(after).select((
+            messages::id,
+            messages::message_id,
+            messages::sender,
+            messages::body,
+            messages::created_at,
+            messages::updated_at,
+        ));
+        query = match (self.page.order, end) {
+            (_, None) => query,
+            (Order::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
+            (Order::Descending, Some(end)) => query.filter(messages::id.gt(end)),
+        };
+        if !oversized.is_empty() {
+            query = query.filter(messages::id.ne_all(oversized));
+        }
+        // One more than asked for tells whether there are more.
+        let limit = self
+            .page
+            .limit
+            .map_or(i64::MAX, |limit| limit.saturating_add(1));
+        if self.page.limit.is_some() || offset > 0 {
+            query = query.limit(limit).offset(offset);
+        }
+        let mut filling = Filling::new(self.page, self.bound);
+        for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
+            let (id, message_id, sender, body, created_at, updated_at) = row?;
+            while named
+                .front()
+                .is_some_and(|(named_id, _)| self.is_before(*named_id, id))
+            {
+                let Some((named_id, message)) = named.pop_front() else {
+                    break;
+                };
+                filling.name(named_id, message);
+            }
+            filling.list(StoredMessage {
+                id,
+                message_id,
+                sender,
+                body,
+                created_at: created_at.0,
+                updated_at: updated_at.0,
+            });
+            if filling.is_full {
+                break;
+            }
+        }
+        for (id, message) in named {
+            filling.name(id, message);
+        }
+        let mut page = filling.page;
+        page.more |= end.is_some();
+        Ok(page)
+    }
+
+    /// The id behind which this message is the first.
+    const fn before(&self, id: i64) -> i64 {
+        match self.page.order {
+            Order::Ascending => id.saturating_sub(1),
+            Order::Descending => id.saturating_add(1),
+        }
+    }
+
+    const fn is_before(&self, one: i64, other: i64) -> bool {
+        match self.page.order {
+            Order::Ascending => one < other,
+            Order::Descending => one > other,
+        }
+    }
+}
+
+/// A page under construction. A full page takes no more messages.
+struct Filling<'a> {
+    bound: &'a ListBound,
+    /// Maximum number of messages.
+    limit: Option<usize>,
+    bytes: usize,
+    page: MessagePage,
+    is_full: bool,
+}
+
+impl<'a> Filling<'a> {
+    fn new(page: &Page, bound: &'a ListBound) -> Self {
+        Self {
+            bound,
+            limit: page.limit.and_then(|limit| usize::try_from(limit).ok()),
+            bytes: 0,
+            page: MessagePage::default(),
+            is_full: false,
+        }
+    }
+
+    /// Adds a message, or only its name if no page can hold it.
+    fn list(&mut self, message: StoredMessage) {
+        let (id, bytes) = (message.id, (self.bound.measure)(&message));
+        if self.bound.name.is_some() && bytes > self.bound.max_bytes {
+            let named = OversizedMessage {
+                message_id: message.message_id,
+                sender: message.sender,
+                body_bytes: message.body.len(),
+                created_at: message.created_at,
+            };
+            return self.name(id, named);
+        }
+        if self.has_room(id, bytes) {
+            self.page.messages.push(message);
+        }
+    }
+
+    /// Adds the name of a message that no page can hold.
+    fn name(&mut self, id: i64, message: OversizedMessage) {
+        let bytes = self.bound.name.map_or(0, |bytes| bytes(&message));
+        if self.has_room(id, bytes) {
+            self.page.oversized.push(message);
+        }
+    }
+
+    fn has_room(&mut self, id: i64, bytes: usize) -> bool {
+        let count = self.page.count();
+        let bytes = self.bytes.saturating_add(bytes);
+        self.is_full |= self.limit.is_some_and(|limit| count >= limit);
+        self.is_full |= bytes > self.bound.max_bytes && count > 0;
+        if self.is_full {
+            self.page.more = true;
+            return false;
+        }
+        self.bytes = bytes;
+        self.page.last = Some(id);
+        true
+    }
+}
+
+/// Lists messages of a recipient's box in the order of storing, unless the page asks for the reverse. Expired messages are
+/// left out. The mark is for the page that follows.
+pub(in crate::db) fn list(
+    connection: &mut AnyConnection,
+    query: &ListQuery<'_>,
+) -> Result<(MessagePage, Option<Mark>), DbError> {
+    let ListQuery {
+        recipient,
+        message_box,
+        page,
+        bound,
+        mark,
+        now,
+    } = query;
+    let owner = recipient.to_hex();
+    let mut listing = Listing {
+        owner: &owner,
+        message_box,
+        page,
+        bound,
+        now,
+        after: page.after,
+        offset: page.offset,
+    };
+    let mark = mark.as_ref().filter(|mark| mark.is_for(page));
+    if let Some(mark) = mark {
+        listing.resume(connection, mark)?;
+    }
+    let listed = listing.read(connection)?;
+    let next = match listed
+        .last
+        .filter(|_| listed.more && Mark::can_follow(page))
+    {
+        None => None,
+        Some(last) => Some(Mark {
+            order: page.order,
+            offset: page
+                .offset
+                .saturating_add(i64::try_from(listed.count()).unwrap_or(i64::MAX)),
+            last,
+            below: listing.count_up_to(connection, last)?,
+        }),
+    };
+    Ok((listed, next))
+}

@@ -1,0 +1,271 @@
+//! What is done with messages, as plain functions over a connection.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::{self, Now};
+use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::schema::{message_boxes, messages};
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+use crate::model::{NewMessage, StoreOutcome};
+
+use super::command::{Command, Part, Settled, Work};
+
+/// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
+/// every transaction that did not commit.
+#[derive(Debug, Default)]
+pub(in crate::db) struct BoxIds {
+    by_owner: HashMap<IdentityKey, HashMap<String, i64>>,
+    count: usize,
+}
+
+const MAX_KNOWN_BOXES: usize = 50_000;
+
+impl BoxIds {
+    pub(in crate::db) fn forget(&mut self) {
+        self.by_owner.clear();
+        self.count = 0;
+    }
+
+    pub(in crate::db) fn get(&self, owner: &IdentityKey, name: &str) -> Option<i64> {
+        self.by_owner.get(owner)?.get(name).copied()
+    }
+
+    /// How many are known.
+    #[cfg(test)]
+    pub(in crate::db) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(in crate::db) fn insert(&mut self, owner: &IdentityKey, name: &str, id: i64) {
+        if self.count >= MAX_KNOWN_BOXES {
+            self.forget();
+        }
+        let own = self.by_owner.entry(*owner).or_default();
+        if own.insert(name.to_owned(), id).is_none() {
+            self.count += 1;
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = messages)]
+pub(in crate::db) struct MessageRow<'a> {
+    pub(in crate::db) message_id: &'a str,
+    pub(in crate::db) created_at: &'a Timestamp,
+    pub(in crate::db) updated_at: &'a Timestamp,
+    pub(in crate::db) message_box_id: i64,
+    pub(in crate::db) sender: &'a str,
+    pub(in crate::db) recipient: &'a str,
+    pub(in crate::db) body: &'a str,
+    pub(in crate::db) expires_at: Option<&'a Timestamp>,
+}
+
+/// Stores one message inside the current transaction.
+pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
+    let recipient = message.recipient.to_hex();
+    let sender = message.sender.to_hex();
+    let now = &work.now.text;
+    let known = work.boxes.get(&message.recipient, &message.message_box);
+    let box_id = if let Some(id) = known {
+        id
+    } else {
+        // A message that is refused creates no box.
+        if in_use(work.connection, message, work.now)? == Some(StoreOutcome::Taken) {
+            return Ok(StoreOutcome::Taken);
+        }
+        let id = box_id(work.connection, &recipient, &message.message_box, now)?;
+        work.boxes
+            .insert(&message.recipient, &message.message_box, id);
+        id
+    };
+    let expires_at = expiry(work, message);
+    let body = message.body.wrapped(message.payment.as_deref());
+    let row = MessageRow {
+        message_id: &message.message_id,
+        created_at: now,
+        updated_at: now,
+        message_box_id: box_id,
+        sender: &sender,
+        recipient: &recipient,
+        body: &body,
+        expires_at: expires_at.as_ref(),
+    };
+    if insert(work.connection, &row)? {
+        return Ok(StoreOutcome::Stored);
+    }
+    let first = find(work.connection, &recipient, &message.message_id)?;
+    let Some(first) = first else {
+        return Err(diesel::result::Error::NotFound);
+    };
+    if first.is_past(work.now) {
+        diesel::delete(messages::table.find(first.id)).execute(work.connection)?;
+        insert(work.connection, &row)?;
+        return Ok(StoreOutcome::Stored);
+    }
+    Ok(first.used_by(&sender, Some(box_id)))
+}
+
+/// When a message expires: at its own time, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
+/// this column alone, where we go by the time of storing too.
+pub(in crate::db) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
+    let own = message.expires_at.map(clock::text);
+    let retained_until = match work.connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => work.now.retained_until.clone(),
+        _ => None,
+    };
+    [own, retained_until].into_iter().flatten().min()
+}
+
+fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
+    let unique = (messages::recipient, messages::message_id);
+    insert_unless_there!(connection, messages::table, row, unique)
+}
+
+#[derive(Queryable)]
+pub(in crate::db) struct First {
+    pub(in crate::db) id: i64,
+    /// None where another server has stored it so.
+    pub(in crate::db) box_id: Option<i64>,
+    pub(in crate::db) sender: String,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+impl First {
+    pub(in crate::db) fn is_past(&self, now: &Now) -> bool {
+        now.is_past(&self.created_at, self.expires_at.as_ref())
+    }
+
+    /// What it comes to that `sender` uses its id again in this box; none: a box that does not exist yet. Bodies are not
+    /// compared: clients encrypt anew for each attempt.
+    fn used_by(&self, sender: &str, box_id: Option<i64>) -> StoreOutcome {
+        if self.sender == sender && box_id.is_some() && self.box_id == box_id {
+            StoreOutcome::Duplicate
+        } else {
+            StoreOutcome::Taken
+        }
+    }
+}
+
+/// The message of this recipient that has this id.
+pub(in crate::db) fn find(
+    connection: &mut AnyConnection,
+    recipient: &str,
+    message_id: &str,
+) -> QueryResult<Option<First>> {
+    messages::table
+        .filter(messages::recipient.eq(recipient))
+        .filter(messages::message_id.eq(message_id))
+        .select((
+            messages::id,
+            messages::message_box_id.nullable(),
+            messages::sender,
+            messages::created_at,
+            messages::expires_at,
+        ))
+        .get_result(connection)
+        .optional()
+}
+
+/// What storing this message would come to, where its id is in use: a duplicate, or taken.
+pub(in crate::db) fn in_use(
+    connection: &mut AnyConnection,
+    message: &NewMessage,
+    now: &Now,
+) -> QueryResult<Option<StoreOutcome>> {
+    let recipient = message.recipient.to_hex();
+    let first = find(connection, &recipient, &message.message_id)?;
+    let Some(first) = first.filter(|first| !first.is_past(now)) else {
+        return Ok(None);
+    };
+    let box_id = find_box(connection, &recipient, &message.message_box)?;
+    Ok(Some(first.used_by(&message.sender.to_hex(), box_id)))
+}
+
+pub(in crate::db) fn find_box(
+    connection: &mut AnyConnection,
+    owner: &str,
+    name: &str,
+) -> QueryResult<Option<i64>> {
+    message_boxes::table
+        .filter(message_boxes::identity_key.eq(owner))
+        .filter(message_boxes::kind.eq(name))
+        .select(message_boxes::message_box_id)
+        .get_result(connection)
+        .optional()
+}
+
+fn box_id(
+    connection: &mut AnyConnection,
+    owner: &str,
+    name: &str,
+    now: &Timestamp,
+) -> QueryResult<i64> {
+    if let Some(id) = find_box(connection, owner, name)? {
+        return Ok(id);
+    }
+    let row = (
+        message_boxes::created_at.eq(now),
+        message_boxes::updated_at.eq(now),
+        message_boxes::kind.eq(name),
+        message_boxes::identity_key.eq(owner),
+    );
+    let unique = (message_boxes::identity_key, message_boxes::kind);
+    insert_unless_there!(connection, message_boxes::table, row, unique)?;
+    find_box(connection, owner, name)?.ok_or(diesel::result::Error::NotFound)
+}
+
+/// Ids that one statement names: all databases take some tens of thousands of values.
+const MAX_IDS: usize = 500;
+
+/// Command: delete messages of this recipient; says how many there were.
+#[derive(Debug)]
+pub(in crate::db) struct Acknowledge {
+    pub(in crate::db) recipient: IdentityKey,
+    pub(in crate::db) message_ids: Vec<String>,
+}
+
+impl Command for Acknowledge {
+    type Output = usize;
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.recipient)
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part::Acknowledge(self)
+    }
+
+    fn output_of(&self, settled: Settled) -> Option<usize> {
+        match settled {
+            Settled::Acknowledged(count) => Some(count),
+            Settled::Submission(_) => None,
+        }
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+        let owner = self.recipient.to_hex();
+        let mut deleted = 0;
+        for message_ids in self.message_ids.chunks(MAX_IDS) {
+            let own = messages::table.filter(messages::recipient.eq(&owner));
+            deleted += if let [message_id] = message_ids {
+                // Always the same statement, which stays prepared.
+                let single = own.filter(messages::message_id.eq(message_id));
+                diesel::delete(single).execute(work.connection)?
+            } else {
+                let several = own.filter(messages::message_id.eq_any(message_ids));
+                diesel::delete(several).execute(work.connection)?
+            };
+        }
+        Ok(deleted)
+    }
+
+    fn places(&self) -> usize {
+        self.message_ids.len().max(1)
+    }
+}

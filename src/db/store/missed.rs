@@ -1,0 +1,179 @@
+//! Messages by the order of storing, whoever they are for: what a node reads that has missed some.
+
+use std::collections::HashMap;
+
+#[cfg(feature = "mysql")]
+use diesel::mysql::Mysql;
+#[cfg(feature = "postgres")]
+use diesel::pg::Pg;
+use diesel::prelude::*;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use diesel::sql_types::{BigInt, Text};
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::dialect::octet_length;
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::{message_boxes, messages};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::timestamp::Timestamp;
+use crate::model::{MessageHead, MissedPage, WholeMessage};
+
+/// Rows that one page looks at.
+const MAX_SCANNED: i64 = 1_000;
+
+/// Ids of messages, by recipient and the sender's id.
+pub(in crate::db) type NewestIds = HashMap<(String, String), i64>;
+
+/// The ids of the messages that were stored last, so many at most. The transaction that has just stored them asks, so they
+/// are its own.
+pub(in crate::db) fn newest_ids(
+    connection: &mut AnyConnection,
+    count: usize,
+) -> QueryResult<NewestIds> {
+    let rows: Vec<(String, String, i64)> = messages::table
+        .select((messages::recipient, messages::message_id, messages::id))
+        .order(messages::id.desc())
+        .limit(i64::try_from(count).unwrap_or(i64::MAX))
+        .load(connection)?;
+    let named = |(recipient, message_id, id)| ((recipient, message_id), id);
+    Ok(rows.into_iter().map(named).collect())
+}
+
+/// The id of the message that was stored last, of those that are there; 0 when there are none.
+pub(in crate::db) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbError> {
+    let last: Option<i64> = messages::table
+        .select(diesel::dsl::max(messages::id))
+        .get_result(connection)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Messages behind `after` that are `wanted`, up to `max_bytes` of them. What is past its time is left out.
+///
+/// Two statements for a page: client libraries hold the whole of what is asked for, so sizes are read before bodies.
+pub(in crate::db) fn missed(
+    connection: &mut AnyConnection,
+    after: i64,
+    max_bytes: usize,
+    now: &Now,
+    mut wanted: impl FnMut(&MessageHead) -> bool,
+) -> Result<MissedPage, DbError> {
+    // Without bodies: most messages are for members of other nodes, or for nobody who is here.
+    let mut query = messages::table
+        .filter(messages::id.gt(after))
+        .filter(
+            messages::expires_at
+                .is_null()
+                .or(messages::expires_at.gt(&now.text)),
+        )
+        .select((
+            messages::id,
+            messages::recipient,
+            messages::message_id,
+            messages::created_at,
+            octet_length(messages::body),
+        ))
+        .order(messages::id.asc())
+        .limit(MAX_SCANNED)
+        .into_boxed();
+    if let Some(stale) = &now.stale {
+        query = query.filter(messages::created_at.gt(stale));
+    }
+    let rows: Vec<(i64, String, String, Timestamp, i32)> = query.load(connection)?;
+    let mut page = MissedPage {
+        last: rows.last().map_or(after, |row| row.0),
+        more: i64::try_from(rows.len()).is_ok_and(|len| len >= MAX_SCANNED),
+        messages: Vec::new(),
+    };
+    let mut room = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+    let mut heads = Vec::new();
+    for (id, recipient, message_id, created_at, bytes) in rows {
+        let head = MessageHead {
+            id,
+            recipient,
+            message_id,
+            created_at: created_at.into(),
+        };
+        if !wanted(&head) {
+            continue;
+        }
+        if room <= 0 && !heads.is_empty() {
+            page.last = id - 1;
+            page.more = true;
+            break;
+        }
+        room = room.saturating_sub(bytes.into());
+        heads.push(head);
+    }
+    if heads.is_empty() {
+        return Ok(page);
+    }
+    let ids: Vec<i64> = heads.iter().map(|head| head.id).collect();
+    let mut heads = heads.into_iter();
+    for (id, message_box, sender, body) in whole(connection, &ids)? {
+        // Those before it were deleted since.
+        let Some(head) = heads.find(|head| head.id == id) else {
+            break;
+        };
+        page.messages.push(WholeMessage {
+            head,
+            message_box,
+            sender,
+            body,
+        });
+    }
+    Ok(page)
+}
+
+/// A message's id, the name of its box, its sender and its body.
+type WholeRow = (i64, String, String, String);
+
+/// The messages that have these ids, by id.
+fn whole(connection: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<WholeRow>> {
+    match connection {
+        AnyConnection::Sqlite(connection) => messages::table
+            .inner_join(message_boxes::table)
+            .filter(messages::id.eq_any(ids))
+            .select((
+                messages::id,
+                message_boxes::kind,
+                messages::sender,
+                messages::body,
+            ))
+            .order(messages::id.asc())
+            .load(connection),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            let ids = serde_json::to_string(ids)
+                .map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+            with_values!(WholeOnMysql { ids }).load(connection)
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            with_values!(WholeOnPostgres { ids }).load(connection)
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+statement! {
+    WholeOnPostgres<'a> on Pg, PgConnection: (
+        ids: diesel::sql_types::Array<BigInt> = &'a [i64]
+    ) -> (BigInt, Text, Text, Text) = r#"
+SELECT m."id", b."type", m."sender", m."body"
+FROM "messages" AS m JOIN "messageBox" AS b ON b."messageBoxId" = m."messageBoxId"
+WHERE m."id" = ANY(?)
+ORDER BY m."id""#
+}
+
+#[cfg(feature = "mysql")]
+statement! {
+    WholeOnMysql<'a> on Mysql, MysqlConnection: (ids: Text = String)
+    -> (BigInt, Text, Text, Text) = "
+SELECT m.`id`, b.`type`, m.`sender`, m.`body`
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS k
+STRAIGHT_JOIN `messages` AS m ON m.`id` = k.id
+STRAIGHT_JOIN `messageBox` AS b ON b.`messageBoxId` = m.`messageBoxId`
+ORDER BY m.`id`"
+}

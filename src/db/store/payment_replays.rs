@@ -1,0 +1,64 @@
+//! Transactions that have paid a server of another kind, in the table `payment_replays` of newer TypeScript servers. On MySQL
+//! both kinds of servers write to it, and neither takes what the other has taken. On the other databases it has what was
+//! imported.
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::schema::{payment_replays, payments};
+use crate::db::engine::timestamp::Timestamp;
+
+/// Whether a server of either kind has noted this transaction.
+pub(in crate::db) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
+    let noted = payment_replays::table.find(txid);
+    diesel::select(diesel::dsl::exists(noted)).get_result(connection)
+}
+
+/// Notes a transaction that has paid here, for ever, where a server of another kind may read it.
+#[cfg_attr(
+    not(feature = "mysql"),
+    expect(unused_variables, reason = "the other servers have MySQL only")
+)]
+pub(in crate::db) fn note(
+    connection: &mut AnyConnection,
+    txid: &str,
+    now: &Timestamp,
+) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            let row = (
+                payment_replays::transaction_id.eq(txid),
+                payment_replays::created_at.eq(now),
+            );
+            diesel::insert_or_ignore_into(payment_replays::table)
+                .values(row)
+                .execute(connection)
+                .map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Notes all transactions that have paid here, as [`note`] does.
+pub(in crate::db) fn note_all(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "INSERT IGNORE INTO payment_replays (transaction_id, created_at) \
+             SELECT txid, MIN(created_at) FROM payments WHERE settled GROUP BY txid",
+        )
+        .execute(connection)
+        .map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The transactions that another server has taken, and this one has not.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(in crate::db) fn taken_by_others() -> _ {
+    let own = payments::table
+        .filter(payments::txid.eq(payment_replays::transaction_id))
+        .filter(payments::settled);
+    payment_replays::table.filter(diesel::dsl::not(diesel::dsl::exists(own)))
+}

@@ -1,0 +1,371 @@
+//! The tables of payments.
+//!
+//! An output is claimed for a purpose, and settled when that is done; then it has paid for good. What is claimed and not
+//! settled may be claimed again by the same payer: for the same purpose, or for any once that came to nothing.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::{payment_inputs, payments};
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+use crate::model::{
+    ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+};
+
+use super::command::{Command, Work, all_or_nothing};
+use super::payment_replays;
+
+/// The purpose of what was claimed for something that came to nothing.
+const NO_PURPOSE: &str = "";
+
+/// A claim that is neither settled nor given up after so long was left behind by a server that ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
+
+#[derive(Insertable)]
+#[diesel(table_name = payments)]
+struct PaymentRow<'a> {
+    created_at: &'a Timestamp,
+    updated_at: &'a Timestamp,
+    txid: &'a str,
+    output_index: i64,
+    satoshis: i64,
+    payer: &'a str,
+    payee: &'a str,
+    sender_identity_key: &'a str,
+    derivation_prefix: &'a str,
+    derivation_suffix: &'a str,
+    purpose: &'a str,
+    state: &'a str,
+    settled: bool,
+    transaction: Option<&'a str>,
+}
+
+/// Takes every output of a payment, or says which one is taken. `settled`: what is paid for is done in the same
+/// transaction. What was done before a refusal is the caller's to take back.
+pub(in crate::db) fn claim(
+    work: &mut Work<'_>,
+    payment: &Payment,
+    state: PaymentState,
+    settled: bool,
+) -> QueryResult<ClaimOutcome> {
+    let payer = payment.payer.to_hex();
+    // Each output's own state decides: a wallet that has one of them need not have another.
+    let mut internalized = payment.outputs.iter().any(PaymentOutput::pays_server);
+    for output in &payment.outputs {
+        let row = PaymentRow {
+            created_at: &work.now.text,
+            updated_at: &work.now.text,
+            txid: &output.outpoint.txid,
+            output_index: output.outpoint.index.into(),
+            satoshis: i64::try_from(output.satoshis).unwrap_or(i64::MAX),
+            payer: &payer,
+            payee: &output.payee.to_hex(),
+            sender_identity_key: &output.sender_identity_key.to_hex(),
+            derivation_prefix: &output.derivation_prefix,
+            derivation_suffix: &output.derivation_suffix,
+            purpose: &payment.purpose,
+            state: output.state_of(state).name(),
+            settled,
+            transaction: output.transaction.as_deref(),
+        };
+        let unique = (payments::txid, payments::output_index);
+        if !insert_unless_there!(work.connection, payments::table, &row, unique)? {
+            match renew(work, &row)? {
+                Some(known) => internalized &= known || !output.pays_server(),
+                None if output.pays_server() && take_over(work, &row)? => internalized = false,
+                None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
+            }
+        } else if is_taken_by_another(work, row.txid)? {
+            return Ok(ClaimOutcome::Spent(output.outpoint.clone()));
+        } else {
+            internalized &= !output.pays_server();
+        }
+        if settled {
+            payment_replays::note(work.connection, row.txid, row.created_at)?;
+        }
+    }
+    for spent in &payment.spends {
+        if !spend(work, spent, &payment.purpose, settled)? {
+            return Ok(ClaimOutcome::Spent(spent.outpoint.clone()));
+        }
+    }
+    Ok(ClaimOutcome::Claimed { internalized })
+}
+
+/// Whether another kind of server has taken a transaction, of which an output was just claimed here: it is noted, and not
+/// because of another output that was taken here.
+fn is_taken_by_another(work: &mut Work<'_>, txid: &str) -> QueryResult<bool> {
+    if !payment_replays::is_noted(work.connection, txid)? {
+        return Ok(false);
+    }
+    let taken = payments::table.filter(payments::txid.eq(txid));
+    let outputs: i64 = taken.count().get_result(work.connection)?;
+    Ok(outputs <= 1)
+}
+
+/// An output that is taken already: none when it is not to be had; else whether a wallet has it.
+fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
+    let left_behind = work.now.ago(LEFT_BEHIND);
+    let known: Option<(i64, String)> = payments::table
+        .filter(payments::txid.eq(row.txid))
+        .filter(payments::output_index.eq(row.output_index))
+        .filter(payments::payer.eq(row.payer))
+        .filter(payments::settled.eq(false))
+        .filter(
+            payments::purpose
+                .eq_any([row.purpose, NO_PURPOSE])
+                .or(payments::updated_at.le(left_behind)),
+        )
+        .select((payments::id, payments::state))
+        .first(work.connection)
+        .optional()?;
+    let Some((id, state)) = known else {
+        return Ok(None);
+    };
+    // A wallet that has it does not give it back.
+    let internalized = state == PaymentState::Internalized.name();
+    let state = if internalized { &*state } else { row.state };
+    diesel::update(payments::table.find(id))
+        .set((
+            payments::purpose.eq(row.purpose),
+            payments::state.eq(state),
+            payments::settled.eq(row.settled),
+            payments::updated_at.eq(row.updated_at),
+        ))
+        .execute(work.connection)?;
+    Ok(Some(internalized))
+}
+
+/// Takes an output that was claimed for somebody whom it does not pay: its script pays one party, and that is the server.
+/// Earlier releases claimed outputs on their senders' word.
+fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
+    let claimed = payments::table
+        .filter(payments::txid.eq(row.txid))
+        .filter(payments::output_index.eq(row.output_index))
+        .filter(payments::payee.ne(row.payee))
+        .filter(payments::transaction.is_null());
+    let taken = diesel::update(claimed)
+        .set((
+            payments::updated_at.eq(row.updated_at),
+            payments::payer.eq(row.payer),
+            payments::payee.eq(row.payee),
+            payments::sender_identity_key.eq(row.sender_identity_key),
+            payments::derivation_prefix.eq(row.derivation_prefix),
+            payments::derivation_suffix.eq(row.derivation_suffix),
+            payments::purpose.eq(row.purpose),
+            payments::state.eq(row.state),
+            payments::settled.eq(row.settled),
+            payments::transaction.eq(row.transaction),
+        ))
+        .execute(work.connection)?;
+    Ok(taken == 1)
+}
+
+/// Notes that an output is spent; `false` when another transaction spends it.
+fn spend(
+    work: &mut Work<'_>,
+    spent: &SpentOutput,
+    purpose: &str,
+    settled: bool,
+) -> QueryResult<bool> {
+    let (txid, index) = (&spent.outpoint.txid, i64::from(spent.outpoint.index));
+    let row = (
+        payment_inputs::created_at.eq(&work.now.text),
+        payment_inputs::txid.eq(txid),
+        payment_inputs::output_index.eq(index),
+        payment_inputs::spent_by.eq(&spent.by),
+        payment_inputs::purpose.eq(purpose),
+        payment_inputs::settled.eq(settled),
+    );
+    let unique = (payment_inputs::txid, payment_inputs::output_index);
+    if insert_unless_there!(work.connection, payment_inputs::table, row, unique)? {
+        return Ok(true);
+    }
+    let known: Option<(i64, bool)> = payment_inputs::table
+        .filter(payment_inputs::txid.eq(txid))
+        .filter(payment_inputs::output_index.eq(index))
+        .filter(payment_inputs::spent_by.eq(&spent.by))
+        .select((payment_inputs::id, payment_inputs::settled))
+        .first(work.connection)
+        .optional()?;
+    let Some((id, already)) = known else {
+        return Ok(false);
+    };
+    if !already {
+        // Who claimed it last is who may free it; once it is settled, nobody may.
+        diesel::update(payment_inputs::table.find(id))
+            .set((
+                payment_inputs::purpose.eq(purpose),
+                payment_inputs::settled.eq(settled),
+            ))
+            .execute(work.connection)?;
+    }
+    Ok(true)
+}
+
+/// Command: take these outputs, before a wallet is asked to internalize them or because all is done.
+pub(in crate::db) struct ClaimPayment {
+    pub(in crate::db) payment: Payment,
+    pub(in crate::db) state: PaymentState,
+    pub(in crate::db) settled: bool,
+}
+
+impl Command for ClaimPayment {
+    type Output = ClaimOutcome;
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.payment.payer)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output> {
+        all_or_nothing(work, |work| {
+            let outcome = claim(work, &self.payment, self.state, self.settled)?;
+            Ok(match outcome {
+                ClaimOutcome::Claimed { .. } => Ok(outcome),
+                ClaimOutcome::Spent(_) => Err(outcome),
+            })
+        })
+    }
+
+    fn places(&self) -> usize {
+        self.payment.rows().max(1)
+    }
+}
+
+/// Command: what this payment was claimed for came to nothing.
+pub(in crate::db) struct GiveUpPayment {
+    pub(in crate::db) payment: Payment,
+    /// What became of its outputs that pay the server; none: nobody has them, and they are free again.
+    pub(in crate::db) state: Option<PaymentState>,
+}
+
+impl Command for GiveUpPayment {
+    type Output = ();
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.payment.payer)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let payer = self.payment.payer.to_hex();
+        for output in &self.payment.outputs {
+            let claimed = || {
+                payments::table
+                    .filter(payments::txid.eq(&output.outpoint.txid))
+                    .filter(payments::output_index.eq(i64::from(output.outpoint.index)))
+                    .filter(payments::purpose.eq(&self.payment.purpose))
+                    .filter(payments::payer.eq(&payer))
+                    .filter(payments::settled.eq(false))
+            };
+            // What a wallet has stays its payer's, whatever becomes of the others.
+            let in_wallet = payments::state.eq(PaymentState::Internalized.name());
+            diesel::update(claimed().filter(in_wallet))
+                .set((
+                    payments::purpose.eq(NO_PURPOSE),
+                    payments::updated_at.eq(&work.now.text),
+                ))
+                .execute(work.connection)?;
+            match self.state {
+                None => diesel::delete(claimed()).execute(work.connection)?,
+                Some(state) => diesel::update(claimed())
+                    .set((
+                        payments::purpose.eq(NO_PURPOSE),
+                        payments::state.eq(output.state_of(state).name()),
+                        payments::updated_at.eq(&work.now.text),
+                    ))
+                    .execute(work.connection)?,
+            };
+        }
+        if self.state.is_some() || self.has_claims(work)? {
+            return Ok(());
+        }
+        for spent in &self.payment.spends {
+            diesel::delete(
+                payment_inputs::table
+                    .filter(payment_inputs::txid.eq(&spent.outpoint.txid))
+                    .filter(payment_inputs::output_index.eq(i64::from(spent.outpoint.index)))
+                    .filter(payment_inputs::purpose.eq(&self.payment.purpose))
+                    .filter(payment_inputs::settled.eq(false)),
+            )
+            .execute(work.connection)?;
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> usize {
+        self.payment.rows().max(1)
+    }
+}
+
+impl GiveUpPayment {
+    /// Whether an output of its transaction is still taken: then its coins are spent.
+    fn has_claims(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+        let Some(first) = self.payment.outputs.first() else {
+            return Ok(false);
+        };
+        let taken = payments::table.filter(payments::txid.eq(&first.outpoint.txid));
+        diesel::select(diesel::dsl::exists(taken)).get_result(work.connection)
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = payments)]
+struct Found {
+    id: i64,
+    created_at: Timestamp,
+    payer: String,
+    state: String,
+    txid: String,
+    output_index: i64,
+    satoshis: i64,
+    payee: String,
+    sender_identity_key: String,
+    derivation_prefix: String,
+    derivation_suffix: String,
+    transaction: Option<String>,
+}
+
+/// The payments to `payee` behind the one with this id, oldest first.
+pub(in crate::db) fn list(
+    connection: &mut AnyConnection,
+    payee: &IdentityKey,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<KeptPayment>, DbError> {
+    let found: Vec<Found> = payments::table
+        .filter(payments::payee.eq(payee.to_hex()))
+        .filter(payments::id.gt(after))
+        .order(payments::id.asc())
+        .limit(limit)
+        .select(Found::as_select())
+        .load(connection)?;
+    found.into_iter().map(kept).collect()
+}
+
+fn kept(found: Found) -> Result<KeptPayment, DbError> {
+    let broken = |what: &str| DbError::Unavailable(format!("payment {} has no {what}", found.id));
+    let key = |text: &str| text.parse().map_err(|_| broken("readable key"));
+    Ok(KeptPayment {
+        id: found.id,
+        output: PaymentOutput {
+            outpoint: Outpoint {
+                txid: found.txid.clone(),
+                index: u32::try_from(found.output_index).map_err(|_| broken("output"))?,
+            },
+            satoshis: u64::try_from(found.satoshis).map_err(|_| broken("amount"))?,
+            payee: key(&found.payee)?,
+            sender_identity_key: key(&found.sender_identity_key)?,
+            derivation_prefix: found.derivation_prefix.clone(),
+            derivation_suffix: found.derivation_suffix.clone(),
+            transaction: found.transaction.clone(),
+        },
+        created_at: found.created_at.0,
+        payer: found.payer,
+        state: found.state,
+    })
+}

@@ -1,0 +1,168 @@
+//! What recipients ask of those who write to them.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable};
+
+use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::message_permissions as permissions;
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+
+use super::command::{Command, Work};
+
+/// What a recipient asks for a box, of one sender or of all.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Permission {
+    /// Of whom; none: of everybody.
+    pub sender: Option<String>,
+    /// Which box.
+    pub message_box: String,
+    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    pub recipient_fee: i64,
+    /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
+    pub created_at: String,
+    /// ISO 8601.
+    #[diesel(deserialize_as = Timestamp)]
+    pub updated_at: String,
+}
+
+/// Command: set what a recipient asks for.
+#[derive(Debug)]
+pub(in crate::db) struct SetPermission {
+    pub(in crate::db) recipient: IdentityKey,
+    pub(in crate::db) sender: Option<IdentityKey>,
+    pub(in crate::db) message_box: String,
+    pub(in crate::db) recipient_fee: i64,
+}
+
+impl Command for SetPermission {
+    type Output = ();
+
+    fn owner(&self) -> Option<IdentityKey> {
+        Some(self.recipient)
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        let recipient = self.recipient.to_hex();
+        let sender = self.sender.map(|key| key.to_hex());
+        let now = &work.now.text;
+        // An upsert would not find a NULL sender. One transaction writes at a time, so nothing comes in between.
+        let own = permissions::table
+            .filter(permissions::recipient.eq(&recipient))
+            .filter(permissions::message_box.eq(&self.message_box))
+            .filter(is_for(sender.as_deref()));
+        let updated = diesel::update(own)
+            .set((
+                permissions::recipient_fee.eq(self.recipient_fee),
+                permissions::updated_at.eq(now),
+            ))
+            .execute(work.connection)?;
+        if updated > 0 {
+            return Ok(());
+        }
+        diesel::insert_into(permissions::table)
+            .values((
+                permissions::created_at.eq(now),
+                permissions::updated_at.eq(now),
+                permissions::recipient.eq(&recipient),
+                permissions::sender.eq(&sender),
+                permissions::message_box.eq(&self.message_box),
+                permissions::recipient_fee.eq(self.recipient_fee),
+            ))
+            .execute(work.connection)?;
+        Ok(())
+    }
+}
+
+type Condition<'a> =
+    Box<dyn BoxableExpression<permissions::table, MultiBackend, SqlType = Nullable<Bool>> + 'a>;
+
+/// Rows for this sender, or for everybody. A NULL sender is equal to nothing, so it is asked for by itself.
+fn is_for(sender: Option<&str>) -> Condition<'_> {
+    match sender {
+        Some(sender) => Box::new(permissions::sender.eq(sender)),
+        None => Box::new(permissions::sender.is_null().nullable()),
+    }
+}
+
+const COLUMNS: (
+    permissions::sender,
+    permissions::message_box,
+    permissions::recipient_fee,
+    permissions::created_at,
+    permissions::updated_at,
+) = (
+    permissions::sender,
+    permissions::message_box,
+    permissions::recipient_fee,
+    permissions::created_at,
+    permissions::updated_at,
+);
+
+/// What a recipient has set for a box and this sender, or for everybody.
+pub(in crate::db) fn get(
+    connection: &mut AnyConnection,
+    recipient: &IdentityKey,
+    sender: Option<&IdentityKey>,
+    message_box: &str,
+) -> Result<Option<Permission>, DbError> {
+    let sender = sender.map(IdentityKey::to_hex);
+    let found = permissions::table
+        .filter(permissions::recipient.eq(recipient.to_hex()))
+        .filter(permissions::message_box.eq(message_box))
+        .filter(is_for(sender.as_deref()))
+        .select(COLUMNS)
+        .first(connection)
+        .optional()?;
+    Ok(found)
+}
+
+/// Which of a recipient's permissions are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionPage {
+    /// Of this box only.
+    pub message_box: Option<String>,
+    /// So many at most.
+    pub limit: i64,
+    /// Without the first so many.
+    pub offset: i64,
+    /// Among equals, the newest first.
+    pub newest_first: bool,
+}
+
+/// A recipient's permissions by box and sender, and how many there are in all.
+pub(in crate::db) fn list(
+    connection: &mut AnyConnection,
+    recipient: &IdentityKey,
+    page: &PermissionPage,
+) -> Result<(Vec<Permission>, i64), DbError> {
+    let own = || {
+        let mut own = permissions::table
+            .filter(permissions::recipient.eq(recipient.to_hex()))
+            .into_boxed();
+        if let Some(message_box) = &page.message_box {
+            own = own.filter(permissions::message_box.eq(message_box));
+        }
+        own
+    };
+    let total = own().count().get_result(connection)?;
+    // Databases disagree on where NULL is; here everybody goes first.
+    let sorted = own().order((
+        permissions::message_box.asc(),
+        permissions::sender.is_not_null().asc(),
+        permissions::sender.asc(),
+    ));
+    let sorted = if page.newest_first {
+        sorted.then_order_by(permissions::created_at.desc())
+    } else {
+        sorted.then_order_by(permissions::created_at.asc())
+    };
+    let found = sorted
+        .limit(page.limit)
+        .offset(page.offset)
+        .select(COLUMNS)
+        .load(connection)?;
+    Ok((found, total))
+}

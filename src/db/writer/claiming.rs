@@ -1,0 +1,218 @@
+//! Claims of requests, all of a group with one or two statements.
+
+use std::collections::{HashMap, HashSet};
+
+#[cfg(feature = "mysql")]
+use diesel::mysql::{Mysql, MysqlConnection};
+#[cfg(feature = "postgres")]
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+#[cfg(feature = "postgres")]
+use diesel::sql_types::{Array, Bool};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use diesel::sql_types::{BigInt, Text};
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::db::engine::statement::{statement, with_values};
+use crate::model::{ClaimRefusal, RequestClaim};
+
+/// A request: the session's nonce and its own.
+type Request<'a> = (&'a str, &'a str);
+
+/// Claims requests; gives why each does not count, if it does not.
+///
+/// The caller holds the writer's lock, so nothing else claims at the same time.
+pub(in crate::db) fn claim(
+    connection: &mut AnyConnection,
+    claims: &[&RequestClaim],
+    life_ms: i64,
+    now: &Now,
+) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let requests = claims
+        .iter()
+        .map(|claim| (claim.session_nonce(), claim.message_nonce()));
+    let requests: Vec<Request<'_>> = requests.collect();
+    let mut distinct = Vec::with_capacity(requests.len());
+    let mut places = HashMap::new();
+    for request in &requests {
+        places.entry(*request).or_insert_with(|| {
+            distinct.push(*request);
+            distinct.len() - 1
+        });
+    }
+    let until = now.millis().saturating_add(life_ms);
+    let refusals = match connection {
+        AnyConnection::Sqlite(_) => claim_each(connection, &distinct, until, now)?,
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => claim_on_mysql(connection, &distinct, until, now)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            claim_on_postgres(connection, &distinct, until, now)?
+        }
+    };
+    let mut in_group = HashSet::new();
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for request in requests {
+        let place = places.get(&request).copied().unwrap_or(usize::MAX);
+        let refusal = refusals.get(place).copied().flatten();
+        let is_repeated = !in_group.insert(request);
+        outcomes.push(refusal.or(is_repeated.then_some(ClaimRefusal::Repeated)));
+    }
+    Ok(outcomes)
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+const fn refusal(is_alive: bool, is_known: bool) -> Option<ClaimRefusal> {
+    match (is_alive, is_known) {
+        (false, _) => Some(ClaimRefusal::SessionEnded),
+        (true, true) => Some(ClaimRefusal::Repeated),
+        (true, false) => None,
+    }
+}
+
+/// On SQLite, where a statement for each is as fast as it gets.
+fn claim_each(
+    connection: &mut AnyConnection,
+    requests: &[Request<'_>],
+    until: i64,
+    now: &Now,
+) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let mut alive = HashMap::new();
+    let mut refusals = Vec::with_capacity(requests.len());
+    for (session, message) in requests {
+        let is_alive = if let Some(is_alive) = alive.get(session) {
+            *is_alive
+        } else {
+            let found: Option<String> = sessions::table
+                .filter(sessions::session_nonce.eq(session))
+                .filter(sessions::expires_at.gt(now.millis()))
+                .select(sessions::session_nonce)
+                .get_result(connection)
+                .optional()?;
+            alive.insert(*session, found.is_some());
+            found.is_some()
+        };
+        refusals.push(if is_alive {
+            let row = (
+                nonces::session_nonce.eq(session),
+                nonces::message_nonce.eq(message),
+                nonces::expires_at.eq(until),
+            );
+            let unique = (nonces::session_nonce, nonces::message_nonce);
+            let is_new = insert_unless_there!(connection, nonces::table, row, unique)?;
+            (!is_new).then_some(ClaimRefusal::Repeated)
+        } else {
+            Some(ClaimRefusal::SessionEnded)
+        });
+    }
+    Ok(refusals)
+}
+
+#[cfg(feature = "postgres")]
+statement! {
+    PostgresClaims<'a> on Pg, PgConnection: (
+        now: BigInt = i64,
+        sessions: Array<Text> = Vec<&'a str>,
+        messages: Array<Text> = Vec<&'a str>,
+        until: BigInt = i64
+    ) -> (BigInt, Bool, Bool) = r#"
+WITH asked AS MATERIALIZED (
+    SELECT k.session, k.message, k.place,
+        EXISTS (SELECT 1 FROM "auth_sessions" WHERE "sessionNonce" = k.session AND "expiresAt" > ?) AS is_alive,
+        EXISTS (
+            SELECT 1 FROM "auth_message_nonces" WHERE "sessionNonce" = k.session AND "messageNonce" = k.message
+        ) AS is_known
+    FROM unnest(?, ?) WITH ORDINALITY AS k (session, message, place)
+), claimed AS (
+    INSERT INTO "auth_message_nonces" ("sessionNonce", "messageNonce", "expiresAt")
+    SELECT session, message, ? FROM asked WHERE is_alive AND NOT is_known
+)
+SELECT place, is_alive, is_known FROM asked ORDER BY place"#
+}
+
+#[cfg(feature = "postgres")]
+fn claim_on_postgres(
+    connection: &mut PgConnection,
+    requests: &[Request<'_>],
+    until: i64,
+    now: &Now,
+) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let (sessions, messages) = requests.iter().copied().unzip();
+    let claims = with_values!(PostgresClaims {
+        now: now.millis(),
+        sessions,
+        messages,
+        until,
+    });
+    let rows: Vec<(i64, bool, bool)> = claims.load(connection)?;
+    let refusals = rows
+        .into_iter()
+        .map(|(_, alive, known)| refusal(alive, known));
+    Ok(refusals.collect())
+}
+
+// The keys have no collation of their own: that of the columns counts, which another server may have made.
+// Tables are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
+#[cfg(feature = "mysql")]
+statement! {
+    MysqlRequests<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64)
+    -> (BigInt, BigInt, BigInt) = "
+SELECT CAST(k.place AS SIGNED), CAST(s.`sessionNonce` IS NOT NULL AS SIGNED), CAST(n.`sessionNonce` IS NOT NULL AS SIGNED)
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
+)) AS k
+LEFT JOIN `auth_sessions` AS s
+    ON s.`sessionNonce` = CONVERT(k.session USING ascii) AND s.`expiresAt` > ?
+LEFT JOIN `auth_message_nonces` AS n
+    ON n.`sessionNonce` = CONVERT(k.session USING ascii)
+    AND n.`messageNonce` = CONVERT(k.message USING ascii)
+ORDER BY k.place"
+}
+
+#[cfg(feature = "mysql")]
+statement! {
+    MysqlClaims<'a> on Mysql, MysqlConnection: (requests: Text = String) -> BigInt = "
+INSERT INTO `auth_message_nonces` (`sessionNonce`, `messageNonce`, `expiresAt`)
+SELECT k.session, k.message, k.until
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]', until BIGINT PATH '$[2]'
+)) AS k"
+}
+
+#[cfg(feature = "mysql")]
+fn claim_on_mysql(
+    connection: &mut MysqlConnection,
+    requests: &[Request<'_>],
+    until: i64,
+    now: &Now,
+) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let json = |error: serde_json::Error| diesel::result::Error::SerializationError(error.into());
+    let asked = serde_json::to_string(requests).map_err(json)?;
+    let rows: Vec<(i64, i64, i64)> = with_values!(MysqlRequests {
+        requests: asked,
+        now: now.millis(),
+    })
+    .load(connection)?;
+    let refusals: Vec<Option<ClaimRefusal>> = rows
+        .into_iter()
+        .map(|(_, alive, known)| refusal(alive != 0, known != 0))
+        .collect();
+    let new: Vec<_> = requests
+        .iter()
+        .zip(&refusals)
+        .filter_map(|((session, message), refusal)| {
+            refusal.is_none().then_some((session, message, until))
+        })
+        .collect();
+    if !new.is_empty() {
+        let new = serde_json::to_string(&new).map_err(json)?;
+        with_values!(MysqlClaims { requests: new }).execute(connection)?;
+    }
+    Ok(refusals)
+}

@@ -1,0 +1,295 @@
+//! The actor that owns the database: one thread that writes, a few that read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::dialect::{self, Failure, WriteLock};
+use crate::db::engine::error::DbError;
+use crate::db::engine::file::DatabaseFile;
+use crate::db::engine::migrations;
+use crate::db::engine::pool::DbPool;
+use crate::db::store::command::Work;
+use crate::db::store::fees::DeliveryFees;
+use crate::db::store::message_store::BoxIds;
+use crate::db::store::missed::NewestIds;
+use crate::db::store::probe::ProbeWrite;
+use crate::db::store::session_step::SessionSteps;
+use crate::metrics::Histogram;
+use crate::model::NewMessage;
+use crate::panics;
+
+use super::committed::{Committed, MessagesStored};
+use super::group;
+use super::queue::WriteQueue;
+use super::write::{self, Write};
+
+/// How long a transaction that was in another's way waits before each of its next tries, in milliseconds.
+const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
+
+/// Counts that the executor keeps and the handle reports.
+#[derive(Debug, Default)]
+pub(in crate::db) struct Counters {
+    pub(in crate::db) commits: AtomicU64,
+    pub(in crate::db) writes: AtomicU64,
+    pub(in crate::db) stored: AtomicU64,
+    pub(in crate::db) largest_group: AtomicU64,
+    pub(in crate::db) panics: AtomicU64,
+    pub(in crate::db) failures: AtomicU64,
+    /// Writes in a transaction.
+    pub(in crate::db) group_sizes: Histogram,
+    /// From the start of a transaction to the end of its commit, in microseconds.
+    pub(in crate::db) commit_time: Histogram,
+    /// What a read takes once its turn has come.
+    pub(in crate::db) read_time: Histogram,
+}
+
+/// Command: commit what waits.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::db) struct CommitWaiting;
+
+/// Command: read something.
+pub(in crate::db) struct Read<T>(pub(in crate::db) Reading<T>);
+
+/// It is run again where its connection was lost.
+type Reading<T> = Box<dyn FnMut(&mut AnyConnection) -> Result<T, DbError> + Send>;
+
+impl<T: Send + 'static> Message for Read<T> {
+    type Result = Result<T, DbError>;
+}
+
+/// Command: bring the tables up to date; gives the names of what was applied.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<String>, DbError>")]
+pub(in crate::db) struct Migrate;
+
+/// Command: say whether the database answers.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), DbError>")]
+pub(in crate::db) struct Ping;
+
+/// Runs on threads of its own ([`SyncArbiter`]): diesel blocks.
+#[derive(Debug)]
+pub(in crate::db) struct DbExecutor {
+    pub(in crate::db) pool: DbPool,
+    pub(in crate::db) file: Arc<DatabaseFile>,
+    pub(in crate::db) queue: Arc<WriteQueue>,
+    pub(in crate::db) counters: Arc<Counters>,
+    pub(in crate::db) on_commit: Option<Recipient<MessagesStored>>,
+    pub(in crate::db) max_group: usize,
+    pub(in crate::db) boxes: BoxIds,
+    pub(in crate::db) fees: DeliveryFees,
+    pub(in crate::db) message_ttl: Option<Duration>,
+    pub(in crate::db) tells_ids: bool,
+    pub(in crate::db) lock: WriteLock,
+    /// How long a claimed request is known at least, in milliseconds.
+    pub(in crate::db) claim_ms: i64,
+}
+
+impl DbExecutor {
+    /// Runs a store function behind a boundary that no panic crosses: one would end this thread for good,
+    /// and nobody could tell from the address.
+    fn guarded<T, E: From<DbError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        panics::contain("DbExecutor", work).unwrap_or_else(|| {
+            self.counters.panics.fetch_add(1, Ordering::Relaxed);
+            Err(DbError::Panicked.into())
+        })
+    }
+
+    /// Commits one group and tells everybody. A group that fails because of one of its writes is narrowed by halves, so that
+    /// this write fails alone. If it is the database that fails, all of them fail at once: each on its own would wait as
+    /// long as all of them together.
+    fn commit(&mut self, group: Vec<Box<dyn Write>>) {
+        let now = Now::read(self.message_ttl);
+        // The last part is the next.
+        let mut parts = vec![group];
+        while let Some(mut part) = parts.pop() {
+            let began = Instant::now();
+            let failure = match self.transact_patiently(&mut part, &now) {
+                Ok(ids) => {
+                    self.counters.commit_time.record_time(began.elapsed());
+                    self.reply(part, &now, ids);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
+                self.fail(part, &failure.into_error());
+            } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
+                let (size, error) = (part.len(), failure.into_error());
+                log::warn!("a group of {size} writes failed ({error}); trying each half");
+                let second = part.split_off(size / 2);
+                parts.extend([second, part]);
+            } else {
+                parts.push(part);
+                let all = parts.into_iter().rev().flatten().collect();
+                return self.fail(all, &failure.into_error());
+            }
+        }
+    }
+
+    /// Tries again what only was in another's way, a little later each time.
+    fn transact_patiently(
+        &mut self,
+        group: &mut [Box<dyn Write>],
+        now: &Now,
+    ) -> Result<NewestIds, Failure> {
+        let mut pauses = COLLISION_PAUSES.iter();
+        loop {
+            let result = self.transact(group, now);
+            let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
+                return result;
+            };
+            log::debug!("{error}; trying again");
+            std::thread::sleep(Duration::from_millis(*pause));
+        }
+    }
+
+    /// Whether the database can store anything at all.
+    fn can_write(&mut self, now: &Now) -> bool {
+        self.transact(&mut [write::write(ProbeWrite, None, drop)], now)
+            .is_ok()
+    }
+
+    fn fail(&self, group: Vec<Box<dyn Write>>, error: &DbError) {
+        let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
+        if size == 0 {
+            return;
+        }
+        self.counters.failures.fetch_add(size, Ordering::Relaxed);
+        log::error!("{size} writes failed: {error}");
+        for write in group {
+            write.fail(error.clone());
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<NewestIds, Failure> {
+        let mut boxes = std::mem::take(&mut self.boxes);
+        let fees = self.fees.clone();
+        let result = self.file.check().map_err(Failure::from).and_then(|()| {
+            let lock = self.lock;
+            let mut work = |connection: &mut AnyConnection| {
+                dialect::write(connection, lock, |connection| {
+                    let sessions = SessionSteps::take(connection, group, self.claim_ms, now)?;
+                    let mut work = Work {
+                        connection,
+                        boxes: &mut boxes,
+                        now,
+                        fees: &fees,
+                        sessions: &sessions,
+                    };
+                    group::run(&mut work, group, self.tells_ids)
+                })
+            };
+            self.pool
+                .write(|connection| self.guarded(|| work(connection)))
+        });
+        // Once more: it may have been moved away meanwhile.
+        let result = result.and_then(|ids| {
+            self.file.check()?;
+            Ok(ids)
+        });
+        if result.is_err() {
+            boxes.forget();
+        }
+        self.boxes = boxes;
+        result
+    }
+
+    /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
+    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now, mut ids: NewestIds) {
+        let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.group_sizes.record(size);
+        self.counters.writes.fetch_add(size, Ordering::Relaxed);
+        self.counters
+            .largest_group
+            .fetch_max(size, Ordering::Relaxed);
+        let mut stored = Vec::new();
+        for write in group {
+            let is_paid = write.has_payment();
+            let (messages, trace) = write.committed();
+            stored.extend(messages.into_iter().map(|message| Committed {
+                id: id_of(&message, &mut ids),
+                message,
+                created_at: now.text.to_string(),
+                trace,
+                is_paid,
+            }));
+        }
+        let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+        self.counters.stored.fetch_add(count, Ordering::Relaxed);
+        if let Some(on_commit) = &self.on_commit
+            && !stored.is_empty()
+        {
+            on_commit.do_send(MessagesStored::counted(stored, self.queue.announced()));
+        }
+    }
+}
+
+fn id_of(message: &NewMessage, ids: &mut NewestIds) -> Option<i64> {
+    if ids.is_empty() {
+        return None;
+    }
+    ids.remove(&(message.recipient.to_hex(), message.message_id.clone()))
+}
+
+impl Actor for DbExecutor {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<CommitWaiting> for DbExecutor {
+    type Result = ();
+
+    fn handle(&mut self, _: CommitWaiting, _ctx: &mut Self::Context) {
+        loop {
+            let group = self.queue.take(self.max_group);
+            if group.is_empty() {
+                return;
+            }
+            // Whoever waits for an answer of a group that is lost hears that it is.
+            let _ = panics::contain("DbExecutor", || self.commit(group));
+        }
+    }
+}
+
+impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
+    type Result = Result<T, DbError>;
+
+    fn handle(&mut self, Read(mut read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
+        let began = Instant::now();
+        let result = self
+            .pool
+            .read(|connection| self.guarded(|| read(connection)));
+        self.counters.read_time.record_time(began.elapsed());
+        result
+    }
+}
+
+impl Handler<Migrate> for DbExecutor {
+    type Result = Result<Vec<String>, DbError>;
+
+    fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
+        self.pool
+            .write(|connection| self.guarded(|| migrations::migrate(connection)))
+    }
+}
+
+impl Handler<Ping> for DbExecutor {
+    type Result = Result<(), DbError>;
+
+    fn handle(&mut self, _: Ping, _ctx: &mut Self::Context) -> Self::Result {
+        self.pool.read(answers)
+    }
+}
+
+/// Whether a connection answers.
+pub(in crate::db) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
+    use diesel::r2d2::R2D2Connection as _;
+    Ok(connection.ping()?)
+}

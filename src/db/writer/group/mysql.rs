@@ -1,0 +1,248 @@
+//! MySQL and MariaDB: one JSON text has the rows of a statement. Its columns name their character set: else they have that of
+//! the database, which may not hold every text.
+
+use diesel::mysql::{Mysql, MysqlConnection};
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use serde::Serialize;
+
+use crate::db::engine::clock::Now;
+use crate::db::engine::schema::{message_boxes, messages};
+use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::timestamp::Moment;
+use crate::db::store::message_store::MessageRow;
+
+use super::NewRow;
+use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
+
+/// The joins are straight, so each key is one step into an index. Collations have different names in the two servers.
+const LOOK_UP: &str = "
+SELECT CAST(0 AS SIGNED), CAST(k.place AS SIGNED), CAST(b.`messageBoxId` AS SIGNED), CAST(NULL AS SIGNED),
+    CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, owner VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
+)) AS k
+STRAIGHT_JOIN `messageBox` AS b
+    ON b.`type` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND b.`identityKey` = k.owner COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+UNION ALL
+SELECT 1, CAST(k.place AS SIGNED), f.`delivery_fee`, NULL, NULL, NULL, NULL
+FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$')) AS k
+STRAIGHT_JOIN `server_fees` AS f
+    ON f.`message_box` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+UNION ALL
+SELECT k.kind, k.place, p.`recipient_fee`, NULL, NULL, NULL, NULL
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    kind BIGINT PATH '$[0]', place BIGINT PATH '$[1]', recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
+    name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[3]', sender VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[4]'
+)) AS k
+STRAIGHT_JOIN `message_permissions` AS p
+    ON p.`recipient` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND p.`message_box` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND p.`sender_or_all` = k.sender COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+UNION ALL
+SELECT 4, CAST(k.place AS SIGNED), m.`id`, CAST(m.`messageBoxId` AS SIGNED), m.`sender`, m.`created_at`, m.`expires_at`
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    message_id VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
+)) AS k
+STRAIGHT_JOIN `messages` AS m
+    ON m.`recipient` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND m.`messageId` = k.message_id COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */";
+
+type Row = (
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Moment>,
+    Nullable<Moment>,
+);
+
+statement! {
+    LookUp<'a> on Mysql, MysqlConnection: (
+        boxes: Text = String,
+        fees: Text = String,
+        permissions: Text = String,
+        messages: Text = String
+    ) -> Row = LOOK_UP
+}
+
+pub(super) fn look_up(
+    connection: &mut MysqlConnection,
+    questions: &Questions<'_>,
+    now: &Now,
+) -> QueryResult<Answers> {
+    let boxes = questions.boxes.list().iter();
+    let boxes: Vec<_> = boxes.map(|(owner, name)| (owner.to_hex(), name)).collect();
+    let messages = questions.messages.list().iter();
+    let messages: Vec<_> = messages.map(|(owner, id)| (owner.to_hex(), id)).collect();
+    let mut permissions = Vec::new();
+    for (index, (recipient, sender, name)) in questions.permissions.list().iter().enumerate() {
+        let (recipient, place) = (recipient.to_hex(), index + 1);
+        let of_sender = (
+            kind::PERMISSION_OF_SENDER,
+            place,
+            recipient.clone(),
+            name,
+            sender.to_hex(),
+        );
+        let of_all = (
+            kind::PERMISSION_OF_ALL,
+            place,
+            recipient,
+            name,
+            String::new(),
+        );
+        permissions.extend([of_sender, of_all]);
+    }
+    let look_up = with_values!(LookUp {
+        boxes: json(&boxes)?,
+        fees: json(&questions.fees.list())?,
+        permissions: json(&permissions)?,
+        messages: json(&messages)?,
+    });
+    let rows: Vec<FoundRow> = look_up.load(connection)?;
+    Ok(Answers::of(questions, rows, now))
+}
+
+fn json(value: &impl Serialize) -> QueryResult<String> {
+    serde_json::to_string(value).map_err(|error| Error::SerializationError(error.into()))
+}
+
+statement! {
+    Delete<'a> on Mysql, MysqlConnection: (ids: Text = String) -> BigInt = "
+DELETE m
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS k
+STRAIGHT_JOIN `messages` AS m ON m.`id` = k.id"
+}
+
+pub(super) fn delete(connection: &mut MysqlConnection, ids: &[i64]) -> QueryResult<()> {
+    with_values!(Delete { ids: json(&ids)? })
+        .execute(connection)
+        .map(drop)
+}
+
+statement! {
+    CreateBoxes<'a> on Mysql, MysqlConnection: (boxes: Text = String) -> BigInt = "
+INSERT INTO `messageBox` (`created_at`, `updated_at`, `type`, `identityKey`)
+SELECT CAST(k.now AS DATETIME(3)), CAST(k.now AS DATETIME(3)), k.name, k.owner
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, now VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[0]', owner VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]',
+    name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]'
+)) AS k
+ORDER BY k.place"
+}
+
+/// Creates boxes. Their ids stay unknown: this saves a statement.
+pub(super) fn create_boxes(
+    connection: &mut MysqlConnection,
+    keys: &[BoxKey<'_>],
+    now: &Now,
+) -> QueryResult<Vec<i64>> {
+    let now = in_statement(&now.text);
+    let boxes: Vec<_> = keys
+        .iter()
+        .map(|(owner, name)| (&now, owner.to_hex(), name))
+        .collect();
+    with_values!(CreateBoxes {
+        boxes: json(&boxes)?
+    })
+    .execute(connection)?;
+    Ok(Vec::new())
+}
+
+// Boxes are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
+statement! {
+    Insert<'a> on Mysql, MysqlConnection: (rows: Text = String) -> BigInt = "
+INSERT INTO `messages`
+    (`messageId`, `created_at`, `updated_at`, `messageBoxId`, `sender`, `recipient`, `body`, `expires_at`)
+SELECT k.message_id, CAST(k.now AS DATETIME(3)), CAST(k.now AS DATETIME(3)),
+    COALESCE(k.box_id, b.`messageBoxId`), k.sender, k.recipient, k.body, CAST(k.expires_at AS DATETIME(3))
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, now VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[0]', message_id VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]',
+    sender VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
+    recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[3]', box_id BIGINT PATH '$[4]',
+    box_name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[5]',
+    expires_at VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[6]', body_bytes BIGINT PATH '$[7]', body LONGTEXT CHARACTER SET utf8mb4 PATH '$[8]'
+)) AS k
+LEFT JOIN `messageBox` AS b
+    ON b.`type` = k.box_name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND b.`identityKey` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+WHERE OCTET_LENGTH(k.body) = k.body_bytes
+ORDER BY k.place"
+}
+
+/// Bytes of a body that go into JSON, where each may take two.
+const MAX_JSON_BYTES: usize = 256 * 1024;
+
+pub(super) fn insert(
+    connection: &mut MysqlConnection,
+    rows: &[NewRow<'_>],
+    now: &Now,
+) -> QueryResult<()> {
+    if let [row] = rows
+        && row.body.len() > MAX_JSON_BYTES
+    {
+        return insert_large(connection, row, now);
+    }
+    let time = in_statement(&now.text);
+    let values: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let name = row.box_id.is_none().then_some(row.box_key.1);
+            let expires_at = row.expires_at.as_deref().map(in_statement);
+            let key = (&time, row.message_id, &row.sender, &row.recipient);
+            (
+                key.0,
+                key.1,
+                key.2,
+                key.3,
+                row.box_id,
+                name,
+                expires_at,
+                row.body.len(),
+                &row.body,
+            )
+        })
+        .collect();
+    let inserted = with_values!(Insert {
+        rows: json(&values)?
+    })
+    .execute(connection)?;
+    if inserted == rows.len() {
+        return Ok(());
+    }
+    // JSON_TABLE makes of a text that it cannot hold another one, and says nothing.
+    Err(Error::SerializationError("a body came out changed".into()))
+}
+
+/// A time as the server reads it.
+fn in_statement(iso: &str) -> String {
+    iso.replace('T', " ").replace('Z', "")
+}
+
+fn insert_large(connection: &mut MysqlConnection, row: &NewRow<'_>, now: &Now) -> QueryResult<()> {
+    let box_id = match row.box_id {
+        Some(id) => id,
+        None => message_boxes::table
+            .filter(message_boxes::identity_key.eq(&row.recipient))
+            .filter(message_boxes::kind.eq(row.box_key.1))
+            .select(message_boxes::message_box_id)
+            .get_result(connection)?,
+    };
+    let row = MessageRow {
+        message_id: row.message_id,
+        created_at: &now.text,
+        updated_at: &now.text,
+        message_box_id: box_id,
+        sender: &row.sender,
+        recipient: &row.recipient,
+        body: &row.body,
+        expires_at: row.expires_at.as_ref(),
+    };
+    let insert = diesel::insert_into(messages::table).values(&row);
+    insert.execute(connection).map(drop)
+}

@@ -1,0 +1,164 @@
+//! PostgreSQL: arrays.
+
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
+
+use crate::db::engine::clock::Now;
+use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::timestamp::{Moment, Timestamp};
+
+use super::NewRow;
+use super::questions::{Answers, BoxKey, FoundRow, Questions};
+
+/// The limits keep the planner from reading a whole table to join it: each key is one step into an index.
+const LOOK_UP: &str = r#"
+SELECT 0::bigint, k.place, b."messageBoxId", NULL::bigint, NULL::text, NULL::timestamptz, NULL::timestamptz
+FROM unnest(?, ?) WITH ORDINALITY AS k (owner, name, place)
+CROSS JOIN LATERAL (
+    SELECT "messageBoxId" FROM "messageBox" WHERE "identityKey" = k.owner AND "type" = k.name LIMIT 1
+) AS b
+UNION ALL
+SELECT 1, k.place, f."delivery_fee", NULL, NULL, NULL, NULL
+FROM unnest(?) WITH ORDINALITY AS k (name, place)
+CROSS JOIN LATERAL (SELECT "delivery_fee" FROM "server_fees" WHERE "message_box" = k.name LIMIT 1) AS f
+UNION ALL
+SELECT p.kind, k.place, p."recipient_fee", NULL, NULL, NULL, NULL
+FROM unnest(?, ?, ?) WITH ORDINALITY AS k (recipient, sender, name, place)
+CROSS JOIN LATERAL (
+    (SELECT 2 AS kind, "recipient_fee" FROM "message_permissions"
+     WHERE "recipient" = k.recipient AND "message_box" = k.name AND "sender" = k.sender LIMIT 1)
+    UNION ALL
+    (SELECT 3 AS kind, "recipient_fee" FROM "message_permissions"
+     WHERE "recipient" = k.recipient AND "message_box" = k.name AND "sender" IS NULL LIMIT 1)
+) AS p
+UNION ALL
+SELECT 4, k.place, m."id", m."messageBoxId", m."sender", m."created_at", m."expires_at"
+FROM unnest(?, ?) WITH ORDINALITY AS k (recipient, message_id, place)
+CROSS JOIN LATERAL (
+    SELECT "id", "messageBoxId", "sender", "created_at", "expires_at" FROM "messages"
+    WHERE "recipient" = k.recipient AND "messageId" = k.message_id LIMIT 1
+) AS m"#;
+
+type Row = (
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Moment>,
+    Nullable<Moment>,
+);
+
+statement! {
+    LookUp<'a> on Pg, PgConnection: (
+        box_owners: Array<Text> = Vec<String>,
+        box_names: Array<Text> = Vec<&'a str>,
+        fees: Array<Text> = &'a [&'a str],
+        recipients: Array<Text> = Vec<String>,
+        senders: Array<Text> = Vec<String>,
+        names: Array<Text> = Vec<&'a str>,
+        owners: Array<Text> = Vec<String>,
+        message_ids: Array<Text> = Vec<&'a str>
+    ) -> Row = LOOK_UP
+}
+
+pub(super) fn look_up(
+    connection: &mut PgConnection,
+    questions: &Questions<'_>,
+    now: &Now,
+) -> QueryResult<Answers> {
+    let boxes = questions.boxes.list();
+    let permissions = questions.permissions.list();
+    let messages = questions.messages.list();
+    let look_up = with_values!(LookUp {
+        box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
+        box_names: boxes.iter().map(|(_, name)| *name).collect(),
+        fees: questions.fees.list(),
+        recipients: permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
+        senders: permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
+        names: permissions.iter().map(|(.., name)| *name).collect(),
+        owners: messages.iter().map(|(it, _)| it.to_hex()).collect(),
+        message_ids: messages.iter().map(|(_, message_id)| *message_id).collect(),
+    });
+    let rows: Vec<FoundRow> = look_up.load(connection)?;
+    Ok(Answers::of(questions, rows, now))
+}
+
+statement! {
+    Delete<'a> on Pg, PgConnection: (ids: Array<BigInt> = &'a [i64]) -> BigInt =
+        r#"DELETE FROM "messages" WHERE "id" = ANY(?)"#
+}
+
+pub(super) fn delete(connection: &mut PgConnection, ids: &[i64]) -> QueryResult<()> {
+    with_values!(Delete { ids }).execute(connection).map(drop)
+}
+
+statement! {
+    CreateBoxes<'a> on Pg, PgConnection: (
+        now: Moment = &'a Timestamp,
+        owners: Array<Text> = Vec<String>,
+        names: Array<Text> = Vec<&'a str>
+    ) -> BigInt = r#"
+INSERT INTO "messageBox" ("created_at", "updated_at", "type", "identityKey")
+SELECT t.now, t.now, k.name, k.owner
+FROM (SELECT ?::timestamptz AS now) AS t
+CROSS JOIN unnest(?, ?) WITH ORDINALITY AS k (owner, name, place)
+ORDER BY k.place
+RETURNING "messageBoxId""#
+}
+
+/// Creates boxes, and gives their ids.
+pub(super) fn create_boxes(
+    connection: &mut PgConnection,
+    keys: &[BoxKey<'_>],
+    now: &Now,
+) -> QueryResult<Vec<i64>> {
+    let owners = keys.iter().map(|(owner, _)| owner.to_hex()).collect();
+    let names = keys.iter().map(|(_, name)| *name).collect();
+    let create = with_values!(CreateBoxes {
+        now: &now.text,
+        owners,
+        names,
+    });
+    create.load(connection)
+}
+
+statement! {
+    Insert<'a> on Pg, PgConnection: (
+        now: Moment = &'a Timestamp,
+        message_ids: Array<Text> = Vec<&'a str>,
+        box_ids: Array<BigInt> = Vec<i64>,
+        senders: Array<Text> = Vec<&'a str>,
+        recipients: Array<Text> = Vec<&'a str>,
+        bodies: Array<Text> = Vec<&'a str>,
+        expiries: Array<Nullable<Moment>> = Vec<Option<&'a Timestamp>>
+    ) -> BigInt = r#"
+INSERT INTO "messages"
+    ("messageId", "created_at", "updated_at", "messageBoxId", "sender", "recipient", "body", "expires_at")
+SELECT k.message_id, t.now, t.now, k.box_id, k.sender, k.recipient, k.body, k.expires_at
+FROM (SELECT ?::timestamptz AS now) AS t
+CROSS JOIN unnest(?, ?, ?, ?, ?, ?) WITH ORDINALITY
+    AS k (message_id, box_id, sender, recipient, body, expires_at, place)
+ORDER BY k.place
+RETURNING "id""#
+}
+
+/// Inserts rows, and gives their ids.
+pub(super) fn insert(
+    connection: &mut PgConnection,
+    rows: &[NewRow<'_>],
+    now: &Now,
+) -> QueryResult<Vec<i64>> {
+    let box_id = |row: &NewRow<'_>| row.box_id.ok_or(diesel::result::Error::NotFound);
+    let insert = with_values!(Insert {
+        now: &now.text,
+        message_ids: rows.iter().map(|row| row.message_id).collect(),
+        box_ids: rows.iter().map(box_id).collect::<QueryResult<_>>()?,
+        senders: rows.iter().map(|row| &*row.sender).collect(),
+        recipients: rows.iter().map(|row| &*row.recipient).collect(),
+        bodies: rows.iter().map(|row| &*row.body).collect(),
+        expiries: rows.iter().map(|row| row.expires_at.as_ref()).collect(),
+    });
+    insert.load(connection)
+}

@@ -1,0 +1,159 @@
+//! The look-ups of a run of writes, each asked once, and their answers.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::db::engine::clock::Now;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+
+/// Distinct keys in the order in which they were added. The index of a key is the place of its answer.
+#[derive(Debug)]
+pub(super) struct Keys<K> {
+    places: HashMap<K, usize>,
+    keys: Vec<K>,
+}
+
+impl<K> Default for Keys<K> {
+    fn default() -> Self {
+        Self {
+            places: HashMap::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Keys<K> {
+    /// Adds a key unless it is there, and gives its place.
+    pub(super) fn add(&mut self, key: K) -> usize {
+        *self.places.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            self.keys.len() - 1
+        })
+    }
+
+    pub(super) fn list(&self) -> &[K] {
+        &self.keys
+    }
+}
+
+/// A box: its owner and its name.
+pub(super) type BoxKey<'a> = (IdentityKey, &'a str);
+
+/// A permission: recipient, sender and the name of the box.
+pub(super) type PermissionKey<'a> = (IdentityKey, IdentityKey, &'a str);
+
+/// A message: its recipient and its sender's id for it.
+pub(super) type MessageKey<'a> = (IdentityKey, &'a str);
+
+/// Everything that a run of writes looks up before it writes.
+#[derive(Debug, Default)]
+pub(super) struct Questions<'a> {
+    pub(super) boxes: Keys<BoxKey<'a>>,
+    /// Names of boxes whose delivery fee is in the table, if anywhere.
+    pub(super) fees: Keys<&'a str>,
+    pub(super) permissions: Keys<PermissionKey<'a>>,
+    pub(super) messages: Keys<MessageKey<'a>>,
+}
+
+impl Questions<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.boxes.keys.is_empty()
+            && self.fees.keys.is_empty()
+            && self.permissions.keys.is_empty()
+            && self.messages.keys.is_empty()
+    }
+}
+
+/// A row of `messages` that has an id that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FoundMessage {
+    pub(super) id: i64,
+    /// None where another kind of server has stored it so.
+    pub(super) box_id: Option<i64>,
+    pub(super) sender: String,
+    /// Whether it has expired.
+    pub(super) is_past: bool,
+}
+
+/// The answers, each in the place of its question.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) boxes: Vec<Option<i64>>,
+    pub(super) fees: Vec<Option<i64>>,
+    /// The recipient's fee for this sender, else for everybody.
+    pub(super) permissions: Vec<Option<i64>>,
+    pub(super) messages: Vec<Option<FoundMessage>>,
+}
+
+/// Kinds of rows of a look-up that asks everything at once; 4 is a message.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) mod kind {
+    pub(in crate::db::writer::group) const BOX: i64 = 0;
+    pub(in crate::db::writer::group) const FEE: i64 = 1;
+    pub(in crate::db::writer::group) const PERMISSION_OF_SENDER: i64 = 2;
+    pub(in crate::db::writer::group) const PERMISSION_OF_ALL: i64 = 3;
+}
+
+/// A row of such a look-up: its kind, the place of its question (from 1), and an id or a fee. A message has the id of its box,
+/// its sender, its time of storing and its expiry too.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) type FoundRow = (
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<Timestamp>,
+    Option<Timestamp>,
+);
+
+impl Answers {
+    /// Answers for these questions, all of them negative.
+    pub(super) fn none(questions: &Questions<'_>) -> Self {
+        Self {
+            boxes: vec![None; questions.boxes.keys.len()],
+            fees: vec![None; questions.fees.keys.len()],
+            permissions: vec![None; questions.permissions.keys.len()],
+            messages: vec![None; questions.messages.keys.len()],
+        }
+    }
+
+    /// Puts the rows of a look-up in their places.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(super) fn of(questions: &Questions<'_>, rows: Vec<FoundRow>, now: &Now) -> Self {
+        let mut answers = Self::none(questions);
+        let mut of_all = answers.permissions.clone();
+        for (kind, place, number, box_id, sender, created_at, expires_at) in rows {
+            let index = usize::try_from(place - 1).unwrap_or(usize::MAX);
+            let numbers = match kind {
+                kind::BOX => &mut answers.boxes,
+                kind::FEE => &mut answers.fees,
+                kind::PERMISSION_OF_SENDER => &mut answers.permissions,
+                kind::PERMISSION_OF_ALL => &mut of_all,
+                _ => {
+                    if let Some(answer) = answers.messages.get_mut(index) {
+                        let is_past =
+                            created_at.is_some_and(|at| now.is_past(&at, expires_at.as_ref()));
+                        *answer = Some(FoundMessage {
+                            id: number,
+                            box_id,
+                            sender: sender.unwrap_or_default(),
+                            is_past,
+                        });
+                    }
+                    continue;
+                }
+            };
+            if let Some(answer) = numbers.get_mut(index) {
+                *answer = Some(number);
+            }
+        }
+        for (own, of_all) in answers.permissions.iter_mut().zip(of_all) {
+            *own = own.or(of_all);
+        }
+        answers
+    }
+}

@@ -1,0 +1,335 @@
+//! The outcomes of a run of writes, settled in memory in the order of the writes.
+//!
+//! The writer's lock is held, so nothing changes between the look-up and the statements that carry this out.
+
+use crate::db::engine::clock::{self, Now};
+use crate::db::engine::timestamp::Timestamp;
+use crate::db::store::fees::{DeliveryFees, default_recipient_fee};
+use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::ids::IdentityKey;
+use crate::model::{NewMessage, Quote, StoreOutcome, Submission, SubmitOutcome};
+
+use super::super::submission::refusal;
+use super::questions::{Answers, BoxKey, FoundMessage, Questions};
+
+/// The state of one message id of one recipient.
+#[derive(Debug, Clone)]
+enum Slot {
+    /// No message has this id.
+    Free,
+    /// A row of the table has it.
+    Row(FoundMessage),
+    /// A message of this run has it: its index in `inserts`.
+    New(usize),
+}
+
+/// A box, with its id once it is known.
+#[derive(Debug)]
+struct KnownBox<'a> {
+    key: BoxKey<'a>,
+    id: Option<i64>,
+    /// Whether this run stores something in it.
+    is_used: bool,
+}
+
+/// A message that is stored, and the index of its box.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Insert<'a> {
+    pub(super) message: &'a NewMessage,
+    pub(super) box_index: usize,
+}
+
+/// The statements that carry out a run of writes.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// Ids of rows that go. They go first: a new row may have the same message id.
+    pub(super) deletes: Vec<i64>,
+    pub(super) boxes: Vec<(BoxKey<'a>, Option<i64>)>,
+    /// Indexes of boxes that are created.
+    pub(super) new_boxes: Vec<usize>,
+    /// In the order of acceptance.
+    pub(super) inserts: Vec<Insert<'a>>,
+}
+
+/// The state of everything that a run of writes may change.
+#[derive(Debug)]
+pub(super) struct Settlement<'a> {
+    questions: Questions<'a>,
+    answers: Answers,
+    slots: Vec<Slot>,
+    boxes: Vec<KnownBox<'a>>,
+    inserts: Vec<Option<Insert<'a>>>,
+    deletes: Vec<i64>,
+    now: Timestamp,
+}
+
+impl<'a> Questions<'a> {
+    pub(super) fn ask_for_quote(
+        &mut self,
+        sender: &IdentityKey,
+        recipients: &[IdentityKey],
+        message_box: &'a str,
+        fees: &DeliveryFees,
+    ) {
+        // Fees that the operator has set are not in the table.
+        if fees.own(message_box).is_none() {
+            self.fees.add(message_box);
+        }
+        for recipient in recipients {
+            self.permissions.add((*recipient, *sender, message_box));
+        }
+    }
+
+    /// Adds what the messages of a submission depend on. Boxes that are known are not asked for.
+    pub(super) fn ask_for_messages(
+        &mut self,
+        messages: &'a [NewMessage],
+        fees: &DeliveryFees,
+        known: &BoxIds,
+    ) {
+        let Some(first) = messages.first() else {
+            return;
+        };
+        let recipients: Vec<IdentityKey> = messages.iter().map(|it| it.recipient).collect();
+        self.ask_for_quote(&first.sender, &recipients, &first.message_box, fees);
+        for message in messages {
+            self.messages.add((message.recipient, &message.message_id));
+            if known
+                .get(&message.recipient, &message.message_box)
+                .is_none()
+            {
+                self.boxes.add((message.recipient, &message.message_box));
+            }
+        }
+    }
+
+    pub(super) fn ask_for_acknowledgement(&mut self, acknowledge: &'a Acknowledge) {
+        for message_id in &acknowledge.message_ids {
+            self.messages.add((acknowledge.recipient, message_id));
+        }
+    }
+}
+
+impl<'a> Settlement<'a> {
+    pub(super) fn new(questions: Questions<'a>, mut answers: Answers, now: &Now) -> Self {
+        let slots = std::mem::take(&mut answers.messages).into_iter();
+        let boxes = questions.boxes.list().iter().zip(&answers.boxes);
+        let boxes = boxes.map(|(key, id)| KnownBox {
+            key: *key,
+            id: *id,
+            is_used: false,
+        });
+        Self {
+            slots: slots
+                .map(|found| found.map_or(Slot::Free, Slot::Row))
+                .collect(),
+            boxes: boxes.collect(),
+            questions,
+            answers,
+            inserts: Vec::new(),
+            deletes: Vec::new(),
+            now: now.text.clone(),
+        }
+    }
+
+    /// Decides a submission that brings no payment.
+    pub(super) fn submit(
+        &mut self,
+        submission: &'a Submission,
+        fees: &DeliveryFees,
+        known: &BoxIds,
+    ) -> SubmitOutcome {
+        match self.quote_of(&submission.messages, fees) {
+            None => SubmitOutcome::Stored(Vec::new()),
+            Some(quote) if quote.is_free() => self.store_all(submission, known),
+            Some(quote) => self.refuse(&submission.messages, quote, known),
+        }
+    }
+
+    /// The outcome of messages that are not paid for.
+    pub(super) fn refuse(
+        &mut self,
+        messages: &'a [NewMessage],
+        quote: Quote,
+        known: &BoxIds,
+    ) -> SubmitOutcome {
+        let outcomes: Vec<_> = messages
+            .iter()
+            .map(|message| {
+                let place = self.place_of(message);
+                let box_index = self.box_of(message, known);
+                self.in_use(place, message, box_index)
+            })
+            .collect();
+        refusal(messages, &outcomes, quote)
+    }
+
+    /// The price of the messages of a submission; none where there are none.
+    pub(super) fn quote_of(
+        &mut self,
+        messages: &'a [NewMessage],
+        fees: &DeliveryFees,
+    ) -> Option<Quote> {
+        let first = messages.first()?;
+        let recipients: Vec<IdentityKey> = messages.iter().map(|it| it.recipient).collect();
+        Some(self.quote(&first.sender, &recipients, &first.message_box, fees))
+    }
+
+    pub(super) fn quote(
+        &mut self,
+        sender: &IdentityKey,
+        recipients: &[IdentityKey],
+        message_box: &'a str,
+        fees: &DeliveryFees,
+    ) -> Quote {
+        let delivery_fee = fees.own(message_box).unwrap_or_else(|| {
+            let place = self.questions.fees.add(message_box);
+            let fee = self.answers.fees.get(place).copied().flatten();
+            fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0)
+        });
+        let mut recipient_fees = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            let place = self
+                .questions
+                .permissions
+                .add((*recipient, *sender, message_box));
+            let fee = self.answers.permissions.get(place).copied().flatten();
+            recipient_fees.push(fee.unwrap_or_else(|| default_recipient_fee(message_box)));
+        }
+        fees.quote(delivery_fee, recipient_fees)
+    }
+
+    /// Stores all messages or none.
+    fn store_all(&mut self, submission: &'a Submission, known: &BoxIds) -> SubmitOutcome {
+        let (inserts, deletes) = (self.inserts.len(), self.deletes.len());
+        let mut undo = Vec::new();
+        let mut outcomes = Vec::with_capacity(submission.messages.len());
+        for message in &submission.messages {
+            let place = self.place_of(message);
+            let box_index = self.box_of(message, known);
+            match self.in_use(place, message, box_index) {
+                Some(StoreOutcome::Taken) => {
+                    for (place, slot, insert) in undo.into_iter().rev() {
+                        if let Slot::New(index) = slot {
+                            self.set_insert(index, insert);
+                        }
+                        self.set(place, slot);
+                    }
+                    self.inserts.truncate(inserts);
+                    self.deletes.truncate(deletes);
+                    return SubmitOutcome::Taken(message.recipient);
+                }
+                Some(outcome) => outcomes.push(outcome),
+                None => {
+                    // What has the id has expired, if anything has it.
+                    let slot = self.set(place, Slot::New(self.inserts.len()));
+                    let expired = match &slot {
+                        Slot::Free => None,
+                        Slot::Row(row) => {
+                            self.deletes.push(row.id);
+                            None
+                        }
+                        Slot::New(index) => self.set_insert(*index, None),
+                    };
+                    undo.push((place, slot, expired));
+                    self.inserts.push(Some(Insert { message, box_index }));
+                    outcomes.push(StoreOutcome::Stored);
+                }
+            }
+        }
+        for insert in self.inserts.iter().skip(inserts).flatten() {
+            if let Some(used) = self.boxes.get_mut(insert.box_index) {
+                used.is_used = true;
+            }
+        }
+        SubmitOutcome::Stored(outcomes)
+    }
+
+    /// Deletes messages, and gives their number.
+    pub(super) fn acknowledge(&mut self, acknowledge: &'a Acknowledge) -> usize {
+        let mut count = 0;
+        for message_id in &acknowledge.message_ids {
+            let place = self
+                .questions
+                .messages
+                .add((acknowledge.recipient, message_id));
+            match self.set(place, Slot::Free) {
+                Slot::Free => continue,
+                Slot::Row(row) => self.deletes.push(row.id),
+                // Stored and deleted by the same transaction, so nobody ever sees it.
+                Slot::New(index) => drop(self.set_insert(index, None)),
+            }
+            count += 1;
+        }
+        count
+    }
+
+    pub(super) fn into_plan(self) -> Plan<'a> {
+        let inserts: Vec<Insert<'a>> = self.inserts.into_iter().flatten().collect();
+        let is_new = |known: &KnownBox<'_>| known.is_used && known.id.is_none();
+        let boxes = self.boxes.iter().enumerate();
+        let new_boxes = boxes.filter_map(|(index, known)| is_new(known).then_some(index));
+        Plan {
+            deletes: self.deletes,
+            new_boxes: new_boxes.collect(),
+            boxes: self.boxes.iter().map(|it| (it.key, it.id)).collect(),
+            inserts,
+        }
+    }
+
+    /// The result of using an id that is in use; none where it is free.
+    fn in_use(&self, place: usize, message: &NewMessage, box_index: usize) -> Option<StoreOutcome> {
+        let is_same = match self.slots.get(place)? {
+            Slot::Free => return None,
+            Slot::Row(row) if row.is_past => return None,
+            Slot::Row(row) => {
+                let box_id = self.boxes.get(box_index).and_then(|known| known.id);
+                row.sender == message.sender.to_hex() && box_id.is_some() && row.box_id == box_id
+            }
+            Slot::New(index) => {
+                let first = self.inserts.get(*index).copied().flatten()?;
+                let expires_at = first.message.expires_at.map(clock::text);
+                if expires_at.is_some_and(|at| at <= self.now) {
+                    return None;
+                }
+                first.message.sender == message.sender && first.box_index == box_index
+            }
+        };
+        Some(if is_same {
+            StoreOutcome::Duplicate
+        } else {
+            StoreOutcome::Taken
+        })
+    }
+
+    fn place_of(&mut self, message: &'a NewMessage) -> usize {
+        let key = (message.recipient, &*message.message_id);
+        self.questions.messages.add(key)
+    }
+
+    /// The index of a message's box.
+    fn box_of(&mut self, message: &'a NewMessage, known: &BoxIds) -> usize {
+        let key = (message.recipient, &*message.message_box);
+        let index = self.questions.boxes.add(key);
+        if index == self.boxes.len() {
+            self.boxes.push(KnownBox {
+                key,
+                id: known.get(&message.recipient, &message.message_box),
+                is_used: false,
+            });
+        }
+        index
+    }
+
+    fn set_insert(&mut self, index: usize, insert: Option<Insert<'a>>) -> Option<Insert<'a>> {
+        let current = self.inserts.get_mut(index)?;
+        std::mem::replace(current, insert)
+    }
+
+    fn set(&mut self, place: usize, slot: Slot) -> Slot {
+        match self.slots.get_mut(place) {
+            Some(current) => std::mem::replace(current, slot),
+            None => Slot::Free,
+        }
+    }
+}

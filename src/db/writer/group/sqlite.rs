@@ -1,0 +1,94 @@
+//! SQLite: a statement for each row. There is no way to a server, and a short statement that stays prepared is the fastest.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::schema::{message_boxes, messages};
+use crate::db::store::fees::{delivery_fee, permission};
+use crate::db::store::message_store::{self, MessageRow, find_box};
+
+use super::NewRow;
+use super::questions::{Answers, BoxKey, FoundMessage, Questions};
+
+pub(super) fn look_up(
+    connection: &mut AnyConnection,
+    questions: &Questions<'_>,
+    now: &Now,
+) -> QueryResult<Answers> {
+    let mut answers = Answers::none(questions);
+    let boxes = questions.boxes.list().iter().zip(&mut answers.boxes);
+    for ((owner, name), answer) in boxes {
+        *answer = find_box(connection, &owner.to_hex(), name)?;
+    }
+    let fees = questions.fees.list().iter().zip(&mut answers.fees);
+    for (name, answer) in fees {
+        *answer = delivery_fee(connection, name)?;
+    }
+    let permissions = questions.permissions.list().iter();
+    for ((recipient, sender, name), answer) in permissions.zip(&mut answers.permissions) {
+        *answer = permission(connection, recipient, sender, name)?;
+    }
+    let found = questions.messages.list().iter().zip(&mut answers.messages);
+    for ((recipient, message_id), answer) in found {
+        let first = message_store::find(connection, &recipient.to_hex(), message_id)?;
+        *answer = first.map(|first| FoundMessage {
+            is_past: first.is_past(now),
+            id: first.id,
+            box_id: first.box_id,
+            sender: first.sender,
+        });
+    }
+    Ok(answers)
+}
+
+pub(super) fn delete(connection: &mut SqliteConnection, ids: &[i64]) -> QueryResult<()> {
+    for id in ids {
+        diesel::delete(messages::table.find(id)).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Creates boxes, and gives their ids.
+pub(super) fn create_boxes(
+    connection: &mut SqliteConnection,
+    keys: &[BoxKey<'_>],
+    now: &Now,
+) -> QueryResult<Vec<i64>> {
+    let create = |(owner, name): &BoxKey<'_>| {
+        diesel::insert_into(message_boxes::table)
+            .values((
+                message_boxes::created_at.eq(&now.text),
+                message_boxes::updated_at.eq(&now.text),
+                message_boxes::kind.eq(name),
+                message_boxes::identity_key.eq(owner.to_hex()),
+            ))
+            .returning(message_boxes::message_box_id)
+            .get_result(connection)
+    };
+    keys.iter().map(create).collect()
+}
+
+pub(super) fn insert(
+    connection: &mut SqliteConnection,
+    rows: &[NewRow<'_>],
+    now: &Now,
+) -> QueryResult<()> {
+    for row in rows {
+        let row = MessageRow {
+            message_id: row.message_id,
+            created_at: &now.text,
+            updated_at: &now.text,
+            message_box_id: row.box_id.ok_or(diesel::result::Error::NotFound)?,
+            sender: &row.sender,
+            recipient: &row.recipient,
+            body: &row.body,
+            expires_at: row.expires_at.as_ref(),
+        };
+        diesel::insert_into(messages::table)
+            .values(&row)
+            .execute(connection)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,391 @@
+//! Random groups, run as a group in one database and one by one in another: the same answers, the same rows.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use time::OffsetDateTime;
+
+use super::super::write;
+use super::*;
+use crate::auth::Identity;
+use crate::db::engine::connection::{DbSettings, open};
+use crate::db::engine::dialect::{self, WriteLock};
+use crate::db::engine::pool::Pooled;
+use crate::db::engine::schema::{message_boxes, message_permissions, messages};
+use crate::db::engine::url::DatabaseUrl;
+use crate::db::store::command::Command;
+use crate::db::store::fees::DeliveryFees;
+use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::permission_store::SetPermission;
+use crate::db::store::session_step::SessionSteps;
+use crate::db::test_database::{Kind, TestDatabase};
+use crate::ids::IdentityKey;
+use crate::model::{MessageBody, NewMessage, Paid, Payment, PaymentState, Submission};
+
+/// The variable that says how many groups are run.
+const GROUPS: &str = "TEST_GROUPS";
+
+/// Few enough that they collide.
+const BOXES: [&str; 4] = ["inbox", "notifications", "Inbox ", "paid"];
+const IDS: [&str; 8] = ["1", "2", "a", "A", "a ", "ä", "a'\"\\?", "😀"];
+
+/// Groups of the same people.
+const SAME_PEOPLE: usize = 25;
+
+fn people() -> Vec<IdentityKey> {
+    (0..6).map(|_| Identity::random().identity_key()).collect()
+}
+
+fn groups() -> usize {
+    let count = std::env::var(GROUPS)
+        .ok()
+        .map(|count| count.parse().unwrap());
+    count.unwrap_or(match Kind::of_this_run() {
+        Kind::Sqlite => 2_000,
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
+        _ => 150,
+    })
+}
+
+/// A write that can be run in both ways.
+#[derive(Debug, Clone)]
+enum Made {
+    Submission(Submission),
+    Acknowledge(IdentityKey, Vec<String>),
+    Permission(IdentityKey, Option<IdentityKey>, &'static str, i64),
+}
+
+struct Random {
+    numbers: StdRng,
+    people: Vec<IdentityKey>,
+}
+
+impl Random {
+    fn person(&mut self) -> IdentityKey {
+        self.people[self.numbers.random_range(0..self.people.len())]
+    }
+
+    fn message_box(&mut self) -> &'static str {
+        BOXES[self.numbers.random_range(0..BOXES.len())]
+    }
+
+    fn id(&mut self) -> String {
+        IDS[self.numbers.random_range(0..IDS.len())].to_owned()
+    }
+
+    fn one_in(&mut self, count: u32) -> bool {
+        self.numbers.random_ratio(1, count)
+    }
+
+    fn group(&mut self, now: &Now) -> Vec<Made> {
+        let size = self.numbers.random_range(1..=12);
+        (0..size).map(|_| self.write(now)).collect()
+    }
+
+    fn write(&mut self, now: &Now) -> Made {
+        match self.numbers.random_range(0..10) {
+            0..6 => Made::Submission(self.submission(now)),
+            6..9 => {
+                let count = self.numbers.random_range(1..=3);
+                Made::Acknowledge(self.person(), (0..count).map(|_| self.id()).collect())
+            }
+            _ => {
+                let sender = self.one_in(2).then(|| self.person());
+                let fee = [-1, 0, 0, 0, 7][self.numbers.random_range(0..5)];
+                Made::Permission(self.person(), sender, self.message_box(), fee)
+            }
+        }
+    }
+
+    fn submission(&mut self, now: &Now) -> Submission {
+        let (sender, message_box) = (self.person(), self.message_box());
+        let count = if self.one_in(3) {
+            self.numbers.random_range(2..=4)
+        } else {
+            1
+        };
+        let id = self.id();
+        // In MySQL, ids are of the same length at least; in all, the past is a second ago.
+        let message = |random: &mut Self| NewMessage {
+            recipient: random.person(),
+            sender,
+            message_box: message_box.to_owned(),
+            message_id: if random.one_in(3) {
+                random.id()
+            } else {
+                id.clone()
+            },
+            body: MessageBody::Text(
+                format!("{} \u{1} \"€😀\"", random.numbers.random::<u16>()).into(),
+            ),
+            payment: random.one_in(5).then(|| r#"{"tx":[1]}"#.into()),
+            expires_at: random.one_in(4).then(|| {
+                let seconds = if random.one_in(2) { -1 } else { 3_600 };
+                OffsetDateTime::from_unix_timestamp(now.millis() / 1_000 + seconds).unwrap()
+            }),
+            room: None,
+        };
+        let messages: Vec<NewMessage> = (0..count).map(|_| message(self)).collect();
+        let paid = self.one_in(12).then(|| Paid {
+            delivery: 1_000,
+            recipients: vec![10; messages.len()],
+            payment: Payment {
+                payer: sender,
+                purpose: "test".to_owned(),
+                outputs: Vec::new(),
+                spends: Vec::new(),
+            },
+            state: PaymentState::Kept,
+        });
+        Submission {
+            messages,
+            paid,
+            has_payment: self.one_in(9),
+        }
+    }
+}
+
+type Answers = Arc<Mutex<Vec<String>>>;
+
+fn write<C: Command>(command: C, answers: &Answers) -> Box<dyn Write>
+where
+    C::Output: Debug,
+{
+    let answers = Arc::clone(answers);
+    write::write(command, None, move |result| {
+        answers.lock().unwrap().push(format!("{result:?}"));
+    })
+}
+
+fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
+    let write = |made: &Made| match made.clone() {
+        Made::Submission(submission) => write(submission, answers),
+        Made::Acknowledge(recipient, message_ids) => {
+            let command = Acknowledge {
+                recipient,
+                message_ids,
+            };
+            write(command, answers)
+        }
+        Made::Permission(recipient, sender, message_box, recipient_fee) => {
+            let command = SetPermission {
+                recipient,
+                sender,
+                message_box: message_box.to_owned(),
+                recipient_fee,
+            };
+            write(command, answers)
+        }
+    };
+    group.iter().map(write).collect()
+}
+
+type MessageLine = (String, String, String, String, String, Option<Timestamp>);
+
+type BoxLine = (String, String);
+
+type PermissionLine = (String, Option<String>, String, i64);
+
+/// A database, and what its writer keeps.
+struct Side {
+    connection: Pooled,
+    boxes: BoxIds,
+    fees: DeliveryFees,
+    _database: TestDatabase,
+}
+
+impl Side {
+    fn new() -> Self {
+        let database = TestDatabase::create();
+        let url = DatabaseUrl::parse(database.url()).unwrap();
+        let mut settings = DbSettings::new(url);
+        settings.busy_timeout = Duration::from_secs(20);
+        let mut connection = open(&settings).unwrap().get().unwrap();
+        if matches!(**connection, AnyConnection::Sqlite(_)) {
+            connection
+                .batch_execute("PRAGMA synchronous = OFF")
+                .unwrap();
+        }
+        let own = BTreeMap::from([("paid".to_owned(), 3)]);
+        Self {
+            connection,
+            boxes: BoxIds::default(),
+            fees: DeliveryFees::new(own, true),
+            _database: database,
+        }
+    }
+
+    /// Runs a group in one transaction.
+    fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut Work<'_>) -> QueryResult<T>) -> T {
+        let sessions = SessionSteps::default();
+        let (boxes, fees) = (&mut self.boxes, &self.fees);
+        dialect::write(&mut self.connection, WriteLock::Held, |connection| {
+            run(&mut Work {
+                connection,
+                boxes,
+                now,
+                fees,
+                sessions: &sessions,
+            })
+        })
+        .unwrap()
+    }
+
+    /// Deletes all rows that groups have written.
+    fn clear(&mut self) {
+        let connection = &mut **self.connection;
+        diesel::delete(messages::table).execute(connection).unwrap();
+        diesel::delete(message_boxes::table)
+            .execute(connection)
+            .unwrap();
+        diesel::delete(message_permissions::table)
+            .execute(connection)
+            .unwrap();
+        self.boxes.forget();
+    }
+
+    /// All messages in the order of their ids, and the ids.
+    fn messages(&mut self) -> (Vec<MessageLine>, Vec<i64>) {
+        type Row = (i64, String, String, String, i64, String, Option<Timestamp>);
+        let connection = &mut **self.connection;
+        let rows: Vec<Row> = messages::table
+            .select((
+                messages::id,
+                messages::recipient,
+                messages::message_id,
+                messages::sender,
+                messages::message_box_id,
+                messages::body,
+                messages::expires_at,
+            ))
+            .order(messages::id.asc())
+            .load(connection)
+            .unwrap();
+        let boxes: Vec<(i64, String, String)> = message_boxes::table
+            .select((
+                message_boxes::message_box_id,
+                message_boxes::identity_key,
+                message_boxes::kind,
+            ))
+            .load(connection)
+            .unwrap();
+        let boxes: BTreeMap<i64, String> = boxes
+            .into_iter()
+            .map(|(id, owner, name)| (id, format!("{owner} {name}")))
+            .collect();
+        rows.into_iter()
+            .map(
+                |(id, recipient, message_id, sender, box_id, body, expires_at)| {
+                    let line = (
+                        recipient,
+                        message_id,
+                        sender,
+                        boxes[&box_id].clone(),
+                        body,
+                        expires_at,
+                    );
+                    (line, id)
+                },
+            )
+            .unzip()
+    }
+
+    /// Owners and names of all boxes, and all permissions.
+    fn others(&mut self) -> (Vec<BoxLine>, Vec<PermissionLine>) {
+        let connection = &mut **self.connection;
+        let mut boxes: Vec<BoxLine> = message_boxes::table
+            .select((message_boxes::identity_key, message_boxes::kind))
+            .load(connection)
+            .unwrap();
+        boxes.sort();
+        let mut permissions: Vec<_> = message_permissions::table
+            .select((
+                message_permissions::recipient,
+                message_permissions::sender,
+                message_permissions::message_box,
+                message_permissions::recipient_fee,
+            ))
+            .load(connection)
+            .unwrap();
+        permissions.sort();
+        (boxes, permissions)
+    }
+}
+
+fn answered(writes: Vec<Box<dyn Write>>, answers: &Answers) -> Vec<String> {
+    for write in writes {
+        write.committed();
+    }
+    std::mem::take(&mut *answers.lock().unwrap())
+}
+
+#[test]
+fn a_group_is_what_its_writes_are_one_by_one() {
+    let seed = rand::random();
+    let mut random = Random {
+        numbers: StdRng::seed_from_u64(seed),
+        people: people(),
+    };
+    let (mut together, mut single) = (Side::new(), Side::new());
+    let answers = Answers::default();
+    let mut newest = 0;
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..groups() {
+        if number % SAME_PEOPLE == 0 {
+            // Boxes are new again.
+            random.people = people();
+            together.clear();
+            single.clear();
+            newest = 0;
+        }
+        let now = Now::read(None);
+        let made = random.group(&now);
+        let about = format!("seed {seed}, group {number}: {made:#?}");
+
+        let mut group = writes(&made, &answers);
+        let ids = together.run(&now, |work| run(work, &mut group, true));
+        let of_group = answered(group, &answers);
+
+        let mut group = writes(&made, &answers);
+        single.run(&now, |work| {
+            group.iter_mut().try_for_each(|write| write.run(work))
+        });
+        let one_by_one = answered(group, &answers);
+
+        assert_eq!(of_group, one_by_one, "{about}");
+        let (lines, numbers) = together.messages();
+        assert_eq!(lines, single.messages().0, "{about}");
+        assert_eq!(together.others(), single.others(), "{about}");
+        let before = newest;
+        for (line, id) in lines
+            .into_iter()
+            .zip(numbers)
+            .filter(|(_, id)| *id > before)
+        {
+            assert_eq!(ids.get(&(line.0, line.1)), Some(&id), "{about}");
+            newest = newest.max(id);
+        }
+        for answer in one_by_one {
+            let kind = answer
+                .split(['(', '[', ' '])
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" ");
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    // Groups that try too little prove nothing.
+    let total = |name: &str| {
+        let of_name = kinds.iter().filter(|(kind, _)| kind.contains(name));
+        of_name.map(|(_, count)| count).sum::<usize>()
+    };
+    for name in ["Stored", "Taken", "Blocked", "Due"] {
+        assert!(total(name) > groups() / 20, "{name}: {kinds:?}");
+    }
+}

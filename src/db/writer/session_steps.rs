@@ -1,0 +1,62 @@
+//! What the writes of a group ask of the sessions, done for all of them together: round trips do not grow with the group.
+
+use std::collections::HashMap;
+
+use diesel::QueryResult;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::store::session_step::{SessionStep, SessionSteps};
+use crate::db::store::session_store::{self, StoredSession};
+
+use super::claiming;
+use super::write::Write;
+
+impl SessionSteps {
+    /// Takes the steps of all these writes, in this order: store, end, prolong, claim. A claim lives for `claim_ms`.
+    pub(in crate::db) fn take(
+        connection: &mut AnyConnection,
+        group: &[Box<dyn Write>],
+        claim_ms: i64,
+        now: &Now,
+    ) -> QueryResult<Self> {
+        let (mut stored, mut prolonged) = (HashMap::new(), HashMap::new());
+        let mut ended = Vec::new();
+        for step in group.iter().filter_map(|write| write.session_step()) {
+            match step {
+                SessionStep::Store(session) => {
+                    stored.insert(session.record.own_nonce.as_str(), session);
+                }
+                SessionStep::Prolong(own_nonce, life_ms) => {
+                    prolonged.insert(own_nonce.as_str(), *life_ms);
+                }
+                SessionStep::End { own_nonces, .. } => {
+                    ended.extend(own_nonces.iter().map(String::as_str));
+                }
+            }
+        }
+        let mut steps = Self::default();
+        if !stored.is_empty() {
+            let stored: Vec<&StoredSession> = stored.into_values().collect();
+            session_store::store(connection, &stored, now)?;
+        }
+        if !ended.is_empty() {
+            session_store::end(connection, &ended)?;
+        }
+        // All have the life of the settings.
+        if let Some(life_ms) = prolonged.values().min().copied() {
+            let own_nonces: Vec<&str> = prolonged.into_keys().collect();
+            steps.ended = session_store::prolong(connection, &own_nonces, life_ms, now)?;
+        }
+        let claims = group.iter().enumerate();
+        let claims = claims.filter_map(|(index, write)| Some((index, write.claim()?)));
+        let (places, claims): (Vec<usize>, Vec<_>) = claims.unzip();
+        if !claims.is_empty() {
+            let refusals = claiming::claim(connection, &claims, claim_ms, now)?;
+            let refused = places.into_iter().zip(refusals);
+            let refused = refused.filter_map(|(place, refusal)| Some((place, refusal?)));
+            steps.refusals = refused.collect();
+        }
+        Ok(steps)
+    }
+}

@@ -1,0 +1,210 @@
+//! Taking messages in: fees, payment and storage in one transaction, all of it or nothing.
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::store::command::{Command, Part, Settled, Work, all_or_nothing};
+use crate::db::store::fees::quote;
+use crate::db::store::message_store::{in_use, store};
+use crate::db::store::payment_store::claim;
+use crate::ids::IdentityKey;
+use crate::model::{
+    ClaimOutcome, NewMessage, Paid, PaymentState, Quote, StoreOutcome, Submission, SubmitOutcome,
+};
+
+impl Paid {
+    fn covers(&self, quote: &Quote) -> bool {
+        if self.state == PaymentState::Internalized {
+            // It was checked against what was due then, and a wallet has taken it: nobody is asked for more, nor
+            // refused for what was said in between.
+            return true;
+        }
+        let recipients = quote.recipient_fees.iter().enumerate();
+        self.delivery >= quote.delivery_due()
+            && recipients
+                .map(|(index, fee)| (self.recipients.get(index).copied().unwrap_or(0), *fee))
+                .all(|(paid, fee)| u64::try_from(fee).is_ok_and(|fee| paid >= fee))
+    }
+}
+
+impl Command for Submission {
+    type Output = SubmitOutcome;
+
+    fn owner(&self) -> Option<IdentityKey> {
+        self.messages.first().map(|message| message.sender)
+    }
+
+    fn places(&self) -> usize {
+        let paid = self.paid.as_ref().map_or(0, |paid| paid.payment.rows());
+        (self.messages.len() + paid).max(1)
+    }
+
+    /// The recipients share one body, and each has a payment of its own.
+    fn bytes(&self) -> usize {
+        let payments = self
+            .messages
+            .iter()
+            .filter_map(|message| message.payment.as_ref());
+        let body = self
+            .messages
+            .first()
+            .map_or(0, |message| message.body.bytes());
+        payments.fold(body, |bytes, payment| bytes.saturating_add(payment.len()))
+    }
+
+    fn messages(&self) -> usize {
+        self.messages.len()
+    }
+
+    fn has_payment(&self) -> bool {
+        self.has_payment || self.paid.is_some()
+    }
+
+    fn part(&self) -> Part<'_> {
+        match self.paid {
+            None => Part::Submission(self),
+            Some(_) => Part::Rare,
+        }
+    }
+
+    fn output_of(&self, settled: Settled) -> Option<SubmitOutcome> {
+        match settled {
+            Settled::Submission(outcome) => Some(outcome),
+            Settled::Acknowledged(_) => None,
+        }
+    }
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
+        let Some(first) = self.messages.first() else {
+            return Ok(SubmitOutcome::Stored(Vec::new()));
+        };
+        let recipients = self.messages.iter().map(|message| message.recipient);
+        let quote = quote(
+            work.connection,
+            work.fees,
+            &first.sender,
+            recipients,
+            &first.message_box,
+        )?;
+        let covered = self.paid.as_ref().is_some_and(|paid| paid.covers(&quote));
+        if !quote.is_free() && !covered {
+            return unpaid(work.connection, &self.messages, quote, work.now);
+        }
+        match (self.messages.as_slice(), &self.paid) {
+            ([single], None) => Ok(match store(work, single)? {
+                StoreOutcome::Taken => SubmitOutcome::Taken(single.recipient),
+                outcome => SubmitOutcome::Stored(vec![outcome]),
+            }),
+            _ => all_or_nothing(work, |work| self.store_all(work)),
+        }
+    }
+
+    fn stored(self, output: &SubmitOutcome) -> Vec<NewMessage> {
+        let SubmitOutcome::Stored(outcomes) = output else {
+            return Vec::new();
+        };
+        let is_new = |outcome: &StoreOutcome| *outcome == StoreOutcome::Stored;
+        let pairs = self.messages.into_iter().zip(outcomes);
+        pairs
+            .filter_map(|(message, outcome)| is_new(outcome).then_some(message))
+            .collect()
+    }
+}
+
+impl Submission {
+    fn store_all(&self, work: &mut Work<'_>) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
+        let mut outcomes = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            match store(work, message)? {
+                StoreOutcome::Taken => {
+                    return Ok(Err(SubmitOutcome::Taken(message.recipient)));
+                }
+                outcome => outcomes.push(outcome),
+            }
+        }
+        let is_new = outcomes.contains(&StoreOutcome::Stored);
+        if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
+            let claimed = claim(work, &paid.payment, paid.state, true)?;
+            if let ClaimOutcome::Spent(spent) = claimed {
+                return Ok(Err(SubmitOutcome::Spent(spent)));
+            }
+        }
+        Ok(Ok(SubmitOutcome::Stored(outcomes)))
+    }
+}
+
+/// What a submission that is not paid comes to. Who sends the same again is not asked to pay again, nor told of a
+/// block that came later.
+fn unpaid(
+    connection: &mut AnyConnection,
+    messages: &[NewMessage],
+    quote: Quote,
+    now: &Now,
+) -> QueryResult<SubmitOutcome> {
+    let mut outcomes = Vec::with_capacity(messages.len());
+    for message in messages {
+        outcomes.push(in_use(connection, message, now)?);
+    }
+    Ok(refusal(messages, &outcomes, quote))
+}
+
+/// The same, where it is known what would come of each message whose id is in use.
+pub(in crate::db) fn refusal(
+    messages: &[NewMessage],
+    outcomes: &[Option<StoreOutcome>],
+    quote: Quote,
+) -> SubmitOutcome {
+    let duplicate = Some(StoreOutcome::Duplicate);
+    if outcomes.iter().all(|outcome| *outcome == duplicate) {
+        let outcomes = vec![StoreOutcome::Duplicate; messages.len()];
+        return SubmitOutcome::Stored(outcomes);
+    }
+    if !quote.blocks() {
+        // Nobody is to pay for what cannot be stored.
+        let taken = Some(StoreOutcome::Taken);
+        let taken = outcomes.iter().position(|outcome| *outcome == taken);
+        let taken = taken.and_then(|index| messages.get(index));
+        return match taken {
+            Some(message) => SubmitOutcome::Taken(message.recipient),
+            None => SubmitOutcome::Due(quote),
+        };
+    }
+    let fees = messages.iter().zip(&quote.recipient_fees);
+    let blocking = fees.filter_map(|(message, fee)| (*fee < 0).then_some(message.recipient));
+    SubmitOutcome::Blocked(blocking.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Identity;
+    use crate::model::MessageBody;
+
+    #[test]
+    fn recipients_share_a_body_and_have_payments_of_their_own() {
+        let key = || Identity::random().identity_key();
+        let sender = key();
+        let message = |payment: Option<&'static str>| NewMessage {
+            recipient: key(),
+            sender,
+            message_box: "inbox".to_owned(),
+            message_id: "1".to_owned(),
+            body: MessageBody::Text("x".repeat(100).into()),
+            payment: payment.map(Into::into),
+            expires_at: None,
+            room: None,
+        };
+        let bytes = |messages| {
+            Submission {
+                messages,
+                paid: None,
+                has_payment: false,
+            }
+            .bytes()
+        };
+        assert_eq!(bytes(Vec::new()), 0);
+        assert_eq!(bytes(vec![message(None), message(None)]), 100);
+        assert_eq!(bytes(vec![message(Some("{}")), message(Some("{ }"))]), 105);
+    }
+}

@@ -1,0 +1,24 @@
+//! Plain values that the layers hand to each other: messages, payments, prices, pages. They know no database.
+
+mod message;
+mod missed;
+mod payment;
+mod quote;
+mod request_claim;
+mod session;
+mod submission;
+
+#[cfg(test)]
+pub(crate) use message::MESSAGE_OVERHEAD;
+pub use message::{
+    ListBound, MessageBody, MessagePage, NewMessage, Order, OversizedMessage, Page, StoreOutcome,
+    StoredMessage,
+};
+pub use missed::{MessageHead, MissedPage, WholeMessage};
+pub use payment::{
+    ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+};
+pub use quote::Quote;
+pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
+pub use session::SessionRow;
+pub use submission::{Paid, Submission, SubmitOutcome};

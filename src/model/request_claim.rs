@@ -1,0 +1,86 @@
+//! A request that counts once: its nonce is claimed in the transaction of what it writes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use thiserror::Error;
+
+/// Characters of a message nonce that the table takes.
+pub const MAX_CLAIM_CHARS: usize = 64;
+
+/// A request of a session, which writes once. Cheap to clone; all clones are the same request.
+#[derive(Debug, Clone)]
+pub struct RequestClaim(Arc<Claim>);
+
+#[derive(Debug)]
+struct Claim {
+    session_nonce: String,
+    message_nonce: String,
+    /// Whether a write counts it.
+    is_taken: AtomicBool,
+    refusal: OnceLock<ClaimRefusal>,
+}
+
+/// Why a request does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ClaimRefusal {
+    /// It was served before, by this process or another.
+    #[error("the request was served before")]
+    Repeated,
+    /// Its session has expired, or was ended.
+    #[error("the session of the request has ended")]
+    SessionEnded,
+}
+
+impl RequestClaim {
+    /// For the request with this nonce of up to [`MAX_CLAIM_CHARS`], in the session that has this nonce of ours.
+    #[must_use]
+    pub fn new(session_nonce: &str, message_nonce: &str) -> Self {
+        Self(Arc::new(Claim {
+            session_nonce: session_nonce.to_owned(),
+            message_nonce: message_nonce.to_owned(),
+            is_taken: AtomicBool::new(false),
+            refusal: OnceLock::new(),
+        }))
+    }
+
+    /// Why a write of the request was refused, if one was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<ClaimRefusal> {
+        self.0.refusal.get().copied()
+    }
+
+    pub(crate) fn refuse(&self, refusal: ClaimRefusal) {
+        // The first counts; there is one write that claims.
+        let _ = self.0.refusal.set(refusal);
+    }
+
+    /// The claim, for the first write of the request; none for those that follow.
+    pub(crate) fn take(&self) -> Option<Self> {
+        let was_taken = self.0.is_taken.swap(true, Ordering::AcqRel);
+        (!was_taken).then(|| self.clone())
+    }
+
+    pub(crate) fn session_nonce(&self) -> &str {
+        &self.0.session_nonce
+    }
+
+    pub(crate) fn message_nonce(&self) -> &str {
+        &self.0.message_nonce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_write_of_a_request_claims_it() {
+        let claim = RequestClaim::new("s", "n");
+        let clone = claim.clone();
+        assert!(clone.take().is_some());
+        assert!(claim.take().is_none());
+        clone.refuse(ClaimRefusal::Repeated);
+        assert_eq!(claim.refusal(), Some(ClaimRefusal::Repeated));
+    }
+}
