@@ -6,8 +6,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
 use super::*;
-use crate::db::engine::connection;
 use crate::db::engine::version::refuse_newer;
+use crate::db::engine::{connection, migrations};
 use crate::db::store::message_store;
 
 /// Two of them.

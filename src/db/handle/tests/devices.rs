@@ -1,0 +1,24 @@
+//! Devices.
+
+use super::*;
+
+#[actix::test]
+async fn an_identity_has_so_many_devices_and_the_latest_stay() {
+    let store = store();
+    let owner = key();
+    let register = |token: String| store.db.register_device(owner, token, None, None);
+    for token in 0..51 {
+        register(format!("token {token}")).await.unwrap();
+    }
+    let mut tokens: Vec<String> = store
+        .db
+        .devices(owner)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|device| device.fcm_token)
+        .collect();
+    assert_eq!(tokens.len(), 50);
+    tokens.sort();
+    assert!(!tokens.contains(&"token 0".to_owned()) && tokens.contains(&"token 50".to_owned()));
+}
