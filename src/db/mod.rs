@@ -22,11 +22,8 @@ pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
 pub use engine::connection::{DbSettings, apply_migrations, pending_migrations};
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
-pub use engine::timestamp::Timestamp;
 pub use engine::url::DatabaseUrl;
 pub use handle::{DbHandle, DbMeasures, DbStatus};
-pub use store::device_store::Device;
-pub use store::permission_store::{Permission, PermissionPage};
 pub use writer::committed::{Committed, MessagesStored};
 
 #[cfg(test)]

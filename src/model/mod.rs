@@ -1,13 +1,16 @@
 //! Plain values that the layers hand to each other: messages, payments, prices, pages. They know no database.
 
+mod device;
 mod message;
 mod missed;
 mod payment;
+mod permission;
 mod quote;
 mod request_claim;
 mod session;
 mod submission;
 
+pub use device::Device;
 #[cfg(test)]
 pub(crate) use message::MESSAGE_OVERHEAD;
 pub use message::{
@@ -18,6 +21,7 @@ pub use missed::{MessageHead, MissedPage, WholeMessage};
 pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
+pub use permission::{Permission, PermissionPage};
 pub use quote::Quote;
 pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 pub use session::SessionRow;

@@ -10,8 +10,9 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::db::{DbHandle, Device};
+use crate::db::DbHandle;
 use crate::ids::IdentityKey;
+use crate::model::Device;
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 

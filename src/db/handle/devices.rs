@@ -1,8 +1,9 @@
 //! Devices, through the handle.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::device_store::{self, Device, MarkDevice, RegisterDevice};
+use crate::db::store::device_store::{self, MarkDevice, RegisterDevice};
 use crate::ids::IdentityKey;
+use crate::model::Device;
 
 use super::DbHandle;
 

@@ -1,10 +1,10 @@
 //! Permissions and fees, through the handle.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::permission_store::{self, Permission, PermissionPage, SetPermission};
+use crate::db::store::permission_store::{self, SetPermission};
 use crate::db::writer::group;
 use crate::ids::IdentityKey;
-use crate::model::Quote;
+use crate::model::{Permission, PermissionPage, Quote};
 
 use super::{DbHandle, may_be_stored};
 

@@ -8,45 +8,12 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::device_registrations as devices;
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
+use crate::model::Device;
 
 use super::command::{Command, Work};
 
 /// Devices of one identity: each gets every notification.
 const MAX_DEVICES: i64 = 50;
-
-/// A registered device.
-#[derive(Clone, PartialEq, Eq, Queryable)]
-pub struct Device {
-    /// Its row.
-    pub id: i64,
-    /// Its Firebase token.
-    pub fcm_token: String,
-    /// Its owner's name for it.
-    pub device_id: Option<String>,
-    /// `ios`, `android` or `web`.
-    pub platform: Option<String>,
-    /// Whether its token is believed to work.
-    pub active: bool,
-    /// ISO 8601.
-    #[diesel(deserialize_as = Timestamp)]
-    pub created_at: String,
-    /// ISO 8601.
-    #[diesel(deserialize_as = Timestamp)]
-    pub updated_at: String,
-    /// When its token last worked.
-    pub last_used: Option<Timestamp>,
-}
-
-/// Without the token: who has it can write to the device.
-impl std::fmt::Debug for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Device")
-            .field("id", &self.id)
-            .field("platform", &self.platform)
-            .field("active", &self.active)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Command: register a device, or what is new about it. Gives its row; none where the token is another identity's: who has a
 /// token can write to its device, and could else take its notifications away.
@@ -151,7 +118,17 @@ pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     owner: &IdentityKey,
 ) -> Result<Vec<Device>, DbError> {
-    Ok(devices::table
+    type Row = (
+        i64,
+        String,
+        Option<String>,
+        Option<String>,
+        bool,
+        Timestamp,
+        Timestamp,
+        Option<Timestamp>,
+    );
+    let rows: Vec<Row> = devices::table
         .filter(devices::identity_key.eq(owner.to_hex()))
         .order((devices::updated_at.desc(), devices::id.desc()))
         .select((
@@ -164,5 +141,19 @@ pub(in crate::db) fn list(
             devices::updated_at,
             devices::last_used,
         ))
-        .load(connection)?)
+        .load(connection)?;
+    let device =
+        |(id, fcm_token, device_id, platform, active, created_at, updated_at, last_used): Row| {
+            Device {
+                id,
+                fcm_token,
+                device_id,
+                platform,
+                active,
+                created_at: created_at.into(),
+                updated_at: updated_at.into(),
+                last_used: last_used.map(String::from),
+            }
+        };
+    Ok(rows.into_iter().map(device).collect())
 }

@@ -8,25 +8,9 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::message_permissions as permissions;
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
+use crate::model::{Permission, PermissionPage};
 
 use super::command::{Command, Work};
-
-/// What a recipient asks for a box, of one sender or of all.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
-pub struct Permission {
-    /// Of whom; none: of everybody.
-    pub sender: Option<String>,
-    /// Which box.
-    pub message_box: String,
-    /// -1 blocks, 0 allows, more is a fee in satoshis.
-    pub recipient_fee: i64,
-    /// ISO 8601.
-    #[diesel(deserialize_as = Timestamp)]
-    pub created_at: String,
-    /// ISO 8601.
-    #[diesel(deserialize_as = Timestamp)]
-    pub updated_at: String,
-}
 
 /// Command: set what a recipient asks for.
 #[derive(Debug)]
@@ -101,6 +85,18 @@ const COLUMNS: (
     permissions::updated_at,
 );
 
+type Row = (Option<String>, String, i64, Timestamp, Timestamp);
+
+fn permission((sender, message_box, recipient_fee, created_at, updated_at): Row) -> Permission {
+    Permission {
+        sender,
+        message_box,
+        recipient_fee,
+        created_at: created_at.into(),
+        updated_at: updated_at.into(),
+    }
+}
+
 /// What a recipient has set for a box and this sender, or for everybody.
 pub(in crate::db) fn get(
     connection: &mut AnyConnection,
@@ -114,22 +110,9 @@ pub(in crate::db) fn get(
         .filter(permissions::message_box.eq(message_box))
         .filter(is_for(sender.as_deref()))
         .select(COLUMNS)
-        .first(connection)
+        .first::<Row>(connection)
         .optional()?;
-    Ok(found)
-}
-
-/// Which of a recipient's permissions are listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PermissionPage {
-    /// Of this box only.
-    pub message_box: Option<String>,
-    /// So many at most.
-    pub limit: i64,
-    /// Without the first so many.
-    pub offset: i64,
-    /// Among equals, the newest first.
-    pub newest_first: bool,
+    Ok(found.map(permission))
 }
 
 /// A recipient's permissions by box and sender, and how many there are in all.
@@ -159,10 +142,10 @@ pub(in crate::db) fn list(
     } else {
         sorted.then_order_by(permissions::created_at.asc())
     };
-    let found = sorted
+    let found: Vec<Row> = sorted
         .limit(page.limit)
         .offset(page.offset)
         .select(COLUMNS)
         .load(connection)?;
-    Ok((found, total))
+    Ok((found.into_iter().map(permission).collect(), total))
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::db::Device;
 use crate::ids::IdentityKey;
+use crate::model::Device;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
@@ -87,10 +87,9 @@ impl From<Device> for DeviceItem {
             .count()
             .saturating_sub(SHOWN_TOKEN_CHARS);
         let end: String = device.fcm_token.chars().skip(skipped).collect();
-        let last_used = match device.last_used {
-            Some(time) => String::from(time),
-            None => device.updated_at.clone(),
-        };
+        let last_used = device
+            .last_used
+            .unwrap_or_else(|| device.updated_at.clone());
         // Clients refuse the whole list where one device has what they do not know.
         let known = |name: &String| PLATFORMS.contains(&name.as_str());
         Self {
@@ -305,7 +304,7 @@ mod tests {
                 active: true,
                 created_at: "2026-01-01T00:00:00.000Z".to_owned(),
                 updated_at: "2026-01-02T00:00:00.000Z".to_owned(),
-                last_used: last_used.map(|time| serde_json::from_value(json!(time)).unwrap()),
+                last_used: last_used.map(ToOwned::to_owned),
             })
         };
         let unused = device(None, "windows");

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::db::{Permission, PermissionPage};
 use crate::events::is_message_box;
 use crate::ids::IdentityKey;
+use crate::model::{Permission, PermissionPage};
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
