@@ -1,21 +1,27 @@
 //! Timestamps as the tables and the clients know them: ISO 8601, UTC, milliseconds. Their order as texts is
 //! their order in time.
 
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use std::num::NonZero;
+
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 use time::{Duration, OffsetDateTime};
 
 use super::timestamp::Timestamp;
 
-const FORMAT: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const MILLISECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZero::new(3),
+    })
+    .encode();
+const FORMAT: Iso8601<MILLISECONDS> = Iso8601;
 
 /// `2026-01-31T23:59:59.999Z`.
 pub(in crate::db) fn text(time: OffsetDateTime) -> Timestamp {
     // A time at the end of all times that is not UTC has no UTC.
     let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
     // Formatting a date of this era with a fixed format does not fail.
-    Timestamp(time.format(FORMAT).unwrap_or_default())
+    Timestamp(time.format(&FORMAT).unwrap_or_default())
 }
 
 fn before(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestamp> {
