@@ -1,4 +1,5 @@
-//! Acknowledged messages a second, and the time to an acknowledgement, by the distance to the database.
+//! Acknowledged messages a second, and the time to an acknowledgement, by the distance to the database; then the same for
+//! the writer alone, without sockets and signatures, which is what one lock can do.
 //!
 //! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
 //! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
@@ -21,8 +22,14 @@ mod delaying_proxy;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
+use actix::System;
+use messagebox::auth::Identity;
+use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
+use messagebox::ids::IdentityKey;
+use messagebox::model::{MessageBody, NewMessage, Submission};
 use serde_json::Value;
 use url::Url;
 
@@ -34,6 +41,9 @@ const SENDERS: usize = 50;
 
 /// Messages that each of them has in flight for the throughput: 800 in all.
 const IN_FLIGHT: usize = 16;
+
+/// Messages that wait for the writer of each node when it is measured alone.
+const WAITING: usize = 2_048;
 
 struct Server {
     process: Child,
@@ -72,7 +82,7 @@ impl Server {
 
     /// Starts a load test; its results go to this file.
     fn load(&self, senders: usize, in_flight: usize, results: &Path) -> Child {
-        let seconds = std::env::var("BENCH_SECONDS").unwrap_or_else(|_| "10".to_owned());
+        let seconds = seconds();
         Command::new(env!("CARGO_BIN_EXE_messagebox-loadtest"))
             .args(["send", "--offline", "--quiet", "--verify", "0"])
             .args(["--server", &format!("http://{}", self.address)])
@@ -146,6 +156,85 @@ fn at_a_distance(url: &str, round_trip: Duration) -> (String, Option<DelayingPro
     (url.to_string(), Some(proxy))
 }
 
+fn seconds() -> u64 {
+    let seconds = std::env::var("BENCH_SECONDS").unwrap_or_else(|_| "10".to_owned());
+    seconds.parse().unwrap()
+}
+
+/// The writer of a node, on a thread of its own.
+fn open_writer(url: &str) -> DbHandle {
+    let settings = DbSettings::new(DatabaseUrl::parse(url).unwrap());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let system = System::new();
+        system.block_on(async {
+            sender
+                .send(DbHandle::open(&settings, None).unwrap())
+                .unwrap();
+        });
+        system.run().unwrap();
+    });
+    receiver.recv().unwrap()
+}
+
+/// Messages that a writer commits in this time, with as many waiting as it can take in groups.
+fn drive_writer(db: &DbHandle, node: usize, time: Duration) -> usize {
+    let identities: Vec<IdentityKey> = (0..SENDERS)
+        .map(|_| Identity::random().identity_key())
+        .collect();
+    let (sender, receiver) = mpsc::channel();
+    let submit = |number: usize| {
+        let message = NewMessage {
+            recipient: identities[number % SENDERS],
+            sender: identities[(number / SENDERS) % SENDERS],
+            message_box: "inbox".to_owned(),
+            message_id: format!("{node}-{number}"),
+            body: MessageBody::Text("x".repeat(200).into()),
+            payment: None,
+            expires_at: None,
+            room: None,
+        };
+        let sender = sender.clone();
+        let submission = Submission {
+            messages: vec![message],
+            paid: None,
+            has_payment: false,
+        };
+        db.submit(submission, move |stored| sender.send(stored).unwrap());
+    };
+    (0..WAITING).for_each(submit);
+    let end = Instant::now() + time;
+    let mut stored = 0;
+    while Instant::now() < end {
+        receiver.recv().unwrap().unwrap();
+        submit(WAITING + stored);
+        stored += 1;
+    }
+    for _ in 0..WAITING {
+        receiver.recv().unwrap().unwrap();
+    }
+    stored
+}
+
+fn measure_writers(name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
+    let database = TestDatabase::of(kind);
+    let (url, proxy) = at_a_distance(database.url(), round_trip);
+    let time = Duration::from_secs(seconds());
+    let writers: Vec<DbHandle> = (0..nodes).map(|_| open_writer(&url)).collect();
+    let stored: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = writers
+            .iter()
+            .enumerate()
+            .map(|(node, db)| scope.spawn(move || drive_writer(db, node, time)))
+            .collect();
+        threads.into_iter().map(|it| it.join().unwrap()).sum()
+    });
+    let per_second = stored as f64 / time.as_secs_f64();
+    let distance = round_trip.as_secs_f64() * 1_000.0;
+    println!("{name:<12} {distance:>6.1} ms {nodes:>6} {per_second:>12.0}/s");
+    drop(proxy);
+}
+
 fn main() {
     println!(
         "{:<12} {:>9} {:>6} {:>14} {:>13}",
@@ -164,5 +253,14 @@ fn main() {
             measure(name, kind, Duration::from_micros(micros), 1);
         }
         measure(name, kind, Duration::from_micros(500), 3);
+    }
+
+    println!("\nthe writer alone, {WAITING} waiting at each node");
+    measure_writers("SQLite", Kind::Sqlite, Duration::ZERO, 1);
+    #[cfg(all(feature = "mysql", feature = "postgres"))]
+    for (name, kind) in [("PostgreSQL", Kind::Postgres), ("MariaDB", Kind::Mysql)] {
+        for (micros, nodes) in [(0, 1), (500, 1), (2_000, 1), (500, 3)] {
+            measure_writers(name, kind, Duration::from_micros(micros), nodes);
+        }
     }
 }
