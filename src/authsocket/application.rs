@@ -9,7 +9,7 @@ use actix::prelude::*;
 use crate::auth::{Peer, RevealedFields, Verified};
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
-use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Permit, Share};
+use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
@@ -119,10 +119,14 @@ impl Application for AuthSocket {
     fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
         let settings = &self.service.settings;
         let own = self.flow.charge(&settings.rates, amount, now);
-        let shared = self.share.as_ref().map(|share| share.charge(amount, now));
+        let shared = self.share.as_ref();
+        let shared = shared.map(|share| share.charge(&settings.identity_rates, amount, now));
         let wait = own.max(shared.unwrap_or_default());
         if wait > settings.max_delay {
             log::debug!("socket {} sends too much", self.sid);
+            let owner = self.identity().map(Owner::Identity);
+            let owner = owner.or_else(|| self.counted_for.map(Owner::Address));
+            refusals().count("frame_rate", LimitExceeded::PerKey, owner.as_ref());
             return Err(TooFast);
         }
         Ok(wait)
@@ -187,7 +191,7 @@ impl Application for AuthSocket {
     }
 
     fn identity(&self) -> Option<IdentityKey> {
-        self.share.as_ref().map(Share::identity)
+        self.share.as_ref().and_then(Share::identity)
     }
 
     fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {

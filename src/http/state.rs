@@ -100,12 +100,9 @@ impl HttpState {
             answers: KeyedBudget::of_bytes(
                 limits.max_buffered_bytes / SHARE,
                 limits.max_buffered_bytes,
-            ),
-            bodies: BodyMemory::of_bytes(
-                // A body of any size that is allowed.
-                (limits.max_buffered_bytes / SHARE).max(limits.max_body_bytes),
-                limits.max_buffered_bytes,
-            ),
+            )
+            .named("answer_bytes"),
+            bodies: BodyMemory::of_shared_bytes(limits.max_buffered_bytes).named("body_bytes"),
             limits,
             prices: Arc::new(prices),
             addresses: Arc::default(),
