@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use crate::auth::{Peer, RevealedFields, Verified};
+use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
 use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
@@ -53,6 +54,8 @@ pub struct AuthSocket {
     pub(super) certificate_deadline: Option<Instant>,
     /// Set while a connected socket has said nothing.
     pub(super) revival_at: Option<Instant>,
+    /// Where its messages are handed in.
+    pub(super) delivery: Delivery,
     /// Whom further handshakes count for.
     pub(super) counted_for: Option<AddressKey>,
     /// Whether the handshake may be made that was counted when the socket was opened.
@@ -96,6 +99,7 @@ impl AuthSocket {
             auth_deadline: Some(now + service.settings.auth_timeout),
             certificate_deadline: None,
             revival_at: None,
+            delivery: service.delivery.from_address(opening.counted_for),
             counted_for: opening.counted_for,
             may_shake_hands: true,
             holding: service.waiting.hold(opening.counted_for),

@@ -180,7 +180,7 @@ impl AuthSocket {
             room: live_room,
         };
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
-        self.service.delivery.submit(new, move |result| {
+        self.delivery.submit(new, move |result| {
             let answer = match result {
                 Ok(_) => Answer::Acked { room, message_id },
                 Err(error) => {

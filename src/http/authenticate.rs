@@ -86,7 +86,7 @@ pub async fn respond(
     let verified = verify(&request, payload, &credentials, &named, counted_for, &state).await;
     let reply: Reply = match verified {
         Ok(Verified { body, scope }) => {
-            let (state, scope) = state.scoped(scope);
+            let (state, scope) = state.scoped(scope, counted_for);
             let reply = routes::respond(&request, session.peer(), &body, &state).await;
             if let Some(error) = scope.refusal() {
                 return refuse(error, &session, &state);

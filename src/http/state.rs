@@ -294,14 +294,19 @@ impl HttpState {
         }
     }
 
-    /// The same for one request: what it writes first counts it.
-    pub(super) fn scoped(&self, scope: RequestScope) -> (Self, Arc<RequestScope>) {
+    /// The same for one request of a client at this address: what it writes first counts it.
+    pub(super) fn scoped(
+        &self,
+        scope: RequestScope,
+        counted_for: Option<AddressKey>,
+    ) -> (Self, Arc<RequestScope>) {
         let scope = Arc::new(scope);
         let mut scoped = self.clone();
+        scoped.db = scoped.db.from_address(counted_for);
         if let Some(claim) = scope.claim() {
             scoped.db = scoped.db.claiming(claim);
-            scoped.delivery = scoped.delivery.claiming(claim);
         }
+        scoped.delivery = scoped.delivery.with_db(&scoped.db);
         scoped.scope = Some(Arc::clone(&scope));
         (scoped, scope)
     }
