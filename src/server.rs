@@ -51,7 +51,9 @@ use layer_settings::{
     max_message_bytes, paying, request_prices, session_limits, socketio_config,
 };
 
-use announce::{log_certificates, log_start, raise_file_limit, warn_of_small_packets};
+use announce::{
+    log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
+};
 use lines::Stopped;
 use neighbours::Neighbours;
 use readiness::health;
@@ -130,6 +132,7 @@ impl Server {
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
         warn_of_small_packets(&db, settings);
+        warn_of_large_bodies(settings);
         let cluster = neighbours.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
         let push = notifier::start_push(settings, &db)?;

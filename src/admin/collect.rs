@@ -12,6 +12,7 @@ use crate::delivery::Delivery;
 use crate::engineio::TransportKind;
 use crate::health::Health;
 use crate::ids::IdentityKey;
+use crate::limits::refusals;
 use crate::metrics::RequestCounts;
 use crate::panics;
 use crate::push::{PushHandle, PushStatus};
@@ -19,13 +20,13 @@ use crate::rooms::{GetTopRooms, RoomSummary, RoomsHandle};
 use crate::socket::SocketTable;
 
 use super::neighbours::ClusterPart;
-use super::process;
 use super::rates::{Counts, PerSecond};
 use super::status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, ProcessPart, PushPart,
     Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SocketsPart, Status,
     Unresponsive,
 };
+use super::{admission, process};
 
 /// How long an actor may take to answer.
 pub const DEADLINE: Duration = Duration::from_millis(500);
@@ -141,6 +142,7 @@ impl Sources {
                 open_files: usage.open_files,
             }),
             panics: panics::count(),
+            refusals: admission::part(refusals()),
         }
     }
 
@@ -200,7 +202,7 @@ impl Sources {
             max: self.sockets.max_sockets(),
             opened: self.sockets.counts.opened.get(),
             ended: self.sockets.counts.ends().collect(),
-            identities: self.service.identities.len(),
+            identities: self.service.identities.owners(),
             counted_connections: self.service.addresses.connection_count(),
             ..SocketsPart::default()
         };

@@ -3,8 +3,8 @@
 use prometheus::{Encoder as _, TextEncoder};
 
 use super::families::{Families, Number};
-use super::neighbours;
 use super::status::{Responding, RoomsAnswer, Status};
+use super::{admission, neighbours};
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -23,6 +23,7 @@ pub fn exposition(status: &Status) -> Vec<u8> {
     http(&mut families, status);
     database(&mut families, status);
     others(&mut families, status);
+    admission::metrics(&mut families, &status.refusals);
     neighbours::metrics(&mut families, status.cluster.as_ref());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(families.all(), &mut text) {

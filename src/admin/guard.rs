@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::auth::sha256;
 use crate::ids::IdentityKey;
+use crate::limits::is_loopback_host;
 
 /// What is known of who asks, before anything is verified.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,24 +104,12 @@ fn is_local(asker: &Asker<'_>) -> bool {
         .fetch_site
         .is_none_or(|site| matches!(site, "same-origin" | "none"));
     // A name that leads here may be anybody's: a browser would take his page for ours.
-    let named = asker.host.is_some_and(is_local_name);
+    let named = asker.host.is_some_and(is_loopback_host);
     let own_page = asker.origin.is_none_or(|origin| {
         let host = origin.split_once("://").map(|(_, host)| host);
         host.is_some() && host == asker.host
     });
     is_loopback && !asker.forwarded && same_site && named && own_page
-}
-
-fn is_local_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

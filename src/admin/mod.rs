@@ -4,6 +4,7 @@
 //! alone knows it is asked for, with a deadline. Who does not answer in time is called unresponsive and not waited for.
 
 mod actor;
+mod admission;
 mod collect;
 mod exposition;
 mod families;
@@ -14,6 +15,7 @@ mod rates;
 mod status;
 
 pub use actor::{Admin, End, GetStatus};
+pub use admission::RefusalsPart;
 pub use collect::{DEADLINE, Facts, Sources};
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use guard::{Asker, Guard};

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::ids::IDENTITY_KEY_HEX_LEN;
 use crate::metrics::Distribution;
 
+use super::admission::RefusalsPart;
 use super::neighbours::ClusterPart;
 
 /// Characters of an identity key that are shown where keys are shortened.
@@ -44,6 +45,8 @@ pub struct Status {
     pub process: Option<ProcessPart>,
     /// Panics that were contained, or ended a thread.
     pub panics: u64,
+    /// What was refused for lack of room, by resource and there by reason: `own_share` or `all`.
+    pub refusals: RefusalsPart,
 }
 
 /// Who the server is.

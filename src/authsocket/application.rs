@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use crate::auth::{Peer, RevealedFields, Verified};
+use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
-use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Permit, Share};
+use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
@@ -53,6 +54,8 @@ pub struct AuthSocket {
     pub(super) certificate_deadline: Option<Instant>,
     /// Set while a connected socket has said nothing.
     pub(super) revival_at: Option<Instant>,
+    /// Where its messages are handed in.
+    pub(super) delivery: Delivery,
     /// Whom further handshakes count for.
     pub(super) counted_for: Option<AddressKey>,
     /// Whether the handshake may be made that was counted when the socket was opened.
@@ -96,6 +99,7 @@ impl AuthSocket {
             auth_deadline: Some(now + service.settings.auth_timeout),
             certificate_deadline: None,
             revival_at: None,
+            delivery: service.delivery.from_address(opening.counted_for),
             counted_for: opening.counted_for,
             may_shake_hands: true,
             holding: service.waiting.hold(opening.counted_for),
@@ -119,10 +123,14 @@ impl Application for AuthSocket {
     fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
         let settings = &self.service.settings;
         let own = self.flow.charge(&settings.rates, amount, now);
-        let shared = self.share.as_ref().map(|share| share.charge(amount, now));
+        let shared = self.share.as_ref();
+        let shared = shared.map(|share| share.charge(&settings.identity_rates, amount, now));
         let wait = own.max(shared.unwrap_or_default());
         if wait > settings.max_delay {
             log::debug!("socket {} sends too much", self.sid);
+            let owner = self.identity().map(Owner::Identity);
+            let owner = owner.or_else(|| self.counted_for.map(Owner::Address));
+            refusals().count("frame_rate", LimitExceeded::PerKey, owner.as_ref());
             return Err(TooFast);
         }
         Ok(wait)
@@ -187,7 +195,7 @@ impl Application for AuthSocket {
     }
 
     fn identity(&self) -> Option<IdentityKey> {
-        self.share.as_ref().map(Share::identity)
+        self.share.as_ref().and_then(Share::identity)
     }
 
     fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {

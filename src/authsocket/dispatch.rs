@@ -9,6 +9,7 @@ use crate::events::{
     is_message_box,
 };
 use crate::ids::{IdentityKey, RoomId};
+use crate::limits::{LimitExceeded, refusals};
 use crate::model::{MessageBody, NewMessage};
 use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
@@ -148,6 +149,7 @@ impl AuthSocket {
             message_id: Some(message.message_id.clone()),
         };
         if self.answers.len() >= self.service.settings.max_pending_messages {
+            refusals().count("pending_messages", LimitExceeded::PerKey, Some(&sender));
             return self.refuse_message(refused(Refusal::Overloaded, &message), link);
         }
         let Address {
@@ -178,7 +180,7 @@ impl AuthSocket {
             room: live_room,
         };
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
-        self.service.delivery.submit(new, move |result| {
+        self.delivery.submit(new, move |result| {
             let answer = match result {
                 Ok(_) => Answer::Acked { room, message_id },
                 Err(error) => {

@@ -8,6 +8,7 @@ use crate::auth::{AuthError, AuthMessage, Handled, MessageType};
 use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
+use crate::limits::{Share, refusals};
 use crate::rooms::Admit;
 use crate::socket::{Link, Socket};
 use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
@@ -216,7 +217,7 @@ impl AuthSocket {
             return true;
         }
         if self.share.is_none() {
-            let Ok(share) = self.service.identities.take(identity) else {
+            let Ok(share) = Share::take(&self.service.identities, identity) else {
                 log::debug!("socket {} is one too many of {identity:?}", self.sid);
                 let refused = ServerEvent::AuthenticationFailed(Refusal::TooManySockets);
                 self.send_last(&refused, link);
@@ -224,6 +225,9 @@ impl AuthSocket {
                 return false;
             };
             self.share = Some(share);
+            if let Some(address) = self.counted_for {
+                refusals().saw(address, identity, link.now());
+            }
             self.unproven = None;
             self.service.counters.proven.add_one();
         }

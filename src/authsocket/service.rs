@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::limits::{
-    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate, SHARE,
+    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate,
 };
 use crate::rooms::RoomsHandle;
 use crate::socketio;
@@ -54,7 +54,7 @@ pub struct AuthSocketSettings {
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
     /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
-    /// all sockets; a sixteenth of them for one address, or one packet of the largest size.
+    /// all sockets; a sixteenth of them for one address.
     pub max_waiting_bytes: usize,
 }
 
@@ -122,7 +122,6 @@ impl AuthSocketService {
         socketio: socketio::Config,
         settings: AuthSocketSettings,
     ) -> Self {
-        let largest_packet = socketio.max_attachment_bytes;
         Self {
             identity,
             rooms,
@@ -133,14 +132,10 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
-            waiting: KeyedBudget::of_bytes(
-                (settings.max_waiting_bytes / SHARE).max(largest_packet),
-                settings.max_waiting_bytes,
-            ),
-            identities: IdentityShares::new(
-                settings.max_sockets_per_identity,
-                settings.identity_rates,
-            ),
+            waiting: KeyedBudget::of_shared_bytes(settings.max_waiting_bytes)
+                .named("waiting_frame_bytes"),
+            identities: IdentityShares::of_places(settings.max_sockets_per_identity, usize::MAX)
+                .named("sockets_of_identity"),
             settings,
             counters: EventCounts::default(),
         }

@@ -56,7 +56,7 @@ section! {
         max_url_bytes: AtMost<65_534> = AtMost::new(60 * 1024),
         max_headers: AtMost<96> = AtMost::new(90),
         max_header_bytes: AtMost<131_072> = AtMost::new(128 * 1024),
-        max_body_bytes: usize = 100 * 1024 * 1024,
+        max_body_bytes: usize = 32 * 1024 * 1024,
         max_buffered_bytes: usize = 512 * 1024 * 1024,
         #[serde(with = "units")]
         request_timeout: Duration = Duration::from_secs(30),
@@ -185,9 +185,9 @@ section! {
     /// `[limits]`: what one address, identity or socket may have and ask for; 0 in a second is no limit.
     LimitsSection {
         unlimited_addresses: Networks = Networks::loopback(),
-        connections_per_address: usize = 2_000,
+        connections_per_address: usize = 1_500,
         unproven_sockets: usize = 10_000,
-        unproven_sockets_per_address: usize = 1_000,
+        unproven_sockets_per_address: usize = 625,
         sockets_per_identity: usize = 10_000,
         requests_per_address: u64 = 5_000,
         handshakes_per_address: u64 = 100,

@@ -39,6 +39,7 @@ use crate::db::writer::reads::ReadQueue;
 use crate::db::writer::thread::Writer;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
+use crate::limits::AddressKey;
 use crate::model::{NewMessage, RequestClaim, Submission, SubmitOutcome};
 
 pub use measures::DbMeasures;
@@ -75,7 +76,7 @@ struct Shared {
     /// Look-ups of sessions that may wait for the readers.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
-    reads: Arc<ReadQueue>,
+    reads: ReadQueue,
     /// Connections, and those of them that do nothing.
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
@@ -85,9 +86,16 @@ struct Shared {
     first_message_id: i64,
 }
 
+/// For whom a handle is.
+#[derive(Debug, Clone, Default)]
+struct Caller {
+    claim: Option<RequestClaim>,
+    address: Option<AddressKey>,
+}
+
 /// A handle on the database; cheap to clone. Where it is for one request, its first write claims that.
 #[derive(Clone)]
-pub struct DbHandle(Arc<Shared>, Option<RequestClaim>);
+pub struct DbHandle(Arc<Shared>, Caller);
 
 impl std::fmt::Debug for DbHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -180,7 +188,7 @@ impl DbHandle {
             largest,
             first_message_id,
         };
-        Ok(Self(Arc::new(shared), None))
+        Ok(Self(Arc::new(shared), Caller::default()))
     }
 
     /// Hands messages in. `reply` is called on the writer's thread after the commit, in the order of commits; at once
@@ -295,8 +303,10 @@ impl DbHandle {
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
-        let claim = self.1.as_ref().and_then(RequestClaim::take);
-        self.0.writer.write(write::write(command, claim, reply));
+        let Caller { claim, address } = &self.1;
+        let claim = claim.as_ref().and_then(RequestClaim::take);
+        let write = write::write(command, claim, *address, reply);
+        self.0.writer.write(write);
     }
 
     /// Writes a session: beside everything else where the database takes several writers.
@@ -306,7 +316,7 @@ impl DbHandle {
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
-        writer.write(write::write(command, None, reply));
+        writer.write(write::write(command, None, self.1.address, reply));
     }
 
     /// Runs a command and waits. Dropping the future takes nothing back.
@@ -330,7 +340,7 @@ impl DbHandle {
         owner: Option<IdentityKey>,
         read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        self.read_in(owner.into(), read).await
+        self.read_in(Lane::of(owner, self.1.address), read).await
     }
 
     async fn read_in<T: Send + 'static>(
@@ -338,7 +348,7 @@ impl DbHandle {
         lane: Lane,
         mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let place = self.0.reads.take(lane)?;
+        let place = self.0.reads.take(&lane)?;
         let held = (place.turn().await, place);
         let read = move |connection: &mut AnyConnection| {
             let _held = &held;

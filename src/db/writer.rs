@@ -1,6 +1,5 @@
 //! The thread that writes: what waits for it, its groups, and one transaction for each group.
 
-mod announced;
 mod claiming;
 pub(super) mod committed;
 pub(super) mod executor;
@@ -10,4 +9,5 @@ pub(super) mod reads;
 mod session_steps;
 mod submission;
 pub(super) mod thread;
+mod turns;
 pub(super) mod write;

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::db::{DbError, DbHandle};
 use crate::events::{is_message_box, is_message_id};
-use crate::model::{NewMessage, Paid, RequestClaim, StoreOutcome, Submission, SubmitOutcome};
+use crate::limits::AddressKey;
+use crate::model::{NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
 use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
@@ -62,6 +63,12 @@ impl Delivery {
         }
     }
 
+    /// The same for a client at this address: see [`DbHandle::from_address`].
+    #[must_use]
+    pub fn from_address(&self, address: Option<AddressKey>) -> Self {
+        self.with_db(&self.db.from_address(address))
+    }
+
     /// Refuses messages that take more bytes than this in a list.
     #[must_use]
     pub fn with_max_message_bytes(mut self, max: usize) -> Self {
@@ -69,13 +76,12 @@ impl Delivery {
         self
     }
 
-    /// The same for one request: see [`DbHandle::claiming`].
+    /// The same over this handle, which may be for one request or one client.
     #[must_use]
-    pub fn claiming(&self, claim: &RequestClaim) -> Self {
-        let db = self.db.claiming(claim);
+    pub fn with_db(&self, db: &DbHandle) -> Self {
         Self {
             till: self.till.with_db(db.clone()),
-            db,
+            db: db.clone(),
             notify: self.notify.clone(),
             max_message_bytes: self.max_message_bytes,
         }

@@ -95,7 +95,7 @@ impl Till {
         + Sync
         + 'static,
     ) -> Result<Checked<T>, DeliveryError> {
-        let place = self.places.enter(payer).await;
+        let place = self.places.enter(payer, self.db.address()).await;
         let place = place.ok_or(DbError::Overloaded)?;
         let checked = async {
             let checked = self.check_in(place, Arc::new(check)).await?;

@@ -4,6 +4,7 @@
 //! have shown who they are.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
 use crate::json_depth;
-use crate::limits::AddressKey;
+use crate::limits::{AddressKey, LimitExceeded, Owner, refusals};
 
 use super::body::Payload;
 use super::client_address::{count_handshake, count_request};
@@ -66,21 +67,26 @@ pub async fn respond(
         Err(error) => return unsigned(&error),
     };
     let session = Arc::clone(&named.known.session);
+    let is_proven = named.is_in_memory && state.sessions().is_proven(session.own_nonce());
+    let owners = if is_proven {
+        Owner::both(session.peer(), counted_for)
+    } else {
+        [counted_for.map(Owner::Address), None]
+    };
     let payload = Payload {
         body,
-        holding: state.bodies.hold(counted_for),
+        holding: state.bodies.hold_for(owners),
         max: state.limits.max_body_bytes,
     };
-    let is_proven = named.is_in_memory && state.sessions().is_proven(session.own_nonce());
     let payload = if is_proven {
         payload
     } else {
         payload.of_a_stranger(&state.limits)
     };
-    let verified = verify(&request, payload, &credentials, &named, &state).await;
+    let verified = verify(&request, payload, &credentials, &named, counted_for, &state).await;
     let reply: Reply = match verified {
         Ok(Verified { body, scope }) => {
-            let (state, scope) = state.scoped(scope);
+            let (state, scope) = state.scoped(scope, counted_for);
             let reply = routes::respond(&request, session.peer(), &body, &state).await;
             if let Some(error) = scope.refusal() {
                 return refuse(error, &session, &state);
@@ -108,7 +114,7 @@ async fn begin_session(
     let payload = Payload {
         body,
         max: handshake::MAX_BYTES,
-        holding: state.bodies.hold(counted_for).within_share(),
+        holding: state.bodies.hold(counted_for.map(Owner::Address)),
     };
     let max_depth = state.limits.max_json_depth;
     match payload.read(request, &state.limits).await {
@@ -244,6 +250,7 @@ async fn verify(
     payload: Payload,
     credentials: &Credentials,
     named: &Named,
+    counted_for: Option<AddressKey>,
     state: &HttpState,
 ) -> Result<Verified, Refused> {
     if is_encoded(request) {
@@ -283,10 +290,16 @@ async fn verify(
     };
     let ended = state.session_used(&session);
     state.end_sessions(ended).await;
-    let room = state.identities.check(&session.peer());
-    room.map_err(|wait| Refused::Signed(ApiError::rate_limited(wait)))?;
+    let peer = session.peer();
+    if let Some(address) = counted_for {
+        refusals().saw(address, peer, Instant::now());
+    }
+    state.identities.check(&peer).map_err(|wait| {
+        refusals().count("request_rate", LimitExceeded::PerKey, Some(&peer));
+        Refused::Signed(ApiError::rate_limited(wait))
+    })?;
     if let Some(gate) = &state.certificates {
-        gate.pass(&session, body.len()).await?;
+        gate.pass(&session, counted_for, body.len()).await?;
     }
     let own_nonce = session.own_nonce();
     let scope = RequestScope::new(own_nonce, nonce, claimed, known.began_here);

@@ -1,4 +1,4 @@
-//! Reading a request's body, within a bound, and within what its address, and all together, may hold.
+//! Reading a request's body, within a bound, and within what its owners, and all together, may hold.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
@@ -7,13 +7,13 @@ use futures_util::StreamExt as _;
 use thiserror::Error;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::limits::{AddressKey, KeyedBudget, Permit, SMALL};
+use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
 
 use super::error::ApiError;
 use super::state::HttpLimits;
 
-/// How many bytes of bodies are held at a time, by whom. Cheap to clone.
-pub type BodyMemory = KeyedBudget<AddressKey>;
+/// How many bytes of bodies are held at a time, by address, and by identity once that is proven. Cheap to clone.
+pub type BodyMemory = KeyedBudget<Owner>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -27,15 +27,15 @@ pub(super) enum BodyError {
     /// It ended before it was whole.
     #[error("the request body broke off")]
     Broken,
-    /// Other bodies, of this address or of all, take all the memory that there is for them.
+    /// Other bodies, of this address, this identity or of all, take all the memory that there is for them.
     #[error("there are too many bodies")]
     Overloaded,
 }
 
 /// Bytes that count until nobody has them any more.
-struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, Permit<K>);
+struct Held<K: Holder>(Bytes, Permit<K>);
 
-impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
+impl<K: Holder> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
@@ -44,7 +44,7 @@ impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
 /// Bytes of which every copy counts in `holding`.
 pub(super) fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
 where
-    K: Eq + std::hash::Hash + Clone + Send + 'static,
+    K: Holder + Send + 'static,
 {
     Bytes::from_owner(Held(bytes, holding))
 }
@@ -56,7 +56,7 @@ const STRANGERS_PART: usize = 32;
 pub(super) struct Payload {
     pub(super) body: web::Payload,
     pub(super) max: usize,
-    pub(super) holding: Permit<AddressKey>,
+    pub(super) holding: Permit<Owner>,
 }
 
 impl Payload {
@@ -64,7 +64,6 @@ impl Payload {
     pub(super) fn of_a_stranger(self, limits: &HttpLimits) -> Self {
         Self {
             max: self.max.min(limits.max_buffered_bytes / STRANGERS_PART),
-            holding: self.holding.within_share(),
             ..self
         }
     }
@@ -103,7 +102,7 @@ pub(super) async fn read(
     mut body: web::Payload,
     max: usize,
     timeout: Duration,
-    mut holding: Permit<AddressKey>,
+    mut holding: Permit<Owner>,
 ) -> Result<Bytes, BodyError> {
     let announced = request
         .headers()
@@ -147,6 +146,7 @@ pub(super) async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::AddressKey;
     use actix_web::FromRequest as _;
     use actix_web::test::TestRequest;
 
@@ -157,7 +157,7 @@ mod tests {
         let payload = web::Payload::from_request(&request, &mut payload)
             .await
             .unwrap();
-        let owner = AddressKey::of([192, 0, 2, address].into());
+        let owner = Owner::Address(AddressKey::of([192, 0, 2, address].into()));
         let timeout = Duration::from_secs(30);
         read(&request, payload, 100, timeout, memory.hold(Some(owner))).await
     }

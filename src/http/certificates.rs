@@ -4,19 +4,20 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
+use crate::limits::{AddressKey, KeyedBudget, Owner};
 
 use super::authenticate::{NOT_STORED, Refused, unsigned};
 use super::error::ApiError;
 use super::session_lookup::unknown_session;
 use super::state::HttpState;
 
-/// Bytes of requests that may wait for certificates.
+/// Bytes of requests that may wait for certificates, a sixteenth of them of one identity or one address.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// What each of them counts for at least, so that there are at most 1,024.
+/// What each of them counts for at least, so that there are about 1,024 at most.
 const MIN_WAITING_BYTES: usize = 64 * 1024;
 
 /// Lets requests pass whose session is certified.
@@ -25,8 +26,8 @@ pub(super) struct CertificateGate {
     required: RequiredCertificates,
     /// Tells that some session was certified.
     certified: Notify,
-    /// Bytes of requests that may still wait.
-    room: Semaphore,
+    /// Bytes of requests that wait.
+    waiting: KeyedBudget<Owner>,
 }
 
 impl CertificateGate {
@@ -34,7 +35,8 @@ impl CertificateGate {
         Self {
             required,
             certified: Notify::new(),
-            room: Semaphore::new(MAX_WAITING_BYTES),
+            waiting: KeyedBudget::of_shared_bytes(MAX_WAITING_BYTES)
+                .named("certificate_waiting_bytes"),
         }
     }
 
@@ -44,16 +46,20 @@ impl CertificateGate {
 
     /// Waits until the session of a verified request is certified. The published client sends its first request
     /// without waiting for an answer to its certificates.
-    pub(super) async fn pass(&self, session: &Session, body_bytes: usize) -> Result<(), Refused> {
+    pub(super) async fn pass(
+        &self,
+        session: &Session,
+        counted_for: Option<AddressKey>,
+        body_bytes: usize,
+    ) -> Result<(), Refused> {
         if session.revealed().is_some() {
             return Ok(());
         }
-        // One that is larger waits alone.
-        let bytes = body_bytes.clamp(MIN_WAITING_BYTES, MAX_WAITING_BYTES);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let Ok(_room) = self.room.try_acquire_many(bytes) else {
-            return Err(Refused::Signed(ApiError::overloaded()));
-        };
+        let owners = Owner::both(session.peer(), counted_for);
+        let mut permit = self.waiting.hold_for(owners);
+        permit
+            .grow(body_bytes.max(MIN_WAITING_BYTES))
+            .map_err(|_| Refused::Signed(ApiError::overloaded()))?;
         let certified = async {
             loop {
                 // Made before the look, so that no news is missed in between.
@@ -198,37 +204,44 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn requests_that_wait_are_bounded_by_their_number() {
-        let (gate, session) = (gate(Duration::from_secs(60)), session());
+    async fn requests_that_wait_are_bounded_for_each_identity_and_for_all() {
+        let (gate, flood) = (gate(Duration::from_secs(60)), session());
         let mut waiting = Vec::new();
-        for _ in 0..MAX_WAITING_BYTES / MIN_WAITING_BYTES {
-            let mut request = Box::pin(gate.pass(&session, 0));
+        for _ in 0..MAX_WAITING_BYTES / 16 / MIN_WAITING_BYTES {
+            let mut request = Box::pin(gate.pass(&flood, None, 0));
             assert!(poll!(&mut request).is_pending());
             waiting.push(request);
         }
-        assert!(is_overloaded(&poll!(pin!(gate.pass(&session, 0)))));
+        assert!(is_overloaded(&poll!(pin!(gate.pass(&flood, None, 0)))));
+        let mut all = gate.waiting.hold(None);
+        all.grow(MAX_WAITING_BYTES / 16 * 15).unwrap();
+        // A small request of whoever has none waiting has a place, and a large one none.
+        let other = session();
+        let large = gate.pass(&other, None, 2 * MIN_WAITING_BYTES);
+        assert!(is_overloaded(&poll!(pin!(large))));
+        assert!(poll!(pin!(gate.pass(&other, None, 0))).is_pending());
         // A client that goes away makes room.
         waiting.pop();
-        assert!(poll!(pin!(gate.pass(&session, 0))).is_pending());
+        assert!(poll!(pin!(gate.pass(&flood, None, 0))).is_pending());
     }
 
     #[actix_web::test]
-    async fn requests_that_wait_are_bounded_by_their_bytes() {
-        let (gate, session) = (gate(Duration::from_secs(60)), session());
-        let mut large = Box::pin(gate.pass(&session, MAX_WAITING_BYTES));
+    async fn requests_that_wait_are_bounded_for_each_address() {
+        let gate = gate(Duration::from_secs(60));
+        let address = Some(AddressKey::of([192, 0, 2, 1].into()));
+        let (flood, other) = (session(), session());
+        let mut large = Box::pin(gate.pass(&flood, address, MAX_WAITING_BYTES / 16));
         assert!(poll!(&mut large).is_pending());
-        assert!(is_overloaded(&poll!(pin!(gate.pass(&session, 0)))));
-        drop(large);
-        // The largest waits alone.
-        let mut larger = Box::pin(gate.pass(&session, MAX_WAITING_BYTES + 1));
-        assert!(poll!(&mut larger).is_pending());
-        assert!(is_overloaded(&poll!(pin!(gate.pass(&session, 0)))));
+        let second = gate.pass(&other, address, 2 * MIN_WAITING_BYTES);
+        assert!(is_overloaded(&poll!(pin!(second))));
+        let elsewhere = gate.pass(&other, None, 2 * MIN_WAITING_BYTES);
+        assert!(poll!(pin!(elsewhere)).is_pending());
     }
 
     #[actix_web::test]
     async fn news_of_another_session_do_not_let_a_request_pass() {
         let (gate, session) = (gate(Duration::from_millis(20)), session());
-        let mut request = pin!(gate.pass(&session, 0));
+        let mut request = pin!(gate.pass(&session, None, 0));
         assert!(poll!(&mut request).is_pending());
         gate.certified.notify_waiters();
         assert!(poll!(&mut request).is_pending());

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Scope, web};
 
 use crate::engineio::{Config, HandshakeError, Query, TransportKind};
 use crate::ids::Sid;
-use crate::limits::AddressLimits;
+use crate::limits::{AddressLimits, Owner};
 use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
 
 use super::authenticate::unsigned;
@@ -109,7 +109,7 @@ async fn respond<A: Application>(
     let counted_for = count_request(request, &endpoint.addresses)?;
     let query = Query::parse(request.query_string())?;
     let is_websocket = is_websocket(request);
-    let holding = endpoint.bodies.hold(counted_for);
+    let holding = endpoint.bodies.hold(counted_for.map(Owner::Address));
     let Some(sid) = query.sid else {
         query.check_new_session(request.method().as_str(), is_websocket)?;
         let opening = Opening {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::engineio::{
     Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
-use crate::limits::{AddressKey, Permit};
+use crate::limits::{Owner, Permit};
 use crate::socket::{
     Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
     PollUndelivered, Socket,
@@ -65,7 +65,7 @@ pub(super) async fn open<A: Application>(
     match socket {
         Ok(socket) => poll(socket).await,
         Err(full) => {
-            log::warn!("a socket was refused: {full}");
+            log::debug!("a socket was refused: {full}");
             Err(HandshakeError::Forbidden)
         }
     }
@@ -99,7 +99,7 @@ pub(super) async fn post<A: Application>(
     request: &HttpRequest,
     payload: web::Payload,
     config: &Config,
-    holding: Permit<AddressKey>,
+    holding: Permit<Owner>,
 ) -> Result<HttpResponse, HandshakeError> {
     let (max, timeout) = (config.max_payload, config.request_timeout);
     let body = match body::read(request, payload, max, timeout, holding).await {

@@ -100,12 +100,9 @@ impl HttpState {
             answers: KeyedBudget::of_bytes(
                 limits.max_buffered_bytes / SHARE,
                 limits.max_buffered_bytes,
-            ),
-            bodies: BodyMemory::of_bytes(
-                // A body of any size that is allowed.
-                (limits.max_buffered_bytes / SHARE).max(limits.max_body_bytes),
-                limits.max_buffered_bytes,
-            ),
+            )
+            .named("answer_bytes"),
+            bodies: BodyMemory::of_shared_bytes(limits.max_buffered_bytes).named("body_bytes"),
             limits,
             prices: Arc::new(prices),
             addresses: Arc::default(),
@@ -297,14 +294,19 @@ impl HttpState {
         }
     }
 
-    /// The same for one request: what it writes first counts it.
-    pub(super) fn scoped(&self, scope: RequestScope) -> (Self, Arc<RequestScope>) {
+    /// The same for one request of a client at this address: what it writes first counts it.
+    pub(super) fn scoped(
+        &self,
+        scope: RequestScope,
+        counted_for: Option<AddressKey>,
+    ) -> (Self, Arc<RequestScope>) {
         let scope = Arc::new(scope);
         let mut scoped = self.clone();
+        scoped.db = scoped.db.from_address(counted_for);
         if let Some(claim) = scope.claim() {
             scoped.db = scoped.db.claiming(claim);
-            scoped.delivery = scoped.delivery.claiming(claim);
         }
+        scoped.delivery = scoped.delivery.with_db(&scoped.db);
         scoped.scope = Some(Arc::clone(&scope));
         (scoped, scope)
     }

@@ -14,7 +14,7 @@ use actix_web_actors::ws::{
 };
 
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
-use crate::limits::{AddressKey, Permit};
+use crate::limits::{Owner, Permit};
 use crate::socket::{
     Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
     WebsocketGone,
@@ -49,7 +49,7 @@ enum Start<A: Application> {
 }
 
 /// What comes, and where it counts while it is not whole.
-pub(super) type Incoming = (web::Payload, Permit<AddressKey>);
+pub(super) type Incoming = (web::Payload, Permit<Owner>);
 
 /// Begins a session on a websocket.
 pub(super) fn open<A: Application>(
@@ -119,7 +119,7 @@ impl<A: Application> WsTransport<A> {
                 );
                 match socket {
                     Ok(socket) => self.start = Start::Known(socket),
-                    Err(full) => log::warn!("a socket was refused: {full}"),
+                    Err(full) => log::debug!("a socket was refused: {full}"),
                 }
             }
             begun => self.start = begun,

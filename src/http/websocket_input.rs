@@ -11,7 +11,7 @@ use actix_web::web;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::limits::{AddressKey, Permit};
+use crate::limits::{Owner, Permit};
 
 use super::frame_lengths::{FrameLengths, TooLong};
 
@@ -20,7 +20,7 @@ pub(super) struct WebsocketInput {
     body: web::Payload,
     lengths: FrameLengths,
     /// What is not whole yet; it is held in the codec, or as fragments.
-    holding: Permit<AddressKey>,
+    holding: Permit<Owner>,
     end: End,
 }
 
@@ -40,7 +40,7 @@ impl WebsocketInput {
     pub(super) fn new(
         body: web::Payload,
         max_payload: usize,
-        holding: Permit<AddressKey>,
+        holding: Permit<Owner>,
     ) -> (Self, End) {
         let end = End::default();
         let input = Self {

@@ -5,11 +5,23 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::budget::{KeyedBudget, LimitExceeded, Permit};
 use super::flow::Rate;
 use super::networks::Networks;
+use super::owner::Holder;
 use super::rates::KeyedRates;
 
 /// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressKey(IpAddr);
+
+impl Holder for AddressKey {
+    fn label(&self) -> String {
+        let network = if self.0.is_ipv6() { "/64" } else { "" };
+        format!("address {}{network}", self.0)
+    }
+
+    fn address(&self) -> Option<AddressKey> {
+        Some(*self)
+    }
+}
 
 impl AddressKey {
     /// The key under which this address counts.
@@ -84,11 +96,13 @@ impl AddressLimits {
     #[must_use]
     pub fn new(settings: AddressSettings) -> Self {
         Self {
-            connections: KeyedBudget::of_places(settings.connections, usize::MAX),
+            connections: KeyedBudget::of_places(settings.connections, usize::MAX)
+                .named("connections"),
             unproven_sockets: KeyedBudget::of_places(
                 settings.unproven_sockets,
                 settings.all_unproven_sockets,
-            ),
+            )
+            .named("unproven_sockets"),
             requests: KeyedRates::new(settings.requests),
             handshakes: KeyedRates::new(settings.handshakes),
             trusted_proxies: settings.trusted_proxies,
@@ -127,12 +141,14 @@ impl AddressLimits {
     }
 
     /// Whom a request counts for; nobody, where its address is not limited. `forwarded` are the values of
-    /// `X-Forwarded-For`, in the order of its lines: each proxy puts behind them whom it heard.
+    /// `X-Forwarded-For`, in the order of its lines: each proxy puts behind them whom it heard. `is_relayed` tells that a
+    /// proxy has sent the request. A proxy on this machine asks for others, so its address is no reason for having no limits.
     #[must_use]
     pub fn client<'a>(
         &self,
         peer: Option<SocketAddr>,
         forwarded: impl DoubleEndedIterator<Item = &'a str>,
+        is_relayed: bool,
     ) -> Option<AddressKey> {
         let mut address = peer?.ip();
         if !self.trusted_proxies.is_empty() && self.trusted_proxies.contains(address) {
@@ -148,7 +164,8 @@ impl AddressLimits {
                 }
             }
         }
-        (!self.is_free(address)).then(|| AddressKey::of(address))
+        let is_proxy_here = is_relayed && address.to_canonical().is_loopback();
+        (is_proxy_here || !self.is_free(address)).then(|| AddressKey::of(address))
     }
 
     fn is_free(&self, address: IpAddr) -> bool {
@@ -214,8 +231,33 @@ mod tests {
             ("10.0.0.1", &[""], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
         ] {
-            let counted = limits.client(Some(peer(from)), forwarded.iter().copied());
+            let counted = limits.client(Some(peer(from)), forwarded.iter().copied(), true);
             assert_eq!(counted, Some(key(client)), "{from} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_this_machine() {
+        let limits = AddressLimits::new(AddressSettings {
+            trusted_proxies: networks(&["10.0.0.0/8", "127.0.0.2"]),
+            unlimited: networks(&["127.0.0.0/8", "::1", "192.0.2.0/24"]),
+            ..AddressSettings::default()
+        });
+        for (from, forwarded, client) in [
+            // It names nobody, or is not trusted.
+            ("127.0.0.1", &[][..], Some("127.0.0.1")),
+            ("::1", &["203.0.113.9"], Some("::1")),
+            ("::ffff:127.0.0.1", &["203.0.113.9"], Some("127.0.0.1")),
+            ("127.0.0.2", &["203.0.113.9"], Some("203.0.113.9")),
+            // Another in front of it, on its own machine.
+            ("127.0.0.2", &["127.0.0.1"], Some("127.0.0.1")),
+            ("10.0.0.1", &["127.0.0.1"], Some("127.0.0.1")),
+            // Other addresses have no limits because the operator says so, from wherever their requests come.
+            ("10.0.0.1", &["192.0.2.7"], None),
+            ("192.0.2.7", &[], None),
+        ] {
+            let counted = limits.client(Some(peer(from)), forwarded.iter().copied(), true);
+            assert_eq!(counted, client.map(key), "{from} {forwarded:?}");
         }
     }
 
@@ -227,11 +269,8 @@ mod tests {
             connections: 1,
             ..AddressSettings::default()
         });
-        assert_eq!(limits.client(Some(peer("127.0.0.1")), [].into_iter()), None);
-        assert_eq!(
-            limits.client(Some(peer("10.0.0.1")), ["127.0.0.1"].into_iter()),
-            None
-        );
+        let local = Some(peer("127.0.0.1"));
+        assert_eq!(limits.client(local, [].into_iter(), false), None);
         for free in ["127.0.0.1", "10.0.0.1"] {
             for _ in 0..3 {
                 assert!(limits.connect(peer(free)).unwrap().is_none());

@@ -1,21 +1,30 @@
 //! What each of many may have, up to a bound for each and one for all: places, or bytes.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-/// Bytes that whoever holds nothing may hold, also where all are taken.
+use super::owner::Holder;
+use super::refusals::refusals;
+
+/// Bytes that an owner may hold that holds nothing else, also where all are taken.
 pub const SMALL: usize = 64 * 1024;
 
-/// The part of all bytes that is kept for that, and that one owner may have where it has to share.
+/// One owner may have one part of so many.
 pub const SHARE: usize = 16;
+
+/// The part of a whole that one owner may have.
+#[must_use]
+pub const fn share(whole: usize) -> usize {
+    whole.div_ceil(SHARE)
+}
 
 /// There is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LimitExceeded {
-    /// This one has as much as it may have.
+    /// This owner has as much as it may have.
     #[error("this one has as much as it may have")]
     PerKey,
     /// All together have as much as they may have.
@@ -23,53 +32,137 @@ pub enum LimitExceeded {
     Global,
 }
 
+impl LimitExceeded {
+    /// The reason's name in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PerKey => "own_share",
+            Self::Global => "all",
+        }
+    }
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    per_key: usize,
+    global: usize,
+    /// Kept beside `global` for owners that hold nothing else, up to `small` for each.
+    reserve: usize,
+    small: usize,
+    /// Whether an owner that holds nothing may take more than the bounds at once: otherwise it would never be served.
+    takes_oversized: bool,
+}
+
+/// What one owner has.
 #[derive(Debug)]
-struct Used<K> {
-    each: HashMap<K, usize>,
+struct Entry<S> {
+    amount: usize,
+    shared: Option<Arc<S>>,
+}
+
+#[derive(Debug)]
+struct Used<K, S> {
+    each: HashMap<K, Entry<S>>,
     all: usize,
 }
 
-/// What is held, and by whom. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct KeyedBudget<K: Eq + Hash + Clone> {
-    used: Arc<Mutex<Used<K>>>,
-    per_key: usize,
-    global: usize,
-    is_of_bytes: bool,
+/// What is held, and by whom. Cheap to clone. `S` is what all permits of one owner share, such as its turn.
+#[derive(Debug)]
+pub struct KeyedBudget<K: Holder, S = ()> {
+    used: Arc<Mutex<Used<K, S>>>,
+    /// The resource's name in metrics and in the log.
+    resource: &'static str,
+    bounds: Bounds,
 }
 
-impl<K: Eq + Hash + Clone> KeyedBudget<K> {
-    /// So many places for each, and for all. Nobody has one yet.
-    #[must_use]
-    pub fn of_places(per_key: usize, global: usize) -> Self {
+impl<K: Holder, S> Clone for KeyedBudget<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            used: Arc::clone(&self.used),
+            ..*self
+        }
+    }
+}
+
+impl<K: Holder, S> KeyedBudget<K, S> {
+    fn new(bounds: Bounds) -> Self {
         Self {
             used: Arc::new(Mutex::new(Used {
                 each: HashMap::new(),
                 all: 0,
             })),
-            per_key,
-            global,
-            is_of_bytes: false,
+            resource: "other",
+            bounds,
         }
     }
 
-    /// So many bytes. Whoever has nothing may take more than the bounds at once, or it would never be served; and a
-    /// little where all are taken.
+    /// So many places for each, and for all.
+    #[must_use]
+    pub fn of_places(per_key: usize, global: usize) -> Self {
+        Self::new(Bounds {
+            per_key,
+            global,
+            reserve: 0,
+            small: 0,
+            takes_oversized: false,
+        })
+    }
+
+    /// So many places for all, of which each may have a share. As many again are kept for owners that hold nothing else,
+    /// up to `small` for each.
+    #[must_use]
+    pub fn of_shared_places(global: usize, small: usize) -> Self {
+        Self::new(Bounds {
+            per_key: share(global),
+            global,
+            reserve: global,
+            small,
+            takes_oversized: false,
+        })
+    }
+
+    /// So many bytes for each, and for all. A share is kept for owners that hold nothing else, up to [`SMALL`] for each. An
+    /// owner that holds nothing may also take more than its bound at once.
     #[must_use]
     pub fn of_bytes(per_key: usize, global: usize) -> Self {
-        Self {
-            is_of_bytes: true,
-            ..Self::of_places(per_key, global)
-        }
+        Self::new(Bounds {
+            per_key,
+            global,
+            reserve: global / SHARE,
+            small: SMALL,
+            takes_oversized: true,
+        })
+    }
+
+    /// So many bytes for all, of which each may have a share.
+    #[must_use]
+    pub fn of_shared_bytes(global: usize) -> Self {
+        Self::of_bytes(share(global), global)
+    }
+
+    /// The same under this name in metrics and in the log.
+    #[must_use]
+    pub fn named(mut self, resource: &'static str) -> Self {
+        refusals().declare(resource);
+        self.resource = resource;
+        self
     }
 
     /// Nothing yet, for this owner; without one it counts among all only.
     #[must_use]
-    pub fn hold(&self, owner: Option<K>) -> Permit<K> {
+    pub fn hold(&self, owner: Option<K>) -> Permit<K, S> {
+        self.hold_for([owner, None])
+    }
+
+    /// Nothing yet, for two owners: what one permit holds counts for both.
+    #[must_use]
+    pub fn hold_for(&self, owners: [Option<K>; 2]) -> Permit<K, S> {
         Permit {
             budget: self.clone(),
-            owner,
-            per_key: self.per_key,
+            owners,
+            per_key: self.bounds.per_key,
             amount: 0,
         }
     }
@@ -78,7 +171,7 @@ impl<K: Eq + Hash + Clone> KeyedBudget<K> {
     ///
     /// # Errors
     /// [`LimitExceeded`].
-    pub fn take(&self, owner: Option<K>) -> Result<Permit<K>, LimitExceeded> {
+    pub fn take(&self, owner: Option<K>) -> Result<Permit<K, S>, LimitExceeded> {
         let mut permit = self.hold(owner);
         permit.grow(1)?;
         Ok(permit)
@@ -90,93 +183,149 @@ impl<K: Eq + Hash + Clone> KeyedBudget<K> {
         self.lock().all
     }
 
-    /// Whether `all`, of which the permit has `own`, may become what it is with `amount` instead.
-    const fn fits(&self, all: usize, own: usize, amount: usize, max: usize) -> bool {
-        let others = all.saturating_sub(own);
-        (self.is_of_bytes && all == 0) || others.saturating_add(amount) <= max
+    /// Owners that hold something.
+    #[must_use]
+    pub fn owners(&self) -> usize {
+        self.lock().each.len()
     }
 
-    /// What is kept for an owner that has nothing but this permit.
-    const fn reserve(&self, is_only: bool, amount: usize) -> usize {
-        if self.is_of_bytes && is_only && amount <= SMALL {
-            self.global / SHARE
-        } else {
-            0
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Used<K>> {
+    fn lock(&self) -> MutexGuard<'_, Used<K, S>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is held until this is dropped.
-#[derive(Debug)]
-pub struct Permit<K: Eq + Hash + Clone> {
-    budget: KeyedBudget<K>,
-    owner: Option<K>,
-    /// What all that its owner has may come to, for this to grow.
+pub struct Permit<K: Holder, S = ()> {
+    budget: KeyedBudget<K, S>,
+    owners: [Option<K>; 2],
+    /// What all that one owner has may come to, for this to grow.
     per_key: usize,
     amount: usize,
 }
 
-impl<K: Eq + Hash + Clone> Permit<K> {
-    /// The same, growing only while its owner has no more than a share of what there is for all.
+impl<K: Holder, S> fmt::Debug for Permit<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({} {})", self.amount, self.budget.resource)
+    }
+}
+
+impl<K: Holder, S> Permit<K, S> {
+    /// The same, growing while each of its owners has no more than this.
     #[must_use]
-    pub fn within_share(mut self) -> Self {
-        self.per_key = self.per_key.min(self.budget.global / SHARE);
+    pub const fn up_to(mut self, per_key: usize) -> Self {
+        self.per_key = per_key;
         self
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub const fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Its first owner.
+    #[must_use]
+    pub fn owner(&self) -> Option<&K> {
+        self.owners.iter().flatten().next()
     }
 
     /// Holds so much from now on, instead of what it held before.
     ///
     /// # Errors
-    /// [`LimitExceeded`]: then nothing has changed.
+    /// [`LimitExceeded`]: then nothing has changed. The refusal is counted.
     pub fn resize(&mut self, amount: usize) -> Result<(), LimitExceeded> {
-        if amount == self.amount {
-            return Ok(());
-        }
-        let budget = &self.budget;
-        let mut used = budget.lock();
-        let owned = self
-            .owner
-            .as_ref()
-            .map(|owner| used.each.get(owner).copied().unwrap_or(0));
-        if amount > self.amount {
-            let reserve = budget.reserve(owned == Some(self.amount), amount);
-            let global = budget.global.saturating_add(reserve);
-            if !budget.fits(used.all, self.amount, amount, global) {
-                return Err(LimitExceeded::Global);
+        let refused = {
+            let mut used = self.budget.lock();
+            let refused = self.refusal(&used, amount);
+            if refused.is_none() {
+                Self::set(&mut used, &self.owners, self.amount, amount);
             }
-            if owned.is_some_and(|owned| !budget.fits(owned, self.amount, amount, self.per_key)) {
-                return Err(LimitExceeded::PerKey);
+            refused
+        };
+        match refused {
+            None => {
+                self.amount = amount;
+                Ok(())
             }
-        }
-        if let (Some(owner), Some(owned)) = (&self.owner, owned) {
-            match owned - self.amount + amount {
-                0 => drop(used.each.remove(owner)),
-                owned => drop(used.each.insert(owner.clone(), owned)),
+            Some((reason, owner)) => {
+                refusals().count(self.budget.resource, reason, owner);
+                Err(reason)
             }
         }
-        used.all = used.all - self.amount + amount;
-        drop(used);
-        self.amount = amount;
-        Ok(())
     }
 
     /// Holds so much more.
     ///
     /// # Errors
-    /// [`LimitExceeded`]: then nothing has changed.
+    /// [`LimitExceeded`]: then nothing has changed. The refusal is counted.
     pub fn grow(&mut self, amount: usize) -> Result<(), LimitExceeded> {
         self.resize(self.amount.saturating_add(amount))
     }
+
+    /// Holds so much from now on, whatever the bounds are: for what cannot be refused any more.
+    pub fn insist(&mut self, amount: usize) {
+        let mut used = self.budget.lock();
+        Self::set(&mut used, &self.owners, self.amount, amount);
+        drop(used);
+        self.amount = amount;
+    }
+
+    /// Why this may not hold so much, and whose share is full.
+    fn refusal(&self, used: &Used<K, S>, amount: usize) -> Option<(LimitExceeded, Option<&K>)> {
+        if amount <= self.amount {
+            return None;
+        }
+        let bounds = &self.budget.bounds;
+        let held = |owner: &K| used.each.get(owner).map_or(0, |entry| entry.amount);
+        let is_only = self.owner().is_some_and(|first| held(first) == self.amount);
+        let reserve = if is_only && amount <= bounds.small {
+            bounds.reserve
+        } else {
+            0
+        };
+        let fits = |held: usize, max: usize, reserve: usize| {
+            (bounds.takes_oversized && held == 0)
+                || (held - self.amount).saturating_add(amount) <= max.saturating_add(reserve)
+        };
+        // An address with many identities has no more of the reserve than a share either.
+        let is_full = |owner: &&K| !fits(held(owner), self.per_key, share(reserve));
+        if let Some(owner) = self.owners.iter().flatten().find(is_full) {
+            return Some((LimitExceeded::PerKey, Some(owner)));
+        }
+        (!fits(used.all, bounds.global, reserve)).then(|| (LimitExceeded::Global, self.owner()))
+    }
+
+    fn set(used: &mut Used<K, S>, owners: &[Option<K>; 2], before: usize, amount: usize) {
+        for owner in owners.iter().flatten() {
+            let entry = used.each.entry(owner.clone()).or_insert(Entry {
+                amount: 0,
+                shared: None,
+            });
+            entry.amount = entry.amount - before + amount;
+            if entry.amount == 0 {
+                used.each.remove(owner);
+            }
+        }
+        used.all = used.all - before + amount;
+    }
 }
 
-impl<K: Eq + Hash + Clone> Drop for Permit<K> {
+impl<K: Holder, S: Default> Permit<K, S> {
+    /// What each of its owners shares with its other permits; none of a permit that holds nothing.
+    pub fn shared(&self) -> impl Iterator<Item = Arc<S>> + use<K, S> {
+        let mut used = self.budget.lock();
+        let shared = self.owners.each_ref().map(|owner| {
+            let entry = used.each.get_mut(owner.as_ref()?)?;
+            Some(Arc::clone(entry.shared.get_or_insert_default()))
+        });
+        drop(used);
+        shared.into_iter().flatten()
+    }
+}
+
+impl<K: Holder, S> Drop for Permit<K, S> {
     fn drop(&mut self) {
-        // Less is never refused.
-        let _ = self.resize(0);
+        self.insist(0);
     }
 }
 
@@ -184,74 +333,129 @@ impl<K: Eq + Hash + Clone> Drop for Permit<K> {
 mod tests {
     use super::*;
 
+    const NOBODY: Option<&str> = None;
+
     #[test]
     fn each_has_its_places_and_all_have_theirs() {
-        let places = KeyedBudget::of_places(2, 3);
+        let places: KeyedBudget<&str> = KeyedBudget::of_places(2, 3);
         let first = places.take(Some("a")).unwrap();
         let second = places.take(Some("a")).unwrap();
         assert_eq!(places.take(Some("a")).err(), Some(LimitExceeded::PerKey));
         let third = places.take(Some("b")).unwrap();
         assert_eq!(places.take(Some("c")).err(), Some(LimitExceeded::Global));
         drop(third);
-        let unnamed = places.take(None).unwrap();
-        assert_eq!(places.take(None).err(), Some(LimitExceeded::Global));
+        let unnamed = places.take(NOBODY).unwrap();
+        assert_eq!(places.take(NOBODY).err(), Some(LimitExceeded::Global));
         drop(first);
         let again = places.take(Some("a")).unwrap();
         drop((second, unnamed, again));
-        assert!(places.held() == 0 && places.lock().each.is_empty());
+        assert_eq!((places.held(), places.owners()), (0, 0));
     }
 
     #[test]
     fn none_allowed_is_none_given() {
-        let none = KeyedBudget::of_places(0, 9);
-        assert_eq!(none.take(Some(1)).err(), Some(LimitExceeded::PerKey));
+        let none: KeyedBudget<&str> = KeyedBudget::of_places(0, 9);
+        assert_eq!(none.take(Some("a")).err(), Some(LimitExceeded::PerKey));
+        let none: KeyedBudget<&str> = KeyedBudget::of_shared_places(0, 1);
+        assert!(none.take(Some("a")).is_err() && none.take(NOBODY).is_err());
     }
 
     #[test]
-    fn each_has_a_bound_and_so_have_all() {
-        let memory = KeyedBudget::of_bytes(60, 100);
+    fn each_has_a_share_of_the_bytes_and_all_have_a_bound() {
+        let memory: KeyedBudget<&str> = KeyedBudget::of_shared_bytes(160);
         let [mut first, mut second] = ["a", "a"].map(|owner| memory.hold(Some(owner)));
-        first.grow(40).unwrap();
-        assert_eq!(second.grow(21), Err(LimitExceeded::PerKey));
-        second.grow(20).unwrap();
-        let mut other = memory.hold(Some("b"));
-        assert_eq!(other.grow(47), Err(LimitExceeded::Global));
-        other.grow(40).unwrap();
-        assert_eq!(memory.hold(None).grow(1), Err(LimitExceeded::Global));
-        assert_eq!(memory.hold(Some("b")).grow(1), Err(LimitExceeded::Global));
+        first.grow(6).unwrap();
+        assert_eq!(second.grow(5), Err(LimitExceeded::PerKey));
+        second.grow(4).unwrap();
+        let mut unnamed = memory.hold(NOBODY);
+        assert_eq!(unnamed.grow(151), Err(LimitExceeded::Global));
+        unnamed.grow(150).unwrap();
+        assert_eq!(memory.hold(NOBODY).grow(1), Err(LimitExceeded::Global));
         // Whoever has nothing gets a little, out of what is kept for that.
         let mut late = memory.hold(Some("c"));
-        late.grow(6).unwrap();
+        late.grow(10).unwrap();
         assert_eq!(memory.hold(Some("d")).grow(1), Err(LimitExceeded::Global));
         drop(late);
-        first.resize(10).unwrap();
-        memory.hold(None).grow(30).unwrap();
-        assert_eq!(memory.held(), 70);
-        drop((first, second, other));
-        let bytes = memory.lock();
-        assert_eq!((bytes.all, bytes.each.len()), (0, 0));
-    }
-
-    #[test]
-    fn within_its_share_one_has_a_sixteenth() {
-        let memory = KeyedBudget::of_bytes(160, 160);
-        let mut large = memory.hold(Some("a"));
-        large.grow(20).unwrap();
-        let mut shared = memory.hold(Some("a")).within_share();
-        assert_eq!(shared.grow(1), Err(LimitExceeded::PerKey));
-        let mut other = memory.hold(Some("b")).within_share();
-        other.grow(10).unwrap();
-        assert_eq!(other.grow(1), Err(LimitExceeded::PerKey));
+        first.resize(1).unwrap();
+        memory.hold(NOBODY).grow(5).unwrap();
+        assert_eq!(memory.held(), 155);
+        drop((first, second, unnamed));
+        assert_eq!((memory.held(), memory.owners()), (0, 0));
     }
 
     #[test]
     fn one_alone_may_be_larger_than_the_bounds() {
-        let memory = KeyedBudget::of_bytes(6, 10);
+        let memory: KeyedBudget<&str> = KeyedBudget::of_shared_bytes(10);
         let mut large = memory.hold(Some("a"));
         large.resize(50).unwrap();
-        assert_eq!(large.grow(1), Err(LimitExceeded::Global));
-        assert_eq!(memory.hold(Some("b")).grow(1), Err(LimitExceeded::Global));
+        assert_eq!(large.grow(1), Err(LimitExceeded::PerKey));
+        assert_eq!(memory.hold(Some("b")).grow(2), Err(LimitExceeded::Global));
         drop(large);
         memory.hold(Some("b")).grow(1).unwrap();
+    }
+
+    #[test]
+    fn what_one_identity_does_counts_for_its_address_too() {
+        let places: KeyedBudget<&str> = KeyedBudget::of_shared_places(160, 1);
+        let take = |identity, address| {
+            let mut permit = places.hold_for([Some(identity), Some(address)]);
+            permit.grow(2).map(|()| permit)
+        };
+        let flood = ["a", "b"].map(|identity| {
+            let taken: Vec<_> = (0..9).map_while(|_| take(identity, "x").ok()).collect();
+            taken
+        });
+        // Two of one address have what one alone could have.
+        assert_eq!(flood.each_ref().map(Vec::len), [5, 0]);
+        assert!(take("c", "y").is_ok());
+        // The identity's own share counts wherever it is.
+        assert_eq!(take("a", "y").err(), Some(LimitExceeded::PerKey));
+    }
+
+    #[test]
+    fn an_identity_that_holds_nothing_adds_a_little_where_its_address_is_full() {
+        let places: KeyedBudget<&str> = KeyedBudget::of_shared_places(160, 1);
+        let mut full = places.hold_for([Some("a"), Some("x")]);
+        full.grow(10).unwrap();
+        let take = |identity| {
+            let mut permit = places.hold_for([Some(identity), Some("x")]);
+            permit.grow(1).map(|()| permit)
+        };
+        assert!(take("a").is_err());
+        let names = ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"];
+        let few: Vec<_> = names
+            .into_iter()
+            .map_while(|name| take(name).ok())
+            .collect();
+        // And no address has more than a share of what is kept for that.
+        assert_eq!(few.len(), 10);
+        assert!(places.take(Some("n")).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_refused_is_counted_all_the_same() {
+        let places: KeyedBudget<&str> = KeyedBudget::of_shared_places(16, 1);
+        let mut permit = places.hold(Some("a"));
+        permit.insist(40);
+        assert_eq!((places.held(), places.take(Some("a")).is_err()), (40, true));
+        drop(permit);
+        assert_eq!((places.held(), places.owners()), (0, 0));
+    }
+
+    #[test]
+    fn permits_of_one_owner_share_something() {
+        let places: KeyedBudget<&str, Mutex<u8>> = KeyedBudget::of_places(9, 9);
+        let [first, second, other] = ["a", "a", "b"].map(|owner| places.take(Some(owner)).unwrap());
+        let value = |permit: &Permit<&'static str, Mutex<u8>>| permit.shared().next().unwrap();
+        *value(&first).lock().unwrap() = 7;
+        drop(first);
+        assert_eq!(
+            (
+                *value(&second).lock().unwrap(),
+                *value(&other).lock().unwrap()
+            ),
+            (7, 0)
+        );
+        assert!(places.hold(Some("c")).shared().next().is_none());
     }
 }

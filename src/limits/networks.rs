@@ -39,6 +39,20 @@ impl Networks {
     }
 }
 
+/// Whether a `Host` names this machine.
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 impl TryFrom<Vec<String>> for Networks {
     type Error = NetworkError;
 

@@ -1,109 +1,45 @@
 //! What the sockets of one identity share: how many there may be, and what they may send together.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ids::IdentityKey;
 
-use super::budget::LimitExceeded;
+use super::budget::{KeyedBudget, LimitExceeded, Permit};
 use super::flow::{Amount, Flow, FlowRates};
 
-#[derive(Debug, Default)]
-struct Entry {
-    sockets: usize,
-    flow: Arc<Mutex<Flow>>,
-}
-
-/// The identities that have sockets. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct IdentityShares {
-    entries: Arc<Mutex<HashMap<IdentityKey, Entry>>>,
-    max_sockets: usize,
-    rates: FlowRates,
-}
-
-impl IdentityShares {
-    /// None has a socket yet.
-    #[must_use]
-    pub fn new(max_sockets: usize, rates: FlowRates) -> Self {
-        Self {
-            entries: Arc::default(),
-            max_sockets,
-            rates,
-        }
-    }
-
-    /// A socket of this identity, until the share is dropped.
-    ///
-    /// # Errors
-    /// [`LimitExceeded::PerKey`].
-    pub fn take(&self, identity: IdentityKey) -> Result<Share, LimitExceeded> {
-        let mut entries = self.lock();
-        let sockets = entries.get(&identity).map_or(0, |entry| entry.sockets);
-        if sockets >= self.max_sockets {
-            return Err(LimitExceeded::PerKey);
-        }
-        let entry = entries.entry(identity).or_default();
-        entry.sockets += 1;
-        let flow = Arc::clone(&entry.flow);
-        drop(entries);
-        Ok(Share {
-            shares: self.clone(),
-            identity,
-            flow,
-        })
-    }
-
-    /// Identities that have sockets.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Whether nobody has one.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IdentityKey, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// The places of the sockets of each identity.
+pub type IdentityShares = KeyedBudget<IdentityKey, Mutex<Flow>>;
 
 /// One socket's part in what its identity may have.
 #[derive(Debug)]
 pub struct Share {
-    shares: IdentityShares,
-    identity: IdentityKey,
+    permit: Permit<IdentityKey, Mutex<Flow>>,
     flow: Arc<Mutex<Flow>>,
 }
 
 impl Share {
+    /// A socket of this identity, until the share is dropped.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`].
+    pub fn take(shares: &IdentityShares, identity: IdentityKey) -> Result<Self, LimitExceeded> {
+        let permit = shares.take(Some(identity))?;
+        let flow = permit.shared().next().unwrap_or_default();
+        Ok(Self { permit, flow })
+    }
+
     /// Whose it is.
     #[must_use]
-    pub const fn identity(&self) -> IdentityKey {
-        self.identity
+    pub fn identity(&self) -> Option<IdentityKey> {
+        self.permit.owner().copied()
     }
 
     /// As [`Flow::charge`], for all sockets of the identity together.
     #[must_use]
-    pub fn charge(&self, amount: Amount, now: Instant) -> Duration {
+    pub fn charge(&self, rates: &FlowRates, amount: Amount, now: Instant) -> Duration {
         let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
-        flow.charge(&self.shares.rates, amount, now)
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut entries = self.shares.lock();
-        if let Some(entry) = entries.get_mut(&self.identity) {
-            entry.sockets -= 1;
-            if entry.sockets == 0 {
-                entries.remove(&self.identity);
-            }
-        }
+        flow.charge(rates, amount, now)
     }
 }
 
@@ -111,44 +47,37 @@ impl Drop for Share {
 mod tests {
     use super::super::flow::Rate;
     use super::*;
+    use crate::auth::Identity;
 
     #[test]
     fn sockets_of_one_identity_share_what_it_may_send() {
-        let one_a_second = Rate::new(1, Duration::from_secs(1));
         let rates = FlowRates {
-            frames: one_a_second,
+            frames: Rate::new(1, Duration::from_secs(1)),
             bytes: Rate::new(0, Duration::ZERO),
         };
-        let shares = IdentityShares::new(2, rates);
-        let key = |last: u8| {
-            let hex = format!(
-                "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240ef{last:02x}"
-            );
-            hex.parse::<IdentityKey>()
-        };
-        let keys: Vec<IdentityKey> = (0..=255)
-            .filter_map(|last| key(last).ok())
-            .take(2)
-            .collect();
-        let (first, second) = (shares.take(keys[0]).unwrap(), shares.take(keys[0]).unwrap());
-        assert_eq!(shares.take(keys[0]).err(), Some(LimitExceeded::PerKey));
-        let other = shares.take(keys[1]).unwrap();
-        let (now, one) = (
-            Instant::now(),
-            Amount {
+        let shares = IdentityShares::of_places(2, usize::MAX);
+        let keys = [(); 2].map(|()| Identity::random().identity_key());
+        let [first, second, other] =
+            [0, 0, 1].map(|index: usize| Share::take(&shares, keys[index]).unwrap());
+        let full = Share::take(&shares, keys[0]).err();
+        assert_eq!(full, Some(LimitExceeded::PerKey));
+        let now = Instant::now();
+        let charge = |share: &Share| {
+            let amount = Amount {
                 frames: 1,
                 bytes: 9,
-            },
-        );
-        assert_eq!(first.charge(one, now), Duration::ZERO);
-        assert_eq!(second.charge(one, now), Duration::from_secs(1));
-        assert_eq!(other.charge(one, now), Duration::ZERO);
-        assert_eq!(shares.len(), 2);
+            };
+            share.charge(&rates, amount, now)
+        };
+        assert_eq!(charge(&first), Duration::ZERO);
+        assert_eq!(charge(&second), Duration::from_secs(1));
+        assert_eq!(charge(&other), Duration::ZERO);
+        assert_eq!((shares.owners(), other.identity()), (2, Some(keys[1])));
         drop((first, other));
         // What was sent is not forgotten while there is a socket.
-        let again = shares.take(keys[0]).unwrap();
-        assert_eq!(again.charge(one, now), Duration::from_secs(2));
+        let again = Share::take(&shares, keys[0]).unwrap();
+        assert_eq!(charge(&again), Duration::from_secs(2));
         drop((second, again));
-        assert!(shares.is_empty());
+        assert_eq!(shares.owners(), 0);
     }
 }

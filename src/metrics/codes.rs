@@ -36,6 +36,11 @@ impl<K: Eq + Hash + Ord + Copy> KeyedCounts<K> {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Shows a word that was not counted yet.
+    pub fn declare(&self, word: K) {
+        self.0.entry(word).or_default();
+    }
+
     /// All of them.
     #[must_use]
     pub fn get(&self) -> BTreeMap<K, u64> {

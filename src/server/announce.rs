@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use crate::auth::{Identity, RequiredCertificates};
 use crate::config::{IdentityKeySource, Settings};
 use crate::db::{DatabaseUrl, DbHandle};
+use crate::limits::SHARE;
 
 use super::administration;
-use super::layer_settings::{cluster_settings, wallet_url};
+use super::layer_settings::{cluster_settings, max_body_bytes, wallet_url};
 use super::lines::Line;
 
 /// A websocket takes a file descriptor, a socket that polls up to two; and many systems begin with 1,024.
@@ -92,9 +93,21 @@ pub(super) fn log_certificates(certificates: Option<&RequiredCertificates>) {
     }
 }
 
+/// A body may be no larger than the share that one client has of the memory of bodies.
+pub(super) fn warn_of_large_bodies(settings: &Settings) {
+    let (asked, max) = (settings.server.max_body_bytes, max_body_bytes(settings));
+    if max < asked {
+        log::warn!(
+            "bodies of more than {max} bytes are refused with 413, although MAX_BODY_BYTES allows {asked}: one client may hold \
+             a sixteenth of MAX_BUFFERED_BYTES; raise that to {} for larger bodies",
+            asked.saturating_mul(SHARE)
+        );
+    }
+}
+
 /// What a request may hold should be what the database takes.
 pub(super) fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
-    let max_body_bytes = settings.server.max_body_bytes;
+    let max_body_bytes = max_body_bytes(settings);
     if let Some(max) = db.largest_message().filter(|max| *max < max_body_bytes) {
         log::warn!(
             "the database takes no message of more than {max} bytes (max_allowed_packet), and a request may have \

@@ -7,6 +7,8 @@ use crate::ids::IdentityKey;
 use crate::payments::{MAX_PAYMENT_BYTES, PAYMENT_TRANSPORTS};
 use crate::rooms::RoomAccess;
 
+use super::layer_settings::max_body_bytes;
+
 pub(super) fn serving(settings: &Settings) -> Serving {
     Serving {
         network: settings.wallet.network.clone(),
@@ -27,9 +29,9 @@ pub(super) fn info(
         identity_key: identity_key.to_hex(),
         network: settings.wallet.network.clone(),
         limits: InfoLimits {
-            max_body_bytes: server.max_body_bytes,
+            max_body_bytes: max_body_bytes(settings),
             max_header_bytes: server.max_header_bytes.get(),
-            max_payment_bytes: MAX_PAYMENT_BYTES.min(server.max_body_bytes),
+            max_payment_bytes: MAX_PAYMENT_BYTES.min(max_body_bytes(settings)),
             max_url_bytes: server.max_url_bytes.get(),
             max_message_bytes: Some(messages.max_message_bytes).filter(|max| *max > 0),
             max_message_box_bytes: MAX_MESSAGE_BOX_BYTES,

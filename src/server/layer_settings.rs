@@ -11,7 +11,7 @@ use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
 use crate::http::{HeadLimits, HttpLimits, is_route};
-use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate};
+use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
@@ -157,9 +157,15 @@ pub(super) const fn max_message_bytes(settings: &Settings) -> usize {
     }
 }
 
+/// Bytes of a request body: no more than one client may hold of the memory of bodies.
+pub(super) fn max_body_bytes(settings: &Settings) -> usize {
+    let server = &settings.server;
+    server.max_body_bytes.min(share(server.max_buffered_bytes))
+}
+
 pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
     HttpLimits {
-        max_body_bytes: settings.server.max_body_bytes,
+        max_body_bytes: max_body_bytes(settings),
         max_buffered_bytes: settings.server.max_buffered_bytes,
         max_json_depth: settings.limits.max_json_depth.get(),
         request_timeout: settings.server.request_timeout,

@@ -48,7 +48,7 @@ impl<A: Application> Socket<A> {
         table: &Arc<SocketTable<A>>,
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
-        let place = table.reserve(opening.sid)?;
+        let place = table.reserve(&opening)?;
         let record = Arc::new(SocketRecord::new(opening.remote, transport));
         let socket = Self {
             sid: opening.sid,

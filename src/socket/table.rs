@@ -4,7 +4,7 @@
 //! all of them in one line.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::Addr;
 use dashmap::DashMap;
@@ -12,15 +12,16 @@ use thiserror::Error;
 
 use crate::engineio::CloseReason;
 use crate::ids::Sid;
+use crate::limits::{AddressKey, KeyedBudget, Permit, share};
 
 use super::actor::Socket;
-use super::application::Application;
+use super::application::{Application, Opening};
 use super::commands::Close;
 use super::record::{SocketCounts, SocketRecord};
 
-/// The server has as many sockets as it may have, or is going down.
+/// The server, or this address, has as many sockets as it may have, or the server is going down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the server takes no more sockets: it has as many as it may have, or is going down")]
+#[error("too many sockets, of this address or of all, or the server is going down")]
 pub struct TableFull;
 
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct SocketTable<A: Application> {
     sockets: DashMap<Sid, Entry<A>>,
     /// How many began and ended.
     pub counts: SocketCounts,
-    reserved: AtomicUsize,
+    places: KeyedBudget<AddressKey>,
     max_sockets: usize,
     draining: AtomicBool,
 }
@@ -47,7 +48,7 @@ impl<A: Application> SocketTable<A> {
         Self {
             sockets: DashMap::new(),
             counts: SocketCounts::default(),
-            reserved: AtomicUsize::new(0),
+            places: KeyedBudget::of_places(share(max_sockets), max_sockets).named("sockets"),
             max_sockets,
             draining: AtomicBool::new(false),
         }
@@ -56,7 +57,7 @@ impl<A: Application> SocketTable<A> {
     /// Sockets that are open now.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.reserved.load(Ordering::Relaxed)
+        self.places.held()
     }
 
     /// As many as there may be.
@@ -98,19 +99,16 @@ impl<A: Application> SocketTable<A> {
         socket.is_some_and(|socket| socket.try_send(Close(reason)).is_ok())
     }
 
-    /// Takes a place for a socket that is about to start.
-    pub(super) fn reserve(self: &Arc<Self>, sid: Sid) -> Result<Place<A>, TableFull> {
+    /// Takes a place for a socket that is about to start. One address has a sixteenth of them.
+    pub(super) fn reserve(self: &Arc<Self>, opening: &Opening) -> Result<Place<A>, TableFull> {
         if self.draining.load(Ordering::Acquire) {
             return Err(TableFull);
         }
-        let reserve = |count| (count < self.max_sockets).then_some(count + 1);
-        self.reserved
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve)
-            .map_err(|_| TableFull)?;
+        let permit = self.places.take(opening.counted_for);
         Ok(Place {
             table: Arc::clone(self),
-            sid,
-            given_up: false,
+            sid: opening.sid,
+            permit: Some(permit.map_err(|_| TableFull)?),
         })
     }
 
@@ -139,7 +137,7 @@ impl<A: Application> SocketTable<A> {
 pub(super) struct Place<A: Application> {
     table: Arc<SocketTable<A>>,
     sid: Sid,
-    given_up: bool,
+    permit: Option<Permit<AddressKey>>,
 }
 
 impl<A: Application> Place<A> {
@@ -155,10 +153,8 @@ impl<A: Application> Place<A> {
 
     /// Gives the place back.
     pub(super) fn give_up(&mut self) {
-        if !self.given_up {
-            self.given_up = true;
+        if self.permit.take().is_some() {
             self.forget();
-            self.table.reserved.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -181,7 +181,7 @@ async fn requests_of_an_address_are_counted_before_anything_is_known_of_them() {
 async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
     let server = server(|settings| {
         settings.server.max_body_bytes = 1_000_000;
-        settings.server.max_buffered_bytes = 1_600_000;
+        settings.server.max_buffered_bytes = 16_000_000;
     });
     let alice = Brc104::connect(&server.http("")).await;
     let list = json!({"messageBox": "inbox"}).to_string();
@@ -189,7 +189,7 @@ async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
     let bodies = &server.state.bodies;
     let mut held = Vec::new();
     for address in ["127.0.0.2", "127.0.0.3"] {
-        for (length, status) in [(1_000_000, 413), (50_000, 0), (50_000, 0), (50_000, 503)] {
+        for (length, status) in [(1_000_000, 413), (450_000, 0), (450_000, 0), (450_000, 503)] {
             let stranger = Brc104::connect(&server.http("")).await;
             let headers = stranger.request("POST", "/sendMessage", "").headers;
             let length_line = format!("content-length: {length}\r\n");

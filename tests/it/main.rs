@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod admin_operations;
+mod admission;
 mod advertise;
 mod archive;
 mod asyncapi;

@@ -72,7 +72,7 @@ async fn unfinished_frames_share_the_memory_of_bodies() {
 #[actix_web::test]
 async fn a_list_that_is_not_read_counts_for_who_asked() {
     let server = TestServer::with(|settings| {
-        settings.server.max_buffered_bytes = 16 << 20;
+        settings.server.max_buffered_bytes = 200 << 20;
         settings.messages.max_message_bytes = 0;
     });
     let client = Brc104::connect(&server.http("")).await;

@@ -116,6 +116,7 @@ async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
         "le",
         "outcome",
         "reason",
+        "resource",
         "route",
         "state",
         "status",

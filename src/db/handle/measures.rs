@@ -40,7 +40,7 @@ impl DbHandle {
             commit_time: counters.commit_time.get(),
             read_time: counters.read_time.get(),
             reads: shared.reads.len(),
-            undelivered: shared.writer.queue.announced().counts(None).0,
+            undelivered: shared.writer.queue.undelivered(),
             connections,
             idle_connections,
         }

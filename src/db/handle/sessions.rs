@@ -8,6 +8,7 @@ use crate::db::store::command::{Command, Part, Work};
 use crate::db::store::lane::Lane;
 use crate::db::store::session_step::SessionStep;
 use crate::db::store::session_store::{self, StoredSession, SweepSessions};
+use crate::limits::{AddressKey, Owner};
 use crate::model::{RequestClaim, SessionRow};
 
 use super::DbHandle;
@@ -19,11 +20,11 @@ impl Command for TakeStep {
     type Output = bool;
 
     /// A handshake proves nothing, so all of them share one lane.
-    fn lane(&self) -> Lane {
+    fn holder(&self) -> Owner {
         match &self.0 {
             SessionStep::Store(StoredSession { proven: false, .. })
-            | SessionStep::End { proven: false, .. } => Lane::Strangers,
-            _ => Lane::Server,
+            | SessionStep::End { proven: false, .. } => Owner::Strangers,
+            _ => Owner::Server,
         }
     }
 
@@ -107,7 +108,7 @@ impl DbHandle {
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
         // It is never closed.
         let _permit = self.0.session_lookups.acquire().await;
-        self.read_in(Lane::Strangers, move |connection| {
+        self.read_in(Lane::new(Owner::Strangers, None), move |connection| {
             session_store::find(connection, own_nonce.clone(), &Now::read(None))
         })
         .await
@@ -125,7 +126,23 @@ impl DbHandle {
     /// where its session has ended.
     #[must_use]
     pub fn claiming(&self, claim: &RequestClaim) -> Self {
-        Self(std::sync::Arc::clone(&self.0), Some(claim.clone()))
+        let mut handle = self.clone();
+        handle.1.claim = Some(claim.clone());
+        handle
+    }
+
+    /// The same handle for a client at this address, which has a share of what may wait.
+    #[must_use]
+    pub fn from_address(&self, address: Option<AddressKey>) -> Self {
+        let mut handle = self.clone();
+        handle.1.address = address;
+        handle
+    }
+
+    /// Where the client of [`Self::from_address`] is.
+    #[must_use]
+    pub const fn address(&self) -> Option<AddressKey> {
+        self.1.address
     }
 
     /// Claims the request of [`Self::claiming`] without writing anything else.

@@ -6,10 +6,10 @@ use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::dialect;
 use crate::ids::IdentityKey;
+use crate::limits::Owner;
 use crate::model::{NewMessage, Submission, SubmitOutcome};
 
 use super::fees::DeliveryFees;
-use super::lane::Lane;
 use super::message_store::{Acknowledge, BoxIds};
 use super::session_step::{SessionStep, SessionSteps};
 
@@ -37,9 +37,9 @@ pub(in crate::db) trait Command: Send + 'static {
         None
     }
 
-    /// Each has a turn, however many writes others have waiting.
-    fn lane(&self) -> Lane {
-        self.owner().into()
+    /// The same, with those that are nobody in particular.
+    fn holder(&self) -> Owner {
+        self.owner().map_or(Owner::Server, Owner::Identity)
     }
 
     /// Its part in a group. One that is settled in memory is not run.

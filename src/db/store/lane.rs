@@ -1,20 +1,40 @@
-//! For whom the database works: each has a turn, however much others ask.
+//! For whom the database works: each has a share and a turn, however much others ask.
 
 use crate::ids::IdentityKey;
+use crate::limits::{AddressKey, KeyedBudget, Owner, Permit};
 
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::db) enum Lane {
-    /// The server itself.
-    Server,
-    /// All who have not proven who they are.
-    Strangers,
-    /// This identity.
-    Of(IdentityKey),
+/// For whom something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) struct Lane {
+    pub(in crate::db) owner: Owner,
+    /// Where its client is; none where addresses have no limits.
+    address: Option<AddressKey>,
 }
 
-impl From<Option<IdentityKey>> for Lane {
-    fn from(owner: Option<IdentityKey>) -> Self {
-        owner.map_or(Self::Server, Self::Of)
+impl Lane {
+    /// The server works for itself only, wherever the reason came from.
+    pub(in crate::db) fn new(owner: Owner, address: Option<AddressKey>) -> Self {
+        let address = address.filter(|_| owner != Owner::Server);
+        Self { owner, address }
+    }
+
+    /// For an identity, or for the server itself.
+    pub(in crate::db) fn of(identity: Option<IdentityKey>, address: Option<AddressKey>) -> Self {
+        Self::new(identity.map_or(Owner::Server, Owner::Identity), address)
+    }
+
+    /// Whose turn it is among all: identities of one address share theirs.
+    pub(in crate::db) fn outer(&self) -> Owner {
+        self.address.map_or(self.owner, Owner::Address)
+    }
+
+    /// Nothing yet. The server itself has no share.
+    pub(in crate::db) fn hold<S>(&self, budget: &KeyedBudget<Owner, S>) -> Permit<Owner, S> {
+        let permit = budget.hold_for([Some(self.owner), self.address.map(Owner::Address)]);
+        if self.owner == Owner::Server {
+            permit.up_to(usize::MAX)
+        } else {
+            permit
+        }
     }
 }

@@ -218,8 +218,9 @@ pub(in crate::db) struct ClaimPayment {
 impl Command for ClaimPayment {
     type Output = ClaimOutcome;
 
+    /// What is done already is written for the server: no share of its payer refuses it.
     fn owner(&self) -> Option<IdentityKey> {
-        Some(self.payment.payer)
+        (!self.settled).then_some(self.payment.payer)
     }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output> {
@@ -246,10 +247,6 @@ pub(in crate::db) struct GiveUpPayment {
 
 impl Command for GiveUpPayment {
     type Output = ();
-
-    fn owner(&self) -> Option<IdentityKey> {
-        Some(self.payment.payer)
-    }
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
         let payer = self.payment.payer.to_hex();

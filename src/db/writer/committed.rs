@@ -2,10 +2,9 @@
 
 use actix::Message;
 
+use crate::limits::{Owner, Permit};
 use crate::model::NewMessage;
 use crate::telemetry::TraceId;
-
-use super::announced::{Announced, Undelivered};
 
 /// A message that has just been made durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub struct Committed {
 pub struct MessagesStored {
     /// The messages.
     pub messages: Vec<Committed>,
-    _undelivered: Option<Undelivered>,
+    _places: Vec<Permit<Owner>>,
 }
 
 impl MessagesStored {
@@ -40,16 +39,15 @@ impl MessagesStored {
     pub const fn new(messages: Vec<Committed>) -> Self {
         Self {
             messages,
-            _undelivered: None,
+            _places: Vec::new(),
         }
     }
 
-    /// A notice whose messages are counted until it is dropped.
-    pub(super) fn counted(messages: Vec<Committed>, announced: &Announced) -> Self {
-        let undelivered = announced.add(&messages);
+    /// A notice whose messages have places until it is dropped.
+    pub(super) const fn counted(messages: Vec<Committed>, places: Vec<Permit<Owner>>) -> Self {
         Self {
             messages,
-            _undelivered: Some(undelivered),
+            _places: places,
         }
     }
 }

@@ -152,7 +152,7 @@ impl DbExecutor {
 
     /// Whether the database can store anything at all.
     fn can_write(&mut self, now: &Now) -> bool {
-        self.transact(&mut [write::write(ProbeWrite, None, drop)], now)
+        self.transact(&mut [write::write(ProbeWrite, None, None, drop)], now)
             .is_ok()
     }
 
@@ -210,10 +210,13 @@ impl DbExecutor {
         self.counters
             .largest_group
             .fetch_max(size, Ordering::Relaxed);
-        let mut stored = Vec::new();
+        let (mut stored, mut places) = (Vec::new(), Vec::new());
         for write in group {
-            let is_paid = write.has_payment();
+            let (is_paid, lane) = (write.has_payment(), write.lane());
             let (messages, trace) = write.committed();
+            if !messages.is_empty() {
+                places.push(self.queue.announce(&lane, messages.len()));
+            }
             stored.extend(messages.into_iter().map(|message| Committed {
                 id: id_of(&message, &mut ids),
                 message,
@@ -227,7 +230,7 @@ impl DbExecutor {
         if let Some(on_commit) = &self.on_commit
             && !stored.is_empty()
         {
-            on_commit.do_send(MessagesStored::counted(stored, self.queue.announced()));
+            on_commit.do_send(MessagesStored::counted(stored, places));
         }
     }
 }

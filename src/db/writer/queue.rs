@@ -1,174 +1,76 @@
 //! The writes that wait: bounded, in order for each identity, in turn among them, and drained into groups.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::db::engine::error::DbError;
 use crate::db::store::lane::Lane;
+use crate::limits::{KeyedBudget, LimitExceeded, Owner, Permit};
 
-use super::announced::Announced;
+use super::turns::{Queue as _, Turns};
 use super::write::Write;
-
-/// The part of a queue that this lane may have.
-pub(in crate::db) const fn share(lane: Lane, whole: usize) -> usize {
-    match lane {
-        Lane::Of(_) => whole.div_ceil(16),
-        // They are many, and what one address may begin is bounded elsewhere.
-        Lane::Strangers => whole.div_ceil(4),
-        Lane::Server => usize::MAX,
-    }
-}
 
 /// The part of the queue that one write counts for at most, however much it does.
 const LARGEST: usize = 64;
 
-/// What a write may do and hold to be a small one.
-const SMALL: Taken = Taken {
-    places: 8,
-    bytes: 64 * 1024,
-};
+/// Places that a small write takes at most.
+const SMALL: usize = 8;
 
-/// What writes take of the queue.
-#[derive(Debug, Clone, Copy, Default)]
-struct Taken {
-    places: usize,
-    bytes: usize,
-}
-
-impl Taken {
-    fn by(write: &dyn Write) -> Self {
-        Self {
-            places: write.places(),
-            bytes: write.bytes(),
-        }
-    }
-
-    const fn is_small(self) -> bool {
-        self.places <= SMALL.places && self.bytes <= SMALL.bytes
-    }
-
-    const fn add(&mut self, other: Self) {
-        self.places += other.places;
-        self.bytes += other.bytes;
-    }
-
-    const fn subtract(&mut self, other: Self) {
-        self.places -= other.places;
-        self.bytes -= other.bytes;
-    }
-}
-
-/// What waits in one lane, oldest first; never empty.
-#[derive(Debug, Default)]
-struct Waiters {
-    writes: VecDeque<Box<dyn Write>>,
-    taken: Taken,
-}
-
+/// A write with what it takes while it waits: places and bytes.
 #[derive(Debug)]
-struct Waiting {
-    lanes: HashMap<Lane, Waiters>,
-    /// Whose turn it is; each that has a lane is in it once.
-    turns: VecDeque<Lane>,
-    taken: Taken,
-    /// Places that one write counts for at most.
-    largest: usize,
-    closed: bool,
+struct Waiter {
+    write: Box<dyn Write>,
+    permits: [Permit<Owner>; 2],
 }
 
-impl Waiting {
-    /// What a write counts for while it waits.
-    fn counted(&self, write: &dyn Write) -> Taken {
-        let taken = Taken::by(write);
-        Taken {
-            places: taken.places.min(self.largest),
-            ..taken
-        }
-    }
+/// Each address has its turn, and there each identity.
+type Waiters = Turns<Turns<VecDeque<(usize, Waiter)>>>;
 
-    /// The next write, unless it takes more than `room` places.
-    fn next(&mut self, room: usize) -> Option<Box<dyn Write>> {
-        let turn = *self.turns.front()?;
-        let first = &**self.lanes.get(&turn)?.writes.front()?;
-        if first.places() > room {
-            return None;
-        }
-        let taken = self.counted(first);
-        let lane = self.lanes.get_mut(&turn)?;
-        let write = lane.writes.pop_front();
-        lane.taken.subtract(taken);
-        self.taken.subtract(taken);
-        self.turns.pop_front();
-        if lane.writes.is_empty() {
-            self.lanes.remove(&turn);
-        } else {
-            self.turns.push_back(turn);
-        }
-        write
-    }
+#[derive(Debug, Default)]
+struct Waiting {
+    writes: Waiters,
+    places: usize,
+    closed: bool,
 }
 
 /// The writes that wait for the writer.
 #[derive(Debug)]
 pub(in crate::db) struct WriteQueue {
     waiting: Mutex<Waiting>,
-    /// Messages that are stored and not yet delivered.
-    announced: Announced,
-    max: usize,
-    max_bytes: usize,
+    /// Of writes that wait, and of messages that are stored and not yet delivered.
+    places: KeyedBudget<Owner>,
+    bytes: KeyedBudget<Owner>,
+    /// Places that one write counts for at most.
+    largest: usize,
 }
 
 impl WriteQueue {
     pub(in crate::db) fn new(max: usize, max_bytes: usize) -> Self {
         Self {
-            waiting: Mutex::new(Waiting {
-                lanes: HashMap::new(),
-                turns: VecDeque::new(),
-                taken: Taken::default(),
-                largest: max.div_ceil(LARGEST),
-                closed: false,
-            }),
-            announced: Announced::default(),
-            max,
-            max_bytes,
+            waiting: Mutex::default(),
+            places: KeyedBudget::of_shared_places(max, SMALL).named("write_places"),
+            bytes: KeyedBudget::of_shared_bytes(max_bytes).named("write_bytes"),
+            largest: (max / LARGEST).max(1),
         }
     }
 
-    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One that is larger than
-    /// what is left is taken all the same, or it might never be: a bound may be passed by one write. One identity may
-    /// have a sixteenth of the places, with those of its messages that are not yet delivered, and of the bytes. Whoever has
-    /// nothing there can add one small write, also where the queue is full: as much as the whole queue is kept for that.
+    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One identity, and one
+    /// address, may have a sixteenth of the places, with those of its messages that are not yet delivered, and of the bytes.
+    /// Whoever has nothing there can add one small write, also where its address or the queue is full.
     pub(in crate::db) fn push(&self, write: Box<dyn Write>) -> bool {
-        let (owner, lane) = (write.owner(), write.lane());
-        let refusal = {
-            let mut waiting = self.lock();
-            let (all_announced, own_announced) = self.announced.counts(owner.as_ref());
-            let all = waiting.taken;
-            let own = waiting.lanes.get(&lane).map(|lane| lane.taken);
-            let own = own.unwrap_or_default();
-            let taken = waiting.counted(&*write);
-            let fits = |times: usize| {
-                all.places + all_announced < self.max.saturating_mul(times)
-                    && all.bytes < self.max_bytes.saturating_mul(times)
-            };
-            let has_share = own.places + own_announced < share(lane, self.max)
-                && own.bytes < share(lane, self.max_bytes);
-            let holds_nothing = own.places + own_announced == 0;
-            let is_small = Taken::by(&*write).is_small();
-            if waiting.closed {
-                DbError::Closed
-            } else if !(has_share && fits(1) || holds_nothing && is_small && fits(2)) {
-                DbError::Overloaded
-            } else {
-                waiting.taken.add(taken);
-                let waiters = waiting.lanes.entry(lane).or_default();
-                let is_new = waiters.writes.is_empty();
-                waiters.taken.add(taken);
-                waiters.writes.push_back(write);
-                if is_new {
-                    waiting.turns.push_back(lane);
+        let lane = write.lane();
+        let refusal = match self.permits(&lane, &*write) {
+            Err(_) => DbError::Overloaded,
+            Ok(permits) => {
+                let mut waiting = self.lock();
+                if !waiting.closed {
+                    waiting.places += permits[0].amount();
+                    let cost = write.places();
+                    let queue = waiting.writes.queue(lane.outer()).queue(lane.owner);
+                    queue.push_back((cost, Waiter { write, permits }));
+                    return true;
                 }
-                return true;
+                DbError::Closed
             }
         };
         // Outside the lock: the answer is somebody else's code.
@@ -176,13 +78,28 @@ impl WriteQueue {
         false
     }
 
+    fn permits(&self, lane: &Lane, write: &dyn Write) -> Result<[Permit<Owner>; 2], LimitExceeded> {
+        let mut places = lane.hold(&self.places);
+        places.grow(write.places().min(self.largest))?;
+        let mut bytes = lane.hold(&self.bytes);
+        bytes.grow(write.bytes())?;
+        Ok([places, bytes])
+    }
+
     /// Takes what waits, up to `max` places but at least one write; of each identity one, and then of each another.
     pub(in crate::db) fn take(&self, max: usize) -> Vec<Box<dyn Write>> {
         let mut waiting = self.lock();
         let mut taken = Vec::new();
         let mut room = max;
-        while let Some(write) = waiting.next(if taken.is_empty() { usize::MAX } else { room }) {
-            room = room.saturating_sub(write.places());
+        while let Some(cost) = waiting.writes.cost() {
+            if cost > room && !taken.is_empty() {
+                break;
+            }
+            let Some(Waiter { write, permits }) = waiting.writes.pop() else {
+                break;
+            };
+            waiting.places -= permits[0].amount();
+            room = room.saturating_sub(cost);
             taken.push(write);
         }
         taken
@@ -190,12 +107,19 @@ impl WriteQueue {
 
     /// Places that are taken by writes that wait.
     pub(in crate::db) fn len(&self) -> usize {
-        self.lock().taken.places
+        self.lock().places
     }
 
-    /// What counts the messages that are stored and not yet delivered.
-    pub(in crate::db) const fn announced(&self) -> &Announced {
-        &self.announced
+    /// Messages that are stored and not yet delivered.
+    pub(in crate::db) fn undelivered(&self) -> usize {
+        self.places.held().saturating_sub(self.len())
+    }
+
+    /// Places for messages that are stored, until they are delivered: a mailbox is no bound.
+    pub(in crate::db) fn announce(&self, lane: &Lane, messages: usize) -> Permit<Owner> {
+        let mut permit = lane.hold(&self.places);
+        permit.insist(messages);
+        permit
     }
 
     /// Takes no more.
@@ -215,24 +139,29 @@ mod tests {
     use crate::auth::Identity;
     use crate::db::store::command::{Command, Work};
     use crate::ids::IdentityKey;
+    use crate::limits::AddressKey;
     use diesel::QueryResult;
 
-    /// A write of somebody, told apart by what it answers with.
-    struct Mark(Option<IdentityKey>, usize, usize);
+    /// A write of somebody.
+    struct Mark {
+        owner: IdentityKey,
+        places: usize,
+        bytes: usize,
+    }
 
     impl Command for Mark {
         type Output = ();
 
         fn owner(&self) -> Option<IdentityKey> {
-            self.0
+            Some(self.owner)
         }
 
         fn places(&self) -> usize {
-            self.1
+            self.places
         }
 
         fn bytes(&self) -> usize {
-            self.2
+            self.bytes
         }
 
         fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
@@ -240,20 +169,57 @@ mod tests {
         }
     }
 
+    fn push_from(
+        queue: &WriteQueue,
+        owner: IdentityKey,
+        address: Option<AddressKey>,
+        places: usize,
+        bytes: usize,
+    ) -> bool {
+        let mark = Mark {
+            owner,
+            places,
+            bytes,
+        };
+        queue.push(write(mark, None, address, |_| {}))
+    }
+
     fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
-        queue.push(write(Mark(Some(owner), places, 0), None, |_| {}))
+        push_from(queue, owner, None, places, 0)
     }
 
     fn push_bytes(queue: &WriteQueue, owner: IdentityKey, bytes: usize) -> bool {
-        queue.push(write(Mark(Some(owner), 1, bytes), None, |_| {}))
+        push_from(queue, owner, None, 1, bytes)
     }
 
     fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
-        group.iter().filter_map(|write| write.owner()).collect()
+        let owner = |write: &Box<dyn Write>| match write.lane().owner {
+            Owner::Identity(identity) => Some(identity),
+            _ => None,
+        };
+        group.iter().filter_map(owner).collect()
+    }
+
+    fn key() -> IdentityKey {
+        Identity::random().identity_key()
     }
 
     fn people() -> [IdentityKey; 3] {
-        [(); 3].map(|()| Identity::random().identity_key())
+        [(); 3].map(|()| key())
+    }
+
+    fn address(last: u8) -> Option<AddressKey> {
+        Some(AddressKey::of([192, 0, 2, last].into()))
+    }
+
+    fn drain(queue: &WriteQueue) {
+        while !queue.take(64).is_empty() {}
+        assert!(queue.lock().writes.is_empty());
+        assert_eq!(
+            (queue.len(), queue.places.held(), queue.bytes.held()),
+            (0, 0, 0)
+        );
+        assert_eq!((queue.places.owners(), queue.bytes.owners()), (0, 0));
     }
 
     #[test]
@@ -270,19 +236,56 @@ mod tests {
         assert_eq!(queue.len(), 591);
     }
 
+    /// Four identities at one address, each with messages to 1,000 recipients in a loop.
+    #[test]
+    fn identities_of_one_address_have_the_share_and_the_turn_of_one() {
+        let queue = WriteQueue::new(10_000, 256 << 20);
+        let floods = [(); 4].map(|()| key());
+        let mut taken = 0;
+        for flood in floods.iter().cycle().take(100) {
+            taken += usize::from(push_from(&queue, *flood, address(1), 1_000, 3_000));
+        }
+        assert_eq!((taken, queue.len()), (4, 4 * 156));
+        let (elsewhere, neighbour) = (key(), key());
+        let push_small = |owner, last| push_from(&queue, owner, address(last), 1, 100);
+        assert!((0..600).all(|_| push_small(elsewhere, 2)));
+        // At the same address whoever has nothing there adds one, and no second one.
+        assert!(push_small(neighbour, 1) && !push_small(neighbour, 1));
+        let group = owners(&queue.take(512));
+        assert!(
+            group
+                .iter()
+                .all(|owner| *owner == elsewhere || *owner == neighbour)
+        );
+        assert!(group.contains(&neighbour) && group.len() > 8);
+        drain(&queue);
+    }
+
+    #[test]
+    fn an_address_has_a_sixteenth_of_what_is_kept_for_small_writes() {
+        let queue = WriteQueue::new(160, usize::MAX);
+        let pushed = |last| {
+            let pushes = (0..99).filter(|_| push_from(&queue, key(), address(last), 1, 0));
+            pushes.count()
+        };
+        // Its share, and as much of the reserve.
+        assert_eq!(pushed(1), 20);
+        assert_eq!(pushed(2), 20);
+        drain(&queue);
+    }
+
     #[test]
     fn one_has_a_sixteenth_and_whoever_has_nothing_may_always_add_one() {
-        let queue = WriteQueue::new(80, usize::MAX);
+        let queue = WriteQueue::new(80, 80 << 20);
         let taken = |owner| (0..100).filter(|_| push(&queue, owner, 1)).count();
-        let key = || Identity::random().identity_key();
         let crowd: Vec<IdentityKey> = (0..16).map(|_| key()).collect();
         assert!(crowd.iter().all(|owner| taken(*owner) == 5));
         // All places are taken, and still whoever comes has one; as many as there are places.
         assert!((0..80).all(|_| taken(key()) == 1));
         assert_eq!(taken(key()), 0);
-        assert!(!push(&WriteQueue::new(80, 0), key(), 1));
-        while !queue.take(64).is_empty() {}
+        drain(&queue);
         assert_eq!(taken(crowd[0]), 5);
+        assert!(!push(&WriteQueue::new(0, 80), key(), 1));
     }
 
     /// Ids that nobody has to know: a request of 30 kB is a write of 10,000 places.
@@ -291,13 +294,14 @@ mod tests {
         let queue = WriteQueue::new(10_000, usize::MAX);
         let [flood, other, third] = people();
         let large = (0..20).filter(|_| push(&queue, flood, 10_000)).count();
-        assert_eq!((large, queue.len()), (4, 4 * 157));
+        assert_eq!((large, queue.len()), (4, 4 * 156));
         assert!(push(&queue, other, 1_000) && push(&queue, other, 1));
-        assert_eq!(owners(&queue.take(512)), [flood]);
+        // What costs less has its turn earlier.
         assert_eq!(owners(&queue.take(512)), [other]);
+        assert_eq!(owners(&queue.take(512)), [other]);
+        assert_eq!(owners(&queue.take(512)), [flood]);
         assert!(push(&queue, third, 10_000));
-        while !queue.take(512).is_empty() {}
-        assert_eq!(queue.len(), 0);
+        drain(&queue);
     }
 
     #[test]
@@ -307,7 +311,6 @@ mod tests {
             let pushed = (0..20).filter(|_| push_bytes(&queue, owner, 100_000));
             pushed.count()
         };
-        let key = || Identity::random().identity_key();
         let first = key();
         assert_eq!(taken(first), 1);
         assert!((0..15).all(|_| taken(key()) == 1));
@@ -315,22 +318,20 @@ mod tests {
         let other = key();
         assert_eq!((taken(other), push_bytes(&queue, other, 60_000)), (0, true));
         queue.take(1);
-        assert!(push_bytes(&queue, first, 100_000));
-        while !queue.take(64).is_empty() {}
-        assert!(queue.lock().taken.bytes == 0 && queue.lock().taken.places == 0);
+        assert!(push_bytes(&queue, first, 40_000));
+        drain(&queue);
     }
 
     #[test]
-    fn a_write_larger_than_all_bytes_is_taken_where_there_is_room_at_all() {
-        let queue = WriteQueue::new(10_000, 100_000);
+    fn a_write_larger_than_its_share_is_taken_where_its_owner_has_nothing() {
+        let queue = WriteQueue::new(10_000, 1_600_000);
         let [large, other, third] = people();
-        assert!(push_bytes(&queue, other, 1) && push_bytes(&queue, large, 150_000));
-        assert!(!push_bytes(&queue, large, 1) && !push_bytes(&queue, third, 70_000));
-        assert!(push_bytes(&queue, third, 1));
+        assert!(push_bytes(&queue, other, 1) && push_bytes(&queue, large, 1_500_000));
+        assert!(!push_bytes(&queue, large, 1) && !push_bytes(&queue, third, 150_000));
+        assert!(push_bytes(&queue, third, 60_000));
         assert_eq!(owners(&queue.take(3)), [other, large, third]);
-        assert!(push_bytes(&queue, large, 1_000_000));
-        // A bound of nothing takes nothing.
-        assert!(!push_bytes(&WriteQueue::new(10, 0), other, 0));
+        assert!(push_bytes(&queue, large, 9_000_000));
+        drain(&queue);
     }
 
     #[test]
@@ -341,7 +342,21 @@ mod tests {
         assert_eq!(owners(&queue.take(8)), [other]);
         assert_eq!(owners(&queue.take(8)), [large]);
         assert_eq!(owners(&queue.take(8)), [other]);
-        assert!(queue.take(8).is_empty() && queue.len() == 0);
-        assert!(queue.lock().lanes.is_empty() && queue.lock().turns.is_empty());
+        drain(&queue);
+    }
+
+    #[test]
+    fn messages_keep_their_places_until_they_are_delivered() {
+        let queue = WriteQueue::new(160, usize::MAX);
+        let [sender, other, _] = people();
+        let lane = Lane::of(Some(sender), address(1));
+        let undelivered = queue.announce(&lane, 20);
+        assert_eq!((queue.len(), queue.undelivered()), (0, 20));
+        assert!(!push(&queue, sender, 1));
+        assert!(push_from(&queue, other, address(2), 9, 0));
+        assert_eq!((queue.len(), queue.undelivered()), (2, 20));
+        drop(undelivered);
+        assert!(push(&queue, sender, 1));
+        drain(&queue);
     }
 }

@@ -1,122 +1,80 @@
-//! The reads that wait: bounded, and for each identity so that it keeps nobody else from reading.
+//! The reads that wait: bounded, and for each identity and each address so that it keeps nobody else from reading.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::engine::error::DbError;
 use crate::db::store::lane::Lane;
+use crate::limits::{KeyedBudget, Owner, Permit};
 
-use super::queue::share;
+/// The threads that one owner may keep busy.
+type ReadTurns = OnceLock<Arc<Semaphore>>;
 
-/// What one lane has under way.
-#[derive(Debug)]
-struct Readers {
-    places: usize,
-    turns: Arc<Semaphore>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    lanes: HashMap<Lane, Readers>,
-    places: usize,
-}
-
-/// Places for reads. One identity may have a sixteenth of them, and half of the threads: a list may be long, and those of one
-/// would otherwise be before everybody else's. Whoever has none can take one, also where all are taken: as many as all are
-/// kept for that.
+/// Places for reads. One identity, and one address, may have a sixteenth of them, and half of the threads: a list may be
+/// long, and those of one would otherwise be before everybody else's. Whoever has none can take one, also where all are
+/// taken.
 #[derive(Debug)]
 pub(in crate::db) struct ReadQueue {
-    waiting: Mutex<Waiting>,
-    max: usize,
+    places: KeyedBudget<Owner, ReadTurns>,
     at_once: usize,
 }
 
 impl ReadQueue {
     /// For so many reads, done by so many threads.
-    pub(in crate::db) fn new(max: usize, threads: NonZeroUsize) -> Arc<Self> {
-        Arc::new(Self {
-            waiting: Mutex::default(),
-            max,
+    pub(in crate::db) fn new(max: usize, threads: NonZeroUsize) -> Self {
+        Self {
+            places: KeyedBudget::of_shared_places(max, 1).named("reads"),
             at_once: threads.get().div_ceil(2),
-        })
+        }
     }
 
-    /// Takes a place for a read in a lane, until it is dropped. One of the server itself counts among all only.
+    /// Takes a place for a read in a lane, until it is dropped. Those of the server itself need no turn.
     ///
     /// # Errors
     /// [`DbError::Overloaded`].
-    pub(in crate::db) fn take(self: &Arc<Self>, lane: Lane) -> Result<ReadPlace, DbError> {
-        let mut waiting = self.lock();
-        let own = waiting.lanes.get(&lane).map_or(0, |lane| lane.places);
-        let max = if own == 0 && lane != Lane::Server {
-            self.max.saturating_mul(2)
+    pub(in crate::db) fn take(&self, lane: &Lane) -> Result<ReadPlace, DbError> {
+        let mut permit = lane.hold(&self.places);
+        permit.grow(1).map_err(|_| DbError::Overloaded)?;
+        let turns = |shared: Arc<ReadTurns>| {
+            let turns = shared.get_or_init(|| Arc::new(Semaphore::new(self.at_once)));
+            Arc::clone(turns)
+        };
+        let turns = if lane.owner == Owner::Server {
+            Vec::new()
         } else {
-            self.max
+            permit.shared().map(turns).collect()
         };
-        if waiting.places >= max {
-            return Err(DbError::Overloaded);
-        }
-        let turns = match lane {
-            Lane::Server => None,
-            Lane::Strangers | Lane::Of(_) => {
-                if own >= share(lane, self.max) {
-                    return Err(DbError::Overloaded);
-                }
-                let readers = waiting.lanes.entry(lane).or_insert_with(|| Readers {
-                    places: 0,
-                    turns: Arc::new(Semaphore::new(self.at_once)),
-                });
-                readers.places += 1;
-                Some(Arc::clone(&readers.turns))
-            }
-        };
-        waiting.places += 1;
         Ok(ReadPlace {
-            queue: Arc::clone(self),
-            lane,
             turns,
+            _permit: permit,
         })
     }
 
     /// Places that are taken.
     pub(in crate::db) fn len(&self) -> usize {
-        self.lock().places
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.held()
     }
 }
 
 /// A place that is taken; given back when dropped.
 #[derive(Debug)]
 pub(in crate::db) struct ReadPlace {
-    queue: Arc<ReadQueue>,
-    lane: Lane,
-    turns: Option<Arc<Semaphore>>,
+    /// Of its identity, and of its address.
+    turns: Vec<Arc<Semaphore>>,
+    _permit: Permit<Owner, ReadTurns>,
 }
 
 impl ReadPlace {
-    /// Waits until fewer reads of this identity are being done than may be at once.
-    pub(in crate::db) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        // It is never closed.
-        Arc::clone(self.turns.as_ref()?).acquire_owned().await.ok()
-    }
-}
-
-impl Drop for ReadPlace {
-    fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
-        waiting.places -= 1;
-        if let Some(readers) = waiting.lanes.get_mut(&self.lane) {
-            readers.places -= 1;
-            if readers.places == 0 {
-                waiting.lanes.remove(&self.lane);
-            }
+    /// Waits until fewer reads of each of its owners are being done than may be at once.
+    pub(in crate::db) async fn turn(&self) -> Vec<OwnedSemaphorePermit> {
+        let mut held = Vec::with_capacity(self.turns.len());
+        for turns in &self.turns {
+            // It is never closed.
+            held.extend(Arc::clone(turns).acquire_owned().await);
         }
+        held
     }
 }
 
@@ -124,41 +82,65 @@ impl Drop for ReadPlace {
 mod tests {
     use super::*;
     use crate::auth::Identity;
+    use crate::limits::AddressKey;
 
-    fn queue(max: usize, threads: usize) -> Arc<ReadQueue> {
+    const SERVER: Option<crate::ids::IdentityKey> = None;
+
+    fn queue(max: usize, threads: usize) -> ReadQueue {
         ReadQueue::new(max, NonZeroUsize::new(threads).unwrap())
     }
 
-    fn lane() -> Lane {
-        Lane::Of(Identity::random().identity_key())
+    fn lane(address: Option<u8>) -> Lane {
+        let address = address.map(|last| AddressKey::of([192, 0, 2, last].into()));
+        Lane::of(Some(Identity::random().identity_key()), address)
     }
 
     #[test]
     fn one_has_a_sixteenth_of_the_places_and_gives_them_back() {
-        let queue = queue(48, 2);
-        let flood = lane();
-        let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(flood).ok()).collect();
+        let (queue, server) = (queue(48, 2), Lane::of(SERVER, None));
+        let flood = lane(None);
+        let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(&flood).ok()).collect();
         assert_eq!(taken.len(), 3);
-        taken.extend((0..45).map(|_| queue.take(Lane::Server).unwrap()));
-        for lane in [flood, Lane::Server] {
-            assert_eq!(queue.take(lane).err(), Some(DbError::Overloaded));
+        taken.extend((0..45).map(|_| queue.take(&server).unwrap()));
+        for lane in [flood, server] {
+            assert_eq!(queue.take(&lane).err(), Some(DbError::Overloaded));
         }
         // Whoever has none gets one.
-        let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(lane()).unwrap()).collect();
-        assert_eq!(queue.take(lane()).err(), Some(DbError::Overloaded));
+        let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(&lane(None)).unwrap()).collect();
+        assert_eq!(queue.take(&lane(None)).err(), Some(DbError::Overloaded));
         late.clear();
         taken.truncate(2);
-        assert!(queue.take(flood).is_ok());
+        assert!(queue.take(&flood).is_ok());
         taken.clear();
-        assert!(queue.lock().lanes.is_empty() && queue.lock().places == 0);
+        assert_eq!((queue.len(), queue.places.owners()), (0, 0));
     }
 
     #[test]
-    fn one_has_half_of_the_threads() {
+    fn identities_of_one_address_have_the_share_of_one() {
+        let queue = queue(160, 2);
+        let [flood, second, other] = [lane(Some(1)), lane(Some(1)), lane(Some(2))];
+        let taken = |lane: &Lane| -> Vec<ReadPlace> {
+            (0..99).map_while(|_| queue.take(lane).ok()).collect()
+        };
+        let held = [&flood, &second, &other].map(taken);
+        // The second has a place because it had none.
+        assert_eq!(held.each_ref().map(Vec::len), [10, 1, 10]);
+    }
+
+    #[tokio::test]
+    async fn one_identity_and_one_address_have_half_of_the_threads() {
         for (threads, expected) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
-            let queue = queue(100, threads);
-            let place = queue.take(lane()).unwrap();
-            assert_eq!(place.turns.as_ref().unwrap().available_permits(), expected);
+            let queue = queue(1_000, threads);
+            let flood = lane(None);
+            for lanes in [vec![flood; 9], (0..9).map(|_| lane(Some(1))).collect()] {
+                let places: Vec<ReadPlace> =
+                    lanes.iter().map(|lane| queue.take(lane).unwrap()).collect();
+                let mut turns = Vec::new();
+                for place in &places {
+                    turns.extend(futures_util::FutureExt::now_or_never(place.turn()));
+                }
+                assert_eq!(turns.len(), expected, "{threads}");
+            }
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::db::engine::error::DbError;
 use crate::db::store::command::{Command, Part, Settled, Work};
 use crate::db::store::lane::Lane;
 use crate::db::store::session_step::SessionStep;
-use crate::ids::IdentityKey;
+use crate::limits::AddressKey;
 use crate::model::{ClaimRefusal, NewMessage, RequestClaim};
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 
 /// A command with its answer, as the queue holds it.
 pub(in crate::db) trait Write: Send {
-    fn owner(&self) -> Option<IdentityKey>;
+    /// Whose turn and whose share it is.
     fn lane(&self) -> Lane;
     fn session_step(&self) -> Option<&SessionStep>;
     /// The request that it counts.
@@ -47,16 +47,18 @@ struct Job<C: Command, R> {
     output: Option<C::Output>,
     reply: R,
     claim: Option<RequestClaim>,
+    address: Option<AddressKey>,
     /// Of the last run.
     refusal: Option<ClaimRefusal>,
     /// The answer comes on the writer's thread.
     trace: Option<TraceId>,
 }
 
-/// Puts a command and its answer together; the command counts a request if one is given.
+/// Puts a command and its answer together; the command counts a request if one is given. `address` is where its client is.
 pub(in crate::db) fn write<C: Command>(
     command: C,
     claim: Option<RequestClaim>,
+    address: Option<AddressKey>,
     reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
 ) -> Box<dyn Write> {
     Box::new(Job {
@@ -64,6 +66,7 @@ pub(in crate::db) fn write<C: Command>(
         output: None,
         reply,
         claim,
+        address,
         refusal: None,
         trace: telemetry::current(),
     })
@@ -74,12 +77,8 @@ where
     C: Command,
     R: FnOnce(Result<C::Output, DbError>) + Send,
 {
-    fn owner(&self) -> Option<IdentityKey> {
-        self.command.owner()
-    }
-
     fn lane(&self) -> Lane {
-        self.command.lane()
+        Lane::new(self.command.holder(), self.address)
     }
 
     fn session_step(&self) -> Option<&SessionStep> {
@@ -133,6 +132,7 @@ where
             claim,
             refusal,
             trace,
+            ..
         } = *self;
         let answer = |result| telemetry::within(trace, || reply(result));
         if let (Some(claim), Some(refusal)) = (claim, refusal) {

@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::admin::{Percentiles, Status};
 use crate::http::authenticate::{NOT_STORED, unsigned};
 use crate::http::error::ApiError;
+use crate::limits::{LimitExceeded, Owner, refusals};
 use crate::telemetry::{self, RecentLine};
 
 use super::{AdminState, status};
@@ -83,6 +84,7 @@ impl Listener {
 /// Says how the server is, once a second, until it goes down. So many may listen at a time.
 pub(super) fn events(admin: &Arc<AdminState>) -> HttpResponse {
     let Ok(place) = Arc::clone(&admin.streams).try_acquire_owned() else {
+        refusals().count("admin_streams", LimitExceeded::Global, None::<&Owner>);
         return unsigned(&ApiError::overloaded());
     };
     let listener = Listener {

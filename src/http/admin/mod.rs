@@ -31,23 +31,11 @@ use crate::rooms::RoomsHandle;
 use crate::socket::SocketTable;
 
 use super::authenticate::{NOT_STORED, respond, unsigned};
-use super::client_address::count_request;
+use super::client_address::{count_request, is_forwarded};
 use super::error::ApiError;
 use super::reply::Reply;
 use super::routes::query::Query;
 use super::state::HttpState;
-
-/// Headers by which proxies say that they are there.
-const FORWARDING: [HeaderName; 8] = [
-    header::FORWARDED,
-    header::VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("cf-connecting-ip"),
-    HeaderName::from_static("true-client-ip"),
-];
 
 /// What these routes need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -157,7 +145,7 @@ fn asker(request: &HttpRequest) -> Asker<'_> {
         host: text(header::HOST),
         origin: is_there(header::ORIGIN).then(|| text(header::ORIGIN).unwrap_or_default()),
         fetch_site: text(HeaderName::from_static("sec-fetch-site")),
-        forwarded: FORWARDING.into_iter().any(is_there),
+        forwarded: is_forwarded(request),
     }
 }
 

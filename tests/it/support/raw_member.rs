@@ -56,7 +56,7 @@ fn authenticated(peer: &Peer, identity: &Identity) -> String {
 /// A member over a websocket: gives its connection, from which nothing more has been read.
 pub async fn websocket_member(address: SocketAddr, identity: Arc<Identity>) -> TcpStream {
     let mut stream = small_connection(address).await;
-    let handshake = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: test\r\n\
+    let handshake = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: localhost\r\n\
         connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(handshake.as_bytes()).await.unwrap();

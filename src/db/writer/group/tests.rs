@@ -158,7 +158,7 @@ where
     C::Output: Debug,
 {
     let answers = Arc::clone(answers);
-    write::write(command, None, move |result| {
+    write::write(command, None, None, move |result| {
         answers.lock().unwrap().push(format!("{result:?}"));
     })
 }
