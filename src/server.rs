@@ -15,6 +15,7 @@ mod migrate;
 mod neighbours;
 mod notifier;
 mod readiness;
+mod relief;
 mod shared_sessions;
 mod shutdown;
 
@@ -41,6 +42,7 @@ use crate::http::{
     WatchSettings, configure, cors, count_answers, engineio_scope, protect_pages,
     refuse_large_heads, watch_answers,
 };
+use crate::limits::OutboundMemory;
 use crate::ids::IdentityKey;
 use crate::panics;
 use crate::push::PushHandle;
@@ -125,7 +127,8 @@ impl Server {
         let guard = administration::guard(settings)?;
         administration::warn_of_no_admin(settings, &guard);
         let migrate_key = administration::migrate_key(settings)?;
-        let neighbours = Neighbours::prepare(settings)?;
+        let outbound = OutboundMemory::new(settings.server.max_buffered_bytes / 2);
+        let neighbours = Neighbours::prepare(settings, outbound.clone())?;
         let rooms = neighbours.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
@@ -144,9 +147,11 @@ impl Server {
             socketio_config(settings),
             authsocket_settings(settings, certificates.as_ref()),
         );
-        let service = Arc::new(service.with_addresses(Arc::clone(&addresses)));
+        let service = service.with_addresses(Arc::clone(&addresses));
+        let service = Arc::new(service.with_outbound(outbound.clone()));
         let health = health(&db, cluster.as_ref(), settings.cluster.require_nonces);
-        let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
+        let sockets = SocketTable::new(settings.socket.max_sockets);
+        let sockets = Arc::new(sockets.with_outbound(outbound));
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)
             .with_certificates(certificates.clone())
             .with_addresses(addresses);
@@ -223,8 +228,13 @@ impl Server {
             return Ok(());
         };
         let handle = http.handle();
-        let background =
-            background::start(&self.db, &self.state, self.identity_key, &self.settings);
+        let background = background::start(
+            &self.db,
+            &self.state,
+            self.identity_key,
+            &self.settings,
+            &self.sockets,
+        );
         let signal = tokio::select! {
             served = &mut http => Err(served),
             signal = signals.next() => Ok(signal),

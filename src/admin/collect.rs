@@ -201,6 +201,7 @@ impl Sources {
             opened: self.sockets.counts.opened.get(),
             ended: self.sockets.counts.ends().collect(),
             identities: self.service.identities.len(),
+            outbound_memory_bytes: self.sockets.outbound().held(),
             counted_connections: self.service.addresses.connection_count(),
             ..SocketsPart::default()
         };

@@ -122,6 +122,11 @@ fn sockets(families: &mut Families, status: &Status) {
         sockets.outbound_bytes,
     );
     families.gauge(
+    families.gauge(
+        "outbound_memory_bytes",
+        "Memory of what waits for sockets; what several share counts once.",
+        sockets.outbound_memory_bytes,
+    );
         "outbound_largest_bytes",
         "Bytes that wait for the socket that has most.",
         sockets.largest_outbound_bytes,

@@ -92,6 +92,8 @@ pub struct SocketsPart {
     pub outbound_bytes: u64,
     /// Bytes that wait for the one that has most.
     pub largest_outbound_bytes: u64,
+    /// Memory of what waits for sockets: what several share counts once.
+    pub outbound_memory_bytes: usize,
     /// Sockets that were cut off because they did not read.
     pub slow_readers_cut: u64,
     /// Ended since the start, by reason.

@@ -181,6 +181,10 @@ impl Application for AuthSocket {
     fn pause(&self) -> Duration {
         self.queue.pause(self.answers.len()).min(MAX_PAUSE)
     }
+    fn waiting_bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
 
     fn owes_answers(&self) -> bool {
         self.answers.len() > 0 || self.queue.answers() > 0

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::limits::{
-    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate, SHARE,
+    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Pace, Rate,
+    SHARE,
 };
 use crate::rooms::RoomsHandle;
 use crate::socketio;
@@ -109,6 +110,8 @@ pub struct AuthSocketService {
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
     /// Counts.
+    /// Bytes of events that wait for sockets.
+    pub outbound: OutboundMemory,
     pub counters: EventCounts,
 }
 
@@ -138,6 +141,7 @@ impl AuthSocketService {
                 settings.max_waiting_bytes,
             ),
             identities: IdentityShares::new(
+            outbound: OutboundMemory::default(),
                 settings.max_sockets_per_identity,
                 settings.identity_rates,
             ),
@@ -163,4 +167,10 @@ impl AuthSocketService {
         self.addresses = addresses;
         self
     }
+    /// Counts what waits for sockets in this memory.
+    #[must_use]
+    pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
+        Self { outbound, ..self }
+    }
+
 }
