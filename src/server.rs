@@ -38,9 +38,8 @@ use crate::db::{DatabaseUrl, DbHandle};
 use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
-    self, Docs, Endpoint, Extras, HttpState, ListenerSettings, MigrateState, TcpSettings,
-    WatchSettings, configure, cors, count_answers, engineio_scope, protect_pages,
-    refuse_large_heads, watch_answers,
+    self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
+    engineio_scope, protect_pages, refuse_large_heads, watch_answers,
 };
 use crate::limits::OutboundMemory;
 use crate::ids::IdentityKey;
@@ -50,7 +49,7 @@ use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    max_message_bytes, paying, request_prices, session_limits, socketio_config,
+    listener_settings, max_message_bytes, paying, request_prices, session_limits, socketio_config,
 };
 
 use announce::{log_certificates, log_start, raise_file_limit, warn_of_small_packets};
@@ -284,7 +283,7 @@ fn listen(
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
     let heads = head_limits(settings);
-    let addresses = Arc::clone(&parts.state.addresses);
+    let listener = listener_settings(settings, &parts.state);
     let counted_prefix = prefix.clone();
     let app = move || {
         let ServerParts {
@@ -315,24 +314,6 @@ fn listen(
             }
         }
         app
-    };
-    let tcp = TcpSettings {
-        user_timeout: settings.socket.ping_interval + settings.socket.ping_timeout,
-        watch: WatchSettings {
-            idle_timeout: settings.server.keep_alive + settings.server.head_timeout,
-            answer_timeout: settings.server.request_timeout,
-            answer_rate: settings.server.min_answer_rate,
-        },
-    };
-    let listener = ListenerSettings {
-        workers: (settings.server.workers > 0).then_some(settings.server.workers),
-        max_connections: settings.server.max_connections,
-        head_timeout: settings.server.head_timeout,
-        keep_alive: settings.server.keep_alive,
-        // The drain has its own time, which is shorter.
-        shutdown_timeout: settings.server.shutdown_timeout.as_secs().saturating_add(1),
-        tcp,
-        addresses,
     };
     let target = (settings.server.host.as_str(), settings.port());
     http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {

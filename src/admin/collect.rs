@@ -255,6 +255,7 @@ impl Sources {
             failures: self.requests.failures.get(),
             per_second: rates.requests,
             answer_micros: self.requests.time.get().into(),
+            worker_delay_micros: self.requests.worker_delay.get().into(),
             oversized: self.requests.oversized.get(),
         };
         for ((route, class), count) in self.requests.answered.get() {

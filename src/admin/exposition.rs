@@ -3,6 +3,7 @@
 use prometheus::{Encoder as _, TextEncoder};
 
 use super::families::{Families, Number};
+use super::http_metrics;
 use super::neighbours;
 use super::status::{Responding, RoomsAnswer, Status};
 
@@ -10,7 +11,7 @@ use super::status::{Responding, RoomsAnswer, Status};
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Microseconds in a second.
-const MICROS: f64 = 1e6;
+pub(super) const MICROS: f64 = 1e6;
 
 /// Everything in the status, as text.
 #[must_use]
@@ -20,7 +21,7 @@ pub fn exposition(status: &Status) -> Vec<u8> {
     sockets(&mut families, status);
     rooms(&mut families, status);
     events(&mut families, status);
-    http(&mut families, status);
+    http_metrics::metrics(&mut families, &status.http);
     database(&mut families, status);
     others(&mut families, status);
     neighbours::metrics(&mut families, status.cluster.as_ref());
@@ -122,11 +123,11 @@ fn sockets(families: &mut Families, status: &Status) {
         sockets.outbound_bytes,
     );
     families.gauge(
-    families.gauge(
         "outbound_memory_bytes",
         "Memory of what waits for sockets; what several share counts once.",
         sockets.outbound_memory_bytes,
     );
+    families.gauge(
         "outbound_largest_bytes",
         "Bytes that wait for the socket that has most.",
         sockets.largest_outbound_bytes,
@@ -236,39 +237,6 @@ fn events(families: &mut Families, status: &Status) {
             ("socket", status.handshakes.sockets),
         ]
         .map(|(transport, count)| (vec![("transport", transport)], count.into())),
-    );
-}
-
-fn http(families: &mut Families, status: &Status) {
-    let http = &status.http;
-    let requests = http.requests.iter().flat_map(|(route, classes)| {
-        let route = ("route", *route);
-        classes
-            .iter()
-            .map(move |(class, count)| (vec![route, ("status", *class)], (*count).into()))
-    });
-    families.counters(
-        "http_requests_total",
-        "HTTP requests that were answered, by route and class of status.",
-        requests,
-    );
-    families.counters(
-        "http_failures_total",
-        "Failures of HTTP requests, by code.",
-        http.failures
-            .iter()
-            .map(|(code, count)| (vec![("code", *code)], (*count).into())),
-    );
-    families.histogram(
-        "http_request_seconds",
-        "From a request to its answer, those of sockets left out.",
-        &http.answer_micros,
-        MICROS,
-    );
-    families.counter(
-        "oversized_messages_total",
-        "Messages that lists named instead of showing, because they are larger than a page; each list counts them anew.",
-        http.oversized,
     );
 }
 

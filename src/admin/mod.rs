@@ -8,6 +8,7 @@ mod collect;
 mod exposition;
 mod families;
 mod guard;
+mod http_metrics;
 mod neighbours;
 mod process;
 mod rates;

@@ -256,6 +256,8 @@ pub struct HttpPart {
     pub per_second: f64,
     /// From a request to its answer, those of sockets left out.
     pub answer_micros: Percentiles,
+    /// How late a worker comes to what waits for it.
+    pub worker_delay_micros: Percentiles,
     /// Messages that a list named in `oversized` instead of showing them. Each list counts them anew.
     pub oversized: u64,
 }

@@ -39,6 +39,7 @@ mod websocket_input;
 pub use admin::AdminState;
 pub use authenticate::respond;
 pub use body::BodyMemory;
+mod worker_delay;
 pub use connection::TcpSettings;
 pub use connection_watch::{WatchSettings, Watched, watch_answers};
 pub use counts::count_answers;
