@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::limits::{
@@ -14,6 +16,7 @@ use crate::rooms::RoomsHandle;
 use crate::socketio;
 
 use super::counts::EventCounts;
+use super::large_messages::heavy_threads;
 use super::lost_sessions::LostSessions;
 
 /// Times and bounds of a socket's authentication.
@@ -107,11 +110,13 @@ pub struct AuthSocketService {
     pub addresses: Arc<AddressLimits>,
     /// Bytes of frames and packets that wait in sockets.
     pub waiting: KeyedBudget<AddressKey>,
-    /// What the sockets of each identity share.
-    pub identities: IdentityShares,
-    /// Counts.
     /// Bytes of events that wait for sockets.
     pub outbound: OutboundMemory,
+    /// What the sockets of each identity share.
+    pub identities: IdentityShares,
+    /// Threads for large messages and bodies, beside the workers.
+    pub heavy_threads: Arc<Semaphore>,
+    /// Counts.
     pub counters: EventCounts,
 }
 
@@ -136,16 +141,17 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
+            outbound: OutboundMemory::default(),
             waiting: KeyedBudget::of_bytes(
                 (settings.max_waiting_bytes / SHARE).max(largest_packet),
                 settings.max_waiting_bytes,
             ),
             identities: IdentityShares::new(
-            outbound: OutboundMemory::default(),
                 settings.max_sockets_per_identity,
                 settings.identity_rates,
             ),
             settings,
+            heavy_threads: heavy_threads(),
             counters: EventCounts::default(),
         }
     }
@@ -161,16 +167,16 @@ impl AuthSocketService {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Limits what each address may have.
-    #[must_use]
-    pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
-        self.addresses = addresses;
-        self
-    }
     /// Counts what waits for sockets in this memory.
     #[must_use]
     pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
         Self { outbound, ..self }
     }
 
+    /// Limits what each address may have.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
+        self.addresses = addresses;
+        self
+    }
 }
