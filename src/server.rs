@@ -41,8 +41,8 @@ use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
     engineio_scope, protect_pages, refuse_large_heads, watch_answers,
 };
-use crate::limits::OutboundMemory;
 use crate::ids::IdentityKey;
+use crate::limits::OutboundMemory;
 use crate::panics;
 use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
@@ -153,7 +153,8 @@ impl Server {
         let sockets = Arc::new(sockets.with_outbound(outbound));
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)
             .with_certificates(certificates.clone())
-            .with_addresses(addresses);
+            .with_addresses(addresses)
+            .with_heavy_threads(Arc::clone(&service.heavy_threads));
         let state = match &certificates {
             // What another node was shown is not known here.
             Some(_) => state,

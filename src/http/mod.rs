@@ -1,6 +1,7 @@
 //! The actix-web shell: routes, middleware, polling and websocket transports.
 
 mod admin;
+mod answers;
 mod authenticate;
 mod body;
 mod certificates;
@@ -19,27 +20,30 @@ pub mod fuzzing;
 mod handshake;
 mod heads;
 mod health;
+mod heavy;
 mod home;
 mod info;
 mod listener;
 mod migrate;
 mod pages;
 mod polling;
+mod readers;
 mod reply;
 mod request_body;
 mod request_scope;
 mod routes;
 mod session_lookup;
 mod shared_sessions;
+mod sign;
 mod state;
 mod websocket;
 mod websocket_body;
 mod websocket_input;
+mod worker_delay;
 
 pub use admin::AdminState;
 pub use authenticate::respond;
 pub use body::BodyMemory;
-mod worker_delay;
 pub use connection::TcpSettings;
 pub use connection_watch::{WatchSettings, Watched, watch_answers};
 pub use counts::count_answers;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
+use tokio::sync::Semaphore;
 
 use crate::auth::{
     AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
@@ -11,14 +12,17 @@ use crate::auth::{
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, AddressLimits, KeyedBudget, KeyedRates, Rate, SHARE};
+use crate::limits::{AddressKey, AddressLimits, KeyedRates, Rate, SHARE};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
+use super::answers::AnswerMemory;
 use super::authenticate::Refused;
 use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 use super::error::ApiError;
+use super::heavy::HeavyWork;
+use super::readers::Readers;
 use super::request_scope::RequestScope;
 use super::session_lookup::unknown_session;
 use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
@@ -28,7 +32,7 @@ use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 pub struct HttpLimits {
     /// Bytes of a body.
     pub max_body_bytes: usize,
-    /// Bytes of all bodies that are held at a time.
+    /// Bytes of all bodies that are held at a time, and half as many of all lists.
     pub max_buffered_bytes: usize,
     /// Objects and arrays of a body within each other.
     pub max_json_depth: usize,
@@ -59,8 +63,12 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
-    /// Counts lists that are being read.
-    pub(super) answers: KeyedBudget<IdentityKey>,
+    /// The memory of lists.
+    pub(super) answers: AnswerMemory,
+    /// Who takes large answers.
+    pub(super) readers: Readers,
+    /// Hashes and parses large bodies.
+    pub(super) heavy: HeavyWork,
     /// Counts the bodies that are held; polling requests count in it too.
     pub bodies: BodyMemory,
     /// What each address may ask for.
@@ -97,10 +105,9 @@ impl HttpState {
             delivery,
             db,
             routing_prefix: routing_prefix.into(),
-            answers: KeyedBudget::of_bytes(
-                limits.max_buffered_bytes / SHARE,
-                limits.max_buffered_bytes,
-            ),
+            answers: AnswerMemory::new(limits.max_buffered_bytes / 2, limits.max_listed_bytes),
+            readers: Readers::default(),
+            heavy: HeavyWork::default(),
             bodies: BodyMemory::of_bytes(
                 // A body of any size that is allowed.
                 (limits.max_buffered_bytes / SHARE).max(limits.max_body_bytes),
@@ -131,6 +138,13 @@ impl HttpState {
     #[must_use]
     pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// Hashes and parses large bodies on these threads.
+    #[must_use]
+    pub fn with_heavy_threads(mut self, threads: Arc<Semaphore>) -> Self {
+        self.heavy = HeavyWork::with_threads(threads);
         self
     }
 
@@ -307,6 +321,11 @@ impl HttpState {
         }
         scoped.scope = Some(Arc::clone(&scope));
         (scoped, scope)
+    }
+
+    /// Whom the limits of addresses count the request for that is being answered.
+    pub(super) fn address(&self) -> Option<AddressKey> {
+        self.scope.as_ref()?.address()
     }
 
     /// Whether the request that is being answered counts once over all nodes and restarts.

@@ -128,6 +128,12 @@ impl<K: Eq + Hash + Clone> Permit<K> {
         self
     }
 
+    /// What it holds now.
+    #[must_use]
+    pub const fn amount(&self) -> usize {
+        self.amount
+    }
+
     /// Holds so much from now on, instead of what it held before.
     ///
     /// # Errors
