@@ -41,6 +41,33 @@ pub fn encoded_len(text: &str) -> usize {
     bytes + rest.iter().map(|&byte| added(byte)).sum::<usize>()
 }
 
+/// Bytes of what [`push_string`] appends for what it appends for `text`: a string within a string.
+#[must_use]
+pub fn encoded_twice_len(text: &str) -> usize {
+    // The inner quotation marks are escaped, and the outer ones are added.
+    let mut bytes = text.len() + 6;
+    let mut rest = text.as_bytes();
+    while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
+        let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
+        if escapes > 0 {
+            bytes += lanes.iter().map(|&byte| added_twice(byte)).sum::<usize>();
+        }
+        rest = behind;
+    }
+    bytes + rest.iter().map(|&byte| added_twice(byte)).sum::<usize>()
+}
+
+/// Bytes that escaping twice adds to this one. A backslash is escaped again, a letter is not.
+fn added_twice(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' => 3,
+        _ => match added(byte) {
+            0 => 0,
+            added => added + 1,
+        },
+    }
+}
+
 /// Bytes that escaping adds to this one.
 fn added(byte: u8) -> usize {
     match byte {
@@ -90,6 +117,9 @@ mod tests {
         let mut out = Vec::new();
         push_string(&mut out, text);
         assert_eq!(encoded_len(text), out.len());
+        let mut twice = Vec::new();
+        push_string(&mut twice, std::str::from_utf8(&out).unwrap());
+        assert_eq!(encoded_twice_len(text), twice.len());
         String::from_utf8(out).unwrap()
     }
 

@@ -15,6 +15,7 @@ mod migrate;
 mod neighbours;
 mod notifier;
 mod readiness;
+mod relief;
 mod shared_sessions;
 mod shutdown;
 
@@ -37,18 +38,18 @@ use crate::db::{DatabaseUrl, DbHandle};
 use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
-    self, Docs, Endpoint, Extras, HttpState, ListenerSettings, MigrateState, TcpSettings,
-    WatchSettings, configure, cors, count_answers, engineio_scope, protect_pages,
-    refuse_large_heads, watch_answers,
+    self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
+    engineio_scope, protect_pages, refuse_large_heads, watch_answers,
 };
 use crate::ids::IdentityKey;
+use crate::limits::OutboundMemory;
 use crate::panics;
 use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    max_message_bytes, paying, request_prices, session_limits, socketio_config,
+    listener_settings, max_message_bytes, paying, request_prices, session_limits, socketio_config,
 };
 
 use announce::{
@@ -127,7 +128,8 @@ impl Server {
         let guard = administration::guard(settings)?;
         administration::warn_of_no_admin(settings, &guard);
         let migrate_key = administration::migrate_key(settings)?;
-        let neighbours = Neighbours::prepare(settings)?;
+        let outbound = OutboundMemory::new(settings.server.max_buffered_bytes / 2);
+        let neighbours = Neighbours::prepare(settings, outbound.clone())?;
         let rooms = neighbours.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
         let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
@@ -147,12 +149,15 @@ impl Server {
             socketio_config(settings),
             authsocket_settings(settings, certificates.as_ref()),
         );
-        let service = Arc::new(service.with_addresses(Arc::clone(&addresses)));
+        let service = service.with_addresses(Arc::clone(&addresses));
+        let service = Arc::new(service.with_outbound(outbound.clone()));
         let health = health(&db, cluster.as_ref(), settings.cluster.require_nonces);
-        let sockets = Arc::new(SocketTable::new(settings.socket.max_sockets));
+        let sockets = SocketTable::new(settings.socket.max_sockets);
+        let sockets = Arc::new(sockets.with_outbound(outbound));
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)
             .with_certificates(certificates.clone())
-            .with_addresses(addresses);
+            .with_addresses(addresses)
+            .with_heavy_threads(Arc::clone(&service.heavy_threads));
         let state = match &certificates {
             // What another node was shown is not known here.
             Some(_) => state,
@@ -226,8 +231,13 @@ impl Server {
             return Ok(());
         };
         let handle = http.handle();
-        let background =
-            background::start(&self.db, &self.state, self.identity_key, &self.settings);
+        let background = background::start(
+            &self.db,
+            &self.state,
+            self.identity_key,
+            &self.settings,
+            &self.sockets,
+        );
         let signal = tokio::select! {
             served = &mut http => Err(served),
             signal = signals.next() => Ok(signal),
@@ -277,7 +287,7 @@ fn listen(
 ) -> Result<(HttpService, SocketAddr), ServerError> {
     let prefix = settings.routing_prefix();
     let heads = head_limits(settings);
-    let addresses = Arc::clone(&parts.state.addresses);
+    let listener = listener_settings(settings, &parts.state);
     let counted_prefix = prefix.clone();
     let app = move || {
         let ServerParts {
@@ -308,24 +318,6 @@ fn listen(
             }
         }
         app
-    };
-    let tcp = TcpSettings {
-        user_timeout: settings.socket.ping_interval + settings.socket.ping_timeout,
-        watch: WatchSettings {
-            idle_timeout: settings.server.keep_alive + settings.server.head_timeout,
-            answer_timeout: settings.server.request_timeout,
-            answer_rate: settings.server.min_answer_rate,
-        },
-    };
-    let listener = ListenerSettings {
-        workers: (settings.server.workers > 0).then_some(settings.server.workers),
-        max_connections: settings.server.max_connections,
-        head_timeout: settings.server.head_timeout,
-        keep_alive: settings.server.keep_alive,
-        // The drain has its own time, which is shorter.
-        shutdown_timeout: settings.server.shutdown_timeout.as_secs().saturating_add(1),
-        tcp,
-        addresses,
     };
     let target = (settings.server.host.as_str(), settings.port());
     http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {

@@ -203,6 +203,7 @@ impl Sources {
             opened: self.sockets.counts.opened.get(),
             ended: self.sockets.counts.ends().collect(),
             identities: self.service.identities.owners(),
+            outbound_memory_bytes: self.sockets.outbound().held(),
             counted_connections: self.service.addresses.connection_count(),
             ..SocketsPart::default()
         };
@@ -256,6 +257,7 @@ impl Sources {
             failures: self.requests.failures.get(),
             per_second: rates.requests,
             answer_micros: self.requests.time.get().into(),
+            worker_delay_micros: self.requests.worker_delay.get().into(),
             oversized: self.requests.oversized.get(),
         };
         for ((route, class), count) in self.requests.answered.get() {

@@ -4,13 +4,13 @@ use prometheus::{Encoder as _, TextEncoder};
 
 use super::families::{Families, Number};
 use super::status::{Responding, RoomsAnswer, Status};
-use super::{admission, neighbours};
+use super::{admission, http_metrics, neighbours};
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Microseconds in a second.
-const MICROS: f64 = 1e6;
+pub(super) const MICROS: f64 = 1e6;
 
 /// Everything in the status, as text.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn exposition(status: &Status) -> Vec<u8> {
     sockets(&mut families, status);
     rooms(&mut families, status);
     events(&mut families, status);
-    http(&mut families, status);
+    http_metrics::metrics(&mut families, &status.http);
     database(&mut families, status);
     others(&mut families, status);
     admission::metrics(&mut families, &status.refusals);
@@ -121,6 +121,11 @@ fn sockets(families: &mut Families, status: &Status) {
         "outbound_bytes",
         "Bytes that wait for sockets.",
         sockets.outbound_bytes,
+    );
+    families.gauge(
+        "outbound_memory_bytes",
+        "Memory of what waits for sockets; what several share counts once.",
+        sockets.outbound_memory_bytes,
     );
     families.gauge(
         "outbound_largest_bytes",
@@ -232,39 +237,6 @@ fn events(families: &mut Families, status: &Status) {
             ("socket", status.handshakes.sockets),
         ]
         .map(|(transport, count)| (vec![("transport", transport)], count.into())),
-    );
-}
-
-fn http(families: &mut Families, status: &Status) {
-    let http = &status.http;
-    let requests = http.requests.iter().flat_map(|(route, classes)| {
-        let route = ("route", *route);
-        classes
-            .iter()
-            .map(move |(class, count)| (vec![route, ("status", *class)], (*count).into()))
-    });
-    families.counters(
-        "http_requests_total",
-        "HTTP requests that were answered, by route and class of status.",
-        requests,
-    );
-    families.counters(
-        "http_failures_total",
-        "Failures of HTTP requests, by code.",
-        http.failures
-            .iter()
-            .map(|(code, count)| (vec![("code", *code)], (*count).into())),
-    );
-    families.histogram(
-        "http_request_seconds",
-        "From a request to its answer, those of sockets left out.",
-        &http.answer_micros,
-        MICROS,
-    );
-    families.counter(
-        "oversized_messages_total",
-        "Messages that lists named instead of showing, because they are larger than a page; each list counts them anew.",
-        http.oversized,
     );
 }
 

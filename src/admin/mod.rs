@@ -9,6 +9,7 @@ mod collect;
 mod exposition;
 mod families;
 mod guard;
+mod http_metrics;
 mod neighbours;
 mod process;
 mod rates;

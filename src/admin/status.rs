@@ -95,6 +95,8 @@ pub struct SocketsPart {
     pub outbound_bytes: u64,
     /// Bytes that wait for the one that has most.
     pub largest_outbound_bytes: u64,
+    /// Memory of what waits for sockets: what several share counts once.
+    pub outbound_memory_bytes: usize,
     /// Sockets that were cut off because they did not read.
     pub slow_readers_cut: u64,
     /// Ended since the start, by reason.
@@ -257,6 +259,8 @@ pub struct HttpPart {
     pub per_second: f64,
     /// From a request to its answer, those of sockets left out.
     pub answer_micros: Percentiles,
+    /// How late a worker comes to what waits for it.
+    pub worker_delay_micros: Percentiles,
     /// Messages that a list named in `oversized` instead of showing them. Each list counts them anew.
     pub oversized: u64,
 }

@@ -13,6 +13,9 @@ use super::numbers::{Numbers, write_numbers};
 /// The protocol version, which must match exactly.
 pub const AUTH_VERSION: &str = "0.1";
 
+/// Bytes of a large message beside its payload: a hundred certificates fit.
+const MAX_REST: usize = 512 * 1024;
+
 /// What asks for no certificates.
 pub const NO_CERTIFICATES: &str = r#"{"certifiers":[],"types":{}}"#;
 
@@ -141,6 +144,34 @@ impl<'a> AuthMessage<'a> {
         })
     }
 
+    /// Reads the payload of a large message, and gives the rest of it as JSON, which is small.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`].
+    pub fn take_payload(json: &str) -> Result<(String, Option<Vec<u8>>), AuthError> {
+        #[derive(Deserialize)]
+        struct Payload<'a> {
+            #[serde(borrow)]
+            payload: Option<&'a RawValue>,
+        }
+        let malformed = AuthError::Malformed("not a JSON object with a payload of bytes");
+        let found: Payload<'_> = json_object::read(json).map_err(|_| malformed.clone())?;
+        let (rest, payload) = match found.payload.map(RawValue::get) {
+            None => (json.to_owned(), None),
+            Some(numbers) => {
+                let read: Numbers = serde_json::from_str(numbers).map_err(|_| malformed)?;
+                let at = numbers.as_ptr().addr() - json.as_ptr().addr();
+                let (before, behind) = json.split_at_checked(at).unwrap_or_default();
+                let behind = behind.get(numbers.len()..).unwrap_or_default();
+                ([before, "null", behind].concat(), Some(read.0))
+            }
+        };
+        if rest.len() > MAX_REST {
+            return Err(AuthError::Malformed("too much beside its payload"));
+        }
+        Ok((rest, payload))
+    }
+
     /// A field that this kind needs and that must not be empty.
     pub(super) fn need<'b>(&self, field: Option<&'b Cow<'a, str>>) -> Result<&'b str, AuthError> {
         match field.map(AsRef::as_ref) {
@@ -210,5 +241,38 @@ impl<'a> Writer<'a> {
 
     pub(super) fn end(self) {
         self.0.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_read_apart_from_the_rest() {
+        let json = r#"{"version":"0.1","messageType":"general","identityKey":"02","other":[1,2],"payload":[1,2],"signature":[1,2]}"#;
+        let (rest, payload) = AuthMessage::take_payload(json).unwrap();
+        assert_eq!(
+            rest,
+            json.replace(r#""payload":[1,2]"#, r#""payload":null"#)
+        );
+        assert_eq!(payload, Some(vec![1, 2]));
+        let (whole, apart) = (AuthMessage::parse(json), AuthMessage::parse(&rest));
+        let apart = AuthMessage {
+            payload,
+            ..apart.unwrap()
+        };
+        assert_eq!(format!("{:?}", whole.unwrap()), format!("{apart:?}"));
+        assert_eq!(AuthMessage::take_payload("{}"), Ok(("{}".to_owned(), None)));
+        for refused in [
+            "[]",
+            "{",
+            r#"{"payload":[256]}"#,
+            r#"{"payload":[],"payload":[]}"#,
+        ] {
+            assert!(AuthMessage::take_payload(refused).is_err(), "{refused}");
+        }
+        let large = format!(r#"{{"payload":[1],"x":"{}"}}"#, "x".repeat(MAX_REST));
+        assert!(AuthMessage::take_payload(&large).is_err());
     }
 }

@@ -58,6 +58,18 @@ impl SharedPayload {
         self.json.clone()
     }
 
+    /// The same, in memory that `hold` keeps account of.
+    #[must_use]
+    pub fn held_by(self, hold: impl Fn(Bytes) -> Bytes) -> Self {
+        let json = hold(self.json.clone().into_bytes());
+        Self {
+            digest: self.digest,
+            // It is the same text.
+            json: ByteString::try_from(json).unwrap_or(self.json),
+            bytes: hold(self.bytes),
+        }
+    }
+
     /// A copy whose JSON shares no memory with this one's: frames share it, and a counter that several cores change is slow.
     #[must_use]
     pub fn copied(&self) -> Self {

@@ -60,8 +60,10 @@ pub struct AuthSocket {
     pub(super) counted_for: Option<AddressKey>,
     /// Whether the handshake may be made that was counted when the socket was opened.
     pub(super) may_shake_hands: bool,
-    /// What waits here: frames until a proof, packets until they are whole.
-    holding: Permit<AddressKey>,
+    /// What waits here: frames until a proof, packets until they are whole or read.
+    pub(super) holding: Permit<AddressKey>,
+    /// Whether a large message is being read; what comes behind it waits.
+    pub(super) is_reading: bool,
     /// What it has sent lately.
     flow: Flow,
     /// Its place among those that have proven nothing, until it has.
@@ -103,6 +105,7 @@ impl AuthSocket {
             counted_for: opening.counted_for,
             may_shake_hands: true,
             holding: service.waiting.hold(opening.counted_for),
+            is_reading: false,
             flow: Flow::default(),
             unproven: Some(unproven),
             share: None,
@@ -142,11 +145,7 @@ impl Application for AuthSocket {
             Data::Binary(bytes) => self.connection.handle_binary(bytes),
         };
         self.handle_connection(handled, link, ctx);
-        let waiting = self.connection.partial_bytes() + self.held_bytes();
-        if self.holding.resize(waiting).is_err() {
-            log::debug!("socket {}: too much waits for it", self.sid);
-            link.close(CloseReason::ForcedClose);
-        }
+        self.count_waiting(link);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -190,8 +189,12 @@ impl Application for AuthSocket {
         self.queue.pause(self.answers.len()).min(MAX_PAUSE)
     }
 
+    fn waiting_bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
     fn owes_answers(&self) -> bool {
-        self.answers.len() > 0 || self.queue.answers() > 0
+        self.is_reading || self.answers.len() > 0 || self.queue.answers() > 0
     }
 
     fn identity(&self) -> Option<IdentityKey> {
@@ -217,6 +220,15 @@ impl Application for AuthSocket {
 }
 
 impl AuthSocket {
+    /// Counts what waits here; a socket that has too much is closed.
+    pub(super) fn count_waiting(&mut self, link: &mut Link<'_>) {
+        let waiting = self.connection.partial_bytes() + self.held_bytes();
+        if !self.is_reading && self.holding.resize(waiting).is_err() {
+            log::debug!("socket {}: too much waits for it", self.sid);
+            link.close(CloseReason::ForcedClose);
+        }
+    }
+
     pub(super) fn leave_all_rooms(&mut self) {
         if self.admitted {
             self.admitted = false;

@@ -47,11 +47,17 @@ impl AuthSocket {
         while let Some(packet) = self.connection.poll_transmit() {
             Self::send_packet(&packet, link);
         }
-        while let Some(event) = self.connection.poll_event() {
+        while !self.is_reading
+            && let Some(event) = self.connection.poll_event()
+        {
             match event {
                 Event::Connect { namespace, .. } => self.connect(&namespace, link),
                 Event::Event { namespace, body } => {
-                    telemetry::event(|| self.handle_event(&namespace, &body, link, ctx));
+                    if let Some(body) = self.read_beside(body, ctx) {
+                        telemetry::event(|| self.handle_event(&namespace, &body, link, ctx));
+                    } else {
+                        self.revival_at = None;
+                    }
                 }
                 Event::Disconnect { .. } => self.disconnect(link),
                 Event::Ack { .. } => {}
@@ -96,20 +102,22 @@ impl AuthSocket {
         let (name, argument) = body.name_and_first_argument();
         if name == events::AUTH_MESSAGE {
             self.revival_at = None;
-            self.handle_auth_message(argument.unwrap_or_default(), link, ctx);
+            let json = argument.unwrap_or_default();
+            self.handle_auth_message(AuthMessage::parse(json), json, link, ctx);
         } else if let Some(refusal) = refuse_plain(&name) {
             Self::send_plain(namespace, &refusal, link);
         }
     }
 
-    fn handle_auth_message(
+    /// Handles what was read of `json`.
+    pub(super) fn handle_auth_message(
         &mut self,
+        message: Result<AuthMessage<'_>, AuthError>,
         json: &str,
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
         self.peer.forget_retired(link.now());
-        let message = AuthMessage::parse(json);
         if message.as_ref().is_ok_and(is_handshake) && !self.count_handshake() {
             log::debug!("socket {} shakes hands too often", self.sid);
             return self.count_refused();
@@ -163,18 +171,18 @@ impl AuthSocket {
             Err(AuthError::UnknownSession { nonce }) if !answers_nothing => {
                 self.hold(nonce, json, link, ctx);
             }
-            Err(error) => {
-                self.count_refused();
-                if error == AuthError::Replayed {
-                    self.service.counters.replayed.add_one();
-                }
-                log::debug!(
-                    "socket {}: an auth message was refused: {error:?}",
-                    self.sid
-                );
-            }
+            Err(error) => self.refuse(&error),
         }
         self.renew_if_needed(link);
+    }
+
+    pub(super) fn refuse(&self, error: &AuthError) {
+        self.count_refused();
+        if *error == AuthError::Replayed {
+            self.service.counters.replayed.add_one();
+        }
+        let sid = self.sid;
+        log::debug!("socket {sid}: an auth message was refused: {error:?}");
     }
 
     /// Each costs a signature. The first was counted when the socket was opened.

@@ -10,6 +10,7 @@ mod counts;
 mod deliveries;
 mod dispatch;
 mod inbound;
+mod large_messages;
 mod lost_sessions;
 mod outbound;
 mod paced;

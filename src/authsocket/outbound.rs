@@ -91,14 +91,20 @@ impl AuthSocket {
     pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
         let is_mark = matches!(event, ServerEvent::LeftRoom(_));
-        let payload = SharedPayload::new(event.encode());
+        let payload = self.payload(event);
         self.send_answer(Outgoing::Event(payload), is_mark, link);
     }
 
     /// Sends the last event before the socket closes, without pacing.
     pub(super) fn send_last(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
-        self.write_event(&SharedPayload::new(event.encode()), link);
+        self.write_event(&self.payload(event), link);
+    }
+
+    /// Encodes an event; it counts in the memory of what waits for sockets.
+    fn payload(&self, event: &ServerEvent<'_>) -> SharedPayload {
+        let outbound = &self.service.outbound;
+        SharedPayload::new(event.encode()).held_by(|bytes| outbound.count(bytes))
     }
 
     /// Sends a delivery as soon as the client can verify it. A full queue drops it; the client finds it by listing.

@@ -114,6 +114,11 @@ impl<T> PacedQueue<T> {
         self.answers.len() + self.stream.len()
     }
 
+    /// Bytes of everything that waits.
+    pub(super) const fn bytes(&self) -> usize {
+        self.answers.bytes + self.stream.bytes
+    }
+
     /// Counts a frame that is sent at once, if nothing is queued and the pace allows it.
     pub(super) fn passes(&mut self, now: Instant) -> bool {
         self.is_empty() && self.window.take(self.pace, now)
@@ -258,8 +263,7 @@ mod tests {
             sent.extend(std::iter::from_fn(|| queue.poll(*now)).map(|item| (at, item)));
             assert!(timers < 9_999, "nothing leaves");
         }
-        let bytes = queue.answers.bytes + queue.stream.bytes;
-        assert_eq!((queue.len(), bytes), (0, 0));
+        assert_eq!((queue.len(), queue.bytes()), (0, 0));
         (sent, timers)
     }
 

@@ -4,15 +4,18 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::limits::{
-    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, Pace, Rate,
+    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Pace, Rate,
 };
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
 use super::counts::EventCounts;
+use super::large_messages::heavy_threads;
 use super::lost_sessions::LostSessions;
 
 /// Times and bounds of a socket's authentication.
@@ -106,8 +109,12 @@ pub struct AuthSocketService {
     pub addresses: Arc<AddressLimits>,
     /// Bytes of frames and packets that wait in sockets.
     pub waiting: KeyedBudget<AddressKey>,
+    /// Bytes of events that wait for sockets.
+    pub outbound: OutboundMemory,
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
+    /// Threads for large messages and bodies, beside the workers.
+    pub heavy_threads: Arc<Semaphore>,
     /// Counts.
     pub counters: EventCounts,
 }
@@ -132,11 +139,13 @@ impl AuthSocketService {
                 settings.lost_session_ttl,
             )),
             addresses: Arc::default(),
+            outbound: OutboundMemory::default(),
             waiting: KeyedBudget::of_shared_bytes(settings.max_waiting_bytes)
                 .named("waiting_frame_bytes"),
             identities: IdentityShares::of_places(settings.max_sockets_per_identity, usize::MAX)
                 .named("sockets_of_identity"),
             settings,
+            heavy_threads: heavy_threads(),
             counters: EventCounts::default(),
         }
     }
@@ -150,6 +159,12 @@ impl AuthSocketService {
     /// The sessions of sockets that are gone, locked: for look-ups only.
     pub(super) fn lost(&self) -> MutexGuard<'_, LostSessions> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what waits for sockets in this memory.
+    #[must_use]
+    pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
+        Self { outbound, ..self }
     }
 
     /// Limits what each address may have.

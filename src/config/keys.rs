@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
     key("server.max_headers", &["MAX_HEADERS"], Number, "Headers of a request, at most 96"),
     key("server.max_header_bytes", &["MAX_HEADER_BYTES"], Number, "Bytes of all headers of a request, at most 131072 with its first line"),
     key("server.max_body_bytes", &["MAX_BODY_BYTES"], Number, "Bytes of a request body; a sixteenth of server.max_buffered_bytes at most"),
-    key("server.max_buffered_bytes", &["MAX_BUFFERED_BYTES"], Number, "Bytes of the bodies of all requests that are being answered, and as many of lists that are being read; a sixteenth of them for one identity or one address"),
+    key("server.max_buffered_bytes", &["MAX_BUFFERED_BYTES"], Number, "Bytes of the bodies of all requests that are being answered. Half as many of all lists that clients have not taken yet, and half as many of everything that waits for sockets. One identity and one address may each have a sixteenth; of lists, or one of the largest size. When lists or sockets take all of it, the slowest reader is cut"),
     key("server.request_timeout", &["REQUEST_TIMEOUT_SECS"], Text, "How long a request's body may take to come"),
     key("server.head_timeout", &["HEAD_TIMEOUT"], Text, "How long the head of a connection's first request may take to come"),
     key("server.keep_alive", &["KEEP_ALIVE"], Text, "How long a connection may do nothing between two requests. Current clients pause for a minute and reuse it; balancers must close theirs sooner"),

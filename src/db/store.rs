@@ -4,6 +4,7 @@ pub(super) mod command;
 pub(super) mod device_store;
 pub(super) mod expiry;
 pub(super) mod fees;
+mod filling;
 pub(super) mod lane;
 pub(super) mod message_list;
 pub(super) mod message_store;

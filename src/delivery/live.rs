@@ -11,56 +11,60 @@ use crate::telemetry;
 impl Handler<MessagesStored> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, notice: MessagesStored, _ctx: &mut Self::Context) {
-        if self.has_neighbours() {
-            announce_everywhere(self, &notice.messages);
-        } else {
-            announce(self, &notice.messages, encode);
-        }
+    fn handle(&mut self, notice: MessagesStored, ctx: &mut Self::Context) {
+        let mut next = 0;
+        self.publish_in_turn(ctx, move |registry| {
+            let Some(committed) = notice.messages.get(next) else {
+                return false;
+            };
+            next += 1;
+            if registry.has_neighbours() {
+                announce_everywhere(registry, committed);
+            } else {
+                announce(registry, committed, encode);
+            }
+            true
+        });
     }
 }
 
-/// Publishes each message in its room, in this order. `encode` is called only for a room that has members.
+/// Publishes a message in its room. `encode` is called only for a room that has members.
 ///
 /// A message that came with a payment is only listed: the event has no payment in it, and a client that acknowledges
 /// what it is delivered would delete the coins.
 fn announce(
     registry: &mut RoomRegistry,
-    messages: &[Committed],
+    committed: &Committed,
     encode: impl Fn(&RoomId, &Committed) -> Vec<u8>,
 ) {
-    for committed in messages {
-        let room = committed.message.live_room();
-        if committed.is_paid || !registry.delivers(&room, committed.message.body.live().len()) {
-            continue;
-        }
-        telemetry::within(committed.trace, || {
-            registry.publish(&room, || encode(&room, committed).into());
-        });
+    let room = committed.message.live_room();
+    if committed.is_paid || !registry.delivers(&room, committed.message.body.live().len()) {
+        return;
     }
+    telemetry::within(committed.trace, || {
+        registry.publish(&room, || encode(&room, committed).into());
+    });
 }
 
-/// The same where other nodes have members too: each is encoded, because nobody knows who hears it there.
-fn announce_everywhere(registry: &mut RoomRegistry, messages: &[Committed]) {
-    for committed in messages {
-        let message = &committed.message;
-        let room = message.live_room();
-        if committed.is_paid || !registry.delivers(&room, message.body.live().len()) {
-            continue;
-        }
-        let outgoing = Outgoing {
-            key: EventKey::of_message(
-                &message.recipient.to_hex(),
-                &message.message_id,
-                &committed.created_at,
-            ),
-            id: committed.id,
-            trace: committed.trace,
-            event: encode(&room, committed).into(),
-            room,
-        };
-        telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
+/// The same where other nodes have members too: it is encoded, because nobody knows who hears it there.
+fn announce_everywhere(registry: &mut RoomRegistry, committed: &Committed) {
+    let message = &committed.message;
+    let room = message.live_room();
+    if committed.is_paid || !registry.delivers(&room, message.body.live().len()) {
+        return;
     }
+    let outgoing = Outgoing {
+        key: EventKey::of_message(
+            &message.recipient.to_hex(),
+            &message.message_id,
+            &committed.created_at,
+        ),
+        id: committed.id,
+        trace: committed.trace,
+        event: encode(&room, committed).into(),
+        room,
+    };
+    telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
 }
 
 fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
@@ -82,6 +86,7 @@ mod tests {
     use super::*;
     use crate::auth::Identity;
     use crate::ids::{IdentityKey, Sid};
+    use crate::limits::OutboundMemory;
     use crate::model::{MessageBody, NewMessage};
     use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
     use serde_json::{Value, json};
@@ -183,6 +188,68 @@ mod tests {
         }
     }
 
+    /// Keeps what it is delivered until it is dropped.
+    struct Unread(UnboundedSender<Deliver>);
+
+    impl Actor for Unread {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Deliver> for Unread {
+        type Result = ();
+
+        fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
+            // Whoever does not listen any more has read it.
+            let _ = self.0.send(deliver);
+        }
+    }
+
+    impl Handler<Lagging> for Unread {
+        type Result = ();
+
+        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+    }
+
+    /// A thousand recipients would each get a copy that waits; no more of them are made than there is memory for.
+    #[actix::test]
+    async fn events_wait_while_the_memory_of_what_waits_for_members_is_full() {
+        const MAX: usize = 50_000;
+        let memory = OutboundMemory::new(MAX);
+        let rooms = RoomsHandle::start_with(RoomSettings::default(), None, memory.clone());
+        let key = Identity::random().identity_key();
+        let (delivered, mut unread) = unbounded_channel();
+        let member = Unread(delivered).start();
+        rooms.admit(Admit {
+            sid: Sid::random(),
+            identity: key,
+            deliver: member.clone().recipient(),
+            lagging: member.recipient(),
+        });
+        let all: Vec<String> = (0..100).map(|id| id.to_string()).collect();
+        for ids in [0..60, 60..100] {
+            let messages = ids.map(|id| committed(key, key, id)).collect();
+            rooms.registry().do_send(MessagesStored::new(messages));
+        }
+        let (mut waiting, mut seen, mut was_full) = (Vec::new(), Vec::new(), false);
+        while seen.len() < all.len() {
+            let deliver = unread.recv().await.unwrap();
+            for payload in &*deliver.payloads {
+                let event: Value = serde_json::from_slice(payload.bytes()).unwrap();
+                seen.push(event["data"]["messageId"].as_str().unwrap().to_owned());
+            }
+            waiting.push(deliver);
+            // One event may pass the bound.
+            assert!(memory.held() <= MAX + 5_000, "{}", memory.held());
+            if memory.is_full() {
+                was_full = true;
+                waiting.clear();
+            }
+        }
+        assert!(was_full && seen == all);
+        drop(waiting);
+        assert_eq!(memory.held(), 0);
+    }
+
     #[test]
     fn a_message_that_nobody_hears_is_not_encoded() {
         let key = Identity::random().identity_key();
@@ -192,7 +259,7 @@ mod tests {
             encode(room, committed)
         };
         let mut registry = RoomRegistry::new(RoomSettings::default());
-        announce(&mut registry, &[committed(key, key, 0)], count);
+        announce(&mut registry, &committed(key, key, 0), count);
         assert_eq!(encodings.get(), 0);
     }
 }

@@ -31,6 +31,10 @@ impl Around {
         self.own.len() + self.shared.len()
     }
 
+    pub(super) fn own_len(&self) -> usize {
+        self.own.len()
+    }
+
     /// The parts, which together are the text.
     pub(super) fn texts(&self) -> [&str; 3] {
         let (head, tail) = self.own.split_at_checked(self.at).unwrap_or_default();

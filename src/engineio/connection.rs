@@ -93,10 +93,10 @@ impl Connection {
             && (!self.outbox.is_empty() || matches!(self.phase, Phase::Closing { .. }))
     }
 
-    /// Bytes that wait for the client.
+    /// Bytes that wait for the client, and how many of them no other session shares.
     #[must_use]
-    pub const fn outbound_bytes(&self) -> usize {
-        self.outbox.bytes()
+    pub fn outbound_bytes(&self) -> (usize, usize) {
+        (self.outbox.bytes(), self.outbox.own_bytes())
     }
 
     /// Queues a packet and the attachments that must follow it directly.

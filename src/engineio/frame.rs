@@ -60,6 +60,15 @@ impl Frame {
         }
     }
 
+    /// Bytes of it that it shares with no other frame.
+    pub(super) fn own_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Around(around) => around.own_len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
     /// Whether there is nothing in it: only an empty binary message is.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -20,6 +20,10 @@ pub struct Full;
 pub(super) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// Bytes of those that no other outbox shares.
+    own_bytes: usize,
+    /// The same of the frames that were taken last.
+    taken_own_bytes: usize,
     max_bytes: usize,
 }
 
@@ -28,6 +32,8 @@ impl Outbox {
         Self {
             frames: VecDeque::new(),
             bytes: 0,
+            own_bytes: 0,
+            taken_own_bytes: 0,
             max_bytes,
         }
     }
@@ -35,6 +41,15 @@ impl Outbox {
     /// Bytes that wait.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that wait and that no other outbox shares. As long as some do, what was taken last is not written either.
+    pub(super) fn own_bytes(&self) -> usize {
+        if self.is_empty() {
+            0
+        } else {
+            self.own_bytes + self.taken_own_bytes
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -50,6 +65,7 @@ impl Outbox {
             return Err(Full);
         }
         self.bytes += bytes;
+        self.own_bytes += rest.iter().map(Frame::own_len).sum::<usize>() + first.own_len();
         self.frames.push_back(first);
         self.frames.extend(rest.iter().cloned());
         Ok(())
@@ -58,28 +74,34 @@ impl Outbox {
     /// Queues a packet of the protocol itself, whatever waits: they are tiny and there is one at a time.
     pub(super) fn push_control(&mut self, frame: Frame) {
         self.bytes += frame.len();
+        self.own_bytes += frame.own_len();
         self.frames.push_back(frame);
     }
 
     /// Takes frames from the front: up to `max_frames`, and no more than `max_bytes` unless the first alone
     /// is larger.
     pub(super) fn drain(&mut self, max_frames: usize, max_bytes: usize) -> Vec<Frame> {
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes, mut own_bytes) = (0, 0, 0);
         for frame in self.frames.iter().take(max_frames) {
             if count > 0 && bytes + frame.len() > max_bytes {
                 break;
             }
             count += 1;
             bytes += frame.len();
+            own_bytes += frame.own_len();
         }
         self.bytes -= bytes;
+        self.own_bytes -= own_bytes;
+        self.taken_own_bytes = own_bytes;
         self.frames.drain(..count).collect()
     }
 
     /// Puts frames that could not be delivered back at the front, in their order.
     pub(super) fn put_back(&mut self, frames: Vec<Frame>) {
+        self.taken_own_bytes = 0;
         for frame in frames.into_iter().rev() {
             self.bytes += frame.len();
+            self.own_bytes += frame.own_len();
             self.frames.push_front(frame);
         }
     }
@@ -88,6 +110,8 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         self.frames = VecDeque::new();
         self.bytes = 0;
+        self.own_bytes = 0;
+        self.taken_own_bytes = 0;
     }
 }
 
@@ -130,6 +154,32 @@ mod tests {
         assert_eq!(outbox.drain(9, 3), [frame("4large")]);
         assert_eq!(outbox.drain(9, 3), [frame("4a")]);
         assert_eq!(outbox.drain(9, 4), [frame("4b")]);
+    }
+
+    #[test]
+    fn what_frames_share_is_not_their_own() {
+        let around = || {
+            Frame::message_around(0, "shared".into(), |out| {
+                out.push_str("ab");
+                Ok::<_, ()>(2)
+            })
+        };
+        let mut outbox = Outbox::new(100);
+        for _ in 0..2 {
+            outbox.push(around().unwrap(), &[]).unwrap();
+        }
+        outbox.push_control(frame("2"));
+        assert_eq!((outbox.bytes(), outbox.own_bytes()), (19, 7));
+        // As long as others wait behind it, it counts.
+        let taken = outbox.drain(1, 99);
+        assert_eq!((outbox.bytes(), outbox.own_bytes()), (10, 7));
+        outbox.put_back(taken);
+        assert_eq!((outbox.bytes(), outbox.own_bytes()), (19, 7));
+        outbox.drain(9, 99);
+        assert_eq!((outbox.bytes(), outbox.own_bytes()), (0, 0));
+        outbox.push_control(frame("2"));
+        outbox.clear();
+        assert_eq!((outbox.bytes(), outbox.own_bytes()), (0, 0));
     }
 
     #[test]

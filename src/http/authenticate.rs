@@ -6,17 +6,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::auth::canonical::{Direction, SignedRequest, SignedResponse, signed_headers};
-use crate::auth::{AUTH_VERSION, AuthError, Session, message_nonce};
+use crate::auth::canonical::{Direction, SignedRequest, signed_headers};
+use crate::auth::{AUTH_VERSION, AuthError, Session};
 use crate::json_depth;
 use crate::limits::{AddressKey, LimitExceeded, Owner, refusals};
+use crate::socket::Kill;
 
 use super::body::Payload;
 use super::client_address::{count_handshake, count_request};
@@ -27,19 +28,20 @@ use super::reply::Reply;
 use super::request_scope::RequestScope;
 use super::routes;
 use super::session_lookup::{self, Named};
+use super::sign::signed;
 use super::state::HttpState;
 
 /// A reply is for who asked, now: no cache keeps it.
 pub(super) const NOT_STORED: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// What a request says of its authentication.
-struct Credentials {
+pub(super) struct Credentials {
     identity_key: String,
     nonce: String,
     your_nonce: String,
     signature: Vec<u8>,
-    request_id: [u8; 32],
-    request_id_text: String,
+    pub(super) request_id: [u8; 32],
+    pub(super) request_id_text: String,
 }
 
 /// Answers every request that is not a socket's.
@@ -76,17 +78,21 @@ pub async fn respond(
     let payload = Payload {
         body,
         holding: state.bodies.hold_for(owners),
-        max: state.limits.max_body_bytes,
+        max: routes::max_body_bytes(request.path(), &state),
     };
     let payload = if is_proven {
         payload
     } else {
         payload.of_a_stranger(&state.limits)
     };
-    let verified = verify(&request, payload, &credentials, &named, counted_for, &state).await;
+    let work = Work {
+        state: &state,
+        address: counted_for,
+    };
+    let verified = verify(&request, payload, &credentials, &named, work).await;
     let reply: Reply = match verified {
         Ok(Verified { body, scope }) => {
-            let (state, scope) = state.scoped(scope, counted_for);
+            let (state, scope) = state.scoped(scope.with_address(counted_for));
             let reply = routes::respond(&request, session.peer(), &body, &state).await;
             if let Some(error) = scope.refusal() {
                 return refuse(error, &session, &state);
@@ -96,7 +102,16 @@ pub async fn respond(
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
     };
-    signed(reply, &credentials, &session, &state)
+    let kill = request.conn_data::<Kill>().cloned();
+    signed(reply, &credentials, &session, work, kill).await
+}
+
+/// What a request is answered with, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) state: &'a HttpState,
+    /// Whom the limits of addresses count it for.
+    pub(super) address: Option<AddressKey>,
 }
 
 async fn begin_session(
@@ -250,9 +265,9 @@ async fn verify(
     payload: Payload,
     credentials: &Credentials,
     named: &Named,
-    counted_for: Option<AddressKey>,
-    state: &HttpState,
+    work: Work<'_>,
 ) -> Result<Verified, Refused> {
+    let state = work.state;
     if is_encoded(request) {
         return Err(Refused::Unsigned(ApiError::encoded_body()));
     }
@@ -266,15 +281,23 @@ async fn verify(
         .map(|(name, value)| (name.as_str(), value.as_bytes()));
     let headers = signed_headers(headers, Direction::Request)
         .map_err(|error| Refused::Unsigned(ApiError::authentication_failed(error.to_string())))?;
-    let digest = SignedRequest {
-        request_id: &credentials.request_id,
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        query: request.query_string(),
-        headers: &headers,
-        body: &body,
-    }
-    .digest();
+    let digest = {
+        let (request_id, bytes, body) = (credentials.request_id, body.len(), body.clone());
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        let digest = move || {
+            SignedRequest {
+                request_id: &request_id,
+                method: method.as_str(),
+                path: target.path(),
+                query: target.query().unwrap_or_default(),
+                headers: &headers,
+                body: &body,
+            }
+            .digest()
+        };
+        let digest = state.heavy.run(work.address, bytes, digest).await;
+        digest.map_err(Refused::Unsigned)?
+    };
     let nonce = &credentials.nonce;
     let known = &named.known;
     let verified = known.session.verify(nonce, &digest, &credentials.signature);
@@ -291,7 +314,7 @@ async fn verify(
     let ended = state.session_used(&session);
     state.end_sessions(ended).await;
     let peer = session.peer();
-    if let Some(address) = counted_for {
+    if let Some(address) = work.address {
         refusals().saw(address, peer, Instant::now());
     }
     state.identities.check(&peer).map_err(|wait| {
@@ -299,7 +322,7 @@ async fn verify(
         Refused::Signed(ApiError::rate_limited(wait))
     })?;
     if let Some(gate) = &state.certificates {
-        gate.pass(&session, counted_for, body.len()).await?;
+        gate.pass(&session, work.address, body.len()).await?;
     }
     let own_nonce = session.own_nonce();
     let scope = RequestScope::new(own_nonce, nonce, claimed, known.began_here);
@@ -322,59 +345,4 @@ pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
         .content_type("application/json")
         .insert_header(NOT_STORED)
         .body(error.body())
-}
-
-/// Signs a reply on the session that the request named.
-fn signed(
-    reply: Reply,
-    credentials: &Credentials,
-    session: &Session,
-    state: &HttpState,
-) -> HttpResponse {
-    let headers = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()));
-    // Ours are plain texts under names that sort.
-    let headers = signed_headers(headers, Direction::Response).unwrap_or_default();
-    let digest = SignedResponse {
-        request_id: &credentials.request_id,
-        status: reply.status.as_u16(),
-        headers: &headers,
-        body: &reply.body,
-    }
-    .digest();
-    let nonce = message_nonce();
-    let signature = match session.sign(&nonce, &digest) {
-        Ok(signature) => signature,
-        Err(error) => {
-            log::error!("a response could not be signed: {error}");
-            let error = ApiError::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "ERR_RESPONSE_SIGNING_FAILED",
-                "The response could not be signed.",
-            );
-            return unsigned(&error);
-        }
-    };
-    let mut response = HttpResponse::build(reply.status);
-    if let Some(code) = reply.failure {
-        response.extensions_mut().insert(Failed(code));
-    }
-    for (name, value) in &reply.headers {
-        response.insert_header((*name, value.as_str()));
-    }
-    response
-        .content_type(reply.content_type)
-        .insert_header(NOT_STORED)
-        .insert_header(("x-bsv-auth-version", AUTH_VERSION))
-        .insert_header((
-            "x-bsv-auth-identity-key",
-            state.identity.identity_key().to_hex(),
-        ))
-        .insert_header(("x-bsv-auth-nonce", nonce))
-        .insert_header(("x-bsv-auth-your-nonce", session.peer_nonce()))
-        .insert_header(("x-bsv-auth-signature", hex::encode(&*signature)))
-        .insert_header(("x-bsv-auth-request-id", &*credentials.request_id_text))
-        .body(reply.body)
 }

@@ -22,8 +22,10 @@ use actix_web::rt::net::TcpStream;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
 use crate::limits::AddressLimits;
+use crate::metrics::RequestCounts;
 
 use super::connection::{Connection, TcpSettings};
+use super::worker_delay::watch;
 
 /// Connections that the kernel keeps for us while all workers are busy.
 const BACKLOG: i32 = 4096;
@@ -48,6 +50,8 @@ pub struct ListenerSettings {
     pub tcp: TcpSettings,
     /// What each address may have.
     pub addresses: Arc<AddressLimits>,
+    /// Where it is counted how late the threads are.
+    pub counts: Arc<RequestCounts>,
 }
 
 impl ListenerSettings {
@@ -62,6 +66,7 @@ impl ListenerSettings {
             shutdown_timeout: 30,
             tcp,
             addresses: Arc::default(),
+            counts: Arc::default(),
         }
     }
 }
@@ -95,6 +100,7 @@ where
     let mut first = None;
     for listener in bind(target)? {
         let address = listener.local_addr()?;
+        let is_first = first.is_none();
         first.get_or_insert(address);
         let (settings, application) = (settings.clone(), application.clone());
         let stopping = server.graceful_shutdown_signal();
@@ -102,6 +108,10 @@ where
             let tcp = settings.tcp;
             let addresses = Arc::clone(&settings.addresses);
             let stopping = stopping.clone();
+            if is_first {
+                // On each thread, which makes its own services.
+                actix_web::rt::spawn(watch(Arc::clone(&settings.counts)));
+            }
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();

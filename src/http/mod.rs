@@ -1,6 +1,7 @@
 //! The actix-web shell: routes, middleware, polling and websocket transports.
 
 mod admin;
+mod answers;
 mod authenticate;
 mod body;
 mod certificates;
@@ -19,22 +20,26 @@ pub mod fuzzing;
 mod handshake;
 mod heads;
 mod health;
+mod heavy;
 mod home;
 mod info;
 mod listener;
 mod migrate;
 mod pages;
 mod polling;
+mod readers;
 mod reply;
 mod request_body;
 mod request_scope;
 mod routes;
 mod session_lookup;
 mod shared_sessions;
+mod sign;
 mod state;
 mod websocket;
 mod websocket_body;
 mod websocket_input;
+mod worker_delay;
 
 pub use admin::AdminState;
 pub use authenticate::respond;

@@ -23,20 +23,38 @@ pub(super) struct RequestBody {
     pub(super) payment: Option<Bytes>,
 }
 
-impl RequestBody {
-    /// Reads what came.
-    pub(super) fn read(
-        request: &HttpRequest,
-        body: &Bytes,
-        max_json_depth: usize,
-    ) -> Result<Self, ApiError> {
+/// What the headers say of a body and its payment.
+#[derive(Debug)]
+pub(super) struct BodyHeaders {
+    payment: Option<Bytes>,
+    content_type: Option<String>,
+}
+
+impl BodyHeaders {
+    /// Looks at the headers of a request.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let mut headers = request.headers().get_all(PAYMENT);
-        let header = headers.next();
+        let payment = headers.next();
         if headers.next().is_some() {
             return Err(PriceError::Several.into());
         }
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
+        Ok(Self {
+            payment: payment.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+            content_type: content_type.map(str::to_owned),
+        })
+    }
+}
+
+impl RequestBody {
+    /// Reads what came.
+    pub(super) fn read(
+        headers: BodyHeaders,
+        body: &Bytes,
+        max_json_depth: usize,
+    ) -> Result<Self, ApiError> {
+        let (header, content_type) = (headers.payment, headers.content_type.as_deref());
         let multipart = match content_type.filter(|value| is_multipart(value)) {
             Some(content_type) => MultipartBody::parse(content_type, body)
                 .map_err(|error| ApiError::from(PriceError::from(error)))?,
@@ -45,7 +63,7 @@ impl RequestBody {
         let read = match (multipart, header) {
             (MultipartBody::Ordinary, header) => Self {
                 body: body.clone(),
-                payment: header.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+                payment: header,
             },
             (MultipartBody::Paid { .. }, Some(_)) => return Err(PriceError::Several.into()),
             (

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::{AuthError, sha256};
 use crate::db::DbHandle;
+use crate::limits::AddressKey;
 use crate::model::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 
 use super::session_lookup::unknown_session;
@@ -21,6 +22,8 @@ pub(super) struct RequestScope {
     /// Whether its session began in this process, which then remembers all of its nonces.
     began_here: bool,
     needs_new_session: AtomicBool,
+    /// Whom the limits of addresses count it for.
+    address: Option<AddressKey>,
 }
 
 impl RequestScope {
@@ -37,7 +40,18 @@ impl RequestScope {
             claim: with_its_write.then(|| RequestClaim::new(own_nonce, &short(nonce))),
             began_here,
             needs_new_session: AtomicBool::new(false),
+            address: None,
         }
+    }
+
+    /// The same, from this address.
+    pub(super) fn with_address(self, address: Option<AddressKey>) -> Self {
+        Self { address, ..self }
+    }
+
+    /// Whom the limits of addresses count it for.
+    pub(super) const fn address(&self) -> Option<AddressKey> {
+        self.address
     }
 
     /// Counts the request with what it writes.

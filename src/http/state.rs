@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
+use tokio::sync::Semaphore;
 
 use crate::auth::{
     AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
@@ -11,14 +12,17 @@ use crate::auth::{
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, AddressLimits, KeyedBudget, KeyedRates, Rate, SHARE};
+use crate::limits::{AddressKey, AddressLimits, KeyedRates, Rate};
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
+use super::answers::AnswerMemory;
 use super::authenticate::Refused;
 use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 use super::error::ApiError;
+use super::heavy::HeavyWork;
+use super::readers::Readers;
 use super::request_scope::RequestScope;
 use super::session_lookup::unknown_session;
 use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
@@ -28,7 +32,7 @@ use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 pub struct HttpLimits {
     /// Bytes of a body.
     pub max_body_bytes: usize,
-    /// Bytes of all bodies that are held at a time.
+    /// Bytes of all bodies that are held at a time, and half as many of all lists.
     pub max_buffered_bytes: usize,
     /// Objects and arrays of a body within each other.
     pub max_json_depth: usize,
@@ -59,8 +63,12 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// What requests cost.
     pub prices: Arc<RequestPrices>,
-    /// Counts lists that are being read.
-    pub(super) answers: KeyedBudget<IdentityKey>,
+    /// The memory of lists.
+    pub(super) answers: AnswerMemory,
+    /// Who takes large answers.
+    pub(super) readers: Readers,
+    /// Hashes and parses large bodies.
+    pub(super) heavy: HeavyWork,
     /// Counts the bodies that are held; polling requests count in it too.
     pub bodies: BodyMemory,
     /// What each address may ask for.
@@ -97,11 +105,9 @@ impl HttpState {
             delivery,
             db,
             routing_prefix: routing_prefix.into(),
-            answers: KeyedBudget::of_bytes(
-                limits.max_buffered_bytes / SHARE,
-                limits.max_buffered_bytes,
-            )
-            .named("answer_bytes"),
+            answers: AnswerMemory::new(limits.max_buffered_bytes / 2, limits.max_listed_bytes),
+            readers: Readers::default(),
+            heavy: HeavyWork::default(),
             bodies: BodyMemory::of_shared_bytes(limits.max_buffered_bytes).named("body_bytes"),
             limits,
             prices: Arc::new(prices),
@@ -128,6 +134,13 @@ impl HttpState {
     #[must_use]
     pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// Hashes and parses large bodies on these threads.
+    #[must_use]
+    pub fn with_heavy_threads(mut self, threads: Arc<Semaphore>) -> Self {
+        self.heavy = HeavyWork::with_threads(threads);
         self
     }
 
@@ -295,20 +308,21 @@ impl HttpState {
     }
 
     /// The same for one request of a client at this address: what it writes first counts it.
-    pub(super) fn scoped(
-        &self,
-        scope: RequestScope,
-        counted_for: Option<AddressKey>,
-    ) -> (Self, Arc<RequestScope>) {
+    pub(super) fn scoped(&self, scope: RequestScope) -> (Self, Arc<RequestScope>) {
         let scope = Arc::new(scope);
         let mut scoped = self.clone();
-        scoped.db = scoped.db.from_address(counted_for);
+        scoped.db = scoped.db.from_address(scope.address());
         if let Some(claim) = scope.claim() {
             scoped.db = scoped.db.claiming(claim);
         }
         scoped.delivery = scoped.delivery.with_db(&scoped.db);
         scoped.scope = Some(Arc::clone(&scope));
         (scoped, scope)
+    }
+
+    /// Whom the limits of addresses count the request for that is being answered.
+    pub(super) fn address(&self) -> Option<AddressKey> {
+        self.scope.as_ref()?.address()
     }
 
     /// Whether the request that is being answered counts once over all nodes and restarts.

@@ -44,6 +44,8 @@ pub struct RequestCounts {
     pub time: Histogram,
     /// Requests whose nonce had been used before.
     pub replayed: Counter,
+    /// How late a worker comes to what waits for it, in microseconds.
+    pub worker_delay: Histogram,
     /// Messages that a list named instead of showing, because they are larger than a page. Each list counts them anew.
     pub oversized: Counter,
 }

@@ -1,6 +1,7 @@
 //! Messages on their way into the store and out of it.
 
 use bytestring::ByteString;
+use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::ids::{IdentityKey, RoomId};
@@ -137,6 +138,49 @@ impl MessagePage {
     #[must_use]
     pub const fn count(&self) -> usize {
         self.messages.len() + self.oversized.len()
+    }
+}
+
+/// What a list says beside its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// How many messages it accounts for, listed and too large.
+    pub count: usize,
+    /// The `id` of the last message that counts.
+    pub last: Option<i64>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
+
+/// There is no memory for another message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("there is no memory for another message")]
+pub struct NoMemory;
+
+/// Takes the messages of a list one by one while they are read, so that no list is held as rows.
+pub trait ListSink {
+    /// Takes a message, which is measured to so many bytes.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: the message is not taken.
+    fn message(&mut self, message: StoredMessage, bytes: usize) -> Result<(), NoMemory>;
+
+    /// Takes a message that no list of limited size can hold; naming it takes so many bytes.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: the message is not taken.
+    fn oversized(&mut self, message: OversizedMessage, bytes: usize) -> Result<(), NoMemory>;
+}
+
+impl ListSink for MessagePage {
+    fn message(&mut self, message: StoredMessage, _bytes: usize) -> Result<(), NoMemory> {
+        self.messages.push(message);
+        Ok(())
+    }
+
+    fn oversized(&mut self, message: OversizedMessage, _bytes: usize) -> Result<(), NoMemory> {
+        self.oversized.push(message);
+        Ok(())
     }
 }
 

@@ -14,8 +14,8 @@ pub use device::Device;
 #[cfg(test)]
 pub(crate) use message::MESSAGE_OVERHEAD;
 pub use message::{
-    ListBound, MessageBody, MessagePage, NewMessage, Order, OversizedMessage, Page, StoreOutcome,
-    StoredMessage,
+    ListBound, ListSink, Listed, MessageBody, MessagePage, NewMessage, NoMemory, Order,
+    OversizedMessage, Page, StoreOutcome, StoredMessage,
 };
 pub use missed::{MessageHead, MissedPage, WholeMessage};
 pub use payment::{

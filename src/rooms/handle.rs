@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::limits::OutboundMemory;
+
 use super::access::RoomAccess;
 use super::backlog::Backlog;
 use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
@@ -51,16 +53,20 @@ impl RoomsHandle {
     /// Starts the registry on an arbiter of its own, where a large fan-out holds no socket up.
     #[must_use]
     pub fn start(settings: RoomSettings) -> Self {
-        Self::start_with(settings, None)
+        Self::start_with(settings, None, OutboundMemory::default())
     }
 
-    /// The same; `outward` leads to the other nodes, if there are any.
+    /// The same; `outward` leads to the other nodes, if there are any, and `outbound` has what waits for members.
     #[must_use]
-    pub fn start_with(settings: RoomSettings, outward: Option<Arc<dyn Outward>>) -> Self {
+    pub fn start_with(
+        settings: RoomSettings,
+        outward: Option<Arc<dyn Outward>>,
+        outbound: OutboundMemory,
+    ) -> Self {
         let arbiter = Arbiter::new();
         let neighbours = outward.clone();
         let registry = RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| {
-            let registry = RoomRegistry::new(settings);
+            let registry = RoomRegistry::new(settings).with_outbound(outbound);
             match neighbours {
                 Some(outward) => registry.with_neighbours(outward),
                 None => registry,
@@ -218,7 +224,11 @@ mod tests {
     async fn a_member_gets_what_was_stored_after_it_came_however_late_the_registry_is() {
         let others = Arc::new(Others::default());
         let outward = Arc::clone(&others) as Arc<dyn Outward>;
-        let rooms = RoomsHandle::start_with(RoomSettings::default(), Some(outward));
+        let rooms = RoomsHandle::start_with(
+            RoomSettings::default(),
+            Some(outward),
+            OutboundMemory::default(),
+        );
         let (go_on, busy) = mpsc::channel();
         rooms.registry().do_send(Busy(busy));
         others.latest.store(5, Ordering::Release);

@@ -6,6 +6,7 @@ mod access;
 mod backlog;
 mod busy;
 mod commands;
+mod deferred;
 mod handle;
 mod inspection;
 mod interest;

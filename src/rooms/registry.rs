@@ -10,11 +10,13 @@ use bytes::Bytes;
 use crate::auth::SharedPayload;
 use crate::events::{MAX_EVENT_BYTES, is_live_room};
 use crate::ids::{IdentityKey, RoomId, Sid};
+use crate::limits::OutboundMemory;
 use crate::panics;
 
 use super::backlog::Backlog;
 use super::busy::BusyRooms;
 use super::commands::{GetStatus, Gone, Lagging, Leave, Publish, RoomsStatus};
+use super::deferred::Deferred;
 use super::handle::RoomSettings;
 use super::membership::Membership;
 use super::relay::{PassOn, Relay};
@@ -79,6 +81,9 @@ pub struct RoomRegistry {
     pub(super) busy: BusyRooms,
     /// None where this is the only node.
     pub(super) remote: Option<Remote>,
+    /// The memory of what waits for sockets.
+    pub(super) outbound: OutboundMemory,
+    pub(super) deferred: Deferred,
 }
 
 impl RoomRegistry {
@@ -98,7 +103,15 @@ impl RoomRegistry {
             busy: BusyRooms::default(),
             settings,
             remote: None,
+            outbound: OutboundMemory::default(),
+            deferred: Deferred::default(),
         }
+    }
+
+    /// Counts events in this memory until the last of their members has them.
+    #[must_use]
+    pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
+        Self { outbound, ..self }
     }
 
     /// The same, one of several nodes.
@@ -252,7 +265,7 @@ impl RoomRegistry {
             if !worker.members.is_empty() {
                 worker.relay.do_send(PassOn {
                     lane,
-                    payload: payload.copied(),
+                    payload: payload.copied().held_by(|bytes| self.outbound.count(bytes)),
                     members: std::mem::take(&mut worker.members),
                 });
             }

@@ -1,16 +1,20 @@
 //! What goes on beside the requests: asking the database whether it answers, and letting go of what has expired.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::authsocket::AuthSocket;
 use crate::config::Settings;
 use crate::db::DbHandle;
 use crate::http::HttpState;
 use crate::ids::IdentityKey;
 use crate::panics;
+use crate::socket::SocketTable;
 
 use super::advertising;
+use super::relief::relieve;
 
 /// How often the database is asked whether it answers, and how long it may take.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
@@ -35,6 +39,7 @@ pub(super) fn start(
     state: &HttpState,
     identity: IdentityKey,
     settings: &Settings,
+    sockets: &Arc<SocketTable<AuthSocket>>,
 ) -> Background {
     let messages = &settings.messages;
     let batch = messages.sweep_batch.get().min(MAX_BATCH);
@@ -48,6 +53,10 @@ pub(super) fn start(
             sweep_messages(swept.clone(), interval, batch)
         }),
     ];
+    let sockets = Arc::clone(sockets);
+    tasks.push(restarted("relieve_sockets", RESTART_PAUSE, move || {
+        relieve(Arc::clone(&sockets))
+    }));
     let (db, state) = (db.clone(), state.clone());
     let ttl = Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero());
     tasks.push(restarted("sweep_sessions", RESTART_PAUSE, move || {

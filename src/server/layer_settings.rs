@@ -10,7 +10,9 @@ use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
-use crate::http::{HeadLimits, HttpLimits, is_route};
+use crate::http::{
+    HeadLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
+};
 use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
@@ -173,6 +175,29 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
         max_recipients: settings.messages.max_recipients.get(),
         max_listed_bytes: settings.messages.max_listed_bytes,
         requests_per_identity: rate(settings, settings.limits.requests_per_identity),
+    }
+}
+
+pub(super) fn listener_settings(settings: &Settings, state: &HttpState) -> ListenerSettings {
+    let server = &settings.server;
+    let tcp = TcpSettings {
+        user_timeout: settings.socket.ping_interval + settings.socket.ping_timeout,
+        watch: WatchSettings {
+            idle_timeout: server.keep_alive + server.head_timeout,
+            answer_timeout: server.request_timeout,
+            answer_rate: server.min_answer_rate,
+        },
+    };
+    ListenerSettings {
+        workers: (server.workers > 0).then_some(server.workers),
+        max_connections: server.max_connections,
+        head_timeout: server.head_timeout,
+        keep_alive: server.keep_alive,
+        // The drain has its own time, which is shorter.
+        shutdown_timeout: server.shutdown_timeout.as_secs().saturating_add(1),
+        tcp,
+        addresses: Arc::clone(&state.addresses),
+        counts: Arc::clone(&state.requests),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::auth::Identity;
 use crate::cluster::{Cluster, ClusterError, Starting};
 use crate::config::Settings;
 use crate::db::DbHandle;
+use crate::limits::OutboundMemory;
 use crate::rooms::RoomsHandle;
 
 use super::layer_settings::{cluster_settings, room_settings};
@@ -16,11 +17,14 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     /// Starts the rooms.
-    pub(super) fn prepare(settings: &Settings) -> Result<Self, ClusterError> {
+    pub(super) fn prepare(
+        settings: &Settings,
+        outbound: OutboundMemory,
+    ) -> Result<Self, ClusterError> {
         let cluster = cluster_settings(settings).map(Cluster::new).transpose()?;
         let outward = cluster.as_ref().map(|(cluster, _)| cluster.outward());
         Ok(Self {
-            rooms: RoomsHandle::start_with(room_settings(settings), outward),
+            rooms: RoomsHandle::start_with(room_settings(settings), outward, outbound),
             cluster,
         })
     }

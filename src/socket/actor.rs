@@ -49,7 +49,8 @@ impl<A: Application> Socket<A> {
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
         let place = table.reserve(&opening)?;
-        let record = Arc::new(SocketRecord::new(opening.remote, transport));
+        let record = SocketRecord::new(opening.remote, transport, table.outbound().clone());
+        let record = Arc::new(record);
         let socket = Self {
             sid: opening.sid,
             connection: Connection::new(opening.sid, transport, config, Instant::now()),
@@ -145,9 +146,10 @@ impl<A: Application> Socket<A> {
         } else {
             None
         };
-        let bytes = self.connection.outbound_bytes();
+        let (bytes, own_bytes) = self.connection.outbound_bytes();
+        let bytes = bytes + self.application.waiting_bytes();
         self.record
-            .note(self.connection.transport(), bytes, identity);
+            .note(self.connection.transport(), bytes, own_bytes, identity);
     }
 
     fn handle_event(&mut self, event: Event, now: Instant, ctx: &mut Context<Self>) {

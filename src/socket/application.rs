@@ -44,6 +44,11 @@ pub trait Application: Sized + Unpin + 'static {
     /// Does what is due.
     fn handle_timeout(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
+    /// Bytes that wait here for the client, before the session has them.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
     /// Whether a message is not answered yet whose answer will come; a server that goes down waits for it.
     fn owes_answers(&self) -> bool {
         false

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::engineio::{CloseReason, TransportKind};
 use crate::ids::IdentityKey;
+use crate::limits::OutboundMemory;
 use crate::metrics::Counter;
 
 /// One socket.
@@ -18,16 +19,25 @@ pub struct SocketRecord {
     pub remote: Option<SocketAddr>,
     websocket: AtomicBool,
     outbound_bytes: AtomicUsize,
+    /// Bytes of those that no other socket shares; they count in the memory of all.
+    own_bytes: AtomicUsize,
+    outbound: OutboundMemory,
     identity: OnceLock<IdentityKey>,
 }
 
 impl SocketRecord {
-    pub(super) fn new(remote: Option<SocketAddr>, transport: TransportKind) -> Self {
+    pub(super) fn new(
+        remote: Option<SocketAddr>,
+        transport: TransportKind,
+        outbound: OutboundMemory,
+    ) -> Self {
         Self {
             opened: Instant::now(),
             remote,
             websocket: AtomicBool::new(transport == TransportKind::Websocket),
             outbound_bytes: AtomicUsize::new(0),
+            own_bytes: AtomicUsize::new(0),
+            outbound,
             identity: OnceLock::new(),
         }
     }
@@ -37,11 +47,17 @@ impl SocketRecord {
         &self,
         transport: TransportKind,
         outbound_bytes: usize,
+        own_bytes: usize,
         identity: Option<IdentityKey>,
     ) {
         let is_websocket = transport == TransportKind::Websocket;
         self.websocket.store(is_websocket, Ordering::Relaxed);
         self.outbound_bytes.store(outbound_bytes, Ordering::Relaxed);
+        let before = self.own_bytes.load(Ordering::Relaxed);
+        if before != own_bytes {
+            self.own_bytes.store(own_bytes, Ordering::Relaxed);
+            self.outbound.replace(before, own_bytes);
+        }
         if let Some(identity) = identity {
             self.identity.get_or_init(|| identity);
         }
@@ -72,6 +88,12 @@ impl SocketRecord {
     #[must_use]
     pub fn identity(&self) -> Option<IdentityKey> {
         self.identity.get().copied()
+    }
+}
+
+impl Drop for SocketRecord {
+    fn drop(&mut self) {
+        self.outbound.replace(*self.own_bytes.get_mut(), 0);
     }
 }
 
@@ -113,6 +135,18 @@ impl SocketCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_this_socket_holds_counts_in_the_memory_of_all() {
+        let memory = OutboundMemory::default();
+        let record = SocketRecord::new(None, TransportKind::Websocket, memory.clone());
+        for (all, own) in [(9, 5), (9, 7), (3, 2)] {
+            record.note(TransportKind::Websocket, all, own, None);
+            assert_eq!((record.outbound_bytes(), memory.held()), (all, own));
+        }
+        drop(record);
+        assert_eq!(memory.held(), 0);
+    }
 
     #[test]
     fn ends_are_counted_by_their_reason() {

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::engineio::CloseReason;
 use crate::ids::Sid;
-use crate::limits::{AddressKey, KeyedBudget, Permit, share};
+use crate::limits::{AddressKey, KeyedBudget, OutboundMemory, Permit, share};
 
 use super::actor::Socket;
 use super::application::{Application, Opening};
@@ -39,6 +39,8 @@ pub struct SocketTable<A: Application> {
     places: KeyedBudget<AddressKey>,
     max_sockets: usize,
     draining: AtomicBool,
+    /// The memory of what waits for all of them.
+    outbound: OutboundMemory,
 }
 
 impl<A: Application> SocketTable<A> {
@@ -51,7 +53,14 @@ impl<A: Application> SocketTable<A> {
             places: KeyedBudget::of_places(share(max_sockets), max_sockets).named("sockets"),
             max_sockets,
             draining: AtomicBool::new(false),
+            outbound: OutboundMemory::default(),
         }
+    }
+
+    /// Counts in this memory what waits for a socket.
+    #[must_use]
+    pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
+        Self { outbound, ..self }
     }
 
     /// Sockets that are open now.
@@ -91,6 +100,24 @@ impl<A: Application> SocketTable<A> {
         for entry in &self.sockets {
             show(*entry.key(), &entry.record);
         }
+    }
+
+    /// The memory of what waits for all of them.
+    #[must_use]
+    pub const fn outbound(&self) -> &OutboundMemory {
+        &self.outbound
+    }
+
+    /// The socket for which most waits.
+    #[must_use]
+    pub fn slowest(&self) -> Option<Sid> {
+        let waiting = self.sockets.iter().map(|entry| {
+            let bytes = entry.record.outbound_bytes();
+            (bytes, *entry.key())
+        });
+        let waiting = waiting.filter(|(bytes, _)| *bytes > 0);
+        let (_, slowest) = waiting.max_by_key(|(bytes, _)| *bytes)?;
+        Some(slowest)
     }
 
     /// Tells one socket to end; `false` where there is none of this id.

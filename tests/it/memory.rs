@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use messagebox::auth::Identity;
 use messagebox::config::Settings;
+use messagebox::ids::RoomId;
 use messagebox::limits::Networks;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -72,8 +73,9 @@ async fn unfinished_frames_share_the_memory_of_bodies() {
 #[actix_web::test]
 async fn a_list_that_is_not_read_counts_for_who_asked() {
     let server = TestServer::with(|settings| {
-        settings.server.max_buffered_bytes = 200 << 20;
+        settings.server.max_buffered_bytes = 64 << 20;
         settings.messages.max_message_bytes = 0;
+        settings.messages.max_listed_bytes = 1 << 20;
     });
     let client = Brc104::connect(&server.http("")).await;
     let recipient = client.identity.identity_key().to_hex();
@@ -105,6 +107,123 @@ async fn a_list_that_is_not_read_counts_for_who_asked() {
         }
         assert_eq!(answer.status, 503);
     }
+}
+
+/// A client with a box of its own, in which there is one message of so many bytes.
+async fn with_message(server: &TestServer, bytes: usize) -> Brc104 {
+    let client = Brc104::connect(&server.http("")).await;
+    let recipient = client.identity.identity_key().to_hex();
+    let message = json!({"message": {
+        "messageBox": "inbox", "messageId": "1", "recipient": recipient, "body": "x".repeat(bytes),
+    }});
+    let first = client.post("/listMessages", r#"{"messageBox":"x"}"#).await;
+    let sent = client.post("/sendMessage", message.to_string()).await;
+    assert_eq!((first.status, sent.status), (200, 200));
+    client
+}
+
+#[actix_web::test]
+async fn a_client_that_hardly_reads_its_list_is_cut_when_others_need_the_memory() {
+    let server = TestServer::with(|settings| {
+        settings.server.max_buffered_bytes = 32 << 20;
+        settings.messages.max_message_bytes = 0;
+    });
+    let (slow, other) = (
+        with_message(&server, 12 << 20).await,
+        with_message(&server, 12 << 20).await,
+    );
+    let list =
+        |client: &Brc104| client.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);
+    let mut unread = small_connection(server.address).await;
+    let request = raw_http::bytes(&list(&slow));
+    unread.write_all(&request).await.unwrap();
+    within("the answer", unread.read_u8()).await.unwrap();
+    // An empty box can be listed all the same.
+    let empty = other.post("/listMessages", r#"{"messageBox":"x"}"#).await;
+    assert_eq!(empty.status, 200);
+    // As soon as it can be told that the first hardly reads.
+    loop {
+        let answer = within("a list", other.send(&list(&other))).await;
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!((answer.status, answer.code()), (503, "ERR_OVERLOADED"));
+    }
+    let mut rest = Vec::new();
+    let _ = within("its end", unread.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 12 << 20, "{}", rest.len());
+}
+
+/// Reading a large message takes long: it waits for a thread of its own, and nobody else for it.
+#[actix_web::test]
+async fn what_is_large_is_read_beside_the_workers_and_keeps_its_place() {
+    let server = TestServer::start();
+    let heavy = Arc::clone(&server.service.heavy_threads);
+    let threads = u32::try_from(heavy.available_permits()).unwrap();
+    let busy = heavy.acquire_many(threads).await.unwrap();
+    let http = Brc104::connect(&server.http("")).await;
+    let recipient = http.identity.identity_key().to_hex();
+    let message = |id: &str, bytes: usize| {
+        json!({"message": {
+            "messageBox": "inbox", "messageId": id, "recipient": recipient, "body": "x".repeat(bytes),
+        }})
+    };
+    let mut socket = AuthSocketClient::authenticated(server.address).await;
+    let room = RoomId::of(&http.identity.identity_key(), "inbox");
+    for (id, bytes) in [("s1", 200_000), ("s2", 1)] {
+        socket.send_message(&room, id, &"x".repeat(bytes)).await;
+    }
+    let large = message("h1", 200_000);
+    let mut sending = Box::pin(http.post("/sendMessage", large.to_string()));
+    let small = Brc104::connect(&server.http("")).await;
+    let others = async {
+        for id in ["o1", "o2", "o3"] {
+            let sent = small.post("/sendMessage", message(id, 1).to_string()).await;
+            assert_eq!(sent.status, 200);
+        }
+    };
+    tokio::select! {
+        biased;
+        sent = &mut sending => panic!("{} without a thread", sent.status),
+        () = others => {}
+    }
+    // They are counted behind their answers.
+    assert!(server.db.status().stored <= 3);
+    drop(busy);
+    assert_eq!(within("the large one", sending).await.status, 200);
+    for id in ["s1", "s2"] {
+        let (name, ack) = socket.event().await;
+        assert_eq!(
+            (name, &ack["messageId"]),
+            (format!("sendMessageAck-{room}"), &json!(id))
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_socket_with_the_most_unread_is_cut_when_all_together_have_too_much() {
+    let server = TestServer::with(|settings| {
+        settings.server.max_buffered_bytes = 4 << 20;
+        settings.socket.pace = "1/1".parse().unwrap();
+    });
+    let sender = Brc104::connect(&server.http("")).await;
+    let (much, little) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
+    let mut slowest = websocket_member(server.address, Arc::clone(&much)).await;
+    let _other = websocket_member(server.address, Arc::clone(&little)).await;
+    let outbound = server.sockets.outbound();
+    for number in 0..25 {
+        let recipient = if number % 10 == 0 { &little } else { &much };
+        let message = json!({"message": {
+            "messageBox": "inbox", "messageId": number.to_string(), "body": "x".repeat(30_000),
+            "recipient": recipient.identity_key().to_hex(),
+        }});
+        let sent = sender.post("/sendMessage", message.to_string()).await;
+        assert_eq!(sent.status, 200);
+    }
+    let mut bytes = Vec::new();
+    let _ = within("its end", slowest.read_to_end(&mut bytes)).await;
+    eventually("room", || !outbound.is_full()).await;
+    assert_eq!(server.sockets.len(), 1);
 }
 
 #[actix_web::test]

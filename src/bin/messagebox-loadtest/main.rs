@@ -17,6 +17,7 @@ mod server_process;
 mod signature;
 mod source;
 mod stream;
+mod worker_delay;
 mod workload;
 
 use std::fmt::Display;

@@ -23,6 +23,9 @@ Scenarios, each with an example:
                messagebox-loadtest handshake --sockets 32 --duration 20s
   idle       sockets that are held open, each of its own identity: what they cost in memory.
                messagebox-loadtest idle --sockets 10000 --duration 60s --server-pid PID
+  worst      the costliest request of each route beside users who want little: what one key can do to the others. In the
+             first half of the time there are only the users.
+               messagebox-loadtest worst --duration 40s --admin-token TOKEN --server-pid PID
   soak       a mix of rooms, send, http and sockets that come and go, for minutes.
                messagebox-loadtest soak --sockets 200 --duration 20m --server-pid PID
 
@@ -62,7 +65,7 @@ pub(crate) struct Options {
         default_value = TransportKind::Websocket.name()
     )]
     pub(crate) transport: TransportKind,
-    /// Sockets, or parallel clients [default: fanout, rooms, idle 1000; soak 200; handshake 32; send 50; http 16].
+    /// Sockets, or parallel clients [default: fanout, rooms, idle 1000; soak 200; handshake 32; send 50; http 16; worst 20].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) sockets: Option<usize>,
     /// Messages or operations each second, all together, on a schedule.
@@ -75,7 +78,7 @@ pub(crate) struct Options {
     /// Bytes of a message's body; at least what its mark takes.
     #[arg(long, global = true, value_name = "BYTES", default_value_t = 200)]
     pub(crate) body: usize,
-    /// How long to measure [default: 10s; soak 5m].
+    /// How long to measure [default: 10s; worst 40s; soak 5m].
     #[arg(long, global = true, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Traffic before the measuring begins.
@@ -123,8 +126,18 @@ pub(crate) enum Scenario {
     Handshake,
     /// Holds sockets open.
     Idle,
+    /// The costliest requests beside users who want little.
+    Worst(WorstOptions),
     /// A mix of the others.
     Soak,
+}
+
+/// Of `worst`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorstOptions {
+    /// The server's admin token: its metrics say how late its workers are. Not needed where the metrics are public.
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
 }
 
 /// Of `rooms`.
@@ -193,6 +206,7 @@ impl Scenario {
             Self::Http(_) => "http",
             Self::Handshake => "handshake",
             Self::Idle => "idle",
+            Self::Worst(_) => "worst",
             Self::Soak => "soak",
         }
     }
@@ -207,6 +221,7 @@ impl Options {
             Scenario::Handshake => 32,
             Scenario::Send(_) => 50,
             Scenario::Http(_) => 16,
+            Scenario::Worst(_) => 20,
         })
     }
 
@@ -214,6 +229,7 @@ impl Options {
     pub(crate) fn duration(&self) -> Duration {
         let default = match self.scenario {
             Scenario::Soak => Duration::from_secs(300),
+            Scenario::Worst(_) => Duration::from_secs(40),
             _ => Duration::from_secs(10),
         };
         self.duration.unwrap_or(default)

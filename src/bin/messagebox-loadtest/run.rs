@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use messagebox::auth::Identity;
@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::Clock;
 use super::options::Options;
 use super::recorder::Operation;
+use super::worker_delay::WorkerDelay;
 
 /// Different errors that are told apart.
 const MAX_KINDS: usize = 20;
@@ -44,6 +45,8 @@ pub(crate) struct Run {
     /// Deliveries of rooms that their receiver is not in.
     pub(crate) foreign: AtomicU64,
     pub(crate) verified: AtomicU64,
+    /// How late the server's workers were, where it was asked.
+    pub(crate) worker_delay: OnceLock<WorkerDelay>,
     /// Sockets that are to be open, and that are.
     pub(crate) wanted: AtomicU64,
     pub(crate) connected: AtomicU64,
@@ -106,6 +109,7 @@ impl Run {
             unsent: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
             verified: AtomicU64::new(0),
+            worker_delay: OnceLock::new(),
             wanted: AtomicU64::new(0),
             connected: AtomicU64::new(0),
             connecting: Semaphore::new(options.connecting),

@@ -161,14 +161,14 @@ mod postgres {
     use diesel::data_types::PgTimestamp;
     use diesel::pg::{Pg, PgValue};
     use diesel::sql_types::Timestamptz;
-    use time::macros::datetime;
+    use time::Duration;
 
     use super::{
         FromSql, Moment, OffsetDateTime, Output, Rfc3339, Timestamp, ToSql, clock, deserialize,
         serialize,
     };
 
-    const EPOCH: OffsetDateTime = datetime!(2000-01-01 00:00 UTC);
+    const EPOCH: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::days(10_957));
 
     impl ToSql<Moment, Pg> for Timestamp {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
@@ -182,7 +182,7 @@ mod postgres {
         fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
             let PgTimestamp(micros) = FromSql::<Timestamptz, Pg>::from_sql(value)?;
             let time = EPOCH
-                .checked_add(time::Duration::microseconds(micros))
+                .checked_add(Duration::microseconds(micros))
                 .ok_or("a time beyond all years")?;
             Ok(clock::text(time))
         }

@@ -6,7 +6,7 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
 use crate::db::store::message_list::{self, ListQuery};
 use crate::ids::IdentityKey;
-use crate::model::{ListBound, MessagePage, Page};
+use crate::model::{ListBound, ListSink, Listed, MessagePage, Page};
 
 use super::{DbHandle, may_be_stored};
 
@@ -22,9 +22,28 @@ impl DbHandle {
         page: Page,
         bound: ListBound,
     ) -> Result<MessagePage, DbError> {
+        let list = self.list_into(recipient, message_box, page, bound, MessagePage::default);
+        let (page, Listed { last, more, .. }) = list.await?;
+        Ok(MessagePage { last, more, ..page })
+    }
+
+    /// The same, into a sink, which has each message as soon as it is read. A sink is made for each attempt: a read whose
+    /// connection was lost is done again.
+    ///
+    /// # Errors
+    /// [`DbError`]; [`DbError::Overloaded`] where the sink has no memory for the first message, or the list may not be
+    /// read in parts.
+    pub async fn list_into<S: ListSink + Send + 'static>(
+        &self,
+        recipient: IdentityKey,
+        message_box: String,
+        page: Page,
+        bound: ListBound,
+        mut sink: impl FnMut() -> S + Send + 'static,
+    ) -> Result<(S, Listed), DbError> {
         let names = page.message_id.iter().chain([&message_box]);
         if !names.map(String::as_str).all(may_be_stored) {
-            return Ok(MessagePage::default());
+            return Ok((sink(), Listed::default()));
         }
         let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
         self.read(Some(recipient), move |connection| {
@@ -40,11 +59,12 @@ impl DbHandle {
                 },
                 now: &Now::read(ttl),
             };
-            let (listed, next) = message_list::list(connection, &query)?;
+            let mut sink = sink();
+            let (listed, next) = message_list::list(connection, &query, &mut sink)?;
             if let Some(next) = next {
                 marks.keep(recipient, message_box.clone(), next);
             }
-            Ok(listed)
+            Ok((sink, listed))
         })
         .await
     }

@@ -12,12 +12,16 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
-use crate::model::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
+use crate::model::{ListBound, ListSink, Listed, Order, OversizedMessage, Page, StoredMessage};
 
+use super::filling::Filling;
 use super::page_marks::Mark;
 
 /// Messages whose sizes are asked for at a time.
 const SIZES: u16 = 1_000;
+
+/// Bytes of bodies that one statement reads where the client library buffers its result, unless one body alone is larger.
+const READ_BYTES: i64 = 1024 * 1024;
 
 /// A request for messages of a box.
 pub(in crate::db) struct ListQuery<'a> {
@@ -52,6 +56,15 @@ struct Measured {
     end: Option<i64>,
     /// Ids of messages before it that no page can hold.
     oversized: Vec<i64>,
+    /// Ids of messages before it with which another statement begins.
+    parts: Vec<i64>,
+}
+
+/// Messages that are read with one statement: behind one id, before another.
+struct Part {
+    after: Option<i64>,
+    offset: i64,
+    end: Option<i64>,
 }
 
 /// Whether a message is in the box. Looking up the box is a part of the statement, which saves a round trip; as a single value
@@ -129,7 +142,7 @@ impl<'a> Listing<'a> {
         let int = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
         let (mut after, mut offset) = (self.after, self.offset);
-        let (mut bytes, mut count) = (0_i64, 0_i64);
+        let (mut bytes, mut part, mut count) = (0_i64, 0_i64, 0_i64);
         let mut measured = Measured::default();
         loop {
             let sizes: Vec<(i64, i32)> = self
@@ -149,6 +162,12 @@ impl<'a> Listing<'a> {
                 }
                 if is_oversized {
                     measured.oversized.push(*id);
+                } else {
+                    part = part.saturating_add(least);
+                    if part > READ_BYTES && part > least {
+                        measured.parts.push(*id);
+                        part = least;
+                    }
                 }
                 count += 1;
             }
@@ -195,19 +214,56 @@ impl<'a> Listing<'a> {
     }
 
     /// Reads messages until the page is full.
-    fn read(&self, connection: &mut AnyConnection) -> QueryResult<MessagePage> {
-        type Row = (i64, String, String, String, Timestamp, Timestamp);
+    fn read(
+        &self,
+        connection: &mut AnyConnection,
+        sink: &mut dyn ListSink,
+    ) -> Result<Listed, DbError> {
         let measured = self.measure(connection)?;
-        let (after, offset) = match &measured {
-            None => (self.after, self.offset),
-            Some(measured) => match measured.first {
-                None => return Ok(MessagePage::default()),
-                Some(first) => (Some(self.before(first)), 0),
-            },
-        };
-        let Measured { end, oversized, .. } = measured.unwrap_or_default();
-        let mut named = self.named(connection, &oversized)?;
-        let mut query = self.behind(after).select((
+        let (mut after, mut offset) = (self.after, self.offset);
+        if let Some(measured) = &measured {
+            let Some(first) = measured.first else {
+                return Ok(Listed::default());
+            };
+            (after, offset) = (Some(self.before(first)), 0);
+        }
+        let measured = measured.unwrap_or_default();
+        let mut named = self.named(connection, &measured.oversized)?;
+        let mut filling = Filling::new(self.page, self.bound, sink);
+        let ends = measured.parts.iter().copied().map(Some);
+        for end in ends.chain([measured.end]) {
+            let part = Part { after, offset, end };
+            self.read_part(
+                connection,
+                &part,
+                &measured.oversized,
+                &mut named,
+                &mut filling,
+            )?;
+            if filling.is_full {
+                break;
+            }
+            (after, offset) = (end.map(|id| self.before(id)), 0);
+        }
+        for (id, message) in named {
+            filling.name(id, message)?;
+        }
+        let mut listed = filling.listed;
+        listed.more |= measured.end.is_some();
+        Ok(listed)
+    }
+
+    /// Reads what one statement reads.
+    fn read_part(
+        &self,
+        connection: &mut AnyConnection,
+        part: &Part,
+        oversized: &[i64],
+        named: &mut VecDeque<(i64, OversizedMessage)>,
+        filling: &mut Filling<'_>,
+    ) -> Result<(), DbError> {
+        type Row = (i64, String, String, String, Timestamp, Timestamp);
+        let mut query = self.behind(part.after).select((
             messages::id,
             messages::message_id,
             messages::sender,
@@ -215,23 +271,22 @@ impl<'a> Listing<'a> {
             messages::created_at,
             messages::updated_at,
         ));
-        query = match (self.page.order, end) {
+        query = match (self.page.order, part.end) {
             (_, None) => query,
             (Order::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
             (Order::Descending, Some(end)) => query.filter(messages::id.gt(end)),
         };
         if !oversized.is_empty() {
-            query = query.filter(messages::id.ne_all(oversized));
+            query = query.filter(messages::id.ne_all(oversized.to_vec()));
         }
         // One more than asked for tells whether there are more.
         let limit = self
             .page
             .limit
             .map_or(i64::MAX, |limit| limit.saturating_add(1));
-        if self.page.limit.is_some() || offset > 0 {
-            query = query.limit(limit).offset(offset);
+        if self.page.limit.is_some() || part.offset > 0 {
+            query = query.limit(limit).offset(part.offset);
         }
-        let mut filling = Filling::new(self.page, self.bound);
         for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
             let (id, message_id, sender, body, created_at, updated_at) = row?;
             while named
@@ -241,7 +296,7 @@ impl<'a> Listing<'a> {
                 let Some((named_id, message)) = named.pop_front() else {
                     break;
                 };
-                filling.name(named_id, message);
+                filling.name(named_id, message)?;
             }
             filling.list(StoredMessage {
                 id,
@@ -250,17 +305,12 @@ impl<'a> Listing<'a> {
                 body,
                 created_at: created_at.0,
                 updated_at: updated_at.0,
-            });
+            })?;
             if filling.is_full {
                 break;
             }
         }
-        for (id, message) in named {
-            filling.name(id, message);
-        }
-        let mut page = filling.page;
-        page.more |= end.is_some();
-        Ok(page)
+        Ok(())
     }
 
     /// The id behind which this message is the first.
@@ -279,73 +329,13 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// A page under construction. A full page takes no more messages.
-struct Filling<'a> {
-    bound: &'a ListBound,
-    /// Maximum number of messages.
-    limit: Option<usize>,
-    bytes: usize,
-    page: MessagePage,
-    is_full: bool,
-}
-
-impl<'a> Filling<'a> {
-    fn new(page: &Page, bound: &'a ListBound) -> Self {
-        Self {
-            bound,
-            limit: page.limit.and_then(|limit| usize::try_from(limit).ok()),
-            bytes: 0,
-            page: MessagePage::default(),
-            is_full: false,
-        }
-    }
-
-    /// Adds a message, or only its name if no page can hold it.
-    fn list(&mut self, message: StoredMessage) {
-        let (id, bytes) = (message.id, (self.bound.measure)(&message));
-        if self.bound.name.is_some() && bytes > self.bound.max_bytes {
-            let named = OversizedMessage {
-                message_id: message.message_id,
-                sender: message.sender,
-                body_bytes: message.body.len(),
-                created_at: message.created_at,
-            };
-            return self.name(id, named);
-        }
-        if self.has_room(id, bytes) {
-            self.page.messages.push(message);
-        }
-    }
-
-    /// Adds the name of a message that no page can hold.
-    fn name(&mut self, id: i64, message: OversizedMessage) {
-        let bytes = self.bound.name.map_or(0, |bytes| bytes(&message));
-        if self.has_room(id, bytes) {
-            self.page.oversized.push(message);
-        }
-    }
-
-    fn has_room(&mut self, id: i64, bytes: usize) -> bool {
-        let count = self.page.count();
-        let bytes = self.bytes.saturating_add(bytes);
-        self.is_full |= self.limit.is_some_and(|limit| count >= limit);
-        self.is_full |= bytes > self.bound.max_bytes && count > 0;
-        if self.is_full {
-            self.page.more = true;
-            return false;
-        }
-        self.bytes = bytes;
-        self.page.last = Some(id);
-        true
-    }
-}
-
 /// Lists messages of a recipient's box in the order of storing, unless the page asks for the reverse. Expired messages are
 /// left out. The mark is for the page that follows.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     query: &ListQuery<'_>,
-) -> Result<(MessagePage, Option<Mark>), DbError> {
+    sink: &mut dyn ListSink,
+) -> Result<(Listed, Option<Mark>), DbError> {
     let ListQuery {
         recipient,
         message_box,
@@ -368,7 +358,7 @@ pub(in crate::db) fn list(
     if let Some(mark) = mark {
         listing.resume(connection, mark)?;
     }
-    let listed = listing.read(connection)?;
+    let listed = listing.read(connection, sink)?;
     let next = match listed
         .last
         .filter(|_| listed.more && Mark::can_follow(page))
@@ -378,7 +368,7 @@ pub(in crate::db) fn list(
             order: page.order,
             offset: page
                 .offset
-                .saturating_add(i64::try_from(listed.count()).unwrap_or(i64::MAX)),
+                .saturating_add(i64::try_from(listed.count).unwrap_or(i64::MAX)),
             last,
             below: listing.count_up_to(connection, last)?,
         }),

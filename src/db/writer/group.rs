@@ -199,28 +199,40 @@ fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryRes
         }
     }
     create_boxes(work, &mut plan)?;
-    let rows: Vec<NewRow<'_>> = plan
-        .inserts
-        .iter()
-        .map(|insert| new_row(work, insert, &plan.boxes))
-        .collect();
-    for rows in batches(&rows) {
-        match work.connection {
-            AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, work.now)?,
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::insert(connection, rows, work.now)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => {
-                let inserted = postgres::insert(connection, rows, work.now)?;
-                let keys = rows
-                    .iter()
-                    .map(|row| (row.recipient.clone(), row.message_id.to_owned()));
-                ids.known.extend(keys.zip(inserted));
-                continue;
-            }
+    // Each recipient's row has a body of its own: only those of one statement are made at a time.
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for insert in &plan.inserts {
+        let row = new_row(work, insert, &plan.boxes);
+        if !rows.is_empty() && bytes + row.body.len() > MAX_BODY_BYTES {
+            insert_rows(work, &rows, ids)?;
+            rows.clear();
+            bytes = 0;
         }
-        ids.unknown += rows.len();
+        bytes += row.body.len();
+        rows.push(row);
     }
+    insert_rows(work, &rows, ids)
+}
+
+fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> QueryResult<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match work.connection {
+        AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, work.now)?,
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => mysql::insert(connection, rows, work.now)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let inserted = postgres::insert(connection, rows, work.now)?;
+            let keys = rows
+                .iter()
+                .map(|row| (row.recipient.clone(), row.message_id.to_owned()));
+            ids.known.extend(keys.zip(inserted));
+            return Ok(());
+        }
+    }
+    ids.unknown += rows.len();
     Ok(())
 }
 
@@ -269,23 +281,6 @@ fn new_row<'a>(
         body: message.body.wrapped(message.payment.as_deref()),
         expires_at: expiry(work, message),
     }
-}
-
-/// Rows in order, as many together as one statement takes; at least one.
-fn batches<'r, 'a>(rows: &'r [NewRow<'a>]) -> Vec<&'r [NewRow<'a>]> {
-    let mut batches = Vec::new();
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take_while(|row| {
-            bytes += row.body.len();
-            bytes <= MAX_BODY_BYTES
-        });
-        let (batch, others) = rest.split_at(fits.count().max(1));
-        batches.push(batch);
-        rest = others;
-    }
-    batches
 }
 
 #[cfg(test)]

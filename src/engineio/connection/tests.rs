@@ -247,9 +247,9 @@ fn pings_follow_the_interval_and_a_missing_pong_ends_the_session() {
         let mut session = Session::open(transport);
         for _ in 0..3 {
             session.advance(299);
-            assert_eq!(session.connection.outbound_bytes(), 0);
+            assert_eq!(session.connection.outbound_bytes().0, 0);
             session.advance(1);
-            assert_eq!(session.connection.outbound_bytes(), 1);
+            assert_eq!(session.connection.outbound_bytes().0, 1);
             if transport == TransportKind::Polling {
                 assert_eq!(session.poll(), [Transmit::Poll(frames(&["2"]))]);
             } else {
@@ -413,7 +413,7 @@ fn a_client_that_does_not_read_is_cut_off_at_its_bound() {
             session.transmits();
         }
         assert_eq!(session.events(), closed(CloseReason::SlowConsumer));
-        assert_eq!(session.connection.outbound_bytes(), 0);
+        assert_eq!(session.connection.outbound_bytes().0, 0);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -9,18 +10,25 @@ use crate::ids::IdentityKey;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
-use super::{Success, object};
+use super::{Success, object, off_worker};
 
 /// Messages that may be acknowledged at a time.
 const MAX_IDS: usize = 10_000;
 
+/// Bytes of a body with so many ids of the largest size.
+pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
+
 /// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
 pub(super) async fn respond(
     caller: IdentityKey,
-    body: &[u8],
+    body: &Bytes,
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let message_ids = validate(body)?;
+    if body.len() > MAX_BODY {
+        return Err(ApiError::too_large(MAX_BODY));
+    }
+    let ids = body.clone();
+    let message_ids = off_worker(state, body.len(), move || validate(&ids)).await?;
     let deleted = state
         .db
         .acknowledge(caller, message_ids)

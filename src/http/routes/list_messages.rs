@@ -6,14 +6,15 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::db::DbError;
 use crate::ids::IdentityKey;
-use crate::json_text::{encoded_len, push_string};
-use crate::model::{ListBound, MessagePage, Order, OversizedMessage, Page, StoredMessage};
+use crate::json_text::encoded_len;
+use crate::model::{ListBound, Listed as Listing, Order, OversizedMessage, Page, StoredMessage};
 
-use super::super::body::held;
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
 use super::super::state::HttpState;
+use super::list_json::{ListJson, Tail};
 use super::parse_small;
 
 /// Maximum and default number of messages in a page.
@@ -26,30 +27,30 @@ const MAX_OFFSET: i64 = 100_000;
 pub(in crate::http) const MAX_PAGE_BYTES: usize = 4_100_000;
 
 /// Bytes reserved for the rest of a page: signed request id, status, headers and lengths, and the fields of the list.
-const ENVELOPE_BYTES: usize = 1_024;
+pub(super) const ENVELOPE_BYTES: usize = 1_024;
 
 /// What waits in a box.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Listed<'a> {
     /// Always `success`.
-    status: &'static str,
+    pub(super) status: &'static str,
     /// The oldest first, unless asked for otherwise.
-    messages: Vec<Item<'a>>,
+    pub(super) messages: Vec<Item<'a>>,
     /// Maximum number of messages in this list.
-    limit: i64,
+    pub(super) limit: i64,
     /// Number of messages before this list.
-    offset: i64,
+    pub(super) offset: i64,
     /// The `offset` for the messages behind these.
-    next_offset: i64,
+    pub(super) next_offset: i64,
     /// Whether there are messages behind these.
-    has_more: bool,
+    pub(super) has_more: bool,
     /// The `cursor` for them; null at the end.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
     /// Messages too large for any page; they count as listed. They can be acknowledged. A list without `limit`, `offset`,
     /// `skip`, `cursor` and `messageId` includes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    oversized: Vec<Oversized<'a>>,
+    pub(super) oversized: Vec<Oversized<'a>>,
 }
 
 /// A message that is too large for a page.
@@ -82,15 +83,15 @@ impl<'a> From<&'a OversizedMessage> for Oversized<'a> {
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Item<'a> {
     /// The sender's id for it.
-    message_id: &'a str,
+    pub(super) message_id: &'a str,
     /// JSON text: `{"message":...}`, and `"payment"` where one came along.
-    body: &'a str,
+    pub(super) body: &'a str,
     /// Who sent it.
-    sender: Cow<'a, str>,
+    pub(super) sender: Cow<'a, str>,
     /// ISO 8601.
-    created_at: &'a str,
+    pub(super) created_at: &'a str,
     /// ISO 8601.
-    updated_at: &'a str,
+    pub(super) updated_at: &'a str,
 }
 
 /// A key in lower case. Other servers on the same database may store upper case, which clients refuse.
@@ -118,7 +119,7 @@ impl<'a> From<&'a StoredMessage> for Item<'a> {
 const ITEM_FRAME: usize = r#"{"messageId":,"body":,"sender":,"createdAt":,"updatedAt":},"#.len();
 
 /// Bytes of a message in a list.
-fn item_len(message: &StoredMessage) -> usize {
+pub(super) fn item_len(message: &StoredMessage) -> usize {
     let times = encoded_len(&message.created_at) + encoded_len(&message.updated_at);
     ITEM_FRAME
         + encoded_len(&message.message_id)
@@ -128,7 +129,7 @@ fn item_len(message: &StoredMessage) -> usize {
 }
 
 /// Bytes of the name of an oversized message in a list, with room for any number.
-fn oversized_len(message: &OversizedMessage) -> usize {
+pub(super) fn oversized_len(message: &OversizedMessage) -> usize {
     const FRAME: usize =
         r#"{"messageId":,"sender":,"bodyBytes":18446744073709551615,"createdAt":},"#.len();
     FRAME
@@ -137,56 +138,8 @@ fn oversized_len(message: &OversizedMessage) -> usize {
         + encoded_len(&message.created_at)
 }
 
-impl Listed<'_> {
-    /// The JSON that deriving gives, in less time: bodies are most of it.
-    fn to_json(&self) -> Vec<u8> {
-        let bytes: usize = self.messages.iter().map(|item| item.body.len() + 512).sum();
-        let mut out = Vec::with_capacity(bytes + ENVELOPE_BYTES);
-        push_field(&mut out, b'{', "status", self.status);
-        out.extend_from_slice(br#","messages":["#);
-        for (index, item) in self.messages.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            push_field(&mut out, b'{', "messageId", item.message_id);
-            push_field(&mut out, b',', "body", item.body);
-            push_field(&mut out, b',', "sender", &item.sender);
-            push_field(&mut out, b',', "createdAt", item.created_at);
-            push_field(&mut out, b',', "updatedAt", item.updated_at);
-            out.push(b'}');
-        }
-        out.push(b']');
-        let Self {
-            limit,
-            offset,
-            next_offset,
-            has_more,
-            ..
-        } = self;
-        out.extend_from_slice(
-            format!(r#","limit":{limit},"offset":{offset},"nextOffset":{next_offset},"hasMore":{has_more}"#)
-                .as_bytes(),
-        );
-        match &self.next_cursor {
-            Some(cursor) => push_field(&mut out, b',', "nextCursor", cursor),
-            None => out.extend_from_slice(br#","nextCursor":null"#),
-        }
-        if !self.oversized.is_empty() {
-            out.extend_from_slice(br#","oversized":"#);
-            // Texts and numbers always serialize.
-            out.extend(serde_json::to_vec(&self.oversized).unwrap_or_else(|_| b"[]".to_vec()));
-        }
-        out.push(b'}');
-        out
-    }
-}
-
-fn push_field(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
-    out.extend_from_slice(&[before, b'"']);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    push_string(out, value);
-}
+/// How often a list that finds no memory may have a slow reader cut.
+const MAX_CUTS: usize = 3;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Request {
@@ -226,39 +179,49 @@ pub(super) async fn respond(
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
     let request = validate(body)?;
-    let bound = request.bound(state.limits.max_listed_bytes);
-    let Request {
-        message_box, page, ..
-    } = request;
-    let (limit, offset) = (page.limit.unwrap_or(MAX_LIMIT), page.offset);
-    let listed = state.db.list(caller, message_box, page, bound).await;
-    let page = listed.map_err(|error| {
-        let description = "An internal error has occurred while listing messages.";
-        store_error(&error, "ERR_INTERNAL_ERROR", description)
-    })?;
-    let oversized = u64::try_from(page.oversized.len()).unwrap_or(u64::MAX);
+    let (limit, offset) = (request.page.limit.unwrap_or(MAX_LIMIT), request.page.offset);
+    let (json, listed) = read(caller, &request, state).await?;
+    let oversized = u64::try_from(json.oversized()).unwrap_or(u64::MAX);
     state.requests.oversized.add(oversized);
-    let json = written(&page, limit, offset).to_json();
+    let (json, memory) = json.finish(&Tail::new(&listed, limit, offset));
     // Whoever reads slowly has it for long.
-    let mut holding = state.answers.hold(Some(caller));
-    holding
-        .grow(json.len())
-        .map_err(|_| ApiError::overloaded())?;
-    Ok(Reply::ok_json(held(json.into(), holding)))
+    Ok(Reply::ok_json(memory.held_by(json)))
 }
 
-fn written(page: &MessagePage, limit: i64, offset: i64) -> Listed<'_> {
-    let count = i64::try_from(page.count()).unwrap_or(i64::MAX);
-    Listed {
-        status: "success",
-        messages: page.messages.iter().map(Item::from).collect(),
-        // A list for an older client may exceed the limit of a page.
-        limit: limit.max(count),
-        offset,
-        next_offset: offset.saturating_add(count),
-        has_more: page.more,
-        next_cursor: page.last.filter(|_| page.more).map(|last| last.to_string()),
-        oversized: page.oversized.iter().map(Oversized::from).collect(),
+/// Reads the messages. Where there is no memory for them, the slowest of the clients that are reading their answers is cut.
+async fn read(
+    caller: IdentityKey,
+    request: &Request,
+    state: &HttpState,
+) -> Result<(ListJson, Listing), ApiError> {
+    let bound = request.bound(state.limits.max_listed_bytes);
+    let mut cuts = 0;
+    loop {
+        let memory = state.answers.of_request(caller, state.address());
+        let held = memory.clone();
+        let listed = state.db.list_into(
+            caller,
+            request.message_box.clone(),
+            request.page.clone(),
+            bound,
+            move || ListJson::new(held.hold()),
+        );
+        let failure = match listed.await {
+            Ok(listed) => {
+                if memory.was_full() {
+                    // The next page needs memory too.
+                    state.readers.end_slowest();
+                }
+                return Ok(listed);
+            }
+            Err(failure) => failure,
+        };
+        let may_cut = failure == DbError::Overloaded && memory.was_full() && cuts < MAX_CUTS;
+        if !may_cut || !state.readers.cut_slowest().await {
+            let description = "An internal error has occurred while listing messages.";
+            return Err(store_error(&failure, "ERR_INTERNAL_ERROR", description));
+        }
+        cuts += 1;
     }
 }
 
@@ -365,40 +328,6 @@ pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_is_written_as_it_is_described() {
-        let message = |id: i64| StoredMessage {
-            id,
-            message_id: format!("m\"{id}"),
-            sender: "02ab".to_owned(),
-            body: r#"{"message":"a\nb"}"#.to_owned(),
-            created_at: "2026-01-01T00:00:00.000Z".to_owned(),
-            updated_at: "2026-01-02T00:00:00.000Z".to_owned(),
-        };
-        let oversized = |id: usize| OversizedMessage {
-            message_id: format!("o\"{id}"),
-            sender: "02ab".to_owned(),
-            body_bytes: id,
-            created_at: "2026-01-01T00:00:00.000Z".to_owned(),
-        };
-        for (listed, named, more) in [(0, 0, false), (1, 0, true), (2, 2, true), (0, 1, false)] {
-            let page = MessagePage {
-                messages: (0..).take(listed).map(message).collect(),
-                oversized: (0..named).map(oversized).collect(),
-                last: Some(7),
-                more,
-            };
-            let listed = written(&page, 3, 10);
-            let json = String::from_utf8(listed.to_json()).unwrap();
-            assert_eq!(json, serde_json::to_string(&listed).unwrap());
-            // Counted to the byte, but for the commas behind the last ones and for numbers.
-            let messages: usize = page.messages.iter().map(item_len).sum();
-            let names: usize = page.oversized.iter().map(oversized_len).sum();
-            let bytes = messages + names + ENVELOPE_BYTES - 64;
-            assert!(json.len() <= bytes && json.len() + ENVELOPE_BYTES + 24 * named > bytes);
-        }
-    }
 
     #[test]
     fn an_item_takes_the_bytes_that_are_counted() {

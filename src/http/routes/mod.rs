@@ -2,6 +2,7 @@
 
 mod acknowledge_message;
 mod devices;
+mod list_json;
 mod list_messages;
 mod permissions;
 pub(super) mod query;
@@ -14,16 +15,17 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::auth::sha256;
 use crate::ids::IdentityKey;
 use crate::json_object;
+use crate::payments::MAX_PAYMENT_BYTES;
 
 use super::admin;
 use super::error::ApiError;
 use super::reply::Reply;
-use super::request_body::RequestBody;
+use super::request_body::{BodyHeaders, RequestBody};
 use super::state::HttpState;
 
 pub(super) mod bodies {
@@ -103,6 +105,21 @@ const ROUTES: [(&str, &str, Route); 9] = [
     ("/permissions/quote", "GET", Route::Quote),
 ];
 
+/// Bytes of a body that is no message: ids to acknowledge are the largest, with a payment and what is around both.
+const MAX_OTHER_BODY: usize = acknowledge_message::MAX_BODY + MAX_PAYMENT_BYTES + MAX_SMALL_BODY;
+
+/// Bytes that the body of a request to this path may have, whatever is in it.
+pub(super) fn max_body_bytes(path: &str, state: &HttpState) -> usize {
+    let path = collapse_slashes(path);
+    let route = path
+        .strip_prefix(&*state.routing_prefix)
+        .and_then(Route::of);
+    match route {
+        Some((Route::SendMessage, _)) => state.limits.max_body_bytes,
+        _ => state.limits.max_body_bytes.min(MAX_OTHER_BODY),
+    }
+}
+
 /// The path of an authenticated route as the program has it.
 pub(super) fn name(path: &str) -> Option<&'static str> {
     let found = ROUTES.iter().find(|(known, ..)| *known == path);
@@ -136,8 +153,7 @@ pub(super) async fn respond(
     if asked != method {
         return ApiError::method_not_allowed(method).into();
     }
-    let read = RequestBody::read(request, body, state.limits.max_json_depth);
-    let RequestBody { body, payment } = match read {
+    let RequestBody { body, payment } = match read_body(request, body, state).await {
         Ok(read) => read,
         Err(error) => return error.into(),
     };
@@ -168,11 +184,34 @@ pub(super) async fn respond(
     }
 }
 
+/// Takes a body and its payment apart.
+async fn read_body(
+    request: &HttpRequest,
+    body: &Bytes,
+    state: &HttpState,
+) -> Result<RequestBody, ApiError> {
+    let headers = BodyHeaders::of(request)?;
+    let (body, max_depth) = (body.clone(), state.limits.max_json_depth);
+    off_worker(state, body.len(), move || {
+        RequestBody::read(headers, &body, max_depth)
+    })
+    .await
+}
+
+/// Does what takes long for a large body beside the worker.
+async fn off_worker<T: Send + 'static>(
+    state: &HttpState,
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    state.heavy.run(state.address(), bytes, work).await?
+}
+
 async fn answer(
     route: Route,
     query: &str,
     caller: IdentityKey,
-    body: &[u8],
+    body: &Bytes,
     state: &HttpState,
 ) -> Reply {
     let reply = match route {
@@ -199,9 +238,16 @@ struct Asked {
 
 impl Asked {
     /// A hash of what is asked for. No path and no query has a zero byte.
-    fn digest(&self, body: &[u8]) -> [u8; 32] {
-        let parts = [self.path.as_bytes(), self.query.as_bytes(), body];
-        sha256(&parts.join(&0))
+    async fn digest(&self, body: &Bytes, state: &HttpState) -> Result<[u8; 32], ApiError> {
+        let head = [self.path.as_bytes(), self.query.as_bytes(), b""].join(&0);
+        let body = body.clone();
+        off_worker(state, body.len(), move || {
+            let mut hash = Sha256::new();
+            hash.update(&head);
+            hash.update(&body);
+            Ok(hash.finalize().into())
+        })
+        .await
     }
 }
 
@@ -210,10 +256,13 @@ async fn answer_paid(
     asked: Asked,
     payment: &[u8],
     caller: IdentityKey,
-    body: &[u8],
+    body: &Bytes,
     state: &HttpState,
 ) -> Reply {
-    let digest = asked.digest(body);
+    let digest = match asked.digest(body, state).await {
+        Ok(digest) => digest,
+        Err(error) => return error.into(),
+    };
     let taken = state
         .delivery
         .take_request_payment(payment, asked.price, caller, &digest)

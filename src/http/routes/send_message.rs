@@ -1,5 +1,6 @@
 //! `POST /sendMessage`: one message to one or many recipients.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -15,7 +16,7 @@ use crate::payments::PaymentDraft;
 use super::super::error::ApiError;
 use super::super::reply::Reply;
 use super::super::state::{HttpLimits, HttpState};
-use super::{object, parse};
+use super::{object, off_worker, parse};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,6 +38,8 @@ struct Draft<'a> {
 
 /// Recipients and ids that are read at most, whatever the operator allows for.
 const MAX_LISTED: usize = 100_000;
+/// Bytes of the body and the payment of a message to several recipients, over all of them.
+const MAX_COPIED: usize = 16 * 1024 * 1024;
 /// Characters that are repeated of what is no key.
 const MAX_SHOWN_KEY: usize = 132;
 
@@ -83,10 +86,11 @@ pub(in crate::http) struct SentTo {
 /// Stores the message for each recipient, all or none, and replies when it is durable.
 pub(super) async fn respond(
     sender: IdentityKey,
-    body: &[u8],
+    body: &Bytes,
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let request = validate(body, &state.limits)?;
+    let (whole, limits) = (body.clone(), state.limits);
+    let request = off_worker(state, body.len(), move || validate(&whole, &limits)).await?;
     let messages = request
         .to
         .iter()
@@ -196,9 +200,10 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     };
     let payment = whole.as_ref().and_then(|body| body.payment);
     let copied = body.live().len() + payment.map_or(0, |payment| payment.get().len());
-    if copied.saturating_mul(recipients.len()) > limits.max_body_bytes {
-        // Every recipient gets a copy, so a small request could fill the disk.
-        return Err(ApiError::too_large(limits.max_body_bytes));
+    let max_copied = limits.max_body_bytes.min(MAX_COPIED);
+    if recipients.len() > 1 && copied.saturating_mul(recipients.len()) > max_copied {
+        // Every recipient gets a copy, so a small request could fill the memory and the disk.
+        return Err(ApiError::too_large(max_copied));
     }
     Ok(Request {
         message_box,
@@ -456,6 +461,18 @@ mod tests {
             (413, "ERR_BODY_TOO_LARGE")
         );
         assert_eq!(refused(&sized(4, 1)).0, "ERR_TOO_MANY_RECIPIENTS");
+        let limits = HttpLimits {
+            max_body_bytes: 100 << 20,
+            ..limits()
+        };
+        let refused = |recipients, size| {
+            let whole = sized(recipients, size);
+            super::validate(whole.as_bytes(), &limits)
+                .err()
+                .map(|error| error.code)
+        };
+        assert_eq!(refused(2, 9 << 20), Some("ERR_BODY_TOO_LARGE"));
+        assert_eq!((refused(2, 7 << 20), refused(1, 20 << 20)), (None, None));
     }
 
     #[test]

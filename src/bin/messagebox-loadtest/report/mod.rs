@@ -17,6 +17,7 @@ use super::drive::Outcome;
 use super::figures::{count, float};
 use super::options::{Options, Pace, Scenario};
 use super::run::Run;
+use super::worker_delay::WorkerDelay;
 use operation::OperationReport;
 use server::{ProcessReport, ServerReport};
 
@@ -47,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) error_kinds: BTreeMap<String, u64>,
     /// Microseconds of a bare secp256k1 signature on this machine.
     pub(crate) signature_us: Option<f64>,
+    /// How late the server's workers were under load, where it was asked.
+    pub(crate) worker_delay: Option<WorkerDelay>,
     pub(crate) server_process: Option<ServerReport>,
     pub(crate) generator: Option<ProcessReport>,
 }
@@ -83,7 +86,7 @@ impl OptionsReport {
         };
         Self {
             transport: match options.scenario {
-                Scenario::Http(_) => "http",
+                Scenario::Http(_) | Scenario::Worst(_) => "http",
                 _ => run.connector.transport.name(),
             },
             sockets: count(options.sockets()),
@@ -125,7 +128,7 @@ impl Report {
             _ => run.operations.first().map_or("operation", |it| it.name()),
         };
         let sockets = match run.options.scenario {
-            Scenario::Http(_) | Scenario::Handshake => 0,
+            Scenario::Http(_) | Scenario::Worst(_) | Scenario::Handshake => 0,
             _ => run.connect.completed(),
         };
         let costs = server::Costs {
@@ -151,6 +154,7 @@ impl Report {
             errors: run.errors.count(),
             error_kinds: run.errors.kinds(),
             signature_us,
+            worker_delay: run.worker_delay.get().copied(),
             server_process: ServerReport::new(run, outcome, costs),
             generator: ProcessReport::new(&outcome.own),
         }

@@ -106,6 +106,15 @@ fn write_processes(report: &Report, out: &mut String) -> std::fmt::Result {
             "a bare secp256k1 signature takes {signature:.1} µs here"
         )?;
     }
+    if let Some(delay) = &report.worker_delay {
+        writeln!(
+            out,
+            "server workers under load: late by at most {} ms for 99.9 % of turns, {} ms for all; longest since its start {} ms",
+            decimals(delay.p99_9_ms),
+            decimals(delay.most_ms),
+            decimals(delay.longest_ms)
+        )?;
+    }
     if let Some(server) = &report.server_process {
         let process = &server.process;
         if let Some(each) = server.cpu_us_per_operation {

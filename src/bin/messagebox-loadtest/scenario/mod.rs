@@ -6,6 +6,7 @@ mod idle;
 mod rooms;
 mod send;
 mod soak;
+mod worst;
 
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
         }
         Scenario::Handshake => vec!["handshake"],
         Scenario::Idle => Vec::new(),
+        Scenario::Worst(_) => {
+            let users = [worst::LOADED, worst::IDLE];
+            users.into_iter().chain(worst::REQUESTS).collect()
+        }
         Scenario::Soak => vec![
             "delivery",
             "ack",
@@ -76,6 +81,7 @@ pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError
         Scenario::Http(options) => http::prepare(run, options, sockets, pace).await?,
         Scenario::Handshake => handshake::prepare(run, sockets, handshake::Hold::No, pace),
         Scenario::Idle => idle::prepare(run, sockets).await?,
+        Scenario::Worst(options) => worst::prepare(run, options, sockets).await?,
         Scenario::Soak => return soak::prepare(run).await,
     };
     Ok(vec![workload])

@@ -454,7 +454,7 @@ impl Life {
             assert!(model.waiting.is_empty(), "it could go out and does not");
         }
         let bytes = model.waiting.iter().map(Frame::len).sum::<usize>();
-        assert_eq!(self.connection.outbound_bytes(), bytes);
+        assert_eq!(self.connection.outbound_bytes().0, bytes);
         assert_eq!(self.connection.is_closed(), model.closed);
         assert_eq!(self.connection.poll_timeout().is_none(), model.closed);
         let on_websocket = self.connection.transport() == TransportKind::Websocket;

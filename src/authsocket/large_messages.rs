@@ -1,0 +1,117 @@
+//! Auth messages that take long to read, read beside the worker.
+//!
+//! A payload comes as a JSON array of numbers. One of some MiB takes the worker tens of milliseconds, in which it serves
+//! nobody else. Only this socket waits instead.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use actix::prelude::*;
+use tokio::sync::Semaphore;
+
+use crate::auth::{AuthError, AuthMessage};
+use crate::events;
+use crate::socket::{Link, Socket};
+use crate::socketio::EventBody;
+use crate::telemetry;
+
+use super::application::AuthSocket;
+
+/// Bytes of an event that the worker reads itself.
+const LIGHT: usize = 128 * 1024;
+
+/// An auth message that was read as far as it takes long.
+#[derive(Debug)]
+pub(super) struct ReadMessage {
+    /// As it came.
+    json: String,
+    /// The same without its payload.
+    rest: String,
+    payload: Option<Vec<u8>>,
+}
+
+impl ReadMessage {
+    fn read(body: &EventBody) -> Result<Self, AuthError> {
+        let (_, argument) = body.name_and_first_argument();
+        let json = argument.unwrap_or_default();
+        let (rest, payload) = AuthMessage::take_payload(json)?;
+        Ok(Self {
+            json: json.to_owned(),
+            rest,
+            payload,
+        })
+    }
+}
+
+/// Threads for what is read beside the workers: one core stays free.
+pub(super) fn heavy_threads() -> Arc<Semaphore> {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
+}
+
+fn is_auth_message(data: &str) -> bool {
+    let name = data
+        .strip_prefix("[\"")
+        .and_then(|rest| rest.strip_prefix(events::AUTH_MESSAGE));
+    name.is_some_and(|rest| rest.starts_with('"'))
+}
+
+impl AuthSocket {
+    /// Begins to read a large auth message; nothing else of this socket is handled until it is read. Gives the event back
+    /// that is not read so: it is small, or there is no memory in which it could wait.
+    pub(super) fn read_beside(
+        &mut self,
+        body: EventBody,
+        ctx: &mut Context<Socket<Self>>,
+    ) -> Option<EventBody> {
+        let bytes = body.data.len();
+        let is_large = bytes > LIGHT && is_auth_message(&body.data);
+        if !is_large || self.holding.grow(2 * bytes).is_err() {
+            return Some(body);
+        }
+        self.is_reading = true;
+        let places = Arc::clone(&self.service.heavy_threads);
+        let read = async move {
+            // It is never closed.
+            let place = places.acquire_owned().await.ok();
+            let read = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                ReadMessage::read(&body)
+            });
+            read.await
+                .unwrap_or(Err(AuthError::Malformed("it could not be read")))
+        };
+        let read = fut::wrap_future::<_, Socket<Self>>(read);
+        ctx.wait(read.map(|read, socket, ctx| {
+            socket.with_application(ctx, |application, link, ctx| {
+                application.message_read(read, link, ctx);
+            });
+        }));
+        None
+    }
+
+    fn message_read(
+        &mut self,
+        read: Result<ReadMessage, AuthError>,
+        link: &mut Link<'_>,
+        ctx: &mut Context<Socket<Self>>,
+    ) {
+        self.is_reading = false;
+        telemetry::event(|| match read {
+            Ok(ReadMessage {
+                json,
+                rest,
+                payload,
+            }) => {
+                let message = AuthMessage::parse(&rest);
+                let message = message.map(|message| AuthMessage { payload, ..message });
+                self.handle_auth_message(message, &json, link, ctx);
+            }
+            Err(error) => self.refuse(&error),
+        });
+        // What came behind it.
+        self.handle_connection(Ok(()), link, ctx);
+        self.count_waiting(link);
+    }
+}

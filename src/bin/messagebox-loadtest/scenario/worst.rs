@@ -1,0 +1,233 @@
+//! `worst`: the costliest request of each route, beside users who want little.
+//!
+//! The first half of the time is the users' alone. In the second half two keys make the costliest requests, four at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use messagebox::auth::Identity;
+use messagebox::client::{Brc104Client, ClientError, MessageBoxClient, PageStart};
+use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::MESSAGE_BOX;
+use crate::accounting::Tally;
+use crate::options::{Pace, WorstOptions};
+use crate::run::{Run, stopped};
+use crate::source::Tick;
+use crate::worker_delay;
+use crate::workload::Workload;
+
+/// Operations of users while nobody else wants anything, and meanwhile.
+pub(super) const IDLE: &str = "idle";
+pub(super) const LOADED: &str = "loaded";
+
+/// The costliest requests.
+pub(super) const REQUESTS: [&str; 6] = ["list", "message", "body", "recipients", "ids", "depth"];
+
+/// Keys that make them, and requests of each at a time.
+const KEYS: usize = 2;
+const EACH: usize = 2;
+
+/// How long a user thinks.
+const THINKING: Duration = Duration::from_millis(50);
+
+/// A box with more in it than one list of an older client shows.
+const LARGE_BOX: &str = "loadtest-worst";
+const LARGE_MESSAGES: usize = 5;
+const LARGE_BODY: usize = 3_900_000;
+
+/// Bytes of the largest bodies: below what servers take, so that all of them is read.
+const BODY: usize = 64 * 1024 * 1024;
+/// Recipients of one message, and bytes of a body that each of them gets.
+const RECIPIENTS: usize = 1_000;
+const COPIED: usize = 16_000;
+/// Bytes of a body full of ids.
+const IDS: usize = 4_000_000;
+
+pub(crate) async fn prepare(
+    run: &Arc<Run>,
+    options: &WorstOptions,
+    users: usize,
+) -> Result<Workload, ClientError> {
+    let mut workload = Workload::new(run, Pace::InFlight(1));
+    for _ in 0..users {
+        let (_, ticks) = workload.ticks(1);
+        let client = MessageBoxClient::new(run.connector.clone(), Arc::new(Identity::random()));
+        client.connect().await?;
+        workload
+            .tasks
+            .spawn(use_lightly(Arc::clone(run), client, ticks));
+    }
+    for _ in 0..KEYS {
+        let identity = Arc::new(Identity::random());
+        fill(run, &identity).await?;
+        let client = Brc104Client::new(run.connector.clone(), Arc::clone(&identity));
+        client.connect().await?;
+        let (client, requests) = (Arc::new(client), Arc::new(requests(&identity)));
+        let turn = Arc::<AtomicUsize>::default();
+        for _ in 0..EACH {
+            let (_, ticks) = workload.ticks(1);
+            let (run, client) = (Arc::clone(run), Arc::clone(&client));
+            let (requests, turn) = (Arc::clone(&requests), Arc::clone(&turn));
+            workload
+                .tasks
+                .spawn(ask_for_much(run, client, requests, turn, ticks));
+        }
+    }
+    let (_, ticks) = workload.ticks(1);
+    let (run, token) = (Arc::clone(run), options.admin_token.clone());
+    workload.tasks.spawn(watch_workers(run, token, ticks));
+    Ok(workload)
+}
+
+/// When the second half begins, once the traffic has.
+async fn half(run: &Run, mut ticks: UnboundedReceiver<Tick>) -> u64 {
+    let _ = ticks.recv().await;
+    let (from, to) = (run.clock.measured_from(), run.clock.measured_to());
+    from + (to - from) / 2
+}
+
+async fn sleep_until(run: &Run, at: u64) {
+    tokio::time::sleep_until(run.clock.instant(at).into()).await;
+}
+
+/// Sends, lists and acknowledges a message now and then.
+async fn use_lightly(
+    run: Arc<Run>,
+    client: MessageBoxClient,
+    ticks: UnboundedReceiver<Tick>,
+) -> Tally {
+    let half = half(&run, ticks).await;
+    let (idle, loaded) = (run.operation(IDLE), run.operation(LOADED));
+    let (shard, own, mut stop) = (idle.shard(), client.identity_key(), run.stopping());
+    let mut turn = 0_u64;
+    while run.clock.is_running() {
+        let id = (turn / 3).to_string();
+        let began = run.clock.now();
+        let done = match turn % 3 {
+            0 => client.send(own, MESSAGE_BOX, &id, "little").await.map(drop),
+            1 => {
+                let start = PageStart::default();
+                let page = client.list_page(MESSAGE_BOX, &start, Some(10));
+                page.await.map(drop)
+            }
+            _ => client.acknowledge(&[id]).await,
+        };
+        if let Err(error) = done {
+            run.errors.note("a user's request", &error);
+        }
+        let operation = if began < half { &idle } else { &loaded };
+        operation.record(shard, began);
+        turn += 1;
+        tokio::select! {
+            () = tokio::time::sleep(THINKING) => {}
+            () = stopped(&mut stop) => break,
+        }
+    }
+    Tally::default()
+}
+
+/// Fills the box that is too large for one list.
+async fn fill(run: &Run, identity: &Arc<Identity>) -> Result<(), ClientError> {
+    let client = MessageBoxClient::new(run.connector.clone(), Arc::clone(identity));
+    let body = "x".repeat(LARGE_BODY);
+    for index in 0..LARGE_MESSAGES {
+        let own = client.identity_key();
+        client
+            .send(own, LARGE_BOX, &index.to_string(), &body)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A request: its name, its route and its body.
+type Request = (&'static str, &'static str, Bytes);
+
+fn requests(identity: &Identity) -> Vec<Request> {
+    let own = identity.identity_key().to_hex();
+    let message = |fields: serde_json::Value| Bytes::from(json!({ "message": fields }).to_string());
+    let large = json!({
+        "messageBox": LARGE_BOX, "recipient": own, "messageId": "large", "body": "\"".repeat(900_000),
+    });
+    let body = json!({
+        "messageBox": MESSAGE_BOX, "recipient": own, "messageId": "body", "body": "x".repeat(BODY),
+    });
+    let ids: Vec<String> = (0..RECIPIENTS).map(|id| format!("copy-{id}")).collect();
+    let recipients = json!({
+        "messageBox": MESSAGE_BOX, "recipients": vec![own; RECIPIENTS], "messageId": ids, "body": "x".repeat(COPIED),
+    });
+    let bodies = [
+        Bytes::from(json!({ "messageBox": LARGE_BOX }).to_string()),
+        message(large),
+        message(body),
+        message(recipients),
+        filled(r#"{"messageIds":[""#, r#"",""#, r#""]}"#, IDS),
+        filled(r#"{"message":"#, "[", "", BODY),
+    ];
+    let routes = [
+        "/listMessages",
+        "/sendMessage",
+        "/sendMessage",
+        "/sendMessage",
+        "/acknowledgeMessage",
+        "/sendMessage",
+    ];
+    let named = REQUESTS.into_iter().zip(routes).zip(bodies);
+    named
+        .map(|((name, route), body)| (name, route, body))
+        .collect()
+}
+
+/// A text of so many bytes between two others.
+fn filled(before: &str, between: &str, behind: &str, bytes: usize) -> Bytes {
+    let times = bytes / between.len().max(1);
+    [before, &between.repeat(times), behind].concat().into()
+}
+
+/// Makes one request after the other. That they are refused is no fault; that they take long is measured at the users.
+async fn ask_for_much(
+    run: Arc<Run>,
+    client: Arc<Brc104Client>,
+    requests: Arc<Vec<Request>>,
+    turn: Arc<AtomicUsize>,
+    ticks: UnboundedReceiver<Tick>,
+) -> Tally {
+    let half = half(&run, ticks).await;
+    sleep_until(&run, half).await;
+    while run.clock.is_running() {
+        let index = turn.fetch_add(1, Ordering::Relaxed) % requests.len().max(1);
+        let Some((name, route, body)) = requests.get(index) else {
+            break;
+        };
+        let operation = run.operation(name);
+        let began = run.clock.now();
+        if let Err(error) = client.post(route, body.clone()).await {
+            log::debug!("{name}: {error}");
+        }
+        operation.record(operation.shard(), began);
+    }
+    Tally::default()
+}
+
+/// Looks at the server's metrics before and after.
+async fn watch_workers(
+    run: Arc<Run>,
+    token: Option<String>,
+    ticks: UnboundedReceiver<Tick>,
+) -> Tally {
+    let half = half(&run, ticks).await;
+    sleep_until(&run, half).await;
+    let before = worker_delay::look(&run.connector, token.as_deref()).await;
+    sleep_until(&run, run.clock.measured_to()).await;
+    let after = worker_delay::look(&run.connector, token.as_deref()).await;
+    match (before, after) {
+        (Ok(before), Ok(after)) => {
+            let _ = run.worker_delay.set(after.since(&before));
+        }
+        (Err(error), _) | (_, Err(error)) => run.errors.note("the server's metrics", &error),
+    }
+    Tally::default()
+}

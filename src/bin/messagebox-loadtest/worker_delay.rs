@@ -1,0 +1,99 @@
+//! How late the server's workers come to what waits for them, as its metrics say.
+
+use messagebox::client::{ClientError, Connector};
+use serde::Serialize;
+
+const BUCKET: &str = "messagebox_worker_delay_seconds_bucket{le=\"";
+const LONGEST: &str = "messagebox_worker_delay_max_seconds ";
+
+/// What the metrics say at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Delays {
+    /// The bound of each bucket in seconds, and how many delays are not above it.
+    buckets: Vec<(f64, u64)>,
+    /// The longest since the server started, in seconds.
+    longest: f64,
+}
+
+/// What became of the delays in a while.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct WorkerDelay {
+    /// Milliseconds that 99.9 % of the turns were not later than: a bucket's bound, up to twice too much.
+    pub(crate) p99_9_ms: f64,
+    /// The same of all turns.
+    pub(crate) most_ms: f64,
+    /// The longest since the server started, exactly.
+    pub(crate) longest_ms: f64,
+}
+
+/// Asks the server for its metrics.
+pub(crate) async fn look(
+    connector: &Connector,
+    token: Option<&str>,
+) -> Result<Delays, ClientError> {
+    let reply = match token {
+        Some(token) => connector.get_with_token("/metrics", token).await?,
+        None => connector.get_unsigned("/metrics").await?,
+    };
+    let text = std::str::from_utf8(&reply.body).unwrap_or_default();
+    Delays::read(text).ok_or(ClientError::Unexpected(
+        "metrics without worker delays (--admin-token, or public metrics)",
+    ))
+}
+
+impl Delays {
+    fn read(text: &str) -> Option<Self> {
+        let bucket = |line: &str| {
+            let (bound, count) = line.strip_prefix(BUCKET)?.split_once("\"} ")?;
+            Some((bound.parse().ok()?, count.parse().ok()?))
+        };
+        let buckets: Vec<(f64, u64)> = text.lines().filter_map(bucket).collect();
+        let longest = text.lines().find_map(|line| line.strip_prefix(LONGEST));
+        let longest = longest?.parse().ok()?;
+        (!buckets.is_empty()).then_some(Self { buckets, longest })
+    }
+
+    /// What came after an earlier look.
+    pub(crate) fn since(&self, earlier: &Self) -> WorkerDelay {
+        let pairs = self.buckets.iter().zip(&earlier.buckets);
+        let buckets: Vec<(f64, u64)> = pairs
+            .map(|((bound, now), (_, before))| (*bound, now.saturating_sub(*before)))
+            .collect();
+        let all = buckets.last().map_or(0, |(_, count)| *count);
+        let within = |count: u64| {
+            let found = buckets.iter().find(|(_, below)| *below >= count);
+            found.map_or(self.longest, |(bound, _)| bound.min(self.longest)) * 1e3
+        };
+        WorkerDelay {
+            p99_9_ms: within(all - all / 1_000),
+            most_ms: within(all),
+            longest_ms: self.longest * 1e3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(counts: [u64; 3], longest: &str) -> Delays {
+        let [first, second, all] = counts;
+        let text = format!(
+            "# HELP x y\n{BUCKET}0.001\"}} {first}\n{BUCKET}0.008\"}} {second}\n{BUCKET}+Inf\"}} {all}\n{LONGEST}{longest}\n"
+        );
+        Delays::read(&text).unwrap()
+    }
+
+    #[test]
+    fn delays_are_those_between_two_looks() {
+        let before = metrics([10, 20, 30], "0.5");
+        let after = metrics([3_010, 3_021, 3_031], "0.5");
+        let found = after.since(&before);
+        assert_eq!(
+            (found.p99_9_ms, found.most_ms, found.longest_ms),
+            (1.0, 8.0, 500.0)
+        );
+        assert_eq!(after.since(&metrics([10, 20, 21], "0.1")).most_ms, 500.0);
+        assert_eq!(Delays::read("messagebox_sockets 3\n"), None);
+    }
+}
