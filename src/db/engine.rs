@@ -16,7 +16,7 @@ mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub(super) mod schema;
-mod sqlite;
+pub(super) mod sqlite;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod statement;
 pub(super) mod timestamp;
