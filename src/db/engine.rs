@@ -2,6 +2,7 @@
 
 pub(super) mod any_connection;
 pub(super) mod clock;
+pub(super) mod compact;
 pub(super) mod connection;
 pub(super) mod dialect;
 pub(super) mod error;

@@ -78,6 +78,16 @@ pub(in crate::db) fn give_back(connection: &mut SqliteConnection, pages: i64) ->
     connection.batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))
 }
 
+/// Rewrites the whole file, with its temporary copy in this folder, so that it can give back pages from then on.
+pub(in crate::db) fn rewrite(connection: &mut SqliteConnection, folder: &Path) -> QueryResult<()> {
+    // Its own choice, such as /var/tmp, may be smaller, or not there.
+    let folder = folder.display().to_string().replace('\'', "''");
+    connection.batch_execute(&format!(
+        "PRAGMA temp_store_directory = '{folder}'; PRAGMA auto_vacuum = INCREMENTAL; VACUUM; \
+         PRAGMA wal_checkpoint(TRUNCATE)"
+    ))
+}
+
 fn create_parent(path: &Path) -> std::io::Result<()> {
     let Some(parent) = path
         .parent()
