@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Some(Task::Migrate { dry_run }) => return migrate(&settings, dry_run),
         Some(Task::Export { file }) => return export(&settings, file.as_deref()),
         Some(Task::Import { file }) => return import(&settings, file.as_deref()),
+        Some(Task::Compact { dry_run }) => return compact(&settings, dry_run),
         Some(Task::Document(_)) | None => {}
     }
     if let Some(after) = cli.export_payments {
@@ -121,6 +122,14 @@ fn export_payments(settings: &Settings, after: i64) -> ExitCode {
 fn migrate(settings: &Settings, dry_run: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match messagebox::server::migrate(settings, dry_run, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match messagebox::server::compact(settings, dry_run, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

@@ -5,6 +5,7 @@ mod advertising;
 mod announce;
 mod archive;
 mod background;
+mod compact;
 mod error;
 mod export;
 mod home;
@@ -61,6 +62,7 @@ use readiness::health;
 use shutdown::Signals;
 
 pub use archive::{export_archive, import_archive};
+pub use compact::compact;
 pub use error::ServerError;
 pub use export::export_payments;
 pub use migrate::migrate;

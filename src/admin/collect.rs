@@ -23,8 +23,8 @@ use super::neighbours::ClusterPart;
 use super::rates::{Counts, PerSecond};
 use super::status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, ProcessPart, PushPart,
-    Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SocketsPart, Status,
-    Unresponsive,
+    Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart, SocketsPart,
+    Status, Unresponsive,
 };
 use super::{admission, process};
 
@@ -194,6 +194,12 @@ impl Sources {
             read_micros: measures.read_time.into(),
             connections: measures.connections,
             idle_connections: measures.idle_connections,
+            size: self.db.size().map(|size| SizePart {
+                bytes: size.bytes,
+                free_bytes: size.free_bytes,
+                messages: size.messages,
+                oldest_message_seconds: size.oldest_message.map(|age| age.as_secs_f64()),
+            }),
         }
     }
 

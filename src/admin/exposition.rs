@@ -3,7 +3,7 @@
 use prometheus::{Encoder as _, TextEncoder};
 
 use super::families::{Families, Number};
-use super::status::{Responding, RoomsAnswer, Status};
+use super::status::{Responding, RoomsAnswer, SizePart, Status};
 use super::{admission, http_metrics, neighbours};
 
 /// The format's media type.
@@ -298,6 +298,34 @@ fn database(families: &mut Families, status: &Status) {
         "What a read takes.",
         &database.read_micros,
         MICROS,
+    );
+    size(families, database.size.as_ref());
+}
+
+fn size(families: &mut Families, size: Option<&SizePart>) {
+    let Some(size) = size else {
+        return;
+    };
+    families.gauge(
+        "database_bytes",
+        "Bytes of the tables and indexes, free space in them included; asked once a minute.",
+        size.bytes,
+    );
+    families.gauges(
+        "database_free_bytes",
+        "Bytes of them that nothing uses; not of PostgreSQL.",
+        size.free_bytes.map(|bytes| (None, bytes.into())),
+    );
+    families.gauge(
+        "messages_waiting",
+        "Messages that are stored and not acknowledged: counted in SQLite, estimated by the servers.",
+        size.messages,
+    );
+    families.gauges(
+        "oldest_message_seconds",
+        "How long the oldest of them has been stored.",
+        size.oldest_message_seconds
+            .map(|seconds| (None, seconds.into())),
     );
 }
 

@@ -23,6 +23,6 @@ pub use guard::{Asker, Guard};
 pub use neighbours::{ClusterPart, NoncesPart};
 pub use status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, Percentiles, ProcessPart,
-    PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SocketsPart,
-    Status, Unresponsive, shorten,
+    PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart,
+    SocketsPart, Status, Unresponsive, shorten,
 };

@@ -295,6 +295,22 @@ pub struct DatabasePart {
     pub connections: u32,
     /// Those that nobody uses.
     pub idle_connections: u32,
+    /// How much it holds, asked once a minute.
+    pub size: Option<SizePart>,
+}
+
+/// How much the database holds.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SizePart {
+    /// Bytes of its tables and indexes, free space in them included.
+    pub bytes: u64,
+    /// Bytes of it that nothing uses; PostgreSQL does not say.
+    pub free_bytes: Option<u64>,
+    /// Messages that are stored: counted in SQLite, estimated by the servers.
+    pub messages: u64,
+    /// Seconds that the oldest of them has been stored.
+    pub oldest_message_seconds: Option<f64>,
 }
 
 /// Sessions.

@@ -65,6 +65,13 @@ pub enum Task {
         /// The file; standard input without it.
         file: Option<PathBuf>,
     },
+    /// Rewrite the SQLite file without the space that nothing uses, and exit. It says first how much room and time that
+    /// takes. No server may run meanwhile.
+    Compact {
+        /// Only say how much room and time it takes; servers may run.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print completions or the manual page, and exit.
     #[command(flatten)]
     Document(Document),

@@ -2,6 +2,7 @@
 
 pub(super) mod any_connection;
 pub(super) mod clock;
+pub(super) mod compact;
 pub(super) mod connection;
 pub(super) mod dialect;
 pub(super) mod error;
@@ -16,7 +17,7 @@ mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub(super) mod schema;
-mod sqlite;
+pub(super) mod sqlite;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod statement;
 pub(super) mod timestamp;

@@ -8,6 +8,7 @@ mod missed;
 mod payments;
 mod permissions;
 mod sessions;
+mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,6 +84,7 @@ struct Shared {
     message_ttl: Option<Duration>,
     page_marks: Arc<PageMarks>,
     largest: LargestMessage,
+    size: size::LastSize,
     first_message_id: i64,
 }
 
@@ -186,6 +188,7 @@ impl DbHandle {
             message_ttl: settings.message_ttl,
             page_marks: Arc::default(),
             largest,
+            size: size::LastSize::default(),
             first_message_id,
         };
         Ok(Self(Arc::new(shared), Caller::default()))

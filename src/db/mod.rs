@@ -19,6 +19,7 @@ mod store;
 mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
+pub use engine::compact::{CompactError, CompactPlan};
 pub use engine::connection::{DbSettings, apply_migrations, pending_migrations};
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;

@@ -16,3 +16,5 @@ pub(super) mod permission_store;
 pub(super) mod probe;
 pub(super) mod session_step;
 pub(super) mod session_store;
+pub(super) mod shrink;
+pub(super) mod size;

@@ -8,6 +8,7 @@ mod permission;
 mod quote;
 mod request_claim;
 mod session;
+mod size;
 mod submission;
 
 pub use device::Device;
@@ -25,4 +26,5 @@ pub use permission::{Permission, PermissionPage};
 pub use quote::Quote;
 pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 pub use session::SessionRow;
+pub use size::StoredSize;
 pub use submission::{Paid, Submission, SubmitOutcome};

@@ -27,6 +27,9 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const SESSION_SWEEP_BATCH: i64 = 500;
 
+/// How often the database is asked how much it holds.
+const SIZE_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Ids that one statement may name.
 const MAX_BATCH: usize = 10_000;
 
@@ -45,12 +48,16 @@ pub(super) fn start(
     let batch = messages.sweep_batch.get().min(MAX_BATCH);
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
     let (watched, swept, interval) = (db.clone(), db.clone(), messages.sweep_interval);
+    let measured = db.clone();
     let mut tasks = vec![
         restarted("watch_database", RESTART_PAUSE, move || {
             watch_database(watched.clone())
         }),
         restarted("sweep_messages", RESTART_PAUSE, move || {
             sweep_messages(swept.clone(), interval, batch)
+        }),
+        restarted("measure_database", RESTART_PAUSE, move || {
+            measure_database(measured.clone())
         }),
     ];
     let sockets = Arc::clone(sockets);
@@ -126,7 +133,17 @@ async fn watch_database(db: DbHandle) {
     }
 }
 
-/// Deletes expired messages, one batch in a transaction: between two of them others get their turn.
+/// Asks the database how much it holds: nobody who reads the figures waits for it.
+async fn measure_database(db: DbHandle) {
+    loop {
+        if let Err(error) = db.measure().await {
+            log::debug!("the database does not say how much it holds: {error}");
+        }
+        tokio::time::sleep(SIZE_INTERVAL).await;
+    }
+}
+
+/// Deletes expired messages and gives back their space, one batch in a transaction: between two of them others get their turn.
 async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
     // No interval would keep the writer busy for nothing.
     let interval = interval.max(Duration::from_millis(10));
@@ -144,6 +161,16 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
         }
         if total > 0 {
             log::info!("deleted {total} expired messages");
+        }
+        loop {
+            match db.shrink().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    log::warn!("free space was not given back: {error}");
+                    break;
+                }
+            }
         }
         tokio::time::sleep(interval).await;
     }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::cluster::ClusterError;
 use crate::config::ConfigError;
-use crate::db::{ArchiveError, DbError};
+use crate::db::{ArchiveError, CompactError, DbError};
 use crate::push::ServiceAccountError;
 
 /// Why the server did not start, or ended.
@@ -25,6 +25,9 @@ pub enum ServerError {
     /// Nothing was exported, or nothing imported.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The database was not compacted.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     /// A file cannot be made or read.
     #[error("{path}: {cause}{}", file_advice(cause))]
     File {

@@ -25,6 +25,7 @@ mod certificates;
 mod client;
 mod command;
 mod command_listen;
+mod compact;
 mod comparison;
 mod crash;
 mod dashboard;

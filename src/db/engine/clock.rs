@@ -73,6 +73,13 @@ impl Now {
         before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))
     }
 
+    /// How long ago that was; nothing where it is yet to come.
+    pub(in crate::db) fn since(&self, then: &Timestamp) -> std::time::Duration {
+        let then = OffsetDateTime::parse(then, &time::format_description::well_known::Rfc3339);
+        let passed = then.map_or(Duration::ZERO, |then| self.time - then);
+        passed.try_into().unwrap_or_default()
+    }
+
     /// Whether a message that was stored and expires then is gone by now.
     pub(in crate::db) fn is_past(
         &self,

@@ -28,6 +28,7 @@ mod migrations;
 mod payments;
 mod sessions;
 mod several;
+mod size;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

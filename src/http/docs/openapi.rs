@@ -18,7 +18,7 @@ use utoipa::openapi::{
 use crate::admin::{
     ClusterPart, DatabasePart, EventsPart, HandshakesPart, HttpPart, NoncesPart, PaymentsPart,
     Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart,
-    SessionsPart, SocketsPart, Status, Unresponsive,
+    SessionsPart, SizePart, SocketsPart, Status, Unresponsive,
 };
 
 use super::super::admin::{
@@ -105,6 +105,7 @@ const ADMIN_TOKEN: &str = "adminToken";
         RoomsPart,
         ServerPart,
         SessionsPart,
+        SizePart,
         SocketsPart,
         Status,
         Unresponsive,

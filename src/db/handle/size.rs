@@ -1,0 +1,104 @@
+//! How much the database holds, and giving back what it has too much of, through the handle.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::db::engine::clock::Now;
+use crate::db::engine::error::DbError;
+use crate::db::store::shrink::ShrinkFile;
+use crate::db::store::size;
+use crate::model::StoredSize;
+
+use super::DbHandle;
+
+/// Messages that one read counts.
+const COUNTED: u32 = 50_000;
+
+/// Counting takes this part of a reader's time at most.
+const COUNTING_SHARE: u32 = 100;
+
+/// What was found when the database was last asked.
+#[derive(Debug, Default)]
+pub(super) struct LastSize(Mutex<Option<Known>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    size: StoredSize,
+    /// Messages are not counted again before.
+    recount: Instant,
+}
+
+impl LastSize {
+    fn get(&self) -> Option<Known> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, known: Known) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+}
+
+impl DbHandle {
+    /// Asks the database how much it holds, for [`Self::size`].
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn measure(&self) -> Result<(), DbError> {
+        let (told, oldest_message) = self
+            .read(None, |connection| {
+                let oldest = size::oldest(connection, &Now::read(None))?;
+                Ok((size::told(connection)?, oldest))
+            })
+            .await?;
+        let (messages, recount) = match (told.messages, self.0.size.get()) {
+            (Some(messages), _) => (messages, Instant::now()),
+            (None, Some(known)) if Instant::now() < known.recount => {
+                (known.size.messages, known.recount)
+            }
+            (None, _) => self.count().await?,
+        };
+        self.0.size.set(Known {
+            size: StoredSize {
+                bytes: told.bytes,
+                free_bytes: told.free_bytes,
+                messages,
+                oldest_message,
+            },
+            recount,
+        });
+        Ok(())
+    }
+
+    /// Counts the messages, some thousands in each read; says when to count again.
+    async fn count(&self) -> Result<(u64, Instant), DbError> {
+        let (mut messages, mut took) = (0, Duration::ZERO);
+        let mut next = Some(size::START);
+        while let Some(after) = next {
+            let (counted, place, step_took) = self
+                .read(None, move |connection| {
+                    let began = Instant::now();
+                    let (counted, place) = size::count(connection, after, COUNTED)?;
+                    Ok((counted, place, began.elapsed()))
+                })
+                .await?;
+            messages += counted;
+            took += step_took;
+            next = place;
+        }
+        Ok((messages, Instant::now() + took * COUNTING_SHARE))
+    }
+
+    /// How much the database held when it was last asked; none before that.
+    #[must_use]
+    pub fn size(&self) -> Option<StoredSize> {
+        self.0.size.get().map(|known| known.size)
+    }
+
+    /// Gives back some space that nothing uses, where the database does not do it by itself; says whether there is more.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn shrink(&self) -> Result<bool, DbError> {
+        self.run(ShrinkFile).await
+    }
+}

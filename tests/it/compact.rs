@@ -1,0 +1,85 @@
+//! `messagebox-server compact`: a file that is in use is left alone, and a server goes on with one that was compacted.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use messagebox::auth::Identity;
+use serde_json::json;
+
+use crate::support::brc104::Brc104;
+use crate::support::server::{ServerProcess, free_address};
+
+/// Whether it worked, and what it said: on standard output, and where it failed.
+fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
+        .env_clear()
+        .env("DATA_DIR", folder)
+        .env("CONFIG_DIR", folder)
+        .arg("compact")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (said, failed) = (text(output.stdout), text(output.stderr));
+    (output.status.success(), said, failed)
+}
+
+#[actix_web::test]
+async fn a_server_goes_on_with_a_file_that_was_compacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, failed) = compact(folder.path(), &[]);
+    assert!(failed.contains("there is no database"), "{failed}");
+
+    let address = free_address();
+    let url = format!("http://{address}");
+    let me = Arc::new(Identity::random());
+    let mut server = ServerProcess::start(address, folder.path());
+    let client = Brc104::connect_as(&url, Arc::clone(&me)).await;
+    let key = me.identity_key().to_hex();
+    let message = json!({"message": {"recipient": key, "messageBox": "inbox", "messageId": "1", "body": "still here"}});
+    let sent = client.post("/sendMessage", message.to_string()).await;
+    assert_eq!(sent.status, 200);
+
+    let (works, said, _) = compact(folder.path(), &["--dry-run"]);
+    assert!(works && said.lines().count() == 1, "{said}");
+    for expected in ["when compacted", "of free space in", "It takes up to"] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let (works, _, failed) = compact(folder.path(), &[]);
+    assert!(!works && failed.contains("stop the server"), "{failed}");
+
+    server.signal("TERM");
+    assert_eq!(server.ended().await, Some(0));
+    let (works, said, failed) = compact(folder.path(), &[]);
+    assert!(works && said.contains("compacted: "), "{said}{failed}");
+
+    let _server = ServerProcess::start(address, folder.path());
+    let client = Brc104::connect_as(&url, me).await;
+    let listed = client
+        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
+        .await;
+    assert_eq!(listed.json["messages"][0]["messageId"], "1");
+}
+
+/// A database server has commands of its own for that.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[test]
+fn operators_of_a_database_server_are_told_what_to_run_there() {
+    for (url, expected) in [
+        #[cfg(feature = "mysql")]
+        ("mysql://a@localhost/m", "OPTIMIZE TABLE messages"),
+        #[cfg(feature = "postgres")]
+        (
+            "postgres://a@localhost/m",
+            "VACUUM (FULL, ANALYZE) messages",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (works, said, failed) = compact(folder.path(), &["--database-url", url]);
+        assert!(
+            !works && said.is_empty() && failed.contains(expected),
+            "{failed}"
+        );
+    }
+}
