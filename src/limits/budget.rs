@@ -162,7 +162,7 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         Permit {
             budget: self.clone(),
             owners,
-            per_key: self.bounds.per_key,
+            is_privileged: false,
             amount: 0,
         }
     }
@@ -198,8 +198,8 @@ impl<K: Holder, S> KeyedBudget<K, S> {
 pub struct Permit<K: Holder, S = ()> {
     budget: KeyedBudget<K, S>,
     owners: [Option<K>; 2],
-    /// What all that one owner has may come to, for this to grow.
-    per_key: usize,
+    /// Whether it has no share, and all of the reserve.
+    is_privileged: bool,
     amount: usize,
 }
 
@@ -210,10 +210,10 @@ impl<K: Holder, S> fmt::Debug for Permit<K, S> {
 }
 
 impl<K: Holder, S> Permit<K, S> {
-    /// The same, growing while each of its owners has no more than this.
+    /// The same without a share, and with all of the reserve: for what the server does for itself.
     #[must_use]
-    pub const fn up_to(mut self, per_key: usize) -> Self {
-        self.per_key = per_key;
+    pub const fn privileged(mut self) -> Self {
+        self.is_privileged = true;
         self
     }
 
@@ -278,7 +278,7 @@ impl<K: Holder, S> Permit<K, S> {
         let bounds = &self.budget.bounds;
         let held = |owner: &K| used.each.get(owner).map_or(0, |entry| entry.amount);
         let is_only = self.owner().is_some_and(|first| held(first) == self.amount);
-        let reserve = if is_only && amount <= bounds.small {
+        let reserve = if self.is_privileged || (is_only && amount <= bounds.small) {
             bounds.reserve
         } else {
             0
@@ -288,7 +288,8 @@ impl<K: Holder, S> Permit<K, S> {
                 || (held - self.amount).saturating_add(amount) <= max.saturating_add(reserve)
         };
         // An address with many identities has no more of the reserve than a share either.
-        let is_full = |owner: &&K| !fits(held(owner), self.per_key, share(reserve));
+        let is_full =
+            |owner: &&K| !self.is_privileged && !fits(held(owner), bounds.per_key, share(reserve));
         if let Some(owner) = self.owners.iter().flatten().find(is_full) {
             return Some((LimitExceeded::PerKey, Some(owner)));
         }
@@ -430,6 +431,16 @@ mod tests {
         // And no address has more than a share of what is kept for that.
         assert_eq!(few.len(), 10);
         assert!(places.take(Some("n")).is_ok());
+    }
+
+    #[test]
+    fn the_server_itself_has_no_share_and_all_of_the_reserve() {
+        let places: KeyedBudget<&str> = KeyedBudget::of_shared_places(16, 1);
+        let mut server = places.hold(Some("server")).privileged();
+        server.grow(20).unwrap();
+        assert!(places.take(NOBODY).is_err() && places.take(Some("a")).is_ok());
+        server.grow(12).unwrap();
+        assert_eq!(server.grow(1), Err(LimitExceeded::Global));
     }
 
     #[test]

@@ -28,11 +28,11 @@ impl Lane {
         self.address.map_or(self.owner, Owner::Address)
     }
 
-    /// Nothing yet. The server itself has no share.
+    /// Nothing yet. What the server does for itself is refused last: a payment that was taken has to be settled.
     pub(in crate::db) fn hold<S>(&self, budget: &KeyedBudget<Owner, S>) -> Permit<Owner, S> {
         let permit = budget.hold_for([Some(self.owner), self.address.map(Owner::Address)]);
         if self.owner == Owner::Server {
-            permit.up_to(usize::MAX)
+            permit.privileged()
         } else {
             permit
         }

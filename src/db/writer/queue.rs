@@ -169,6 +169,17 @@ mod tests {
         }
     }
 
+    /// A write of the server.
+    struct Own;
+
+    impl Command for Own {
+        type Output = ();
+
+        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+            Ok(())
+        }
+    }
+
     fn push_from(
         queue: &WriteQueue,
         owner: IdentityKey,
@@ -342,6 +353,16 @@ mod tests {
         assert_eq!(owners(&queue.take(8)), [other]);
         assert_eq!(owners(&queue.take(8)), [large]);
         assert_eq!(owners(&queue.take(8)), [other]);
+        drain(&queue);
+    }
+
+    /// A payment that a wallet has taken is settled by a write of the server.
+    #[test]
+    fn what_the_server_writes_is_refused_last() {
+        let queue = WriteQueue::new(16, usize::MAX);
+        assert!((0..16).all(|_| push(&queue, key(), 1)));
+        let push_own = || queue.push(write(Own, None, address(1), |_| {}));
+        assert!((0..16).all(|_| push_own()) && !push_own());
         drain(&queue);
     }
 

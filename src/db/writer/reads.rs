@@ -102,9 +102,8 @@ mod tests {
         let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(&flood).ok()).collect();
         assert_eq!(taken.len(), 3);
         taken.extend((0..45).map(|_| queue.take(&server).unwrap()));
-        for lane in [flood, server] {
-            assert_eq!(queue.take(&lane).err(), Some(DbError::Overloaded));
-        }
+        assert_eq!(queue.take(&flood).err(), Some(DbError::Overloaded));
+        assert!(queue.take(&server).is_ok());
         // Whoever has none gets one.
         let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(&lane(None)).unwrap()).collect();
         assert_eq!(queue.take(&lane(None)).err(), Some(DbError::Overloaded));
