@@ -8,6 +8,8 @@ use bytes::Bytes;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, KeyedBudget, LimitExceeded, Owner, Permit, share};
 
+use super::heavy::let_go;
+
 /// Lists up to this size count for nobody, so that a box with little in it can always be listed. A connection takes more
 /// than that anyway.
 const FREE: usize = 4 * 1024;
@@ -85,6 +87,12 @@ struct Held(
     Vec<u8>,
     #[expect(dead_code, reason = "counts")] AnswerPermit,
 );
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let_go(std::mem::take(&mut self.0));
+    }
+}
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {

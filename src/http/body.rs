@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
 
 use super::error::ApiError;
+use super::heavy::let_go;
 use super::state::HttpLimits;
 
 /// How many bytes of bodies are held at a time, by address, and by identity once that is proven. Cheap to clone.
@@ -34,6 +35,12 @@ pub(super) enum BodyError {
 
 /// Bytes that count until nobody has them any more.
 struct Held<K: Holder>(Bytes, Permit<K>);
+
+impl<K: Holder> Drop for Held<K> {
+    fn drop(&mut self) {
+        let_go(std::mem::take(&mut self.0));
+    }
+}
 
 impl<K: Holder> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
@@ -112,7 +119,7 @@ pub(super) async fn read(
     if announced.is_some_and(|length| length > max) {
         return Err(BodyError::TooLarge);
     }
-    let mut bytes = BytesMut::new();
+    let mut bytes = Parts::default();
     let look = timeout / LOOKS;
     let least = usize::try_from(look.as_millis()).unwrap_or(usize::MAX);
     let least = (least.saturating_mul(MIN_RATE) / 1_000).max(1);
@@ -124,23 +131,59 @@ pub(super) async fn read(
             Ok(None) => break,
             Err(_) => {
                 // A small body takes little, and all of its time.
-                let is_slow = bytes.len() > SMALL && bytes.len() - seen < least;
+                let is_slow = bytes.len > SMALL && bytes.len - seen < least;
                 if is_slow || due >= end {
                     return Err(BodyError::TooSlow);
                 }
-                (due, seen) = ((due + look).min(end), bytes.len());
+                (due, seen) = ((due + look).min(end), bytes.len);
                 continue;
             }
         };
-        if bytes.len() + chunk.len() > max {
+        if bytes.len + chunk.len() > max {
             return Err(BodyError::TooLarge);
         }
         holding
             .grow(chunk.len())
             .map_err(|_| BodyError::Overloaded)?;
-        bytes.extend_from_slice(&chunk);
+        bytes.add(&chunk);
     }
-    Ok(held(bytes.freeze(), holding))
+    Ok(held(bytes.join().await?, holding))
+}
+
+/// Bytes of a part: a larger one would be copied for long each time that it has to grow.
+const PART: usize = 1024 * 1024;
+
+/// What has come of a body.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<BytesMut>,
+    len: usize,
+}
+
+impl Parts {
+    fn add(&mut self, chunk: &[u8]) {
+        self.len += chunk.len();
+        match self.parts.last_mut() {
+            Some(last) if last.len() + chunk.len() <= PART => last.extend_from_slice(chunk),
+            _ => self.parts.push(chunk.into()),
+        }
+    }
+
+    /// All of it in one piece: of a large body, put together on another thread.
+    async fn join(mut self) -> Result<Bytes, BodyError> {
+        if self.parts.len() <= 1 {
+            return Ok(self.parts.pop().unwrap_or_default().freeze());
+        }
+        let join = move || {
+            let mut whole = BytesMut::with_capacity(self.len);
+            // Each is given up as soon as it is copied.
+            self.parts
+                .drain(..)
+                .for_each(|part| whole.extend_from_slice(&part));
+            whole.freeze()
+        };
+        web::block(join).await.map_err(|_| BodyError::Broken)
+    }
 }
 
 #[cfg(test)]

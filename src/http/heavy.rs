@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
 use actix_web::web;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::limits::AddressKey;
@@ -81,6 +82,15 @@ impl HeavyWork {
 
     fn turns(&self) -> MutexGuard<'_, HashMap<AddressKey, Turn>> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets go of bytes: of many, on another thread, since giving their memory back takes milliseconds.
+pub(super) fn let_go<T: AsRef<[u8]> + Send + 'static>(bytes: T) {
+    if bytes.as_ref().len() > LIGHT
+        && let Ok(runtime) = Handle::try_current()
+    {
+        drop(runtime.spawn_blocking(move || drop(bytes)));
     }
 }
 

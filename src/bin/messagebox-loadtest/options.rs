@@ -138,6 +138,13 @@ pub(crate) struct WorstOptions {
     /// The server's admin token: its metrics say how late its workers are. Not needed where the metrics are public.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
+    /// Which requests to make, in turn.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "list,message,body,recipients,ids,depth"
+    )]
+    pub(crate) requests: Vec<String>,
 }
 
 /// Of `rooms`.

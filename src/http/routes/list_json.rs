@@ -75,7 +75,7 @@ impl ListJson {
     }
 
     /// Messages that are named only.
-    pub(super) const fn oversized(&self) -> usize {
+    pub(super) const fn named(&self) -> usize {
         self.oversized.len()
     }
 

@@ -181,7 +181,7 @@ pub(super) async fn respond(
     let request = validate(body)?;
     let (limit, offset) = (request.page.limit.unwrap_or(MAX_LIMIT), request.page.offset);
     let (json, listed) = read(caller, &request, state).await?;
-    let oversized = u64::try_from(json.oversized()).unwrap_or(u64::MAX);
+    let oversized = u64::try_from(json.named()).unwrap_or(u64::MAX);
     state.requests.oversized.add(oversized);
     let (json, memory) = json.finish(&Tail::new(&listed, limit, offset));
     // Whoever reads slowly has it for long.

@@ -66,7 +66,9 @@ pub(crate) async fn prepare(
         fill(run, &identity).await?;
         let client = Brc104Client::new(run.connector.clone(), Arc::clone(&identity));
         client.connect().await?;
-        let (client, requests) = (Arc::new(client), Arc::new(requests(&identity)));
+        let mut requests = requests(&identity);
+        requests.retain(|(name, ..)| options.requests.iter().any(|wanted| wanted == name));
+        let (client, requests) = (Arc::new(client), Arc::new(requests));
         let turn = Arc::<AtomicUsize>::default();
         for _ in 0..EACH {
             let (_, ticks) = workload.ticks(1);

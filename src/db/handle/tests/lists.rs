@@ -292,3 +292,72 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
         assert_eq!((rest.messages.len(), rest.more), (9, false));
     }
 }
+
+/// Client libraries buffer what one statement reads, so a long list takes several.
+#[actix::test]
+async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
+    let store = store();
+    let (recipient, sender) = (key(), key());
+    // Some begin a part, one is larger than a part, and one is too large for a page.
+    let sizes: [usize; 8] = [
+        400_000, 700_000, 10, 1_500_000, 600_000, 2_500_000, 20, 600_000,
+    ];
+    for (id, size) in sizes.into_iter().enumerate() {
+        let message = NewMessage {
+            body: MessageBody::Text("x".repeat(size).into()),
+            ..message(recipient, sender, &id.to_string())
+        };
+        assert_eq!(store.put(message).await, Ok(StoreOutcome::Stored));
+    }
+    let list = |order, bound, limit| {
+        let page = Page {
+            order,
+            limit,
+            ..Page::default()
+        };
+        store.db.list(recipient, "inbox".to_owned(), page, bound)
+    };
+    let ids = |page: &crate::model::MessagePage| -> String {
+        let ids = page.messages.iter().map(|message| &*message.message_id);
+        ids.collect()
+    };
+    let all = ListBound::stored(usize::MAX);
+    for (order, bound, limit, expected) in [
+        (Order::Ascending, all, None, "01234567"),
+        (Order::Descending, all, None, "76543210"),
+        (Order::Ascending, all, Some(4), "0123"),
+        (Order::Ascending, ListBound::stored(3_000_000), None, "0123"),
+        (Order::Descending, ListBound::stored(3_000_000), None, "76"),
+        (Order::Ascending, paged(2_200_000), None, "012"),
+        (Order::Descending, paged(2_200_000), None, "764"),
+    ] {
+        let page = list(order, bound, limit).await.unwrap();
+        assert_eq!(ids(&page), expected, "{order:?} {bound:?} {limit:?}");
+        let listed = page.messages.iter().map(|message| message.body.len());
+        // `{"message":""}` is around each.
+        let sent = expected
+            .bytes()
+            .map(|id| sizes[usize::from(id - b'0')] + 14);
+        assert!(listed.eq(sent));
+        assert_eq!(page.more, expected.len() < sizes.len());
+    }
+    let mut page = list(Order::Ascending, paged(2_200_000), None)
+        .await
+        .unwrap();
+    let mut seen = String::new();
+    loop {
+        seen += &ids(&page);
+        if !page.more {
+            break;
+        }
+        let next = Page {
+            after: page.last,
+            ..Page::default()
+        };
+        let listed = store
+            .db
+            .list(recipient, "inbox".to_owned(), next, paged(2_200_000));
+        page = listed.await.unwrap();
+    }
+    assert_eq!(seen, "0123467");
+}
