@@ -21,10 +21,10 @@ use crate::socket::SocketTable;
 
 use super::neighbours::ClusterPart;
 use super::rates::{Counts, PerSecond};
+use super::rooms::{Responding, RoomPart, RoomsAnswer, RoomsPart, Unresponsive};
 use super::status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, ProcessPart, PushPart,
-    Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart, SocketsPart,
-    Status, Unresponsive,
+    ServerPart, SessionsPart, SizePart, SocketsPart, Status,
 };
 use super::{admission, process};
 

@@ -3,7 +3,8 @@
 use prometheus::{Encoder as _, TextEncoder};
 
 use super::families::{Families, Number};
-use super::status::{Responding, RoomsAnswer, SizePart, Status};
+use super::rooms::{Responding, RoomsAnswer};
+use super::status::{SizePart, Status};
 use super::{admission, http_metrics, neighbours};
 
 /// The format's media type.

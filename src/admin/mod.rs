@@ -13,6 +13,7 @@ mod http_metrics;
 mod neighbours;
 mod process;
 mod rates;
+mod rooms;
 mod status;
 
 pub use actor::{Admin, End, GetStatus};
@@ -21,8 +22,8 @@ pub use collect::{DEADLINE, Facts, Sources};
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use guard::{Asker, Guard};
 pub use neighbours::{ClusterPart, NoncesPart};
+pub use rooms::{Responding, RoomPart, RoomsAnswer, RoomsPart, Unresponsive};
 pub use status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, Percentiles, ProcessPart,
-    PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart,
-    SocketsPart, Status, Unresponsive, shorten,
+    PushPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status, shorten,
 };
