@@ -1,4 +1,4 @@
-//! Giving back the space of a SQLite file that nothing uses, a little at a time so that no write waits for it.
+//! Giving back the free space of a SQLite file, a little at a time: writes wait for one step at most.
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -11,7 +11,7 @@ use super::command::{Command, Work};
 /// Pages that one step gives back: 1 MiB of the usual pages.
 const STEP: i64 = 256;
 
-/// Free pages that a file keeps for what comes next; a larger one keeps a quarter of what it uses.
+/// Free pages that a file keeps for the next messages; a larger one keeps a quarter of what it uses.
 const SPARE: i64 = 4_096;
 
 /// Command: give back some of the free pages; says whether there are more to give back. Servers do this themselves.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-use diesel::sql_types::Nullable;
+use diesel::sql_types::{BigInt, Nullable};
 
-use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
 use crate::db::engine::clock::Now;
 #[cfg(feature = "mysql")]
 use crate::db::engine::mysql;
@@ -104,45 +103,38 @@ pub(in crate::db) type Place = (i64, i64);
 /// Before the first message.
 pub(in crate::db) const START: Place = (i64::MIN, i64::MIN);
 
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = BigInt)]
-    box_id: i64,
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-}
+type Boxes = messages::BoxedQuery<'static, MultiBackend>;
 
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// Counts up to `max` messages of a SQLite file behind `after`; gives the place where the next step begins. An index alone
-/// answers it.
+/// Counts messages of a SQLite file behind `after`, at least `max` if there are so many, and less than twice as many; gives the
+/// place where the next step begins. An index alone answers it: first of the box of that place, then of the boxes behind it.
 pub(in crate::db) fn count(
     connection: &mut AnyConnection,
     after: Place,
     max: u32,
 ) -> QueryResult<(u64, Option<Place>)> {
     let (box_id, id) = after;
-    let last: Option<Found> = diesel::sql_query(
-        r#"SELECT "messageBoxId" AS box_id, "id" AS id FROM "messages" WHERE ("messageBoxId", "id") > (?, ?)
-           ORDER BY "messageBoxId", "id" LIMIT 1 OFFSET ?"#,
-    )
-    .bind::<BigInt, _>(box_id)
-    .bind::<BigInt, _>(id)
-    .bind::<BigInt, _>(i64::from(max) - 1)
-    .get_result(connection)
-    .optional()?;
-    if let Some(last) = last {
-        return Ok((max.into(), Some((last.box_id, last.id))));
+    let of_box = || -> Boxes {
+        let of_box = messages::table.filter(messages::message_box_id.eq(box_id));
+        of_box.filter(messages::id.gt(id)).into_boxed()
+    };
+    let behind = || -> Boxes {
+        let behind = messages::table.filter(messages::message_box_id.gt(box_id));
+        behind.into_boxed()
+    };
+    let mut counted = 0;
+    for part in [&of_box as &dyn Fn() -> Boxes, &behind] {
+        let last: Option<Place> = part()
+            .order((messages::message_box_id.asc(), messages::id.asc()))
+            .select((messages::message_box_id, messages::id))
+            .limit(1)
+            .offset(i64::from(max) - 1)
+            .first(connection)
+            .optional()?;
+        if last.is_some() {
+            return Ok((counted + u64::from(max), last));
+        }
+        let rest: i64 = part().count().get_result(connection)?;
+        counted += u64::try_from(rest).unwrap_or(0);
     }
-    let rest: Count = diesel::sql_query(
-        r#"SELECT COUNT(*) AS count FROM "messages" WHERE ("messageBoxId", "id") > (?, ?)"#,
-    )
-    .bind::<BigInt, _>(box_id)
-    .bind::<BigInt, _>(id)
-    .get_result(connection)?;
-    Ok((u64::try_from(rest.count).unwrap_or(0), None))
+    Ok((counted, None))
 }

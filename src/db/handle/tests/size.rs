@@ -108,14 +108,15 @@ async fn messages_are_counted_in_steps() {
     }
     let pool = open(&settings(&store.database)).unwrap();
     let mut connection = pool.get().unwrap();
-    for (max, steps) in [(1, 10), (2, 5), (4, 3), (9, 2), (10, 1)] {
+    for max in [1, 2, 3, 4, 9, 10] {
         let mut counts = Vec::new();
         let mut next = Some(size::START);
         while let Some(after) = next {
             let (count, place) = size::count(&mut connection, after, max).unwrap();
+            assert!(count < u64::from(max) * 2, "{max}: {count}");
             counts.push(count);
             next = place;
         }
-        assert_eq!((counts.iter().sum::<u64>(), counts.len()), (9, steps));
+        assert_eq!(counts.iter().sum::<u64>(), 9, "{max}: {counts:?}");
     }
 }
