@@ -204,11 +204,12 @@ mod tests {
     }
 
     fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
-        let owner = |write: &Box<dyn Write>| match write.lane().owner {
+        let lanes = group.iter().map(|write| write.lane().owner);
+        let identity = |owner| match owner {
             Owner::Identity(identity) => Some(identity),
             _ => None,
         };
-        group.iter().filter_map(owner).collect()
+        lanes.filter_map(identity).collect()
     }
 
     fn key() -> IdentityKey {
@@ -219,8 +220,8 @@ mod tests {
         [(); 3].map(|()| key())
     }
 
-    fn address(last: u8) -> Option<AddressKey> {
-        Some(AddressKey::of([192, 0, 2, last].into()))
+    fn address(last: u8) -> AddressKey {
+        AddressKey::of([192, 0, 2, last].into())
     }
 
     fn drain(queue: &WriteQueue) {
@@ -254,11 +255,11 @@ mod tests {
         let floods = [(); 4].map(|()| key());
         let mut taken = 0;
         for flood in floods.iter().cycle().take(100) {
-            taken += usize::from(push_from(&queue, *flood, address(1), 1_000, 3_000));
+            taken += usize::from(push_from(&queue, *flood, Some(address(1)), 1_000, 3_000));
         }
         assert_eq!((taken, queue.len()), (4, 4 * 156));
         let (elsewhere, neighbour) = (key(), key());
-        let push_small = |owner, last| push_from(&queue, owner, address(last), 1, 100);
+        let push_small = |owner, last| push_from(&queue, owner, Some(address(last)), 1, 100);
         assert!((0..600).all(|_| push_small(elsewhere, 2)));
         // At the same address whoever has nothing there adds one, and no second one.
         assert!(push_small(neighbour, 1) && !push_small(neighbour, 1));
@@ -276,7 +277,7 @@ mod tests {
     fn an_address_has_a_sixteenth_of_what_is_kept_for_small_writes() {
         let queue = WriteQueue::new(160, usize::MAX);
         let pushed = |last| {
-            let pushes = (0..99).filter(|_| push_from(&queue, key(), address(last), 1, 0));
+            let pushes = (0..99).filter(|_| push_from(&queue, key(), Some(address(last)), 1, 0));
             pushes.count()
         };
         // Its share, and as much of the reserve.
@@ -361,7 +362,7 @@ mod tests {
     fn what_the_server_writes_is_refused_last() {
         let queue = WriteQueue::new(16, usize::MAX);
         assert!((0..16).all(|_| push(&queue, key(), 1)));
-        let push_own = || queue.push(write(Own, None, address(1), |_| {}));
+        let push_own = || queue.push(write(Own, None, Some(address(1)), |_| {}));
         assert!((0..16).all(|_| push_own()) && !push_own());
         drain(&queue);
     }
@@ -370,11 +371,11 @@ mod tests {
     fn messages_keep_their_places_until_they_are_delivered() {
         let queue = WriteQueue::new(160, usize::MAX);
         let [sender, other, _] = people();
-        let lane = Lane::of(Some(sender), address(1));
+        let lane = Lane::of(Some(sender), Some(address(1)));
         let undelivered = queue.announce(&lane, 20);
         assert_eq!((queue.len(), queue.undelivered()), (0, 20));
         assert!(!push(&queue, sender, 1));
-        assert!(push_from(&queue, other, address(2), 9, 0));
+        assert!(push_from(&queue, other, Some(address(2)), 9, 0));
         assert_eq!((queue.len(), queue.undelivered()), (2, 20));
         drop(undelivered);
         assert!(push(&queue, sender, 1));
