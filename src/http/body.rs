@@ -34,26 +34,32 @@ pub(super) enum BodyError {
 }
 
 /// Bytes that count until nobody has them any more.
-struct Held<K: Eq + std::hash::Hash + Clone>(Bytes, #[expect(dead_code)] Permit<K>);
+struct Held<K: Eq + std::hash::Hash + Clone> {
+    bytes: Bytes,
+    _holding: Permit<K>,
+}
 
 impl<K: Eq + std::hash::Hash + Clone> Drop for Held<K> {
     fn drop(&mut self) {
-        let_go(std::mem::take(&mut self.0));
+        let_go(std::mem::take(&mut self.bytes));
     }
 }
 
 impl<K: Eq + std::hash::Hash + Clone> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 /// Bytes of which every copy counts in `holding`.
-pub(super) fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
+fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
 where
     K: Eq + std::hash::Hash + Clone + Send + 'static,
 {
-    Bytes::from_owner(Held(bytes, holding))
+    Bytes::from_owner(Held {
+        bytes,
+        _holding: holding,
+    })
 }
 
 /// The part of all bodies that the first one of a session may have: enough for the largest message with a payment.
