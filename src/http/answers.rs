@@ -83,27 +83,30 @@ pub(super) struct AnswerPermit {
 }
 
 /// The bytes of an answer, which count until nobody has them any more.
-struct Held(
-    Vec<u8>,
-    #[expect(dead_code, reason = "counts")] AnswerPermit,
-);
+struct Held {
+    bytes: Vec<u8>,
+    _permit: AnswerPermit,
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let_go(std::mem::take(&mut self.0));
+        let_go(std::mem::take(&mut self.bytes));
     }
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl AnswerPermit {
     /// Bytes of which every copy counts in this permit.
     pub(super) fn held_by(self, bytes: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Held(bytes, self))
+        Bytes::from_owner(Held {
+            bytes,
+            _permit: self,
+        })
     }
 
     /// Holds so many bytes from now on.

@@ -34,26 +34,32 @@ pub(super) enum BodyError {
 }
 
 /// Bytes that count until nobody has them any more.
-struct Held<K: Holder>(Bytes, Permit<K>);
+struct Held<K: Holder> {
+    bytes: Bytes,
+    _holding: Permit<K>,
+}
 
 impl<K: Holder> Drop for Held<K> {
     fn drop(&mut self) {
-        let_go(std::mem::take(&mut self.0));
+        let_go(std::mem::take(&mut self.bytes));
     }
 }
 
 impl<K: Holder> AsRef<[u8]> for Held<K> {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 /// Bytes of which every copy counts in `holding`.
-pub(super) fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
+fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
 where
     K: Holder + Send + 'static,
 {
-    Bytes::from_owner(Held(bytes, holding))
+    Bytes::from_owner(Held {
+        bytes,
+        _holding: holding,
+    })
 }
 
 /// The part of all bodies that the first one of a session may have: enough for the largest message with a payment.
