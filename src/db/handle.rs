@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::connection::{DbSettings, has_session_writer, open};
-use crate::db::engine::dialect::WriteLock;
+use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::largest_message::LargestMessage;
@@ -106,13 +106,14 @@ impl DbHandle {
         on_commit: Option<Recipient<MessagesStored>>,
     ) -> Result<Self, DbError> {
         let pool = open(settings)?;
-        let (first_message_id, largest) = match pool.get() {
+        let (first_message_id, largest, begins_at_once) = match pool.get() {
             Ok(mut pooled) => (
                 // Tables that are not there yet have no messages.
                 missed_messages::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
+                can_begin_at_once(&mut pooled).unwrap_or(false),
             ),
-            Err(_) => (0, LargestMessage::default()),
+            Err(_) => (0, LargestMessage::default(), false),
         };
         let file = Arc::new(DatabaseFile::of(&settings.url)?);
         let counters = Arc::new(Counters::default());
@@ -137,6 +138,7 @@ impl DbHandle {
                 message_ttl,
                 tells_ids,
                 lock,
+                begins_at_once,
                 claim_ms: sessions::life_ms(session_life),
             }
         };

@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::{self, Failure, WriteLock};
+use crate::db::engine::dialect::{self, Begin, Failure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::migrations;
@@ -87,6 +87,8 @@ pub(in crate::db) struct DbExecutor {
     pub(in crate::db) message_ttl: Option<Duration>,
     pub(in crate::db) tells_ids: bool,
     pub(in crate::db) lock: WriteLock,
+    /// See [`Begin::at_once`].
+    pub(in crate::db) begins_at_once: bool,
     /// How long a claimed request is known at least, in milliseconds.
     pub(in crate::db) claim_ms: i64,
 }
@@ -172,10 +174,11 @@ impl DbExecutor {
         let mut boxes = std::mem::take(&mut self.boxes);
         let fees = self.fees.clone();
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
-            let lock = self.lock;
+            let begin = self.begin(group);
             let mut work = |connection: &mut AnyConnection| {
-                dialect::write(connection, lock, |connection| {
-                    let sessions = SessionSteps::take(connection, group, self.claim_ms, now)?;
+                dialect::write(connection, begin, |connection| {
+                    let sessions =
+                        SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
                     let mut work = Work {
                         connection,
                         boxes: &mut boxes,
@@ -199,6 +202,21 @@ impl DbExecutor {
         }
         self.boxes = boxes;
         result
+    }
+
+    /// How the transaction of a group begins.
+    fn begin(&self, group: &[Box<dyn Write>]) -> Begin {
+        let claims = group.iter().any(|write| write.claim().is_some());
+        // They would come before the claims.
+        let steps = group.iter().any(|write| write.session_step().is_some());
+        let lock = match self.lock {
+            WriteLock::Held if claims && !steps => WriteLock::TakenByClaims,
+            lock => lock,
+        };
+        Begin {
+            lock,
+            at_once: self.begins_at_once,
+        }
     }
 
     /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
