@@ -5,6 +5,7 @@ use prometheus::{Encoder as _, TextEncoder};
 use super::families::{Families, Number};
 use super::neighbours;
 use super::status::{Responding, RoomsAnswer, Status};
+use super::storage;
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -22,6 +23,7 @@ pub fn exposition(status: &Status) -> Vec<u8> {
     events(&mut families, status);
     http(&mut families, status);
     database(&mut families, status);
+    storage::metrics(&mut families, &status.database);
     others(&mut families, status);
     neighbours::metrics(&mut families, status.cluster.as_ref());
     let mut text = Vec::new();
@@ -50,13 +52,8 @@ fn server(families: &mut Families, status: &Status) {
         server.draining,
     );
     let ready = server.ready.iter().flatten().map(|check| (check, true));
-    let checks = ready.chain(
-        server
-            .not_ready
-            .iter()
-            .flatten()
-            .map(|check| (check, false)),
-    );
+    let failing = server.not_ready.iter().chain(&server.degraded).flatten();
+    let checks = ready.chain(failing.map(|check| (check, false)));
     families.gauges(
         "ready",
         "What /readyz checks: 1 in order, 0 not.",

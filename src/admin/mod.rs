@@ -12,6 +12,7 @@ mod neighbours;
 mod process;
 mod rates;
 mod status;
+mod storage;
 
 pub use actor::{Admin, End, GetStatus};
 pub use collect::{DEADLINE, Facts, Sources};
@@ -23,3 +24,4 @@ pub use status::{
     PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SocketsPart,
     Status, Unresponsive, shorten,
 };
+pub use storage::{DiskPart, StoredTotalsPart, TotalsPart};

@@ -9,6 +9,7 @@ use crate::ids::IDENTITY_KEY_HEX_LEN;
 use crate::metrics::Distribution;
 
 use super::neighbours::ClusterPart;
+use super::storage::{DiskPart, StoredTotalsPart};
 
 /// Characters of an identity key that are shown where keys are shortened.
 const SHOWN: usize = 10;
@@ -66,6 +67,8 @@ pub struct ServerPart {
     pub ready: Option<Vec<&'static str>>,
     /// What it finds not in order.
     pub not_ready: Option<Vec<&'static str>>,
+    /// What it finds not in order, and the server does without meanwhile.
+    pub degraded: Option<Vec<&'static str>>,
 }
 
 /// Connected sockets.
@@ -288,6 +291,10 @@ pub struct DatabasePart {
     pub connections: u32,
     /// Those that nobody uses.
     pub idle_connections: u32,
+    /// What identities have stored, looked at every ten minutes; null where nothing is limited.
+    pub stored_totals: Option<StoredTotalsPart>,
+    /// The disk of the database's file; null where the database is a server.
+    pub disk: Option<DiskPart>,
 }
 
 /// Sessions.

@@ -4,6 +4,7 @@ pub(super) mod any_connection;
 pub(super) mod clock;
 pub(super) mod connection;
 pub(super) mod dialect;
+pub(super) mod disk;
 pub(super) mod error;
 pub(super) mod file;
 pub(super) mod largest_message;
@@ -17,7 +18,6 @@ mod pooler;
 mod postgres;
 pub(super) mod schema;
 mod sqlite;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod statement;
 pub(super) mod timestamp;
 pub(super) mod url;

@@ -13,5 +13,7 @@ pub(super) mod payment_replays;
 pub(super) mod payment_store;
 pub(super) mod permission_store;
 pub(super) mod probe;
+pub(super) mod recount;
 pub(super) mod session_step;
 pub(super) mod session_store;
+pub(super) mod totals;

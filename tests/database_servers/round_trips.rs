@@ -42,6 +42,8 @@ impl Store {
         let mut settings = DbSettings::new(DatabaseUrl::parse(url.as_str()).unwrap());
         settings.max_group = 10_000;
         settings.tells_ids = true;
+        settings.quotas.inbox.messages = Some(1_000_000);
+        settings.quotas.sender.bytes = Some(1 << 40);
         let db = DbHandle::open(&settings, None).unwrap();
         let session = SessionRow {
             own_nonce: "session".to_owned(),
@@ -237,7 +239,7 @@ fn key() -> IdentityKey {
     Identity::random().identity_key()
 }
 
-/// Begin with the lock and claims of requests, a look-up, deletes, boxes, messages, their ids, commit. PostgreSQL claims
+/// Begin with the lock and claims of requests, a look-up, deletes, boxes, messages, totals, their ids, commit. PostgreSQL claims
 /// in a statement of its own, and gives ids with the messages.
 const MAX: u64 = 8;
 

@@ -274,6 +274,18 @@ pub(in crate::db) fn snapshot<T, E: From<Error>>(
     done
 }
 
+/// Takes a lock that ends with the connection, unless another connection to this database has it; says whether it did. A file
+/// has one server, which needs none.
+pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(true),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::lock_recount(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => super::postgres::lock_recount(connection),
+    }
+}
+
 /// Lets a transaction wait for hours for what is not the database: a pipe, a slow disk.
 pub(in crate::db) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {

@@ -18,7 +18,7 @@ use super::url::ServerUrl;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The tables that migrations make; those that refer to another first.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "__diesel_schema_migrations",
     "messages",
     "messageBox",
@@ -31,6 +31,7 @@ const TABLES: [&str; 12] = [
     "messagebox_writer",
     "auth_sessions",
     "auth_message_nonces",
+    "stored_totals",
 ];
 
 /// What every session has, whatever a server imposes on the sessions of all its programs. MariaDB runs what is in `/*M!`,
@@ -243,6 +244,12 @@ pub(in crate::db) fn alone<T>(
     let done = work(connection);
     diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
     done
+}
+
+pub(in crate::db) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    let lock = "SELECT GET_LOCK(CONCAT('messagebox_recount ', SHA1(DATABASE())), 0) AS `answer`";
+    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+    Ok(lock.answer == Some(1))
 }
 
 /// Runs `work`, and takes away the tables that it has made where it fails. The tables of others stay: those that were there

@@ -15,12 +15,13 @@ use crate::db::engine::migrations;
 use crate::db::engine::pool::DbPool;
 use crate::db::store::command::Work;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::BoxIds;
+use crate::db::store::message_store::{BoxIds, Retention};
 use crate::db::store::missed::NewestIds;
 use crate::db::store::probe::ProbeWrite;
 use crate::db::store::session_step::SessionSteps;
+use crate::db::store::totals::TotalChanges;
 use crate::metrics::Histogram;
-use crate::model::NewMessage;
+use crate::model::{NewMessage, Quotas};
 use crate::panics;
 
 use super::committed::{Committed, MessagesStored};
@@ -85,6 +86,9 @@ pub(in crate::db) struct DbExecutor {
     pub(in crate::db) boxes: BoxIds,
     pub(in crate::db) fees: DeliveryFees,
     pub(in crate::db) message_ttl: Option<Duration>,
+    pub(in crate::db) retention: Retention,
+    pub(in crate::db) quotas: Quotas,
+    /// Whether messages need their ids once they are stored.
     pub(in crate::db) tells_ids: bool,
     pub(in crate::db) lock: WriteLock,
     /// See [`Begin::at_once`].
@@ -172,7 +176,7 @@ impl DbExecutor {
 
     fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
-        let fees = self.fees.clone();
+        let (fees, retention) = (self.fees.clone(), self.retention.clone());
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
             let begin = self.begin(group);
             let mut work = |connection: &mut AnyConnection| {
@@ -184,6 +188,9 @@ impl DbExecutor {
                         boxes: &mut boxes,
                         now,
                         fees: &fees,
+                        retention: &retention,
+                        quotas: &self.quotas,
+                        totals: &mut TotalChanges::default(),
                         sessions: &sessions,
                     };
                     group::run(&mut work, group, self.tells_ids)

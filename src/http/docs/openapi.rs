@@ -16,9 +16,9 @@ use utoipa::openapi::{
 };
 
 use crate::admin::{
-    ClusterPart, DatabasePart, EventsPart, HandshakesPart, HttpPart, NoncesPart, PaymentsPart,
-    Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart,
-    SessionsPart, SocketsPart, Status, Unresponsive,
+    ClusterPart, DatabasePart, DiskPart, EventsPart, HandshakesPart, HttpPart, NoncesPart,
+    PaymentsPart, Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart,
+    ServerPart, SessionsPart, SocketsPart, Status, StoredTotalsPart, TotalsPart, Unresponsive,
 };
 
 use super::super::admin::{
@@ -26,7 +26,7 @@ use super::super::admin::{
 };
 use super::super::error::{Details, ErrorBody};
 use super::super::health::{HealthReport, ReadinessReport};
-use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
+use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
 use super::super::migrate::Migrated;
 use super::super::routes::bodies;
 use super::admin_failures;
@@ -57,6 +57,7 @@ const ADMIN_TOKEN: &str = "adminToken";
         InfoFeatures,
         InfoLimits,
         InfoPrices,
+        InfoQuotas,
         InfoRetention,
         bodies::Success,
         bodies::Sent,
@@ -90,6 +91,9 @@ const ADMIN_TOKEN: &str = "adminToken";
         requests::SetPermissionRequest,
         requests::AuthMessageBody,
         DatabasePart,
+        DiskPart,
+        StoredTotalsPart,
+        TotalsPart,
         EventsPart,
         HandshakesPart,
         HttpPart,
