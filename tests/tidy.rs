@@ -537,6 +537,7 @@ fn each_outside_library_has_its_place() {
                 "src/http/",
                 "src/admin/status.rs",
                 "src/admin/neighbours.rs",
+                "src/admin/storage.rs",
             ],
         ),
         ("actix_web_actors", &["src/http/websocket.rs"]),

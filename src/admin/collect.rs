@@ -103,9 +103,9 @@ impl Sources {
     pub(super) async fn status(&self, rates: PerSecond) -> Status {
         let readiness = tokio::time::timeout(DEADLINE, self.health.readiness());
         let (rooms, executor, readiness) = tokio::join!(self.rooms(), self.executor(), readiness);
-        let (ready, not_ready) = match readiness {
-            Ok(readiness) => (Some(readiness.ready), Some(readiness.not_ready)),
-            Err(_) => (None, None),
+        let (ready, not_ready, degraded) = match readiness {
+            Ok(it) => (Some(it.ready), Some(it.not_ready), Some(it.degraded)),
+            Err(_) => (None, None, None),
         };
         let payments = self.delivery.payments();
         Status {
@@ -119,6 +119,7 @@ impl Sources {
                 draining: self.health.is_draining(),
                 ready,
                 not_ready,
+                degraded,
             },
             sockets: self.sockets(),
             rooms,
@@ -200,6 +201,8 @@ impl Sources {
                 messages: size.messages,
                 oldest_message_seconds: size.oldest_message.map(|age| age.as_secs_f64()),
             }),
+            stored_totals: self.db.totals().map(Into::into),
+            disk: self.db.disk().map(Into::into),
         }
     }
 

@@ -5,7 +5,7 @@ use prometheus::{Encoder as _, TextEncoder};
 use super::families::{Families, Number};
 use super::rooms::{Responding, RoomsAnswer};
 use super::status::{SizePart, Status};
-use super::{admission, http_metrics, neighbours};
+use super::{admission, http_metrics, neighbours, storage};
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -23,6 +23,7 @@ pub fn exposition(status: &Status) -> Vec<u8> {
     events(&mut families, status);
     http_metrics::metrics(&mut families, &status.http);
     database(&mut families, status);
+    storage::metrics(&mut families, &status.database);
     others(&mut families, status);
     admission::metrics(&mut families, &status.refusals);
     neighbours::metrics(&mut families, status.cluster.as_ref());
@@ -52,13 +53,8 @@ fn server(families: &mut Families, status: &Status) {
         server.draining,
     );
     let ready = server.ready.iter().flatten().map(|check| (check, true));
-    let checks = ready.chain(
-        server
-            .not_ready
-            .iter()
-            .flatten()
-            .map(|check| (check, false)),
-    );
+    let failing = server.not_ready.iter().chain(&server.degraded).flatten();
+    let checks = ready.chain(failing.map(|check| (check, false)));
     families.gauges(
         "ready",
         "What /readyz checks: 1 in order, 0 not.",

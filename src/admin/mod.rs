@@ -15,6 +15,7 @@ mod process;
 mod rates;
 mod rooms;
 mod status;
+mod storage;
 
 pub use actor::{Admin, End, GetStatus};
 pub use admission::RefusalsPart;
@@ -27,3 +28,4 @@ pub use status::{
     DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, Percentiles, ProcessPart,
     PushPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status, shorten,
 };
+pub use storage::{DiskPart, StoredTotalsPart, TotalsPart};

@@ -11,6 +11,7 @@ use crate::metrics::Distribution;
 use super::admission::RefusalsPart;
 use super::neighbours::ClusterPart;
 use super::rooms::{Responding, RoomsAnswer};
+use super::storage::{DiskPart, StoredTotalsPart};
 
 /// Characters of an identity key that are shown where keys are shortened.
 const SHOWN: usize = 10;
@@ -70,6 +71,8 @@ pub struct ServerPart {
     pub ready: Option<Vec<&'static str>>,
     /// What it finds not in order.
     pub not_ready: Option<Vec<&'static str>>,
+    /// What it finds not in order, and the server does without meanwhile.
+    pub degraded: Option<Vec<&'static str>>,
 }
 
 /// Connected sockets.
@@ -232,6 +235,10 @@ pub struct DatabasePart {
     pub idle_connections: u32,
     /// How much it holds, asked once a minute.
     pub size: Option<SizePart>,
+    /// What identities have stored, looked at every ten minutes; null where nothing is limited.
+    pub stored_totals: Option<StoredTotalsPart>,
+    /// The disk of the database's file; null where the database is a server.
+    pub disk: Option<DiskPart>,
 }
 
 /// How much the database holds.

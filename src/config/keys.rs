@@ -11,6 +11,8 @@ pub enum Kind {
     Number,
     /// `box=satoshis,box=satoshis`.
     Fees,
+    /// `box=duration,box=duration`.
+    Lifetimes,
     /// `one,another`.
     List,
     /// `type=field+field,type=field`.
@@ -50,7 +52,7 @@ pub(super) const REMOVED: &[(&str, &str)] = &[
     ("auth.resume_for", "AUTH_RESUME_FOR"),
 ];
 
-use Kind::{Fees, FieldsByType, List, Number, Switch, Text};
+use Kind::{Fees, FieldsByType, Lifetimes, List, Number, Switch, Text};
 
 /// All of them, in the order of `config/default.toml`.
 #[rustfmt::skip]
@@ -86,6 +88,7 @@ pub const KEYS: &[Key] = &[
     key("database.max_queued_reads", &["DB_MAX_QUEUED_READS"], Number, "Reads that may wait, a sixteenth of them of one identity or one address: clients list 40 boxes at once; above that they are refused, but for one of whoever has none"),
     key("database.max_group", &["DB_MAX_GROUP"], Number, "Writes that one transaction commits together"),
     key("database.migrate_on_start", &["DB_MIGRATE_ON_START"], Switch, "Whether the tables are brought up to date at the start"),
+    key("database.min_free_bytes", &["DB_MIN_FREE_BYTES"], Number, "Free bytes on the disk of a SQLite database below which messages are refused (503), while reads and acknowledgements go on; 0: never"),
     key("socket.enabled", &["ENABLE_WEBSOCKETS"], Switch, "Whether Socket.IO is served"),
     key("socket.ping_interval", &["PING_INTERVAL"], Text, "Time from a pong to the next ping"),
     key("socket.ping_timeout", &["PING_TIMEOUT"], Text, "How long a pong may take"),
@@ -154,6 +157,11 @@ pub const KEYS: &[Key] = &[
     key("messages.max_listed_bytes", &["MAX_LISTED_BYTES"], Number, "Bytes of a list (JSON) for a client that asks for no page; a cursor leads to the others. A page has at most 4100000"),
     key("messages.max_message_bytes", &["MAX_MESSAGE_BYTES"], Number, "Bytes of one message as a list shows it (JSON, with its payment); above that sending is refused (413). Current clients can list no message above 4100000; 0: no limit"),
     key("messages.delivery_fee_per_recipient", &["DELIVERY_FEE_PER_RECIPIENT"], Switch, "Whether a message costs its delivery fee once for each recipient; false: once, however many there are"),
+    key("messages.retention", &["MESSAGE_RETENTION"], Lifetimes, "How long messages of single boxes are kept, as box=14days,...; counts for what is stored from then on, and beside messages.ttl"),
+    key("messages.max_inbox_messages", &["MAX_INBOX_MESSAGES"], Number, "Messages that one recipient may have stored, in all boxes; above that sending to it is refused (429); 0 here and below: no limit"),
+    key("messages.max_inbox_bytes", &["MAX_INBOX_BYTES"], Number, "Bytes of their bodies"),
+    key("messages.max_sender_messages", &["MAX_SENDER_MESSAGES"], Number, "Messages that may be stored of one sender, for all recipients; above that its sending is refused (429)"),
+    key("messages.max_sender_bytes", &["MAX_SENDER_BYTES"], Number, "Bytes of their bodies"),
     key("fees.boxes", &["MESSAGEBOX_FEES"], Fees, "Delivery fees as box=satoshis,...; they go before those in the database"),
     key("prices.request", &["REQUEST_PRICE"], Number, "Satoshis that every request costs (HTTP 402)"),
     key("prices.routes", &["ROUTE_PRICES"], Fees, "Satoshis that requests to single routes cost, as /route=satoshis,..."),

@@ -297,6 +297,21 @@ fn convert(key: &Key, text: &str) -> Result<Value, String> {
             })
             .collect::<Result<Table, String>>()
             .map(Value::Table),
+        Kind::Lifetimes => text
+            .split(',')
+            .filter(|pair| !pair.trim().is_empty())
+            .map(|pair| {
+                let time = pair.split_once('=');
+                let time = time.map(|(name, time)| {
+                    (
+                        name.trim().to_owned(),
+                        Value::String(time.trim().to_owned()),
+                    )
+                });
+                time.ok_or_else(|| format!("expected box=duration,box=duration, not {pair:?}"))
+            })
+            .collect::<Result<Table, String>>()
+            .map(Value::Table),
         Kind::List => Ok(list(text, ',')),
         Kind::FieldsByType => text
             .split(',')

@@ -11,6 +11,7 @@ mod error;
 mod identity_key;
 mod keys;
 mod layers;
+mod lifetime;
 mod secret;
 mod sections;
 mod settings;
@@ -22,6 +23,7 @@ pub use error::ConfigError;
 pub use identity_key::{IdentityKeySource, load_identity};
 pub use keys::{KEYS, Key};
 pub use layers::load;
+pub use lifetime::Lifetime;
 pub use secret::Secret;
 pub use sections::{
     AuthSection, CertificatesSection, DatabaseSection, FeesSection, IdentitySection, LogSection,

@@ -12,6 +12,7 @@ use crate::rooms::RoomAccess;
 use crate::telemetry::LogFormat;
 
 use super::at_most::AtMost;
+use super::lifetime::Lifetime;
 use super::secret::Secret;
 use super::units;
 
@@ -96,6 +97,7 @@ section! {
         max_queued_reads: usize = 2048,
         max_group: NonZeroUsize = at_least_one(512),
         migrate_on_start: bool = true,
+        min_free_bytes: u64 = 256 * 1024 * 1024,
     }
 }
 
@@ -123,6 +125,11 @@ section! {
         max_listed_bytes: usize = 16 * 1024 * 1024,
         max_message_bytes: usize = 4_000_000,
         delivery_fee_per_recipient: bool = false,
+        retention: BTreeMap<String, Lifetime> = BTreeMap::new(),
+        max_inbox_messages: u64 = 100_000,
+        max_inbox_bytes: u64 = 4 * 1024 * 1024 * 1024,
+        max_sender_messages: u64 = 100_000,
+        max_sender_bytes: u64 = 4 * 1024 * 1024 * 1024,
     }
 }
 

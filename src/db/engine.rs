@@ -5,6 +5,7 @@ pub(super) mod clock;
 pub(super) mod compact;
 pub(super) mod connection;
 pub(super) mod dialect;
+pub(super) mod disk;
 pub(super) mod error;
 pub(super) mod file;
 pub(super) mod largest_message;

@@ -9,9 +9,10 @@ mod payments;
 mod permissions;
 mod sessions;
 mod size;
+mod totals;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -21,7 +22,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::connection::{DbSettings, has_session_writer, open};
-use crate::db::engine::dialect::WriteLock;
+use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
+use crate::db::engine::disk::DiskGuard;
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::largest_message::LargestMessage;
@@ -29,7 +31,7 @@ use crate::db::store::command::Command;
 use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
 use crate::db::store::lane::Lane;
-use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::message_store::{Acknowledge, BoxIds, Retention};
 use crate::db::store::missed as missed_messages;
 use crate::db::store::page_marks::PageMarks;
 use crate::db::writer::committed::MessagesStored;
@@ -41,9 +43,12 @@ use crate::db::writer::thread::Writer;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
 use crate::limits::AddressKey;
-use crate::model::{NewMessage, RequestClaim, Submission, SubmitOutcome};
+use crate::model::{
+    NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
+};
 
 pub use measures::DbMeasures;
+pub use totals::{StoredTotals, TotalsOfRole};
 
 /// Counts of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,6 +87,10 @@ struct Shared {
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
+    quotas: Quotas,
+    totals: Mutex<Option<StoredTotals>>,
+    disk: DiskGuard,
+    settings: DbSettings,
     page_marks: Arc<PageMarks>,
     largest: LargestMessage,
     size: size::LastSize,
@@ -116,13 +125,14 @@ impl DbHandle {
         on_commit: Option<Recipient<MessagesStored>>,
     ) -> Result<Self, DbError> {
         let pool = open(settings)?;
-        let (first_message_id, largest) = match pool.get() {
+        let (first_message_id, largest, begins_at_once) = match pool.get() {
             Ok(mut pooled) => (
                 // Tables that are not there yet have no messages.
                 missed_messages::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
+                can_begin_at_once(&mut pooled).unwrap_or(false),
             ),
-            Err(_) => (0, LargestMessage::default()),
+            Err(_) => (0, LargestMessage::default(), false),
         };
         let file = Arc::new(DatabaseFile::of(&settings.url)?);
         let counters = Arc::new(Counters::default());
@@ -135,6 +145,7 @@ impl DbHandle {
             let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
             let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
+            let (retention, quotas) = (Retention::new(settings.retention.clone()), settings.quotas);
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
@@ -145,8 +156,11 @@ impl DbHandle {
                 boxes: BoxIds::default(),
                 fees: fees.clone(),
                 message_ttl,
+                retention: retention.clone(),
+                quotas,
                 tells_ids,
                 lock,
+                begins_at_once,
                 claim_ms: sessions::life_ms(session_life),
             }
         };
@@ -186,6 +200,10 @@ impl DbHandle {
             connections: Box::new(connections),
             fees,
             message_ttl: settings.message_ttl,
+            quotas: settings.quotas,
+            totals: Mutex::default(),
+            disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
+            settings: settings.clone(),
             page_marks: Arc::default(),
             largest,
             size: size::LastSize::default(),
@@ -201,26 +219,36 @@ impl DbHandle {
         submission: Submission,
         reply: impl FnOnce(Result<SubmitOutcome, DbError>) + Send + 'static,
     ) {
-        match self.0.largest.check(&submission.messages) {
+        // What a wallet has taken is stored on the last bytes of a disk too.
+        let is_taken = |paid: &Paid| paid.state == PaymentState::Internalized;
+        let checked = self.0.largest.check(&submission.messages);
+        match checked {
+            Ok(()) if self.0.disk.is_low() && !submission.paid.as_ref().is_some_and(is_taken) => {
+                reply(Err(DbError::LowDisk));
+            }
             Ok(()) => self.write(submission, reply),
             Err(error) => reply(Err(error)),
         }
     }
 
     /// What would come of these messages, without storing them: [`SubmitOutcome::Stored`] when they are already,
-    /// `Blocked`, or `Due` with what they cost, which may be nothing.
+    /// `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn inspect(&self, messages: Vec<NewMessage>) -> Result<SubmitOutcome, DbError> {
         self.0.largest.check(&messages)?;
-        let (fees, ttl) = (self.0.fees.clone(), self.0.message_ttl);
+        if self.0.disk.is_low() {
+            return Err(DbError::LowDisk);
+        }
+        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas);
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
             Ok(group::inspect(
                 connection,
                 &fees,
                 &messages,
+                &quotas,
                 &Now::read(ttl),
             )?)
         })

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::db::DbError;
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
-use crate::model::Quote;
+use crate::model::{QuotaExceeded, Quote, Role};
 use crate::payments::{CashierError, PaymentError};
 
 /// A message that was not stored.
@@ -32,6 +32,9 @@ pub enum DeliveryError {
     /// These recipients block the sender.
     #[error("blocked by {} recipient(s)", .0.len())]
     Blocked(Vec<IdentityKey>),
+    /// It would exceed a quota.
+    #[error("{} has more than its {} of {} {}", .0.identity, .0.role.word(), .0.limit, .0.resource.word())]
+    Full(QuotaExceeded),
     /// There is something to pay and nothing was paid.
     #[error("there is a fee to pay")]
     PaymentRequired(Quote),
@@ -60,6 +63,11 @@ impl From<&DeliveryError> for Refusal {
             DeliveryError::PaymentRequired(_)
             | DeliveryError::Payment(_)
             | DeliveryError::Cashier(_) => Self::PaymentRequired,
+            DeliveryError::Full(exceeded) => match exceeded.role {
+                Role::Inbox => Self::InboxFull,
+                Role::Sender => Self::SenderFull,
+            },
+            DeliveryError::Store(DbError::LowDisk) => Self::StorageFull,
             DeliveryError::Store(DbError::Overloaded) => Self::Overloaded,
             DeliveryError::Store(_) => Self::NotStored,
         }

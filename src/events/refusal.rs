@@ -78,6 +78,15 @@ pub enum Refusal {
     /// The message could not be stored.
     #[error("Failed to store message")]
     NotStored,
+    /// The recipient has as many messages as it may have, or as many bytes of them.
+    #[error("The inbox of the recipient is full")]
+    InboxFull,
+    /// Of the sender, as many messages are stored as may be, or as many bytes of them.
+    #[error("You have as many undelivered messages as you may have")]
+    SenderFull,
+    /// The server's disk has no room for more messages.
+    #[error("The server has no room for more messages, try again later")]
+    StorageFull,
     /// The server has too much to do; trying again later may help.
     #[error("The server is overloaded, try again later")]
     Overloaded,
@@ -108,6 +117,9 @@ impl Refusal {
             Self::Blocked => "blocked",
             Self::PaymentRequired => "payment_required",
             Self::NotStored => "not_stored",
+            Self::InboxFull => "inbox_full",
+            Self::SenderFull => "sender_full",
+            Self::StorageFull => "storage_full",
             Self::Overloaded => "overloaded",
         }
     }
@@ -133,6 +145,9 @@ impl Refusal {
             Self::TooLarge => "ERR_MESSAGE_BODY_TOO_LARGE",
             Self::Blocked => "ERR_DELIVERY_BLOCKED",
             Self::PaymentRequired => "ERR_PAYMENT_REQUIRES_AUTHFETCH",
+            Self::InboxFull => "ERR_INBOX_QUOTA_EXCEEDED",
+            Self::SenderFull => "ERR_SENDER_QUOTA_EXCEEDED",
+            Self::StorageFull => "ERR_STORAGE_FULL",
             Self::Overloaded => "ERR_OVERLOADED",
             Self::Expiry | Self::NotStored => "ERR_MESSAGE_REJECTED",
         })

@@ -1,6 +1,7 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
 mod price;
+mod storage;
 
 use std::time::Duration;
 
@@ -44,6 +45,15 @@ pub struct Details {
     /// `ERR_PAYMENT_REQUIRED`: what the request costs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub satoshis_required: Option<u64>,
+    /// `ERR_INBOX_QUOTA_EXCEEDED`, `ERR_SENDER_QUOTA_EXCEEDED`: `messages` or `bytes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<&'static str>,
+    /// The same: the most that may be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// `ERR_INBOX_QUOTA_EXCEEDED`: whose inbox is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
     /// `ERR_NOT_READY`: what does not work, such as `database`; `draining` when the server is going down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<Vec<String>>,
@@ -233,6 +243,9 @@ pub(super) fn store_error(
     if let DbError::TooLarge(max) = error {
         return ApiError::too_large(*max);
     }
+    if *error == DbError::LowDisk {
+        return ApiError::storage_full();
+    }
     if let DbError::NotCounted(refusal) = error {
         return ApiError::authentication_failed(refusal.to_string());
     }
@@ -263,6 +276,7 @@ impl From<DeliveryError> for ApiError {
             }
             DeliveryError::Expired => Self::invalid_expiry(),
             DeliveryError::Blocked(recipients) => Self::blocked(&recipients),
+            DeliveryError::Full(exceeded) => Self::quota_exceeded(&exceeded),
             DeliveryError::PaymentRequired(_) => PaymentError::MissingTransaction.into(),
             DeliveryError::Payment(error) => error.into(),
             DeliveryError::Cashier(error @ CashierError::Refused) => {

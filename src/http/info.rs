@@ -33,6 +33,8 @@ pub struct Info {
     pub prices: InfoPrices,
     /// Lifetime of messages.
     pub retention: InfoRetention,
+    /// How much may be stored until it is acknowledged.
+    pub quotas: InfoQuotas,
     /// Optional features that are enabled.
     pub features: InfoFeatures,
 }
@@ -96,6 +98,22 @@ impl InfoPrices {
 pub struct InfoRetention {
     /// Seconds after which a message is deleted; null: when it is acknowledged, or at its own `expiresAt`.
     pub message_seconds: Option<u64>,
+    /// The same for messages of single boxes, by box.
+    pub box_seconds: BTreeMap<String, u64>,
+}
+
+/// How much may be stored until it is acknowledged; above that sending is refused. Null: no limit.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoQuotas {
+    /// Messages to one recipient, in all of its boxes.
+    pub max_inbox_messages: Option<u64>,
+    /// Bytes of their bodies.
+    pub max_inbox_bytes: Option<u64>,
+    /// Messages of one sender, to all recipients.
+    pub max_sender_messages: Option<u64>,
+    /// Bytes of their bodies.
+    pub max_sender_bytes: Option<u64>,
 }
 
 /// Optional features that are enabled.

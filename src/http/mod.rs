@@ -53,7 +53,7 @@ pub use error::ApiError;
 pub use heads::{HeadLimits, refuse_large_heads};
 pub use health::Serving;
 pub use home::{Home, HomePlace};
-pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
+pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
 pub use listener::{ListenerSettings, listen};
 pub use migrate::MigrateState;
 pub use pages::protect_pages;

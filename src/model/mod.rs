@@ -5,6 +5,7 @@ mod message;
 mod missed;
 mod payment;
 mod permission;
+mod quota;
 mod quote;
 mod request_claim;
 mod session;
@@ -23,6 +24,7 @@ pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
 };
 pub use permission::{Permission, PermissionPage};
+pub use quota::{Quota, QuotaExceeded, QuotaResource, Quotas, Role, StoredTotal};
 pub use quote::Quote;
 pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 pub use session::SessionRow;

@@ -4,6 +4,7 @@ use crate::ids::IdentityKey;
 
 use super::message::{NewMessage, StoreOutcome};
 use super::payment::{Outpoint, Payment, PaymentState};
+use super::quota::QuotaExceeded;
 use super::quote::Quote;
 
 /// Messages of one sender to one box, each to another recipient.
@@ -41,6 +42,8 @@ pub enum SubmitOutcome {
     Blocked(Vec<IdentityKey>),
     /// There is more to pay than was paid.
     Due(Quote),
+    /// They would exceed this quota.
+    Full(QuotaExceeded),
     /// This output has paid for something else, or is spent by another payment.
     Spent(Outpoint),
 }

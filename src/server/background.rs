@@ -1,7 +1,7 @@
 //! What goes on beside the requests: asking the database whether it answers, and letting go of what has expired.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,13 @@ const SESSION_SWEEP_BATCH: i64 = 500;
 
 /// How often the database is asked how much it holds.
 const SIZE_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the totals of identities are looked at.
+const TOTALS_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long after a recount the next one begins: soon where totals were off, because a server that counts nothing may still be
+/// writing, and twice as late each time where none was.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(3_600);
+const MAX_RECOUNT_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Ids that one statement may name.
 const MAX_BATCH: usize = 10_000;
@@ -63,6 +70,10 @@ pub(super) fn start(
     let sockets = Arc::clone(sockets);
     tasks.push(restarted("relieve_sockets", RESTART_PAUSE, move || {
         relieve(Arc::clone(&sockets))
+    }));
+    let counted = db.clone();
+    tasks.push(restarted("count_totals", RESTART_PAUSE, move || {
+        count_totals(counted.clone())
     }));
     let (db, state) = (db.clone(), state.clone());
     let ttl = Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero());
@@ -173,6 +184,47 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
             }
         }
         tokio::time::sleep(interval).await;
+    }
+}
+
+/// Recounts what identities have stored, and looks at the totals.
+async fn count_totals(db: DbHandle) {
+    let mut interval = RECOUNT_INTERVAL;
+    let mut due = Instant::now();
+    let mut warned = None;
+    loop {
+        if Instant::now() >= due {
+            interval = match db.recount().await {
+                Ok(Some(0)) => (interval * 2).min(MAX_RECOUNT_INTERVAL),
+                Ok(None) => interval,
+                Ok(Some(count)) => {
+                    log::info!("corrected what is stored for {count} recipients and senders");
+                    RECOUNT_INTERVAL
+                }
+                Err(error) => {
+                    log::warn!("what identities have stored was not counted: {error}");
+                    RECOUNT_INTERVAL
+                }
+            };
+            due = Instant::now() + interval;
+        }
+        match db.look_at_totals().await {
+            Ok(None) => {}
+            Ok(Some(totals)) => {
+                let over = (totals.inboxes.over, totals.senders.over);
+                if over != (0, 0) && warned != Some(over) {
+                    log::warn!(
+                        "{} inboxes and {} senders have more stored than their quota: sends are refused until messages are \
+                         acknowledged or expire (MAX_INBOX_MESSAGES, MAX_INBOX_BYTES, MAX_SENDER_MESSAGES, MAX_SENDER_BYTES)",
+                        over.0,
+                        over.1
+                    );
+                }
+                warned = Some(over);
+            }
+            Err(error) => log::debug!("the totals were not looked at: {error}"),
+        }
+        tokio::time::sleep(TOTALS_INTERVAL).await;
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::config::Settings;
 use crate::events::{MAX_MESSAGE_BOX_BYTES, MAX_MESSAGE_ID_BYTES};
-use crate::http::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention, LIST_PAGE, Serving};
+use crate::http::{
+    Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention, LIST_PAGE, Serving,
+};
 use crate::ids::IdentityKey;
 use crate::payments::{MAX_PAYMENT_BYTES, PAYMENT_TRANSPORTS};
 use crate::rooms::RoomAccess;
 
-use super::layer_settings::max_body_bytes;
+use super::layer_settings::{max_body_bytes, quotas, retention};
 
 pub(super) fn serving(settings: &Settings) -> Serving {
     Serving {
@@ -23,6 +25,7 @@ pub(super) fn info(
 ) -> Info {
     let (server, messages) = (&settings.server, &settings.messages);
     let (max_page_messages, max_page_bytes) = LIST_PAGE;
+    let quotas = quotas(settings);
     Info {
         service: "messagebox-server",
         version: env!("CARGO_PKG_VERSION"),
@@ -53,6 +56,16 @@ pub(super) fn info(
         },
         retention: InfoRetention {
             message_seconds: Some(messages.ttl.as_secs()).filter(|seconds| *seconds > 0),
+            box_seconds: retention(settings)
+                .into_iter()
+                .map(|(name, time)| (name, time.as_secs()))
+                .collect(),
+        },
+        quotas: InfoQuotas {
+            max_inbox_messages: quotas.inbox.messages,
+            max_inbox_bytes: quotas.inbox.bytes,
+            max_sender_messages: quotas.sender.messages,
+            max_sender_bytes: quotas.sender.bytes,
         },
         features: InfoFeatures {
             websockets: settings.socket.enabled,

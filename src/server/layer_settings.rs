@@ -1,7 +1,9 @@
 //! What each layer is told of the operator's settings.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::AuthSocketSettings;
@@ -14,6 +16,7 @@ use crate::http::{
     HeadLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
 };
 use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
+use crate::model::{Quota, Quotas};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
@@ -144,10 +147,36 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         delivery_fees: settings.fees.boxes.clone(),
         delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
+        retention: retention(settings),
+        quotas: quotas(settings),
+        min_free_bytes: database.min_free_bytes,
         session_life: session_limits(settings).stored_life(),
         pending_session_life: session_limits(settings).pending_ttl(),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
+    }
+}
+
+/// How long messages of single boxes are kept; 0 in the settings is no limit.
+pub(super) fn retention(settings: &Settings) -> BTreeMap<String, Duration> {
+    let boxes = settings.messages.retention.iter();
+    let limited = boxes.filter(|(_, time)| !time.0.is_zero());
+    limited.map(|(name, time)| (name.clone(), time.0)).collect()
+}
+
+/// How much an identity may have stored; 0 in the settings is no limit.
+pub(super) fn quotas(settings: &Settings) -> Quotas {
+    let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
+    let messages = &settings.messages;
+    Quotas {
+        inbox: Quota {
+            messages: limit(messages.max_inbox_messages),
+            bytes: limit(messages.max_inbox_bytes),
+        },
+        sender: Quota {
+            messages: limit(messages.max_sender_messages),
+            bytes: limit(messages.max_sender_bytes),
+        },
     }
 }
 

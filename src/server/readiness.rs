@@ -6,11 +6,17 @@ use crate::health::{Health, HealthSettings};
 
 /// What the server depends on; more dependencies are more checks. `needs_redis`: it refuses requests without.
 pub(super) fn health(db: &DbHandle, cluster: Option<&Cluster>, needs_redis: bool) -> Health {
-    let db = db.clone();
+    let (disk, db) = (db.clone(), db.clone());
     let health = Health::new(HealthSettings::default()).with("database", move || {
         let db = db.clone();
         async move { db.probe().await.map_err(|error| error.to_string()) }
     });
+    let health = match disk.disk() {
+        Some(space) if space.min_free_bytes > 0 => {
+            health.with_optional("disk", move || std::future::ready(check(&disk)))
+        }
+        _ => health,
+    };
     let Some(cluster) = cluster.cloned() else {
         return health;
     };
@@ -20,4 +26,16 @@ pub(super) fn health(db: &DbHandle, cluster: Option<&Cluster>, needs_redis: bool
     }
     // Its members and its requests are served without; a balancer that left out every server would serve nobody.
     health.with_optional("redis", check)
+}
+
+/// Without room for messages the server still serves those that it has.
+fn check(db: &DbHandle) -> Result<(), String> {
+    match db.disk() {
+        Some(space) if space.is_low() => Err(format!(
+            "{} bytes are free where the database is, fewer than {}: no message is stored until there are more; make room \
+             (DB_MIN_FREE_BYTES)",
+            space.free_bytes, space.min_free_bytes
+        )),
+        _ => Ok(()),
+    }
 }

@@ -73,6 +73,28 @@ pub async fn a_connection_to_postgresql_may_be_cut_in_each_phase() {
     each_phase(Make::Postgres).await;
 }
 
+/// A connection that still answers and can end no transaction is closed: what runs on it next would not be committed.
+pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
+    let database = OwnServer::start(Make::MariaDb, &[]);
+    let proxy = CuttingProxy::to(database.address());
+    let (direct, cut) = (database.address().to_string(), proxy.address.to_string());
+    let url = database.url().replace(&direct, &cut);
+    let server = TestServer::with(|settings| settings.database.url = Some(Secret::new(url)));
+    let client = Brc104::connect(&server.http("")).await;
+    let recipient = client.identity.identity_key().to_hex();
+    let message =
+        json!({"recipient": recipient, "messageBox": "inbox", "messageId": "1", "body": "b"});
+    let message = json!({ "message": message }).to_string();
+    proxy.arm(Cut::Refusal);
+    let status = client.post("/sendMessage", message.as_str()).await.status;
+    assert_eq!(status, 500);
+    eventually("the connection to be closed", || proxy.cuts() == 1).await;
+    let stored = || database.texts("SELECT 'x' AS value FROM messages").len();
+    assert_eq!(stored(), 0);
+    let again = client.post("/sendMessage", message.as_str()).await;
+    assert_eq!((again.status, stored()), (200, 1));
+}
+
 /// The database ends all connections again and again while there is traffic.
 async fn at_any_time(make: Make) {
     let database = OwnServer::start(make, &[]);

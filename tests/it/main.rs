@@ -50,6 +50,7 @@ mod pages;
 mod panics;
 mod payments;
 mod push;
+mod quotas;
 mod sessions;
 mod slow_requests;
 mod socket_sessions;

@@ -59,6 +59,7 @@ pub fn tests() -> Vec<Test> {
         imposed_settings::what_postgresql_does_not_allow_is_named_and_leaves_no_tables[POSTGRES],
         killed_connections::a_connection_to_mariadb_may_be_cut_in_each_phase[MARIADB],
         killed_connections::a_connection_to_postgresql_may_be_cut_in_each_phase[POSTGRES],
+        killed_connections::a_connection_to_mariadb_that_ends_no_transaction_is_closed[MARIADB],
         killed_connections::connections_to_mariadb_may_be_cut_at_any_time[MARIADB],
         killed_connections::connections_to_postgresql_may_be_cut_at_any_time[POSTGRES],
         large_messages::what_the_database_would_not_take_is_refused_before_it_fails_for_others[MYSQL_SERVER],

@@ -22,13 +22,17 @@ async fn redis_is_reached_over_tls() {
     let insecure = format!("{url}/#insecure");
     for (url, certificates) in [(&url, Some(authority())), (&insecure, None)] {
         let node = node(url, certificates).await;
-        let linked = async { while ready(&node).await != json!(["database", "redis"]) {} };
+        let linked = async { while !names_redis(&ready(&node).await) {} };
         within("the link to Redis", linked).await;
     }
     let node = node(&url, None).await;
     let refused = || node.process.log().contains("Redis: Io");
     eventually("the certificate to be refused", refused).await;
-    assert_eq!(ready(&node).await, json!(["database"]));
+    assert!(!names_redis(&ready(&node).await));
+}
+
+fn names_redis(ready: &Value) -> bool {
+    ready.as_array().unwrap().contains(&json!("redis"))
 }
 
 struct Node {

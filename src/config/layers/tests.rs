@@ -119,6 +119,7 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::Switch, _) => "true",
                 (Kind::Number, _) => "77",
                 (Kind::Fees, _) => "inbox=5",
+                (Kind::Lifetimes, _) => "inbox=5days",
                 // Of no effect without the other keys of its section, and a mistake with some of them only.
                 (Kind::List | Kind::FieldsByType, path)
                     if path.starts_with("auth.certificates") =>

@@ -72,7 +72,7 @@ impl Database {
 }
 
 /// Whoever adds a table or a column finds out here that it would be left behind.
-/// But for sessions: clients shake hands again.
+/// But for sessions: clients shake hands again; and totals: they are counted again.
 #[test]
 fn every_column_of_every_table_is_in_an_archive() {
     let mut database = filled();
@@ -80,7 +80,7 @@ fn every_column_of_every_table_is_in_an_archive() {
         .counts(
             "SELECT m.name, COUNT(*) AS count FROM sqlite_master m, pragma_table_info(m.name) \
              WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '__diesel_%' \
-             AND m.name NOT LIKE 'auth_%' GROUP BY m.name",
+             AND m.name NOT LIKE 'auth_%' AND m.name <> 'stored_totals' GROUP BY m.name",
         )
         .into_iter()
         .map(|(_, count)| count)

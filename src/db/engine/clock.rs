@@ -68,6 +68,11 @@ impl Now {
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
+    /// After this time from now; none: later than all times.
+    pub(in crate::db) fn later(&self, duration: std::time::Duration) -> Option<Timestamp> {
+        after(self.time, duration)
+    }
+
     /// So long ago, but not before anything was stored.
     pub(in crate::db) fn ago(&self, duration: std::time::Duration) -> Timestamp {
         before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))

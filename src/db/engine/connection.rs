@@ -19,6 +19,7 @@ use super::postgres;
 use super::url::DatabaseUrl;
 use super::version::refuse_newer;
 use super::{migrations, sqlite};
+use crate::model::Quotas;
 
 /// Bounds and times of the store.
 #[derive(Debug, Clone)]
@@ -45,6 +46,12 @@ pub struct DbSettings {
     pub delivery_fee_per_recipient: bool,
     /// How long messages live; none: until they are acknowledged.
     pub message_ttl: Option<Duration>,
+    /// The same for single boxes, by their names.
+    pub retention: BTreeMap<String, Duration>,
+    /// How much each identity may have stored.
+    pub quotas: Quotas,
+    /// Free bytes of the disk of a database file below which no message is stored; 0: no matter how many.
+    pub min_free_bytes: u64,
     /// How long a session is stored after its last request.
     pub session_life: Duration,
     /// How long it is stored before its first.
@@ -69,6 +76,9 @@ impl DbSettings {
             delivery_fees: BTreeMap::new(),
             delivery_fee_per_recipient: false,
             message_ttl: None,
+            retention: BTreeMap::new(),
+            quotas: Quotas::NONE,
+            min_free_bytes: 0,
             session_life: Duration::from_secs(3_600),
             pending_session_life: Duration::from_secs(300),
             tells_ids: false,

@@ -87,6 +87,32 @@ impl From<DbError> for Failure {
     }
 }
 
+/// How a transaction that writes begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) struct Begin {
+    pub(in crate::db) lock: WriteLock,
+    /// Whether one statement begins it and takes the lock. Where claims take it, they are this statement.
+    pub(in crate::db) at_once: bool,
+}
+
+impl From<WriteLock> for Begin {
+    fn from(lock: WriteLock) -> Self {
+        Self {
+            lock,
+            at_once: false,
+        }
+    }
+}
+
+/// Whether one statement can begin a transaction and take the lock, where others take two.
+pub(in crate::db) fn can_begin_at_once(connection: &mut AnyConnection) -> QueryResult<bool> {
+    match connection {
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::is_mariadb(connection),
+        _ => Ok(false),
+    }
+}
+
 type Manager = <AnyConnection as Connection>::TransactionManager;
 
 /// What else may go on while a transaction writes.
@@ -95,6 +121,8 @@ pub(in crate::db) enum WriteLock {
     /// Nobody else writes, not from other servers either. So ids have the order of commits: who has read up to one has
     /// missed none below it.
     Held,
+    /// The same. The claims of requests are the first statement of the transaction, and take it where that saves a round trip.
+    TakenByClaims,
     /// Others write too. What is lost when the database's machine fails can be done again. SQLite has no such thing.
     NotNeeded,
 }
@@ -102,10 +130,10 @@ pub(in crate::db) enum WriteLock {
 /// Runs `work` in a transaction and commits it.
 pub(in crate::db) fn write<T>(
     connection: &mut AnyConnection,
-    lock: WriteLock,
+    how: impl Into<Begin>,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
 ) -> Result<T, Failure> {
-    if let Err(error) = begin(connection, lock) {
+    if let Err(error) = begin(connection, how.into()) {
         let is_there = answers(connection);
         return Err(match Failure::of(error, is_there) {
             Failure::Refused(error) => Failure::Unreachable(error),
@@ -184,21 +212,21 @@ fn answers(connection: &mut AnyConnection) -> bool {
 }
 
 /// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
-fn begin(connection: &mut AnyConnection, lock: WriteLock) -> QueryResult<()> {
+fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
     #[cfg(not(any(feature = "mysql", feature = "postgres")))]
-    let _ = lock;
+    let _ = begin;
     match connection {
         AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN IMMEDIATE"),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => super::mysql::begin(connection, lock),
+        AnyConnection::Mysql(connection) => super::mysql::begin(connection, begin),
         // Any number that nothing else in the database uses.
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => begin_with(
             connection,
-            match lock {
+            match begin.lock {
                 // Statements of the writer step into an index for each of their keys; statistics of a table that was small
                 // a moment ago say that reading all of it is cheaper.
-                WriteLock::Held => {
+                WriteLock::Held | WriteLock::TakenByClaims => {
                     "BEGIN; SET LOCAL plan_cache_mode TO force_generic_plan; SET LOCAL enable_seqscan TO off; \
                      SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; \
                      SELECT pg_advisory_xact_lock(x'6d657373616765'::bigint)"
@@ -244,6 +272,18 @@ pub(in crate::db) fn snapshot<T, E: From<Error>>(
     // There is nothing to keep.
     let _ = Manager::rollback_transaction(connection);
     done
+}
+
+/// Takes a lock that ends with the connection, unless another connection to this database has it; says whether it did. A file
+/// has one server, which needs none.
+pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult<bool> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(true),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => super::mysql::lock_recount(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => super::postgres::lock_recount(connection),
+    }
 }
 
 /// Lets a transaction wait for hours for what is not the database: a pipe, a slow disk.

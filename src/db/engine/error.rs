@@ -13,6 +13,9 @@ pub enum DbError {
     /// A message has more bytes than the database takes.
     #[error("the database takes no message of more than {0} bytes")]
     TooLarge(usize),
+    /// The disk of the database has too little room for more messages.
+    #[error("the disk of the database is nearly full: no message is stored (DB_MIN_FREE_BYTES)")]
+    LowDisk,
     /// The database could not do it now: locked, full, read-only, gone.
     #[error("the database is unavailable: {cause}{advice}", cause = .0, advice = advice(.0))]
     Unavailable(String),

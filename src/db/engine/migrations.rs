@@ -39,6 +39,7 @@ const SQLITE: Scripts = scripts!("sqlite":
     "2026-11-21-000003_add_payment_inputs",
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000103_create_payment_replays",
+    "2026-11-30-000201_create_stored_totals",
 );
 
 #[cfg(feature = "mysql")]
@@ -58,6 +59,7 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-29-000031_share_payment_replays",
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000102_create_auth_message_nonces",
+    "2026-11-30-000201_create_stored_totals",
 );
 
 #[cfg(feature = "postgres")]
@@ -66,6 +68,7 @@ const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-29-000020_let_message_ids_have_256_bytes",
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000103_create_payment_replays",
+    "2026-11-30-000201_create_stored_totals",
 );
 
 impl Script {

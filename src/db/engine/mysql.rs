@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::migration;
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
@@ -10,7 +10,7 @@ use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::connection::Failed;
-use super::dialect::{self, WriteLock};
+use super::dialect::{self, Begin, WriteLock};
 use super::statement::{statement, with_values};
 use super::url::ServerUrl;
 
@@ -18,7 +18,7 @@ use super::url::ServerUrl;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The tables that migrations make; those that refer to another first.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "__diesel_schema_migrations",
     "messages",
     "messageBox",
@@ -31,6 +31,7 @@ const TABLES: [&str; 12] = [
     "messagebox_writer",
     "auth_sessions",
     "auth_message_nonces",
+    "stored_totals",
 ];
 
 /// What every session has, whatever a server imposes on the sessions of all its programs. MariaDB runs what is in `/*M!`,
@@ -101,42 +102,76 @@ statement! {
     LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt = "UPDATE `messagebox_writer` SET `id` = `id`"
 }
 
+// Both in one round trip. MariaDB takes such a block as a statement, MySQL does not.
+statement! {
+    BeginWithLock<'a> on Mysql, MysqlConnection: () -> BigInt = "
+BEGIN NOT ATOMIC
+    SET autocommit = 0;
+    UPDATE `messagebox_writer` SET `id` = `id`;
+END"
+}
+
 statement! {
     EnterAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 1"
+}
+
+/// Whether the server is MariaDB, which takes blocks of statements.
+pub(in crate::db) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    let query = "SELECT CAST(VERSION() LIKE '%MariaDB%' AS SIGNED) AS `answer`";
+    let answer: Answer = diesel::sql_query(query).get_result(connection)?;
+    Ok(answer.answer == Some(1))
 }
 
 /// Begins a transaction, and waits for the writer's lock if it is needed.
 ///
 /// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
 /// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
-pub(in crate::db) fn begin(connection: &mut MysqlConnection, lock: WriteLock) -> QueryResult<()> {
-    with_values!(LeaveAutocommit {}).execute(connection)?;
-    if lock == WriteLock::Held
-        && let Err(error) = with_values!(LockWriter {}).execute(connection)
-    {
-        // Where this fails too, the connection is lost.
+pub(in crate::db) fn begin(connection: &mut MysqlConnection, how: Begin) -> QueryResult<()> {
+    let begun = match (how.lock, how.at_once) {
+        (WriteLock::Held, true) => with_values!(BeginWithLock {}).execute(connection).map(drop),
+        // It begins with the claims.
+        (WriteLock::TakenByClaims, true) => return Ok(()),
+        (lock, _) => {
+            with_values!(LeaveAutocommit {}).execute(connection)?;
+            if lock == WriteLock::Held {
+                lock_writer(connection)
+            } else {
+                Ok(())
+            }
+        }
+    };
+    if let Err(error) = begun {
         let _ = roll_back(connection);
         return Err(error);
     }
     Ok(())
 }
 
+/// Waits for the writer's lock, which is held until the transaction ends.
+pub(in crate::db) fn lock_writer(connection: &mut MysqlConnection) -> QueryResult<()> {
+    with_values!(LockWriter {}).execute(connection).map(drop)
+}
+
 /// Commits: the server does this when automatic commits are switched on again.
 pub(in crate::db) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
     let committed = with_values!(EnterAutocommit {}).execute(connection);
     if committed.is_err() {
-        // Nobody who gets this connection next may find a transaction open. Where this fails too, the connection is lost.
+        // The next user of this connection must not find a transaction open.
         let _ = roll_back(connection);
     }
     committed.map(drop)
 }
 
-/// Takes the transaction back.
+/// Takes the transaction back. Where this fails, the pool drops the connection, even if it still answers: nothing that ran on
+/// it would ever be committed.
 pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
-    connection.batch_execute("ROLLBACK")?;
-    with_values!(EnterAutocommit {})
-        .execute(connection)
-        .map(drop)
+    let rolled_back = connection
+        .batch_execute("ROLLBACK")
+        .and_then(|()| with_values!(EnterAutocommit {}).execute(connection));
+    if rolled_back.is_err() {
+        AnsiTransactionManager::transaction_manager_status_mut(connection).set_in_error();
+    }
+    rolled_back.map(drop)
 }
 
 /// The engine refuses all writes in `READ COMMITTED` where the binary log takes statements only.
@@ -209,6 +244,12 @@ pub(in crate::db) fn alone<T>(
     let done = work(connection);
     diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
     done
+}
+
+pub(in crate::db) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    let lock = "SELECT GET_LOCK(CONCAT('messagebox_recount ', SHA1(DATABASE())), 0) AS `answer`";
+    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+    Ok(lock.answer == Some(1))
 }
 
 /// Runs `work`, and takes away the tables that it has made where it fails. The tables of others stay: those that were there

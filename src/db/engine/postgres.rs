@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The lock of whoever migrates: any number that nothing else in the database uses.
 const MIGRATORS: i64 = 0x6d65_7373_6d69_6772;
 
+/// The same for whoever counts what identities have stored.
+const RECOUNT: i64 = 0x6d65_7373_7265_636f;
+
 /// What every session has, whatever a server, database or role imposes on the sessions of all its programs.
 ///
 /// A commit is on the disk before it is acknowledged, even where a database's setting says it need not. A statement sees
@@ -92,7 +95,7 @@ pub(in crate::db) fn alone<T>(
     work: impl FnOnce(&mut PgConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
     let began = Instant::now();
-    while !try_lock(connection)? {
+    while !try_lock(connection, MIGRATORS)? {
         if began.elapsed() > PATIENCE {
             return Err("another server has been migrating for too long".into());
         }
@@ -105,9 +108,13 @@ pub(in crate::db) fn alone<T>(
     done
 }
 
-fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
+pub(in crate::db) fn lock_recount(connection: &mut PgConnection) -> QueryResult<bool> {
+    try_lock(connection, RECOUNT)
+}
+
+fn try_lock(connection: &mut PgConnection, number: i64) -> QueryResult<bool> {
     let lock: Answer = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
-        .bind::<BigInt, _>(MIGRATORS)
+        .bind::<BigInt, _>(number)
         .get_result(connection)?;
     Ok(lock.answer)
 }

@@ -247,6 +247,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+
+    /// What each identity has stored. Sums of changes, which are recounted now and then.
+    stored_totals (identity_key, role) {
+        /// 66 hexadecimal characters.
+        identity_key -> Text,
+        /// `inbox`: messages to it; `sender`: messages from it.
+        role -> Text,
+        /// How many.
+        messages -> BigInt,
+        /// Bytes of their bodies.
+        bytes -> BigInt,
+    }
+}
+
 diesel::joinable!(messages -> message_boxes (message_box_id));
 diesel::allow_tables_to_appear_in_same_query!(message_boxes, messages);
 diesel::allow_tables_to_appear_in_same_query!(auth_sessions, auth_message_nonces);

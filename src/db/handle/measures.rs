@@ -1,5 +1,6 @@
 //! How long the database takes, and how much waits for it.
 
+use crate::db::engine::disk::DiskSpace;
 use crate::metrics::Distribution;
 
 use super::DbHandle;
@@ -28,6 +29,12 @@ impl DbHandle {
     #[must_use]
     pub fn largest_message(&self) -> Option<usize> {
         self.0.largest.0
+    }
+
+    /// The disk of the database's file; none where the database is a server.
+    #[must_use]
+    pub fn disk(&self) -> Option<DiskSpace> {
+        self.0.disk.space()
     }
 
     /// What was measured; asks nobody.

@@ -12,6 +12,7 @@ use crate::db::engine::clock;
 use crate::db::engine::url::DatabaseUrl;
 use crate::db::store::command::Work;
 use crate::db::store::session_step::SessionSteps;
+use crate::db::store::totals::TotalChanges;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
 use crate::model::{
@@ -29,6 +30,7 @@ mod payments;
 mod sessions;
 mod several;
 mod size;
+mod totals;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -7,11 +7,12 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::dialect;
 use crate::ids::IdentityKey;
 use crate::limits::Owner;
-use crate::model::{NewMessage, Submission, SubmitOutcome};
+use crate::model::{NewMessage, Quotas, Submission, SubmitOutcome};
 
 use super::fees::DeliveryFees;
-use super::message_store::{Acknowledge, BoxIds};
+use super::message_store::{Acknowledge, BoxIds, Retention};
 use super::session_step::{SessionStep, SessionSteps};
+use super::totals::TotalChanges;
 
 /// What a command works with.
 pub(in crate::db) struct Work<'a> {
@@ -19,6 +20,11 @@ pub(in crate::db) struct Work<'a> {
     pub(in crate::db) boxes: &'a mut BoxIds,
     pub(in crate::db) now: &'a Now,
     pub(in crate::db) fees: &'a DeliveryFees,
+    /// How long messages of single boxes are kept.
+    pub(in crate::db) retention: &'a Retention,
+    pub(in crate::db) quotas: &'a Quotas,
+    /// What the group changes of what identities have stored.
+    pub(in crate::db) totals: &'a mut TotalChanges,
     /// What came of the group's steps of sessions.
     pub(in crate::db) sessions: &'a SessionSteps,
 }
@@ -112,6 +118,7 @@ pub(in crate::db) fn all_or_nothing<T>(
     steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
 ) -> QueryResult<T> {
     dialect::set_savepoint(work.connection)?;
+    work.totals.mark();
     match steps(work)? {
         Ok(done) => {
             dialect::release_savepoint(work.connection)?;
@@ -119,6 +126,7 @@ pub(in crate::db) fn all_or_nothing<T>(
         }
         Err(refusal) => {
             dialect::return_to_savepoint(work.connection)?;
+            work.totals.take_back();
             // Boxes that were made have gone with the rest.
             work.boxes.forget();
             Ok(refusal)

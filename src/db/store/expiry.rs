@@ -1,11 +1,29 @@
 //! Deleting what is past its time, a little at a time so that no write waits for it.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
+use crate::db::engine::dialect::octet_length;
 use crate::db::engine::schema::messages;
 use crate::db::engine::timestamp::Timestamp;
 
 use super::command::{Command, Work};
+
+/// A message's id, the time of its storing, its recipient, its sender, and the bytes of its body.
+type Row = (i64, Timestamp, String, String, i32);
+
+macro_rules! columns {
+    () => {
+        (
+            messages::id,
+            messages::created_at,
+            messages::recipient,
+            messages::sender,
+            octet_length(messages::body),
+        )
+    };
+}
 
 /// Command: delete up to so many messages that are past their time; says how many it were.
 pub(in crate::db) struct DeleteExpired {
@@ -16,30 +34,39 @@ impl Command for DeleteExpired {
     type Output = usize;
 
     fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
-        let mut ids: Vec<i64> = messages::table
+        let mut rows: Vec<Row> = messages::table
             .filter(messages::expires_at.le(&work.now.text))
             .order(messages::expires_at.asc())
             .limit(self.max)
-            .select(messages::id)
+            .select(columns!())
             .load(work.connection)?;
         if let Some(stale) = &work.now.stale {
-            ids.extend(outlived(work, stale, self.max)?);
+            rows.extend(outlived(work, stale, self.max)?);
         }
-        diesel::delete(messages::table.filter(messages::id.eq_any(ids))).execute(work.connection)
+        // Some may have expired in both ways.
+        let rows: BTreeMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
+        let expired = messages::table.filter(messages::id.eq_any(rows.keys()));
+        let deleted = diesel::delete(expired).execute(work.connection)?;
+        if !work.quotas.are_none() {
+            for (_, _, recipient, sender, bytes) in rows.into_values() {
+                work.totals.remove(recipient, sender, bytes.into());
+            }
+        }
+        Ok(deleted)
     }
 }
 
 /// The oldest messages, as far as they were stored before then. Ids ascend with time, so no index is needed; what was
 /// stored while the clock was ahead is passed over, or nothing behind it would ever be deleted.
-fn outlived(work: &mut Work<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<i64>> {
-    let oldest: Vec<(i64, Timestamp)> = messages::table
+fn outlived(work: &mut Work<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<Row>> {
+    let oldest: Vec<Row> = messages::table
         .filter(messages::created_at.le(&work.now.text))
         .order(messages::id.asc())
         .limit(max)
-        .select((messages::id, messages::created_at))
+        .select(columns!())
         .load(work.connection)?;
-    let outlived = oldest
-        .into_iter()
-        .take_while(|(_, created_at)| created_at <= stale);
-    Ok(outlived.map(|(id, _)| id).collect())
+    let outlived = oldest.into_iter();
+    Ok(outlived
+        .take_while(|(_, created_at, ..)| created_at <= stale)
+        .collect())
 }

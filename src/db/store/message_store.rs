@@ -1,18 +1,21 @@
 //! What is done with messages, as plain functions over a connection.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::{self, Now};
-use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::dialect::{insert_unless_there, octet_length};
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, StoreOutcome};
 
 use super::command::{Command, Part, Settled, Work};
+use super::totals::TotalChanges;
 
 /// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
 /// every transaction that did not commit.
@@ -48,6 +51,22 @@ impl BoxIds {
         if own.insert(name.to_owned(), id).is_none() {
             self.count += 1;
         }
+    }
+}
+
+/// How long messages of single boxes are kept, by the name of the box.
+#[derive(Debug, Clone, Default)]
+pub(in crate::db) struct Retention(Arc<BTreeMap<String, Duration>>);
+
+impl Retention {
+    pub(in crate::db) fn new(boxes: BTreeMap<String, Duration>) -> Self {
+        Self(Arc::new(boxes))
+    }
+
+    fn until(&self, message_box: &str, now: &Now) -> Option<Timestamp> {
+        self.0
+            .get(message_box)
+            .and_then(|duration| now.later(*duration))
     }
 }
 
@@ -94,7 +113,9 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
         body: &body,
         expires_at: expires_at.as_ref(),
     };
+    let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
     if insert(work.connection, &row)? {
+        count(work, |totals| totals.add(recipient, sender, bytes));
         return Ok(StoreOutcome::Stored);
     }
     let first = find(work.connection, &recipient, &message.message_id)?;
@@ -104,12 +125,23 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
     if first.is_past(work.now) {
         diesel::delete(messages::table.find(first.id)).execute(work.connection)?;
         insert(work.connection, &row)?;
+        count(work, |totals| {
+            totals.remove(recipient.clone(), first.sender, first.bytes.into());
+            totals.add(recipient, sender, bytes);
+        });
         return Ok(StoreOutcome::Stored);
     }
     Ok(first.used_by(&sender, Some(box_id)))
 }
 
-/// When a message expires: at its own time, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
+/// Changes totals, where anything is limited.
+fn count(work: &mut Work<'_>, change: impl FnOnce(&mut TotalChanges)) {
+    if !work.quotas.are_none() {
+        change(work.totals);
+    }
+}
+
+/// When a message expires: at its own time, when its box keeps it no longer, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
 /// this column alone, where we go by the time of storing too.
 pub(in crate::db) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
     let own = message.expires_at.map(clock::text);
@@ -118,7 +150,9 @@ pub(in crate::db) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Tim
         AnyConnection::Mysql(_) => work.now.retained_until.clone(),
         _ => None,
     };
-    [own, retained_until].into_iter().flatten().min()
+    let in_box = work.retention.until(&message.message_box, work.now);
+    let all = [own, retained_until, in_box];
+    all.into_iter().flatten().min()
 }
 
 fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<bool> {
@@ -134,6 +168,8 @@ pub(in crate::db) struct First {
     pub(in crate::db) sender: String,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
+    /// Of its body.
+    pub(in crate::db) bytes: i32,
 }
 
 impl First {
@@ -167,6 +203,7 @@ pub(in crate::db) fn find(
             messages::sender,
             messages::created_at,
             messages::expires_at,
+            octet_length(messages::body),
         ))
         .get_result(connection)
         .optional()
@@ -253,6 +290,15 @@ impl Command for Acknowledge {
         let mut deleted = 0;
         for message_ids in self.message_ids.chunks(MAX_IDS) {
             let own = messages::table.filter(messages::recipient.eq(&owner));
+            if !work.quotas.are_none() {
+                let rows: Vec<(String, i32)> = own
+                    .filter(messages::message_id.eq_any(message_ids))
+                    .select((messages::sender, octet_length(messages::body)))
+                    .load(work.connection)?;
+                for (sender, bytes) in rows {
+                    work.totals.remove(owner.clone(), sender, bytes.into());
+                }
+            }
             deleted += if let [message_id] = message_ids {
                 // Always the same statement, which stays prepared.
                 let single = own.filter(messages::message_id.eq(message_id));

@@ -1,4 +1,4 @@
-//! Claims of requests, all of a group with one or two statements.
+//! Claims of requests, all of a group with one statement where all of them count.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +7,8 @@ use diesel::mysql::{Mysql, MysqlConnection};
 #[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
+#[cfg(feature = "mysql")]
+use diesel::result::{DatabaseErrorKind, Error};
 #[cfg(feature = "postgres")]
 use diesel::sql_types::{Array, Bool};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -14,7 +16,11 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::insert_unless_there;
+#[cfg(feature = "mysql")]
+use crate::db::engine::dialect::WriteLock;
+use crate::db::engine::dialect::{Begin, insert_unless_there};
+#[cfg(feature = "mysql")]
+use crate::db::engine::mysql;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
@@ -25,12 +31,13 @@ type Request<'a> = (&'a str, &'a str);
 
 /// Claims requests; gives why each does not count, if it does not.
 ///
-/// The caller holds the writer's lock, so nothing else claims at the same time.
+/// Nothing else claims at the same time: the transaction has the writer's lock, or this takes it, as `begin` says.
 pub(in crate::db) fn claim(
     connection: &mut AnyConnection,
     claims: &[&RequestClaim],
     life_ms: i64,
     now: &Now,
+    begin: Begin,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
     let requests = claims
         .iter()
@@ -45,10 +52,15 @@ pub(in crate::db) fn claim(
         });
     }
     let until = now.millis().saturating_add(life_ms);
+    #[cfg(not(feature = "mysql"))]
+    let _ = begin;
     let refusals = match connection {
         AnyConnection::Sqlite(_) => claim_each(connection, &distinct, until, now)?,
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => claim_on_mysql(connection, &distinct, until, now)?,
+        AnyConnection::Mysql(connection) => {
+            let begins = begin.lock == WriteLock::TakenByClaims && begin.at_once;
+            claim_on_mysql(connection, &distinct, until, now, begins)?
+        }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             claim_on_postgres(connection, &distinct, until, now)?
@@ -174,15 +186,34 @@ LEFT JOIN `auth_message_nonces` AS n
 ORDER BY k.place"
 }
 
+// The first table is read first, and its row stays locked until the transaction ends: this is the writer's lock. It is held
+// where a row was inserted. Where none was, the server may not have read that table.
 #[cfg(feature = "mysql")]
-statement! {
-    MysqlClaims<'a> on Mysql, MysqlConnection: (requests: Text = String) -> BigInt = "
+macro_rules! insert {
+    () => {
+        "
 INSERT INTO `auth_message_nonces` (`sessionNonce`, `messageNonce`, `expiresAt`)
 SELECT k.session, k.message, k.until
-FROM JSON_TABLE(?, '$[*]' COLUMNS (
+FROM (SELECT `id` FROM `messagebox_writer` FOR UPDATE) AS w
+STRAIGHT_JOIN JSON_TABLE(?, '$[*]' COLUMNS (
     session VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
     message VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]', until BIGINT PATH '$[2]'
-)) AS k"
+)) AS k
+STRAIGHT_JOIN `auth_sessions` AS s
+    ON s.`sessionNonce` = CONVERT(k.session USING ascii) AND s.`expiresAt` > ?"
+    };
+}
+
+#[cfg(feature = "mysql")]
+statement! {
+    MysqlClaims<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64) -> BigInt = insert!()
+}
+
+// For MariaDB, which takes such a block as a statement.
+#[cfg(feature = "mysql")]
+statement! {
+    BeginWithClaims<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64) -> BigInt =
+        concat!("\nBEGIN NOT ATOMIC\nSET autocommit = 0;", insert!(), ";\nEND")
 }
 
 #[cfg(feature = "mysql")]
@@ -191,28 +222,74 @@ fn claim_on_mysql(
     requests: &[Request<'_>],
     until: i64,
     now: &Now,
+    begins: bool,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
-    let json = |error: serde_json::Error| diesel::result::Error::SerializationError(error.into());
-    let asked = serde_json::to_string(requests).map_err(json)?;
-    let rows: Vec<(i64, i64, i64)> = with_values!(MysqlRequests {
-        requests: asked,
-        now: now.millis(),
-    })
-    .load(connection)?;
-    let refusals: Vec<Option<ClaimRefusal>> = rows
-        .into_iter()
-        .map(|(_, alive, known)| refusal(alive != 0, known != 0))
-        .collect();
-    let new: Vec<_> = requests
-        .iter()
-        .zip(&refusals)
-        .filter_map(|((session, message), refusal)| {
-            refusal.is_none().then_some((session, message, until))
-        })
-        .collect();
-    if !new.is_empty() {
-        let new = serde_json::to_string(&new).map_err(json)?;
-        with_values!(MysqlClaims { requests: new }).execute(connection)?;
+    match insert_on_mysql(connection, requests, until, now, begins) {
+        Ok(claimed) if claimed == requests.len() => Ok(vec![None; requests.len()]),
+        Ok(_) => {
+            // None was known before, so those that are known now are claimed.
+            mysql::lock_writer(connection)?;
+            let found = found_on_mysql(connection, requests, now)?;
+            let ended =
+                |(_, is_known): (bool, bool)| (!is_known).then_some(ClaimRefusal::SessionEnded);
+            Ok(found.into_iter().map(ended).collect())
+        }
+        // One was known before. The server has taken the statement back, and the lock with it.
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            mysql::lock_writer(connection)?;
+            let found = found_on_mysql(connection, requests, now)?.into_iter();
+            let refusals: Vec<_> = found.map(|(alive, known)| refusal(alive, known)).collect();
+            let pairs = requests.iter().zip(&refusals);
+            let new = pairs.filter(|(_, refusal)| refusal.is_none());
+            let new: Vec<Request<'_>> = new.map(|(request, _)| *request).collect();
+            insert_on_mysql(connection, &new, until, now, false)?;
+            Ok(refusals)
+        }
+        Err(error) => Err(error),
     }
-    Ok(refusals)
+}
+
+/// Claims those whose sessions are alive; gives their number. There are some if it `begins` the transaction.
+#[cfg(feature = "mysql")]
+fn insert_on_mysql(
+    connection: &mut MysqlConnection,
+    requests: &[Request<'_>],
+    until: i64,
+    now: &Now,
+    begins: bool,
+) -> QueryResult<usize> {
+    if requests.is_empty() {
+        return Ok(0);
+    }
+    let rows = requests.iter();
+    let rows: Vec<_> = rows.map(|(session, it)| (session, it, until)).collect();
+    let requests = serde_json::to_string(&rows).map_err(json)?;
+    let now = now.millis();
+    if begins {
+        with_values!(BeginWithClaims { requests, now }).execute(connection)
+    } else {
+        with_values!(MysqlClaims { requests, now }).execute(connection)
+    }
+}
+
+/// Of each request, whether its session is alive, and whether it is known.
+#[cfg(feature = "mysql")]
+fn found_on_mysql(
+    connection: &mut MysqlConnection,
+    requests: &[Request<'_>],
+    now: &Now,
+) -> QueryResult<Vec<(bool, bool)>> {
+    let requests = serde_json::to_string(requests).map_err(json)?;
+    let now = now.millis();
+    let rows: Vec<(i64, i64, i64)> =
+        with_values!(MysqlRequests { requests, now }).load(connection)?;
+    let found = rows.into_iter();
+    Ok(found
+        .map(|(_, alive, known)| (alive != 0, known != 0))
+        .collect())
+}
+
+#[cfg(feature = "mysql")]
+fn json(error: serde_json::Error) -> Error {
+    Error::SerializationError(error.into())
 }

@@ -8,19 +8,20 @@ use actix::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::{self, Failure, WriteLock};
+use crate::db::engine::dialect::{self, Begin, Failure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::migrations;
 use crate::db::engine::pool::DbPool;
 use crate::db::store::command::Work;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::BoxIds;
+use crate::db::store::message_store::{BoxIds, Retention};
 use crate::db::store::missed::NewestIds;
 use crate::db::store::probe::ProbeWrite;
 use crate::db::store::session_step::SessionSteps;
+use crate::db::store::totals::TotalChanges;
 use crate::metrics::Histogram;
-use crate::model::NewMessage;
+use crate::model::{NewMessage, Quotas};
 use crate::panics;
 
 use super::committed::{Committed, MessagesStored};
@@ -85,8 +86,13 @@ pub(in crate::db) struct DbExecutor {
     pub(in crate::db) boxes: BoxIds,
     pub(in crate::db) fees: DeliveryFees,
     pub(in crate::db) message_ttl: Option<Duration>,
+    pub(in crate::db) retention: Retention,
+    pub(in crate::db) quotas: Quotas,
+    /// Whether messages need their ids once they are stored.
     pub(in crate::db) tells_ids: bool,
     pub(in crate::db) lock: WriteLock,
+    /// See [`Begin::at_once`].
+    pub(in crate::db) begins_at_once: bool,
     /// How long a claimed request is known at least, in milliseconds.
     pub(in crate::db) claim_ms: i64,
 }
@@ -170,17 +176,21 @@ impl DbExecutor {
 
     fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
-        let fees = self.fees.clone();
+        let (fees, retention) = (self.fees.clone(), self.retention.clone());
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
-            let lock = self.lock;
+            let begin = self.begin(group);
             let mut work = |connection: &mut AnyConnection| {
-                dialect::write(connection, lock, |connection| {
-                    let sessions = SessionSteps::take(connection, group, self.claim_ms, now)?;
+                dialect::write(connection, begin, |connection| {
+                    let sessions =
+                        SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
                     let mut work = Work {
                         connection,
                         boxes: &mut boxes,
                         now,
                         fees: &fees,
+                        retention: &retention,
+                        quotas: &self.quotas,
+                        totals: &mut TotalChanges::default(),
                         sessions: &sessions,
                     };
                     group::run(&mut work, group, self.tells_ids)
@@ -199,6 +209,21 @@ impl DbExecutor {
         }
         self.boxes = boxes;
         result
+    }
+
+    /// How the transaction of a group begins.
+    fn begin(&self, group: &[Box<dyn Write>]) -> Begin {
+        let claims = group.iter().any(|write| write.claim().is_some());
+        // They would come before the claims.
+        let steps = group.iter().any(|write| write.session_step().is_some());
+        let lock = match self.lock {
+            WriteLock::Held if claims && !steps => WriteLock::TakenByClaims,
+            lock => lock,
+        };
+        Begin {
+            lock,
+            at_once: self.begins_at_once,
+        }
     }
 
     /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.

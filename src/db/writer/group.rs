@@ -21,8 +21,9 @@ use crate::db::store::command::{Part, Settled, Work};
 use crate::db::store::fees::DeliveryFees;
 use crate::db::store::message_store::{BoxIds, expiry};
 use crate::db::store::missed::{NewestIds, newest_ids};
+use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Quote, SubmitOutcome};
+use crate::model::{NewMessage, Quotas, Quote, SubmitOutcome};
 
 use super::write::Write;
 use questions::{Answers, BoxKey, Questions};
@@ -78,10 +79,26 @@ pub(in crate::db) fn run(
         rare.run(work)?;
         rest = others;
     }
+    change_totals(work)?;
     if !tells_ids || ids.unknown == 0 {
         return Ok(ids.known);
     }
     newest_ids(work.connection, ids.unknown + ids.known.len())
+}
+
+/// Writes what the group changes of totals.
+fn change_totals(work: &mut Work<'_>) -> QueryResult<()> {
+    let changes = work.totals.take();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    match work.connection {
+        AnyConnection::Sqlite(connection) => sqlite::change_totals(connection, &changes),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => mysql::change_totals(connection, &changes),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => postgres::change_totals(connection, &changes),
+    }
 }
 
 /// Ids of new messages.
@@ -116,24 +133,29 @@ fn settle<'w>(
     work: &mut Work<'_>,
     writes: &'w [&mut Box<dyn Write>],
 ) -> QueryResult<(Plan<'w>, Vec<Option<Settled>>)> {
-    let (fees, known) = (work.fees, &*work.boxes);
+    let (fees, known, quotas) = (work.fees, &*work.boxes, work.quotas);
     let mut questions = Questions::default();
     for write in writes {
         match write.part() {
-            Part::Submission(it) => questions.ask_for_messages(&it.messages, fees, known),
+            Part::Submission(it) => {
+                questions.ask_for_messages(&it.messages, fees, known, quotas);
+            }
             Part::Acknowledge(it) => questions.ask_for_acknowledgement(it),
             Part::Stateless | Part::Rare => {}
         }
     }
     let answers = look_up(work.connection, &questions, work.now)?;
-    let mut settlement = Settlement::new(questions, answers, work.now);
+    let totals = std::mem::take(work.totals);
+    let mut settlement = Settlement::new(questions, answers, work.now, quotas, totals);
     let outcomes = writes.iter().map(|write| match write.part() {
         Part::Submission(it) => Some(Settled::Submission(settlement.submit(it, fees, known))),
         Part::Acknowledge(it) => Some(Settled::Acknowledged(settlement.acknowledge(it))),
         Part::Stateless | Part::Rare => None,
     });
     let outcomes = outcomes.collect();
-    Ok((settlement.into_plan(), outcomes))
+    let (plan, totals) = settlement.into_plan();
+    *work.totals = totals;
+    Ok((plan, outcomes))
 }
 
 /// What a message of `sender` to these recipients costs.
@@ -148,26 +170,44 @@ pub(in crate::db) fn quote(
     questions.ask_for_quote(sender, recipients, message_box, fees);
     let now = Now::read(None);
     let answers = look_up(connection, &questions, &now)?;
-    Ok(Settlement::new(questions, answers, &now).quote(sender, recipients, message_box, fees))
+    let mut settlement = without_totals(questions, answers, &now, &Quotas::NONE);
+    Ok(settlement.quote(sender, recipients, message_box, fees))
 }
 
 /// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
-/// `Taken`, `Blocked`, or `Due` with what they cost, which may be nothing.
+/// `Taken`, `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
 pub(in crate::db) fn inspect(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     messages: &[NewMessage],
+    quotas: &Quotas,
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
     let known = BoxIds::default();
     let mut questions = Questions::default();
-    questions.ask_for_messages(messages, fees, &known);
+    questions.ask_for_messages(messages, fees, &known, quotas);
     let answers = look_up(connection, &questions, now)?;
-    let mut settlement = Settlement::new(questions, answers, now);
-    Ok(match settlement.quote_of(messages, fees) {
-        Some(quote) => settlement.refuse(messages, quote, &known),
-        None => SubmitOutcome::Stored(Vec::new()),
-    })
+    let mut settlement = without_totals(questions, answers, now, quotas);
+    let Some(quote) = settlement.quote_of(messages, fees) else {
+        return Ok(SubmitOutcome::Stored(Vec::new()));
+    };
+    let outcome = settlement.refuse(messages, quote, &known);
+    // Nobody is to pay for what cannot be stored.
+    let exceeded = match outcome {
+        SubmitOutcome::Due(_) => settlement.would_exceed(messages, &known),
+        _ => None,
+    };
+    Ok(exceeded.map_or(outcome, SubmitOutcome::Full))
+}
+
+/// A settlement that begins a transaction, or is none.
+fn without_totals<'a>(
+    questions: Questions<'a>,
+    answers: Answers,
+    now: &Now,
+    quotas: &Quotas,
+) -> Settlement<'a> {
+    Settlement::new(questions, answers, now, quotas, TotalChanges::default())
 }
 
 /// Answers all questions with one statement; on SQLite, which has no way to its server, with one for each.
@@ -202,7 +242,7 @@ fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryRes
     // Each recipient's row has a body of its own: only those of one statement are made at a time.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for insert in &plan.inserts {
-        let row = new_row(work, insert, &plan.boxes);
+        let row = new_row(work, *insert, &plan.boxes);
         if !rows.is_empty() && bytes + row.body.len() > MAX_BODY_BYTES {
             insert_rows(work, &rows, ids)?;
             rows.clear();
@@ -268,7 +308,7 @@ fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
 
 fn new_row<'a>(
     work: &Work<'_>,
-    insert: &Insert<'a>,
+    insert: Insert<'a>,
     boxes: &[(BoxKey<'a>, Option<i64>)],
 ) -> NewRow<'a> {
     let message = insert.message;

@@ -6,6 +6,7 @@ use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
+use crate::db::engine::dialect::Begin;
 use crate::db::store::session_step::{SessionStep, SessionSteps};
 use crate::db::store::session_store::{self, StoredSession};
 
@@ -19,6 +20,7 @@ impl SessionSteps {
         group: &[Box<dyn Write>],
         claim_ms: i64,
         now: &Now,
+        begin: Begin,
     ) -> QueryResult<Self> {
         let (mut stored, mut prolonged) = (HashMap::new(), HashMap::new());
         let mut ended = Vec::new();
@@ -52,7 +54,7 @@ impl SessionSteps {
         let claims = claims.filter_map(|(index, write)| Some((index, write.claim()?)));
         let (places, claims): (Vec<usize>, Vec<_>) = claims.unzip();
         if !claims.is_empty() {
-            let refusals = claiming::claim(connection, &claims, claim_ms, now)?;
+            let refusals = claiming::claim(connection, &claims, claim_ms, now, begin)?;
             let refused = places.into_iter().zip(refusals);
             let refused = refused.filter_map(|(place, refusal)| Some((place, refusal?)));
             steps.refusals = refused.collect();

@@ -8,6 +8,7 @@ use crate::db::store::command::{Command, Part, Settled, Work, all_or_nothing};
 use crate::db::store::fees::quote;
 use crate::db::store::message_store::{in_use, store};
 use crate::db::store::payment_store::claim;
+use crate::db::store::totals::exceeded_by_stored;
 use crate::ids::IdentityKey;
 use crate::model::{
     ClaimOutcome, NewMessage, Paid, PaymentState, Quote, StoreOutcome, Submission, SubmitOutcome,
@@ -91,13 +92,7 @@ impl Command for Submission {
         if !quote.is_free() && !covered {
             return unpaid(work.connection, &self.messages, quote, work.now);
         }
-        match (self.messages.as_slice(), &self.paid) {
-            ([single], None) => Ok(match store(work, single)? {
-                StoreOutcome::Taken => SubmitOutcome::Taken(single.recipient),
-                outcome => SubmitOutcome::Stored(vec![outcome]),
-            }),
-            _ => all_or_nothing(work, |work| self.store_all(work)),
-        }
+        all_or_nothing(work, |work| self.store_all(work))
     }
 
     fn stored(self, output: &SubmitOutcome) -> Vec<NewMessage> {
@@ -121,6 +116,16 @@ impl Submission {
                     return Ok(Err(SubmitOutcome::Taken(message.recipient)));
                 }
                 outcome => outcomes.push(outcome),
+            }
+        }
+        // A wallet has taken what was paid, so no quota refuses what it was paid for.
+        let paid = self.paid.as_ref();
+        if paid.is_none_or(|paid| paid.state != PaymentState::Internalized) {
+            let new = self.messages.iter().zip(&outcomes);
+            let new = new.filter(|(_, outcome)| **outcome == StoreOutcome::Stored);
+            let exceeded = exceeded_by_stored(work, new.map(|(message, _)| message))?;
+            if let Some(exceeded) = exceeded {
+                return Ok(Err(SubmitOutcome::Full(exceeded)));
             }
         }
         let is_new = outcomes.contains(&StoreOutcome::Stored);

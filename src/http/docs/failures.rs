@@ -108,6 +108,21 @@ pub(super) const SEND_MESSAGE: &[Failure] = &[
         "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.",
     ),
     failure(
+        429,
+        "ERR_SENDER_QUOTA_EXCEEDED",
+        "At most 100000 messages of one sender are stored until their recipients acknowledge them.",
+    ),
+    failure(
+        429,
+        "ERR_INBOX_QUOTA_EXCEEDED",
+        "The inbox of 02… may have 100000 messages.",
+    ),
+    failure(
+        503,
+        "ERR_STORAGE_FULL",
+        "The server has no room for more messages, try again later.",
+    ),
+    failure(
         413,
         "ERR_MESSAGE_BODY_TOO_LARGE",
         "The message is larger than 4000000 bytes as a list shows it: JSON, with its payment. Send less, or in parts.",

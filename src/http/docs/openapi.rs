@@ -16,9 +16,10 @@ use utoipa::openapi::{
 };
 
 use crate::admin::{
-    ClusterPart, DatabasePart, EventsPart, HandshakesPart, HttpPart, NoncesPart, PaymentsPart,
-    Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart, ServerPart,
-    SessionsPart, SizePart, SocketsPart, Status, Unresponsive,
+    ClusterPart, DatabasePart, DiskPart, EventsPart, HandshakesPart, HttpPart, NoncesPart,
+    PaymentsPart, Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart,
+    ServerPart, SessionsPart, SizePart, SocketsPart, Status, StoredTotalsPart, TotalsPart,
+    Unresponsive,
 };
 
 use super::super::admin::{
@@ -26,7 +27,7 @@ use super::super::admin::{
 };
 use super::super::error::{Details, ErrorBody};
 use super::super::health::{HealthReport, ReadinessReport};
-use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoRetention};
+use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
 use super::super::migrate::Migrated;
 use super::super::routes::bodies;
 use super::admin_failures;
@@ -57,6 +58,7 @@ const ADMIN_TOKEN: &str = "adminToken";
         InfoFeatures,
         InfoLimits,
         InfoPrices,
+        InfoQuotas,
         InfoRetention,
         bodies::Success,
         bodies::Sent,
@@ -90,6 +92,9 @@ const ADMIN_TOKEN: &str = "adminToken";
         requests::SetPermissionRequest,
         requests::AuthMessageBody,
         DatabasePart,
+        DiskPart,
+        StoredTotalsPart,
+        TotalsPart,
         EventsPart,
         HandshakesPart,
         HttpPart,

@@ -63,9 +63,8 @@ async function http () {
 }
 
 async function metrics () {
-  const files = ['exposition.rs', 'admission.rs', 'neighbours.rs']
-  const sources = await Promise.all(files.map(file => readFile(path.join(root, 'src/admin', file), 'utf8')))
-  const source = sources.join('\n')
+  const read = name => readFile(path.join(root, `src/admin/${name}.rs`), 'utf8')
+  const source = (await Promise.all(['exposition', 'http_metrics', 'storage', 'admission', 'neighbours'].map(read))).join('\n')
   const found = [...source.matchAll(/\.(gauge|counter|histogram)s?\(\s*"(=?)([\w]+)",\s*"([^"]*)"/g)]
   const rows = found.map(([, kind, own, name, says]) => [`\`${own ? '' : 'messagebox_'}${name}\``, kind, says])
   return `# Metrics\n\n${note}\n\`GET /metrics\` has those of which there is something to say.\n\n${table(['name', 'kind', 'meaning'], rows)}\n`

@@ -137,6 +137,9 @@ async fn many_messages_are_acknowledged_with_few_statements() {
         boxes: &mut BoxIds::default(),
         now: &Now::read(None),
         fees: &DeliveryFees::default(),
+        retention: &Retention::default(),
+        quotas: &Quotas::NONE,
+        totals: &mut TotalChanges::default(),
         sessions: &SessionSteps::default(),
     };
     assert_eq!(command.run(&mut work).unwrap(), 1_203);

@@ -12,6 +12,7 @@ use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::Moment;
 use crate::db::store::message_store::MessageRow;
+use crate::db::store::totals::Change;
 
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
@@ -19,7 +20,7 @@ use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
 /// The joins are straight, so each key is one step into an index. Collations have different names in the two servers.
 const LOOK_UP: &str = "
 SELECT CAST(0 AS SIGNED), CAST(k.place AS SIGNED), CAST(b.`messageBoxId` AS SIGNED), CAST(NULL AS SIGNED),
-    CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
+    CAST(NULL AS SIGNED), CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     place FOR ORDINALITY, owner VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
@@ -27,12 +28,12 @@ STRAIGHT_JOIN `messageBox` AS b
     ON b.`type` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
     AND b.`identityKey` = k.owner COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 UNION ALL
-SELECT 1, CAST(k.place AS SIGNED), f.`delivery_fee`, NULL, NULL, NULL, NULL
+SELECT 1, CAST(k.place AS SIGNED), f.`delivery_fee`, NULL, NULL, NULL, NULL, NULL
 FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$')) AS k
 STRAIGHT_JOIN `server_fees` AS f
     ON f.`message_box` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 UNION ALL
-SELECT k.kind, k.place, p.`recipient_fee`, NULL, NULL, NULL, NULL
+SELECT k.kind, k.place, p.`recipient_fee`, NULL, NULL, NULL, NULL, NULL
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     kind BIGINT PATH '$[0]', place BIGINT PATH '$[1]', recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
     name VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[3]', sender VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[4]'
@@ -42,19 +43,29 @@ STRAIGHT_JOIN `message_permissions` AS p
     AND p.`message_box` = k.name COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
     AND p.`sender_or_all` = k.sender COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
 UNION ALL
-SELECT 4, CAST(k.place AS SIGNED), m.`id`, CAST(m.`messageBoxId` AS SIGNED), m.`sender`, m.`created_at`, m.`expires_at`
+SELECT 4, CAST(k.place AS SIGNED), m.`id`, OCTET_LENGTH(m.`body`), CAST(m.`messageBoxId` AS SIGNED), m.`sender`, m.`created_at`, m.`expires_at`
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     place FOR ORDINALITY, recipient VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
     message_id VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[1]'
 )) AS k
 STRAIGHT_JOIN `messages` AS m
     ON m.`recipient` = k.recipient COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
-    AND m.`messageId` = k.message_id COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */";
+    AND m.`messageId` = k.message_id COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+UNION ALL
+SELECT 5, CAST(k.place AS SIGNED), t.`messages`, t.`bytes`, NULL, NULL, NULL, NULL
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    place FOR ORDINALITY, identity VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]',
+    role VARCHAR(8) CHARACTER SET utf8mb4 PATH '$[1]'
+)) AS k
+STRAIGHT_JOIN `stored_totals` AS t
+    ON t.`identity_key` = k.identity COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
+    AND t.`role` = CONVERT(k.role USING ascii)";
 
 type Row = (
     BigInt,
     BigInt,
     BigInt,
+    Nullable<BigInt>,
     Nullable<BigInt>,
     Nullable<Text>,
     Nullable<Moment>,
@@ -66,7 +77,8 @@ statement! {
         boxes: Text = String,
         fees: Text = String,
         permissions: Text = String,
-        messages: Text = String
+        messages: Text = String,
+        totals: Text = String
     ) -> Row = LOOK_UP
 }
 
@@ -79,6 +91,10 @@ pub(super) fn look_up(
     let boxes: Vec<_> = boxes.map(|(owner, name)| (owner.to_hex(), name)).collect();
     let messages = questions.messages.list().iter();
     let messages: Vec<_> = messages.map(|(owner, id)| (owner.to_hex(), id)).collect();
+    let totals = questions.totals.list().iter();
+    let totals: Vec<_> = totals
+        .map(|(it, role)| (it.to_hex(), role.word()))
+        .collect();
     let mut permissions = Vec::new();
     for (index, (recipient, sender, name)) in questions.permissions.list().iter().enumerate() {
         let (recipient, place) = (recipient.to_hex(), index + 1);
@@ -103,6 +119,7 @@ pub(super) fn look_up(
         fees: json(&questions.fees.list())?,
         permissions: json(&permissions)?,
         messages: json(&messages)?,
+        totals: json(&totals)?,
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
     Ok(Answers::of(questions, rows, now))
@@ -217,6 +234,32 @@ pub(super) fn insert(
     }
     // JSON_TABLE makes of a text that it cannot hold another one, and says nothing.
     Err(Error::SerializationError("a body came out changed".into()))
+}
+
+statement! {
+    ChangeTotals<'a> on Mysql, MysqlConnection: (changes: Text = String) -> BigInt = "
+INSERT INTO `stored_totals` (`identity_key`, `role`, `messages`, `bytes`)
+SELECT k.identity, k.role, k.messages, k.bytes
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    identity VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[0]', role VARCHAR(8) CHARACTER SET utf8mb4 PATH '$[1]',
+    messages BIGINT PATH '$[2]', bytes BIGINT PATH '$[3]'
+)) AS k
+ON DUPLICATE KEY UPDATE
+    `messages` = `stored_totals`.`messages` + VALUES(`messages`), `bytes` = `stored_totals`.`bytes` + VALUES(`bytes`)"
+}
+
+pub(super) fn change_totals(
+    connection: &mut MysqlConnection,
+    changes: &[Change],
+) -> QueryResult<()> {
+    let changes = changes.iter();
+    let changes: Vec<_> = changes
+        .map(|(identity, role, change)| (identity, role.word(), change.messages, change.bytes))
+        .collect();
+    let changes = json(&changes)?;
+    with_values!(ChangeTotals { changes })
+        .execute(connection)
+        .map(drop)
 }
 
 /// A time as the server reads it.

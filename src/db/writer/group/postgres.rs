@@ -7,23 +7,24 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use crate::db::engine::clock::Now;
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::{Moment, Timestamp};
+use crate::db::store::totals::Change;
 
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions};
 
 /// The limits keep the planner from reading a whole table to join it: each key is one step into an index.
 const LOOK_UP: &str = r#"
-SELECT 0::bigint, k.place, b."messageBoxId", NULL::bigint, NULL::text, NULL::timestamptz, NULL::timestamptz
+SELECT 0::bigint, k.place, b."messageBoxId", NULL::bigint, NULL::bigint, NULL::text, NULL::timestamptz, NULL::timestamptz
 FROM unnest(?, ?) WITH ORDINALITY AS k (owner, name, place)
 CROSS JOIN LATERAL (
     SELECT "messageBoxId" FROM "messageBox" WHERE "identityKey" = k.owner AND "type" = k.name LIMIT 1
 ) AS b
 UNION ALL
-SELECT 1, k.place, f."delivery_fee", NULL, NULL, NULL, NULL
+SELECT 1, k.place, f."delivery_fee", NULL, NULL, NULL, NULL, NULL
 FROM unnest(?) WITH ORDINALITY AS k (name, place)
 CROSS JOIN LATERAL (SELECT "delivery_fee" FROM "server_fees" WHERE "message_box" = k.name LIMIT 1) AS f
 UNION ALL
-SELECT p.kind, k.place, p."recipient_fee", NULL, NULL, NULL, NULL
+SELECT p.kind, k.place, p."recipient_fee", NULL, NULL, NULL, NULL, NULL
 FROM unnest(?, ?, ?) WITH ORDINALITY AS k (recipient, sender, name, place)
 CROSS JOIN LATERAL (
     (SELECT 2 AS kind, "recipient_fee" FROM "message_permissions"
@@ -33,17 +34,24 @@ CROSS JOIN LATERAL (
      WHERE "recipient" = k.recipient AND "message_box" = k.name AND "sender" IS NULL LIMIT 1)
 ) AS p
 UNION ALL
-SELECT 4, k.place, m."id", m."messageBoxId", m."sender", m."created_at", m."expires_at"
+SELECT 4, k.place, m."id", m."bytes", m."messageBoxId", m."sender", m."created_at", m."expires_at"
 FROM unnest(?, ?) WITH ORDINALITY AS k (recipient, message_id, place)
 CROSS JOIN LATERAL (
-    SELECT "id", "messageBoxId", "sender", "created_at", "expires_at" FROM "messages"
+    SELECT "id", octet_length("body")::bigint AS "bytes", "messageBoxId", "sender", "created_at", "expires_at" FROM "messages"
     WHERE "recipient" = k.recipient AND "messageId" = k.message_id LIMIT 1
-) AS m"#;
+) AS m
+UNION ALL
+SELECT 5, k.place, t."messages", t."bytes", NULL, NULL, NULL, NULL
+FROM unnest(?, ?) WITH ORDINALITY AS k (identity, role, place)
+CROSS JOIN LATERAL (
+    SELECT "messages", "bytes" FROM "stored_totals" WHERE "identity_key" = k.identity AND "role" = k.role LIMIT 1
+) AS t"#;
 
 type Row = (
     BigInt,
     BigInt,
     BigInt,
+    Nullable<BigInt>,
     Nullable<BigInt>,
     Nullable<Text>,
     Nullable<Moment>,
@@ -59,7 +67,9 @@ statement! {
         senders: Array<Text> = Vec<String>,
         names: Array<Text> = Vec<&'a str>,
         owners: Array<Text> = Vec<String>,
-        message_ids: Array<Text> = Vec<&'a str>
+        message_ids: Array<Text> = Vec<&'a str>,
+        identities: Array<Text> = Vec<String>,
+        roles: Array<Text> = Vec<&'static str>
     ) -> Row = LOOK_UP
 }
 
@@ -71,6 +81,7 @@ pub(super) fn look_up(
     let boxes = questions.boxes.list();
     let permissions = questions.permissions.list();
     let messages = questions.messages.list();
+    let totals = questions.totals.list();
     let look_up = with_values!(LookUp {
         box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
         box_names: boxes.iter().map(|(_, name)| *name).collect(),
@@ -80,6 +91,8 @@ pub(super) fn look_up(
         names: permissions.iter().map(|(.., name)| *name).collect(),
         owners: messages.iter().map(|(it, _)| it.to_hex()).collect(),
         message_ids: messages.iter().map(|(_, message_id)| *message_id).collect(),
+        identities: totals.iter().map(|(it, _)| it.to_hex()).collect(),
+        roles: totals.iter().map(|(_, role)| role.word()).collect(),
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
     Ok(Answers::of(questions, rows, now))
@@ -161,4 +174,30 @@ pub(super) fn insert(
         expiries: rows.iter().map(|row| row.expires_at.as_ref()).collect(),
     });
     insert.load(connection)
+}
+
+statement! {
+    ChangeTotals<'a> on Pg, PgConnection: (
+        identities: Array<Text> = Vec<&'a str>,
+        roles: Array<Text> = Vec<&'static str>,
+        messages: Array<BigInt> = Vec<i64>,
+        bytes: Array<BigInt> = Vec<i64>
+    ) -> BigInt = r#"
+INSERT INTO "stored_totals" AS t ("identity_key", "role", "messages", "bytes")
+SELECT k.identity, k.role, k.messages, k.bytes
+FROM unnest(?, ?, ?, ?) AS k (identity, role, messages, bytes)
+ON CONFLICT ("identity_key", "role") DO UPDATE
+SET "messages" = t."messages" + EXCLUDED."messages", "bytes" = t."bytes" + EXCLUDED."bytes""#
+}
+
+pub(super) fn change_totals(connection: &mut PgConnection, changes: &[Change]) -> QueryResult<()> {
+    let totals = || changes.iter().map(|(_, _, change)| change);
+    with_values!(ChangeTotals {
+        identities: changes.iter().map(|(identity, ..)| &**identity).collect(),
+        roles: changes.iter().map(|(_, role, _)| role.word()).collect(),
+        messages: totals().map(|change| change.messages).collect(),
+        bytes: totals().map(|change| change.bytes).collect(),
+    })
+    .execute(connection)
+    .map(drop)
 }

@@ -8,6 +8,7 @@ use crate::db::engine::clock::Now;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
+use crate::model::{Role, StoredTotal};
 
 /// Distinct keys in the order in which they were added. The index of a key is the place of its answer.
 #[derive(Debug)]
@@ -48,6 +49,9 @@ pub(super) type PermissionKey<'a> = (IdentityKey, IdentityKey, &'a str);
 /// A message: its recipient and its sender's id for it.
 pub(super) type MessageKey<'a> = (IdentityKey, &'a str);
 
+/// A total: whose, and as what.
+pub(super) type TotalKey = (IdentityKey, Role);
+
 /// Everything that a run of writes looks up before it writes.
 #[derive(Debug, Default)]
 pub(super) struct Questions<'a> {
@@ -56,6 +60,8 @@ pub(super) struct Questions<'a> {
     pub(super) fees: Keys<&'a str>,
     pub(super) permissions: Keys<PermissionKey<'a>>,
     pub(super) messages: Keys<MessageKey<'a>>,
+    /// What has been stored for quotas.
+    pub(super) totals: Keys<TotalKey>,
 }
 
 impl Questions<'_> {
@@ -64,6 +70,7 @@ impl Questions<'_> {
             && self.fees.keys.is_empty()
             && self.permissions.keys.is_empty()
             && self.messages.keys.is_empty()
+            && self.totals.keys.is_empty()
     }
 }
 
@@ -74,6 +81,8 @@ pub(super) struct FoundMessage {
     /// None where another kind of server has stored it so.
     pub(super) box_id: Option<i64>,
     pub(super) sender: String,
+    /// Bytes of its body.
+    pub(super) bytes: i64,
     /// Whether it has expired.
     pub(super) is_past: bool,
 }
@@ -86,6 +95,7 @@ pub(super) struct Answers {
     /// The recipient's fee for this sender, else for everybody.
     pub(super) permissions: Vec<Option<i64>>,
     pub(super) messages: Vec<Option<FoundMessage>>,
+    pub(super) totals: Vec<StoredTotal>,
 }
 
 /// Kinds of rows of a look-up that asks everything at once; 4 is a message.
@@ -95,15 +105,17 @@ pub(super) mod kind {
     pub(in crate::db::writer::group) const FEE: i64 = 1;
     pub(in crate::db::writer::group) const PERMISSION_OF_SENDER: i64 = 2;
     pub(in crate::db::writer::group) const PERMISSION_OF_ALL: i64 = 3;
+    pub(in crate::db::writer::group) const TOTAL: i64 = 5;
 }
 
-/// A row of such a look-up: its kind, the place of its question (from 1), and an id or a fee. A message has the id of its box,
-/// its sender, its time of storing and its expiry too.
+/// A row of such a look-up: its kind, the place of its question (from 1), and an id or a fee. A message has the bytes of its
+/// body, the id of its box, its sender, its time of storing and its expiry too. A total has a count and bytes.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) type FoundRow = (
     i64,
     i64,
     i64,
+    Option<i64>,
     Option<i64>,
     Option<String>,
     Option<Timestamp>,
@@ -118,6 +130,7 @@ impl Answers {
             fees: vec![None; questions.fees.keys.len()],
             permissions: vec![None; questions.permissions.keys.len()],
             messages: vec![None; questions.messages.keys.len()],
+            totals: vec![StoredTotal::default(); questions.totals.keys.len()],
         }
     }
 
@@ -126,13 +139,22 @@ impl Answers {
     pub(super) fn of(questions: &Questions<'_>, rows: Vec<FoundRow>, now: &Now) -> Self {
         let mut answers = Self::none(questions);
         let mut of_all = answers.permissions.clone();
-        for (kind, place, number, box_id, sender, created_at, expires_at) in rows {
+        for (kind, place, number, bytes, box_id, sender, created_at, expires_at) in rows {
             let index = usize::try_from(place - 1).unwrap_or(usize::MAX);
             let numbers = match kind {
                 kind::BOX => &mut answers.boxes,
                 kind::FEE => &mut answers.fees,
                 kind::PERMISSION_OF_SENDER => &mut answers.permissions,
                 kind::PERMISSION_OF_ALL => &mut of_all,
+                kind::TOTAL => {
+                    if let Some(answer) = answers.totals.get_mut(index) {
+                        *answer = StoredTotal {
+                            messages: number,
+                            bytes: bytes.unwrap_or_default(),
+                        };
+                    }
+                    continue;
+                }
                 _ => {
                     if let Some(answer) = answers.messages.get_mut(index) {
                         let is_past =
@@ -141,6 +163,7 @@ impl Answers {
                             id: number,
                             box_id,
                             sender: sender.unwrap_or_default(),
+                            bytes: bytes.unwrap_or_default(),
                             is_past,
                         });
                     }

@@ -2,12 +2,17 @@
 //!
 //! The writer's lock is held, so nothing changes between the look-up and the statements that carry this out.
 
+mod storing;
+
 use crate::db::engine::clock::{self, Now};
 use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::fees::{DeliveryFees, default_recipient_fee};
 use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Quote, StoreOutcome, Submission, SubmitOutcome};
+use crate::model::{
+    NewMessage, Quota, Quotas, Quote, Role, StoreOutcome, Submission, SubmitOutcome,
+};
 
 use super::super::submission::refusal;
 use super::questions::{Answers, BoxKey, FoundMessage, Questions};
@@ -32,10 +37,11 @@ struct KnownBox<'a> {
     is_used: bool,
 }
 
-/// A message that is stored, and the index of its box.
+/// A message that is stored, the bytes of its body as it is stored, and the index of its box.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Insert<'a> {
     pub(super) message: &'a NewMessage,
+    bytes: i64,
     pub(super) box_index: usize,
 }
 
@@ -61,6 +67,8 @@ pub(super) struct Settlement<'a> {
     inserts: Vec<Option<Insert<'a>>>,
     deletes: Vec<i64>,
     now: Timestamp,
+    quotas: Quotas,
+    totals: TotalChanges,
 }
 
 impl<'a> Questions<'a> {
@@ -86,13 +94,20 @@ impl<'a> Questions<'a> {
         messages: &'a [NewMessage],
         fees: &DeliveryFees,
         known: &BoxIds,
+        quotas: &Quotas,
     ) {
         let Some(first) = messages.first() else {
             return;
         };
         let recipients: Vec<IdentityKey> = messages.iter().map(|it| it.recipient).collect();
         self.ask_for_quote(&first.sender, &recipients, &first.message_box, fees);
+        if quotas.of(Role::Sender) != Quota::NONE {
+            self.totals.add((first.sender, Role::Sender));
+        }
         for message in messages {
+            if quotas.of(Role::Inbox) != Quota::NONE {
+                self.totals.add((message.recipient, Role::Inbox));
+            }
             self.messages.add((message.recipient, &message.message_id));
             if known
                 .get(&message.recipient, &message.message_box)
@@ -111,7 +126,14 @@ impl<'a> Questions<'a> {
 }
 
 impl<'a> Settlement<'a> {
-    pub(super) fn new(questions: Questions<'a>, mut answers: Answers, now: &Now) -> Self {
+    /// `totals`: the changes of the transaction so far.
+    pub(super) fn new(
+        questions: Questions<'a>,
+        mut answers: Answers,
+        now: &Now,
+        quotas: &Quotas,
+        totals: TotalChanges,
+    ) -> Self {
         let slots = std::mem::take(&mut answers.messages).into_iter();
         let boxes = questions.boxes.list().iter().zip(&answers.boxes);
         let boxes = boxes.map(|(key, id)| KnownBox {
@@ -129,6 +151,8 @@ impl<'a> Settlement<'a> {
             inserts: Vec::new(),
             deletes: Vec::new(),
             now: now.text.clone(),
+            quotas: *quotas,
+            totals,
         }
     }
 
@@ -199,52 +223,6 @@ impl<'a> Settlement<'a> {
         fees.quote(delivery_fee, recipient_fees)
     }
 
-    /// Stores all messages or none.
-    fn store_all(&mut self, submission: &'a Submission, known: &BoxIds) -> SubmitOutcome {
-        let (inserts, deletes) = (self.inserts.len(), self.deletes.len());
-        let mut undo = Vec::new();
-        let mut outcomes = Vec::with_capacity(submission.messages.len());
-        for message in &submission.messages {
-            let place = self.place_of(message);
-            let box_index = self.box_of(message, known);
-            match self.in_use(place, message, box_index) {
-                Some(StoreOutcome::Taken) => {
-                    for (place, slot, insert) in undo.into_iter().rev() {
-                        if let Slot::New(index) = slot {
-                            self.set_insert(index, insert);
-                        }
-                        self.set(place, slot);
-                    }
-                    self.inserts.truncate(inserts);
-                    self.deletes.truncate(deletes);
-                    return SubmitOutcome::Taken(message.recipient);
-                }
-                Some(outcome) => outcomes.push(outcome),
-                None => {
-                    // What has the id has expired, if anything has it.
-                    let slot = self.set(place, Slot::New(self.inserts.len()));
-                    let expired = match &slot {
-                        Slot::Free => None,
-                        Slot::Row(row) => {
-                            self.deletes.push(row.id);
-                            None
-                        }
-                        Slot::New(index) => self.set_insert(*index, None),
-                    };
-                    undo.push((place, slot, expired));
-                    self.inserts.push(Some(Insert { message, box_index }));
-                    outcomes.push(StoreOutcome::Stored);
-                }
-            }
-        }
-        for insert in self.inserts.iter().skip(inserts).flatten() {
-            if let Some(used) = self.boxes.get_mut(insert.box_index) {
-                used.is_used = true;
-            }
-        }
-        SubmitOutcome::Stored(outcomes)
-    }
-
     /// Deletes messages, and gives their number.
     pub(super) fn acknowledge(&mut self, acknowledge: &'a Acknowledge) -> usize {
         let mut count = 0;
@@ -255,26 +233,36 @@ impl<'a> Settlement<'a> {
                 .add((acknowledge.recipient, message_id));
             match self.set(place, Slot::Free) {
                 Slot::Free => continue,
-                Slot::Row(row) => self.deletes.push(row.id),
+                Slot::Row(row) => {
+                    self.deletes.push(row.id);
+                    self.uncount(acknowledge.recipient, || row.sender, row.bytes);
+                }
                 // Stored and deleted by the same transaction, so nobody ever sees it.
-                Slot::New(index) => drop(self.set_insert(index, None)),
+                Slot::New(index) => {
+                    if let Some(insert) = self.set_insert(index, None) {
+                        let sender = || insert.message.sender.to_hex();
+                        self.uncount(acknowledge.recipient, sender, insert.bytes);
+                    }
+                }
             }
             count += 1;
         }
         count
     }
 
-    pub(super) fn into_plan(self) -> Plan<'a> {
+    /// The statements that carry this out, and the changes of the transaction.
+    pub(super) fn into_plan(self) -> (Plan<'a>, TotalChanges) {
         let inserts: Vec<Insert<'a>> = self.inserts.into_iter().flatten().collect();
         let is_new = |known: &KnownBox<'_>| known.is_used && known.id.is_none();
         let boxes = self.boxes.iter().enumerate();
         let new_boxes = boxes.filter_map(|(index, known)| is_new(known).then_some(index));
-        Plan {
+        let plan = Plan {
             deletes: self.deletes,
             new_boxes: new_boxes.collect(),
             boxes: self.boxes.iter().map(|it| (it.key, it.id)).collect(),
             inserts,
-        }
+        };
+        (plan, self.totals)
     }
 
     /// The result of using an id that is in use; none where it is free.

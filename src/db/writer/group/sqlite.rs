@@ -1,13 +1,16 @@
 //! SQLite: a statement for each row. There is no way to a server, and a short statement that stays prepared is the fastest.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::schema::{message_boxes, messages};
+use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::fees::{delivery_fee, permission};
 use crate::db::store::message_store::{self, MessageRow, find_box};
+use crate::db::store::totals::{self, Change};
 
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundMessage, Questions};
@@ -37,8 +40,13 @@ pub(super) fn look_up(
             is_past: first.is_past(now),
             id: first.id,
             box_id: first.box_id,
+            bytes: first.bytes.into(),
             sender: first.sender,
         });
+    }
+    let totals = questions.totals.list().iter().zip(&mut answers.totals);
+    for ((identity, role), answer) in totals {
+        *answer = totals::total(connection, &identity.to_hex(), *role)?;
     }
     Ok(answers)
 }
@@ -89,6 +97,34 @@ pub(super) fn insert(
         diesel::insert_into(messages::table)
             .values(&row)
             .execute(connection)?;
+    }
+    Ok(())
+}
+
+statement! {
+    ChangeTotal<'a> on Sqlite, SqliteConnection: (
+        identity: Text = &'a str,
+        role: Text = &'a str,
+        messages: BigInt = i64,
+        bytes: BigInt = i64
+    ) -> BigInt = r#"
+INSERT INTO "stored_totals" ("identity_key", "role", "messages", "bytes") VALUES (?, ?, ?, ?)
+ON CONFLICT ("identity_key", "role") DO UPDATE
+SET "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes""#
+}
+
+pub(super) fn change_totals(
+    connection: &mut SqliteConnection,
+    changes: &[Change],
+) -> QueryResult<()> {
+    for (identity, role, change) in changes {
+        with_values!(ChangeTotal {
+            identity,
+            role: role.word(),
+            messages: change.messages,
+            bytes: change.bytes,
+        })
+        .execute(connection)?;
     }
     Ok(())
 }

@@ -17,16 +17,19 @@ use crate::auth::Identity;
 use crate::db::engine::connection::{DbSettings, open};
 use crate::db::engine::dialect::{self, WriteLock};
 use crate::db::engine::pool::Pooled;
-use crate::db::engine::schema::{message_boxes, message_permissions, messages};
+use crate::db::engine::schema::{message_boxes, message_permissions, messages, stored_totals};
 use crate::db::engine::url::DatabaseUrl;
 use crate::db::store::command::Command;
+use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::message_store::{Acknowledge, Retention};
 use crate::db::store::permission_store::SetPermission;
 use crate::db::store::session_step::SessionSteps;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::ids::IdentityKey;
-use crate::model::{MessageBody, NewMessage, Paid, Payment, PaymentState, Submission};
+use crate::model::{
+    MessageBody, NewMessage, Paid, Payment, PaymentState, Quota, Role, StoredTotal, Submission,
+};
 
 /// The variable that says how many groups are run.
 const GROUPS: &str = "TEST_GROUPS";
@@ -59,6 +62,7 @@ enum Made {
     Submission(Submission),
     Acknowledge(IdentityKey, Vec<String>),
     Permission(IdentityKey, Option<IdentityKey>, &'static str, i64),
+    Sweep,
 }
 
 struct Random {
@@ -89,9 +93,10 @@ impl Random {
     }
 
     fn write(&mut self, now: &Now) -> Made {
-        match self.numbers.random_range(0..10) {
-            0..6 => Made::Submission(self.submission(now)),
-            6..9 => {
+        match self.numbers.random_range(0..20) {
+            0..12 => Made::Submission(self.submission(now)),
+            12 => Made::Sweep,
+            13..18 => {
                 let count = self.numbers.random_range(1..=3);
                 Made::Acknowledge(self.person(), (0..count).map(|_| self.id()).collect())
             }
@@ -141,7 +146,11 @@ impl Random {
                 outputs: Vec::new(),
                 spends: Vec::new(),
             },
-            state: PaymentState::Kept,
+            state: if self.one_in(2) {
+                PaymentState::Kept
+            } else {
+                PaymentState::Internalized
+            },
         });
         Submission {
             messages,
@@ -173,6 +182,7 @@ fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
             };
             write(command, answers)
         }
+        Made::Sweep => write(DeleteExpired { max: 3 }, answers),
         Made::Permission(recipient, sender, message_box, recipient_fee) => {
             let command = SetPermission {
                 recipient,
@@ -188,9 +198,23 @@ fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
 
 type MessageLine = (String, String, String, String, String, Option<Timestamp>);
 
+type TotalLine = (String, String, i64, i64);
+
 type BoxLine = (String, String);
 
 type PermissionLine = (String, Option<String>, String, i64);
+
+/// Few enough that they are exceeded.
+const QUOTAS: Quotas = Quotas {
+    inbox: Quota {
+        messages: Some(3),
+        bytes: Some(125),
+    },
+    sender: Quota {
+        messages: Some(5),
+        bytes: Some(205),
+    },
+};
 
 /// A database, and what its writer keeps.
 struct Side {
@@ -225,16 +249,34 @@ impl Side {
     fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut Work<'_>) -> QueryResult<T>) -> T {
         let sessions = SessionSteps::default();
         let (boxes, fees) = (&mut self.boxes, &self.fees);
+        let retention = Retention::new(BTreeMap::from([(
+            "notifications".to_owned(),
+            Duration::from_secs(60),
+        )]));
         dialect::write(&mut self.connection, WriteLock::Held, |connection| {
             run(&mut Work {
                 connection,
                 boxes,
                 now,
                 fees,
+                retention: &retention,
+                quotas: &QUOTAS,
+                totals: &mut TotalChanges::default(),
                 sessions: &sessions,
             })
         })
         .unwrap()
+    }
+
+    /// All totals, in order.
+    fn totals(&mut self) -> Vec<TotalLine> {
+        let connection = &mut **self.connection;
+        let mut rows: Vec<TotalLine> = stored_totals::table
+            .filter(stored_totals::messages.ne(0).or(stored_totals::bytes.ne(0)))
+            .load(connection)
+            .unwrap();
+        rows.sort();
+        rows
     }
 
     /// Deletes all rows that groups have written.
@@ -245,6 +287,9 @@ impl Side {
             .execute(connection)
             .unwrap();
         diesel::delete(message_permissions::table)
+            .execute(connection)
+            .unwrap();
+        diesel::delete(stored_totals::table)
             .execute(connection)
             .unwrap();
         self.boxes.forget();
@@ -318,6 +363,42 @@ impl Side {
     }
 }
 
+/// What totals must be while these messages are stored.
+fn totals_of(lines: &[MessageLine]) -> Vec<TotalLine> {
+    let mut totals = BTreeMap::<(String, &str), StoredTotal>::new();
+    for (recipient, _, sender, _, body, _) in lines {
+        let one = StoredTotal {
+            messages: 1,
+            bytes: i64::try_from(body.len()).unwrap(),
+        };
+        for (identity, role) in [(recipient, Role::Inbox), (sender, Role::Sender)] {
+            let total = totals.entry((identity.clone(), role.word())).or_default();
+            *total = total.plus(one);
+        }
+    }
+    let line = |((identity, role), total): ((String, &str), StoredTotal)| {
+        (identity, role.to_owned(), total.messages, total.bytes)
+    };
+    totals.into_iter().map(line).collect()
+}
+
+/// What kind of answer this is.
+fn kind_of(answer: &str) -> String {
+    let word = |words: &'static [&'static str]| {
+        let found = words.iter().find(|word| answer.contains(**word));
+        found.copied().unwrap_or_default()
+    };
+    if answer.contains("Full") {
+        return format!(
+            "Full {} {}",
+            word(&["Inbox", "Sender"]),
+            word(&["Messages", "Bytes"])
+        );
+    }
+    let words: Vec<&str> = answer.split(['(', '[', ' ']).take(3).collect();
+    words.join(" ")
+}
+
 fn answered(writes: Vec<Box<dyn Write>>, answers: &Answers) -> Vec<String> {
     for write in writes {
         write.committed();
@@ -354,7 +435,10 @@ fn a_group_is_what_its_writes_are_one_by_one() {
 
         let mut group = writes(&made, &answers);
         single.run(&now, |work| {
-            group.iter_mut().try_for_each(|write| write.run(work))
+            group.iter_mut().try_for_each(|write| {
+                write.run(work)?;
+                change_totals(work)
+            })
         });
         let one_by_one = answered(group, &answers);
 
@@ -362,6 +446,9 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         let (lines, numbers) = together.messages();
         assert_eq!(lines, single.messages().0, "{about}");
         assert_eq!(together.others(), single.others(), "{about}");
+        let totals = together.totals();
+        assert_eq!(totals, single.totals(), "{about}");
+        assert_eq!(totals, totals_of(&lines), "{about}");
         let before = newest;
         for (line, id) in lines
             .into_iter()
@@ -372,12 +459,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
             newest = newest.max(id);
         }
         for answer in one_by_one {
-            let kind = answer
-                .split(['(', '[', ' '])
-                .take(3)
-                .collect::<Vec<_>>()
-                .join(" ");
-            *kinds.entry(kind).or_default() += 1;
+            *kinds.entry(kind_of(&answer)).or_default() += 1;
         }
     }
     // Groups that try too little prove nothing.
@@ -387,5 +469,13 @@ fn a_group_is_what_its_writes_are_one_by_one() {
     };
     for name in ["Stored", "Taken", "Blocked", "Due"] {
         assert!(total(name) > groups() / 20, "{name}: {kinds:?}");
+    }
+    for name in [
+        "Full Inbox Messages",
+        "Full Inbox Bytes",
+        "Full Sender Messages",
+        "Full Sender Bytes",
+    ] {
+        assert!(total(name) > groups() / 150, "{name}: {kinds:?}");
     }
 }

@@ -1,0 +1,197 @@
+//! Counting what identities have stored: by how much the rows of `stored_totals` are off.
+//!
+//! Servers of earlier releases and other programs write messages and count nothing. All counts are of one moment, those of the
+//! messages and those of the totals. So what a total is off by stays right however much is written in between.
+
+use std::collections::HashMap;
+
+use diesel::connection::DefaultLoadingMode;
+#[cfg(feature = "mysql")]
+use diesel::mysql::{Mysql, MysqlConnection};
+#[cfg(feature = "postgres")]
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use diesel::sql_types::{BigInt, Text};
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::dialect::{octet_length, snapshot};
+use crate::db::engine::schema::{messages, stored_totals};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::db::engine::statement::{statement, with_values};
+use crate::model::{Quotas, Role, StoredTotal};
+
+use super::totals::Change;
+
+/// Totals that are corrected after one count. What is left over is found by the next.
+pub(in crate::db) const MAX_CORRECTIONS: usize = 100_000;
+
+// A database server counts by itself: identity and role of a row, and what must be added to its total.
+#[cfg(feature = "mysql")]
+statement! {
+    CountOnMysql<'a> on Mysql, MysqlConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = "
+SELECT c.identity, c.role, CAST(SUM(c.messages) AS SIGNED), CAST(SUM(c.bytes) AS SIGNED)
+FROM (
+    SELECT `recipient` AS identity, 'inbox' AS role, COUNT(*) AS messages, SUM(OCTET_LENGTH(`body`)) AS bytes
+    FROM `messages` GROUP BY `recipient`
+    UNION ALL
+    SELECT `sender`, 'sender', COUNT(*), SUM(OCTET_LENGTH(`body`)) FROM `messages` GROUP BY `sender`
+    UNION ALL
+    SELECT `identity_key`, `role`, -`messages`, -`bytes` FROM `stored_totals`
+) AS c
+GROUP BY c.identity, c.role
+HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
+LIMIT ?"
+}
+
+// The same on PostgreSQL.
+#[cfg(feature = "postgres")]
+statement! {
+    CountOnPostgres<'a> on Pg, PgConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = r#"
+SELECT c.identity, c.role, SUM(c.messages)::bigint, SUM(c.bytes)::bigint
+FROM (
+    SELECT "recipient" AS identity, 'inbox' AS role, COUNT(*) AS messages, SUM(octet_length("body")) AS bytes
+    FROM "messages" GROUP BY "recipient"
+    UNION ALL
+    SELECT "sender", 'sender', COUNT(*), SUM(octet_length("body")) FROM "messages" GROUP BY "sender"
+    UNION ALL
+    SELECT "identity_key", "role", -"messages", -"bytes" FROM "stored_totals"
+) AS c
+GROUP BY c.identity, c.role
+HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
+LIMIT ?"#
+}
+
+/// The role of this word; none where a later release has made another one.
+fn role(word: &str) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| role.word() == word)
+}
+
+/// What must be added to totals, up to [`MAX_CORRECTIONS`].
+pub(in crate::db) fn corrections(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
+    match connection {
+        // Its own grouping would sort all rows on the disk.
+        AnyConnection::Sqlite(_) => snapshot(connection, corrections_of_file),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => {
+            let max = i64::try_from(MAX_CORRECTIONS).unwrap_or(i64::MAX);
+            with_values!(CountOnMysql { max })
+                .load(connection)
+                .map(changes)
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let max = i64::try_from(MAX_CORRECTIONS).unwrap_or(i64::MAX);
+            with_values!(CountOnPostgres { max })
+                .load(connection)
+                .map(changes)
+        }
+    }
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn changes(rows: Vec<(String, String, i64, i64)>) -> Vec<Change> {
+    let change = |(identity, word, messages, bytes): (String, String, i64, i64)| {
+        let role = role(&word)?;
+        Some((identity, role, StoredTotal { messages, bytes }))
+    };
+    rows.into_iter().filter_map(change).collect()
+}
+
+/// Rows come one by one, and one count for each identity is kept.
+fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
+    let mut counts = HashMap::<String, [StoredTotal; 2]>::new();
+    let mut add = |identity: String, role: Role, total: StoredTotal| {
+        let [inbox, sender] = counts.entry(identity).or_default();
+        let count = match role {
+            Role::Inbox => inbox,
+            Role::Sender => sender,
+        };
+        *count = count.plus(total);
+    };
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres")),
+        expect(irrefutable_let_patterns, reason = "others in other builds")
+    )]
+    let AnyConnection::Sqlite(connection) = connection else {
+        return Ok(Vec::new());
+    };
+    let stored = messages::table.select((
+        messages::recipient,
+        messages::sender,
+        octet_length(messages::body),
+    ));
+    for row in stored.load_iter::<(String, String, i32), DefaultLoadingMode>(connection)? {
+        let (recipient, sender, bytes) = row?;
+        let one = StoredTotal {
+            messages: 1,
+            bytes: bytes.into(),
+        };
+        add(recipient, Role::Inbox, one);
+        add(sender, Role::Sender, one);
+    }
+    for row in stored_totals::table
+        .load_iter::<(String, String, i64, i64), DefaultLoadingMode>(connection)?
+    {
+        let (identity, word, messages, bytes) = row?;
+        if let Some(role) = role(&word) {
+            add(identity, role, StoredTotal { messages, bytes }.negated());
+        }
+    }
+    let changes = counts.into_iter().flat_map(|(identity, [inbox, sender])| {
+        [
+            (identity.clone(), Role::Inbox, inbox),
+            (identity, Role::Sender, sender),
+        ]
+    });
+    let changes = changes.filter(|(_, _, change)| *change != StoredTotal::default());
+    Ok(changes.take(MAX_CORRECTIONS).collect())
+}
+
+/// Identities of rows that say nothing, up to so many.
+pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryResult<Vec<String>> {
+    stored_totals::table
+        .filter(stored_totals::messages.eq(0))
+        .filter(stored_totals::bytes.eq(0))
+        .select(stored_totals::identity_key)
+        .limit(max)
+        .load(connection)
+}
+
+/// What all identities have stored in one role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TotalsOfRole {
+    /// The most messages that one of them has.
+    pub most_messages: i64,
+    /// The most bytes that one of them has.
+    pub most_bytes: i64,
+    /// Those that are over their quota.
+    pub over: i64,
+}
+
+/// The largest totals of a role, and how many are over their quota.
+pub(in crate::db) fn summary(
+    connection: &mut AnyConnection,
+    quotas: &Quotas,
+    role: Role,
+) -> QueryResult<TotalsOfRole> {
+    use diesel::dsl::max;
+    let quota = quotas.of(role);
+    let limit = |limit: Option<u64>| {
+        limit
+            .and_then(|limit| i64::try_from(limit).ok())
+            .unwrap_or(i64::MAX)
+    };
+    let of_role = stored_totals::table.filter(stored_totals::role.eq(role.word()));
+    let (messages, bytes): (Option<i64>, Option<i64>) = of_role
+        .select((max(stored_totals::messages), max(stored_totals::bytes)))
+        .get_result(connection)?;
+    let is_over = stored_totals::messages
+        .gt(limit(quota.messages))
+        .or(stored_totals::bytes.gt(limit(quota.bytes)));
+    Ok(TotalsOfRole {
+        most_messages: messages.unwrap_or_default().max(0),
+        most_bytes: bytes.unwrap_or_default().max(0),
+        over: of_role.filter(is_over).count().get_result(connection)?,
+    })
+}

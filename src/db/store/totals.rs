@@ -1,0 +1,234 @@
+//! What each identity has stored: the rows of `stored_totals`, and how one transaction changes them.
+//!
+//! A group collects its changes and writes them with one statement at its end. A total is a sum of changes: a correction that
+//! was computed earlier is as right as before.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::dialect::directly;
+use crate::db::engine::schema::stored_totals;
+use crate::ids::IdentityKey;
+use crate::model::{NewMessage, QuotaExceeded, Quotas, Role, StoredTotal};
+
+use super::command::{Command, Work};
+
+/// A message that counts, or no longer does: for whom, and how many bytes it has.
+#[derive(Debug)]
+struct Step {
+    recipient: String,
+    sender: String,
+    change: StoredTotal,
+}
+
+/// The change of one total.
+pub(in crate::db) type Change = (String, Role, StoredTotal);
+
+/// The changes of a transaction.
+#[derive(Debug, Default)]
+pub(in crate::db) struct TotalChanges {
+    inboxes: HashMap<String, StoredTotal>,
+    senders: HashMap<String, StoredTotal>,
+    /// Since the last mark.
+    steps: Vec<Step>,
+}
+
+impl TotalChanges {
+    /// Marks the state that [`take_back`](Self::take_back) restores.
+    pub(in crate::db) fn mark(&mut self) {
+        self.steps.clear();
+    }
+
+    /// Takes back what was added and removed since the mark.
+    pub(in crate::db) fn take_back(&mut self) {
+        for step in std::mem::take(&mut self.steps) {
+            self.apply(&step.recipient, &step.sender, step.change.negated());
+        }
+    }
+
+    /// Counts a new message.
+    pub(in crate::db) fn add(&mut self, recipient: String, sender: String, bytes: i64) {
+        self.step(recipient, sender, StoredTotal { messages: 1, bytes });
+    }
+
+    /// Counts a message no longer.
+    pub(in crate::db) fn remove(&mut self, recipient: String, sender: String, bytes: i64) {
+        let change = StoredTotal { messages: 1, bytes };
+        self.step(recipient, sender, change.negated());
+    }
+
+    /// Changes one total, whatever the mark.
+    fn correct(&mut self, identity: &str, role: Role, change: StoredTotal) {
+        let changes = match role {
+            Role::Inbox => &mut self.inboxes,
+            Role::Sender => &mut self.senders,
+        };
+        plus(changes, identity, change);
+    }
+
+    fn step(&mut self, recipient: String, sender: String, change: StoredTotal) {
+        self.apply(&recipient, &sender, change);
+        self.steps.push(Step {
+            recipient,
+            sender,
+            change,
+        });
+    }
+
+    fn apply(&mut self, recipient: &str, sender: &str, change: StoredTotal) {
+        plus(&mut self.inboxes, recipient, change);
+        plus(&mut self.senders, sender, change);
+    }
+
+    /// The change of one total so far.
+    pub(in crate::db) fn of(&self, identity: &str, role: Role) -> StoredTotal {
+        let changes = match role {
+            Role::Inbox => &self.inboxes,
+            Role::Sender => &self.senders,
+        };
+        changes.get(identity).copied().unwrap_or_default()
+    }
+
+    /// Takes all changes out, those that change nothing left out.
+    pub(in crate::db) fn take(&mut self) -> Vec<Change> {
+        let changes = std::mem::take(self);
+        let rows = |changes: HashMap<String, StoredTotal>, role| {
+            let changes = changes.into_iter();
+            changes.map(move |(identity, change)| (identity, role, change))
+        };
+        let all = rows(changes.inboxes, Role::Inbox).chain(rows(changes.senders, Role::Sender));
+        all.filter(|(_, _, change)| *change != StoredTotal::default())
+            .collect()
+    }
+}
+
+fn plus(changes: &mut HashMap<String, StoredTotal>, identity: &str, change: StoredTotal) {
+    if let Some(total) = changes.get_mut(identity) {
+        *total = total.plus(change);
+    } else {
+        changes.insert(identity.to_owned(), change);
+    }
+}
+
+/// The first quota that these new messages exceed: that of their sender, then those of their recipients. `total`: what one has
+/// stored with them.
+pub(in crate::db) fn exceeded<'a, E>(
+    quotas: &Quotas,
+    new: impl Iterator<Item = &'a NewMessage>,
+    mut total: impl FnMut(&'a IdentityKey, Role) -> Result<StoredTotal, E>,
+) -> Result<Option<QuotaExceeded>, E> {
+    let mut check = |identity: &'a IdentityKey, role: Role| {
+        let over = quotas.of(role).exceeded_by(total(identity, role)?);
+        Ok(over.map(|(resource, limit)| QuotaExceeded {
+            identity: *identity,
+            role,
+            resource,
+            limit,
+        }))
+    };
+    let mut is_sender_checked = false;
+    for message in new {
+        if !is_sender_checked {
+            is_sender_checked = true;
+            if let Some(exceeded) = check(&message.sender, Role::Sender)? {
+                return Ok(Some(exceeded));
+            }
+        }
+        if let Some(exceeded) = check(&message.recipient, Role::Inbox)? {
+            return Ok(Some(exceeded));
+        }
+    }
+    Ok(None)
+}
+
+/// What an identity has stored, without what the current transaction changes.
+pub(in crate::db) fn total(
+    connection: &mut AnyConnection,
+    identity: &str,
+    role: Role,
+) -> QueryResult<StoredTotal> {
+    let total = stored_totals::table
+        .find((identity, role.word()))
+        .select((stored_totals::messages, stored_totals::bytes));
+    let found: Option<(i64, i64)> =
+        directly!(connection, inner => total.get_result(inner)).optional()?;
+    let (messages, bytes) = found.unwrap_or_default();
+    Ok(StoredTotal { messages, bytes })
+}
+
+/// The first quota that these new messages, which the current transaction has stored, exceed.
+pub(in crate::db) fn exceeded_by_stored<'a>(
+    work: &mut Work<'_>,
+    new: impl Iterator<Item = &'a NewMessage>,
+) -> QueryResult<Option<QuotaExceeded>> {
+    if work.quotas.are_none() {
+        return Ok(None);
+    }
+    let (connection, changes) = (&mut *work.connection, &*work.totals);
+    exceeded(work.quotas, new, |identity, role| {
+        let identity = identity.to_hex();
+        let before = total(connection, &identity, role)?;
+        Ok(before.plus(changes.of(&identity, role)))
+    })
+}
+
+/// Command: add corrections to totals.
+pub(in crate::db) struct Correct(pub(in crate::db) Vec<Change>);
+
+impl Command for Correct {
+    type Output = ();
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+        for (identity, role, change) in &self.0 {
+            work.totals.correct(identity, *role, *change);
+        }
+        Ok(())
+    }
+}
+
+/// Command: delete rows of these identities that say nothing.
+pub(in crate::db) struct ForgetEmpty(pub(in crate::db) Vec<String>);
+
+impl Command for ForgetEmpty {
+    type Output = usize;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+        let rows = stored_totals::table
+            .filter(stored_totals::identity_key.eq_any(&self.0))
+            .filter(stored_totals::messages.eq(0))
+            .filter(stored_totals::bytes.eq(0));
+        diesel::delete(rows).execute(work.connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_back_changes_nothing() {
+        let mut changes = TotalChanges::default();
+        let text = |text: &str| text.to_owned();
+        changes.add(text("r"), text("s"), 10);
+        changes.mark();
+        changes.remove(text("r"), text("s"), 10);
+        changes.add(text("r"), text("t"), 7);
+        assert_eq!(changes.of("r", Role::Inbox).bytes, 7);
+        assert_eq!(changes.of("s", Role::Sender).messages, 0);
+        changes.take_back();
+        let mut rows = changes.take();
+        rows.sort_by_key(|(_, role, _)| *role);
+        let total = StoredTotal {
+            messages: 1,
+            bytes: 10,
+        };
+        let expected = [
+            (text("r"), Role::Inbox, total),
+            (text("s"), Role::Sender, total),
+        ];
+        assert_eq!(rows, expected);
+        assert!(changes.take().is_empty());
+    }
+}
