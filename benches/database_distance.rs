@@ -229,7 +229,7 @@ fn measure_writers(name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
             .collect();
         threads.into_iter().map(|it| it.join().unwrap()).sum()
     });
-    let per_second = stored as f64 / time.as_secs_f64();
+    let per_second = f64::from(u32::try_from(stored).unwrap()) / time.as_secs_f64();
     let distance = round_trip.as_secs_f64() * 1_000.0;
     println!("{name:<12} {distance:>6.1} ms {nodes:>6} {per_second:>12.0}/s");
     drop(proxy);

@@ -255,30 +255,6 @@ mod tests {
                 "messages.max_listed_bytes",
                 "8388608",
             ),
-            (
-                "MAX_INBOX_MESSAGES",
-                "10000",
-                "messages.max_inbox_messages",
-                "10000",
-            ),
-            (
-                "MAX_INBOX_BYTES",
-                "unlimited",
-                "messages.max_inbox_bytes",
-                "0",
-            ),
-            (
-                "MAX_SENDER_MESSAGES",
-                "-1",
-                "messages.max_sender_messages",
-                "0",
-            ),
-            (
-                "MAX_SENDER_BYTES",
-                "1073741824",
-                "messages.max_sender_bytes",
-                "1073741824",
-            ),
             ("RETENTION_DAYS", "30", "messages.ttl", "30days"),
             ("RETENTION_DAYS", "-1", "messages.ttl", "0"),
             (
@@ -308,6 +284,26 @@ mod tests {
         .unwrap();
         assert_eq!(texts, [("limits.requests_per_address", "30".to_owned())]);
         assert!(unread.is_empty());
+    }
+
+    #[test]
+    fn quotas_are_read_under_its_names() {
+        for (name, text, path, expected) in [
+            ("INBOX_MESSAGES", "10000", "inbox_messages", "10000"),
+            ("INBOX_BYTES", "unlimited", "inbox_bytes", "0"),
+            ("SENDER_MESSAGES", "-1", "sender_messages", "0"),
+            ("SENDER_BYTES", "1073741824", "sender_bytes", "1073741824"),
+        ] {
+            let (texts, unread) = found(&[(&format!("{PREFIX}MAX_{name}"), text)]).unwrap();
+            let [(key, value)] = &*texts else {
+                panic!("{name}: {texts:?}");
+            };
+            assert_eq!(
+                (*key, &**value),
+                (&*format!("messages.max_{path}"), expected)
+            );
+            assert!(unread.is_empty(), "{name}");
+        }
     }
 
     #[test]

@@ -19,7 +19,6 @@ mod pooler;
 mod postgres;
 pub(super) mod schema;
 pub(super) mod sqlite;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod statement;
 pub(super) mod timestamp;
 pub(super) mod url;

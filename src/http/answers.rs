@@ -130,8 +130,8 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
-    fn address(last: u8) -> Option<AddressKey> {
-        Some(AddressKey::of([192, 0, 2, last].into()))
+    fn address(last: u8) -> AddressKey {
+        AddressKey::of([192, 0, 2, last].into())
     }
 
     fn caller() -> IdentityKey {
@@ -141,20 +141,20 @@ mod tests {
     #[test]
     fn identities_of_one_address_share_a_sixteenth() {
         let memory = AnswerMemory::new(160 * MIB, 5 * MIB);
-        let request = memory.of_request(caller(), address(1));
+        let request = memory.of_request(caller(), Some(address(1)));
         let mut first = request.hold();
         first.resize(6 * MIB).unwrap();
-        let mut second = memory.of_request(caller(), address(1)).hold();
+        let mut second = memory.of_request(caller(), Some(address(1))).hold();
         assert_eq!(second.resize(5 * MIB), Err(LimitExceeded::PerKey));
         assert_eq!(memory.held(), 6 * MIB);
         second.resize(4 * MIB).unwrap();
         // It is full for its address, and for nobody else.
         assert!(!request.was_full());
-        let mut other = memory.of_request(caller(), address(2)).hold();
+        let mut other = memory.of_request(caller(), Some(address(2))).hold();
         other.resize(9 * MIB).unwrap();
         // One identity has no more from many addresses.
         let who = caller();
-        let mut own = [3, 4].map(|last| memory.of_request(who, address(last)).hold());
+        let mut own = [3, 4].map(|last| memory.of_request(who, Some(address(last))).hold());
         own[0].resize(6 * MIB).unwrap();
         assert_eq!(own[1].resize(5 * MIB), Err(LimitExceeded::PerKey));
         drop((first, second, other, own));
@@ -166,10 +166,10 @@ mod tests {
         let memory = AnswerMemory::new(8 * MIB, MIB);
         let mut all = memory.of_request(caller(), None).hold();
         all.resize(9 * MIB).unwrap();
-        let large = memory.of_request(caller(), address(1));
+        let large = memory.of_request(caller(), Some(address(1)));
         assert_eq!(large.hold().resize(MIB), Err(LimitExceeded::Global));
         assert!(large.was_full());
-        let little = memory.of_request(caller(), address(2));
+        let little = memory.of_request(caller(), Some(address(2)));
         let mut little: Vec<_> = (0..999).map(|_| little.hold()).collect();
         assert!(little.iter_mut().all(|list| list.resize(FREE).is_ok()));
     }

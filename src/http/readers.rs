@@ -213,7 +213,7 @@ mod tests {
     async fn the_slowest_reader_is_cut_and_waited_for() {
         let (readers, now) = (Readers::default(), Instant::now());
         assert!(!readers.cut_slowest().await);
-        let begun = |seconds| now - Duration::from_secs(seconds);
+        let begun = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
         let kills = [(); 3].map(|()| Kill::default());
         let bytes = Bytes::from(vec![7; 9 * SMALL]);
         let watch = |index: usize, seconds| {

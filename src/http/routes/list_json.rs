@@ -190,8 +190,8 @@ mod tests {
             let described = serde_json::to_string(&described).unwrap();
             // Counted to the byte, but for the commas behind the last ones and for numbers.
             let sizes = messages.iter().map(item_len);
-            let names: usize = named.iter().map(oversized_len).sum();
-            let bytes = sizes.sum::<usize>() + names + ENVELOPE_BYTES - 64;
+            let named_bytes: usize = named.iter().map(oversized_len).sum();
+            let bytes = sizes.sum::<usize>() + named_bytes + ENVELOPE_BYTES - 64;
             assert!(
                 described.len() <= bytes
                     && described.len() + ENVELOPE_BYTES + 24 * named.len() > bytes

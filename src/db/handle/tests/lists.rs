@@ -311,8 +311,8 @@ async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
     }
     let list = |order, bound, limit| {
         let page = Page {
-            order,
             limit,
+            order,
             ..Page::default()
         };
         store.db.list(recipient, "inbox".to_owned(), page, bound)
