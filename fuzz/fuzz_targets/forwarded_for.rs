@@ -23,19 +23,22 @@ fuzz_target!(|text: &str| {
     });
     let (proxy, stranger) = (peer("10.0.0.1"), peer("198.51.100.1"));
     let lines = || text.split('\n');
-    let counted = memory::within(text.len(), 1, || limits.client(Some(proxy), lines()));
+    let counted = memory::within(text.len(), 1, || limits.client(Some(proxy), lines(), true));
 
     // Who is no proxy is himself, whatever he says.
     let himself = Some(AddressKey::of(stranger.ip()));
-    assert_eq!(limits.client(Some(stranger), lines()), himself);
+    assert_eq!(limits.client(Some(stranger), lines(), true), himself);
     // Whom a proxy has named last is it, whatever stands before him, in his line or in one of his own.
     let client = "203.0.113.7";
     let key = Some(AddressKey::of(client.parse().expect("an address")));
     let appended = format!("{text},{client}");
-    assert_eq!(limits.client(Some(proxy), appended.split('\n')), key);
-    assert_eq!(limits.client(Some(proxy), lines().chain([client])), key);
+    assert_eq!(limits.client(Some(proxy), appended.split('\n'), true), key);
+    assert_eq!(
+        limits.client(Some(proxy), lines().chain([client]), true),
+        key
+    );
     let twice = [client, "10.1.2.3, 10.0.0.2"];
-    assert_eq!(limits.client(Some(proxy), lines().chain(twice)), key);
+    assert_eq!(limits.client(Some(proxy), lines().chain(twice), true), key);
     // Nobody is made up: it is the proxy, or somebody who is named; or one without limits is.
     let named = text.split(['\n', ',']).filter_map(|hop| {
         let hop = hop.trim();

@@ -79,7 +79,14 @@ pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
     let proxy = CuttingProxy::to(database.address());
     let (direct, cut) = (database.address().to_string(), proxy.address.to_string());
     let url = database.url().replace(&direct, &cut);
-    let server = TestServer::with(|settings| settings.database.url = Some(Secret::new(url)));
+    let server = TestServer::with(|settings| {
+        settings.database.url = Some(Secret::new(url));
+        // Recounts would commit too.
+        settings.messages.max_inbox_messages = 0;
+        settings.messages.max_inbox_bytes = 0;
+        settings.messages.max_sender_messages = 0;
+        settings.messages.max_sender_bytes = 0;
+    });
     let client = Brc104::connect(&server.http("")).await;
     let recipient = client.identity.identity_key().to_hex();
     let message =
@@ -87,10 +94,13 @@ pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
     let message = json!({ "message": message }).to_string();
     proxy.arm(Cut::Refusal);
     let status = client.post("/sendMessage", message.as_str()).await.status;
-    assert_eq!(status, 500);
     eventually("the connection to be closed", || proxy.cuts() == 1).await;
     let stored = || database.texts("SELECT 'x' AS value FROM messages").len();
-    assert_eq!(stored(), 0);
+    // What was refused may have been the write of a session, which no answer waits for.
+    assert!(
+        matches!((status, stored()), (500, 0) | (200, 1)),
+        "{status}"
+    );
     let again = client.post("/sendMessage", message.as_str()).await;
     assert_eq!((again.status, stored()), (200, 1));
 }
@@ -109,7 +119,7 @@ async fn at_any_time(make: Make) {
         for round in 0..60_u64 {
             cut += database.cut();
             // At another point of the transactions each time.
-            std::thread::sleep(Duration::from_millis(20 + round % 7));
+            std::thread::sleep(Duration::from_millis(40 + round % 7));
         }
         (cut, database)
     });

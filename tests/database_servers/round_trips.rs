@@ -134,7 +134,9 @@ impl Store {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut ids = Vec::new();
         for index in 0..size {
-            let message = self.message(self.recipients[index], "acknowledged");
+            let mut message = self.message(self.recipients[index], "acknowledged");
+            // Of another size than what the group stores, so that the totals of identities change.
+            message.body = MessageBody::Text("a longer body than those of a group".into());
             ids.push(message.message_id.clone());
             let sender = sender.clone();
             let submission = Submission {
