@@ -9,7 +9,7 @@ use super::list_messages::{ENVELOPE_BYTES, Item, Oversized};
 /// Memory that a list reserves at a time, at most, beside what its next message needs.
 const MAX_STEP: usize = 1024 * 1024;
 
-/// The JSON of a list, written while its messages are read: the JSON that deriving gives for [`Listed`].
+/// The JSON of a list, written while its messages are read: the JSON that deriving gives for `routes::list_messages::Listed`.
 #[derive(Debug)]
 pub(super) struct ListJson {
     out: Vec<u8>,
