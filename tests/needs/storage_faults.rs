@@ -36,7 +36,8 @@ struct Stage {
 impl Stage {
     async fn set(folder: &Path, first: Option<&str>) -> Self {
         let address = free_address();
-        let variables = [("DB_BUSY_TIMEOUT", "300ms")];
+        // The file systems of these tests are smaller than what must be free by default.
+        let variables = [("DB_BUSY_TIMEOUT", "300ms"), ("DB_MIN_FREE_BYTES", "0")];
         let server = ServerProcess::with(address, folder, &variables, first);
         let mut stage = Self {
             server,
