@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 use actix_http::ws::Codec;
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{
     self, CloseCode, CloseReason as WsCloseReason, ProtocolError, WebsocketContext,
@@ -92,9 +93,19 @@ fn accept<A: Application>(
         end,
     };
     let mut response = ws::handshake(request).map_err(|_| HandshakeError::BadRequest)?;
+    if let Some(protocol) = first_protocol(request) {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, protocol));
+    }
     let codec = Codec::new().max_size(max_payload);
     let said = WebsocketContext::with_codec(transport, input, codec);
     Ok(response.streaming(WebsocketBody::new(feed, said)))
+}
+
+/// The first subprotocol that is offered. It changes nothing here, but clients that offer some insist on one (RFC 6455 §4.1).
+fn first_protocol(request: &HttpRequest) -> Option<&str> {
+    let offered = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL)?;
+    let first = offered.to_str().ok()?.split(',').next()?.trim();
+    (!first.is_empty()).then_some(first)
 }
 
 impl<A: Application> WsTransport<A> {

@@ -40,6 +40,22 @@ async fn an_unsupported_version_is_refused() {
     assert!(server.table.is_empty());
 }
 
+/// Clients that offer some insist on one.
+#[actix_web::test]
+async fn the_first_subprotocol_that_is_offered_is_taken() {
+    let server = EchoServer::start(calm());
+    for offered in [&["chat.v1", "other"][..], &[]] {
+        let client = awc::Client::builder()
+            .max_http_version(awc::http::Version::HTTP_11)
+            .finish();
+        let request = client.ws(server.ws(QUERY)).protocols(offered);
+        let (response, _framed) = request.connect().await.unwrap();
+        let taken = response.headers().get("sec-websocket-protocol");
+        let taken = taken.map(|taken| taken.to_str().unwrap());
+        assert_eq!(taken, offered.first().copied());
+    }
+}
+
 #[actix_web::test]
 async fn messages_come_back_text_and_binary() {
     let server = EchoServer::start(calm());
