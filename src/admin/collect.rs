@@ -267,6 +267,7 @@ impl Sources {
             per_second: rates.requests,
             answer_micros: self.requests.time.get().into(),
             worker_delay_micros: self.requests.worker_delay.get().into(),
+            worker_busy_micros: self.requests.worker_busy.get().into(),
             oversized: self.requests.oversized.get(),
         };
         for ((route, class), count) in self.requests.answered.get() {

@@ -40,6 +40,17 @@ pub(super) fn metrics(families: &mut Families, http: &HttpPart) {
         "The longest delay of any worker since the start.",
         Number::from(http.worker_delay_micros.max).0 / MICROS,
     );
+    families.histogram(
+        "worker_busy_seconds",
+        "How much of that the worker itself used the processor: about the longest that one task took.",
+        &http.worker_busy_micros,
+        MICROS,
+    );
+    families.gauge(
+        "worker_busy_max_seconds",
+        "The longest of these of any worker since the start.",
+        Number::from(http.worker_busy_micros.max).0 / MICROS,
+    );
     families.counter(
         "oversized_messages_total",
         "Messages that lists named instead of showing, because they are larger than a page; each list counts them anew.",

@@ -199,6 +199,8 @@ pub struct HttpPart {
     pub answer_micros: Percentiles,
     /// How late a worker comes to what waits for it.
     pub worker_delay_micros: Percentiles,
+    /// How much of that the worker itself was busy.
+    pub worker_busy_micros: Percentiles,
     /// Messages that a list named in `oversized` instead of showing them. Each list counts them anew.
     pub oversized: u64,
 }

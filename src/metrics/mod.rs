@@ -46,6 +46,8 @@ pub struct RequestCounts {
     pub replayed: Counter,
     /// How late a worker comes to what waits for it, in microseconds.
     pub worker_delay: Histogram,
+    /// How much of that the worker itself was busy, in microseconds.
+    pub worker_busy: Histogram,
     /// Messages that a list named instead of showing, because they are larger than a page. Each list counts them anew.
     pub oversized: Counter,
 }

@@ -142,7 +142,7 @@ pub(crate) struct WorstOptions {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "list,message,body,recipients,ids,depth"
+        default_value = "list,message,body,recipients,ids,depth,event"
     )]
     pub(crate) requests: Vec<String>,
 }

@@ -3,13 +3,21 @@
 use messagebox::client::{ClientError, Connector};
 use serde::Serialize;
 
-const BUCKET: &str = "messagebox_worker_delay_seconds_bucket{le=\"";
-const LONGEST: &str = "messagebox_worker_delay_max_seconds ";
+/// The two families of metrics: how late a worker came, and how much of that it was busy.
+const LATE: &str = "worker_delay";
+const BUSY: &str = "worker_busy";
 
 /// What the metrics say at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delays {
-    /// The bound of each bucket in seconds, and how many delays are not above it.
+    late: Times,
+    busy: Times,
+}
+
+/// One family.
+#[derive(Debug, Clone, PartialEq)]
+struct Times {
+    /// The bound of each bucket in seconds, and how many times are not above it.
     buckets: Vec<(f64, u64)>,
     /// The longest since the server started, in seconds.
     longest: f64,
@@ -17,9 +25,15 @@ pub(crate) struct Delays {
 
 /// What became of the delays in a while.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[expect(clippy::struct_field_names, reason = "units, as in all results")]
 pub(crate) struct WorkerDelay {
-    /// Milliseconds that 99.9 % of the turns were not later than: a bucket's bound, up to twice too much.
+    pub(crate) late: Spread,
+    pub(crate) busy: Spread,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "units, as in all results")]
+pub(crate) struct Spread {
+    /// Milliseconds that 99.9 % of the turns did not pass: a bucket's bound, up to twice too much.
     pub(crate) p99_9_ms: f64,
     /// The same of all turns.
     pub(crate) most_ms: f64,
@@ -44,18 +58,37 @@ pub(crate) async fn look(
 
 impl Delays {
     fn read(text: &str) -> Option<Self> {
+        Some(Self {
+            late: Times::read(text, LATE)?,
+            busy: Times::read(text, BUSY)?,
+        })
+    }
+
+    /// What came after an earlier look.
+    pub(crate) fn since(&self, earlier: &Self) -> WorkerDelay {
+        WorkerDelay {
+            late: self.late.since(&earlier.late),
+            busy: self.busy.since(&earlier.busy),
+        }
+    }
+}
+
+impl Times {
+    fn read(text: &str, family: &str) -> Option<Self> {
+        let bucket = format!("messagebox_{family}_seconds_bucket{{le=\"");
         let bucket = |line: &str| {
-            let (bound, count) = line.strip_prefix(BUCKET)?.split_once("\"} ")?;
+            let (bound, count) = line.strip_prefix(&bucket)?.split_once("\"} ")?;
             Some((bound.parse().ok()?, count.parse().ok()?))
         };
         let buckets: Vec<(f64, u64)> = text.lines().filter_map(bucket).collect();
-        let longest = text.lines().find_map(|line| line.strip_prefix(LONGEST));
+        let longest = format!("messagebox_{family}_max_seconds ");
+        let longest = text.lines().find_map(|line| line.strip_prefix(&longest));
         let longest = longest?.parse().ok()?;
         (!buckets.is_empty()).then_some(Self { buckets, longest })
     }
 
     /// What came after an earlier look.
-    pub(crate) fn since(&self, earlier: &Self) -> WorkerDelay {
+    fn since(&self, earlier: &Self) -> Spread {
         let pairs = self.buckets.iter().zip(&earlier.buckets);
         let buckets: Vec<(f64, u64)> = pairs
             .map(|((bound, now), (_, before))| (*bound, now.saturating_sub(*before)))
@@ -65,7 +98,7 @@ impl Delays {
             let found = buckets.iter().find(|(_, below)| *below >= count);
             found.map_or(self.longest, |(bound, _)| bound.min(self.longest)) * 1e3
         };
-        WorkerDelay {
+        Spread {
             p99_9_ms: within(all - all / 1_000),
             most_ms: within(all),
             longest_ms: self.longest * 1e3,
@@ -79,22 +112,27 @@ mod tests {
 
     fn metrics(counts: [u64; 3], longest: &str) -> Delays {
         let [first, second, all] = counts;
-        let text = format!(
-            "# HELP x y\n{BUCKET}0.001\"}} {first}\n{BUCKET}0.008\"}} {second}\n{BUCKET}+Inf\"}} {all}\n{LONGEST}{longest}\n"
-        );
-        Delays::read(&text).unwrap()
+        let family = |name: &str| {
+            let bucket = format!("messagebox_{name}_seconds_bucket{{le=");
+            format!(
+                "# HELP x y\n{bucket}\"0.001\"}} {first}\n{bucket}\"0.008\"}} {second}\n{bucket}\"+Inf\"}} {all}\n\
+                 messagebox_{name}_max_seconds {longest}\n"
+            )
+        };
+        Delays::read(&(family(LATE) + &family(BUSY))).unwrap()
     }
 
     #[test]
     fn delays_are_those_between_two_looks() {
         let before = metrics([10, 20, 30], "0.5");
         let after = metrics([3_010, 3_021, 3_031], "0.5");
-        let found = after.since(&before);
-        assert_eq!(
-            (found.p99_9_ms, found.most_ms, found.longest_ms),
-            (1.0, 8.0, 500.0)
-        );
-        let most = after.since(&metrics([10, 20, 21], "0.1")).most_ms;
+        for found in [after.since(&before).late, after.since(&before).busy] {
+            assert_eq!(
+                (found.p99_9_ms, found.most_ms, found.longest_ms),
+                (1.0, 8.0, 500.0)
+            );
+        }
+        let most = after.since(&metrics([10, 20, 21], "0.1")).late.most_ms;
         assert!((most - 500.0).abs() < 1e-9, "{most}");
         assert_eq!(Delays::read("messagebox_sockets 3\n"), None);
     }

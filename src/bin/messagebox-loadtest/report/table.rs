@@ -107,13 +107,15 @@ fn write_processes(report: &Report, out: &mut String) -> std::fmt::Result {
         )?;
     }
     if let Some(delay) = &report.worker_delay {
-        writeln!(
-            out,
-            "server workers under load: late by at most {} ms for 99.9 % of turns, {} ms for all; longest since its start {} ms",
-            decimals(delay.p99_9_ms),
-            decimals(delay.most_ms),
-            decimals(delay.longest_ms)
-        )?;
+        for (what, spread) in [("late by", delay.late), ("busy for", delay.busy)] {
+            writeln!(
+                out,
+                "server workers under load: {what} at most {} ms for 99.9 % of turns, {} ms for all; longest since its start {} ms",
+                decimals(spread.p99_9_ms),
+                decimals(spread.most_ms),
+                decimals(spread.longest_ms)
+            )?;
+        }
     }
     if let Some(server) = &report.server_process {
         let process = &server.process;
