@@ -17,6 +17,8 @@ pub(super) enum Answer {
         room: RoomId,
         /// Its id.
         message_id: String,
+        /// Whether it is small enough to be delivered live.
+        is_live: bool,
     },
     /// It is not.
     Refused(SendRefused),
@@ -76,6 +78,7 @@ mod tests {
         Answer::Acked {
             room: RoomId::new("room"),
             message_id: id.to_owned(),
+            is_live: true,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
+use crate::delivery::fits_live;
 use crate::events::{
     Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
     is_message_box,
@@ -179,10 +180,15 @@ impl AuthSocket {
             expires_at,
             room: live_room,
         };
+        let is_live = fits_live(&new, self.service.rooms.settings().max_event_bytes);
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
         self.delivery.submit(new, move |result| {
             let answer = match result {
-                Ok(_) => Answer::Acked { room, message_id },
+                Ok(_) => Answer::Acked {
+                    room,
+                    message_id,
+                    is_live,
+                },
                 Err(error) => {
                     log::debug!("a message was not stored: {error}");
                     Answer::Refused(SendRefused {
@@ -217,9 +223,13 @@ impl AuthSocket {
         self.answers.resolve(ticket, answer);
         while let Some(answer) = self.answers.next() {
             match answer {
-                Answer::Acked { room, message_id } => {
+                Answer::Acked {
+                    room,
+                    message_id,
+                    is_live,
+                } => {
                     self.service.counters.acks.add_one();
-                    self.send_event(&ServerEvent::Acked(&room, &message_id), link);
+                    self.send_event(&ServerEvent::Acked(&room, &message_id, is_live), link);
                 }
                 Answer::Refused(refused) => self.tell_refusal(&refused, link),
             }

@@ -146,7 +146,7 @@ section! {
         #[serde(with = "units")]
         upgrade_timeout: Duration = Duration::from_secs(10),
         max_payload: usize = 10_000_000,
-        max_outbound_bytes: usize = 4 * 1024 * 1024,
+        max_outbound_bytes: usize = 8 * 1024 * 1024,
         max_packets_per_poll: NonZeroUsize = at_least_one(16),
         max_packets_per_payload: NonZeroUsize = at_least_one(1_024),
         max_attachments: usize = 64,

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
+use crate::model::NewMessage;
 use crate::rooms::{EventKey, Outgoing, RoomRegistry};
 use crate::telemetry;
 
@@ -67,18 +68,42 @@ fn announce_everywhere(registry: &mut RoomRegistry, committed: &Committed) {
     telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
 }
 
+/// Whether the event of a message is small enough to be delivered live.
+#[must_use]
+pub fn fits_live(message: &NewMessage, max_event_bytes: usize) -> bool {
+    /// More than all but the body takes.
+    const FIELDS: usize = 2_048;
+    /// As [`created_at`](LiveMessage::created_at) will be.
+    const TIME: &str = "2000-01-01T00:00:00.000Z";
+    // Escaped, a byte takes six at most.
+    let at_most = message.body.live().len().saturating_mul(6);
+    if at_most.saturating_add(FIELDS) <= max_event_bytes {
+        return true;
+    }
+    with_event(message, TIME, |event, room| event.event_bytes(room)) <= max_event_bytes
+}
+
 fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
-    let message = &committed.message;
+    let encode = |event: LiveMessage<'_>, _: &RoomId| ServerEvent::Message(room, event).encode();
+    with_event(&committed.message, &committed.created_at, encode)
+}
+
+/// Makes an event of a message for the room in which it is delivered.
+fn with_event<T>(
+    message: &NewMessage,
+    created_at: &str,
+    make: impl FnOnce(LiveMessage<'_>, &RoomId) -> T,
+) -> T {
     let event = LiveMessage {
         sender: &message.sender.to_hex(),
         message_id: &message.message_id,
         body: message.body.live(),
         recipient: &message.recipient.to_hex(),
         message_box: &message.message_box,
-        created_at: &committed.created_at,
-        updated_at: &committed.created_at,
+        created_at,
+        updated_at: created_at,
     };
-    ServerEvent::Message(room, event).encode()
+    make(event, &message.live_room())
 }
 
 #[cfg(test)]
@@ -87,7 +112,7 @@ mod tests {
     use crate::auth::Identity;
     use crate::ids::{IdentityKey, Sid};
     use crate::limits::OutboundMemory;
-    use crate::model::{MessageBody, NewMessage};
+    use crate::model::MessageBody;
     use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
     use serde_json::{Value, json};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

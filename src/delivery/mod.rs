@@ -12,6 +12,7 @@ mod submit;
 mod till;
 
 pub use error::DeliveryError;
+pub use live::fits_live;
 pub use request_price::{PaidRequest, PriceError, RequestPrices};
 pub use submit::{Delivery, Notify, Sent};
 pub use till::{Paying, PaymentCounts};

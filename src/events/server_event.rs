@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::ids::RoomId;
+use crate::json_text;
 
 use super::names;
 use super::refusal::Refusal;
@@ -30,6 +31,16 @@ pub struct LiveMessage<'a> {
     pub updated_at: &'a str,
 }
 
+impl LiveMessage<'_> {
+    /// Bytes of the event that carries it in this room.
+    #[must_use]
+    pub fn event_bytes(self, room: &RoomId) -> usize {
+        let without_body = ServerEvent::Message(room, LiveMessage { body: "", ..self });
+        // The quotation marks are in both.
+        without_body.encode().len() + json_text::encoded_len(self.body) - 2
+    }
+}
+
 /// An event of the server.
 #[derive(Debug, Clone, Copy)]
 pub enum ServerEvent<'a> {
@@ -45,8 +56,8 @@ pub enum ServerEvent<'a> {
     LeftRoom(&'a RoomId),
     /// `leaveFailed`.
     LeaveFailed(Refusal),
-    /// `sendMessageAck-<room>`: stored.
-    Acked(&'a RoomId, &'a str),
+    /// `sendMessageAck-<room>`: stored; and whether it is small enough to be delivered live.
+    Acked(&'a RoomId, &'a str, bool),
     /// `sendMessageAck-<room>`: not stored, so that the client need not wait for its time-out.
     NotAcked(&'a RoomId, Option<&'a str>, Refusal),
     /// `sendMessage-<room>`.
@@ -88,6 +99,8 @@ struct Ack<'a> {
     #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
     message_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
@@ -127,10 +140,11 @@ impl ServerEvent<'_> {
                 },
             ),
             Self::LeaveFailed(refusal) => envelope(names::LEAVE_FAILED, reason(*refusal)),
-            Self::Acked(room, message_id) => {
+            Self::Acked(room, message_id, is_live) => {
                 let ack = Ack {
                     status: "success",
                     message_id: Some(message_id),
+                    live: (!is_live).then_some(false),
                     reason: None,
                     code: None,
                 };
@@ -140,6 +154,7 @@ impl ServerEvent<'_> {
                 let ack = Ack {
                     status: "error",
                     message_id: *message_id,
+                    live: None,
                     reason: Some(refusal.to_string()),
                     code: refusal.wire_code(),
                 };
@@ -202,7 +217,11 @@ mod tests {
                 r#"{"eventName":"leaveFailed","data":{"reason":"Invalid room ID","code":"ERR_WEBSOCKET_INVALID_ROOM"}}"#,
             ),
             (
-                ServerEvent::Acked(&room, "1"),
+                ServerEvent::Acked(&room, "1", false),
+                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1","live":false}}"#,
+            ),
+            (
+                ServerEvent::Acked(&room, "1", true),
                 r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1"}}"#,
             ),
             (
@@ -228,6 +247,24 @@ mod tests {
         ];
         for (event, expected) in cases {
             assert_eq!(String::from_utf8(event.encode()).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_size_of_an_event_is_known_before_it_is_made() {
+        let room = RoomId::new("r-box");
+        for body in ["", "plain", "\"\\\n\u{1}é"] {
+            let message = LiveMessage {
+                sender: "02s",
+                message_id: "1",
+                body,
+                recipient: "02r",
+                message_box: "box",
+                created_at: "",
+                updated_at: "",
+            };
+            let made = ServerEvent::Message(&room, message).encode();
+            assert_eq!(message.event_bytes(&room), made.len());
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct InfoLimits {
     pub max_listed_bytes: usize,
     /// Bytes of a Socket.IO payload or frame; null where sockets are not served.
     pub max_socket_payload_bytes: Option<usize>,
+    /// Bytes of an event that is delivered live, as JSON; a larger message is only listed. Null where sockets are not served.
+    pub max_live_event_bytes: Option<usize>,
 }
 
 /// Prices of requests and deliveries, in satoshis.

@@ -35,7 +35,7 @@ impl Default for RoomSettings {
             access: RoomAccess::Owner,
             max_rooms_per_socket: 1_000,
             max_pending_deliveries: 10_000,
-            max_event_bytes: 512 * 1024,
+            max_event_bytes: 1024 * 1024,
         }
     }
 }

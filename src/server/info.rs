@@ -9,7 +9,7 @@ use crate::ids::IdentityKey;
 use crate::payments::{MAX_PAYMENT_BYTES, PAYMENT_TRANSPORTS};
 use crate::rooms::RoomAccess;
 
-use super::layer_settings::{max_body_bytes, quotas, retention};
+use super::layer_settings::{max_body_bytes, quotas, retention, room_settings};
 
 pub(super) fn serving(settings: &Settings) -> Serving {
     Serving {
@@ -47,6 +47,10 @@ pub(super) fn info(
                 .socket
                 .enabled
                 .then_some(settings.socket.max_payload),
+            max_live_event_bytes: settings
+                .socket
+                .enabled
+                .then(|| room_settings(settings).max_event_bytes),
         },
         prices: InfoPrices {
             routes: settings.prices.routes.clone(),

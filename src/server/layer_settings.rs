@@ -12,6 +12,7 @@ use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
+use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
     HeadLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
 };
@@ -37,12 +38,13 @@ pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
 }
 
 pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
-    let mut namespaces = vec![Namespace::main()];
+    // A client whose host has a path takes that path for its namespace, with a slash at its end if there is one. The
+    // published documents name `/ws` and `/wss`.
     let prefix = settings.routing_prefix();
-    if !prefix.is_empty() {
-        // A client whose host ends in a path uses that path as its namespace.
-        namespaces.push(Namespace::new(&prefix));
-    }
+    let named = [prefix.as_str(), "/ws", "/wss"];
+    let named = named.into_iter().filter(|name| !name.is_empty());
+    let named = named.flat_map(|name| [Namespace::new(name), Namespace::new(&format!("{name}/"))]);
+    let namespaces = std::iter::once(Namespace::main()).chain(named).collect();
     socketio::Config {
         connect_timeout: settings.socket.connect_timeout,
         namespaces,
@@ -115,7 +117,7 @@ pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
         max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
         max_pending_deliveries: settings.rooms.max_pending_deliveries,
         // A byte takes up to four in a frame, and a member must have room for a second one.
-        max_event_bytes: settings.socket.max_outbound_bytes / 8,
+        max_event_bytes: (settings.socket.max_outbound_bytes / 8).min(MAX_EVENT_BYTES),
     }
 }
 

@@ -398,6 +398,31 @@ async fn nothing_of_a_socket_is_left_when_it_is_gone() {
     assert_eq!((status.members, status.rooms), (0, 0));
 }
 
+/// A client whose host has a path asks for a namespace of that name, with a slash at its end if the host has one.
+#[actix_web::test]
+async fn a_host_with_a_path_is_a_namespace() {
+    let server = TestServer::with(|settings| settings.server.routing_prefix = "/api".to_owned());
+    let url = format!(
+        "ws://{}/socket.io/?EIO=4&transport=websocket",
+        server.address
+    );
+    for (name, served) in [
+        ("/api", true),
+        ("/api/", true),
+        ("/ws", true),
+        ("/wss/", true),
+        ("/other", false),
+        ("/api//", false),
+    ] {
+        let mut websocket = Websocket::open(&url).await;
+        websocket.send(format!("40{name},")).await;
+        let answer = websocket.text().await;
+        let joined = answer.starts_with(&format!("40{name},{{\"sid\":"));
+        let refused = answer == format!("44{name},{{\"message\":\"Invalid namespace\"}}");
+        assert_eq!((joined, refused), (served, !served), "{answer}");
+    }
+}
+
 #[actix_web::test]
 async fn malformed_packets_end_their_own_socket_only() {
     let server = TestServer::start();
