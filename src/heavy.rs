@@ -1,130 +1,100 @@
-//! Hashing and parsing large bodies, beside the workers.
+//! Large work beside the workers: hashing and parsing bodies, and large events of sockets.
 //!
 //! A worker serves thousands of connections. What takes it more than a few milliseconds holds up all of them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use actix_web::web;
+use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
-use crate::limits::AddressKey;
-
-use super::error::ApiError;
+use crate::limits::{AddressKey, KeyedBudget};
 
 /// Bytes that a worker hashes and parses itself: that takes it about a millisecond.
-pub(super) const LIGHT: usize = 128 * 1024;
+pub const LIGHT: usize = 128 * 1024;
 
-/// Threads for large bodies: one core stays free for the workers. Cheap to clone.
+/// The work beside a worker did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the work panicked")]
+pub struct Panicked;
+
+/// Threads for large work: one core stays free for the workers. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct HeavyWork {
+pub struct HeavyWork {
     threads: Arc<Semaphore>,
-    /// Each address has one thread at a time, so that its next body waits behind those of others.
-    turns: Arc<Mutex<HashMap<AddressKey, Turn>>>,
+    /// Each address has one thread at a time, so that its next work waits behind that of others.
+    turns: KeyedBudget<AddressKey, Turn>,
 }
 
-/// The turns of one address.
+/// The one thread of an address.
 #[derive(Debug)]
-struct Turn {
-    permit: Arc<Semaphore>,
-    /// Bodies that wait or are being worked on; never none.
-    users: usize,
+struct Turn(Arc<Semaphore>);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 impl Default for HeavyWork {
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with_threads(Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))))
+        Self::with_threads(cores.saturating_sub(1).max(1))
     }
 }
 
 impl HeavyWork {
-    /// On these threads, which sockets use too.
-    pub(super) fn with_threads(threads: Arc<Semaphore>) -> Self {
+    fn with_threads(threads: usize) -> Self {
         Self {
-            threads,
-            turns: Arc::default(),
+            threads: Arc::new(Semaphore::new(threads)),
+            turns: KeyedBudget::of_places(usize::MAX, usize::MAX),
         }
     }
 
-    /// Works on a body of so many bytes: here if it is small, else on a thread when it is its turn.
+    /// A permit for each thread.
+    #[must_use]
+    pub const fn threads(&self) -> &Arc<Semaphore> {
+        &self.threads
+    }
+
+    /// Works on so many bytes: here if they are few, else on a thread when it is the turn of this address.
     ///
     /// # Errors
-    /// [`ApiError`] if the work panicked.
-    pub(super) async fn run<T: Send + 'static>(
+    /// [`Panicked`], of a thread.
+    pub async fn run<T: Send + 'static>(
         &self,
         address: Option<AddressKey>,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, ApiError> {
+    ) -> Result<T, Panicked> {
         if bytes <= LIGHT {
             return Ok(work());
         }
-        let user = address.map(|address| User::new(self, address));
-        let turn = match &user {
+        let place = address.and_then(|address| self.turns.take(Some(address)).ok());
+        let turn = match place.as_ref().and_then(|place| place.shared().next()) {
             // No semaphore here is ever closed.
-            Some(user) => Arc::clone(&user.permit).acquire_owned().await.ok(),
+            Some(turn) => Arc::clone(&turn.0).acquire_owned().await.ok(),
             None => None,
         };
         let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
-        let done = web::block(move || {
+        let done = spawn_blocking(move || {
             // Also when nobody waits for it any more, its thread is in use until it is done.
-            let _held = (thread, turn, user);
+            let _held = (thread, turn, place);
             work()
         });
-        done.await
-            .map_err(|_| ApiError::internal("ERR_INTERNAL", "An internal error has occurred."))
-    }
-
-    fn turns(&self) -> MutexGuard<'_, HashMap<AddressKey, Turn>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+        done.await.map_err(|_| Panicked)
     }
 }
 
 /// Lets go of bytes: of many, on another thread, since giving their memory back takes milliseconds.
-pub(super) fn let_go<T: AsRef<[u8]> + Send + 'static>(bytes: T) {
+pub fn let_go<T: AsRef<[u8]> + Send + 'static>(bytes: T) {
     if bytes.as_ref().len() > LIGHT
         && let Ok(runtime) = Handle::try_current()
     {
         drop(runtime.spawn_blocking(move || drop(bytes)));
-    }
-}
-
-/// A body of an address; the turns of an address without any are forgotten.
-struct User {
-    work: HeavyWork,
-    address: AddressKey,
-    permit: Arc<Semaphore>,
-}
-
-impl User {
-    fn new(work: &HeavyWork, address: AddressKey) -> Self {
-        let mut turns = work.turns();
-        let turn = turns.entry(address).or_insert_with(|| Turn {
-            permit: Arc::new(Semaphore::new(1)),
-            users: 0,
-        });
-        turn.users += 1;
-        Self {
-            work: work.clone(),
-            address,
-            permit: Arc::clone(&turn.permit),
-        }
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut turn) = self.work.turns().entry(self.address) {
-            turn.get_mut().users -= 1;
-            if turn.get().users == 0 {
-                turn.remove();
-            }
-        }
     }
 }
 
@@ -167,7 +137,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_next_body_of_an_address_waits_behind_those_of_others() {
-        let work = HeavyWork::with_threads(Arc::new(Semaphore::new(1)));
+        let work = HeavyWork::with_threads(1);
         let (begins, end) = held(&work, Some(address(1)));
         begins.await.unwrap();
         let ((mut second, _end_second), (third, end_third)) =
@@ -184,11 +154,11 @@ mod tests {
     async fn nothing_is_kept_of_an_address_without_work() {
         let work = HeavyWork::default();
         work.run(Some(address(1)), LIGHT + 1, || ()).await.unwrap();
-        assert!(work.turns().is_empty());
+        assert_eq!(work.turns.owners(), 0);
         let panicked = work
             .run(Some(address(1)), LIGHT + 1, || assert_eq!(1, 2))
             .await;
-        assert_eq!(panicked.unwrap_err().code, "ERR_INTERNAL");
-        assert!(work.turns().is_empty());
+        assert_eq!(panicked, Err(Panicked));
+        assert_eq!(work.turns.owners(), 0);
     }
 }

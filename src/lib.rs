@@ -40,6 +40,7 @@ pub mod documents;
 pub mod engineio;
 pub mod events;
 pub mod health;
+pub mod heavy;
 pub mod http;
 pub mod ids;
 pub mod json_depth;

@@ -40,7 +40,7 @@ use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
-    engineio_scope, protect_pages, refuse_large_heads, watch_answers,
+    engineio_off, engineio_scope, protect_pages, refuse_large_heads, watch_answers,
 };
 use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
@@ -159,7 +159,7 @@ impl Server {
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)
             .with_certificates(certificates.clone())
             .with_addresses(addresses)
-            .with_heavy_threads(Arc::clone(&service.heavy_threads));
+            .with_heavy(service.heavy.clone());
         let state = match &certificates {
             // What another node was shown is not known here.
             Some(_) => state,
@@ -290,7 +290,11 @@ fn listen(
     let prefix = settings.routing_prefix();
     let heads = head_limits(settings);
     let listener = listener_settings(settings, &parts.state);
-    let counted_prefix = prefix.clone();
+    let mut socket_paths = vec!["/socket.io".to_owned()];
+    if !prefix.is_empty() {
+        socket_paths.push(format!("{prefix}/socket.io"));
+    }
+    let counted_prefix = prefix;
     let app = move || {
         let ServerParts {
             endpoint,
@@ -310,14 +314,11 @@ fn listen(
                 count_answers(Arc::clone(counts), prefix, request, service)
             })
             .configure(routes);
-        if let Some(endpoint) = endpoint {
-            app = app.service(engineio_scope("/socket.io", endpoint.clone()));
-            if !prefix.is_empty() {
-                app = app.service(engineio_scope(
-                    &format!("{prefix}/socket.io"),
-                    endpoint.clone(),
-                ));
-            }
+        for path in &socket_paths {
+            app = app.service(match endpoint {
+                Some(endpoint) => engineio_scope(path, endpoint.clone()),
+                None => engineio_off(path),
+            });
         }
         app
     };

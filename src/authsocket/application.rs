@@ -61,7 +61,7 @@ pub struct AuthSocket {
     /// Whether the handshake may be made that was counted when the socket was opened.
     pub(super) may_shake_hands: bool,
     /// What waits here: frames until a proof, packets until they are whole or read.
-    pub(super) holding: Permit<AddressKey>,
+    pub(super) holding: Permit<Owner>,
     /// Whether a large message is being read; what comes behind it waits.
     pub(super) is_reading: bool,
     /// What it has sent lately.
@@ -104,7 +104,9 @@ impl AuthSocket {
             delivery: service.delivery.from_address(opening.counted_for),
             counted_for: opening.counted_for,
             may_shake_hands: true,
-            holding: service.waiting.hold(opening.counted_for),
+            holding: service
+                .waiting
+                .hold(opening.counted_for.map(Owner::Address)),
             is_reading: false,
             flow: Flow::default(),
             unproven: Some(unproven),

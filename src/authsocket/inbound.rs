@@ -8,7 +8,7 @@ use crate::auth::{AuthError, AuthMessage, Handled, MessageType};
 use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, Refusal, ServerEvent, refuse_plain};
 use crate::ids::{IdentityKey, Sid};
-use crate::limits::{Share, refusals};
+use crate::limits::{Owner, Share, refusals};
 use crate::rooms::Admit;
 use crate::socket::{Link, Socket};
 use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
@@ -233,6 +233,8 @@ impl AuthSocket {
                 return false;
             };
             self.share = Some(share);
+            self.holding
+                .give_to(Owner::both(identity, self.counted_for));
             if let Some(address) = self.counted_for {
                 refusals().saw(address, identity, link.now());
             }

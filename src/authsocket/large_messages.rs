@@ -3,23 +3,16 @@
 //! A payload comes as a JSON array of numbers. One of some MiB takes the worker tens of milliseconds, in which it serves
 //! nobody else. Only this socket waits instead.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::thread::available_parallelism;
-
 use actix::prelude::*;
-use tokio::sync::Semaphore;
 
 use crate::auth::{AuthError, AuthMessage};
 use crate::events;
+use crate::heavy::LIGHT;
 use crate::socket::{Link, Socket};
 use crate::socketio::EventBody;
 use crate::telemetry;
 
 use super::application::AuthSocket;
-
-/// Bytes of an event that the worker reads itself.
-const LIGHT: usize = 128 * 1024;
 
 /// An auth message that was read as far as it takes long.
 #[derive(Debug)]
@@ -44,12 +37,6 @@ impl ReadMessage {
     }
 }
 
-/// Threads for what is read beside the workers: one core stays free.
-pub(super) fn heavy_threads() -> Arc<Semaphore> {
-    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-    Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
-}
-
 fn is_auth_message(data: &str) -> bool {
     let name = data
         .strip_prefix("[\"")
@@ -71,16 +58,11 @@ impl AuthSocket {
             return Some(body);
         }
         self.is_reading = true;
-        let places = Arc::clone(&self.service.heavy_threads);
+        let (heavy, address) = (self.service.heavy.clone(), self.counted_for);
         let read = async move {
-            // It is never closed.
-            let place = places.acquire_owned().await.ok();
-            let read = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                ReadMessage::read(&body)
-            });
-            read.await
-                .unwrap_or(Err(AuthError::Malformed("it could not be read")))
+            let read = heavy.run(address, bytes, move || ReadMessage::read(&body));
+            let panicked = Err(AuthError::Malformed("it could not be read"));
+            read.await.unwrap_or(panicked)
         };
         let read = fut::wrap_future::<_, Socket<Self>>(read);
         ctx.wait(read.map(|read, socket, ctx| {

@@ -4,18 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
+use crate::heavy::HeavyWork;
 use crate::limits::{
-    AddressKey, AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Pace, Rate,
+    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace, Rate,
 };
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
 use super::counts::EventCounts;
-use super::large_messages::heavy_threads;
 use super::lost_sessions::LostSessions;
 
 /// Times and bounds of a socket's authentication.
@@ -57,7 +55,7 @@ pub struct AuthSocketSettings {
     /// Objects and arrays of an event within each other.
     pub max_json_depth: usize,
     /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
-    /// all sockets; a sixteenth of them for one address.
+    /// all sockets; a sixteenth of them for one address, and for one identity.
     pub max_waiting_bytes: usize,
 }
 
@@ -108,13 +106,13 @@ pub struct AuthSocketService {
     /// What each address may have.
     pub addresses: Arc<AddressLimits>,
     /// Bytes of frames and packets that wait in sockets.
-    pub waiting: KeyedBudget<AddressKey>,
+    pub waiting: KeyedBudget<Owner>,
     /// Bytes of events that wait for sockets.
     pub outbound: OutboundMemory,
     /// What the sockets of each identity share.
     pub identities: IdentityShares,
     /// Threads for large messages and bodies, beside the workers.
-    pub heavy_threads: Arc<Semaphore>,
+    pub heavy: HeavyWork,
     /// Counts.
     pub counters: EventCounts,
 }
@@ -145,7 +143,7 @@ impl AuthSocketService {
             identities: IdentityShares::of_places(settings.max_sockets_per_identity, usize::MAX)
                 .named("sockets_of_identity"),
             settings,
-            heavy_threads: heavy_threads(),
+            heavy: HeavyWork::default(),
             counters: EventCounts::default(),
         }
     }

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
+use crate::heavy::let_go;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, KeyedBudget, LimitExceeded, Owner, Permit, share};
-
-use super::heavy::let_go;
 
 /// Lists up to this size count for nobody, so that a box with little in it can always be listed. A connection takes more
 /// than that anyway.

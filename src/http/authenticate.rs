@@ -296,7 +296,7 @@ async fn verify(
             .digest()
         };
         let digest = state.heavy.run(work.address, bytes, digest).await;
-        digest.map_err(Refused::Unsigned)?
+        digest.map_err(|panicked| Refused::Unsigned(panicked.into()))?
     };
     let nonce = &credentials.nonce;
     let known = &named.known;

@@ -7,10 +7,10 @@ use futures_util::StreamExt as _;
 use thiserror::Error;
 use tokio::time::{Duration, Instant, timeout_at};
 
+use crate::heavy::let_go;
 use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
 
 use super::error::ApiError;
-use super::heavy::let_go;
 use super::state::HttpLimits;
 
 /// How many bytes of bodies are held at a time, by address, and by identity once that is proven. Cheap to clone.

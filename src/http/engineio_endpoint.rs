@@ -63,6 +63,33 @@ pub fn engineio_scope<A: Application>(path: &str, endpoint: Endpoint<A>) -> Scop
         .route("/", web::route().to(handle::<A>))
 }
 
+/// The same where sockets are switched off: a client that tries is told so.
+#[must_use]
+pub fn engineio_off(path: &str) -> Scope {
+    web::scope(path)
+        .route("", web::route().to(refuse_all))
+        .route("/", web::route().to(refuse_all))
+}
+
+async fn refuse_all(request: HttpRequest) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        return preflight(&request);
+    }
+    from_anywhere(unsigned(&ApiError::new(
+        StatusCode::NOT_FOUND,
+        "ERR_SOCKETS_OFF",
+        "This server has no sockets (ENABLE_WEBSOCKETS is off). Send and list over HTTP.",
+    )))
+}
+
+fn from_anywhere(mut response: HttpResponse) -> HttpResponse {
+    let any_origin = header::HeaderValue::from_static("*");
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any_origin);
+    response
+}
+
 async fn handle<A: Application>(
     request: HttpRequest,
     body: web::Payload,
@@ -71,16 +98,11 @@ async fn handle<A: Application>(
     if request.method() == Method::OPTIONS {
         return preflight(&request);
     }
-    let mut response = match respond(&request, body, &endpoint).await {
+    from_anywhere(match respond(&request, body, &endpoint).await {
         Ok(response) => response,
         Err(Refusal::Protocol(error)) => refuse(error),
         Err(Refusal::Limit(error)) => unsigned(&error),
-    };
-    let any_origin = header::HeaderValue::from_static("*");
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any_origin);
-    response
+    })
 }
 
 /// A request that is not served.

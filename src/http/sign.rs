@@ -42,7 +42,7 @@ pub(super) async fn signed(
     };
     let digest = match state.heavy.run(address, reply.body.len(), digest).await {
         Ok(digest) => digest,
-        Err(error) => return unsigned(&error),
+        Err(panicked) => return unsigned(&panicked.into()),
     };
     let nonce = message_nonce();
     let signature = match session.sign(&nonce, &digest) {

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
-use tokio::sync::Semaphore;
 
 use crate::auth::{
     AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
 };
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
+use crate::heavy::HeavyWork;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, AddressLimits, KeyedRates, Rate};
 use crate::metrics::RequestCounts;
@@ -21,7 +21,6 @@ use super::authenticate::Refused;
 use super::body::BodyMemory;
 use super::certificates::CertificateGate;
 use super::error::ApiError;
-use super::heavy::HeavyWork;
 use super::readers::Readers;
 use super::request_scope::RequestScope;
 use super::session_lookup::unknown_session;
@@ -139,8 +138,8 @@ impl HttpState {
 
     /// Hashes and parses large bodies on these threads.
     #[must_use]
-    pub fn with_heavy_threads(mut self, threads: Arc<Semaphore>) -> Self {
-        self.heavy = HeavyWork::with_threads(threads);
+    pub fn with_heavy(mut self, heavy: HeavyWork) -> Self {
+        self.heavy = heavy;
         self
     }
 

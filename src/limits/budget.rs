@@ -270,6 +270,15 @@ impl<K: Holder, S> Permit<K, S> {
         self.amount = amount;
     }
 
+    /// Holds the same for these owners from now on, whatever their bounds are.
+    pub fn give_to(&mut self, owners: [Option<K>; 2]) {
+        let mut used = self.budget.lock();
+        Self::set(&mut used, &self.owners, self.amount, 0);
+        Self::set(&mut used, &owners, 0, self.amount);
+        drop(used);
+        self.owners = owners;
+    }
+
     /// Why this may not hold so much, and whose share is full.
     fn refusal(&self, used: &Used<K, S>, amount: usize) -> Option<(LimitExceeded, Option<&K>)> {
         if amount <= self.amount {
@@ -411,6 +420,20 @@ mod tests {
         assert!(take("c", "y").is_ok());
         // The identity's own share counts wherever it is.
         assert_eq!(take("a", "y").err(), Some(LimitExceeded::PerKey));
+    }
+
+    #[test]
+    fn what_is_given_to_others_counts_for_them() {
+        let memory: KeyedBudget<&str> = KeyedBudget::of_shared_bytes(160);
+        let mut first = memory.hold(Some("x"));
+        first.grow(10).unwrap();
+        first.give_to([Some("a"), Some("x")]);
+        let mut elsewhere = memory.hold_for([Some("a"), Some("y")]);
+        assert_eq!(elsewhere.grow(1), Err(LimitExceeded::PerKey));
+        first.give_to([Some("b"), Some("x")]);
+        elsewhere.grow(1).unwrap();
+        drop((first, elsewhere));
+        assert_eq!((memory.held(), memory.owners()), (0, 0));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::echo::{EchoServer, calm, quick};
 use crate::support::polling::{Polling, client, get, post};
+use crate::support::server::TestServer;
 use crate::support::{PATIENCE, eventually, within};
 
 const QUERY: &str = "EIO=4&transport=polling";
@@ -288,4 +289,21 @@ async fn a_session_is_not_taken_over_by_another_path() {
     .await;
     assert_eq!(other.0, 400);
     assert_eq!(polling.post("4x").await.0, 200);
+}
+
+#[actix_web::test]
+async fn where_sockets_are_off_a_client_is_told_so() {
+    let server = TestServer::with(|settings| {
+        settings.socket.enabled = false;
+        settings.server.routing_prefix = "/api".to_owned();
+    });
+    for path in ["/socket.io/", "/api/socket.io/"] {
+        let url = server.http(&format!("{path}?EIO=4&transport=polling"));
+        let (status, body) = get(&url).await;
+        assert_eq!(status, 404, "{body}");
+        assert!(
+            body.contains("ERR_SOCKETS_OFF") && body.contains("ENABLE_WEBSOCKETS"),
+            "{body}"
+        );
+    }
 }

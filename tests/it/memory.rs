@@ -150,7 +150,7 @@ async fn a_client_that_hardly_reads_its_list_is_cut_when_others_need_the_memory(
 #[actix_web::test]
 async fn what_is_large_is_read_beside_the_workers_and_keeps_its_place() {
     let server = TestServer::start();
-    let heavy = Arc::clone(&server.service.heavy_threads);
+    let heavy = Arc::clone(server.service.heavy.threads());
     let threads = u32::try_from(heavy.available_permits()).unwrap();
     let busy = heavy.acquire_many(threads).await.unwrap();
     let http = Brc104::connect(&server.http("")).await;
@@ -265,6 +265,28 @@ async fn frames_that_wait_for_a_proof_are_bounded_by_their_bytes() {
     assert_eq!(waiting.held(), fits * frame.len());
     drop(first);
     eventually("the memory", || waiting.held() == 0).await;
+}
+
+#[actix_web::test]
+async fn packets_that_wait_count_for_the_identity_wherever_it_is() {
+    let server = TestServer::with(|settings| settings.server.max_buffered_bytes = 1_600_000);
+    let waiting = &server.service.waiting;
+    let own = Arc::new(Identity::random());
+    let connect = |identity| AuthSocketClient::authenticated_as(server.address, identity);
+    let [mut first, mut second] = [connect(Arc::clone(&own)).await, connect(own).await];
+    let mut other = connect(Arc::new(Identity::random())).await;
+    // Its attachment never comes.
+    let unfinished = format!(
+        r#"451-["x","{}",{{"_placeholder":true,"num":0}}]"#,
+        "x".repeat(20_000)
+    );
+    first.websocket.send(&unfinished).await;
+    eventually("the packet", || waiting.held() > 20_000).await;
+    // Loopback has no limit; the identity has a sixteenth of 200,000 bytes.
+    second.websocket.send(&unfinished).await;
+    second.websocket.closed().await;
+    other.websocket.send(&unfinished).await;
+    eventually("the other's packet", || waiting.held() > 40_000).await;
 }
 
 #[actix_web::test]

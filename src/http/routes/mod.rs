@@ -198,6 +198,9 @@ async fn read_body(
     .await
 }
 
+/// Bytes of JSON that take as long to read as one identity key, whose point on the curve has to be found.
+pub(super) const KEY_COST: usize = 2_048;
+
 /// Does what takes long for a large body beside the worker.
 async fn off_worker<T: Send + 'static>(
     state: &HttpState,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::events::is_message_box;
-use crate::ids::IdentityKey;
+use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::model::Quote;
 
 use super::super::error::{ApiError, store_error};
@@ -12,6 +12,7 @@ use super::super::reply::Reply;
 use super::super::state::HttpState;
 use super::permissions::status_of;
 use super::query::Query;
+use super::{KEY_COST, off_worker};
 
 /// What a message to one recipient costs.
 #[derive(Serialize, ToSchema)]
@@ -79,11 +80,17 @@ pub(super) async fn respond(
     query: &str,
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
-    let query = Query::parse(query);
-    let (recipients, message_box) = validate(&query, state.limits.max_recipients)?;
+    let (whole, max) = (query.to_owned(), state.limits.max_recipients);
+    let cost = query.len() / IDENTITY_KEY_HEX_LEN * KEY_COST;
+    let (recipients, message_box) = off_worker(state, cost, move || {
+        let query = Query::parse(&whole);
+        let (recipients, message_box) = validate(&query, max)?;
+        Ok((recipients, message_box.to_owned()))
+    })
+    .await?;
     let quote = state
         .db
-        .quote(caller, recipients.clone(), message_box.to_owned())
+        .quote(caller, recipients.clone(), message_box.clone())
         .await
         .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
     Ok(
@@ -96,7 +103,7 @@ pub(super) async fn respond(
                     recipient_fee: *recipient_fee,
                 },
             }),
-            _ => Reply::ok(&many(&recipients, message_box, &quote)),
+            _ => Reply::ok(&many(&recipients, &message_box, &quote)),
         },
     )
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::bounded_list::BoundedList;
 use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
+use crate::heavy::LIGHT;
 use crate::ids::IdentityKey;
 use crate::model::{MessageBody, NewMessage};
 use crate::payments::PaymentDraft;
@@ -16,7 +17,15 @@ use crate::payments::PaymentDraft;
 use super::super::error::ApiError;
 use super::super::reply::Reply;
 use super::super::state::{HttpLimits, HttpState};
-use super::{object, off_worker, parse};
+use super::{KEY_COST, object, off_worker, parse};
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payment: Option<&'a RawValue>,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,7 +99,7 @@ pub(super) async fn respond(
     state: &HttpState,
 ) -> Result<Reply, ApiError> {
     let (whole, limits) = (body.clone(), state.limits);
-    let request = off_worker(state, body.len(), move || validate(&whole, &limits)).await?;
+    let request = off_worker(state, cost(body), move || validate(&whole, &limits)).await?;
     let messages = request
         .to
         .iter()
@@ -131,15 +140,21 @@ pub(super) async fn respond(
     }))
 }
 
+/// The bytes of JSON that take as long to read as this body with the keys in it.
+fn cost(body: &[u8]) -> usize {
+    if body.len() > LIGHT {
+        return body.len();
+    }
+    let whole: Option<Body<'_>> = object(body).ok().flatten();
+    let message = whole.and_then(|whole| whole.message);
+    let draft: Option<Draft<'_>> = message.and_then(|text| parse(text.get().as_bytes()).ok());
+    let keys = draft.and_then(|draft| draft.recipients.or(draft.recipient));
+    let keys = keys.map_or(0, |keys| one_or_many(keys).count());
+    body.len() + keys * KEY_COST
+}
+
 /// Checks in the documented order; the first that fails is reported.
 fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        message: Option<&'a RawValue>,
-        #[serde(borrow)]
-        payment: Option<&'a RawValue>,
-    }
     let required = || {
         ApiError::bad_request(
             "ERR_MESSAGE_REQUIRED",
