@@ -42,6 +42,13 @@ impl IdentityKey {
         &self.0
     }
 
+    /// Its beginning, for the log.
+    #[must_use]
+    pub fn shortened(&self) -> String {
+        let hex = self.to_hex();
+        format!("{}…", hex.get(..10).unwrap_or(&hex))
+    }
+
     /// 66 lower-case hexadecimal characters.
     #[must_use]
     pub fn to_hex(&self) -> String {
@@ -77,8 +84,7 @@ impl fmt::Display for IdentityKey {
 /// Shortened: logs need to tell parties apart, not to repeat whole keys.
 impl fmt::Debug for IdentityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = self.to_hex();
-        write!(f, "IdentityKey({}…)", hex.get(..10).unwrap_or(&hex))
+        write!(f, "IdentityKey({})", self.shortened())
     }
 }
 

@@ -47,6 +47,7 @@ use crate::limits::OutboundMemory;
 use crate::panics;
 use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
+use crate::telemetry;
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
@@ -195,6 +196,7 @@ impl Server {
             },
         };
         raise_file_limit(settings.socket.max_sockets);
+        telemetry::set_access_log(settings.log.access);
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &url);
         log_certificates(certificates.as_ref());

@@ -3,6 +3,7 @@
 //! [`AuthSocket`] owns one value of each pure layer (Socket.IO connection, BRC-103 peer) and orders them:
 //! Socket.IO packet, auth message, verified event, command to rooms or delivery; and back.
 
+mod access;
 mod answers;
 mod application;
 mod certification;

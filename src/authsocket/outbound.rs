@@ -90,6 +90,7 @@ impl AuthSocket {
     /// Sends an answer. Answers overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
     pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
+        self.log_access(event);
         let is_mark = matches!(event, ServerEvent::LeftRoom(_));
         let payload = self.payload(event);
         self.send_answer(Outgoing::Event(payload), is_mark, link);
@@ -98,6 +99,7 @@ impl AuthSocket {
     /// Sends the last event before the socket closes, without pacing.
     pub(super) fn send_last(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
+        self.log_access(event);
         self.write_event(&self.payload(event), link);
     }
 

@@ -145,6 +145,7 @@ pub const KEYS: &[Key] = &[
     key("log.level", &["RUST_LOG"], Text, "A filter such as info or messagebox=debug"),
     key("log.verbose", &["LOGGING_ENABLED"], Switch, "Raises our own level to debug"),
     key("log.format", &["LOG_FORMAT"], Text, "`text`, or `json`: one object a line"),
+    key("log.access", &["ACCESS_LOG"], Text, "Which requests and events have a line: `off`, `refused`, or `all`; at most 50 refusals a second are logged, the rest is counted"),
     key("admin.enabled", &["ENABLE_ADMIN"], Switch, "Whether /admin and /metrics are served, to admins"),
     key("admin.token", &["ADMIN_TOKEN"], Text, "Makes an admin of whoever brings it as a bearer token, 16 characters or more; secret"),
     key("admin.identities", &["ADMIN_IDENTITIES"], List, "Identity keys whose signed requests are an admin's; in development, without token and keys, requests from this machine are, elsewhere none"),

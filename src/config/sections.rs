@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{Networks, Pace};
 use crate::rooms::RoomAccess;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{AccessLog, LogFormat};
 
 use super::at_most::AtMost;
 use super::lifetime::Lifetime;
@@ -245,6 +245,7 @@ section! {
         level: String = "info".to_owned(),
         verbose: bool = false,
         format: LogFormat = LogFormat::Text,
+        access: AccessLog = AccessLog::Refused,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::socket::Kill;
 
 use super::body::Payload;
 use super::client_address::{count_handshake, count_request};
-use super::counts::Failed;
+use super::counts::{Asker, Failed};
 use super::error::ApiError;
 use super::handshake;
 use super::reply::Reply;
@@ -92,6 +92,11 @@ pub async fn respond(
     let verified = verify(&request, payload, &credentials, &named, work).await;
     let reply: Reply = match verified {
         Ok(Verified { body, scope }) => {
+            let identity = Some(session.peer());
+            request.extensions_mut().insert(Asker {
+                address: counted_for,
+                identity,
+            });
             let (state, scope) = state.scoped(scope.with_address(counted_for));
             let reply = routes::respond(&request, session.peer(), &body, &state).await;
             if let Some(error) = scope.refusal() {
@@ -337,7 +342,10 @@ fn is_encoded(request: &HttpRequest) -> bool {
 
 pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
     let mut response = HttpResponse::build(error.status);
-    response.extensions_mut().insert(Failed(error.code));
+    response.extensions_mut().insert(Failed {
+        code: error.code,
+        reason: error.description.clone(),
+    });
     for (name, value) in &error.headers {
         response.insert_header((*name, value.as_str()));
     }

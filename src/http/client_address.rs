@@ -1,12 +1,13 @@
 //! Whom a request counts for, and what is said to those who ask too often.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpMessage as _, HttpRequest};
 
 use crate::limits::{
     AddressKey, AddressLimits, KeyedRates, LimitExceeded, is_loopback_host, refusals,
 };
 
+use super::counts::Asker;
 use super::error::ApiError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -53,6 +54,10 @@ pub(super) fn count_request(
     limits: &AddressLimits,
 ) -> Result<Option<AddressKey>, ApiError> {
     let counted_for = counted_for(request, limits);
+    request.extensions_mut().insert(Asker {
+        address: counted_for,
+        identity: None,
+    });
     check("request_rate", counted_for, &limits.requests)?;
     Ok(counted_for)
 }

@@ -1,21 +1,37 @@
-//! Counts what is answered, and gives each request an id that its log lines bear.
+//! Counts and logs what is answered, and gives each request an id: its log lines bear it, and its answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{Error, HttpMessage as _};
 
+use crate::ids::IdentityKey;
+use crate::limits::AddressKey;
 use crate::metrics::RequestCounts;
-use crate::telemetry;
+use crate::telemetry::{self, Access, TraceId};
 
 use super::{handshake, routes};
 
-/// The code of a failure, left with the response for who counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Failed(pub(super) &'static str);
+/// A failure, left with the response for who counts and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) code: &'static str,
+    pub(super) reason: String,
+}
+
+/// Who asks, as far as it is known, left with the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asker {
+    pub(super) address: Option<AddressKey>,
+    pub(super) identity: Option<IdentityKey>,
+}
+
+/// In the answer: what its log lines bear.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Where sockets are.
 const SOCKETS: &str = "/socket.io";
@@ -35,18 +51,49 @@ where
     B: MessageBody,
 {
     let (began, route) = (Instant::now(), label(request.path(), prefix));
-    let answer = telemetry::traced(service.call(request));
+    let id = TraceId::random();
+    let answer = telemetry::under(Some(id), service.call(request));
     async move {
-        let answer = answer.await?;
+        let mut answer = answer.await?;
         counts.answered.add_one((route, class(answer.status())));
-        if let Some(Failed(code)) = answer.response().extensions().get() {
-            counts.failures.add_one(code);
+        if let Some(failed) = answer.response().extensions().get::<Failed>() {
+            counts.failures.add_one(failed.code);
         }
+        if let Ok(text) = HeaderValue::from_str(&id.to_string()) {
+            answer.headers_mut().insert(REQUEST_ID, text);
+        }
+        telemetry::within(Some(id), || log_access(&answer, began.elapsed()));
         if route != SOCKETS {
             counts.time.record_time(began.elapsed());
         }
         Ok(answer)
     }
+}
+
+fn log_access<B: MessageBody>(answer: &ServiceResponse<B>, took: Duration) {
+    let status = answer.status();
+    telemetry::access(status.is_client_error() || status.is_server_error(), || {
+        let request = answer.request();
+        let asker = request.extensions().get::<Asker>().copied();
+        let asker = asker.unwrap_or_default();
+        let peer = || request.peer_addr().map(|peer| peer.ip().to_string());
+        let failed = answer.response().extensions().get::<Failed>().cloned();
+        let refusal = failed.as_ref().map(|failed| (failed.code, &*failed.reason));
+        let access = Access {
+            method: request.method().as_str(),
+            what: request.path(),
+            status: Some(status.as_u16()),
+            refusal,
+            address: asker.address.map(|key| key.to_string()).or_else(peer),
+            identity: asker.identity.map(|key| key.shortened()),
+            took: Some(took),
+            bytes: match answer.response().body().size() {
+                BodySize::Sized(bytes) => Some(bytes),
+                BodySize::None | BodySize::Stream => None,
+            },
+        };
+        access.to_string()
+    });
 }
 
 fn class(status: StatusCode) -> &'static str {

@@ -122,10 +122,13 @@ impl ApiError {
     /// The request carries no authentication at all.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        let description = "Mutual-authentication failed!";
+        let message = "Mutual-authentication failed!";
+        let description = format!(
+            "{message} Missing header: x-bsv-auth-version. Requests are signed as in BRC-104."
+        );
         Self {
             details: Box::new(Details {
-                message: Some(description.to_owned()),
+                message: Some(message.to_owned()),
                 ..Details::default()
             }),
             ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", description)

@@ -73,7 +73,7 @@ const EXPOSED_HEADERS: &str = "*, x-bsv-auth-version, x-bsv-auth-identity-key, x
      x-bsv-auth-your-nonce, x-bsv-auth-initial-nonce, x-bsv-auth-signature, x-bsv-auth-request-id, \
      x-bsv-auth-requested-certificates, x-bsv-identity-key, x-bsv-payment-version, x-bsv-payment-satoshis-required, \
      x-bsv-payment-derivation-prefix, x-bsv-payment-satoshis-paid, x-bsv-payment-known-txids, \
-     x-bsv-payment-transports, retry-after";
+     x-bsv-payment-transports, retry-after, x-request-id";
 
 /// CORS on every response: any origin, method and header.
 #[must_use]

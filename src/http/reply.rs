@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::counts::Failed;
 use super::error::ApiError;
 
 /// What nearly all replies are.
@@ -17,8 +18,8 @@ pub(super) struct Reply {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
     pub(super) content_type: &'static str,
-    /// The code of the failure, if it is one.
-    pub(super) failure: Option<&'static str>,
+    /// The failure, if it is one.
+    pub(super) failure: Option<Failed>,
 }
 
 impl Reply {
@@ -47,7 +48,10 @@ impl From<ApiError> for Reply {
             body: error.body().into(),
             headers: error.headers,
             content_type: JSON,
-            failure: Some(error.code),
+            failure: Some(Failed {
+                code: error.code,
+                reason: error.description,
+            }),
         }
     }
 }

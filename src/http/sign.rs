@@ -8,7 +8,6 @@ use crate::auth::{AUTH_VERSION, Session, message_nonce};
 use crate::socket::Kill;
 
 use super::authenticate::{Credentials, NOT_STORED, Work, unsigned};
-use super::counts::Failed;
 use super::error::ApiError;
 use super::reply::Reply;
 
@@ -58,8 +57,8 @@ pub(super) async fn signed(
         }
     };
     let mut response = HttpResponse::build(reply.status);
-    if let Some(code) = reply.failure {
-        response.extensions_mut().insert(Failed(code));
+    if let Some(failed) = reply.failure {
+        response.extensions_mut().insert(failed);
     }
     for (name, value) in &reply.headers {
         response.insert_header((*name, value.as_str()));

@@ -1,5 +1,6 @@
 //! Who is asking, as far as an address tells, and what each address may have.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::budget::{KeyedBudget, LimitExceeded, Permit};
@@ -12,10 +13,16 @@ use super::rates::KeyedRates;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressKey(IpAddr);
 
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = if self.0.is_ipv6() { "/64" } else { "" };
+        write!(f, "{}{network}", self.0)
+    }
+}
+
 impl Holder for AddressKey {
     fn label(&self) -> String {
-        let network = if self.0.is_ipv6() { "/64" } else { "" };
-        format!("address {}{network}", self.0)
+        format!("address {self}")
     }
 
     fn address(&self) -> Option<AddressKey> {

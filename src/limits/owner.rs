@@ -59,8 +59,7 @@ impl Holder for Owner {
 
 impl Holder for IdentityKey {
     fn label(&self) -> String {
-        let hex = self.to_hex();
-        format!("identity {}…", hex.get(..10).unwrap_or(&hex))
+        format!("identity {}", self.shortened())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Logging: `env_logger` behind the `log` facade, with a filter in front that can be changed, as text or JSON.
 
+mod access;
 mod json;
 mod recent;
 mod text;
@@ -14,8 +15,9 @@ use log::{LevelFilter, Log, Metadata, Record};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use access::{Access, AccessLog, access, set_access_log};
 pub use recent::{RecentLine, recent};
-pub use trace::{TraceId, current, event, traced, under, within};
+pub use trace::{TraceId, current, event, under, within};
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

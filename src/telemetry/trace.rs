@@ -1,7 +1,7 @@
 //! The id that the log lines of one request or event bear.
 //!
 //! It is carried beside the work (a task-local), so that no function has to pass it on; what goes to another thread takes it
-//! along ([`current`], [`within`]). There is one only while debug lines are logged: else all of this is one look at a number.
+//! along ([`current`], [`within`]). Every request has one. An event has one only while debug lines are logged.
 
 use std::fmt;
 
@@ -17,6 +17,12 @@ tokio::task_local! {
 pub struct TraceId(u32);
 
 impl TraceId {
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random_range(1..=u32::MAX))
+    }
+
     /// For another process; none is 0.
     #[must_use]
     pub fn to_bytes(id: Option<Self>) -> [u8; 4] {
@@ -38,18 +44,13 @@ impl fmt::Display for TraceId {
 }
 
 fn fresh() -> Option<TraceId> {
-    (log::max_level() >= LevelFilter::Debug).then(|| TraceId(rand::random()))
+    (log::max_level() >= LevelFilter::Debug).then(TraceId::random)
 }
 
 /// The id of what is being done.
 #[must_use]
 pub fn current() -> Option<TraceId> {
     ID.try_with(|id| *id).ok()
-}
-
-/// Gives what this future does an id of its own.
-pub fn traced<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    under(fresh(), future)
 }
 
 /// Does what this future does under an id that was taken along.

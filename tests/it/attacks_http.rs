@@ -700,6 +700,7 @@ fn told(answer: &Answer) -> String {
         "x-bsv-auth-nonce",
         "x-bsv-auth-signature",
         "x-bsv-auth-request-id",
+        "x-request-id",
     ];
     headers.retain(|(name, _)| !fresh.contains(&name.as_str()));
     headers.sort();

@@ -386,7 +386,8 @@ async fn without_authentication_there_is_one_answer() {
             body,
             json!({
                 "status": "error", "code": "UNAUTHORIZED",
-                "description": "Mutual-authentication failed!", "message": "Mutual-authentication failed!",
+                "description": "Mutual-authentication failed! Missing header: x-bsv-auth-version. Requests are signed as in BRC-104.",
+                "message": "Mutual-authentication failed!",
             })
         );
     }

@@ -44,11 +44,7 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
     delivered(&mut bob, "quiet").await;
     assert_eq!(set_level(address, "info,messagebox=debug").await, 200);
     let before = server.log_objects();
-    assert!(
-        before
-            .iter()
-            .all(|line| line["level"] != "DEBUG" && line["id"].is_null())
-    );
+    assert!(before.iter().all(|line| line["level"] != "DEBUG"));
     for id in ["1", "2"] {
         bob.send_message(&room, id, BODY).await;
         delivered(&mut bob, id).await;
@@ -137,4 +133,75 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
     assert_eq!(id("messages wait"), id("messages are stored"));
     assert!(!log.contains(TOKEN) && !log.contains(BODY));
     server.kill();
+}
+
+/// The lines of the access log, without what the logger puts in front of them.
+fn access_lines(server: &ServerProcess) -> Vec<(String, String)> {
+    let lines = server.log_objects().into_iter();
+    let lines = lines.filter(|line| line["target"] == "messagebox::access");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    lines
+        .map(|line| (text(&line["id"]), text(&line["message"])))
+        .collect()
+}
+
+#[actix_web::test]
+async fn what_is_refused_has_a_line_that_its_answer_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let variables = [("LOG_FORMAT", "json")];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    let alice = Brc104::connect(&format!("http://{address}")).await;
+    let listed = alice
+        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
+        .await;
+    assert_eq!(listed.status, 200);
+    let request = client().post(format!("http://{address}/listMessages?secret"));
+    let bare = request.send().await.unwrap();
+    let id = bare.headers().get("x-request-id").unwrap();
+    let id = id.to_str().unwrap().to_owned();
+    let refused = alice.post("/sendMessage", "{}").await;
+    assert_eq!(refused.code(), "ERR_MESSAGE_REQUIRED");
+    let mut socket = AuthSocketClient::authenticated(address).await;
+    socket.emit("joinRoom", &json!("not-mine")).await;
+    assert_eq!(socket.event().await.0, "joinFailed");
+    eventually("the lines", || access_lines(&server).len() == 3).await;
+    let shortened =
+        |key: messagebox::ids::IdentityKey| format!("identity={}…", &key.to_hex()[..10]);
+    let expected = [
+        [
+            "POST /listMessages 401 UNAUTHORIZED address=127.0.0.1 ms=",
+            "reason=\"Mutual-authentication failed!",
+        ],
+        [
+            "POST /sendMessage 400 ERR_MESSAGE_REQUIRED address=127.0.0.1 ",
+            &shortened(alice.identity.identity_key()),
+        ],
+        ["joinRoom ", &shortened(socket.key())],
+    ];
+    for ((_, line), parts) in access_lines(&server).iter().zip(expected) {
+        assert!(
+            line.starts_with(parts[0]) && line.contains(parts[1]),
+            "{line}"
+        );
+    }
+    assert_eq!(access_lines(&server)[0].0, id);
+}
+
+#[actix_web::test]
+async fn every_request_has_a_line_where_the_operator_wants_it_and_none_where_not() {
+    for (mode, lines) in [("all", 3), ("off", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let variables = [("LOG_FORMAT", "json"), ("ACCESS_LOG", mode)];
+        let server = ServerProcess::with(address, folder.path(), &variables, None);
+        // Its handshake, a request that is served and one that is refused.
+        let alice = Brc104::connect(&format!("http://{address}")).await;
+        for (body, status) in [(r#"{"messageBox":"inbox"}"#, 200), ("{}", 400)] {
+            assert_eq!(alice.post("/listMessages", body).await.status, status);
+        }
+        let mine = |line: &&(String, String)| line.1.starts_with("POST ");
+        let all = || access_lines(&server).iter().filter(mine).count();
+        eventually("the lines", || all() == lines).await;
+    }
 }

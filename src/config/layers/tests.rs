@@ -132,6 +132,7 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::List | Kind::FieldsByType, _) => "a,b",
                 (Kind::Text, "rooms.access") => "open",
                 (Kind::Text, "log.format") => "json",
+                (Kind::Text, "log.access") => "all",
                 (Kind::Text, "environment") => "another",
                 (Kind::Text, "socket.pace") => "7/77",
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",

@@ -104,10 +104,8 @@ async fn handle(
         None => return respond(request, body, state).await,
     };
     let mut response = HttpResponse::build(reply.status);
-    if let Some(code) = reply.failure {
-        response
-            .extensions_mut()
-            .insert(super::counts::Failed(code));
+    if let Some(failed) = reply.failure {
+        response.extensions_mut().insert(failed);
     }
     response
         .content_type(reply.content_type)

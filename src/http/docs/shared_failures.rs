@@ -4,7 +4,11 @@ use super::failures::{Failure, failure};
 
 /// Of every authenticated route.
 pub(super) const AUTHENTICATION: &[Failure] = &[
-    failure(401, "UNAUTHORIZED", "Mutual-authentication failed!"),
+    failure(
+        401,
+        "UNAUTHORIZED",
+        "Mutual-authentication failed! Missing header: x-bsv-auth-version. Requests are signed as in BRC-104.",
+    ),
     failure(401, "ERR_AUTH_FAILED", "Signature is not valid"),
     failure(
         503,
