@@ -1,0 +1,236 @@
+//! Becoming an admin: behind a proxy that says nothing, with a recorded request, or by guessing.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use messagebox::auth::Identity;
+
+use crate::client::Client;
+use crate::crew::Crew;
+use crate::outcome::{Attack, Outcome, attack};
+use crate::support::brc104::Brc104;
+use crate::support::raw_http;
+use crate::target::{ATTACKER, OTHERS, Target, server_binary};
+
+pub fn attacks() -> Vec<Attack> {
+    vec![
+        attack!(
+            "A9",
+            "administration through a proxy that names no client",
+            behind_a_proxy
+        ),
+        attack!(
+            "A10",
+            "a recorded request to drain, after a restart",
+            recorded_drain
+        ),
+        attack!("A19", "guessing at MIGRATE_KEY and ADMIN_TOKEN", guessing),
+    ]
+}
+
+async fn behind_a_proxy() -> Outcome {
+    // As operators start it: loopback has no limits.
+    let target = Target::with(&[
+        ("UNLIMITED_ADDRESSES", "127.0.0.0/8"),
+        ("PUBLIC_METRICS", "false"),
+    ]);
+    let mut outcome = Outcome::default();
+    let host = target.address.to_string();
+    let routes = [
+        ("GET", "/admin/status"),
+        ("GET", "/admin/status?full=true"),
+        ("GET", "/admin/sockets?full=true"),
+        ("GET", "/admin/rooms"),
+        ("GET", "/admin/events"),
+        ("GET", "/admin/"),
+        ("GET", "/metrics"),
+        ("POST", "/admin/log-level?level=off"),
+        ("POST", "/admin/drain"),
+        ("POST", "/admin/migrate"),
+        ("POST", "/admin/sockets/x/disconnect"),
+    ];
+    let mut statuses = Vec::new();
+    for host in [&*host, "localhost", "127.0.0.1"] {
+        for (method, path) in routes {
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            let answer = raw_http::ask(target.address, request.as_bytes()).await;
+            outcome.holds(
+                matches!(answer.status, 401 | 403 | 404 | 405),
+                format!("{method} {path}: {}", answer.status),
+            );
+            statuses.push(answer.status);
+        }
+    }
+    statuses.sort_unstable();
+    statuses.dedup();
+    outcome.did("11 administrative routes in production without a token, from loopback, with three Host headers");
+    outcome.measured(format!("answers {statuses:?}"));
+    outcome.holds(
+        target.process.log().contains("ADMIN_TOKEN"),
+        "no warning at the start names ADMIN_TOKEN",
+    );
+    target.is_alive(&mut outcome).await;
+    outcome
+}
+
+async fn recorded_drain() -> Outcome {
+    let mut outcome = Outcome::default();
+    let admin = Arc::new(Identity::random());
+    let variables = [("ADMIN_IDENTITIES", admin.identity_key().to_hex())];
+    let variables = variables
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let mut target = Target::with(&variables);
+    let session = Brc104::connect_as(&target.http(), Arc::clone(&admin)).await;
+    let recorded = session.request("POST", "/admin/drain", "");
+    let drained = session.send(&recorded).await;
+    outcome.holds(
+        drained.status < 300,
+        format!("the drain itself: {}", drained.status),
+    );
+    let code = target.process.ended().await;
+    // `Restart=on-failure` of systemd does not start a server again that ended with 0.
+    outcome.measured(format!("exit code after a drain {code:?}"));
+    let unit = include_str!("../../deploy/systemd/messagebox.service");
+    let restarts = unit.contains("Restart=always") || code != Some(0);
+    outcome.holds(restarts, "systemd would leave it down");
+    for round in 1..=2 {
+        target = target.restarted(&variables);
+        let again = session.send(&recorded).await;
+        outcome.holds(
+            again.status == 401,
+            format!("restart {round}: {}", again.status),
+        );
+        target.is_alive(&mut outcome).await;
+    }
+    let fresh = Brc104::connect_as(&target.http(), admin).await;
+    let status = fresh.send(&fresh.request("GET", "/admin/status", "")).await;
+    outcome.holds(
+        status.status == 200,
+        format!("a fresh request: {}", status.status),
+    );
+    outcome.did("the same signed request again after each of two restarts, without Redis");
+    outcome
+}
+
+/// How the guesses of a few seconds were answered: 401, 429 and others.
+#[derive(Debug, Default)]
+struct Guesses {
+    counted: u64,
+    limited: u64,
+    others: u64,
+}
+
+async fn guesses(
+    target: &Target,
+    method: &'static str,
+    path: &'static str,
+    time: Duration,
+) -> Guesses {
+    let address = target.address;
+    let crew = Crew::start(move |_| async move {
+        let guess = |n: u32| {
+            format!(
+                "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a guess of {n:08}\r\ncontent-length: 0\r\n\r\n"
+            )
+        };
+        let (begun, mut said) = (Instant::now(), Guesses::default());
+        let mut stream = crate::client::connect_from(ATTACKER, address)
+            .await
+            .unwrap();
+        for number in 0.. {
+            if begun.elapsed() > time {
+                break;
+            }
+            let reply = crate::client::ask_raw(&mut stream, guess(number).as_bytes()).await;
+            match reply {
+                Ok(reply) if reply.status == 429 => said.limited += 1,
+                Ok(reply) if matches!(reply.status, 401 | 404) => said.counted += 1,
+                Ok(_) => said.others += 1,
+                Err(_) => {
+                    stream = crate::client::connect_from(ATTACKER, address)
+                        .await
+                        .unwrap()
+                }
+            }
+        }
+        said
+    });
+    crew.done().await
+}
+
+/// Whether the server refuses to start with these variables: its exit code.
+fn refuses_to_start(name: &str, value: &str) -> Option<i32> {
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(server_binary())
+        .env_clear()
+        .env("DATA_DIR", folder.path())
+        .env("CONFIG_DIR", folder.path())
+        .env(
+            "PORT",
+            crate::support::server::free_address().port().to_string(),
+        )
+        .env(name, value)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let (mut child, begun) = (child.unwrap(), Instant::now());
+    while begun.elapsed() < Duration::from_secs(10) {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+async fn guessing() -> Outcome {
+    const TIME: Duration = Duration::from_secs(3);
+    let mut outcome = Outcome::default();
+    let secrets = [
+        ("MIGRATE_KEY", "the migrate key of this test"),
+        ("ADMIN_TOKEN", "the admin token of this test"),
+    ];
+    for (method, path) in [("POST", "/admin/migrate"), ("GET", "/admin/status")] {
+        let target = Target::with(&secrets);
+        let mut user = Client::proven(target.address, OTHERS).await;
+        let said = guesses(&target, method, path, TIME).await;
+        outcome.did(format!(
+            "{} guesses at {path} in {TIME:?}",
+            said.counted + said.limited + said.others
+        ));
+        // 100 a second, and the burst of ten seconds.
+        outcome.at_most(
+            &format!("guesses at {path} that were compared"),
+            said.counted,
+            1_000 + 100 * 4,
+        );
+        outcome.holds(
+            said.others == 0,
+            format!("{path}: {} other answers", said.others),
+        );
+        outcome.holds(said.limited > 0, format!("{path}: none was refused"));
+        let listed = user
+            .post("/listMessages", crate::client::LIST)
+            .await
+            .unwrap();
+        outcome.holds(
+            listed.status == 200,
+            format!("a user elsewhere: {}", listed.status),
+        );
+        target.is_alive(&mut outcome).await;
+    }
+    for (name, _) in secrets {
+        let code = refuses_to_start(name, "fifteen letters");
+        outcome.holds(
+            code == Some(2),
+            format!("{name} of 15 characters: exit code {code:?}"),
+        );
+    }
+    outcome
+}

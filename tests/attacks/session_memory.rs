@@ -1,0 +1,156 @@
+//! Redis: what it keeps of each request, and a recorded request at another node.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::client::{Client, LIST, message};
+use crate::outcome::{Attack, Outcome, attack};
+use crate::redis_server::RedisServer;
+use crate::support::server::free_address;
+use crate::support::{eventually, within};
+use crate::target::{ATTACKER, OTHERS, Target};
+
+pub fn attacks() -> Vec<Attack> {
+    vec![
+        attack!(
+            "A18",
+            "filling Redis with the nonces of requests",
+            filling_redis
+        ),
+        attack!(
+            "nodes",
+            "a recorded request at another node, and after restarts",
+            replay_at_nodes
+        ),
+    ]
+}
+
+fn has_redis() -> bool {
+    let version = Command::new("redis-server").arg("--version").output();
+    version.is_ok_and(|said| said.status.success())
+}
+
+/// A number of `INFO memory` or `INFO keyspace`.
+fn info(redis: SocketAddr, section: &str, name: &str) -> u64 {
+    let mut stream = TcpStream::connect(redis).unwrap();
+    stream
+        .write_all(format!("INFO {section}\r\nQUIT\r\n").as_bytes())
+        .unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    let after = said.split_once(name).map_or("", |(_, after)| after);
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}
+
+async fn connected(target: &Target) {
+    let log = || target.process.log();
+    eventually("the connection to Redis", || {
+        log().to_lowercase().contains("redis")
+    })
+    .await;
+    let ready = async {
+        while !target.is_ready().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    within("readiness with Redis", ready).await;
+}
+
+async fn filling_redis() -> Outcome {
+    const REQUESTS: u64 = 3_500;
+    if !has_redis() {
+        return Outcome::not_run("redis-server");
+    }
+    let mut outcome = Outcome::default();
+    let redis = RedisServer::start();
+    let target = Target::with(&[("REDIS_URL", &redis.url())]);
+    connected(&target).await;
+    let mut client = Client::proven(target.address, ATTACKER).await;
+    // A request that is not served leaves as much behind.
+    let unknown = client.request("GET", "/nothing", "");
+    client.send(&unknown).await.unwrap();
+    let used = || info(redis.address, "memory", "used_memory:");
+    let before = used();
+    for _ in 0..REQUESTS {
+        let reply = client.post("/listMessages", LIST).await.unwrap();
+        assert_eq!(reply.status, 200);
+    }
+    let each = used().saturating_sub(before) / REQUESTS;
+    outcome.at_most("bytes in Redis for each request", each, 110);
+    // The session is used up at 4,096 requests: its nonces go with it.
+    let mut ended = false;
+    for _ in 0..700 {
+        ended = client.post("/listMessages", LIST).await.unwrap().status == 401;
+        if ended {
+            break;
+        }
+    }
+    outcome.holds(ended, "the session goes on for ever");
+    let left = used().saturating_sub(before);
+    outcome.at_most("bytes left once the session was used up", left, 64 * 1_024);
+    outcome.measured(format!(
+        "{} keys left",
+        info(redis.address, "keyspace", "keys=")
+    ));
+    outcome.did(format!("{} requests of one session", REQUESTS + 600));
+    target.is_alive(&mut outcome).await;
+    outcome
+}
+
+async fn replay_at_nodes() -> Outcome {
+    if !has_redis() {
+        return Outcome::not_run("redis-server");
+    }
+    let mut outcome = Outcome::default();
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let variables = [("REDIS_URL", &*url)];
+    let first = Target::with(&variables);
+    let second = Target::on(Arc::clone(&first.database), free_address(), &variables);
+    connected(&first).await;
+    connected(&second).await;
+    let mut client = Client::proven(first.address, OTHERS).await;
+    let recorded = [
+        client.request(
+            "POST",
+            "/sendMessage",
+            message(client.key(), "inbox", "1", "x"),
+        ),
+        client.request("POST", "/listMessages", LIST),
+        client.request("GET", "/nothing", ""),
+    ];
+    for request in &recorded {
+        let status = client.send(request).await.unwrap().status;
+        outcome.holds(
+            matches!(status, 200 | 404),
+            format!("{}: {status}", request.target),
+        );
+    }
+    let first = first.restarted(&variables);
+    connected(&first).await;
+    for (name, node) in [
+        ("another node", &second),
+        ("the node after SIGKILL", &first),
+    ] {
+        for request in &recorded {
+            let mut stream = crate::client::connect_from(ATTACKER, node.address)
+                .await
+                .unwrap();
+            let reply = crate::client::ask_raw(&mut stream, &crate::client::wire(request))
+                .await
+                .unwrap();
+            let is_refused = (reply.status, reply.signed) == (401, false);
+            outcome.holds(
+                is_refused,
+                format!("{} at {name}: {}", request.target, reply.status),
+            );
+        }
+    }
+    outcome.did("a send, a list and a request to nowhere, recorded, at two nodes with Redis and after SIGKILL");
+    outcome.measured("six of six answered 401");
+    second.is_alive(&mut outcome).await;
+    outcome
+}
