@@ -185,7 +185,10 @@ async fn forged_proxy() -> Outcome {
 async fn names_as_html() -> Outcome {
     const HTML: &str = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'>{{7*7}}";
     let (target, mut outcome) = (
-        Target::with(&[("PUBLIC_DASHBOARD", "true")]),
+        Target::with(&[
+            ("PUBLIC_DASHBOARD", "true"),
+            ("ADMIN_TOKEN", "the admin token of this test"),
+        ]),
         Outcome::default(),
     );
     let mut mallory = Client::proven(target.address, ATTACKER).await;
@@ -209,7 +212,7 @@ async fn names_as_html() -> Outcome {
     ];
     let mut seen = 0;
     for path in &paths {
-        let head = raw_http::head("GET", path, &[], "");
+        let head = raw_http::head("GET", path, &[], "accept: text/html\r\n");
         let text = raw_text(&target, head.as_bytes()).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let head = head.to_ascii_lowercase();
@@ -218,15 +221,21 @@ async fn names_as_html() -> Outcome {
             !body.contains("<script>alert"),
             format!("{path} reflects it"),
         );
+        // No browser takes JSON for a page.
+        let is_json = head.contains("content-type: application/json");
         outcome.holds(
-            head.contains("x-content-type-options: nosniff"),
-            format!("{path} is sent without nosniff"),
+            is_html || is_json,
+            format!("{path} is neither a page nor JSON"),
         );
         if is_html {
             seen += 1;
             outcome.holds(
                 head.contains("content-security-policy:"),
                 format!("{path} is a page without a policy"),
+            );
+            outcome.holds(
+                head.contains("x-content-type-options: nosniff"),
+                format!("{path} is a page without nosniff"),
             );
             outcome.holds(
                 head.contains("x-frame-options:"),

@@ -198,6 +198,19 @@ async fn floods() -> Outcome {
     let (target, mut outcome) = (Target::start(), Outcome::default());
     let users = Users::at_both(target.address).await;
     let address = target.address;
+    let polling = Crew::start(move |stop| async move {
+        let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
+        let mut posts = 0;
+        while !stop.is_set() {
+            let session = Polling::open(&url).await;
+            let packets = vec![r#"42["x",{}]"#; 1_024].join("\u{1e}");
+            session.post("40").await;
+            session.post(packets).await;
+            posts += 1;
+            stop.within(Duration::from_millis(50)).await;
+        }
+        posts
+    });
     let crew = Crew::start(move |stop| async move {
         let forged = |member: &Member, n: usize| {
             let mut frame =
@@ -209,30 +222,17 @@ async fn floods() -> Outcome {
         let signed = |member: &Member, n: usize| {
             member.message_frame(member.room("inbox").as_str(), &n.to_string(), "x")
         };
-        let polling = async {
-            let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
-            let mut posts = 0;
-            while !stop.is_set() {
-                let session = Polling::open(&url).await;
-                let packets = vec![r#"42["x",{}]"#; 1_024].join("\u{1e}");
-                session.post("40").await;
-                session.post(packets).await;
-                posts += 1;
-                stop.within(Duration::from_millis(50)).await;
-            }
-            posts
-        };
         tokio::join!(
             flood_again(address, |_, n| format!("42[\"x\",{n}]"), stop.clone()),
             flood_again(address, forged, stop.clone()),
             flood_again(address, signed, stop.clone()),
-            polling,
         )
     });
     users.attack_begins();
     tokio::time::sleep(TIME).await;
     users.judge(&mut outcome).await;
-    let (unsigned, forged, signed, posts) = crew.stopped().await;
+    let posts = polling.stopped().await;
+    let (unsigned, forged, signed) = crew.stopped().await;
     outcome.did(format!("{unsigned} unsigned, {forged} forged and {signed} signed frames, {posts} payloads of 1,024 packets"));
     target.is_within_budget(&mut outcome).await;
     outcome

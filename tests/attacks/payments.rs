@@ -268,7 +268,7 @@ async fn costly_beefs(made: usize) -> Outcome {
                 }
                 // To a recipient who asks for nothing, and for a box that costs something.
                 let said = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
-                statuses.push(said.status);
+                statuses.push((said.status, said.json["description"].to_string()));
             }
             statuses
         };
@@ -279,7 +279,7 @@ async fn costly_beefs(made: usize) -> Outcome {
     let beside = pay(&mut payer, &target, bob, "beside", 20).await;
     users.judge(&mut outcome).await;
     let statuses = crew.stopped().await;
-    let refused = statuses.iter().filter(|status| **status >= 400).count();
+    let refused = statuses.iter().filter(|(status, _)| *status >= 400).count();
     let distinct = statuses.iter().collect::<std::collections::BTreeSet<_>>();
     outcome.did(format!(
         "4 keys sent {} payments of 84 KB, made of {made}, answered {distinct:?}",

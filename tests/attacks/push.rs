@@ -21,7 +21,7 @@ const EACH: Duration = Duration::from_millis(2);
 pub fn attacks() -> Vec<Attack> {
     vec![attack!(
         "A13",
-        "11,000 messages to itself, notified on 50 devices",
+        "a flood of messages to itself, notified on 50 devices",
         notifications
     )]
 }
@@ -118,7 +118,10 @@ async fn notifications() -> Outcome {
     let sent = crew.stopped().await;
     let asked: Vec<Value> = google.asked().into_iter().map(|asked| asked.json).collect();
     let metrics = target.metrics().await;
-    let dropped = sample(&metrics, "messagebox_push_dropped_total");
+    let dropped = sample(
+        &metrics,
+        r#"messagebox_push_notifications_total{outcome="dropped""#,
+    );
     outcome.did(format!(
         "{sent} messages to itself, {} notifications sent, {dropped} dropped",
         asked.len()

@@ -81,13 +81,13 @@ fn main() -> ExitCode {
     let mut rows = Vec::new();
     for attack in chosen {
         let since = Instant::now();
-        println!("{:<8}{}", attack.id, attack.title);
+        println!("{:<10}{}", attack.id, attack.title);
         let outcome = run(&attack);
         for line in outcome.lines() {
-            println!("        {line}");
+            println!("          {line}");
         }
         println!(
-            "        {} in {:.1} s\n",
+            "          {} in {:.1} s\n",
             outcome.verdict(),
             since.elapsed().as_secs_f64()
         );
@@ -117,10 +117,10 @@ fn run(attack: &Attack) -> Outcome {
 }
 
 fn table(rows: &[(Attack, Outcome, Duration)], took: Duration) {
-    println!("{:<8}{:<72}{:>7}  verdict", "", "attack", "s");
+    println!("{:<10}{:<72}{:>7}  verdict", "", "attack", "s");
     for (attack, outcome, took) in rows {
         let (id, title, seconds) = (attack.id, attack.title, took.as_secs_f64());
-        println!("{id:<8}{title:<72}{seconds:>7.1}  {}", outcome.verdict());
+        println!("{id:<10}{title:<72}{seconds:>7.1}  {}", outcome.verdict());
     }
     let count = |verdict: &str| {
         let those = rows.iter().filter(|row| row.1.verdict() == verdict);

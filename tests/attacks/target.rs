@@ -173,5 +173,7 @@ pub fn sample(metrics: &str, start: &str) -> f64 {
             .next()
             .and_then(|value| value.parse::<f64>().ok())
     };
-    values.filter_map(number).sum()
+    values
+        .filter_map(number)
+        .fold(0.0, |sum, value| sum + value)
 }
