@@ -118,6 +118,7 @@ async fn slow_readers(target: Target, from: Vec<Ipv4Addr>, each: usize) -> Outco
     let mut other = with_boxes(&target, &[OTHERS], 12).await.remove(0);
     let users = Users::at_both(target.address).await;
     let address = target.address;
+    let from_one = from.iter().all(|address| *address == ATTACKER);
     let did = format!(
         "{} identities read on {each} connections each",
         clients.len()
@@ -135,7 +136,11 @@ async fn slow_readers(target: Target, from: Vec<Ipv4Addr>, each: usize) -> Outco
     users.attack_begins();
     large_list_elsewhere(&mut other, &mut outcome).await;
     tokio::time::sleep(TIME).await;
-    users.judge(&mut outcome).await;
+    if from_one {
+        users.judge(&mut outcome).await;
+    } else {
+        users.judge_answers(&mut outcome).await;
+    }
     let ended = crew.stopped().await;
     outcome.did(format!("{did}, {ended} refused or cut"));
     target.is_within_budget(&mut outcome).await;

@@ -41,6 +41,15 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
+/// What the kernel holds for all TCP connections of the machine.
+fn kernel_mib() -> usize {
+    const PAGE: usize = 4_096;
+    let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("TCP:"));
+    let pages = line.and_then(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+    pages.unwrap_or(0) * PAGE >> 20
+}
+
 async fn unread_sockets() -> Outcome {
     const SOCKETS: usize = 700;
     let (target, mut outcome) = (Target::start(), Outcome::default());
@@ -63,7 +72,8 @@ async fn unread_sockets() -> Outcome {
         sockets.len()
     });
     ready.await.unwrap();
-    let before = target.resident_mib();
+    let (before, kernel) = (target.resident_mib(), kernel_mib());
+    let mut buffered = kernel;
     users.attack_begins();
     let mut client = Client::proven(address, ATTACKER).await;
     let mut sent = 0;
@@ -76,7 +86,10 @@ async fn unread_sockets() -> Outcome {
         );
         let reply = client.post("/sendMessage", body).await;
         sent += usize::from(reply.is_ok_and(|reply| reply.status == 200));
-        tokio::time::sleep(TIME / 8).await;
+        for _ in 0..5 {
+            buffered = buffered.max(kernel_mib());
+            tokio::time::sleep(TIME / 40).await;
+        }
     }
     users.judge(&mut outcome).await;
     let metrics = target.metrics().await;
@@ -86,7 +99,7 @@ async fn unread_sockets() -> Outcome {
         "{sent} messages of 400 KB to an identity with {sockets} sockets that do not read"
     ));
     outcome.measured(format!(
-        "RSS with all sockets {before} MiB, {left} sockets left at the end"
+        "RSS with all sockets {before} MiB, kernel buffers of TCP {kernel} to {buffered} MiB, {left} sockets left at the end"
     ));
     outcome.at_most(
         "stored messages of the attack",
