@@ -80,7 +80,9 @@ pub fn fits_live(message: &NewMessage, max_event_bytes: usize) -> bool {
     if at_most.saturating_add(FIELDS) <= max_event_bytes {
         return true;
     }
-    with_event(message, TIME, |event, room| event.event_bytes(room)) <= max_event_bytes
+    with_event(message, TIME, |event, room| {
+        event.event_bytes(room) <= max_event_bytes
+    })
 }
 
 fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use messagebox::auth::Identity;
+use messagebox::ids::IdentityKey;
 use serde_json::json;
 
 use crate::support::authsocket::AuthSocketClient;
@@ -166,8 +167,7 @@ async fn what_is_refused_has_a_line_that_its_answer_names() {
     socket.emit("joinRoom", &json!("not-mine")).await;
     assert_eq!(socket.event().await.0, "joinFailed");
     eventually("the lines", || access_lines(&server).len() == 3).await;
-    let shortened =
-        |key: messagebox::ids::IdentityKey| format!("identity={}…", &key.to_hex()[..10]);
+    let shortened = |key: IdentityKey| format!("identity={}", key.shortened());
     let expected = [
         [
             "POST /listMessages 401 UNAUTHORIZED address=127.0.0.1 ms=",
