@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use messagebox::auth::Identity;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -75,14 +75,17 @@ async fn unfinished_bodies() -> Outcome {
         let mut held = Vec::new();
         let mut begun = 0;
         while !stop.is_set() {
-            for from in [ATTACKER, SECOND] {
-                for length in [100_000_000, 16 * MIB, 16 * MIB - 1, 8 * MIB] {
-                    let client = Client::connect_as(address, from, Arc::new(Identity::random()));
-                    let Ok(client) = client.await else { continue };
-                    begun += 1;
-                    held.extend(begin(&client, length).await);
-                }
-            }
+            let each = [ATTACKER, SECOND].into_iter().flat_map(|from| {
+                [100_000_000, 16 * MIB, 16 * MIB - 1, 8 * MIB].map(|length| (from, length))
+            });
+            let begins = each.map(async |(from, length)| {
+                let identity = Arc::new(Identity::random());
+                let client = Client::connect_as(address, from, identity).await.ok()?;
+                begin(&client, length).await
+            });
+            let all = join_all(begins).await;
+            begun += all.len();
+            held.extend(all.into_iter().flatten());
             stop.within(Duration::from_millis(200)).await;
         }
         (begun, held.len())

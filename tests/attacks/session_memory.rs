@@ -68,8 +68,11 @@ async fn ask_many(client: &Client, server: SocketAddr, count: u64) -> u64 {
         let mut refused = 0;
         for _ in 0..count / 8 {
             let request = client.request("POST", "/listMessages", LIST);
-            let reply = ask_raw(&mut stream, &wire(&request)).await.unwrap();
-            refused += u64::from(reply.status == 401);
+            match ask_raw(&mut stream, &wire(&request)).await {
+                Ok(reply) => refused += u64::from(reply.status == 401),
+                // The server has ended the connection.
+                Err(_) => stream = connect_from(ATTACKER, server).await.unwrap(),
+            }
         }
         refused
     };

@@ -139,7 +139,8 @@ impl Users {
         self.end(outcome, true).await;
     }
 
-    /// The same where it is no promise how long they wait, because many addresses attack together: all are answered.
+    /// The same where how long they wait is not what the attack is about, or no promise, as with many addresses: all are
+    /// answered.
     pub async fn judge_answers(self, outcome: &mut Outcome) {
         self.end(outcome, false).await;
     }
