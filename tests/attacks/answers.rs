@@ -220,7 +220,7 @@ async fn costly_requests() -> Outcome {
                     ("/sendMessage", &unsigned),
                 ] {
                     let mut request = other.request("POST", path, "");
-                    if !std::ptr::eq(body, &unsigned) {
+                    if !std::ptr::eq(body, &raw const unsigned) {
                         request = other.request("POST", path, body.clone());
                     }
                     request.body.clone_from(body);

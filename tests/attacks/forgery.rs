@@ -193,13 +193,16 @@ async fn names_as_html() -> Outcome {
         Outcome::default(),
     );
     let mut mallory = Client::proven(target.address, ATTACKER).await;
-    let box_name = &HTML[..40];
+    let box_name = HTML.split_at(40).0;
     let sent = mallory
         .post("/sendMessage", message(mallory.key(), box_name, HTML, HTML))
         .await
         .unwrap();
     outcome.holds(sent.status == 200, format!("a message: {}", sent.status));
-    let encoded: String = HTML.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded: String = HTML
+        .bytes()
+        .flat_map(|byte| [String::from("%"), hex::encode([byte])])
+        .collect();
     let paths = [
         format!("/{encoded}"),
         format!("/docs/{encoded}"),

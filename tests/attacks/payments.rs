@@ -92,7 +92,7 @@ async fn stolen_outputs() -> Outcome {
     let bob = Client::connect(target.address, OTHERS).await.key();
     let mut mallory = Client::connect(target.address, ATTACKER).await;
     let payment = Payment::default()
-        .to(&alice.signer.identity, target.key(), 10)
+        .to(&alice.signer.identity, Target::key(), 10)
         .json();
     let mut renamed = payment.clone();
     renamed["outputs"][0]["paymentRemittance"]["senderIdentityKey"] = json!(mallory.key().to_hex());
@@ -160,8 +160,8 @@ async fn unoffered_output() -> Outcome {
     let mut carol = Client::connect(target.address, OTHERS).await;
     let payer = Arc::clone(&alice.signer.identity);
     let both = Payment::default()
-        .to(&payer, target.key(), 10)
-        .to(&payer, target.key(), 10)
+        .to(&payer, Target::key(), 10)
+        .to(&payer, Target::key(), 10)
         .json();
     let of = |indexes: &[usize]| {
         let outputs = indexes.iter().map(|index| both["outputs"][*index].clone());
@@ -172,7 +172,7 @@ async fn unoffered_output() -> Outcome {
     let meanwhile = async {
         eventually("the wallet being asked", || !wallet.asked().is_empty()).await;
         let own = Payment::default()
-            .to(&carol.signer.identity, target.key(), 10)
+            .to(&carol.signer.identity, Target::key(), 10)
             .json();
         let faster = send(&mut carol, bob, "chat", "1", &own).await.status;
         gate.add_permits(1);
@@ -222,16 +222,10 @@ fn costly() -> Value {
 }
 
 /// Pays for messages one after the other; gives the time of each.
-async fn pay(
-    client: &mut Client,
-    target: &Target,
-    to: IdentityKey,
-    name: &str,
-    count: usize,
-) -> Vec<Duration> {
+async fn pay(client: &mut Client, to: IdentityKey, name: &str, count: usize) -> Vec<Duration> {
     let payer = Arc::clone(&client.signer.identity);
     let made: Vec<Value> = (0..count)
-        .map(|_| Payment::default().to(&payer, target.key(), 10).json())
+        .map(|_| Payment::default().to(&payer, Target::key(), 10).json())
         .collect();
     let mut times = Vec::new();
     for (number, payment) in made.iter().enumerate() {
@@ -255,7 +249,7 @@ async fn costly_beefs(made: usize) -> Outcome {
     let mut payer = Client::proven(target.address, OTHERS).await;
     let users = Users::elsewhere(target.address).await;
     let bob = Client::proven(target.address, OTHERS).await.key();
-    let idle = pay(&mut payer, &target, bob, "idle", 10).await;
+    let idle = pay(&mut payer, bob, "idle", 10).await;
     let address = target.address;
     let crew = Crew::start(move |stop| async move {
         let attacker = async |number: usize| {
@@ -276,7 +270,7 @@ async fn costly_beefs(made: usize) -> Outcome {
         all.concat()
     });
     users.attack_begins();
-    let beside = pay(&mut payer, &target, bob, "beside", 20).await;
+    let beside = pay(&mut payer, bob, "beside", 20).await;
     users.judge(&mut outcome).await;
     let statuses = crew.stopped().await;
     let refused = statuses.iter().filter(|(status, _)| *status >= 400).count();
@@ -315,7 +309,7 @@ async fn mutated_payments() -> Outcome {
     let (target, mut outcome) = (Target::with(&[FEES]), Outcome::default());
     let users = Users::elsewhere(target.address).await;
     let bob = Client::proven(target.address, OTHERS).await.key();
-    let (address, server) = (target.address, target.key());
+    let (address, server) = (target.address, Target::key());
     let crew = Crew::start(move |_| async move {
         let mut client = Client::proven(address, ATTACKER).await;
         let good = Payment::default()

@@ -84,8 +84,8 @@ async fn notifications() -> Outcome {
             }
             sent
         };
-        let sent = futures_util::future::join_all((0..16).map(send)).await;
-        sent.into_iter().sum::<usize>()
+        let counts = futures_util::future::join_all((0..16).map(send)).await;
+        counts.into_iter().sum::<usize>()
     });
     // The queue of its notifications is full by then.
     tokio::time::sleep(Duration::from_secs(3)).await;

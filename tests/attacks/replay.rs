@@ -84,11 +84,8 @@ async fn replay() -> Outcome {
     }
     let other = member.room("other").as_str().to_owned();
     // Answered after those.
-    let last = member.send_message(&other, "last", "x").await;
-    outcome.holds(
-        last.is_some(),
-        "a frame again ended the socket of its owner",
-    );
+    let own = member.send_message(&other, "last", "x").await;
+    outcome.holds(own.is_some(), "a frame again ended the socket of its owner");
     outcome.holds(target.stored(key) == 1, "a frame again was stored");
     let target = target.restarted(&[]);
     for request in &recorded {

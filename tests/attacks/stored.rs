@@ -153,10 +153,10 @@ async fn spellings_of_a_box() -> Outcome {
     for (number, spelling) in spellings.iter().enumerate() {
         // What is blocked under a name is blocked by both ways, however it is trimmed.
         let block = json!({"messageBox": spelling, "recipientFee": -1}).to_string();
-        let set = bob.post("/permissions/set", block).await.unwrap();
+        let blocked = bob.post("/permissions/set", block).await.unwrap();
         outcome.holds(
-            set.status == 200,
-            format!("blocking {spelling:?}: {}", set.status),
+            blocked.status == 200,
+            format!("blocking {spelling:?}: {}", blocked.status),
         );
         let body = message(bob.key(), spelling, &format!("h{number}"), "x");
         let sent = mallory.post("/sendMessage", body).await.unwrap();

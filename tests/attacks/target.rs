@@ -13,7 +13,7 @@ use crate::support::polling;
 use crate::support::server::{ServerProcess, free_address};
 
 /// Where attacks come from, unless they come from several addresses.
-pub const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+pub const ATTACKER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// A second address of the attacker.
 pub const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// An address that has no part in any attack.
@@ -92,7 +92,7 @@ impl Target {
         self.folder.path()
     }
 
-    pub fn key(&self) -> IdentityKey {
+    pub fn key() -> IdentityKey {
         Identity::from_hex(KEY).unwrap().identity_key()
     }
 
