@@ -47,6 +47,7 @@ pub mod json_depth;
 pub mod json_object;
 pub mod json_text;
 pub mod limits;
+pub mod live;
 pub mod metrics;
 pub mod model;
 pub mod outbound;

@@ -1,11 +1,10 @@
 //! The default binary: `messagebox-server`.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use messagebox::config::{Cli, ConfigError, Settings, Task, load};
+use messagebox::config::{Cli, ConfigError, Loaded, Settings, Task, Variables, load, show};
 use messagebox::db::RowCounts;
 use messagebox::documents::Document;
 use messagebox::server::{Server, ServerError};
@@ -30,31 +29,31 @@ fn main() -> ExitCode {
     if let Some(Task::Document(document)) = &cli.task {
         return print_document(document);
     }
-    // A variable that is no text is none of ours.
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let variables = std::env::vars_os().filter_map(text).collect();
-    let settings = match load(&cli.config_dir, &variables, &cli.settings()) {
-        Ok(settings) => settings,
+    let (loaded, variables) = match configuration(&cli) {
+        Ok(found) => found,
         Err(error) => return fail(&error, EXIT_CONFIG),
     };
     if cli.check_config {
-        return print(&settings);
+        return check_config(&loaded, &variables);
     }
+    let settings = loaded.settings;
     telemetry::start(settings.log_filter(), settings.log.format);
-    match cli.task {
-        Some(Task::Migrate { dry_run }) => return migrate(&settings, dry_run),
+    match &cli.task {
+        Some(Task::Migrate { dry_run }) => return migrate(&settings, *dry_run),
         Some(Task::Export { file }) => return export(&settings, file.as_deref()),
         Some(Task::Import { file }) => return import(&settings, file.as_deref()),
-        Some(Task::Compact { dry_run }) => return compact(&settings, dry_run),
+        Some(Task::AcceptDatabase) => return accept_database(&settings),
+        Some(Task::Compact { dry_run }) => return compact(&settings, *dry_run),
         Some(Task::Document(_)) | None => {}
     }
     if let Some(after) = cli.export_payments {
         return export_payments(&settings, after);
     }
     let served = actix_web::rt::System::new().block_on(async {
-        let served = Server::start(&settings)?.run().await;
+        let served = Server::start(&settings)?
+            .reloaded_by(move || Ok(configuration(&cli)?.0.settings))
+            .run()
+            .await;
         if let Err(error @ ServerError::Interrupted(_)) = &served {
             // At once: leaving this block would wait for threads that are at work.
             fail(error, EXIT_INTERRUPTED);
@@ -64,10 +63,25 @@ fn main() -> ExitCode {
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ServerError::Config(error)) => fail(&error, EXIT_CONFIG),
-        Err(ServerError::Push(error)) => fail(&error, EXIT_CONFIG),
-        Err(error) => fail(&error, 1),
+        Err(error) => fail_to_serve(&error),
     }
+}
+
+/// The environment and the files, as they are now.
+fn configuration(cli: &Cli) -> Result<(Loaded, Variables), ConfigError> {
+    let variables = Variables::read()?;
+    let folder = cli.config_folder(&variables.texts);
+    let loaded = load(&folder, &variables.texts, &cli.settings())?;
+    Ok((loaded, variables))
+}
+
+fn fail_to_serve(error: &ServerError) -> ExitCode {
+    let code = if error.is_of_configuration() {
+        EXIT_CONFIG
+    } else {
+        1
+    };
+    fail(error, code)
 }
 
 fn export(settings: &Settings, file: Option<&Path>) -> ExitCode {
@@ -127,6 +141,14 @@ fn migrate(settings: &Settings, dry_run: bool) -> ExitCode {
     }
 }
 
+fn accept_database(settings: &Settings) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match messagebox::server::accept_database(settings, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
 fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match messagebox::server::compact(settings, dry_run, &mut out) {
@@ -135,17 +157,17 @@ fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
     }
 }
 
-fn print(settings: &Settings) -> ExitCode {
-    let shown = toml::to_string(settings)
-        .map_err(|error| ConfigError::IdentityKey(error.to_string()))
-        .and_then(|text| {
-            // A malformed or missing key is found here too, but none is made.
-            if settings.identity.private_key.is_some() || !settings.is_development() {
-                messagebox::config::load_identity(settings)?;
-            }
-            Ok(text)
-        });
-    match shown {
+/// Finds whatever would keep the server from starting, and makes nothing.
+fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
+    let warnings = match messagebox::server::check(&loaded.settings) {
+        Ok(warnings) => warnings,
+        Err(error) => return fail_to_serve(&error),
+    };
+    for warning in warnings {
+        // Nobody is left to tell if standard error is closed.
+        let _ = writeln!(std::io::stderr(), "messagebox-server: warning: {warning}");
+    }
+    match show(loaded, &variables.of_file) {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

@@ -1,10 +1,12 @@
 //! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
 
+mod accept;
 mod administration;
 mod advertising;
 mod announce;
 mod archive;
 mod background;
+mod check;
 mod compact;
 mod error;
 mod export;
@@ -17,6 +19,7 @@ mod neighbours;
 mod notifier;
 mod readiness;
 mod relief;
+mod reload;
 mod shared_sessions;
 mod shutdown;
 
@@ -44,6 +47,7 @@ use crate::http::{
 };
 use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
+use crate::live::Live;
 use crate::panics;
 use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
@@ -51,7 +55,8 @@ use crate::telemetry;
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    listener_settings, max_message_bytes, paying, request_prices, session_limits, socketio_config,
+    listen_address, listener_settings, max_message_bytes, paying, request_prices, session_limits,
+    socketio_config,
 };
 
 use announce::{
@@ -60,9 +65,12 @@ use announce::{
 use lines::Stopped;
 use neighbours::Neighbours;
 use readiness::health;
+use reload::Reloading;
 use shutdown::Signals;
 
+pub use accept::accept_database;
 pub use archive::{export_archive, import_archive};
+pub use check::check;
 pub use compact::compact;
 pub use error::ServerError;
 pub use export::export_payments;
@@ -92,6 +100,7 @@ pub struct Server {
     pub admin: Addr<Admin>,
     /// Told when it is to go down.
     drain: Arc<Notify>,
+    reloading: Reloading,
     settings: Settings,
     started: Instant,
     signals: Option<Signals>,
@@ -174,15 +183,20 @@ impl Server {
             db: db.clone(),
             delivery,
             requests: Arc::clone(&state.requests),
-            sessions: session_count(&state),
+            sessions: administration::session_count(&state),
             push: push.clone(),
             cluster: cluster.clone(),
             health: health.clone(),
         };
         let (admin, drain) = (Admin::start_beside(sources.clone()), Arc::default());
-        let looked_after = administration::state(settings, guard, &admin, &sources, &drain);
+        let guard = Live::new(guard);
+        let looked_after = administration::state(settings, guard.clone(), &admin, &sources, &drain);
         let state = state.with_admin(looked_after);
-        let info = info::info(settings, identity.identity_key(), certificates.is_some());
+        let info = Live::new(info::info(
+            settings,
+            identity.identity_key(),
+            certificates.is_some(),
+        ));
         let parts = ServerParts {
             endpoint: settings
                 .socket
@@ -190,8 +204,8 @@ impl Server {
                 .then(|| endpoint(settings, &sockets, &service, &state)),
             state: state.clone(),
             extras: Extras {
-                home: Some(home::home(settings, &info)),
-                info: Some(Arc::new(info)),
+                home: Some(home::home(settings, &info.get())),
+                info: Some(info.clone()),
                 ..extras(settings, migrate_key, &db, &health)
             },
         };
@@ -200,6 +214,7 @@ impl Server {
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &url);
         log_certificates(certificates.as_ref());
+        let reloading = Reloading::new(settings, guard, info);
         Ok(Self {
             address,
             identity_key: identity.identity_key(),
@@ -212,6 +227,7 @@ impl Server {
             health,
             admin,
             drain,
+            reloading,
             settings: settings.clone(),
             started: Instant::now(),
             signals: Some(signals),
@@ -225,7 +241,7 @@ impl Server {
         self.http.as_ref().map(HttpService::handle)
     }
 
-    /// Serves until a signal comes (SIGINT or SIGTERM) or the handle stops it, then takes everything down: sockets are
+    /// Serves until a signal comes (SIGINT, SIGTERM or SIGQUIT) or the handle stops it, then takes everything down: sockets are
     /// ended once their messages are answered, requests are finished, writes are flushed.
     ///
     /// # Errors
@@ -244,7 +260,7 @@ impl Server {
         );
         let signal = tokio::select! {
             served = &mut http => Err(served),
-            signal = signals.next() => Ok(signal),
+            signal = signals.next(|| self.reload()) => Ok(signal),
             asked = self.drain_asked() => Ok(asked),
         };
         let open = self.sockets.len();
@@ -261,7 +277,7 @@ impl Server {
                 };
                 tokio::select! {
                     drained = drain => (signal, drained, Ok(())),
-                    second = signals.next() => return Err(ServerError::Interrupted(second)),
+                    second = signals.second(signal) => return Err(ServerError::Interrupted(second)),
                 }
             }
             Err(Ok(())) => ("handle", self.flush_at_end().await, Ok(())),
@@ -326,7 +342,7 @@ fn listen(
     };
     let target = (settings.server.host.as_str(), settings.port());
     http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {
-        address: format!("{}:{}", settings.server.host, settings.port()),
+        address: listen_address(settings),
         cause,
     })
 }
@@ -381,9 +397,4 @@ fn extras(
         home: None,
         info: None,
     }
-}
-
-fn session_count(state: &HttpState) -> Arc<dyn Fn() -> usize + Send + Sync> {
-    let state = state.clone();
-    Arc::new(move || state.session_count())
 }

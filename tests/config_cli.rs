@@ -178,13 +178,134 @@ fn the_result_is_shown_with_secrets_masked() {
         shown.contains("port = 3323") && shown.contains("level = \"warn\""),
         "{shown}"
     );
-    assert!(shown.contains("private_key = \"***\""), "{shown}");
-    assert!(!shown.contains(KEY) && !shown.contains("hidden"), "{shown}");
+    for line in [
+        "port = 3323 # flag for server.port",
+        "private_key = \"***\" # SERVER_PRIVATE_KEY",
+        "url = \"sqlite://hidden.db\" # DATABASE_URL",
+        "workers = 0 # default",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(shown.parse::<toml::Table>().is_ok(), "{shown}");
+    assert!(!shown.contains(KEY), "{shown}");
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
         0,
         "nothing is made"
     );
+}
+
+/// Whatever keeps the server from starting, `--check-config` finds as well.
+#[test]
+fn misconfiguration_does_not_start_and_check_config_finds_it() {
+    let production = ("NODE_ENV", "production");
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("DB_DRIVER", "mysql")], "DB_SOURCE"),
+        (&[("WALLET_URL", "foo")], "`wallet.url`"),
+        (
+            &[("HOSTING_DOMAIN", "not a url")],
+            "`server.hosting_domain`",
+        ),
+        (&[("NETWORK", "moonnet")], "`wallet.network`"),
+        (&[("PING_INTERVAL", "0")], "`socket.ping_interval`"),
+        (&[("MAX_RECIPENTS", "5")], "MAX_RECIPIENTS"),
+        (&[("RUST_LOG", "inof")], "`log.level`"),
+        (&[("DATABASE_URL", "oracle://h/d")], "database url"),
+        (&[("REDIS_URL", "http://h")], "REDIS_URL"),
+        (&[("ADMIN_IDENTITIES", "02ab")], "`admin.identities`"),
+        (&[("ADMIN_TOKEN", "short")], "`admin.token`"),
+        (&[("ROUTE_PRICES", "/nothing=1")], "`prices.routes`"),
+        (&[("ENABLE_FIREBASE", "true")], "push.service_account_json"),
+        (
+            &[("FIREBASE_SERVICE_ACCOUNT_JSON", "{}")],
+            "service account",
+        ),
+        (&[("AUTH_CERTIFIERS", "02ab")], "certifiers"),
+        (&[production], "SERVER_PRIVATE_KEY"),
+    ];
+    for (variables, part) in cases {
+        for arguments in [&[][..], &["--check-config"]] {
+            let message = refused(variables, arguments);
+            assert!(message.contains(part), "{variables:?}: {message}");
+        }
+    }
+}
+
+#[test]
+fn tables_of_an_earlier_release_are_not_served_where_nobody_may_migrate_them() {
+    let variables = [
+        ("DB_MIGRATE_ON_START", "false"),
+        ("DATABASE_URL", "sqlite://none.db"),
+    ];
+    for arguments in [&[][..], &["--check-config"]] {
+        let message = refused(&variables, arguments);
+        assert!(message.contains("messagebox-server migrate"), "{message}");
+    }
+}
+
+#[test]
+fn what_may_be_meant_is_said_by_check_config_and_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("UNLIMITED_ADDRESSES", ""),
+        ("AUTH_RESUME", "true"),
+        ("RUST_LOG", "messagbox=debug"),
+        ("ADVERTISE_HOST", "true"),
+        ("FIREBASE_PROJECT_ID", "p"),
+    ];
+    let output = run(folder.path(), &variables, &["--check-config"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().count(), variables.len(), "{said}");
+    for word in [
+        "UNLIMITED_ADDRESSES=none",
+        "AUTH_RESUME",
+        "messagbox",
+        "HOSTING_DOMAIN",
+        "FIREBASE_PROJECT_ID",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn a_file_of_variables_is_below_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("files")).unwrap();
+    let other = folder.path().join("files/default.toml");
+    std::fs::write(other, "[server]\nworkers = 7\n").unwrap();
+    let file = "PORT=1111\nWALLET_URL=http://u:hunter2@wallet.example/\nCONFIG_DIR=files\n";
+    std::fs::write(folder.path().join(".env"), file).unwrap();
+    let output = run(folder.path(), &[("PORT", "2222")], &["--check-config"]);
+    let shown = text(&output.stdout);
+    for line in [
+        "port = 2222 # PORT\n",
+        "url = \"http://u:***@wallet.example/\" # WALLET_URL in .env",
+        "workers = 7 # files/default.toml",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    std::fs::write(folder.path().join(".env"), "PORT=hunter 2\n").unwrap();
+    let output = run(folder.path(), &[], &[]);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains(".env: ") && !message.contains("hunter"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_short_help_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = text(&run(folder.path(), &[], &["-h"]).stdout);
+    assert!(help.lines().count() < 60, "{help}");
+    assert!(
+        help.contains("--help") && !help.contains("socket.pace"),
+        "{help}"
+    );
+    let help = text(&run(folder.path(), &[], &["--help"]).stdout);
+    assert!(help.contains("socket.ping_interval [env: PING_INTERVAL] [default: \"25s\"]"));
 }
 
 #[test]
@@ -227,12 +348,12 @@ fn a_database_that_cannot_be_used_is_one_line() {
     ] {
         let output = run(folder.path(), &[("DATABASE_URL", url)], &[]);
         let message = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{message}");
-        let expected = if is_here {
-            "cannot open the database"
+        let (code, expected) = if is_here {
+            (1, "cannot open the database")
         } else {
-            "not in this build"
+            (2, "not in this build")
         };
+        assert_eq!(output.status.code(), Some(code), "{message}");
         assert!(
             message.contains(expected) && !message.contains("hunter2"),
             "{message}"

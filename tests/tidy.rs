@@ -136,6 +136,7 @@ fn pure_layers_know_no_runtime_and_no_clock() {
 const ABOVE: &[(&str, &[&str])] = &[
     ("ids", &["crate::"]),
     ("json_depth", &["crate::"]),
+    ("live", &["crate::"]),
     ("json_text", &["crate::"]),
     ("panics", &["crate::"]),
     ("documents", &["crate::", "actix", "tokio"]),

@@ -51,6 +51,15 @@ pub enum ClusterError {
     Key(#[from] KeyError),
 }
 
+/// Checks the address of Redis without connecting.
+///
+/// # Errors
+/// [`ClusterError::Address`].
+pub fn check_address(url: &str) -> Result<(), ClusterError> {
+    RedisAddress::parse(url, "")?;
+    Ok(())
+}
+
 /// What the node and its handles share.
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -20,7 +20,7 @@ mod session_store;
 mod subscriptions;
 
 pub use counters::{ClusterStatus, NonceStatus};
-pub use handle::{Cluster, ClusterError, ClusterSettings, Starting};
+pub use handle::{Cluster, ClusterError, ClusterSettings, Starting, check_address};
 pub use link::LinkError;
 pub use peers::Peer;
 pub use session_store::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};

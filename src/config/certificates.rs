@@ -105,7 +105,7 @@ mod tests {
     fn load_from(folder: &Path, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let variables: BTreeMap<String, String> = variables.iter().map(own).collect();
-        load(folder, &variables, &[])
+        Ok(load(folder, &variables, &[])?.settings)
     }
 
     fn variables(variables: &[(&str, &str)]) -> Result<CertificatesSection, ConfigError> {

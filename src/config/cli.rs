@@ -1,5 +1,6 @@
 //! Flags.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -13,8 +14,13 @@ use crate::documents::Document;
 #[command(name = "messagebox-server", version)]
 pub struct Cli {
     /// Folder with default.toml and a file for each environment; it may be missing.
-    #[arg(long, global = true, env = "CONFIG_DIR", default_value = "config")]
-    pub config_dir: PathBuf,
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        help = "Folder with default.toml and a file for each environment; it may be missing [env: CONFIG_DIR] [default: config]"
+    )]
+    pub config_dir: Option<PathBuf>,
     /// Environment: development, production, or any other name [env: `NODE_ENV`].
     #[arg(long, global = true)]
     pub environment: Option<String>,
@@ -33,7 +39,7 @@ pub struct Cli {
     /// Any key, such as `--set socket.ping_interval=10s`; may be given several times.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
-    /// Print the resulting configuration, secrets masked, and exit.
+    /// Check the configuration, print every value with its source, secrets masked, and exit.
     #[arg(long)]
     pub check_config: bool,
     /// Print the payments that the server has taken, one line of JSON each, and exit. Only those behind the payment
@@ -65,6 +71,9 @@ pub enum Task {
         /// The file; standard input without it.
         file: Option<PathBuf>,
     },
+    /// Accept a SQLite database that was copied without its log of writes: what is in the file is all that there is, and
+    /// health is no longer `degraded`. Servers may run.
+    AcceptDatabase,
     /// Rewrite the SQLite file without the space that nothing uses, and exit. It says first how much room and time that
     /// takes. No server may run meanwhile.
     Compact {
@@ -98,7 +107,19 @@ impl Cli {
     /// The command line with every key in its help.
     #[must_use]
     pub fn described() -> clap::Command {
-        Self::command().after_help(describe_keys())
+        Self::command()
+            .after_help(
+                "`--help` describes every setting, with its environment variables and its default.",
+            )
+            .after_long_help(describe_keys())
+    }
+
+    /// The folder of the files: as the flag says, else as `CONFIG_DIR` does.
+    #[must_use]
+    pub fn config_folder(&self, variables: &BTreeMap<String, String>) -> PathBuf {
+        let variable = variables.get("CONFIG_DIR").filter(|text| !text.is_empty());
+        let folder = self.config_dir.clone();
+        folder.unwrap_or_else(|| PathBuf::from(variable.map_or("config", String::as_str)))
     }
 
     /// The flags as keys and texts.
@@ -123,13 +144,16 @@ fn describe_keys() -> String {
         "Keys (in files and with --set) and the environment variables that set them:\n".to_owned();
     for key in KEYS {
         let variables = key.variables.join(", ");
+        let default = key.default().unwrap_or_else(|| "unset".to_owned());
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\n  {} [env: {variables}]\n      {}\n",
+            "\n  {} [env: {variables}] [default: {default}]\n      {}\n",
             key.path, key.help
         );
     }
-    text.push_str("\nEvery key can also be set as MESSAGEBOX__SECTION__NAME.\n");
+    text.push_str(
+        "\nEvery key can also be set as MESSAGEBOX__SECTION__NAME. A file `.env` in the working folder is read below the environment.\n",
+    );
     text
 }

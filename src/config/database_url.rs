@@ -19,11 +19,28 @@ pub(super) fn of_other_servers(
         return Ok(Some(("DB_SOURCE", url)));
     }
     let Some(connection) = get("KNEX_DB_CONNECTION") else {
-        return Ok(None);
+        return match (get("DB_DRIVER"), get("KNEX_DB_CLIENT")) {
+            (Some(driver), _) => without_source("DB_DRIVER", driver, "DB_SOURCE"),
+            (None, Some(client)) => without_source("KNEX_DB_CLIENT", client, "KNEX_DB_CONNECTION"),
+            (None, None) => Ok(None),
+        };
     };
     let client = get("KNEX_DB_CLIENT").map_or("mysql2", String::as_str);
     let url = of_knex(client, connection).map_err(|expected| ("KNEX_DB_CONNECTION", expected))?;
     Ok(Some(("KNEX_DB_CONNECTION", url)))
+}
+
+/// A kind of database without its address. SQLite has a default, which is ours too.
+fn without_source(
+    name: &'static str,
+    kind: &str,
+    source: &str,
+) -> Result<Option<(&'static str, String)>, Wrong> {
+    if kind.starts_with("sqlite") || kind == "better-sqlite3" {
+        return Ok(None);
+    }
+    let expected = format!("{name}={kind} needs {source}, which is not set; or set DATABASE_URL");
+    Err((name, expected))
 }
 
 fn of_source(driver: &str, source: &str) -> Result<String, String> {

@@ -23,6 +23,14 @@ pub enum ConfigError {
         /// What was expected.
         expected: String,
     },
+    /// A variable whose name is nearly that of a setting.
+    #[error("{name}: no setting has this name; did you mean {known}? Rename or unset it")]
+    Resembles {
+        /// The variable.
+        name: String,
+        /// The variable that it resembles.
+        known: String,
+    },
     /// A file that cannot be read or is no TOML.
     #[error("{path}: {cause}")]
     File {

@@ -1,5 +1,8 @@
 //! Every key: its environment variables, how a variable's text is read, and what it means.
 
+use super::check::find;
+use super::settings::Settings;
+
 /// How the text of an environment variable or flag becomes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -32,6 +35,15 @@ pub struct Key {
     pub help: &'static str,
 }
 
+impl Key {
+    /// The default, as a file would have it; none where the key is not set.
+    #[must_use]
+    pub fn default(&self) -> Option<String> {
+        let defaults = toml::Value::try_from(Settings::default()).ok()?;
+        find(&defaults, self.path).map(ToString::to_string)
+    }
+}
+
 const fn key(
     path: &'static str,
     variables: &'static [&'static str],
@@ -59,7 +71,7 @@ use Kind::{Fees, FieldsByType, Lifetimes, List, Number, Switch, Text};
 pub const KEYS: &[Key] = &[
     key("environment", &["NODE_ENV"], Text, "`development` makes a server key by itself; every other one needs it set"),
     key("migrate_key", &["MIGRATE_KEY"], Text, "Opens POST /admin/migrate to whoever brings it as a bearer token, 16 characters or more; secret"),
-    key("server.host", &["HOST"], Text, "Address to listen on"),
+    key("server.host", &["HOST"], Text, "Address to listen on; `::` is every address of IPv6 and IPv4, `0.0.0.0` every address of IPv4 only"),
     key("server.port", &["PORT", "HTTP_PORT"], Number, "TCP port; unset: 8080 in development, 3000 elsewhere"),
     key("server.routing_prefix", &["ROUTING_PREFIX"], Text, "Put in front of every route, such as /api; also names a Socket.IO path and namespace"),
     key("server.hosting_domain", &["HOSTING_DOMAIN"], Text, "The server's public address, as its documents name it and overlay.advertise advertises it"),
@@ -89,6 +101,7 @@ pub const KEYS: &[Key] = &[
     key("database.max_group", &["DB_MAX_GROUP"], Number, "Writes that one transaction commits together"),
     key("database.migrate_on_start", &["DB_MIGRATE_ON_START"], Switch, "Whether the tables are brought up to date at the start"),
     key("database.min_free_bytes", &["DB_MIN_FREE_BYTES"], Number, "Free bytes on the disk of a SQLite database below which messages are refused (503), while reads and acknowledgements go on; 0: never"),
+    key("database.checkpoint", &["DB_CHECKPOINT"], Switch, "Whether an orderly stop moves everything from the log of writes (-wal) to the SQLite file; off for Litestream, which reads the log"),
     key("socket.enabled", &["ENABLE_WEBSOCKETS"], Switch, "Whether Socket.IO is served"),
     key("socket.ping_interval", &["PING_INTERVAL"], Text, "Time from a pong to the next ping"),
     key("socket.ping_timeout", &["PING_TIMEOUT"], Text, "How long a pong may take"),
@@ -115,7 +128,7 @@ pub const KEYS: &[Key] = &[
     key("auth.certificates.types", &["AUTH_CERTIFICATE_TYPES"], FieldsByType, "Certificate types that count (base64 of 32 bytes) and the fields that each must reveal, as type=field+field,..."),
     key("auth.certificates.require_field", &["AUTH_REQUIRE_FIELD"], List, "What fields must be: `name` (not blank) or `name=value`"),
     key("auth.certificates.timeout", &["AUTH_CERTIFICATE_TIMEOUT"], Text, "How long certificates may take to come"),
-    key("limits.unlimited_addresses", &["UNLIMITED_ADDRESSES"], List, "Addresses and networks that no limit of addresses is for; this machine, because a proxy on it would count for all"),
+    key("limits.unlimited_addresses", &["UNLIMITED_ADDRESSES"], List, "Addresses and networks that no limit of addresses is for; `none` is an empty list; by default this machine, because a proxy on it would count for all"),
     key("limits.connections_per_address", &["CONNECTIONS_PER_ADDRESS"], Number, "TCP connections of one address, or of one /64 of IPv6; above that they are closed at once"),
     key("limits.unproven_sockets", &["MAX_UNPROVEN_SOCKETS"], Number, "Sockets that have proven no identity yet"),
     key("limits.unproven_sockets_per_address", &["UNPROVEN_SOCKETS_PER_ADDRESS"], Number, "As many of one address, and as many HTTP sessions of one address in which no request has verified"),
@@ -142,7 +155,7 @@ pub const KEYS: &[Key] = &[
     key("rooms.auto_join", &["ROOMS_AUTO_JOIN"], Switch, "Whether a socket is a member of its own rooms without asking"),
     key("rooms.max_rooms_per_socket", &["ROOMS_MAX_PER_SOCKET"], Number, "Rooms that one socket may join by asking"),
     key("rooms.max_pending_deliveries", &["ROOMS_MAX_PENDING"], Number, "Events on their way to one socket before it is cut off"),
-    key("log.level", &["RUST_LOG"], Text, "A filter such as info or messagebox=debug"),
+    key("log.level", &["RUST_LOG"], Text, "What is logged: off, error, warn, info, debug or trace, also of single modules as in warn,messagebox=debug"),
     key("log.verbose", &["LOGGING_ENABLED"], Switch, "Raises our own level to debug"),
     key("log.format", &["LOG_FORMAT"], Text, "`text`, or `json`: one object a line"),
     key("log.access", &["ACCESS_LOG"], Text, "Which requests and events have a line: `off`, `refused`, or `all`; at most 50 refusals a second are logged, the rest is counted"),
@@ -169,10 +182,10 @@ pub const KEYS: &[Key] = &[
     key("wallet.url", &["WALLET_URL", "WALLET_STORAGE_URL"], Text, "BRC-100 wallet over HTTP that takes what is paid to the server; unset: the server keeps it for --export-payments; secret"),
     key("wallet.timeout", &["WALLET_TIMEOUT"], Text, "How long the wallet and the block headers service may take to answer"),
     key("wallet.headers_url", &["BLOCK_HEADERS_URL"], Text, "Block headers service that payments are checked with; unset: their proofs are not held against the chain; secret"),
-    key("wallet.network", &["BSV_NETWORK", "NETWORK"], Text, "Chain of the wallet, and of the overlay network; said at the start"),
+    key("wallet.network", &["BSV_NETWORK", "NETWORK"], Text, "Chain of the wallet, and of the overlay network, which knows mainnet, testnet and local; said at the start"),
     key("overlay.advertise", &["ADVERTISE_HOST"], Switch, "Whether the server advertises server.hosting_domain for its own identity at start; wallet.url must be the wallet of that identity"),
     key("overlay.trackers", &["SLAP_TRACKERS"], List, "Trackers of the overlay network, by https address; none: those that wallet.network is known to have"),
-    key("push.enabled", &["ENABLE_FIREBASE"], Switch, "Push notifications by Firebase Cloud Messaging"),
+    key("push.enabled", &["ENABLE_FIREBASE"], Switch, "Push notifications by Firebase Cloud Messaging; on where a service account is set and no variable, flag or other file says false"),
     key("push.project_id", &["FIREBASE_PROJECT_ID"], Text, "Firebase project; unset: the service account's own"),
     key("push.service_account_json", &["FIREBASE_SERVICE_ACCOUNT_JSON"], Text, "Service account, its JSON; secret"),
     key("push.service_account_path", &["FIREBASE_SERVICE_ACCOUNT_PATH"], Text, "Service account, the path of its JSON file"),

@@ -5,14 +5,28 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::check::check;
 use super::database_url;
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Kind, REMOVED};
 use super::settings::Settings;
+use super::similar;
 use super::typescript_server;
 
 /// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
 const PREFIX: &str = "MESSAGEBOX__";
+
+/// Where each key that is set comes from: a file, a variable or a flag.
+pub type Sources = BTreeMap<&'static str, String>;
+
+/// A configuration, and where its values come from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The values.
+    pub settings: Settings,
+    /// Their sources; a key that is missing here has its default.
+    pub sources: Sources,
+}
 
 /// Reads the configuration. `variables` is the environment; `flags` are keys and their texts.
 ///
@@ -22,7 +36,7 @@ pub fn load(
     folder: &Path,
     variables: &BTreeMap<String, String>,
     flags: &[(String, String)],
-) -> Result<Settings, ConfigError> {
+) -> Result<Loaded, ConfigError> {
     let mut layers = Layers::default();
     layers.file(&folder.join("default.toml"))?;
     let environment = environment(&layers, variables, flags);
@@ -38,11 +52,14 @@ pub fn load(
             .find(|(_, text)| !text.is_empty());
         if let Some((name, text)) = set {
             layers.text(key, text, name)?;
+        } else if let Some(warning) = similar::empty_list(key, variables) {
+            layers.warnings.push(warning);
         }
     }
     layers.removed_variables(variables);
     layers.database_of_other_servers(variables)?;
     refuse_unknown_variables(variables)?;
+    layers.warnings.extend(similar::check(variables)?);
     for (path, text) in flags {
         let origin = format!("flag for {path}");
         let key = KEYS.iter().find(|key| key.path == path);
@@ -52,12 +69,19 @@ pub fn load(
         })?;
         layers.text(key, text, &origin)?;
     }
-    let mut settings = layers.settings;
+    let Layers {
+        mut settings,
+        mut sources,
+        mut warnings,
+        ..
+    } = layers;
     settings.unread_variables = layers.unread;
     settings.auth.certificates.required()?;
     settings.environment = environment;
     settings.without_effect = layers.without_effect;
-    Ok(settings)
+    warnings.extend(check(&mut settings, &mut sources)?);
+    settings.warnings = warnings;
+    Ok(Loaded { settings, sources })
 }
 
 /// The environment decides which file is read, so it is looked up ahead of everything else.
@@ -118,6 +142,8 @@ struct Layers {
     /// Variables of another server that nothing here follows.
     unread: Vec<String>,
     without_effect: Vec<String>,
+    warnings: Vec<String>,
+    sources: Sources,
 }
 
 impl Layers {
@@ -139,6 +165,11 @@ impl Layers {
         for (path, _) in REMOVED {
             if remove(&mut table, path) {
                 self.without_effect.push(format!("{path} ({origin})"));
+            }
+        }
+        for key in KEYS {
+            if contains(&table, key.path) {
+                self.sources.insert(key.path, origin.clone());
             }
         }
         merge(&mut self.table, table);
@@ -170,6 +201,7 @@ impl Layers {
         if let Value::Table(table) = nested {
             merge(&mut self.table, table);
         }
+        self.sources.insert(key.path, origin.to_owned());
         self.read(origin)
     }
 
@@ -263,6 +295,16 @@ fn remove(table: &mut Table, path: &str) -> bool {
     }
 }
 
+fn contains(table: &Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => table.contains_key(path),
+        Some((section, rest)) => {
+            let section = table.get(section).and_then(Value::as_table);
+            section.is_some_and(|section| contains(section, rest))
+        }
+    }
+}
+
 fn merge(below: &mut Table, above: Table) {
     for (name, value) in above {
         match (below.get_mut(&name), value) {
@@ -312,6 +354,8 @@ fn convert(key: &Key, text: &str) -> Result<Value, String> {
             })
             .collect::<Result<Table, String>>()
             .map(Value::Table),
+        // Empty text is no text: a variable that is set to nothing counts as not set.
+        Kind::List if text == "none" => Ok(Value::Array(Vec::new())),
         Kind::List => Ok(list(text, ',')),
         Kind::FieldsByType => text
             .split(',')

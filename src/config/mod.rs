@@ -1,12 +1,14 @@
 //! Configuration: defaults, files, environment variables and flags, in one typed value.
 //!
 //! Precedence, each over the one before: compiled defaults, `config/default.toml`,
-//! `config/<environment>.toml`, environment variables, flags.
+//! `config/<environment>.toml`, `.env` in the working folder, environment variables, flags.
 
 mod at_most;
 mod certificates;
+mod check;
 mod cli;
 mod database_url;
+mod env_file;
 mod error;
 mod identity_key;
 mod keys;
@@ -15,14 +17,17 @@ mod lifetime;
 mod secret;
 mod sections;
 mod settings;
+mod show;
+mod similar;
 mod typescript_server;
 mod units;
 
 pub use cli::{Cli, Task};
+pub use env_file::Variables;
 pub use error::ConfigError;
 pub use identity_key::{IdentityKeySource, load_identity};
 pub use keys::{KEYS, Key};
-pub use layers::load;
+pub use layers::{Loaded, Sources, load};
 pub use lifetime::Lifetime;
 pub use secret::Secret;
 pub use sections::{
@@ -30,3 +35,4 @@ pub use sections::{
     PushSection, RoomsSection, ServerSection, SocketSection, WalletSection,
 };
 pub use settings::Settings;
+pub use show::show;

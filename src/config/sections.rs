@@ -46,7 +46,7 @@ const MIN_ANSWER_RATE: NonZeroU64 = NonZeroU64::MIN.saturating_add(64 * 1024 - 1
 section! {
     /// `[server]`: HTTP.
     ServerSection {
-        host: String = "0.0.0.0".to_owned(),
+        host: String = "::".to_owned(),
         #[serde(skip_serializing_if = "Option::is_none")]
         port: Option<u16> = None,
         routing_prefix: String = String::new(),
@@ -98,6 +98,7 @@ section! {
         max_group: NonZeroUsize = at_least_one(512),
         migrate_on_start: bool = true,
         min_free_bytes: u64 = 256 * 1024 * 1024,
+        checkpoint: bool = true,
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Settings {
     /// Settings of an earlier release that were given and have no effect any more.
     #[serde(skip)]
     pub without_effect: Vec<String>,
+    /// What may be meant, and more often is a mistake; logged at the start.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Default for Settings {
@@ -82,6 +85,7 @@ impl Default for Settings {
             push: PushSection::default(),
             unread_variables: Vec::new(),
             without_effect: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }

@@ -71,6 +71,12 @@ const UNPREFIXED: [&str; 6] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
+/// Its variables, by their whole names.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let prefixed = READ.iter().map(|known| format!("{PREFIX}{}", known.name));
+    prefixed.chain(UNPREFIXED.map(ToOwned::to_owned))
+}
+
 /// What is wrong with a variable: its name, and what was expected.
 pub(super) type Wrong = (String, String);
 

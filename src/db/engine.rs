@@ -9,6 +9,7 @@ pub(super) mod disk;
 pub(super) mod error;
 pub(super) mod file;
 pub(super) mod largest_message;
+pub(super) mod log_mark;
 pub(super) mod migrations;
 #[cfg(feature = "mysql")]
 pub(super) mod mysql;

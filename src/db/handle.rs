@@ -3,6 +3,7 @@
 mod devices;
 mod health;
 mod lists;
+mod log;
 mod measures;
 mod missed;
 mod payments;
@@ -25,7 +26,7 @@ use crate::db::engine::connection::{DbSettings, has_session_writer, open};
 use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
 use crate::db::engine::disk::DiskGuard;
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::DatabaseFile;
+use crate::db::engine::file::{DatabaseFile, has_log};
 use crate::db::engine::largest_message::LargestMessage;
 use crate::db::store::command::Command;
 use crate::db::store::expiry::DeleteExpired;
@@ -35,7 +36,7 @@ use crate::db::store::message_store::{Acknowledge, BoxIds, Retention};
 use crate::db::store::missed as missed_messages;
 use crate::db::store::page_marks::PageMarks;
 use crate::db::writer::committed::MessagesStored;
-use crate::db::writer::executor::{CommitWaiting, Counters, DbExecutor, Migrate, Read};
+use crate::db::writer::executor::{Counters, DbExecutor, Migrate, Read};
 use crate::db::writer::group;
 use crate::db::writer::queue::WriteQueue;
 use crate::db::writer::reads::ReadQueue;
@@ -47,6 +48,7 @@ use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
 
+pub use log::accept_database;
 pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
 
@@ -90,6 +92,7 @@ struct Shared {
     quotas: Quotas,
     totals: Mutex<Option<StoredTotals>>,
     disk: DiskGuard,
+    log: log::Log,
     settings: DbSettings,
     page_marks: Arc<PageMarks>,
     largest: LargestMessage,
@@ -124,6 +127,7 @@ impl DbHandle {
         settings: &DbSettings,
         on_commit: Option<Recipient<MessagesStored>>,
     ) -> Result<Self, DbError> {
+        let had_log = has_log(&settings.url);
         let pool = open(settings)?;
         let (first_message_id, largest, begins_at_once) = match pool.get() {
             Ok(mut pooled) => (
@@ -134,7 +138,8 @@ impl DbHandle {
             ),
             Err(_) => (0, LargestMessage::default(), false),
         };
-        let file = Arc::new(DatabaseFile::of(&settings.url)?);
+        let file = Arc::new(DatabaseFile::of(settings, had_log)?);
+        let log = log::Log::new(Arc::clone(&file), settings);
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(
             settings.delivery_fees.clone(),
@@ -203,6 +208,7 @@ impl DbHandle {
             quotas: settings.quotas,
             totals: Mutex::default(),
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
+            log,
             settings: settings.clone(),
             page_marks: Arc::default(),
             largest,
@@ -306,27 +312,6 @@ impl DbHandle {
             failures: counters.failures.load(Ordering::Relaxed),
             panics: counters.panics.load(Ordering::Relaxed),
         }
-    }
-
-    /// Takes no more writes, and waits until those that were admitted are answered.
-    ///
-    /// # Errors
-    /// [`DbError::Unavailable`] when that takes longer than `deadline`.
-    pub async fn close(&self, deadline: Duration) -> Result<(), DbError> {
-        let sessions = self.0.session_writer.as_ref();
-        self.0.writer.queue.close();
-        if let Some(sessions) = sessions {
-            sessions.queue.close();
-        }
-        // A writer handles commands in order: what was admitted is done when it answers.
-        let done = async {
-            let _ = self.0.writer.address().send(CommitWaiting).await;
-            if let Some(sessions) = sessions {
-                let _ = sessions.address().send(CommitWaiting).await;
-            }
-        };
-        let late = |_| DbError::Unavailable("writes are still waiting".to_owned());
-        tokio::time::timeout(deadline, done).await.map_err(late)
     }
 
     fn write<C: Command>(

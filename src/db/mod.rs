@@ -20,12 +20,12 @@ mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
 pub use engine::compact::{CompactError, CompactPlan};
-pub use engine::connection::{DbSettings, apply_migrations, pending_migrations};
+pub use engine::connection::{DbSettings, apply_migrations, pending_migrations, refuse_old_schema};
 pub use engine::disk::DiskSpace;
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
 pub use engine::url::DatabaseUrl;
-pub use handle::{DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole};
+pub use handle::{DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole, accept_database};
 pub use writer::committed::{Committed, MessagesStored};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `GET /info`: version, identity key, limits, prices and retention of the server, for everybody. The route exists at the root
 //! and behind the routing prefix. The reply is unsigned: clients must take the identity key from a handshake.
 
+use crate::live::Live;
 use std::collections::BTreeMap;
 
 use actix_web::http::header;
@@ -138,15 +139,13 @@ pub struct InfoFeatures {
     pub payment_transports: Vec<&'static str>,
 }
 
-/// The serialized reply.
+/// What is said, as it is now.
 #[derive(Clone)]
-struct Written(web::Bytes);
+struct Written(Live<Info>);
 
 /// Adds the route below each of these prefixes.
-pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info: &Info) {
-    // Texts and numbers always serialize.
-    let json = serde_json::to_vec(info).unwrap_or_default();
-    config.app_data(web::Data::new(Written(json.into())));
+pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info: Live<Info>) {
+    config.app_data(web::Data::new(Written(info)));
     for prefix in prefixes {
         config.service(
             web::resource(format!("{prefix}{PATH}"))
@@ -160,6 +159,5 @@ pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info
 async fn answer(written: web::Data<Written>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(CACHED)
-        .content_type("application/json")
-        .body(written.0.clone())
+        .json(&*written.0.get())
 }

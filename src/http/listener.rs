@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,12 +149,20 @@ where
     Ok((server.run(), first))
 }
 
+/// Attempts to find a port that is free in both families, where any port will do.
+const PORT_ATTEMPTS: usize = 16;
+
 /// Listens on every address that can be had; fails if none can.
 fn bind(target: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
     let (mut listeners, mut failure) = (Vec::new(), None);
     for address in target.to_socket_addrs()? {
-        match bind_one(address) {
-            Ok(listener) => listeners.push(listener),
+        let bound = if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            bind_both_families(address.port())
+        } else {
+            bind_one(address).map(|listener| vec![listener])
+        };
+        match bound {
+            Ok(bound) => listeners.extend(bound),
             Err(error) => failure = Some(error),
         }
     }
@@ -162,6 +170,35 @@ fn bind(target: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
         Some(error) if listeners.is_empty() => Err(error),
         _ => Ok(listeners),
     }
+}
+
+/// Every address of IPv6 and of IPv4, on one port. Each family has a listener of its own, so that an address of IPv4 is
+/// never written as one of IPv6. A machine without one of the families has only the other.
+fn bind_both_families(port: u16) -> io::Result<Vec<TcpListener>> {
+    for _ in 0..PORT_ATTEMPTS {
+        let v6 = match bind_one((Ipv6Addr::UNSPECIFIED, port).into()) {
+            Ok(listener) => listener,
+            Err(error) if is_missing_family(&error) => {
+                return Ok(vec![bind_one((Ipv4Addr::UNSPECIFIED, port).into())?]);
+            }
+            Err(error) => return Err(error),
+        };
+        let same_port = v6.local_addr()?.port();
+        match bind_one((Ipv4Addr::UNSPECIFIED, same_port).into()) {
+            Ok(v4) => return Ok(vec![v6, v4]),
+            Err(error) if is_missing_family(&error) => return Ok(vec![v6]),
+            // The port was chosen for IPv6 only; another one may be free in both.
+            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+fn is_missing_family(error: &io::Error) -> bool {
+    let is_unsupported =
+        error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    is_unsupported || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
@@ -173,7 +210,45 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     // A server that was just restarted finds its port in use by connections that are ending.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream as Client;
+
+    #[test]
+    fn the_unspecified_address_is_that_of_both_families() {
+        let listeners = bind(("::", 0)).unwrap();
+        let addresses = listeners.iter().map(|it| it.local_addr().unwrap());
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let port = addresses[0].port();
+        assert!(
+            addresses.iter().all(|it| it.port() == port),
+            "{addresses:?}"
+        );
+        let v4 = Client::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        drop(v4);
+        let has_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+        assert_eq!(addresses.len(), if has_v6 { 2 } else { 1 });
+        if has_v6 {
+            drop(Client::connect((Ipv6Addr::LOCALHOST, port)).unwrap());
+        }
+        // A port that another program has in one of the families is taken.
+        let error = bind(("::", port)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn one_family_is_had_by_its_own_address() {
+        let listeners = bind(("0.0.0.0", 0)).unwrap();
+        assert_eq!(listeners.len(), 1);
+        assert!(listeners[0].local_addr().unwrap().is_ipv4());
+    }
 }

@@ -60,13 +60,12 @@ pub use routes::{LIST_PAGE, is_route};
 pub use shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 pub use state::{HttpLimits, HttpState};
 
-use std::sync::Arc;
-
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web;
 
 use crate::health::Health;
+use crate::live::Live;
 
 /// Headers that a page in a browser may read. The star stands for them all, but not where a page asks with credentials.
 const EXPOSED_HEADERS: &str = "*, x-bsv-auth-version, x-bsv-auth-identity-key, x-bsv-auth-message-type, x-bsv-auth-nonce, \
@@ -103,7 +102,7 @@ pub struct Extras {
     /// The page at the root, for browsers.
     pub home: Option<Home>,
     /// `/info`.
-    pub info: Option<Arc<Info>>,
+    pub info: Option<Live<Info>>,
 }
 
 /// Everything that is not a socket: preflights, documents, handshakes and authenticated requests.
@@ -120,7 +119,7 @@ pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::Serv
             prefixes.push(&state.routing_prefix);
         }
         if let Some(info) = extras.info {
-            info::configure(config, &prefixes, &info);
+            info::configure(config, &prefixes, info);
         }
         if let Some((health, serving)) = extras.health {
             config

@@ -13,6 +13,7 @@ use crate::delivery::{Delivery, RequestPrices};
 use crate::heavy::HeavyWork;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, AddressLimits, KeyedRates, Rate};
+use crate::live::Live;
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
@@ -61,7 +62,7 @@ pub struct HttpState {
     /// Bounds.
     pub limits: HttpLimits,
     /// What requests cost.
-    pub prices: Arc<RequestPrices>,
+    pub prices: Live<RequestPrices>,
     /// The memory of lists.
     pub(super) answers: AnswerMemory,
     /// Who takes large answers.
@@ -109,7 +110,7 @@ impl HttpState {
             heavy: HeavyWork::default(),
             bodies: BodyMemory::of_shared_bytes(limits.max_buffered_bytes).named("body_bytes"),
             limits,
-            prices: Arc::new(prices),
+            prices: Live::new(prices),
             addresses: Arc::default(),
             requests: Arc::default(),
             admin: None,
@@ -120,6 +121,11 @@ impl HttpState {
             sessions: Arc::new(Mutex::new(SessionStore::new(sessions))),
             scope: None,
         }
+    }
+
+    /// Gives each identity this rate of requests from now on.
+    pub fn set_identity_rate(&self, rate: Rate) {
+        self.identities.set(rate);
     }
 
     /// Lets those in who look after the server.

@@ -8,6 +8,7 @@ use super::flow::Rate;
 use super::networks::Networks;
 use super::owner::Holder;
 use super::rates::KeyedRates;
+use crate::live::Live;
 
 /// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,11 +80,30 @@ impl Default for AddressSettings {
     }
 }
 
+/// Whose addresses are special.
+#[derive(Debug)]
+struct Lists {
+    trusted_proxies: Networks,
+    unlimited: Networks,
+}
+
+impl Lists {
+    const fn of(trusted_proxies: Networks, unlimited: Networks) -> Self {
+        Self {
+            trusted_proxies,
+            unlimited,
+        }
+    }
+
+    fn is_free(&self, address: IpAddr) -> bool {
+        self.unlimited.contains(address)
+    }
+}
+
 /// What each address has, held against what it may have.
 #[derive(Debug)]
 pub struct AddressLimits {
-    trusted_proxies: Networks,
-    unlimited: Networks,
+    lists: Live<Lists>,
     connections: KeyedBudget<AddressKey>,
     unproven_sockets: KeyedBudget<AddressKey>,
     /// HTTP requests.
@@ -112,9 +132,16 @@ impl AddressLimits {
             .named("unproven_sockets"),
             requests: KeyedRates::new(settings.requests),
             handshakes: KeyedRates::new(settings.handshakes),
-            trusted_proxies: settings.trusted_proxies,
-            unlimited: settings.unlimited,
+            lists: Live::new(Lists::of(settings.trusted_proxies, settings.unlimited)),
         }
+    }
+
+    /// Takes the lists and the rates of these settings from now on; bounds of what is held stay.
+    pub fn reload(&self, settings: AddressSettings) {
+        self.requests.set(settings.requests);
+        self.handshakes.set(settings.handshakes);
+        self.lists
+            .set(Lists::of(settings.trusted_proxies, settings.unlimited));
     }
 
     /// A connection from this address, which may be a proxy's: those are not counted.
@@ -122,7 +149,8 @@ impl AddressLimits {
     /// # Errors
     /// [`LimitExceeded::PerKey`].
     pub fn connect(&self, peer: SocketAddr) -> Result<Option<Permit<AddressKey>>, LimitExceeded> {
-        if self.is_free(peer.ip()) || self.trusted_proxies.contains(peer.ip()) {
+        let lists = self.lists.get();
+        if lists.is_free(peer.ip()) || lists.trusted_proxies.contains(peer.ip()) {
             return Ok(None);
         }
         self.connections
@@ -158,7 +186,8 @@ impl AddressLimits {
         is_relayed: bool,
     ) -> Option<AddressKey> {
         let mut address = peer?.ip();
-        if !self.trusted_proxies.is_empty() && self.trusted_proxies.contains(address) {
+        let lists = self.lists.get();
+        if !lists.trusted_proxies.is_empty() && lists.trusted_proxies.contains(address) {
             let named = forwarded.rev().flat_map(|line| line.rsplit(','));
             for hop in named {
                 // What cannot be read leaves the proxy that wrote it.
@@ -166,17 +195,13 @@ impl AddressLimits {
                     break;
                 };
                 address = named;
-                if !self.trusted_proxies.contains(named) {
+                if !lists.trusted_proxies.contains(named) {
                     break;
                 }
             }
         }
         let is_proxy_here = is_relayed && address.to_canonical().is_loopback();
-        (is_proxy_here || !self.is_free(address)).then(|| AddressKey::of(address))
-    }
-
-    fn is_free(&self, address: IpAddr) -> bool {
-        self.unlimited.contains(address)
+        (is_proxy_here || !lists.is_free(address)).then(|| AddressKey::of(address))
     }
 }
 

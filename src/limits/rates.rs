@@ -10,13 +10,14 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::flow::Rate;
+use crate::live::Live;
 
 /// Checks after which those are forgotten whose burst is whole again, at least.
 const MIN_CHECKS: usize = 1024;
 
 /// How many requests each key may make. Those who make none any more are forgotten along the way.
 pub struct KeyedRates<K: Eq + Hash + Clone> {
-    limiter: Option<DefaultKeyedRateLimiter<K>>,
+    limiter: Live<Option<DefaultKeyedRateLimiter<K>>>,
     clock: DefaultClock,
     /// Checks that are left until the next clearing.
     left: AtomicUsize,
@@ -33,10 +34,15 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self {
-            limiter: quota(rate).map(RateLimiter::keyed),
+            limiter: Live::new(quota(rate).map(RateLimiter::keyed)),
             clock: DefaultClock::default(),
             left: AtomicUsize::new(MIN_CHECKS),
         }
+    }
+
+    /// Gives each this rate from now on; all begin with a whole burst.
+    pub fn set(&self, rate: Rate) {
+        self.limiter.set(quota(rate).map(RateLimiter::keyed));
     }
 
     /// Counts one request.
@@ -44,7 +50,8 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
     /// # Errors
     /// How long until there is room for it; it was not counted.
     pub fn check(&self, key: &K) -> Result<(), Duration> {
-        let Some(limiter) = &self.limiter else {
+        let limiter = self.limiter.get();
+        let Some(limiter) = &*limiter else {
             return Ok(());
         };
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -61,7 +68,11 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
     /// Keys that are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.limiter.as_ref().map_or(0, RateLimiter::len)
+        self.limiter
+            .get()
+            .as_ref()
+            .as_ref()
+            .map_or(0, RateLimiter::len)
     }
 
     /// Whether none is remembered.

@@ -9,8 +9,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{Admin, Facts, Guard, Sources};
 use crate::config::{ConfigError, Secret, Settings};
-use crate::http::AdminState;
+use crate::http::{AdminState, HttpState};
 use crate::ids::IdentityKey;
+use crate::live::Live;
 
 use super::Server;
 
@@ -90,7 +91,7 @@ pub(super) fn facts(settings: &Settings, identity_key: IdentityKey) -> Facts {
 /// What the routes of admins need; nothing where they are not served.
 pub(super) fn state(
     settings: &Settings,
-    guard: Guard,
+    guard: Live<Guard>,
     admin: &Addr<Admin>,
     sources: &Sources,
     drain: &Arc<Notify>,
@@ -105,6 +106,12 @@ pub(super) fn state(
         public_dashboard: settings.admin.public_dashboard,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
     })
+}
+
+/// HTTP sessions, counted when asked.
+pub(super) fn session_count(state: &HttpState) -> Arc<dyn Fn() -> usize + Send + Sync> {
+    let state = state.clone();
+    Arc::new(move || state.session_count())
 }
 
 impl Server {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config::Settings;
 use crate::ids::IdentityKey;
-use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, Tracker};
+use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, Tracker};
 
 use super::layer_settings::wallet_url;
 use super::lines::Line;
@@ -37,7 +37,45 @@ pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<Plan> {
     }
 }
 
+/// Why the server cannot be advertised, where the settings ask for it.
+pub(super) fn obstacle(settings: &Settings) -> Option<String> {
+    if !settings.overlay.advertise {
+        return None;
+    }
+    let reason = parts(settings).err()?;
+    Some(format!("the server is not advertised: {reason}"))
+}
+
 fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
+    let Parts {
+        host,
+        wallet,
+        network,
+        trackers,
+    } = parts(settings)?;
+    let timeout = settings.wallet.timeout;
+    let overlay = Overlay::new(network, &trackers, timeout);
+    Ok(Plan {
+        advertiser: Rc::new(Advertiser::new(
+            "messagebox-server",
+            wallet,
+            overlay,
+            timeout,
+        )),
+        host,
+        identity,
+    })
+}
+
+/// What the settings say of it.
+struct Parts<'a> {
+    host: AdvertisedHost,
+    wallet: &'a str,
+    network: OverlayNetwork,
+    trackers: Vec<Tracker>,
+}
+
+fn parts(settings: &Settings) -> Result<Parts<'_>, String> {
     let domain = settings.server.hosting_domain.as_deref().unwrap_or("");
     let host = domain
         .parse()
@@ -52,23 +90,17 @@ fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
         text.parse()
             .map_err(|error| format!("SLAP_TRACKERS has {text:?}: {error}"))
     };
-    let trackers: Vec<Tracker> = settings
+    let trackers = settings
         .overlay
         .trackers
         .iter()
         .map(tracker)
         .collect::<Result<_, String>>()?;
-    let timeout = settings.wallet.timeout;
-    let overlay = Overlay::new(network, &trackers, timeout);
-    Ok(Plan {
-        advertiser: Rc::new(Advertiser::new(
-            "messagebox-server",
-            wallet,
-            overlay,
-            timeout,
-        )),
+    Ok(Parts {
         host,
-        identity,
+        wallet,
+        network,
+        trackers,
     })
 }
 

@@ -40,11 +40,8 @@ pub(super) fn log_start(
             path.display()
         );
     }
-    if !settings.without_effect.is_empty() {
-        log::warn!(
-            "settings of an earlier release have no effect any more, remove them: {}",
-            settings.without_effect.join(", ")
-        );
+    for warning in warnings(settings) {
+        log::warn!("{warning}");
     }
     let sockets = if settings.socket.enabled { "on" } else { "off" };
     let payments = match wallet_url(settings) {
@@ -54,12 +51,6 @@ pub(super) fn log_start(
     if settings.wallet.headers_url.is_none() && settings.environment != "development" {
         log::warn!(
             "BLOCK_HEADERS_URL is not set: that a payment's coins were mined is believed, not looked up"
-        );
-    }
-    if !settings.unread_variables.is_empty() {
-        log::warn!(
-            "these variables of the TypeScript server have no counterpart here and are not followed: {}",
-            settings.unread_variables.join(", ")
         );
     }
     let push = if settings.push.enabled { "on" } else { "off" };
@@ -85,6 +76,24 @@ pub(super) fn log_start(
         .with("push", push)
         .with("redis", redis)
         .log();
+}
+
+/// What of the configuration is probably not meant.
+pub(super) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = settings.warnings.clone();
+    if !settings.without_effect.is_empty() {
+        warnings.push(format!(
+            "settings of an earlier release have no effect any more, remove them: {}",
+            settings.without_effect.join(", ")
+        ));
+    }
+    if !settings.unread_variables.is_empty() {
+        warnings.push(format!(
+            "these variables of the TypeScript server have no counterpart here and are not followed: {}",
+            settings.unread_variables.join(", ")
+        ));
+    }
+    warnings
 }
 
 pub(super) fn log_certificates(certificates: Option<&RequiredCertificates>) {

@@ -29,6 +29,8 @@ const SESSION_SWEEP_BATCH: i64 = 500;
 
 /// How often the database is asked how much it holds.
 const SIZE_INTERVAL: Duration = Duration::from_secs(60);
+/// How often a database to which something was committed is marked as one that has a log of writes.
+const LOG_MARK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the totals of identities are looked at.
 const TOTALS_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -67,6 +69,10 @@ pub(super) fn start(
             measure_database(measured.clone())
         }),
     ];
+    let marked = db.clone();
+    tasks.push(restarted("expect_log", RESTART_PAUSE, move || {
+        expect_log(marked.clone())
+    }));
     let sockets = Arc::clone(sockets);
     tasks.push(restarted("relieve_sockets", RESTART_PAUSE, move || {
         relieve(Arc::clone(&sockets))
@@ -151,6 +157,16 @@ async fn measure_database(db: DbHandle) {
             log::debug!("the database does not say how much it holds: {error}");
         }
         tokio::time::sleep(SIZE_INTERVAL).await;
+    }
+}
+
+/// Marks the database's file again after checkpoints, so that a copy without its log is noticed.
+async fn expect_log(db: DbHandle) {
+    loop {
+        tokio::time::sleep(LOG_MARK_INTERVAL).await;
+        if let Err(error) = db.expect_log().await {
+            log::debug!("the database was not marked: {error}");
+        }
     }
 }
 

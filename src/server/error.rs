@@ -55,6 +55,20 @@ pub enum ServerError {
     Broken(std::io::Error),
 }
 
+impl ServerError {
+    /// Whether the configuration must change, or what it asks for, before the server can start.
+    #[must_use]
+    pub const fn is_of_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Push(_)
+                | Self::Cluster(ClusterError::Address(_))
+                | Self::Database(DbError::Url { .. } | DbError::OldSchema { .. })
+        )
+    }
+}
+
 /// What an operator can do where a file cannot be made or read.
 fn file_advice(cause: &std::io::Error) -> &'static str {
     match cause.kind() {
@@ -74,7 +88,7 @@ fn listen_advice(cause: &std::io::Error) -> &'static str {
             "; ports below 1024 need a privilege: choose another PORT, or grant CAP_NET_BIND_SERVICE"
         }
         AddrNotAvailable => {
-            "; this machine does not have it: set HOST to one of its own, or to 0.0.0.0"
+            "; this machine does not have it: set HOST to one of its own, or to :: for all"
         }
         _ => "; see HOST and PORT",
     }

@@ -93,13 +93,17 @@ pub(super) fn authsocket_settings(
 }
 
 /// So many in a second, and as many at once as the settings allow.
-fn rate(settings: &Settings, per_second: u64) -> Rate {
+pub(super) fn rate(settings: &Settings, per_second: u64) -> Rate {
     Rate::new(per_second, settings.limits.burst)
 }
 
 pub(super) fn address_limits(settings: &Settings) -> AddressLimits {
+    AddressLimits::new(address_settings(settings))
+}
+
+pub(super) fn address_settings(settings: &Settings) -> AddressSettings {
     let limits = &settings.limits;
-    AddressLimits::new(AddressSettings {
+    AddressSettings {
         trusted_proxies: settings.server.trusted_proxies.clone(),
         unlimited: limits.unlimited_addresses.clone(),
         connections: limits.connections_per_address,
@@ -107,7 +111,7 @@ pub(super) fn address_limits(settings: &Settings) -> AddressLimits {
         all_unproven_sockets: limits.unproven_sockets,
         requests: rate(settings, limits.requests_per_address),
         handshakes: rate(settings, limits.handshakes_per_address),
-    })
+    }
 }
 
 pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
@@ -146,6 +150,8 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         max_group: database.max_group.get(),
         max_queued_reads: database.max_queued_reads,
         migrate: database.migrate_on_start,
+        takes_old_schema: settings.migrate_key.is_some(),
+        checkpoint: database.checkpoint,
         delivery_fees: settings.fees.boxes.clone(),
         delivery_fee_per_recipient: settings.messages.delivery_fee_per_recipient,
         message_ttl: Some(settings.messages.ttl).filter(|ttl| !ttl.is_zero()),
@@ -206,6 +212,16 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
         max_recipients: settings.messages.max_recipients.get(),
         max_listed_bytes: settings.messages.max_listed_bytes,
         requests_per_identity: rate(settings, settings.limits.requests_per_identity),
+    }
+}
+
+/// Where the server listens, as an address is written.
+pub(super) fn listen_address(settings: &Settings) -> String {
+    let (host, port) = (&settings.server.host, settings.port());
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 

@@ -37,6 +37,18 @@ pub(super) fn start_push(
     settings: &Settings,
     db: &DbHandle,
 ) -> Result<Option<PushHandle>, ServiceAccountError> {
+    let Some(fcm) = fcm(settings)? else {
+        return Ok(None);
+    };
+    let worker = PushSettings {
+        max_queued: settings.push.max_queued,
+        ..PushSettings::default()
+    };
+    Ok(Some(PushHandle::start(fcm, db.clone(), &worker)))
+}
+
+/// The way to Firebase; none where notifications are off. Nothing is sent.
+pub(super) fn fcm(settings: &Settings) -> Result<Option<Fcm>, ServiceAccountError> {
     let push = &settings.push;
     if !push.enabled {
         return Ok(None);
@@ -51,12 +63,7 @@ pub(super) fn start_push(
         project_id: push.project_id.clone(),
         ..FcmSettings::default()
     };
-    let worker = PushSettings {
-        max_queued: push.max_queued,
-        ..PushSettings::default()
-    };
-    let fcm = Fcm::new(account, &fcm)?;
-    Ok(Some(PushHandle::start(fcm, db.clone(), &worker)))
+    Ok(Some(Fcm::new(account, &fcm)?))
 }
 
 /// What delivery tells of stored messages.

@@ -6,7 +6,7 @@ use crate::health::{Health, HealthSettings};
 
 /// What the server depends on; more dependencies are more checks. `needs_redis`: it refuses requests without.
 pub(super) fn health(db: &DbHandle, cluster: Option<&Cluster>, needs_redis: bool) -> Health {
-    let (disk, db) = (db.clone(), db.clone());
+    let (disk, log, db) = (db.clone(), db.clone(), db.clone());
     let health = Health::new(HealthSettings::default()).with("database", move || {
         let db = db.clone();
         async move { db.probe().await.map_err(|error| error.to_string()) }
@@ -16,6 +16,14 @@ pub(super) fn health(db: &DbHandle, cluster: Option<&Cluster>, needs_redis: bool
             health.with_optional("disk", move || std::future::ready(check(&disk)))
         }
         _ => health,
+    };
+    let health = if log.was_log_missing() {
+        health.with_optional("database_log", move || {
+            let log = log.clone();
+            async move { log.check_log().await.map_err(|error| error.to_string()) }
+        })
+    } else {
+        health
     };
     let Some(cluster) = cluster.cloned() else {
         return health;

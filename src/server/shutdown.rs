@@ -18,11 +18,27 @@ const CLUSTER_DEADLINE: Duration = Duration::from_secs(3);
 /// How often the sockets that are left are counted.
 const SOCKETS_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The signals that end the server.
+/// Two equal signals within this time are one: supervisors send a signal to the process and to its group.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
+/// The signals that the server listens to, so that none of them ends the process by itself.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    quit: Signal,
+    hang_up: Signal,
+    user: [Signal; 2],
+}
+
+/// What a signal asks for.
+enum Asked {
+    /// To shut down.
+    End(&'static str),
+    /// To read the configuration again.
+    Reload,
+    /// Nothing; other servers open their logs anew, or start a debugger.
+    Nothing(&'static str),
 }
 
 impl Signals {
@@ -32,15 +48,51 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            quit: listen(SignalKind::quit())?,
+            hang_up: listen(SignalKind::hangup())?,
+            user: [
+                listen(SignalKind::user_defined1())?,
+                listen(SignalKind::user_defined2())?,
+            ],
         })
     }
 
-    /// The name of the next one.
-    pub(super) async fn next(&mut self) -> &'static str {
+    async fn asked(&mut self) -> Asked {
+        let [user_1, user_2] = &mut self.user;
         tokio::select! {
-            Some(()) = self.interrupt.recv() => "SIGINT",
-            Some(()) = self.terminate.recv() => "SIGTERM",
+            Some(()) = self.interrupt.recv() => Asked::End("SIGINT"),
+            Some(()) = self.terminate.recv() => Asked::End("SIGTERM"),
+            Some(()) = self.quit.recv() => Asked::End("SIGQUIT"),
+            Some(()) = self.hang_up.recv() => Asked::Reload,
+            Some(()) = user_1.recv() => Asked::Nothing("SIGUSR1"),
+            Some(()) = user_2.recv() => Asked::Nothing("SIGUSR2"),
             else => std::future::pending().await,
+        }
+    }
+
+    /// The name of the next one that ends the server. `reload` is called for each SIGHUP before it.
+    pub(super) async fn next(&mut self, reload: impl Fn()) -> &'static str {
+        loop {
+            match self.asked().await {
+                Asked::End(name) => return name,
+                Asked::Reload => reload(),
+                Asked::Nothing(name) => log::info!("{name}: does nothing here"),
+            }
+        }
+    }
+
+    /// The name of the next one that ends the server at once, after `first` has begun a shutdown.
+    pub(super) async fn second(&mut self, first: &'static str) -> &'static str {
+        let mut last = (first, Instant::now());
+        loop {
+            let name = self
+                .next(|| log::info!("SIGHUP while shutting down: does nothing"))
+                .await;
+            let (before, at) = std::mem::replace(&mut last, (name, Instant::now()));
+            if name != before || at.elapsed() > SAME_SIGNAL {
+                return name;
+            }
+            log::info!("{name} again: counts once within a second");
         }
     }
 }

@@ -59,7 +59,7 @@ pub fn start(filter: &str, format: LogFormat) {
         log::debug!("logging was set up already");
         return;
     }
-    // As lenient as ever: what cannot be read in it is left away, and said on standard error.
+    // The configuration was checked before; a part that cannot be read is left away.
     put(env_filter::Builder::new().parse(filter).build());
 }
 
@@ -68,6 +68,29 @@ pub fn start(filter: &str, format: LogFormat) {
 /// # Errors
 /// [`NoFilter`]; then nothing changes.
 pub fn set_filter(filter: &str) -> Result<(), NoFilter> {
+    check_filter(filter)?;
+    let mut builder = env_filter::Builder::new();
+    put(builder.try_parse(filter).map_err(|_| NoFilter)?.build());
+    Ok(())
+}
+
+/// The crate's name, which its modules begin with.
+const OURS: &str = "messagebox";
+
+/// Whose lines a filter lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterReach {
+    /// This crate's, unless it says `off`.
+    Ours,
+    /// Only those of modules that this crate does not have.
+    OthersOnly,
+}
+
+/// Reads a filter strictly.
+///
+/// # Errors
+/// [`NoFilter`].
+pub fn check_filter(filter: &str) -> Result<FilterReach, NoFilter> {
     let is_level = |text: &str| text.trim().parse::<LevelFilter>().is_ok();
     let is_directive = |text: &str| match text.split_once('=') {
         Some((module, level)) => is_module(module.trim()) && is_level(level),
@@ -76,9 +99,19 @@ pub fn set_filter(filter: &str) -> Result<(), NoFilter> {
     if !filter.split(',').all(is_directive) {
         return Err(NoFilter);
     }
-    let mut builder = env_filter::Builder::new();
-    put(builder.try_parse(filter).map_err(|_| NoFilter)?.build());
-    Ok(())
+    let module = |text: &str| {
+        text.split_once('=')
+            .map(|(module, _)| module.trim().to_owned())
+    };
+    // A module is named by its first letters.
+    let is_ours = |module: Option<String>| {
+        module.is_none_or(|module| module.starts_with(OURS) || OURS.starts_with(&module))
+    };
+    Ok(if filter.split(',').map(module).any(is_ours) {
+        FilterReach::Ours
+    } else {
+        FilterReach::OthersOnly
+    })
 }
 
 fn is_module(text: &str) -> bool {
@@ -196,6 +229,14 @@ mod tests {
         // Tests have no logger; this changes nothing for them.
         assert_eq!(set_filter("warn, messagebox::db=debug"), Ok(()));
         assert_eq!(log::max_level(), LevelFilter::Debug);
+        for (filter, reach) in [
+            ("off", FilterReach::Ours),
+            ("hyper=info,warn", FilterReach::Ours),
+            ("messagebox::db=debug", FilterReach::Ours),
+            ("messagbox=debug,tower_http=info", FilterReach::OthersOnly),
+        ] {
+            assert_eq!(check_filter(filter), Ok(reach), "{filter}");
+        }
         assert_eq!(set_filter("off"), Ok(()));
         assert_eq!(log::max_level(), LevelFilter::Off);
     }

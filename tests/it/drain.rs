@@ -91,10 +91,16 @@ async fn balancers_are_told_first_and_a_second_signal_ends_it_at_once() {
     alice.send_message(&room, "1", "x").await;
     assert_eq!(alice.event().await.1["status"], "success");
     Brc104::connect(&format!("http://{address}")).await;
+    // The same signal again is the same wish, which supervisors express twice; a different one is another wish.
     server.signal("TERM");
+    eventually_async("that the second is noted", async || {
+        server.log().contains("SIGTERM again")
+    })
+    .await;
+    server.signal("INT");
     assert_eq!(server.ended().await, Some(3));
     assert!(
-        server.log().contains("SIGTERM while shutting down"),
+        server.log().contains("SIGINT while shutting down"),
         "{}",
         server.log()
     );
@@ -168,4 +174,114 @@ async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_
     assert!(matches!(alice.websocket.next().await, Got::Closed(_)));
     assert_eq!(server.ended().await, Some(0));
     assert_eq!(pair(&server.log(), "stopped", "sockets_closed"), "2");
+}
+
+/// A handler of other servers' signals sends these to reopen logs, or to end them in peace.
+#[actix_web::test]
+async fn no_signal_ends_it_without_a_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let mut server = ServerProcess::start(address, folder.path());
+    for name in ["USR1", "USR2", "HUP"] {
+        server.signal(name);
+        let noted = format!("SIG{name}: ");
+        eventually_async("that it is noted", async || server.log().contains(&noted)).await;
+    }
+    assert_eq!(asked(address, "/readyz").await.0, 200);
+    server.signal("QUIT");
+    assert_eq!(server.ended().await, Some(0), "{}", server.log());
+    assert_eq!(pair(&server.log(), "stopped", "reason"), "SIGQUIT");
+    assert_eq!(pair(&server.log(), "stopped", "drained"), "true");
+}
+
+#[actix_web::test]
+async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let file = folder.path().join("default.toml");
+    std::fs::write(&file, "[prices]\nrequest = 3\n").unwrap();
+    let server = ServerProcess::start(address, folder.path());
+    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 3);
+    let changed = "[prices]\nrequest = 5\n[log]\nlevel = \"debug\"\n[socket]\nmax_sockets = 7\n";
+    std::fs::write(&file, changed).unwrap();
+    server.signal("HUP");
+    eventually_async("the new price", async || {
+        asked(address, "/info").await.1["prices"]["request"] == 5
+    })
+    .await;
+    let expected = [
+        "prices.request is 5, was 3",
+        "log.level is \"debug\", was \"info\"",
+        "socket.max_sockets = 7 takes effect at the next start",
+    ];
+    eventually_async("the difference in the log", async || {
+        expected.iter().all(|line| server.log().contains(line))
+    })
+    .await;
+    let alice = Brc104::connect(&format!("http://{address}")).await;
+    let answer = alice.post("/listMessages", r#"{"messageBox":"inbox"}"#);
+    assert_eq!(answer.await.status, 402);
+    eventually_async("lines at debug", async || server.log().contains("DEBUG")).await;
+    // A mistake changes nothing.
+    std::fs::write(&file, "[prices]\nrequest = -1\n").unwrap();
+    server.signal("HUP");
+    eventually_async("the mistake in the log", async || {
+        server.log().contains("stays as it was")
+    })
+    .await;
+    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 5);
+}
+
+/// A copy of the database's file alone, after an orderly stop and after none.
+#[actix_web::test]
+async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let mut server = ServerProcess::start(address, folder.path());
+    let mut alice = AuthSocketClient::authenticated(address).await;
+    let room = alice.room("inbox");
+    alice.send_message(&room, "1", "x").await;
+    assert_eq!(alice.event().await.1["status"], "success");
+    let file = folder.path().join("messagebox.db");
+    let unsaid = tempfile::tempdir().unwrap();
+    std::fs::copy(&file, unsaid.path().join("messagebox.db")).unwrap();
+    server.signal("TERM");
+    assert_eq!(server.ended().await, Some(0));
+    assert!(!server.log().contains("-wal"), "{}", server.log());
+    let log = folder.path().join("messagebox.db-wal");
+    assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);
+    let whole = tempfile::tempdir().unwrap();
+    std::fs::copy(&file, whole.path().join("messagebox.db")).unwrap();
+
+    let server = ServerProcess::start(address, whole.path());
+    let (status, ready) = asked(address, "/readyz").await;
+    let is_degraded = ready.to_string().contains("database_log");
+    assert!(status == 200 && !is_degraded, "{ready}");
+    drop(server);
+
+    for _ in 0..2 {
+        let server = ServerProcess::start(address, unsaid.path());
+        let (status, ready) = asked(address, "/readyz").await;
+        assert_eq!(status, 200, "{ready}");
+        assert!(ready.to_string().contains("database_log"), "{ready}");
+        assert_eq!(
+            server.log().matches("is missing").count(),
+            1,
+            "{}",
+            server.log()
+        );
+    }
+    let server = ServerProcess::start(address, unsaid.path());
+    let accepted = std::process::Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
+        .arg("accept-database")
+        .env("DATA_DIR", unsaid.path())
+        .output()
+        .unwrap();
+    assert!(accepted.status.success(), "{accepted:?}");
+    eventually_async("that health is good again", async || {
+        let (_, ready) = asked(address, "/readyz").await;
+        !ready.to_string().contains(r#""degraded":["database_log"]"#)
+    })
+    .await;
+    drop(server);
 }

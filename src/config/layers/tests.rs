@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Secret;
+use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 
 struct Folder(tempfile::TempDir);
@@ -26,7 +27,7 @@ impl Folder {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let variables = variables.iter().map(own).collect();
         let flags: Vec<_> = flags.iter().map(own).collect();
-        load(self.0.path(), &variables, &flags)
+        Ok(load(self.0.path(), &variables, &flags)?.settings)
     }
 }
 
@@ -85,7 +86,8 @@ fn the_default_file_says_what_the_program_says() {
         &BTreeMap::new(),
         &[("environment".into(), "none".into())],
     )
-    .unwrap();
+    .unwrap()
+    .settings;
     let expected = Settings {
         environment: "none".into(),
         ..Settings::default()
@@ -114,7 +116,8 @@ fn every_key_exists_and_every_variable_sets_it() {
                     | "rooms.auto_join"
                     | "server.docs"
                     | "admin.enabled"
-                    | "database.migrate_on_start",
+                    | "database.migrate_on_start"
+                    | "database.checkpoint",
                 ) => "false",
                 (Kind::Switch, _) => "true",
                 (Kind::Number, _) => "77",
@@ -143,21 +146,27 @@ fn every_key_exists_and_every_variable_sets_it() {
                     | "cluster.overlap",
                 ) => "77s",
                 (Kind::Text, path) if path.ends_with("interval") => "77s",
+                (Kind::Text, "log.level") => "debug",
+                (Kind::Text, "wallet.network") => "testnet",
+                (Kind::Text, "server.hosting_domain" | "push.endpoint") => "https://a.example",
+                (Kind::Text, path) if path.starts_with("wallet.") => "https://a.example",
                 (Kind::Text, _) => "a text",
             };
-            let settings = variables(&[(variable, text)]).unwrap();
+            // A warning names the variable as it was written.
+            let quiet = |variable: &str| {
+                let mut settings = variables(&[(variable, text)]).unwrap();
+                settings.warnings.clear();
+                settings
+            };
+            let settings = quiet(variable);
             assert_ne!(settings, Settings::default(), "{variable}");
             let systematic = format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "__"));
-            assert_eq!(
-                variables(&[(&systematic, text)]).unwrap(),
-                settings,
-                "{systematic}"
-            );
-            assert_eq!(
-                variables(&[(variable, "")]).unwrap(),
-                Settings::default(),
-                "{variable}"
-            );
+            assert_eq!(quiet(&systematic), settings, "{systematic}");
+            let mut empty = variables(&[(variable, "")]).unwrap();
+            let has_default = matches!(*variable, "UNLIMITED_ADDRESSES" | "PUSH_BOXES");
+            assert_eq!(empty.warnings.len(), usize::from(has_default), "{variable}");
+            empty.warnings.clear();
+            assert_eq!(empty, Settings::default(), "{variable}");
         }
     }
 }
@@ -356,4 +365,73 @@ fn settings_of_the_last_release_are_accepted_and_noted() {
     assert_eq!(settings.auth.max_held_frames, 3);
     assert_eq!(settings.without_effect.len(), 1);
     assert!(settings.without_effect[0].starts_with("auth.resume ("));
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_by_name() {
+    for (variable, text, part) in [
+        ("WALLET_URL", "foo", "`wallet.url`: expected an address"),
+        ("BLOCK_HEADERS_URL", "ftp://h", "`wallet.headers_url`"),
+        ("HOSTING_DOMAIN", "not a url", "`server.hosting_domain`"),
+        ("NETWORK", "moonnet", "moonnet"),
+        ("BSV_NETWORK", "Mainnet", "mainnet, test"),
+        (
+            "PING_INTERVAL",
+            "0",
+            "`socket.ping_interval`: expected more than 0",
+        ),
+        ("PING_TIMEOUT", "0s", "`socket.ping_timeout`"),
+        ("CONNECTIONS_PER_ADDRESS", "0", "more than 0"),
+        ("RUST_LOG", "inof", "inof"),
+        ("RUST_LOG", "verbose", "`log.level`"),
+        ("DB_DRIVER", "mysql", "DB_SOURCE"),
+        ("KNEX_DB_CLIENT", "pg", "KNEX_DB_CONNECTION"),
+        ("MAX_RECIPENTS", "3", "MAX_RECIPIENTS"),
+    ] {
+        let shown = variables(&[(variable, text)]).unwrap_err().to_string();
+        let is_told = shown.starts_with(variable) && shown.contains(part);
+        assert!(is_told && !shown.contains('\n'), "{shown}");
+    }
+    for (variable, text) in [
+        ("HOSTING_DOMAIN", "messagebox.example:8080"),
+        ("HOSTING_DOMAIN", "https://messagebox.example/api"),
+        ("BSV_NETWORK", "ttn"),
+        ("WALLET_STORAGE_URL", "https://storage.babbage.systems"),
+        ("RUST_LOG", "warn,messagebox::db=debug"),
+        ("DB_DRIVER", "sqlite3"),
+    ] {
+        let settings = variables(&[(variable, text)]).unwrap();
+        assert_eq!(settings.warnings, [""; 0], "{variable}={text}");
+    }
+}
+
+#[test]
+fn an_account_given_means_that_notifications_are_on() {
+    let account = ("FIREBASE_SERVICE_ACCOUNT_JSON", "{}");
+    // The file of defaults says `false` for everybody.
+    let folder = Folder::new(&[("default.toml", "[push]\nenabled = false\n")]);
+    let settings = folder.load(&[account], &[]).unwrap();
+    assert!(settings.push.enabled && settings.warnings.is_empty());
+    let off = folder.load(&[account, ("ENABLE_FIREBASE", "false")], &[]);
+    let off = off.unwrap();
+    assert!(!off.push.enabled && off.warnings[0].contains("ENABLE_FIREBASE"));
+    let project = variables(&[("FIREBASE_PROJECT_ID", "p")]).unwrap();
+    assert!(!project.push.enabled && project.warnings[0].contains("FIREBASE_PROJECT_ID"));
+}
+
+#[test]
+fn what_may_be_meant_is_a_warning() {
+    for (variable, text, part) in [
+        ("UNLIMITED_ADDRESSES", "", "UNLIMITED_ADDRESSES=none"),
+        ("RUST_LOG", "messagbox=debug", "nothing of this server"),
+        ("REDIS_URI", "redis://h", "REDIS_URL"),
+    ] {
+        let settings = variables(&[(variable, text)]).unwrap();
+        let [warning] = settings.warnings.as_slice() else {
+            panic!("{variable}: {:?}", settings.warnings);
+        };
+        assert!(warning.contains(part), "{warning}");
+    }
+    let none = variables(&[("UNLIMITED_ADDRESSES", "none")]).unwrap();
+    assert_eq!(none.limits.unlimited_addresses, Networks::default());
 }

@@ -40,6 +40,10 @@ pub struct DbSettings {
     pub max_queued_reads: usize,
     /// Whether the tables are brought up to date when the database is opened.
     pub migrate: bool,
+    /// Whether it is opened with the tables of an earlier release, because somebody can migrate it while it runs.
+    pub takes_old_schema: bool,
+    /// Whether the log of writes of a SQLite database is emptied at the end.
+    pub checkpoint: bool,
     /// The operator's delivery fees by box, in satoshis; they go before those in the table.
     pub delivery_fees: BTreeMap<String, u64>,
     /// Whether a message costs its delivery fee once for each recipient.
@@ -73,6 +77,8 @@ impl DbSettings {
             max_group: 512,
             max_queued_reads: 2048,
             migrate: true,
+            takes_old_schema: true,
+            checkpoint: true,
             delivery_fees: BTreeMap::new(),
             delivery_fee_per_recipient: false,
             message_ttl: None,
@@ -149,17 +155,42 @@ pub(in crate::db) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     } else {
         prepared.map_err(failed)?;
     }
-    if !settings.migrate && !migrations::pending(&mut first).is_ok_and(|pending| pending.is_empty())
-    {
-        log::warn!(
-            "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
-        );
+    if !settings.migrate {
+        let pending = migrations::pending(&mut first)?.len();
+        check_schema(settings, pending)?;
+        if pending > 0 {
+            log::warn!(
+                "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
+            );
+        }
     }
     // One writes; where sessions have a writer of their own, one more.
     let is_server = has_session_writer(&settings.url);
     let writers = if is_server { 2 } else { 1 };
     let size = u32::try_from(settings.read_threads.get() + writers).unwrap_or(u32::MAX);
     DbPool::new(connector, size, settings.busy_timeout, is_server).map_err(failed)
+}
+
+/// Fails where migrations are missing and nobody can apply them.
+fn check_schema(settings: &DbSettings, pending: usize) -> Result<(), DbError> {
+    if pending == 0 || settings.migrate || settings.takes_old_schema {
+        return Ok(());
+    }
+    Err(DbError::OldSchema {
+        url: settings.url.to_string(),
+        pending,
+    })
+}
+
+/// Whether the server would refuse the tables that are there. Asks the database only where it is not to migrate them.
+///
+/// # Errors
+/// [`DbError`].
+pub fn refuse_old_schema(settings: &DbSettings) -> Result<(), DbError> {
+    if settings.migrate || settings.takes_old_schema {
+        return Ok(());
+    }
+    check_schema(settings, pending_migrations(settings)?.len())
 }
 
 /// Checks that this program knows the tables, and brings them up to date if it is to.

@@ -36,6 +36,23 @@ pub enum DbError {
         /// What was expected.
         expected: &'static str,
     },
+    /// The log of writes that belongs to the file is missing.
+    #[error(
+        "the database was copied without its log of writes (-wal), and lacks the newest messages: `messagebox-server \
+         accept-database` keeps what is there"
+    )]
+    NoLog,
+    /// The tables are those of an earlier release, and nobody may bring them up to date.
+    #[error(
+        "{url}: {pending} migrations are missing, and DB_MIGRATE_ON_START is false: run `messagebox-server migrate`, or set \
+         MIGRATE_KEY and use POST /admin/migrate"
+    )]
+    OldSchema {
+        /// The URL, without a password.
+        url: String,
+        /// How many migrations are to be applied.
+        pending: usize,
+    },
     /// The database could not be opened or brought up to date.
     #[error("cannot open the database {url}: {cause}{}", advice(cause))]
     Open {

@@ -4,17 +4,19 @@
 //! restart. So what would be committed there is refused until the very file is back. Another file in its place is not
 //! opened by itself: a restart does that, and checks it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use diesel::RunQueryDsl as _;
 use diesel::sqlite::SqliteConnection;
+use diesel::{QueryResult, RunQueryDsl as _};
 
+use super::connection::DbSettings;
 use super::error::DbError;
+use super::log_mark;
+use super::sqlite;
 use super::url::DatabaseUrl;
 
 /// The files of an open database.
@@ -22,7 +24,17 @@ pub(in crate::db) struct DatabaseFile {
     /// Path, device and inode of the database and of its log of writes.
     files: Vec<(PathBuf, (u64, u64))>,
     /// While a connection stays open, SQLite does not replace the log of writes.
-    _anchor: Option<Mutex<SqliteConnection>>,
+    anchor: Option<Mutex<SqliteConnection>>,
+    lacks_log: bool,
+}
+
+/// Whether the log of writes of this database has anything; asked before the database is opened.
+pub(in crate::db) fn has_log(url: &DatabaseUrl) -> bool {
+    match url {
+        DatabaseUrl::Sqlite(path) => log_mark::has_log(path),
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
+        _ => true,
+    }
 }
 
 impl std::fmt::Debug for DatabaseFile {
@@ -36,12 +48,14 @@ impl DatabaseFile {
     fn elsewhere() -> Self {
         Self {
             files: Vec::new(),
-            _anchor: None,
+            anchor: None,
+            lacks_log: false,
         }
     }
 
-    /// Of a database that has been opened.
-    pub(in crate::db) fn of(url: &DatabaseUrl) -> Result<Self, DbError> {
+    /// Of a database that has been opened. `had_log`: what [`has_log`] said before that.
+    pub(in crate::db) fn of(settings: &DbSettings, had_log: bool) -> Result<Self, DbError> {
+        let url = &settings.url;
         let failed = |cause: String| DbError::Open {
             url: url.to_string(),
             cause,
@@ -61,27 +75,57 @@ impl DatabaseFile {
             #[cfg(feature = "postgres")]
             DatabaseUrl::Postgres(_) => return Ok(Self::elsewhere()),
         };
-        let mut anchor =
-            <SqliteConnection as diesel::Connection>::establish(&path.to_string_lossy())
-                .map_err(|error| failed(error.to_string()))?;
+        let mut anchor = sqlite::connect(path, settings.busy_timeout)
+            .map_err(|error| failed(error.to_string()))?;
         // A connection counts once it has read.
         diesel::sql_query("SELECT COUNT(*) FROM sqlite_master")
             .execute(&mut anchor)
             .map_err(|error| failed(error.to_string()))?;
-        let mut log = OsString::from(path);
-        log.push("-wal");
+        let lacks_log = log_mark::find_missing(&mut anchor, had_log)
+            .map_err(|error| failed(error.to_string()))?;
         let mut files = vec![(
             path.clone(),
             identity(path).map_err(|error| failed(error.to_string()))?,
         )];
-        let log = PathBuf::from(log);
+        let log = log_mark::log_of(path);
         if let Ok(identity) = identity(&log) {
             files.push((log, identity));
         }
         Ok(Self {
             files,
-            _anchor: Some(Mutex::new(anchor)),
+            anchor: Some(Mutex::new(anchor)),
+            lacks_log,
         })
+    }
+
+    /// Whether its log of writes was missing.
+    pub(in crate::db) const fn lacks_log(&self) -> bool {
+        self.lacks_log
+    }
+
+    /// Marks the file as one that has a log of writes. Without the mark, nothing but a warning is missed.
+    pub(in crate::db) fn expect_log(&self) {
+        if let Err(error) = self.with_anchor(log_mark::expect_log) {
+            log::debug!("the database was not marked: {error}");
+        }
+    }
+
+    /// Moves everything from the log of writes to the file; says whether the log is empty.
+    pub(in crate::db) fn empty_log(&self) -> QueryResult<bool> {
+        // A file that was moved away has another in its place, or none.
+        if self.check().is_err() {
+            return Ok(true);
+        }
+        Ok(self.with_anchor(log_mark::empty_log)?.unwrap_or(true))
+    }
+
+    fn with_anchor<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
+    ) -> QueryResult<Option<T>> {
+        let anchor = self.anchor.as_ref();
+        let anchor = anchor.map(|anchor| anchor.lock().unwrap_or_else(PoisonError::into_inner));
+        anchor.map(|mut anchor| work(&mut anchor)).transpose()
     }
 
     /// Fails when what is written now would not be found at the database's path.

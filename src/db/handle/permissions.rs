@@ -1,5 +1,7 @@
 //! Permissions and fees, through the handle.
 
+use std::collections::BTreeMap;
+
 use crate::db::engine::error::DbError;
 use crate::db::store::permission_store::{self, SetPermission};
 use crate::db::writer::group;
@@ -9,6 +11,11 @@ use crate::model::{Permission, PermissionPage, Quote};
 use super::{DbHandle, may_be_stored};
 
 impl DbHandle {
+    /// Takes other delivery fees of the operator from now on.
+    pub fn set_delivery_fees(&self, boxes: BTreeMap<String, u64>) {
+        self.0.fees.set(boxes);
+    }
+
     /// Sets what a recipient asks of a sender, or of everybody.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! What it costs to write to somebody: the server's fee for the box, and the recipient's own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use diesel::prelude::*;
 
@@ -9,6 +8,7 @@ use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::dialect::directly;
 use crate::db::engine::schema::{message_permissions, server_fees};
 use crate::ids::IdentityKey;
+use crate::live::Live;
 use crate::model::Quote;
 
 /// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
@@ -23,7 +23,7 @@ pub(in crate::db) fn default_recipient_fee(message_box: &str) -> i64 {
 /// The operator's own delivery fees; they go before those in the table.
 #[derive(Debug, Clone, Default)]
 pub(in crate::db) struct DeliveryFees {
-    boxes: Arc<BTreeMap<String, u64>>,
+    boxes: Live<BTreeMap<String, u64>>,
     /// Whether a message costs its fee once for each recipient.
     per_recipient: bool,
 }
@@ -31,14 +31,19 @@ pub(in crate::db) struct DeliveryFees {
 impl DeliveryFees {
     pub(in crate::db) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
         Self {
-            boxes: Arc::new(overrides),
+            boxes: Live::new(overrides),
             per_recipient,
         }
     }
 
     /// The fee that the operator has set for a box, in satoshis.
     pub(in crate::db) fn own(&self, message_box: &str) -> Option<u64> {
-        self.boxes.get(message_box).copied()
+        self.boxes.get().get(message_box).copied()
+    }
+
+    /// Takes other fees of the operator from now on.
+    pub(in crate::db) fn set(&self, overrides: BTreeMap<String, u64>) {
+        self.boxes.set(overrides);
     }
 
     /// The server's fee for delivering to a box, in satoshis, to one recipient.

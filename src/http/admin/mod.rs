@@ -27,6 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::admin::{Admin, Asker, CONTENT_TYPE, GetStatus, Guard, Status, exposition};
 use crate::authsocket::AuthSocket;
 use crate::ids::IdentityKey;
+use crate::live::Live;
 use crate::rooms::RoomsHandle;
 use crate::socket::SocketTable;
 
@@ -43,7 +44,7 @@ pub struct AdminState {
     /// Who is asked how the server is.
     pub admin: Addr<Admin>,
     /// Who may ask.
-    pub guard: Guard,
+    pub guard: Live<Guard>,
     /// Whether anybody may ask for `/metrics`.
     pub public_metrics: bool,
     /// The sockets.
@@ -83,10 +84,11 @@ async fn handle(
         .as_ref()
         .filter(|_| !request.headers().contains_key(SIGNED));
     let asked = unsigned_way.and_then(|admin| {
+        let guard = admin.guard.get();
         let asked = Asked::of(&request, &state.routing_prefix)?;
         let is_open = (admin.public_metrics && asked.path == METRICS)
-            || (admin.public_dashboard && asked.path == DASHBOARD && !admin.guard.is_closed());
-        (is_open || admin.guard.admits(&asker(&request))).then_some((admin, asked))
+            || (admin.public_dashboard && asked.path == DASHBOARD && !guard.is_closed());
+        (is_open || guard.admits(&asker(&request))).then_some((admin, asked))
     });
     let Some((admin, asked)) = asked.filter(|_| request.method() != Method::OPTIONS) else {
         return respond(request, body, state).await;
@@ -121,7 +123,8 @@ pub(super) async fn answer_signed(
     state: &HttpState,
 ) -> Option<Reply> {
     let admin = state.admin.as_ref()?;
-    let is_admin = admin.guard.admits_identity(caller) || admin.guard.admits(&asker(request));
+    let guard = admin.guard.get();
+    let is_admin = guard.admits_identity(caller) || guard.admits(&asker(request));
     if !is_admin {
         return None;
     }

@@ -157,7 +157,7 @@ pub(super) async fn respond(
         Ok(read) => read,
         Err(error) => return error.into(),
     };
-    let price = state.prices.of(path);
+    let price = state.prices.get().of(path);
     if price == 0 {
         return answer(route, request.query_string(), caller, &body, state).await;
     }

@@ -32,9 +32,10 @@ async function commandLine () {
 
 async function settings () {
   const help = await printed(process.env.MESSAGEBOX_SERVER, '--help')
-  const rows = [...help.matchAll(/^ {2}([\w.]+) \[env: (.*)\]\n {6}(.*)$/gm)].map(([, key, variables, says]) => [`\`${key}\``, variables, says])
+  const rows = [...help.matchAll(/^ {2}([\w.]+) \[env: (.*?)\] \[default: (.*)\]\n {6}(.*)$/gm)]
+    .map(([, key, variables, value, says]) => [`\`${key}\``, variables, `\`${value}\``, says])
   const defaults = await readFile(path.join(root, 'config/default.toml'), 'utf8')
-  return `# Settings\n\n${note}\n${table(['key', 'variables', 'meaning'], rows)}\n\n## Defaults\n\n\`\`\`toml\n${defaults.trim()}\n\`\`\`\n`
+  return `# Settings\n\n${note}\n${table(['key', 'variables', 'default', 'meaning'], rows)}\n\n## Defaults\n\n\`\`\`toml\n${defaults.trim()}\n\`\`\`\n`
 }
 
 async function http () {

@@ -1,0 +1,161 @@
+//! Variables that an operator has set and that do nothing: misspelled names, and lists without items.
+
+use std::collections::BTreeMap;
+
+use super::error::ConfigError;
+use super::keys::{KEYS, Key, Kind, REMOVED};
+use super::typescript_server;
+
+/// Variables that are read, or that servers in use read, beside those of the keys.
+const OTHERS: &[&str] = &[
+    "CONFIG_DIR",
+    "DB_DRIVER",
+    "DB_SOURCE",
+    "KNEX_DB_CLIENT",
+    "KNEX_DB_CONNECTION",
+    "FIREBASE_ACCESS_TOKEN",
+    "RAILWAY_ENVIRONMENT",
+    "RUST_LOG_STYLE",
+    "SKIP_NGINX",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// Names of other programs that are one letter away from ours.
+const FOREIGN: &[&str] = &["DATADIR", "HOSTNAME", "NODE_HOME"];
+
+/// A name this long is nobody else's: two wrong letters are a mistake, and the server does not start.
+const LONG: usize = 10;
+
+/// Shorter names resemble too many others.
+const SHORT: usize = 6;
+
+/// Variables that resemble ours; the warnings are for those that may belong to another program.
+///
+/// # Errors
+/// [`ConfigError::Resembles`].
+pub(super) fn check(variables: &BTreeMap<String, String>) -> Result<Vec<String>, ConfigError> {
+    let of_keys = KEYS.iter().flat_map(|key| key.variables.iter().copied());
+    let removed = REMOVED.iter().map(|(_, variable)| *variable);
+    let ours = of_keys.chain(removed).chain(OTHERS.iter().copied());
+    let mut known: Vec<String> = ours.map(ToOwned::to_owned).collect();
+    known.extend(typescript_server::names());
+    let mut warnings = Vec::new();
+    for name in variables.keys() {
+        // `MESSAGEBOX__` and `MESSAGE_BOX_` have checks of their own.
+        let is_checked = name.starts_with("MESSAGEBOX__") || name.starts_with("MESSAGE_BOX_");
+        if is_checked || known.contains(name) || FOREIGN.contains(&name.as_str()) {
+            continue;
+        }
+        let Some(nearest) = nearest(name, &known) else {
+            continue;
+        };
+        if nearest.len() >= LONG && !variables.contains_key(nearest) {
+            return Err(ConfigError::Resembles {
+                name: name.clone(),
+                known: nearest.to_owned(),
+            });
+        }
+        warnings.push(format!(
+            "{name} is not read; if it is meant for this server, its name is {nearest}"
+        ));
+    }
+    Ok(warnings)
+}
+
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let upper = name.to_uppercase();
+    let distance = |known: &'a String| {
+        let max = match known.len() {
+            0..SHORT => return None,
+            SHORT..LONG => 1,
+            _ => 2,
+        };
+        let is_near = known.len().abs_diff(upper.len()) <= max;
+        let distance = is_near.then(|| strsim::osa_distance(&upper, known))?;
+        (distance <= max).then_some((distance, known.as_str()))
+    };
+    let nearest = known.iter().filter_map(distance).min();
+    nearest.map(|(_, known)| known)
+}
+
+/// The warning for a list whose variable is set to nothing, where the default is not nothing.
+pub(super) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Option<String> {
+    let name = key.variables.iter().find(|name| {
+        variables
+            .get(**name)
+            .is_some_and(|text| text.trim().is_empty())
+    })?;
+    let default = key.default().filter(|_| key.kind == Kind::List)?;
+    (default != "[]").then(|| {
+        format!("{name} is empty, which counts as not set: {default} holds; `{name}=none` is an empty list")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(names: &[&str]) -> Result<Vec<String>, ConfigError> {
+        let set = |name: &&str| ((*name).to_owned(), "1".to_owned());
+        check(&names.iter().map(set).collect())
+    }
+
+    #[test]
+    fn a_long_name_with_a_typo_keeps_the_server_from_starting() {
+        for (name, known) in [
+            ("MAX_RECIPENTS", "MAX_RECIPIENTS"),
+            ("SERVER_PRIVAT_KEY", "SERVER_PRIVATE_KEY"),
+            ("ADMIN_TOEKN", "ADMIN_TOKEN"),
+            ("DATABASE_URI", "DATABASE_URL"),
+            ("Database_Url", "DATABASE_URL"),
+            ("KNEX_DB_CONECTION", "KNEX_DB_CONNECTION"),
+        ] {
+            let expected = ConfigError::Resembles {
+                name: name.to_owned(),
+                known: known.to_owned(),
+            };
+            assert_eq!(checked(&[name]), Err(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_of_another_program_is_a_warning() {
+        for (names, known) in [
+            (&["REDIS_URI"][..], "REDIS_URL"),
+            (&["RUSTLOG"], "RUST_LOG"),
+            (&["DATABASE_URI", "DATABASE_URL"], "DATABASE_URL"),
+        ] {
+            let warnings = checked(names).unwrap();
+            assert_eq!(warnings.len(), 1, "{names:?}");
+            assert!(warnings[0].ends_with(known), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn variables_of_others_and_our_own_are_let_be() {
+        let others = [
+            "PATH",
+            "HOME",
+            "HOSTNAME",
+            "POST",
+            "PWD",
+            "DATADIR",
+            "LANG",
+            "HTTP_PROXY",
+            "NODE_OPTIONS",
+            "REDIS_PORT",
+            "REDIS_SERVICE_HOST",
+            "MESSAGEBOX_PORT",
+            "MESSAGEBOX_SERVICE_PORT_HTTP",
+            "KUBERNETES_SERVICE_PORT",
+            "DATABASE_HOST",
+            "FIREBASE_ACCESS_TOKEN",
+            "AUTH_RESUME",
+        ];
+        assert_eq!(checked(&others), Ok(Vec::new()));
+        for key in KEYS {
+            assert_eq!(checked(key.variables), Ok(Vec::new()), "{}", key.path);
+        }
+    }
+}
