@@ -11,6 +11,7 @@ use crate::ids::IdentityKey;
 
 use super::brc104::Brc104Client;
 use super::error::ClientError;
+use super::outgoing_message::{Fields, OutgoingMessage};
 use super::transport::Connector;
 
 /// A party's boxes on one server.
@@ -42,17 +43,8 @@ struct SentResult {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outgoing<'a> {
-    recipient: String,
-    message_box: &'a str,
-    message_id: &'a str,
-    body: &'a str,
-}
-
-#[derive(Serialize)]
 struct Send<'a> {
-    message: Outgoing<'a>,
+    message: Fields<'a>,
 }
 
 #[derive(Serialize)]
@@ -117,12 +109,22 @@ impl MessageBoxClient {
         message_id: &str,
         body: &str,
     ) -> Result<Sent, ClientError> {
-        let message = Outgoing {
-            recipient: recipient.to_hex(),
+        self.send_message(&OutgoingMessage {
+            recipient,
             message_box,
             message_id,
             body,
-        };
+            expires_at: None,
+        })
+        .await
+    }
+
+    /// As [`Self::send`], for a message that may expire.
+    ///
+    /// # Errors
+    /// As [`Self::send`], and [`ClientError::Unexpected`] for a date beyond the year 9999.
+    pub async fn send_message(&self, message: &OutgoingMessage<'_>) -> Result<Sent, ClientError> {
+        let message = message.for_request()?;
         let answer = self.post("/sendMessage", &Send { message }).await?;
         let sent: SentTo = read(&answer, "an answer to a message that cannot be read")?;
         let already = sent.results.iter().any(|result| result.already_sent);

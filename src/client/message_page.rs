@@ -1,9 +1,14 @@
 //! What waits in a box: whole, or page by page.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::ClientError;
 use super::message_box::{MessageBoxClient, read};
+
+/// Messages that servers give at a time, at most.
+const MAX_LIMIT: u32 = 1_000;
 
 /// A message in a box.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -82,6 +87,26 @@ pub enum PageStart {
 impl Default for PageStart {
     fn default() -> Self {
         Self::Offset(0)
+    }
+}
+
+/// What the text of an offset begins with, so that none can be taken for a cursor.
+const OFFSET: &str = "offset:";
+
+/// As a text that [`PageStart::from`] reads.
+impl fmt::Display for PageStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset(offset) => write!(f, "{OFFSET}{offset}"),
+            Self::Cursor(cursor) => f.write_str(cursor),
+        }
+    }
+}
+
+impl From<&str> for PageStart {
+    fn from(text: &str) -> Self {
+        let offset = text.strip_prefix(OFFSET).and_then(|text| text.parse().ok());
+        offset.map_or_else(|| Self::Cursor(text.to_owned()), Self::Offset)
     }
 }
 
@@ -165,14 +190,49 @@ impl MessageBoxClient {
     /// # Errors
     /// As [`Self::list`].
     pub async fn list_whole(&self, message_box: &str) -> Result<MessagePage, ClientError> {
-        let mut whole = MessagePage::default();
-        let mut start = Some(PageStart::default());
-        while let Some(from) = start {
-            let page = self.list_page(message_box, &from, None).await?;
+        self.list_from(message_box, PageStart::default(), None)
+            .await
+    }
+
+    /// The first `limit` messages from a start on, in as many pages as that takes. The result says where the next ones
+    /// begin.
+    ///
+    /// ```no_run
+    /// # use messagebox::client::{ClientError, MessageBoxClient, PageStart};
+    /// # async fn example(client: MessageBoxClient) -> Result<(), ClientError> {
+    /// let oldest = client.list_from("inbox", PageStart::default(), Some(5_000)).await?;
+    /// if let Some(next) = oldest.next {
+    ///     println!("there are more from {next} on");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_from(
+        &self,
+        message_box: &str,
+        start: PageStart,
+        limit: Option<usize>,
+    ) -> Result<MessagePage, ClientError> {
+        let mut whole = MessagePage {
+            next: Some(start),
+            ..MessagePage::default()
+        };
+        while let Some(from) = &whole.next {
+            let left = limit.map(|limit| limit.saturating_sub(whole.messages.len()));
+            if left == Some(0) {
+                break;
+            }
+            let asked = left.map(|left| u32::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT));
+            let page = self.list_page(message_box, from, asked).await?;
             whole.messages.extend(page.messages);
             whole.oversized.extend(page.oversized);
-            start = page.next;
+            whole.next = page.next;
         }
+        // The oldest servers know no limit.
+        whole.messages.truncate(limit.unwrap_or(usize::MAX));
         Ok(whole)
     }
 
@@ -275,6 +335,9 @@ mod tests {
             ),
         ] {
             assert_eq!(next(start, fields.clone()), expected, "{fields}");
+        }
+        for start in [offset(7), cursor("41"), cursor("offset:x"), cursor("")] {
+            assert_eq!(PageStart::from(start.to_string().as_str()), start);
         }
         let nothing: Listed =
             serde_json::from_value(json!({"messages": [], "hasMore": true})).unwrap();
