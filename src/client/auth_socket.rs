@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::auth::{
     AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload, unverified_payload,
@@ -13,6 +14,8 @@ use crate::ids::{IdentityKey, RoomId};
 use crate::limits::Pace;
 
 use super::error::ClientError;
+use super::message_box::Sent;
+use super::outgoing_message::{Fields, OutgoingMessage};
 use super::received_event::ReceivedEvent;
 use super::socket_io::SocketIo;
 use super::transport::Connector;
@@ -62,15 +65,7 @@ struct Authenticated {
 struct RoomMessage<'a> {
     #[serde(rename = "roomId")]
     room: &'a str,
-    message: OutgoingMessage<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OutgoingMessage<'a> {
-    message_id: &'a str,
-    recipient: String,
-    body: &'a str,
+    message: Fields<'a>,
 }
 
 impl AuthSocket {
@@ -151,14 +146,17 @@ impl AuthSocket {
     /// Sends a message to a room, and waits until it is stored. Other events that come meanwhile are passed over.
     ///
     /// ```no_run
-    /// # use messagebox::client::{AuthSocket, encrypt_body, message_id};
+    /// # use messagebox::client::{AuthSocket, OutgoingMessage, encrypt_body, message_id};
     /// # use messagebox::ids::RoomId;
     /// # async fn example(
     /// #     mut socket: AuthSocket, alice: messagebox::auth::Identity, bob: messagebox::ids::IdentityKey,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
     /// let id = message_id(&alice, bob, "hello")?;
     /// let body = encrypt_body(&alice, bob, "hello")?;
-    /// socket.send_message(bob, "inbox", &id, &body).await?;
+    /// let message = OutgoingMessage {
+    ///     recipient: bob, message_box: "inbox", message_id: &id, body: &body, expires_at: None,
+    /// };
+    /// socket.send_message(&message).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -167,27 +165,22 @@ impl AuthSocket {
     /// [`ClientError::EventRefused`] when it was not stored, or what else went wrong.
     pub async fn send_message(
         &mut self,
-        recipient: IdentityKey,
-        message_box: &str,
-        message_id: &str,
-        body: &str,
-    ) -> Result<(), ClientError> {
-        let room = RoomId::of(&recipient, message_box);
+        message: &OutgoingMessage<'_>,
+    ) -> Result<Sent, ClientError> {
+        let room = RoomId::of(&message.recipient, message.message_box);
         let message = RoomMessage {
             room: room.as_str(),
-            message: OutgoingMessage {
-                message_id,
-                recipient: recipient.to_hex(),
-                body,
-            },
+            message: message.for_room()?,
         };
         self.emit(events::SEND_MESSAGE, &message).await?;
         let ack = format!("{}-{room}", events::SEND_MESSAGE_ACK);
         loop {
             let event = self.next_event().await?;
             if event.name == ack {
+                let already = event.data.get("alreadySent").and_then(Value::as_bool);
                 return match event.text("status") {
-                    "success" => Ok(()),
+                    "success" if already == Some(true) => Ok(Sent::Already),
+                    "success" => Ok(Sent::Stored),
                     _ => Err(event.into_refusal()),
                 };
             }

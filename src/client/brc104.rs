@@ -16,23 +16,42 @@ use crate::ids::IdentityKey;
 use crate::outbound::http::read;
 
 use super::error::ClientError;
+use super::refusal::{MAX_REFUSAL, refusal, refused, request_id_of};
 use super::transport::{Connector, MAX_ANSWER};
 
 const JSON: &str = "application/json";
 /// Bytes of the answer to a handshake.
 const MAX_HANDSHAKE: usize = 1024 * 1024;
-/// Bytes that are read of an answer that is a refusal.
-const MAX_REFUSAL: usize = 64 * 1024;
-/// Characters of an answer that an error repeats.
-const MAX_DESCRIPTION_CHARS: usize = 200;
+/// What an error says of a refusal without a text.
+const NO_DESCRIPTION: &str = "no description";
 
-/// An answer, which the server has signed.
+/// An answer. The server has signed it if its status is a success; a failure need not be signed.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
     /// The body as it came.
     pub body: Bytes,
+    /// The id under which the server's operator finds the request (`x-request-id`). Nothing signs it.
+    pub request_id: Option<String>,
+}
+
+impl Reply {
+    /// The same reply, if its status is a success.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for any other status.
+    pub fn success(self) -> Result<Self, ClientError> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let Self {
+            status,
+            body,
+            request_id,
+        } = self;
+        Err(refusal(status, request_id, &body, NO_DESCRIPTION))
+    }
 }
 
 /// A client with a session, which it renews when the server has forgotten it. Requests may be made at the same time.
@@ -82,8 +101,7 @@ impl Brc104Client {
     /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
     /// prove where it comes from, or what else went wrong.
     pub async fn post(&self, route: &str, body: Bytes) -> Result<Reply, ClientError> {
-        let url = self.url(route, &[])?;
-        self.ask(Method::POST, url, body).await
+        self.request("POST", route, body).await?.success()
     }
 
     /// Gets a MessageBox route with these parameters, as often as [`Self::post`].
@@ -92,7 +110,31 @@ impl Brc104Client {
     /// As [`Self::post`].
     pub async fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Reply, ClientError> {
         let url = self.url(route, query)?;
-        self.ask(Method::GET, url, Bytes::new()).await
+        self.ask(Method::GET, url, Bytes::new()).await?.success()
+    }
+
+    /// Makes any request to a route, which may have a query, as often as [`Self::post`]. Every status is an answer.
+    ///
+    /// ```no_run
+    /// # use messagebox::client::{Brc104Client, ClientError};
+    /// # async fn example(client: Brc104Client) -> Result<(), ClientError> {
+    /// let reply = client.request("GET", "/devices?limit=1", Default::default()).await?;
+    /// println!("{}: {} bytes", reply.status, reply.body.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClientError::Unsigned`] for a success that does not prove where it comes from, or what else went wrong.
+    pub async fn request(
+        &self,
+        method: &str,
+        route: &str,
+        body: Bytes,
+    ) -> Result<Reply, ClientError> {
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| ClientError::Unexpected("a method that is no HTTP method"))?;
+        self.ask(method, self.url(route, &[])?, body).await
     }
 
     fn url(&self, route: &str, query: &[(&str, &str)]) -> Result<Url, ClientError> {
@@ -108,14 +150,13 @@ impl Brc104Client {
 
     async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Reply, ClientError> {
         let session = self.session().await?;
-        match self.ask_in(&session, &method, &url, body.clone()).await {
-            Err(ClientError::Refused { status: 401, .. }) => {
-                self.forget(&session);
-                let session = self.session().await?;
-                self.ask_in(&session, &method, &url, body).await
-            }
-            result => result,
+        let reply = self.ask_in(&session, &method, &url, body.clone()).await?;
+        if reply.status != 401 {
+            return Ok(reply);
         }
+        self.forget(&session);
+        let session = self.session().await?;
+        self.ask_in(&session, &method, &url, body).await
     }
 
     async fn session(&self) -> Result<Arc<Session>, ClientError> {
@@ -149,7 +190,7 @@ impl Brc104Client {
         let request = self.connector.http.post(url).header("content-type", JSON);
         let answer = request.body(peer.start_handshake()?).send().await?;
         if answer.status() != StatusCode::OK {
-            return Err(refused(answer).await);
+            return Err(refused(answer, NO_DESCRIPTION).await);
         }
         let body = read(answer, MAX_HANDSHAKE).await?;
         let text = std::str::from_utf8(&body)
@@ -197,15 +238,21 @@ impl Brc104Client {
             .body(body)
             .send()
             .await?;
+        let headers = answer.headers().clone();
+        let mut reply = Reply {
+            status: answer.status().as_u16(),
+            body: Bytes::new(),
+            request_id: request_id_of(&headers),
+        };
         // Failures of authentication cannot be signed, and others need not be.
         if !answer.status().is_success() {
-            return Err(refused(answer).await);
+            // The status counts even where the body cannot be read.
+            reply.body = read(answer, MAX_REFUSAL).await.unwrap_or_default().into();
+            return Ok(reply);
         }
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let body = Bytes::from(read(answer, MAX_ANSWER).await?);
-        verify(session, &request_id, status, &headers, &body)?;
-        Ok(Reply { status, body })
+        reply.body = read(answer, MAX_ANSWER).await?.into();
+        verify(session, &request_id, reply.status, &headers, &reply.body)?;
+        Ok(reply)
     }
 }
 
@@ -243,22 +290,4 @@ fn verify(
     .digest();
     session.verify(header("x-bsv-auth-nonce")?, &digest, &signature)?;
     Ok(())
-}
-
-/// Reads a refusal. Its status counts even where its body cannot be read.
-async fn refused(answer: reqwest::Response) -> ClientError {
-    let status = answer.status().as_u16();
-    let body = read(answer, MAX_REFUSAL).await.unwrap_or_default();
-    let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
-    let description = text("description").or_else(|| text("message"));
-    let description = description.unwrap_or("no description");
-    ClientError::Refused {
-        status,
-        code: text("code").unwrap_or_default().to_owned(),
-        description: description.chars().take(MAX_DESCRIPTION_CHARS).collect(),
-        satoshis: json
-            .get("satoshisRequired")
-            .and_then(serde_json::Value::as_u64),
-    }
 }

@@ -8,11 +8,13 @@ use crate::events;
 use crate::outbound::http::ReadError;
 use crate::socketio;
 
+use super::refusal::{refusal, request_id_of};
+
 /// A failure, sorted by what the caller can do about it.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The websocket could not be opened, or broke.
-    #[error("websocket: {0}")]
+    #[error("websocket: {}", websocket_reason(.0))]
     Websocket(#[source] Box<tokio_tungstenite::tungstenite::Error>),
     /// A request could not be made, or had no answer.
     #[error("HTTP: {}", with_source(.0))]
@@ -24,7 +26,7 @@ pub enum ClientError {
     #[error("{0} took too long")]
     Timeout(&'static str),
     /// The server answered with a status that is a failure.
-    #[error("the server answered {status}: {description}")]
+    #[error("the server answered {status}: {description}{}", request_text(.request_id.as_deref()))]
     Refused {
         /// HTTP status.
         status: u16,
@@ -34,6 +36,8 @@ pub enum ClientError {
         description: String,
         /// What the request costs (402).
         satoshis: Option<u64>,
+        /// The id under which the server's operator finds the request, if the answer has one (`x-request-id`).
+        request_id: Option<String>,
     },
     /// An event was answered by its failure.
     #[error("{event}: {reason}")]
@@ -94,7 +98,10 @@ impl ClientError {
             Self::Http(error) if error.is_redirect() || error.is_builder() => Failure::Protocol,
             Self::Http(_) | Self::Closed | Self::Timeout(_) => Failure::Unreachable,
             Self::Refused { status, code, .. } => match status {
-                401 | 408 => Failure::Authentication,
+                401 => Failure::Authentication,
+                408 if code == "CERTIFICATE_TIMEOUT" => Failure::Authentication,
+                // The request did not arrive in time.
+                408 => Failure::Unreachable,
                 // A proxy, in place of a server that is gone.
                 502..=504 if code.is_empty() => Failure::Unreachable,
                 _ if code.is_empty() => Failure::Protocol,
@@ -130,6 +137,21 @@ impl ClientError {
             _ => None,
         }
     }
+}
+
+/// The end of a refusal's text: what to tell the server's operator.
+fn request_text(id: Option<&str>) -> String {
+    id.map_or_else(String::new, |id| format!(" (request {id})"))
+}
+
+/// What a server says that opens no websocket, or what else went wrong.
+fn websocket_reason(error: &tokio_tungstenite::tungstenite::Error) -> String {
+    let tokio_tungstenite::tungstenite::Error::Http(answer) = error else {
+        return error.to_string();
+    };
+    let body = answer.body().as_deref().unwrap_or_default();
+    let id = request_id_of(answer.headers());
+    refusal(answer.status().as_u16(), id, body, "it opens no websocket").to_string()
 }
 
 /// The HTTP client hides the reason one level down.
@@ -192,5 +214,40 @@ mod tests {
             let error = ClientError::from(Error::Protocol(error));
             assert_eq!(error.failure(), failure, "{error}");
         }
+    }
+
+    #[test]
+    fn a_request_that_took_too_long_is_no_failure_of_authentication() {
+        for (code, failure) in [
+            ("CERTIFICATE_TIMEOUT", Failure::Authentication),
+            ("ERR_REQUEST_TIMEOUT", Failure::Unreachable),
+            ("", Failure::Unreachable),
+        ] {
+            let body = serde_json::json!({ "code": code }).to_string();
+            let error = refusal(408, None, body.as_bytes(), "");
+            assert_eq!(error.failure(), failure, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_that_is_refused_says_what_the_server_says() {
+        use tokio_tungstenite::tungstenite::http::Response;
+        let answer = |body: Option<&[u8]>| {
+            let answer = Response::builder()
+                .status(404)
+                .header("x-request-id", "01J9");
+            let answer = answer.body(body.map(<[u8]>::to_vec)).unwrap();
+            ClientError::from(Error::Http(Box::new(answer))).to_string()
+        };
+        assert_eq!(
+            answer(Some(
+                br#"{"code":"ERR_OFF","description":"Sockets are off."}"#
+            )),
+            "websocket: the server answered 404: Sockets are off. (request 01J9)"
+        );
+        assert_eq!(
+            answer(None),
+            "websocket: the server answered 404: it opens no websocket (request 01J9)"
+        );
     }
 }

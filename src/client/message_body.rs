@@ -119,6 +119,13 @@ pub fn read_stored_body(
     }
 }
 
+/// Whether a body as [`list`](super::MessageBoxClient::list) gives it came with a payment, which is lost once the message
+/// is acknowledged. That can be told of a message that cannot be decrypted too.
+#[must_use]
+pub fn has_payment(body: &str) -> bool {
+    object::<Wrapped>(body).is_some_and(|wrapped| wrapped.payment.is_some())
+}
+
 /// Reads a body as a live event brings it.
 ///
 /// # Errors
@@ -181,6 +188,12 @@ mod tests {
         let read = read_stored_body(&bob, &sender, &stored).unwrap();
         assert_eq!((read.text.as_str(), read.encrypted), ("hello €", true));
         assert_eq!(read.payment.unwrap().get(), r#"{"tx":[1]}"#);
+        assert!(has_payment(&stored));
+        let unreadable = r#"{"message":"{\"encryptedMessage\":\"AAAA\"}","payment":{"tx":[1]}}"#;
+        assert!(has_payment(unreadable));
+        for free in [body.as_str(), r#"{"message":"a","payment":null}"#] {
+            assert!(!has_payment(free), "{free}");
+        }
         assert_eq!(
             read_live_body(&bob, &sender, &body).unwrap().text,
             "hello €"

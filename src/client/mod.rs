@@ -3,9 +3,10 @@
 //! It relies on nothing but what the protocols promise, so it works with any server of them:
 //!
 //! ```text
-//! message_box, permissions, devices   the operations      auth_socket   signed events over Socket.IO
+//! message_box, message_page,          the operations      auth_socket   signed events over Socket.IO
+//! permissions, devices, outgoing_message
 //! message_body                        ids, encryption     socket_io     namespaces, events, heartbeat
-//! brc104, unsigned                    HTTP requests       websocket, polling, upgrade   the transports
+//! brc104, unsigned, refusal           HTTP requests       websocket, polling, upgrade   the transports
 //! address                             where the server is
 //! ```
 //!
@@ -94,9 +95,12 @@ mod devices;
 mod error;
 mod message_body;
 mod message_box;
+mod message_page;
+mod outgoing_message;
 mod permissions;
 mod polling;
 mod received_event;
+mod refusal;
 mod socket_io;
 mod transport;
 mod unsigned;
@@ -108,10 +112,12 @@ pub use auth_socket::{AuthSocket, Reading};
 pub use brc104::{Brc104Client, Reply};
 pub use devices::{NewDevice, RegisteredDevice};
 pub use error::{ClientError, Failure};
-pub use message_body::{MessageBody, encrypt_body, message_id, read_live_body, read_stored_body};
-pub use message_box::{
-    MessageBoxClient, MessagePage, OversizedMessage, PageStart, Sent, StoredMessage,
+pub use message_body::{
+    MessageBody, encrypt_body, has_payment, message_id, read_live_body, read_stored_body,
 };
+pub use message_box::{MessageBoxClient, Sent};
+pub use message_page::{MessagePage, OversizedMessage, PageStart, StoredMessage};
+pub use outgoing_message::OutgoingMessage;
 pub use permissions::{MessageQuote, Permission};
 pub use received_event::{LiveMessage, ReceivedEvent};
 pub use transport::{Connector, TransportKind};

@@ -10,6 +10,7 @@ use crate::engineio::{Frame, Packet, decode_payload, encode_payload};
 use crate::outbound::http::read;
 
 use super::error::ClientError;
+use super::refusal::refused;
 use super::transport::MAX_ANSWER;
 
 /// Packets that may wait for the reader before no further poll is made.
@@ -68,7 +69,7 @@ impl Polling {
             .header("content-type", "text/plain;charset=UTF-8")
             .send()
             .await?;
-        check(&answer)?;
+        let answer = check(answer).await?;
         read(answer, MAX_ACCEPTED).await?;
         Ok(())
     }
@@ -120,18 +121,13 @@ async fn poll(
 
 pub(super) async fn get(http: &reqwest::Client, url: &str) -> Result<Bytes, ClientError> {
     let answer = http.get(url).timeout(POLL_TIMEOUT).send().await?;
-    check(&answer)?;
+    let answer = check(answer).await?;
     Ok(read(answer, MAX_ANSWER).await?.into())
 }
 
-fn check(answer: &reqwest::Response) -> Result<(), ClientError> {
+async fn check(answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
     if answer.status().is_success() {
-        return Ok(());
+        return Ok(answer);
     }
-    Err(ClientError::Refused {
-        status: answer.status().as_u16(),
-        code: String::new(),
-        description: String::from("Engine.IO over polling"),
-        satoshis: None,
-    })
+    Err(refused(answer, "Engine.IO over polling").await)
 }

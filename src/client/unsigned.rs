@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::outbound::http::read;
 
 use super::error::ClientError;
+use super::refusal::{refusal, request_id_of};
 use super::transport::{Connector, MAX_ANSWER};
 
 /// An answer that nobody has signed.
@@ -16,6 +17,27 @@ pub struct UnsignedReply {
     pub date: Option<String>,
     /// The body as it came.
     pub body: Bytes,
+    /// The id under which the server's operator finds the request (`x-request-id`).
+    pub request_id: Option<String>,
+}
+
+impl UnsignedReply {
+    /// The same reply, if its status is a success.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for any other status.
+    pub fn success(self) -> Result<Self, ClientError> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let Self {
+            status,
+            body,
+            request_id,
+            ..
+        } = self;
+        Err(refusal(status, request_id, &body, "no description"))
+    }
 }
 
 impl Connector {
@@ -36,7 +58,8 @@ impl Connector {
         Self::unsigned(self.http.get(self.address.url(path))).await
     }
 
-    /// Gets a route, with a query if it has one, as somebody who has a token of the server's operator. Send it over `https` only, or to this machine.
+    /// Gets a route, with a query if it has one, as somebody who has a token of the server's operator. Send it over `https`
+    /// only, or to this machine.
     ///
     /// # Errors
     /// As [`Self::get_unsigned`].
@@ -46,8 +69,16 @@ impl Connector {
         token: &str,
     ) -> Result<UnsignedReply, ClientError> {
         let url = self.address.url(&self.address.target(route));
-        let request = self.http.get(url);
-        Self::unsigned(request.bearer_auth(token)).await
+        Self::unsigned(self.http.get(url).bearer_auth(token)).await
+    }
+
+    /// Gets a route, with a query if it has one, with neither key nor token. A server in development trusts its own machine.
+    ///
+    /// # Errors
+    /// As [`Self::get_unsigned`].
+    pub async fn get_as_nobody(&self, route: &str) -> Result<UnsignedReply, ClientError> {
+        let url = self.address.url(&self.address.target(route));
+        Self::unsigned(self.http.get(url)).await
     }
 
     async fn unsigned(request: reqwest::RequestBuilder) -> Result<UnsignedReply, ClientError> {
@@ -57,6 +88,7 @@ impl Connector {
         Ok(UnsignedReply {
             status: answer.status().as_u16(),
             date: date.map(str::to_owned),
+            request_id: request_id_of(answer.headers()),
             body: read(answer, MAX_ANSWER).await?.into(),
         })
     }

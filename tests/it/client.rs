@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, Reading, ReceivedEvent, Sent,
-    TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, Reading,
+    ReceivedEvent, Sent, TransportKind,
 };
 use messagebox::ids::RoomId;
 use serde_json::json;
@@ -189,13 +189,17 @@ async fn a_message_over_a_socket_is_stored_or_refused() {
         .unwrap();
     let bob = boxes(&server);
     let to = bob.identity_key();
-    socket
-        .send_message(to, "inbox", "1", "hello")
-        .await
-        .unwrap();
+    let message = |message_id| OutgoingMessage {
+        recipient: to,
+        message_box: "inbox",
+        message_id,
+        body: "hello",
+        expires_at: None,
+    };
+    socket.send_message(&message("1")).await.unwrap();
     assert_eq!(bob.list("inbox").await.unwrap()[0].message_id, "1");
     bob.set_permission("inbox", None, -1).await.unwrap();
-    let refused = socket.send_message(to, "inbox", "2", "hello").await;
+    let refused = socket.send_message(&message("2")).await;
     let error = refused.unwrap_err();
     assert_eq!(error.failure(), Failure::Refused);
     let ClientError::EventRefused { reason, .. } = error else {

@@ -95,7 +95,7 @@ fn messages_are_sent_listed_and_acknowledged() {
     });
     assert_eq!(sent, expected);
     let again = alice.run(&["send", &to, "hello €", "--human"]);
-    assert_eq!(again.human(), format!("sent  {id}\n"));
+    assert_eq!(again.human(), format!("sent before  {id}\n"));
     assert!(
         again.err.contains("nothing new was stored"),
         "{}",
@@ -181,6 +181,9 @@ fn a_live_message_goes_over_a_socket_or_else_over_http() {
         let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
         let sent = alice.run(&["send", &bob.key().to_hex(), "hello", "--live"]);
         assert_eq!(sent.json()["over"], if sockets { "socket" } else { "http" });
+        // On a socket, the server does not tell.
+        let already_sent = if sockets { json!(null) } else { json!(false) };
+        assert_eq!(sent.json()["alreadySent"], already_sent);
         assert_eq!(
             sent.err.contains("because of the socket"),
             !sockets,
@@ -234,6 +237,38 @@ async fn what_others_wrote_cannot_steer_a_terminal_nor_stop_the_list() {
     let unread = &listed["messages"][1];
     assert_eq!(unread["body"], json!(null));
     assert!(unread["error"].as_str().unwrap().contains("decrypted"));
+}
+
+#[test]
+fn a_message_may_expire() {
+    let server = TestServer::start();
+    let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
+    let to = bob.key().to_hex();
+    let never = alice.run(&["send", &to, "never"]).json();
+    assert_eq!(never["expiresAt"], json!(null));
+    let date = "2999-01-01T00:00:00Z";
+    for (flags, text) in [(&[][..], "over HTTP"), (&["--live"], "over a socket")] {
+        let arguments = [&["send", to.as_str(), text, "--expires", date], flags].concat();
+        let sent = alice.run(&arguments).json();
+        assert_eq!(sent["expiresAt"], date);
+    }
+    let sent = alice.run(&["send", &to, "soon", "--expires", "12h"]).json();
+    assert!(sent["expiresAt"].as_str().unwrap().ends_with('Z'));
+    let bodies = || {
+        let listed = bob.run(&["list"]).json();
+        let messages = listed["messages"].as_array().unwrap().iter();
+        messages.map(|it| it["body"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(), ["never", "over HTTP", "over a socket", "soon"]);
+    let past = server.database.time("2020-01-01T00:00:00.000Z");
+    server.database.run(&format!(
+        r#"UPDATE "messages" SET "expires_at" = {past} WHERE "expires_at" IS NOT NULL"#
+    ));
+    assert_eq!(bodies(), ["never"]);
+    for wrong in ["0s", "2020-01-01T00:00:00Z", "tomorrow", "99999years"] {
+        let said = alice.run(&["send", &to, "x", "--expires", wrong]);
+        assert_eq!(said.code, 2, "{wrong}: {}", said.err);
+    }
 }
 
 #[test]

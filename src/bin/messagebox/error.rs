@@ -60,6 +60,19 @@ impl CommandError {
         }
     }
 
+    /// The reader of standard output has gone, such as `head`. That is no failure, and nobody needs to be told.
+    pub(crate) const fn unread() -> Self {
+        Self {
+            exit: Exit::Done,
+            what: String::new(),
+            advice: None,
+        }
+    }
+
+    pub(crate) fn is_unread(&self) -> bool {
+        self.exit == Exit::Done
+    }
+
     pub(crate) fn advise(self, advice: impl Into<String>) -> Self {
         Self {
             advice: Some(advice.into()),
@@ -127,6 +140,18 @@ fn advice(error: &ClientError) -> Option<String> {
             }
             ("ERR_INVALID_ACKNOWLEDGMENT", _) => {
                 "No message with this id is in a box of yours; it may have been acknowledged before."
+            }
+            ("ERR_INBOX_QUOTA_EXCEEDED", _) => {
+                "The recipient has as many messages as the server keeps for one identity: try again when some are acknowledged."
+            }
+            ("ERR_SENDER_QUOTA_EXCEEDED", _) => {
+                "The server keeps as many messages of yours as it does of one sender: try again when recipients have acknowledged some."
+            }
+            ("ERR_STORAGE_FULL", _) => {
+                "The server's disk is full: only its operator can change that. Listing and acknowledging work."
+            }
+            ("ERR_PAYMENT_UNAVAILABLE", _) => {
+                "The server cannot check payments now: try again later."
             }
             (_, 429 | 503) => "The server has too much to do: try again later.",
             ("CERTIFICATE_TIMEOUT", _) => {

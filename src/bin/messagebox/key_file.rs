@@ -10,6 +10,7 @@ use messagebox::auth::Identity;
 use zeroize::Zeroizing;
 
 use crate::error::{CommandError, Exit};
+use crate::folder;
 
 /// The variable that may hold the key.
 const VARIABLE: &str = "MESSAGEBOX_PRIVATE_KEY";
@@ -40,6 +41,9 @@ pub(crate) fn load_if_any(named: Option<&Path>) -> Result<Option<Identity>, Comm
         })?;
         return Ok(Some(identity));
     }
+    if named.is_none() && folder::configuration().is_none() {
+        return Ok(None);
+    }
     let path = path(named)?;
     match read(&path) {
         Ok(hex) => {
@@ -69,23 +73,12 @@ pub(crate) fn path(named: Option<&Path>) -> Result<PathBuf, CommandError> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let folder = if cfg!(windows) {
-        set("APPDATA").map(PathBuf::from)
-    } else {
-        let home = || set("HOME").map(|home| Path::new(&home).join(".config"));
-        set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)
-    };
-    let folder = folder.ok_or_else(|| {
-        CommandError::new(
-            Exit::Usage,
-            "the user's configuration folder is not known (HOME)",
-        )
-        .advise(format!(
+    let folder = folder::configuration().ok_or_else(|| {
+        folder::unknown().advise(format!(
             "Name the key's file with --key-file, or set {VARIABLE}."
         ))
     })?;
-    Ok(folder.join("messagebox").join("identity.key"))
+    Ok(folder.join("identity.key"))
 }
 
 /// Makes a key and writes it, never over another.
@@ -142,15 +135,9 @@ fn read(path: &Path) -> Result<Zeroizing<String>, ReadError> {
 
 /// Writes the key whole or not at all.
 fn write(path: &Path, hex: &str) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+    let parent = path.parent();
+    if let Some(parent) = parent.filter(|parent| !parent.as_os_str().is_empty()) {
+        folder::create(parent)?;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

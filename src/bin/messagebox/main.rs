@@ -3,21 +3,22 @@
 mod command;
 mod doctor;
 mod error;
+mod expiry;
+mod folder;
 mod key_file;
 mod message;
+mod names;
 mod options;
 mod output;
 mod party;
 mod signals;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use error::{CommandError, Exit};
 use options::Options;
-use output::printable;
 
 fn main() -> ExitCode {
     // A usage mistake ends the process with code 2.
@@ -26,12 +27,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            // Nobody is left to tell if standard error is closed.
-            let mut stderr = std::io::stderr();
-            let _ = writeln!(stderr, "messagebox: {}", printable(&error.what));
-            if let Some(advice) = &error.advice {
-                let _ = writeln!(stderr, "  {}", printable(advice));
-            }
+            output::report(&error);
             error.exit.into()
         }
     }

@@ -9,7 +9,8 @@ use messagebox::client::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::output::{printable, quoted};
+use crate::names::Names;
+use crate::output::{doubtful, label, printable, quoted};
 
 /// A message of a box, read.
 #[derive(Debug, Serialize)]
@@ -17,6 +18,9 @@ use crate::output::{printable, quoted};
 pub(crate) struct PrintedMessage {
     pub(crate) message_id: String,
     pub(crate) sender: String,
+    /// What the user calls the sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_name: Option<String>,
     message_box: String,
     created_at: String,
     /// Absent when it cannot be decrypted.
@@ -29,7 +33,12 @@ pub(crate) struct PrintedMessage {
 }
 
 impl PrintedMessage {
-    pub(crate) fn stored(reader: &Identity, message_box: &str, message: StoredMessage) -> Self {
+    pub(crate) fn stored(
+        reader: &Identity,
+        names: &Names,
+        message_box: &str,
+        message: StoredMessage,
+    ) -> Self {
         let read = read_stored_body(reader, &message.sender, &message.body);
         let StoredMessage {
             message_id,
@@ -37,10 +46,15 @@ impl PrintedMessage {
             created_at,
             ..
         } = message;
-        Self::new(message_box, message_id, sender, created_at, read)
+        Self::new(names, message_box, message_id, sender, created_at, read)
     }
 
-    pub(crate) fn live(reader: &Identity, message_box: &str, message: LiveMessage) -> Self {
+    pub(crate) fn live(
+        reader: &Identity,
+        names: &Names,
+        message_box: &str,
+        message: LiveMessage,
+    ) -> Self {
         let read = read_live_body(reader, &message.sender, &message.body);
         let LiveMessage {
             message_id,
@@ -48,10 +62,11 @@ impl PrintedMessage {
             created_at,
             ..
         } = message;
-        Self::new(message_box, message_id, sender, created_at, read)
+        Self::new(names, message_box, message_id, sender, created_at, read)
     }
 
     fn new(
+        names: &Names,
         message_box: &str,
         message_id: String,
         sender: String,
@@ -60,6 +75,7 @@ impl PrintedMessage {
     ) -> Self {
         let message = Self {
             message_id,
+            sender_name: names.of(&sender).map(str::to_owned),
             sender,
             message_box: message_box.to_owned(),
             created_at,
@@ -88,9 +104,10 @@ impl PrintedMessage {
     }
 
     /// For people.
-    pub(crate) fn human(&self) -> String {
-        let (sender, id) = (printable(&self.sender), printable(&self.message_id));
-        let mut text = format!("from  {sender}\nid    {id}\n");
+    pub(crate) fn human(&self, names: &Names) -> String {
+        let (sender, id) = (names.shown(&self.sender), printable(&self.message_id));
+        let [from, id_label, time] = ["from", "id", "time"].map(label);
+        let mut text = format!("{from}  {sender}\n{id_label}    {id}\n");
         let mut marks = Vec::new();
         if !self.encrypted {
             marks.push("not encrypted");
@@ -99,13 +116,16 @@ impl PrintedMessage {
             marks.push("with a payment (--json shows it)");
         }
         // Writing to a string cannot fail.
-        let _ = write!(text, "time  {}", printable(&self.created_at));
+        let _ = write!(text, "{time}  {}", printable(&self.created_at));
         for mark in marks {
-            let _ = write!(text, ", {mark}");
+            let _ = write!(text, ", {}", doubtful(mark));
         }
         let body = match (&self.body, &self.error) {
             (Some(body), _) => quoted(body),
-            (None, error) => format!("[{}]\n", printable(error.as_deref().unwrap_or_default())),
+            (None, error) => {
+                let error = error.as_deref().unwrap_or_default();
+                format!("{}\n", doubtful(&format!("[{error}]")))
+            }
         };
         let _ = write!(text, "\n\n{body}\n");
         text
@@ -126,18 +146,21 @@ mod tests {
             created_at: String::from("2026-01-01T00:00:00.000Z"),
         };
         let paid = stored(r#"{"message":"hello","payment":{"tx":[1,2],"outputs":[]}}"#);
-        let paid = PrintedMessage::stored(&reader, "inbox", paid);
+        let names = Names::default();
+        let paid = PrintedMessage::stored(&reader, &names, "inbox", paid);
         assert!(paid.may_go(true) && !paid.may_go(false));
         let json = serde_json::to_string(&paid).unwrap();
         assert!(
             json.contains(r#""payment":{"tx":[1,2],"outputs":[]}"#),
             "{json}"
         );
-        assert!(paid.human().contains("with a payment"), "{}", paid.human());
-        let free = PrintedMessage::stored(&reader, "inbox", stored(r#"{"message":"hello"}"#));
+        let human = paid.human(&names);
+        assert!(human.contains("with a payment"), "{human}");
+        let free = stored(r#"{"message":"hello"}"#);
+        let free = PrintedMessage::stored(&reader, &names, "inbox", free);
         assert!(free.may_go(true) && free.may_go(false));
         let garbled = stored(r#"{"message":"{\"encryptedMessage\":\"AAAA\"}"}"#);
-        let garbled = PrintedMessage::stored(&reader, "inbox", garbled);
+        let garbled = PrintedMessage::stored(&reader, &names, "inbox", garbled);
         assert!(!garbled.may_go(true) && !garbled.may_go(false));
     }
 }

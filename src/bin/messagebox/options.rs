@@ -1,16 +1,19 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use messagebox::client::{ServerAddress, TransportKind};
+use messagebox::client::{PageStart, ServerAddress, TransportKind};
 use messagebox::documents::Document;
 use messagebox::ids::IdentityKey;
 use messagebox::overlay::{AdvertisedHost, OverlayNetwork, Tracker};
 
 use crate::error::EXIT_CODES;
+use crate::expiry::Expiry;
+use crate::names::{Name, Whom};
 
 /// Sends, lists, acknowledges and listens to messages of any MessageBox server.
 ///
@@ -64,7 +67,7 @@ pub(crate) enum Command {
     /// Print what comes into a box: what waits there, then live, until interrupted. Reconnects by itself.
     Listen(Listen),
     /// Print what waits in a box. Nothing is deleted.
-    List(InBox),
+    List(List),
     /// Acknowledge messages: the server deletes them.
     Ack(Ack),
     /// What you ask of those who send to your boxes.
@@ -73,6 +76,11 @@ pub(crate) enum Command {
     /// Devices that push notifications go to.
     #[command(subcommand)]
     Devices(Devices),
+    /// Names for identity keys: a name stands wherever a key is asked for. They are kept on this machine only.
+    #[command(subcommand)]
+    Names(NamesCommand),
+    /// Make any request to the server, signed with your key, and print the answer.
+    Request(Request),
     /// Ask what a message would cost.
     Quote(Quote),
     /// Advertise your host on the overlay network, in place of any before: clients that are told nothing else send what is
@@ -82,7 +90,8 @@ pub(crate) enum Command {
     Revoke(Revoke),
     /// Print the hosts that are advertised for an identity.
     Advertisements(Advertisements),
-    /// Say how a server is, for its admins: with the token of `MESSAGEBOX_ADMIN_TOKEN`, else with your key.
+    /// Say how a server is, for its admins: with the token of `MESSAGEBOX_ADMIN_TOKEN`, else with your key. A server in
+    /// development needs neither at its own machine.
     Status(Status),
     /// Check a server from outside: network, protocol, transports, clock, latency.
     Doctor(Doctor),
@@ -98,9 +107,27 @@ pub(crate) struct InBox {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) from: InBox,
+    /// Print this many messages at most, the oldest first. The list then names where the next ones begin.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// Begin there: the `next` of a list that ended at its limit.
+    #[arg(long, value_name = "NEXT", value_parser = next)]
+    pub(crate) after: Option<PageStart>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap takes such a function")]
+fn next(text: &str) -> Result<PageStart, std::convert::Infallible> {
+    Ok(PageStart::from(text))
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Send {
-    /// The recipient's identity key: 66 hexadecimal characters.
-    pub(crate) recipient: IdentityKey,
+    /// The recipient's identity key (66 hexadecimal characters), or a name that you gave it.
+    #[arg(value_name = "KEY OR NAME")]
+    pub(crate) recipient: Whom,
     /// What to send; without it, or as `-`, what comes from standard input, exactly.
     pub(crate) body: Option<String>,
     #[command(flatten)]
@@ -113,6 +140,9 @@ pub(crate) struct Send {
     /// Make a fresh id, so that the same text can be sent again.
     #[arg(long)]
     pub(crate) new_id: bool,
+    /// When the server deletes it, acknowledged or not: a time from now on (12h, 7days) or a date (2030-01-31T12:00:00Z).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<Expiry>,
     /// Do not encrypt: the server can read it.
     #[arg(long)]
     pub(crate) plain: bool,
@@ -137,8 +167,59 @@ pub(crate) struct Listen {
 #[derive(Debug, Args)]
 pub(crate) struct Ack {
     /// Ids, as `list` and `listen` print them.
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required_unless_present = "all", value_name = "ID")]
     pub(crate) ids: Vec<String>,
+    /// Acknowledge all messages of a box, read or not. Messages with a payment stay, because the payment would be lost. So do
+    /// messages too large to be listed, which may have one. Name their ids to delete them.
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    /// Which box, for --all.
+    #[arg(
+        long = "box",
+        default_value = "inbox",
+        conflicts_with = "ids",
+        value_name = "NAME"
+    )]
+    pub(crate) message_box: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Request {
+    /// HTTP method.
+    #[arg(value_parser = ["GET", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
+    pub(crate) method: String,
+    /// Path of the route, with its query if it has one, such as `/permissions/list?limit=5`. It stands behind the path of
+    /// --server.
+    #[arg(value_parser = route)]
+    pub(crate) path: String,
+    /// JSON to send; `-` reads it from standard input.
+    pub(crate) body: Option<String>,
+}
+
+fn route(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a path, which begins with `/`; --server names the server")
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NamesCommand {
+    /// Give a name to a key, in place of the key that had it before.
+    Set {
+        /// The name: letters, digits, `.`, `_` and `-`.
+        name: Name,
+        /// The identity key: 66 hexadecimal characters.
+        key: IdentityKey,
+    },
+    /// Forget a name.
+    Remove {
+        /// Which name.
+        name: Name,
+    },
+    /// Print all names and their keys.
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,16 +232,16 @@ pub(crate) enum Permissions {
         #[arg(value_parser = fee, allow_hyphen_values = true)]
         fee: i64,
         /// Only for this sender.
-        #[arg(long, value_name = "KEY")]
-        sender: Option<IdentityKey>,
+        #[arg(long, value_name = "KEY OR NAME")]
+        sender: Option<Whom>,
     },
     /// Print what is asked of everybody, or of one sender, for a box.
     Get {
         /// Which box.
         message_box: String,
         /// For this sender.
-        #[arg(long, value_name = "KEY")]
-        sender: Option<IdentityKey>,
+        #[arg(long, value_name = "KEY OR NAME")]
+        sender: Option<Whom>,
     },
     /// Print everything that was set.
     List {
@@ -199,8 +280,9 @@ pub(crate) enum Devices {
 
 #[derive(Debug, Args)]
 pub(crate) struct Quote {
-    /// The recipient's identity key.
-    pub(crate) recipient: IdentityKey,
+    /// The recipient's identity key, or a name that you gave it.
+    #[arg(value_name = "KEY OR NAME")]
+    pub(crate) recipient: Whom,
     #[command(flatten)]
     pub(crate) to: InBox,
 }
@@ -230,7 +312,8 @@ pub(crate) struct Revoke {
 #[derive(Debug, Args)]
 pub(crate) struct Advertisements {
     /// Whose; by default yours.
-    pub(crate) identity: Option<IdentityKey>,
+    #[arg(value_name = "KEY OR NAME")]
+    pub(crate) identity: Option<Whom>,
     #[command(flatten)]
     pub(crate) overlay: OverlayServices,
 }

@@ -9,6 +9,9 @@ use crate::error::CommandError;
 use crate::key_file;
 use crate::options::General;
 
+/// Messages that are acknowledged in one request.
+const MAX_ACKNOWLEDGED: usize = 1_000;
+
 /// A key and a server.
 #[derive(Debug)]
 pub(crate) struct Party {
@@ -34,6 +37,17 @@ impl Party {
             connector,
             identity,
         })
+    }
+
+    /// Acknowledges messages, as many as there are. That somebody else was quicker is no failure.
+    pub(crate) async fn acknowledge(&self, ids: &[String]) -> Result<(), ClientError> {
+        for ids in ids.chunks(MAX_ACKNOWLEDGED) {
+            match self.boxes.acknowledge(ids).await {
+                Err(ClientError::Refused { code, .. }) if code == "ERR_INVALID_ACKNOWLEDGMENT" => {}
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     /// Opens a socket.

@@ -107,8 +107,8 @@ pub(crate) async fn list(
     command: &Advertisements,
     output: Output,
 ) -> Result<(), CommandError> {
-    let identity = match command.identity {
-        Some(identity) => identity,
+    let identity = match &command.identity {
+        Some(identity) => identity.key()?,
         None => key_file::load(general.key_file.as_deref())?.identity_key(),
     };
     let overlay = overlay(general, &command.overlay);

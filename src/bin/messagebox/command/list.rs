@@ -1,11 +1,14 @@
 //! `list`: what waits in a box.
 
+use std::num::NonZeroUsize;
+
 use messagebox::client::OversizedMessage;
 use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::message::PrintedMessage;
-use crate::options::{General, InBox};
+use crate::names::Names;
+use crate::options::{General, List};
 use crate::output::{Output, note, printable};
 use crate::party::Party;
 
@@ -16,6 +19,9 @@ struct Listed<'a> {
     messages: Vec<PrintedMessage>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     oversized: Vec<Oversized>,
+    /// What --after takes to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// A message that the server cannot list.
@@ -37,15 +43,18 @@ impl From<OversizedMessage> for Oversized {
     }
 }
 
-/// Prints everything in a box.
+/// Prints what is in a box, or a part of it.
 pub(crate) async fn run(
     general: &General,
-    list: &InBox,
+    list: &List,
     output: Output,
 ) -> Result<(), CommandError> {
     let party = Party::open(general)?;
-    let message_box = list.message_box.as_str();
-    let stored = party.boxes.list_whole(message_box).await?;
+    let names = Names::to_show();
+    let message_box = list.from.message_box.as_str();
+    let start = list.after.clone().unwrap_or_default();
+    let limit = list.limit.map(NonZeroUsize::get);
+    let stored = party.boxes.list_from(message_box, start, limit).await?;
     for message in &stored.oversized {
         let (id, bytes, sender) = (&message.message_id, message.body_bytes, &message.sender);
         note(&format!(
@@ -53,17 +62,26 @@ pub(crate) async fn run(
         ));
     }
     let messages = stored.messages.into_iter();
-    let messages =
-        messages.map(|message| PrintedMessage::stored(&party.identity, message_box, message));
+    let messages = messages
+        .map(|message| PrintedMessage::stored(&party.identity, &names, message_box, message));
     let listed = Listed {
         message_box,
         messages: messages.collect(),
         oversized: stored.oversized.into_iter().map(Oversized::from).collect(),
+        next: stored.next.map(|next| next.to_string()),
     };
     output.print(&listed, || {
         if listed.messages.is_empty() {
-            return printable(&format!("nothing in {message_box}"));
+            let more = if list.after.is_some() { "more " } else { "" };
+            return printable(&format!("nothing {more}in {message_box}"));
         }
-        listed.messages.iter().map(PrintedMessage::human).collect()
-    })
+        let messages = listed.messages.iter();
+        messages.map(|message| message.human(&names)).collect()
+    })?;
+    if !output.is_json()
+        && let Some(next) = &listed.next
+    {
+        note(&format!("there are more: --after {next}"));
+    }
+    Ok(())
 }

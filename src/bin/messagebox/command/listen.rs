@@ -9,6 +9,7 @@ use messagebox::ids::RoomId;
 
 use crate::error::CommandError;
 use crate::message::PrintedMessage;
+use crate::names::Names;
 use crate::options::{General, Listen};
 use crate::output::{Output, note};
 use crate::party::{Party, in_time};
@@ -17,9 +18,6 @@ use crate::signals::asked_to_stop;
 /// The pause before the first try to reconnect; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Messages that are acknowledged in one request.
-const MAX_ACKNOWLEDGED: usize = 1_000;
-
 /// Why a server refuses an identity that has as many sockets as it may have.
 const TOO_MANY_SOCKETS: &str = "Too many sockets of this identity";
 
@@ -38,6 +36,7 @@ pub(crate) async fn run(
         output,
         party,
         connector,
+        names: Names::to_show(),
         known: HashMap::new(),
         was_connected: false,
         pause: FIRST_PAUSE,
@@ -80,6 +79,7 @@ struct Listener<'a> {
     output: Output,
     party: Party,
     connector: Connector,
+    names: Names,
     room: RoomId,
     /// What was printed of what the box held when it was last listed, and what came since; and whether it may be
     /// acknowledged.
@@ -136,8 +136,9 @@ impl Listener<'_> {
                 continue;
             }
             let message_box = &self.listen.from.message_box;
-            let message = PrintedMessage::live(&self.party.identity, message_box, message);
-            self.output.print(&message, || message.human())?;
+            let reader = &self.party.identity;
+            let message = PrintedMessage::live(reader, &self.names, message_box, message);
+            self.output.print(&message, || message.human(&self.names))?;
             self.known.insert(key, false);
         }
     }
@@ -156,8 +157,9 @@ impl Listener<'_> {
             let may_go = if let Some(may_go) = self.known.get(&key) {
                 *may_go
             } else {
-                let message = PrintedMessage::stored(&self.party.identity, message_box, message);
-                self.output.print(&message, || message.human())?;
+                let reader = &self.party.identity;
+                let message = PrintedMessage::stored(reader, &self.names, message_box, message);
+                self.output.print(&message, || message.human(&self.names))?;
                 message.may_go(self.output.is_json())
             };
             known.insert(key, may_go);
@@ -166,13 +168,7 @@ impl Listener<'_> {
             }
         }
         self.known = known;
-        for ids in done.chunks(MAX_ACKNOWLEDGED) {
-            match self.party.boxes.acknowledge(ids).await {
-                // Somebody else was quicker.
-                Err(ClientError::Refused { code, .. }) if code == "ERR_INVALID_ACKNOWLEDGMENT" => {}
-                result => result?,
-            }
-        }
+        self.party.acknowledge(&done).await?;
         Ok(())
     }
 }
@@ -208,6 +204,7 @@ mod tests {
             code: code.to_owned(),
             description: String::new(),
             satoshis: None,
+            request_id: None,
         };
         let event = |reason: Refusal| ClientError::EventRefused {
             event: "authenticationFailed".to_owned(),

@@ -7,8 +7,10 @@ mod documents;
 mod identity;
 mod list;
 mod listen;
+mod names;
 mod permissions;
 mod quote;
+mod request;
 mod send;
 mod status;
 
@@ -30,6 +32,8 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, CommandError> {
         Command::Ack(ack) => ack::run(general, ack, output).await,
         Command::Permissions(permissions) => permissions::run(general, permissions, output).await,
         Command::Devices(devices) => devices::run(general, devices, output).await,
+        Command::Names(names) => names::run(names, output),
+        Command::Request(request) => request::run(general, request, output).await,
         Command::Quote(quote) => quote::run(general, quote, output).await,
         Command::Advertise(advertise) => advertise::run(general, advertise, output).await,
         Command::Revoke(revoke) => advertise::revoke(general, revoke, output).await,

@@ -4,6 +4,7 @@ use messagebox::client::Permission;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::names::{Names, Whom};
 use crate::options::{General, Permissions};
 use crate::output::{Output, printable};
 use crate::party::Party;
@@ -14,31 +15,32 @@ pub(crate) async fn run(
     command: &Permissions,
     output: Output,
 ) -> Result<(), CommandError> {
+    let sender = match command {
+        Permissions::Set { sender, .. } | Permissions::Get { sender, .. } => sender.as_ref(),
+        Permissions::List { .. } => None,
+    };
+    let sender = sender.map(Whom::key).transpose()?;
     let boxes = Party::open(general)?.boxes;
+    let names = Names::to_show();
     match command {
         Permissions::Set {
-            message_box,
-            fee,
-            sender,
+            message_box, fee, ..
         } => {
-            boxes.set_permission(message_box, *sender, *fee).await?;
+            boxes.set_permission(message_box, sender, *fee).await?;
             let set = Permission {
                 sender: sender.map(|key| key.to_hex()),
                 message_box: message_box.clone(),
                 recipient_fee: *fee,
             };
-            output.print(&document(&set), || line(&set))
+            output.print(&document(&set), || line(&names, &set))
         }
-        Permissions::Get {
-            message_box,
-            sender,
-        } => {
-            let found = boxes.permission(message_box, *sender).await?;
+        Permissions::Get { message_box, .. } => {
+            let found = boxes.permission(message_box, sender).await?;
             let json = json!({ "permission": found.as_ref().map(document) });
             output.print(&json, || {
                 found
                     .as_ref()
-                    .map_or_else(|| String::from("nothing was set"), line)
+                    .map_or_else(|| String::from("nothing was set"), |it| line(&names, it))
             })
         }
         Permissions::List { message_box } => {
@@ -50,7 +52,7 @@ pub(crate) async fn run(
                 }
                 listed
                     .iter()
-                    .map(|permission| line(permission) + "\n")
+                    .map(|permission| line(&names, permission) + "\n")
                     .collect()
             })
         }
@@ -65,12 +67,14 @@ fn document(permission: &Permission) -> Value {
     })
 }
 
-fn line(permission: &Permission) -> String {
+fn line(names: &Names, permission: &Permission) -> String {
     let asked = match permission.recipient_fee {
         ..0 => String::from("blocked"),
         0 => String::from("allowed"),
         fee => format!("{fee} satoshis"),
     };
-    let sender = permission.sender.as_deref().unwrap_or("everybody");
-    printable(&format!("{}  {sender}: {asked}", permission.message_box))
+    let sender = permission.sender.as_deref();
+    let sender = sender.map_or_else(|| String::from("everybody"), |key| names.shown(key));
+    let message_box = printable(&permission.message_box);
+    format!("{message_box}  {sender}: {asked}")
 }

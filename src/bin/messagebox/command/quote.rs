@@ -13,11 +13,12 @@ pub(crate) async fn run(
     quote: &Quote,
     output: Output,
 ) -> Result<(), CommandError> {
+    let recipient = quote.recipient.key()?;
     let party = Party::open(general)?;
     let message_box = &quote.to.message_box;
-    let quoted = party.boxes.quote(quote.recipient, message_box).await?;
+    let quoted = party.boxes.quote(recipient, message_box).await?;
     let result = json!({
-        "recipient": quote.recipient.to_hex(),
+        "recipient": recipient.to_hex(),
         "messageBox": message_box,
         "deliveryFee": quoted.delivery_fee,
         "recipientFee": quoted.recipient_fee,

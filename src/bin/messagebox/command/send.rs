@@ -3,12 +3,14 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::time::Duration;
 
-use messagebox::client::{ClientError, Sent, encrypt_body, message_id};
+use messagebox::client::{ClientError, OutgoingMessage, Sent, encrypt_body, message_id};
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::error::{CommandError, Exit};
 use crate::options::{General, Send};
-use crate::output::{Output, note};
+use crate::output::{Output, doubtful, good, note, printable};
 use crate::party::Party;
 
 /// How long a server may take to acknowledge on a socket; the published client waits as long.
@@ -20,49 +22,70 @@ pub(crate) async fn run(
     send: &Send,
     output: Output,
 ) -> Result<(), CommandError> {
+    let recipient = send.recipient.key()?;
+    let now = OffsetDateTime::now_utc();
+    let expires_at = send.expires.map(|expiry| expiry.date(now)).transpose()?;
     let text = body(send.body.as_deref())?;
     let party = Party::open(general)?;
     let id = match &send.id {
         Some(id) => id.clone(),
         None if send.new_id => hex::encode(rand::random::<[u8; 32]>()),
-        None => message_id(&party.identity, send.recipient, &text)?,
+        None => message_id(&party.identity, recipient, &text)?,
     };
     let body = if send.plain {
         text
     } else {
-        encrypt_body(&party.identity, send.recipient, &text)?
+        encrypt_body(&party.identity, recipient, &text)?
     };
-    let mut is_live = false;
+    let message = OutgoingMessage {
+        recipient,
+        message_box: &send.to.message_box,
+        message_id: &id,
+        body: &body,
+        expires_at,
+    };
+    let mut live = None;
     if send.live {
-        match over_socket(general, &party, send, &id, &body).await {
-            Ok(()) => is_live = true,
+        match over_socket(general, &party, &message).await {
+            Ok(outcome) => live = Some(outcome),
             Err(error) => note(&format!("over HTTP, because of the socket: {error}")),
         }
     }
-    let mut outcome = Sent::Stored;
-    if !is_live {
-        let message_box = &send.to.message_box;
-        let result = party.boxes.send(send.recipient, message_box, &id, &body);
-        outcome = match result.await {
+    let outcome = match live {
+        Some(outcome) => outcome,
+        None => match party.boxes.send_message(&message).await {
             Ok(outcome) => outcome,
-            Err(error) => return Err(refused(&party, send, error).await),
-        };
-    }
+            Err(error) => return Err(refused(&party, &message, error).await),
+        },
+    };
     let again = outcome == Sent::Already;
     if again {
         note(
             "a message with this id was sent to this recipient before, to whichever box: nothing new was stored (--new-id sends the same text again)",
         );
     }
-    let result = json!({
+    // Over a socket, a server need not tell a message that it has from one that it stores.
+    let already_sent = (again || live.is_none()).then_some(again);
+    let mut result = json!({
         "messageId": id,
-        "recipient": send.recipient.to_hex(),
+        "recipient": recipient.to_hex(),
         "messageBox": send.to.message_box,
         "encrypted": !send.plain,
-        "over": if is_live { "socket" } else { "http" },
-        "alreadySent": again,
+        "over": if live.is_some() { "socket" } else { "http" },
+        "alreadySent": already_sent,
     });
-    output.print(&result, || format!("sent  {id}"))
+    let date = expires_at.and_then(|date| date.format(&Rfc3339).ok());
+    if let (Some(date), Some(fields)) = (date, result.as_object_mut()) {
+        fields.insert("expiresAt".to_owned(), date.into());
+    }
+    output.print(&result, || {
+        let id = printable(&id);
+        if again {
+            format!("{}  {id}", doubtful("sent before"))
+        } else {
+            format!("{}  {id}", good("sent"))
+        }
+    })
 }
 
 fn body(argument: Option<&str>) -> Result<String, CommandError> {
@@ -91,19 +114,16 @@ fn body(argument: Option<&str>) -> Result<String, CommandError> {
 async fn over_socket(
     general: &General,
     party: &Party,
-    send: &Send,
-    id: &str,
-    body: &str,
-) -> Result<(), ClientError> {
+    message: &OutgoingMessage<'_>,
+) -> Result<Sent, ClientError> {
     let mut socket = party.socket(&party.connector, general).await?;
-    let sending = socket.send_message(send.recipient, &send.to.message_box, id, body);
-    let acked = tokio::time::timeout(ACK_TIMEOUT, sending).await;
+    let acked = tokio::time::timeout(ACK_TIMEOUT, socket.send_message(message)).await;
     socket.close().await;
     acked.unwrap_or(Err(ClientError::Timeout("an acknowledgement")))
 }
 
 /// Why a message was refused; where a fee is due, with what is due.
-async fn refused(party: &Party, send: &Send, error: ClientError) -> CommandError {
+async fn refused(party: &Party, message: &OutgoingMessage<'_>, error: ClientError) -> CommandError {
     let is_refused =
         |known: &str| matches!(&error, ClientError::Refused { code, .. } if code == known);
     let is_fee = is_refused("ERR_MISSING_PAYMENT_TX");
@@ -111,8 +131,8 @@ async fn refused(party: &Party, send: &Send, error: ClientError) -> CommandError
         return CommandError::from(error)
             .advise("To send the same text into another box, use --new-id.");
     }
-    let message_box = &send.to.message_box;
-    if is_fee && let Ok(quote) = party.boxes.quote(send.recipient, message_box).await {
+    let quoted = || party.boxes.quote(message.recipient, message.message_box);
+    if is_fee && let Ok(quote) = quoted().await {
         let (total, delivery, recipient) = (quote.total(), quote.delivery_fee, quote.recipient_fee);
         return CommandError::new(
             Exit::Failed,

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use messagebox::client::{Brc104Client, Connector, TransportKind};
+use bytes::Bytes;
+use messagebox::client::{Brc104Client, ClientError, Connector, TransportKind};
 use serde_json::Value;
 
 use crate::error::{CommandError, Exit};
 use crate::key_file;
 use crate::options::{General, Status};
-use crate::output::{Output, printable};
+use crate::output::{Output, bad, doubtful, good, label, printable};
 
 /// The operator's token; never on the command line, where others could read it.
 const TOKEN: &str = "MESSAGEBOX_ADMIN_TOKEN";
@@ -24,29 +25,64 @@ pub(crate) async fn run(
         .with_timeout(general.timeout)?;
     let full = if command.full { "true" } else { "false" };
     let token = std::env::var(TOKEN).unwrap_or_default();
-    let (status, body) = if token.trim().is_empty() {
-        let identity = Arc::new(key_file::load(general.key_file.as_deref())?);
-        let client = Brc104Client::new(connector, identity);
-        let reply = client.get("/admin/status", &[("full", full)]).await?;
-        (reply.status, reply.body)
-    } else {
-        let route = format!("/admin/status?full={full}");
-        let reply = connector.get_with_token(&route, token.trim()).await?;
-        (reply.status, reply.body)
+    let route = format!("/admin/status?full={full}");
+    let token = Some(token.trim()).filter(|token| !token.is_empty());
+    let identity = match token {
+        Some(_) => None,
+        None => key_file::load_if_any(general.key_file.as_deref())?,
     };
-    if status == 401 {
-        let error = CommandError::new(Exit::Authentication, "the server does not take the token");
-        return Err(error.advise(format!("{TOKEN} must be the server's ADMIN_TOKEN.")));
-    }
+    let (asker, body) = match (token, identity) {
+        (Some(token), _) => {
+            let reply = connector.get_with_token(&route, token).await?;
+            (Asker::Token, reply.success().map(|reply| reply.body))
+        }
+        (None, Some(identity)) => {
+            let client = Brc104Client::new(connector, Arc::new(identity));
+            let reply = client.request("GET", &route, Bytes::new()).await?;
+            (Asker::Key, reply.success().map(|reply| reply.body))
+        }
+        (None, None) => {
+            let reply = connector.get_as_nobody(&route).await?;
+            (Asker::Nobody, reply.success().map(|reply| reply.body))
+        }
+    };
+    let body = body.map_err(|error| asker.refused(error))?;
     let said = serde_json::from_slice::<Value>(&body).ok();
-    let said = said.filter(|said| status == 200 && said["server"].is_object());
+    let said = said.filter(|said| said["server"].is_object());
     let said = said.ok_or_else(|| {
-        CommandError::new(
-            Exit::Protocol,
-            format!("the server answers {status} and no status"),
-        )
+        CommandError::new(Exit::Protocol, "the server's answer is no status")
+            .advise("Does --server name a MessageBox server, with its path if it has one?")
     })?;
     output.print(&said, || human(&said))
+}
+
+/// As whom the server was asked.
+#[derive(Clone, Copy)]
+enum Asker {
+    Token,
+    Key,
+    Nobody,
+}
+
+impl Asker {
+    /// The error where the server does not tell its status. It does not say why: it has no such route for others than admins.
+    fn refused(self, error: ClientError) -> CommandError {
+        if !matches!(error.status(), Some(401 | 403 | 404)) {
+            return error.into();
+        }
+        let advice = match self {
+            Self::Token => format!("{TOKEN} must be the server's ADMIN_TOKEN."),
+            Self::Key => format!(
+                "Your key is no admin's (ADMIN_IDENTITIES), and the server does not trust this machine. {TOKEN} may hold its ADMIN_TOKEN."
+            ),
+            Self::Nobody => format!(
+                "Only a server in development answers without a token or key, at its own machine. {TOKEN} may hold the server's ADMIN_TOKEN; --key-file names the key of an admin (ADMIN_IDENTITIES)."
+            ),
+        };
+        let error = CommandError::from(error);
+        let what = format!("the server does not tell its status: {}", error.what);
+        CommandError::new(error.exit, what).advise(advice)
+    }
 }
 
 /// What people want to know first.
@@ -61,18 +97,6 @@ fn human(said: &Value) -> String {
             milliseconds("p99"),
         );
         format!("{p50:.1} / {p95:.1} / {p99:.1} ms (50, 95, 99 %)")
-    };
-    let ready = match server["notReady"].as_array() {
-        None => "unknown: the checks do not answer".to_owned(),
-        Some(wrong) if wrong.is_empty() => "yes".to_owned(),
-        Some(wrong) => format!(
-            "no: {}",
-            wrong
-                .iter()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
     };
     let text = |value: &Value| {
         value
@@ -93,7 +117,7 @@ fn human(said: &Value) -> String {
         || "unknown".to_owned(),
         |bytes| format!("{:.0} MiB", bytes / 1_048_576.0),
     );
-    let lines = [
+    let before = [
         (
             "server",
             format!(
@@ -104,7 +128,8 @@ fn human(said: &Value) -> String {
             ),
         ),
         ("identity", text(&server["identityKey"])),
-        ("ready", ready),
+    ];
+    let after = [
         (
             "sockets",
             format!(
@@ -135,12 +160,31 @@ fn human(said: &Value) -> String {
         ("memory", memory),
         ("panics", text(&said["panics"])),
     ];
-    let mut shown = String::new();
-    for (name, value) in lines {
-        // Writing to a string cannot fail.
-        let _ = writeln!(shown, "{name:<9} {}", printable(&value));
+    let line = |name: &str, value: &str| format!("{} {value}\n", label(&format!("{name:<9}")));
+    let lines = |of: &[(&str, String)]| -> String {
+        let lines = of.iter();
+        lines
+            .map(|(name, value)| line(name, &printable(value)))
+            .collect()
+    };
+    lines(&before) + &line("ready", &ready(server)) + &lines(&after)
+}
+
+/// Whether it takes requests, and what it does without.
+fn ready(server: &Value) -> String {
+    let names = |field: &str| {
+        let names = server[field].as_array()?;
+        let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        Some(names.join(", "))
+    };
+    match (names("notReady"), names("degraded").unwrap_or_default()) {
+        (None, _) => doubtful("unknown: the checks do not answer"),
+        (Some(wrong), _) if !wrong.is_empty() => bad(&format!("no: {wrong}")),
+        (Some(_), degraded) if !degraded.is_empty() => {
+            doubtful(&format!("yes, degraded: {degraded}"))
+        }
+        _ => good("yes"),
     }
-    shown
 }
 
 /// The other servers with the same database, and who of them has fallen silent.
@@ -170,6 +214,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_ready_or_degraded_is_named() {
+        for (server, expected) in [
+            (json!({"notReady": [], "degraded": []}), "yes"),
+            (json!({"notReady": []}), "yes"),
+            (
+                json!({"notReady": [], "degraded": ["redis", "clock"]}),
+                "yes, degraded: redis, clock",
+            ),
+            (
+                json!({"notReady": ["database"], "degraded": ["redis"]}),
+                "no: database",
+            ),
+            (
+                json!({"notReady": null}),
+                "unknown: the checks do not answer",
+            ),
+        ] {
+            let shown = ready(&server);
+            assert_eq!(anstream::adapter::strip_str(&shown).to_string(), expected);
+            assert_eq!(expected == "yes", shown == good("yes"));
+        }
+    }
 
     #[test]
     fn other_nodes_are_named() {

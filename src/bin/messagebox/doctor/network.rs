@@ -112,6 +112,11 @@ pub(super) fn health(reply: &UnsignedReply) -> Check {
 /// What `/readyz` says.
 pub(super) async fn readiness(connector: &Connector) -> Check {
     match connector.get_unsigned("/readyz").await {
+        Ok(reply) if reply.status == 200 && !degraded(&reply.body).is_empty() => Check::warning(
+            "readiness",
+            format!("/readyz says yes, degraded: {}", degraded(&reply.body)),
+            "The server works without what it names: look into its log.",
+        ),
         Ok(reply) => probe(
             "readiness",
             "/readyz",
@@ -126,6 +131,15 @@ pub(super) async fn readiness(connector: &Connector) -> Check {
     }
 }
 
+/// What a server that is ready does without.
+fn degraded(body: &[u8]) -> String {
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let names = said.get("degraded").and_then(Value::as_array);
+    let names = names.map_or(&[][..], Vec::as_slice);
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).take(20).collect();
+    names.join(", ")
+}
+
 fn probe(name: &'static str, path: &str, reply: &UnsignedReply, advice: &str) -> Check {
     match reply.status {
         200..=299 => Check::ok(name, format!("{path} says yes")),
@@ -136,7 +150,9 @@ fn probe(name: &'static str, path: &str, reply: &UnsignedReply, advice: &str) ->
                 .chars()
                 .take(200)
                 .collect();
-            let found = format!("{path} says {status}: {}", says.trim());
+            let id = reply.request_id.as_deref();
+            let id = id.map_or_else(String::new, |id| format!(" (request {id})"));
+            let found = format!("{path} says {status}: {}{id}", says.trim());
             Check::failed(name, Exit::Failed, found, advice)
         }
     }

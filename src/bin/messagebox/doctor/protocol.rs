@@ -102,7 +102,7 @@ pub(super) async fn sockets(
                 );
                 report.add(Check::ok(name, found))?;
             }
-            Err(error) if name == "polling" && matches!(error.status(), Some(401 | 403 | 404)) => {
+            Err(error) if name == "polling" && has_none(report, &error) => {
                 let advice = "Live messages do not come; clients send over HTTP instead. Unless that is wanted: ENABLE_WEBSOCKETS, or let the proxy pass /socket.io/ on.";
                 report.add(Check::warning("sockets", "there are none", advice))?;
                 return Ok(());
@@ -113,6 +113,13 @@ pub(super) async fn sockets(
         }
     }
     Ok(())
+}
+
+/// Whether the server says that it has no sockets, or answers as servers do that know nothing of them.
+fn has_none(report: &Report, error: &ClientError) -> bool {
+    let says = report.info.as_ref();
+    let says = says.and_then(|info| info.pointer("/features/websockets")?.as_bool());
+    says == Some(false) || matches!(error.status(), Some(401 | 403 | 404))
 }
 
 /// Connects, and asks for a room, which is answered.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
 use crate::options::General;
-use crate::output::{Output, printable, write};
+use crate::output::{Output, bad, doubtful, good, printable, write_text};
 
 use super::latency::Latency;
 
@@ -28,6 +28,15 @@ impl Verdict {
             Self::Ok => "ok",
             Self::Warning => "warning",
             Self::Failed => "failed",
+        }
+    }
+
+    /// A text in the verdict's colour.
+    fn shown(self, text: &str) -> String {
+        match self {
+            Self::Ok => good(text),
+            Self::Warning => doubtful(text),
+            Self::Failed => bad(text),
         }
     }
 }
@@ -83,12 +92,8 @@ impl Check {
     }
 
     fn human(&self) -> String {
-        let mut line = format!(
-            "{:<8} {:<12} {}\n",
-            self.verdict.word(),
-            self.name,
-            printable(&self.found)
-        );
+        let verdict = self.verdict.shown(&format!("{:<8}", self.verdict.word()));
+        let mut line = format!("{verdict} {:<12} {}\n", self.name, printable(&self.found));
         if let Some(advice) = &self.advice {
             // Writing to a string cannot fail.
             let _ = writeln!(line, "{:22}→ {}", "", printable(advice));
@@ -132,7 +137,7 @@ impl Report {
     /// Takes a check, and prints it at once for people; whether it did not fail.
     pub(super) fn add(&mut self, check: Check) -> Result<bool, CommandError> {
         if !self.output.is_json() {
-            write(check.human().as_bytes())?;
+            write_text(&check.human())?;
         }
         self.verdict = self.verdict.max(check.verdict);
         // The first failure is what the others may come from.
@@ -152,7 +157,7 @@ impl Report {
                 Verdict::Warning => "it works; see the warnings",
                 Verdict::Failed => "it does not work",
             };
-            format!("\n{}: {verdict}", self.server)
+            format!("\n{}: {}", self.server, self.verdict.shown(verdict))
         })?;
         Ok(self.exit)
     }

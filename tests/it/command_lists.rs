@@ -1,0 +1,117 @@
+//! `messagebox list` in parts, and `messagebox ack --all`.
+
+use messagebox::auth::Identity;
+use messagebox::client::{Connector, MessageBoxClient, TransportKind};
+use serde_json::{Value, json};
+
+use crate::support::command::User;
+use crate::support::server::TestServer;
+
+fn ids(listed: &Value) -> Vec<String> {
+    let messages = listed["messages"].as_array().unwrap().iter();
+    let id = |message: &Value| message["messageId"].as_str().unwrap().to_owned();
+    messages.map(id).collect()
+}
+
+async fn with_messages(server: &TestServer, count: usize, body: &str) -> User {
+    let bob = User::of(&server.http(""));
+    let connector = Connector::new(server.http("").parse().unwrap(), TransportKind::Websocket);
+    let alice = MessageBoxClient::new(connector, Identity::random().into());
+    for id in 1..=count {
+        let sent = alice.send(bob.key(), "inbox", &id.to_string(), body).await;
+        sent.unwrap();
+    }
+    bob
+}
+
+#[actix_web::test]
+async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
+    let server = TestServer::start();
+    let bob = with_messages(&server, 5, "x").await;
+    let first = bob.run(&["list", "--limit", "2"]).json();
+    assert_eq!(ids(&first), ["1", "2"]);
+    // What was acknowledged meanwhile moves nothing.
+    assert_eq!(bob.run(&["ack", "1", "2"]).code, 0);
+    let next = first["next"].as_str().unwrap();
+    let second = bob.run(&["list", "--limit", "2", "--after", next]).json();
+    assert_eq!(ids(&second), ["3", "4"]);
+    let next = second["next"].as_str().unwrap();
+    let last = bob.run(&["list", "--after", next]).json();
+    assert_eq!(
+        (ids(&last), &last["next"]),
+        (vec!["5".to_owned()], &Value::Null)
+    );
+    let human = bob.run(&["list", "--human", "--limit", "1"]);
+    assert_eq!(
+        human.human().matches("\nid    ").count(),
+        1,
+        "{}",
+        human.out
+    );
+    assert!(
+        human.err.contains("there are more: --after "),
+        "{}",
+        human.err
+    );
+    let exact = bob.run(&["list", "--limit", "3"]).json();
+    assert_eq!((ids(&exact).len(), &exact["next"]), (3, &Value::Null));
+    for (wrong, code) in [
+        (["--limit", "0"], 2),
+        (["--limit", "-1"], 2),
+        (["--after", "x"], 1),
+    ] {
+        let said = bob.run(&["list", wrong[0], wrong[1]]);
+        assert_eq!(said.code, code, "{wrong:?}: {}", said.err);
+    }
+}
+
+/// The server gives 4 MB at a time.
+#[actix_web::test]
+async fn a_limit_may_be_larger_than_a_page() {
+    let server = TestServer::start();
+    let bob = with_messages(&server, 5, &"x".repeat(1_500_000)).await;
+    let listed = bob.run(&["list", "--limit", "4"]).json();
+    assert_eq!(ids(&listed), ["1", "2", "3", "4"]);
+    let next = listed["next"].as_str().unwrap();
+    let rest = bob.run(&["list", "--after", next]).json();
+    assert_eq!(ids(&rest), ["5"]);
+    // Acknowledging reads the box to its end too.
+    let acknowledged = bob.run(&["ack", "--all", "--human"]);
+    assert_eq!(acknowledged.human(), "5 messages acknowledged\n");
+    assert_eq!(ids(&bob.run(&["list"]).json()), [""; 0]);
+}
+
+#[actix_web::test]
+async fn all_of_one_box_is_acknowledged_but_for_what_may_be_worth_money() {
+    let server = TestServer::start();
+    let bob = with_messages(&server, 3, "x").await;
+    let alice = User::of(&server.http(""));
+    alice.send(&bob, "stays", &["--box", "other"]);
+    alice.send(
+        &bob,
+        r#"{"encryptedMessage":"AAAA"}"#,
+        &["--plain", "--id", "garbled"],
+    );
+    // As a server stores what came with a payment.
+    server.database.run(
+        r#"UPDATE "messages" SET "body" = '{"message":"x","payment":{"tx":[1],"outputs":[]}}' WHERE "messageId" = '2'"#,
+    );
+    let said = bob.run(&["ack", "--all"]);
+    let expected =
+        json!({"messageBox": "inbox", "acknowledged": ["1", "3", "garbled"], "left": ["2"]});
+    assert_eq!(said.json(), expected);
+    assert!(said.err.contains("1 left with a payment"), "{}", said.err);
+    assert_eq!(ids(&bob.run(&["list"]).json()), ["2"]);
+    let again = bob.run(&["ack", "--all", "--human"]);
+    assert_eq!(again.human(), "nothing to acknowledge in inbox\n");
+    assert_eq!(bob.run(&["ack", "2"]).code, 0);
+    let other = bob.run(&["ack", "--all", "--box", "other", "--human"]);
+    assert_eq!(other.human(), "1 message acknowledged\n");
+    for wrong in [
+        &["ack"][..],
+        &["ack", "1", "--all"],
+        &["ack", "1", "--box", "other"],
+    ] {
+        assert_eq!(bob.run(wrong).code, 2, "{wrong:?}");
+    }
+}
