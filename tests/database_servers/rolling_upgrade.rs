@@ -18,7 +18,7 @@ use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::{eventually, eventually_async, within};
 use crate::traffic::{
     BOX, By, Collector, Member, Senders, Sent, assert_collected, assert_once_and_in_order,
-    connector,
+    connector, message,
 };
 
 /// Messages of each sender that must be acknowledged between two steps.
@@ -162,7 +162,7 @@ impl Stage {
             let socket = AuthSocket::connect(&connector(node.address), sender).await;
             let to = self.bob.identity_key();
             let mut socket = socket.unwrap();
-            let sent = within("an answer", socket.send_message(to, BOX, &id, &id)).await;
+            let sent = within("an answer", socket.send_message(&message(to, &id))).await;
             sent.unwrap();
             ids.push(id);
         }

@@ -18,7 +18,7 @@ use crate::support::server::{ServerProcess, free_address};
 use crate::support::{eventually, eventually_async, within};
 use crate::traffic::{
     BOX, By, Collector, Member, Senders, Sent, assert_collected, assert_once_and_in_order,
-    connector,
+    connector, message,
 };
 
 /// Messages of each sender that must be acknowledged for traffic to count as going on.
@@ -162,7 +162,7 @@ impl Stage {
                 .await
                 .unwrap();
             let to = self.bob.identity_key();
-            within("an answer", socket.send_message(to, BOX, &id, &id))
+            within("an answer", socket.send_message(&message(to, &id)))
                 .await
                 .unwrap();
             ids.push(id);

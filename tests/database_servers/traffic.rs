@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, TransportKind,
 };
 use messagebox::ids::{IdentityKey, RoomId};
 use tokio::task::JoinHandle;
@@ -20,6 +20,17 @@ pub const BOX: &str = "inbox";
 
 /// The pause before a node that is gone, or a box that is empty, is looked at again.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// A message that says its id.
+pub const fn message(to: IdentityKey, id: &str) -> OutgoingMessage<'_> {
+    OutgoingMessage {
+        recipient: to,
+        message_box: BOX,
+        message_id: id,
+        body: id,
+        expires_at: None,
+    }
+}
 
 pub fn connector(node: SocketAddr) -> Connector {
     let address = format!("http://{node}").parse().unwrap();
@@ -52,7 +63,7 @@ impl Line {
 
     async fn send(&mut self, to: IdentityKey, id: &str) -> Result<(), ClientError> {
         match self {
-            Self::Socket(socket) => socket.send_message(to, BOX, id, id).await,
+            Self::Socket(socket) => socket.send_message(&message(to, id)).await.map(drop),
             Self::Http(client) => client.send(to, BOX, id, id).await.map(drop),
         }
     }

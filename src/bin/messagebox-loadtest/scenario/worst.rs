@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use messagebox::auth::Identity;
-use messagebox::client::{AuthSocket, Brc104Client, ClientError, MessageBoxClient, PageStart};
+use messagebox::client::{
+    AuthSocket, Brc104Client, ClientError, MessageBoxClient, OutgoingMessage, PageStart,
+};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -221,11 +223,18 @@ impl EventSocket {
         };
         let own = self.identity.identity_key();
         let body = String::from_utf8_lossy(body);
-        let sent = socket.send_message(own, LARGE_BOX, EVENT, &body).await;
-        if matches!(sent, Ok(()) | Err(ClientError::EventRefused { .. })) {
+        let message = OutgoingMessage {
+            recipient: own,
+            message_box: LARGE_BOX,
+            message_id: EVENT,
+            body: &body,
+            expires_at: None,
+        };
+        let sent = socket.send_message(&message).await;
+        if matches!(sent, Ok(_) | Err(ClientError::EventRefused { .. })) {
             self.open = Some(socket);
         }
-        sent
+        sent.map(drop)
     }
 }
 
