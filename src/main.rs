@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     }
     let settings = loaded.settings;
     telemetry::start(settings.log_filter(), settings.log.format);
+    telemetry::set_access_log(settings.log.access);
     match &cli.task {
         Some(Task::Migrate { dry_run }) => return migrate(&settings, *dry_run),
         Some(Task::Export { file }) => return export(&settings, file.as_deref()),

@@ -51,7 +51,6 @@ use crate::live::Live;
 use crate::panics;
 use crate::push::PushHandle;
 use crate::socket::{Opening, SocketTable};
-use crate::telemetry;
 
 use layer_settings::{
     address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
@@ -192,11 +191,8 @@ impl Server {
         let guard = Live::new(guard);
         let looked_after = administration::state(settings, guard.clone(), &admin, &sources, &drain);
         let state = state.with_admin(looked_after);
-        let info = Live::new(info::info(
-            settings,
-            identity.identity_key(),
-            certificates.is_some(),
-        ));
+        let key = identity.identity_key();
+        let info = Live::new(info::info(settings, key, certificates.is_some()));
         let parts = ServerParts {
             endpoint: settings
                 .socket
@@ -210,7 +206,6 @@ impl Server {
             },
         };
         raise_file_limit(settings.socket.max_sockets);
-        telemetry::set_access_log(settings.log.access);
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &url);
         log_certificates(certificates.as_ref());

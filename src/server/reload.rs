@@ -18,6 +18,7 @@ use super::{Server, administration, announce, info};
 const APPLIED: &[&str] = &[
     "log.level",
     "log.verbose",
+    "log.access",
     "prices.request",
     "prices.routes",
     "fees.boxes",
@@ -84,18 +85,18 @@ impl Server {
             log::info!("SIGHUP: nothing to read");
             return;
         };
-        if let Err(error) = read().and_then(|settings| self.apply(settings)) {
+        if let Err(error) = read().and_then(|settings| self.apply(&settings)) {
             log::error!("SIGHUP: the configuration stays as it was: {error}");
         }
     }
 
-    fn apply(&self, after: Settings) -> Result<(), ConfigError> {
+    fn apply(&self, after: &Settings) -> Result<(), ConfigError> {
         let reloading = &self.reloading;
         let before = reloading.settings.borrow().clone();
         // What can fail comes first.
-        let (prices, guard) = (request_prices(&after)?, administration::guard(&after)?);
-        let changes = changes(&before, &after);
-        for warning in announce::warnings(&after) {
+        let (prices, guard) = (request_prices(after)?, administration::guard(after)?);
+        let changes = changes(&before, after);
+        for warning in announce::warnings(after) {
             log::warn!("{warning}");
         }
         if changes.is_empty() {
@@ -112,14 +113,15 @@ impl Server {
         {
             log::error!("SIGHUP: log.level: {error}");
         }
+        telemetry::set_access_log(after.log.access);
         self.state.prices.set(prices);
         self.db.set_delivery_fees(after.fees.boxes.clone());
-        self.state.addresses.reload(address_settings(&after));
+        self.state.addresses.reload(address_settings(after));
         self.state
-            .set_identity_rate(rate(&after, after.limits.requests_per_identity));
+            .set_identity_rate(rate(after, after.limits.requests_per_identity));
         reloading.guard.set(guard);
         let mut running = before;
-        take_over(&mut running, &after);
+        take_over(&mut running, after);
         let known = reloading.info.get();
         let is_required = known.features.certificates_required;
         reloading
@@ -140,6 +142,7 @@ impl Server {
 fn take_over(running: &mut Settings, after: &Settings) {
     running.log.level.clone_from(&after.log.level);
     running.log.verbose = after.log.verbose;
+    running.log.access = after.log.access;
     running.prices.clone_from(&after.prices);
     running.fees.clone_from(&after.fees);
     let (proxies, limits) = (&after.server.trusted_proxies, &after.limits);

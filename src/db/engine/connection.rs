@@ -23,6 +23,7 @@ use crate::model::Quotas;
 
 /// Bounds and times of the store.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct DbSettings {
     /// Which database.
     pub url: DatabaseUrl,
