@@ -129,5 +129,6 @@ async fn check(answer: reqwest::Response) -> Result<reqwest::Response, ClientErr
     if answer.status().is_success() {
         return Ok(answer);
     }
-    Err(refused(answer, "Engine.IO over polling").await)
+    // It is rare, and every future around this one would have its size.
+    Err(Box::pin(refused(answer, "Engine.IO over polling")).await)
 }

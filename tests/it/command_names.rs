@@ -20,8 +20,8 @@ fn a_name_stands_for_a_key() {
     );
     let set = alice.run(&["names", "set", "bob", &to]).json();
     assert_eq!(set, json!({"name": "bob", "identityKey": to}));
-    let sent = alice.run(&["send", "bob", "hello"]).json();
-    assert_eq!(sent["recipient"], to);
+    let message = alice.run(&["send", "bob", "hello"]).json();
+    assert_eq!(message["recipient"], to);
     assert_eq!(alice.run(&["quote", "bob"]).json()["recipient"], to);
     // The sender has no name yet.
     let listed = bob.run(&["list"]).json();
@@ -93,7 +93,7 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
         &["names", "set", "x", "two"],
         &["send", "one", "hello"],
         &["send", "no name", "hello"],
-        &["quote", &one[1..]],
+        &["quote", one.get(1..).unwrap()],
     ] {
         let said = user.run(wrong);
         assert_eq!(said.code, 2, "{wrong:?}: {}", said.err);

@@ -29,7 +29,7 @@ fn who_is_no_admin_is_told_what_an_admin_has() {
     let admin = Identity::random().identity_key();
     let servers = [
         TestServer::with(|settings| {
-            settings.admin.token = Some(Secret::new("the operator's token"))
+            settings.admin.token = Some(Secret::new("the operator's token"));
         }),
         TestServer::with(|settings| settings.admin.identities = vec![admin.to_hex()]),
     ];

@@ -1,6 +1,6 @@
 //! Names for identity keys: a file of the user's with a line `name key` for each. A name stands wherever a key is asked for.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -137,7 +137,8 @@ pub(crate) fn set(name: &Name, key: IdentityKey) -> Result<Option<IdentityKey>, 
     let text = read(&path)?;
     let before = parse(&path, &text)?.key(name).ok();
     let mut text = without(&text, name);
-    text.push_str(&format!("{name} {key}\n"));
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{name} {key}");
     write(&path, &text)?;
     Ok(before)
 }
@@ -165,7 +166,7 @@ fn unknown(name: &Name) -> CommandError {
 fn without(text: &str, name: &Name) -> String {
     let is_other = |line: &&str| line.split_whitespace().next() != Some(&name.0);
     let lines = text.lines().filter(is_other);
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn parse(path: &Path, text: &str) -> Result<Names, CommandError> {
@@ -280,7 +281,7 @@ mod tests {
         }
         assert_eq!(KEY.parse(), Ok(Whom::Key(KEY.parse().unwrap())));
         // A key with a typing error is no name.
-        assert_eq!(KEY[1..].parse::<Whom>(), Err(WhomError));
+        assert_eq!(KEY.get(1..).unwrap().parse::<Whom>(), Err(WhomError));
     }
 
     #[test]
