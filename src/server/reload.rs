@@ -222,7 +222,7 @@ mod tests {
         let mut after = Settings::default();
         after.log.level = "debug".to_owned();
         after.log.verbose = true;
-        after.log.access = crate::telemetry::AccessLog::All;
+        after.log.access = telemetry::AccessLog::All;
         after.prices.request = 5;
         after.prices.routes.insert("/sendMessage".to_owned(), 5);
         after.fees.boxes.insert("inbox".to_owned(), 5);
