@@ -170,7 +170,7 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::post`], and [`ClientError::Unexpected`] when the answer is no list.
+    /// As [`Brc104Client::post`](super::Brc104Client::post), and [`ClientError::Unexpected`] when the answer is no list.
     pub async fn list(&self, message_box: &str) -> Result<Vec<StoredMessage>, ClientError> {
         Ok(self.list_whole(message_box).await?.messages)
     }
