@@ -77,8 +77,9 @@ fn log_access<B: MessageBody>(answer: &ServiceResponse<B>, took: Duration) {
         let asker = request.extensions().get::<Asker>().copied();
         let asker = asker.unwrap_or_default();
         let peer = || request.peer_addr().map(|peer| peer.ip().to_string());
-        let failed = answer.response().extensions().get::<Failed>().cloned();
-        let refusal = failed.as_ref().map(|failed| (failed.code, &*failed.reason));
+        let left = answer.response().extensions();
+        let refusal = left.get::<Failed>();
+        let refusal = refusal.map(|failed| (failed.code, &*failed.reason));
         let access = Access {
             method: request.method().as_str(),
             what: request.path(),

@@ -1,13 +1,14 @@
 //! `GET /info`: version, identity key, limits, prices and retention of the server, for everybody. The route exists at the root
 //! and behind the routing prefix. The reply is unsigned: clients must take the identity key from a handshake.
 
-use crate::live::Live;
 use std::collections::BTreeMap;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::live::Live;
 
 use super::authenticate::respond;
 
