@@ -16,15 +16,12 @@ use crate::ids::IdentityKey;
 use crate::outbound::http::read;
 
 use super::error::ClientError;
-use super::refusal::{MAX_REFUSAL, refusal, refused, request_id_of};
+use super::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_id_of};
 use super::transport::{Connector, MAX_ANSWER};
 
 const JSON: &str = "application/json";
 /// Bytes of the answer to a handshake.
 const MAX_HANDSHAKE: usize = 1024 * 1024;
-/// What an error says of a refusal without a text.
-const NO_DESCRIPTION: &str = "no description";
-
 /// An answer. The server has signed it if its status is a success; a failure need not be signed.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -42,15 +39,8 @@ impl Reply {
     /// # Errors
     /// [`ClientError::Refused`] for any other status.
     pub fn success(self) -> Result<Self, ClientError> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        let Self {
-            status,
-            body,
-            request_id,
-        } = self;
-        Err(refusal(status, request_id, &body, NO_DESCRIPTION))
+        refusal::check(self.status, self.request_id.as_deref(), &self.body)?;
+        Ok(self)
     }
 }
 

@@ -29,6 +29,18 @@ pub(super) async fn refused(answer: reqwest::Response, otherwise: &str) -> Clien
     refusal(status, request_id, &body, otherwise)
 }
 
+/// What an error says of a refusal without a text.
+pub(super) const NO_DESCRIPTION: &str = "no description";
+
+/// Nothing, where the status is a success.
+pub(super) fn check(status: u16, request_id: Option<&str>, body: &[u8]) -> Result<(), ClientError> {
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    let request_id = request_id.map(str::to_owned);
+    Err(refusal(status, request_id, body, NO_DESCRIPTION))
+}
+
 /// The refusal with this body.
 pub(super) fn refusal(
     status: u16,

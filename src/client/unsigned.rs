@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::outbound::http::read;
 
 use super::error::ClientError;
-use super::refusal::{refusal, request_id_of};
+use super::refusal::{self, request_id_of};
 use super::transport::{Connector, MAX_ANSWER};
 
 /// An answer that nobody has signed.
@@ -27,16 +27,8 @@ impl UnsignedReply {
     /// # Errors
     /// [`ClientError::Refused`] for any other status.
     pub fn success(self) -> Result<Self, ClientError> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        let Self {
-            status,
-            body,
-            request_id,
-            ..
-        } = self;
-        Err(refusal(status, request_id, &body, "no description"))
+        refusal::check(self.status, self.request_id.as_deref(), &self.body)?;
+        Ok(self)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::telemetry::{self, FilterReach};
 use super::error::ConfigError;
 use super::layers::Sources;
 use super::settings::Settings;
+use super::values::Values;
 
 /// Values for which 0 would refuse every client, or do the same thing without a pause.
 const NOT_ZERO: &[&str] = &[
@@ -70,10 +71,9 @@ pub(super) fn check(
         origin: origin(sources, key).to_owned(),
         expected,
     };
-    let values = Value::try_from(settings)
-        .map_err(|error| ConfigError::IdentityKey(format!("the settings: {error}")))?;
+    let values = Values::of(settings)?;
     for key in NOT_ZERO {
-        if find(&values, key).is_some_and(is_zero) {
+        if values.get(key).is_some_and(is_zero) {
             return Err(wrong(key, "expected more than 0".to_owned()));
         }
     }
@@ -164,11 +164,6 @@ fn push(settings: &mut Settings, sources: &mut Sources) -> Vec<String> {
 fn origin<'a>(sources: &'a Sources, key: &str) -> &'a str {
     let origin = sources.get(key).map(String::as_str);
     origin.unwrap_or("the configuration as a whole")
-}
-
-pub(super) fn find<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .try_fold(values, |value, name| value.get(name))
 }
 
 fn is_zero(value: &Value) -> bool {

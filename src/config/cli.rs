@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::keys::KEYS;
+use super::settings::Settings;
+use super::values::Values;
 use crate::documents::Document;
 
 /// An actor-based, mutually authenticated message router: MessageBox over HTTP, AuthSocket over Socket.IO.
@@ -142,9 +144,12 @@ impl Cli {
 fn describe_keys() -> String {
     let mut text =
         "Keys (in files and with --set) and the environment variables that set them:\n".to_owned();
+    let defaults = Values::of(&Settings::default()).ok();
     for key in KEYS {
         let variables = key.variables.join(", ");
-        let default = key.default().unwrap_or_else(|| "unset".to_owned());
+        let default = defaults
+            .as_ref()
+            .map_or_else(|| "unset".to_owned(), |all| all.shown(key.path));
         // Writing to a string cannot fail.
         let _ = write!(
             text,

@@ -39,6 +39,9 @@ pub enum ConfigError {
         /// What went wrong.
         cause: String,
     },
+    /// The settings cannot be written as values.
+    #[error("the settings: {0}")]
+    NoValues(String),
     /// The identity key is missing or malformed.
     #[error("{0}")]
     IdentityKey(String),

@@ -1,8 +1,5 @@
 //! Every key: its environment variables, how a variable's text is read, and what it means.
 
-use super::check::find;
-use super::settings::Settings;
-
 /// How the text of an environment variable or flag becomes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -33,15 +30,6 @@ pub struct Key {
     pub kind: Kind,
     /// What it means.
     pub help: &'static str,
-}
-
-impl Key {
-    /// The default, as a file would have it; none where the key is not set.
-    #[must_use]
-    pub fn default(&self) -> Option<String> {
-        let defaults = toml::Value::try_from(Settings::default()).ok()?;
-        find(&defaults, self.path).map(ToString::to_string)
-    }
 }
 
 const fn key(

@@ -21,6 +21,7 @@ mod show;
 mod similar;
 mod typescript_server;
 mod units;
+mod values;
 
 pub use cli::{Cli, Task};
 pub use env_file::Variables;
@@ -36,3 +37,4 @@ pub use sections::{
 };
 pub use settings::Settings;
 pub use show::show;
+pub use values::Values;

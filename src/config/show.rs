@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use toml::Value;
 
-use super::check::find;
 use super::error::ConfigError;
 use super::keys::KEYS;
 use super::layers::Loaded;
+use super::values::Values;
 
 /// What stands for a secret.
 const MASK: &str = "***";
@@ -30,8 +30,7 @@ const PLAIN_PARAMETERS: [&str; 7] = [
 /// [`ConfigError`], where a value has no form.
 pub fn show(loaded: &Loaded, of_file: &BTreeSet<String>) -> Result<String, ConfigError> {
     let settings = &loaded.settings;
-    let values = Value::try_from(settings)
-        .map_err(|error| ConfigError::IdentityKey(format!("the settings: {error}")))?;
+    let values = Values::of(settings)?;
     let address = |secret: &Option<super::Secret>| {
         let text = secret.as_ref()?.expose().trim();
         (!text.is_empty()).then(|| Value::String(masked(text)))
@@ -47,7 +46,7 @@ pub fn show(loaded: &Loaded, of_file: &BTreeSet<String>) -> Result<String, Confi
             "cluster.redis_url" => address(&settings.cluster.redis_url),
             "wallet.url" => address(&settings.wallet.url),
             "wallet.headers_url" => address(&settings.wallet.headers_url),
-            path => find(&values, path).cloned(),
+            path => values.get(path).cloned(),
         };
         let Some(value) = value else {
             continue;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Kind, REMOVED};
+use super::settings::Settings;
 use super::typescript_server;
+use super::values::Values;
 
 /// Variables that are read, or that servers in use read, beside those of the keys.
 const OTHERS: &[&str] = &[
@@ -86,7 +88,11 @@ pub(super) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Opt
             .get(**name)
             .is_some_and(|text| text.trim().is_empty())
     })?;
-    let default = key.default().filter(|_| key.kind == Kind::List)?;
+    if key.kind != Kind::List {
+        return None;
+    }
+    let defaults = Values::of(&Settings::default()).ok()?;
+    let default = defaults.get(key.path)?.to_string();
     (default != "[]").then(|| {
         format!("{name} is empty, which counts as not set: {default} holds; `{name}=none` is an empty list")
     })

@@ -3,10 +3,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use toml::Value;
-
 use crate::admin::Guard;
-use crate::config::{ConfigError, KEYS, Settings};
+use crate::config::{ConfigError, KEYS, Settings, Values};
 use crate::http::Info;
 use crate::live::Live;
 use crate::telemetry;
@@ -157,18 +155,11 @@ fn take_over(running: &mut Settings, after: &Settings) {
 }
 
 fn changes(before: &Settings, after: &Settings) -> Vec<Change> {
-    let values = |settings: &Settings| Value::try_from(settings).ok();
-    let (Some(old), Some(new)) = (values(before), values(after)) else {
+    let (Ok(old), Ok(new)) = (Values::of(before), Values::of(after)) else {
         return Vec::new();
     };
-    let find = |values: &Value, path: &str| {
-        let value = path
-            .split('.')
-            .try_fold(values.clone(), |value, name| value.get(name).cloned());
-        value.map_or_else(|| "unset".to_owned(), |value| value.to_string())
-    };
     let change = |key: &'static str| {
-        let (before_shown, after_shown) = (find(&old, key), find(&new, key));
+        let (before_shown, after_shown) = (old.shown(key), new.shown(key));
         // Two secrets look the same.
         let is_changed = before_shown != after_shown || secret(before, key) != secret(after, key);
         is_changed.then_some(Change {
