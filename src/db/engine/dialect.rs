@@ -237,6 +237,16 @@ fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
     }
 }
 
+/// Whether a transaction that has just begun has waited for the lock already.
+pub(in crate::db) const fn has_lock(connection: &AnyConnection, begin: Begin) -> bool {
+    match (connection, begin.lock) {
+        #[cfg(feature = "mysql")]
+        (AnyConnection::Mysql(_), WriteLock::TakenByClaims) => false,
+        (_, WriteLock::NotNeeded) => false,
+        _ => true,
+    }
+}
+
 fn begin_with<C>(connection: &mut C, sql: &str) -> QueryResult<()>
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,

@@ -114,9 +114,10 @@ impl DbExecutor {
         let now = Now::read(self.message_ttl);
         // The last part is the next.
         let mut parts = vec![group];
+        let mut max_size = self.max_group;
         while let Some(mut part) = parts.pop() {
             let began = Instant::now();
-            let failure = match self.transact_patiently(&mut part, &now) {
+            let failure = match self.transact_patiently(&mut part, max_size, &now) {
                 Ok(ids) => {
                     self.counters.commit_time.record_time(began.elapsed());
                     self.reply(part, &now, ids);
@@ -124,6 +125,8 @@ impl DbExecutor {
                 }
                 Err(failure) => failure,
             };
+            // What is narrowed does not grow.
+            max_size = 0;
             if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
                 self.fail(part, &failure.into_error());
             } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
@@ -142,12 +145,13 @@ impl DbExecutor {
     /// Tries again what only was in another's way, a little later each time.
     fn transact_patiently(
         &mut self,
-        group: &mut [Box<dyn Write>],
+        group: &mut Vec<Box<dyn Write>>,
+        max_size: usize,
         now: &Now,
     ) -> Result<NewestIds, Failure> {
         let mut pauses = COLLISION_PAUSES.iter();
         loop {
-            let result = self.transact(group, now);
+            let result = self.transact(group, max_size, now);
             let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
                 return result;
             };
@@ -158,8 +162,8 @@ impl DbExecutor {
 
     /// Whether the database can store anything at all.
     fn can_write(&mut self, now: &Now) -> bool {
-        self.transact(&mut [write::write(ProbeWrite, None, None, drop)], now)
-            .is_ok()
+        let mut probe = vec![write::write(ProbeWrite, None, None, drop)];
+        self.transact(&mut probe, 0, now).is_ok()
     }
 
     fn fail(&self, group: Vec<Box<dyn Write>>, error: &DbError) {
@@ -174,13 +178,23 @@ impl DbExecutor {
         }
     }
 
-    fn transact(&mut self, group: &mut [Box<dyn Write>], now: &Now) -> Result<NewestIds, Failure> {
+    /// Once it has the lock, which another server may have had for long, it takes what has come meanwhile into the group, up to
+    /// `max_size`.
+    fn transact(
+        &mut self,
+        group: &mut Vec<Box<dyn Write>>,
+        max_size: usize,
+        now: &Now,
+    ) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
         let (fees, retention) = (self.fees.clone(), self.retention.clone());
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
             let begin = self.begin(group);
             let mut work = |connection: &mut AnyConnection| {
                 dialect::write(connection, begin, |connection| {
+                    if dialect::has_lock(connection, begin) {
+                        self.queue.fill(group, max_size);
+                    }
                     let sessions =
                         SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
                     let mut work = Work {
@@ -276,7 +290,8 @@ impl Handler<CommitWaiting> for DbExecutor {
 
     fn handle(&mut self, _: CommitWaiting, _ctx: &mut Self::Context) {
         loop {
-            let group = self.queue.take(self.max_group);
+            let mut group = Vec::new();
+            self.queue.fill(&mut group, self.max_group);
             if group.is_empty() {
                 return;
             }

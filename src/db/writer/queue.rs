@@ -86,13 +86,14 @@ impl WriteQueue {
         Ok([places, bytes])
     }
 
-    /// Takes what waits, up to `max` places but at least one write; of each identity one, and then of each another.
-    pub(in crate::db) fn take(&self, max: usize) -> Vec<Box<dyn Write>> {
+    /// Adds what waits to a group, until it has `max` places but at least one write; of each identity one, and then of each
+    /// another.
+    pub(in crate::db) fn fill(&self, group: &mut Vec<Box<dyn Write>>, max: usize) {
+        let taken: usize = group.iter().map(|write| write.places()).sum();
+        let mut room = max.saturating_sub(taken);
         let mut waiting = self.lock();
-        let mut taken = Vec::new();
-        let mut room = max;
         while let Some(cost) = waiting.writes.cost() {
-            if cost > room && !taken.is_empty() {
+            if cost > room && !group.is_empty() {
                 break;
             }
             let Some(Waiter { write, permits }) = waiting.writes.pop() else {
@@ -100,9 +101,8 @@ impl WriteQueue {
             };
             waiting.places -= permits[0].amount();
             room = room.saturating_sub(cost);
-            taken.push(write);
+            group.push(write);
         }
-        taken
     }
 
     /// Places that are taken by writes that wait.
@@ -212,6 +212,12 @@ mod tests {
         lanes.filter_map(identity).collect()
     }
 
+    fn take(queue: &WriteQueue, max: usize) -> Vec<Box<dyn Write>> {
+        let mut group = Vec::new();
+        queue.fill(&mut group, max);
+        group
+    }
+
     fn key() -> IdentityKey {
         Identity::random().identity_key()
     }
@@ -225,7 +231,7 @@ mod tests {
     }
 
     fn drain(queue: &WriteQueue) {
-        while !queue.take(64).is_empty() {}
+        while !take(queue, 64).is_empty() {}
         assert!(queue.lock().writes.is_empty());
         assert_eq!(
             (queue.len(), queue.places.held(), queue.bytes.held()),
@@ -241,10 +247,10 @@ mod tests {
         for _ in 0..600 {
             assert!(push(&queue, flood, 1));
         }
-        assert_eq!(owners(&queue.take(4)), [flood; 4]);
+        assert_eq!(owners(&take(&queue, 4)), [flood; 4]);
         assert!(push(&queue, other, 1) && push(&queue, third, 1) && push(&queue, other, 1));
-        assert_eq!(owners(&queue.take(4)), [flood, other, third, flood]);
-        assert_eq!(owners(&queue.take(4)), [other, flood, flood, flood]);
+        assert_eq!(owners(&take(&queue, 4)), [flood, other, third, flood]);
+        assert_eq!(owners(&take(&queue, 4)), [other, flood, flood, flood]);
         assert_eq!(queue.len(), 591);
     }
 
@@ -263,7 +269,7 @@ mod tests {
         assert!((0..600).all(|_| push_small(elsewhere, 2)));
         // At the same address whoever has nothing there adds one, and no second one.
         assert!(push_small(neighbour, 1) && !push_small(neighbour, 1));
-        let group = owners(&queue.take(512));
+        let group = owners(&take(&queue, 512));
         assert!(
             group
                 .iter()
@@ -309,9 +315,9 @@ mod tests {
         assert_eq!((large, queue.len()), (4, 4 * 156));
         assert!(push(&queue, other, 1_000) && push(&queue, other, 1));
         // What costs less has its turn earlier.
-        assert_eq!(owners(&queue.take(512)), [other]);
-        assert_eq!(owners(&queue.take(512)), [other]);
-        assert_eq!(owners(&queue.take(512)), [flood]);
+        assert_eq!(owners(&take(&queue, 512)), [other]);
+        assert_eq!(owners(&take(&queue, 512)), [other]);
+        assert_eq!(owners(&take(&queue, 512)), [flood]);
         assert!(push(&queue, third, 10_000));
         drain(&queue);
     }
@@ -329,7 +335,7 @@ mod tests {
         // Who has nothing adds what is small, and nothing else.
         let other = key();
         assert_eq!((taken(other), push_bytes(&queue, other, 60_000)), (0, true));
-        queue.take(1);
+        take(&queue, 1);
         assert!(push_bytes(&queue, first, 40_000));
         drain(&queue);
     }
@@ -341,7 +347,7 @@ mod tests {
         assert!(push_bytes(&queue, other, 1) && push_bytes(&queue, large, 1_500_000));
         assert!(!push_bytes(&queue, large, 1) && !push_bytes(&queue, third, 150_000));
         assert!(push_bytes(&queue, third, 60_000));
-        assert_eq!(owners(&queue.take(3)), [other, large, third]);
+        assert_eq!(owners(&take(&queue, 3)), [other, large, third]);
         assert!(push_bytes(&queue, large, 9_000_000));
         drain(&queue);
     }
@@ -351,9 +357,9 @@ mod tests {
         let queue = WriteQueue::new(10_000, usize::MAX);
         let [large, other, _] = people();
         assert!(push(&queue, other, 1) && push(&queue, large, 50) && push(&queue, other, 1));
-        assert_eq!(owners(&queue.take(8)), [other]);
-        assert_eq!(owners(&queue.take(8)), [large]);
-        assert_eq!(owners(&queue.take(8)), [other]);
+        assert_eq!(owners(&take(&queue, 8)), [other]);
+        assert_eq!(owners(&take(&queue, 8)), [large]);
+        assert_eq!(owners(&take(&queue, 8)), [other]);
         drain(&queue);
     }
 

@@ -208,8 +208,10 @@ async fn claims_of_a_group_are_compared_to_the_letter() {
     let before = RequestClaim::new("s", "Nonce");
     assert_eq!(store.db.claiming(&before).claim_now().await, Ok(()));
     let held = store.database.hold_writers();
-    // It waits for the lock, and the others collect.
-    store.db.submit(one(message(key(), key(), "1")), drop);
+    // It waits for the lock. The others go with it; on MySQL they are the next group.
+    let first = store.db.claiming(&RequestClaim::new("s", "first"));
+    let first = actix::spawn(async move { first.claim_now().await });
+    tokio::task::yield_now().await;
     while store.db.status().queued_writes > 0 {
         tokio::task::yield_now().await;
     }
@@ -230,6 +232,7 @@ async fn claims_of_a_group_are_compared_to_the_letter() {
         tokio::task::yield_now().await;
     }
     drop(held);
+    assert_eq!(first.await.unwrap(), Ok(()));
     for (claimed, claim, expected) in claims {
         let claimed = claimed.await.unwrap();
         assert_eq!(claimed.is_ok(), expected.is_ok(), "{claim:?}");
