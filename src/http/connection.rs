@@ -17,6 +17,15 @@ use crate::socket::Kill;
 
 use super::connection_watch::{Watch, WatchSettings};
 
+/// Bytes that the kernel takes beyond what it has sent. What a client does not read waits with us, where it is counted,
+/// and not in buffers of the kernel, which grow to megabytes for each connection.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 128 * 1024;
+
+/// Bytes that are read before another connection has its turn. What a client sends fast is always there to be read, and the
+/// runtime looks for what else has come only after some sixty turns.
+const READ_AT_ONCE: usize = 32 * 1024;
+
 /// Settings of accepted connections.
 #[derive(Debug, Clone, Copy)]
 pub struct TcpSettings {
@@ -32,6 +41,8 @@ pub struct TcpSettings {
 pub(super) struct Connection {
     stream: TcpStream,
     kill: Kill,
+    /// Bytes that were read in this turn.
+    read: usize,
     /// Counts it among those of its address.
     place: Option<Arc<Permit<AddressKey>>>,
 }
@@ -54,9 +65,14 @@ impl Connection {
         if let Err(error) = socket.set_tcp_user_timeout(Some(settings.user_timeout)) {
             log::debug!("TCP_USER_TIMEOUT was not set: {error}");
         }
+        #[cfg(target_os = "linux")]
+        if let Err(error) = socket.set_tcp_notsent_lowat(MAX_UNSENT) {
+            log::debug!("TCP_NOTSENT_LOWAT was not set: {error}");
+        }
         let connection = Self {
             stream,
             kill: Kill::default(),
+            read: 0,
             place: place.map(Arc::new),
         };
         Ok((connection, peer))
@@ -89,7 +105,18 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.read >= READ_AT_ONCE {
+            self.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match polled {
+            Poll::Pending => self.read = 0,
+            Poll::Ready(_) => self.read += buffer.filled().len().saturating_sub(before),
+        }
+        polled
     }
 }
 
@@ -109,5 +136,84 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use socket2::{Domain, Socket, Type};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connected(client: &Socket) -> Connection {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        client.connect(&address.into()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let settings = TcpSettings {
+            user_timeout: Duration::from_secs(60),
+            watch: WatchSettings::default(),
+        };
+        let limits = AddressLimits::default();
+        Connection::accept(stream, &settings, &limits).unwrap().0
+    }
+
+    #[actix_web::test]
+    async fn others_have_their_turn_while_much_is_there_to_be_read() {
+        const SENT: usize = 1024 * 1024;
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let mut connection = connected(&client).await;
+        let sender = std::thread::spawn(move || {
+            let mut client = std::net::TcpStream::from(client);
+            io::Write::write_all(&mut client, &vec![7; SENT]).unwrap();
+        });
+        let (mut turns, mut read) = (0, 0);
+        while read < SENT {
+            let turn = std::future::poll_fn(|cx| {
+                let (mut in_turn, mut bytes) = (0, [0; 4_096]);
+                loop {
+                    let mut buffer = ReadBuf::new(&mut bytes);
+                    match Pin::new(&mut connection).poll_read(cx, &mut buffer) {
+                        Poll::Ready(done) => done.unwrap(),
+                        Poll::Pending if in_turn == 0 => return Poll::Pending,
+                        Poll::Pending => return Poll::Ready(in_turn),
+                    }
+                    in_turn += buffer.filled().len();
+                    if read + in_turn == SENT {
+                        return Poll::Ready(in_turn);
+                    }
+                }
+            });
+            let in_turn = tokio::time::timeout(Duration::from_secs(20), turn).await;
+            let in_turn = in_turn.unwrap();
+            assert!(in_turn <= READ_AT_ONCE, "{in_turn} bytes");
+            read += in_turn;
+            turns += 1;
+        }
+        sender.join().unwrap();
+        assert!(turns >= SENT / READ_AT_ONCE, "{turns} turns");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[actix_web::test]
+    async fn the_kernel_takes_little_of_what_a_client_does_not_read() {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(4_096).unwrap();
+        let mut connection = connected(&client).await;
+        let (bytes, mut taken) = (vec![7; 64 * 1024], 0);
+        let refused = std::future::poll_fn(|cx| {
+            loop {
+                match Pin::new(&mut connection).poll_write(cx, &bytes) {
+                    Poll::Ready(Ok(count)) => taken += count,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
+                    Poll::Pending => return Poll::Ready(None),
+                }
+            }
+        });
+        assert!(refused.await.is_none());
+        assert!(taken < 512 * 1024, "{taken} bytes");
     }
 }
