@@ -2,24 +2,28 @@
 //!
 //! A worker serves thousands of connections. What takes it more than a few milliseconds holds up all of them.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
+use std::thread::{Builder, available_parallelism};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::limits::{AddressKey, KeyedBudget};
 
 /// Bytes that a worker hashes and parses itself: that takes it about a millisecond.
 pub const LIGHT: usize = 128 * 1024;
 
-/// The work beside a worker did not come to its end.
+/// How much less such a thread has of a core than a worker that wants it too: a tenth.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// The work beside a worker did not come to its end: it panicked, or there was no thread for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the work panicked")]
-pub struct Panicked;
+#[error("the work was not done")]
+pub struct NotDone;
 
 /// Threads for large work: one core stays free for the workers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,13 +67,13 @@ impl HeavyWork {
     /// Works on so many bytes: here if they are few, else on a thread when it is the turn of this address.
     ///
     /// # Errors
-    /// [`Panicked`], of a thread.
+    /// [`NotDone`], of a thread.
     pub async fn run<T: Send + 'static>(
         &self,
         address: Option<AddressKey>,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Panicked> {
+    ) -> Result<T, NotDone> {
         if bytes <= LIGHT {
             return Ok(work());
         }
@@ -80,21 +84,51 @@ impl HeavyWork {
             None => None,
         };
         let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
-        let done = spawn_blocking(move || {
+        beside(move || {
             // Also when nobody waits for it any more, its thread is in use until it is done.
             let _held = (thread, turn, place);
             work()
-        });
-        done.await.map_err(|_| Panicked)
+        })
+        .await
     }
+}
+
+/// Does this on a thread of its own, whatever it takes. The thread yields to workers, as far as the system can do that.
+///
+/// # Errors
+/// [`NotDone`].
+pub async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NotDone> {
+    let (sender, done) = oneshot::channel();
+    let started = start(move || drop(sender.send(work())));
+    if let Err(error) = started {
+        log::error!("no thread for large work: {error}");
+    }
+    done.await.map_err(|_| NotDone)
+}
+
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let runtime = Handle::try_current().ok();
+    let thread = Builder::new().name("heavy".to_owned());
+    thread
+        .spawn(move || {
+            // Elsewhere it would count for the whole process.
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::process::nice(NICE) {
+                log::debug!("a thread for large work has the priority of a worker: {error}");
+            }
+            let _runtime = runtime.as_ref().map(Handle::enter);
+            work();
+        })
+        .map(drop)
 }
 
 /// Lets go of bytes: of many, on another thread, since giving their memory back takes milliseconds.
 pub fn let_go<T: AsRef<[u8]> + Send + 'static>(bytes: T) {
-    if bytes.as_ref().len() > LIGHT
-        && let Ok(runtime) = Handle::try_current()
-    {
-        drop(runtime.spawn_blocking(move || drop(bytes)));
+    if bytes.as_ref().len() > LIGHT {
+        // Without a thread they are dropped here.
+        let _ = start(move || drop(bytes));
     }
 }
 
@@ -158,7 +192,7 @@ mod tests {
         let panicked = work
             .run(Some(address(1)), LIGHT + 1, || assert_eq!(1, 2))
             .await;
-        assert_eq!(panicked, Err(Panicked));
+        assert_eq!(panicked, Err(NotDone));
         assert_eq!(work.turns.owners(), 0);
     }
 }

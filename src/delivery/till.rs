@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::Identity;
 use crate::db::{DbError, DbHandle};
+use crate::heavy::beside;
 use crate::ids::IdentityKey;
 use crate::metrics::Counter;
 use crate::model::{ClaimOutcome, Payment, PaymentState};
@@ -129,7 +130,7 @@ impl Till {
                 Arc::clone(&self.verdicts),
             );
             let check = Arc::clone(&check);
-            let checked = tokio::task::spawn_blocking(move || {
+            let checked = beside(move || {
                 let keys = PaymentKeys::new(&identity)
                     .map_err(|error| PaymentError::Invalid(error.to_string()));
                 let checks = Checks {

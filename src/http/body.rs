@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use thiserror::Error;
+use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::heavy::let_go;
+use crate::heavy::{beside, let_go};
 use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
 
 use super::error::ApiError;
@@ -151,7 +152,10 @@ pub(super) async fn read(
         holding
             .grow(chunk.len())
             .map_err(|_| BodyError::Overloaded)?;
-        bytes.add(&chunk);
+        if bytes.add(&chunk) {
+            // The client may have sent much more already.
+            yield_now().await;
+        }
     }
     Ok(held(bytes.join().await?, holding))
 }
@@ -167,11 +171,19 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, chunk: &[u8]) {
+    /// Says whether that began another part.
+    fn add(&mut self, chunk: &[u8]) -> bool {
         self.len += chunk.len();
         match self.parts.last_mut() {
-            Some(last) if last.len() + chunk.len() <= PART => last.extend_from_slice(chunk),
-            _ => self.parts.push(chunk.into()),
+            Some(last) if last.len() + chunk.len() <= PART => {
+                last.extend_from_slice(chunk);
+                false
+            }
+            last => {
+                let is_next = last.is_some();
+                self.parts.push(chunk.into());
+                is_next
+            }
         }
     }
 
@@ -188,7 +200,7 @@ impl Parts {
                 .for_each(|part| whole.extend_from_slice(&part));
             whole.freeze()
         };
-        web::block(join).await.map_err(|_| BodyError::Broken)
+        beside(join).await.map_err(|_| BodyError::Broken)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::delivery::DeliveryError;
 use crate::events::Refusal;
-use crate::heavy::Panicked;
+use crate::heavy::NotDone;
 use crate::ids::IdentityKey;
 use crate::payments::{CashierError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
@@ -229,8 +229,8 @@ impl From<OpeningRefused> for ApiError {
 /// When a socket may be tried again that was one too many.
 const RETRY_OPENING: Duration = Duration::from_secs(5);
 
-impl From<Panicked> for ApiError {
-    fn from(_: Panicked) -> Self {
+impl From<NotDone> for ApiError {
+    fn from(_: NotDone) -> Self {
         Self::internal("ERR_INTERNAL", "An internal error has occurred.")
     }
 }
