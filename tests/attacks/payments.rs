@@ -206,19 +206,10 @@ async fn unoffered_output() -> Outcome {
 fn costly() -> Value {
     // OP_2DUP OP_CHECKSIG OP_DROP, and OP_2DROP OP_FALSE.
     let script = [[0x6e, 0xac, 0x75].repeat(400), vec![0x6d, 0x00]].concat();
-    let data = [
-        &[0x00, 0x6a, 0x4e][..],
-        &80_000_u32.to_le_bytes(),
-        &vec![7; 80_000],
-    ]
-    .concat();
-    let tx = Mint::new()
-        .locked_by(script)
-        .pay(&[(vec![0x51], 10), (data, 0)]);
-    json!({"tx": tx, "outputs": [{"outputIndex": 0, "paymentRemittance": {
-        "derivationPrefix": "cHJlZml4", "derivationSuffix": "c3VmZml4",
-        "senderIdentityKey": anyone().identity_key().to_hex(),
-    }}]})
+    Payment::default()
+        .to(&anyone(), Target::key(), 10)
+        .with_data(80_000)
+        .minted_by(&Mint::new().locked_by(script))
 }
 
 /// Pays for messages one after the other; gives the time of each.
@@ -274,6 +265,8 @@ async fn costly_beefs(made: usize) -> Outcome {
     users.judge(&mut outcome).await;
     let statuses = crew.stopped().await;
     let refused = statuses.iter().filter(|(status, _)| *status >= 400).count();
+    let ran = |(_, said): &&(u16, String)| said.contains("not signed");
+    let checked = statuses.iter().filter(ran).count();
     let distinct = statuses.iter().collect::<std::collections::BTreeSet<_>>();
     outcome.did(format!(
         "4 keys sent {} payments of 84 KB, made of {made}, answered {distinct:?}",
@@ -283,6 +276,7 @@ async fn costly_beefs(made: usize) -> Outcome {
         refused == statuses.len() && refused > 0,
         "a costly payment was taken",
     );
+    outcome.holds(checked > 0, "no script of a costly payment was run");
     let (idle, p50, worst) = (idle[5], beside[10], beside[19]);
     outcome.measured(format!(
         "a payment elsewhere: idle {idle:?}, beside p50 {p50:?}, longest {worst:?}"

@@ -51,6 +51,11 @@ async fn register(client: &mut Client, count: usize) {
     }
 }
 
+async fn dropped(target: &Target) -> f64 {
+    let start = r#"messagebox_push_notifications_total{outcome="dropped""#;
+    sample(&target.metrics().await, start)
+}
+
 async fn notifications() -> Outcome {
     const MESSAGES: usize = 11_000;
     let mut outcome = Outcome::default();
@@ -87,8 +92,13 @@ async fn notifications() -> Outcome {
         let counts = futures_util::future::join_all((0..16).map(send)).await;
         counts.into_iter().sum::<usize>()
     });
-    // The queue of its notifications is full by then.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The queue of its notifications is full once some of them are dropped.
+    for _ in 0..300 {
+        if dropped(&target).await > 0.0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     users.attack_begins();
     let token = json!(format!("{} 0", other.key().to_hex()));
     let is_others = |asked: &Asked| asked.path == SEND && asked.json["message"]["token"] == token;
@@ -117,11 +127,8 @@ async fn notifications() -> Outcome {
     users.judge(&mut outcome).await;
     let sent = crew.stopped().await;
     let asked: Vec<Value> = google.asked().into_iter().map(|asked| asked.json).collect();
-    let metrics = target.metrics().await;
-    let dropped = sample(
-        &metrics,
-        r#"messagebox_push_notifications_total{outcome="dropped""#,
-    );
+    let dropped = dropped(&target).await;
+    outcome.holds(dropped > 0.0, "its queue was never full");
     outcome.did(format!(
         "{sent} messages to itself, {} notifications sent, {dropped} dropped",
         asked.len()

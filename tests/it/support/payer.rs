@@ -53,6 +53,15 @@ impl Payment {
         self
     }
 
+    /// Adds an output of so many bytes of data.
+    pub fn with_data(mut self, bytes: usize) -> Self {
+        let length = u32::try_from(bytes).unwrap().to_le_bytes();
+        // OP_FALSE OP_RETURN OP_PUSHDATA4
+        let data = [&[0x00, 0x6a, 0x4e][..], &length, &vec![7; bytes]].concat();
+        self.made.push((data, 0));
+        self
+    }
+
     /// What goes beside a message.
     pub fn json(&self) -> Value {
         self.minted_by(&Mint::new())
@@ -78,14 +87,14 @@ pub fn large_header(
     bytes: usize,
 ) -> String {
     let suffix = STANDARD.encode(rand::random::<[u8; 8]>());
-    let mut outputs = vec![(script(payer, server, prefix, &suffix), satoshis)];
+    let mut payment = Payment::default();
+    payment
+        .made
+        .push((script(payer, server, prefix, &suffix), satoshis));
     if bytes > 0 {
-        let length = u32::try_from(bytes).unwrap().to_le_bytes();
-        // OP_FALSE OP_RETURN OP_PUSHDATA4
-        let data = [&[0x00, 0x6a, 0x4e][..], &length, &vec![7; bytes]].concat();
-        outputs.push((data, 0));
+        payment = payment.with_data(bytes);
     }
-    let transaction = STANDARD.encode(Mint::new().pay(&outputs));
+    let transaction = STANDARD.encode(Mint::new().pay(&payment.made));
     json!({"derivationPrefix": prefix, "derivationSuffix": suffix, "transaction": transaction})
         .to_string()
 }
