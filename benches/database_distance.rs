@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
 //! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
+//! `BENCH_NODE_CORES` keeps each server to this share of a core (Linux, as root), as if it had a small machine of its own.
 //! `BENCH_BEFORE` names the server binary of another build, which is measured on SQLite in turn with this one.
 #![expect(
     clippy::unwrap_used,
@@ -20,7 +21,7 @@ mod database;
 mod delaying_proxy;
 
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -45,9 +46,45 @@ const IN_FLIGHT: usize = 16;
 /// Messages that wait for the writer of each node when it is measured alone.
 const WAITING: usize = 2_048;
 
+/// A share of a core: a control group with one process.
+struct Share {
+    folder: PathBuf,
+}
+
+impl Share {
+    fn of(process: &Child, cores: f64) -> Self {
+        const PERIOD_MICROS: f64 = 5_000.0;
+        let root = Path::new("/sys/fs/cgroup");
+        let name = format!("messagebox-bench-{}", process.id());
+        let quota = format!("{:.0}", cores * PERIOD_MICROS);
+        let is_first_version = root.join("cpu").is_dir();
+        let folder = root
+            .join(if is_first_version { "cpu" } else { "" })
+            .join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let set = |file: &str, value: &str| std::fs::write(folder.join(file), value).unwrap();
+        if is_first_version {
+            set("cpu.cfs_period_us", &PERIOD_MICROS.to_string());
+            set("cpu.cfs_quota_us", &quota);
+        } else {
+            set("cpu.max", &format!("{quota} {PERIOD_MICROS}"));
+        }
+        set("cgroup.procs", &process.id().to_string());
+        Self { folder }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
 struct Server {
     process: Child,
     address: SocketAddr,
+    /// Goes after the process has.
+    _share: Option<Share>,
     _folder: tempfile::TempDir,
 }
 
@@ -69,9 +106,12 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let cores = std::env::var("BENCH_NODE_CORES").ok();
+        let share = cores.map(|cores| Share::of(&process, cores.parse().unwrap()));
         let server = Self {
             process,
             address,
+            _share: share,
             _folder: folder,
         };
         while TcpStream::connect(address).is_err() {
