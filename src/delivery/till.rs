@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::auth::Identity;
 use crate::db::{DbError, DbHandle};
-use crate::heavy::beside;
 use crate::ids::IdentityKey;
 use crate::metrics::Counter;
 use crate::model::{ClaimOutcome, Payment, PaymentState};
@@ -130,7 +129,7 @@ impl Till {
                 Arc::clone(&self.verdicts),
             );
             let check = Arc::clone(&check);
-            let checked = beside(move || {
+            let checked = tokio::task::spawn_blocking(move || {
                 let keys = PaymentKeys::new(&identity)
                     .map_err(|error| PaymentError::Invalid(error.to_string()));
                 let checks = Checks {

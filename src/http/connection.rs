@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::dev::Extensions;
@@ -22,9 +22,9 @@ use super::connection_watch::{Watch, WatchSettings};
 #[cfg(target_os = "linux")]
 const MAX_UNSENT: u32 = 128 * 1024;
 
-/// Bytes that are read before another connection has its turn. What a client sends fast is always there to be read, and the
-/// runtime looks for what else has come only after some sixty turns.
-const READ_AT_ONCE: usize = 32 * 1024;
+/// Bytes that are read, or written, before another connection has its turn. A fast client always has more to be read and room
+/// to be written to, and the runtime looks for what else has come only after some sixty turns.
+const AT_ONCE: usize = 32 * 1024;
 
 /// Settings of accepted connections.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +36,38 @@ pub struct TcpSettings {
     pub watch: WatchSettings,
 }
 
+/// What a connection moves in one direction before others have their turn.
+#[derive(Debug, Default)]
+struct Turn {
+    bytes: usize,
+}
+
+impl Turn {
+    /// Pending when this turn is over. The next one is due at once.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.bytes < AT_ONCE {
+            return Poll::Ready(());
+        }
+        self.bytes = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Counts bytes that were moved. None: the connection waits, and begins another turn then.
+    fn count(&mut self, moved: Option<usize>) {
+        self.bytes = moved.map_or(0, |moved| self.bytes.saturating_add(moved));
+    }
+}
+
 /// An accepted connection. Once its [`Kill`] is used, reading and writing fail and the kernel forgets it at once.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
     kill: Kill,
-    /// Bytes that were read in this turn.
-    read: usize,
+    /// What was read in this turn.
+    read: Turn,
+    /// What was written in it.
+    written: Turn,
     /// Counts it among those of its address.
     place: Option<Arc<Permit<AddressKey>>>,
 }
@@ -72,7 +97,8 @@ impl Connection {
         let connection = Self {
             stream,
             kill: Kill::default(),
-            read: 0,
+            read: Turn::default(),
+            written: Turn::default(),
             place: place.map(Arc::new),
         };
         Ok((connection, peer))
@@ -105,17 +131,11 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        if self.read >= READ_AT_ONCE {
-            self.read = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        ready!(self.read.poll(cx));
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match polled {
-            Poll::Pending => self.read = 0,
-            Poll::Ready(_) => self.read += buffer.filled().len().saturating_sub(before),
-        }
+        let count = buffer.filled().len().saturating_sub(before);
+        self.read.count(polled.is_ready().then_some(count));
         polled
     }
 }
@@ -127,7 +147,13 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        ready!(self.written.poll(cx));
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written.count(match &polled {
+            Poll::Ready(written) => Some(*written.as_ref().unwrap_or(&0)),
+            Poll::Pending => None,
+        });
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,12 +215,44 @@ mod tests {
             });
             let in_turn = tokio::time::timeout(Duration::from_secs(20), turn).await;
             let in_turn = in_turn.unwrap();
-            assert!(in_turn <= READ_AT_ONCE, "{in_turn} bytes");
+            assert!(in_turn <= AT_ONCE, "{in_turn} bytes");
             read += in_turn;
             turns += 1;
         }
         sender.join().unwrap();
-        assert!(turns >= SENT / READ_AT_ONCE, "{turns} turns");
+        assert!(turns >= SENT / AT_ONCE, "{turns} turns");
+    }
+
+    #[actix_web::test]
+    async fn others_have_their_turn_while_there_is_room_for_what_is_written() {
+        const SENT: usize = 1024 * 1024;
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let mut connection = connected(&client).await;
+        let reader = std::thread::spawn(move || {
+            let mut bytes = vec![0; SENT];
+            io::Read::read_exact(&mut std::net::TcpStream::from(client), &mut bytes).unwrap();
+        });
+        let bytes = [7; 4_096];
+        let (mut turns, mut written) = (0, 0);
+        while written < SENT {
+            let mut in_turn = 0;
+            std::future::poll_fn(|cx| {
+                while written + in_turn < SENT {
+                    match Pin::new(&mut connection).poll_write(cx, &bytes) {
+                        Poll::Ready(count) => in_turn += count.unwrap(),
+                        Poll::Pending if in_turn == 0 => return Poll::Pending,
+                        Poll::Pending => break,
+                    }
+                }
+                Poll::Ready(())
+            })
+            .await;
+            assert!(in_turn <= AT_ONCE, "{in_turn} bytes");
+            written += in_turn;
+            turns += 1;
+        }
+        reader.join().unwrap();
+        assert!(turns >= SENT / AT_ONCE, "{turns} turns");
     }
 
     #[cfg(target_os = "linux")]
