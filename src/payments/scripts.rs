@@ -21,6 +21,9 @@ pub(super) const fn reading(bytes: &[u8]) -> u64 {
 /// What checking one payment may cost: 500 signature checks, or whatever takes as long.
 const MAX_COST: u64 = 500 * SIGNATURE_CHECK;
 
+/// What one input of it may cost. Its scripts run at a stretch, while others wait.
+const MAX_INPUT_COST: u64 = 5 * SLICE;
+
 /// What is left of it.
 #[derive(Debug)]
 pub(super) struct Budget(u64);
@@ -47,6 +50,9 @@ impl Budget {
         // The outputs are copied for every input, and hashed for every signature. An item as long as half of both
         // scripts may be copied or hashed by each opcode of the other half.
         let cost = size * COPY + checks * (SIGNATURE_CHECK + size) + length * length / 4;
+        if cost > MAX_INPUT_COST {
+            return None;
+        }
         self.0 = self.0.checked_sub(cost)?;
         Some(cost)
     }
@@ -130,6 +136,9 @@ mod tests {
         assert_eq!(times([&vec![0x61; 10_000], &vec![0x61; 10_000]], 0), 5);
         assert_eq!(times([&[], &[]], 1_000_000), 31);
         assert_eq!(times([&[0x95], &[]], 0), 0);
+        // One input has a part of it.
+        assert_eq!(times([&[0xac; 99], &[]], 0), 5);
+        assert_eq!(times([&[0xac; 101], &[]], 0), 0);
     }
 
     #[test]

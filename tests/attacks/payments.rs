@@ -202,10 +202,11 @@ async fn unoffered_output() -> Outcome {
     outcome
 }
 
-/// A payment that costs about as much to check as one may, and is refused: 400 signature checks over 80 KB of outputs.
+/// A payment with an input that costs about as much to check as one may, and is refused: 85 signature checks over 80 KB of
+/// outputs.
 fn costly() -> Value {
     // OP_2DUP OP_CHECKSIG OP_DROP, and OP_2DROP OP_FALSE.
-    let script = [[0x6e, 0xac, 0x75].repeat(400), vec![0x6d, 0x00]].concat();
+    let script = [[0x6e, 0xac, 0x75].repeat(85), vec![0x6d, 0x00]].concat();
     Payment::default()
         .to(&anyone(), Target::key(), 10)
         .with_data(80_000)
