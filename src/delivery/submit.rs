@@ -217,7 +217,7 @@ fn refusal(outcome: SubmitOutcome) -> Result<Vec<Sent>, DeliveryError> {
         SubmitOutcome::Blocked(recipients) => DeliveryError::Blocked(recipients),
         SubmitOutcome::Due(quote) => DeliveryError::PaymentRequired(quote),
         SubmitOutcome::Full(exceeded) => DeliveryError::Full(exceeded),
-        SubmitOutcome::Spent(outpoint) => PaymentError::Reused(outpoint).into(),
+        SubmitOutcome::Spent(part) => PaymentError::Reused(part).into(),
     })
 }
 

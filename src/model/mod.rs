@@ -22,6 +22,7 @@ pub use message::{
 pub use missed::{MessageHead, MissedPage, WholeMessage};
 pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+    SpentPart,
 };
 pub use permission::{Permission, PermissionPage};
 pub use quota::{Quota, QuotaExceeded, QuotaResource, Quotas, Role, StoredTotal};

@@ -17,7 +17,7 @@ use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
 use crate::model::{
     ClaimOutcome, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Outpoint, Page, Payment,
-    PaymentOutput, PaymentState, SpentOutput, StoreOutcome,
+    PaymentOutput, PaymentState, SpentOutput, SpentPart, StoreOutcome,
 };
 
 mod devices;
