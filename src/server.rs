@@ -387,7 +387,10 @@ fn extras(
     let address = settings.server.hosting_domain.as_deref();
     Extras {
         migrate: migrate_key.map(|key| MigrateState::new(db.clone(), key)),
-        docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
+        docs: settings
+            .server
+            .docs
+            .then(|| Docs::new(&prefix, address, settings.port())),
         health: Some((health.clone(), info::serving(settings))),
         home: None,
         info: None,

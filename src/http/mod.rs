@@ -26,6 +26,7 @@ mod listener;
 mod migrate;
 mod pages;
 mod polling;
+mod public_address;
 mod readers;
 mod reply;
 mod request_body;
