@@ -2,6 +2,7 @@
 
 mod devices;
 mod health;
+mod identity_lists;
 mod lists;
 mod log;
 mod measures;
@@ -11,6 +12,7 @@ mod permissions;
 mod sessions;
 mod size;
 mod totals;
+mod waiting;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -43,11 +45,12 @@ use crate::db::writer::reads::ReadQueue;
 use crate::db::writer::thread::Writer;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
-use crate::limits::AddressKey;
+use crate::limits::{AddressKey, IdentityLists};
 use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
 
+pub use identity_lists::{listed_identities, set_listed};
 pub use log::accept_database;
 pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
@@ -91,6 +94,9 @@ struct Shared {
     message_ttl: Option<Duration>,
     quotas: Quotas,
     totals: Mutex<Option<StoredTotals>>,
+    identity_lists: IdentityLists,
+    /// Held while the lists are looked at: an older look must not undo a newer one.
+    following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
     log: log::Log,
     settings: DbSettings,
@@ -129,14 +135,20 @@ impl DbHandle {
     ) -> Result<Self, DbError> {
         let had_log = has_log(&settings.url);
         let pool = open(settings)?;
-        let (first_message_id, largest, begins_at_once) = match pool.get() {
+        let (first_message_id, largest, begins_at_once, identity_lists) = match pool.get() {
             Ok(mut pooled) => (
                 // Tables that are not there yet have no messages.
                 missed_messages::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
+                identity_lists::at_start(&mut pooled),
             ),
-            Err(_) => (0, LargestMessage::default(), false),
+            Err(_) => (
+                0,
+                LargestMessage::default(),
+                false,
+                IdentityLists::default(),
+            ),
         };
         let file = Arc::new(DatabaseFile::of(settings, had_log)?);
         let log = log::Log::new(Arc::clone(&file), settings);
@@ -207,6 +219,8 @@ impl DbHandle {
             message_ttl: settings.message_ttl,
             quotas: settings.quotas,
             totals: Mutex::default(),
+            identity_lists,
+            following: tokio::sync::Mutex::default(),
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
             log,
             settings: settings.clone(),

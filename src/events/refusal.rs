@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::js_trim::is_js_blank;
 use crate::json_unicode::HALF_A_PAIR;
+use crate::limits::NotServed;
 
 /// Longest message id, in bytes.
 pub const MAX_MESSAGE_ID_BYTES: usize = 256;
@@ -28,6 +29,9 @@ pub enum Refusal {
     /// `authenticated` with a key that is not the one that signed.
     #[error("The identity key is not the one that signed this event")]
     IdentityMismatch,
+    /// The operator does not serve the identity.
+    #[error("{0}")]
+    NotServed(NotServed),
     /// The identity has as many sockets as it may have.
     #[error("Too many sockets of this identity")]
     TooManySockets,
@@ -106,6 +110,8 @@ impl Refusal {
             Self::MissingIdentityKey => "missing_identity_key",
             Self::IdentityKeyFormat => "identity_key_format",
             Self::IdentityMismatch => "identity_mismatch",
+            Self::NotServed(NotServed::Blocked) => "identity_blocked",
+            Self::NotServed(NotServed::NotAllowed) => "identity_not_allowed",
             Self::TooManySockets => "too_many_sockets",
             Self::RoomId => "room_id",
             Self::MessageBox => "message_box",
@@ -138,6 +144,7 @@ impl Refusal {
             Self::MissingIdentityKey
             | Self::IdentityKeyFormat
             | Self::IdentityMismatch
+            | Self::NotServed(_)
             | Self::TooManySockets => return None,
             Self::RoomId => "ERR_WEBSOCKET_INVALID_ROOM",
             Self::ForeignRoom => "ERR_WEBSOCKET_ROOM_NOT_OWNED",

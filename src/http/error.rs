@@ -1,6 +1,7 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
 mod price;
+mod served;
 mod storage;
 
 use std::time::Duration;

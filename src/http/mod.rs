@@ -41,7 +41,7 @@ mod websocket_body;
 mod websocket_input;
 mod worker_delay;
 
-pub use admin::AdminState;
+pub use admin::{AdminState, end_refused};
 pub use authenticate::respond;
 pub use body::BodyMemory;
 pub use connection::TcpSettings;

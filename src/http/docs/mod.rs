@@ -5,6 +5,7 @@ mod admin_failures;
 mod failures;
 mod openapi;
 mod operations;
+mod operators_data;
 mod page;
 mod requests;
 mod shared_failures;

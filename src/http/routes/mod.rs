@@ -143,6 +143,10 @@ pub(super) async fn respond(
     if let Some(reply) = admin::answer_signed(request, &caller, state).await {
         return reply;
     }
+    // Behind what admins ask for: one whose own key is on no list can mend the lists.
+    if let Err(refused) = state.db.identity_lists().check(&caller) {
+        return ApiError::from(refused).into();
+    }
     let path = collapse_slashes(request.uri().path());
     let Some(path) = path.strip_prefix(&*state.routing_prefix) else {
         return not_found();
