@@ -23,6 +23,7 @@ use crate::model::{
 mod devices;
 mod failures;
 mod groups;
+mod identity_lists;
 mod lists;
 mod messages;
 mod migrations;
@@ -31,6 +32,7 @@ mod sessions;
 mod several;
 mod size;
 mod totals;
+mod waiting;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
