@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use messagebox::model::IdentityList;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -222,6 +223,18 @@ async fn every_event_is_as_its_document_says() {
             1,
         )
         .await;
+    // Not served.
+    let unserved = TestServer::start();
+    let (bobs, alices) = (bob.key(), alice.key());
+    for (list, identity) in [(IdentityList::Block, bobs), (IdentityList::Allow, alices)] {
+        unserved.db.set_listed(list, identity, true).await.unwrap();
+        unserved.db.follow_identity_lists().await.unwrap();
+        let mut refused = AuthSocketClient::connect(unserved.address, bob.identity.clone()).await;
+        refused.handshake().await;
+        let claim = json!({"identityKey": bobs.to_hex()});
+        document.ask(&mut refused, "authenticated", claim, 1).await;
+        unserved.db.set_listed(list, bobs, false).await.unwrap();
+    }
     // The store fails, and has no room.
     server.database.take_tables();
     document
