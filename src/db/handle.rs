@@ -46,6 +46,7 @@ use crate::db::writer::thread::Writer;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, IdentityLists};
+use crate::live::Live;
 use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
@@ -92,7 +93,7 @@ struct Shared {
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
-    quotas: Quotas,
+    quotas: Live<Quotas>,
     totals: Mutex<Option<StoredTotals>>,
     identity_lists: IdentityLists,
     /// Held while the lists are looked at: an older look must not undo a newer one.
@@ -157,12 +158,13 @@ impl DbHandle {
             settings.delivery_fees.clone(),
             settings.delivery_fee_per_recipient,
         );
+        let quotas = Live::new(settings.quotas);
         let executor = {
             let (pool, fees) = (pool.clone(), fees.clone());
             let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
             let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
-            let (retention, quotas) = (Retention::new(settings.retention.clone()), settings.quotas);
+            let (retention, quotas) = (Retention::new(settings.retention.clone()), quotas.clone());
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
@@ -174,7 +176,7 @@ impl DbHandle {
                 fees: fees.clone(),
                 message_ttl,
                 retention: retention.clone(),
-                quotas,
+                quotas: quotas.clone(),
                 tells_ids,
                 lock,
                 begins_at_once,
@@ -217,7 +219,7 @@ impl DbHandle {
             connections: Box::new(connections),
             fees,
             message_ttl: settings.message_ttl,
-            quotas: settings.quotas,
+            quotas,
             totals: Mutex::default(),
             identity_lists,
             following: tokio::sync::Mutex::default(),
@@ -261,7 +263,7 @@ impl DbHandle {
         if self.0.disk.is_low() {
             return Err(DbError::LowDisk);
         }
-        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas);
+        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas.get());
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
             Ok(group::inspect(

@@ -51,7 +51,7 @@ impl DbHandle {
         after: String,
         limit: i64,
     ) -> Result<Option<Vec<IdentityTotal>>, DbError> {
-        if self.0.quotas.are_none() {
+        if self.0.quotas.get().are_none() {
             return Ok(None);
         }
         self.read(None, move |connection| {
