@@ -78,8 +78,8 @@ mod tests {
     proptest! {
         #[test]
         fn it_agrees_with_what_can_be_read(units in proptest::collection::vec(any::<u16>(), 0..8)) {
-            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
-            let json = format!("\"{escaped}\"");
+            let escaped: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let json = format!("\"{}\"", escaped.concat());
             prop_assert_eq!(is_unicode(&json), serde_json::from_str::<String>(&json).is_ok());
         }
 

@@ -97,7 +97,9 @@ impl IdentityLists {
     /// Applies changes to what is known, up to this revision.
     pub fn apply(&self, changes: &[ListChange], revision: i64) {
         self.change(|lists| {
-            changes.iter().for_each(|change| lists.apply(change));
+            for change in changes {
+                lists.apply(change);
+            }
             lists.revision = revision;
         });
     }
@@ -108,7 +110,9 @@ impl IdentityLists {
             revision,
             ..Lists::default()
         };
-        changes.iter().for_each(|change| fresh.apply(change));
+        for change in changes {
+            fresh.apply(change);
+        }
         self.change(|lists| *lists = fresh);
     }
 

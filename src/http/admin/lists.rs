@@ -39,6 +39,7 @@ pub(in crate::http) struct ListedIdentityItem {
 
 /// What holds for an identity now.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::http) struct ListingChanged {
     /// Always `success`.
     status: &'static str,

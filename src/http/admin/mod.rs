@@ -20,7 +20,7 @@ pub(in crate::http) use bodies::{
 };
 pub(in crate::http) use lists::{ListedIdentities, ListedIdentityItem, ListingChanged};
 pub(in crate::http) use waiting::{
-    InboxItem, Inboxes, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
+    InboxItem, InboxList, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
 };
 
 pub use lists::end_refused;

@@ -59,7 +59,7 @@ pub(in crate::http) struct WaitingTotalItem {
 
 /// Identities with messages.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Inboxes {
+pub(in crate::http) struct InboxList {
     /// Always `success`.
     status: &'static str,
     /// In the order asked for.
@@ -89,16 +89,13 @@ pub(super) async fn boxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply
         })?,
     };
     let of_identity = asked.query.first(&["identity"]).map(key).transpose()?;
-    let found = match of_identity {
-        Some(identity) => {
-            let found = admin.db.waiting_boxes_of(identity, after, limit).await;
-            found.map(|(page, total)| (page, Some(total)))
-        }
-        None => {
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let found = admin.db.waiting_boxes(after, limit).await;
-            found.map(|page| (page, None))
-        }
+    let found = if let Some(identity) = of_identity {
+        let found = admin.db.waiting_boxes_of(identity, after, limit).await;
+        found.map(|(page, total)| (page, Some(total)))
+    } else {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = admin.db.waiting_boxes(after, limit).await;
+        found.map(|page| (page, None))
     };
     let (WaitingPage { boxes, next }, total) = found.map_err(|error| database_error(&error))?;
     let item = |waiting: WaitingBox| WaitingBoxItem {
@@ -157,7 +154,7 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
         messages: total.messages,
         bytes: total.bytes,
     };
-    Ok(Reply::ok(&Inboxes {
+    Ok(Reply::ok(&InboxList {
         status: "success",
         inboxes: found.into_iter().map(item).collect(),
         next,

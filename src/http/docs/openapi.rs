@@ -23,7 +23,7 @@ use crate::admin::{
 };
 
 use super::super::admin::{
-    Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxItem, Inboxes,
+    Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxItem, InboxList,
     ListedIdentities, ListedIdentityItem, ListingChanged, LogLevel, Removed, RoomDetail, RoomList,
     SocketDetail, SocketItem, SocketList, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
 };
@@ -128,7 +128,7 @@ const ADMIN_TOKEN: &str = "adminToken";
         IdentityDevices,
         IdentityPermissions,
         InboxItem,
-        Inboxes,
+        InboxList,
         ListedIdentities,
         ListedIdentityItem,
         ListingChanged,

@@ -48,7 +48,7 @@ pub(super) const OPERATORS_DATA: &[Operation] = &[
             AFTER,
             FULL,
         ],
-        &["Inboxes"],
+        &["InboxList"],
         admin_failures::INBOXES,
     ),
     admin(

@@ -1,5 +1,6 @@
 //! `admin`: what a server keeps, and whom it serves, for its admins.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -44,63 +45,65 @@ fn of(whom: &Whom, rest: &str) -> Result<Route, CommandError> {
     )))
 }
 
+/// Writes an answer for people; none where it is no such answer.
+type Human = fn(&Value, &Names) -> Option<String>;
+
 /// Asks, and prints what comes.
 pub(crate) async fn run(
     general: &General,
     command: &Admin,
     output: Output,
 ) -> Result<(), CommandError> {
-    let (method, route, human): (Method, Route, fn(&Value, &Names) -> Option<String>) =
-        match command {
-            Admin::Boxes { identity, page } => {
-                let identity = identity.as_ref().map(Whom::key).transpose()?;
-                let identity = identity.map(|key| key.to_hex());
-                let route = Route::new("/admin/boxes")
-                    .with("identity", identity.as_deref())
-                    .with("full", Some("true"));
-                (Method::Get, route.page(page), boxes)
-            }
-            Admin::Inboxes { order, page } => {
-                let route = Route::new("/admin/inboxes")
-                    .with("order", Some(order.word()))
-                    .with("full", Some("true"));
-                (Method::Get, route.page(page), inboxes)
-            }
-            Admin::Block(whom) => (Method::Post, of(&whom.identity, "/block")?, changed),
-            Admin::Unblock(whom) => (Method::Post, of(&whom.identity, "/unblock")?, changed),
-            Admin::Allow(whom) => (Method::Post, of(&whom.identity, "/allow")?, changed),
-            Admin::Disallow(whom) => (Method::Post, of(&whom.identity, "/disallow")?, changed),
-            Admin::List { list, page } => {
-                let route = Route::new(format!("/admin/lists/{}", list.word()));
-                (Method::Get, route.page(page), listed)
-            }
-            Admin::Devices(whom) => (Method::Get, of(&whom.identity, "/devices")?, devices),
-            Admin::RemoveDevice { of: whom, id } => {
-                let route = of(&whom.identity, &format!("/devices/{id}/remove"))?;
-                (Method::Post, route, removed)
-            }
-            Admin::Permissions {
-                of: whom,
-                message_box,
-            } => {
-                let route = of(&whom.identity, "/permissions")?;
-                let route = route.with("limit", Some("1000"));
-                let route = route.with("messageBox", message_box.as_deref());
-                (Method::Get, route, permissions)
-            }
-            Admin::UnsetPermission {
-                of: whom,
-                message_box,
-                sender,
-            } => {
-                let sender = sender.as_ref().map(Whom::key).transpose()?;
-                let sender = sender.map(|key| key.to_hex());
-                let route = of(&whom.identity, "/permissions/unset")?
-                    .with("messageBox", Some(message_box))
-                    .with("sender", sender.as_deref());
-                (Method::Post, route, removed)
-            }
-        };
+    let (method, route, human): (Method, Route, Human) = match command {
+        Admin::Boxes { identity, page } => {
+            let identity = identity.as_ref().map(Whom::key).transpose()?;
+            let identity = identity.map(|key| key.to_hex());
+            let route = Route::new("/admin/boxes")
+                .with("identity", identity.as_deref())
+                .with("full", Some("true"));
+            (Method::Get, route.page(page), boxes)
+        }
+        Admin::Inboxes { order, page } => {
+            let route = Route::new("/admin/inboxes")
+                .with("order", Some(order.word()))
+                .with("full", Some("true"));
+            (Method::Get, route.page(page), inboxes)
+        }
+        Admin::Block(whom) => (Method::Post, of(&whom.identity, "/block")?, changed),
+        Admin::Unblock(whom) => (Method::Post, of(&whom.identity, "/unblock")?, changed),
+        Admin::Allow(whom) => (Method::Post, of(&whom.identity, "/allow")?, changed),
+        Admin::Disallow(whom) => (Method::Post, of(&whom.identity, "/disallow")?, changed),
+        Admin::List { list, page } => {
+            let route = Route::new(format!("/admin/lists/{}", list.word()));
+            (Method::Get, route.page(page), listed)
+        }
+        Admin::Devices(whom) => (Method::Get, of(&whom.identity, "/devices")?, devices),
+        Admin::RemoveDevice { of: whom, id } => {
+            let route = of(&whom.identity, &format!("/devices/{id}/remove"))?;
+            (Method::Post, route, removed)
+        }
+        Admin::Permissions {
+            of: whom,
+            message_box,
+        } => {
+            let route = of(&whom.identity, "/permissions")?;
+            let route = route.with("limit", Some("1000"));
+            let route = route.with("messageBox", message_box.as_deref());
+            (Method::Get, route, permissions)
+        }
+        Admin::UnsetPermission {
+            of: whom,
+            message_box,
+            sender,
+        } => {
+            let sender = sender.as_ref().map(Whom::key).transpose()?;
+            let sender = sender.map(|key| key.to_hex());
+            let route = of(&whom.identity, "/permissions/unset")?
+                .with("messageBox", Some(message_box))
+                .with("sender", sender.as_deref());
+            (Method::Post, route, removed)
+        }
+    };
     let answer = ask(general, method, &route.0).await?;
     let names = Names::load()?;
     let text = human(&answer, &names).ok_or_else(foreign)?;
@@ -153,7 +156,8 @@ fn boxes(answer: &Value, names: &Names) -> Option<String> {
     };
     let mut shown = lines(answer, "boxes", "nothing waits", line)?;
     if let Some(total) = answer.get("total") {
-        shown.push_str(&format!("\n{} {}", label("in all:"), amount(total)?));
+        // Writing to a string cannot fail.
+        let _ = write!(shown, "\n{} {}", label("in all:"), amount(total)?);
     }
     Some(shown)
 }
@@ -167,9 +171,10 @@ fn inboxes(answer: &Value, names: &Names) -> Option<String> {
 }
 
 fn changed(answer: &Value, names: &Names) -> Option<String> {
-    let served = match answer["served"].as_bool()? {
-        true => good("served"),
-        false => bad("not served"),
+    let served = if answer.get("served")?.as_bool()? {
+        good("served")
+    } else {
+        bad("not served")
     };
     let is_new = answer["changed"].as_bool()?;
     let was_so = if is_new { "" } else { ", as before" };
@@ -197,9 +202,10 @@ fn devices(answer: &Value, _: &Names) -> Option<String> {
     let line = |item: &Value| {
         let name = text(item, "deviceId").unwrap_or("no name");
         let platform = text(item, "platform").unwrap_or("unknown platform");
-        let state = match item["active"].as_bool()? {
-            true => good("active"),
-            false => doubtful("not active"),
+        let state = if item.get("active")?.as_bool()? {
+            good("active")
+        } else {
+            doubtful("not active")
         };
         let (id, token) = (item["id"].as_i64()?, text(item, "fcmToken")?);
         let shown = printable(&format!("{id}  {name}, {platform}, {token}"));
@@ -224,8 +230,9 @@ fn permissions(answer: &Value, names: &Names) -> Option<String> {
 }
 
 fn removed(answer: &Value, _: &Names) -> Option<String> {
-    Some(match answer["removed"].as_bool()? {
-        true => good("removed"),
-        false => String::from("there was nothing to remove"),
+    Some(if answer.get("removed")?.as_bool()? {
+        good("removed")
+    } else {
+        String::from("there was nothing to remove")
     })
 }

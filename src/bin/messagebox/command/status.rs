@@ -17,7 +17,7 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     let full = if command.full { "true" } else { "false" };
     let said = ask(general, Method::Get, &format!("/admin/status?full={full}")).await?;
-    if !said["server"].is_object() {
+    if !said.get("server").is_some_and(Value::is_object) {
         return Err(foreign());
     }
     output.print(&said, || human(&said))
