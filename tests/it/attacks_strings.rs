@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use messagebox::events::is_message_box;
+use messagebox::js_trim::js_trim;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -38,9 +39,9 @@ const STRINGS: [&str; 21] = [
     "\u{fffd}\u{10ffff}",
 ];
 
-/// A box of this name, or of one like it that clients can read in the name of an event.
+/// A box of this name, or of one like it that clients can read in the name of an event, and that is not trimmed.
 fn box_of(text: &str) -> String {
-    if is_message_box(text) {
+    if is_message_box(text) && js_trim(text) == text {
         return text.to_owned();
     }
     hex::encode(text)

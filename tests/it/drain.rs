@@ -237,14 +237,14 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let file = folder.path().join("default.toml");
-    let configure = |inbox: usize, frames: usize| {
+    let configure = |inbox: usize, bytes: usize| {
         let text = format!(
             "[messages]\nmax_inbox_messages = {inbox}\nmax_inbox_bytes = 0\nmax_sender_messages = 0\nmax_sender_bytes = 0\n\
-             [limits]\nmax_delay = \"1s\"\nburst = \"1s\"\nframes_per_socket = {frames}\n"
+             [limits]\nmax_delay = \"1s\"\nburst = \"1s\"\nbytes_per_socket = {bytes}\n"
         );
         std::fs::write(&file, text).unwrap();
     };
-    configure(0, 1_000);
+    configure(0, 1_000_000);
     let server = ServerProcess::start(address, folder.path());
     let mut alice = AuthSocketClient::authenticated(address).await;
     let room = alice.room("inbox");
@@ -259,10 +259,17 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
             acked += 1;
         }
     }
-    configure(30, 2);
+    let large = json!("x".repeat(20_000));
+    alice.emit("large", &large).await;
+    alice.emit("joinRoom", &json!(room.as_str())).await;
+    while alice.event().await.0 != "joinedRoom" {}
+    configure(30, 1_000);
     server.signal("HUP");
     // What was stored while nothing was limited is counted first.
-    for line in ["frames_per_socket is 2, was 1000", "counted what is stored"] {
+    for line in [
+        "bytes_per_socket is 1000, was 1000000",
+        "counted what is stored",
+    ] {
         eventually_async(line, async || server.log().contains(line)).await;
     }
     let http = Brc104::connect_as(&format!("http://{address}"), Arc::clone(&alice.identity)).await;
@@ -278,14 +285,8 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
         asked(address, "/info").await.1["quotas"]["maxInboxMessages"],
         30
     );
-    // The socket that was there before has the new rate: what was nothing ends it now.
-    for id in 0..30 {
-        let frame = alice.signed("joinRoom", &json!(alice.room(&id.to_string()).as_str()));
-        let frame = format!("42[\"authMessage\",{frame}]");
-        if !alice.websocket.try_send(frame).await {
-            break;
-        }
-    }
+    // The socket that was there before has the new rate: what was little ends it now.
+    alice.emit("large", &large).await;
     within("the end of the socket", async {
         while !matches!(alice.websocket.next().await, Got::Closed(_)) {}
     })

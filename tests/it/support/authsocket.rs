@@ -113,7 +113,7 @@ impl AuthSocketClient {
 
     /// The same of data that no value can hold.
     fn signed_json(&self, event: &str, data: &str) -> String {
-        let payload = format!(r#"{{"eventName":"{event}","data":{data}}}"#);
+        let payload = format!(r#"{{"eventName":{},"data":{data}}}"#, json!(event));
         let mut out = String::new();
         self.peer
             .sign(&SharedPayload::new(payload.into_bytes()), &mut out)
