@@ -208,14 +208,14 @@ async fn the_command_does_all_of_it() {
     );
     let shown = human(&["boxes", "--identity", "bob"]);
     assert!(
-        shown.contains("inbox  1 messages, 19 bytes, the oldest"),
+        shown.contains("inbox  1 message, 19 bytes, the oldest"),
         "{shown}"
     );
     assert!(
         shown.contains("bob (") && shown.contains("in all:"),
         "{shown}"
     );
-    assert!(human(&["inboxes"]).contains("1 messages, 19 bytes"));
+    assert!(human(&["inboxes"]).contains("1 message, 19 bytes"));
     assert!(human(&["devices", "bob"]).contains("...f a device"));
     let id = admin(&["devices", "bob"]).json()["devices"][0]["id"].to_string();
     assert_eq!(human(&["remove-device", "bob", &id]).trim(), "removed");

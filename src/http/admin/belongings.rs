@@ -13,6 +13,9 @@ use crate::model::PermissionPage;
 use super::sockets::key;
 use super::{AdminState, Asked, database_error};
 
+/// Permissions that may be passed over.
+const MAX_OFFSET: i64 = 100_000;
+
 /// The devices of an identity.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct IdentityDevices {
@@ -85,11 +88,11 @@ pub(super) async fn permissions(
     let identity = key(identity)?;
     let offset = match asked.query.first(&["offset"]).map(str::parse) {
         None => 0,
-        Some(Ok(offset @ 0..)) => offset,
+        Some(Ok(offset @ 0..=MAX_OFFSET)) => offset,
         Some(_) => {
             return Err(ApiError::bad_request(
                 "ERR_INVALID_OFFSET",
-                "offset must be a number from 0 on",
+                "offset must be a number between 0 and 100000",
             ));
         }
     };
@@ -118,7 +121,7 @@ pub(super) async fn unset_permission(
     let Some(message_box) = asked.query.first(&["messageBox"]) else {
         return Err(ApiError::bad_request(
             "ERR_MISSING_PARAMETERS",
-            "messageBox names the box of the permission; sender its sender, if it is about one",
+            "messageBox parameter is required.",
         ));
     };
     let sender: Option<IdentityKey> = asked.query.first(&["sender"]).map(key).transpose()?;

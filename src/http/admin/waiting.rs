@@ -85,7 +85,7 @@ pub(super) async fn boxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply
     let after = match asked.query.first(&["after"]) {
         None => 0,
         Some(text) => text.parse().map_err(|_| {
-            ApiError::bad_request("ERR_INVALID_CURSOR", "after must be the next of a page")
+            ApiError::bad_request("ERR_INVALID_AFTER", "after must be the next of a page")
         })?,
     };
     let of_identity = asked.query.first(&["identity"]).map(key).transpose()?;
@@ -128,7 +128,7 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
         Some("bytes") => TotalsOrder::Bytes,
         Some(_) => {
             return Err(ApiError::bad_request(
-                "ERR_INVALID_ORDER",
+                "ERR_INVALID_FILTER",
                 "order must be identity, messages or bytes",
             ));
         }

@@ -54,11 +54,7 @@ pub(super) const DISCONNECT_IDENTITY: &[Failure] = &[INVALID_IDENTITY];
 pub(super) const BOXES: &[Failure] = &[
     INVALID_LIMIT,
     INVALID_IDENTITY,
-    failure(
-        400,
-        "ERR_INVALID_CURSOR",
-        "after must be the next of a page",
-    ),
+    failure(400, "ERR_INVALID_AFTER", "after must be the next of a page"),
     DATABASE,
 ];
 
@@ -66,7 +62,7 @@ pub(super) const INBOXES: &[Failure] = &[
     INVALID_LIMIT,
     failure(
         400,
-        "ERR_INVALID_ORDER",
+        "ERR_INVALID_FILTER",
         "order must be identity, messages or bytes",
     ),
     failure(
@@ -97,7 +93,7 @@ pub(super) const PERMISSIONS: &[Failure] = &[
     failure(
         400,
         "ERR_INVALID_OFFSET",
-        "offset must be a number from 0 on",
+        "offset must be a number between 0 and 100000",
     ),
     DATABASE,
 ];
@@ -107,7 +103,7 @@ pub(super) const UNSET_PERMISSION: &[Failure] = &[
     failure(
         400,
         "ERR_MISSING_PARAMETERS",
-        "messageBox names the box of the permission; sender its sender, if it is about one",
+        "messageBox parameter is required.",
     ),
     DATABASE,
 ];

@@ -299,7 +299,7 @@ async fn data(documents: &mut Documents) {
             "GET",
             "/admin/boxes?after=x",
             ROUTES[9].2,
-            "ERR_INVALID_CURSOR",
+            "ERR_INVALID_AFTER",
         ),
         (
             "GET",
@@ -311,7 +311,7 @@ async fn data(documents: &mut Documents) {
             "GET",
             "/admin/inboxes?order=age",
             ROUTES[10].2,
-            "ERR_INVALID_ORDER",
+            "ERR_INVALID_FILTER",
         ),
         (
             "GET",

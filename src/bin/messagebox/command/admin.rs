@@ -141,7 +141,8 @@ fn amount(value: &Value) -> Option<String> {
         let age = humantime::format_duration(Duration::from_secs(seconds));
         format!(", the oldest {age} old")
     });
-    Some(format!("{messages} messages, {bytes} bytes{oldest}"))
+    let noun = if messages == 1 { "message" } else { "messages" };
+    Some(format!("{messages} {noun}, {bytes} bytes{oldest}"))
 }
 
 fn boxes(answer: &Value, names: &Names) -> Option<String> {
