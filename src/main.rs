@@ -4,9 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use messagebox::config::{Cli, ConfigError, Loaded, Settings, Task, Variables, load, show};
+use messagebox::config::{
+    Cli, ConfigError, Identities, Loaded, Settings, Task, Variables, load, show,
+};
 use messagebox::db::RowCounts;
 use messagebox::documents::Document;
+use messagebox::model::IdentityList::{self, Allow, Block};
 use messagebox::server::{Server, ServerError};
 use messagebox::telemetry;
 
@@ -45,6 +48,11 @@ fn main() -> ExitCode {
         Some(Task::Import { file }) => return import(&settings, file.as_deref()),
         Some(Task::AcceptDatabase) => return accept_database(&settings),
         Some(Task::Compact { dry_run }) => return compact(&settings, *dry_run),
+        Some(Task::Block(whom)) => return change_list(&settings, Block, whom, true),
+        Some(Task::Unblock(whom)) => return change_list(&settings, Block, whom, false),
+        Some(Task::Allow(whom)) => return change_list(&settings, Allow, whom, true),
+        Some(Task::Disallow(whom)) => return change_list(&settings, Allow, whom, false),
+        Some(Task::Lists) => return print_lists(&settings),
         Some(Task::Document(_)) | None => {}
     }
     if let Some(after) = cli.export_payments {
@@ -103,7 +111,7 @@ fn import(settings: &Settings, file: Option<&Path>) -> ExitCode {
 fn moved(what: &str, rows: &RowCounts) -> ExitCode {
     let said = writeln!(
         std::io::stderr(),
-        "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers",
+        "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers, {} identities on lists",
         rows.total(),
         rows.messages,
         rows.boxes,
@@ -113,6 +121,7 @@ fn moved(what: &str, rows: &RowCounts) -> ExitCode {
         rows.payments,
         rows.payment_inputs,
         rows.payment_replays,
+        rows.identity_lists,
     );
     // Nobody is left to tell if standard error is closed.
     drop(said);
@@ -145,6 +154,27 @@ fn migrate(settings: &Settings, dry_run: bool) -> ExitCode {
 fn accept_database(settings: &Settings) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match messagebox::server::accept_database(settings, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn change_list(
+    settings: &Settings,
+    list: IdentityList,
+    whom: &Identities,
+    listed: bool,
+) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match messagebox::server::change_list(settings, list, &whom.keys, listed, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn print_lists(settings: &Settings) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match messagebox::server::print_lists(settings, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

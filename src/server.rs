@@ -11,6 +11,7 @@ mod compact;
 mod error;
 mod export;
 mod home;
+mod identity_lists;
 mod info;
 mod layer_settings;
 mod lines;
@@ -73,6 +74,7 @@ pub use check::check;
 pub use compact::compact;
 pub use error::ServerError;
 pub use export::export_payments;
+pub use identity_lists::{change_list, print_lists};
 pub use migrate::migrate;
 
 /// A server that listens.
@@ -383,11 +385,12 @@ fn extras(
     db: &DbHandle,
     health: &Health,
 ) -> Extras {
-    let prefix = settings.routing_prefix();
-    let address = settings.server.hosting_domain.as_deref();
+    let (server, prefix) = (&settings.server, settings.routing_prefix());
+    let address = server.hosting_domain.as_deref();
+    let docs = || Docs::new(&prefix, address, settings.port());
     Extras {
         migrate: migrate_key.map(|key| MigrateState::new(db.clone(), key)),
-        docs: settings.server.docs.then(|| Docs::new(&prefix, address)),
+        docs: server.docs.then(docs),
         health: Some((health.clone(), info::serving(settings))),
         home: None,
         info: None,

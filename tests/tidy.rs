@@ -125,8 +125,10 @@ fn pure_layers_know_no_runtime_and_no_clock() {
         "overlay/service_token",
         "backoff",
         "ids",
+        "js_trim",
         "json_depth",
         "json_text",
+        "json_unicode",
     ] {
         assert_eq!(uses(layer, &impure), NO_WORDS, "{layer}");
     }
@@ -135,9 +137,11 @@ fn pure_layers_know_no_runtime_and_no_clock() {
 /// What each layer must not know, beside the shell and the composition root.
 const ABOVE: &[(&str, &[&str])] = &[
     ("ids", &["crate::"]),
+    ("js_trim", &["crate::"]),
     ("json_depth", &["crate::"]),
     ("live", &["crate::"]),
     ("json_text", &["crate::"]),
+    ("json_unicode", &["crate::"]),
     ("panics", &["crate::"]),
     ("documents", &["crate::", "actix", "tokio"]),
     ("metrics", &["crate::", "actix", "tokio"]),

@@ -304,6 +304,7 @@ const fn push_part(status: PushStatus) -> PushPart {
         retried: status.retried,
         dead_tokens: status.dead_tokens,
         failed: status.failed,
+        refused: status.refused,
         dropped: status.dropped,
     }
 }

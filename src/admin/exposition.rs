@@ -363,6 +363,7 @@ fn others(families: &mut Families, status: &Status) {
             ("retried", push.retried),
             ("dead_token", push.dead_tokens),
             ("failed", push.failed),
+            ("refused", push.refused),
             ("dropped", push.dropped),
         ];
         families.counters(

@@ -283,6 +283,8 @@ pub struct PushPart {
     pub dead_tokens: u64,
     /// Devices that were not notified.
     pub failed: u64,
+    /// Notifications that Firebase refuses for the project or its account, whoever the device is.
+    pub refused: u64,
     /// Notifications for which there was no room.
     pub dropped: u64,
 }

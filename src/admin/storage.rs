@@ -21,6 +21,12 @@ pub struct StoredTotalsPart {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TotalsPart {
+    /// Identities that have any messages.
+    pub identities: i64,
+    /// Messages of all of them.
+    pub messages: i64,
+    /// Bytes of all of them.
+    pub bytes: i64,
     /// The most messages that one of them has.
     pub most_messages: i64,
     /// The most bytes that one of them has.
@@ -60,6 +66,9 @@ impl From<DiskSpace> for DiskPart {
 impl From<TotalsOfRole> for TotalsPart {
     fn from(totals: TotalsOfRole) -> Self {
         Self {
+            identities: totals.identities,
+            messages: totals.messages,
+            bytes: totals.bytes,
             most_messages: totals.most_messages,
             most_bytes: totals.most_bytes,
             over_quota: totals.over,
@@ -77,6 +86,21 @@ pub(super) fn metrics(families: &mut Families, database: &DatabasePart) {
                 (Some(("role", role)), value.into())
             })
         };
+        families.gauges(
+            "stored_messages",
+            "Messages that are stored, counted for their recipients (inbox) and for their senders.",
+            of_roles(|totals| totals.messages),
+        );
+        families.gauges(
+            "stored_bytes",
+            "Bytes of the bodies of stored messages.",
+            of_roles(|totals| totals.bytes),
+        );
+        families.gauges(
+            "stored_identities",
+            "Identities that have stored messages.",
+            of_roles(|totals| totals.identities),
+        );
         families.gauges(
             "stored_messages_max",
             "Messages of the identity that has most stored, as recipient (inbox) or sender.",

@@ -35,7 +35,7 @@ const fn answered(answer: &ServerEvent<'_>) -> Option<(&'static str, Option<Refu
         ServerEvent::JoinFailed(refusal) => (events::JOIN_ROOM, Some(*refusal)),
         ServerEvent::LeftRoom(_) => (events::LEAVE_ROOM, None),
         ServerEvent::LeaveFailed(refusal) => (events::LEAVE_ROOM, Some(*refusal)),
-        ServerEvent::Acked(..) => (events::SEND_MESSAGE, None),
+        ServerEvent::Acked { .. } => (events::SEND_MESSAGE, None),
         ServerEvent::MessageFailed(refusal) | ServerEvent::PaymentFailed(refusal) => {
             (events::SEND_MESSAGE, Some(*refusal))
         }

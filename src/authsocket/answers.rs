@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::delivery::Sent;
 use crate::events::SendRefused;
 use crate::ids::RoomId;
 
@@ -19,6 +20,8 @@ pub(super) enum Answer {
         message_id: String,
         /// Whether it is small enough to be delivered live.
         is_live: bool,
+        /// Whether it was stored now, or when it was sent before.
+        sent: Sent,
     },
     /// It is not.
     Refused(SendRefused),
@@ -79,6 +82,7 @@ mod tests {
             room: RoomId::new("room"),
             message_id: id.to_owned(),
             is_live: true,
+            sent: Sent::Stored,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
 use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
+use crate::live::LiveReader;
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
@@ -19,7 +20,7 @@ use super::answers::Answers;
 use super::inbound::HeldFrame;
 use super::outbound::{Outgoing, Speech};
 use super::paced::PacedQueue;
-use super::service::AuthSocketService;
+use super::service::{AuthSocketService, SocketRates};
 use super::upkeep::Upkeep;
 
 /// The longest that a client is left unread at once: its HTTP requests and its heartbeat must not time out.
@@ -66,6 +67,8 @@ pub struct AuthSocket {
     pub(super) is_reading: bool,
     /// What it has sent lately.
     flow: Flow,
+    /// What it may send.
+    rates: LiveReader<SocketRates>,
     /// Its place among those that have proven nothing, until it has.
     pub(super) unproven: Option<Permit<AddressKey>>,
     /// Its part in what its identity may have, once that is proven.
@@ -109,6 +112,7 @@ impl AuthSocket {
                 .hold(opening.counted_for.map(Owner::Address)),
             is_reading: false,
             flow: Flow::default(),
+            rates: service.rates.reader(),
             unproven: Some(unproven),
             share: None,
             service,
@@ -126,12 +130,12 @@ impl Application for AuthSocket {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
     fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
-        let settings = &self.service.settings;
-        let own = self.flow.charge(&settings.rates, amount, now);
+        let rates = self.rates.get();
+        let own = self.flow.charge(&rates.socket, amount, now);
         let shared = self.share.as_ref();
-        let shared = shared.map(|share| share.charge(&settings.identity_rates, amount, now));
+        let shared = shared.map(|share| share.charge(&rates.identity, amount, now));
         let wait = own.max(shared.unwrap_or_default());
-        if wait > settings.max_delay {
+        if wait > self.service.settings.max_delay {
             log::debug!("socket {} sends too much", self.sid);
             let owner = self.identity().map(Owner::Identity);
             let owner = owner.or_else(|| self.counted_for.map(Owner::Address));

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use crate::delivery::fits_live;
+use crate::delivery::{Sent, fits_live};
 use crate::events::{
     Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
     is_message_box,
 };
 use crate::ids::{IdentityKey, RoomId};
+use crate::js_trim::js_trim;
 use crate::limits::{LimitExceeded, refusals};
 use crate::model::{MessageBody, NewMessage};
 use crate::rooms::{Join, Leave, RoomAccess};
@@ -85,7 +86,9 @@ impl AuthSocket {
     fn join(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
         let settings = self.service.rooms.settings();
         let admitted = room.map(RoomId::canonical).and_then(|room| {
-            if !settings.access.admits(&identity, &room) {
+            if settings.access.is_malformed(&room) {
+                Err(Refusal::RoomId)
+            } else if !settings.access.admits(&identity, &room) {
                 Err(Refusal::ForeignRoom)
             } else if self.joined.len() >= settings.max_rooms_per_socket
                 && !self.joined.contains(&room)
@@ -184,10 +187,11 @@ impl AuthSocket {
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
         self.delivery.submit(new, move |result| {
             let answer = match result {
-                Ok(_) => Answer::Acked {
+                Ok(sent) => Answer::Acked {
                     room,
                     message_id,
                     is_live,
+                    sent,
                 },
                 Err(error) => {
                     log::debug!("a message was not stored: {error}");
@@ -227,9 +231,16 @@ impl AuthSocket {
                     room,
                     message_id,
                     is_live,
+                    sent,
                 } => {
                     self.service.counters.acks.add_one();
-                    self.send_event(&ServerEvent::Acked(&room, &message_id, is_live), link);
+                    let acked = ServerEvent::Acked {
+                        room: &room,
+                        message_id: &message_id,
+                        is_live,
+                        is_already_sent: sent == Sent::Already,
+                    };
+                    self.send_event(&acked, link);
                 }
                 Answer::Refused(refused) => self.tell_refusal(&refused, link),
             }
@@ -272,7 +283,7 @@ struct Address {
 fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal> {
     let parts = message.room.parts();
     let owner = parts.map(|(owner, _)| owner);
-    let named = match message.recipient.as_deref().map(str::trim) {
+    let named = match message.recipient.as_deref().map(js_trim) {
         // Nearly always; reading a key takes some arithmetic on the curve.
         Some(key) if owner.is_some() && message.room.owner_hex() == Some(key) => owner,
         Some(key) => Some(key.parse::<IdentityKey>().map_err(|_| Refusal::Recipient)?),
@@ -281,7 +292,7 @@ fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal
     match (parts, named) {
         (Some((owner, message_box)), named) => {
             // As over HTTP: fees and blocks are for the name without them.
-            let message_box = message_box.trim();
+            let message_box = js_trim(message_box);
             if message_box.is_empty() {
                 Err(Refusal::RoomId)
             } else if !is_message_box(message_box) {

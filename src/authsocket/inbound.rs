@@ -214,7 +214,7 @@ impl AuthSocket {
     }
 
     /// The identity is proven, and certified where that is required: from now on the socket is a member of its rooms.
-    /// `false` where the identity has as many sockets as it may have: then this one ends.
+    /// `false` where the operator does not serve the identity, or it has as many sockets as it may have: then this one ends.
     pub(super) fn admit(
         &mut self,
         identity: IdentityKey,
@@ -224,13 +224,14 @@ impl AuthSocket {
         if self.admitted {
             return true;
         }
+        if let Err(refused) = self.delivery.serves(&identity) {
+            log::debug!("socket {} is closed: {identity:?} is not served", self.sid);
+            return self.close_refused(Refusal::NotServed(refused), link);
+        }
         if self.share.is_none() {
             let Ok(share) = Share::take(&self.service.identities, identity) else {
                 log::debug!("socket {} is one too many of {identity:?}", self.sid);
-                let refused = ServerEvent::AuthenticationFailed(Refusal::TooManySockets);
-                self.send_last(&refused, link);
-                link.close(CloseReason::ForcedClose);
-                return false;
+                return self.close_refused(Refusal::TooManySockets, link);
             };
             self.share = Some(share);
             self.holding
@@ -255,6 +256,13 @@ impl AuthSocket {
             lagging: ctx.address().recipient(),
         });
         true
+    }
+
+    /// Says why the socket is closed, and closes it.
+    fn close_refused(&mut self, refusal: Refusal, link: &mut Link<'_>) -> bool {
+        self.send_last(&ServerEvent::AuthenticationFailed(refusal), link);
+        link.close(CloseReason::ForcedClose);
+        false
     }
 
     /// A frame of another socket's session proves nothing here: keep it, and ask for proof.

@@ -21,4 +21,4 @@ mod upkeep;
 pub use application::AuthSocket;
 pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
-pub use service::{AuthSocketService, AuthSocketSettings};
+pub use service::{AuthSocketService, AuthSocketSettings, SocketRates};

@@ -10,6 +10,7 @@ use crate::heavy::HeavyWork;
 use crate::limits::{
     AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace, Rate,
 };
+use crate::live::Live;
 use crate::rooms::RoomsHandle;
 use crate::socketio;
 
@@ -37,10 +38,8 @@ pub struct AuthSocketSettings {
     pub peer: PeerConfig,
     /// What a socket must bring before anything is done for it.
     pub certificates: Option<RequiredCertificates>,
-    /// What a socket may send in a second.
-    pub rates: FlowRates,
-    /// As much for all sockets of one identity.
-    pub identity_rates: FlowRates,
+    /// What sockets and identities may send in a second.
+    pub rates: SocketRates,
     /// Sockets of one identity.
     pub max_sockets_per_identity: usize,
     /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
@@ -59,6 +58,15 @@ pub struct AuthSocketSettings {
     pub max_waiting_bytes: usize,
 }
 
+/// What may be sent in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketRates {
+    /// By one socket.
+    pub socket: FlowRates,
+    /// By all sockets of one identity.
+    pub identity: FlowRates,
+}
+
 const NO_LIMIT: FlowRates = FlowRates {
     frames: Rate::new(0, Duration::ZERO),
     bytes: Rate::new(0, Duration::ZERO),
@@ -75,8 +83,10 @@ impl Default for AuthSocketSettings {
             max_pending_messages: 1_000,
             peer: PeerConfig::default(),
             certificates: None,
-            rates: NO_LIMIT,
-            identity_rates: NO_LIMIT,
+            rates: SocketRates {
+                socket: NO_LIMIT,
+                identity: NO_LIMIT,
+            },
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
             pace: Pace::PUBLISHED_CLIENTS,
@@ -101,6 +111,8 @@ pub struct AuthSocketService {
     pub socketio: Arc<socketio::Config>,
     /// Times and bounds.
     pub settings: AuthSocketSettings,
+    /// What sockets and identities may send in a second; begins as the settings say.
+    pub rates: Live<SocketRates>,
     /// Sessions of sockets that are gone.
     pub lost: Mutex<LostSessions>,
     /// What each address may have.
@@ -142,6 +154,7 @@ impl AuthSocketService {
                 .named("waiting_frame_bytes"),
             identities: IdentityShares::of_places(settings.max_sockets_per_identity, usize::MAX)
                 .named("sockets_of_identity"),
+            rates: Live::new(settings.rates),
             settings,
             heavy: HeavyWork::default(),
             counters: EventCounts::default(),

@@ -73,6 +73,28 @@ impl Connector {
         Self::unsigned(self.http.get(url)).await
     }
 
+    /// Posts nothing to a route, with a query if it has one, as somebody who has a token of the server's operator.
+    ///
+    /// # Errors
+    /// As [`Self::get_unsigned`].
+    pub async fn post_with_token(
+        &self,
+        route: &str,
+        token: &str,
+    ) -> Result<UnsignedReply, ClientError> {
+        let url = self.address.url(&self.address.target(route));
+        Self::unsigned(self.http.post(url).bearer_auth(token)).await
+    }
+
+    /// Posts nothing to a route, with a query if it has one, with neither key nor token.
+    ///
+    /// # Errors
+    /// As [`Self::get_unsigned`].
+    pub async fn post_as_nobody(&self, route: &str) -> Result<UnsignedReply, ClientError> {
+        let url = self.address.url(&self.address.target(route));
+        Self::unsigned(self.http.post(url)).await
+    }
+
     async fn unsigned(request: reqwest::RequestBuilder) -> Result<UnsignedReply, ClientError> {
         let answer = request.send().await?;
         let date = answer.headers().get("date");

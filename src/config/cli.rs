@@ -10,6 +10,7 @@ use super::keys::KEYS;
 use super::settings::Settings;
 use super::values::Values;
 use crate::documents::Document;
+use crate::ids::IdentityKey;
 
 /// An actor-based, mutually authenticated message router: MessageBox over HTTP, AuthSocket over Socket.IO.
 #[derive(Debug, Parser)]
@@ -76,6 +77,16 @@ pub enum Task {
     /// Accept a SQLite database that was copied without its log of writes: what is in the file is all that there is, and
     /// health is no longer `degraded`. Servers may run.
     AcceptDatabase,
+    /// Block identities: their requests are refused and their sockets ended. Running servers follow within two seconds.
+    Block(Identities),
+    /// Serve identities again that were blocked.
+    Unblock(Identities),
+    /// Put identities on the allow list. Where that has any, no others are served; admins can always manage the server.
+    Allow(Identities),
+    /// Take identities off the allow list. When the last one is gone, everybody is served who is not blocked.
+    Disallow(Identities),
+    /// Print who is on which list, and since when.
+    Lists,
     /// Rewrite the SQLite file without the space that nothing uses, and exit. It says first how much room and time that
     /// takes. No server may run meanwhile.
     Compact {
@@ -86,6 +97,14 @@ pub enum Task {
     /// Print completions or the manual page, and exit.
     #[command(flatten)]
     Document(Document),
+}
+
+/// Whom a command is about.
+#[derive(Debug, clap::Args)]
+pub struct Identities {
+    /// Identity keys: 66 hexadecimal characters each.
+    #[arg(required = true, value_name = "KEY")]
+    pub keys: Vec<IdentityKey>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -23,7 +23,7 @@ mod typescript_server;
 mod units;
 mod values;
 
-pub use cli::{Cli, Task};
+pub use cli::{Cli, Identities, Task};
 pub use env_file::Variables;
 pub use error::ConfigError;
 pub use identity_key::{IdentityKeySource, load_identity};

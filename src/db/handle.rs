@@ -2,6 +2,7 @@
 
 mod devices;
 mod health;
+mod identity_lists;
 mod lists;
 mod log;
 mod measures;
@@ -11,6 +12,7 @@ mod permissions;
 mod sessions;
 mod size;
 mod totals;
+mod waiting;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -43,11 +45,13 @@ use crate::db::writer::reads::ReadQueue;
 use crate::db::writer::thread::Writer;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
-use crate::limits::AddressKey;
+use crate::limits::{AddressKey, IdentityLists};
+use crate::live::Live;
 use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
 
+pub use identity_lists::{listed_identities, set_listed};
 pub use log::accept_database;
 pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
@@ -89,8 +93,11 @@ struct Shared {
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
-    quotas: Quotas,
+    quotas: Live<Quotas>,
     totals: Mutex<Option<StoredTotals>>,
+    identity_lists: IdentityLists,
+    /// Held while the lists are looked at: an older look must not undo a newer one.
+    following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
     log: log::Log,
     settings: DbSettings,
@@ -129,14 +136,20 @@ impl DbHandle {
     ) -> Result<Self, DbError> {
         let had_log = has_log(&settings.url);
         let pool = open(settings)?;
-        let (first_message_id, largest, begins_at_once) = match pool.get() {
+        let (first_message_id, largest, begins_at_once, identity_lists) = match pool.get() {
             Ok(mut pooled) => (
                 // Tables that are not there yet have no messages.
                 missed_messages::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
+                identity_lists::at_start(&mut pooled),
             ),
-            Err(_) => (0, LargestMessage::default(), false),
+            Err(_) => (
+                0,
+                LargestMessage::default(),
+                false,
+                IdentityLists::default(),
+            ),
         };
         let file = Arc::new(DatabaseFile::of(settings, had_log)?);
         let log = log::Log::new(Arc::clone(&file), settings);
@@ -145,12 +158,13 @@ impl DbHandle {
             settings.delivery_fees.clone(),
             settings.delivery_fee_per_recipient,
         );
+        let quotas = Live::new(settings.quotas);
         let executor = {
             let (pool, fees) = (pool.clone(), fees.clone());
             let counters = Arc::clone(&counters);
             let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
             let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
-            let (retention, quotas) = (Retention::new(settings.retention.clone()), settings.quotas);
+            let (retention, quotas) = (Retention::new(settings.retention.clone()), quotas.clone());
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
                 pool: pool.clone(),
                 file: Arc::clone(&file),
@@ -162,7 +176,7 @@ impl DbHandle {
                 fees: fees.clone(),
                 message_ttl,
                 retention: retention.clone(),
-                quotas,
+                quotas: quotas.clone(),
                 tells_ids,
                 lock,
                 begins_at_once,
@@ -205,8 +219,10 @@ impl DbHandle {
             connections: Box::new(connections),
             fees,
             message_ttl: settings.message_ttl,
-            quotas: settings.quotas,
+            quotas,
             totals: Mutex::default(),
+            identity_lists,
+            following: tokio::sync::Mutex::default(),
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
             log,
             settings: settings.clone(),
@@ -247,7 +263,7 @@ impl DbHandle {
         if self.0.disk.is_low() {
             return Err(DbError::LowDisk);
         }
-        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas);
+        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas.get());
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
             Ok(group::inspect(

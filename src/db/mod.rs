@@ -25,7 +25,10 @@ pub use engine::disk::DiskSpace;
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
 pub use engine::url::DatabaseUrl;
-pub use handle::{DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole, accept_database};
+pub use handle::{
+    DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole, accept_database, listed_identities,
+    set_listed,
+};
 pub use writer::committed::{Committed, MessagesStored};
 
 #[cfg(test)]

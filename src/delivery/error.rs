@@ -15,8 +15,8 @@ pub enum DeliveryError {
     /// Its id is in use for this recipient: by another sender, or by the same one in another box.
     #[error("the message id is in use for this recipient, in another box or by another sender")]
     MessageIdTaken,
-    /// Its id is blank or too long.
-    #[error("the message id is blank or too long")]
+    /// Its id is blank, too long, or one that not every database stores.
+    #[error("the message id is blank, longer than 256 bytes, or has U+0000")]
     MessageId,
     /// Clients cannot read the name of its box.
     #[error(

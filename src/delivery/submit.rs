@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::db::{DbError, DbHandle};
 use crate::events::{is_message_box, is_message_id};
-use crate::limits::AddressKey;
+use crate::ids::IdentityKey;
+use crate::limits::{AddressKey, NotServed};
 use crate::model::{NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
 use crate::payments::{PaymentDraft, PaymentError};
 
@@ -85,6 +86,14 @@ impl Delivery {
             notify: self.notify.clone(),
             max_message_bytes: self.max_message_bytes,
         }
+    }
+
+    /// Whether the operator serves this identity.
+    ///
+    /// # Errors
+    /// [`NotServed`].
+    pub fn serves(&self, identity: &IdentityKey) -> Result<(), NotServed> {
+        self.db.identity_lists().check(identity)
     }
 
     /// Payments since the start.
@@ -217,7 +226,7 @@ fn refusal(outcome: SubmitOutcome) -> Result<Vec<Sent>, DeliveryError> {
         SubmitOutcome::Blocked(recipients) => DeliveryError::Blocked(recipients),
         SubmitOutcome::Due(quote) => DeliveryError::PaymentRequired(quote),
         SubmitOutcome::Full(exceeded) => DeliveryError::Full(exceeded),
-        SubmitOutcome::Spent(outpoint) => PaymentError::Reused(outpoint).into(),
+        SubmitOutcome::Spent(part) => PaymentError::Reused(part).into(),
     })
 }
 

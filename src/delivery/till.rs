@@ -170,7 +170,7 @@ impl Till {
             .claim_payment(payment.clone(), claimed, false)
             .await?
         {
-            ClaimOutcome::Spent(outpoint) => return Err(PaymentError::Reused(outpoint).into()),
+            ClaimOutcome::Spent(part) => return Err(PaymentError::Reused(part).into()),
             // It came to nothing when it was paid the first time.
             ClaimOutcome::Claimed { internalized: true } => return Ok(PaymentState::Internalized),
             ClaimOutcome::Claimed {
@@ -195,8 +195,8 @@ impl Till {
     pub(super) async fn settle(&self, payment: Payment, state: PaymentState) {
         match self.db.claim_payment(payment, state, true).await {
             Ok(ClaimOutcome::Claimed { .. }) => {}
-            Ok(ClaimOutcome::Spent(outpoint)) => {
-                log::error!("a payment was taken from under a request: {outpoint}");
+            Ok(ClaimOutcome::Spent(part)) => {
+                log::error!("a payment was taken from under a request: {part}");
             }
             Err(error) => log::error!("a payment that was used stays unsettled: {error}"),
         }

@@ -8,6 +8,8 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ids::RoomId;
+use crate::js_trim::is_js_blank;
+use crate::json_unicode::is_unicode;
 use crate::limits::Pace;
 use crate::{json_depth, json_object};
 
@@ -109,7 +111,7 @@ fn authenticated(data: Option<&RawValue>) -> Result<Authenticated, Refusal> {
     let fields = Fields::of(data, ["identityKey", "pace"]).ok_or(Refusal::MissingIdentityKey)?;
     let key = fields.given("identityKey");
     let identity_key = text(key.ok_or(Refusal::MissingIdentityKey)?)
-        .filter(|key| !key.trim().is_empty())
+        .filter(|key| !is_js_blank(key))
         .ok_or(Refusal::IdentityKeyFormat)?;
     Ok(Authenticated {
         identity_key,
@@ -122,7 +124,7 @@ fn room_id(data: Option<&RawValue>) -> Result<RoomId, Refusal> {
 }
 
 fn room_named(name: Option<String>) -> Result<RoomId, Refusal> {
-    name.filter(|room| !room.trim().is_empty() && room.chars().count() <= MAX_ROOM_ID_CHARS)
+    name.filter(|room| !is_js_blank(room) && room.chars().count() <= MAX_ROOM_ID_CHARS)
         .map(RoomId::new)
         .ok_or(Refusal::RoomId)
 }
@@ -148,10 +150,9 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
         return Err(refused(Refusal::MessageObject, Some(&room), None));
     };
     let message_id = message.text("messageId").filter(|id| is_message_id(id));
-    let body = message.text("body").filter(|body| !body.trim().is_empty());
-    let Some(body) = body else {
-        let message_id = message_id.as_deref();
-        return Err(refused(Refusal::MessageBody, Some(&room), message_id));
+    let body = match message_body(message.given("body")) {
+        Ok(body) => body,
+        Err(refusal) => return Err(refused(refusal, Some(&room), message_id.as_deref())),
     };
     let Some(message_id) = message_id else {
         return Err(refused(Refusal::MessageId, Some(&room), None));
@@ -177,6 +178,16 @@ fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
         body,
         expires_at,
     })
+}
+
+fn message_body(json: Option<&RawValue>) -> Result<String, Refusal> {
+    let json = json.ok_or(Refusal::MessageBody)?;
+    match text(json) {
+        Some(body) if !is_js_blank(&body) => Ok(body),
+        // Over HTTP other kinds of bodies are taken; what is in them is refused alike.
+        None if !is_unicode(json.get()) => Err(Refusal::NotUnicode),
+        _ => Err(Refusal::MessageBody),
+    }
 }
 
 /// Reads `expiresAt`, which both ways of sending take: ISO 8601, or milliseconds since 1970.
@@ -323,6 +334,12 @@ mod tests {
                 true,
             ),
             (
+                json!({"roomId": "r", "message": {"messageId": "1", "body": "\u{feff}"}}),
+                R::MessageBody,
+                true,
+                true,
+            ),
+            (
                 json!({"roomId": "r", "message": {"body": "b"}}),
                 R::MessageId,
                 true,
@@ -445,17 +462,21 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_text_is_refused_where_the_sender_listens() {
-        let payload = br#"{"eventName":"sendMessage","data":{"roomId":"r","message":{"messageId":"1","body":"\ud800"}}}"#;
-        let expected = SendRefused {
-            refusal: Refusal::MessageBody,
-            room: Some(RoomId::new("r")),
-            message_id: Some("1".to_owned()),
-        };
-        assert_eq!(
-            ClientEvent::parse(payload, 99),
-            ClientEvent::SendMessage(Err(expected))
-        );
+    fn a_body_that_is_not_unicode_is_refused_where_the_sender_listens() {
+        for body in [r#""\ud800""#, r#"{"a":"\ud800"}"#] {
+            let payload = format!(
+                r#"{{"eventName":"sendMessage","data":{{"roomId":"r","message":{{"messageId":"1","body":{body}}}}}}}"#
+            );
+            let expected = SendRefused {
+                refusal: Refusal::NotUnicode,
+                room: Some(RoomId::new("r")),
+                message_id: Some("1".to_owned()),
+            };
+            assert_eq!(
+                ClientEvent::parse(payload.as_bytes(), 99),
+                ClientEvent::SendMessage(Err(expected))
+            );
+        }
     }
 
     #[test]

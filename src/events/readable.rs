@@ -1,5 +1,7 @@
 //! The limits of published clients. One event that breaks them makes such a client disconnect for good.
 
+use crate::js_trim::is_js_blank;
+
 use super::names::{RESERVED_EVENT_NAMES, SEND_MESSAGE, SEND_MESSAGE_ACK};
 
 /// Longest name of a message box, in bytes. Events that name its room then fit into [`MAX_EVENT_NAME_BYTES`].
@@ -14,7 +16,7 @@ pub const MAX_EVENT_BYTES: usize = 1_048_576;
 /// Older rows may be in boxes of other names. The server lists them and never delivers them live.
 #[must_use]
 pub fn is_message_box(name: &str) -> bool {
-    !name.trim().is_empty() && name.len() <= MAX_MESSAGE_BOX_BYTES && is_printable(name)
+    !is_js_blank(name) && name.len() <= MAX_MESSAGE_BOX_BYTES && is_printable(name)
 }
 
 /// Whether clients accept an event of this name.
@@ -74,7 +76,7 @@ mod tests {
             assert!(is_message_box(name), "{name:?}");
         }
         let long = "é".repeat(64) + "a";
-        for name in ["", " ", "\u{3000}", &long, &"x".repeat(178)] {
+        for name in ["", " ", "\u{3000}", "\u{feff}", &long, &"x".repeat(178)] {
             assert!(!is_message_box(name), "{name:?}");
         }
         for character in UNPRINTABLE {

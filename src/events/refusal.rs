@@ -2,6 +2,10 @@
 
 use thiserror::Error;
 
+use crate::js_trim::is_js_blank;
+use crate::json_unicode::HALF_A_PAIR;
+use crate::limits::NotServed;
+
 /// Longest message id, in bytes.
 pub const MAX_MESSAGE_ID_BYTES: usize = 256;
 /// Longest room id, in characters: a key, a dash, and a box of 255 characters, which earlier versions accepted.
@@ -10,7 +14,7 @@ pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + 255;
 /// Whether a text can be a message's id. Not every database stores U+0000.
 #[must_use]
 pub fn is_message_id(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_MESSAGE_ID_BYTES && !text.contains('\0')
+    !is_js_blank(text) && text.len() <= MAX_MESSAGE_ID_BYTES && !text.contains('\0')
 }
 
 /// A reason; its `Display` is the `reason` on the wire.
@@ -25,6 +29,9 @@ pub enum Refusal {
     /// `authenticated` with a key that is not the one that signed.
     #[error("The identity key is not the one that signed this event")]
     IdentityMismatch,
+    /// The operator does not serve the identity.
+    #[error("{0}")]
+    NotServed(NotServed),
     /// The identity has as many sockets as it may have.
     #[error("Too many sockets of this identity")]
     TooManySockets,
@@ -52,6 +59,9 @@ pub enum Refusal {
     /// A body that is not a string with something in it.
     #[error("Invalid message body")]
     MessageBody,
+    /// A body with half of a surrogate pair, which JavaScript strings may hold and texts may not.
+    #[error("Invalid message body: {HALF_A_PAIR}")]
+    NotUnicode,
     /// A message id that is not a string, blank, or too long.
     #[error("Invalid message ID")]
     MessageId,
@@ -100,6 +110,8 @@ impl Refusal {
             Self::MissingIdentityKey => "missing_identity_key",
             Self::IdentityKeyFormat => "identity_key_format",
             Self::IdentityMismatch => "identity_mismatch",
+            Self::NotServed(NotServed::Blocked) => "identity_blocked",
+            Self::NotServed(NotServed::NotAllowed) => "identity_not_allowed",
             Self::TooManySockets => "too_many_sockets",
             Self::RoomId => "room_id",
             Self::MessageBox => "message_box",
@@ -109,6 +121,7 @@ impl Refusal {
             Self::DataObject => "data_object",
             Self::MessageObject => "message_object",
             Self::MessageBody => "message_body",
+            Self::NotUnicode => "not_unicode",
             Self::MessageId => "message_id",
             Self::Recipient => "recipient",
             Self::DuplicateMessage => "duplicate_message",
@@ -131,6 +144,7 @@ impl Refusal {
             Self::MissingIdentityKey
             | Self::IdentityKeyFormat
             | Self::IdentityMismatch
+            | Self::NotServed(_)
             | Self::TooManySockets => return None,
             Self::RoomId => "ERR_WEBSOCKET_INVALID_ROOM",
             Self::ForeignRoom => "ERR_WEBSOCKET_ROOM_NOT_OWNED",
@@ -138,7 +152,7 @@ impl Refusal {
             Self::MessageBox => "ERR_INVALID_MESSAGEBOX",
             Self::JsonDepth | Self::DataObject => "ERR_INVALID_REQUEST_DATA",
             Self::MessageObject => "ERR_MESSAGE_REQUIRED",
-            Self::MessageBody => "ERR_INVALID_MESSAGE_BODY",
+            Self::MessageBody | Self::NotUnicode => "ERR_INVALID_MESSAGE_BODY",
             Self::MessageId => "ERR_INVALID_MESSAGEID",
             Self::Recipient => "ERR_INVALID_RECIPIENT_KEY",
             Self::DuplicateMessage => "ERR_DUPLICATE_MESSAGE",

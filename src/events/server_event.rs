@@ -56,8 +56,17 @@ pub enum ServerEvent<'a> {
     LeftRoom(&'a RoomId),
     /// `leaveFailed`.
     LeaveFailed(Refusal),
-    /// `sendMessageAck-<room>`: stored; and whether it is small enough to be delivered live.
-    Acked(&'a RoomId, &'a str, bool),
+    /// `sendMessageAck-<room>`: stored.
+    Acked {
+        /// As the sender wrote it.
+        room: &'a RoomId,
+        /// The sender's id for the message.
+        message_id: &'a str,
+        /// Whether the message is small enough to be delivered live.
+        is_live: bool,
+        /// Whether it was sent before, so that nothing was stored now.
+        is_already_sent: bool,
+    },
     /// `sendMessageAck-<room>`: not stored, so that the client need not wait for its time-out.
     NotAcked(&'a RoomId, Option<&'a str>, Refusal),
     /// `sendMessage-<room>`.
@@ -98,6 +107,8 @@ struct Ack<'a> {
     status: &'a str,
     #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
     message_id: Option<&'a str>,
+    #[serde(rename = "alreadySent", skip_serializing_if = "Option::is_none")]
+    already_sent: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,10 +151,16 @@ impl ServerEvent<'_> {
                 },
             ),
             Self::LeaveFailed(refusal) => envelope(names::LEAVE_FAILED, reason(*refusal)),
-            Self::Acked(room, message_id, is_live) => {
+            Self::Acked {
+                room,
+                message_id,
+                is_live,
+                is_already_sent,
+            } => {
                 let ack = Ack {
                     status: "success",
                     message_id: Some(message_id),
+                    already_sent: is_already_sent.then_some(true),
                     live: (!is_live).then_some(false),
                     reason: None,
                     code: None,
@@ -154,6 +171,7 @@ impl ServerEvent<'_> {
                 let ack = Ack {
                     status: "error",
                     message_id: *message_id,
+                    already_sent: None,
                     live: None,
                     reason: Some(refusal.to_string()),
                     code: refusal.wire_code(),
@@ -182,6 +200,12 @@ mod tests {
     #[test]
     fn events_are_written_as_documented() {
         let room = RoomId::new("r-box");
+        let acked = |is_live, is_already_sent| ServerEvent::Acked {
+            room: &room,
+            message_id: "1",
+            is_live,
+            is_already_sent,
+        };
         let message = LiveMessage {
             sender: "02s",
             message_id: "1",
@@ -217,12 +241,16 @@ mod tests {
                 r#"{"eventName":"leaveFailed","data":{"reason":"Invalid room ID","code":"ERR_WEBSOCKET_INVALID_ROOM"}}"#,
             ),
             (
-                ServerEvent::Acked(&room, "1", false),
+                acked(false, false),
                 r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1","live":false}}"#,
             ),
             (
-                ServerEvent::Acked(&room, "1", true),
+                acked(true, false),
                 r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1"}}"#,
+            ),
+            (
+                acked(true, true),
+                r#"{"eventName":"sendMessageAck-r-box","data":{"status":"success","messageId":"1","alreadySent":true}}"#,
             ),
             (
                 ServerEvent::NotAcked(&room, None, Refusal::MessageId),

@@ -1,6 +1,7 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
 mod price;
+mod served;
 mod storage;
 
 use std::time::Duration;
@@ -279,7 +280,7 @@ impl From<DeliveryError> for ApiError {
             ),
             DeliveryError::MessageId => Self::bad_request(
                 "ERR_INVALID_MESSAGEID",
-                "Each messageId must be a non-empty string.",
+                "Each messageId must have 1 to 256 bytes, without U+0000.",
             ),
             DeliveryError::MessageBox => {
                 Self::bad_request("ERR_INVALID_MESSAGEBOX", "Invalid message box.")

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::authenticate::{NOT_STORED, respond};
 use super::info::Info;
+use super::public_address::public_address;
 
 const PAGE: &str = include_str!("home/page.html");
 
@@ -51,17 +52,9 @@ impl Home {
             .replace("__FACTS__", &rows(info))
             .replace("__LINKS__", &links(place))
             .replace("__EXAMPLE__", &escaped(include_str!("home/first.mjs")));
-        let address = place.address.as_deref().map(str::trim);
-        let address = address.filter(|address| !address.is_empty()).map(|given| {
-            if given.contains("://") {
-                given.trim_end_matches('/').to_owned()
-            } else {
-                format!("https://{}", given.trim_end_matches('/'))
-            }
-        });
         Self {
             page: page.into(),
-            address: address.map(Into::into),
+            address: public_address(place.address.as_deref()).map(Into::into),
             prefix: place.routing_prefix.as_str().into(),
         }
     }

@@ -26,6 +26,7 @@ mod listener;
 mod migrate;
 mod pages;
 mod polling;
+mod public_address;
 mod readers;
 mod reply;
 mod request_body;
@@ -40,7 +41,7 @@ mod websocket_body;
 mod websocket_input;
 mod worker_delay;
 
-pub use admin::AdminState;
+pub use admin::{AdminState, end_refused};
 pub use authenticate::respond;
 pub use body::BodyMemory;
 pub use connection::TcpSettings;

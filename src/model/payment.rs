@@ -96,6 +96,29 @@ impl Payment {
     }
 }
 
+/// The part of a payment that cannot pay any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SpentPart {
+    /// This output has paid for something else.
+    Output(Outpoint),
+    /// Another transaction has spent this coin, which the payment or an ancestor of it spends.
+    Coin(Outpoint),
+}
+
+impl fmt::Display for SpentPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Output(output) => write!(f, "output {output} has been used before"),
+            Self::Coin(coin) => {
+                write!(
+                    f,
+                    "it spends the coin {coin}, which another payment has spent"
+                )
+            }
+        }
+    }
+}
+
 /// What came of taking a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
@@ -104,8 +127,8 @@ pub enum ClaimOutcome {
         /// Whether no wallet need be asked any more: it has every output that pays the server.
         internalized: bool,
     },
-    /// This output has paid for something else, or is spent by another payment.
-    Spent(Outpoint),
+    /// This part of it cannot be taken.
+    Spent(SpentPart),
 }
 
 /// What became of an output that was taken.

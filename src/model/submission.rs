@@ -3,7 +3,7 @@
 use crate::ids::IdentityKey;
 
 use super::message::{NewMessage, StoreOutcome};
-use super::payment::{Outpoint, Payment, PaymentState};
+use super::payment::{Payment, PaymentState, SpentPart};
 use super::quota::QuotaExceeded;
 use super::quote::Quote;
 
@@ -44,6 +44,6 @@ pub enum SubmitOutcome {
     Due(Quote),
     /// They would exceed this quota.
     Full(QuotaExceeded),
-    /// This output has paid for something else, or is spent by another payment.
-    Spent(Outpoint),
+    /// This part of the payment cannot be taken.
+    Spent(SpentPart),
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::ids::IdentityKey;
-use crate::model::Outpoint;
+use crate::model::SpentPart;
 
 /// A payment that does not pay. Always the sender's doing. Texts in use elsewhere are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,9 +42,9 @@ pub enum PaymentError {
     /// It pays the wrong key, or too little.
     #[error("Payment was not accepted by the server: {0}")]
     Insufficient(String),
-    /// An output has paid for something else already.
-    #[error("Payment was not accepted by the server: output {0} has been used before")]
-    Reused(Outpoint),
+    /// A part of it has paid for something else already.
+    #[error("Payment was not accepted by the server: {0}")]
+    Reused(SpentPart),
     /// The service that knows the block headers could not be asked.
     #[error("The block headers could not be asked: {0}")]
     Headers(String),

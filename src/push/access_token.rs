@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::StatusCode;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,23 @@ struct Granted {
     expires_in: u64,
 }
 
+/// Why there is no token.
+pub(super) struct NoToken {
+    /// For people.
+    pub(super) reason: String,
+    /// Whether asking again is of no use: the account is refused.
+    pub(super) is_final: bool,
+}
+
+impl NoToken {
+    fn later(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            is_final: false,
+        }
+    }
+}
+
 struct Kept {
     token: String,
     until: Instant,
@@ -79,7 +97,7 @@ impl AccessToken {
     }
 
     /// The token, asked for if there is none that is good.
-    pub(super) async fn get(&self, client: &reqwest::Client) -> Result<String, String> {
+    pub(super) async fn get(&self, client: &reqwest::Client) -> Result<String, NoToken> {
         let mut kept = self.kept.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.until > Instant::now()) {
             return Ok(kept.token.clone());
@@ -101,7 +119,7 @@ impl AccessToken {
         }
     }
 
-    async fn ask(&self, client: &reqwest::Client) -> Result<Granted, String> {
+    async fn ask(&self, client: &reqwest::Client) -> Result<Granted, NoToken> {
         let account = &self.account;
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let claims = Claims {
@@ -116,8 +134,8 @@ impl AccessToken {
             alg: "RS256",
             kid: account.key_id.as_deref(),
         };
-        let assertion =
-            signed(&header, &claims, &account.key).ok_or("the assertion could not be signed")?;
+        let unsigned = || NoToken::later("the assertion could not be signed");
+        let assertion = signed(&header, &claims, &account.key).ok_or_else(unsigned)?;
         let form = Form {
             grant_type: GRANT,
             assertion: &assertion,
@@ -127,12 +145,19 @@ impl AccessToken {
             .form(&form)
             .send()
             .await
-            .map_err(|error| error.without_url().to_string())?;
+            .map_err(|error| NoToken::later(error.without_url().to_string()))?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(format!("no access token: {status}"));
+            // Google says 400 or 401 of an account or a key that is gone.
+            let may_pass = status == StatusCode::TOO_MANY_REQUESTS
+                || status == StatusCode::REQUEST_TIMEOUT
+                || !status.is_client_error();
+            return Err(NoToken {
+                reason: format!("no access token: {status}"),
+                is_final: !may_pass,
+            });
         }
-        let unreadable = || "the access token could not be read".to_owned();
+        let unreadable = || NoToken::later("the access token could not be read");
         let body = read(answer, MAX_ANSWER).await.map_err(|_| unreadable())?;
         serde_json::from_slice(&body).map_err(|_| unreadable())
     }

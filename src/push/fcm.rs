@@ -12,16 +12,20 @@ use super::access_token::AccessToken;
 use super::message;
 use super::service_account::{ServiceAccount, ServiceAccountError};
 
-/// Codes of tokens that no device has any more; the second pair is of the older interface.
-const DEAD: [&str; 4] = [
-    "NOT_FOUND",
-    "UNREGISTERED",
+/// The code of a token that no device has any more. `NOT_FOUND` alone is also said of a project that is not there.
+const DEAD: &str = "UNREGISTERED";
+
+/// The same in the words of the older interface.
+const DEAD_BEFORE: [&str; 2] = [
     "registration-token-not-registered",
     "invalid-registration-token",
 ];
 
 /// Bytes that an answer may have.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// Characters of a code that are read.
+const MAX_CODE_CHARS: usize = 64;
 
 /// Where and how long to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +66,10 @@ pub(super) enum Outcome {
     DeadToken,
     /// It may work later; not before this time, if one is given.
     Later(Option<Duration>, String),
-    /// It will not work.
+    /// It will not work for this device or message.
     Failed(String),
+    /// It will not work for any device: the project or the account is wrong, which the operator has to mend.
+    Refused(String),
 }
 
 impl Fcm {
@@ -89,16 +95,15 @@ impl Fcm {
         })
     }
 
-    /// Sends once; a token of ours that is refused is replaced once.
+    /// Sends once; an access token that is refused is replaced once.
     pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> Outcome {
         let body = message::body(device, message_id, originator);
         let sent = async {
             match self.try_send(&body).await {
                 Err(refused) => {
                     self.token.forget(&refused).await;
-                    self.try_send(&body)
-                        .await
-                        .unwrap_or_else(|_| Outcome::Failed("the access token is refused".into()))
+                    let refused = |_| Outcome::Refused("the access token is refused".into());
+                    self.try_send(&body).await.unwrap_or_else(refused)
                 }
                 Ok(outcome) => outcome,
             }
@@ -112,7 +117,8 @@ impl Fcm {
     async fn try_send(&self, body: &Value) -> Result<Outcome, String> {
         let token = match self.token.get(&self.client).await {
             Ok(token) => token,
-            Err(error) => return Ok(Outcome::Later(None, error)),
+            Err(error) if error.is_final => return Ok(Outcome::Refused(error.reason)),
+            Err(error) => return Ok(Outcome::Later(None, error.reason)),
         };
         let sent = self
             .client
@@ -149,14 +155,20 @@ fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Out
         return Outcome::Later(retry_after, status.to_string());
     }
     let code = error_code(text);
-    let is_dead = code.as_deref().is_some_and(|code| DEAD.contains(&code))
-        || DEAD.iter().skip(2).any(|code| text.contains(code))
+    let is_dead = code.as_deref() == Some(DEAD)
+        || DEAD_BEFORE.iter().any(|code| text.contains(code))
         || is_about_the_token(text);
     if is_dead {
         return Outcome::DeadToken;
     }
     let code = code.unwrap_or_default();
-    Outcome::Failed(format!("{status} {code}"))
+    let reason = format!("{status} {code}").trim_end().to_owned();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+            Outcome::Refused(reason)
+        }
+        _ => Outcome::Failed(reason),
+    }
 }
 
 /// The code of FCM's own where there is one, else the general one.
@@ -167,9 +179,9 @@ fn error_code(text: &str) -> Option<String> {
         .get("details")
         .and_then(Value::as_array)
         .and_then(|details| details.iter().find_map(|detail| detail.get("errorCode")));
-    own.or_else(|| error.get("status"))
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    let code = own.or_else(|| error.get("status"));
+    let code = code.and_then(Value::as_str)?;
+    Some(code.chars().take(MAX_CODE_CHARS).collect())
 }
 
 /// `INVALID_ARGUMENT` is about the token only when it says so: our own mistake must not cost a device.
@@ -197,10 +209,21 @@ mod tests {
             json!({"error": {"status": status, "details": details}}).to_string()
         };
         let failed = |text: &str| Outcome::Failed(text.to_owned());
+        let refused = |text: &str| Outcome::Refused(text.to_owned());
         let about = |field: &str| json!([{"fieldViolations": [{"field": field}]}]);
         let cases = [
             (200, "{}".to_owned(), Outcome::Sent),
-            (404, error("NOT_FOUND", json!([])), Outcome::DeadToken),
+            (
+                404,
+                error("NOT_FOUND", json!([{"errorCode": "UNREGISTERED"}])),
+                Outcome::DeadToken,
+            ),
+            // A project that is not there: nothing is said of the token.
+            (
+                404,
+                error("NOT_FOUND", json!([])),
+                refused("404 Not Found NOT_FOUND"),
+            ),
             (
                 400,
                 error("INVALID_ARGUMENT", json!([{"errorCode": "UNREGISTERED"}])),
@@ -224,10 +247,18 @@ mod tests {
             (
                 403,
                 error("PERMISSION_DENIED", json!([])),
-                failed("403 Forbidden PERMISSION_DENIED"),
+                refused("403 Forbidden PERMISSION_DENIED"),
             ),
-            // Without a word of the token, a path that is not there is our mistake.
-            (404, "<html>".to_owned(), failed("404 Not Found ")),
+            // The tokens are those of another project: that of the server before this one, or the operator's mistake.
+            (
+                403,
+                error(
+                    "PERMISSION_DENIED",
+                    json!([{"errorCode": "SENDER_ID_MISMATCH"}]),
+                ),
+                refused("403 Forbidden SENDER_ID_MISMATCH"),
+            ),
+            (404, "<html>".to_owned(), refused("404 Not Found")),
             (
                 429,
                 String::new(),

@@ -1,11 +1,11 @@
 //! The worker that notifies devices: a bounded queue that nobody waits at, a lane for each recipient, and retries with growing
 //! pauses.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -21,6 +21,10 @@ use super::lanes::Lanes;
 
 /// Devices that one message is told at a time.
 const AT_A_TIME: usize = 8;
+
+/// How long a reason for which Firebase refuses everything is not logged again, and how many reasons are told apart.
+const REPEAT_REFUSAL: Duration = Duration::from_secs(3_600);
+const MAX_REFUSALS: usize = 16;
 
 /// A message that its recipient's devices should hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +97,7 @@ struct Counters {
     retried: AtomicU64,
     dead_tokens: AtomicU64,
     failed: AtomicU64,
+    refused: AtomicU64,
     dropped: AtomicU64,
 }
 
@@ -109,6 +114,8 @@ pub struct PushStatus {
     pub dead_tokens: u64,
     /// Devices that were not notified.
     pub failed: u64,
+    /// Notifications that Firebase refuses for the project or its account, whoever the device is.
+    pub refused: u64,
     /// Notifications for which there was no room.
     pub dropped: u64,
 }
@@ -119,11 +126,29 @@ type Job = (Notification, Option<TraceId>);
 #[derive(Debug)]
 struct Shared {
     counters: Counters,
+    /// Why Firebase refuses notifications whoever they are for, and when that was logged.
+    refusals: Mutex<HashMap<String, Instant>>,
     lanes: Lanes<Job>,
     idle: Notify,
 }
 
 impl Shared {
+    /// Counts a notification that is refused whoever it is for. Logs each reason once an hour: the next notification is
+    /// refused for the same.
+    fn refused(&self, reason: String) {
+        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut known = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, logged| now.duration_since(*logged) < REPEAT_REFUSAL);
+        if known.len() < MAX_REFUSALS && !known.contains_key(&reason) {
+            log::error!(
+                "Firebase refuses push notifications: {reason}. Check FIREBASE_PROJECT_ID and the service account. Devices stay \
+                 active. This line comes once an hour."
+            );
+            known.insert(reason, now);
+        }
+    }
+
     fn done(&self, recipient: IdentityKey) {
         self.lanes.done(recipient);
         if self.lanes.len() == 0 {
@@ -144,6 +169,7 @@ impl PushHandle {
     pub fn start(fcm: Fcm, db: DbHandle, settings: &PushSettings) -> Self {
         let shared = Arc::new(Shared {
             counters: Counters::default(),
+            refusals: Mutex::default(),
             lanes: Lanes::new(settings.max_queued),
             idle: Notify::new(),
         });
@@ -197,9 +223,19 @@ impl PushHandle {
             retried: count(&counters.retried),
             dead_tokens: count(&counters.dead_tokens),
             failed: count(&counters.failed),
+            refused: count(&counters.refused),
             dropped: count(&counters.dropped),
         }
     }
+}
+
+/// What follows an attempt to notify a device.
+enum After<'a> {
+    Done,
+    /// Another attempt, after this pause.
+    Pause(&'a Device, Duration),
+    /// Nothing: for this reason the project cannot notify such devices, whoever they belong to.
+    Refused(String),
 }
 
 struct Worker {
@@ -251,8 +287,20 @@ impl Worker {
             let sending = left
                 .iter()
                 .map(|device| self.notify_device(device, notification, tries));
-            let sending = stream::iter(sending).buffer_unordered(AT_A_TIME);
-            let again: Vec<(&Device, Duration)> = sending.filter_map(future::ready).collect().await;
+            let mut sending = stream::iter(sending).buffer_unordered(AT_A_TIME);
+            let mut again: Vec<(&Device, Duration)> = Vec::new();
+            let mut refusal = None;
+            while let Some(after) = sending.next().await {
+                match after {
+                    After::Done => {}
+                    After::Pause(device, pause) => again.push((device, pause)),
+                    After::Refused(reason) => refusal = Some(reason),
+                }
+            }
+            drop(sending);
+            if let Some(reason) = refusal {
+                self.shared.refused(reason);
+            }
             let Some(pause) = again.iter().map(|(_, pause)| *pause).max() else {
                 return;
             };
@@ -264,13 +312,13 @@ impl Worker {
         }
     }
 
-    /// Tries once. Returns the device with the pause before it is to be tried again.
+    /// Tries once.
     async fn notify_device<'a>(
         &self,
         device: &'a Device,
         notification: &Notification,
         tries: u32,
-    ) -> Option<(&'a Device, Duration)> {
+    ) -> After<'a> {
         let originator = notification.sender.to_hex();
         let counters = &self.shared.counters;
         let sent = self
@@ -291,14 +339,15 @@ impl Worker {
             Outcome::Later(asked, reason) if tries < self.backoff.tries => {
                 counters.retried.fetch_add(1, Ordering::Relaxed);
                 log::debug!("device {}: {reason}, try {tries}", device.id);
-                return Some((device, self.backoff.pause(tries, asked, rand::random())));
+                return After::Pause(device, self.backoff.pause(tries, asked, rand::random()));
             }
+            Outcome::Refused(reason) => return After::Refused(reason),
             Outcome::Later(_, reason) | Outcome::Failed(reason) => {
                 counters.failed.fetch_add(1, Ordering::Relaxed);
                 log::warn!("device {} was not notified: {reason}", device.id);
             }
         }
-        None
+        After::Done
     }
 
     async fn mark(&self, device: &Device, works: bool) {

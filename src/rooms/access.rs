@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{IdentityKey, RoomId};
+use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey, RoomId};
+use crate::js_trim::is_js_blank;
 
 /// The rule of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,6 +17,17 @@ pub enum RoomAccess {
 }
 
 impl RoomAccess {
+    /// Whether `room` names a key and no box. Where rooms have owners, that is no room.
+    #[must_use]
+    pub fn is_malformed(self, room: &RoomId) -> bool {
+        let parts = room.as_str().split_at_checked(IDENTITY_KEY_HEX_LEN);
+        let lacks_box = parts.is_some_and(|(key, rest)| {
+            key.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && is_js_blank(rest.strip_prefix('-').unwrap_or(rest))
+        });
+        self == Self::Owner && lacks_box
+    }
+
     /// Whether `identity` may join `room`.
     #[must_use]
     pub fn admits(self, identity: &IdentityKey, room: &RoomId) -> bool {
@@ -29,6 +41,27 @@ impl RoomAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_without_a_box_is_no_room_where_rooms_have_owners() {
+        let key = "02".repeat(33);
+        for text in [key.clone(), format!("{key}-"), format!("{key}- \u{feff}")] {
+            let room = RoomId::new(text);
+            assert!(RoomAccess::Owner.is_malformed(&room), "{room}");
+            assert!(!RoomAccess::Open.is_malformed(&room), "{room}");
+        }
+        let others = [
+            String::new(),
+            "lobby".into(),
+            format!("{key}-x"),
+            format!("{key}x"),
+            "x".repeat(66),
+        ];
+        for text in others {
+            let room = RoomId::new(text);
+            assert!(!RoomAccess::Owner.is_malformed(&room), "{room}");
+        }
+    }
 
     #[test]
     fn rooms_belong_to_their_owner_unless_they_are_open() {

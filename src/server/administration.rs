@@ -102,6 +102,7 @@ pub(super) fn state(
         public_metrics: settings.admin.public_metrics,
         sockets: Arc::clone(&sources.sockets),
         rooms: sources.rooms.clone(),
+        db: sources.db.clone(),
         drain: Arc::clone(drain),
         public_dashboard: settings.admin.public_dashboard,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),

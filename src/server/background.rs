@@ -13,8 +13,8 @@ use crate::ids::IdentityKey;
 use crate::panics;
 use crate::socket::SocketTable;
 
-use super::advertising;
 use super::relief::relieve;
+use super::{advertising, identity_lists};
 
 /// How often the database is asked whether it answers, and how long it may take.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
@@ -72,6 +72,10 @@ pub(super) fn start(
     let marked = db.clone();
     tasks.push(restarted("expect_log", RESTART_PAUSE, move || {
         expect_log(marked.clone())
+    }));
+    let (followed, followers) = (db.clone(), Arc::clone(sockets));
+    tasks.push(restarted("follow_lists", RESTART_PAUSE, move || {
+        identity_lists::follow(followed.clone(), Arc::clone(&followers))
     }));
     let sockets = Arc::clone(sockets);
     tasks.push(restarted("relieve_sockets", RESTART_PAUSE, move || {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
-use crate::authsocket::AuthSocketSettings;
+use crate::authsocket::{AuthSocketSettings, SocketRates};
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
@@ -73,14 +73,7 @@ pub(super) fn authsocket_settings(
             ..PeerConfig::default()
         },
         certificates: certificates.cloned(),
-        rates: FlowRates {
-            frames: rate(settings, settings.limits.frames_per_socket),
-            bytes: rate(settings, settings.limits.bytes_per_socket),
-        },
-        identity_rates: FlowRates {
-            frames: rate(settings, settings.limits.frames_per_identity),
-            bytes: rate(settings, settings.limits.bytes_per_identity),
-        },
+        rates: socket_rates(settings),
         max_sockets_per_identity: settings.limits.sockets_per_identity,
         pace: settings.socket.pace,
         max_paced_bytes: settings.socket.max_outbound_bytes,
@@ -89,6 +82,19 @@ pub(super) fn authsocket_settings(
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),
         ..AuthSocketSettings::default()
+    }
+}
+
+/// What sockets and identities may send in a second.
+pub(super) fn socket_rates(settings: &Settings) -> SocketRates {
+    let limits = &settings.limits;
+    let rates = |frames, bytes| FlowRates {
+        frames: rate(settings, frames),
+        bytes: rate(settings, bytes),
+    };
+    SocketRates {
+        socket: rates(limits.frames_per_socket, limits.bytes_per_socket),
+        identity: rates(limits.frames_per_identity, limits.bytes_per_identity),
     }
 }
 

@@ -5,11 +5,12 @@ use std::fmt;
 
 use crate::admin::Guard;
 use crate::config::{ConfigError, KEYS, Settings, Values};
+use crate::db::DbHandle;
 use crate::http::Info;
 use crate::live::Live;
 use crate::telemetry;
 
-use super::layer_settings::{address_settings, rate, request_prices};
+use super::layer_settings::{address_settings, quotas, rate, request_prices, socket_rates};
 use super::{Server, administration, announce, info};
 
 /// Keys that take effect without a restart.
@@ -25,6 +26,15 @@ const APPLIED: &[&str] = &[
     "limits.requests_per_address",
     "limits.handshakes_per_address",
     "limits.requests_per_identity",
+    "limits.frames_per_socket",
+    "limits.bytes_per_socket",
+    "limits.frames_per_identity",
+    "limits.bytes_per_identity",
+    "limits.burst",
+    "messages.max_inbox_messages",
+    "messages.max_inbox_bytes",
+    "messages.max_sender_messages",
+    "messages.max_sender_bytes",
     "admin.identities",
     "admin.token",
 ];
@@ -117,6 +127,10 @@ impl Server {
         self.state.addresses.reload(address_settings(after));
         self.state
             .set_identity_rate(rate(after, after.limits.requests_per_identity));
+        self.service.rates.set(socket_rates(after));
+        if self.db.set_quotas(quotas(after)) {
+            actix::spawn(count(self.db.clone()));
+        }
         reloading.guard.set(guard);
         let mut running = before;
         take_over(&mut running, after);
@@ -136,6 +150,17 @@ impl Server {
     }
 }
 
+/// Counts what is stored where nothing was counted before, because nothing was limited.
+async fn count(db: DbHandle) {
+    match db.recount().await {
+        Ok(count) => log::info!(
+            "SIGHUP: counted what is stored: {} totals",
+            count.unwrap_or(0)
+        ),
+        Err(error) => log::warn!("SIGHUP: what identities have stored was not counted: {error}"),
+    }
+}
+
 /// Puts what was applied into the settings that hold.
 fn take_over(running: &mut Settings, after: &Settings) {
     running.log.level.clone_from(&after.log.level);
@@ -150,6 +175,16 @@ fn take_over(running: &mut Settings, after: &Settings) {
     running.limits.requests_per_address = limits.requests_per_address;
     running.limits.handshakes_per_address = limits.handshakes_per_address;
     running.limits.requests_per_identity = limits.requests_per_identity;
+    running.limits.frames_per_socket = limits.frames_per_socket;
+    running.limits.bytes_per_socket = limits.bytes_per_socket;
+    running.limits.frames_per_identity = limits.frames_per_identity;
+    running.limits.bytes_per_identity = limits.bytes_per_identity;
+    running.limits.burst = limits.burst;
+    let messages = &after.messages;
+    running.messages.max_inbox_messages = messages.max_inbox_messages;
+    running.messages.max_inbox_bytes = messages.max_inbox_bytes;
+    running.messages.max_sender_messages = messages.max_sender_messages;
+    running.messages.max_sender_bytes = messages.max_sender_bytes;
     running.admin.identities.clone_from(&after.admin.identities);
     running.admin.token.clone_from(&after.admin.token);
 }
@@ -222,6 +257,15 @@ mod tests {
         after.limits.requests_per_address = 1;
         after.limits.handshakes_per_address = 1;
         after.limits.requests_per_identity = 1;
+        after.limits.frames_per_socket = 1;
+        after.limits.bytes_per_socket = 1;
+        after.limits.frames_per_identity = 1;
+        after.limits.bytes_per_identity = 1;
+        after.limits.burst = std::time::Duration::from_secs(1);
+        after.messages.max_inbox_messages = 1;
+        after.messages.max_inbox_bytes = 1;
+        after.messages.max_sender_messages = 1;
+        after.messages.max_sender_bytes = 1;
         after.admin.identities = vec!["x".to_owned()];
         after.admin.token = Some(Secret::new("x"));
         let mut running = Settings::default();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use messagebox::model::IdentityList;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -119,7 +120,12 @@ async fn every_event_is_as_its_document_says() {
     document
         .ask_well(&mut alice, "joinRoom", json!(own), 1)
         .await;
-    for data in [json!(7), json!(foreign), json!(format!("{own}-2"))] {
+    for data in [
+        json!(7),
+        json!(foreign),
+        json!(own_key),
+        json!(format!("{own}-2")),
+    ] {
         document.ask(&mut alice, "joinRoom", data, 1).await;
     }
     document
@@ -134,6 +140,10 @@ async fn every_event_is_as_its_document_says() {
         .await;
     let (event, data) = bob.event().await;
     document.hold(&event, &data);
+    // Sent before.
+    document
+        .ask_well(&mut alice, "sendMessage", message(&foreign, "1"), 1)
+        .await;
     let with = |field: &str, value: Value| {
         let mut data = message(&foreign, "2");
         data["message"][field] = value;
@@ -163,6 +173,15 @@ async fn every_event_is_as_its_document_says() {
         with("expiresAt", json!("soon")),
     ] {
         document.ask(&mut alice, "sendMessage", data, 2).await;
+    }
+    // No value holds what is not Unicode.
+    let escaped = message(&foreign, "2")
+        .to_string()
+        .replace("hello", r"\ud800");
+    alice.emit_json("sendMessage", &escaped).await;
+    for _ in 0..2 {
+        let (event, data) = alice.event().await;
+        document.hold(&event, &data);
     }
     let shallow = TestServer::with(|settings| {
         settings.limits.max_json_depth = NonZeroUsize::new(5).unwrap();
@@ -204,6 +223,18 @@ async fn every_event_is_as_its_document_says() {
             1,
         )
         .await;
+    // Not served.
+    let unserved = TestServer::start();
+    let (bobs, alices) = (bob.key(), alice.key());
+    for (list, identity) in [(IdentityList::Block, bobs), (IdentityList::Allow, alices)] {
+        unserved.db.set_listed(list, identity, true).await.unwrap();
+        unserved.db.follow_identity_lists().await.unwrap();
+        let mut refused = AuthSocketClient::connect(unserved.address, bob.identity.clone()).await;
+        refused.handshake().await;
+        let claim = json!({"identityKey": bobs.to_hex()});
+        document.ask(&mut refused, "authenticated", claim, 1).await;
+        unserved.db.set_listed(list, bobs, false).await.unwrap();
+    }
     // The store fails, and has no room.
     server.database.take_tables();
     document

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use messagebox::events::is_message_box;
+use messagebox::js_trim::js_trim;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -38,9 +39,9 @@ const STRINGS: [&str; 21] = [
     "\u{fffd}\u{10ffff}",
 ];
 
-/// A box of this name, or of one like it that clients can read in the name of an event.
+/// A box of this name, or of one like it that clients can read in the name of an event, and that is not trimmed.
 fn box_of(text: &str) -> String {
-    if is_message_box(text) {
+    if is_message_box(text) && js_trim(text) == text {
         return text.to_owned();
     }
     hex::encode(text)
@@ -249,6 +250,7 @@ async fn what_is_no_text_is_refused_with_the_code_of_its_field() {
     let server = TestServer::start();
     let alice = connect(&server).await;
     let key = alice.identity.identity_key().to_hex();
+    let mut member = AuthSocketClient::authenticated(server.address).await;
     for escape in [r"\ud800", r"\udc00", r"\udc00\ud800", r"a\ud83d"] {
         let message = |field: &str| {
             let value = |name: &str| if name == field { escape } else { "x" };
@@ -305,22 +307,41 @@ async fn what_is_no_text_is_refused_with_the_code_of_its_field() {
                 "{route} {body}"
             );
         }
-        // A body that is no string stays the text that it is.
-        let body = format!(r#"{{"a":"{escape}"}}"#);
-        let id = format!("of {}", escape.replace('\\', ""));
-        let kept = message("")
-            .replace(r#""body":"x""#, &format!(r#""body":{body}"#))
-            .replace(r#""messageId":"x""#, &format!(r#""messageId":"{id}""#));
-        assert_eq!(alice.post("/sendMessage", kept).await.status, 200);
-        let list = alice
-            .post("/listMessages", r#"{"messageBox":"x","order":"desc"}"#)
-            .await
-            .json;
-        assert_eq!(
-            list["messages"][0]["body"],
-            format!(r#"{{"message":{body}}}"#)
-        );
+        // In an object, in an array and on a socket it is refused like in a string, and with the same reason.
+        let reason = "Invalid message body: it has half of a surrogate pair, so it is not Unicode";
+        for body in [
+            format!(r#""{escape}""#),
+            format!(r#"{{"a":"{escape}"}}"#),
+            format!(r#"["{escape}"]"#),
+        ] {
+            let kept = message("").replace(r#""body":"x""#, &format!(r#""body":{body}"#));
+            let answer = alice.post("/sendMessage", kept).await;
+            let description = answer.json["description"].as_str().unwrap();
+            assert_eq!(answer.code(), "ERR_INVALID_MESSAGE_BODY");
+            assert!(description.starts_with(reason), "{body}: {description}");
+        }
+        let room = member.room("x");
+        let data =
+            format!(r#"{{"roomId":"{room}","message":{{"messageId":"1","body":"{escape}"}}}}"#);
+        member.emit_json("sendMessage", &data).await;
+        assert_eq!(member.event().await.0, "messageFailed");
+        let (_, ack) = member.event().await;
+        assert_eq!(ack["code"], "ERR_INVALID_MESSAGE_BODY");
+        assert!(ack["reason"].as_str().unwrap().starts_with(reason), "{ack}");
     }
+    // A whole pair is a character, however it is written.
+    let whole = format!(
+        r#"{{"message":{{"recipient":"{key}","messageBox":"x","messageId":"x","body":{{"a":"\ud83d\ude00"}}}}}}"#
+    );
+    assert_eq!(alice.post("/sendMessage", whole).await.status, 200);
+    let list = alice
+        .post("/listMessages", r#"{"messageBox":"x"}"#)
+        .await
+        .json;
+    assert_eq!(
+        list["messages"][0]["body"],
+        r#"{"message":{"a":"\ud83d\ude00"}}"#
+    );
 }
 
 /// Begins a line as ours begin.

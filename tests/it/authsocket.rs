@@ -10,6 +10,7 @@ use messagebox::rooms::RoomAccess;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::Brc104;
 use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
 use crate::support::{eventually, eventually_async, within};
@@ -184,6 +185,78 @@ async fn a_room_with_its_key_in_capitals_is_the_same_room() {
         alice.event().await,
         ("leftRoom".to_owned(), json!({"roomId": room.as_str()}))
     );
+}
+
+#[actix_web::test]
+async fn a_key_without_a_box_is_a_malformed_room_and_not_somebody_elses() {
+    let server = TestServer::start();
+    let mut alice = client(&server).await;
+    let key = alice.key().to_hex();
+    for room in [key.clone(), format!("{key}-"), format!("{key}- ")] {
+        alice.emit("joinRoom", &json!(room)).await;
+        assert_eq!(
+            alice.event().await,
+            (
+                "joinFailed".to_owned(),
+                json!({"reason": "Invalid room ID", "code": "ERR_WEBSOCKET_INVALID_ROOM"})
+            )
+        );
+    }
+}
+
+/// What JavaScript trims includes U+FEFF.
+#[actix_web::test]
+async fn a_box_has_one_name_over_both_ways_whatever_stands_around_it() {
+    let server = TestServer::start();
+    let mut alice = client(&server).await;
+    let http = Brc104::connect_as(&server.http(""), Arc::clone(&alice.identity)).await;
+    let (key, room) = (alice.key().to_hex(), alice.room("inbox"));
+    let names = [
+        "\u{feff}inbox",
+        "inbox\u{feff}",
+        "\u{a0}\u{2003}inbox\u{feff} ",
+        "inbox",
+    ];
+    for (id, name) in names.iter().enumerate() {
+        let (by_socket, by_http) = (format!("s{id}"), format!("h{id}"));
+        let written = alice.room(name);
+        alice.send_message(&written, &by_socket, "x").await;
+        assert_eq!(alice.event().await.0, format!("sendMessageAck-{written}"));
+        let (event, data) = alice.event().await;
+        assert_eq!(
+            (event, &data["messageId"]),
+            (format!("sendMessage-{room}"), &json!(by_socket))
+        );
+        let body = json!({"message": {
+            "recipient": key, "messageBox": name, "messageId": by_http, "body": "x",
+        }});
+        assert_eq!(
+            http.post("/sendMessage", body.to_string()).await.status,
+            200
+        );
+        assert_eq!(alice.event().await.1["messageId"], by_http);
+    }
+    let listed = http
+        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
+        .await
+        .json;
+    assert_eq!(
+        listed["messages"].as_array().unwrap().len(),
+        2 * names.len()
+    );
+}
+
+#[actix_web::test]
+async fn a_message_that_was_sent_before_is_acknowledged_as_such() {
+    let server = TestServer::start();
+    let (mut alice, bob) = (client(&server).await, client(&server).await);
+    let room = bob.room("inbox");
+    for already in [json!(null), json!(true)] {
+        alice.send_message(&room, "1", "x").await;
+        let (_, ack) = alice.event().await;
+        assert_eq!(ack["status"], "success");
+        assert_eq!(ack["alreadySent"], already);
+    }
 }
 
 #[actix_web::test]

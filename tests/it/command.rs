@@ -181,7 +181,7 @@ fn a_live_message_goes_over_a_socket_or_else_over_http() {
         let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
         let sent = alice.run(&["send", &bob.key().to_hex(), "hello", "--live"]);
         assert_eq!(sent.json()["over"], if sockets { "socket" } else { "http" });
-        // On a socket, the server does not tell.
+        // On a socket, servers need not tell one that they store from one that they have.
         let already_sent = if sockets { json!(null) } else { json!(false) };
         assert_eq!(sent.json()["alreadySent"], already_sent);
         assert_eq!(
@@ -190,8 +190,16 @@ fn a_live_message_goes_over_a_socket_or_else_over_http() {
             "{}",
             sent.err
         );
+        let again = alice.run(&["send", &bob.key().to_hex(), "hello", "--live"]);
+        assert_eq!(again.json()["alreadySent"], true);
+        assert!(
+            again.err.contains("nothing new was stored"),
+            "{}",
+            again.err
+        );
         let listed = bob.run(&["list"]).json();
-        assert_eq!(listed["messages"][0]["body"], "hello");
+        let messages = listed["messages"].as_array().unwrap();
+        assert_eq!((messages.len(), &messages[0]["body"]), (1, &json!("hello")));
     }
 }
 

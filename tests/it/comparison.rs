@@ -16,6 +16,7 @@ use messagebox::auth::{Identity, message_nonce, sha256};
 use messagebox::config::{Secret, Settings};
 use messagebox::ids::IdentityKey;
 use messagebox::limits::Networks;
+use messagebox::model::IdentityList;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -30,6 +31,9 @@ use crate::support::within;
 
 /// A key that nobody has.
 const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
+
+/// How requests of those are refused whom the operator does not serve.
+const UNSERVED: [&str; 2] = ["ERR_IDENTITY_BLOCKED", "ERR_IDENTITY_NOT_ALLOWED"];
 
 /// A server, and two who use it.
 struct Stage {
@@ -51,6 +55,20 @@ impl Stage {
 
     fn bob(&self) -> IdentityKey {
         self.bob.identity.identity_key()
+    }
+
+    /// Has the operator's lists refuse Alice with this code.
+    async fn refuse_alice(&self, code: &str) {
+        let alice = self.alice.identity.identity_key();
+        let is_block = code == UNSERVED[0];
+        for (list, identity, listed) in [
+            (IdentityList::Block, alice, is_block),
+            (IdentityList::Allow, self.bob(), !is_block),
+        ] {
+            let set = self.server.db.set_listed(list, identity, listed);
+            set.await.unwrap();
+        }
+        self.server.db.follow_identity_lists().await.unwrap();
     }
 
     async fn allow(&self, message_box: &str, fee: i64) {
@@ -190,6 +208,7 @@ async fn every_route_answers_as_its_document_says() {
     storage::all(&mut documents).await;
     missing_certificates(&mut documents).await;
     too_often(&mut documents).await;
+    identity_lists(&mut documents).await;
     unchecked_replays(&mut documents).await;
     migrations(&mut documents).await;
     health(&mut documents).await;
@@ -356,7 +375,6 @@ async fn wrong_bodies_of_messages(documents: &mut Documents, stage: &Stage) {
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
-    let long = "x".repeat(501);
     let cases = [
         ("/listMessages", json!({}), "ERR_MESSAGEBOX_REQUIRED"),
         (
@@ -433,11 +451,6 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
         ),
         (
             "/registerDevice",
-            json!({"fcmToken": long}),
-            "ERR_INVALID_FCM_TOKEN",
-        ),
-        (
-            "/registerDevice",
             json!({"fcmToken": "t", "platform": "vms"}),
             "ERR_INVALID_PLATFORM",
         ),
@@ -485,6 +498,15 @@ async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
     for (target, body, code) in cases {
         failing.says("POST", target, &body, 400, code).await;
     }
+    let long = json!({"fcmToken": "x".repeat(501)});
+    let code = "ERR_INVALID_FCM_TOKEN";
+    let answer = failing
+        .ask("POST", "/registerDevice", &long, 400, code)
+        .await;
+    assert_eq!(
+        answer.json["description"],
+        "fcmToken is too long: it may have at most 500 bytes."
+    );
     // What belongs to somebody else is not there.
     let theirs = json!({"messageIds": ["taken"]});
     failing
@@ -1106,6 +1128,20 @@ async fn too_often(documents: &mut Documents) {
             break;
         }
         assert_eq!(answer.status, 400);
+    }
+}
+
+async fn identity_lists(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    for code in UNSERVED {
+        stage.refuse_alice(code).await;
+        for (method, target, body) in right(KEY) {
+            let mut failing = Failing {
+                documents,
+                client: &stage.alice,
+            };
+            failing.says(method, &target, &body, 403, code).await;
+        }
     }
 }
 

@@ -232,6 +232,67 @@ async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
     assert_eq!(asked(address, "/info").await.1["prices"]["request"], 5);
 }
 
+#[actix_web::test]
+async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let file = folder.path().join("default.toml");
+    let configure = |inbox: usize, bytes: usize| {
+        let text = format!(
+            "[messages]\nmax_inbox_messages = {inbox}\nmax_inbox_bytes = 0\nmax_sender_messages = 0\nmax_sender_bytes = 0\n\
+             [limits]\nmax_delay = \"1s\"\nburst = \"1s\"\nbytes_per_socket = {bytes}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    configure(0, 1_000_000);
+    let server = ServerProcess::start(address, folder.path());
+    let mut alice = AuthSocketClient::authenticated(address).await;
+    let room = alice.room("inbox");
+    for id in 0..30 {
+        alice.send_message(&room, &id.to_string(), "x").await;
+    }
+    let mut acked = 0;
+    while acked < 30 {
+        let (event, data) = alice.event().await;
+        if event.starts_with("sendMessageAck") {
+            assert_eq!(data["status"], "success");
+            acked += 1;
+        }
+    }
+    let large = json!("x".repeat(20_000));
+    alice.emit("large", &large).await;
+    alice.emit("joinRoom", &json!(room.as_str())).await;
+    while alice.event().await.0 != "joinedRoom" {}
+    configure(30, 1_000);
+    server.signal("HUP");
+    // What was stored while nothing was limited is counted first.
+    for line in [
+        "bytes_per_socket is 1000, was 1000000",
+        "counted what is stored",
+    ] {
+        eventually_async(line, async || server.log().contains(line)).await;
+    }
+    let http = Brc104::connect_as(&format!("http://{address}"), Arc::clone(&alice.identity)).await;
+    let message = json!({"message": {
+        "recipient": alice.key().to_hex(), "messageBox": "inbox", "messageId": "one more", "body": "x",
+    }});
+    let full = http.post("/sendMessage", message.to_string()).await;
+    assert_eq!(
+        (full.status, full.code()),
+        (429, "ERR_INBOX_QUOTA_EXCEEDED")
+    );
+    assert_eq!(
+        asked(address, "/info").await.1["quotas"]["maxInboxMessages"],
+        30
+    );
+    // The socket that was there before has the new rate: what was little ends it now.
+    alice.emit("large", &large).await;
+    within("the end of the socket", async {
+        while !matches!(alice.websocket.next().await, Got::Closed(_)) {}
+    })
+    .await;
+}
+
 /// A copy of the database's file alone, after an orderly stop and after none.
 #[actix_web::test]
 async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {

@@ -231,7 +231,10 @@ async fn the_same_id_in_another_box_is_refused_so_that_its_sender_hears_of_it() 
     let room = |name: &str| messagebox::ids::RoomId::of(&bob_key, name);
     socket.send_message(&room("inbox"), "id", "text").await;
     let (_, ack) = socket.event().await;
-    assert_eq!(ack, json!({"status": "success", "messageId": "id"}));
+    assert_eq!(
+        ack,
+        json!({"status": "success", "messageId": "id", "alreadySent": true})
+    );
     socket.send_message(&room("other"), "id", "text").await;
     assert_eq!(socket.event().await.0, "messageFailed");
     let (event, ack) = socket.event().await;

@@ -37,6 +37,22 @@ async fn a_coin_pays_once_however_it_is_signed() {
     assert_eq!(send(&alice, &to, "chat", "1", &one).await.status, 200);
     let again = send(&alice, &to, "chat", "2", &other).await;
     assert_eq!((again.status, again.code()), (400, "ERR_PAYMENT_REUSED"));
+    let reason = again.json["description"].as_str().unwrap();
+    let coin_of = |reason: &str| {
+        let (_, named) = reason.split_once("it spends the coin ")?;
+        let (coin, _) = named.split_once(", which another payment has spent")?;
+        Some(coin.to_owned())
+    };
+    let named = coin_of(reason).unwrap_or_else(|| panic!("{reason}"));
+    assert!(named.len() == 66 && named.ends_with(".0"), "{reason}");
+    // The same transaction once more is named by its own output.
+    let same = send(&alice, &to, "chat", "2", &one).await;
+    assert_eq!(same.code(), "ERR_PAYMENT_REUSED");
+    let reason = same.json["description"].as_str().unwrap();
+    assert!(
+        reason.ends_with(".0 has been used before") && !reason.contains(&named),
+        "{reason}"
+    );
     assert_eq!(bodies(&bob, "chat").await.len(), 1);
     // A transaction that was not accepted spends nothing.
     let coin = Mint::new();

@@ -28,6 +28,15 @@ const PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_rsa_public.pem");
 /// Of nobody.
 const OTHER_PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_other_rsa_public.pem");
 
+fn account_at(remote: &Remote) -> String {
+    let account = json!({
+        "type": "service_account", "project_id": "the-project", "private_key_id": "key-1",
+        "private_key": KEY, "client_email": "push@the-project.example",
+        "token_uri": format!("{}/token", remote.url),
+    });
+    account.to_string()
+}
+
 /// Google, as far as it concerns us: tokens at `/token`, messages at the project's path.
 struct Google {
     remote: Remote,
@@ -53,14 +62,18 @@ impl Google {
             let next = replies.lock().unwrap().pop_front();
             next.unwrap_or_else(|| (200, json!({"name": "projects/the-project/messages/1"})).into())
         });
-        let account = json!({
-            "type": "service_account", "project_id": "the-project", "private_key_id": "key-1",
-            "private_key": KEY, "client_email": "push@the-project.example",
-            "token_uri": format!("{}/token", remote.url),
-        });
         Self {
+            account: account_at(&remote),
             remote,
-            account: account.to_string(),
+        }
+    }
+
+    /// Knows no account.
+    fn refusing_account() -> Self {
+        let remote = Remote::start(|_: &Asked| (400, json!({"error": "invalid_grant"})).into());
+        Self {
+            account: account_at(&remote),
+            remote,
         }
     }
 
@@ -378,7 +391,7 @@ async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
     bench.notify("1");
     bench.flush().await;
     assert_eq!(
-        (refusing.asked(SEND).len(), bench.push.status().failed),
+        (refusing.asked(SEND).len(), bench.push.status().refused),
         (2, 1)
     );
 }
@@ -406,7 +419,7 @@ async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
     bench.flush().await;
     assert_eq!((down.asked(SEND).len(), bench.push.status().failed), (3, 1));
 
-    let refusing = Google::start(vec![status(403)], 3_600);
+    let refusing = Google::start(vec![status(400)], 3_600);
     let bench = Bench::start(&refusing, |_| {});
     let id = bench.register("one").await;
     bench.notify("1");
@@ -418,6 +431,111 @@ async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
     // Our own mistake costs nobody a device.
     let devices = bench.db.devices(bench.owner).await.unwrap();
     assert!(devices[0].id == id && devices[0].active);
+}
+
+/// A wrong project answers 404 for every device. Only `UNREGISTERED` is about one of them.
+#[actix_web::test]
+async fn what_firebase_says_of_the_project_costs_nobody_a_device() {
+    let of_project = || -> Vec<Reply> {
+        vec![
+            (404, json!({"error": {"status": "NOT_FOUND", "message": "Requested entity was not found."}})).into(),
+            status(404),
+            (403, json!({"error": {"status": "PERMISSION_DENIED"}})).into(),
+            (403, json!({"error": {"details": [{"errorCode": "SENDER_ID_MISMATCH"}]}})).into(),
+        ]
+    };
+    let google = Google::start([of_project(), of_project()].concat(), 3_600);
+    let bench = Bench::start(&google, |settings| settings.concurrency = 1);
+    bench.register("one").await;
+    bench.register("two").await;
+    for id in 0..4 {
+        bench.notify(&id.to_string());
+    }
+    bench.flush().await;
+    assert_eq!(google.asked(SEND).len(), 8);
+    let counts = bench.push.status();
+    // Counted for each notification, and not for each device.
+    assert_eq!(
+        (
+            counts.refused,
+            counts.failed,
+            counts.retried,
+            counts.dead_tokens
+        ),
+        (4, 0, 0, 0)
+    );
+    let devices = bench.db.devices(bench.owner).await.unwrap();
+    assert!(devices.len() == 2 && devices.iter().all(|device| device.active));
+    // Once the project is right, the same devices are notified.
+    bench.notify("later");
+    bench.flush().await;
+    assert_eq!(bench.push.status().sent, 2);
+}
+
+#[actix_web::test]
+async fn a_refused_project_is_logged_once() {
+    let refuse: Reply = (404, json!({"error": {"status": "NOT_FOUND"}})).into();
+    let google = Google::start(vec![refuse; 6], 3_600);
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+    let variables = [
+        ("LOG_FORMAT", "json"),
+        ("FIREBASE_SERVICE_ACCOUNT_JSON", &*google.account),
+        ("FIREBASE_ENDPOINT", &google.remote.url),
+        ("PUSH_BOXES", "inbox"),
+    ];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    let bob = Brc104::connect(&format!("http://{address}")).await;
+    for token in ["one", "two"] {
+        let device = json!({ "fcmToken": token }).to_string();
+        assert_eq!(bob.post("/registerDevice", device).await.status, 200);
+    }
+    let bob_key = bob.identity.identity_key().to_hex();
+    for id in 0..4 {
+        let message = json!({"message": {
+            "recipient": bob_key, "messageBox": "inbox", "messageId": id.to_string(), "body": "x",
+        }});
+        assert_eq!(
+            bob.post("/sendMessage", message.to_string()).await.status,
+            200
+        );
+    }
+    // The last two arrive.
+    google.asked_for(8).await;
+    let devices = bob.send(&bob.request("GET", "/devices", "")).await.json;
+    let devices = devices["devices"].as_array().unwrap().clone();
+    assert!(
+        devices.iter().all(|device| device["active"] == true),
+        "{devices:?}"
+    );
+    let lines = server.log_objects();
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| {
+            line["message"]
+                .as_str()
+                .unwrap()
+                .contains("FIREBASE_PROJECT_ID")
+        })
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["level"], "ERROR");
+    server.kill();
+}
+
+/// An account that is gone: asking for an access token again is of no use.
+#[actix_web::test]
+async fn an_account_that_is_refused_is_not_asked_for_again_by_each_device() {
+    let google = Google::refusing_account();
+    let bench = Bench::start(&google, |_| {});
+    bench.register("one").await;
+    bench.notify("1");
+    bench.flush().await;
+    let counts = bench.push.status();
+    assert_eq!((counts.refused, counts.failed, counts.retried), (1, 0, 0));
+    assert_eq!(
+        (google.asked("/token").len(), google.asked(SEND).len()),
+        (1, 0)
+    );
 }
 
 #[actix_web::test]

@@ -1,5 +1,7 @@
 //! `messagebox`: sends, lists, acknowledges and listens to messages, from a terminal or a script.
 
+mod admin_options;
+mod administration;
 mod command;
 mod doctor;
 mod error;

@@ -11,6 +11,7 @@ use messagebox::documents::Document;
 use messagebox::ids::IdentityKey;
 use messagebox::overlay::{AdvertisedHost, OverlayNetwork, Tracker};
 
+use crate::admin_options::Admin;
 use crate::error::EXIT_CODES;
 use crate::expiry::Expiry;
 use crate::names::{Name, Whom};
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     /// Say how a server is, for its admins: with the token of `MESSAGEBOX_ADMIN_TOKEN`, else with your key. A server in
     /// development needs neither at its own machine.
     Status(Status),
+    /// What a server keeps, and whom it serves, for its admins: asked for as `status` is.
+    #[command(subcommand)]
+    Admin(Admin),
     /// Check a server from outside: network, protocol, transports, clock, latency.
     Doctor(Doctor),
     #[command(flatten)]

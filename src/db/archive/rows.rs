@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::dialect::{body_bytes, directly};
 use crate::db::engine::schema::{
-    device_registrations, message_boxes, message_permissions, messages, payment_inputs,
-    payment_replays, payments, server_fees,
+    device_registrations, identity_lists, message_boxes, message_permissions, messages,
+    payment_inputs, payment_replays, payments, server_fees,
 };
 use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::payment_replays::taken_by_others;
@@ -144,6 +144,17 @@ row! {
     }
 }
 
+row! {
+    /// An identity on a list of the operator's, or one that was taken off.
+    ListedRow of identity_lists {
+        revision: i64,
+        changed_at: Timestamp,
+        list: String,
+        identity_key: String,
+        listed: bool,
+    }
+}
+
 macro_rules! tables {
     ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident > $first:expr, $page:expr;)+) => {
         /// A row, under the name of what it is.
@@ -243,6 +254,7 @@ tables! {
     payments: Payment(PaymentRow), "payments", payments::table, payments.id > i64::MIN, few;
     payment_inputs: PaymentInput(InputRow), "payment_inputs", payment_inputs::table, payment_inputs.id > i64::MIN, small;
     payment_replays: PaymentReplay(ReplayRow), "payment_replays", taken_by_others(), payment_replays.transaction_id > String::new(), small;
+    identity_lists: ListedIdentity(ListedRow), "identity_lists", identity_lists::table, identity_lists.revision > i64::MIN, small;
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the others")]

@@ -20,6 +20,7 @@ const ROWS: &str = r#"
     INSERT INTO "payments" VALUES (2, 't', 't', 'aa', 0, 10, '02a', '02b', '02a', 'p', 's', 'x', 'kept', 1, 'QUJD');
     INSERT INTO "payment_inputs" VALUES (3, 't', 'bb', 1, 'aa', 'x', 0);
     INSERT INTO "payment_replays" VALUES ('cc', 't');
+    INSERT INTO "identity_lists" VALUES (1, 't', 'block', '02c', 1);
 "#;
 
 struct Database {
@@ -105,7 +106,7 @@ fn what_comes_back_is_what_was_there() {
     let archive = filled().export();
     let other = new();
     let counts = other.import(&archive).unwrap();
-    assert_eq!((counts.total(), counts.messages, counts.fees), (8, 1, 1));
+    assert_eq!((counts.total(), counts.messages, counts.fees), (9, 1, 1));
     assert_eq!(other.export(), archive);
 }
 
@@ -118,7 +119,7 @@ fn read(archive: &[u8]) -> Result<RowCounts, ArchiveError> {
 #[test]
 fn an_archive_that_lacks_a_byte_or_has_another_one_is_refused() {
     let archive = filled().export();
-    assert_eq!(read(&archive).unwrap().total(), 8);
+    assert_eq!(read(&archive).unwrap().total(), 9);
     for end in 0..archive.len() {
         let refused = read(&archive[..end]);
         assert!(refused.is_err(), "cut off behind byte {end}");
@@ -171,14 +172,14 @@ fn times_that_would_be_compared_wrongly_are_refused() {
 fn an_archive_of_the_release_before_is_read() {
     let archive = String::from_utf8(new().export()).unwrap();
     let (head, end) = archive.split_at(archive.rfind(r#"{"end""#).unwrap());
-    let head = head.replace(r#""schema":2"#, r#""schema":1"#);
+    let head = head.replace(r#""schema":3"#, r#""schema":1"#);
     let (_, sums) = end.split_once(r#""sha256":"#).unwrap();
     let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&head));
     let end = end.replace(sums, &format!("\"{sha256}\"}}}}\n"));
-    let end = end.replace(r#","payment_replays":0"#, "");
+    let end = end.replace(r#","payment_replays":0,"identity_lists":0"#, "");
     let counts = read(format!("{head}{end}").as_bytes()).unwrap();
     assert_eq!((counts.fees, counts.payment_replays), (3, 0));
-    let newer = head.replace(r#""schema":1"#, r#""schema":3"#);
+    let newer = head.replace(r#""schema":1"#, r#""schema":4"#);
     assert!(matches!(
         read(newer.as_bytes()),
         Err(ArchiveError::Unknown(_))

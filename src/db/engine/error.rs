@@ -53,6 +53,14 @@ pub enum DbError {
         /// How many migrations are to be applied.
         pending: usize,
     },
+    /// The tables are those of an earlier release, and this command does not bring them up to date.
+    #[error("{url}: {pending} migrations are missing: run `messagebox-server migrate` first")]
+    NotMigrated {
+        /// The URL, without a password.
+        url: String,
+        /// How many migrations are to be applied.
+        pending: usize,
+    },
     /// The database could not be opened or brought up to date.
     #[error("cannot open the database {url}: {cause}{}", advice(cause))]
     Open {

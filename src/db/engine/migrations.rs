@@ -40,6 +40,7 @@ const SQLITE: Scripts = scripts!("sqlite":
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000103_create_payment_replays",
     "2026-11-30-000201_create_stored_totals",
+    "2026-12-01-000301_create_identity_lists",
 );
 
 #[cfg(feature = "mysql")]
@@ -60,6 +61,7 @@ const MYSQL: Scripts = scripts!("mysql":
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000102_create_auth_message_nonces",
     "2026-11-30-000201_create_stored_totals",
+    "2026-12-01-000301_create_identity_lists",
 );
 
 #[cfg(feature = "postgres")]
@@ -69,6 +71,7 @@ const POSTGRES: Scripts = scripts!("postgres":
     "2026-11-29-000101_create_auth_sessions",
     "2026-11-29-000103_create_payment_replays",
     "2026-11-30-000201_create_stored_totals",
+    "2026-12-01-000301_create_identity_lists",
 );
 
 impl Script {

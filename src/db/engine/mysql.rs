@@ -18,7 +18,7 @@ use super::url::ServerUrl;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The tables that migrations make; those that refer to another first.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "__diesel_schema_migrations",
     "messages",
     "messageBox",
@@ -32,6 +32,7 @@ const TABLES: [&str; 13] = [
     "auth_sessions",
     "auth_message_nonces",
     "stored_totals",
+    "identity_lists",
 ];
 
 /// What every session has, whatever a server imposes on the sessions of all its programs. MariaDB runs what is in `/*M!`,

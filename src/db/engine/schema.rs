@@ -263,6 +263,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Text};
+    use crate::db::engine::timestamp::Moment;
+
+    /// The operator's lists of identities.
+    identity_lists (revision) {
+        /// Unique, and ascending in the order of changes.
+        revision -> BigInt,
+        /// ISO 8601.
+        changed_at -> Moment,
+        /// `block` or `allow`.
+        list -> Text,
+        /// 66 hexadecimal characters.
+        identity_key -> Text,
+        /// Whether it is on the list. Rows stay, so that servers learn of what was taken off.
+        listed -> Bool,
+    }
+}
+
 diesel::joinable!(messages -> message_boxes (message_box_id));
 diesel::allow_tables_to_appear_in_same_query!(message_boxes, messages);
 diesel::allow_tables_to_appear_in_same_query!(auth_sessions, auth_message_nonces);

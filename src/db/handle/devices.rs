@@ -1,7 +1,7 @@
 //! Devices, through the handle.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::device_store::{self, MarkDevice, RegisterDevice};
+use crate::db::store::device_store::{self, MarkDevice, RegisterDevice, RemoveDevice};
 use crate::ids::IdentityKey;
 use crate::model::Device;
 
@@ -37,6 +37,14 @@ impl DbHandle {
             device_store::list(connection, &owner)
         })
         .await
+    }
+
+    /// Deletes a device of an identity; says whether there was one. For operators: it gets no notifications any more.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn remove_device(&self, owner: IdentityKey, id: i64) -> Result<bool, DbError> {
+        self.run(RemoveDevice { owner, id }).await
     }
 
     /// Notes that a device's token worked, or that it is dead.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::db::engine::error::DbError;
-use crate::db::store::permission_store::{self, SetPermission};
+use crate::db::store::permission_store::{self, SetPermission, UnsetPermission};
 use crate::db::writer::group;
 use crate::ids::IdentityKey;
 use crate::model::{Permission, PermissionPage, Quote};
@@ -32,6 +32,28 @@ impl DbHandle {
             sender,
             message_box,
             recipient_fee,
+        };
+        self.run(command).await
+    }
+
+    /// Deletes what a recipient asks of a sender, or of everybody, so that what is more general holds; says whether there was
+    /// anything. For operators.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn unset_permission(
+        &self,
+        recipient: IdentityKey,
+        sender: Option<IdentityKey>,
+        message_box: String,
+    ) -> Result<bool, DbError> {
+        if !may_be_stored(&message_box) {
+            return Ok(false);
+        }
+        let command = UnsetPermission {
+            recipient,
+            sender,
+            message_box,
         };
         self.run(command).await
     }

@@ -17,12 +17,13 @@ use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
 use crate::model::{
     ClaimOutcome, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Outpoint, Page, Payment,
-    PaymentOutput, PaymentState, SpentOutput, StoreOutcome,
+    PaymentOutput, PaymentState, SpentOutput, SpentPart, StoreOutcome,
 };
 
 mod devices;
 mod failures;
 mod groups;
+mod identity_lists;
 mod lists;
 mod messages;
 mod migrations;
@@ -31,6 +32,7 @@ mod sessions;
 mod several;
 mod size;
 mod totals;
+mod waiting;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -8,7 +8,7 @@ use crate::db::engine::error::DbError;
 use crate::db::store::command::Command;
 use crate::db::store::recount::{self, MAX_CORRECTIONS};
 use crate::db::store::totals::{Correct, ForgetEmpty};
-use crate::model::Role;
+use crate::model::{Quotas, Role};
 
 use super::DbHandle;
 
@@ -30,6 +30,15 @@ pub struct StoredTotals {
 }
 
 impl DbHandle {
+    /// Takes these quotas from now on; says whether nothing was limited before and something is now. Then what is stored has to
+    /// be counted first.
+    #[must_use]
+    pub fn set_quotas(&self, quotas: Quotas) -> bool {
+        let had_none = self.0.quotas.get().are_none();
+        self.0.quotas.set(quotas);
+        had_none && !quotas.are_none()
+    }
+
     /// Counts what identities have stored, and corrects their totals. Gives the number of totals that were off; none where
     /// nothing is limited, or another server is counting.
     ///
@@ -38,7 +47,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn recount(&self) -> Result<Option<usize>, DbError> {
-        if self.0.quotas.are_none() {
+        if self.0.quotas.get().are_none() {
             return Ok(None);
         }
         let db = self.clone();
@@ -74,7 +83,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn look_at_totals(&self) -> Result<Option<StoredTotals>, DbError> {
-        if self.0.quotas.are_none() {
+        if self.0.quotas.get().are_none() {
             return Ok(None);
         }
         let db = self.clone();
@@ -87,7 +96,8 @@ impl DbHandle {
     /// With a connection of its own: clients wait for none of the readers.
     fn look_blocking(&self) -> Result<StoredTotals, DbError> {
         let mut connection = by_hand(&self.0.settings)?;
-        let mut of = |role| recount::summary(&mut connection, &self.0.quotas, role);
+        let quotas = self.0.quotas.get();
+        let mut of = |role| recount::summary(&mut connection, &quotas, role);
         Ok(StoredTotals {
             inboxes: of(Role::Inbox)?,
             senders: of(Role::Sender)?,

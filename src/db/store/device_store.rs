@@ -113,6 +113,23 @@ impl Command for MarkDevice {
     }
 }
 
+/// Command: delete a device of an identity. Says whether there was one.
+pub(in crate::db) struct RemoveDevice {
+    pub(in crate::db) owner: IdentityKey,
+    pub(in crate::db) id: i64,
+}
+
+impl Command for RemoveDevice {
+    type Output = bool;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+        let own = devices::table
+            .filter(devices::id.eq(self.id))
+            .filter(devices::identity_key.eq(self.owner.to_hex()));
+        Ok(diesel::delete(own).execute(work.connection)? > 0)
+    }
+}
+
 /// An identity's devices, the one that changed last first.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,

@@ -15,6 +15,7 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
+    SpentPart,
 };
 
 use super::command::{Command, Work, all_or_nothing};
@@ -78,10 +79,10 @@ pub(in crate::db) fn claim(
             match renew(work, &row)? {
                 Some(known) => internalized &= known || !output.pays_server(),
                 None if output.pays_server() && take_over(work, &row)? => internalized = false,
-                None => return Ok(ClaimOutcome::Spent(output.outpoint.clone())),
+                None => return Ok(used(output)),
             }
         } else if is_taken_by_another(work, row.txid)? {
-            return Ok(ClaimOutcome::Spent(output.outpoint.clone()));
+            return Ok(used(output));
         } else {
             internalized &= !output.pays_server();
         }
@@ -91,10 +92,15 @@ pub(in crate::db) fn claim(
     }
     for spent in &payment.spends {
         if !spend(work, spent, &payment.purpose, settled)? {
-            return Ok(ClaimOutcome::Spent(spent.outpoint.clone()));
+            let coin = SpentPart::Coin(spent.outpoint.clone());
+            return Ok(ClaimOutcome::Spent(coin));
         }
     }
     Ok(ClaimOutcome::Claimed { internalized })
+}
+
+fn used(output: &PaymentOutput) -> ClaimOutcome {
+    ClaimOutcome::Spent(SpentPart::Output(output.outpoint.clone()))
 }
 
 /// Whether another kind of server has taken a transaction, of which an output was just claimed here: it is noted, and not

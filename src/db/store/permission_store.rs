@@ -60,6 +60,30 @@ impl Command for SetPermission {
     }
 }
 
+/// Command: delete what a recipient asks of a sender, or of everybody. Says whether there was anything.
+#[derive(Debug)]
+pub(in crate::db) struct UnsetPermission {
+    pub(in crate::db) recipient: IdentityKey,
+    pub(in crate::db) sender: Option<IdentityKey>,
+    pub(in crate::db) message_box: String,
+}
+
+impl Command for UnsetPermission {
+    type Output = bool;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+        let sender = self.sender.map(|key| key.to_hex());
+        let deleted = diesel::delete(
+            permissions::table
+                .filter(permissions::recipient.eq(self.recipient.to_hex()))
+                .filter(permissions::message_box.eq(&self.message_box))
+                .filter(is_for(sender.as_deref())),
+        )
+        .execute(work.connection)?;
+        Ok(deleted > 0)
+    }
+}
+
 type Condition<'a> =
     Box<dyn BoxableExpression<permissions::table, MultiBackend, SqlType = Nullable<Bool>> + 'a>;
 

@@ -11,7 +11,6 @@ use diesel::mysql::{Mysql, MysqlConnection};
 #[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
@@ -161,6 +160,12 @@ pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryRes
 /// What all identities have stored in one role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TotalsOfRole {
+    /// Identities that have any messages.
+    pub identities: i64,
+    /// Messages of all of them.
+    pub messages: i64,
+    /// Bytes of all of them.
+    pub bytes: i64,
     /// The most messages that one of them has.
     pub most_messages: i64,
     /// The most bytes that one of them has.
@@ -169,7 +174,43 @@ pub struct TotalsOfRole {
     pub over: i64,
 }
 
-/// The largest totals of a role, and how many are over their quota.
+#[derive(QueryableByName)]
+struct Sums {
+    #[diesel(sql_type = BigInt)]
+    identities: i64,
+    #[diesel(sql_type = BigInt)]
+    messages: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+/// What all identities of a role have. The sum of large numbers has another type in each database.
+fn sums(connection: &mut AnyConnection, role: Role) -> QueryResult<Sums> {
+    match connection {
+        AnyConnection::Sqlite(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS identities, COALESCE(SUM(messages), 0) AS messages, COALESCE(SUM(bytes), 0) AS bytes \
+             FROM stored_totals WHERE role = ? AND messages > 0",
+        )
+        .bind::<Text, _>(role.word())
+        .get_result(connection),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS `identities`, CAST(COALESCE(SUM(`messages`), 0) AS SIGNED) AS `messages`, \
+             CAST(COALESCE(SUM(`bytes`), 0) AS SIGNED) AS `bytes` FROM `stored_totals` WHERE `role` = ? AND `messages` > 0",
+        )
+        .bind::<Text, _>(role.word())
+        .get_result(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS identities, COALESCE(SUM(messages), 0)::bigint AS messages, \
+             COALESCE(SUM(bytes), 0)::bigint AS bytes FROM stored_totals WHERE role = $1 AND messages > 0",
+        )
+        .bind::<Text, _>(role.word())
+        .get_result(connection),
+    }
+}
+
+/// The largest totals of a role, their sums, and how many are over their quota.
 pub(in crate::db) fn summary(
     connection: &mut AnyConnection,
     quotas: &Quotas,
@@ -189,7 +230,11 @@ pub(in crate::db) fn summary(
     let is_over = stored_totals::messages
         .gt(limit(quota.messages))
         .or(stored_totals::bytes.gt(limit(quota.bytes)));
+    let sums = sums(connection, role)?;
     Ok(TotalsOfRole {
+        identities: sums.identities,
+        messages: sums.messages,
+        bytes: sums.bytes.max(0),
         most_messages: messages.unwrap_or_default().max(0),
         most_bytes: bytes.unwrap_or_default().max(0),
         over: of_role.filter(is_over).count().get_result(connection)?,

@@ -20,6 +20,7 @@ use crate::db::store::missed::NewestIds;
 use crate::db::store::probe::ProbeWrite;
 use crate::db::store::session_step::SessionSteps;
 use crate::db::store::totals::TotalChanges;
+use crate::live::Live;
 use crate::metrics::Histogram;
 use crate::model::{NewMessage, Quotas};
 use crate::panics;
@@ -87,7 +88,7 @@ pub(in crate::db) struct DbExecutor {
     pub(in crate::db) fees: DeliveryFees,
     pub(in crate::db) message_ttl: Option<Duration>,
     pub(in crate::db) retention: Retention,
-    pub(in crate::db) quotas: Quotas,
+    pub(in crate::db) quotas: Live<Quotas>,
     /// Whether messages need their ids once they are stored.
     pub(in crate::db) tells_ids: bool,
     pub(in crate::db) lock: WriteLock,
@@ -188,6 +189,8 @@ impl DbExecutor {
     ) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
         let (fees, retention) = (self.fees.clone(), self.retention.clone());
+        // One answer for the whole group.
+        let quotas = self.quotas.get();
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
             let begin = self.begin(group);
             let mut work = |connection: &mut AnyConnection| {
@@ -203,7 +206,7 @@ impl DbExecutor {
                         now,
                         fees: &fees,
                         retention: &retention,
-                        quotas: &self.quotas,
+                        quotas: &quotas,
                         totals: &mut TotalChanges::default(),
                         sessions: &sessions,
                     };

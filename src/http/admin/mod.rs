@@ -4,16 +4,26 @@
 //! A request that is let in by token, or because it comes from this machine, is answered here. Any other goes the way of all
 //! requests: signed by an admin it comes back here ([`answer_signed`]); else it is answered like a route that does not exist.
 
+mod belongings;
 mod bodies;
 mod dashboard;
+mod lists;
 mod live;
 mod operations;
 mod rooms;
 mod sockets;
+mod waiting;
 
+pub(in crate::http) use belongings::{IdentityDevices, IdentityPermissions, Removed};
 pub(in crate::http) use bodies::{
     Accepted, Disconnected, LogLevel, RoomDetail, RoomList, SocketDetail, SocketItem, SocketList,
 };
+pub(in crate::http) use lists::{ListedIdentities, ListedIdentityItem, ListingChanged};
+pub(in crate::http) use waiting::{
+    InboxItem, InboxList, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
+};
+
+pub use lists::end_refused;
 
 use std::sync::Arc;
 
@@ -26,14 +36,16 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{Admin, Asker, CONTENT_TYPE, GetStatus, Guard, Status, exposition};
 use crate::authsocket::AuthSocket;
+use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
 use crate::live::Live;
+use crate::model::IdentityList;
 use crate::rooms::RoomsHandle;
 use crate::socket::SocketTable;
 
 use super::authenticate::{NOT_STORED, respond, unsigned};
 use super::client_address::{count_request, is_forwarded};
-use super::error::ApiError;
+use super::error::{ApiError, store_error};
 use super::reply::Reply;
 use super::routes::query::Query;
 use super::state::HttpState;
@@ -51,6 +63,8 @@ pub struct AdminState {
     pub sockets: Arc<SocketTable<AuthSocket>>,
     /// The rooms.
     pub rooms: RoomsHandle,
+    /// The database.
+    pub db: DbHandle,
     /// Told when the server is to go down.
     pub drain: Arc<Notify>,
     /// Whether anybody may load the page of the dashboard, which holds nothing and asks for a token.
@@ -236,6 +250,24 @@ async fn answer(asked: &Asked<'_>, admin: &AdminState) -> Option<Result<Reply, A
         ["admin", "identities", key, "disconnect"] if asked.method == "POST" => {
             sockets::disconnect_identity(key, admin)
         }
+        ["admin", "boxes"] if is_read => waiting::boxes(asked, admin).await,
+        ["admin", "inboxes"] if is_read => waiting::inboxes(asked, admin).await,
+        ["admin", "lists", list] if is_read => {
+            lists::list(asked, IdentityList::of(list)?, admin).await
+        }
+        ["admin", "identities", key, action] if asked.method == "POST" => {
+            lists::set(key, lists::action(action)?, admin).await
+        }
+        ["admin", "identities", key, "devices"] if is_read => belongings::devices(key, admin).await,
+        ["admin", "identities", key, "devices", id, "remove"] if asked.method == "POST" => {
+            belongings::remove_device(key, id, admin).await
+        }
+        ["admin", "identities", key, "permissions"] if is_read => {
+            belongings::permissions(asked, key, admin).await
+        }
+        ["admin", "identities", key, "permissions", "unset"] if asked.method == "POST" => {
+            belongings::unset_permission(asked, key, admin).await
+        }
         ["admin", "drain"] if asked.method == "POST" => Ok(operations::drain(admin)),
         ["admin", "log-level"] if asked.method == "POST" => operations::log_level(asked),
         _ => return None,
@@ -247,6 +279,14 @@ async fn status(admin: &AdminState) -> Result<Arc<Status>, ApiError> {
     let asked = tokio::time::timeout(crate::admin::DEADLINE * 4, admin.admin.send(GetStatus));
     let status = asked.await.ok().and_then(Result::ok).flatten();
     status.ok_or_else(unresponsive)
+}
+
+fn database_error(error: &DbError) -> ApiError {
+    store_error(
+        error,
+        "ERR_DATABASE_ERROR",
+        "The database could not be asked.",
+    )
 }
 
 fn unresponsive() -> ApiError {

@@ -160,7 +160,7 @@ pub(super) fn item(asked: &Asked<'_>, sid: Sid, record: &SocketRecord) -> Socket
     }
 }
 
-fn key(text: &str) -> Result<IdentityKey, ApiError> {
+pub(super) fn key(text: &str) -> Result<IdentityKey, ApiError> {
     let wrong = |_| {
         ApiError::bad_request(
             "ERR_INVALID_IDENTITY",

@@ -23,7 +23,9 @@ use crate::admin::{
 };
 
 use super::super::admin::{
-    Accepted, Disconnected, LogLevel, RoomDetail, RoomList, SocketDetail, SocketItem, SocketList,
+    Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxItem, InboxList,
+    ListedIdentities, ListedIdentityItem, ListingChanged, LogLevel, Removed, RoomDetail, RoomList,
+    SocketDetail, SocketItem, SocketList, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
 };
 use super::super::error::{Details, ErrorBody};
 use super::super::health::{HealthReport, ReadinessReport};
@@ -33,6 +35,7 @@ use super::super::routes::bodies;
 use super::admin_failures;
 use super::failures::Failure;
 use super::operations::{Access, OPERATIONS, Operation};
+use super::operators_data::OPERATORS_DATA;
 use super::requests;
 use super::shared_failures;
 
@@ -122,6 +125,17 @@ const ADMIN_TOKEN: &str = "adminToken";
         SocketDetail,
         SocketItem,
         SocketList,
+        IdentityDevices,
+        IdentityPermissions,
+        InboxItem,
+        InboxList,
+        ListedIdentities,
+        ListedIdentityItem,
+        ListingChanged,
+        Removed,
+        WaitingBoxItem,
+        WaitingBoxes,
+        WaitingTotalItem,
     ))
 )]
 struct Base;
@@ -141,7 +155,7 @@ pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
         components.add_security_scheme(MIGRATE_KEY, SecurityScheme::Http(bearer.clone()));
         components.add_security_scheme(ADMIN_TOKEN, SecurityScheme::Http(bearer));
     }
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(OPERATORS_DATA) {
         let path = match operation.access {
             Access::Open => operation.path.to_owned(),
             Access::Signed | Access::MigrateKey | Access::Admin => {
@@ -273,17 +287,20 @@ fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Failure>> {
     let shared: &[&[Failure]] = match (operation.access, operation.body) {
         (Access::Signed, Some(_)) => &[
             shared_failures::AUTHENTICATION,
+            shared_failures::IDENTITY_LISTS,
             shared_failures::CERTIFICATES,
             shared_failures::BODY,
             shared_failures::PRICE,
         ],
         (Access::Signed, None) => &[
             shared_failures::AUTHENTICATION,
+            shared_failures::IDENTITY_LISTS,
             shared_failures::CERTIFICATES,
             shared_failures::PRICE,
         ],
         (Access::Admin, _) => &[
             shared_failures::AUTHENTICATION,
+            shared_failures::IDENTITY_LISTS,
             shared_failures::CERTIFICATES,
             admin_failures::EVERY,
         ],

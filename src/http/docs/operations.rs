@@ -12,7 +12,7 @@ pub(super) struct Parameter {
     pub(super) says: &'static str,
 }
 
-const fn parameter(name: &'static str, required: bool, says: &'static str) -> Parameter {
+pub(super) const fn parameter(name: &'static str, required: bool, says: &'static str) -> Parameter {
     Parameter {
         name,
         required,
@@ -100,7 +100,7 @@ const fn open(
     }
 }
 
-const fn admin(
+pub(super) const fn admin(
     method: HttpMethod,
     path: &'static str,
     says: &'static str,
@@ -120,13 +120,13 @@ const fn admin(
     }
 }
 
-const FULL: Parameter = parameter(
+pub(super) const FULL: Parameter = parameter(
     "full",
     false,
     "`true`: identities in full, and addresses; else they are shortened or left away",
 );
-const LIMIT: Parameter = parameter("limit", false, "1 to 1000; 100 without it");
-const AFTER: Parameter = parameter("after", false, "The `next` of the page before");
+pub(super) const LIMIT: Parameter = parameter("limit", false, "1 to 1000; 100 without it");
+pub(super) const AFTER: Parameter = parameter("after", false, "The `next` of the page before");
 
 /// All of them.
 pub(super) const OPERATIONS: &[Operation] = &[

@@ -18,6 +18,20 @@ pub(super) const AUTHENTICATION: &[Failure] = &[
     RATE_LIMITED,
 ];
 
+/// Of every route that a signature opens, where the operator has lists of identities. Admins are exempt.
+pub(super) const IDENTITY_LISTS: &[Failure] = &[
+    failure(
+        403,
+        "ERR_IDENTITY_BLOCKED",
+        "The operator of this server has blocked your identity.",
+    ),
+    failure(
+        403,
+        "ERR_IDENTITY_NOT_ALLOWED",
+        "This server serves a list of identities, and yours is not on it.",
+    ),
+];
+
 /// Of every route that anybody may ask for.
 pub(super) const RATE_LIMITED: Failure = failure(
     429,

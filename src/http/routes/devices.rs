@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::ids::IdentityKey;
+use crate::js_trim::js_trim;
 use crate::model::Device;
 
 use super::super::error::{ApiError, store_error};
@@ -146,14 +147,19 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     let whole = parse_small(body)?;
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
-    let fcm_token = match field("fcmToken").and_then(Value::as_str).map(str::trim) {
-        Some(token) if !token.is_empty() && fits(token, MAX_TOKEN_BYTES) => token,
-        _ => {
-            return refuse(
-                "ERR_INVALID_FCM_TOKEN",
-                "fcmToken is required and must be a non-empty string.",
-            );
+    let invalid_token = |description| refuse("ERR_INVALID_FCM_TOKEN", description);
+    // Not every database holds U+0000.
+    let fcm_token = match field("fcmToken").and_then(Value::as_str).map(js_trim) {
+        None | Some("") => {
+            return invalid_token("fcmToken is required and must be a non-empty string.");
         }
+        Some(token) if token.len() > MAX_TOKEN_BYTES => {
+            return invalid_token("fcmToken is too long: it may have at most 500 bytes.");
+        }
+        Some(token) if token.contains('\0') => {
+            return invalid_token("fcmToken must not contain U+0000.");
+        }
+        Some(token) => token,
     };
     let platform = match field("platform") {
         None => None,
@@ -167,7 +173,10 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     };
     let device_id = match field("deviceId") {
         None => None,
-        Some(Value::String(name)) if fits(name, MAX_DEVICE_ID_BYTES) => Some(name),
+        Some(Value::String(name)) if name.contains('\0') => {
+            return refuse("ERR_INVALID_DEVICE_ID", "deviceId must not contain U+0000.");
+        }
+        Some(Value::String(name)) if name.len() <= MAX_DEVICE_ID_BYTES => Some(name),
         Some(_) => {
             return refuse(
                 "ERR_INVALID_DEVICE_ID",
@@ -180,11 +189,6 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
         device_id: device_id.cloned(),
         platform: platform.cloned(),
     })
-}
-
-/// Not every database holds U+0000.
-fn fits(text: &str, max_bytes: usize) -> bool {
-    text.len() <= max_bytes && !text.contains('\0')
 }
 
 /// `GET /devices`.
@@ -280,6 +284,20 @@ mod tests {
         for (body, code) in cases {
             let error = validate(body.to_string().as_bytes()).unwrap_err();
             assert_eq!(error.code, code, "{body}");
+        }
+        for (field, value, expected) in [
+            ("fcmToken", "x".repeat(501), "too long"),
+            ("fcmToken", "\u{feff}".to_owned(), "required"),
+            ("fcmToken", "t\0".to_owned(), "U+0000"),
+            ("deviceId", "x".repeat(256), "at most 255 bytes"),
+            ("deviceId", "x\0".to_owned(), "U+0000"),
+        ] {
+            let mut body = json!({"fcmToken": "t"});
+            body[field] = value.into();
+            let description = validate(body.to_string().as_bytes())
+                .unwrap_err()
+                .description;
+            assert!(description.contains(expected), "{body}: {description}");
         }
         let long = json!({"fcmToken": "t", "deviceId": "é".repeat(128)});
         let error = validate(long.to_string().as_bytes()).unwrap_err();

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::ids::IdentityKey;
 use crate::json_object;
+use crate::json_unicode::{HALF_A_PAIR, is_unicode};
 use crate::payments::MAX_PAYMENT_BYTES;
 
 use super::admin;
@@ -141,6 +142,10 @@ pub(super) async fn respond(
 ) -> Reply {
     if let Some(reply) = admin::answer_signed(request, &caller, state).await {
         return reply;
+    }
+    // Behind what admins ask for: one whose own key is on no list can mend the lists.
+    if let Err(refused) = state.db.identity_lists().check(&caller) {
+        return ApiError::from(refused).into();
     }
     let path = collapse_slashes(request.uri().path());
     let Some(path) = path.strip_prefix(&*state.routing_prefix) else {
@@ -321,7 +326,7 @@ const MAX_SMALL_BODY: usize = 64 * 1024;
 
 /// Reads a JSON body whose reading takes no more memory than itself.
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|_| invalid_json())
+    serde_json::from_slice(body).map_err(|_| invalid_json(body))
 }
 
 /// Reads a JSON body that is small, whatever is in it: many values take more memory than their text.
@@ -338,13 +343,32 @@ fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Option<T>, ApiError>
     Ok(json_object::read(whole.get()).ok())
 }
 
-fn invalid_json() -> ApiError {
-    ApiError::bad_request("ERR_INVALID_JSON", "The request body is not valid JSON.")
+fn invalid_json(body: &[u8]) -> ApiError {
+    let json: Option<&RawValue> = serde_json::from_slice(body).ok();
+    let description = match json {
+        Some(json) if !is_unicode(json.get()) => {
+            format!("The request body cannot be read: {HALF_A_PAIR}.")
+        }
+        _ => "The request body is not valid JSON.".to_owned(),
+    };
+    ApiError::bad_request("ERR_INVALID_JSON", description)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::collapse_slashes;
+    use super::{collapse_slashes, parse_small};
+
+    #[test]
+    fn a_body_that_cannot_be_read_says_why() {
+        for (body, expected) in [
+            ("{", "not valid JSON"),
+            (r#"{"a":"\ud800"}"#, "half of a surrogate pair"),
+            (r#"{"a":1e999}"#, "not valid JSON"),
+        ] {
+            let description = parse_small(body.as_bytes()).unwrap_err().description;
+            assert!(description.contains(expected), "{body}: {description}");
+        }
+    }
 
     #[test]
     fn slashes_are_collapsed_for_routing() {

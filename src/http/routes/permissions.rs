@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::events::is_message_box;
 use crate::ids::IdentityKey;
+use crate::js_trim::{is_js_blank, js_trim};
 use crate::model::{Permission, PermissionPage};
 
 use super::super::error::{ApiError, store_error};
@@ -183,23 +184,33 @@ fn validate(body: &[u8]) -> Result<Setting, ApiError> {
         Some(key) => Some(sender_key(key.as_str().unwrap_or_default())?),
     };
     // Tables in use have four bytes for it.
-    let fee = whole_number(fee).filter(|fee| (-1..=i64::from(i32::MAX)).contains(fee));
-    let fee = fee.ok_or_else(|| {
-        ApiError::bad_request(
-            "ERR_INVALID_FEE_VALUE",
-            "recipientFee must be an integer (-1, 0, or positive number).",
-        )
-    })?;
-    match message_box.as_str() {
-        Some(name) if is_message_box(name.trim()) => Ok(Setting {
+    let max = i64::from(i32::MAX);
+    let fee = match whole_number(fee) {
+        Some(fee) if (-1..=max).contains(&fee) => fee,
+        fee => {
+            let description = match fee {
+                Some(1..) => format!("recipientFee must be at most {max}."),
+                _ => "recipientFee must be an integer (-1, 0, or positive number).".to_owned(),
+            };
+            return Err(ApiError::bad_request("ERR_INVALID_FEE_VALUE", description));
+        }
+    };
+    let refuse = |description| {
+        Err(ApiError::bad_request(
+            "ERR_INVALID_MESSAGE_BOX",
+            description,
+        ))
+    };
+    match message_box.as_str().map(js_trim) {
+        Some(name) if is_message_box(name) => Ok(Setting {
             sender,
-            message_box: name.trim().to_owned(),
+            message_box: name.to_owned(),
             fee,
         }),
-        _ => Err(ApiError::bad_request(
-            "ERR_INVALID_MESSAGE_BOX",
-            "messageBox must be a non-empty string.",
-        )),
+        Some(name) if !is_js_blank(name) => refuse(
+            "messageBox must be at most 128 bytes, without control characters and without those that change the direction of text.",
+        ),
+        _ => refuse("messageBox must be a non-empty string."),
     }
 }
 
@@ -416,7 +427,26 @@ mod tests {
             let error = validate(body.to_string().as_bytes()).unwrap_err();
             assert_eq!((error.code, error.status.as_u16()), (code, 400), "{body}");
         }
-        let body = json!({"messageBox": " b ", "recipientFee": 7.0, "sender": KEY.to_uppercase()});
+        for (field, value, expected) in [
+            ("messageBox", json!("x".repeat(129)), "at most 128 bytes"),
+            ("messageBox", json!("a\nb"), "control characters"),
+            ("messageBox", json!("\u{feff}"), "non-empty"),
+            (
+                "recipientFee",
+                json!(3_000_000_000_u64),
+                "at most 2147483647",
+            ),
+            ("recipientFee", json!(-2), "-1, 0, or positive"),
+        ] {
+            let mut body = json!({"messageBox": "b", "recipientFee": 1});
+            body[field] = value;
+            let description = validate(body.to_string().as_bytes())
+                .unwrap_err()
+                .description;
+            assert!(description.contains(expected), "{body}: {description}");
+        }
+        let body =
+            json!({"messageBox": "\u{feff} b ", "recipientFee": 7.0, "sender": KEY.to_uppercase()});
         let setting = validate(body.to_string().as_bytes()).unwrap();
         assert_eq!(
             describe(&setting),

@@ -3,6 +3,7 @@
 use actix_web::web;
 
 use crate::ids::IdentityKey;
+use crate::js_trim::{is_js_blank, js_trim};
 
 use super::super::error::ApiError;
 
@@ -26,12 +27,12 @@ impl Query {
     /// The first value of a parameter under any of its names; none where it is blank.
     pub(in crate::http) fn first(&self, names: &[&str]) -> Option<&str> {
         let mut values = names.iter().flat_map(|name| self.all(name));
-        values.find(|value| !value.trim().is_empty())
+        values.find(|value| !is_js_blank(value))
     }
 
     /// The box: clients in use spell the parameter in two ways.
     pub(super) fn message_box(&self) -> Option<&str> {
-        self.first(&["messageBox", "message_box"]).map(str::trim)
+        self.first(&["messageBox", "message_box"]).map(js_trim)
     }
 
     /// The sender whom it is about, if it names one.
@@ -48,7 +49,7 @@ pub(super) fn sender_key(text: &str) -> Result<IdentityKey, ApiError> {
             "Invalid sender public key format.",
         )
     };
-    text.trim().parse().map_err(invalid)
+    js_trim(text).parse().map_err(invalid)
 }
 
 #[cfg(test)]

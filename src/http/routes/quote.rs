@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::events::is_message_box;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
+use crate::js_trim::js_trim;
 use crate::model::Quote;
 
 use super::super::error::{ApiError, store_error};
@@ -111,7 +112,7 @@ pub(super) async fn respond(
 fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiError> {
     let recipients: Vec<&str> = query
         .all("recipient")
-        .map(str::trim)
+        .map(js_trim)
         .filter(|text| !text.is_empty())
         .collect();
     let (Some(message_box), false) = (query.message_box(), recipients.is_empty()) else {

@@ -11,6 +11,8 @@ use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
 use crate::heavy::LIGHT;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
+use crate::js_trim::{is_js_blank, js_trim};
+use crate::json_unicode::{HALF_A_PAIR, is_unicode};
 use crate::model::{MessageBody, NewMessage};
 use crate::payments::PaymentDraft;
 
@@ -179,13 +181,11 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     let message_box = message
         .message_box
         .and_then(text)
-        .map(|name| name.trim().to_owned())
+        .map(|name| js_trim(&name).to_owned())
         .filter(|name| is_message_box(name))
         .ok_or_else(invalid_box)?;
     let expires_at = message.expires_at;
-    let body = message.body.and_then(message_body).ok_or_else(|| {
-        ApiError::bad_request("ERR_INVALID_MESSAGE_BODY", "Invalid message body.")
-    })?;
+    let body = message_body(message.body)?;
     let recipients = message.recipients.or(message.recipient).ok_or_else(|| {
         let description = r#"Missing recipient(s). Provide "recipient" or "recipients"."#;
         ApiError::bad_request("ERR_RECIPIENT_REQUIRED", description)
@@ -236,13 +236,19 @@ fn is_falsy(json: &str) -> bool {
     matches!(json, "null" | "false" | "0" | "\"\"")
 }
 
-fn message_body(raw: &RawValue) -> Option<MessageBody> {
+fn message_body(raw: Option<&RawValue>) -> Result<MessageBody, ApiError> {
+    let refuse = |description: &str| ApiError::bad_request("ERR_INVALID_MESSAGE_BODY", description);
+    let invalid = || refuse("Invalid message body.");
+    let raw = raw.ok_or_else(invalid)?;
     let json = raw.get();
-    if json.starts_with(['{', '[']) {
-        return Some(MessageBody::Json(json.to_owned().into()));
+    if !is_unicode(json) {
+        return Err(refuse(&format!("Invalid message body: {HALF_A_PAIR}.")));
     }
-    let text = text(raw).filter(|text| !text.trim().is_empty())?;
-    Some(MessageBody::Text(text.into()))
+    if json.starts_with(['{', '[']) {
+        return Ok(MessageBody::Json(json.to_owned().into()));
+    }
+    let text = text(raw).filter(|text| !is_js_blank(text));
+    Ok(MessageBody::Text(text.ok_or_else(invalid)?.into()))
 }
 
 /// A JSON string; none where it is anything else.
@@ -287,15 +293,16 @@ fn message_id(raw: &RawValue) -> Result<String, ApiError> {
         Some(id) if id.len() > MAX_MESSAGE_ID_BYTES => {
             refuse("Each messageId must be at most 256 bytes.")
         }
-        Some(id) if !id.trim().is_empty() => Ok(id),
+        Some(id) if !is_js_blank(&id) => Ok(id),
+        None if !is_unicode(raw.get()) => refuse(&format!("Invalid messageId: {HALF_A_PAIR}.")),
         _ => refuse("Each messageId must be a non-empty string."),
     }
 }
 
 fn recipient(raw: &RawValue) -> Result<IdentityKey, ApiError> {
     let text = text(raw).unwrap_or_else(|| raw.get().chars().take(MAX_SHOWN_KEY).collect());
-    text.trim().parse().map_err(|_| {
-        let shown: String = text.trim().chars().take(MAX_SHOWN_KEY).collect();
+    js_trim(&text).parse().map_err(|_| {
+        let shown: String = js_trim(&text).chars().take(MAX_SHOWN_KEY).collect();
         ApiError::bad_request(
             "ERR_INVALID_RECIPIENT_KEY",
             format!("Invalid recipient key: {shown}"),
@@ -407,6 +414,7 @@ mod tests {
             (with("body", json!("  ")), "ERR_INVALID_MESSAGE_BODY"),
             (with("body", json!(7)), "ERR_INVALID_MESSAGE_BODY"),
             (with("body", json!(null)), "ERR_INVALID_MESSAGE_BODY"),
+            (with("body", json!("\u{feff}")), "ERR_INVALID_MESSAGE_BODY"),
             (
                 without(&["recipient", "messageId"]),
                 "ERR_RECIPIENT_REQUIRED",
@@ -446,11 +454,47 @@ mod tests {
         );
     }
 
+    /// JavaScript strings may hold half of a surrogate pair.
+    #[test]
+    fn what_is_not_unicode_is_refused_with_its_reason_in_every_kind_of_body() {
+        let with = |body: &str, id: &str| {
+            format!(
+                r#"{{"message":{{"messageBox":"b","body":{body},"recipient":"{KEY}","messageId":"{id}"}}}}"#
+            )
+        };
+        for body in [
+            r#""\ud800""#,
+            r#"{"a":"\ud800"}"#,
+            r#"["\udc00"]"#,
+            r#"{"\ud800":1}"#,
+        ] {
+            let (code, description) = refused(&with(body, "1"));
+            assert_eq!(code, "ERR_INVALID_MESSAGE_BODY");
+            assert!(
+                description.contains("half of a surrogate pair"),
+                "{body}: {description}"
+            );
+        }
+        let (code, description) = refused(&with(r#""x""#, r"\ud800"));
+        assert_eq!(code, "ERR_INVALID_MESSAGEID");
+        assert!(
+            description.contains("half of a surrogate pair"),
+            "{description}"
+        );
+        for body in [
+            r#""\ud83d\ude00""#,
+            r#"{"a":"\ud83d\ude00"}"#,
+            r#""\\ud800""#,
+        ] {
+            assert!(validate(with(body, "1").as_bytes()).is_ok(), "{body}");
+        }
+    }
+
     #[test]
     fn one_many_and_no_recipients_are_taken() {
         let upper = KEY.to_uppercase();
         let body = json!({"message": {
-            "messageBox": " b ", "body": {"z": 1, "a": [1.0]}, "recipients": [upper, format!(" {KEY} ")],
+            "messageBox": "\u{feff} b ", "body": {"z": 1, "a": [1.0]}, "recipients": [upper, format!(" {KEY} ")],
             "messageId": ["1", "2"], "skipEncryption": true,
         }});
         let request = validate(body.to_string().as_bytes()).unwrap();

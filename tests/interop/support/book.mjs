@@ -30,6 +30,7 @@ function matches (printed, expected) {
 /** The page says 8080 and 8081; here these are two ports that nobody has. */
 function elsewhere (text, ports) {
   return text.replaceAll('localhost:8080', `127.0.0.1:${ports[0]}`).replaceAll('localhost:8081', `127.0.0.1:${ports[1]}`)
+    .replaceAll('[::1]:8080', `[::1]:${ports[0]}`).replaceAll('127.0.0.1:8080', `127.0.0.1:${ports[0]}`)
     .replaceAll('PORT=8080', `PORT=${ports[0]}`)
 }
 

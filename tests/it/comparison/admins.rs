@@ -13,10 +13,10 @@ use crate::support::brc104::{Answer, Request};
 use crate::support::documents::Documents;
 use crate::support::polling::Polling;
 
-use super::{KEY, Stage, require_certificates, require_nonces};
+use super::{KEY, Stage, UNSERVED, require_certificates, require_nonces};
 
 /// Method, target, and the path that is documented.
-const ROUTES: [(&str, &str, &str); 9] = [
+const ROUTES: [(&str, &str, &str); 21] = [
     ("GET", "/admin/status", "/admin/status"),
     ("GET", "/admin/rooms", "/admin/rooms"),
     ("GET", "/admin/rooms/lobby", "/admin/rooms/{id}"),
@@ -34,7 +34,59 @@ const ROUTES: [(&str, &str, &str); 9] = [
     ),
     ("POST", "/admin/drain", "/admin/drain"),
     ("POST", "/admin/log-level", "/admin/log-level"),
+    ("GET", "/admin/boxes", "/admin/boxes"),
+    ("GET", "/admin/inboxes", "/admin/inboxes"),
+    ("GET", "/admin/lists/block", "/admin/lists/block"),
+    ("GET", "/admin/lists/allow", "/admin/lists/allow"),
+    (
+        "POST",
+        "/admin/identities/x/block",
+        "/admin/identities/{key}/block",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/unblock",
+        "/admin/identities/{key}/unblock",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/allow",
+        "/admin/identities/{key}/allow",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/disallow",
+        "/admin/identities/{key}/disallow",
+    ),
+    (
+        "GET",
+        "/admin/identities/x/devices",
+        "/admin/identities/{key}/devices",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/devices/1/remove",
+        "/admin/identities/{key}/devices/{id}/remove",
+    ),
+    (
+        "GET",
+        "/admin/identities/x/permissions",
+        "/admin/identities/{key}/permissions",
+    ),
+    (
+        "POST",
+        "/admin/identities/x/permissions/unset?messageBox=inbox",
+        "/admin/identities/{key}/permissions/unset",
+    ),
 ];
+
+/// Those that look into the database, or change it.
+fn of_data() -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    let named = |(method, target, path): &(&'static str, &'static str, &'static str)| {
+        (*method, target.replace("/x/", &format!("/{KEY}/")), *path)
+    };
+    ROUTES[9..].iter().map(named)
+}
 
 async fn bare(stage: &Stage, method: &str, target: &str) -> Answer {
     let request = Request {
@@ -72,6 +124,8 @@ async fn holds(
 pub(super) async fn all(documents: &mut Documents) {
     successes(documents).await;
     mistakes(documents).await;
+    data(documents).await;
+    identity_lists(documents).await;
     held_up(documents).await;
     refusals(documents).await;
     without_certificates(documents).await;
@@ -189,6 +243,134 @@ async fn mistakes(documents: &mut Documents) {
         ),
     ] {
         holds(documents, &stage, (method, target, path), (status, code)).await;
+    }
+}
+
+/// What is stored: looked at, changed, asked for in wrong ways, and not to be had.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+async fn data(documents: &mut Documents) {
+    let stage = Stage::set(|_| {}).await;
+    let recipient = stage.bob().to_hex();
+    let message = json!({"message": {
+        "recipient": recipient, "messageBox": "inbox", "messageId": "1", "body": "x",
+    }});
+    let sent = stage.alice.post("/sendMessage", message.to_string()).await;
+    assert_eq!(sent.status, 200);
+    let device = stage
+        .bob
+        .post("/registerDevice", r#"{"fcmToken":"t"}"#)
+        .await;
+    let remove = format!(
+        "/admin/identities/{recipient}/devices/{}/remove",
+        device.json["deviceId"]
+    );
+    let own = format!("/admin/boxes?identity={recipient}&full=true");
+    holds(documents, &stage, ("GET", &own, "/admin/boxes"), (200, "")).await;
+    let path = "/admin/identities/{key}/devices/{id}/remove";
+    holds(documents, &stage, ("POST", &remove, path), (200, "")).await;
+    for (method, target, path) in of_data() {
+        let expected = if target.ends_with("/remove") {
+            (404, "ERR_UNKNOWN_DEVICE")
+        } else {
+            (200, "")
+        };
+        holds(documents, &stage, (method, &target, path), expected).await;
+    }
+    for (method, target, path) in &ROUTES[13..] {
+        let wrong = (400, "ERR_INVALID_IDENTITY");
+        holds(documents, &stage, (method, target, path), wrong).await;
+    }
+    let permissions = format!("/admin/identities/{KEY}/permissions");
+    let unset = format!("{permissions}/unset");
+    for (method, target, path, code) in [
+        (
+            "GET",
+            "/admin/boxes?limit=0",
+            ROUTES[9].2,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/boxes?identity=x",
+            ROUTES[9].2,
+            "ERR_INVALID_IDENTITY",
+        ),
+        (
+            "GET",
+            "/admin/boxes?after=x",
+            ROUTES[9].2,
+            "ERR_INVALID_AFTER",
+        ),
+        (
+            "GET",
+            "/admin/inboxes?limit=0",
+            ROUTES[10].2,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/inboxes?order=age",
+            ROUTES[10].2,
+            "ERR_INVALID_FILTER",
+        ),
+        (
+            "GET",
+            "/admin/lists/block?limit=0",
+            ROUTES[11].2,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            "/admin/lists/allow?limit=0",
+            ROUTES[12].2,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            &format!("{permissions}?limit=0"),
+            ROUTES[19].2,
+            "ERR_INVALID_LIMIT",
+        ),
+        (
+            "GET",
+            &format!("{permissions}?offset=-1"),
+            ROUTES[19].2,
+            "ERR_INVALID_OFFSET",
+        ),
+        ("POST", &unset, ROUTES[20].2, "ERR_MISSING_PARAMETERS"),
+    ] {
+        holds(documents, &stage, (method, target, path), (400, code)).await;
+    }
+    stage.server.database.take_tables();
+    for (method, target, path) in of_data() {
+        let failed = (500, "ERR_DATABASE_ERROR");
+        holds(documents, &stage, (method, &target, path), failed).await;
+    }
+    let uncounted = Stage::set(|settings| {
+        let messages = &mut settings.messages;
+        (messages.max_inbox_messages, messages.max_inbox_bytes) = (0, 0);
+        (messages.max_sender_messages, messages.max_sender_bytes) = (0, 0);
+    })
+    .await;
+    holds(documents, &uncounted, ROUTES[10], (409, "ERR_NOT_COUNTED")).await;
+}
+
+/// Who is on no list of the operator's asks for what admins ask for.
+async fn identity_lists(documents: &mut Documents) {
+    let stage = Stage::set(|settings| {
+        settings.admin.token = Some(Secret::new("a token of the operator"));
+    })
+    .await;
+    for code in UNSERVED {
+        stage.refuse_alice(code).await;
+        for (method, target, path) in ROUTES {
+            let answer = stage
+                .alice
+                .send(&stage.alice.request(method, target, ""))
+                .await;
+            assert_eq!((answer.status, answer.code()), (403, code), "{target}");
+            documents.hold(method, path, &answer);
+        }
     }
 }
 

@@ -108,7 +108,12 @@ impl AuthSocketClient {
 
     /// The auth message of an event.
     pub fn signed(&self, event: &str, data: &Value) -> String {
-        let payload = json!({ "eventName": event, "data": data }).to_string();
+        self.signed_json(event, &data.to_string())
+    }
+
+    /// The same of data that no value can hold.
+    fn signed_json(&self, event: &str, data: &str) -> String {
+        let payload = format!(r#"{{"eventName":{},"data":{data}}}"#, json!(event));
         let mut out = String::new();
         self.peer
             .sign(&SharedPayload::new(payload.into_bytes()), &mut out)
@@ -118,6 +123,11 @@ impl AuthSocketClient {
 
     pub async fn emit(&mut self, event: &str, data: &Value) {
         let json = self.signed(event, data);
+        self.send_auth(&json).await;
+    }
+
+    pub async fn emit_json(&mut self, event: &str, data: &str) {
+        let json = self.signed_json(event, data);
         self.send_auth(&json).await;
     }
 

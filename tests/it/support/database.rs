@@ -213,6 +213,8 @@ impl TestDatabase {
             "device_registrations",
             "payments",
             "payment_inputs",
+            "stored_totals",
+            "identity_lists",
         ] {
             self.run(&format!(
                 r#"ALTER TABLE "{table}" RENAME TO "gone_{table}""#

@@ -18,6 +18,7 @@ pub struct Asked {
 }
 
 /// What it answers. Status 0: nothing, ever.
+#[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub json: Value,

@@ -1,6 +1,7 @@
 //! The subcommands, a file for each.
 
 mod ack;
+mod admin;
 mod advertise;
 mod devices;
 mod documents;
@@ -38,6 +39,7 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, CommandError> {
         Command::Advertise(advertise) => advertise::run(general, advertise, output).await,
         Command::Revoke(revoke) => advertise::revoke(general, revoke, output).await,
         Command::Advertisements(asked) => advertise::list(general, asked, output).await,
+        Command::Admin(admin) => admin::run(general, admin, output).await,
         Command::Status(status) => status::run(general, status, output).await,
         Command::Doctor(doctor) => return doctor::run(general, doctor, output).await,
         Command::Document(document) => documents::print(document),

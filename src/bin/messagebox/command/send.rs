@@ -64,7 +64,7 @@ pub(crate) async fn run(
             "a message with this id was sent to this recipient before, to whichever box: nothing new was stored (--new-id sends the same text again)",
         );
     }
-    // Over a socket, a server need not tell a message that it has from one that it stores.
+    // Over a socket, only a message that was sent before is told apart, and not by every server.
     let already_sent = (again || live.is_none()).then_some(again);
     let mut result = json!({
         "messageId": id,

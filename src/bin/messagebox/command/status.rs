@@ -1,19 +1,13 @@
 //! `status`: how a server is, as it says to its admins.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use messagebox::client::{Brc104Client, ClientError, Connector, TransportKind};
 use serde_json::Value;
 
-use crate::error::{CommandError, Exit};
-use crate::key_file;
+use crate::administration::{Method, ask, foreign};
+use crate::error::CommandError;
 use crate::options::{General, Status};
 use crate::output::{Output, bad, doubtful, good, label, printable};
-
-/// The operator's token; never on the command line, where others could read it.
-const TOKEN: &str = "MESSAGEBOX_ADMIN_TOKEN";
 
 /// Asks, and prints what comes.
 pub(crate) async fn run(
@@ -21,68 +15,12 @@ pub(crate) async fn run(
     command: &Status,
     output: Output,
 ) -> Result<(), CommandError> {
-    let connector = Connector::new(general.server.clone(), TransportKind::Websocket)
-        .with_timeout(general.timeout)?;
     let full = if command.full { "true" } else { "false" };
-    let token = std::env::var(TOKEN).unwrap_or_default();
-    let route = format!("/admin/status?full={full}");
-    let token = Some(token.trim()).filter(|token| !token.is_empty());
-    let identity = match token {
-        Some(_) => None,
-        None => key_file::load_if_any(general.key_file.as_deref())?,
-    };
-    let (asker, body) = match (token, identity) {
-        (Some(token), _) => {
-            let reply = connector.get_with_token(&route, token).await?;
-            (Asker::Token, reply.success().map(|reply| reply.body))
-        }
-        (None, Some(identity)) => {
-            let client = Brc104Client::new(connector, Arc::new(identity));
-            let reply = client.request("GET", &route, Bytes::new()).await?;
-            (Asker::Key, reply.success().map(|reply| reply.body))
-        }
-        (None, None) => {
-            let reply = connector.get_as_nobody(&route).await?;
-            (Asker::Nobody, reply.success().map(|reply| reply.body))
-        }
-    };
-    let body = body.map_err(|error| asker.refused(error))?;
-    let said = serde_json::from_slice::<Value>(&body).ok();
-    let said = said.filter(|said| said["server"].is_object());
-    let said = said.ok_or_else(|| {
-        CommandError::new(Exit::Protocol, "the server's answer is no status")
-            .advise("Does --server name a MessageBox server, with its path if it has one?")
-    })?;
-    output.print(&said, || human(&said))
-}
-
-/// As whom the server was asked.
-#[derive(Clone, Copy)]
-enum Asker {
-    Token,
-    Key,
-    Nobody,
-}
-
-impl Asker {
-    /// The error where the server does not tell its status. It does not say why: it has no such route for others than admins.
-    fn refused(self, error: ClientError) -> CommandError {
-        if !matches!(error.status(), Some(401 | 403 | 404)) {
-            return error.into();
-        }
-        let advice = match self {
-            Self::Token => format!("{TOKEN} must be the server's ADMIN_TOKEN."),
-            Self::Key => format!(
-                "Your key is no admin's (ADMIN_IDENTITIES), and the server does not trust this machine. {TOKEN} may hold its ADMIN_TOKEN."
-            ),
-            Self::Nobody => format!(
-                "Only a server in development answers without a token or key, at its own machine. {TOKEN} may hold the server's ADMIN_TOKEN; --key-file names the key of an admin (ADMIN_IDENTITIES)."
-            ),
-        };
-        let error = CommandError::from(error);
-        let what = format!("the server does not tell its status: {}", error.what);
-        CommandError::new(error.exit, what).advise(advice)
+    let said = ask(general, Method::Get, &format!("/admin/status?full={full}")).await?;
+    if !said.get("server").is_some_and(Value::is_object) {
+        return Err(foreign());
     }
+    output.print(&said, || human(&said))
 }
 
 /// What people want to know first.

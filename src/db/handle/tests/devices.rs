@@ -3,6 +3,21 @@
 use super::*;
 
 #[actix::test]
+async fn a_device_is_removed_from_its_owner_only() {
+    let store = store();
+    let (owner, other) = (key(), key());
+    let registered = store.db.register_device(owner, "t".to_owned(), None, None);
+    let id = registered.await.unwrap().unwrap();
+    assert_eq!(store.db.remove_device(other, id).await, Ok(false));
+    assert_eq!(store.db.remove_device(owner, id).await, Ok(true));
+    assert_eq!(store.db.remove_device(owner, id).await, Ok(false));
+    assert_eq!(store.db.devices(owner).await, Ok(Vec::new()));
+    // Its token is free.
+    let registered = store.db.register_device(other, "t".to_owned(), None, None);
+    assert!(registered.await.unwrap().is_some());
+}
+
+#[actix::test]
 async fn an_identity_has_so_many_devices_and_the_latest_stay() {
     let store = store();
     let owner = key();

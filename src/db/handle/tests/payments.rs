@@ -56,11 +56,19 @@ impl Store {
     }
 }
 
-fn spent(txid: &str) -> ClaimOutcome {
-    ClaimOutcome::Spent(Outpoint {
+fn outpoint(txid: &str) -> Outpoint {
+    Outpoint {
         txid: txid.to_owned(),
         index: 0,
-    })
+    }
+}
+
+fn spent(txid: &str) -> ClaimOutcome {
+    ClaimOutcome::Spent(SpentPart::Output(outpoint(txid)))
+}
+
+fn coin_spent(coin: &str) -> ClaimOutcome {
+    ClaimOutcome::Spent(SpentPart::Coin(outpoint(coin)))
 }
 
 #[actix::test]
@@ -109,17 +117,17 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     let one = payment(alice, "one", "t", "c");
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
-    assert_eq!(store.claim(&other, false).await, spent("c"));
+    assert_eq!(store.claim(&other, false).await, coin_spent("c"));
     // What a refused payment takes back, it takes back whole.
     store.give_up(&one, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
-    assert_eq!(store.claim(&one, false).await, spent("c"));
+    assert_eq!(store.claim(&one, false).await, coin_spent("c"));
     // A second payment out of the same transaction that is given up does not free its coin.
     let mut second = payment(alice, "second", "u", "c");
     second.outputs[0].outpoint.index = 1;
     assert_eq!(store.claim(&second, false).await, FRESH);
     store.give_up(&second, None).await;
-    assert_eq!(store.claim(&one, false).await, spent("c"));
+    assert_eq!(store.claim(&one, false).await, coin_spent("c"));
 }
 
 /// A wallet that did not answer, and then, for something else, refused.
@@ -135,7 +143,7 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     // What another purpose has by now is not freed by the first.
     store.give_up(&one, None).await;
     let other = payment(alice, "other", "u", "c");
-    assert_eq!(store.claim(&other, false).await, spent("c"));
+    assert_eq!(store.claim(&other, false).await, coin_spent("c"));
     store.give_up(&two, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
 }
@@ -165,7 +173,7 @@ async fn each_output_has_a_state_of_its_own() {
     let bob = payment(key(), "bob", "t", "c");
     assert_eq!(store.claim(&bob, false).await, spent("t"));
     let other = payment(alice, "other", "u", "c");
-    assert_eq!(store.claim(&other, false).await, spent("c"));
+    assert_eq!(store.claim(&other, false).await, coin_spent("c"));
     assert_eq!(store.claim(&one, true).await, INTERNALIZED);
 }
 

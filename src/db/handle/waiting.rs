@@ -1,0 +1,68 @@
+//! What waits in boxes, for operators.
+
+use crate::db::engine::clock::Now;
+use crate::db::engine::error::DbError;
+use crate::db::store::waiting;
+use crate::ids::IdentityKey;
+use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingPage, WaitingTotal};
+
+use super::DbHandle;
+
+impl DbHandle {
+    /// Boxes with messages, by their numbers, behind this one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn waiting_boxes(&self, after: i64, limit: i64) -> Result<WaitingPage, DbError> {
+        self.read(None, move |connection| {
+            Ok(waiting::boxes(connection, after, limit, &Now::read(None))?)
+        })
+        .await
+    }
+
+    /// Boxes of a recipient that have messages, by their numbers, behind this one; and the sum of all its boxes.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn waiting_boxes_of(
+        &self,
+        recipient: IdentityKey,
+        after: i64,
+        limit: usize,
+    ) -> Result<(WaitingPage, WaitingTotal), DbError> {
+        let recipient = recipient.to_hex();
+        self.read(None, move |connection| {
+            let now = Now::read(None);
+            Ok(waiting::boxes_of(
+                connection, &recipient, after, limit, &now,
+            )?)
+        })
+        .await
+    }
+
+    /// What recipients have stored: those behind `after` where they come by identity, else those that have most. None where
+    /// nothing is limited, because nothing is counted then.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn inboxes(
+        &self,
+        order: TotalsOrder,
+        after: String,
+        limit: i64,
+    ) -> Result<Option<Vec<IdentityTotal>>, DbError> {
+        if self.0.quotas.get().are_none() {
+            return Ok(None);
+        }
+        self.read(None, move |connection| {
+            Ok(Some(waiting::totals(
+                connection,
+                Role::Inbox,
+                order,
+                &after,
+                limit,
+            )?))
+        })
+        .await
+    }
+}

@@ -1,0 +1,139 @@
+//! The operator's lists of identities: who is on them, and what changed since a server looked.
+
+use diesel::prelude::*;
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::error::DbError;
+use crate::db::engine::schema::identity_lists as lists;
+use crate::db::engine::timestamp::Timestamp;
+use crate::ids::IdentityKey;
+use crate::model::{IdentityList, ListChange, ListedIdentity};
+
+use super::command::{Command, Work};
+
+/// Command: put an identity on a list, or take it off. Says whether that changed anything.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::db) struct SetListed {
+    pub(in crate::db) list: IdentityList,
+    pub(in crate::db) identity: IdentityKey,
+    pub(in crate::db) listed: bool,
+}
+
+impl Command for SetListed {
+    type Output = bool;
+
+    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+        self.apply(work.connection, &work.now.text)
+    }
+}
+
+impl SetListed {
+    /// Runs in a transaction that holds the writer's lock: so revisions have the order of commits.
+    pub(in crate::db) fn apply(
+        &self,
+        connection: &mut AnyConnection,
+        now: &Timestamp,
+    ) -> QueryResult<bool> {
+        let identity = self.identity.to_hex();
+        let known: Option<(i64, bool)> = lists::table
+            .filter(lists::list.eq(self.list.word()))
+            .filter(lists::identity_key.eq(&identity))
+            .select((lists::revision, lists::listed))
+            .first(connection)
+            .optional()?;
+        if known.is_some_and(|(_, listed)| listed) == self.listed {
+            return Ok(false);
+        }
+        let last: Option<i64> = lists::table
+            .select(diesel::dsl::max(lists::revision))
+            .get_result(connection)?;
+        let revision = last.unwrap_or(0).saturating_add(1);
+        match known {
+            Some((before, _)) => {
+                diesel::update(lists::table.filter(lists::revision.eq(before)))
+                    .set((
+                        lists::revision.eq(revision),
+                        lists::changed_at.eq(now),
+                        lists::listed.eq(self.listed),
+                    ))
+                    .execute(connection)?;
+            }
+            None => {
+                diesel::insert_into(lists::table)
+                    .values((
+                        lists::revision.eq(revision),
+                        lists::changed_at.eq(now),
+                        lists::list.eq(self.list.word()),
+                        lists::identity_key.eq(&identity),
+                        lists::listed.eq(self.listed),
+                    ))
+                    .execute(connection)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What changed, in order.
+#[derive(Debug, Default)]
+pub(in crate::db) struct ListChanges {
+    pub(in crate::db) changes: Vec<ListChange>,
+    /// The first revision that was found, also where nobody can read the row.
+    pub(in crate::db) first: Option<i64>,
+    /// The last one; 0: nothing has ever changed.
+    pub(in crate::db) last: i64,
+}
+
+/// The changes from this revision on. Nearly always that is the one that is known, so this reads one row.
+pub(in crate::db) fn changes(
+    connection: &mut AnyConnection,
+    from: i64,
+) -> Result<ListChanges, DbError> {
+    let rows: Vec<(i64, String, String, bool)> = lists::table
+        .filter(lists::revision.ge(from))
+        .order(lists::revision.asc())
+        .select((
+            lists::revision,
+            lists::list,
+            lists::identity_key,
+            lists::listed,
+        ))
+        .load(connection)?;
+    let change = |(_, word, identity, listed): (i64, String, String, bool)| {
+        Some(ListChange {
+            // Of a later release, or written by hand.
+            list: IdentityList::of(&word)?,
+            identity: identity.parse().ok()?,
+            listed,
+        })
+    };
+    Ok(ListChanges {
+        first: rows.first().map(|row| row.0),
+        last: rows.last().map_or(0, |row| row.0),
+        changes: rows.into_iter().filter_map(change).collect(),
+    })
+}
+
+/// Identities on a list, by their keys, behind this one.
+pub(in crate::db) fn listed(
+    connection: &mut AnyConnection,
+    list: IdentityList,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<ListedIdentity>, DbError> {
+    let rows: Vec<(String, Timestamp)> = lists::table
+        .filter(lists::list.eq(list.word()))
+        .filter(lists::listed.eq(true))
+        .filter(lists::identity_key.gt(after))
+        .order(lists::identity_key.asc())
+        .limit(limit)
+        .select((lists::identity_key, lists::changed_at))
+        .load(connection)?;
+    let identity = |(identity, since): (String, Timestamp)| {
+        Some(ListedIdentity {
+            identity: identity.parse().ok()?,
+            since: since.into(),
+        })
+    };
+    Ok(rows.into_iter().filter_map(identity).collect())
+}

@@ -1,0 +1,250 @@
+//! What waits in boxes, counted for operators by readers: a box at a time by the index of boxes, or all boxes of one recipient.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Now;
+use crate::db::engine::schema::{message_boxes, messages, stored_totals};
+use crate::db::engine::timestamp::Timestamp;
+use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};
+
+/// Boxes that one statement counts.
+const BOXES: i64 = 50;
+
+/// Messages after which a page ends early: the next one goes on.
+const MAX_COUNTED: i64 = 200_000;
+
+/// Ids that one statement names.
+const MAX_IDS: usize = 500;
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    box_id: i64,
+    #[diesel(sql_type = BigInt)]
+    messages: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+    /// The id of the oldest message.
+    #[diesel(sql_type = BigInt)]
+    oldest: i64,
+}
+
+/// Boxes with messages, by their numbers, behind this one. At most `limit`, and fewer where they hold very many messages.
+pub(in crate::db) fn boxes(
+    connection: &mut AnyConnection,
+    after: i64,
+    limit: i64,
+    now: &Now,
+) -> QueryResult<WaitingPage> {
+    let mut counted: Vec<Counted> = Vec::new();
+    let (mut last, mut messages) = (after, 0_i64);
+    loop {
+        let missing = limit.saturating_sub(i64::try_from(counted.len()).unwrap_or(i64::MAX));
+        // Behind these there may be none; then the next page is empty.
+        let is_full = missing <= 0 || messages > MAX_COUNTED;
+        let asked = missing.min(BOXES);
+        let found = if is_full {
+            Vec::new()
+        } else {
+            count_behind(connection, last, asked)?
+        };
+        let is_end = !is_full && i64::try_from(found.len()).is_ok_and(|found| found < asked);
+        messages = found.iter().fold(messages, |sum, counted| {
+            sum.saturating_add(counted.messages)
+        });
+        last = found.last().map_or(last, |counted| counted.box_id);
+        counted.extend(found);
+        if is_full || is_end {
+            return Ok(WaitingPage {
+                boxes: named(connection, counted, now)?,
+                next: is_full.then_some(last),
+            });
+        }
+    }
+}
+
+/// Boxes of a recipient that have messages, by their numbers, behind this one; and the sum of all its boxes.
+pub(in crate::db) fn boxes_of(
+    connection: &mut AnyConnection,
+    recipient: &str,
+    after: i64,
+    limit: usize,
+    now: &Now,
+) -> QueryResult<(WaitingPage, WaitingTotal)> {
+    let mut counted = count_of(connection, recipient)?;
+    counted.sort_unstable_by_key(|counted| counted.box_id);
+    let oldest = counted.iter().map(|counted| counted.oldest).min();
+    let oldest: Option<Timestamp> = match oldest {
+        Some(id) => messages::table
+            .find(id)
+            .select(messages::created_at)
+            .first(connection)
+            .optional()?,
+        None => None,
+    };
+    let sum = |number: fn(&Counted) -> i64| {
+        let numbers = counted.iter().map(number);
+        numbers.fold(0, i64::saturating_add)
+    };
+    let total = WaitingTotal {
+        boxes: counted.len(),
+        messages: sum(|counted| counted.messages),
+        bytes: sum(|counted| counted.bytes),
+        oldest: oldest.map(|created_at| now.since(&created_at)),
+    };
+    counted.retain(|counted| counted.box_id > after);
+    let is_cut = counted.len() > limit;
+    counted.truncate(limit);
+    let next = counted.last().filter(|_| is_cut).map(|last| last.box_id);
+    let boxes = named(connection, counted, now)?;
+    Ok((WaitingPage { boxes, next }, total))
+}
+
+fn count_behind(
+    connection: &mut AnyConnection,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<Counted>> {
+    match connection {
+        AnyConnection::Sqlite(connection) => diesel::sql_query(
+            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\")) AS bytes, MIN(\"id\") AS oldest \
+             FROM \"messages\" WHERE \"messageBoxId\" > ? GROUP BY \"messageBoxId\" ORDER BY \"messageBoxId\" LIMIT ?",
+        )
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(connection),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "SELECT CAST(`messageBoxId` AS SIGNED) AS `box_id`, COUNT(*) AS `messages`, \
+             CAST(SUM(OCTET_LENGTH(`body`)) AS SIGNED) AS `bytes`, MIN(`id`) AS `oldest` \
+             FROM `messages` WHERE `messageBoxId` > ? GROUP BY `messageBoxId` ORDER BY `messageBoxId` LIMIT ?",
+        )
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::sql_query(
+            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\"))::bigint AS bytes, MIN(\"id\") AS oldest \
+             FROM \"messages\" WHERE \"messageBoxId\" > $1 GROUP BY \"messageBoxId\" ORDER BY \"messageBoxId\" LIMIT $2",
+        )
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(connection),
+    }
+}
+
+/// No order and no limit, which could make a database prefer the index of boxes, and read all of it.
+fn count_of(connection: &mut AnyConnection, recipient: &str) -> QueryResult<Vec<Counted>> {
+    match connection {
+        AnyConnection::Sqlite(connection) => diesel::sql_query(
+            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\")) AS bytes, MIN(\"id\") AS oldest \
+             FROM \"messages\" WHERE \"recipient\" = ? GROUP BY \"messageBoxId\"",
+        )
+        .bind::<Text, _>(recipient)
+        .load(connection),
+        // A table that was taken over may have messages in no box.
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "SELECT CAST(`messageBoxId` AS SIGNED) AS `box_id`, COUNT(*) AS `messages`, \
+             CAST(SUM(OCTET_LENGTH(`body`)) AS SIGNED) AS `bytes`, MIN(`id`) AS `oldest` \
+             FROM `messages` WHERE `recipient` = ? AND `messageBoxId` IS NOT NULL GROUP BY `messageBoxId`",
+        )
+        .bind::<Text, _>(recipient)
+        .load(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::sql_query(
+            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\"))::bigint AS bytes, MIN(\"id\") AS oldest \
+             FROM \"messages\" WHERE \"recipient\" = $1 GROUP BY \"messageBoxId\"",
+        )
+        .bind::<Text, _>(recipient)
+        .load(connection),
+    }
+}
+
+/// The same with the names of the boxes and the age of what is in them.
+fn named(
+    connection: &mut AnyConnection,
+    counted: Vec<Counted>,
+    now: &Now,
+) -> QueryResult<Vec<WaitingBox>> {
+    let mut names: HashMap<i64, (String, String)> = HashMap::new();
+    let mut times: HashMap<i64, Timestamp> = HashMap::new();
+    for part in counted.chunks(MAX_IDS) {
+        let boxes: Vec<i64> = part.iter().map(|counted| counted.box_id).collect();
+        let rows: Vec<(i64, String, String)> = message_boxes::table
+            .filter(message_boxes::message_box_id.eq_any(boxes))
+            .select((
+                message_boxes::message_box_id,
+                message_boxes::identity_key,
+                message_boxes::kind,
+            ))
+            .load(connection)?;
+        names.extend(
+            rows.into_iter()
+                .map(|(id, owner, name)| (id, (owner, name))),
+        );
+        let oldest: Vec<i64> = part.iter().map(|counted| counted.oldest).collect();
+        let rows: Vec<(i64, Timestamp)> = messages::table
+            .filter(messages::id.eq_any(oldest))
+            .select((messages::id, messages::created_at))
+            .load(connection)?;
+        times.extend(rows);
+    }
+    let waiting = |counted: Counted| {
+        // A box that was emptied meanwhile has nothing to tell.
+        let (identity, message_box) = names.remove(&counted.box_id)?;
+        Some(WaitingBox {
+            id: counted.box_id,
+            identity,
+            message_box,
+            messages: counted.messages,
+            bytes: counted.bytes,
+            oldest: now.since(times.get(&counted.oldest)?),
+        })
+    };
+    Ok(counted.into_iter().filter_map(waiting).collect())
+}
+
+/// What identities have stored in one role, those behind `after` where the order is theirs.
+pub(in crate::db) fn totals(
+    connection: &mut AnyConnection,
+    role: Role,
+    order: TotalsOrder,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<IdentityTotal>> {
+    let of_role = stored_totals::table
+        .filter(stored_totals::role.eq(role.word()))
+        .filter(stored_totals::messages.gt(0))
+        .select((
+            stored_totals::identity_key,
+            stored_totals::messages,
+            stored_totals::bytes,
+        ))
+        .limit(limit)
+        .into_boxed();
+    let ordered = match order {
+        TotalsOrder::Identity => of_role
+            .filter(stored_totals::identity_key.gt(after))
+            .order(stored_totals::identity_key.asc()),
+        TotalsOrder::Messages => of_role.order((
+            stored_totals::messages.desc(),
+            stored_totals::identity_key.asc(),
+        )),
+        TotalsOrder::Bytes => of_role.order((
+            stored_totals::bytes.desc(),
+            stored_totals::identity_key.asc(),
+        )),
+    };
+    let rows: Vec<(String, i64, i64)> = ordered.load(connection)?;
+    let total = |(identity, messages, bytes)| IdentityTotal {
+        identity,
+        messages,
+        bytes,
+    };
+    Ok(rows.into_iter().map(total).collect())
+}
