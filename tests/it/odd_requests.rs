@@ -39,6 +39,13 @@ impl Answer {
         let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value)
     }
+
+    /// The session that this answer opens.
+    fn sid(&self) -> String {
+        let open = self.body.strip_prefix('0').unwrap();
+        let open: serde_json::Value = serde_json::from_str(open).unwrap();
+        open["sid"].as_str().unwrap().to_owned()
+    }
 }
 
 impl Connection {
@@ -249,8 +256,7 @@ async fn sockets_are_found_without_the_slash_at_the_end() {
     let path = "/socket.io?EIO=4&transport=polling";
     let opened = connection.ask(&get(path, "")).await.unwrap();
     assert_eq!(opened.status, 200, "{opened:?}");
-    let open: serde_json::Value = serde_json::from_str(&opened.body[1..]).unwrap();
-    let session = format!("{path}&sid={}", open["sid"].as_str().unwrap());
+    let session = format!("{path}&sid={}", opened.sid());
     let posted = connection
         .ask(&Framing::Length.post(&session, "", "40"))
         .await;
@@ -310,8 +316,7 @@ async fn a_proxy_may_speak_http_1_0() {
     let path = "/socket.io/?EIO=4&transport=polling";
     let mut connection = Connection::to(server.address).await;
     let opened = connection.ask(&old(get(path, ""))).await.unwrap();
-    let open: serde_json::Value = serde_json::from_str(&opened.body[1..]).unwrap();
-    let session = format!("{path}&sid={}", open["sid"].as_str().unwrap());
+    let session = format!("{path}&sid={}", opened.sid());
     let mut connection = Connection::to(server.address).await;
     let posted = connection
         .ask(&old(Framing::Length.post(&session, "", "40")))

@@ -17,12 +17,11 @@ const KEY: &str = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x11, 0x22, 0x33, 0x44];
     let mut frame = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(short @ 0..=125) => frame.push(0x80 | short),
-        _ => {
-            frame.push(0xfe);
-            frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-        }
+    if let Ok(short @ 0..=125) = u8::try_from(payload.len()) {
+        frame.push(0x80 | short);
+    } else {
+        frame.push(0xfe);
+        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
     }
     frame.extend(mask);
     frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));

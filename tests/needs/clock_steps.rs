@@ -32,8 +32,8 @@ impl Clock {
         };
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", source, "-o"]);
-        let compiled = compiler.arg(&clock.library).status().unwrap();
-        assert!(compiled.success());
+        let status = compiler.arg(&clock.library).status().unwrap();
+        assert!(status.success());
         std::fs::write(&clock.offset, 0_i64.to_ne_bytes()).unwrap();
         clock
     }
