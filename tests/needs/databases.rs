@@ -75,6 +75,10 @@ pub fn tests() -> Vec<Test> {
         round_robin::with_redis_no_client_shakes_hands_again[POSTGRES_SERVER, REDIS],
         round_robin::with_postgresql_no_client_shakes_hands_again[POSTGRES_SERVER],
         round_robin::with_mariadb_no_client_shakes_hands_again[MYSQL_SERVER],
+        silence::a_mariadb_that_ends_silent_connections_soon_is_no_obstacle[MARIADB],
+        similar_ids::mariadb_takes_similar_ids_for_two[MYSQL_SERVER],
+        similar_ids::postgresql_takes_similar_ids_for_two[POSTGRES_SERVER],
+        similar_ids::sqlite_takes_similar_ids_for_two[],
         three_nodes::three_nodes_on_mariadb_are_as_one_whatever_fails[MARIADB, REDIS],
         three_nodes::three_nodes_on_postgresql_are_as_one_whatever_fails[POSTGRES, REDIS],
     ];

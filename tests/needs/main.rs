@@ -24,13 +24,16 @@ mod redis_server;
 mod test;
 
 mod clients;
+mod clock_steps;
 mod cluster;
+mod confinement;
 mod databases;
 mod dead_peers;
 mod interop;
 mod loadtest;
 mod logs;
 mod nonces;
+mod redis_accounts;
 mod redis_cluster;
 mod redis_failover;
 mod redis_tls;
@@ -85,6 +88,12 @@ mod round_robin;
 #[path = "../database_servers/round_trips.rs"]
 mod round_trips;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/silence.rs"]
+mod silence;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+#[path = "../database_servers/similar_ids.rs"]
+mod similar_ids;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
 #[path = "../database_servers/three_nodes.rs"]
 mod three_nodes;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
@@ -96,11 +105,14 @@ use libtest_mimic::Arguments;
 fn main() {
     let arguments = Arguments::from_args();
     let tests = [
+        clock_steps::tests(),
         cluster::tests(),
+        confinement::tests(),
         dead_peers::tests(),
         loadtest::tests(),
         logs::tests(),
         nonces::tests(),
+        redis_accounts::tests(),
         redis_cluster::tests(),
         redis_failover::tests(),
         redis_tls::tests(),

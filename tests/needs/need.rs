@@ -26,6 +26,21 @@ pub const ROOT: Need = Need {
     is_there: can_mount,
 };
 
+/// Root, in an environment that allows namespaces of processes.
+pub const PID_NAMESPACE: Need = Need {
+    name: "root, with process namespaces",
+    is_there: || {
+        let options = ["--pid", "--fork", "--mount-proc", "true"];
+        is_root() && succeeds("unshare", &options)
+    },
+};
+
+/// What `tests/support/stepped_clock.c` is compiled with.
+pub const COMPILER: Need = Need {
+    name: "cc",
+    is_there: || find("cc").is_some(),
+};
+
 /// Permission to attach a packet filter to a TCP socket. Some kernels give it to root only.
 pub const PACKET_FILTER: Need = Need {
     name: "packet filters on TCP sockets, perhaps as root",

@@ -150,6 +150,11 @@ impl Running {
         self.err.try_iter().any(|line| line.contains(text))
     }
 
+    /// Sends a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        super::signal(self.child.id(), name);
+    }
+
     /// Sends a signal and waits for the end: its exit code, and the lines that nobody has read.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
         super::signal(self.child.id(), signal);
