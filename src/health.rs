@@ -1,8 +1,12 @@
 //! Whether the server can do its work: named checks of what it depends on, and whether it is going down.
 //!
-//! Whoever asks learns which of them fails and nothing more, and costs nothing: a check runs at most once a
-//! [`HealthSettings::keep`], however many ask, and nobody waits for one longer than [`HealthSettings::deadline`].
+//! Some checks ask, at most once a [`HealthSettings::keep`] however many want to know, and nobody waits for one longer than
+//! [`HealthSettings::deadline`]. Others look at what is known anyway.
 
+mod causes;
+mod observation;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +17,22 @@ use tokio::sync::watch;
 
 use crate::panics;
 
+pub use causes::{CAUSES, CLOCK, DATABASE_LOG, DISK, FCM, HEADERS, REDIS, WALLET};
+pub use observation::Observation;
+
 /// What a server that is going down is not ready because of.
 pub const DRAINING: &str = "draining";
 
-/// Asks a dependency whether it works; what is wrong goes to the log.
-type Probe = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Whether something works, or why not.
+type Answer = Result<(), String>;
+
+/// Tells whether a dependency works.
+enum Probe {
+    /// By asking it.
+    Ask(Box<dyn Fn() -> LocalBoxFuture<'static, Answer> + Send + Sync>),
+    /// By what is known of it.
+    Look(Box<dyn Fn() -> Answer + Send + Sync>),
+}
 
 /// Times of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +61,10 @@ pub struct Readiness {
     pub degraded: Vec<&'static str>,
     /// Dependencies that do not, and [`DRAINING`].
     pub not_ready: Vec<&'static str>,
+    /// Dependencies that the server can do without for a while, whether they work or not.
+    pub optional: Vec<&'static str>,
+    /// Why those that do not work do not; for admins only.
+    pub reasons: BTreeMap<&'static str, String>,
 }
 
 /// The checks of a server; cheap to clone.
@@ -68,7 +87,7 @@ struct Check {
 
 #[derive(Default)]
 struct State {
-    latest: Option<(Instant, bool)>,
+    latest: Option<(Instant, Answer)>,
     running: Option<Running>,
     /// What the log was told last.
     logged: Option<bool>,
@@ -77,7 +96,7 @@ struct State {
 struct Running {
     since: Instant,
     /// The result, once there is one.
-    result: watch::Receiver<Option<bool>>,
+    result: watch::Receiver<Option<Answer>>,
 }
 
 impl fmt::Debug for Health {
@@ -104,7 +123,8 @@ impl Health {
     where
         F: Future<Output = Result<(), String>> + 'static,
     {
-        self.adding(name, false, probe)
+        let ask = Probe::Ask(Box::new(move || Box::pin(probe())));
+        self.adding(name, false, ask)
     }
 
     /// Adds a check of something that the server can do without: it is told, and does not make the server unready.
@@ -117,23 +137,26 @@ impl Health {
     where
         F: Future<Output = Result<(), String>> + 'static,
     {
-        self.adding(name, true, probe)
+        let ask = Probe::Ask(Box::new(move || Box::pin(probe())));
+        self.adding(name, true, ask)
     }
 
-    fn adding<F>(
+    /// Adds a check of something that the server can do without, of which it is known at once whether it works.
+    #[must_use]
+    pub fn with_known(
         self,
         name: &'static str,
-        is_optional: bool,
-        probe: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<(), String>> + 'static,
-    {
+        look: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.adding(name, true, Probe::Look(Box::new(look)))
+    }
+
+    fn adding(self, name: &'static str, is_optional: bool, probe: Probe) -> Self {
         let mut checks = self.0.checks.clone();
         checks.push(Arc::new(Check {
             name,
             is_optional,
-            probe: Box::new(move || Box::pin(probe())),
+            probe,
             state: Mutex::default(),
         }));
         Self(Arc::new(Shared {
@@ -159,15 +182,23 @@ impl Health {
         let Shared {
             settings, checks, ..
         } = &*self.0;
-        let works = join_all(checks.iter().map(|check| check.works(settings))).await;
+        let answers = join_all(checks.iter().map(|check| check.answer(settings))).await;
         let mut readiness = Readiness::default();
-        for (check, works) in checks.iter().zip(works) {
-            if works {
-                readiness.ready.push(check.name);
-            } else if check.is_optional {
-                readiness.degraded.push(check.name);
-            } else {
-                readiness.not_ready.push(check.name);
+        for (check, answer) in checks.iter().zip(answers) {
+            if check.is_optional {
+                readiness.optional.push(check.name);
+            }
+            match answer {
+                Ok(()) => readiness.ready.push(check.name),
+                Err(reason) => {
+                    let failing = if check.is_optional {
+                        &mut readiness.degraded
+                    } else {
+                        &mut readiness.not_ready
+                    };
+                    failing.push(check.name);
+                    readiness.reasons.insert(check.name, reason);
+                }
             }
         }
         if self.is_draining() {
@@ -175,50 +206,77 @@ impl Health {
         }
         readiness
     }
+
+    /// Logs what has changed in what is known anyway, whether or not anybody asks.
+    pub fn look(&self) {
+        for check in &self.0.checks {
+            if let Probe::Look(look) = &check.probe {
+                // Whoever asks is told.
+                drop(check.look(look));
+            }
+        }
+    }
 }
 
 impl Check {
-    async fn works(self: &Arc<Self>, settings: &HealthSettings) -> bool {
+    async fn answer(self: &Arc<Self>, settings: &HealthSettings) -> Answer {
+        match &self.probe {
+            Probe::Look(look) => self.look(look),
+            Probe::Ask(ask) => self.ask(ask, settings).await,
+        }
+    }
+
+    fn look(&self, look: &dyn Fn() -> Answer) -> Answer {
+        let answer = look();
+        self.note(&mut self.state(), &answer);
+        answer
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        ask: &dyn Fn() -> LocalBoxFuture<'static, Answer>,
+        settings: &HealthSettings,
+    ) -> Answer {
         let (since, mut result) = {
             let mut state = self.state();
-            if let Some((at, works)) = state.latest
+            if let Some((at, answer)) = &state.latest
                 && at.elapsed() < settings.keep
             {
-                return works;
+                return answer.clone();
             }
-            let running = state.running.get_or_insert_with(|| self.start());
+            let running = state.running.get_or_insert_with(|| self.start(ask()));
             (running.since, running.result.clone())
         };
         let left = settings.deadline.saturating_sub(since.elapsed());
+        let late = || Err("no answer in time".to_owned());
         match tokio::time::timeout(left, result.wait_for(Option::is_some)).await {
-            Ok(Ok(works)) => *works == Some(true),
+            Ok(Ok(answer)) => answer.clone().unwrap_or_else(late),
             // Its thread has ended, or it takes too long.
             Ok(Err(_)) => {
                 self.state().running = None;
-                false
+                late()
             }
             Err(_) => {
-                self.note(&mut self.state(), Err("no answer in time".to_owned()));
-                false
+                self.note(&mut self.state(), &late());
+                late()
             }
         }
     }
 
     /// Runs the probe beside the requests that wait for it, so that none of them takes it along when it is dropped.
-    fn start(self: &Arc<Self>) -> Running {
+    fn start(self: &Arc<Self>, asked: LocalBoxFuture<'static, Answer>) -> Running {
         let (sender, result) = watch::channel(None);
         let check = Arc::clone(self);
         actix::spawn(async move {
-            let answer = panics::contained(check.name, (check.probe)()).await;
+            let answer = panics::contained(check.name, asked).await;
             let answer = answer.unwrap_or_else(|| Err("the check panicked".to_owned()));
-            let works = answer.is_ok();
             {
                 let mut state = check.state();
-                check.note(&mut state, answer);
-                state.latest = Some((Instant::now(), works));
+                check.note(&mut state, &answer);
+                state.latest = Some((Instant::now(), answer.clone()));
                 state.running = None;
             }
-            sender.send_replace(Some(works));
+            sender.send_replace(Some(answer));
         });
         Running {
             since: Instant::now(),
@@ -227,10 +285,13 @@ impl Check {
     }
 
     /// Logs a change, once.
-    fn note(&self, state: &mut State, answer: Result<(), String>) {
+    fn note(&self, state: &mut State, answer: &Answer) {
         let works = answer.is_ok();
         let before = state.logged.replace(works);
         match answer {
+            Ok(()) if before == Some(false) && self.is_optional => {
+                log::info!("no longer degraded: {}", self.name);
+            }
             Ok(()) if before == Some(false) => log::info!("ready again: {}", self.name),
             Err(error) if before != Some(false) => {
                 let what = if self.is_optional {
@@ -302,6 +363,26 @@ mod tests {
             assert_eq!(readiness.ready, ["works"]);
             assert_eq!(readiness.not_ready, ["fails", "panics", "hangs"]);
             assert_eq!(readiness.degraded, ["optional"]);
+            assert_eq!(readiness.optional, ["optional"]);
+            assert_eq!(readiness.reasons["fails"], "on purpose");
+            assert_eq!(readiness.reasons["hangs"], "no answer in time");
+            assert!(!readiness.reasons.contains_key("works"));
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_is_known_anyway_is_told_as_it_is_now() {
+        let seen = Observation::default();
+        let looked = seen.clone();
+        let health = Health::new(settings()).with_known("seen", move || looked.check());
+        for (now, expected) in [(Ok(()), 0), (Err("gone".to_owned()), 1), (Ok(()), 0)] {
+            seen.note(now);
+            health.look();
+            let readiness = health.readiness().await;
+            assert_eq!(
+                (readiness.degraded.len(), readiness.ready.len()),
+                (expected, 1 - expected)
+            );
         }
     }
 

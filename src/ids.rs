@@ -154,7 +154,7 @@ impl fmt::Debug for RoomId {
 }
 
 /// An Engine.IO session id: 20 url-safe characters made from 15 random bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sid([u8; Self::LEN]);
 
 impl Sid {

@@ -18,6 +18,7 @@ mod lines;
 mod migrate;
 mod neighbours;
 mod notifier;
+mod probes;
 mod readiness;
 mod relief;
 mod reload;
@@ -134,7 +135,7 @@ impl Server {
         panics::watch();
         let signals = Signals::listen()?;
         let url = DatabaseUrl::parse(&settings.database_url())?;
-        let prices = request_prices(settings)?;
+        let (prices, fcm) = (request_prices(settings)?, notifier::fcm(settings)?);
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
         let certificates = settings.auth.certificates.required()?;
@@ -150,7 +151,7 @@ impl Server {
         warn_of_large_bodies(settings);
         let cluster = neighbours.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
-        let push = notifier::start_push(settings, &db)?;
+        let push = fcm.map(|fcm| notifier::start_push(fcm, settings, &db));
         let notify = notifier::notifier(settings, push.as_ref());
         let delivery = Delivery::new(db.clone(), paying, notify)
             .with_max_message_bytes(max_message_bytes(settings));
@@ -164,7 +165,7 @@ impl Server {
         );
         let service = service.with_addresses(Arc::clone(&addresses));
         let service = Arc::new(service.with_outbound(outbound.clone()));
-        let health = health(&db, cluster.as_ref(), settings.cluster.require_nonces);
+        let health = health(&db, cluster.as_ref(), push.as_ref(), settings);
         let sockets = SocketTable::new(settings.socket.max_sockets);
         let sockets = Arc::new(sockets.with_outbound(outbound));
         let state = http_state(settings, &identity, delivery.clone(), &db, prices)

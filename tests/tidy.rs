@@ -118,6 +118,7 @@ fn pure_layers_know_no_runtime_and_no_clock() {
         "cluster/channel",
         "cluster/envelope",
         "cluster/subscriptions",
+        "outbound/clock_offset",
         "overlay/advertisement",
         "overlay/answer",
         "overlay/host",
@@ -540,6 +541,7 @@ fn each_outside_library_has_its_place() {
             "utoipa",
             &[
                 "src/http/",
+                "src/admin/history.rs",
                 "src/admin/rooms.rs",
                 "src/admin/status.rs",
                 "src/admin/neighbours.rs",

@@ -1,7 +1,7 @@
 //! The actor that is asked how the server is.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::panics;
 
 use super::collect::Sources;
+use super::history::{Figures, History, HistoryReport};
 use super::rates::{Counts, Rates};
 use super::status::Status;
 
@@ -23,16 +24,35 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 #[rtype(result = "Option<Arc<Status>>")]
 pub struct GetStatus;
 
+/// Ask how the server was in the last 24 hours. `None`: it could not be found out.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<HistoryReport>")]
+pub struct GetHistory;
+
 /// The server has ended: let go of everything, and of the arbiter.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct End;
+
+/// What is looked at once a second.
+struct Sample {
+    counts: Counts,
+    deliveries: u64,
+    /// Once a minute.
+    figures: Option<Figures>,
+}
+
+fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
 
 /// Asks everybody, once for all who ask it meanwhile.
 #[derive(Debug)]
 pub struct Admin {
     sources: Sources,
     rates: Rates,
+    history: History,
     /// What the registry said last.
     deliveries: u64,
     sampling: bool,
@@ -49,6 +69,7 @@ impl Admin {
         Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
             sources,
             rates: Rates::default(),
+            history: History::default(),
             deliveries: 0,
             sampling: false,
             latest: None,
@@ -61,17 +82,24 @@ impl Admin {
             return;
         }
         let (sources, mut deliveries) = (self.sources.clone(), self.deliveries);
-        let counted = panics::contained("Admin", async move {
+        let is_due = self.history.is_due(Instant::now());
+        let sampled = panics::contained("Admin", async move {
             let counts = sources.counts(&mut deliveries).await;
-            (counts, deliveries)
+            Sample {
+                counts,
+                deliveries,
+                figures: is_due.then(|| sources.figures(deliveries)),
+            }
         });
-        let noted = counted
+        let noted = sampled
             .into_actor(self)
-            .map(|counted: Option<(Counts, u64)>, admin, _| {
+            .map(|sample: Option<Sample>, admin, _| {
                 admin.sampling = false;
-                if let Some((counts, deliveries)) = counted {
-                    admin.deliveries = deliveries;
-                    admin.rates.sample(Instant::now(), counts);
+                let Some(sample) = sample else { return };
+                admin.deliveries = sample.deliveries;
+                admin.rates.sample(Instant::now(), sample.counts);
+                if let Some(figures) = sample.figures {
+                    admin.history.add(unix_seconds(), figures);
                 }
             });
         ctx.spawn(noted);
@@ -131,5 +159,15 @@ impl Handler<GetStatus> for Admin {
             self.collect(ctx);
         }
         Box::pin(async move { receiver.await.ok() })
+    }
+}
+
+impl Handler<GetHistory> for Admin {
+    type Result = Option<HistoryReport>;
+
+    fn handle(&mut self, _: GetHistory, _ctx: &mut Self::Context) -> Self::Result {
+        let (sources, deliveries) = (&self.sources, self.deliveries);
+        let now = panics::contain("Admin", || sources.figures(deliveries))?;
+        Some(self.history.report(unix_seconds(), &now))
     }
 }

@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::db::DbHandle;
 use crate::delivery::Delivery;
 use crate::engineio::TransportKind;
-use crate::health::Health;
+use crate::health::{Health, Readiness};
 use crate::ids::IdentityKey;
 use crate::limits::refusals;
 use crate::metrics::RequestCounts;
@@ -19,6 +19,7 @@ use crate::push::{PushHandle, PushStatus};
 use crate::rooms::{GetTopRooms, RoomSummary, RoomsHandle};
 use crate::socket::SocketTable;
 
+use super::history::Figures;
 use super::neighbours::ClusterPart;
 use super::rates::{Counts, PerSecond};
 use super::rooms::{Responding, RoomPart, RoomsAnswer, RoomsPart, Unresponsive};
@@ -103,24 +104,11 @@ impl Sources {
     pub(super) async fn status(&self, rates: PerSecond) -> Status {
         let readiness = tokio::time::timeout(DEADLINE, self.health.readiness());
         let (rooms, executor, readiness) = tokio::join!(self.rooms(), self.executor(), readiness);
-        let (ready, not_ready, degraded) = match readiness {
-            Ok(it) => (Some(it.ready), Some(it.not_ready), Some(it.degraded)),
-            Err(_) => (None, None, None),
-        };
+        let readiness = readiness.ok();
         let payments = self.delivery.payments();
         Status {
             status: "success",
-            server: ServerPart {
-                version: env!("CARGO_PKG_VERSION"),
-                uptime_seconds: self.facts.started.elapsed().as_secs(),
-                identity_key: self.facts.identity_key.to_hex(),
-                environment: self.facts.environment.clone(),
-                workers: self.facts.workers,
-                draining: self.health.is_draining(),
-                ready,
-                not_ready,
-                degraded,
-            },
+            server: self.server(readiness),
             sockets: self.sockets(),
             rooms,
             events: self.events(rates),
@@ -136,14 +124,46 @@ impl Sources {
                 given_up: payments.given_up.get(),
             },
             cluster: self.cluster.as_ref().map(ClusterPart::from),
-            process: process::usage().map(|usage| ProcessPart {
-                resident_bytes: usage.resident_bytes,
-                cpu_seconds: usage.cpu_seconds,
-                threads: usage.threads,
-                open_files: usage.open_files,
-            }),
+            process: process_part(),
             panics: panics::count(),
             refusals: admission::part(refusals()),
+        }
+    }
+
+    /// What the history is made of; nobody is asked.
+    pub(super) fn figures(&self, deliveries: u64) -> Figures {
+        let no_rates = PerSecond::default();
+        Figures {
+            at: Instant::now(),
+            sockets: self.sockets(),
+            events: self.events(no_rates),
+            http: self.http(no_rates),
+            database: self.database(Responding::Answers),
+            process: process_part(),
+            deliveries,
+        }
+    }
+
+    fn server(&self, readiness: Option<Readiness>) -> ServerPart {
+        let (reasons, optional) = readiness.as_ref().map_or_else(Default::default, |it| {
+            (it.reasons.clone(), it.optional.clone())
+        });
+        let (ready, not_ready, degraded) = match readiness {
+            Some(it) => (Some(it.ready), Some(it.not_ready), Some(it.degraded)),
+            None => (None, None, None),
+        };
+        ServerPart {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.facts.started.elapsed().as_secs(),
+            identity_key: self.facts.identity_key.to_hex(),
+            environment: self.facts.environment.clone(),
+            workers: self.facts.workers,
+            draining: self.health.is_draining(),
+            ready,
+            not_ready,
+            degraded,
+            reasons,
+            optional,
         }
     }
 
@@ -264,6 +284,7 @@ impl Sources {
         let mut part = HttpPart {
             requests: std::collections::BTreeMap::new(),
             failures: self.requests.failures.get(),
+            connection_errors: self.requests.connection_errors.get(),
             per_second: rates.requests,
             answer_micros: self.requests.time.get().into(),
             worker_delay_micros: self.requests.worker_delay.get().into(),
@@ -295,6 +316,15 @@ impl From<RoomSummary> for RoomPart {
             recent_events: room.recent_events,
         }
     }
+}
+
+fn process_part() -> Option<ProcessPart> {
+    process::usage().map(|usage| ProcessPart {
+        resident_bytes: usage.resident_bytes,
+        cpu_seconds: usage.cpu_seconds,
+        threads: usage.threads,
+        open_files: usage.open_files,
+    })
 }
 
 const fn push_part(status: PushStatus) -> PushPart {

@@ -5,7 +5,7 @@ use prometheus::{Encoder as _, TextEncoder};
 use super::families::{Families, Number};
 use super::rooms::{Responding, RoomsAnswer};
 use super::status::{SizePart, Status};
-use super::{admission, http_metrics, neighbours, storage};
+use super::{admission, health_metrics, http_metrics, neighbours, storage};
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -52,14 +52,7 @@ fn server(families: &mut Families, status: &Status) {
         "Whether the server is going down.",
         server.draining,
     );
-    let ready = server.ready.iter().flatten().map(|check| (check, true));
-    let failing = server.not_ready.iter().chain(&server.degraded).flatten();
-    let checks = ready.chain(failing.map(|check| (check, false)));
-    families.gauges(
-        "ready",
-        "What /readyz checks: 1 in order, 0 not.",
-        checks.map(|(check, works)| (Some(("check", *check)), works.into())),
-    );
+    health_metrics::metrics(families, server);
     let answers = [
         ("rooms", matches!(status.rooms, RoomsAnswer::Answered(_))),
         ("database", status.database.executor == Responding::Answers),

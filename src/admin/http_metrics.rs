@@ -23,6 +23,13 @@ pub(super) fn metrics(families: &mut Families, http: &HttpPart) {
             .iter()
             .map(|(code, count)| (vec![("code", *code)], (*count).into())),
     );
+    families.counters(
+        "connection_errors_total",
+        "Connections that ended by an error of their client, by kind: tls (to a port without TLS), bad_request, head_too_large, timeout, disconnected.",
+        http.connection_errors
+            .iter()
+            .map(|(kind, count)| (vec![("kind", *kind)], (*count).into())),
+    );
     families.histogram(
         "http_request_seconds",
         "From a request to its answer, those of sockets left out.",

@@ -9,6 +9,8 @@ mod collect;
 mod exposition;
 mod families;
 mod guard;
+mod health_metrics;
+mod history;
 mod http_metrics;
 mod neighbours;
 mod process;
@@ -17,11 +19,12 @@ mod rooms;
 mod status;
 mod storage;
 
-pub use actor::{Admin, End, GetStatus};
+pub use actor::{Admin, End, GetHistory, GetStatus};
 pub use admission::RefusalsPart;
 pub use collect::{DEADLINE, Facts, Sources};
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use guard::{Asker, Guard};
+pub use history::HistoryReport;
 pub use neighbours::{ClusterPart, NoncesPart};
 pub use rooms::{Responding, RoomPart, RoomsAnswer, RoomsPart, Unresponsive};
 pub use status::{

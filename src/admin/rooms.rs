@@ -53,7 +53,7 @@ pub struct RoomsPart {
     pub answer_micros: u64,
     /// The rooms with the most members.
     pub largest: Vec<RoomPart>,
-    /// The rooms with the most events lately.
+    /// The rooms with the most events in the last five minutes.
     pub busiest: Vec<RoomPart>,
 }
 
@@ -65,6 +65,6 @@ pub struct RoomPart {
     pub room: String,
     /// Its members.
     pub members: usize,
-    /// Events lately, an estimate; null where it is not among the busiest.
+    /// Events in the last five minutes, an estimate; null where it is not among the rooms with the most.
     pub recent_events: Option<u64>,
 }

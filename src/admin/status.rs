@@ -71,8 +71,15 @@ pub struct ServerPart {
     pub ready: Option<Vec<&'static str>>,
     /// What it finds not in order.
     pub not_ready: Option<Vec<&'static str>>,
-    /// What it finds not in order, and the server does without meanwhile.
+    /// What it finds not in order, and the server does without meanwhile: `redis`, `wallet`, `headers`, `fcm`, `disk`,
+    /// `clock`, `database_log`.
     pub degraded: Option<Vec<&'static str>>,
+    /// Why that is so, by name.
+    pub reasons: BTreeMap<&'static str, String>,
+    /// What of all this the server could do without.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(super) optional: Vec<&'static str>,
 }
 
 /// Connected sockets.
@@ -193,6 +200,9 @@ pub struct HttpPart {
     pub requests: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// Failures by code.
     pub failures: BTreeMap<&'static str, u64>,
+    /// Connections that ended by an error of their client: `tls` (to a port without TLS), `bad_request`, `head_too_large`,
+    /// `timeout`, `disconnected`.
+    pub connection_errors: BTreeMap<&'static str, u64>,
     /// In a second of the last ten.
     pub per_second: f64,
     /// From a request to its answer, those of sockets left out.

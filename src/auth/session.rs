@@ -25,6 +25,8 @@ pub struct Session {
     forgets_nothing: bool,
     /// Set once valid certificates came.
     revealed: OnceLock<Arc<RevealedFields>>,
+    /// Why those that came last were refused.
+    refusal: Mutex<Option<CertificateError>>,
 }
 
 /// What a session is restored from. None of it is a secret.
@@ -64,6 +66,7 @@ impl Session {
             seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
             forgets_nothing: false,
             revealed: OnceLock::new(),
+            refusal: Mutex::default(),
         }
     }
 
@@ -319,14 +322,30 @@ impl Session {
     /// Checks the counterparty's certificates; the session is certified from then on. The first that fit count.
     ///
     /// # Errors
-    /// [`CertificateError`]: then nothing has changed.
+    /// [`CertificateError`]: others may still come. An empty list is no refusal, because some clients send one while they look
+    /// for certificates.
     pub fn certify(
         &self,
         demand: &CertificateDemand,
         json: &str,
     ) -> Result<&Arc<RevealedFields>, CertificateError> {
-        let revealed = demand.verify(&self.keys, json)?;
+        let revealed = demand.verify(&self.keys, json).inspect_err(|error| {
+            if *error != CertificateError::NoneProvided {
+                *self.refusal() = Some(error.clone());
+            }
+        })?;
         Ok(self.revealed.get_or_init(|| Arc::new(revealed)))
+    }
+
+    /// Why the certificates that came last were refused, while the session is not certified.
+    #[must_use]
+    pub fn certificate_refusal(&self) -> Option<CertificateError> {
+        let refusal = self.refusal().clone();
+        refusal.filter(|_| self.revealed.get().is_none())
+    }
+
+    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<CertificateError>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the counterparty's certificates reveal, once the session is certified.

@@ -1,5 +1,6 @@
 //! Which answers have a line in the access log.
 
+use crate::auth::CertificateError;
 use crate::events::{self, Refusal, ServerEvent};
 use crate::socket::Application as _;
 use crate::telemetry::{self, Access};
@@ -19,6 +20,21 @@ impl AuthSocket {
                 refusal: refusal.map(Refusal::code).zip(reason.as_deref()),
                 address: self.counted_for.map(|address| address.to_string()),
                 identity: self.identity().map(|identity| identity.shortened()),
+                ..Access::default()
+            };
+            access.to_string()
+        });
+    }
+
+    /// Logs that the client's certificates were refused, which ends the socket.
+    pub(super) fn log_refused_certificates(&self, error: &CertificateError) {
+        telemetry::access(true, || {
+            let reason = error.to_string();
+            let access = Access {
+                what: "certificateResponse",
+                refusal: Some(("ERR_CERTIFICATE_REFUSED", &reason)),
+                address: self.counted_for.map(|address| address.to_string()),
+                identity: self.peer.identity().map(|identity| identity.shortened()),
                 ..Access::default()
             };
             access.to_string()

@@ -71,7 +71,7 @@ impl AuthSocket {
             Err(CertificateError::NoneProvided) => self.count_refused(),
             Err(error) => {
                 self.count_refused();
-                log::debug!("socket {}: certificates were refused: {error}", self.sid);
+                self.log_refused_certificates(&error);
                 link.close(CloseReason::ForcedClose);
             }
         }

@@ -100,6 +100,7 @@ impl ClientError {
             Self::Refused { status, code, .. } => match status {
                 401 => Failure::Authentication,
                 408 if code == "CERTIFICATE_TIMEOUT" => Failure::Authentication,
+                403 if code == "ERR_CERTIFICATE_REFUSED" => Failure::Authentication,
                 // The request did not arrive in time.
                 408 => Failure::Unreachable,
                 // A proxy, in place of a server that is gone.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::auth::{Counterparty, Identity, KeyError, KeyId, Protocol};
 use crate::db::DbHandle;
+use crate::outbound::ClockOffset;
 use crate::rooms::{Outgoing, Outward, RoomRegistry, TopicChange};
 
 use super::counters::{ClusterStatus, Counters, NonceStatus, add};
@@ -73,6 +74,7 @@ pub(super) struct Shared {
     pub(super) incomplete: AtomicBool,
     marks: Mutex<Marks>,
     peers: Mutex<Peers>,
+    clock: Mutex<Option<ClockOffset>>,
     latest: AtomicI64,
     interest: mpsc::UnboundedSender<(TopicChange, i64)>,
     /// Where the node runs, once it does.
@@ -99,6 +101,11 @@ impl Shared {
 
     pub(super) fn peers(&self) -> MutexGuard<'_, Peers> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What Redis last told of this machine's clock.
+    pub(super) fn clock(&self) -> MutexGuard<'_, Option<ClockOffset>> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
@@ -152,6 +159,7 @@ impl Cluster {
             incomplete: AtomicBool::new(false),
             marks: Mutex::new(marks),
             peers: Mutex::default(),
+            clock: Mutex::default(),
             latest: AtomicI64::new(0),
             interest: sender,
             arbiter: OnceLock::new(),
@@ -262,6 +270,12 @@ impl Cluster {
             return Err("what requests other nodes have served is not known".to_owned());
         }
         Ok(())
+    }
+
+    /// What Redis tells of this machine's clock, while it is connected.
+    #[must_use]
+    pub fn clock(&self) -> Option<ClockOffset> {
+        *self.0.clock()
     }
 
     /// Waits until all that was stored is published, for at most `deadline`; says whether it is.

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, PushInfo, PushKind, Value};
 use thiserror::Error;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
+
+use crate::outbound::ClockOffset;
 
 use address::{Reached, config, where_it_is};
 use role::{refuse_replica, role_command};
@@ -236,6 +239,20 @@ impl Link {
             pipeline.add_command(where_it_is(&self.prefix)).ignore();
         }
         self.with_role(pipeline).await
+    }
+
+    /// What Redis tells of this machine's clock; nothing where its user may not ask.
+    pub(super) async fn clock(&self) -> Option<ClockOffset> {
+        let (command, asked) = (redis::cmd("TIME"), OffsetDateTime::now_utc());
+        let time = command.query_async(&mut self.connection.clone()).await;
+        let (seconds, micros): (i64, i64) = time.ok()?;
+        let theirs = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
+        Some(ClockOffset::new(
+            theirs,
+            1,
+            asked,
+            OffsetDateTime::now_utc(),
+        ))
     }
 
     async fn with_role(&self, mut pipeline: Pipeline) -> Result<(), LinkError> {

@@ -23,9 +23,9 @@ use super::subscriptions::Subscriptions;
 /// How often it is looked how far the database has come.
 const MARK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Pauses between attempts to connect.
+/// Pauses between attempts to connect. That Redis is back must be known within 5 s.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(3);
 
 /// A connection that has lasted so long was none that fails at once.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
@@ -188,6 +188,7 @@ impl Node {
 
     fn disconnected(&self) {
         self.shared.has_caught_up.store(false, Ordering::Release);
+        *self.shared.clock() = None;
         self.take_back();
         let since = self.shared.behind(self.heard.get());
         self.subscriptions.borrow_mut().disconnected(since);

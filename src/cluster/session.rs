@@ -165,6 +165,8 @@ impl Node {
             }
             // Its answer came behind everything that was published before it was asked.
             self.heard.set(asked);
+            let clock = link.clock().await;
+            *self.shared.clock() = clock;
             if self.shall_leave_unheard(asked) {
                 return LinkError::Unheard;
             }

@@ -50,6 +50,7 @@ const fn key(
 pub(super) const REMOVED: &[(&str, &str)] = &[
     ("auth.resume", "AUTH_RESUME"),
     ("auth.resume_for", "AUTH_RESUME_FOR"),
+    ("admin.public_dashboard", "PUBLIC_DASHBOARD"),
 ];
 
 use Kind::{Fees, FieldsByType, Lifetimes, List, Number, Switch, Text};
@@ -77,6 +78,7 @@ pub const KEYS: &[Key] = &[
     key("server.trusted_proxies", &["TRUSTED_PROXIES"], List, "Proxies, by address or network, whose X-Forwarded-For says who is asking"),
     key("server.shutdown_timeout", &["SHUTDOWN_TIMEOUT"], Text, "How long a shutdown may take"),
     key("server.drain_delay", &["DRAIN_DELAY"], Text, "How long /readyz says `draining` before a shutdown begins, for balancers; not part of its time"),
+    key("server.health_interval", &["HEALTH_INTERVAL"], Text, "How often the wallet, the block headers service and Firebase are asked whether they work, where they are configured; what does not is `degraded`; 0: never"),
     key("server.docs", &["ENABLE_DOCS"], Switch, "Whether /docs is served"),
     key("identity.private_key", &["SERVER_PRIVATE_KEY"], Text, "The server's private key, 64 hexadecimal characters; secret"),
     key("identity.data_dir", &["DATA_DIR"], Text, "Folder of the database and of the key that development makes"),
@@ -88,7 +90,7 @@ pub const KEYS: &[Key] = &[
     key("database.max_queued_reads", &["DB_MAX_QUEUED_READS"], Number, "Reads that may wait, a sixteenth of them of one identity or one address: clients list 40 boxes at once; above that they are refused, but for one of whoever has none"),
     key("database.max_group", &["DB_MAX_GROUP"], Number, "Writes that one transaction commits together"),
     key("database.migrate_on_start", &["DB_MIGRATE_ON_START"], Switch, "Whether the tables are brought up to date at the start"),
-    key("database.min_free_bytes", &["DB_MIN_FREE_BYTES"], Number, "Free bytes on the disk of a SQLite database below which messages are refused (503), while reads and acknowledgements go on; 0: never"),
+    key("database.min_free_bytes", &["DB_MIN_FREE_BYTES"], Number, "Free bytes on the disk of a SQLite database below which messages are refused (503), while reads and acknowledgements go on; below twice as many, health is `degraded`; 0: never"),
     key("database.checkpoint", &["DB_CHECKPOINT"], Switch, "Whether an orderly stop moves everything from the log of writes (-wal) to the SQLite file; off for Litestream, which reads the log"),
     key("socket.enabled", &["ENABLE_WEBSOCKETS"], Switch, "Whether Socket.IO is served"),
     key("socket.ping_interval", &["PING_INTERVAL"], Text, "Time from a pong to the next ping"),
@@ -147,11 +149,10 @@ pub const KEYS: &[Key] = &[
     key("log.verbose", &["LOGGING_ENABLED"], Switch, "Raises our own level to debug"),
     key("log.format", &["LOG_FORMAT"], Text, "`text`, or `json`: one object a line"),
     key("log.access", &["ACCESS_LOG"], Text, "Which requests and events have a line: `off`, `refused`, or `all`; at most 50 refusals a second are logged, the rest is counted"),
-    key("admin.enabled", &["ENABLE_ADMIN"], Switch, "Whether /admin and /metrics are served, to admins"),
+    key("admin.enabled", &["ENABLE_ADMIN"], Switch, "Whether /admin and /metrics are served, to admins; anybody may load the page /admin/, which holds nothing and asks for the token"),
     key("admin.token", &["ADMIN_TOKEN"], Text, "Makes an admin of whoever brings it as a bearer token, 16 characters or more; secret"),
     key("admin.identities", &["ADMIN_IDENTITIES"], List, "Identity keys whose signed requests are an admin's; in development, without token and keys, requests from this machine are, elsewhere none"),
     key("admin.public_metrics", &["PUBLIC_METRICS"], Switch, "Whether anybody may read /metrics"),
-    key("admin.public_dashboard", &["PUBLIC_DASHBOARD"], Switch, "Whether anybody may load the page /admin/, which holds nothing and asks for the token"),
     key("messages.ttl", &["MESSAGE_TTL"], Text, "How long messages are kept; 0: until they are acknowledged"),
     key("messages.sweep_interval", &["MESSAGE_SWEEP_INTERVAL"], Text, "How often expired messages are deleted"),
     key("messages.sweep_batch", &["MESSAGE_SWEEP_BATCH"], Number, "How many of them in one transaction"),

@@ -71,6 +71,8 @@ section! {
         shutdown_timeout: Duration = Duration::from_secs(30),
         #[serde(with = "units")]
         drain_delay: Duration = Duration::ZERO,
+        #[serde(with = "units")]
+        health_interval: Duration = Duration::from_secs(2),
         docs: bool = true,
     }
 }
@@ -110,7 +112,6 @@ section! {
         token: Option<Secret> = None,
         identities: Vec<String> = Vec::new(),
         public_metrics: bool = false,
-        public_dashboard: bool = false,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates
 use crate::limits::{AddressKey, KeyedBudget, Owner};
 
 use super::authenticate::{NOT_STORED, Refused, unsigned};
+use super::counts::Failed;
 use super::error::ApiError;
 use super::session_lookup::unknown_session;
 use super::state::HttpState;
@@ -24,8 +25,8 @@ const MIN_WAITING_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct CertificateGate {
     required: RequiredCertificates,
-    /// Tells that some session was certified.
-    certified: Notify,
+    /// Tells that certificates of some session came.
+    news: Notify,
     /// Bytes of requests that wait.
     waiting: KeyedBudget<Owner>,
 }
@@ -34,7 +35,7 @@ impl CertificateGate {
     pub(super) fn new(required: RequiredCertificates) -> Self {
         Self {
             required,
-            certified: Notify::new(),
+            news: Notify::new(),
             waiting: KeyedBudget::of_shared_bytes(MAX_WAITING_BYTES)
                 .named("certificate_waiting_bytes"),
         }
@@ -44,8 +45,8 @@ impl CertificateGate {
         &self.required
     }
 
-    /// Waits until the session of a verified request is certified. The published client sends its first request
-    /// without waiting for an answer to its certificates.
+    /// Waits until the session of a verified request is certified, or its certificates are refused. The published client sends
+    /// its first request without waiting for an answer to its certificates.
     pub(super) async fn pass(
         &self,
         session: &Session,
@@ -60,19 +61,21 @@ impl CertificateGate {
         permit
             .grow(body_bytes.max(MIN_WAITING_BYTES))
             .map_err(|_| Refused::Signed(ApiError::overloaded()))?;
-        let certified = async {
+        let judged = async {
             loop {
                 // Made before the look, so that no news is missed in between.
-                let news = self.certified.notified();
+                let news = self.news.notified();
                 if session.revealed().is_some() {
-                    break;
+                    return Ok(());
+                }
+                if let Some(error) = session.certificate_refusal() {
+                    return Err(Refused::Signed(ApiError::certificate_refused(&error)));
                 }
                 news.await;
             }
         };
-        tokio::time::timeout(self.required.timeout, certified)
-            .await
-            .map_err(|_| Refused::Unsigned(ApiError::certificate_timeout()))
+        let judged = tokio::time::timeout(self.required.timeout, judged).await;
+        judged.unwrap_or_else(|_| Err(Refused::Unsigned(ApiError::certificate_timeout())))
     }
 
     /// Answers a `certificateResponse`.
@@ -94,8 +97,9 @@ impl CertificateGate {
         // Where certificates are required, no other node has them.
         let _ended = state.session_used(&session);
         if session.revealed().is_none() {
-            session.certify(&self.required.demand, certificates)?;
-            self.certified.notify_waiters();
+            let certified = session.certify(&self.required.demand, certificates);
+            self.news.notify_waiters();
+            certified?;
         }
         Ok(())
     }
@@ -157,8 +161,11 @@ impl Unfit {
         let error = match self {
             // In the words of the middleware in use.
             Self::Certificates(error @ CertificateError::NoneProvided) => {
-                let status = json!({ "status": error.to_string() });
-                return HttpResponse::BadRequest().json(status);
+                let reason = error.to_string();
+                let mut response = HttpResponse::BadRequest().json(json!({ "status": reason }));
+                let code = "ERR_NO_CERTIFICATES";
+                response.extensions_mut().insert(Failed { code, reason });
+                return response;
             }
             Self::Certificates(error) => ApiError::authentication_failed(error.to_string()),
             Self::Message(error) => error.into(),
@@ -243,7 +250,7 @@ mod tests {
         let (gate, session) = (gate(Duration::from_millis(20)), session());
         let mut request = pin!(gate.pass(&session, None, 0));
         assert!(poll!(&mut request).is_pending());
-        gate.certified.notify_waiters();
+        gate.news.notify_waiters();
         assert!(poll!(&mut request).is_pending());
         let Err(Refused::Unsigned(error)) = request.await else {
             panic!("no certificates came");

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::limits::{AddressKey, AddressLimits, Permit};
 use crate::socket::Kill;
 
+use super::connection_errors::FirstByte;
 use super::connection_watch::{Watch, WatchSettings};
 
 /// Bytes that the kernel takes beyond what it has sent. What a client does not read waits with us, where it is counted,
@@ -68,6 +69,7 @@ pub(super) struct Connection {
     read: Turn,
     /// What was written in it.
     written: Turn,
+    first: FirstByte,
     /// Counts it among those of its address.
     place: Option<Arc<Permit<AddressKey>>>,
 }
@@ -99,9 +101,15 @@ impl Connection {
             kill: Kill::default(),
             read: Turn::default(),
             written: Turn::default(),
+            first: FirstByte::default(),
             place: place.map(Arc::new),
         };
         Ok((connection, peer))
+    }
+
+    /// What the connection began with, once that has come.
+    pub(super) fn first_byte(&self) -> FirstByte {
+        self.first.clone()
     }
 
     /// Puts what requests want to know of their connection where they find it.
@@ -134,7 +142,9 @@ impl AsyncRead for Connection {
         ready!(self.read.poll(cx));
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let count = buffer.filled().len().saturating_sub(before);
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        self.first.note(read);
+        let count = read.len();
         self.read.count(polled.is_ready().then_some(count));
         polled
     }

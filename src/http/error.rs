@@ -1,5 +1,6 @@
 //! The one place where errors become HTTP statuses, codes and texts.
 
+mod certificate;
 mod price;
 mod served;
 mod storage;
@@ -141,23 +142,6 @@ impl ApiError {
     #[must_use]
     pub fn authentication_failed(description: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "ERR_AUTH_FAILED", description)
-    }
-
-    /// The certificates that are required did not come in time.
-    #[must_use]
-    pub fn certificate_timeout() -> Self {
-        let description = "The certificates that are required did not come in time.";
-        Self {
-            details: Box::new(Details {
-                message: Some(description.to_owned()),
-                ..Details::default()
-            }),
-            ..Self::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "CERTIFICATE_TIMEOUT",
-                description,
-            )
-        }
     }
 
     /// So much is under way that no more is taken.

@@ -46,7 +46,8 @@ pub(in crate::http) struct ReadinessReport {
     status: &'static str,
     /// What was checked and works.
     ready: Vec<&'static str>,
-    /// What does not work, and the server does without meanwhile.
+    /// What does not work, and the server does without meanwhile: `redis`, `wallet`, `headers`, `fcm`, `disk` (nearly full),
+    /// `clock` (off by more than 10 s), `database_log` (missing).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<&'static str>,
 }

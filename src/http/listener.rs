@@ -25,6 +25,7 @@ use crate::limits::AddressLimits;
 use crate::metrics::RequestCounts;
 
 use super::connection::{Connection, TcpSettings};
+use super::connection_errors::counting;
 use super::worker_delay::watch;
 
 /// Connections that the kernel keeps for us while all workers are busy.
@@ -142,7 +143,7 @@ where
                     }
                 })
             })
-            .and_then(http)
+            .and_then(counting(http, Arc::clone(&settings.counts)))
         })?;
     }
     let first = first.ok_or(io::ErrorKind::AddrNotAvailable)?;

@@ -7,6 +7,7 @@ mod body;
 mod certificates;
 mod client_address;
 mod connection;
+mod connection_errors;
 mod connection_watch;
 mod counts;
 mod docs;

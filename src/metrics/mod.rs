@@ -40,6 +40,8 @@ pub struct RequestCounts {
     pub answered: KeyedCounts<(&'static str, &'static str)>,
     /// Failures by code.
     pub failures: CodeCounts,
+    /// Connections that ended by an error of their client, by kind.
+    pub connection_errors: CodeCounts,
     /// From a request to its answer in microseconds, those of sockets left out.
     pub time: Histogram,
     /// Requests whose nonce had been used before.

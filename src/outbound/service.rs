@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use time::OffsetDateTime;
 
+use super::clock_offset::ClockOffset;
 use super::failure::RemoteFailure;
 use super::http::{faithful_client, read};
 
@@ -36,6 +38,8 @@ pub struct Answer {
     pub content_type: String,
     /// The answer's body; empty where the status is a failure and the body is too long.
     pub body: Vec<u8>,
+    /// What its `Date` tells of this machine's clock.
+    pub clock: Option<ClockOffset>,
 }
 
 impl Answer {
@@ -100,16 +104,16 @@ impl Service {
         for (name, value) in posted.headers {
             request = request.header(*name, *value);
         }
+        let asked = OffsetDateTime::now_utc();
         let answer = request
             .send()
             .await
             .map_err(|_| RemoteFailure::Unreachable)?;
         let status = answer.status();
-        let content_type = answer.headers().get("content-type");
-        let content_type = content_type
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let header = |name: &'static str| answer.headers().get(name)?.to_str().ok();
+        let clock = header("date")
+            .and_then(|date| ClockOffset::of_date(date, asked, OffsetDateTime::now_utc()));
+        let content_type = header("content-type").unwrap_or_default().to_owned();
         let body = if status.is_success() {
             read(answer, posted.max_answer).await?
         } else {
@@ -120,6 +124,7 @@ impl Service {
             status: status.as_u16(),
             content_type,
             body,
+            clock,
         })
     }
 }

@@ -4,16 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use bsv::wallet::interfaces::{
-    AbortActionArgs, AbortActionResult, CreateActionArgs, CreateActionResult, CreateSignatureArgs,
-    CreateSignatureResult, GetPublicKeyArgs, GetPublicKeyResult, InternalizeActionArgs,
-    InternalizeActionResult, ListOutputsArgs, ListOutputsResult, SignActionArgs, SignActionResult,
+    AbortActionArgs, AbortActionResult, AuthenticatedResult, CreateActionArgs, CreateActionResult,
+    CreateSignatureArgs, CreateSignatureResult, GetPublicKeyArgs, GetPublicKeyResult,
+    InternalizeActionArgs, InternalizeActionResult, ListOutputsArgs, ListOutputsResult,
+    SignActionArgs, SignActionResult,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::failure::RemoteFailure;
-use super::service::{Posted, Service};
+use super::probe::Probed;
+use super::service::{Answer, Posted, Service};
 
 /// Bytes that an answer without transactions may have.
 const MAX_SMALL: usize = 1024 * 1024;
@@ -66,6 +68,19 @@ impl WalletHttp {
             originator: originator.to_owned(),
             timeout,
         }
+    }
+
+    /// Asks whether the wallet works, and can act for its user.
+    pub async fn probe(&self) -> Probed {
+        let answer = self.post("isAuthenticated", b"{}", MAX_SMALL).await;
+        Probed::judge(answer, |answer| {
+            let result: AuthenticatedResult = answer.json().map_err(|error| error.to_string())?;
+            if result.authenticated {
+                Ok(())
+            } else {
+                Err("its user is not logged in".to_owned())
+            }
+        })
     }
 
     /// Asks for a key: the identity's, or a derived one.
@@ -152,23 +167,30 @@ impl WalletHttp {
         max_answer: usize,
     ) -> Result<R, WalletFailure> {
         let body = serde_json::to_vec(arguments).map_err(|_| RemoteFailure::Unreadable)?;
-        let answer = self
-            .service
-            .post(Posted {
-                url: &format!("{}/{method}", self.url),
-                headers: &[
-                    ("accept", "application/json"),
-                    ("content-type", "application/json"),
-                    ("originator", &self.originator),
-                ],
-                body: &body,
-                max_answer,
-                timeout: self.timeout,
-            })
-            .await?;
+        let answer = self.post(method, &body, max_answer).await?;
         answer.json().map_err(|failure| WalletFailure {
             failure,
             words: answer.failure().and_then(|_| answer.words()),
         })
+    }
+
+    async fn post(
+        &self,
+        method: &str,
+        body: &[u8],
+        max_answer: usize,
+    ) -> Result<Answer, RemoteFailure> {
+        let posted = Posted {
+            url: &format!("{}/{method}", self.url),
+            headers: &[
+                ("accept", "application/json"),
+                ("content-type", "application/json"),
+                ("originator", &self.originator),
+            ],
+            body,
+            max_answer,
+            timeout: self.timeout,
+        };
+        self.service.post(posted).await
     }
 }

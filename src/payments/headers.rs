@@ -6,12 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::outbound::{Posted, RemoteFailure, Service};
+use crate::outbound::{Answer, Posted, Probed, RemoteFailure, Service};
 
 use super::error::PaymentError;
 
 /// Bytes that an answer may have: a state, and the block that confirms it.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// The merkle root of the first block, which is the same on every chain.
+const FIRST_ROOT: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
 
 /// A block headers service.
 pub struct BlockHeaders {
@@ -80,27 +83,38 @@ impl BlockHeaders {
         Ok(())
     }
 
-    async fn is_root_of_height(&self, root: &str, height: u32) -> Result<bool, RemoteFailure> {
-        let body = json!([{ "merkleroot": root, "blockHeight": height }]).to_string();
-        let answer = self
-            .service
-            .post(Posted {
-                url: &self.url,
-                headers: &[("content-type", "application/json")],
-                body: body.as_bytes(),
-                max_answer: MAX_ANSWER,
-                timeout: self.timeout,
-            })
-            .await?;
-        let verdict = match answer.json()? {
-            Verdicts::One(verdict) => verdict,
-            Verdicts::Each(verdicts) => verdicts
-                .into_iter()
-                .next()
-                .ok_or(RemoteFailure::Unreadable)?,
-        };
-        is_confirmed(&verdict)
+    /// Asks whether the service works: it must have a verdict on the first block.
+    pub async fn probe(&self) -> Probed {
+        let answer = self.ask(FIRST_ROOT, 0).await;
+        Probed::judge(answer, |answer| verdict(answer).map(drop))
     }
+
+    async fn is_root_of_height(&self, root: &str, height: u32) -> Result<bool, RemoteFailure> {
+        verdict(&self.ask(root, height).await?)
+    }
+
+    async fn ask(&self, root: &str, height: u32) -> Result<Answer, RemoteFailure> {
+        let body = json!([{ "merkleroot": root, "blockHeight": height }]).to_string();
+        let posted = Posted {
+            url: &self.url,
+            headers: &[("content-type", "application/json")],
+            body: body.as_bytes(),
+            max_answer: MAX_ANSWER,
+            timeout: self.timeout,
+        };
+        self.service.post(posted).await
+    }
+}
+
+fn verdict(answer: &Answer) -> Result<bool, RemoteFailure> {
+    let verdict = match answer.json()? {
+        Verdicts::One(verdict) => verdict,
+        Verdicts::Each(verdicts) => verdicts
+            .into_iter()
+            .next()
+            .ok_or(RemoteFailure::Unreadable)?,
+    };
+    is_confirmed(&verdict)
 }
 
 /// A service that is behind the chain says that it cannot tell, which is no verdict on the payment.
@@ -119,14 +133,18 @@ mod tests {
     use super::*;
     use crate::outbound::stand::Stand;
 
-    async fn check(body: &'static str) -> Result<(), PaymentError> {
-        let service = Stand::start(move |stream, _| {
+    fn stand(body: &'static str) -> Stand {
+        Stand::start(move |stream, _| {
             let answer = format!(
                 "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             let _ = stream.write_all(answer.as_bytes());
-        });
+        })
+    }
+
+    async fn check(body: &'static str) -> Result<(), PaymentError> {
+        let service = stand(body);
         let headers = BlockHeaders::new(&service.url, Duration::from_secs(20));
         headers.check(&[(7, "ab".repeat(32))]).await
     }
@@ -161,6 +179,26 @@ mod tests {
                 matches!(checked, Err(PaymentError::Headers(_))),
                 "{checked:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_works_that_has_a_verdict_on_the_first_block() {
+        for (body, expected) in [
+            (r#"{"confirmationState":"CONFIRMED"}"#, None),
+            (r#"{"confirmationState":"INVALID"}"#, None),
+            (
+                r#"{"confirmationState":"UNABLE_TO_VERIFY"}"#,
+                Some("it cannot tell"),
+            ),
+            ("hello", Some("its answer could not be read")),
+        ] {
+            let service = stand(body);
+            let headers = BlockHeaders::new(&service.url, Duration::from_secs(20));
+            assert_eq!(headers.probe().await.failure.as_deref(), expected, "{body}");
+            let (_, asked) = service.asked.recv().unwrap();
+            let asked = String::from_utf8(asked).unwrap();
+            assert!(asked.contains(FIRST_ROOT) && asked.contains("\"blockHeight\":0"));
         }
     }
 }

@@ -51,9 +51,10 @@ impl Default for FcmSettings {
 /// Firebase Cloud Messaging, HTTP v1.
 #[derive(Debug)]
 pub struct Fcm {
-    client: reqwest::Client,
-    token: AccessToken,
-    url: String,
+    pub(super) client: reqwest::Client,
+    pub(super) token: AccessToken,
+    /// Where messages are sent.
+    pub(super) url: String,
     request_timeout: Duration,
 }
 

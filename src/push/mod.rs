@@ -4,6 +4,7 @@ mod access_token;
 mod fcm;
 mod lanes;
 mod message;
+mod probe;
 mod service_account;
 mod worker;
 

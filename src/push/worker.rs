@@ -13,6 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::db::DbHandle;
 use crate::ids::IdentityKey;
 use crate::model::Device;
+use crate::outbound::Probed;
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 
@@ -161,6 +162,7 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct PushHandle {
     shared: Arc<Shared>,
+    fcm: Arc<Fcm>,
 }
 
 impl PushHandle {
@@ -173,15 +175,21 @@ impl PushHandle {
             lanes: Lanes::new(settings.max_queued),
             idle: Notify::new(),
         });
+        let fcm = Arc::new(fcm);
         let worker = Worker {
-            fcm,
+            fcm: Arc::clone(&fcm),
             db,
             backoff: settings.backoff,
             places: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             shared: Arc::clone(&shared),
         };
         actix::spawn(work(Arc::new(worker)));
-        Self { shared }
+        Self { shared, fcm }
+    }
+
+    /// Asks Firebase whether it would take a notification; nothing is sent.
+    pub async fn probe(&self) -> Probed {
+        self.fcm.probe().await
     }
 
     /// Hands a notification in. Never waits; what does not fit is dropped and counted.
@@ -239,7 +247,7 @@ enum After<'a> {
 }
 
 struct Worker {
-    fcm: Fcm,
+    fcm: Arc<Fcm>,
     db: DbHandle,
     backoff: Backoff,
     /// Notifications that are being sent. One that pauses before it is tried again has no place.

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::Instant;
 
 use actix::prelude::*;
 
@@ -20,7 +21,7 @@ pub struct RoomSummary {
     pub room: RoomId,
     /// Its members: those that have joined it, and its owner's sockets.
     pub members: usize,
-    /// Events that it had lately, where it is among the busiest; an estimate.
+    /// Events that it had in the last five minutes, where it is among those with the most; an estimate.
     pub recent_events: Option<u64>,
 }
 
@@ -29,7 +30,7 @@ pub struct RoomSummary {
 pub struct TopRooms {
     /// By members; of rooms that somebody has joined by asking.
     pub largest: Vec<RoomSummary>,
-    /// By events.
+    /// By events of the last five minutes.
     pub busiest: Vec<RoomSummary>,
 }
 
@@ -50,12 +51,14 @@ pub struct ListRooms {
     pub limit: usize,
 }
 
-/// Ask who is in a room: so many members, in no order, and how many there are.
+/// Ask who is in a room: members in the order of their session ids, and how many there are.
 #[derive(Debug, Message)]
 #[rtype(result = "(RoomSummary, Vec<Sid>)")]
 pub struct InspectRoom {
     /// The room.
     pub room: RoomId,
+    /// Members behind this session id; empty: from the first.
+    pub after: String,
     /// So many members.
     pub limit: usize,
 }
@@ -85,7 +88,7 @@ impl RoomRegistry {
     fn summary(&self, room: &RoomId) -> RoomSummary {
         RoomSummary {
             members: self.membership.members(room).count(),
-            recent_events: self.busy.of(room),
+            recent_events: self.hot.of(room, Instant::now()),
             room: room.clone(),
         }
     }
@@ -106,7 +109,7 @@ impl Handler<GetTopRooms> for RoomRegistry {
         let largest = largest
             .into_iter()
             .map(|Reverse((_, room))| self.summary(room));
-        let busiest = self.busy.top(max);
+        let busiest = self.hot.top(max, Instant::now());
         TopRooms {
             largest: largest.collect(),
             busiest: busiest.iter().map(|(room, _)| self.summary(room)).collect(),
@@ -137,8 +140,16 @@ impl Handler<InspectRoom> for RoomRegistry {
     type Result = MessageResult<InspectRoom>;
 
     fn handle(&mut self, inspect: InspectRoom, _ctx: &mut Self::Context) -> Self::Result {
-        let members = self.membership.members(&inspect.room);
-        let members = members.take(inspect.limit).collect();
+        let mut first = BinaryHeap::new();
+        for sid in self.membership.members(&inspect.room) {
+            if sid.as_str() > inspect.after.as_str() {
+                first.push(sid);
+                if first.len() > inspect.limit {
+                    first.pop();
+                }
+            }
+        }
+        let members = first.into_sorted_vec();
         MessageResult((self.summary(&inspect.room), members))
     }
 }

@@ -4,10 +4,10 @@
 
 mod access;
 mod backlog;
-mod busy;
 mod commands;
 mod deferred;
 mod handle;
+mod hot_rooms;
 mod inspection;
 mod interest;
 mod membership;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -14,10 +15,10 @@ use crate::limits::OutboundMemory;
 use crate::panics;
 
 use super::backlog::Backlog;
-use super::busy::BusyRooms;
 use super::commands::{GetStatus, Gone, Lagging, Leave, Publish, RoomsStatus};
 use super::deferred::Deferred;
 use super::handle::RoomSettings;
+use super::hot_rooms::HotRooms;
 use super::membership::Membership;
 use super::relay::{PassOn, Relay};
 use super::remote::{Outward, Remote};
@@ -78,7 +79,7 @@ pub struct RoomRegistry {
     /// Makes a room's lane of its id.
     lanes: RandomState,
     status: RoomsStatus,
-    pub(super) busy: BusyRooms,
+    pub(super) hot: HotRooms,
     /// None where this is the only node.
     pub(super) remote: Option<Remote>,
     /// The memory of what waits for sockets.
@@ -100,7 +101,7 @@ impl RoomRegistry {
             workers: Vec::new(),
             lanes: RandomState::new(),
             status: RoomsStatus::default(),
-            busy: BusyRooms::default(),
+            hot: HotRooms::default(),
             settings,
             remote: None,
             outbound: OutboundMemory::default(),
@@ -227,7 +228,7 @@ impl RoomRegistry {
             return;
         };
         self.status.published += 1;
-        self.busy.count(room);
+        self.hot.count(room, Instant::now());
         for sid in members {
             let Some(outlet) = self.outlets.get_mut(&sid) else {
                 continue;

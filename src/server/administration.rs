@@ -104,7 +104,6 @@ pub(super) fn state(
         rooms: sources.rooms.clone(),
         db: sources.db.clone(),
         drain: Arc::clone(drain),
-        public_dashboard: settings.admin.public_dashboard,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
     })
 }

@@ -21,7 +21,7 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The pause before a task that panicked begins anew.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often expired sessions are deleted, and how many in one transaction.
 const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ pub(super) fn start(
 }
 
 /// Spawns a task that begins anew when it panics.
-fn restarted<F>(
+pub(super) fn restarted<F>(
     name: &'static str,
     pause: Duration,
     task: impl Fn() -> F + 'static,

@@ -3,6 +3,8 @@
 use crate::config::Settings;
 use crate::http::{Home, HomePlace, Info};
 
+use super::administration;
+
 /// The page for this server.
 pub(super) fn home(settings: &Settings, info: &Info) -> Home {
     let admin = &settings.admin;
@@ -11,7 +13,12 @@ pub(super) fn home(settings: &Settings, info: &Info) -> Home {
         routing_prefix: settings.routing_prefix(),
         docs: settings.server.docs,
         metrics: admin.enabled && admin.public_metrics,
-        dashboard: admin.enabled && admin.public_dashboard,
+        dashboard: admin.enabled && has_admins(settings),
     };
     Home::new(info, &place)
+}
+
+/// Otherwise there is no dashboard.
+fn has_admins(settings: &Settings) -> bool {
+    administration::guard(settings).is_ok_and(|guard| !guard.is_closed())
 }

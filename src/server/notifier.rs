@@ -32,19 +32,13 @@ impl Notify for Notifier {
     }
 }
 
-/// Starts the push worker, if the operator wants it.
-pub(super) fn start_push(
-    settings: &Settings,
-    db: &DbHandle,
-) -> Result<Option<PushHandle>, ServiceAccountError> {
-    let Some(fcm) = fcm(settings)? else {
-        return Ok(None);
-    };
+/// Starts the push worker.
+pub(super) fn start_push(fcm: Fcm, settings: &Settings, db: &DbHandle) -> PushHandle {
     let worker = PushSettings {
         max_queued: settings.push.max_queued,
         ..PushSettings::default()
     };
-    Ok(Some(PushHandle::start(fcm, db.clone(), &worker)))
+    PushHandle::start(fcm, db.clone(), &worker)
 }
 
 /// The way to Firebase; none where notifications are off. Nothing is sent.

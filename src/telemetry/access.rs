@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::line_limit::LineLimit;
 
 /// The target of its lines, for filters.
 const TARGET: &str = "messagebox::access";
 
-/// Lines of refusals in a second: strangers can be refused as often as they like.
-const MAX_REFUSALS: u32 = 50;
+/// Lines in a second: strangers can be refused as often as they like.
+static REFUSALS: LineLimit = LineLimit::new(50);
 
 /// Characters of a path, a code or a reason.
 const MAX_TEXT: usize = 200;
@@ -30,8 +31,6 @@ pub enum AccessLog {
 }
 
 static MODE: AtomicU8 = AtomicU8::new(AccessLog::Off as u8);
-
-static REFUSALS: Mutex<Option<Window>> = Mutex::new(None);
 
 /// Sets what has a line from now on.
 pub fn set_access_log(mode: AccessLog) {
@@ -105,48 +104,13 @@ pub fn access(is_refused: bool, make: impl FnOnce() -> String) {
     if mode == AccessLog::Off as u8 || !is_refused {
         return;
     }
-    let left_out = {
-        let mut window = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        window.get_or_insert_with(|| Window::new(now)).enter(now)
+    let Some(left_out) = REFUSALS.enter() else {
+        return;
     };
-    let Some(left_out) = left_out else { return };
     if left_out > 0 {
         log::info!(target: TARGET, "{left_out} more were refused; the admin status counts them");
     }
     log::info!(target: TARGET, "{}", make());
-}
-
-/// Lines in the present second.
-struct Window {
-    since: Instant,
-    lines: u32,
-    left_out: u64,
-}
-
-impl Window {
-    const fn new(now: Instant) -> Self {
-        Self {
-            since: now,
-            lines: 0,
-            left_out: 0,
-        }
-    }
-
-    /// Whether there is a place for a line; and how many had none in the second before.
-    fn enter(&mut self, now: Instant) -> Option<u64> {
-        let mut left_out = 0;
-        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
-            left_out = self.left_out;
-            *self = Self::new(now);
-        }
-        if self.lines >= MAX_REFUSALS {
-            self.left_out += 1;
-            return None;
-        }
-        self.lines += 1;
-        Some(left_out)
-    }
 }
 
 #[cfg(test)]
@@ -176,19 +140,5 @@ mod tests {
             "é".repeat(199)
         );
         assert_eq!(request.to_string(), expected);
-    }
-
-    #[test]
-    fn refusals_have_so_many_lines_in_a_second_and_the_rest_is_counted() {
-        let begin = Instant::now();
-        let mut window = Window::new(begin);
-        let all: Vec<_> = (0..=MAX_REFUSALS).map(|_| window.enter(begin)).collect();
-        assert!(all[..MAX_REFUSALS as usize].iter().all(|it| *it == Some(0)));
-        assert_eq!(all[MAX_REFUSALS as usize], None);
-        let later = begin + Duration::from_secs(1);
-        assert_eq!(
-            [window.enter(later), window.enter(later)],
-            [Some(1), Some(0)]
-        );
     }
 }

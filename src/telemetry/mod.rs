@@ -2,6 +2,7 @@
 
 mod access;
 mod json;
+mod line_limit;
 mod recent;
 mod text;
 mod trace;
@@ -11,11 +12,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use env_filter::Filter;
 use env_logger::{Logger, Target};
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use access::{Access, AccessLog, access, set_access_log};
+pub use line_limit::LineLimit;
 pub use recent::{RecentLine, recent};
 pub use trace::{TraceId, current, event, under, within};
 
@@ -131,6 +133,31 @@ fn filter() -> Option<Arc<Filter>> {
         .clone()
 }
 
+/// Modules of actix that log what clients do wrong, as errors of the server. What they say is counted and named elsewhere
+/// (`http/connection_errors.rs`).
+const OF_CLIENTS: [&str; 3] = [
+    "actix_http::h1::dispatcher",
+    "actix_http::h1::decoder",
+    "actix_http::h1::chunked",
+];
+
+/// The same line, no louder than debug where strangers cause it.
+fn judged<'a>(record: &'a Record<'_>) -> Record<'a> {
+    let level = if OF_CLIENTS.contains(&record.target()) {
+        record.level().max(Level::Debug)
+    } else {
+        record.level()
+    };
+    Record::builder()
+        .args(*record.args())
+        .level(level)
+        .target(record.target())
+        .module_path(record.module_path())
+        .file(record.file())
+        .line(record.line())
+        .build()
+}
+
 /// Lines of the current filter. What is below the most verbose level in it never comes here.
 struct Filtered {
     format: LogFormat,
@@ -143,6 +170,7 @@ impl Log for Filtered {
     }
 
     fn log(&self, record: &Record<'_>) {
+        let record = &judged(record);
         if !filter().is_some_and(|filter| filter.matches(record)) {
             return;
         }
@@ -209,6 +237,21 @@ mod tests {
         ];
         for (text, line) in cases {
             assert_eq!(one_line(text), line);
+        }
+    }
+
+    #[test]
+    fn what_strangers_cause_is_no_error() {
+        for (target, level, expected) in [
+            ("actix_http::h1::dispatcher", Level::Error, Level::Debug),
+            ("actix_http::h1::dispatcher", Level::Trace, Level::Trace),
+            ("actix_http::h1::decoder", Level::Warn, Level::Debug),
+            ("actix_http::h1::service", Level::Error, Level::Error),
+            ("actix_server::accept", Level::Error, Level::Error),
+            ("messagebox::db", Level::Error, Level::Error),
+        ] {
+            let record = Record::builder().target(target).level(level).build();
+            assert_eq!(judged(&record).level(), expected, "{target}");
         }
     }
 

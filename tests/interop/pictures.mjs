@@ -37,7 +37,7 @@ try {
   await traffic.stop()
   await closeAll()
   await server.kill()
-  await untilState(desktop, 'away')
+  await untilState(desktop, 'Unreachable')
   await sleep(8_000)
   await desktop.setViewportSize({ width: 1024, height: 700 })
   await desktop.screenshot({ path: path.join(folder, 'dashboard-away.png') })

@@ -283,15 +283,16 @@ async fn outside_development_nobody_is_an_admin_without_token_or_key() {
     let production = [
         ("NODE_ENV", "production"),
         ("SERVER_PRIVATE_KEY", key.as_str()),
-        ("PUBLIC_DASHBOARD", "true"),
     ];
     let mut server = ServerProcess::with(address, folder.path(), &production, None);
     for (method, target) in [
         ("GET", "/admin/status"),
         ("GET", "/admin/sockets?full=true"),
         ("GET", "/metrics"),
+        ("GET", "/admin"),
         ("GET", "/admin/"),
         ("GET", "/admin/events"),
+        ("GET", "/admin/history"),
         ("POST", "/admin/log-level?level=off"),
         ("POST", "/admin/drain"),
     ] {

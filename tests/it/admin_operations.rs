@@ -115,6 +115,21 @@ async fn sockets_are_listed_filtered_and_looked_into() {
     let room = sockets[0].room("inbox");
     sockets[0].emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(sockets[0].event().await.0, "joinedRoom");
+    let members = format!("/admin/rooms/{}?limit=1", room.as_str());
+    let members = pages(&server, &members, "members", "sid").await;
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    assert!(
+        sizes == [1, 1] && members.concat().is_sorted(),
+        "{members:?}"
+    );
+    let one = &members[1][0];
+    let target = format!("/admin/rooms/{}?limit=1&contains={one}", room.as_str());
+    let found = ask(&server, "GET", &target).await;
+    assert_eq!(names(&found, "members", "sid"), [one.as_str()]);
+    assert_eq!(
+        (&found["next"], &found["room"]["members"]),
+        (&Value::Null, &json!(2))
+    );
     let theirs = ask(
         &server,
         "GET",

@@ -23,7 +23,7 @@ use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Brc104, Request};
 use crate::support::polling::client;
 use crate::support::server::TestServer;
-use crate::support::{eventually, within};
+use crate::support::{PATIENCE, eventually, within};
 
 const TYPE: [u8; 32] = [7; 32];
 const LIST: &str = "/listMessages";
@@ -260,16 +260,58 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
             "{word}: {body}"
         );
     }
+    // Who brings none may still look for one, and is waited for.
     let none = scene.bring(&response(&http.session, &alice, "[]")).await;
     assert_eq!(none, (400, json!({ "status": "No certificates provided" })));
-    let answer = http.post(LIST, BODY).await;
+    let bob = scene.http(&Party::new()).await;
+    for (client, expected) in [
+        (&http, (403, "ERR_CERTIFICATE_REFUSED", true)),
+        (&bob, (408, "CERTIFICATE_TIMEOUT", false)),
+    ] {
+        let answer = client.post(LIST, BODY).await;
+        assert_eq!((answer.status, answer.code(), answer.signed), expected);
+        assert_eq!(answer.json["status"], "error");
+        assert_eq!(answer.json["message"], answer.json["description"]);
+        assert!(answer.json["message"].is_string());
+    }
+    // A refusal is not the end: the right certificate opens the session.
+    let brought = response(&http.session, &alice, &scene.valid(&alice));
+    assert_eq!(scene.bring(&brought).await.0, 200);
+    assert_eq!(http.post(LIST, BODY).await.status, 200);
+}
+
+#[actix_web::test]
+async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are_refused() {
+    let scene = Scene::with(|settings| {
+        settings.server.workers = 1;
+        settings.auth.certificates.timeout = 10 * PATIENCE;
+    });
+    let alice = Party::new();
+    let (_, wrong) = scene.invalid(&alice).pop().unwrap();
+    let http = scene.http(&alice).await;
+    let request = http.request("POST", LIST, BODY);
+    let first = http.send(&request);
+    let then = async {
+        // One worker takes connections in order: when it answers these, it has seen the request.
+        for _ in 0..3 {
+            scene.http(&Party::new()).await;
+        }
+        let brought = response(&http.session, &alice, &wrong);
+        assert_eq!(scene.bring(&brought).await.0, 401);
+    };
+    let (answer, ()) = within("the request", futures_util::future::join(first, then)).await;
+    let expected = "The certificate's field \"name\" is not what is required";
     assert_eq!(
         (answer.status, answer.code(), answer.signed),
-        (408, "CERTIFICATE_TIMEOUT", false)
+        (403, "ERR_CERTIFICATE_REFUSED", true)
     );
-    assert_eq!(answer.json["status"], "error");
-    assert_eq!(answer.json["message"], answer.json["description"]);
-    assert!(answer.json["message"].is_string());
+    assert_eq!(answer.json["description"], expected);
+    // One that comes behind the refusal is told so too.
+    let late = within("a later one", http.post(LIST, BODY)).await;
+    assert_eq!(
+        (late.status, &late.json["message"]),
+        (403, &json!(expected))
+    );
 }
 
 #[actix_web::test]
@@ -307,7 +349,8 @@ async fn over_http_only_the_session_s_own_party_brings_certificates_and_once() {
         );
     }
     assert_eq!(http.post(LIST, BODY).await.status, 408);
-    assert_eq!(foreign.post(LIST, BODY).await.status, 408);
+    // It was Mallory who brought what is not hers, on her own session.
+    assert_eq!(foreign.post(LIST, BODY).await.status, 403);
     assert_eq!(scene.bring(&good).await.0, 200);
     assert_eq!(scene.bring(&good).await.0, 401, "a replay");
     assert_eq!(http.post(LIST, BODY).await.status, 200);

@@ -1049,6 +1049,21 @@ fn require_certificates(settings: &mut Settings) {
     required.timeout = Duration::from_millis(50);
 }
 
+/// Signed, and nothing that could be a certificate.
+async fn bring_a_wrong_certificate(stage: &Stage) {
+    let (session, nonce) = (&stage.alice.session, message_nonce());
+    let certificates = "[{}]";
+    let signature = session.sign(&nonce, &sha256(certificates.as_bytes()));
+    let response = json!({
+        "version": "0.1", "messageType": "certificateResponse",
+        "identityKey": stage.alice.identity.identity_key().to_hex(), "nonce": nonce,
+        "initialNonce": session.own_nonce(), "yourNonce": session.peer_nonce(),
+        "certificates": [{}], "signature": signature.unwrap().to_vec(),
+    });
+    let refused = plain(stage, "/.well-known/auth", &[], &response.to_string()).await;
+    assert_eq!((refused.status, refused.code()), (401, "ERR_AUTH_FAILED"));
+}
+
 async fn missing_certificates(documents: &mut Documents) {
     let stage = Stage::set(require_certificates).await;
     for (method, target, body) in right(KEY) {
@@ -1079,6 +1094,15 @@ async fn missing_certificates(documents: &mut Documents) {
         (400, &json!({"status": "No certificates provided"}))
     );
     documents.hold("POST", path, &nothing);
+    bring_a_wrong_certificate(&stage).await;
+    for (method, target, body) in right(KEY) {
+        let request = request(&stage.alice, method, &target, &body);
+        let answer = stage.alice.send(&request).await;
+        assert_eq!((answer.status, answer.signed), (403, true), "{target}");
+        assert_eq!(answer.code(), "ERR_CERTIFICATE_REFUSED");
+        assert_eq!(answer.json["message"], answer.json["description"]);
+        documents.hold(method, &target, &answer);
+    }
     let refused = plain(&stage, path, &[], &forged.to_string()).await;
     assert_eq!((refused.status, refused.code()), (401, "ERR_AUTH_FAILED"));
     documents.hold("POST", path, &refused);

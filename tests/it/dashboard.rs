@@ -6,12 +6,12 @@ use futures_util::StreamExt as _;
 use messagebox::config::Secret;
 use serde_json::Value;
 
-use crate::support::admin::ask_with;
+use crate::support::admin::{ask, ask_with};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::command::User;
 use crate::support::polling::client;
 use crate::support::server::TestServer;
-use crate::support::{PATIENCE, within};
+use crate::support::{PATIENCE, eventually_async, within};
 
 const TOKEN: &str = "a token of the operator";
 
@@ -66,34 +66,65 @@ async fn the_page_fetches_nothing_from_elsewhere_and_runs_only_its_own_script() 
 }
 
 #[actix_web::test]
-async fn the_page_is_for_admins_unless_anybody_may_load_it_and_its_data_always_is() {
+async fn anybody_may_load_the_page_and_its_data_is_for_admins() {
     let server = guarded();
     let bearer = format!("Bearer {TOKEN}");
-    for target in ["/admin/", "/admin/events"] {
-        assert_eq!(
-            ask_with(&server, "GET", target, &[]).await.0,
-            401,
-            "{target}"
-        );
+    for target in ["/admin/events", "/admin/status", "/admin/history"] {
+        for headers in [&[][..], &[("authorization", "Bearer another one")]] {
+            let refused = ask_with(&server, "GET", target, headers).await;
+            assert_eq!(refused.0, 401, "{target}");
+        }
     }
-    assert_eq!(
-        ask_with(&server, "GET", "/admin/", &[("authorization", &bearer)])
-            .await
-            .0,
-        200
-    );
-    let public = TestServer::with(|settings| {
+    let proxied = ("x-forwarded-for", "192.0.2.1");
+    for headers in [&[][..], &[proxied], &[("authorization", "Bearer x")]] {
+        let (status, page) = ask_with(&server, "GET", "/admin/", headers).await;
+        assert_eq!(status, 200);
+        assert!(page.contains("<title>MessageBox Router</title>"));
+        // It holds nothing of the server.
+        assert!(!page.contains(&server.identity_key.to_hex()));
+    }
+    for (method, target) in [("POST", "/admin/"), ("GET", "/admin/nothing")] {
+        assert_eq!(ask_with(&server, method, target, &[]).await.0, 401);
+    }
+    let token = [("authorization", bearer.as_str())];
+    let history = ask_with(&server, "GET", "/admin/history", &token).await;
+    assert_eq!(history.0, 200);
+    // Without the slash it leads there, behind whatever prefix.
+    let at_prefix = TestServer::with(|settings| {
         settings.admin.token = Some(Secret::new(TOKEN));
-        settings.admin.public_dashboard = true;
+        "/api".clone_into(&mut settings.server.routing_prefix);
     });
-    assert_eq!(ask_with(&public, "GET", "/admin/", &[]).await.0, 200);
-    for target in ["/admin/events", "/admin/status", "/admin/rooms"] {
-        assert_eq!(
-            ask_with(&public, "GET", target, &[]).await.0,
-            401,
-            "{target}"
-        );
+    for (server, path) in [(&server, "/admin"), (&at_prefix, "/api/admin")] {
+        let answer = client().get(server.http(path)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(answer.headers().contains_key("content-security-policy"));
     }
+}
+
+#[actix_web::test]
+async fn the_history_has_the_minute_that_goes_on() {
+    let server = TestServer::start();
+    let bob = AuthSocketClient::authenticated(server.address).await;
+    let mut history = Value::Null;
+    eventually_async("a point", async || {
+        history = ask(&server, "GET", "/admin/history").await;
+        history["series"]["socketsAuthenticated"] == serde_json::json!([1.0])
+    })
+    .await;
+    assert_eq!(history["intervalSeconds"], 60);
+    let points = history["at"].as_array().unwrap().len();
+    let series = history["series"].as_object().unwrap();
+    assert!(series.len() > 20, "{history}");
+    assert!(
+        series
+            .values()
+            .all(|it| it.as_array().unwrap().len() == points)
+    );
+    assert!(
+        history["series"]["eventsIn"][0].as_f64() > Some(0.0),
+        "{history}"
+    );
+    drop(bob);
 }
 
 #[actix_web::test]

@@ -101,13 +101,12 @@ async fn every_page_is_sent_with_what_protects_it() {
 
 #[actix_web::test]
 async fn the_page_links_to_what_anybody_may_open() {
-    let closed = TestServer::start();
+    let closed = TestServer::with(|settings| settings.admin.enabled = false);
     let page = get(&closed, "/", Some(BROWSER)).await.body;
     assert!(page.contains(r#"href="/docs/""#) && page.contains(r#"href="/readyz""#));
     assert!(!page.contains("/admin/") && !page.contains("/metrics"));
 
     let open = TestServer::with(|settings| {
-        settings.admin.public_dashboard = true;
         settings.admin.public_metrics = true;
         settings.server.docs = false;
         "/api".clone_into(&mut settings.server.routing_prefix);

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
-use crate::support::eventually;
-use crate::support::polling::client;
+use crate::support::polling::{self, client};
 use crate::support::server::{ServerProcess, free_address};
+use crate::support::{eventually, eventually_async};
 
 const TOKEN: &str = "a token of the operator";
 const BODY: &str = "a body that no log has";
@@ -204,4 +204,70 @@ async fn every_request_has_a_line_where_the_operator_wants_it_and_none_where_not
         let all = || access_lines(&server).iter().filter(mine).count();
         eventually("the lines", || all() == lines).await;
     }
+}
+
+#[actix_web::test]
+async fn migrations_that_are_applied_are_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scripts = std::fs::read_dir(root.join("migrations/sqlite")).unwrap();
+    let names = scripts.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    for expected in [names, Vec::new()] {
+        let server = ServerProcess::start(free_address(), folder.path());
+        let log = server.log();
+        let named = log
+            .lines()
+            .filter_map(|line| line.split_once("migration applied: "));
+        let named: Vec<&str> = named.map(|(_, name)| name).collect();
+        assert_eq!(named, expected, "{log}");
+        server.kill();
+    }
+}
+
+/// Strangers decide neither how much is logged nor how loud it is.
+#[actix_web::test]
+async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
+    const CONNECTIONS: usize = 500;
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+    let variables = [
+        ("RUST_LOG", "info,messagebox=debug,actix_http=debug"),
+        ("LOG_FORMAT", "json"),
+    ];
+    let server = ServerProcess::with(address, folder.path(), &variables, None);
+    // The beginning of a TLS hello, a head that is none, and half a head whose client goes away.
+    let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
+    let began = std::time::Instant::now();
+    for _ in 0..CONNECTIONS {
+        refused(address, &hello).await;
+    }
+    refused(address, b"GET /\0 HTTP/9.9\r\n\r\n").await;
+    let mut metrics = String::new();
+    eventually_async("that they are counted", async || {
+        metrics = polling::get(&format!("http://{address}/metrics")).await.1;
+        let tls = format!("messagebox_connection_errors_total{{kind=\"tls\"}} {CONNECTIONS}");
+        let bad = "messagebox_connection_errors_total{kind=\"bad_request\"} 1";
+        metrics.contains(&tls) && metrics.contains(bad)
+    })
+    .await;
+    let lines = server.log_objects();
+    let errors = lines.iter().filter(|line| line["level"] == "ERROR");
+    assert_eq!(errors.collect::<Vec<_>>(), Vec::<&serde_json::Value>::new());
+    let named = lines.iter().filter(|line| {
+        let message = line["message"].as_str().unwrap();
+        message.starts_with("a connection from 127.") && message.contains("(tls)")
+    });
+    let (named, seconds) = (named.count(), began.elapsed().as_secs() + 1);
+    let most = usize::try_from(seconds * 5).unwrap();
+    assert!((1..=most).contains(&named), "{named} lines in {seconds} s");
+}
+
+/// Sends this, and waits until the server has closed the connection.
+async fn refused(address: std::net::SocketAddr, bytes: &[u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    // It may be reset.
+    drop(stream.read_to_end(&mut Vec::new()).await);
 }

@@ -81,6 +81,7 @@ async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
         ("messagebox_handshakes_total", ("transport", "socket"), 1.0),
         ("messagebox_actor_up", ("actor", "rooms"), 1.0),
         ("messagebox_ready", ("check", "database"), 1.0),
+        ("messagebox_degraded", ("cause", "wallet"), 0.0),
         (
             "messagebox_build_info",
             ("version", env!("CARGO_PKG_VERSION")),
@@ -111,6 +112,7 @@ async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
         .collect();
     let known = [
         "actor",
+        "cause",
         "check",
         "code",
         "event",

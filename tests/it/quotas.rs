@@ -222,7 +222,7 @@ async fn on_a_disk_that_is_nearly_full_sends_are_refused_and_the_rest_goes_on() 
     assert!(status["database"]["disk"]["freeBytes"].as_u64().unwrap() > 0);
     let (_, metrics) = ask_with(&server, "GET", "/metrics", &[]).await;
     assert!(
-        metrics.contains("messagebox_ready{check=\"disk\"} 0"),
+        metrics.contains("messagebox_degraded{cause=\"disk\"} 1"),
         "{metrics}"
     );
     let (code, ready) = ask_with(&server, "GET", "/readyz", &[]).await;

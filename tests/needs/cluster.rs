@@ -306,8 +306,13 @@ async fn a_node_that_was_cut_off_catches_up() {
     sender.send(&own, 10).await;
     // It has arrived before the way is cut, and is within what is read again.
     next(&mut cut_off, 10).await;
+    // Redis also tells the time, which is that of this machine.
+    let clock = || far.cluster.as_ref().unwrap().clock();
+    eventually("the time of Redis", || clock().is_some()).await;
+    assert_eq!(clock().and_then(|offset| offset.error(5_000)), None);
     way.cut();
     connected(&[&far], false).await;
+    assert_eq!(clock(), None);
     sender.send(&own, 10).await;
     local.send(&own, 10).await;
     sender.send(&others, 1).await;

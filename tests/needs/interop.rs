@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::need::{self, BALANCER, CHROMIUM, NODE, Need, REDIS};
+use crate::need::{self, BALANCER, CHROMIUM, NODE, Need, REDIS, ROOT};
 use crate::test::Test;
 
 /// Scenarios run one at a time, because some measure times.
@@ -59,6 +59,7 @@ fn needs(name: &str) -> &'static [Need] {
     match name {
         "balancers" => &[NODE, REDIS, BALANCER],
         "dashboard" => &[NODE, CHROMIUM],
+        "health" => &[NODE, CHROMIUM, REDIS, ROOT],
         _ => &[NODE],
     }
 }

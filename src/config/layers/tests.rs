@@ -141,8 +141,13 @@ fn every_key_exists_and_every_variable_sets_it() {
                 (Kind::Text, path) if path.ends_with("timeout") || path.ends_with("ttl") => "77s",
                 (
                     Kind::Text,
-                    "auth.revival_delay" | "server.keep_alive" | "socket.keep_alive"
-                    | "server.drain_delay" | "limits.burst" | "limits.max_delay"
+                    "auth.revival_delay"
+                    | "server.keep_alive"
+                    | "socket.keep_alive"
+                    | "server.drain_delay"
+                    | "server.health_interval"
+                    | "limits.burst"
+                    | "limits.max_delay"
                     | "cluster.overlap",
                 ) => "77s",
                 (Kind::Text, path) if path.ends_with("interval") => "77s",

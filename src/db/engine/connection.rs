@@ -198,7 +198,7 @@ pub fn refuse_old_schema(settings: &DbSettings) -> Result<(), DbError> {
 fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> {
     refuse_newer(connection)?;
     if migrate {
-        migrations::migrate(connection).map_err(|error| format!("migration: {error}"))?;
+        migrations::migrate_and_log(connection).map_err(|error| format!("migration: {error}"))?;
     }
     Ok(())
 }

@@ -217,6 +217,17 @@ pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<St
     Ok(unknown.map(ToString::to_string))
 }
 
+/// What a server does: [`migrate`], with a line of the log for each that was applied.
+pub(in crate::db) fn migrate_and_log(
+    connection: &mut AnyConnection,
+) -> std::result::Result<Vec<String>, DbError> {
+    let applied = migrate(connection)?;
+    for name in &applied {
+        log::info!("migration applied: {name}");
+    }
+    Ok(applied)
+}
+
 /// Applies what was not applied yet; gives the names. Servers that start at the same time take turns. In a database that
 /// cannot be written to, nothing is tried.
 pub(in crate::db) fn migrate(

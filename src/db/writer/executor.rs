@@ -322,7 +322,7 @@ impl Handler<Migrate> for DbExecutor {
 
     fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
         self.pool
-            .write(|connection| self.guarded(|| migrations::migrate(connection)))
+            .write(|connection| self.guarded(|| migrations::migrate_and_log(connection)))
     }
 }
 

@@ -23,8 +23,10 @@ pub(in crate::http) struct RoomDetail {
     pub(super) status: &'static str,
     /// The room.
     pub(super) room: RoomPart,
-    /// Its members, at most as many as `limit` says.
+    /// Its members, by their session ids.
     pub(super) members: Vec<SocketItem>,
+    /// `after` of the next page; null: there are no more.
+    pub(super) next: Option<String>,
 }
 
 /// Sockets, by their session ids.

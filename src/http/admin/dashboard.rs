@@ -35,3 +35,10 @@ pub(super) fn page() -> HttpResponse {
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .body(PAGE.replace("__NONCE__", &nonce))
 }
+
+/// To the page, which asks for what lies beside it.
+pub(super) fn redirect() -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((header::LOCATION, "admin/"))
+        .finish()
+}

@@ -34,7 +34,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{Admin, Asker, CONTENT_TYPE, GetStatus, Guard, Status, exposition};
+use crate::admin::{Admin, Asker, CONTENT_TYPE, GetHistory, GetStatus, Guard, Status, exposition};
 use crate::authsocket::AuthSocket;
 use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
@@ -67,20 +67,21 @@ pub struct AdminState {
     pub db: DbHandle,
     /// Told when the server is to go down.
     pub drain: Arc<Notify>,
-    /// Whether anybody may load the page of the dashboard, which holds nothing and asks for a token.
-    pub public_dashboard: bool,
     /// Places of those who listen to how the server is.
     pub streams: Arc<Semaphore>,
 }
 
 /// Adds the routes behind this prefix.
 pub(super) fn configure(config: &mut web::ServiceConfig, prefix: &str) {
-    for path in ["/admin/{of:.*}", METRICS] {
+    for path in [FOLDER, "/admin/{of:.*}", METRICS] {
         config.service(web::resource(format!("{prefix}{path}")).default_service(web::to(handle)));
     }
 }
 
 const METRICS: &str = "/metrics";
+/// Where the page is looked for.
+const FOLDER: &str = "/admin";
+/// The page. It holds nothing and asks for a token, so that anybody may load it where there are admins.
 const DASHBOARD: &str = "/admin/";
 const EVENTS: &str = "/admin/events";
 
@@ -98,10 +99,13 @@ async fn handle(
         .as_ref()
         .filter(|_| !request.headers().contains_key(SIGNED));
     let asked = unsigned_way.and_then(|admin| {
-        let guard = admin.guard.get();
         let asked = Asked::of(&request, &state.routing_prefix)?;
-        let is_open = (admin.public_metrics && asked.path == METRICS)
-            || (admin.public_dashboard && asked.path == DASHBOARD && !guard.is_closed());
+        let guard = admin.guard.get();
+        let is_open = match asked.path {
+            METRICS => admin.public_metrics,
+            FOLDER | DASHBOARD => matches!(asked.method, "GET" | "HEAD") && !guard.is_closed(),
+            _ => false,
+        };
         (is_open || guard.admits(&asker(&request))).then_some((admin, asked))
     });
     let Some((admin, asked)) = asked.filter(|_| request.method() != Method::OPTIONS) else {
@@ -111,6 +115,7 @@ async fn handle(
         return unsigned(&error);
     }
     match (asked.method, asked.path) {
+        ("GET" | "HEAD", FOLDER) => return dashboard::redirect(),
         ("GET" | "HEAD", DASHBOARD) => return dashboard::page(),
         ("GET", EVENTS) => return live::events(admin),
         _ => {}
@@ -176,7 +181,7 @@ impl<'a> Asked<'a> {
     fn of(request: &'a HttpRequest, prefix: &str) -> Option<Self> {
         let path = request.path();
         let path = path.strip_prefix(prefix).unwrap_or(path);
-        let is_ours = path.starts_with("/admin/") || path == METRICS;
+        let is_ours = path.starts_with(DASHBOARD) || [FOLDER, METRICS].contains(&path);
         is_ours.then(|| Self {
             path,
             method: request.method().as_str(),
@@ -240,6 +245,7 @@ async fn answer(asked: &Asked<'_>, admin: &AdminState) -> Option<Result<Reply, A
                 Reply::ok(&status.shortened())
             }
         }),
+        ["admin", "history"] if is_read => history(admin).await,
         ["admin", "rooms"] if is_read => rooms::list(asked, admin).await,
         ["admin", "rooms", room] if is_read => rooms::inspect(asked, room, admin).await,
         ["admin", "sockets"] if is_read => sockets::list(asked, admin),
@@ -287,6 +293,12 @@ fn database_error(error: &DbError) -> ApiError {
         "ERR_DATABASE_ERROR",
         "The database could not be asked.",
     )
+}
+
+async fn history(admin: &AdminState) -> Result<Reply, ApiError> {
+    let asked = tokio::time::timeout(crate::admin::DEADLINE * 4, admin.admin.send(GetHistory));
+    let history = asked.await.ok().and_then(Result::ok).flatten();
+    history.map(|it| Reply::ok(&it)).ok_or_else(unresponsive)
 }
 
 fn unresponsive() -> ApiError {

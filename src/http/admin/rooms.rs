@@ -10,6 +10,9 @@ use super::bodies::{RoomDetail, RoomList};
 use super::{AdminState, Asked, sockets, unresponsive};
 use crate::admin::RoomPart;
 
+/// Members that the registry is asked for at a time.
+const LOOKED_AT: usize = 1_001;
+
 pub(super) async fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiError> {
     let limit = asked.limit()?;
     let list = ListRooms {
@@ -43,18 +46,41 @@ pub(super) async fn inspect(
     room: &str,
     admin: &AdminState,
 ) -> Result<Reply, ApiError> {
-    let inspect = InspectRoom {
-        room: RoomId::new(room).canonical(),
-        limit: asked.limit()?,
+    let (limit, contains) = (asked.limit()?, asked.query.first(&["contains"]));
+    let mut after = asked.query.first(&["after"]).unwrap_or_default().to_owned();
+    let mut members = Vec::new();
+    let (summary, is_cut) = loop {
+        let inspect = InspectRoom {
+            room: RoomId::new(room).canonical(),
+            after,
+            limit: LOOKED_AT,
+        };
+        let answer = tokio::time::timeout(DEADLINE, admin.rooms.registry().send(inspect));
+        let answer = answer.await.ok().and_then(Result::ok);
+        let (summary, sids) = answer.ok_or_else(unresponsive)?;
+        let (is_last, last) = (sids.len() < LOOKED_AT, sids.last().copied());
+        for sid in sids {
+            // One that has just ended has no record.
+            if let Some(record) = admin.sockets.record(sid)
+                && sockets::contains(sid, &record, contains.unwrap_or_default())
+            {
+                members.push((sid, sockets::item(asked, sid, &record)));
+            }
+        }
+        let is_cut = members.len() > limit;
+        match last {
+            Some(last) if !is_last && !is_cut => after = last.to_string(),
+            _ => break (summary, is_cut),
+        }
     };
-    let answer = tokio::time::timeout(DEADLINE, admin.rooms.registry().send(inspect));
-    let answer = answer.await.ok().and_then(Result::ok);
-    let (summary, members) = answer.ok_or_else(unresponsive)?;
-    let member = |sid| Some(sockets::item(asked, sid, &*admin.sockets.record(sid)?));
+    members.truncate(limit);
+    let next = members.last().filter(|_| is_cut);
+    let next = next.map(|(sid, _)| sid.to_string());
     Ok(Reply::ok(&RoomDetail {
         status: "success",
         room: part(asked, summary),
-        members: members.into_iter().filter_map(member).collect(),
+        next,
+        members: members.into_iter().map(|(_, member)| member).collect(),
     }))
 }
 

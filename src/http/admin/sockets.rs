@@ -56,9 +56,14 @@ impl Filter {
             && self
                 .proven
                 .is_none_or(|wanted| identity.is_some() == wanted)
-            && (sid.as_str().contains(&self.contains)
-                || identity.is_some_and(|identity| identity.to_hex().contains(&self.contains)))
+            && contains(sid, record, &self.contains)
     }
+}
+
+/// Whether this is a part of the socket's id or of its identity key.
+pub(super) fn contains(sid: Sid, record: &SocketRecord, text: &str) -> bool {
+    let identity = record.identity();
+    sid.as_str().contains(text) || identity.is_some_and(|identity| identity.to_hex().contains(text))
 }
 
 /// In the order of their ids; the heap never holds more than one page.

@@ -9,6 +9,7 @@ mod operators_data;
 mod page;
 mod requests;
 mod shared_failures;
+mod topics;
 
 use std::future::{Ready, ready};
 

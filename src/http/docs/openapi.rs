@@ -11,15 +11,15 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder};
 use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Content, ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
-    Schema, Server,
+    Content, ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    Server,
 };
 
 use crate::admin::{
-    ClusterPart, DatabasePart, DiskPart, EventsPart, HandshakesPart, HttpPart, NoncesPart,
-    PaymentsPart, Percentiles, ProcessPart, PushPart, Responding, RoomPart, RoomsAnswer, RoomsPart,
-    ServerPart, SessionsPart, SizePart, SocketsPart, Status, StoredTotalsPart, TotalsPart,
-    Unresponsive,
+    ClusterPart, DatabasePart, DiskPart, EventsPart, HandshakesPart, HistoryReport, HttpPart,
+    NoncesPart, PaymentsPart, Percentiles, ProcessPart, PushPart, Responding, RoomPart,
+    RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status,
+    StoredTotalsPart, TotalsPart, Unresponsive,
 };
 
 use super::super::admin::{
@@ -38,6 +38,7 @@ use super::operations::{Access, OPERATIONS, Operation};
 use super::operators_data::OPERATORS_DATA;
 use super::requests;
 use super::shared_failures;
+use super::topics;
 
 const JSON: &str = "application/json";
 const MULTIPART: &str = "multipart/form-data";
@@ -100,6 +101,7 @@ const ADMIN_TOKEN: &str = "adminToken";
         TotalsPart,
         EventsPart,
         HandshakesPart,
+        HistoryReport,
         HttpPart,
         ClusterPart,
         NoncesPart,
@@ -144,6 +146,7 @@ struct Base;
 pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
     let mut document = Base::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document.tags = Some(topics::tags());
     document.servers = address.map(|address| vec![Server::new(address)]);
     if let Some(components) = &mut document.components {
         let signed = ApiKeyValue::with_description(
@@ -171,24 +174,10 @@ pub(super) fn describe(routing_prefix: &str, address: Option<&str>) -> OpenApi {
 }
 
 fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
-    let name = match operation.access {
-        Access::Admin => operation
-            .path
-            .trim_matches('/')
-            .replace(['/', '{', '}'], "-"),
-        _ => operation
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    let method = match operation.method {
-        HttpMethod::Get => "get",
-        _ => "post",
-    };
+    let (name, topic) = topics::named(operation);
     let mut builder = OperationBuilder::new()
-        .operation_id(Some(format!("{method}-{name}")))
+        .operation_id(Some(name))
+        .tag(topic)
         .summary(Some(operation.says));
     for parameter in operation.parameters {
         let required = if parameter.required {

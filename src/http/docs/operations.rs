@@ -279,6 +279,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     admin(
         HttpMethod::Get,
+        "/admin/history",
+        "Says how the server was in the last 24 hours, a point a minute",
+        &[],
+        &["HistoryReport"],
+        admin_failures::STATUS,
+    ),
+    admin(
+        HttpMethod::Get,
         "/admin/rooms",
         "Lists the rooms that somebody has joined by asking, by their ids",
         &[
@@ -293,8 +301,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
     admin(
         HttpMethod::Get,
         "/admin/rooms/{id}",
-        "Says who is in a room",
-        &[LIMIT, FULL],
+        "Says who is in a room, by their session ids",
+        &[
+            parameter(
+                "contains",
+                false,
+                "Those whose id or identity key contains this",
+            ),
+            LIMIT,
+            AFTER,
+            FULL,
+        ],
         &["RoomDetail"],
         admin_failures::ROOMS,
     ),

@@ -40,11 +40,18 @@ pub(super) const RATE_LIMITED: Failure = failure(
 );
 
 /// Of every authenticated route, where the operator requires certificates.
-pub(super) const CERTIFICATES: &[Failure] = &[failure(
-    408,
-    "CERTIFICATE_TIMEOUT",
-    "The certificates that are required did not come in time.",
-)];
+pub(super) const CERTIFICATES: &[Failure] = &[
+    failure(
+        408,
+        "CERTIFICATE_TIMEOUT",
+        "The certificates that are required did not come in time.",
+    ),
+    failure(
+        403,
+        "ERR_CERTIFICATE_REFUSED",
+        "The certificate's field \"role\" is not what is required",
+    ),
+];
 
 /// Of every route that reads JSON.
 pub(super) const TOO_DEEP: Failure = failure(

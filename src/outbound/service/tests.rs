@@ -32,6 +32,7 @@ async fn an_answer_is_read_up_to_its_bound() {
         status: 200,
         content_type: "a/b".to_owned(),
         body: b"12345".to_vec(),
+        clock: None,
     };
     assert_eq!(answer, expected);
     let asked = stand.asked.recv().unwrap();
@@ -106,9 +107,22 @@ async fn a_failure_keeps_its_status_and_a_short_message() {
         status: 200,
         content_type: String::new(),
         body: long.into_bytes(),
+        clock: None,
     };
     assert_eq!(answer.words().map(|words| words.len()), Some(MAX_WORDS));
     assert_eq!(answer.json::<Vec<u8>>(), Err(RemoteFailure::Unreadable));
+}
+
+#[tokio::test]
+async fn the_time_of_an_answer_is_held_against_the_clock() {
+    for (date, is_wrong) in [("Fri, 02 Jan 2026 03:04:05 GMT", true), ("no date", false)] {
+        let head = format!("HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+        let stand = Stand::start(move |stream, _| {
+            let _ = stream.write_all(head.as_bytes());
+        });
+        let clock = post(&stand, 5, LONG).await.unwrap().clock;
+        assert_eq!(clock.is_some_and(|it| it.error(10_000).is_some()), is_wrong);
+    }
 }
 
 #[tokio::test]

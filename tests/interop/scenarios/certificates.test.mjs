@@ -28,14 +28,26 @@ after(async () => {
   for (const each of [server, impatient]) assert.equal(await each.stop(), 0)
 })
 
-/** Those whom the server does not serve. */
-async function outsiders () {
+/** Those who bring no certificate. */
+async function emptyHanded () {
   return {
     'without a certificate': await holder(),
-    'with a certificate that was not asked for': await holder(new Certifier(), FIELDS),
-    'with a certificate of another certifier': await holder(new Certifier(), FIELDS, true),
-    'with a field that is not as required': await holder(certifier, { ...FIELDS, name: 'Bob' })
+    'with a certificate that was not asked for': await holder(new Certifier(), FIELDS)
   }
+}
+
+/** Those whose certificate is refused, and why. */
+async function refused () {
+  return {
+    'with a certificate of another certifier': [await holder(new Certifier(), FIELDS, true), /certifier/],
+    'with a field that is not as required': [await holder(certifier, { ...FIELDS, name: 'Bob' }), /field "name"/]
+  }
+}
+
+/** All whom the server does not serve. */
+async function outsiders () {
+  const wrong = Object.entries(await refused()).map(([who, [party]]) => [who, party])
+  return { ...await emptyHanded(), ...Object.fromEntries(wrong) }
 }
 
 async function list (party, host) {
@@ -53,10 +65,20 @@ test('AuthFetch brings a certificate and is served', async () => {
 
 test('AuthFetch without the certificate is told so when the time is over', async () => {
   const began = Date.now()
-  await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
+  await Promise.all(Object.entries(await emptyHanded()).map(async ([who, party]) => {
     await assert.rejects(list(party, impatient.host), /408/, who)
   }))
   assert.ok(Date.now() - began >= TIMEOUT, 'it was waited for')
+})
+
+test('AuthFetch whose certificate is refused is told why, at once', async () => {
+  await Promise.all(Object.entries(await refused()).map(async ([who, [party, reason]]) => {
+    // This server would wait for half a minute.
+    const response = await list(party, server.host)
+    const { code, description } = await response.json()
+    assert.deepEqual([response.status, code], [403, 'ERR_CERTIFICATE_REFUSED'], who)
+    assert.match(description, reason, who)
+  }))
 })
 
 test('an AuthSocket client brings a certificate and is served', async () => {

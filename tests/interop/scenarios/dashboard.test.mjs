@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before } from 'node:test'
 
-import { figures, openBrowser, openDashboard, sticksOut, tabTo, tooFaint, untilDrawn, untilState } from '../support/browser.mjs'
+import {
+  figures, openBrowser, openDashboard, overlaps, sticksOut, tabTo, tooFaint, untilDrawn, untilState, violations
+} from '../support/browser.mjs'
 import { Party, closeAll } from '../support/clients.mjs'
 import { isThere, testWith } from '../support/needs.mjs'
 import { TestServer } from '../support/server.mjs'
@@ -28,7 +30,7 @@ after(async () => {
 
 async function open (options, host = server.host) {
   const page = await openDashboard(browser, host, options)
-  await untilState(page, 'in order')
+  await untilState(page, 'Healthy')
   return page
 }
 
@@ -54,13 +56,13 @@ test('plots grow with the traffic', async () => {
   const traffic = await Traffic.start(server.host)
   try {
     for (const [title, line] of [
-      ['Sockets', 'proven'], ['Events in a second', 'in'], ['Events in a second', 'out'], ['Deliveries in a second', 'deliveries'],
-      ['Message to answer', 'p50'], ['Message to answer', 'p99'], ['Commit', 'p95'], ['Memory', 'resident']
+      ['Sockets', 'authenticated'], ['Events per second', 'in'], ['Events per second', 'out'], ['Deliveries per second', 'deliveries'],
+      ['Ack latency', 'p50'], ['Ack latency', 'p99'], ['Commit latency', 'p95'], ['Memory', 'resident']
     ]) await untilDrawn(page, title, line)
-    assert.equal((await figures(page, 'Sockets')).proven, 3)
+    assert.equal((await figures(page, 'Sockets')).authenticated, 3)
     await page.locator('#facts div', { hasText: 'Messages stored' }).locator('dd', { hasText: /[1-9]/ }).waitFor()
     const label = await page.locator('.plot svg[role=img]').first().getAttribute('aria-label')
-    assert.match(label, /^Sockets: proven 3, unproven 0; highest in two minutes 3$/)
+    assert.match(label, /^Sockets: authenticated 3, unauthenticated 0; highest in 2 minutes 3$/)
   } finally {
     await traffic.stop()
   }
@@ -80,12 +82,12 @@ test('search filters rooms and sockets, and a room leads to its members', async 
   await rows(page, 'rooms').filter({ hasText: short(other) }).waitFor({ state: 'detached' })
   assert.equal(await rows(page, 'rooms').count(), 1)
   await page.getByLabel(/^Search sockets/).fill(other.key.slice(20, 50))
-  await page.locator('#sockets-count', { hasText: '1 found' }).waitFor()
+  await page.locator('#sockets-count', { hasText: '1 shown' }).waitFor()
   assert.match(await rows(page, 'sockets').innerText(), new RegExp(`${short(other)}\\s+websocket`))
   await page.getByLabel(/^Search sockets/).fill('nobody')
   await page.locator('#sockets .empty', { hasText: 'No socket matches.' }).waitFor()
   await page.getByRole('button', { name: `Members of room ${short(one)}-inbox` }).click()
-  await page.locator('#sockets-count', { hasText: '1 of 1 members' }).waitFor()
+  await page.locator('#sockets-count', { hasText: '1 shown of 1' }).waitFor()
   assert.match(await rows(page, 'sockets').innerText(), new RegExp(short(one)))
   await page.getByLabel('Full keys').check()
   await rows(page, 'sockets').filter({ hasText: one.key }).waitFor()
@@ -99,16 +101,16 @@ test('a socket is ended by keyboard alone, and the focus is never lost', async (
   await rows(page, 'sockets').filter({ hasText: party.key.slice(0, 10) }).waitFor()
   await tabTo(page, at => at?.id === 'sockets-search')
   await page.keyboard.type(party.key)
-  await page.locator('#sockets-count', { hasText: '1 found' }).waitFor()
-  await tabTo(page, at => at?.name.startsWith('End socket'))
+  await page.locator('#sockets-count', { hasText: '1 shown' }).waitFor()
+  await tabTo(page, at => at?.name.startsWith('Disconnect socket'))
   await page.keyboard.press('Enter')
   await page.locator('#ask[open]').waitFor()
   // Escape leaves it, and the focus is back where it was.
   await page.keyboard.press('Escape')
-  await page.waitForFunction(() => document.activeElement.getAttribute('aria-label')?.startsWith('End socket'))
+  await page.waitForFunction(() => document.activeElement.getAttribute('aria-label')?.startsWith('Disconnect socket'))
   await page.keyboard.press('Enter')
   await page.locator('#ask[open]').waitFor()
-  if (await page.evaluate(() => document.activeElement.textContent) !== 'End it') await tabTo(page, at => at?.name === 'End it', 4)
+  if (await page.evaluate(() => document.activeElement.textContent) !== 'Disconnect') await tabTo(page, at => at?.name === 'Disconnect', 4)
   await page.keyboard.press('Enter')
   await ended
   await page.locator('#sockets .empty', { hasText: 'No socket matches.' }).waitFor()
@@ -120,7 +122,7 @@ test('a socket is ended by keyboard alone, and the focus is never lost', async (
   await tabTo(page, at => at?.id === 'sockets-search')
   await page.keyboard.press('Control+A')
   await page.keyboard.type(beside.key)
-  await page.locator('#sockets-count', { hasText: '1 found' }).waitFor()
+  await page.locator('#sockets-count', { hasText: '1 shown' }).waitFor()
   assertQuiet(page)
 })
 
@@ -129,13 +131,13 @@ test('a server that goes away is said to have, and the page goes on when it is b
   await page.evaluate(() => { window.sameDocument = true })
   await untilDrawn(page, 'Memory', 'resident')
   await server.kill()
-  await page.getByText('The server has gone away.').waitFor()
-  await untilState(page, 'away')
-  assert.match(await page.title(), /^away · /)
-  assert.match(await page.locator('#away').innerText(), /Last heard .* ago/)
+  await page.getByText('The server does not answer.').waitFor()
+  await untilState(page, 'Unreachable')
+  assert.match(await page.title(), /^Unreachable · /)
+  assert.match(await page.locator('#away').innerText(), /Last answer .* ago/)
   assert.deepEqual(await tooFaint(page), [])
   await server.launch()
-  await untilState(page, 'in order')
+  await untilState(page, 'Healthy')
   assert.equal(await page.locator('#away').isVisible(), false)
   assert.equal(await page.title(), 'MessageBox Router')
   assert.equal(await page.evaluate(() => window.sameDocument), true)
@@ -152,36 +154,93 @@ test('colours are told apart in light and dark, and nothing sticks out of a phon
   const traffic = await Traffic.start(server.host, 1)
   await traffic.stop()
   for (const scheme of ['light', 'dark']) {
-    for (const width of [360, 768, 1280]) {
+    for (const width of [360, 390, 768, 1280]) {
       const page = await open({ width, height: 740, scheme })
       await rows(page, 'sockets').filter({ hasText: party.key.slice(0, 10) }).waitFor()
       assert.deepEqual(await tooFaint(page), [], `${scheme}, ${width}`)
       assert.deepEqual(await sticksOut(page), [], `${scheme}, ${width}`)
+      assert.deepEqual(await overlaps(page), [], `${scheme}, ${width}`)
+      assert.deepEqual(await violations(page), [], `${scheme}, ${width}`)
       await page.getByLabel('Full keys').check()
       await rows(page, 'sockets').filter({ hasText: party.key }).waitFor()
-      await page.getByRole('button', { name: /^End socket/ }).first().click()
+      await page.getByRole('button', { name: /^Disconnect socket/ }).first().click()
       await page.locator('#ask[open]').waitFor()
       assert.deepEqual(await tooFaint(page), [], `${scheme}, ${width}, in full`)
       assert.deepEqual(await sticksOut(page), [], `${scheme}, ${width}, in full`)
+      assert.deepEqual(await violations(page), [], `${scheme}, ${width}, in full`)
+      await page.keyboard.press('Escape')
+      assert.deepEqual(await overlaps(page), [], `${scheme}, ${width}, in full`)
       assertQuiet(page)
       await page.context().close()
     }
   }
 })
 
+test('the server gives sockets and rooms by pages', async () => {
+  const sockets = await Promise.all(Array.from({ length: 60 }, () => lonelySocket()))
+  const page = await open()
+  const count = table => page.locator(`#${table}-count`)
+  const seen = async table => await rows(page, table).evaluateAll(rows => rows.map(row => row.dataset.key))
+  await count('sockets').filter({ hasText: /^50 shown of \d+, page 1$/ }).waitFor()
+  const first = await seen('sockets')
+  await page.getByRole('button', { name: 'Next page of sockets' }).click()
+  await count('sockets').filter({ hasText: /^\d+ shown of \d+, page 2$/ }).waitFor()
+  const second = await seen('sockets')
+  assert.ok(first.length === 50 && second.length >= 10, `${first.length}, ${second.length}`)
+  assert.ok(first.every(sid => !second.includes(sid)))
+  // On the last page the focus goes to what is left to press.
+  await page.waitForFunction(() => document.activeElement.id === 'sockets-previous')
+  await page.keyboard.press('Enter')
+  await count('sockets').filter({ hasText: 'page 1' }).waitFor()
+  assert.deepEqual(await seen('sockets'), first)
+  // The newest event refreshes the page that is shown, and no other.
+  await page.getByLabel('Rooms to show').selectOption('all')
+  await count('rooms').filter({ hasText: /shown of/ }).waitFor()
+  await page.getByLabel(/^Search sockets/).fill(sockets[0].party.key)
+  await count('sockets').filter({ hasText: /^1 shown$/ }).waitFor()
+  assertQuiet(page)
+})
+
+test('the last 24 hours are shown, as the server has kept them', async () => {
+  const page = await openDashboard(browser, server.host, { before: async page => {
+    // Of a server that has run for a day.
+    await page.route('**/admin/history', async route => {
+      const history = await (await route.fetch()).json()
+      const now = Math.floor(Date.now() / 1000)
+      const minutes = Array.from({ length: 1440 }, (_, index) => now - (1440 - index) * 60)
+      const series = Object.fromEntries(Object.keys(history.series).map(name => [name, minutes.map((_, index) => index % 7 === 3 ? null : index % 50)]))
+      await route.fulfill({ json: { ...history, at: minutes, series } })
+    })
+  } })
+  await untilState(page, 'Healthy')
+  await page.getByLabel('Time range').selectOption('day')
+  await untilDrawn(page, 'Memory', 'resident', 5)
+  for (const [title, line] of [['Sockets', 'authenticated'], ['Ack latency', 'p99'], ['Queued', 'undelivered'], ['CPU', 'cores']]) {
+    await untilDrawn(page, title, line, 5)
+  }
+  const label = await page.locator('.plot svg[role=img]').first().getAttribute('aria-label')
+  assert.match(label, /highest in 24 hours 49$/)
+  assert.deepEqual(await violations(page), [])
+  await page.getByLabel('Time range').selectOption('live')
+  await page.locator('.plot').first().getByText('2 minutes ago').waitFor()
+  assertQuiet(page)
+})
+
 test('the page asks for the token where there is one', async () => {
-  const guarded = await TestServer.start({ ADMIN_TOKEN: 'the token of an admin', PUBLIC_DASHBOARD: 'true' })
+  const guarded = await TestServer.start({ ADMIN_TOKEN: 'the token of an admin' })
   try {
-    const page = await openDashboard(browser, guarded.host, { width: 360 })
-    await page.getByText('a token is needed').waitFor()
+    const page = await openDashboard(browser, guarded.host, { width: 390 })
+    await page.getByText('Token needed').waitFor()
     await page.waitForFunction(() => document.activeElement.id === 'token')
+    assert.deepEqual(await violations(page), [])
     await page.keyboard.type('another token than that')
     await page.keyboard.press('Enter')
-    await page.getByText('this token does not open').waitFor()
+    await page.getByText('Wrong token').waitFor()
     assert.deepEqual(await sticksOut(page), [])
+    assert.deepEqual(await overlaps(page), [])
     await page.locator('#token').fill('the token of an admin')
     await page.keyboard.press('Enter')
-    await untilState(page, 'in order')
+    await untilState(page, 'Healthy')
     await untilDrawn(page, 'Memory', 'resident')
     assert.equal(await page.locator('#token').isVisible(), false)
     assert.deepEqual([...page.asked], [guarded.host])

@@ -1,5 +1,6 @@
 // A real Chromium, and what it is asked of the dashboard.
 
+import axe from 'axe-core'
 import { chromium } from 'playwright-core'
 
 import { findChromium } from './needs.mjs'
@@ -21,8 +22,8 @@ export async function openBrowser () {
   })
 }
 
-/** The dashboard in a tab of its own. What it complains of and whom it asks is kept. */
-export async function openDashboard (browser, host, { width = 1280, height = 900, scheme = 'light', scale = 1 } = {}) {
+/** The dashboard in a tab of its own. What it complains of and whom it asks is kept. `before`: is given the tab first. */
+export async function openDashboard (browser, host, { width = 1280, height = 900, scheme = 'light', scale = 1, before = async () => {} } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, deviceScaleFactor: scale })
   context.setDefaultTimeout(DEADLINE)
   const page = await context.newPage()
@@ -31,6 +32,7 @@ export async function openDashboard (browser, host, { width = 1280, height = 900
   page.on('console', message => { if (['error', 'warning'].includes(message.type())) page.complaints.push(message.text()) })
   page.on('pageerror', error => page.complaints.push(String(error)))
   page.on('request', request => page.asked.add(new URL(request.url()).origin))
+  await before(page)
   await page.goto(`${host}/admin/`)
   return page
 }
@@ -97,7 +99,7 @@ export async function tooFaint (page) {
         texts++
         check(element, 'text', style.color, behind(element), 4.5)
       }
-      if (element.matches('input, button')) check(element, 'border', style.borderTopColor, behind(element.parentElement), 3)
+      if (element.matches('input, button, select')) check(element, 'border', style.borderTopColor, behind(element.parentElement), 3)
       if (element.matches('input[placeholder]')) check(element, 'placeholder', getComputedStyle(element, '::placeholder').color, behind(element), 4.5)
       if (element.matches('path:not(.area)')) check(element, 'line', style.stroke, behind(element.closest('.plot')), 3)
     }
@@ -120,6 +122,50 @@ export async function sticksOut (page) {
       if (left < 0 || right > width) found.push(`${name}: ${left} to ${right} of ${width}`)
       if (element.matches('.list') && element.scrollWidth > element.clientWidth) found.push(`${name} scrolls sideways`)
     }
+    return found
+  })
+}
+
+/** What axe finds wrong, by its rules and by those that are good practice. */
+export async function violations (page) {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate(() => window.axe.run())
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`))
+}
+
+/** Texts and controls that lie over each other. */
+export async function overlaps (page) {
+  return await page.evaluate(() => {
+    const found = []
+    const boxes = []
+    for (const element of document.querySelectorAll('body *')) {
+      if (!element.checkVisibility() || element.closest('thead, svg, script, style, .unseen, dialog, #said')) continue
+      const list = element.closest('.list')
+      const { left, right, top, bottom } = element.getBoundingClientRect()
+      if (element.matches('input, button, select, svg')) boxes.push({ element, left, right, top, bottom, list })
+      for (const node of element.childNodes) {
+        if (node.nodeType !== Node.TEXT_NODE || node.data.trim() === '') continue
+        const text = document.createRange()
+        text.selectNodeContents(node)
+        for (const { left, right, top, bottom } of text.getClientRects()) boxes.push({ element, left, right, top, bottom, list })
+      }
+    }
+    // What has been scrolled out of a list is not seen.
+    const seen = boxes.filter(({ list, top, bottom }) => {
+      if (!list) return true
+      const edge = list.getBoundingClientRect()
+      return top >= edge.top && bottom <= edge.bottom
+    })
+    for (const [index, one] of seen.entries()) {
+      for (const other of seen.slice(index + 1)) {
+        if (one.element.contains(other.element) || other.element.contains(one.element)) continue
+        const width = Math.min(one.right, other.right) - Math.max(one.left, other.left)
+        const height = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)
+        // The boxes of two lines touch.
+        if (width > 1 && height > 3) found.push(`${one.element.textContent.slice(0, 60)} and ${other.element.textContent.slice(0, 60)}`)
+      }
+    }
+    if (seen.length < 5) found.push(`only ${seen.length} boxes were looked at`)
     return found
   })
 }

@@ -67,9 +67,19 @@ async function prepare (of) {
 export class Redis extends Process {
   static async start () {
     const redis = await prepare(new Redis())
-    const { host, port } = redis.address
-    await redis.launch('redis-server', ['--bind', host, '--port', port, '--save', '', '--dir', redis.folder])
+    await redis.begin()
     return redis
+  }
+
+  /** Also after it was killed, at the same address. */
+  async begin () {
+    const { host, port } = this.address
+    await this.launch('redis-server', ['--bind', host, '--port', port, '--save', '', '--dir', this.folder])
+  }
+
+  async kill () {
+    this.process.kill('SIGKILL')
+    await this.exited
   }
 
   get url () {

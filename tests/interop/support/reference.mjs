@@ -65,7 +65,7 @@ async function http () {
 
 async function metrics () {
   const read = name => readFile(path.join(root, `src/admin/${name}.rs`), 'utf8')
-  const source = (await Promise.all(['exposition', 'http_metrics', 'storage', 'admission', 'neighbours'].map(read))).join('\n')
+  const source = (await Promise.all(['exposition', 'health_metrics', 'http_metrics', 'storage', 'admission', 'neighbours'].map(read))).join('\n')
   const found = [...source.matchAll(/\.(gauge|counter|histogram)s?\(\s*"(=?)([\w]+)",\s*"([^"]*)"/g)]
   const rows = found.map(([, kind, own, name, says]) => [`\`${own ? '' : 'messagebox_'}${name}\``, kind, says])
   return `# Metrics\n\n${note}\n\`GET /metrics\` has those of which there is something to say.\n\n${table(['name', 'kind', 'meaning'], rows)}\n`

@@ -30,9 +30,11 @@ async function answers (port) {
 }
 
 export class TestServer {
-  static async start (env = {}) {
+  /** `first`: what a shell does before, with the server's folder, in a mount namespace of its own; for root. */
+  static async start (env = {}, first = null) {
     const server = new TestServer()
     server.env = env
+    server.first = first
     server.port = await freePort()
     server.folder = await mkdtemp(path.join(os.tmpdir(), 'messagebox-'))
     await server.launch()
@@ -45,7 +47,10 @@ export class TestServer {
 
   async launch () {
     this.log = ''
-    this.process = spawn(BINARY, [], {
+    const [program, ...args] = this.first
+      ? ['unshare', '--mount', 'sh', '-c', `${this.first(this.folder)} && exec ${path.resolve(BINARY)}`]
+      : [BINARY]
+    this.process = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         PATH: process.env.PATH,

@@ -13,10 +13,12 @@ use crate::support::brc104::{Answer, Request};
 use crate::support::documents::Documents;
 use crate::support::polling::Polling;
 
-use super::{KEY, Stage, UNSERVED, require_certificates, require_nonces};
+use super::{
+    KEY, Stage, UNSERVED, bring_a_wrong_certificate, require_certificates, require_nonces,
+};
 
 /// Method, target, and the path that is documented.
-const ROUTES: [(&str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str); 22] = [
     ("GET", "/admin/status", "/admin/status"),
     ("GET", "/admin/rooms", "/admin/rooms"),
     ("GET", "/admin/rooms/lobby", "/admin/rooms/{id}"),
@@ -78,6 +80,7 @@ const ROUTES: [(&str, &str, &str); 21] = [
         "/admin/identities/x/permissions/unset?messageBox=inbox",
         "/admin/identities/{key}/permissions/unset",
     ),
+    ("GET", "/admin/history", "/admin/history"),
 ];
 
 /// Those that look into the database, or change it.
@@ -137,7 +140,7 @@ async fn successes(documents: &mut Documents) {
     let polling = Polling::open(&stage.server.http("/socket.io/?EIO=4&transport=polling")).await;
     let sid = &polling.sid;
     let ok = (200, "");
-    for route in &ROUTES[..4] {
+    for route in ROUTES[..4].iter().chain([&ROUTES[9]]) {
         holds(documents, &stage, *route, ok).await;
     }
     let socket = format!("/admin/sockets/{sid}");
@@ -392,6 +395,7 @@ async fn held_up(documents: &mut Documents) {
     drop(registry);
     let admin = hold(&stage.server.admin);
     holds(documents, &stage, ROUTES[0], late).await;
+    holds(documents, &stage, ROUTES[9], late).await;
     drop(admin);
 }
 
@@ -447,6 +451,17 @@ async fn without_certificates(documents: &mut Documents) {
         assert_eq!(
             (answer.status, answer.code()),
             (408, "CERTIFICATE_TIMEOUT"),
+            "{target}"
+        );
+        documents.hold(method, path, &answer);
+    }
+    bring_a_wrong_certificate(&stage).await;
+    for (method, target, path) in ROUTES {
+        let request = stage.alice.request(method, target, "");
+        let answer = stage.alice.send(&request).await;
+        assert_eq!(
+            (answer.status, answer.code(), answer.signed),
+            (403, "ERR_CERTIFICATE_REFUSED", true),
             "{target}"
         );
         documents.hold(method, path, &answer);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 /// What it was asked.
@@ -47,6 +47,18 @@ pub struct Remote {
     stop: actix_web::dev::ServerHandle,
 }
 
+/// The answer to a server that only asks whether a wallet, a headers service or Firebase works: it does. Tests need not know of
+/// such requests.
+fn probed(asked: &Asked) -> Option<Value> {
+    if asked.path.ends_with("/isAuthenticated") {
+        return Some(json!({ "authenticated": true }));
+    }
+    if asked.path.ends_with("/merkleroot/verify") && asked.json[0]["blockHeight"] == 0 {
+        return Some(json!({ "confirmationState": "CONFIRMED" }));
+    }
+    (asked.json["validate_only"] == true).then(|| json!({ "name": "projects/p/messages/fake" }))
+}
+
 async fn respond(
     request: HttpRequest,
     body: web::Bytes,
@@ -62,6 +74,9 @@ async fn respond(
         text: String::from_utf8(body.to_vec()).unwrap(),
         json: serde_json::from_slice(&body).unwrap_or(Value::Null),
     };
+    if let Some(answer) = probed(&asked) {
+        return HttpResponse::Ok().json(answer);
+    }
     let reply = answer(&asked);
     kept.lock().unwrap().push(asked);
     if reply.status == 0 {

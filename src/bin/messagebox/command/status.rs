@@ -105,7 +105,15 @@ fn human(said: &Value) -> String {
             .map(|(name, value)| line(name, &printable(value)))
             .collect()
     };
-    lines(&before) + &line("ready", &ready(server)) + &lines(&after)
+    lines(&before) + &line("ready", &ready(server)) + &lines(&reasons(server)) + &lines(&after)
+}
+
+/// Why something does not work, below what does not.
+fn reasons(server: &Value) -> Vec<(&'static str, String)> {
+    let reasons = server["reasons"].as_object().into_iter().flatten();
+    reasons
+        .map(|(name, why)| ("", format!("{name}: {}", why.as_str().unwrap_or_default())))
+        .collect()
 }
 
 /// Whether it takes requests, and what it does without.
@@ -175,6 +183,16 @@ mod tests {
             assert_eq!(anstream::adapter::strip_str(&shown).to_string(), expected);
             assert_eq!(expected == "yes", shown == good("yes"));
         }
+    }
+
+    #[test]
+    fn why_something_does_not_work_is_said_below() {
+        let server = json!({"notReady": [], "degraded": ["wallet"], "reasons": {"wallet": "it could\nnot be reached"}});
+        let said = human(&json!({ "server": server }));
+        let said = anstream::adapter::strip_str(&said).to_string();
+        let expected =
+            "ready     yes, degraded: wallet\n          wallet: it could\\u{a}not be reached\n";
+        assert!(said.contains(expected), "{said}");
     }
 
     #[test]

@@ -1,13 +1,16 @@
-/** The stream says something every second; after so much silence it is given up. */
+/** The stream sends an event every second; after so much silence it is given up. */
 const SILENCE = 5_000
 const AGAIN = 1_000
-/** Lists are asked for at each so many events. */
+/** Lists are refreshed with every so many events. */
 const LISTS_EVERY = 3
+/** The server adds a point to its history every minute. */
+const HISTORY_EVERY = 60_000
 
 let before = null
 let heard = Date.now()
 let everHeard = false
 let count = 0
+let remembered = 0
 
 function sum (counts) {
   return Object.values(counts).reduce((total, value) => total + value, 0)
@@ -17,35 +20,36 @@ function facts (status) {
   const { server, sockets, events, http, database, sessions, push, payments, process } = status
   const named = {
     'Identity key': key(server.identityKey),
-    'Up for': duration(server.uptimeSeconds),
+    Uptime: duration(server.uptimeSeconds),
     Workers: server.workers,
-    'Sockets, of at most': `${plain(sockets.open)} of ${plain(sockets.max)}`,
-    'Websocket, polling': `${plain(sockets.websocket)}, ${plain(sockets.polling)}`,
+    'Sockets (open / max)': `${plain(sockets.open)} / ${plain(sockets.max)}`,
+    'Transports (websocket / polling)': `${plain(sockets.websocket)} / ${plain(sockets.polling)}`,
     Identities: plain(sockets.identities),
     'Messages stored': plain(database.stored),
-    'Messages acknowledged to senders': plain(events.acks),
-    'Writes in a commit, p50 and most': `${plain(database.groupSize.p50)} and ${plain(database.groupSize.max)}`,
-    'Idle connections of the pool': `${database.idleConnections} of ${database.connections}`,
-    'HTTP sessions, lost sockets': `${plain(sessions.http)}, ${plain(sessions.lost)}`,
-    'Handshakes, HTTP and sockets': `${plain(status.handshakes.http)}, ${plain(status.handshakes.sockets)}`,
+    'Messages acknowledged': plain(events.acks),
+    'Writes per commit (p50 / max)': `${plain(database.groupSize.p50)} / ${plain(database.groupSize.max)}`,
+    'Pool connections (idle / total)': `${database.idleConnections} / ${database.connections}`,
+    'Sessions (HTTP / lost sockets)': `${plain(sessions.http)} / ${plain(sessions.lost)}`,
+    'Handshakes (HTTP / sockets)': `${plain(status.handshakes.http)} / ${plain(status.handshakes.sockets)}`,
     'Messages refused': plain(sum(events.failures)),
     'Frames refused': plain(events.refusedFrames),
     'Replays refused': plain(sessions.replaysRefused),
-    'Slow readers cut off': plain(sockets.slowReadersCut),
+    'Slow consumers disconnected': plain(sockets.slowReadersCut),
     'Failed writes': plain(database.failures),
-    'Payments taken, refused': `${plain(payments.checked)}, ${plain(payments.refused)}`,
+    'Payments (accepted / refused)': `${plain(payments.checked)} / ${plain(payments.refused)}`,
     Panics: plain(status.panics)
   }
-  if (push) named['Notified, failed, waiting'] = `${plain(push.sent)}, ${plain(push.failed)}, ${plain(push.pending)}`
-  if (process) named['Threads, open files'] = `${process.threads}, ${plain(process.openFiles)}`
+  if (push) named['Push (sent / failed / queued)'] = `${plain(push.sent)} / ${plain(push.failed)} / ${plain(push.pending)}`
+  if (process) named['Threads / open files'] = `${process.threads} / ${plain(process.openFiles)}`
   for (const [code, times] of Object.entries(http.failures)) named[code] = plain(times)
+  for (const [reason, times] of Object.entries(http.connectionErrors ?? {})) named[`Bad connections: ${reason.replaceAll('_', ' ')}`] = plain(times)
   for (const [reason, times] of Object.entries(sockets.ended)) {
-    if (times > 0) named[`Sockets ended: ${reason.replaceAll('_', ' ')}`] = plain(times)
+    if (times > 0) named[`Sockets closed: ${reason.replaceAll('_', ' ')}`] = plain(times)
   }
   return named
 }
 
-/** Whatever there is to say of other nodes, in words. */
+/** Every value in an object, with its path in words. */
 function flat (value, path = '') {
   if (value === null || typeof value !== 'object') return [[path, String(value ?? '–')]]
   return Object.entries(value).flatMap(([name, inner]) => {
@@ -70,10 +74,31 @@ function describe (id, named) {
   for (const entry of known.values()) entry.remove()
 }
 
-function state (text, bad) {
+/** `level`: nothing where all is well, `warn`, or `bad`. */
+function state (text, level = '') {
   write(byId('state'), text)
-  byId('state').className = bad ? 'bad' : ''
-  document.title = `${bad ? `${text} · ` : ''}MessageBox Router`
+  byId('state').className = level
+  document.title = `${level ? `${text} · ` : ''}MessageBox Router`
+}
+
+/** How the server is, in one phrase: the word for what it does without is the one of /readyz. */
+function health (status) {
+  const { server } = status
+  const wrong = [...(server.notReady ?? ['health'])]
+  if (status.rooms === 'unresponsive') wrong.push('rooms unresponsive')
+  if (status.database.executor !== 'answers') wrong.push(`database ${status.database.executor}`)
+  if (server.draining) return ['Draining', 'bad']
+  if (wrong.length > 0) return [`Not ready: ${wrong.join(', ')}`, 'bad']
+  if (server.degraded.length > 0) return [`Degraded: ${server.degraded.join(', ')}`, 'warn']
+  return ['Healthy']
+}
+
+function explain ({ reasons }) {
+  const why = byId('reasons')
+  const entries = Object.entries(reasons)
+  why.hidden = entries.length === 0
+  why.className = byId('state').className
+  describe('reasons-list', entries)
 }
 
 function present ({ status, recent, log: lines }) {
@@ -82,17 +107,16 @@ function present ({ status, recent, log: lines }) {
   byId('away').hidden = true
   document.body.classList.remove('stale')
   const { server } = status
-  const wrong = [...(server.notReady ?? ['health'])]
-  if (status.rooms === 'unresponsive') wrong.push('rooms unresponsive')
-  if (status.database.executor !== 'answers') wrong.push(`database ${status.database.executor}`)
-  state(server.draining ? 'going down' : wrong.length > 0 ? `not in order: ${wrong.join(', ')}` : 'in order', server.draining || wrong.length > 0)
+  state(...health(status))
+  explain(server)
   write(byId('about'), `${server.version} · ${server.environment} · up ${duration(server.uptimeSeconds)}`)
   const now = { at: heard, status, recent }
   for (const plot of plots) {
     plot.add(now, before)
-    plot.draw(heard)
+    if (range === RANGES.live) plot.draw(heard)
   }
   before = now
+  if (range === RANGES.day && heard - remembered >= HISTORY_EVERY) remember()
   describe('facts', Object.entries(facts(status)))
   byId('cluster').hidden = status.cluster === null
   describe('cluster-facts', flat(status.cluster ?? {}))
@@ -103,25 +127,48 @@ function present ({ status, recent, log: lines }) {
   }
 }
 
+/** Asks for the last 24 hours and shows them. */
+async function remember () {
+  remembered = Date.now()
+  try {
+    const history = await ask('history')
+    for (const plot of plots) {
+      plot.remember(history)
+      plot.draw()
+    }
+  } catch (error) {
+    // The page says elsewhere that the server is away; it is asked again soon.
+    remembered = 0
+    if (error instanceof Refused) mention(error.message)
+  }
+}
+
+byId('range').addEventListener('change', event => {
+  range = RANGES[event.target.value]
+  for (const plot of plots) plot.draw()
+  if (range === RANGES.day) remember()
+})
+
 function gone (error) {
   if (before) {
     for (const plot of plots) plot.miss(Date.now())
   }
   before = null
   const refused = error instanceof Refused
-  state(refused ? error.message : 'away', true)
+  state(refused ? error.message : 'Unreachable', 'bad')
+  byId('reasons').hidden = true
   byId('away').hidden = refused
   if (refused) return
+  write(byId('away-what'), 'The server does not answer.')
   document.body.classList.add('stale')
-  write(byId('away-what'), 'The server has gone away.')
   tell()
 }
 
 /** The plots go on while nothing comes, so that the gap is seen. */
 function tell () {
   const now = Date.now()
-  const since = everHeard ? `Last heard ${duration(Math.round((now - heard) / 1000))} ago. ` : ''
-  write(byId('away-since'), `${since}What is below is from then. This page tries again every second and goes on by itself.`)
+  const since = everHeard ? `Last answer ${duration(Math.round((now - heard) / 1000))} ago. ` : ''
+  write(byId('away-since'), `${since}The data below is from then. This page retries every second.`)
   for (const plot of plots) plot.draw(now)
 }
 
@@ -136,8 +183,8 @@ async function listen () {
     byId('door').hidden = !closed
     byId('main').hidden = closed
     if (appears) byId('token').focus()
-    if (closed) throw new Refused(token ? 'this token does not open' : 'a token is needed')
-    if (!answer.ok) throw new Refused(`refused: ${answer.status}`)
+    if (closed) throw new Refused(token ? 'Wrong token' : 'Token needed')
+    if (!answer.ok) throw new Refused(`Refused: ${answer.status}`)
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
     for (let text = ''; ;) {
       const { value, done } = await reader.read()
@@ -158,18 +205,20 @@ async function listen () {
   }
 }
 
+let knock = () => {}
 byId('enter').addEventListener('submit', event => {
   event.preventDefault()
   token = byId('token').value.trim()
   sessionStorage.setItem('token', token)
   byId('token').value = ''
+  knock()
 })
 setInterval(() => { if (!byId('away').hidden) tell() }, 1_000)
 
 async function keepListening () {
   for (;;) {
     await listen()
-    await new Promise(resolve => setTimeout(resolve, AGAIN))
+    await new Promise(resolve => { knock = resolve; setTimeout(resolve, AGAIN) })
   }
 }
 keepListening()

@@ -1,6 +1,10 @@
-const WINDOW = 120_000
-/** Between two samples that are further apart the line is broken: nobody knows what was there. */
-const GAP = 3_500
+/** What plots look back on. Between two samples that are further apart than the gap the line is broken: nothing is known of the time in between. */
+const RANGES = {
+  live: { length: 120_000, gap: 3_500, from: '2 minutes ago', word: 'in 2 minutes' },
+  day: { length: 86_400_000, gap: 150_000, from: '24 hours ago', word: 'in 24 hours' }
+}
+let range = RANGES.live
+const WIDTH = 1000
 const SVG = 'http://www.w3.org/2000/svg'
 
 const compact = Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
@@ -14,26 +18,46 @@ const bytes = value => inUnits(value, ['B', 'KiB', 'MiB', 'GiB', 'TiB'], 1024)
 const micros = value => inUnits(value, ['µs', 'ms', 's'], 1000)
 const shown = (value, format = plain) => value === null || value === undefined ? '–' : format(value)
 
-/** How much a count has grown in a second; unknown after a restart. */
+/** How much a count has grown per second; unknown after a restart. */
 const perSecond = of => (now, before) => {
   if (!before) return null
   const grown = of(now) - of(before)
   return grown >= 0 ? grown * 1000 / (now.at - before.at) : null
 }
 const percentile = (which, part) => ({ recent }) => recent && recent[which].count > 0 ? recent[which][part] : null
-const percentiles = which => ({ p50: percentile(which, 'p50'), p95: percentile(which, 'p95'), p99: percentile(which, 'p99') })
+/** Lines of the three percentiles: live from `which`, over the day from the series that begin with `series`. */
+const percentiles = (which, series) => Object.fromEntries(['p50', 'p95', 'p99'].map(part =>
+  [part, [percentile(which, part), series + part.toUpperCase()]]))
 
+/** Title, format, and lines: each with its live value and its series of the history. */
 const PLOTS = [
-  ['Sockets', plain, { proven: ({ status }) => status.sockets.proven, unproven: ({ status }) => status.sockets.unproven }],
-  ['Events in a second', plain, { in: ({ status }) => status.events.inPerSecond, out: ({ status }) => status.events.outPerSecond, http: ({ status }) => status.http.perSecond }],
-  ['Deliveries in a second', plain, { deliveries: perSecond(({ status }) => status.rooms.deliveries), stored: perSecond(({ status }) => status.database.stored) }],
-  ['Message to answer', micros, percentiles('message')],
-  ['HTTP request to answer', micros, percentiles('request')],
-  ['Commit', micros, percentiles('commit')],
-  ['What waits', plain, { writes: ({ status }) => status.database.queuedWrites, reads: ({ status }) => status.database.reads, undelivered: ({ status }) => status.database.undelivered }],
-  ['Bytes that wait for sockets', bytes, { all: ({ status }) => status.sockets.outboundBytes, largest: ({ status }) => status.sockets.largestOutboundBytes }],
-  ['Memory', bytes, { resident: ({ status }) => status.process && status.process.residentBytes }],
-  ['Processors in use', plain, { cores: perSecond(({ status }) => status.process ? status.process.cpuSeconds : NaN) }]
+  ['Sockets', plain, {
+    authenticated: [({ status }) => status.sockets.proven, 'socketsAuthenticated'],
+    unauthenticated: [({ status }) => status.sockets.unproven, 'socketsUnauthenticated']
+  }],
+  ['Events per second', plain, {
+    in: [({ status }) => status.events.inPerSecond, 'eventsIn'],
+    out: [({ status }) => status.events.outPerSecond, 'eventsOut'],
+    'HTTP requests': [({ status }) => status.http.perSecond, 'requests']
+  }],
+  ['Deliveries per second', plain, {
+    deliveries: [perSecond(({ status }) => status.rooms.deliveries), 'deliveries'],
+    stored: [perSecond(({ status }) => status.database.stored), 'stored']
+  }],
+  ['Ack latency', micros, percentiles('message', 'ack')],
+  ['HTTP latency', micros, percentiles('request', 'request')],
+  ['Commit latency', micros, percentiles('commit', 'commit')],
+  ['Queued', plain, {
+    writes: [({ status }) => status.database.queuedWrites, 'queuedWrites'],
+    reads: [({ status }) => status.database.reads, 'queuedReads'],
+    undelivered: [({ status }) => status.database.undelivered, 'undelivered']
+  }],
+  ['Outbound buffers', bytes, {
+    total: [({ status }) => status.sockets.outboundBytes, 'outboundBytes'],
+    largest: [({ status }) => status.sockets.largestOutboundBytes, 'largestOutboundBytes']
+  }],
+  ['Memory', bytes, { resident: [({ status }) => status.process && status.process.residentBytes, 'residentBytes'] }],
+  ['CPU', plain, { cores: [perSecond(({ status }) => status.process ? status.process.cpuSeconds : NaN), 'cpu'] }]
 ]
 
 function drawn (name, attributes, parent) {
@@ -58,22 +82,22 @@ class Plot {
     const figure = made('figure', 'plot', parent)
     const caption = made('figcaption', '', figure, title)
     this.when = made('span', 'soft', caption)
+    this.top = made('div', 'top', figure)
     const chart = made('div', 'chart', figure)
-    this.svg = drawn('svg', { viewBox: `0 0 ${WINDOW} 100`, preserveAspectRatio: 'none', role: 'img' }, chart)
-    for (const y of [1, 50, 99]) drawn('line', { x1: 0, x2: WINDOW, y1: y, y2: y }, this.svg)
+    this.svg = drawn('svg', { viewBox: `0 0 ${WIDTH} 100`, preserveAspectRatio: 'none', role: 'img' }, chart)
+    for (const y of [1, 50, 99]) drawn('line', { x1: 0, x2: WIDTH, y1: y, y2: y }, this.svg)
     this.cursor = drawn('line', { y1: 0, y2: 100, class: 'at', visibility: 'hidden' }, this.svg)
-    this.top = made('span', 'top', chart)
     const ends = made('div', 'ends', figure)
-    made('span', '', ends, '2 minutes ago')
+    this.from = made('span', '', ends)
     made('span', '', ends, 'now')
     const key = made('ul', 'key', figure)
     this.area = drawn('path', { class: 'area' }, this.svg)
-    this.lines = Object.entries(lines).map(([name, of], index) => {
+    this.lines = Object.entries(lines).map(([name, [of, series]], index) => {
       const css = 'abc'[index]
       const item = made('li', '', key)
       drawn('path', { d: 'M0 5 H26', class: css }, drawn('svg', { viewBox: '0 0 26 10', 'aria-hidden': 'true' }, item))
       made('span', '', item, name)
-      return { name, of, path: drawn('path', { class: css }, this.svg), label: made('b', '', item, '–'), samples: [] }
+      return { name, of, series, path: drawn('path', { class: css }, this.svg), label: made('b', '', item, '–'), live: [], day: [] }
     })
     this.pointed = null
     chart.addEventListener('pointermove', event => {
@@ -85,48 +109,63 @@ class Plot {
   }
 
   add (now, before) {
+    const { length, gap } = RANGES.live
     for (const line of this.lines) {
       const value = line.of(now, before)
-      line.samples.push({ at: now.at, value: Number.isFinite(value) ? value : null })
-      while (line.samples[0].at < now.at - WINDOW - GAP) line.samples.shift()
+      line.live.push({ at: now.at, value: Number.isFinite(value) ? value : null })
+      while (line.live[0].at < now.at - length - gap) line.live.shift()
+    }
+  }
+
+  /** What the server has kept. */
+  remember ({ at, series }) {
+    for (const line of this.lines) {
+      const values = series[line.series] ?? []
+      line.day = at.map((seconds, index) => ({ at: seconds * 1000, value: values[index] ?? null }))
     }
   }
 
   /** From here on nothing is known. */
   miss (at) {
-    for (const line of this.lines) line.samples.push({ at, value: null })
+    for (const line of this.lines) line.live.push({ at, value: null })
+  }
+
+  samples (line) {
+    return range === RANGES.day ? line.day : line.live
   }
 
   draw (now = Date.now()) {
-    const began = now - WINDOW
-    const highest = Math.max(0, ...this.lines.flatMap(line => line.samples.map(sample => sample.value || 0)))
+    const began = now - range.length
+    const highest = Math.max(0, ...this.lines.map(line => this.samples(line).reduce((most, { value }) => Math.max(most, value ?? 0), 0)))
     const scale = this.format === bytes ? 2 ** Math.ceil(Math.log2(Math.max(1, highest))) : ceiling(highest)
     for (const line of this.lines) {
-      const runs = connected(line.samples, began, scale)
+      const runs = connected(this.samples(line), began, scale)
       line.path.setAttribute('d', runs.map(run => 'M' + run.join('L')).join(''))
       if (line === this.lines[0]) {
         const closed = run => `M${run[0].split(',')[0]},99L${run.join('L')}L${run.at(-1).split(',')[0]},99Z`
         this.area.setAttribute('d', runs.map(closed).join(''))
       }
     }
-    this.top.textContent = this.format(scale)
+    write(this.top, this.format(scale))
+    write(this.from, range.from)
     this.say(now, highest)
   }
 
   /** Values beside their names: of the moment that is pointed at, else the latest. */
   say (now, highest) {
-    const at = this.pointed === null ? now : now - WINDOW * (1 - this.pointed)
+    const at = this.pointed === null ? now : now - range.length * (1 - this.pointed)
     this.cursor.setAttribute('visibility', this.pointed === null ? 'hidden' : 'visible')
     if (this.pointed !== null) {
-      for (const end of ['x1', 'x2']) this.cursor.setAttribute(end, this.pointed * WINDOW)
+      for (const end of ['x1', 'x2']) this.cursor.setAttribute(end, this.pointed * WIDTH)
     }
-    this.when.textContent = this.pointed === null ? '' : `${Math.round((now - at) / 1000)} s ago`
+    write(this.when, this.pointed === null ? '' : `${duration(Math.round((now - at) / 1000))} ago`)
     const parts = this.lines.map(line => {
-      const near = line.samples.findLast(sample => sample.at <= at) ?? line.samples[0]
-      line.label.textContent = near && Math.abs(near.at - at) < GAP ? shown(near.value, this.format) : '–'
+      const samples = this.samples(line)
+      const near = samples.findLast(sample => sample.at <= at) ?? samples[0]
+      write(line.label, near && Math.abs(near.at - at) < range.gap ? shown(near.value, this.format) : '–')
       return `${line.name} ${line.label.textContent}`
     })
-    this.svg.setAttribute('aria-label', `${this.title}: ${parts.join(', ')}; highest in two minutes ${this.format(highest)}`)
+    this.svg.setAttribute('aria-label', `${this.title}: ${parts.join(', ')}; highest ${range.word} ${this.format(highest)}`)
   }
 }
 
@@ -142,9 +181,10 @@ function connected (samples, began, scale) {
   const runs = []
   let last = null
   for (const { at, value } of samples) {
-    if (value === null) { last = null; continue }
-    if (last === null || at - last > GAP) runs.push([])
-    runs.at(-1).push(`${at - began},${Math.round((99 - 96 * value / scale) * 100) / 100}`)
+    if (value === null || at < began) { last = null; continue }
+    if (last === null || at - last > range.gap) runs.push([])
+    const x = Math.round((at - began) / range.length * WIDTH * 10) / 10
+    runs.at(-1).push(`${x},${Math.round((99 - 96 * value / scale) * 100) / 100}`)
     last = at
   }
   return runs

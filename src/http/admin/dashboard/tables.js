@@ -76,24 +76,39 @@ class Table {
   }
 }
 
-/** A list that is asked for, filtered by what is typed, with more of it on demand. */
+/** A list that the server gives by pages, filtered by what is typed. */
 class List {
   constructor (id, table, ask) {
     this.id = id
     this.table = table
     this.ask = ask
-    this.limit = PAGE
     this.asked = 0
     this.search = byId(`${id}-search`)
-    this.more = byId(`${id}-more`)
+    this.previous = byId(`${id}-previous`)
+    this.next = byId(`${id}-next`)
+    this.begin()
     let typed = null
     this.search.addEventListener('input', () => {
-      this.limit = PAGE
+      this.begin()
       clearTimeout(typed)
       typed = setTimeout(() => this.refresh(), 200)
     })
     byId(`${id}-form`).addEventListener('submit', event => { event.preventDefault(); this.refresh() })
-    this.more.addEventListener('click', () => { this.limit = Math.min(this.limit + PAGE, MOST); this.refresh() })
+    this.next.addEventListener('click', () => { this.before.push(this.after); this.after = this.further; this.turn(this.next) })
+    this.previous.addEventListener('click', () => { this.after = this.before.pop(); this.turn(this.previous) })
+  }
+
+  /** From the first page on. */
+  begin () {
+    this.after = ''
+    this.before = []
+    this.further = null
+  }
+
+  /** Another page; the focus stays at a button that is there. */
+  async turn (pressed) {
+    await this.refresh()
+    if (pressed.hidden) (pressed === this.next ? this.previous : this.next).focus()
   }
 
   get text () {
@@ -104,11 +119,14 @@ class List {
   async refresh () {
     const turn = ++this.asked
     try {
-      const { items, count, more } = await this.ask(this.text, this.limit)
+      const { items, total, next } = await this.ask(this.text, this.after)
       if (turn !== this.asked) return
       this.table.fill(items)
-      write(byId(`${this.id}-count`), count)
-      this.more.hidden = !more || this.limit >= MOST
+      this.further = next
+      const page = this.before.length > 0 || next ? `, page ${this.before.length + 1}` : ''
+      write(byId(`${this.id}-count`), `${items.length} shown${total === null ? '' : ` of ${plain(total)}`}${page}`)
+      this.previous.hidden = this.before.length === 0
+      this.next.hidden = !next
     } catch (error) {
       // What was shown stays while the server is away: the page says so elsewhere.
       if (turn === this.asked && error instanceof Refused) this.table.say(error.message)
@@ -117,52 +135,52 @@ class List {
 }
 
 const PAGE = 50
-const MOST = 1000
+const query = (text, after) => `full=true&limit=${PAGE}&contains=${encodeURIComponent(text)}&after=${encodeURIComponent(after)}`
 
 const rooms = new List('rooms', new Table('rooms', [
   { title: 'Room', css: 'code', text: room => key(room.room) },
   { title: 'Members', css: 'tight', text: room => shown(room.members) },
-  { title: 'Events lately', css: 'tight', text: room => shown(room.recentEvents) },
-  { title: '', css: 'tight', action: { word: 'Members', act: room => showRoom(room.room) }, name: room => `Members of room ${key(room.room)}` }
-], room => room.room, () => rooms.text ? 'No room matches.' : 'Nobody has joined a room.'), async (text, limit) => {
-  if (text) {
-    const list = await ask(`rooms?full=true&limit=${limit}&contains=${encodeURIComponent(text)}`)
-    return { items: list.rooms, count: `${list.rooms.length}${list.next ? ' and more' : ''} found`, more: list.next }
+  { title: 'Events, 5 min', css: 'tight', text: room => shown(room.recentEvents) },
+  { title: 'Action', css: 'tight', action: { word: 'Members', act: room => showRoom(room.room) }, name: room => `Members of room ${key(room.room)}` }
+], room => room.room, () => rooms.text ? 'No room matches.' : 'No rooms.'), async (text, after) => {
+  if (text || byId('rooms-order').value === 'all') {
+    const { rooms: items, next } = await ask(`rooms?${query(text, after)}`)
+    return { items, next, total: text ? null : before?.status.rooms.rooms ?? null }
   }
-  // Without a search those that matter: the busiest, then the largest.
   const { rooms: part } = await ask('status?full=true')
   if (part === 'unresponsive') throw new Refused('The rooms do not answer.')
   const known = new Map([...part.busiest, ...part.largest].map(room => [room.room, room]))
   const items = [...known.values()].sort((a, b) => (b.recentEvents ?? 0) - (a.recentEvents ?? 0) || b.members - a.members)
-  return { items, count: items.length < part.rooms ? `the busiest and largest of ${plain(part.rooms)}` : `${part.rooms} in all`, more: null }
+  return { items, next: null, total: Math.max(part.rooms, items.length) }
 })
+byId('rooms-order').addEventListener('change', () => { rooms.begin(); rooms.refresh() })
 
 let room = null
 const sockets = new List('sockets', new Table('sockets', [
   { title: 'Socket', css: 'code', text: socket => byId('full').checked && socket.address ? `${socket.sid} ${socket.address}` : socket.sid },
-  { title: 'Identity', css: 'code', text: socket => socket.identity ? key(socket.identity) : 'not proven' },
+  { title: 'Identity', css: 'code', text: socket => socket.identity ? key(socket.identity) : 'unauthenticated' },
   { title: 'Transport', css: 'tight', text: socket => socket.transport },
-  { title: 'Open for', css: 'tight', text: socket => duration(socket.openSeconds) },
-  { title: 'Waiting', css: 'tight', text: socket => bytes(socket.outboundBytes) },
-  { title: '', css: 'tight', action: { word: 'End', act: socket => end(socket) }, name: socket => `End socket ${socket.sid}` }
-], socket => socket.sid, () => sockets.text || room ? 'No socket matches.' : 'No sockets are open.'), async (text, limit) => {
+  { title: 'Age', css: 'tight', text: socket => duration(socket.openSeconds) },
+  { title: 'Buffered', css: 'tight', text: socket => bytes(socket.outboundBytes) },
+  { title: 'Action', css: 'tight', action: { word: 'Disconnect', act: socket => disconnect(socket) }, name: socket => `Disconnect socket ${socket.sid}` }
+], socket => socket.sid, () => sockets.text || room ? 'No socket matches.' : 'No sockets.'), async (text, after) => {
   if (room) {
-    const { members, room: { members: count } } = await ask(`rooms/${encodeURIComponent(room)}?full=true&limit=${limit}`)
-    const wanted = members.filter(({ sid, identity }) => sid.includes(text) || (identity ?? '').includes(text))
-    return { items: wanted, count: `${wanted.length} of ${count} members`, more: count > limit }
+    const { members: items, next, room: { members } } = await ask(`rooms/${encodeURIComponent(room)}?${query(text, after)}`)
+    return { items, next, total: text ? null : members }
   }
-  const list = await ask(`sockets?full=true&limit=${limit}&contains=${encodeURIComponent(text)}`)
-  return { items: list.sockets, count: `${list.sockets.length}${list.next ? ' and more' : ''} ${text ? 'found' : 'open'}`, more: list.next }
+  const { sockets: items, next } = await ask(`sockets?${query(text, after)}`)
+  return { items, next, total: text ? null : before?.status.sockets.open ?? null }
 })
 
 const log = new Table('log', [
   { title: 'Time (UTC)', css: 'tight', text: line => line.ts.slice(0, 19).replace('T', ' ') },
   { title: 'Level', css: 'tight', text: line => line.level, mark: line => line.level === 'ERROR' },
-  { title: 'What', text: line => key(line.message) }
-], line => `${line.ts} ${line.target} ${line.message}`, () => 'None since the start.')
+  { title: 'Message', text: line => key(line.message) }
+], line => `${line.ts} ${line.target} ${line.message}`, () => 'None since start.')
 
 function showRoom (id) {
   room = id
+  sockets.begin()
   sockets.search.value = ''
   const chip = byId('sockets-room')
   chip.textContent = `In ${key(id)} ✕`
@@ -174,21 +192,22 @@ function showRoom (id) {
 
 byId('sockets-room').addEventListener('click', () => {
   room = null
+  sockets.begin()
   byId('sockets-room').hidden = true
   sockets.search.focus()
   sockets.refresh()
 })
 byId('full').addEventListener('change', () => { rooms.refresh(); sockets.refresh() })
 
-function end (socket) {
+function disconnect (socket) {
   const dialog = byId('ask')
-  byId('ask-what').textContent = `End socket ${socket.sid}${socket.identity ? ` of ${key(socket.identity)}` : ''}?`
+  byId('ask-what').textContent = `Disconnect socket ${socket.sid}${socket.identity ? ` of ${key(socket.identity)}` : ''}?`
   dialog.returnValue = 'no'
   dialog.addEventListener('close', async () => {
     if (dialog.returnValue !== 'yes') return
     try {
       await ask(`sockets/${encodeURIComponent(socket.sid)}/disconnect`, 'POST')
-      mention(`Socket ${socket.sid} was ended.`)
+      mention(`Socket ${socket.sid} was disconnected.`)
     } catch (error) {
       mention(error instanceof Refused ? error.message : 'The server does not answer.')
     }

@@ -34,12 +34,15 @@ async function certified (from, { fields = FIELDS, brash = false, delay = 0 } = 
   return party
 }
 
-const outsiders = async () => ({
+const emptyHanded = async () => ({
   'without a certificate': await certified(),
-  'with a certificate that was not asked for': await certified(new Certifier()),
+  'with a certificate that was not asked for': await certified(new Certifier())
+})
+const refused = async () => ({
   'with a certificate of another certifier': await certified(new Certifier(), { brash: true }),
   'with a field that is not as required': await certified(certifier, { fields: { ...FIELDS, name: 'Bob' } })
 })
+const outsiders = async () => ({ ...await emptyHanded(), ...await refused() })
 
 for (const delay of DELAYS) {
   test(`message.certificates: a certified client is served over HTTP (${delay} ms a wallet call)`, async () => {
@@ -49,9 +52,18 @@ for (const delay of DELAYS) {
 }
 
 test('message.certificates: a client without the certificate gets 408 when the time is over', async () => {
-  await Promise.all(Object.entries(await outsiders()).map(async ([who, party]) => {
+  await Promise.all(Object.entries(await emptyHanded()).map(async ([who, party]) => {
     const reply = await party.fetch().fetch(`${impatient.host}/devices`).catch(error => error)
     assert.ok(reply.status === 408 || /408/.test(reply.message), `${who}: ${reply.status ?? reply}`)
+  }))
+})
+
+test('message.certificates: a client whose certificate is refused gets 403 at once, with the reason', async () => {
+  await Promise.all(Object.entries(await refused()).map(async ([who, party]) => {
+    // This server would wait for half a minute.
+    const reply = await party.fetch().fetch(`${server.host}/devices`)
+    assert.equal(reply.status, 403, who)
+    assert.equal((await reply.json()).code, 'ERR_CERTIFICATE_REFUSED', who)
   }))
 })
 

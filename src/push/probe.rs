@@ -1,0 +1,41 @@
+//! Whether Firebase would take a notification, asked without sending one.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::outbound::{ClockOffset, Probed};
+
+use super::fcm::Fcm;
+
+/// A topic that no device needs to have. It is named, because a message needs an address.
+const TOPIC: &str = "messagebox-health";
+
+impl Fcm {
+    /// Has Firebase check a message and send it to nobody. That takes the credentials and the project that notifications
+    /// take. The caller bounds the time.
+    pub(super) async fn probe(&self) -> Probed {
+        let token = match self.token.get(&self.client).await {
+            Ok(token) => token,
+            Err(error) => return Probed::failed(&error.reason),
+        };
+        let body = json!({ "validate_only": true, "message": { "topic": TOPIC } });
+        let asked = OffsetDateTime::now_utc();
+        let request = self.client.post(&self.url).bearer_auth(&token).json(&body);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Probed::failed(&error.without_url()),
+        };
+        let status = answer.status();
+        if status == StatusCode::UNAUTHORIZED {
+            self.token.forget(&token).await;
+        }
+        let date = answer.headers().get("date");
+        let date = date.and_then(|date| date.to_str().ok());
+        let now = OffsetDateTime::now_utc();
+        Probed {
+            failure: (!status.is_success()).then(|| format!("it answered with status {status}")),
+            clock: date.and_then(|date| ClockOffset::of_date(date, asked, now)),
+        }
+    }
+}

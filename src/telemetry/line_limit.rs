@@ -1,0 +1,68 @@
+//! How often the same may be logged: so many lines in a second, and a count of what had no line.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For lines that strangers cause.
+#[derive(Debug)]
+pub struct LineLimit {
+    max: u32,
+    window: Mutex<Option<Window>>,
+}
+
+/// Lines in the present second.
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    lines: u32,
+    left_out: u64,
+}
+
+impl LineLimit {
+    /// So many lines in a second.
+    #[must_use]
+    pub const fn new(max: u32) -> Self {
+        Self {
+            max,
+            window: Mutex::new(None),
+        }
+    }
+
+    /// Whether there is a place for a line now; and how many had none before it.
+    #[must_use]
+    pub fn enter(&self) -> Option<u64> {
+        self.enter_at(Instant::now())
+    }
+
+    fn enter_at(&self, now: Instant) -> Option<u64> {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = window.get_or_insert(Window {
+            since: now,
+            lines: 0,
+            left_out: 0,
+        });
+        if now.saturating_duration_since(window.since) >= Duration::from_secs(1) {
+            (window.since, window.lines) = (now, 0);
+        }
+        if window.lines >= self.max {
+            window.left_out += 1;
+            return None;
+        }
+        window.lines += 1;
+        Some(std::mem::take(&mut window.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_lines_in_a_second_and_the_rest_is_counted() {
+        let (limit, begin) = (LineLimit::new(2), Instant::now());
+        let at = |millis| limit.enter_at(begin + Duration::from_millis(millis));
+        let entered: Vec<_> = [0, 1, 2, 999].map(at).to_vec();
+        assert_eq!(entered, [Some(0), Some(0), None, None]);
+        assert_eq!([at(1_000), at(1_001)], [Some(2), Some(0)]);
+    }
+}
