@@ -88,7 +88,7 @@ fn of_data() -> impl Iterator<Item = (&'static str, String, &'static str)> {
     let named = |(method, target, path): &(&'static str, &'static str, &'static str)| {
         (*method, target.replace("/x/", &format!("/{KEY}/")), *path)
     };
-    ROUTES[9..].iter().map(named)
+    ROUTES[9..21].iter().map(named)
 }
 
 async fn bare(stage: &Stage, method: &str, target: &str) -> Answer {
@@ -140,7 +140,7 @@ async fn successes(documents: &mut Documents) {
     let polling = Polling::open(&stage.server.http("/socket.io/?EIO=4&transport=polling")).await;
     let sid = &polling.sid;
     let ok = (200, "");
-    for route in ROUTES[..4].iter().chain([&ROUTES[9]]) {
+    for route in ROUTES[..4].iter().chain([&ROUTES[21]]) {
         holds(documents, &stage, *route, ok).await;
     }
     let socket = format!("/admin/sockets/{sid}");
@@ -279,7 +279,7 @@ async fn data(documents: &mut Documents) {
         };
         holds(documents, &stage, (method, &target, path), expected).await;
     }
-    for (method, target, path) in &ROUTES[13..] {
+    for (method, target, path) in &ROUTES[13..21] {
         let wrong = (400, "ERR_INVALID_IDENTITY");
         holds(documents, &stage, (method, target, path), wrong).await;
     }
@@ -395,7 +395,7 @@ async fn held_up(documents: &mut Documents) {
     drop(registry);
     let admin = hold(&stage.server.admin);
     holds(documents, &stage, ROUTES[0], late).await;
-    holds(documents, &stage, ROUTES[9], late).await;
+    holds(documents, &stage, ROUTES[21], late).await;
     drop(admin);
 }
 
