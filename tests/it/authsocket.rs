@@ -523,6 +523,32 @@ async fn malformed_packets_end_their_own_socket_only() {
     assert_eq!(member.event().await.0, "joinedRoom");
 }
 
+/// With default settings: clients take an envelope of 1 MiB.
+#[actix_web::test]
+async fn an_event_is_delivered_up_to_a_mebibyte_and_a_larger_one_says_that_it_is_not() {
+    let server = TestServer::start();
+    let mut alice = client(&server).await;
+    let mut bob = client(&server).await;
+    let room = bob.room("inbox");
+    for (id, length, live) in [
+        ("large", 1_000_000, Value::Null),
+        ("too large", 1_048_576, json!(false)),
+        ("small", 1, Value::Null),
+    ] {
+        alice.send_message(&room, id, &"x".repeat(length)).await;
+        let (_, ack) = alice.event().await;
+        assert_eq!((&ack["status"], &ack["live"]), (&json!("success"), &live));
+        assert_eq!(ack["messageId"], id);
+    }
+    assert_eq!(bob.event().await.1["messageId"], "large");
+    assert_eq!(bob.event().await.1["messageId"], "small");
+    let bob = Brc104::connect_as(&server.http(""), Arc::clone(&bob.identity)).await;
+    let listed = bob
+        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
+        .await;
+    assert_eq!(listed.json["messages"].as_array().unwrap().len(), 3);
+}
+
 #[actix_web::test]
 async fn a_member_that_stops_reading_holds_nobody_up() {
     let server = TestServer::with(|settings| settings.socket.max_outbound_bytes = 900_000);
