@@ -543,9 +543,7 @@ async fn an_event_is_delivered_up_to_a_mebibyte_and_a_larger_one_says_that_it_is
     assert_eq!(bob.event().await.1["messageId"], "large");
     assert_eq!(bob.event().await.1["messageId"], "small");
     let bob = Brc104::connect_as(&server.http(""), Arc::clone(&bob.identity)).await;
-    let listed = bob
-        .post("/listMessages", r#"{"messageBox":"inbox"}"#)
-        .await;
+    let listed = bob.post("/listMessages", r#"{"messageBox":"inbox"}"#).await;
     assert_eq!(listed.json["messages"].as_array().unwrap().len(), 3);
 }
 

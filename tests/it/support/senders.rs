@@ -125,7 +125,9 @@ async fn send_http(
 ) -> Attempts {
     let mut attempts = Vec::new();
     let identity = Arc::new(Identity::random());
-    let Some(client) = Brc104::try_connect_as(&format!("http://{address}"), identity).await else {
+    let url = format!("http://{address}");
+    let connect = async || Brc104::try_connect_as(&url, Arc::clone(&identity)).await;
+    let Some(mut client) = connect().await else {
         return attempts;
     };
     for id in ids(&name, &stop) {
@@ -137,6 +139,11 @@ async fn send_http(
         match status {
             None | Some((200, true)) => {}
             Some((500 | 503, true)) if stop.is_some() => {}
+            // The database was away at the handshake, and has no session. Clients shake hands again.
+            Some((401, false)) if stop.is_some() => match connect().await {
+                Some(connected) => client = connected,
+                None => return attempts,
+            },
             Some(other) => panic!("{id}: {other:?}"),
         }
         let acknowledged = status == Some((200, true));
