@@ -217,7 +217,13 @@ async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
                 }
             }
             read = far.read(&mut from_far) => {
-                let Ok(length @ 1..) = read else { return };
+                let Ok(length @ 1..) = read else {
+                    // The client has said farewell, and the server was faster to close.
+                    if is_refusing {
+                        break;
+                    }
+                    return;
+                };
                 if is_committing {
                     break;
                 }
