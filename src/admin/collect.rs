@@ -145,13 +145,14 @@ impl Sources {
     }
 
     fn server(&self, readiness: Option<Readiness>) -> ServerPart {
-        let (reasons, optional) = readiness.as_ref().map_or_else(Default::default, |it| {
-            (it.reasons.clone(), it.optional.clone())
-        });
-        let (ready, not_ready, degraded) = match readiness {
-            Some(it) => (Some(it.ready), Some(it.not_ready), Some(it.degraded)),
-            None => (None, None, None),
-        };
+        let is_known = readiness.is_some();
+        let Readiness {
+            ready,
+            degraded,
+            not_ready,
+            optional,
+            reasons,
+        } = readiness.unwrap_or_default();
         ServerPart {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.facts.started.elapsed().as_secs(),
@@ -159,9 +160,9 @@ impl Sources {
             environment: self.facts.environment.clone(),
             workers: self.facts.workers,
             draining: self.health.is_draining(),
-            ready,
-            not_ready,
-            degraded,
+            ready: is_known.then_some(ready),
+            not_ready: is_known.then_some(not_ready),
+            degraded: is_known.then_some(degraded),
             reasons,
             optional,
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use reqwest::header::{DATE, HeaderMap};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -59,6 +60,13 @@ impl ClockOffset {
     pub fn of_date(date: &str, asked: OffsetDateTime, answered: OffsetDateTime) -> Option<Self> {
         let theirs = OffsetDateTime::parse(date.trim(), &Rfc2822).ok()?;
         Some(Self::new(millis(theirs), 1_000, asked, answered))
+    }
+
+    /// From the headers of an HTTP answer that has just come.
+    #[must_use]
+    pub fn of_headers(headers: &HeaderMap, asked: OffsetDateTime) -> Option<Self> {
+        let date = headers.get(DATE)?.to_str().ok()?;
+        Self::of_date(date, asked, OffsetDateTime::now_utc())
     }
 
     /// The error of this machine's clock where it is certainly more than `tolerance` milliseconds.

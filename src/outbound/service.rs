@@ -110,10 +110,12 @@ impl Service {
             .await
             .map_err(|_| RemoteFailure::Unreachable)?;
         let status = answer.status();
-        let header = |name: &'static str| answer.headers().get(name)?.to_str().ok();
-        let clock = header("date")
-            .and_then(|date| ClockOffset::of_date(date, asked, OffsetDateTime::now_utc()));
-        let content_type = header("content-type").unwrap_or_default().to_owned();
+        let clock = ClockOffset::of_headers(answer.headers(), asked);
+        let content_type = answer.headers().get("content-type");
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let body = if status.is_success() {
             read(answer, posted.max_answer).await?
         } else {

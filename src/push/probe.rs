@@ -30,12 +30,9 @@ impl Fcm {
         if status == StatusCode::UNAUTHORIZED {
             self.token.forget(&token).await;
         }
-        let date = answer.headers().get("date");
-        let date = date.and_then(|date| date.to_str().ok());
-        let now = OffsetDateTime::now_utc();
         Probed {
             failure: (!status.is_success()).then(|| format!("it answered with status {status}")),
-            clock: date.and_then(|date| ClockOffset::of_date(date, asked, now)),
+            clock: ClockOffset::of_headers(answer.headers(), asked),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{IdentityList, ListedIdentity};
 use crate::socket::SocketTable;
 
 use super::sockets::key;
-use super::{AdminState, Asked, database_error};
+use super::{AdminState, Asked, cut, database_error, one_more};
 
 /// Identities on a list, by their keys.
 #[derive(Serialize, ToSchema)]
@@ -65,22 +65,18 @@ pub(super) async fn list(
     let limit = asked.limit()?;
     let after = asked.query.first(&["after"]).unwrap_or_default();
     let after = after.to_ascii_lowercase();
-    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let listed = admin.db.listed(list, after, one_more).await;
+    let listed = admin.db.listed(list, after, one_more(limit)).await;
     let mut listed = listed.map_err(|error| database_error(&error))?;
-    let is_cut = listed.len() > limit;
-    listed.truncate(limit);
+    let next = cut(&mut listed, limit).map(|last| last.identity.to_hex());
     let item = |listed: ListedIdentity| ListedIdentityItem {
         identity: listed.identity.to_hex(),
         since: listed.since,
     };
-    let identities: Vec<ListedIdentityItem> = listed.into_iter().map(item).collect();
-    let next = identities.last().filter(|_| is_cut);
     Ok(Reply::ok(&ListedIdentities {
         status: "success",
         list: list.word(),
-        next: next.map(|last| last.identity.clone()),
-        identities,
+        next,
+        identities: listed.into_iter().map(item).collect(),
     }))
 }
 

@@ -220,6 +220,18 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// How many to ask for, so that it is known whether there are more.
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+/// Cuts what is more than a page. Gives the last of the page, where there are more behind it.
+fn cut<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let is_cut = found.len() > limit;
+    found.truncate(limit);
+    found.last().filter(|_| is_cut)
+}
+
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 

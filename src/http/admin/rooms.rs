@@ -7,7 +7,7 @@ use crate::ids::RoomId;
 use crate::rooms::{InspectRoom, ListRooms, RoomSummary};
 
 use super::bodies::{RoomDetail, RoomList};
-use super::{AdminState, Asked, sockets, unresponsive};
+use super::{AdminState, Asked, cut, sockets, unresponsive};
 use crate::admin::RoomPart;
 
 /// Members that the registry is asked for at a time.
@@ -30,10 +30,7 @@ pub(super) async fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply,
         .ok()
         .and_then(Result::ok)
         .ok_or_else(unresponsive)?;
-    let is_cut = rooms.len() > limit;
-    rooms.truncate(limit);
-    let next = rooms.last().filter(|_| is_cut);
-    let next = next.map(|last| last.room.as_str().to_owned());
+    let next = cut(&mut rooms, limit).map(|last| last.room.as_str().to_owned());
     Ok(Reply::ok(&RoomList {
         status: "success",
         next,
@@ -49,7 +46,7 @@ pub(super) async fn inspect(
     let (limit, contains) = (asked.limit()?, asked.query.first(&["contains"]));
     let mut after = asked.query.first(&["after"]).unwrap_or_default().to_owned();
     let mut members = Vec::new();
-    let (summary, is_cut) = loop {
+    let summary = loop {
         let inspect = InspectRoom {
             room: RoomId::new(room).canonical(),
             after,
@@ -67,15 +64,12 @@ pub(super) async fn inspect(
                 members.push((sid, sockets::item(asked, sid, &record)));
             }
         }
-        let is_cut = members.len() > limit;
         match last {
-            Some(last) if !is_last && !is_cut => after = last.to_string(),
-            _ => break (summary, is_cut),
+            Some(last) if !is_last && members.len() <= limit => after = last.to_string(),
+            _ => break summary,
         }
     };
-    members.truncate(limit);
-    let next = members.last().filter(|_| is_cut);
-    let next = next.map(|(sid, _)| sid.to_string());
+    let next = cut(&mut members, limit).map(|(sid, _)| sid.to_string());
     Ok(Reply::ok(&RoomDetail {
         status: "success",
         room: part(asked, summary),

@@ -13,7 +13,7 @@ use crate::rooms::{InspectMember, MemberRooms};
 use crate::socket::SocketRecord;
 
 use super::bodies::{Disconnected, SocketDetail, SocketItem, SocketList};
-use super::{AdminState, Asked, unresponsive};
+use super::{AdminState, Asked, cut, unresponsive};
 
 /// Those that are looked for.
 struct Filter {
@@ -80,8 +80,7 @@ pub(super) fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiEr
         }
     });
     let mut sids = first.into_sorted_vec();
-    let is_cut = sids.len() > limit;
-    sids.truncate(limit);
+    let next = cut(&mut sids, limit).cloned();
     let found = |sid: &String| {
         let sid: Sid = sid.parse().ok()?;
         Some(item(asked, sid, &*admin.sockets.record(sid)?))
@@ -89,7 +88,7 @@ pub(super) fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiEr
     Ok(Reply::ok(&SocketList {
         status: "success",
         sockets: sids.iter().filter_map(found).collect(),
-        next: sids.last().filter(|_| is_cut).cloned(),
+        next,
     }))
 }
 

@@ -11,7 +11,7 @@ use crate::http::reply::Reply;
 use crate::model::{IdentityTotal, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};
 
 use super::sockets::key;
-use super::{AdminState, Asked, database_error};
+use super::{AdminState, Asked, cut, database_error, one_more};
 
 /// Boxes with messages, by their numbers.
 #[derive(Serialize, ToSchema)]
@@ -135,8 +135,7 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
     };
     let after = asked.query.first(&["after"]).unwrap_or_default();
     let after = after.to_ascii_lowercase();
-    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let found = admin.db.inboxes(order, after, one_more).await;
+    let found = admin.db.inboxes(order, after, one_more(limit)).await;
     let found = found.map_err(|error| database_error(&error))?;
     let mut found = found.ok_or_else(|| {
         ApiError::new(
@@ -145,9 +144,7 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
             "Identities are counted only where a quota is set, such as MAX_INBOX_MESSAGES; boxes are always.",
         )
     })?;
-    let is_cut = found.len() > limit && order == TotalsOrder::Identity;
-    found.truncate(limit);
-    let next = found.last().filter(|_| is_cut);
+    let next = cut(&mut found, limit).filter(|_| order == TotalsOrder::Identity);
     let next = next.map(|last| last.identity.clone());
     let item = |total: IdentityTotal| InboxItem {
         identity: asked.shown(&total.identity),
