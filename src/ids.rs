@@ -52,7 +52,12 @@ impl IdentityKey {
     /// 66 lower-case hexadecimal characters.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        hex::encode(self.0)
+        // `hex::encode` pushes one character after another, and each write needs several keys.
+        let mut text = [0; 66];
+        match hex::encode_to_slice(self.0, &mut text) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Err(_) => hex::encode(self.0),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::{self, Now};
-use crate::db::engine::dialect::{insert_unless_there, octet_length};
+use crate::db::engine::dialect::{directly, insert_unless_there, octet_length};
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
@@ -194,7 +194,7 @@ pub(in crate::db) fn find(
     recipient: &str,
     message_id: &str,
 ) -> QueryResult<Option<First>> {
-    messages::table
+    let query = messages::table
         .filter(messages::recipient.eq(recipient))
         .filter(messages::message_id.eq(message_id))
         .select((
@@ -204,9 +204,9 @@ pub(in crate::db) fn find(
             messages::created_at,
             messages::expires_at,
             octet_length(messages::body),
-        ))
-        .get_result(connection)
-        .optional()
+        ));
+    let found: QueryResult<First> = directly!(connection, inner => query.get_result(inner));
+    found.optional()
 }
 
 /// What storing this message would come to, where its id is in use: a duplicate, or taken.
@@ -229,12 +229,12 @@ pub(in crate::db) fn find_box(
     owner: &str,
     name: &str,
 ) -> QueryResult<Option<i64>> {
-    message_boxes::table
+    let query = message_boxes::table
         .filter(message_boxes::identity_key.eq(owner))
         .filter(message_boxes::kind.eq(name))
-        .select(message_boxes::message_box_id)
-        .get_result(connection)
-        .optional()
+        .select(message_boxes::message_box_id);
+    let found: QueryResult<i64> = directly!(connection, inner => query.get_result(inner));
+    found.optional()
 }
 
 fn box_id(

@@ -1,15 +1,16 @@
 //! SQLite: a statement for each row. There is no way to a server, and a short statement that stays prepared is the fastest.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::timestamp::{Moment, Timestamp};
 use crate::db::store::fees::{delivery_fee, permission};
-use crate::db::store::message_store::{self, MessageRow, find_box};
+use crate::db::store::message_store::{self, find_box};
 use crate::db::store::totals::{self, Change};
 
 use super::NewRow;
@@ -78,25 +79,39 @@ pub(super) fn create_boxes(
     keys.iter().map(create).collect()
 }
 
+statement! {
+    Insert<'a> on Sqlite, SqliteConnection: (
+        message_id: Text = &'a str,
+        created_at: Moment = &'a Timestamp,
+        updated_at: Moment = &'a Timestamp,
+        box_id: BigInt = i64,
+        sender: Text = &'a str,
+        recipient: Text = &'a str,
+        body: Text = &'a str,
+        expires_at: Nullable<Moment> = Option<&'a Timestamp>
+    ) -> BigInt = r#"
+INSERT INTO "messages"
+    ("messageId", "created_at", "updated_at", "messageBoxId", "sender", "recipient", "body", "expires_at")
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)"#
+}
+
 pub(super) fn insert(
     connection: &mut SqliteConnection,
     rows: &[NewRow<'_>],
     now: &Now,
 ) -> QueryResult<()> {
     for row in rows {
-        let row = MessageRow {
+        with_values!(Insert {
             message_id: row.message_id,
             created_at: &now.text,
             updated_at: &now.text,
-            message_box_id: row.box_id.ok_or(diesel::result::Error::NotFound)?,
+            box_id: row.box_id.ok_or(diesel::result::Error::NotFound)?,
             sender: &row.sender,
             recipient: &row.recipient,
             body: &row.body,
             expires_at: row.expires_at.as_ref(),
-        };
-        diesel::insert_into(messages::table)
-            .values(&row)
-            .execute(connection)?;
+        })
+        .execute(connection)?;
     }
     Ok(())
 }
