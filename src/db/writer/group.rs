@@ -71,7 +71,7 @@ pub(in crate::db) fn run(
         let is_rare = |write: &&mut Box<dyn Write>| matches!(write.part(), Part::Rare);
         let end = rest.iter().position(is_rare).unwrap_or(rest.len());
         let (common, others) = rest.split_at_mut(end);
-        run_common(work, common, &mut ids)?;
+        run_common(work, common, others.is_empty(), &mut ids)?;
         let Some((rare, others)) = others.split_first_mut() else {
             break;
         };
@@ -109,16 +109,18 @@ struct Ids {
     unknown: usize,
 }
 
+/// `is_last`: no write of the group comes after these.
 fn run_common(
     work: &mut Work<'_>,
     writes: &mut [&mut Box<dyn Write>],
+    is_last: bool,
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if writes.is_empty() {
         return Ok(());
     }
     let (plan, outcomes) = settle(work, writes)?;
-    carry_out(work, plan, ids)?;
+    carry_out(work, plan, is_last, ids)?;
     for (write, outcome) in writes.iter_mut().zip(outcomes) {
         match outcome {
             Some(settled) => write.settle(settled),
@@ -228,7 +230,12 @@ fn look_up(
     }
 }
 
-fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryResult<()> {
+fn carry_out(
+    work: &mut Work<'_>,
+    mut plan: Plan<'_>,
+    is_last: bool,
+    ids: &mut Ids,
+) -> QueryResult<()> {
     if !plan.deletes.is_empty() {
         match work.connection {
             AnyConnection::Sqlite(connection) => sqlite::delete(connection, &plan.deletes)?,
@@ -244,17 +251,30 @@ fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryRes
     for insert in &plan.inserts {
         let row = new_row(work, *insert, &plan.boxes);
         if !rows.is_empty() && bytes + row.body.len() > MAX_BODY_BYTES {
-            insert_rows(work, &rows, ids)?;
+            insert_rows(work, &rows, false, ids)?;
             rows.clear();
             bytes = 0;
         }
         bytes += row.body.len();
         rows.push(row);
     }
-    insert_rows(work, &rows, ids)
+    insert_rows(work, &rows, is_last, ids)
 }
 
-fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> QueryResult<()> {
+/// Inserts rows. Where they are the group's last, PostgreSQL writes the totals with them.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(
+        unused_variables,
+        reason = "only PostgreSQL asks whether they are the last"
+    )
+)]
+fn insert_rows(
+    work: &mut Work<'_>,
+    rows: &[NewRow<'_>],
+    is_last: bool,
+    ids: &mut Ids,
+) -> QueryResult<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -264,7 +284,12 @@ fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> Query
         AnyConnection::Mysql(connection) => mysql::insert(connection, rows, work.now)?,
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
-            let inserted = postgres::insert(connection, rows, work.now)?;
+            let changes = if is_last {
+                work.totals.take()
+            } else {
+                Vec::new()
+            };
+            let inserted = postgres::insert(connection, rows, &changes, work.now)?;
             let keys = rows
                 .iter()
                 .map(|row| (row.recipient.clone(), row.message_id.to_owned()));

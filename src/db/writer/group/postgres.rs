@@ -137,8 +137,23 @@ pub(super) fn create_boxes(
     create.load(connection)
 }
 
+/// Changes totals. Messages and totals are in no row of each other, so one statement may write both.
+macro_rules! change_totals {
+    () => {
+        r#"INSERT INTO "stored_totals" AS t ("identity_key", "role", "messages", "bytes")
+SELECT k.identity, k.role, k.messages, k.bytes
+FROM unnest(?, ?, ?, ?) AS k (identity, role, messages, bytes)
+ON CONFLICT ("identity_key", "role") DO UPDATE
+SET "messages" = t."messages" + EXCLUDED."messages", "bytes" = t."bytes" + EXCLUDED."bytes""#
+    };
+}
+
 statement! {
     Insert<'a> on Pg, PgConnection: (
+        identities: Array<Text> = Vec<&'a str>,
+        roles: Array<Text> = Vec<&'static str>,
+        messages: Array<BigInt> = Vec<i64>,
+        bytes: Array<BigInt> = Vec<i64>,
         now: Moment = &'a Timestamp,
         message_ids: Array<Text> = Vec<&'a str>,
         box_ids: Array<BigInt> = Vec<i64>,
@@ -146,7 +161,7 @@ statement! {
         recipients: Array<Text> = Vec<&'a str>,
         bodies: Array<Text> = Vec<&'a str>,
         expiries: Array<Nullable<Moment>> = Vec<Option<&'a Timestamp>>
-    ) -> BigInt = r#"
+    ) -> BigInt = concat!("WITH changed AS (", change_totals!(), ")", r#"
 INSERT INTO "messages"
     ("messageId", "created_at", "updated_at", "messageBoxId", "sender", "recipient", "body", "expires_at")
 SELECT k.message_id, t.now, t.now, k.box_id, k.sender, k.recipient, k.body, k.expires_at
@@ -154,17 +169,22 @@ FROM (SELECT ?::timestamptz AS now) AS t
 CROSS JOIN unnest(?, ?, ?, ?, ?, ?) WITH ORDINALITY
     AS k (message_id, box_id, sender, recipient, body, expires_at, place)
 ORDER BY k.place
-RETURNING "id""#
+RETURNING "id""#)
 }
 
-/// Inserts rows, and gives their ids.
+/// Inserts rows and changes totals, and gives the ids of the rows.
 pub(super) fn insert(
     connection: &mut PgConnection,
     rows: &[NewRow<'_>],
+    changes: &[Change],
     now: &Now,
 ) -> QueryResult<Vec<i64>> {
     let box_id = |row: &NewRow<'_>| row.box_id.ok_or(diesel::result::Error::NotFound);
     let insert = with_values!(Insert {
+        identities: identities(changes),
+        roles: roles(changes),
+        messages: messages(changes),
+        bytes: bytes(changes),
         now: &now.text,
         message_ids: rows.iter().map(|row| row.message_id).collect(),
         box_ids: rows.iter().map(box_id).collect::<QueryResult<_>>()?,
@@ -182,22 +202,32 @@ statement! {
         roles: Array<Text> = Vec<&'static str>,
         messages: Array<BigInt> = Vec<i64>,
         bytes: Array<BigInt> = Vec<i64>
-    ) -> BigInt = r#"
-INSERT INTO "stored_totals" AS t ("identity_key", "role", "messages", "bytes")
-SELECT k.identity, k.role, k.messages, k.bytes
-FROM unnest(?, ?, ?, ?) AS k (identity, role, messages, bytes)
-ON CONFLICT ("identity_key", "role") DO UPDATE
-SET "messages" = t."messages" + EXCLUDED."messages", "bytes" = t."bytes" + EXCLUDED."bytes""#
+    ) -> BigInt = change_totals!()
 }
 
 pub(super) fn change_totals(connection: &mut PgConnection, changes: &[Change]) -> QueryResult<()> {
-    let totals = || changes.iter().map(|(_, _, change)| change);
     with_values!(ChangeTotals {
-        identities: changes.iter().map(|(identity, ..)| &**identity).collect(),
-        roles: changes.iter().map(|(_, role, _)| role.word()).collect(),
-        messages: totals().map(|change| change.messages).collect(),
-        bytes: totals().map(|change| change.bytes).collect(),
+        identities: identities(changes),
+        roles: roles(changes),
+        messages: messages(changes),
+        bytes: bytes(changes),
     })
     .execute(connection)
     .map(drop)
+}
+
+fn identities(changes: &[Change]) -> Vec<&str> {
+    changes.iter().map(|(identity, ..)| &**identity).collect()
+}
+
+fn roles(changes: &[Change]) -> Vec<&'static str> {
+    changes.iter().map(|(_, role, _)| role.word()).collect()
+}
+
+fn messages(changes: &[Change]) -> Vec<i64> {
+    changes.iter().map(|(.., change)| change.messages).collect()
+}
+
+fn bytes(changes: &[Change]) -> Vec<i64> {
+    changes.iter().map(|(.., change)| change.bytes).collect()
 }
