@@ -4,6 +4,7 @@
 //! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
 //! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
 //! `BENCH_NODE_CORES` keeps each server to this share of a core (Linux, as root), as if it had a small machine of its own.
+//! The last column divides the median time by a round trip to the database as it is under that load: the median of a `SELECT 1`.
 //! `BENCH_BEFORE` names the server binary of another build, which is measured on SQLite in turn with this one.
 #![expect(
     clippy::unwrap_used,
@@ -23,10 +24,12 @@ mod delaying_proxy;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::System;
+use diesel::{Connection as _, RunQueryDsl as _};
 use messagebox::auth::Identity;
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
@@ -126,6 +129,7 @@ impl Server {
         Command::new(env!("CARGO_BIN_EXE_messagebox-loadtest"))
             .args(["send", "--offline", "--quiet", "--verify", "0"])
             .args(["--server", &format!("http://{}", self.address)])
+            .args(["--server-pid", &self.process.id().to_string()])
             .args(["--sockets", &senders.to_string()])
             .args(["--in-flight", &in_flight.to_string()])
             .args(["--duration", &format!("{seconds}s"), "--json"])
@@ -143,8 +147,17 @@ impl Drop for Server {
     }
 }
 
-/// Acknowledged messages a second, and the median time to an acknowledgement in milliseconds.
-fn load(servers: &[Server], in_flight: usize) -> (f64, f64) {
+/// What a load on some servers gave.
+struct Figures {
+    /// Acknowledged messages per second.
+    per_second: f64,
+    /// Median time to an acknowledgement, in milliseconds.
+    p50: f64,
+    /// CPU time of the servers for each message, in microseconds.
+    cpu_micros: f64,
+}
+
+fn load(servers: &[Server], in_flight: usize) -> Figures {
     let folder = tempfile::tempdir().unwrap();
     let results = |number: usize| folder.path().join(format!("{number}.json"));
     let senders = SENDERS.div_ceil(servers.len());
@@ -153,7 +166,7 @@ fn load(servers: &[Server], in_flight: usize) -> (f64, f64) {
         .enumerate()
         .map(|(number, server)| server.load(senders, in_flight, &results(number)))
         .collect();
-    let (mut per_second, mut p50) = (0.0, 0.0_f64);
+    let (mut per_second, mut p50, mut cores) = (0.0, 0.0_f64, 0.0);
     for (number, mut load) in loads.into_iter().enumerate() {
         assert!(load.wait().unwrap().success(), "the load test failed");
         let results: Value =
@@ -162,8 +175,13 @@ fn load(servers: &[Server], in_flight: usize) -> (f64, f64) {
         let acks = operations.iter().find(|it| it["name"] == "ack").unwrap();
         per_second += acks["per_second"].as_f64().unwrap();
         p50 = p50.max(acks["times"]["p50_us"].as_f64().unwrap() / 1_000.0);
+        cores += results["server_process"]["cores"].as_f64().unwrap();
     }
-    (per_second, p50)
+    Figures {
+        per_second,
+        p50,
+        cpu_micros: cores / per_second * 1e6,
+    }
 }
 
 fn measure(name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
@@ -175,11 +193,76 @@ fn measure_binary(binary: &str, name: &str, kind: Kind, round_trip: Duration, no
     let database = TestDatabase::of(kind);
     let (url, proxy) = at_a_distance(database.url(), round_trip);
     let servers: Vec<Server> = (0..nodes).map(|_| Server::start(binary, &url)).collect();
-    let (per_second, _) = load(&servers, IN_FLIGHT);
-    let (_, p50) = load(&servers, 1);
+    let most = load(&servers, IN_FLIGHT);
+    let probe = Probe::start(kind, url);
+    let p50 = load(&servers, 1).p50;
+    let round_trips = match probe.median() {
+        Some(median) => format!("{:.1} of {median:.2} ms", p50 / median),
+        None => "-".to_owned(),
+    };
     let distance = round_trip.as_secs_f64() * 1_000.0;
-    println!("{name:<12} {distance:>6.1} ms {nodes:>6} {per_second:>12.0}/s {p50:>10.1} ms");
+    println!(
+        "{name:<12} {distance:>6.1} ms {nodes:>6} {:>12.0}/s {:>9.0} us {p50:>10.1} ms {round_trips:>16}",
+        most.per_second, most.cpu_micros
+    );
     drop((servers, proxy));
+}
+
+/// Measures round trips to the database server while something else uses it.
+struct Probe {
+    stop: mpsc::Sender<()>,
+    times: JoinHandle<Vec<f64>>,
+}
+
+impl Probe {
+    fn start(kind: Kind, url: String) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let times = std::thread::spawn(move || {
+            let Some(mut ask) = asking(kind, &url) else {
+                return Vec::new();
+            };
+            ask();
+            let mut times = Vec::new();
+            while stopped.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout)
+            {
+                let began = Instant::now();
+                ask();
+                times.push(began.elapsed().as_secs_f64() * 1_000.0);
+            }
+            times
+        });
+        Self { stop, times }
+    }
+
+    /// The median in milliseconds; none without a server.
+    fn median(self) -> Option<f64> {
+        self.stop.send(()).ok();
+        let mut times = self.times.join().unwrap();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied()
+    }
+}
+
+/// Asks the server for nothing, with a statement that is prepared.
+fn asking(kind: Kind, url: &str) -> Option<Box<dyn FnMut()>> {
+    let text = "SELECT 1";
+    match kind {
+        Kind::Sqlite => None,
+        #[cfg(feature = "mysql")]
+        Kind::Mysql => {
+            let mut connection = diesel::MysqlConnection::establish(url).unwrap();
+            Some(Box::new(move || {
+                diesel::sql_query(text).execute(&mut connection).unwrap();
+            }))
+        }
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            let mut connection = diesel::PgConnection::establish(url).unwrap();
+            Some(Box::new(move || {
+                diesel::sql_query(text).execute(&mut connection).unwrap();
+            }))
+        }
+    }
 }
 
 /// The way to a database server through a proxy, which lives as long as the second value. A file has none.
@@ -277,8 +360,14 @@ fn measure_writers(name: &str, kind: Kind, round_trip: Duration, nodes: usize) {
 
 fn main() {
     println!(
-        "{:<12} {:>9} {:>6} {:>14} {:>13}",
-        "database", "distance", "nodes", "800 in flight", "p50 with 50"
+        "{:<12} {:>9} {:>6} {:>14} {:>12} {:>13} {:>16}",
+        "database",
+        "distance",
+        "nodes",
+        "800 in flight",
+        "server CPU",
+        "p50 with 50",
+        "round trips"
     );
     measure("SQLite", Kind::Sqlite, Duration::ZERO, 1);
     if let Ok(before) = std::env::var("BENCH_BEFORE") {
