@@ -50,7 +50,7 @@ struct Draft<'a> {
 /// Recipients and ids that are read at most, whatever the operator allows for.
 const MAX_LISTED: usize = 100_000;
 /// Bytes of the body and the payment of a message to several recipients, over all of them.
-const MAX_COPIED: usize = 16 * 1024 * 1024;
+const MAX_COPIED: usize = 8 * 1024 * 1024;
 /// Characters that are repeated of what is no key.
 const MAX_SHOWN_KEY: usize = 132;
 
@@ -532,8 +532,8 @@ mod tests {
                 .err()
                 .map(|error| error.code)
         };
-        assert_eq!(refused(2, 9 << 20), Some("ERR_BODY_TOO_LARGE"));
-        assert_eq!((refused(2, 7 << 20), refused(1, 20 << 20)), (None, None));
+        assert_eq!(refused(2, 5 << 20), Some("ERR_BODY_TOO_LARGE"));
+        assert_eq!((refused(2, 3 << 20), refused(1, 20 << 20)), (None, None));
     }
 
     #[test]

@@ -56,7 +56,7 @@ const LARGE_BODY: usize = 3_900_000;
 const BODY: usize = 31 * 1024 * 1024;
 /// Recipients of one message, and bytes of a body that each of them gets.
 const RECIPIENTS: usize = 1_000;
-const COPIED: usize = 16_000;
+const COPIED: usize = 8_000;
 /// Bytes of a body full of ids.
 const IDS: usize = 4_000_000;
 
