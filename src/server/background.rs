@@ -37,6 +37,8 @@ const TOTALS_INTERVAL: Duration = Duration::from_secs(600);
 /// How long after a recount the next one begins: soon where totals were off, because a server that counts nothing may still be
 /// writing, and twice as late each time where none was.
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(3_600);
+/// How long after the start a server recounts a database that has totals: its clients connect first.
+const FIRST_RECOUNT: Duration = Duration::from_secs(60);
 const MAX_RECOUNT_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Ids that one statement may name.
@@ -211,6 +213,9 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
 async fn count_totals(db: DbHandle) {
     let mut interval = RECOUNT_INTERVAL;
     let mut due = Instant::now();
+    if db.has_totals().await == Ok(true) {
+        due += FIRST_RECOUNT;
+    }
     let mut warned = None;
     loop {
         if Instant::now() >= due {
@@ -244,7 +249,8 @@ async fn count_totals(db: DbHandle) {
             }
             Err(error) => log::debug!("the totals were not looked at: {error}"),
         }
-        tokio::time::sleep(TOTALS_INTERVAL).await;
+        let next = due.saturating_duration_since(Instant::now());
+        tokio::time::sleep(TOTALS_INTERVAL.min(next)).await;
     }
 }
 

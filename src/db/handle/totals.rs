@@ -39,6 +39,19 @@ impl DbHandle {
         had_none && !quotas.are_none()
     }
 
+    /// Whether anything has been counted, by a server that limits what is stored.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn has_totals(&self) -> Result<bool, DbError> {
+        let db = self.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            let mut connection = by_hand(&db.0.settings)?;
+            Ok(recount::has_totals(&mut connection)?)
+        });
+        found.await.unwrap_or(Err(DbError::Panicked))
+    }
+
     /// Counts what identities have stored, and corrects their totals. Gives the number of totals that were off; none where
     /// nothing is limited, or another server is counting.
     ///

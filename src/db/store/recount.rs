@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use diesel::connection::DefaultLoadingMode;
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection as _;
 #[cfg(feature = "mysql")]
 use diesel::mysql::{Mysql, MysqlConnection};
 #[cfg(feature = "postgres")]
@@ -80,6 +82,8 @@ pub(in crate::db) fn corrections(connection: &mut AnyConnection) -> QueryResult<
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
+            // One core of the database server is enough: others read and write meanwhile.
+            connection.batch_execute("SET max_parallel_workers_per_gather = 0")?;
             let max = i64::try_from(MAX_CORRECTIONS).unwrap_or(i64::MAX);
             with_values!(CountOnPostgres { max })
                 .load(connection)
@@ -145,6 +149,15 @@ fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change
     });
     let changes = changes.filter(|(_, _, change)| *change != StoredTotal::default());
     Ok(changes.take(MAX_CORRECTIONS).collect())
+}
+
+/// Whether there is any total.
+pub(in crate::db) fn has_totals(connection: &mut AnyConnection) -> QueryResult<bool> {
+    let first: Option<String> = stored_totals::table
+        .select(stored_totals::identity_key)
+        .first(connection)
+        .optional()?;
+    Ok(first.is_some())
 }
 
 /// Identities of rows that say nothing, up to so many.
