@@ -1,4 +1,4 @@
-//! What is in `deploy/` and DEPLOYING.md, held against the server: names of variables, paths, times.
+//! `deploy/` and the pages for operators, held against the server: names of variables, paths, times.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -76,14 +76,34 @@ fn environment_file() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The pages for operators, by their paths.
+fn pages() -> BTreeMap<String, String> {
+    let folders = ["docs/guide", "docs/how-to", "docs/operations"];
+    let files = folders.iter().flat_map(|folder| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(move |entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            format!("{folder}/{name}")
+        })
+    });
+    files.map(|path| (path.clone(), read(&path))).collect()
+}
+
 fn manifest() -> toml::Table {
     read("Cargo.toml").parse().unwrap()
 }
 
 fn is_known(variable: &str) -> bool {
-    // A flag's own, and that of rustls.
-    ["CONFIG_DIR", "SSL_CERT_FILE"].contains(&variable)
+    // Those of a flag, of rustls and of the TypeScript server.
+    ["CONFIG_DIR", "SSL_CERT_FILE", "KNEX_DB_CONNECTION"].contains(&variable)
         || KEYS.iter().any(|key| key.variables.contains(&variable))
+}
+
+/// Names in pages that are no variables of the server: codes of errors, variables of the command and of other programs.
+fn is_other_name(name: &str) -> bool {
+    name.starts_with("ERR_")
+        || name.starts_with("MESSAGEBOX_")
+        || ["CERTIFICATE_TIMEOUT", "NO_COLOR"].contains(&name)
 }
 
 #[test]
@@ -103,11 +123,12 @@ fn the_server_knows_every_variable() {
             assert!(is_known(variable), "{place} sets {variable}");
         }
     }
-    let text = read("DEPLOYING.md");
-    let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
-    let names = words.filter(|word| word.trim_matches('_').contains('_'));
-    for name in names {
-        assert!(is_known(name), "DEPLOYING.md names {name}");
+    for (page, text) in pages() {
+        let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        let names = words.filter(|word| word.trim_matches('_').contains('_'));
+        for name in names {
+            assert!(is_known(name) || is_other_name(name), "{page} names {name}");
+        }
     }
 }
 
@@ -140,13 +161,12 @@ fn what_is_named_is_there() {
         let parsed = yaml(&path);
         assert!(parsed["kind"].is_string(), "{path}");
     }
-    // Links of the guide.
-    let guide = read("DEPLOYING.md");
-    for link in guide.split("](").skip(1) {
-        let target = link.split(')').next().unwrap();
-        let is_here = target.starts_with('#') || target.starts_with("https:");
-        if !is_here {
-            assert_path(target, "DEPLOYING.md");
+    // Links of the pages.
+    for (page, text) in pages() {
+        let folder = Path::new(&page).parent().unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap().split('#').next().unwrap();
+            assert_path(folder.join(target).to_str().unwrap(), &page);
         }
     }
 }
@@ -178,7 +198,13 @@ fn the_image_is_built_with_what_the_manifest_names() {
     let package = &manifest["package"]["metadata"]["deb"];
     let assets = package["assets"].as_array().unwrap().iter();
     let sources = assets
-        .map(|asset| asset[0].as_str().unwrap().to_owned())
+        .map(|asset| {
+            asset[0]
+                .as_str()
+                .unwrap()
+                .trim_end_matches("/*.md")
+                .to_owned()
+        })
         .filter(|source| !source.starts_with("target/"));
     let scripts = [
         package["maintainer-scripts"].as_str().unwrap(),

@@ -22,7 +22,7 @@ pub const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// The server's private key.
 pub const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
-/// What the server may take with default limits and few sockets, as `DEPLOYING.md` calculates it: 64 MiB, 2.2 times
+/// What the server may take with default limits and few sockets, as `docs/operations/sizing.md` calculates it: 64 MiB, 2.2 times
 /// `MAX_BUFFERED_BYTES`, twice `DB_MAX_QUEUED_BYTES`, and 16 MiB for each of three database connections.
 const MEMORY_MIB: u64 = 64 + 1_127 + 512 + 48;
 

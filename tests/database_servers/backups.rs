@@ -1,4 +1,4 @@
-//! The commands of DEPLOYING.md that make and restore backups, run as they stand there while a server works.
+//! The commands of `docs/operations/backup.md`, run as they stand there while a server works.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::support::server::TestServer;
 
 /// The commands behind this mark.
 fn commands(mark: &str) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/DEPLOYING.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/backup.md");
     let text = fs::read_to_string(path).unwrap();
     let (_, behind) = text
         .split_once(&format!("<!-- {mark} -->\n```sh\n"))

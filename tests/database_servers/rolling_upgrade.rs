@@ -172,7 +172,7 @@ impl Stage {
         self.marks.extend(ids);
     }
 
-    /// Replaces a node as DEPLOYING.md says: SIGTERM, then the other binary. Each of its sessions gets one unsigned 401.
+    /// Replaces a node as `docs/operations/upgrade.md` says: SIGTERM, then the other binary. Each of its sessions gets one unsigned 401.
     async fn replace(&mut self, number: usize, version: Version) {
         let base = self.nodes[number].base();
         let mut sessions = Vec::new();

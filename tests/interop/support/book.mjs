@@ -10,11 +10,11 @@ import { freePort } from './server.mjs'
 
 const DEADLINE_SECONDS = 60
 
-/** The blocks of a page: commands, what is expected of them, or the reason why they are not run. */
+/** The blocks of a page: commands, the expected output, or the reason why they are not run. A named block is run by another test. */
 export function blocks (text) {
   const found = []
   for (const [, before, language, body] of text.matchAll(/([^\n]*)\n```(\w+)\n([\s\S]*?)\n```/g)) {
-    const reason = before.match(/^<!-- not run: (.+) -->$/)?.[1]
+    const reason = before.match(/^<!-- not run: (.+) -->$/)?.[1] ?? before.match(/^<!-- ([a-z-]+) -->$/)?.[1]
     if (language === 'sh') found.push({ commands: body, reason, expected: null })
     if (language === 'text' && found.length > 0) found.at(-1).expected = body
   }

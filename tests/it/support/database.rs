@@ -159,7 +159,7 @@ impl TestDatabase {
     }
 
     /// Removes the names of the migrations from this version to that one: the next start applies them again, and a release
-    /// that does not know them starts. The statement of `DEPLOYING.md`.
+    /// that does not know them starts. The statement of `docs/operations/upgrade.md`.
     pub fn forget_migrations(&self, versions: std::ops::RangeInclusive<&str>) {
         let (first, last) = versions.into_inner();
         self.run(&format!(
