@@ -13,9 +13,9 @@ use crate::support::brc104::{Answer, Request};
 use crate::support::documents::Documents;
 use crate::support::polling::Polling;
 
-use super::{
-    KEY, Stage, UNSERVED, bring_a_wrong_certificate, require_certificates, require_nonces,
-};
+use super::authentication::{bring_a_wrong_certificate, require_certificates};
+use super::operations::require_nonces;
+use super::{KEY, Stage, UNSERVED};
 
 /// Method, target, and the path that is documented.
 const ROUTES: [(&str, &str, &str); 22] = [

@@ -1,0 +1,222 @@
+//! Attacks on other parties: their message ids, and whether the server serves them.
+
+use serde_json::{Value, json};
+
+use crate::support::authsocket::AuthSocketClient;
+use crate::support::brc104::{Answer, Brc104};
+use crate::support::eventually;
+use crate::support::server::TestServer;
+
+use super::{LIST, connect, key, message};
+
+/// What the sender of a message is told whose id is in use.
+const DUPLICATE: &str = "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.";
+
+#[actix_web::test]
+async fn an_id_of_another_is_not_stored_over_nor_told_of() {
+    let server = TestServer::start();
+    let (alice, bob, carol, mallory) = (
+        connect(&server).await,
+        connect(&server).await,
+        connect(&server).await,
+        connect(&server).await,
+    );
+    let (to_bob, to_carol) = (key(&bob), key(&carol));
+    let sent = async |party: &Brc104, message: String| {
+        let answer = party.post("/sendMessage", message).await;
+        answer.status
+    };
+    let listed = async |party: &Brc104| {
+        let list = party.post("/listMessages", LIST).await.json;
+        let items = list["messages"].as_array().unwrap();
+        let item = |item: &Value| (item["messageId"].clone(), item["body"].clone());
+        items.iter().map(item).collect::<Vec<_>>()
+    };
+    let of_alice = vec![(json!("1"), json!(r#"{"message":"of alice"}"#))];
+    assert_eq!(sent(&alice, message(&to_bob, "1", "of alice")).await, 200);
+    // Who uses it after her is told that it is taken, and by nothing else: not by whom, nor for what.
+    let taken = mallory
+        .post("/sendMessage", message(&to_bob, "1", "of mallory"))
+        .await;
+    assert_eq!(
+        (taken.status, taken.json),
+        (
+            400,
+            json!({"status": "error", "code": "ERR_DUPLICATE_MESSAGE", "description": DUPLICATE})
+        )
+    );
+    // Nothing of a message to several is stored where one of them cannot be.
+    let several = json!({"message": {
+        "recipients": [to_carol, to_bob], "messageId": ["9", "1"], "messageBox": "inbox", "body": "of mallory",
+    }});
+    assert_eq!(sent(&mallory, several.to_string()).await, 400);
+    assert_eq!(
+        (listed(&bob).await, listed(&carol).await),
+        (of_alice.clone(), vec![])
+    );
+    // An id is taken for its recipient only, in any of its boxes.
+    assert_eq!(sent(&mallory, message(&to_carol, "1", "x")).await, 200);
+    let elsewhere = message(&to_bob, "1", "of mallory").replace("inbox", "outbox");
+    assert_eq!(sent(&mallory, elsewhere).await, 400);
+    // What is not one's own cannot be acknowledged, and cannot be told from what does not exist.
+    for ids in [
+        json!(["1"]),
+        json!(["no such id"]),
+        json!(["1", "no such id"]),
+    ] {
+        let body = json!({ "messageIds": ids }).to_string();
+        let answer = alice.post("/acknowledgeMessage", body).await;
+        assert_eq!(
+            (answer.status, answer.json),
+            (
+                400,
+                json!({"status": "error", "code": "ERR_INVALID_ACKNOWLEDGMENT", "description": "Message not found!"})
+            )
+        );
+    }
+    assert_eq!(listed(&bob).await, of_alice);
+    // One who came first with her next id does not silence her: she is told at once, and any other id will do.
+    assert_eq!(sent(&mallory, message(&to_bob, "2", "x")).await, 200);
+    let told = alice
+        .post("/sendMessage", message(&to_bob, "2", "of alice"))
+        .await;
+    assert_eq!(
+        (told.status, told.code(), told.signed),
+        (400, "ERR_DUPLICATE_MESSAGE", true)
+    );
+    assert_eq!(sent(&alice, message(&to_bob, "3", "of alice")).await, 200);
+    assert_eq!(listed(&bob).await.len(), 3);
+}
+
+/// Everything that a caller can ask about another, of one that has all there is and of one that has never been here.
+#[actix_web::test]
+async fn no_answer_and_no_work_tells_who_is_known() {
+    let server = TestServer::start();
+    let (alice, friend, carol) = (
+        connect(&server).await,
+        connect(&server).await,
+        connect(&server).await,
+    );
+    let mut member = AuthSocketClient::authenticated(server.address).await;
+    let known = Brc104::connect_as(&server.http(""), member.identity.clone()).await;
+    let blocks = json!({"messageBox": "inbox", "sender": key(&carol), "recipientFee": -1});
+    assert_eq!(
+        known
+            .post("/permissions/set", blocks.to_string())
+            .await
+            .status,
+        200
+    );
+    let device = json!({"fcmToken": "token", "deviceId": "phone"}).to_string();
+    assert_eq!(known.post("/registerDevice", device).await.status, 200);
+    let held = message(&key(&known), "held", "x");
+    assert_eq!(friend.post("/sendMessage", held).await.status, 200);
+    member.event().await;
+    let unknown = messagebox::auth::Identity::random().identity_key().to_hex();
+    let mut asking = AuthSocketClient::authenticated(server.address).await;
+    let mut seen = Vec::new();
+    // The first request of a session writes that its client has proven itself.
+    assert_eq!(alice.post("/listMessages", LIST).await.status, 200);
+    let proven = r#"SELECT 'x' AS "value" FROM "auth_sessions" WHERE "isAuthenticated""#;
+    eventually("three sessions", || {
+        server.database.texts(proven).len() == 3
+    })
+    .await;
+    server.db.probe().await.unwrap();
+    let start = server.db.status();
+    for who in [key(&known), unknown] {
+        let before = server.db.status();
+        let mut said = Vec::new();
+        let requests = [
+            (
+                "GET",
+                format!("/permissions/quote?recipient={who}&messageBox=inbox"),
+                String::new(),
+            ),
+            (
+                "GET",
+                format!(
+                    "/permissions/quote?recipient={who}&recipient={}&messageBox=inbox",
+                    key(&alice)
+                ),
+                String::new(),
+            ),
+            (
+                "GET",
+                format!("/permissions/get?sender={who}&messageBox=inbox"),
+                String::new(),
+            ),
+            (
+                "GET",
+                format!("/permissions/get?recipient={who}&messageBox=inbox"),
+                String::new(),
+            ),
+            (
+                "POST",
+                format!("/listMessages?recipient={who}"),
+                LIST.to_owned(),
+            ),
+            (
+                "POST",
+                "/listMessages".to_owned(),
+                json!({"messageBox": format!("{who}-inbox")}).to_string(),
+            ),
+            (
+                "POST",
+                "/acknowledgeMessage".to_owned(),
+                json!({"messageIds": ["held"]}).to_string(),
+            ),
+            ("POST", "/sendMessage".to_owned(), message(&who, "1", "x")),
+            ("POST", "/sendMessage".to_owned(), message(&who, "1", "x")),
+            (
+                "POST",
+                "/sendMessage".to_owned(),
+                message(&who, "2", "x").replace("inbox", "new"),
+            ),
+        ];
+        for (method, target, body) in requests {
+            let answer = alice.send(&alice.request(method, &target, body)).await;
+            said.push(told(&answer).replace(&who, "WHO"));
+        }
+        let room = format!("{who}-inbox");
+        for (event, data) in [
+            ("joinRoom", json!(room)),
+            ("leaveRoom", json!(room)),
+            (
+                "sendMessage",
+                json!({"roomId": room, "message": {"messageId": "3", "body": "x"}}),
+            ),
+        ] {
+            asking.emit(event, &data).await;
+            said.push(format!("{:?}", asking.event().await).replace(&who, "WHO"));
+        }
+        // A message, a repeated one, one to another box, one by socket, and the acknowledgement of nothing. They are counted
+        // once they are answered.
+        eventually("the counts", || {
+            let after = server.db.status();
+            (after.writes - before.writes, after.stored - before.stored) == (5, 3)
+        })
+        .await;
+        seen.push(said);
+    }
+    for (known, unknown) in seen[0].iter().zip(&seen[1]) {
+        assert_eq!(known, unknown);
+    }
+    let after = server.db.status();
+    assert_eq!(after.writes - start.writes, 10);
+}
+
+/// All that an answer says but its time and what makes every signature another.
+fn told(answer: &Answer) -> String {
+    let mut headers = answer.headers.clone();
+    let fresh = [
+        "date",
+        "x-bsv-auth-nonce",
+        "x-bsv-auth-signature",
+        "x-bsv-auth-request-id",
+        "x-request-id",
+    ];
+    headers.retain(|(name, _)| !fresh.contains(&name.as_str()));
+    headers.sort();
+    format!("{} {} {headers:?}", answer.status, answer.json)
+}
