@@ -1,4 +1,4 @@
-//! Holds keys, signatures, HMACs and nonces equal to `bsv-sdk`, over random inputs from a seed that is printed.
+//! Compares keys, signatures, HMACs and nonces with those of `bsv-sdk`, over random inputs. Each run prints its seed.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -17,7 +17,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 const CASES: usize = 1_000;
 
-/// A party of both libraries.
+/// A party with its keys in both libraries.
 struct Party {
     ours: Identity,
     secret: PrivateKey,
@@ -41,7 +41,7 @@ impl Cases {
 
     fn party(&mut self) -> Party {
         let mut bytes: [u8; 32] = self.bytes();
-        // Leading zeros are where implementations differ.
+        // Implementations differ in leading zeros.
         if self.0.random_ratio(1, 8) {
             let zeros = self.0.random_range(1..20);
             bytes.iter_mut().take(zeros).for_each(|byte| *byte = 0);

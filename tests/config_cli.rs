@@ -8,7 +8,7 @@ use messagebox::config::KEYS;
 
 const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000005";
 
-/// Runs the binary with nothing but these variables, in a folder of its own.
+/// Runs the binary in its own folder with only these variables.
 fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .args(arguments)
@@ -195,7 +195,7 @@ fn the_result_is_shown_with_secrets_masked() {
     );
 }
 
-/// Whatever keeps the server from starting, `--check-config` finds as well.
+/// `--check-config` finds every mistake that keeps the server from starting.
 #[test]
 fn misconfiguration_does_not_start_and_check_config_finds_it() {
     let production = ("NODE_ENV", "production");
@@ -387,7 +387,7 @@ fn migrate_says_what_it_would_do_and_does_it() {
     );
 }
 
-/// Exit code 1 and one line of what is wrong, beside what the log says, with what to do.
+/// Expects exit code 1 and one line beside the log, which gives the error and what to do.
 fn fails(folder: &Path, variables: &[(&str, &str)], expected: &[&str]) {
     let quiet = [("RUST_LOG", "off"), ("HOST", "127.0.0.1"), ("PORT", "0")];
     let all = [&quiet[..], variables].concat();

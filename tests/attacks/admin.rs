@@ -1,4 +1,4 @@
-//! Becoming an admin: behind a proxy that says nothing, with a recorded request, or by guessing.
+//! Becoming an admin: behind a proxy that forwards nothing about the client, with a recorded request, or by guessing.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn attacks() -> Vec<Attack> {
 }
 
 async fn behind_a_proxy() -> Outcome {
-    // As operators start it: loopback has no limits.
+    // As operators start it: loopback addresses have no limits.
     let target = Target::with(&[
         ("UNLIMITED_ADDRESSES", "127.0.0.0/8"),
         ("PUBLIC_METRICS", "false"),
@@ -92,7 +92,7 @@ async fn recorded_drain() -> Outcome {
         format!("the drain itself: {}", drained.status),
     );
     let code = target.process.ended().await;
-    // `Restart=on-failure` of systemd does not start a server again that ended with 0.
+    // systemd's `Restart=on-failure` does not restart a server that exited with 0.
     outcome.measured(format!("exit code after a drain {code:?}"));
     let unit = include_str!("../../deploy/systemd/messagebox.service");
     let restarts = unit.contains("Restart=always") || code != Some(0);
@@ -116,7 +116,7 @@ async fn recorded_drain() -> Outcome {
     outcome
 }
 
-/// How guesses were answered: 401 or 404, 429, and others.
+/// The number of guesses by answer: 401 or 404, 429, and others.
 #[derive(Debug, Default)]
 struct Guesses {
     compared: u64,
@@ -125,7 +125,7 @@ struct Guesses {
     took: Duration,
 }
 
-/// Guesses on eight connections of one address.
+/// Guesses on eight connections from one address.
 async fn guesses(
     target: &Target,
     method: &'static str,
@@ -161,7 +161,7 @@ async fn guesses(
     }
 }
 
-/// Whether the server refuses to start with these variables: its exit code.
+/// The exit code of a server that refuses to start with these variables; none if it starts.
 fn refuses_to_start(name: &str, value: &str) -> Option<i32> {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(server_binary())
@@ -201,7 +201,7 @@ async fn guessing() -> Outcome {
         let said = guesses(&target, method, path, GUESSES).await;
         let took = said.took;
         outcome.did(format!("{GUESSES} guesses at {path} in {took:.1?}"));
-        // 100 a second, and the burst of ten seconds.
+        // The limit of 100 per second, and its burst of ten seconds.
         let bound = 1_000 + 100 * (took.as_secs() + 1);
         let what = format!("guesses at {path} that were compared");
         outcome.at_most(&what, said.compared, bound);

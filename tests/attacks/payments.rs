@@ -1,4 +1,4 @@
-//! Payments: claims of what is another's, outputs that a wallet was never offered, and checks that cost much.
+//! Payments: claims on outputs of others, outputs that no wallet was offered, and checks that cost much.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::remote::{Remote, Reply as Answer};
 use crate::target::{ATTACKER, KEY, OTHERS, Target, server_binary};
 use crate::users::Users;
 
-/// What a message to the box `chat` costs.
+/// The fee for a message to the box `chat`.
 const FEES: (&str, &str) = ("MESSAGEBOX_FEES", "chat=10");
 
 pub fn attacks() -> Vec<Attack> {
@@ -168,7 +168,7 @@ async fn unoffered_output() -> Outcome {
         json!({"tx": both["tx"], "outputs": outputs.collect::<Vec<_>>(), "description": "for a message"})
     };
     let (only_first, swapped) = (of(&[0]), of(&[1, 0]));
-    // The first request fails after the wallet took output 0: somebody else was faster with its id.
+    // The first request fails after the wallet took output 0: another sender used its message id first.
     let meanwhile = async {
         eventually("the wallet being asked", || !wallet.asked().is_empty()).await;
         let own = Payment::default()
@@ -202,7 +202,7 @@ async fn unoffered_output() -> Outcome {
     outcome
 }
 
-/// A payment with an input that costs about as much to check as one may, and is refused: 85 signature checks over 80 KB of
+/// A payment that the server refuses. Its check costs about as much as any may: 85 signature checks over 80 KB of
 /// outputs.
 fn costly() -> Value {
     // OP_2DUP OP_CHECKSIG OP_DROP, and OP_2DROP OP_FALSE.
@@ -213,7 +213,7 @@ fn costly() -> Value {
         .minted_by(&Mint::new().locked_by(script))
 }
 
-/// Pays for messages one after the other; gives the time of each.
+/// Pays for one message after the other. Returns the time of each.
 async fn pay(client: &mut Client, to: IdentityKey, name: &str, count: usize) -> Vec<Duration> {
     let payer = Arc::clone(&client.signer.identity);
     let made: Vec<Value> = (0..count)
@@ -252,7 +252,7 @@ async fn costly_beefs(made: usize) -> Outcome {
                 if stop.is_set() {
                     break;
                 }
-                // To a recipient who asks for nothing, and for a box that costs something.
+                // To a recipient without a fee, and to a box with one.
                 let said = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
                 statuses.push((said.status, said.json["description"].to_string()));
             }
@@ -340,7 +340,7 @@ async fn mutated_payments() -> Outcome {
     let (taken, odd) = crew.done().await;
     users.judge(&mut outcome).await;
     outcome.did("bits, bytes, cuts and repetitions in the BEEF of one good payment");
-    // Without a service of block headers, a proof that was changed is a proof.
+    // Without a block header service, the server takes a changed proof for a good one. The coin still pays once.
     outcome.at_most("messages that the coin has paid for", taken, 1);
     outcome.at_most(
         "messages stored for its price",

@@ -1,4 +1,4 @@
-//! Push notifications: one key with fifty devices that is notified of thousands of messages.
+//! Push notifications: thousands of messages to one key with fifty devices.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::support::remote::{Asked, Remote};
 use crate::target::{ATTACKER, OTHERS, Target, sample};
 use crate::users::Users;
 
-/// Of the service account: a key that everybody has.
+/// The key of the service account. It is published, so it protects nothing.
 const KEY: &str = include_str!("../keys/worthless_rsa.pem");
 const SEND: &str = "/v1/projects/the-project/messages:send";
-/// How long Google takes here, one notification at a time.
+/// The time that Google takes here for each notification.
 const EACH: Duration = Duration::from_millis(2);
 
 pub fn attacks() -> Vec<Attack> {
@@ -92,7 +92,7 @@ async fn notifications() -> Outcome {
         let counts = futures_util::future::join_all((0..16).map(send)).await;
         counts.into_iter().sum::<usize>()
     });
-    // The queue of its notifications is full once some of them are dropped.
+    // The server drops notifications once the queue of this recipient is full.
     for _ in 0..300 {
         if dropped(&target).await > 0.0 {
             break;

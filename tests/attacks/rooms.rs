@@ -1,4 +1,4 @@
-//! Rooms of others, however they are written.
+//! Rooms of other identities, in every spelling.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ async fn spellings() -> Outcome {
         sent.status == 200,
         format!("a message to bob: {}", sent.status),
     );
-    // Leaving took nobody out of the room.
+    // `leaveRoom` removed nobody else from the room.
     let heard = tokio::time::timeout(Duration::from_secs(5), bob.event()).await;
     let is_heard = matches!(&heard, Ok(Some((event, _))) if event.starts_with("sendMessage-"));
     outcome.holds(is_heard, format!("bob hears {heard:?}"));

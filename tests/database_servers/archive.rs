@@ -1,4 +1,4 @@
-//! What a server keeps goes from database to database, and comes back as it was.
+//! Moving all data from database to database and back without a change.
 
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::database::{Kind, TestDatabase};
 use crate::support::payer::{Payment, anyone};
 use crate::support::server::TestServer;
 
-/// Runs the binary on this database; it must work.
+/// Runs the binary on this database, and expects success.
 pub fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
@@ -65,7 +65,7 @@ pub async fn three_kinds_of_databases_hold_the_same() {
     }
 }
 
-/// Sends a message with this payment to itself; gives the code of its refusal.
+/// Sends a message with this payment to itself. Returns the code of its refusal.
 async fn pay(server: &TestServer, bob: &Arc<Identity>, id: &str, payment: &Value) -> String {
     let client = Brc104::connect_as(&server.http(""), Arc::clone(bob)).await;
     let recipient = bob.identity_key().to_hex();
@@ -92,7 +92,7 @@ pub async fn what_another_server_has_taken_as_a_payment_pays_nothing_after_a_mov
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql] {
         let database = Arc::new(TestDatabase::of(kind));
         run(&database, &["import", file]);
-        // Where a TypeScript server may read it, what was paid here is noted too.
+        // Where a TypeScript server may read the database, this server records payments for it too.
         let noted = if kind == Kind::Mysql { 2 } else { 1 };
         assert_eq!(database.count("payment_replays"), noted);
         let server = TestServer::on(database, |_| {});

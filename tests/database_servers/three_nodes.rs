@@ -1,7 +1,7 @@
 //! Three nodes as one: real processes on one database server and one Redis, while each of these fails in turn.
 //!
-//! Nothing that was acknowledged is lost, nothing comes twice to one socket, and what one sender's connection has sent has
-//! its order. `NODES_ROUNDS=20` lets it go on for longer.
+//! No acknowledged message is lost, and no socket receives one twice. Messages sent over one connection arrive in order.
+//! `NODES_ROUNDS=20` runs it for longer.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ use crate::traffic::{
     connector, message,
 };
 
-/// Messages of each sender that must be acknowledged for traffic to count as going on.
+/// Messages of each sender that must be acknowledged to show progress.
 const GOES_ON: usize = 5;
 
-/// The node that reaches Redis by the way that can be cut.
+/// The node that uses the route to Redis that can be cut.
 const REMOTE: usize = 1;
-/// The node that is killed.
+/// The node that the test kills.
 const MORTAL: usize = 2;
 
 struct Node {
@@ -74,13 +74,13 @@ impl Node {
     }
 }
 
-/// The nodes, all that they stand on, and all that goes on.
+/// The nodes, what they depend on, and their load.
 struct Stage {
     senders: Senders,
     collector: Collector,
-    /// Of Bob's room, one at each node.
+    /// Members of Bob's room, one at each node.
     members: Vec<Member>,
-    /// Messages to them that are of no sender.
+    /// Messages to the members that no sender has sent.
     marks: Vec<String>,
     bob: Arc<Identity>,
     carol: Arc<Identity>,
@@ -121,7 +121,7 @@ impl Stage {
         stage
     }
 
-    /// A sender on a socket at this node, and one over HTTP.
+    /// Starts a sender on a socket at this node, and one over HTTP.
     fn send_from(&mut self, node: usize) {
         let mut nodes: Vec<SocketAddr> = self.nodes.iter().map(|node| node.address).collect();
         nodes.rotate_left(node);
@@ -130,7 +130,7 @@ impl Stage {
         self.senders.start(By::Http, nodes, carol);
     }
 
-    /// Waits until each sender has got further.
+    /// Waits until each sender has progressed.
     async fn goes_on(&self) {
         let before = self.senders.acknowledged();
         let has_moved = || {
@@ -149,8 +149,8 @@ impl Stage {
         }
     }
 
-    /// Sends a message through each node that runs and waits until their members have it: nothing older is on its way any
-    /// more.
+    /// Sends a message through each running node and waits until their members have it. Nothing older is in flight
+    /// afterwards.
     async fn all_hear_from_all(&mut self) {
         let places = self.nodes.iter().zip(&self.members);
         let running: Vec<_> = places.filter(|(node, _)| node.process.is_some()).collect();
@@ -173,7 +173,7 @@ impl Stage {
         self.marks.extend(ids);
     }
 
-    /// Its member comes back before anything else fails.
+    /// Waits until its member is back, before anything else fails.
     async fn the_node_that_was_killed_is_back(&mut self) {
         let member = &self.members[MORTAL];
         let before = member.sockets();
@@ -208,7 +208,7 @@ impl Stage {
         self.goes_on().await;
     }
 
-    /// What it has published by then is known, and what it has not is read from the database.
+    /// The other nodes have what it published, and read the rest from the database.
     async fn a_node_is_killed_while_another_is_cut_off(&mut self) {
         self.send_from(MORTAL);
         self.network.cut_second();
@@ -224,13 +224,13 @@ impl Stage {
         self.the_node_that_was_killed_is_back().await;
     }
 
-    /// Those whose nodes live all the time.
+    /// The members whose nodes run all the time.
     fn lasting(&self) -> impl Iterator<Item = &Member> {
         let members = self.members.iter().enumerate();
         members.filter_map(|(number, member)| (number != MORTAL).then_some(member))
     }
 
-    /// Ends the traffic, and holds what everybody has seen against each other.
+    /// Stops the load and compares what senders, members and the collector have seen.
     async fn end(mut self) {
         let sent = self.senders.stop().await;
         let of = |by: By| -> Vec<&Sent> {
@@ -251,7 +251,7 @@ impl Stage {
         assert_collected(&collected, &http);
 
         for member in self.lasting() {
-            // What was sent over connections that did not break.
+            // Messages sent over connections that did not break.
             let due: Vec<&String> = live
                 .iter()
                 .filter_map(|sent| sent.once().pop())
@@ -284,8 +284,8 @@ impl Stage {
     }
 }
 
-/// What was acknowledged over a connection came. A node that is killed may take with it what it had stored and not published
-/// yet, so of what went through it the last may be missing; nothing in between.
+/// Members received everything that was acknowledged over one connection. A killed node may lose its last stored
+/// messages before it publishes them, so these may be missing, and none before them.
 fn assert_nothing_between_is_missing(heard: &[String], senders: &[&Sent]) {
     let heard: HashSet<&String> = heard.iter().collect();
     for sent in senders {

@@ -1,4 +1,4 @@
-//! `GET /admin/status`: what it counts, who may ask, and that nobody is waited for.
+//! `GET /admin/status`: what it counts, who may ask, and that it waits for no slow actor.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -231,7 +231,7 @@ async fn an_admin_signs_and_gets_signed_answers() {
             "{target}"
         );
     }
-    // Being local is nothing where there are admins.
+    // Where there are admins, a local request has no rights by itself.
     assert_eq!(ask_with(&server, "GET", "/admin/status", &[]).await.0, 401);
     let forged = admin
         .request("POST", "/admin/drain", "")
@@ -274,7 +274,7 @@ async fn without_token_and_keys_this_machine_may_ask_and_no_proxy_or_page_on_it(
     }
 }
 
-/// A bare `proxy_pass` says `Host: 127.0.0.1` and nothing else: what strangers send looks like a request of this machine.
+/// A bare `proxy_pass` sends `Host: 127.0.0.1` and nothing else, so a stranger's request looks local.
 #[actix_web::test]
 async fn outside_development_nobody_is_an_admin_without_token_or_key() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What admins look at and do: rooms, sockets, ending them, taking the server down.
+//! What admins see and do: rooms, sockets, disconnecting them, and draining the server.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ async fn rooms_are_listed_page_by_page_and_looked_into() {
         json!({"room": "a b/ä", "members": 1, "recentEvents": null})
     );
     assert_eq!(room["members"][0]["transport"], "websocket");
-    // His own rooms are there without anybody having joined them.
+    // A member's own rooms exist without a join.
     let own = bob.room("inbox");
     let own = ask(&server, "GET", &format!("/admin/rooms/{}", own.as_str())).await;
     assert_eq!(own["room"]["members"], 1);
@@ -202,7 +202,7 @@ async fn a_socket_or_all_of_an_identity_are_ended_and_nobody_else() {
     for client in &mut theirs {
         is_closed(client).await;
     }
-    // A GET ends nobody, and who is still there is served.
+    // A GET disconnects nobody, and the other sockets are still served.
     let (status, _) = ask_with(
         &server,
         "GET",

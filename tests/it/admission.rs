@@ -1,4 +1,5 @@
-//! Nobody holds up the others: shares by identity and by address, who is told what, and who counts as this machine.
+//! Shares by identity and by address: no client holds up others. Also which refusals name whom, and which requests
+//! count as local.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::support::{eventually, within};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// A server that limits this machine too, and believes it whom it forwards for.
+/// A server that limits this machine too, and trusts it as a proxy.
 fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
     TestServer::with(|settings| {
         settings.limits.unlimited_addresses = Networks::default();
@@ -57,7 +58,8 @@ async fn post_from(client: &Brc104, address: &str, path: &str, body: String) -> 
         .status
 }
 
-/// Two identities at one address send to 1,000 recipients while nothing can be written; a third one is on a socket there.
+/// Two identities at one address send to 1,000 recipients while the writer is blocked. A third one is on a socket
+/// there.
 #[actix_web::test]
 async fn identities_of_one_address_share_its_part_of_the_write_queue() {
     const SENT: usize = 12;
@@ -90,7 +92,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
         flood.post("/sendMessage", message(&recipients, &n.to_string()))
     });
     let mut flood: FuturesUnordered<_> = flood.collect();
-    // Each counts for a sixty-fourth of the queue, so four have the share of an address; one is being written already.
+    // Each send counts for a 64th of the queue, so four fill the share of an address. One is being written already.
     let mut refusals: Vec<Answer> = flood.by_ref().take(SENT - 5).collect().await;
     assert_eq!(queued(), 4 * 25);
     let small = |n: usize| message(&recipients[..1], &format!("small {n}"));
@@ -118,7 +120,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
                 acks.push(data["status"].clone());
             }
         }
-        // One that has nothing in the queue adds one, and no second one.
+        // An identity without a queued write may add one, and only one.
         assert_eq!(acks, ["success", "error", "error"]);
     };
     let (rest, ()) = tokio::join!(flood.collect::<Vec<_>>(), others);
@@ -155,7 +157,7 @@ async fn an_identity_has_a_sixteenth_of_the_bodies_wherever_it_is() {
         );
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The server may end it while this is written.
+        // The server may close the connection before all is written.
         let _ = stream.write_all(&vec![b'x'; 69_999]).await;
         stream
     };
@@ -227,7 +229,7 @@ async fn a_proxy_on_this_machine_has_no_rights_of_this_machine() {
     assert_eq!(guess().await, 429);
 }
 
-/// More than 20 identities at one address that has used up what it may have.
+/// More than 20 identities at one address that has used up its share.
 #[actix_web::test]
 async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
@@ -245,7 +247,7 @@ async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
     };
     let base = format!("http://{address}");
     let list = || json!({"messageBox": "inbox"}).to_string();
-    // Two use the one address, and 21 the other.
+    // Two identities use the first address, and 21 the second.
     for (from, identities) in [("203.0.113.1", 2), ("203.0.113.2", 21)] {
         let mut last = None;
         for _ in 0..identities {
@@ -263,7 +265,7 @@ async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
     let said = warnings("TRUSTED_PROXIES");
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("203.0.113.2"), "{said:?}");
-    // Whoever was refused is named as well, once a minute.
+    // The log also names the refused address, once per minute.
     let said = warnings("refused address 203.0.113.1");
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(

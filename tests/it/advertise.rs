@@ -1,5 +1,5 @@
-//! `messagebox advertise`, `revoke` and `advertisements` where something is wrong or nothing is there. What comes of them where
-//! all is well: `tests/interop/scenarios/advertise.test.mjs`.
+//! `messagebox advertise`, `revoke` and `advertisements` when something fails or nothing is advertised.
+//! `tests/interop/scenarios/advertise.test.mjs` covers success.
 
 use messagebox::auth::Identity;
 use serde_json::json;
@@ -10,7 +10,8 @@ use crate::support::server::free_address;
 
 const HOST: &str = "https://box.example.org";
 
-/// Runs the command with this wallet; what it asks of the overlay service at `http://localhost:8080` goes to `overlay`.
+/// Runs the command with this wallet. `overlay` receives the requests for the overlay service at
+/// `http://localhost:8080`.
 fn run(user: &User, wallet: &str, overlay: &str, arguments: &[&str]) -> Said {
     let mut command = user.command(arguments);
     command
@@ -25,7 +26,7 @@ fn absent() -> String {
     format!("http://{}", free_address())
 }
 
-/// A wallet that says whose it is and does nothing else.
+/// A wallet that only gives its identity key.
 fn wallet() -> Remote {
     let key = Identity::random().identity_key().to_hex();
     Remote::start(move |asked: &Asked| -> Reply {
@@ -40,7 +41,7 @@ fn wallet() -> Remote {
     })
 }
 
-/// An overlay service that knows of nothing.
+/// An overlay service without advertisements.
 fn overlay() -> Remote {
     Remote::start(|_| (200, json!({ "type": "output-list", "outputs": [] })).into())
 }

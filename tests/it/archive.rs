@@ -1,4 +1,4 @@
-//! `messagebox-server export` and `import`, and what a server answers that goes on with what was imported.
+//! `messagebox-server export` and `import`, and the answers of a server on imported data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
     command(database, arguments).output().unwrap()
 }
 
-/// What it says when it has worked.
+/// Expects success and returns the output.
 fn works(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -31,7 +31,7 @@ fn works(database: &TestDatabase, arguments: &[&str]) -> String {
     said
 }
 
-/// The one line that it says when it has not.
+/// Expects a failure and returns its one line.
 fn fails(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -108,7 +108,7 @@ async fn nothing_is_mixed_overwritten_or_left_half_done() {
     assert!(said.contains("messageBox has rows"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), whole);
 
-    // The last line is missing; then a row is; then it is something else.
+    // The last line is missing, then a row, then the file is something else.
     let database = TestDatabase::create();
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     let but_last = lines[..lines.len() - 1].concat();
@@ -134,7 +134,7 @@ async fn nothing_is_mixed_overwritten_or_left_half_done() {
         let said = fails(&database, &["import", text(&bad)]);
         assert!(said.contains(expected), "{expected}: {said}");
     }
-    // After all that the database is as good as new.
+    // The failed imports left the database as good as new.
     works(&database, &["import", text(&file)]);
     assert!(run(&database, &["export"]).stdout == whole);
 }

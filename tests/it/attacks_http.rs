@@ -1,4 +1,4 @@
-//! Attacks on signed requests: what is signed is what is routed, or it is refused; and nobody learns of others.
+//! Attacks on signed requests: the server routes what was signed or refuses it, and reveals nothing about others.
 
 mod framing;
 mod other_parties;
@@ -26,7 +26,7 @@ fn message(recipient: &str, id: &str, body: &str) -> String {
         .to_string()
 }
 
-/// The same request with another target, not signed anew.
+/// The same request with another target and the old signature.
 fn retargeted(request: Request, target: &str) -> Request {
     Request {
         target: target.to_owned(),
@@ -38,7 +38,7 @@ fn retargeted(request: Request, target: &str) -> Request {
 async fn a_target_is_routed_as_it_was_signed_or_refused() {
     let server = TestServer::start();
     let alice = connect(&server).await;
-    // What comes of a target that is signed as it is written.
+    // The status when the client signs this spelling.
     let spellings = [
         ("/listMessages", 200),
         ("//listMessages", 200),
@@ -59,18 +59,18 @@ async fn a_target_is_routed_as_it_was_signed_or_refused() {
         let request = alice.request("POST", target, LIST);
         let answer = ask(server.address, &bytes(&request)).await;
         assert_eq!((answer.status, answer.signed), (status, true), "{target}");
-        // What somebody on the way makes of `/listMessages`: only an empty query is the same request.
+        // A proxy rewrites `/listMessages` to this. Only an empty query leaves the request the same.
         let moved = retargeted(alice.request("POST", "/listMessages", LIST), target);
         let answer = ask(server.address, &bytes(&moved)).await;
         let same = matches!(target, "/listMessages" | "/listMessages?");
         let status = if same { 200 } else { 401 };
         assert_eq!((answer.status, answer.signed), (status, same), "{target}");
-        // And what he makes of this one when he puts it into its plain form.
+        // A proxy rewrites this to the plain form.
         let plain = retargeted(alice.request("POST", target, LIST), "/listMessages");
         let answer = ask(server.address, &bytes(&plain)).await;
         assert_eq!((answer.status, answer.signed), (status, same), "{target}");
     }
-    // HTTP's other ways to write the same target; a fragment is no part of it.
+    // Other forms of the same target in HTTP. A fragment is no part of it.
     for target in ["http://elsewhere/listMessages", "/listMessages#x"] {
         let same = retargeted(alice.request("POST", "/listMessages", LIST), target);
         let answer = ask(server.address, &bytes(&same)).await;
@@ -90,8 +90,8 @@ async fn a_target_is_routed_as_it_was_signed_or_refused() {
     }
 }
 
-/// Whoever is in between can put another body behind the head of a request. If the server signed what it says of that, the
-/// client would believe that its own request was refused, and the attacker could send it all the same.
+/// A proxy can put another body behind the head of a request. If the server signed its answer to that, the client would
+/// believe that its own request was refused. The attacker could still send it.
 #[actix_web::test]
 async fn nothing_is_signed_for_what_has_not_been_verified() {
     let server = TestServer::with(|settings| {
@@ -110,7 +110,7 @@ async fn nothing_is_signed_for_what_has_not_been_verified() {
     for (length, body, status) in cases {
         let mut full = server.state.bodies.hold(None);
         if status == 503 {
-            // With what is kept for small ones.
+            // Including the memory reserved for small bodies.
             full.insist(300_000);
         }
         let request = alice.request("POST", "/listMessages", LIST);
@@ -151,7 +151,7 @@ async fn a_query_is_read_as_it_was_signed_or_refused() {
     let quote = |query: &str| format!("/permissions/quote?{query}");
     let key = key(&alice);
     let boxes = |answer: &Answer| answer.json["quotesByRecipient"][0]["messageBox"].clone();
-    // Asked for twice, so that the answer says which box was read.
+    // With two recipients, the answer names the box that was read.
     let to = format!("recipient={key}&recipient={key}");
     let cases = [
         ("messageBox=a+b", json!("a b")),
@@ -207,7 +207,7 @@ async fn headers_count_once_or_the_request_is_refused() {
         .collect();
     assert_eq!(names.len(), 9);
     for name in &names {
-        // The same twice says nothing else than once.
+        // The same value twice means the same as once.
         let mut same = fresh();
         same.headers.push((name.clone(), same.get(name)));
         assert_eq!(status(&same).await, 200, "{name}");
@@ -227,7 +227,7 @@ async fn headers_count_once_or_the_request_is_refused() {
         shouted = shouted.without(name);
         shouted.headers.push((name.to_uppercase(), value));
         assert_eq!(status(&shouted).await, 200, "{name}");
-        // To some proxies these are one name; to us they are two.
+        // Some proxies treat these as one name. The server treats them as two.
         let mut underscored = fresh();
         underscored
             .headers
@@ -248,7 +248,7 @@ async fn headers_count_once_or_the_request_is_refused() {
         added.headers.push((name.into(), value.into()));
         assert_eq!(status(&added).await, 401, "{name}");
     }
-    // What nobody signs does nothing.
+    // Headers that no client signs have no effect.
     for (name, value) in [
         ("x-http-method-override", "DELETE"),
         ("x-original-url", "/sendMessage"),
@@ -263,7 +263,7 @@ async fn headers_count_once_or_the_request_is_refused() {
         added.headers.push((name.into(), value.into()));
         assert_eq!(status(&added).await, 200, "{name}");
     }
-    // Nothing decodes what somebody has signed.
+    // The server decodes no signed body.
     let encoded = fresh().set("content-encoding", "gzip");
     assert_eq!(status(&encoded).await, 415);
 }
@@ -290,7 +290,7 @@ async fn header_lines_that_are_no_header_lines_are_refused() {
         let answer = ask(server.address, format!("{head}{LIST}").as_bytes()).await;
         assert_eq!((answer.status, answer.signed), (400, false), "{line:?}");
     }
-    // Without its `\r` a line ends all the same, and what follows is a header like any other.
+    // Without its `\r` a line still ends, and the rest is an ordinary header.
     let request = alice.request("POST", "/listMessages", LIST);
     let length = format!(
         "x-note: a\nx-bsv-auth-nonce: b\r\ncontent-length: {}\r\n",

@@ -28,7 +28,7 @@ const TYPE: [u8; 32] = [7; 32];
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// A party that both libraries know.
+/// A party with its keys in both libraries.
 struct Party {
     identity: Arc<Identity>,
     wallet: ProtoWallet,
@@ -52,7 +52,7 @@ fn public(key: IdentityKey) -> PublicKey {
     PublicKey::from_der_bytes(key.as_bytes()).unwrap()
 }
 
-/// A server that requires certificates, and who may issue them.
+/// A server that requires certificates, and their certifier.
 struct Scene {
     server: TestServer,
     certifier: Party,
@@ -76,7 +76,7 @@ impl Scene {
         Self { server, certifier }
     }
 
-    /// Of a server that waits no longer than a test can.
+    /// With a server whose time limit is short enough for a test.
     fn impatient() -> Self {
         Self::with(|settings| settings.auth.certificates.timeout = Duration::from_millis(300))
     }
@@ -121,13 +121,13 @@ impl Scene {
         json
     }
 
-    /// What `subject` must bring.
+    /// The certificates that `subject` must present.
     fn valid(&self, subject: &Party) -> String {
         let certificate = self.certificate(&self.certifier, subject, "Alice", &["name", "Email"]);
         json!([certificate]).to_string()
     }
 
-    /// Everything that is not enough, and a word of the reason.
+    /// Every kind of insufficient certificates, with a word of the reason.
     fn invalid(&self, subject: &Party) -> Vec<(&'static str, String)> {
         let all = ["name", "Email"];
         let (own, other) = (&self.certifier, Party::new());
@@ -153,7 +153,7 @@ impl Scene {
         Brc104::connect_as(&self.server.http(""), Arc::clone(&party.identity)).await
     }
 
-    /// Hands a `certificateResponse` in.
+    /// Posts a `certificateResponse`. Returns status and body.
     async fn bring(&self, json: &str) -> (u16, Value) {
         let request = client().post(self.server.http("/.well-known/auth"));
         let mut response = request.send_body(json.to_owned()).await.unwrap();
@@ -168,7 +168,7 @@ impl Scene {
     }
 }
 
-/// A `certificateResponse` on a session over HTTP.
+/// A `certificateResponse` for an HTTP session.
 fn response(session: &Session, party: &Party, certificates: &str) -> String {
     let nonce = message_nonce();
     let signature = session
@@ -207,7 +207,7 @@ async fn over_http_a_certificate_opens_the_session() {
         "{:?}",
         answer.json
     );
-    // Another session is another matter, but certificates may be shown again.
+    // Another session needs certificates of its own, which may be the same ones.
     let other = scene.http(&alice).await;
     let again = response(&other.session, &alice, &scene.valid(&alice));
     assert_eq!(scene.bring(&again).await.0, 200);
@@ -259,7 +259,7 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
             "{word}: {body}"
         );
     }
-    // Who brings none may still look for one, and is waited for.
+    // A client without certificates may still look for one. The server waits for it.
     let none = scene.bring(&response(&http.session, &alice, "[]")).await;
     assert_eq!(none, (400, json!({ "status": "No certificates provided" })));
     let bob = scene.http(&Party::new()).await;
@@ -273,7 +273,7 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
         assert_eq!(answer.json["message"], answer.json["description"]);
         assert!(answer.json["message"].is_string());
     }
-    // A refusal is not the end: the right certificate opens the session.
+    // After a refusal, the right certificate still opens the session.
     let brought = response(&http.session, &alice, &scene.valid(&alice));
     assert_eq!(scene.bring(&brought).await.0, 200);
     assert_eq!(http.post(LIST, BODY).await.status, 200);
@@ -291,7 +291,7 @@ async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are
     let request = http.request("POST", LIST, BODY);
     let first = http.send(&request);
     let then = async {
-        // One worker takes connections in order: when it answers these, it has seen the request.
+        // One worker accepts connections in order. When it answers these, it has read the request.
         for _ in 0..3 {
             scene.http(&Party::new()).await;
         }
@@ -305,7 +305,7 @@ async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are
         (403, "ERR_CERTIFICATE_REFUSED", true)
     );
     assert_eq!(answer.json["description"], expected);
-    // One that comes behind the refusal is told so too.
+    // A request after the refusal gets the same answer.
     let late = within("a later one", http.post(LIST, BODY)).await;
     assert_eq!(
         (late.status, &late.json["message"]),
@@ -327,7 +327,7 @@ async fn over_http_only_the_session_s_own_party_brings_certificates_and_once() {
     };
     let mut cases = vec![
         response(&http.session, &mallory, &valid),
-        // Signed by Mallory on a session of Alice, and shown on Mallory's own.
+        // Signed by Mallory in a session of Alice, and shown in Mallory's own.
         response(&foreign.session, &mallory, &valid)
             .replace(foreign.session.peer_nonce(), http.session.peer_nonce()),
         response(&foreign.session, &mallory, &valid),
@@ -348,7 +348,7 @@ async fn over_http_only_the_session_s_own_party_brings_certificates_and_once() {
         );
     }
     assert_eq!(http.post(LIST, BODY).await.status, 408);
-    // It was Mallory who brought what is not hers, on her own session.
+    // Mallory presented certificates of another party in her own session.
     assert_eq!(foreign.post(LIST, BODY).await.status, 403);
     assert_eq!(scene.bring(&good).await.0, 200);
     assert_eq!(scene.bring(&good).await.0, 401, "a replay");
@@ -363,7 +363,7 @@ async fn over_http_a_request_waits_for_the_certificates() {
     let request = http.request("POST", LIST, BODY);
     let first = http.send(&request);
     let then = async {
-        // One worker takes connections in order: when it answers these, it has seen the request.
+        // One worker accepts connections in order. When it answers these, it has read the request.
         for _ in 0..3 {
             scene.http(&Party::new()).await;
         }
@@ -382,6 +382,6 @@ async fn strangers_requests_do_not_wait() {
         body: b"{}".to_vec(),
         ..http.request("POST", LIST, BODY)
     };
-    // The server would wait for longer than this test does.
+    // If the server waited, this test would time out.
     assert_eq!(http.send(&forged).await.status, 401);
 }

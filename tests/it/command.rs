@@ -1,4 +1,4 @@
-//! The command `messagebox` against a real server: every subcommand, both forms of output, exit codes.
+//! The command `messagebox` against a real server: every subcommand, both output formats, exit codes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -147,7 +147,7 @@ fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
     assert_eq!(alice.feed(&piped, b"two\nlines\n").code, 0);
     let again = alice.run(&["send", &to, "one line", "--box", "other"]);
     assert_eq!(again.json()["alreadySent"], true);
-    // The id does not depend on the box: the same text into another one needs an id of its own.
+    // The id does not depend on the box. The same text for another box needs its own id.
     let elsewhere = alice.run(&["send", &to, "one line"]);
     assert_ne!(elsewhere.code, 0, "{}", elsewhere.out);
     assert!(elsewhere.err.contains("--new-id"), "{}", elsewhere.err);
@@ -181,7 +181,7 @@ fn a_live_message_goes_over_a_socket_or_else_over_http() {
         let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
         let sent = alice.run(&["send", &bob.key().to_hex(), "hello", "--live"]);
         assert_eq!(sent.json()["over"], if sockets { "socket" } else { "http" });
-        // On a socket, servers need not tell one that they store from one that they have.
+        // On a socket, servers need not distinguish a message that they store from one that they have.
         let already_sent = if sockets { json!(null) } else { json!(false) };
         assert_eq!(sent.json()["alreadySent"], already_sent);
         assert_eq!(

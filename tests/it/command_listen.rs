@@ -1,4 +1,4 @@
-//! `messagebox listen`: every message once, over as many connections as it takes.
+//! `messagebox listen`: every message once, over any number of connections.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn what_waits_comes_first_and_then_what_is_sent() {
         assert_eq!(third["sender"], alice.key().to_hex());
         assert!(third["createdAt"].as_str().unwrap().ends_with('Z'));
         assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
-        // Nothing was acknowledged.
+        // The command acknowledged nothing.
         let listed = bob.run(&["list", "--box", transport]).json();
         assert_eq!(listed["messages"].as_array().unwrap().len(), 3);
     }
@@ -97,7 +97,7 @@ fn what_was_printed_is_acknowledged_and_nothing_else() {
     listener.wait_for("listening");
     alice.send(&bob, "live", &[]);
     assert_eq!(listener.json()["body"], "live");
-    // The next one is listed after the one before was acknowledged.
+    // The next message is listed after the one before was acknowledged.
     alice.send(&bob, "last", &[]);
     assert_eq!(listener.json()["body"], "last");
     let left = || {
@@ -149,7 +149,7 @@ fn a_first_connection_that_fails_ends_it() {
     assert_eq!(refused.code, 1, "{}", refused.err);
 }
 
-/// Some are listed, some come live, and those that are stored between joining and listing do both.
+/// Some messages are listed, some come live, and those stored between the join and the list come both ways.
 #[actix_web::test]
 async fn what_pours_in_while_it_begins_is_printed_once() {
     let server = TestServer::start();

@@ -30,7 +30,7 @@ async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
     let bob = with_messages(&server, 5, "x").await;
     let first = bob.run(&["list", "--limit", "2"]).json();
     assert_eq!(ids(&first), ["1", "2"]);
-    // What was acknowledged meanwhile moves nothing.
+    // Acknowledgements in the meantime shift no page.
     assert_eq!(bob.run(&["ack", "1", "2"]).code, 0);
     let next = first["next"].as_str().unwrap();
     let second = bob.run(&["list", "--limit", "2", "--after", next]).json();
@@ -65,7 +65,7 @@ async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
     }
 }
 
-/// The server gives 4 MB at a time.
+/// The server lists 4 MB at a time.
 #[actix_web::test]
 async fn a_limit_may_be_larger_than_a_page() {
     let server = TestServer::start();
@@ -75,7 +75,7 @@ async fn a_limit_may_be_larger_than_a_page() {
     let next = listed["next"].as_str().unwrap();
     let rest = bob.run(&["list", "--after", next]).json();
     assert_eq!(ids(&rest), ["5"]);
-    // Acknowledging reads the box to its end too.
+    // `ack --all` also reads the whole box.
     let acknowledged = bob.run(&["ack", "--all", "--human"]);
     assert_eq!(acknowledged.human(), "5 messages acknowledged\n");
     assert_eq!(ids(&bob.run(&["list"]).json()), [""; 0]);
@@ -92,7 +92,7 @@ async fn all_of_one_box_is_acknowledged_but_for_what_may_be_worth_money() {
         r#"{"encryptedMessage":"AAAA"}"#,
         &["--plain", "--id", "garbled"],
     );
-    // As a server stores what came with a payment.
+    // As a server stores a message that came with a payment.
     server.database.run(
         r#"UPDATE "messages" SET "body" = '{"message":"x","payment":{"tx":[1],"outputs":[]}}' WHERE "messageId" = '2'"#,
     );

@@ -1,4 +1,4 @@
-//! Names for keys: set once, they stand wherever `messagebox` asks for a key.
+//! Names for keys: once set, they stand for a key in all arguments of `messagebox`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -106,7 +106,7 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
     );
 }
 
-/// A wrong name sends to a wrong key. A wrong file of names does not keep anybody from reading.
+/// A wrong name would send to a wrong key. An invalid file of names does not prevent reading.
 #[test]
 fn a_file_of_names_that_is_wrong_is_told_and_only_names_need_it() {
     let server = TestServer::start();

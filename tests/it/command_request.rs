@@ -1,4 +1,4 @@
-//! `messagebox request`, and the id of a request that failed.
+//! `messagebox request`, and the id of a failed request.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -90,7 +90,7 @@ fn what_a_server_answers_cannot_steer_a_terminal() {
     }
 }
 
-/// Answers every request with this, byte for byte.
+/// A server that answers every request with these bytes.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! `messagebox status`: with a token, a key, or neither.
+//! `messagebox status`: with a token, with a key, or without either.
 
 use messagebox::auth::Identity;
 use messagebox::config::Secret;
@@ -15,11 +15,11 @@ fn at_the_machine_it_needs_neither_token_nor_key() {
     assert!(!user.key_file().exists());
     let human = user.run(&["status", "--human"]);
     assert!(human.human().contains("ready     "), "{}", human.out);
-    // A service has no home.
+    // A service has no home folder.
     let mut homeless = user.command(&["status"]);
     let homeless = homeless.env_remove("XDG_CONFIG_HOME").output().unwrap();
     assert!(homeless.status.success(), "{homeless:?}");
-    // A key does no harm.
+    // A key file changes nothing.
     let user = User::of(&server.http(""));
     assert!(user.run(&["status"]).json()["server"].is_object());
 }

@@ -1,4 +1,4 @@
-//! `messagebox-server compact`: a file that is in use is left alone, and a server goes on with one that was compacted.
+//! `messagebox-server compact`: it does not touch a file in use, and a server continues on a compacted one.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::brc104::Brc104;
 use crate::support::server::{ServerProcess, free_address};
 
-/// Whether it worked, and what it said: on standard output, and where it failed.
+/// Whether it worked, its standard output, and its standard error.
 fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
@@ -62,7 +62,7 @@ async fn a_server_goes_on_with_a_file_that_was_compacted() {
     assert_eq!(listed.json["messages"][0]["messageId"], "1");
 }
 
-/// A database server has commands of its own for that.
+/// A database server has its own commands for that.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 #[test]
 fn operators_of_a_database_server_are_told_what_to_run_there() {

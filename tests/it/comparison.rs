@@ -1,5 +1,7 @@
-//! Every route and every way in which a request to it can fail, one by one: status, code and body, as the document
-//! that the server serves says. What is documented and not seen here fails the test, and so does the opposite.
+//! Every route and every failure of a request to it: status, code and body, compared with the document that the server
+//! serves.
+//!
+//! The test fails for a documented answer that it never sees, and for an answer that is not documented.
 
 mod admins;
 mod authentication;
@@ -23,10 +25,10 @@ use crate::support::server::TestServer;
 /// A key that nobody has.
 const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
 
-/// How requests of those are refused whom the operator does not serve.
+/// The codes for identities that the operator does not serve.
 const UNSERVED: [&str; 2] = ["ERR_IDENTITY_BLOCKED", "ERR_IDENTITY_NOT_ALLOWED"];
 
-/// A server, and two who use it.
+/// A server with two clients.
 struct Stage {
     server: TestServer,
     alice: Brc104,
@@ -48,7 +50,7 @@ impl Stage {
         self.bob.identity.identity_key()
     }
 
-    /// Has the operator's lists refuse Alice with this code.
+    /// Makes the operator's lists refuse Alice with this code.
     async fn refuse_alice(&self, code: &str) {
         let alice = self.alice.identity.identity_key();
         let is_block = code == UNSERVED[0];
@@ -73,7 +75,7 @@ fn whole_message(recipient: &str) -> Value {
     json!({"messageBox": "inbox", "body": "x", "recipient": recipient, "messageId": "1"})
 }
 
-/// A request that is right, for each authenticated route.
+/// A valid request for each authenticated route.
 fn right(recipient: &str) -> Vec<(&'static str, String, Value)> {
     vec![
         (
@@ -131,10 +133,10 @@ async fn ask(client: &Brc104, method: &str, target: &str, body: &Value) -> Answe
     answer
 }
 
-/// Failures of requests that were not verified, or that another node may still serve: the server signs nothing for them.
+/// Failures that the server does not sign: the request was not verified, or another node may still serve it.
 const UNVERIFIED: [&str; 2] = ["ERR_BODY_TOO_LARGE", "ERR_REPLAY_UNCHECKED"];
 
-/// Asks, and expects this failure, in the words that are documented unless others are given.
+/// Sends requests and expects a failure, with the documented description unless another is given.
 struct Failing<'a> {
     documents: &'a mut Documents,
     client: &'a Brc104,
@@ -212,7 +214,7 @@ async fn every_route_answers_as_its_document_says() {
 async fn successes(documents: &mut Documents, stage: &Stage) {
     let recipient = stage.bob().to_hex();
     for (method, target, body) in right(&recipient) {
-        // What is acknowledged must be the caller's.
+        // A caller can acknowledge only their own messages.
         let client = if target == "/acknowledgeMessage" {
             &stage.bob
         } else {
@@ -222,7 +224,7 @@ async fn successes(documents: &mut Documents, stage: &Stage) {
         assert_eq!(answer.status, 200, "{target}: {}", answer.json);
         documents.hold(method, &target, &answer);
     }
-    // Routes with more than one kind of reply.
+    // Routes with more than one form of answer.
     let many = format!("/permissions/quote?messageBox=inbox&recipient={KEY}&recipient={recipient}");
     let page = json!({"messageBox": "inbox", "limit": 1});
     let found = "/permissions/get?messageBox=inbox";

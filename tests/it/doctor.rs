@@ -1,4 +1,4 @@
-//! `messagebox doctor`: a verdict for each check, and an exit code.
+//! `messagebox doctor`: a result for each check, and an exit code.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use crate::support::command::{Said, User};
 use crate::support::remote::Remote;
 use crate::support::server::{TestServer, free_address};
 
-/// The verdicts by name, in their order.
+/// The results by name, in order.
 fn verdicts(said: &Said) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(&said.out).unwrap();
     let checks = report["checks"].as_array().unwrap().iter();
@@ -64,7 +64,7 @@ fn a_healthy_server_is_well() {
     assert_eq!(report["latency"]["count"], 5);
     let (p50, max) = (&report["latency"]["p50Ms"], &report["latency"]["maxMs"]);
     assert!(p50.as_f64().unwrap() > 0.0 && max.as_f64() >= p50.as_f64());
-    // It needs no key, and leaves nothing behind.
+    // It needs no key and leaves no file.
     let stranger = User::without_key(&server.http(""));
     let human = stranger.run(&["doctor", "--human"]);
     assert!(
@@ -133,7 +133,7 @@ fn a_server_that_says_it_is_not_ready_is_believed() {
         _ => (200, json!("fine")).into(),
     });
     let said = User::of(&sick.url).run(&["doctor"]);
-    // What fails first decides.
+    // The first failure sets the exit code.
     assert_eq!(said.code, 1, "{}", said.out);
     assert!(verdicts(&said).contains(&("readiness".into(), "failed".into())));
     assert!(said.out.contains("database"), "{}", said.out);

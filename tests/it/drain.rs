@@ -1,4 +1,4 @@
-//! SIGTERM: nothing that was acknowledged is lost, what is under way comes to its end, and clients are sent elsewhere.
+//! SIGTERM: no acknowledged message is lost, requests in flight finish, and clients move to other servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::server::{ServerProcess, free_address};
 use crate::support::websocket::Got;
 use crate::support::{eventually_async, polling, senders, within};
 
-/// A pair of the line that begins with this word.
+/// The value of `key` in the line that begins with `word`.
 fn pair(log: &str, word: &str, key: &str) -> String {
     let mut lines = log
         .lines()
@@ -55,7 +55,7 @@ async fn what_was_acknowledged_before_a_shutdown_under_load_is_there_after_it() 
         );
         assert_eq!(pair(&log, "stopped", "drained"), "true", "{log}");
         let stored: usize = pair(&log, "stopped", "messages_stored").parse().unwrap();
-        // Each of the two that send live may have stored one whose ack it did not get.
+        // Each of the two live senders may have stored one message whose ack it did not receive.
         assert!((count..=count + 2).contains(&stored), "{stored} of {count}");
     }
     let server = ServerProcess::start(address, folder.path());
@@ -86,12 +86,12 @@ async fn balancers_are_told_first_and_a_second_signal_ends_it_at_once() {
         json!(["draining"])
     );
     assert_eq!(asked(address, "/healthz").await.0, 200);
-    // Until the delay is over it serves whoever comes.
+    // During the delay, the server still serves everyone.
     let room = alice.room("inbox");
     alice.send_message(&room, "1", "x").await;
     assert_eq!(alice.event().await.1["status"], "success");
     Brc104::connect(&format!("http://{address}")).await;
-    // The same signal again is the same wish, which supervisors express twice; a different one is another wish.
+    // Supervisors may send the same signal twice, so it counts once. A different signal counts.
     server.signal("TERM");
     eventually_async("that the second is noted", async || {
         server.log().contains("SIGTERM again")
@@ -125,7 +125,7 @@ async fn a_request_in_work_is_finished() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(first.as_bytes()).await.unwrap();
-    // One worker takes connections in order: when it answers these, it has taken the first one up.
+    // One worker accepts connections in order. When it answers these, it has started on the first one.
     for _ in 0..3 {
         assert_eq!(asked(address, "/healthz").await.0, 200);
     }
@@ -148,8 +148,8 @@ async fn a_request_in_work_is_finished() {
     assert_eq!(server.ended().await, Some(0));
 }
 
-/// A message that is in the write queue when the signal comes is committed and acknowledged; then the transport is
-/// closed, and no Socket.IO disconnect is sent, after which a client would stay away.
+/// A message in the write queue is committed and acknowledged. Then the server closes the transport, without a
+/// Socket.IO disconnect, after which a client would not reconnect.
 #[actix_web::test]
 async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_closed() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,12 +160,12 @@ async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_
     let room = idle.room("inbox");
     let lock = Lock::on(folder.path());
     alice.send_message(&room, "1", "x").await;
-    // Behind it on the same socket: once this is answered, the message was handed in.
+    // It follows on the same socket: once it is answered, the server has handed in the message.
     let own = alice.room("another");
     alice.emit("joinRoom", &json!(own.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
     server.signal("TERM");
-    // Who has nothing under way is sent away at once.
+    // A socket with nothing in flight is closed at once.
     assert!(matches!(idle.websocket.next().await, Got::Closed(_)));
     lock.release();
     let (event, data) = alice.event().await;
@@ -176,7 +176,7 @@ async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_
     assert_eq!(pair(&server.log(), "stopped", "sockets_closed"), "2");
 }
 
-/// A handler of other servers' signals sends these to reopen logs, or to end them in peace.
+/// Other servers use these signals to reopen logs or to stop gracefully.
 #[actix_web::test]
 async fn no_signal_ends_it_without_a_drain() {
     let folder = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
     .await;
     let expected = [
         "prices.request is 5, was 3",
-        // Only the new level lets these lines through.
+        // Only the new level shows these lines.
         "log.level is \"info\", was \"warn\"",
         "socket.max_sockets = 7 takes effect at the next start",
     ];
@@ -222,7 +222,7 @@ async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
     let alice = Brc104::connect(&format!("http://{address}")).await;
     let answer = alice.post("/listMessages", r#"{"messageBox":"inbox"}"#);
     assert_eq!(answer.await.status, 402);
-    // A mistake changes nothing.
+    // An invalid file changes nothing.
     std::fs::write(&file, "[prices]\nrequest = -1\n").unwrap();
     server.signal("HUP");
     eventually_async("the mistake in the log", async || {
@@ -265,7 +265,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     while alice.event().await.0 != "joinedRoom" {}
     configure(30, 1_000);
     server.signal("HUP");
-    // What was stored while nothing was limited is counted first.
+    // Messages stored without a quota are counted first.
     for line in [
         "bytes_per_socket is 1000, was 1000000",
         "counted what is stored",
@@ -285,7 +285,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
         asked(address, "/info").await.1["quotas"]["maxInboxMessages"],
         30
     );
-    // The socket that was there before has the new rate: what was little ends it now.
+    // The existing socket has the new rate: a small message ends it now.
     alice.emit("large", &large).await;
     within("the end of the socket", async {
         while !matches!(alice.websocket.next().await, Got::Closed(_)) {}
@@ -293,7 +293,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     .await;
 }
 
-/// A copy of the database's file alone, after an orderly stop and after none.
+/// A copy of the database file alone, after an orderly stop and after a crash.
 #[actix_web::test]
 async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
     let folder = tempfile::tempdir().unwrap();

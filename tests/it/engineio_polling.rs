@@ -1,4 +1,4 @@
-//! Engine.IO over HTTP long-polling, one test a rule.
+//! Engine.IO over HTTP long-polling, one test per rule.
 
 use futures_util::future::join;
 use messagebox::engineio::{CloseReason, Config};
@@ -215,7 +215,7 @@ async fn an_aborted_poll_ends_the_session_at_once() {
     let server = EchoServer::one_worker(calm());
     let polling = session(&server).await;
     let stream = polling.get_raw(server.address).await;
-    // A request on the same session that is answered after the poll was parked.
+    // The server answers this request on the same session after it has parked the poll.
     assert_eq!(polling.post("6").await.0, 200);
     drop(stream);
     eventually("the end", || {
@@ -258,7 +258,7 @@ async fn the_client_closes() {
         let (poll, posted) = within("both", join(polling.get(), polling.post("1"))).await;
         assert_eq!(posted.0, 200);
         assert_eq!(polling.get().await.0, 400);
-        // Two connections: the packet may have been quicker than the poll.
+        // There are two connections, so the packet may have arrived before the poll.
         if poll.0 != 400 {
             assert_eq!(poll.1, "6");
             return;

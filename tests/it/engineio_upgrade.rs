@@ -1,4 +1,4 @@
-//! The move from polling to a websocket, one test a rule.
+//! The move from polling to a websocket, one test per rule.
 
 use futures_util::future::join;
 
@@ -138,7 +138,7 @@ async fn a_websocket_that_leaves_during_the_probe_leaves_polling_as_it_was() {
     drop(probe(&server, &polling).await);
     polling.post("4still here").await;
     let answer = loop {
-        // Until the server has seen the websocket go, polls are ended by a noop.
+        // The server ends polls with a noop until it notices the closed websocket.
         let (_, body) = polling.get().await;
         if body != "6" {
             break body;
@@ -158,7 +158,7 @@ async fn a_probe_that_does_not_end_is_given_up() {
     let server = EchoServer::start(config);
     let polling = session(&server).await;
     let mut websocket = websocket(&server, &polling).await;
-    // Whether that is answered in time or not.
+    // The answer may or may not come in time.
     websocket.try_send("2probe".to_owned()).await;
     websocket.closed().await;
     polling.post("4still here").await;

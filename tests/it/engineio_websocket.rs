@@ -1,4 +1,4 @@
-//! Engine.IO over a websocket, one test a rule.
+//! Engine.IO over a websocket, one test per rule.
 
 use actix_http::ws::Item;
 use awc::ws::Message;
@@ -40,7 +40,7 @@ async fn an_unsupported_version_is_refused() {
     assert!(server.table.is_empty());
 }
 
-/// Clients that offer some insist on one.
+/// Clients that offer subprotocols insist on one.
 #[actix_web::test]
 async fn the_first_subprotocol_that_is_offered_is_taken() {
     let server = EchoServer::start(calm());

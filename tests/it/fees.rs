@@ -1,4 +1,4 @@
-//! Permissions, fees and payments: who may send what to whom, and what it costs.
+//! Fees for messages and their payments, to recipients and to the server.
 
 mod permissions;
 mod wallets;
@@ -93,10 +93,10 @@ async fn a_fee_for_the_recipient_is_paid_once_for_each_message() {
             .status,
         200
     );
-    // The recipient gets what it needs to take it.
+    // The recipient gets what it needs to take the payment.
     let body = json!({"message": "hello", "payment": payment});
     assert_eq!(bodies(&bob, "chat").await, [body]);
-    // The same message again is no new one, with or without the payment.
+    // The same message again is a repetition, with or without the payment.
     for again in [&payment, &Value::Null] {
         assert_eq!(
             send(&alice, &[key(&bob)], "chat", "1", again).await.status,
@@ -108,7 +108,7 @@ async fn a_fee_for_the_recipient_is_paid_once_for_each_message() {
     let carol = connect(&server).await;
     let stolen = send(&carol, &[key(&bob)], "chat", "3", &payment).await;
     assert_eq!((stolen.status, stolen.code()), (400, "ERR_PAYMENT_REUSED"));
-    // Once the message is gone, the payment for it is still spent.
+    // After the message is gone, its payment is still spent.
     let ids = r#"{"messageIds":["1"]}"#;
     assert_eq!(bob.post("/acknowledgeMessage", ids).await.status, 200);
     let anew = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
@@ -141,11 +141,12 @@ async fn a_fee_is_due_on_a_socket_too_and_paid_over_http() {
             .status,
         200
     );
-    // It is listed, with its payment. Live there is none, and a client that acknowledges what comes would lose the coins.
+    // The list has the message with its payment. The live room has neither: a client that acknowledges live messages
+    // would lose the coins.
     let listed = bodies(&bob, "chat").await;
     assert_eq!((listed.len(), &listed[0]["message"]), (1, &json!("hello")));
     assert!(listed[0]["payment"].is_object());
-    // Nor does a payment come live that was not needed.
+    // A voluntary payment does not come live either.
     set(&bob, "chat", 0, None).await;
     let payment = Payment::default().to(&anyone(), key(&bob), 9).json();
     let free = send(&http, &[key(&bob)], "chat", "2", &payment).await;
@@ -198,7 +199,7 @@ async fn a_batch_is_paid_with_one_output_for_the_server_and_one_for_each_recipie
     assert!(kept[0].output.transaction.is_some());
 }
 
-/// Nothing of it reaches anybody: neither the message nor the money.
+/// A refused message reaches nobody, and neither does its money.
 #[actix_web::test]
 async fn a_payment_that_could_not_be_mined_pays_for_nothing() {
     let server = TestServer::start();
@@ -275,7 +276,7 @@ pub fn with_wallet(url: &str) -> TestServer {
     with_wallet_in(url, PATIENCE)
 }
 
-/// The same where the wallet must answer in this time.
+/// The same with this time limit for the wallet.
 fn with_wallet_in(url: &str, timeout: Duration) -> TestServer {
     let url = url.to_owned();
     TestServer::with(move |settings| {
@@ -285,7 +286,7 @@ fn with_wallet_in(url: &str, timeout: Duration) -> TestServer {
     })
 }
 
-/// Quotes sum the fee for each recipient, and current clients pay as much. Older ones pay it once.
+/// Quotes sum the fee for each recipient, and current clients pay that sum. Older ones pay the fee once.
 #[actix_web::test]
 async fn a_delivery_fee_is_due_once_unless_the_operator_wants_it_for_each_recipient() {
     for per_recipient in [false, true] {

@@ -1,4 +1,4 @@
-//! The page at the root: for browsers only, and nothing on it that not everybody may open.
+//! The page at the root: for browsers only, and with nothing on it that is not public.
 
 use awc::http::header::ACCEPT;
 
@@ -60,14 +60,14 @@ async fn a_browser_sees_a_page_and_other_clients_see_what_they_saw() {
         assert_eq!(other.status, 401, "{accept:?}");
         assert_eq!(other.content_type, "application/json", "{accept:?}");
     }
-    // Browsers that ask for anything else get what they got.
+    // Browsers that ask for anything else get the same answer as before.
     assert_eq!(
         get(&server, "/listMessages", Some(BROWSER)).await.status,
         401
     );
 }
 
-/// An admin's token may be in the storage of this origin: no page of it is shown in another's frame, or runs another's script.
+/// This origin may store an admin's token. So no other site may frame its pages, and they run no other script.
 #[actix_web::test]
 async fn every_page_is_sent_with_what_protects_it() {
     let server = TestServer::start();

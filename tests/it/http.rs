@@ -1,4 +1,4 @@
-//! HTTP: handshakes, authentication, routes, and every way in which a request can be wrong.
+//! HTTP: messages, sessions, and bodies that are wrong or too large.
 
 mod authentication;
 mod public;
@@ -176,7 +176,7 @@ async fn what_is_wrong_with_a_body_is_said_and_signed() {
         (405, "ERR_METHOD_NOT_ALLOWED", true)
     );
     assert_eq!(wrong_method.header("allow"), Some("POST"));
-    // Clients of different age disagree on how an empty body is signed: none is signed.
+    // Old and new clients disagree on the signature of an empty body, so the server signs none.
     for target in ["/devices", "/permissions/list", "/sendMessage"] {
         let head = alice.send(&alice.request("HEAD", target, "")).await;
         assert_eq!((head.status, head.signed), (405, false), "{target}");
@@ -302,7 +302,7 @@ async fn a_message_of_http_reaches_a_live_room() {
         (&data["body"], &data["messageBox"]),
         (&json!(r#"{"x":1}"#), &json!("a-b"))
     );
-    // The server never begins with the client's own identity: that would be a reflection.
+    // The server never starts a handshake with the client's own identity: that would be a reflection.
     let mut reflected = Peer::new(Arc::clone(&alice.identity), PeerConfig::default());
     assert!(reflected.start_handshake().is_ok());
 }

@@ -1,4 +1,4 @@
-//! Whom the operator serves: the block list and the allow list, changed by admins and by the command, on several servers.
+//! The block list and the allow list: changed by admins and by the command, and followed by several servers.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ use crate::support::{eventually_async, within};
 const BLOCKED: &str = "ERR_IDENTITY_BLOCKED";
 const NOT_ALLOWED: &str = "ERR_IDENTITY_NOT_ALLOWED";
 
-/// How soon a change must hold on every server.
+/// The time in which a change must apply on every server.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 async fn list(client: &Brc104) -> Answer {
@@ -40,7 +40,7 @@ async fn is_closed(client: &mut AuthSocketClient) {
     .await;
 }
 
-/// The reason for which a new socket of this identity is closed.
+/// The reason for which the server closes a new socket of this identity.
 async fn refused_socket(server: &TestServer, identity: &Arc<Identity>) -> Value {
     let mut socket = AuthSocketClient::connect(server.address, Arc::clone(identity)).await;
     let request = socket.peer.start_handshake().unwrap();
@@ -143,7 +143,7 @@ async fn where_some_are_allowed_no_others_are_served_but_admins_can_mend_that() 
         refused_socket(&server, &bob).await,
         "This server serves a list of identities, and yours is not on it"
     );
-    // The admin has no boxes here, and manages the lists all the same.
+    // The admin has no boxes here and manages the lists all the same.
     assert_eq!(list(&admins).await.code(), NOT_ALLOWED);
     change(&bob, "allow").await;
     assert_eq!(list(&bobs).await.status, 200);
@@ -217,7 +217,7 @@ async fn lists_come_in_pages_and_wrong_keys_are_refused() {
     }
 }
 
-/// The server's binary as a command, beside a server that runs.
+/// Runs the server's binary as a command, beside a running server.
 fn command(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()

@@ -1,4 +1,4 @@
-//! What one address, one identity and one socket may have and ask for: each limit is met, says so, and is nobody else's.
+//! Limits of one address and one identity: each limit holds, the answer names it, and nobody else is affected.
 
 mod shapes;
 mod sockets;
@@ -23,7 +23,7 @@ use crate::support::raw_http;
 use crate::support::server::TestServer;
 use crate::support::{eventually, eventually_async, within};
 
-/// More requests than any of the bursts here.
+/// More requests than any burst here.
 const MANY: usize = 1_000;
 
 /// A server that limits this machine too.
@@ -35,7 +35,7 @@ fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
     })
 }
 
-/// A connection from this address of the machine.
+/// Connects from this address of the machine.
 async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket
@@ -44,7 +44,7 @@ async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
     socket.connect(server).await.unwrap()
 }
 
-/// Status of a request on a connection that stays; 0 where it was closed.
+/// Sends a request on a connection that stays open. Returns the status, or 0 if the connection was closed.
 async fn ask(stream: &mut TcpStream, request: &str) -> u16 {
     if stream.write_all(request.as_bytes()).await.is_err() {
         return 0;
@@ -77,7 +77,7 @@ fn handshake(forwarded_for: &str) -> String {
     )
 }
 
-/// Shakes hands until that is refused; says how often it was not.
+/// Shakes hands until the server refuses. Returns the number of handshakes before that.
 async fn until_refused(server: &TestServer, from: &str, forwarded_for: &str) -> usize {
     for count in 0..MANY {
         let mut stream = connect_from(from, server.address).await;
@@ -140,11 +140,11 @@ async fn handshakes_are_counted_for_whom_a_trusted_proxy_names() {
         settings.server.trusted_proxies = vec!["127.0.0.2".to_owned()].try_into().unwrap();
     });
     assert!(until_refused(&server, "127.0.0.2", "198.51.100.1, 203.0.113.1").await > 0);
-    // What the client claims, further left, makes it nobody else; another client is another.
+    // Entries further left come from the client and change nothing. Another client has its own limit.
     assert!(until_refused(&server, "127.0.0.2", "198.51.100.2, 203.0.113.2").await > 0);
-    // Whom no proxy names is who is connected, whatever it says.
+    // Without a trusted proxy, the peer's address counts, whatever the header says.
     assert!(until_refused(&server, "127.0.0.3", "203.0.113.3").await > 0);
-    // Somebody new could shake hands twice at once; here a moment may have passed, which is good for one.
+    // A new address could shake hands twice at once. Here one more may have become free in the meantime.
     assert!(until_refused(&server, "127.0.0.3", "203.0.113.4").await < 2);
     let mut stream = connect_from("127.0.0.2", server.address).await;
     assert_eq!(ask(&mut stream, &handshake("203.0.113.4")).await, 200);
@@ -169,14 +169,14 @@ async fn requests_of_an_address_are_counted_before_anything_is_known_of_them() {
         }
     }
     assert_eq!(statuses, [429; 3]);
-    // Preflights and documents cost nothing.
+    // Preflights and documents do not count.
     assert_eq!(
         polling::get(&server.http("/docs/asyncapi.yaml")).await.0,
         200
     );
 }
 
-/// Bodies that stop one byte short take memory for as long as they may take.
+/// A body that stops one byte short holds its memory until its time limit.
 #[actix_web::test]
 async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
     let server = server(|settings| {
@@ -197,7 +197,7 @@ async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
             let mut stream = connect_from(address, server.address).await;
             let before = bodies.held();
             stream.write_all(head.as_bytes()).await.unwrap();
-            // The server may end it while this is written.
+            // The server may close the connection before all is written.
             let _ = stream.write_all(&vec![b'x'; length - 1]).await;
             if status == 0 {
                 eventually("the body", || bodies.held() == before + length - 1).await;
@@ -272,7 +272,7 @@ async fn an_identity_that_asks_too_often_is_told_signed_and_nobody_else_is() {
     );
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=2).contains(&seconds), "{seconds}");
-    // Another session is the same identity.
+    // Another session of the same identity shares the limit.
     let mut other_session = Vec::new();
     for _ in 0..MANY {
         other_session.push(again.post("/listMessages", list.clone()).await.status);
@@ -282,18 +282,18 @@ async fn an_identity_that_asks_too_often_is_told_signed_and_nobody_else_is() {
     }
     assert!(other_session.ends_with(&[429]));
     assert_eq!(bob.post("/listMessages", list.clone()).await.status, 200);
-    // The session lives on, and time heals.
+    // The session stays, and requests are possible again after a while.
     eventually_async("room for another request", async || {
         alice.post("/listMessages", list.clone()).await.status == 200
     })
     .await;
 }
 
-/// Each of them from an address of its own, and with its next handshake as soon as the last is answered.
+/// Flooding clients. Each has its own address and sends its next handshake as soon as the last is answered.
 const FLOODERS: usize = 16;
 
-/// Handshakes take a signature of the server, run to their end on the worker that reads them, and prove nothing. They have no
-/// place of their own to wait in, because they need none: a worker goes from connection to connection.
+/// A handshake costs the server a signature, runs to its end on the worker that reads it, and proves nothing.
+/// Handshakes have no queue of their own and need none: a worker goes from connection to connection.
 #[actix_web::test]
 async fn a_flood_of_handshakes_lets_every_signed_request_through() {
     let server = server(|settings| settings.limits.handshakes_per_address = 0);
@@ -309,7 +309,7 @@ async fn a_flood_of_handshakes_lets_every_signed_request_through() {
                     let (answered, over) = (Arc::clone(&answered), Arc::clone(&over));
                     actix_web::rt::spawn(async move {
                         let mut stream = connect_from(&format!("127.0.1.{}", n + 1), address).await;
-                        // Always the same one: the work is the server's.
+                        // The same request each time, so that only the server has work.
                         let request = handshake("x").replace("connection: close\r\n", "");
                         while !over.load(Ordering::Relaxed) {
                             assert_eq!(ask(&mut stream, &request).await, 200);
@@ -336,7 +336,7 @@ async fn a_flood_of_handshakes_lets_every_signed_request_through() {
     }
     over.store(true, Ordering::Relaxed);
     flood.join().unwrap();
-    // About ten rounds of all of them; many more when this thread has to wait for the machine.
+    // About ten rounds of all clients. There are many more when this thread has to wait for the machine.
     assert!(
         most <= 200 * FLOODERS,
         "{most} handshakes overtook a request"

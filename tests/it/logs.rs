@@ -1,4 +1,4 @@
-//! Log lines: as JSON, with the id of what they belong to, at a level that can be changed.
+//! Log lines: JSON, correlation ids, and levels that can change.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ async fn set_level(address: std::net::SocketAddr, level: &str) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-/// Waits until a message was delivered live, which is after its fan-out.
+/// Waits until a message was delivered live, which happens after its fan-out.
 async fn delivered(member: &mut AuthSocketClient, message_id: &str) {
     loop {
         let (name, data) = member.event().await;
@@ -102,7 +102,7 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
     assert_eq!(stored, waits);
     assert_eq!(passed_on, waits);
     assert_eq!(answered, waits[..2]);
-    // Now nothing of this is said.
+    // The log shows none of this now.
     bob.send_message(&room, "4", BODY).await;
     while !bob.event().await.0.starts_with("sendMessageAck-") {}
     assert_eq!(server.log_objects().len(), after.len());
@@ -136,7 +136,7 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
     server.kill();
 }
 
-/// The lines of the access log, without what the logger puts in front of them.
+/// The lines of the access log, without the logger's prefix.
 fn access_lines(server: &ServerProcess) -> Vec<(String, String)> {
     let lines = server.log_objects().into_iter();
     let lines = lines.filter(|line| line["target"] == "messagebox::access");
@@ -195,7 +195,7 @@ async fn every_request_has_a_line_where_the_operator_wants_it_and_none_where_not
         let address = free_address();
         let variables = [("LOG_FORMAT", "json"), ("ACCESS_LOG", mode)];
         let server = ServerProcess::with(address, folder.path(), &variables, None);
-        // Its handshake, a request that is served and one that is refused.
+        // A handshake, an accepted request and a refused one.
         let alice = Brc104::connect(&format!("http://{address}")).await;
         for (body, status) in [(r#"{"messageBox":"inbox"}"#, 200), ("{}", 400)] {
             assert_eq!(alice.post("/listMessages", body).await.status, status);
@@ -226,7 +226,7 @@ async fn migrations_that_are_applied_are_named_once() {
     }
 }
 
-/// Strangers decide neither how much is logged nor how loud it is.
+/// Strangers can neither fill the log nor raise its level.
 #[actix_web::test]
 async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     const CONNECTIONS: usize = 500;
@@ -236,7 +236,7 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
         ("LOG_FORMAT", "json"),
     ];
     let server = ServerProcess::with(address, folder.path(), &variables, None);
-    // The beginning of a TLS hello, a head that is none, and half a head whose client goes away.
+    // The start of a TLS hello, an invalid head, and half a head whose client disconnects.
     let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
     let began = std::time::Instant::now();
     for _ in 0..CONNECTIONS {
@@ -263,11 +263,11 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     assert!((1..=most).contains(&named), "{named} lines in {seconds} s");
 }
 
-/// Sends this, and waits until the server has closed the connection.
+/// Sends this and waits until the server has closed the connection.
 async fn refused(address: std::net::SocketAddr, bytes: &[u8]) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
-    // It may be reset.
+    // The connection may be reset.
     drop(stream.read_to_end(&mut Vec::new()).await);
 }

@@ -1,4 +1,4 @@
-//! What an operator looks at and takes away: waiting messages, devices, permissions; by routes and by the command.
+//! Data that operators list and delete: waiting messages, devices, permissions, by routes and by the command.
 
 use messagebox::auth::Identity;
 use messagebox::config::Secret;
@@ -42,7 +42,7 @@ impl Stage {
     }
 }
 
-/// Bytes of one message as it is stored.
+/// The stored bytes of one message.
 const BYTES: usize = r#"{"message":"12345"}"#.len();
 
 #[actix_web::test]
@@ -97,7 +97,7 @@ async fn what_waits_is_told_by_box_and_by_identity() {
         ),
         (&json!(3), &json!(3 * BYTES), &json!(2))
     );
-    // Keys are shortened unless asked for in full.
+    // Keys are shortened unless the request asks for full ones.
     assert!(!own.to_string().contains(&bob));
     let inboxes = stage
         .ask("GET", "/admin/inboxes?order=messages&full=true")

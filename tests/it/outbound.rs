@@ -1,7 +1,8 @@
-//! Requests to services of others: the same as the SDK's, and over TLS with the authorities that the system trusts.
+//! Requests to services of others: equal to the SDK's, and over TLS with the authorities that the system trusts.
 //!
-//! `tests/vectors/sdk_requests.json` was recorded with bsv-sdk 0.8.0 and its feature `network`. It holds the requests of
-//! `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with made-up answers.
+//! `tests/vectors/sdk_requests.json` was recorded with bsv-sdk 0.8.0 and its feature `network`. It holds the requests
+//! of `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with invented
+//! answers.
 
 use messagebox::auth::Identity;
 use messagebox::ids::IdentityKey;
@@ -22,13 +23,13 @@ fn recorded(name: &str) -> Value {
     all[name].clone()
 }
 
-/// Whose wallet was recorded.
+/// The identity of the recorded wallet.
 fn identity() -> IdentityKey {
     let key = Identity::from_hex(&format!("{:064x}", 11)).unwrap();
     key.identity_key()
 }
 
-/// Runs the command while the recorded services answer, and checks that it asked what the SDK asked.
+/// Runs the command while the recorded services answer. Checks that it sent the SDK's requests.
 fn run(name: &str, arguments: &[&str]) -> Said {
     let services = Services::start(&recorded(name));
     let url = format!("http://{}", services.address);
@@ -126,7 +127,7 @@ async fn only_a_wallet_whose_authority_the_system_trusts_is_asked() {
             command.env("SSL_CERT_FILE", authority());
         }
         let said = Said::new(command.output().unwrap());
-        // The overlay service, which comes after the wallet, is not there.
+        // The overlay service, which comes after the wallet, is missing.
         assert_eq!(said.code, 3, "{}", said.err);
         let is_past_wallet = said.err.contains("overlay network");
         assert_eq!(is_past_wallet, is_trusted, "{}", said.err);

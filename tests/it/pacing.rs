@@ -1,4 +1,5 @@
-//! Clients are sent no more frames than their wallets verify in time, and are read no faster than they are answered.
+//! Pacing: clients receive no more frames than their wallets verify in time, and the server reads no faster than it
+//! answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ fn paced(pace: &str) -> TestServer {
     TestServer::with(|settings| settings.socket.pace = pace)
 }
 
-/// A client that says nothing of its pace, like the published ones.
+/// A client that names no pace, like the published ones.
 async fn published_client(server: &TestServer) -> AuthSocketClient {
     let identity = Arc::new(Identity::random());
     let mut client = AuthSocketClient::connect(server.address, identity).await;
@@ -42,13 +43,13 @@ async fn listed(server: &TestServer, owner: &AuthSocketClient) -> BTreeSet<Strin
     messages.map(id).collect()
 }
 
-/// Messages to the slow client; it sends a fifth as many.
+/// Messages to the slow client. It sends a fifth as many.
 fn messages() -> usize {
     let set = std::env::var("PACING_MESSAGES").ok();
     set.map_or(300, |count| count.parse().unwrap())
 }
 
-/// A wallet of 50 ms a call takes 100 ms for each frame. `PACING_MESSAGES=1000` takes 50 s.
+/// A wallet that takes 50 ms per call takes 100 ms per frame. `PACING_MESSAGES=1000` takes 50 s.
 #[actix_web::test]
 async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
     const PER_FRAME: Duration = Duration::from_millis(100);
@@ -96,7 +97,7 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
         (slow, acked, live)
     };
     let (sender, (mut slow, acked, live)) = tokio::join!(flood, work);
-    // Each in its order, however the two are mixed.
+    // Each kind in its order, however the two are mixed.
     let ids = |kind: &str, count: usize| -> Vec<String> {
         (0..count).map(|id| format!("{kind} {id}")).collect()
     };
@@ -119,7 +120,7 @@ async fn a_client_that_says_its_pace_gets_it_and_0_turns_pacing_off() {
         for id in 0..60 {
             client.send_message(&room, &id.to_string(), "x").await;
         }
-        // A minute and a half would pass at one a second.
+        // A minute and a half would pass at one per second.
         for _ in 0..120 {
             within("an event", client.event()).await;
         }
@@ -145,7 +146,7 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
     let waiting = || counters.waiting.load(std::sync::atomic::Ordering::Relaxed);
     let before = waiting();
     assert!(before > 3, "{before}");
-    // It is alive, and its answer overtakes all that waits.
+    // It is alive, and its answer overtakes everything queued.
     slow.emit("joinRoom", &json!(room.as_str())).await;
     let mut live = Vec::new();
     loop {
@@ -159,7 +160,7 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
     let order: Vec<String> = (0..live.len()).map(|id| id.to_string()).collect();
     assert_eq!(live, order);
     assert_eq!(listed(&server, &slow).await.len(), 60);
-    // What waited for it goes with it.
+    // Its queue goes with it.
     drop(slow);
     eventually("nothing waits", || waiting() == 0).await;
     let (status, _) = polling::get(&server.http("/readyz")).await;
@@ -182,7 +183,7 @@ async fn a_room_is_left_behind_the_deliveries_before() {
     for id in 0..6 {
         let (event, data) = slow.event().await;
         if event == "leftRoom" {
-            // Whatever had waited came before it.
+            // All queued deliveries came before it.
             assert!(id >= 3, "{id}");
             return;
         }

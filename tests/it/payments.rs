@@ -1,4 +1,4 @@
-//! Payments under pressure: the same coin again, wallets that hesitate, clients that go, requests that fail.
+//! Payments under pressure: a coin that is spent twice, slow wallets, clients that disconnect, requests that fail.
 
 mod requests;
 
@@ -43,7 +43,7 @@ async fn a_coin_pays_once_however_it_is_signed() {
     };
     let named = coin_of(reason).unwrap_or_else(|| panic!("{reason}"));
     assert!(named.len() == 66 && named.ends_with(".0"), "{reason}");
-    // The same transaction once more is named by its own output.
+    // The second payment with the same transaction is named by its own output.
     let same = send(&alice, &to, "chat", "2", &one).await;
     assert_eq!(same.code(), "ERR_PAYMENT_REUSED");
     let reason = same.json["description"].as_str().unwrap();
@@ -52,7 +52,7 @@ async fn a_coin_pays_once_however_it_is_signed() {
         "{reason}"
     );
     assert_eq!(bodies(&bob, "chat").await.len(), 1);
-    // A transaction that was not accepted spends nothing.
+    // A refused transaction spends nothing.
     let coin = Mint::new();
     let little = Payment::default()
         .to(&anyone(), key(&bob), 6)
@@ -77,7 +77,7 @@ async fn what_nobody_asked_for_is_given_once_too() {
     let fee = send(&alice, &to, "chat", "3", &gift).await;
     assert_eq!((fee.status, fee.code()), (400, "ERR_PAYMENT_REUSED"));
     assert_eq!(bodies(&bob, "free").await.len(), 1);
-    // A message that was sent before says so: nothing of this request goes to anybody.
+    // The server reports a message that was sent before. Nothing of this request reaches anybody.
     let other = Payment::default().to(&anyone(), key(&bob), 8).json();
     let sent = send(&alice, &to, "free", "1", &other).await;
     let result = json!({"recipient": key(&bob).to_hex(), "messageId": "1", "alreadySent": true});
@@ -87,7 +87,7 @@ async fn what_nobody_asked_for_is_given_once_too() {
     assert_eq!(other.json["results"][0].get("alreadySent"), None);
 }
 
-/// Whoever sees a transaction of somebody else can name its outputs, for a message that costs nothing.
+/// Anyone who sees a transaction can name its outputs, for a message that costs nothing.
 #[actix_web::test]
 async fn nobody_claims_what_is_anothers_where_nothing_is_due() {
     let server = TestServer::with(|settings| {
@@ -109,7 +109,7 @@ async fn nobody_claims_what_is_anothers_where_nothing_is_due() {
     assert_eq!(payers, [key(&alice).to_hex()]);
 }
 
-/// A wallet that does not answer its first request before it is let, and refuses those whose outputs it is told to.
+/// A wallet that holds back its answer to the first request until the test releases it.
 struct SlowWallet {
     remote: Remote,
     gate: Arc<Semaphore>,
@@ -187,7 +187,7 @@ async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
     let sending = send(&alice, &to, "chat", "1", &payment);
     let meanwhile = async {
         wallet.is_asked().await;
-        // Somebody else is faster with this id; and the payment is good for one thing at a time.
+        // Another sender uses this id first. The payment is good for one thing at a time.
         let own = to_server(&server, &carol);
         assert_eq!(send(&carol, &to, "chat", "1", &own).await.status, 200);
         let other = send(&alice, &to, "chat", "2", &payment).await;
@@ -197,7 +197,7 @@ async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
     let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
     assert_eq!((sent.status, sent.code()), (400, "ERR_DUPLICATE_MESSAGE"));
     let asked = wallet.remote.asked().len();
-    // It is alice's, and nobody else's.
+    // It belongs to Alice alone.
     let stolen = send(&carol, &to, "chat", "3", &payment).await;
     assert_eq!((stolen.status, stolen.code()), (400, "ERR_PAYMENT_REUSED"));
     let anew = send(&alice, &to, "chat", "3", &payment).await;

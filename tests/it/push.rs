@@ -1,4 +1,4 @@
-//! Push notifications: a server that stands for Google's, with a key of its own.
+//! Push notifications: a stand-in for Google's server, with its own key.
 
 mod failures;
 
@@ -24,10 +24,10 @@ use crate::support::{PATIENCE, eventually};
 
 const SEND: &str = "/v1/projects/the-project/messages:send";
 
-/// Of the service account: a key that everybody has.
+/// The key of the service account. It is published, so it protects nothing.
 const KEY: &str = include_str!("../keys/worthless_rsa.pem");
 const PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_rsa_public.pem");
-/// Of nobody.
+/// A key of no account.
 const OTHER_PUBLIC_KEY: &[u8] = include_bytes!("../keys/worthless_other_rsa_public.pem");
 
 fn account_at(remote: &Remote) -> String {
@@ -39,14 +39,14 @@ fn account_at(remote: &Remote) -> String {
     account.to_string()
 }
 
-/// Google, as far as it concerns us: tokens at `/token`, messages at the project's path.
+/// The part of Google that the server uses: tokens at `/token`, messages at the project's path.
 struct Google {
     remote: Remote,
     account: String,
 }
 
 impl Google {
-    /// Answers messages with these replies, and then with success; its tokens live so many seconds.
+    /// Answers messages with these replies, then with success. Its tokens live for `token_lives` seconds.
     fn start(replies: Vec<Reply>, token_lives: u64) -> Self {
         let replies = Mutex::new(VecDeque::from(replies));
         let tokens = Mutex::new(0);
@@ -70,7 +70,7 @@ impl Google {
         }
     }
 
-    /// Knows no account.
+    /// A server that refuses every account.
     fn refusing_account() -> Self {
         let remote = Remote::start(|_: &Asked| (400, json!({"error": "invalid_grant"})).into());
         Self {
@@ -90,7 +90,7 @@ impl Google {
     }
 }
 
-/// A worker on a database of its own.
+/// A push worker with its own database.
 struct Bench {
     db: DbHandle,
     push: PushHandle,
@@ -183,14 +183,14 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
             200
         );
     };
-    // Another box, and the same message twice, notify nobody.
+    // Another box, and the same message again, cause no notification.
     send("inbox", "0").await;
     send("notifications", "1").await;
     send("notifications", "1").await;
     let mut live =
         AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
     let room = messagebox::ids::RoomId::of(&bob_key, "notifications");
-    // Notifications are sent side by side: the second is not to be there before the first.
+    // Notifications are sent in parallel, so the test waits for the first.
     google.asked_for(1).await;
     live.send_message(&room, "2", "a secret").await;
     assert_eq!(live.event().await.1["status"], "success");
@@ -230,7 +230,7 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
     for name in ["createdAt", "updatedAt", "lastUsed"] {
         assert!(device[name].is_string(), "{device}");
     }
-    // Nobody takes a token away from another; its owner may register it again.
+    // Nobody can take over a token of another identity. Its owner may register it again.
     let token = r#"{"fcmToken":"the token of a device"}"#;
     let taken = alice.post("/registerDevice", token).await;
     assert_eq!(
@@ -318,7 +318,7 @@ async fn a_reply_does_not_wait_for_google() {
             alice.post("/sendMessage", body.to_string()).await.status,
             200
         );
-        // The first of them hangs.
+        // The first notification hangs.
         google.asked_for(1).await;
     }
 }
@@ -360,14 +360,14 @@ async fn the_assertion_is_signed_and_its_token_is_kept() {
         claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
         3_600
     );
-    // Another key has not signed it.
+    // A second key did not sign it.
     let key = DecodingKey::from_rsa_pem(OTHER_PUBLIC_KEY).unwrap();
     assert!(decode::<Value>(assertion, &key, &validation).is_err());
 }
 
 #[actix_web::test]
 async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
-    // It is not used in its last five minutes.
+    // The server does not use a token in its last five minutes.
     let short = Google::start(Vec::new(), 300);
     let bench = Bench::start(&short, |settings| settings.concurrency = 1);
     bench.register("one").await;
@@ -386,7 +386,7 @@ async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
     assert_eq!(asked[0].authorization, "Bearer token 1");
     assert_eq!(asked[1].authorization, "Bearer token 2");
     assert_eq!(bench.push.status().sent, 1);
-    // One that is refused twice is given up.
+    // After the second refusal, the notification fails.
     let refusing = Google::start(vec![status(401), status(401)], 3_600);
     let bench = Bench::start(&refusing, |_| {});
     bench.register("one").await;

@@ -1,5 +1,5 @@
-//! Sessions that go on at another process with the same key and the same database: another node, or the same one after a
-//! restart; and what of them is stored.
+//! Sessions that continue at another process with the same key and database: another node, or the same one after a
+//! restart. Also the rows that the database stores for them.
 
 mod once;
 
@@ -24,7 +24,7 @@ use crate::support::server::TestServer;
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// What several nodes have in common.
+/// The key and database that several nodes share.
 struct Nodes {
     key: String,
     database: Arc<TestDatabase>,
@@ -38,7 +38,7 @@ impl Nodes {
         }
     }
 
-    /// Another key, on the same database.
+    /// Nodes with another key on the same database.
     fn others(&self) -> Self {
         Self {
             key: hex::encode(rand::random::<[u8; 32]>()),
@@ -57,7 +57,7 @@ impl Nodes {
         })
     }
 
-    /// The stored sessions: whether proven, and how long they live from now.
+    /// The stored sessions: whether authenticated, and their remaining life.
     fn stored(&self) -> Vec<(bool, Duration)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let of = |proven: bool| {
@@ -103,7 +103,7 @@ fn send(session: &Brc104, id: &str) -> Request {
     )
 }
 
-/// Bytes of a nonce, which has the one form that new clients accept.
+/// The length of a nonce in bytes. Its base64 must be canonical, as new clients demand.
 fn canonical(nonce: &str) -> usize {
     let bytes = STANDARD.decode(nonce).unwrap();
     assert_eq!(STANDARD.encode(&bytes), nonce);
@@ -147,7 +147,7 @@ async fn every_nonce_and_key_has_the_form_that_new_clients_demand() {
         48
     );
     assert_eq!(answer.header("x-bsv-auth-identity-key").unwrap(), key);
-    // On a socket: the answer to a handshake, a message, and a handshake of the server's own.
+    // On a socket: the answer to a handshake, a message, and a handshake of the server.
     let socket = AuthSocketClient::authenticated(server.address).await;
     let signed: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
     assert_eq!(canonical(signed["yourNonce"].as_str().unwrap()), 48);
@@ -165,7 +165,7 @@ async fn a_session_begun_on_one_node_is_good_on_every_node_and_after_a_restart()
     let (first, second) = (nodes.node(), nodes.node());
     let used = connect(&first).await;
     assert_eq!(list(&used).await.status, 200);
-    // The very first request may come to another node than the handshake.
+    // The first request may reach another node than the handshake.
     let fresh = connect(&first).await;
     for session in [used, fresh] {
         let session = session.at(&second.http(""));
@@ -228,7 +228,7 @@ async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life
             |stored| matches!(stored, [(true, life)] if *life <= whole && *life > whole / 2),
         )
         .await;
-    // No more than one write a minute for it.
+    // At most one write per minute for it.
     let before = second.db.status().writes;
     for _ in 0..10 {
         assert_eq!(list(&session).await.status, 200);
@@ -265,20 +265,20 @@ async fn a_nonce_of_others_costs_no_look_up() {
     let (node, others) = (nodes.node(), nodes.others().node());
     let session = connect(&node).await;
     let looked_up = || node.db.measures().read_time.count();
-    // Each server asks for its size at the start.
+    // Each server reads the size of its database at the start.
     eventually("its size", || node.db.size().is_some()).await;
     let before = looked_up();
     let request = list_request(&session);
     let foreign = connect(&others).await.session.peer_nonce().to_owned();
     let random = STANDARD.encode([9; 48]);
-    // As servers of the last release made them, and what is none at all.
+    // A nonce in the form of the last release, and one that is no nonce.
     let long = STANDARD.encode([9; 111]);
     for nonce in [foreign, random, long, String::from("!")] {
         let request = request.clone().set("x-bsv-auth-your-nonce", nonce.clone());
         assert!(session.send(&request).await.is_unknown_session(), "{nonce}");
     }
     assert_eq!(looked_up(), before);
-    // One that the server has made and nobody knows.
+    // A nonce that the server made and whose session is deleted.
     let lost = Brc104::connect(&node.http("")).await;
     nodes.database.run(r#"DELETE FROM "auth_sessions""#);
     let other = nodes.node();
@@ -334,7 +334,7 @@ async fn sessions_of_sockets_are_not_stored() {
     let (first, second) = (nodes.node(), nodes.node());
     let socket = AuthSocketClient::authenticated(first.address).await;
     assert_eq!(nodes.database.count("auth_sessions"), 0);
-    // Nor may a request name one.
+    // An HTTP request cannot name one either.
     let named: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
     let of_socket = named["yourNonce"].as_str().unwrap();
     let session = Brc104::connect_as(&first.http(""), Arc::clone(&socket.identity)).await;
@@ -435,7 +435,7 @@ async fn without_a_database_sessions_go_on_where_they_began() {
     nodes
         .database
         .run(r#"ALTER TABLE "gone" RENAME TO "auth_sessions""#);
-    // What cannot be counted once is not done: the client shakes hands again.
+    // The server does nothing that it cannot count. The client shakes hands again.
     assert!(
         session
             .send(&send(&session, "1"))
@@ -446,7 +446,7 @@ async fn without_a_database_sessions_go_on_where_they_began() {
     assert_eq!(session.send(&send(&session, "1")).await.status, 200);
 }
 
-/// Answers the handshake that the server begins.
+/// Answers the server's handshake.
 async fn prove(client: &mut AuthSocketClient) {
     let request = client.auth_message().await;
     let asked: Value = serde_json::from_str(&request).unwrap();

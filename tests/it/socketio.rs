@@ -1,4 +1,4 @@
-//! Socket.IO on the wire, one test a rule, against the example server.
+//! Socket.IO on the wire, one test per rule, against the example server.
 
 use std::process::{Child, Command, Stdio};
 
@@ -39,7 +39,7 @@ impl Echo {
         Websocket::open(&self.url).await
     }
 
-    /// Joined to the main namespace, greeting taken.
+    /// Joins the main namespace and reads the greeting.
     async fn joined(&self) -> Websocket {
         let mut websocket = self.open().await;
         websocket.send("40").await;
@@ -56,7 +56,7 @@ impl Drop for Echo {
     }
 }
 
-/// The next packet; pings are answered.
+/// The next packet. Answers pings.
 async fn next(websocket: &mut Websocket) -> String {
     loop {
         match websocket.text().await {

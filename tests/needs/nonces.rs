@@ -1,4 +1,5 @@
-//! Sessions in Redis: a request that one node has served is refused by all, also after a restart, and a session ends on all.
+//! Sessions in Redis: once one node has served a request, every node refuses it, also after a restart. A session ends
+//! on all nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use super::test::{Test, test};
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// What several nodes have in common.
+/// The key, database and Redis that several nodes share.
 struct Nodes {
     redis: RedisServer,
     database: Arc<TestDatabase>,
@@ -41,7 +42,7 @@ impl Nodes {
         }
     }
 
-    /// A node that Redis answers.
+    /// A node whose Redis answers.
     async fn node(&self) -> TestServer {
         let node = self.node_with(&self.redis.url(), |_| {});
         connected(&node, true).await;
@@ -53,13 +54,13 @@ impl Nodes {
             settings.identity.private_key = Some(Secret::new("5".repeat(64)));
             settings.cluster.redis_url = Some(Secret::new(redis));
             settings.cluster.prefix = String::from("test:");
-            // A machine that is busy is no Redis that is away.
+            // On a busy machine, a slow Redis must not count as missing.
             settings.cluster.nonce_timeout = PATIENCE;
             change(settings);
         })
     }
 
-    /// The sessions that are in Redis.
+    /// The sessions in Redis.
     fn kept(&self) -> Vec<String> {
         let mut command = redis::cmd("KEYS");
         let keys: Vec<String> = command
@@ -98,7 +99,7 @@ fn list(session: &Brc104) -> Request {
     session.request("POST", LIST, BODY)
 }
 
-/// Of any client.
+/// The record of a session with a random client.
 fn record() -> SessionRecord {
     SessionRecord {
         own_nonce: String::from("session"),
@@ -107,9 +108,9 @@ fn record() -> SessionRecord {
     }
 }
 
-/// The sessions as the node has them.
+/// The node's sessions, as the test reads them.
 fn shared(node: &TestServer) -> RedisSessions {
-    // Those of the node: it has begun to share them with its own settings.
+    // From the node itself, which shares them with its own settings.
     let cluster = node.cluster.as_ref().unwrap();
     cluster.share_sessions(StoreSettings {
         timeout: PATIENCE,
@@ -127,7 +128,7 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     assert_eq!(session.send(&recorded).await.status, 200);
     let session = session.at(&second.http(""));
     assert!(session.send(&recorded).await.is_replay());
-    // It has used nothing up: the session goes on there, where what it has seen counts too.
+    // The refused requests used no nonce. The session continues there, and the nonces that it has seen count too.
     let on_second = list(&session);
     assert_eq!(session.send(&on_second).await.status, 200);
     let session = session.at(&first.http(""));
@@ -176,7 +177,7 @@ async fn a_session_that_is_used_up_or_displaced_ends_on_all_nodes_at_once() {
     let session = Brc104::connect(&first.http("")).await;
     let recorded = list(&session);
     assert_eq!(session.send(&recorded).await.status, 200);
-    // Neither node has seen four.
+    // Neither node has seen four requests.
     for node in [&second, &first, &second] {
         let answer = session.send_to(&node.http(""), &list(&session)).await;
         assert_eq!(answer.status, 200);
@@ -215,7 +216,7 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
         let refused = answers.iter().filter(|answer| answer.is_replay());
         assert_eq!(refused.count(), 2);
     }
-    // All of them in the one session's hash, with what it is restored from; it ends by itself.
+    // All nonces are in the hash of the one session, with the data to restore it. The hash expires by itself.
     let kept = nodes.kept();
     assert_eq!(kept.len(), 1);
     let mut asked = redis::pipe();
@@ -242,7 +243,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     let meanwhile: Vec<Request> = (0..20).map(|_| list(&session)).collect();
     for request in &meanwhile {
         assert_eq!(session.send(request).await.status, 200);
-        // What this node has seen, it refuses all the same.
+        // The node still refuses requests that it has seen itself.
         assert!(session.send(request).await.is_replay());
     }
     let status = nonces(&far);
@@ -251,7 +252,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
         (1, 20, 20)
     );
     degraded(&far).await;
-    // Another node cannot know of it yet: what SECURITY.md says of a Redis that is away.
+    // Another node cannot see it yet, as SECURITY.md says of an unreachable Redis.
     let session = session.at(&near.http(""));
     assert_eq!(session.send(&meanwhile[0]).await.status, 200);
     way.mend();
@@ -260,7 +261,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     for request in &meanwhile {
         assert!(session.send(request).await.is_replay());
     }
-    // The first of them this node has seen itself.
+    // This node has seen the first of them itself.
     assert_eq!(nonces(&near).repeated, 19);
     let session = session.at(&far.http(""));
     assert_eq!(session.send(&list(&session)).await.status, 200);
@@ -289,7 +290,7 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     nodes.redis.restart();
     connected(&node, true).await;
     assert_eq!(fresh.send(&list(&fresh)).await.status, 200);
-    // This Redis has forgotten the session, and so everybody has: nothing of it can be repeated.
+    // This Redis has lost the session, and so have all nodes. None of its requests can be repeated.
     assert!(session.send(&list(&session)).await.is_unknown_session());
     let other = nodes.node().await;
     let session = session.at(&other.http(""));
@@ -307,7 +308,7 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     let answers = join_all((0..10).map(|_| async { session.send(&list(&session)).await }));
     let answers = within("answers", answers).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    // Once it was silent, nobody waits for it.
+    // After one timeout, no request waits for it.
     connected(&node, false).await;
     assert_eq!(session.send(&list(&session)).await.status, 200);
     assert_eq!(nonces(&node).unchecked, 11);
@@ -315,7 +316,7 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     connected(&node, true).await;
 }
 
-/// Of what was asked at several times over a connection that is dead, some is given up when the next one is there already.
+/// Several commands went over a connection that is dead. Some of them time out after the next connection is open.
 async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
@@ -356,7 +357,7 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     }
 }
 
-/// All of a session ends at once, so what is told late must not make it end earlier.
+/// A whole session expires at once, so a late write must not shorten its life.
 async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;

@@ -5,7 +5,8 @@ use crate::support::server::TestServer;
 
 use super::{LIST, connect};
 
-/// Requests whose end two readers could see in two places. A second request stands where one of them would read on.
+/// Two readers could see the end of these requests in two places. A second request stands where one of them would read
+/// on.
 #[actix_web::test]
 async fn a_body_has_one_end_or_the_connection_has() {
     let server = TestServer::start();
@@ -13,9 +14,9 @@ async fn a_body_has_one_end_or_the_connection_has() {
     let length = LIST.len();
     let whole = format!("content-length: {length}\r\n");
     let chunks = format!("{length:x}\r\n{LIST}\r\n0\r\n\r\n");
-    // Answered with 401, and only where the first one has ended exactly.
+    // The server answers it with 401, and only if the first request ended exactly before it.
     let smuggled = "GET /second HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    // What the headers say, what comes as the body, and the statuses that are given.
+    // The headers, the body, and the statuses of the answers.
     let cases: Vec<(&str, String, String, &[u16])> = vec![
         ("length", whole.clone(), LIST.into(), &[200, 401]),
         (
@@ -112,7 +113,7 @@ async fn a_body_has_one_end_or_the_connection_has() {
             "trailers",
             "transfer-encoding: chunked\r\n".into(),
             format!("{length:x}\r\n{LIST}\r\n0\r\nx-bsv-payment: {{}}\r\n\r\n"),
-            // They are passed over: no header comes after the head.
+            // The server ignores trailers: no header comes after the head.
             &[200, 401],
         ),
     ];
@@ -124,7 +125,7 @@ async fn a_body_has_one_end_or_the_connection_has() {
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         assert_eq!(statuses, expected, "{what}: {answers:?}");
     }
-    // HTTP/1.0 knows no chunks.
+    // HTTP/1.0 has no chunks.
     let request = alice.request("POST", "/listMessages", LIST);
     let old = format!(
         "POST /listMessages HTTP/1.0\r\n{}transfer-encoding: chunked\r\n\r\n{chunks}",
@@ -173,7 +174,7 @@ async fn a_head_is_bounded() {
     }
 }
 
-/// As much of a head as actix takes, by default, in one header or in many: a payment comes in one.
+/// The default limit is what actix takes, in one header or in many: a payment fits in one header.
 #[actix_web::test]
 async fn a_head_of_128_kib_is_taken_by_default() {
     const ALL: usize = 131_072;

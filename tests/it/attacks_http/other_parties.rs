@@ -9,7 +9,7 @@ use crate::support::server::TestServer;
 
 use super::{LIST, connect, key, message};
 
-/// What the sender of a message is told whose id is in use.
+/// The description that a sender gets when its message id is in use.
 const DUPLICATE: &str = "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.";
 
 #[actix_web::test]
@@ -34,7 +34,7 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
     };
     let of_alice = vec![(json!("1"), json!(r#"{"message":"of alice"}"#))];
     assert_eq!(sent(&alice, message(&to_bob, "1", "of alice")).await, 200);
-    // Who uses it after her is told that it is taken, and by nothing else: not by whom, nor for what.
+    // A second sender of the same id learns that it is taken. It learns neither the sender nor the box.
     let taken = mallory
         .post("/sendMessage", message(&to_bob, "1", "of mallory"))
         .await;
@@ -45,7 +45,7 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
             json!({"status": "error", "code": "ERR_DUPLICATE_MESSAGE", "description": DUPLICATE})
         )
     );
-    // Nothing of a message to several is stored where one of them cannot be.
+    // If one recipient of a message cannot be stored, none is.
     let several = json!({"message": {
         "recipients": [to_carol, to_bob], "messageId": ["9", "1"], "messageBox": "inbox", "body": "of mallory",
     }});
@@ -54,11 +54,11 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
         (listed(&bob).await, listed(&carol).await),
         (of_alice.clone(), vec![])
     );
-    // An id is taken for its recipient only, in any of its boxes.
+    // An id is taken for one recipient only, in all boxes of that recipient.
     assert_eq!(sent(&mallory, message(&to_carol, "1", "x")).await, 200);
     let elsewhere = message(&to_bob, "1", "of mallory").replace("inbox", "outbox");
     assert_eq!(sent(&mallory, elsewhere).await, 400);
-    // What is not one's own cannot be acknowledged, and cannot be told from what does not exist.
+    // A message of another recipient cannot be acknowledged, and looks like one that does not exist.
     for ids in [
         json!(["1"]),
         json!(["no such id"]),
@@ -75,7 +75,7 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
         );
     }
     assert_eq!(listed(&bob).await, of_alice);
-    // One who came first with her next id does not silence her: she is told at once, and any other id will do.
+    // An attacker who uses Alice's next id does not silence her. She gets an error at once, and any other id works.
     assert_eq!(sent(&mallory, message(&to_bob, "2", "x")).await, 200);
     let told = alice
         .post("/sendMessage", message(&to_bob, "2", "of alice"))
@@ -88,7 +88,7 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
     assert_eq!(listed(&bob).await.len(), 3);
 }
 
-/// Everything that a caller can ask about another, of one that has all there is and of one that has never been here.
+/// Every question about another identity. It is asked once for one with all kinds of data, and once for an unknown one.
 #[actix_web::test]
 async fn no_answer_and_no_work_tells_who_is_known() {
     let server = TestServer::start();
@@ -115,7 +115,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
     let unknown = messagebox::auth::Identity::random().identity_key().to_hex();
     let mut asking = AuthSocketClient::authenticated(server.address).await;
     let mut seen = Vec::new();
-    // The first request of a session writes that its client has proven itself.
+    // The first request of a session stores that its client has authenticated.
     assert_eq!(alice.post("/listMessages", LIST).await.status, 200);
     let proven = r#"SELECT 'x' AS "value" FROM "auth_sessions" WHERE "isAuthenticated""#;
     eventually("three sessions", || {
@@ -190,8 +190,8 @@ async fn no_answer_and_no_work_tells_who_is_known() {
             asking.emit(event, &data).await;
             said.push(format!("{:?}", asking.event().await).replace(&who, "WHO"));
         }
-        // A message, a repeated one, one to another box, one by socket, and the acknowledgement of nothing. They are counted
-        // once they are answered.
+        // A message, a repeated one, one to another box, one by socket, and an acknowledgement of a missing one. The
+        // server counts them after their answers.
         eventually("the counts", || {
             let after = server.db.status();
             (after.writes - before.writes, after.stored - before.stored) == (5, 3)
@@ -206,7 +206,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
     assert_eq!(after.writes - start.writes, 10);
 }
 
-/// All that an answer says but its time and what makes every signature another.
+/// An answer without its time and without the parts that differ with every signature.
 fn told(answer: &Answer) -> String {
     let mut headers = answer.headers.clone();
     let fresh = [

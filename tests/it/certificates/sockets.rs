@@ -1,4 +1,4 @@
-//! Certificates on sockets: what is held until they come, and what ends a socket.
+//! Certificates on sockets: events before them are held, and wrong ones end a socket.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::support::{eventually, within};
 
 use super::{Party, Scene, message};
 
-/// An AuthSocket client that can say what the other one's types do not allow for.
+/// An AuthSocket client that can send what the types of [`AuthSocketClient`] do not allow.
 struct SocketClient {
     party: Party,
     inner: AuthSocketClient,
@@ -30,7 +30,7 @@ impl SocketClient {
         }
     }
 
-    /// Connects and shakes hands; brings nothing yet.
+    /// Connects and shakes hands, and presents no certificate yet.
     async fn shaken(scene: &Scene) -> Self {
         Self::shaken_as(scene, Party::new()).await
     }
@@ -52,7 +52,7 @@ impl SocketClient {
         client
     }
 
-    /// Takes a message of a handshake; the answer to it, if it needs one.
+    /// Handles a message of a handshake. Returns the answer, if there is one.
     fn hear(&mut self, json: &str) -> Option<Value> {
         let message: Value = serde_json::from_str(json).unwrap();
         message["initialNonce"]
@@ -104,7 +104,7 @@ impl SocketClient {
         self.inner.send_auth(&json).await;
     }
 
-    /// Sends an auth message; `false` when the server has cut it off.
+    /// Sends an auth message. Returns `false` if the server has closed the socket.
     async fn try_send(&mut self, json: &str) -> bool {
         let frame = format!("42[\"authMessage\",{json}]");
         self.inner.websocket.try_send(frame).await
@@ -115,7 +115,7 @@ impl SocketClient {
         self.event(scene, "authenticated", &json!({ "identityKey": key }))
     }
 
-    /// One whom the server has not cut off before it was certified; on a busy machine not the first that tries.
+    /// A client that is certified before the server closes it. On a busy machine the first attempts may fail.
     async fn certified_in_time(scene: &Scene) -> Self {
         loop {
             let party = Party::new();
@@ -141,11 +141,11 @@ async fn on_a_socket_what_comes_before_the_certificates_is_held() {
     alice.authenticate(&scene).await;
     let held = &scene.server.service.counters.held;
     eventually("the event held", || held.load(Ordering::Relaxed) == 1).await;
-    // A member would be told of this.
+    // A member would receive this.
     let room = alice.inner.room("inbox");
     bob.inner.send_message(&room, "1", "too early").await;
     assert_eq!(bob.inner.event().await.0, format!("sendMessageAck-{room}"));
-    // An ack says that it is stored. What is stored behind it arrives once it has been delivered, too.
+    // An ack says that the message is stored. When the next message arrives, this one has been delivered too.
     let own = bob.inner.room("inbox");
     bob.inner.send_message(&own, "1", "behind it").await;
     for event in ["sendMessageAck", "sendMessage"] {
@@ -203,7 +203,7 @@ async fn on_a_socket_what_does_not_fit_ends_it() {
 #[actix_web::test]
 async fn a_socket_without_certificates_is_closed_in_time() {
     let scene = Scene::impatient();
-    // Once certified, a socket stays: her time is over before that of the others is.
+    // A certified socket stays open. Its time limit ends before that of the others.
     let alice = SocketClient::certified_in_time(&scene);
     let mut alice = within("one that is certified", alice).await;
     let mut silent = SocketClient::shaken(&scene).await;

@@ -78,7 +78,7 @@ pub async fn wrong_handshakes(documents: &mut Documents, stage: &Stage) {
     documents.hold("POST", path, &large);
 }
 
-/// Of every route with a body: what came is what is signed, so it may not be encoded.
+/// A client signs the body as it is sent, so no route with a body takes an encoded one.
 pub async fn encoded_bodies(documents: &mut Documents, stage: &Stage) {
     for (method, target, body) in right(KEY) {
         if method == "POST" {
@@ -93,7 +93,7 @@ pub async fn encoded_bodies(documents: &mut Documents, stage: &Stage) {
     }
 }
 
-/// Certificates that nobody has.
+/// Requires certificates that nobody has.
 pub fn require_certificates(settings: &mut Settings) {
     let required = &mut settings.auth.certificates;
     required.certifiers.push(KEY.to_owned());
@@ -104,7 +104,7 @@ pub fn require_certificates(settings: &mut Settings) {
     required.timeout = Duration::from_millis(50);
 }
 
-/// Signed, and nothing that could be a certificate.
+/// Presents a signed message whose certificate is no certificate.
 pub async fn bring_a_wrong_certificate(stage: &Stage) {
     let (session, nonce) = (&stage.alice.session, message_nonce());
     let certificates = "[{}]";

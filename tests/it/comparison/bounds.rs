@@ -15,7 +15,7 @@ use crate::support::within;
 
 use super::{Failing, KEY, Stage, ask, plain, request, right};
 
-/// Sends the head of a request and no body, and reads what comes.
+/// Sends the head of a request without its body, and reads the answer.
 async fn stall(stage: &Stage, request: &Request) -> Answer {
     let mut stream = tokio::net::TcpStream::connect(stage.server.address)
         .await
@@ -63,7 +63,7 @@ pub async fn too_large(documents: &mut Documents, stage: &Stage) {
     }
 }
 
-/// All at once, as each takes its time.
+/// At the same time, because each takes its time limit.
 pub async fn too_slow(documents: &mut Documents, stage: &Stage) {
     let posts = right(KEY)
         .into_iter()
@@ -89,14 +89,13 @@ pub async fn too_slow(documents: &mut Documents, stage: &Stage) {
     }
 }
 
-/// Of every route: nobody gets past it.
 pub async fn large_heads(documents: &mut Documents) {
     let stage = Stage::set(|settings| {
         settings.migrate_key = Some(Secret::new("a key of the operator".to_owned()));
     })
     .await;
     let many = "x: y\r\n".repeat(91);
-    // They count with the space that may stand before a value, so that they are too large where the head is not yet.
+    // The limit counts the optional space before a value. With it these headers are too large, while the head is not.
     let large = format!("x:{}\r\n", "y".repeat(1_484)).repeat(87);
     let large = format!("{large}x:{}\r\n", "y".repeat(1_504));
     for (path, method) in documents.routes() {

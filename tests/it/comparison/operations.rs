@@ -38,7 +38,7 @@ pub async fn failing_stores(documents: &mut Documents) {
     }
 }
 
-/// Redis is where nobody listens.
+/// Redis at an address where no server listens.
 pub fn require_nonces(settings: &mut Settings) {
     let nowhere = format!("redis://{}", free_address());
     settings.cluster.redis_url = Some(Secret::new(nowhere));
@@ -105,7 +105,7 @@ pub async fn migrations(documents: &mut Documents) {
     };
     assert_eq!((limited.status, limited.code()), (429, "ERR_RATE_LIMITED"));
     documents.hold("POST", path, &limited);
-    // A table is in the way.
+    // A table with the new name already exists.
     let database = &stage.server.database;
     database.run(r#"CREATE TABLE "payments" ("x" TEXT)"#);
     let failed = plain(&stage, path, &bearer, "").await;
@@ -122,7 +122,7 @@ pub async fn migrations(documents: &mut Documents) {
     documents.hold("POST", path, &applied);
     let nothing = plain(&stage, path, &bearer, "").await;
     assert_eq!(nothing.json, json!({"status": "success", "applied": []}));
-    // From now on the server serves.
+    // The server works from now on.
     let listed = ask(
         &stage.alice,
         "POST",
@@ -133,7 +133,7 @@ pub async fn migrations(documents: &mut Documents) {
     assert_eq!(listed.status, 200);
 }
 
-/// Asks without any authentication.
+/// Sends a request without authentication.
 async fn open(stage: &Stage, path: &str) -> Answer {
     let (status, body) = polling::get(&stage.server.http(path)).await;
     Answer {

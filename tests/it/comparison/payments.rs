@@ -1,4 +1,4 @@
-//! Fees and prices: what is due, and payments that are refused.
+//! Fees and prices, and payments that the server refuses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -170,11 +170,11 @@ pub async fn prices(documents: &mut Documents) {
     }
 }
 
-/// A payment that has paid pays for nothing else.
+/// A payment pays once.
 pub async fn replayed_payments(documents: &mut Documents) {
     let stage = Stage::set(|settings| settings.prices.request = 10).await;
     for (method, target, body) in right(&stage.bob().to_hex()) {
-        // What is acknowledged must be the caller's.
+        // A caller can acknowledge only their own messages.
         let client = if target == "/acknowledgeMessage" {
             &stage.bob
         } else {

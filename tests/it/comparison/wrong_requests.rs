@@ -257,7 +257,7 @@ pub async fn wrong_bodies_of_others(documents: &mut Documents, stage: &Stage) {
         answer.json["description"],
         "fcmToken is too long: it may have at most 500 bytes."
     );
-    // What belongs to somebody else is not there.
+    // A message of another recipient looks like a missing one.
     let theirs = json!({"messageIds": ["taken"]});
     failing
         .says(
@@ -320,7 +320,7 @@ pub async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
     for (target, code) in cases {
         failing.says("GET", target, &Value::Null, 400, code).await;
     }
-    // As many as a limit of 1,000 forbids fit into no URI.
+    // A URL is too short for more than 1,000 recipients, so this server has a lower limit.
     let small = Stage::set(|settings| {
         settings.messages.max_recipients = std::num::NonZeroUsize::new(3).unwrap();
     })
@@ -337,7 +337,7 @@ pub async fn wrong_queries(documents: &mut Documents, stage: &Stage) {
         answer.json["description"],
         "A message may have at most 3 recipients."
     );
-    // Paths and methods that are not there; they are in no document.
+    // Paths and methods that do not exist, so no document has them.
     for (method, target, status, code) in [
         ("GET", "/sendMessage", 405, "ERR_METHOD_NOT_ALLOWED"),
         ("POST", "/devices", 405, "ERR_METHOD_NOT_ALLOWED"),

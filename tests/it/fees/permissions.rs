@@ -1,4 +1,4 @@
-//! Permissions: what is set, listed and quoted, and whom a recipient blocks.
+//! Permissions: setting, listing and quoting them, and blocked senders.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn what_is_set_for_a_sender_goes_before_the_box_and_that_before_the_defaul
     assert_eq!(fee(get(&alice, &format!("{quote}chat")).await), 5);
     set(&bob, "chat", 0, Some(key(&alice))).await;
     assert_eq!(fee(get(&alice, &format!("{quote}chat")).await), 0);
-    // Setting it again changes it, and makes no second one.
+    // A second setting replaces the first.
     set(&bob, "chat", -1, None).await;
     let stranger = connect(&server).await;
     assert_eq!(fee(get(&stranger, &format!("{quote}chat")).await), -1);
@@ -203,7 +203,7 @@ async fn who_is_blocked_reaches_nobody_by_either_way() {
         (&ack["status"], &ack["messageId"]),
         (&json!("error"), &json!("2"))
     );
-    // Nor by another spelling of the box.
+    // Another spelling of the box changes nothing.
     for (id, spelled) in [("a", " chat"), ("b", "chat "), ("c", "\u{a0}chat\u{2003}")] {
         let room = live.room(spelled);
         socket.send_message(&room, id, "hello").await;
@@ -214,7 +214,7 @@ async fn who_is_blocked_reaches_nobody_by_either_way() {
         assert_eq!(bodies(&bob, spelled).await, [Value::Null; 0]);
     }
     assert_eq!(bodies(&bob, "chat").await, [Value::Null; 0]);
-    // Nothing was broadcast: the first that comes is what a friend sends.
+    // Nothing was broadcast: the first event is the friend's message.
     let friend = send(&carol, &[key(&bob)], "chat", "3", &Value::Null).await;
     assert_eq!(friend.status, 200);
     assert_eq!(live.event().await.1["messageId"], "3");

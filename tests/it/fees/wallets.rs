@@ -33,7 +33,7 @@ async fn a_wallet_takes_what_is_paid_to_the_server() {
     let payment = Payment::default()
         .to(&alice.identity, server.identity_key, 10)
         .json();
-    // A wallet that does not do it costs the sender nothing: the same payment may be tried again.
+    // A wallet that fails costs the sender nothing: the same payment may be tried again.
     status.store(500, Ordering::SeqCst);
     let failed = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
     assert_eq!(
@@ -66,7 +66,7 @@ async fn a_wallet_takes_what_is_paid_to_the_server() {
         .unwrap();
     assert_eq!((kept.len(), kept[0].state.as_str()), (1, "internalized"));
     let asked = wallet.asked().len();
-    // What cannot be stored is not paid for: the payment is good for another message.
+    // If the message cannot be stored, the payment stays unspent and pays for another.
     let carol = connect(&server).await;
     let own = Payment::default()
         .to(&carol.identity, server.identity_key, 10)
@@ -218,7 +218,7 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     assert!(answer.status == 200 && answer.signed, "{:?}", answer.json);
     assert_eq!(answer.header("x-bsv-payment-satoshis-paid"), Some("12"));
     assert_eq!(answer.json["messages"], json!([]));
-    // A payment pays once, the server's own nonce only is taken, and too little is too little.
+    // A payment pays once. It must use the server's own nonce and pay the whole price.
     let foreign = Identity::random().create_nonce(rand::random()).unwrap();
     let replayed = alice.send(&paying(paid)).await;
     assert_eq!(
@@ -259,7 +259,7 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     assert_eq!((kept.len(), kept[0].output.satoshis), (1, 12));
 }
 
-/// A payment was seen: its client must never be asked for another.
+/// Once a client has sent a payment, the server must not ask for another.
 #[actix_web::test]
 async fn a_payment_that_cannot_be_taken_now_is_no_reason_to_ask_for_another() {
     let status = Arc::new(AtomicU16::new(500));

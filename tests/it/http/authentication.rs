@@ -286,7 +286,7 @@ async fn malformed_handshakes_are_400_with_the_documented_shape() {
     );
 }
 
-/// A client that asks for the server's certificates waits for half a minute where nothing is answered.
+/// Without an answer, a client that requests the server's certificates waits for half a minute.
 #[actix_web::test]
 async fn a_request_for_certificates_is_answered_with_none() {
     use messagebox::auth::{AuthMessage, MessageType, message_nonce, sha256};
@@ -334,7 +334,7 @@ async fn a_request_for_certificates_is_answered_with_none() {
         alice.session.verify_certificate_response(&message),
         Ok("[]")
     );
-    // It must be signed, and only once.
+    // The request must be signed, and counts once.
     let (status, text) = post(ask("other")).await;
     assert_eq!(status, 401, "{text}");
     let again = ask(requested);

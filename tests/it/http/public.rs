@@ -118,7 +118,7 @@ async fn what_anybody_may_ask_is_where_everybody_looks_for_it() {
     }
 }
 
-/// What a page in a browser may read of a reply, credentials or not.
+/// The headers that a page in a browser may read, with and without credentials.
 #[actix_web::test]
 async fn browsers_may_read_every_header_that_clients_need() {
     let server = TestServer::start();

@@ -13,7 +13,7 @@ use crate::support::raw_http;
 use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
 
-/// JSON that would overflow the stack of whoever follows it down.
+/// JSON that would overflow the stack of a recursive reader.
 fn deep() -> String {
     format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))
 }
@@ -27,7 +27,7 @@ async fn json_overflows_nothing_where_it_may_be_as_deep_as_it_likes() {
         deep(),
         format!(r#"{{"messageBox":"inbox","messageId":"1","recipient":"{recipient}","body":"#),
     );
-    // As a whole, as the value of a field that is read, and of one that is not.
+    // As the whole body, as the value of a field that the server reads, and of one that it does not.
     for target in [
         "/sendMessage",
         "/listMessages",
@@ -50,7 +50,7 @@ async fn json_overflows_nothing_where_it_may_be_as_deep_as_it_likes() {
             );
         }
     }
-    // A body is text to the server, however deep its recipient will find it.
+    // The server stores a body as text, however deep the recipient finds it.
     let body = format!(r#"{{"message":{message}{deep}}},"payment":{deep}}}"#);
     assert_eq!(client.post("/sendMessage", body).await.status, 200);
     let mut peer = AuthSocketClient::authenticated(server.address).await;
@@ -71,7 +71,7 @@ async fn json_overflows_nothing_where_it_may_be_as_deep_as_it_likes() {
         .unwrap();
     peer.send_auth(&json).await;
     assert_eq!(peer.event().await.0, "messageFailed");
-    // A packet with attachments is followed further.
+    // The server reads packets with attachments in more detail.
     let url = format!(
         "ws://{}/socket.io/?EIO=4&transport=websocket",
         server.address
@@ -100,7 +100,7 @@ async fn json_is_as_deep_as_allowed() {
     let recipient = http.identity.identity_key().to_hex();
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     for (depth, status, code) in [(MAX, 200, ""), (MAX + 1, 400, "ERR_JSON_TOO_DEEP")] {
-        // Two of them are around it.
+        // Two levels are around it.
         let body = nested(depth - 2);
         let message = format!(
             r#"{{"message":{{"messageBox":"inbox","messageId":"1","recipient":"{recipient}","body":{body}}}}}"#
@@ -117,7 +117,7 @@ async fn json_is_as_deep_as_allowed() {
         (MAX, format!("sendMessageAck-{room}")),
         (MAX + 1, "messageFailed".to_owned()),
     ] {
-        // Three around it.
+        // Three levels are around it.
         let more: serde_json::Value = serde_json::from_str(&nested(depth - 3)).unwrap();
         let message = json!({"messageId": "2", "body": "x", "more": more});
         peer.emit(
@@ -131,7 +131,7 @@ async fn json_is_as_deep_as_allowed() {
             assert_eq!(data["reason"], "The JSON is nested too deeply");
         }
     }
-    // A packet that is deeper ends its session.
+    // A deeper packet ends its session.
     for (depth, lives) in [(MAX, true), (MAX + 1, false)] {
         let session = Polling::open(&server.http("/socket.io/?EIO=4&transport=polling")).await;
         assert_eq!(session.post("40").await.0, 200);
@@ -142,7 +142,7 @@ async fn json_is_as_deep_as_allowed() {
     }
 }
 
-/// A line, and what else a head has by itself.
+/// The length of a line counts, and the rest of the head too.
 #[actix_web::test]
 async fn a_head_is_as_large_as_allowed() {
     const ALWAYS: usize = "host: x\r\nconnection: close\r\n".len();
@@ -176,7 +176,7 @@ async fn a_head_is_as_large_as_allowed() {
             line(500).repeat(2),
             Some((431, "ERR_HEADERS_TOO_LARGE")),
         ),
-        // Whatever is asked for.
+        // On every route.
         (
             format!("{socket}&x={}", "a".repeat(99)),
             String::new(),
@@ -207,7 +207,7 @@ async fn a_head_is_as_large_as_allowed() {
     assert_eq!(counted["ERR_URL_TOO_LONG"], 3);
 }
 
-/// The next event that is not signed.
+/// The next unsigned event.
 async fn plain_event(client: &mut AuthSocketClient) -> (String, serde_json::Value) {
     let text = client.websocket.text().await;
     let event: serde_json::Value = serde_json::from_str(text.strip_prefix("42").unwrap()).unwrap();

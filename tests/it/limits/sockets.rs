@@ -38,7 +38,7 @@ async fn sockets_that_prove_nothing_are_few_for_each_address_and_in_all() {
         let upgrade = format!("{DOCUMENT_OF_A_SOCKET}\r\n");
         let mut stream = connect_from("127.0.0.1", server.address).await;
         assert_eq!(ask(&mut stream, &upgrade).await, status);
-        // Who proves an identity makes room.
+        // A socket that authenticates makes room.
         first.handshake().await;
         let key = first.key().to_hex();
         first
@@ -72,7 +72,7 @@ async fn an_identity_has_so_many_sockets_and_is_told_when_it_has_too_many() {
     let reason = json!({"reason": "Too many sockets of this identity"});
     assert_eq!(told, ("authenticationFailed".to_owned(), reason));
     assert_eq!(third.try_event().await, None);
-    // What it asked for was not done.
+    // Its request had no effect.
     second.send_message(&room, "2", "stored").await;
     assert_eq!(second.event().await.0, format!("sendMessageAck-{room}"));
     assert_eq!(second.event().await.1["messageId"], "2");
@@ -96,7 +96,7 @@ async fn a_socket_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
         let data = json!({"roomId": room.as_str(), "message": message});
         client.signed("sendMessage", &data)
     };
-    // At hand, so that nothing but the server takes time.
+    // Signed in advance, so that only the server takes time.
     let frames = (0..100).map(|n| signed(&alice, &room, n.to_string()));
     let frames: Vec<String> = frames.collect();
     let bobs_frame = signed(&bob, &bobs, "bob's".to_owned());
@@ -114,12 +114,12 @@ async fn a_socket_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
             acked += 1;
         }
     }
-    // Another socket was served before all of that was.
+    // Another socket was served before all of these.
     let stored = r#"SELECT "messageId" AS "value" FROM "messages" ORDER BY "id""#;
     let stored = server.database.texts(stored);
     let place = |id: &str| stored.iter().position(|stored| stored == id).unwrap();
     assert!(place("bob's") < place("99"), "{stored:?}");
-    // A hundred frames, of which ten are free, at fifty in a second.
+    // A hundred frames at 50 per second, ten of them free.
     assert!(
         start.elapsed() > Duration::from_millis(1_500),
         "{:?}",
@@ -158,7 +158,7 @@ async fn sockets_of_one_identity_share_their_rate() {
     );
 }
 
-/// A rate that lets a client connect, and a delay that the payloads below are far beyond.
+/// A rate at which a client can connect, and a delay that the payloads below exceed by far.
 fn strict(settings: &mut Settings) {
     settings.limits.frames_per_socket = 10;
     settings.limits.burst = Duration::from_secs(1);
@@ -173,7 +173,7 @@ async fn packets_of_polling_count_like_frames_and_far_too_many_end_the_session()
     assert_eq!(session.post("40").await.0, 200);
     let start = Instant::now();
     assert_eq!(session.post(["3"; 13].join("\x1e")).await.0, 200);
-    // Fourteen, of which ten are free: what is over is waited for.
+    // Fourteen packets, ten of them free. The request waits for the rest.
     assert!(
         start.elapsed() > Duration::from_millis(250),
         "{:?}",
@@ -224,7 +224,7 @@ async fn pings_and_fragments_of_a_websocket_count_too() {
         }
         websocket.send("40").await;
         assert!(websocket.text().await.starts_with("40"));
-        // Twenty-one, of which ten are free.
+        // Twenty-one, ten of them free.
         assert!(
             start.elapsed() > Duration::from_millis(700),
             "{:?}",
@@ -242,7 +242,7 @@ async fn leaving_does_not_prolong_the_time_for_a_proof() {
     let url = server.http("/socket.io/?EIO=4&transport=polling");
     let session = Polling::open(&url).await;
     eventually_async("the end", async || {
-        // It is busy all the time: joins, says something, leaves.
+        // It joins, sends an event and leaves, over and over.
         session.post("40\x1e42[\"hello\"]\x1e41").await.0 != 200
     })
     .await;

@@ -45,7 +45,7 @@ async fn a_request_that_fails_costs_nothing_and_one_payment_pays_for_one_that_su
         (400, "ERR_MESSAGE_REQUIRED")
     );
     assert_eq!(failed.header("x-bsv-payment-satoshis-paid"), None);
-    // Many come at once with it.
+    // Many requests at once with the same payment.
     let requests: Vec<_> = (0..6).map(|id| paying(&message(&id.to_string()))).collect();
     let racing = requests.iter().map(|request| alice.send(request));
     let answers = futures_util::future::join_all(racing).await;
@@ -68,7 +68,7 @@ fn priced(route: &str) -> TestServer {
     })
 }
 
-/// What the server asks for, and the nonce to derive the payment with.
+/// The derivation prefix with which the server asks for a payment.
 async fn prefix(client: &Brc104, route: &str) -> String {
     let asked = client.post(route, "{}").await;
     assert_eq!(
@@ -81,7 +81,7 @@ async fn prefix(client: &Brc104, route: &str) -> String {
     prefix.unwrap().to_owned()
 }
 
-/// A request whose payment is in its body, signed as `AuthFetch` signs it: over the whole content-type.
+/// A request with its payment in the body, signed as `AuthFetch` signs it: over the whole content type.
 fn in_body(client: &Brc104, route: &str, payment: &str, body: &str) -> Request {
     let (content_type, envelope) = envelope(payment, Some(("application/json", body)));
     typed(client, route, &content_type, envelope)
@@ -115,14 +115,14 @@ async fn a_payment_may_come_in_the_body_beside_what_it_pays_for() {
     assert!(answer.status == 200 && answer.signed, "{:?}", answer.json);
     assert_eq!(answer.header("x-bsv-payment-satoshis-paid"), Some("12"));
     assert_eq!(bodies(&bob, "b").await, [json!({"message": "in a part"})]);
-    // It pays once, however it comes.
+    // It pays once, in the header or in the body.
     let again = in_body(&alice, "/sendMessage", &payment, &message_to(&bob, "1"));
     let again = alice.send(&again).await;
     assert_eq!((again.status, again.code()), (409, "ERR_PAYMENT_REPLAYED"));
     assert!(again.signed);
 }
 
-/// Signs without the library that the server reads with.
+/// Signs without the library that the server uses to read.
 #[actix_web::test]
 async fn a_multipart_request_signs_its_whole_content_type() {
     let server = priced("/listMessages");
@@ -162,7 +162,7 @@ async fn a_multipart_request_signs_its_whole_content_type() {
     assert_eq!((stripped.status, stripped.signed), (401, false));
     let whole = alice.send(&signed(&content_type)).await;
     assert_eq!(whole.status, 200, "{:?}", whole.json);
-    // Another boundary than the signed one would let somebody else say what is the body.
+    // With a boundary other than the signed one, an attacker could choose the body.
     let payment = header(&alice.identity, server.identity_key, &prefix, PRICE);
     let forged = in_body(&alice, "/listMessages", &payment, "{}")
         .set("content-type", "multipart/form-data; boundary=other");
@@ -191,7 +191,7 @@ async fn after_a_payment_was_seen_nothing_asks_for_another() {
     let malformed = (400, "ERR_MALFORMED_PAYMENT".to_owned());
     let good = pay(PRICE);
     let (content_type, form) = envelope(&good, Some(("application/json", body)));
-    // By both ways, or twice by one.
+    // In both ways, or twice in one.
     assert_eq!(send(&content_type, form.clone(), &[&good]).await, malformed);
     assert_eq!(
         send("application/json", body.to_owned(), &[&good, &good]).await,
@@ -217,7 +217,7 @@ async fn after_a_payment_was_seen_nothing_asks_for_another() {
         send("multipart/form-data", form.clone(), &[]).await,
         malformed
     );
-    // Read, and not a payment.
+    // Readable, but no payment.
     let suffix =
         json!({"derivationPrefix": prefix, "derivationSuffix": "!", "transaction": "AAAA"});
     let transaction =
@@ -244,7 +244,7 @@ async fn after_a_payment_was_seen_nothing_asks_for_another() {
     let (large_type, large) = envelope(&large, None);
     let expected = (413, "ERR_MALFORMED_PAYMENT".to_owned());
     assert_eq!(send(&large_type, large, &[]).await, expected);
-    // Without a payment it is an ordinary request, and the one that was kept pays.
+    // Without a payment it is an ordinary request. The payment that was kept still pays.
     let unpaid = form.replace("name=\"x-bsv-payment\"", "name=\"note\"");
     let expected = (402, "ERR_PAYMENT_REQUIRED".to_owned());
     assert_eq!(send(&content_type, unpaid, &[]).await, expected);
@@ -259,7 +259,7 @@ async fn what_is_in_the_envelope_is_read_where_nothing_is_due_too() {
     let request = in_body(&alice, "/sendMessage", "{}", &message_to(&bob, "1"));
     assert_eq!(alice.send(&request).await.status, 200);
     assert_eq!(bodies(&bob, "b").await, [json!({"message": "in a part"})]);
-    // Parts that close in one what they open in another are no deeper than each is.
+    // Parts that close in one what they open in another are no deeper than each part.
     let deep = in_body(&alice, "/sendMessage", "{}", &"[".repeat(9));
     let deep = alice.send(&deep).await;
     assert_eq!((deep.status, deep.code()), (400, "ERR_JSON_TOO_DEEP"));
@@ -271,7 +271,7 @@ async fn what_is_in_the_envelope_is_read_where_nothing_is_due_too() {
     );
     let hidden = alice.send(&hidden).await;
     assert_eq!((hidden.status, hidden.code()), (400, "ERR_INVALID_JSON"));
-    // Nothing decodes a body: what is signed is what came.
+    // The server decodes no body: clients sign what they send.
     let encoded = alice
         .request("POST", "/listMessages", r#"{"messageBox":"b"}"#)
         .set("content-encoding", "gzip");
@@ -291,7 +291,7 @@ async fn a_payment_that_fills_the_head_of_a_request_is_taken() {
     let server = priced("/listMessages");
     let alice = connect(&server).await;
     let prefix = prefix(&alice, "/listMessages").await;
-    // Of 131,072 bytes, all but what the other headers take.
+    // All of the 131,072 bytes that the other headers leave.
     let payment = large_header(&alice.identity, server.identity_key, &prefix, PRICE, 96_800);
     assert!(
         (129_000..130_000).contains(&payment.len()),
@@ -361,7 +361,7 @@ async fn a_request_whose_server_ended_is_paid_for_by_the_same_payment() {
     let payment = header(&alice.identity, server.identity_key, &prefix, PRICE);
     let message = message_to(&bob, "1");
     let first = in_body(&alice, "/sendMessage", &payment, &message);
-    // The answer is lost; while the first attempt is in work, there is no second.
+    // The answer is lost. While the first attempt is in progress, a second one is refused.
     within("going", alice.send_and_go(&first, wallet.is_asked())).await;
     let second = in_body(&alice, "/sendMessage", &payment, &message);
     let second = alice.send(&second).await;
@@ -369,13 +369,13 @@ async fn a_request_whose_server_ended_is_paid_for_by_the_same_payment() {
         (second.status, second.code()),
         (409, "ERR_PAYMENT_REPLAYED")
     );
-    // The server ends before the wallet has answered.
+    // The server stops before the wallet has answered.
     drop(server);
     let server = start();
     let base = server.http("");
     let alice = Brc104::connect_as(&base, Arc::clone(&alice.identity)).await;
     let bob = Brc104::connect_as(&base, Arc::clone(&bob.identity)).await;
-    // Another request has no part in what that one left behind.
+    // Another request cannot use what the first one left behind.
     let other = in_body(&alice, "/sendMessage", &payment, &message_to(&bob, "2"));
     let other = alice.send(&other).await;
     assert_eq!((other.status, other.code()), (409, "ERR_PAYMENT_REPLAYED"));

@@ -45,12 +45,12 @@ async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
         (refusing.asked(SEND).len(), bench.push.status().failed),
         (1, 1)
     );
-    // Our own mistake costs nobody a device.
+    // A mistake of the server costs no device its registration.
     let devices = bench.db.devices(bench.owner).await.unwrap();
     assert!(devices[0].id == id && devices[0].active);
 }
 
-/// A wrong project answers 404 for every device. Only `UNREGISTERED` is about one of them.
+/// A wrong project answers 404 for every device. Only `UNREGISTERED` concerns one device.
 #[actix_web::test]
 async fn what_firebase_says_of_the_project_costs_nobody_a_device() {
     let of_project = || -> Vec<Reply> {
@@ -71,7 +71,7 @@ async fn what_firebase_says_of_the_project_costs_nobody_a_device() {
     bench.flush().await;
     assert_eq!(google.asked(SEND).len(), 8);
     let counts = bench.push.status();
-    // Counted for each notification, and not for each device.
+    // Once per notification, not once per device.
     assert_eq!(
         (
             counts.refused,
@@ -83,7 +83,7 @@ async fn what_firebase_says_of_the_project_costs_nobody_a_device() {
     );
     let devices = bench.db.devices(bench.owner).await.unwrap();
     assert!(devices.len() == 2 && devices.iter().all(|device| device.active));
-    // Once the project is right, the same devices are notified.
+    // Once the project is right, the same devices get notifications.
     bench.notify("later");
     bench.flush().await;
     assert_eq!(bench.push.status().sent, 2);
@@ -139,7 +139,7 @@ async fn a_refused_project_is_logged_once() {
     server.kill();
 }
 
-/// An account that is gone: asking for an access token again is of no use.
+/// An account that was deleted: asking for another access token would not help.
 #[actix_web::test]
 async fn an_account_that_is_refused_is_not_asked_for_again_by_each_device() {
     let google = Google::refusing_account();
@@ -189,7 +189,7 @@ async fn what_does_not_fit_is_dropped_and_counted() {
     bench.register("one").await;
     bench.notify("1");
     google.asked_for(1).await;
-    // One is under way, and two wait: that is the part of one recipient.
+    // One notification is in flight and two wait, which is the share of one recipient.
     for id in ["2", "3", "4", "5"] {
         bench.notify(id);
     }
@@ -198,7 +198,7 @@ async fn what_does_not_fit_is_dropped_and_counted() {
     assert!(!bench.push.flush(Duration::from_millis(1)).await);
 }
 
-/// A device that is always to be tried again later keeps its owner waiting, and nobody else.
+/// A device with endless retries delays only its owner's notifications.
 #[actix_web::test]
 async fn whoever_is_notified_much_or_later_keeps_nobody_waiting() {
     let busy = (0..2).map(|_| Reply {

@@ -67,7 +67,7 @@ async fn a_write_counts_once_on_all_nodes_and_after_a_restart() {
         assert!(session.send_to(&second.http(""), request).await.is_replay());
     }
     assert_eq!(nodes.database.count("messages"), 0);
-    // What SECURITY.md says of requests that only read.
+    // SECURITY.md says so of requests that only read.
     let answer = session.send_to(&second.http(""), &read).await;
     assert_eq!(answer.status, 200);
     assert!(session.send_to(&second.http(""), &read).await.is_replay());
@@ -80,7 +80,7 @@ async fn a_write_counts_once_on_all_nodes_and_after_a_restart() {
     assert_eq!(nodes.database.count("messages"), 0);
     let session = session.at(&restarted.http(""));
     assert_eq!(session.send(&send(&session, "1")).await.status, 200);
-    // A refused request has left nothing to count.
+    // A refused request stored no nonce.
     assert_eq!(nodes.database.count("auth_message_nonces"), 5);
 }
 
@@ -114,7 +114,7 @@ async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more
     let session = connect(&first).await;
     let written = send(&session, "1");
     assert_eq!(session.send(&written).await.status, 200);
-    // The other node has it in memory, and not the nonce of what was written.
+    // The other node has the session in memory, but not the nonce of the write.
     let read = list_request(&session);
     assert_eq!(session.send_to(&second.http(""), &read).await.status, 200);
     for _ in 0..2 {
@@ -128,7 +128,7 @@ async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more
     assert_eq!(second.state.session_count(), 0);
     assert_eq!(nodes.database.count("messages"), 1);
     assert_eq!(nodes.database.count("auth_message_nonces"), 0);
-    // The next session of an identity displaces the one before.
+    // The next session of an identity displaces the previous one.
     let displaced = connect(&first).await;
     assert_eq!(list(&displaced).await.status, 200);
     let identity = Arc::clone(&displaced.identity);
@@ -187,14 +187,14 @@ async fn without_a_store_an_admin_needs_a_session_that_began_in_this_process() {
     let ask = || session.request("GET", "/admin/status", "");
     assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
     assert_eq!(session.send(&ask()).await.status, 200);
-    // Nothing can be counted while the table is away.
+    // The server can count nothing while the table is missing.
     nodes
         .database
         .run(r#"ALTER TABLE "auth_message_nonces" RENAME TO "gone""#);
     assert_eq!(session.send(&ask()).await.status, 200);
     let answer = session.send_to(&second.http(""), &ask()).await;
     assert!(answer.is_unknown_session(), "{answer:?}");
-    // Its client shakes hands again, with that process.
+    // Its client shakes hands with that process again.
     let fresh = Brc104::connect_as(&second.http(""), admin).await;
     let asked = fresh.request("GET", "/admin/status", "");
     assert_eq!(fresh.send(&asked).await.status, 200);

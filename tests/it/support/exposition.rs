@@ -1,13 +1,13 @@
-//! A strict reader of the text format of Prometheus (version 0.0.4), which takes nothing that the format does not allow.
+//! A strict reader of Prometheus' text format (version 0.0.4), which accepts only what the format allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A metric with everything that was said of it.
+/// A metric with its help, type and samples.
 #[derive(Debug, Default)]
 pub struct Family {
     pub help: String,
     pub kind: String,
-    /// Name, labels, value.
+    /// The samples with their names and labels.
     pub samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
@@ -60,7 +60,7 @@ fn number(text: &str) -> f64 {
     }
 }
 
-/// Reads everything; panics at the first thing that is wrong.
+/// Reads the text. Panics at the first mistake.
 pub fn read(text: &str) -> BTreeMap<String, Family> {
     assert!(
         text.ends_with('\n') && !text.contains('\r'),

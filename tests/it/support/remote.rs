@@ -1,4 +1,4 @@
-//! A server that stands for somebody else's: it answers as it is told and keeps what it was asked.
+//! A stand-in for a server of someone else: it gives prepared answers and records its requests.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -7,23 +7,22 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-/// What it was asked.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub path: String,
     pub authorization: String,
     pub text: String,
-    /// The text as JSON, where it is that.
+    /// The body as JSON, if it is JSON.
     pub json: Value,
 }
 
-/// What it answers. Status 0: nothing, ever.
+/// An answer. Status 0 means no answer, ever.
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub json: Value,
     pub retry_after: Option<u32>,
-    /// What it waits for before it answers: one permit.
+    /// The answer waits for one permit of this.
     pub held_by: Option<Arc<Semaphore>>,
 }
 
@@ -40,15 +39,14 @@ impl From<(u16, Value)> for Reply {
 
 type Answer = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
-/// It ends when dropped.
+/// The server. It ends when dropped.
 pub struct Remote {
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     stop: actix_web::dev::ServerHandle,
 }
 
-/// The answer to a server that only asks whether a wallet, a headers service or Firebase works: it does. Tests need not know of
-/// such requests.
+/// The successful answer to a health probe for a wallet, a headers service or Firebase. Tests need not handle these.
 fn probed(asked: &Asked) -> Option<Value> {
     if asked.path.ends_with("/isAuthenticated") {
         return Some(json!({ "authenticated": true }));
@@ -93,7 +91,7 @@ async fn respond(
 }
 
 impl Remote {
-    /// Answers each request as this says.
+    /// Answers each request with this function.
     pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let answer: Answer = Arc::new(answer);
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -129,7 +127,7 @@ impl Remote {
         }
     }
 
-    /// What it was asked so far.
+    /// All requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
