@@ -131,7 +131,7 @@ fn a_secret_that_could_be_guessed_keeps_the_server_from_starting() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_the_server_starts() {
+fn settings_that_cannot_work_prevent_the_start() {
     let message = refused(&[("ROUTE_PRICES", "/sendMesage=5")], &[]);
     assert!(
         message.contains("`prices.routes`") && message.contains("/sendMesage"),
@@ -232,7 +232,7 @@ fn misconfiguration_does_not_start_and_check_config_finds_it() {
 }
 
 #[test]
-fn tables_of_an_earlier_release_are_not_served_where_nobody_may_migrate_them() {
+fn a_server_that_may_not_migrate_refuses_tables_of_an_earlier_release() {
     let variables = [
         ("DB_MIGRATE_ON_START", "false"),
         ("DATABASE_URL", "sqlite://none.db"),
@@ -244,7 +244,7 @@ fn tables_of_an_earlier_release_are_not_served_where_nobody_may_migrate_them() {
 }
 
 #[test]
-fn what_may_be_meant_is_said_by_check_config_and_no_obstacle() {
+fn check_config_warns_of_doubtful_settings_that_do_not_prevent_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [
         ("UNLIMITED_ADDRESSES", ""),
@@ -362,7 +362,7 @@ fn a_database_that_cannot_be_used_is_one_line() {
 }
 
 #[test]
-fn migrate_says_what_it_would_do_and_does_it() {
+fn migrate_prints_its_plan_and_then_runs_it() {
     let folder = tempfile::tempdir().unwrap();
     let migrate = |arguments: &[&str]| {
         let arguments = [&["migrate", "--database-url", "sqlite://new.db"], arguments].concat();
@@ -401,7 +401,7 @@ fn fails(folder: &Path, variables: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn what_an_operator_can_mend_says_how() {
+fn errors_that_an_operator_can_fix_say_how() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

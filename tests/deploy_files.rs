@@ -112,7 +112,7 @@ fn the_server_knows_every_variable() {
 }
 
 #[test]
-fn what_is_named_is_there() {
+fn every_named_file_exists() {
     for line in read("deploy/Dockerfile").lines() {
         if let Some(copied) = line.strip_prefix("COPY ")
             && !copied.starts_with("--from")
@@ -153,7 +153,7 @@ fn what_is_named_is_there() {
 
 /// Cargo checks the paths of all targets in the manifest, whichever it builds.
 #[test]
-fn the_image_is_built_with_what_the_manifest_names() {
+fn the_build_context_has_every_path_that_the_manifest_names() {
     let ignored = read(".dockerignore");
     let kept: Vec<&str> = ignored
         .lines()
@@ -196,7 +196,7 @@ fn the_image_is_built_with_what_the_manifest_names() {
 }
 
 #[test]
-fn the_package_keeps_settings_and_starts_what_it_installs() {
+fn the_package_keeps_settings_and_starts_the_service() {
     let manifest = manifest();
     let package = &manifest["package"]["metadata"]["deb"];
     let assets = package["assets"].as_array().unwrap();
@@ -265,7 +265,7 @@ fn the_image_is_pinned_labelled_and_runs_without_root() {
 }
 
 #[test]
-fn whoever_ends_the_server_waits_longer_than_it_may_take() {
+fn supervisors_wait_longer_than_a_shutdown_may_take() {
     let defaults = Settings::default().server;
     let takes = |variables: &BTreeMap<String, String>| {
         let time = |name: &str, default: Duration| {
@@ -318,7 +318,7 @@ fn only_the_proxies_are_trusted_and_only_they_connect() {
 }
 
 #[test]
-fn what_is_deployed_is_named_by_digest() {
+fn deployed_images_are_pinned_by_digest() {
     let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
     for image in kustomization["images"].as_array().unwrap() {
         let digest = image["digest"].as_str().unwrap();

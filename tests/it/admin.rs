@@ -133,7 +133,7 @@ async fn the_status_counts_what_happens() {
 }
 
 #[actix_web::test]
-async fn how_much_happens_in_a_second_is_a_mean_of_what_was_counted() {
+async fn rates_per_second_are_means_of_counts() {
     let server = TestServer::start();
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     let status = status_when(&server, "a rate", |status| {

@@ -36,7 +36,7 @@ async fn pages(server: &TestServer, target: &str, key: &str, field: &str) -> Vec
 }
 
 #[actix_web::test]
-async fn rooms_are_listed_page_by_page_and_looked_into() {
+async fn rooms_are_listed_in_pages_and_shown() {
     let server = TestServer::with(|settings| settings.rooms.access = RoomAccess::Open);
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     for room in ["lobby-1", "lobby-2", "lobby-3", "attic", "a b/ä"] {
@@ -78,7 +78,7 @@ async fn rooms_are_listed_page_by_page_and_looked_into() {
 }
 
 #[actix_web::test]
-async fn sockets_are_listed_filtered_and_looked_into() {
+async fn sockets_are_listed_filtered_and_shown() {
     let server = TestServer::start();
     let identity = Arc::new(Identity::random());
     let mut sockets = Vec::new();
@@ -165,7 +165,7 @@ async fn is_closed(client: &mut AuthSocketClient) {
 }
 
 #[actix_web::test]
-async fn a_socket_or_all_of_an_identity_are_ended_and_nobody_else() {
+async fn an_admin_disconnects_one_socket_or_all_of_an_identity_and_no_others() {
     let server = TestServer::start();
     let identity = Arc::new(Identity::random());
     let mut theirs = Vec::new();

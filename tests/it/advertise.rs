@@ -47,7 +47,7 @@ fn overlay() -> Remote {
 }
 
 #[test]
-fn a_wallet_that_does_not_work_is_told_with_advice() {
+fn a_failing_wallet_is_reported_with_advice() {
     let user = User::without_key("http://localhost:1");
     let overlay = overlay();
     let nonsense = Remote::start(|_| (200, json!("hello")).into());
@@ -81,7 +81,7 @@ fn a_wallet_that_does_not_work_is_told_with_advice() {
 }
 
 #[test]
-fn an_overlay_that_does_not_answer_is_told_before_anything_is_paid() {
+fn a_silent_overlay_is_reported_before_any_payment() {
     let user = User::of("http://localhost:1");
     let wallet = wallet();
     let failing = Remote::start(|_| (500, json!({ "status": "error" })).into());
@@ -104,7 +104,7 @@ fn an_overlay_that_does_not_answer_is_told_before_anything_is_paid() {
 }
 
 #[test]
-fn what_is_advertised_is_asked_without_a_wallet() {
+fn advertisements_are_listed_without_a_wallet() {
     let user = User::of("http://localhost:1");
     let overlay = overlay();
     let own = run(&user, &absent(), &overlay.url, &["advertisements"]).json();
@@ -124,7 +124,7 @@ fn what_is_advertised_is_asked_without_a_wallet() {
 }
 
 #[test]
-fn what_no_client_would_take_is_a_usage_mistake() {
+fn hosts_that_no_client_accepts_are_usage_errors() {
     let user = User::without_key("http://localhost:1");
     let (wallet, overlay) = (wallet(), overlay());
     for wrong in [

@@ -45,7 +45,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[actix_web::test]
-async fn a_server_goes_on_with_what_was_imported() {
+async fn a_server_continues_on_imported_data() {
     let old = TestServer::start();
     let contents = Contents::of(&old).await;
     let folder = tempfile::tempdir().unwrap();
@@ -74,7 +74,7 @@ async fn a_server_goes_on_with_what_was_imported() {
 }
 
 #[actix_web::test]
-async fn one_command_may_read_what_the_other_writes() {
+async fn an_export_can_be_piped_into_an_import() {
     let old = TestServer::start();
     Contents::of(&old).await;
     let database = TestDatabase::create();
@@ -94,7 +94,7 @@ async fn one_command_may_read_what_the_other_writes() {
 }
 
 #[actix_web::test]
-async fn nothing_is_mixed_overwritten_or_left_half_done() {
+async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
     let old = TestServer::start();
     Contents::of(&old).await;
     let folder = tempfile::tempdir().unwrap();
@@ -154,7 +154,7 @@ async fn fees_that_an_operator_has_set_are_not_overwritten() {
 }
 
 #[test]
-fn what_is_not_there_or_not_up_to_date_is_not_exported() {
+fn a_missing_or_outdated_database_is_not_exported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("archive.jsonl");
     let missing = folder.path().join("none.db");

@@ -88,7 +88,7 @@ fn message(room: &str, id: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn every_event_is_as_its_document_says() {
+async fn every_event_matches_its_document() {
     let server = TestServer::with(|settings| {
         settings.rooms.max_rooms_per_socket = 1;
         settings.messages.max_message_bytes = 1_000;

@@ -134,7 +134,7 @@ async fn rooms_may_be_opened() {
 }
 
 #[actix_web::test]
-async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
+async fn without_automatic_rooms_a_socket_receives_only_rooms_that_it_joined() {
     let server = TestServer::with(|settings| settings.rooms.auto_join = false);
     let mut alice = client(&server).await;
     let mut witness =
@@ -146,7 +146,7 @@ async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
 }
 
 #[actix_web::test]
-async fn a_room_is_left_or_the_client_is_told_that_it_is_not() {
+async fn leaving_a_room_succeeds_or_fails_with_an_event() {
     let server = TestServer::with(|settings| settings.rooms.max_rooms_per_socket = 1);
     let mut alice = client(&server).await;
     let (one, two) = (alice.room("one"), alice.room("two"));
@@ -188,7 +188,7 @@ async fn a_room_with_its_key_in_capitals_is_the_same_room() {
 }
 
 #[actix_web::test]
-async fn a_key_without_a_box_is_a_malformed_room_and_not_somebody_elses() {
+async fn a_key_without_a_box_is_a_malformed_room_not_a_foreign_one() {
     let server = TestServer::start();
     let mut alice = client(&server).await;
     let key = alice.key().to_hex();
@@ -260,7 +260,7 @@ async fn a_message_that_was_sent_before_is_acknowledged_as_such() {
 }
 
 #[actix_web::test]
-async fn a_failure_is_told_twice() {
+async fn a_failure_is_sent_as_an_event_and_as_an_ack() {
     let server = TestServer::start();
     let (mut alice, mut bob) = (client(&server).await, client(&server).await);
     let room = bob.room("inbox");
@@ -458,7 +458,7 @@ async fn a_socket_that_proves_nothing_is_closed_in_time() {
 }
 
 #[actix_web::test]
-async fn nothing_of_a_socket_is_left_when_it_is_gone() {
+async fn a_closed_socket_leaves_no_member_and_no_room() {
     let server = TestServer::start();
     for _ in 0..20 {
         let mut gone = client(&server).await;
@@ -525,7 +525,7 @@ async fn malformed_packets_end_their_own_socket_only() {
 
 /// With default settings: clients take an envelope of 1 MiB.
 #[actix_web::test]
-async fn an_event_is_delivered_up_to_a_mebibyte_and_a_larger_one_says_that_it_is_not() {
+async fn events_up_to_a_mebibyte_are_delivered_and_the_ack_of_a_larger_one_says_that_it_is_not() {
     let server = TestServer::start();
     let mut alice = client(&server).await;
     let mut bob = client(&server).await;

@@ -280,7 +280,7 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
 }
 
 #[actix_web::test]
-async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are_refused() {
+async fn over_http_a_waiting_request_fails_at_once_with_the_reason_when_certificates_are_refused() {
     let scene = Scene::with(|settings| {
         settings.server.workers = 1;
         settings.auth.certificates.timeout = 10 * PATIENCE;

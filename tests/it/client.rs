@@ -97,7 +97,7 @@ async fn a_socket_sends_and_receives_over_either_transport() {
 
 /// The server renews the session every few events. No event is lost, with or without verification.
 #[actix_web::test]
-async fn a_socket_goes_on_through_new_sessions() {
+async fn a_socket_survives_renewals_of_its_session() {
     let server = TestServer::with(|settings| {
         settings.auth.max_seen_nonces = 8.try_into().unwrap();
     });
@@ -127,7 +127,7 @@ async fn a_socket_goes_on_through_new_sessions() {
 }
 
 #[actix_web::test]
-async fn a_refusal_and_an_end_are_told_as_what_they_are() {
+async fn a_refusal_and_an_end_have_their_own_errors() {
     let server = TestServer::start();
     for transport in TRANSPORTS {
         let connector = connector(&server, transport);

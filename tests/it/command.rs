@@ -135,7 +135,7 @@ fn messages_are_sent_listed_and_acknowledged() {
 }
 
 #[test]
-fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
+fn bodies_and_ids_are_sent_as_given() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let to = bob.key().to_hex();
@@ -175,7 +175,7 @@ fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
 }
 
 #[test]
-fn a_live_message_goes_over_a_socket_or_else_over_http() {
+fn a_live_message_goes_over_a_socket_or_falls_back_to_http() {
     for sockets in [true, false] {
         let server = TestServer::with(|settings| settings.socket.enabled = sockets);
         let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
@@ -280,7 +280,7 @@ fn a_message_may_expire() {
 }
 
 #[test]
-fn a_fee_is_told_and_nothing_is_sent() {
+fn a_fee_is_printed_and_nothing_is_sent() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let to = bob.key().to_hex();
@@ -308,7 +308,7 @@ fn a_fee_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_price_on_requests_is_told() {
+fn a_request_price_is_printed() {
     let server = TestServer::with(|settings| {
         settings.prices.routes.insert("/listMessages".to_owned(), 7);
     });

@@ -13,7 +13,7 @@ use crate::support::command::{Running, User};
 use crate::support::server::{ServerProcess, TestServer, free_address};
 
 #[test]
-fn what_waits_comes_first_and_then_what_is_sent() {
+fn queued_messages_come_before_live_ones() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     for transport in ["websocket", "polling"] {
@@ -51,7 +51,7 @@ fn what_waits_comes_first_and_then_what_is_sent() {
 }
 
 #[test]
-fn people_get_it_in_words() {
+fn human_output_is_in_words() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     alice.send(&bob, "hello", &[]);
@@ -86,7 +86,7 @@ fn a_listener_survives_its_server_and_prints_nothing_twice() {
 }
 
 #[test]
-fn what_was_printed_is_acknowledged_and_nothing_else() {
+fn only_printed_messages_are_acknowledged() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     alice.send(&bob, "stored", &[]);
@@ -151,7 +151,7 @@ fn a_first_connection_that_fails_ends_it() {
 
 /// Some messages are listed, some come live, and those stored between the join and the list come both ways.
 #[actix_web::test]
-async fn what_pours_in_while_it_begins_is_printed_once() {
+async fn messages_that_arrive_during_the_start_are_printed_once() {
     let server = TestServer::start();
     let bob = User::of(&server.http(""));
     let connector = Connector::new(server.http("").parse().unwrap(), TransportKind::Websocket);

@@ -25,7 +25,7 @@ async fn with_messages(server: &TestServer, count: usize, body: &str) -> User {
 }
 
 #[actix_web::test]
-async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
+async fn a_list_ends_at_its_limit_and_gives_the_next_cursor() {
     let server = TestServer::start();
     let bob = with_messages(&server, 5, "x").await;
     let first = bob.run(&["list", "--limit", "2"]).json();
@@ -82,7 +82,7 @@ async fn a_limit_may_be_larger_than_a_page() {
 }
 
 #[actix_web::test]
-async fn all_of_one_box_is_acknowledged_but_for_what_may_be_worth_money() {
+async fn all_of_a_box_is_acknowledged_except_messages_with_payments() {
     let server = TestServer::start();
     let bob = with_messages(&server, 3, "x").await;
     let alice = User::of(&server.http(""));

@@ -108,7 +108,7 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
 
 /// A wrong name would send to a wrong key. An invalid file of names does not prevent reading.
 #[test]
-fn a_file_of_names_that_is_wrong_is_told_and_only_names_need_it() {
+fn an_invalid_file_of_names_is_reported_where_a_name_is_used() {
     let server = TestServer::start();
     let bob = User::of(&server.http(""));
     let (key, file) = (

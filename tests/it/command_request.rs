@@ -69,7 +69,7 @@ fn a_refusal_is_printed_and_fails() {
 }
 
 #[test]
-fn what_a_server_answers_cannot_steer_a_terminal() {
+fn answers_of_a_server_cannot_steer_a_terminal() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let text = "a\u{9b}2J\u{202e}\n\u{1b}]0;title\u{7}";
@@ -105,7 +105,7 @@ fn answering(answer: &'static str) -> String {
 }
 
 #[test]
-fn the_id_of_a_request_that_failed_is_told() {
+fn the_id_of_a_failed_request_is_printed() {
     const ANSWER: &str = "HTTP/1.1 500 Oops\r\nx-request-id: 01J9ZK-a\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 53\r\n\r\n{\"code\":\"ERR_INTERNAL_ERROR\",\"description\":\"not now\"}";
     let user = User::of(&answering(ANSWER));
     let to = user.key().to_hex();
@@ -131,7 +131,7 @@ fn the_id_of_a_request_that_failed_is_told() {
 }
 
 #[test]
-fn an_id_that_would_steer_a_terminal_is_not_told() {
+fn a_request_id_with_escape_sequences_is_not_printed() {
     const ANSWER: &str = "HTTP/1.1 500 Oops\r\nx-request-id: \u{9b}2J\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
     let said = User::of(&answering(ANSWER)).run(&["list"]);
     assert!(said.err.contains("answered 500"), "{}", said.err);

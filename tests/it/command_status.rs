@@ -25,7 +25,7 @@ fn at_the_machine_it_needs_neither_token_nor_key() {
 }
 
 #[test]
-fn who_is_no_admin_is_told_what_an_admin_has() {
+fn without_admin_rights_the_command_says_how_to_get_them() {
     let admin = Identity::random().identity_key();
     let servers = [
         TestServer::with(|settings| {

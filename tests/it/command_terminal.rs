@@ -81,7 +81,7 @@ fn a_text_that_a_server_answers_is_quoted_on_a_terminal_only() {
 }
 
 #[test]
-fn a_reader_that_goes_ends_it_without_a_word() {
+fn a_closed_pipe_ends_the_command_without_an_error() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     // More than a pipe buffers.

@@ -26,7 +26,7 @@ fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
 }
 
 #[actix_web::test]
-async fn a_server_goes_on_with_a_file_that_was_compacted() {
+async fn a_server_continues_on_a_compacted_file() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _, failed) = compact(folder.path(), &[]);
     assert!(failed.contains("there is no database"), "{failed}");
@@ -65,7 +65,7 @@ async fn a_server_goes_on_with_a_file_that_was_compacted() {
 /// A database server has its own commands for that.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 #[test]
-fn operators_of_a_database_server_are_told_what_to_run_there() {
+fn on_a_database_server_compact_names_that_servers_own_command() {
     for (url, expected) in [
         #[cfg(feature = "mysql")]
         ("mysql://a@localhost/m", "OPTIMIZE TABLE messages"),

@@ -178,7 +178,7 @@ impl Failing<'_> {
 }
 
 #[actix_web::test]
-async fn every_route_answers_as_its_document_says() {
+async fn every_route_matches_its_document() {
     let mut stage = Stage::set(|_| {}).await;
     let mut documents = Documents::of(&stage.server.http("")).await;
     successes(&mut documents, &stage).await;

@@ -102,7 +102,7 @@ async fn anybody_may_load_the_page_and_its_data_is_for_admins() {
 }
 
 #[actix_web::test]
-async fn the_history_has_the_minute_that_goes_on() {
+async fn the_history_includes_the_current_minute() {
     let server = TestServer::start();
     let bob = AuthSocketClient::authenticated(server.address).await;
     let mut history = Value::Null;
@@ -128,7 +128,7 @@ async fn the_history_has_the_minute_that_goes_on() {
 }
 
 #[actix_web::test]
-async fn the_stream_says_again_and_again_how_the_server_is() {
+async fn the_stream_repeats_the_status() {
     let server = TestServer::start();
     let mut stream = client()
         .get(server.http("/admin/events"))
@@ -181,7 +181,7 @@ async fn the_stream_ends_when_the_server_goes_down() {
 }
 
 #[test]
-fn the_command_says_how_a_server_is() {
+fn the_status_command_shows_the_health_of_a_server() {
     let server = guarded();
     let user = User::of(&server.http(""));
     let asked = |token: &str, arguments: &[&str]| {

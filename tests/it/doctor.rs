@@ -28,7 +28,7 @@ fn last(said: &Said) -> (String, String) {
 }
 
 #[test]
-fn a_healthy_server_is_well() {
+fn a_healthy_server_passes_every_check() {
     let server = TestServer::start();
     let user = User::of(&server.http(""));
     let said = user.run(&["doctor", "--requests", "5"]);
@@ -104,7 +104,7 @@ fn a_server_without_sockets_is_a_warning() {
 }
 
 #[test]
-fn what_is_no_messagebox_server_is_told_as_such() {
+fn another_kind_of_server_is_recognized() {
     for status in [200, 404] {
         let other = Remote::start(move |_| (status, json!("hello")).into());
         let said = User::of(&other.url).run(&["doctor"]);
@@ -127,7 +127,7 @@ fn what_is_no_messagebox_server_is_told_as_such() {
 }
 
 #[test]
-fn a_server_that_says_it_is_not_ready_is_believed() {
+fn a_server_that_is_not_ready_fails_the_check() {
     let sick = Remote::start(|asked| match asked.path.as_str() {
         "/readyz" => (503, json!({"database": "down"})).into(),
         _ => (200, json!("fine")).into(),

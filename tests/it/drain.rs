@@ -69,7 +69,7 @@ async fn asked(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
 }
 
 #[actix_web::test]
-async fn balancers_are_told_first_and_a_second_signal_ends_it_at_once() {
+async fn readyz_fails_before_the_drain_and_a_second_signal_stops_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let delay = [("DRAIN_DELAY", "10m")];
@@ -195,7 +195,7 @@ async fn no_signal_ends_it_without_a_drain() {
 }
 
 #[actix_web::test]
-async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
+async fn sighup_applies_changeable_settings_and_logs_the_difference() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let file = folder.path().join("default.toml");
@@ -233,7 +233,7 @@ async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
 }
 
 #[actix_web::test]
-async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
+async fn sighup_changes_quotas_and_the_rates_of_open_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let file = folder.path().join("default.toml");

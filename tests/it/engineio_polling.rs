@@ -177,7 +177,7 @@ async fn a_burst_of_two_hundred_arrives_whole_and_in_order() {
 }
 
 #[actix_web::test]
-async fn what_is_no_payload_ends_the_session() {
+async fn an_invalid_payload_ends_the_session() {
     let bodies: [&[u8]; 6] = [
         b"abc",
         b"",
@@ -199,7 +199,7 @@ async fn what_is_no_payload_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn a_second_poll_ends_the_session_and_the_first_is_told() {
+async fn a_second_poll_ends_the_session_and_closes_the_first() {
     let server = EchoServer::start(calm());
     let polling = session(&server).await;
     let (one, other) = within("both polls", join(polling.get(), polling.get())).await;
@@ -292,7 +292,7 @@ async fn a_session_is_not_taken_over_by_another_path() {
 }
 
 #[actix_web::test]
-async fn where_sockets_are_off_a_client_is_told_so() {
+async fn a_server_without_sockets_says_so() {
     let server = TestServer::with(|settings| {
         settings.socket.enabled = false;
         settings.server.routing_prefix = "/api".to_owned();

@@ -24,7 +24,7 @@ async fn probe(server: &EchoServer, polling: &Polling) -> Websocket {
 }
 
 #[actix_web::test]
-async fn a_session_moves_and_goes_on() {
+async fn a_session_moves_and_continues() {
     let server = EchoServer::start(calm());
     let polling = session(&server).await;
     let mut websocket = probe(&server, &polling).await;
@@ -99,7 +99,7 @@ async fn polling_is_over_after_the_upgrade() {
 }
 
 #[actix_web::test]
-async fn a_second_websocket_is_closed_while_the_first_goes_on() {
+async fn a_second_websocket_is_closed_and_the_first_continues() {
     let server = EchoServer::start(calm());
     let polling = session(&server).await;
     let mut first = probe(&server, &polling).await;

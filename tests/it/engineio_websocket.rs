@@ -185,7 +185,7 @@ async fn the_client_closes_by_a_packet_or_by_leaving() {
 }
 
 #[actix_web::test]
-async fn every_client_is_told_when_the_server_goes() {
+async fn every_client_gets_a_close_code_at_shutdown() {
     let server = EchoServer::start(calm());
     let mut websocket = open(&server).await;
     server.table.close_all(CloseReason::ServerShutdown);

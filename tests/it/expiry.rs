@@ -83,7 +83,7 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
 
 /// Expired messages leave the list first and the table a little later.
 #[actix_web::test]
-async fn what_is_past_its_time_is_deleted_in_batches() {
+async fn expired_messages_are_deleted_in_batches() {
     for (ttl, past) in [
         (Duration::from_secs(3_600), "created_at"),
         (Duration::ZERO, "expires_at"),

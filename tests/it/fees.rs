@@ -245,7 +245,7 @@ async fn one_payment_pays_for_one_message_however_many_name_it_at_once() {
 }
 
 #[actix_web::test]
-async fn a_voluntary_payment_goes_along_if_it_is_one() {
+async fn a_voluntary_payment_is_delivered_if_it_is_valid() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let payment = Payment::default().to(&alice.identity, key(&bob), 3).json();

@@ -34,7 +34,7 @@ async fn get(server: &TestServer, path: &str, accept: Option<&str>) -> Got {
 }
 
 #[actix_web::test]
-async fn a_browser_sees_a_page_and_other_clients_see_what_they_saw() {
+async fn a_browser_gets_a_page_and_other_clients_get_the_usual_answer() {
     let server = TestServer::start();
     let page = get(&server, "/", Some(BROWSER)).await;
     assert_eq!(
@@ -100,7 +100,7 @@ async fn every_page_is_sent_with_what_protects_it() {
 }
 
 #[actix_web::test]
-async fn the_page_links_to_what_anybody_may_open() {
+async fn the_page_links_only_to_public_pages() {
     let closed = TestServer::with(|settings| settings.admin.enabled = false);
     let page = get(&closed, "/", Some(BROWSER)).await.body;
     assert!(page.contains(r#"href="/docs/""#) && page.contains(r#"href="/readyz""#));

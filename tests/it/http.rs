@@ -108,7 +108,7 @@ async fn one_message_goes_to_many() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_body_is_said_and_signed() {
+async fn a_wrong_body_gets_a_signed_error() {
     let server = TestServer::start();
     let alice = connect(&server).await;
     let cases: [(&str, &[u8], u16, &str); 14] = [
@@ -228,7 +228,7 @@ async fn sessions_are_capped_for_each_identity() {
 }
 
 #[actix_web::test]
-async fn expired_sessions_are_forgotten_though_nobody_asks_for_them() {
+async fn expired_sessions_are_removed_without_a_request() {
     let server = TestServer::with(|settings| {
         settings.auth.session_ttl = Duration::from_millis(100);
     });

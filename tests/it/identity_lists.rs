@@ -116,7 +116,7 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
 }
 
 #[actix_web::test]
-async fn where_some_are_allowed_no_others_are_served_but_admins_can_mend_that() {
+async fn with_an_allow_list_no_other_identity_is_served_but_admins_can_change_it() {
     let admin = Arc::new(Identity::random());
     let admins_key = admin.identity_key().to_hex();
     let server = TestServer::with(|settings| settings.admin.identities = vec![admins_key]);

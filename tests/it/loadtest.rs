@@ -128,7 +128,7 @@ fn senders_get_their_acks_and_their_own_messages() {
 }
 
 #[test]
-fn what_is_sent_to_nobody_is_acknowledged_all_the_same() {
+fn messages_without_members_are_acknowledged_too() {
     let results = results("send --sockets 2 --offline --warm-up 0");
     assert_eq!(completed(&results).len(), 1);
     assert_eq!(results["server_process"]["unit"], "ack");

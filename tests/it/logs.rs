@@ -147,7 +147,7 @@ fn access_lines(server: &ServerProcess) -> Vec<(String, String)> {
 }
 
 #[actix_web::test]
-async fn what_is_refused_has_a_line_that_its_answer_names() {
+async fn a_refusal_has_a_log_line_with_the_id_in_its_answer() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let variables = [("LOG_FORMAT", "json")];

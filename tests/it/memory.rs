@@ -148,7 +148,7 @@ async fn a_client_that_hardly_reads_its_list_is_cut_when_others_need_the_memory(
 
 /// Reading a large message takes long. It waits for a heavy-work thread, and nobody waits for it.
 #[actix_web::test]
-async fn what_is_large_is_read_beside_the_workers_and_keeps_its_place() {
+async fn large_messages_are_read_off_the_workers_in_their_order() {
     let server = TestServer::start();
     let heavy = Arc::clone(server.service.heavy.threads());
     let threads = u32::try_from(heavy.available_permits()).unwrap();

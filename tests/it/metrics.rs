@@ -47,7 +47,7 @@ async fn busy() -> (TestServer, AuthSocketClient) {
 }
 
 #[actix_web::test]
-async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
+async fn the_text_follows_the_format_and_has_the_counts() {
     let (server, bob) = busy().await;
     let text = text(&server).await;
     let families = exposition::read(&text);
@@ -171,7 +171,7 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn the_dashboard_and_the_alerts_name_what_there_is() {
+async fn the_dashboard_and_the_alerts_name_existing_metrics() {
     let (server, _bob) = busy().await;
     let known: BTreeSet<String> = families(&server).await.into_keys().collect();
     // Metrics of servers with push notifications, or of several servers.

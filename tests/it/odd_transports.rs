@@ -97,7 +97,7 @@ async fn an_upgrade_may_be_asked_for_in_odd_headers() {
 
 /// As in socket.io: the code and message of its protocol, before the websocket opens.
 #[actix_web::test]
-async fn a_websocket_of_another_version_is_refused_in_words() {
+async fn a_websocket_of_another_version_gets_a_close_message() {
     let server = EchoServer::start(calm());
     for query in [
         "transport=websocket",

@@ -46,7 +46,7 @@ impl Stage {
 const BYTES: usize = r#"{"message":"12345"}"#.len();
 
 #[actix_web::test]
-async fn what_waits_is_told_by_box_and_by_identity() {
+async fn waiting_messages_are_counted_by_box_and_by_identity() {
     let stage = Stage::set().await;
     let (alice, bob) = (stage.alice.identity.identity_key().to_hex(), stage.bob());
     for (to, message_box, id) in [
@@ -257,7 +257,7 @@ async fn the_command_does_all_of_it() {
 }
 
 #[test]
-fn who_is_no_admin_can_do_none_of_it() {
+fn without_admin_rights_every_route_is_refused() {
     let server = TestServer::with(|settings| {
         settings.admin.token = Some(Secret::new("the operator's token"));
     });

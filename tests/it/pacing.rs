@@ -110,7 +110,7 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_client_that_says_its_pace_gets_it_and_0_turns_pacing_off() {
+async fn a_client_gets_the_pace_that_it_names_and_0_turns_pacing_off() {
     let slow = paced("1/1");
     let off = paced("0");
     let mut fast = AuthSocketClient::authenticated(slow.address).await;
@@ -168,7 +168,7 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
 }
 
 #[actix_web::test]
-async fn a_room_is_left_behind_the_deliveries_before() {
+async fn left_room_comes_after_the_earlier_deliveries() {
     let server = paced("1/1");
     let mut slow = published_client(&server).await;
     let mut sender = AuthSocketClient::authenticated(server.address).await;

@@ -74,7 +74,7 @@ async fn read_by_offset(client: &Brc104, limit: Option<u32>) -> (Vec<String>, us
 }
 
 #[actix_web::test]
-async fn a_list_always_says_where_it_is_and_whether_there_is_more() {
+async fn a_list_always_has_its_offset_and_whether_there_is_more() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let empty = json!({
@@ -208,7 +208,7 @@ async fn messages_too_large_for_a_page_are_refused_or_named() {
 
 /// On a socket the ack says so, and clients continue over HTTP with the same id.
 #[actix_web::test]
-async fn the_same_id_in_another_box_is_refused_so_that_its_sender_hears_of_it() {
+async fn the_same_id_in_another_box_is_refused_with_an_error() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     assert_eq!(send(&alice, &bob, "inbox", "id", "text").await.status, 200);

@@ -65,7 +65,7 @@ async fn a_coin_pays_once_however_it_is_signed() {
 }
 
 #[actix_web::test]
-async fn what_nobody_asked_for_is_given_once_too() {
+async fn a_voluntary_payment_counts_once_too() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let gift = Payment::default().to(&anyone(), key(&bob), 7).json();
@@ -157,7 +157,7 @@ fn to_server(server: &TestServer, payer: &Brc104) -> Value {
 }
 
 #[actix_web::test]
-async fn what_a_wallet_has_taken_is_not_refused_for_what_was_said_in_between() {
+async fn a_block_that_is_set_during_a_payment_does_not_refuse_its_message() {
     let wallet = SlowWallet::start();
     let server = wallet.server();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
@@ -177,7 +177,7 @@ async fn what_a_wallet_has_taken_is_not_refused_for_what_was_said_in_between() {
 }
 
 #[actix_web::test]
-async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
+async fn a_payment_taken_for_a_refused_message_pays_for_another() {
     let wallet = SlowWallet::start();
     let server = wallet.server();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
@@ -212,7 +212,7 @@ async fn what_a_wallet_has_taken_for_nothing_pays_for_something_else() {
 }
 
 #[actix_web::test]
-async fn what_is_paid_twice_for_one_message_pays_for_another() {
+async fn a_second_payment_for_one_message_pays_for_another() {
     let wallet = SlowWallet::start();
     let server = wallet.server();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
@@ -238,7 +238,7 @@ async fn what_is_paid_twice_for_one_message_pays_for_another() {
 }
 
 #[actix_web::test]
-async fn a_message_that_is_being_paid_for_is_stored_when_its_client_has_gone() {
+async fn a_paid_message_is_stored_after_its_client_has_disconnected() {
     let wallet = SlowWallet::start();
     let server = wallet.server();
     let (alice, bob) = (connect(&server).await, connect(&server).await);

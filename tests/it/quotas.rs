@@ -163,7 +163,7 @@ async fn an_inbox_over_its_quota_at_an_upgrade_is_counted_and_shown() {
 }
 
 #[actix_web::test]
-async fn info_says_what_may_be_stored_and_for_how_long() {
+async fn info_names_the_quotas_and_the_retention() {
     let server = TestServer::with(|settings| {
         let messages = &mut settings.messages;
         messages.max_sender_bytes = 0;

@@ -72,7 +72,7 @@ async fn a_head_that_drips_is_cut_off() {
 }
 
 #[actix_web::test]
-async fn a_connection_that_says_nothing_is_cut_off() {
+async fn a_connection_without_a_request_is_cut_off() {
     let server = TestServer::with(short);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let mut said = String::new();
@@ -86,7 +86,7 @@ async fn a_connection_that_says_nothing_is_cut_off() {
 }
 
 #[actix_web::test]
-async fn a_connection_that_says_nothing_more_is_cut_off() {
+async fn an_idle_connection_is_cut_off() {
     let server = TestServer::with(short);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\n";

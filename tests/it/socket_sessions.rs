@@ -69,7 +69,7 @@ async fn a_client_that_has_spoken_is_confirmed_first_after_a_restart() {
 
 /// The clients up to 2.5.5 reconnect by themselves, send nothing, and disconnect on a confirmation.
 #[actix_web::test]
-async fn a_client_that_is_silent_hears_something_harmless_first_after_a_restart() {
+async fn a_silent_client_gets_a_harmless_first_event_after_a_restart() {
     let identity = Arc::new(Identity::random());
     let (server, mut client, _) = after_a_restart(&identity).await;
     client.answer_handshake().await;

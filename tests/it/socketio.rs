@@ -119,7 +119,7 @@ async fn an_unknown_namespace_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_closes_and_so_does_silence() {
+async fn wrong_packets_and_silence_close_the_connection() {
     let echo = Echo::start();
     for packets in [
         vec!["4abc"],

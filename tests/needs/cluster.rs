@@ -210,7 +210,7 @@ async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
     }
 }
 
-async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
+async fn a_node_subscribes_only_to_rooms_with_local_members() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let open = |settings: &mut Settings| {
         settings.rooms.access = messagebox::rooms::RoomAccess::Open;
@@ -353,7 +353,7 @@ async fn a_node_that_was_cut_off_catches_up() {
 }
 
 /// The message would come after newer ones, and new members list their box anyway.
-async fn who_comes_after_a_message_was_stored_does_not_get_it_late() {
+async fn members_do_not_receive_messages_from_before_they_joined() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (near, far, way) = near_and_far(folder.path(), &redis, |_| {}).await;
     let identity = Arc::new(Identity::random());
@@ -393,7 +393,7 @@ async fn what_has_no_room_in_the_queue_is_published_from_the_database() {
     assert_eq!(status(&far).lost, 0);
 }
 
-async fn who_has_missed_too_much_is_cut_off_to_look_for_itself() {
+async fn members_that_missed_too_much_are_cut_off_and_list_their_boxes() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let change = |settings: &mut Settings| settings.cluster.max_catch_up = 5;
     let (near, far, way) = near_and_far(folder.path(), &redis, change).await;
@@ -444,17 +444,14 @@ pub fn tests() -> Vec<Test> {
             a_message_reaches_the_members_on_every_node_once_and_in_order,
             [REDIS]
         ),
-        test!(
-            a_node_listens_to_what_has_members_there_and_to_nothing_else,
-            [REDIS]
-        ),
+        test!(a_node_subscribes_only_to_rooms_with_local_members, [REDIS]),
         test!(
             nothing_is_lost_or_repeated_when_redis_is_killed_and_comes_back,
             [REDIS]
         ),
         test!(a_node_that_was_cut_off_catches_up, [REDIS]),
         test!(
-            who_comes_after_a_message_was_stored_does_not_get_it_late,
+            members_do_not_receive_messages_from_before_they_joined,
             [REDIS]
         ),
         test!(
@@ -462,7 +459,7 @@ pub fn tests() -> Vec<Test> {
             [REDIS]
         ),
         test!(
-            who_has_missed_too_much_is_cut_off_to_look_for_itself,
+            members_that_missed_too_much_are_cut_off_and_list_their_boxes,
             [REDIS]
         ),
         test!(

@@ -317,7 +317,7 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
 }
 
 /// Several commands went over a connection that is dead. Some of them time out after the next connection is open.
-async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
+async fn unanswered_commands_of_a_dead_connection_are_repeated_on_the_next() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
     let timeout = Duration::from_millis(600);
@@ -358,7 +358,7 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
 }
 
 /// A whole session expires at once, so a late write must not shorten its life.
-async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
+async fn a_late_write_does_not_shorten_the_life_of_its_session() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
     let (near, far) = (nodes.node().await, nodes.node_with(&way.url(), |_| {}));
@@ -386,7 +386,7 @@ async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     assert!(ends() >= before);
 }
 
-async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
+async fn a_full_redis_is_reported_as_not_working() {
     let nodes = Nodes::new();
     let mut full = redis::pipe();
     full.cmd("CONFIG").arg("SET").arg("maxmemory").arg(1);
@@ -403,7 +403,7 @@ async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
     assert_eq!(nonces(&node).waiting, 0);
 }
 
-async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
+async fn redis_keeps_nothing_where_sessions_stay_on_their_node() {
     let nodes = Nodes::new();
     let node = nodes.node_with(&nodes.redis.url(), |settings| {
         let section = &mut settings.auth.certificates;
@@ -416,7 +416,7 @@ async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
     assert_eq!(nodes.kept(), [""; 0]);
 }
 
-async fn admins_see_what_goes_on_between_the_nodes() {
+async fn admins_see_the_traffic_between_nodes() {
     let nodes = Nodes::new();
     let named = |settings: &mut Settings| settings.cluster.node_name = Some("node 1".to_owned());
     let first = nodes.node_with(&nodes.redis.url(), named);
@@ -503,18 +503,18 @@ pub fn tests() -> Vec<Test> {
             [REDIS]
         ),
         test!(
-            what_a_dead_connection_did_not_answer_is_told_over_the_next,
+            unanswered_commands_of_a_dead_connection_are_repeated_on_the_next,
             [REDIS]
         ),
         test!(
-            what_is_told_late_takes_nothing_from_the_time_of_its_session,
+            a_late_write_does_not_shorten_the_life_of_its_session,
             [REDIS]
         ),
+        test!(a_full_redis_is_reported_as_not_working, [REDIS]),
         test!(
-            a_redis_that_takes_no_more_is_told_from_one_that_works,
+            redis_keeps_nothing_where_sessions_stay_on_their_node,
             [REDIS]
         ),
-        test!(where_no_session_goes_on_elsewhere_nothing_is_kept, [REDIS]),
-        test!(admins_see_what_goes_on_between_the_nodes, [REDIS]),
+        test!(admins_see_the_traffic_between_nodes, [REDIS]),
     ]
 }

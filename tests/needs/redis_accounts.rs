@@ -67,7 +67,7 @@ async fn an_account_with_few_rights_is_enough() {
 }
 
 /// The server starts with a wrong password. `/readyz` names Redis, and works again with the right one.
-async fn a_wrong_password_is_told_of() {
+async fn a_wrong_password_is_reported() {
     let redis = RedisServer::start();
     let mut connection = redis.connection();
     let mut account = |password: &str| {
@@ -93,6 +93,6 @@ async fn a_wrong_password_is_told_of() {
 pub fn tests() -> Vec<Test> {
     vec![
         test!(an_account_with_few_rights_is_enough, [REDIS]),
-        test!(a_wrong_password_is_told_of, [REDIS]),
+        test!(a_wrong_password_is_reported, [REDIS]),
     ]
 }

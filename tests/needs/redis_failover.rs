@@ -25,7 +25,7 @@ async fn degraded(node: &TestServer) -> Value {
     body["degraded"].clone()
 }
 
-async fn a_demoted_redis_is_left_and_nothing_is_lost() {
+async fn nodes_leave_a_demoted_redis_and_nothing_is_lost() {
     let (old, new) = (RedisServer::start(), RedisServer::start());
     let folder = tempfile::tempdir().unwrap();
     let (near_way, far_way) = (Way::to(old.address).await, Way::to(old.address).await);
@@ -92,5 +92,8 @@ async fn a_demoted_redis_is_left_and_nothing_is_lost() {
 }
 
 pub fn tests() -> Vec<Test> {
-    vec![test!(a_demoted_redis_is_left_and_nothing_is_lost, [REDIS])]
+    vec![test!(
+        nodes_leave_a_demoted_redis_and_nothing_is_lost,
+        [REDIS]
+    )]
 }

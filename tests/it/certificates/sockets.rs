@@ -134,7 +134,7 @@ impl SocketClient {
 }
 
 #[actix_web::test]
-async fn on_a_socket_what_comes_before_the_certificates_is_held() {
+async fn on_a_socket_events_before_the_certificates_are_held() {
     let scene = Scene::new();
     let mut bob = SocketClient::certified(&scene).await;
     let mut alice = SocketClient::shaken(&scene).await;

@@ -13,7 +13,7 @@ use crate::support::server::TestServer;
 use super::{bodies, connect, get, key, send, set};
 
 #[actix_web::test]
-async fn what_is_set_for_a_sender_goes_before_the_box_and_that_before_the_default() {
+async fn a_setting_for_a_sender_overrides_the_box_and_the_box_overrides_the_default() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let quote = format!("/permissions/quote?recipient={}&messageBox=", key(&bob));

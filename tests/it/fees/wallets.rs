@@ -25,7 +25,7 @@ fn wallet(status: &Arc<AtomicU16>, accepted: bool) -> Remote {
 }
 
 #[actix_web::test]
-async fn a_wallet_takes_what_is_paid_to_the_server() {
+async fn a_wallet_takes_payments_to_the_server() {
     let status = Arc::new(AtomicU16::new(200));
     let wallet = wallet(&status, true);
     let server = with_wallet(&wallet.url);

@@ -10,7 +10,7 @@ use crate::support::server::TestServer;
 use super::connect;
 
 #[actix_web::test]
-async fn nobody_on_the_way_keeps_an_answer() {
+async fn no_cache_may_store_an_answer() {
     let server = TestServer::start();
     let alice = connect(&server).await;
     let signed = alice.post("/listMessages", r#"{"messageBox":"b"}"#).await;
@@ -55,7 +55,7 @@ async fn every_response_may_be_read_from_anywhere() {
 }
 
 #[actix_web::test]
-async fn what_anybody_may_ask_is_where_everybody_looks_for_it() {
+async fn public_routes_are_at_the_usual_paths() {
     let server = TestServer::with(|settings| {
         "/api".clone_into(&mut settings.server.routing_prefix);
         settings.messages.ttl = Duration::from_secs(86_400);

@@ -100,7 +100,7 @@ fn message_to(client: &Brc104, id: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_payment_may_come_in_the_body_beside_what_it_pays_for() {
+async fn a_payment_may_come_in_the_body_of_its_request() {
     let server = priced("/sendMessage");
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let asked = alice.post("/sendMessage", "{}").await;
@@ -252,7 +252,7 @@ async fn after_a_payment_was_seen_nothing_asks_for_another() {
 }
 
 #[actix_web::test]
-async fn what_is_in_the_envelope_is_read_where_nothing_is_due_too() {
+async fn the_envelope_is_read_on_free_routes_too() {
     let server =
         TestServer::with(|settings| settings.limits.max_json_depth = 8.try_into().unwrap());
     let (alice, bob) = (connect(&server).await, connect(&server).await);

@@ -14,7 +14,7 @@ use crate::support::server::{ServerProcess, free_address};
 use super::{Bench, Google, SEND, status};
 
 #[actix_web::test]
-async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
+async fn temporary_failures_are_retried_and_permanent_ones_are_not() {
     let busy = Reply {
         status: 429,
         json: json!({}),
@@ -52,7 +52,7 @@ async fn what_may_work_later_is_tried_again_and_what_cannot_is_not() {
 
 /// A wrong project answers 404 for every device. Only `UNREGISTERED` concerns one device.
 #[actix_web::test]
-async fn what_firebase_says_of_the_project_costs_nobody_a_device() {
+async fn errors_of_the_firebase_project_deactivate_no_device() {
     let of_project = || -> Vec<Reply> {
         vec![
             (404, json!({"error": {"status": "NOT_FOUND", "message": "Requested entity was not found."}})).into(),
@@ -180,7 +180,7 @@ async fn a_dead_token_is_deactivated_until_it_is_registered_again() {
 }
 
 #[actix_web::test]
-async fn what_does_not_fit_is_dropped_and_counted() {
+async fn notifications_over_the_queue_limit_are_dropped_and_counted() {
     let google = Google::start(vec![status(0)], 3_600);
     let bench = Bench::start(&google, |settings| {
         settings.max_queued = 48;
@@ -229,7 +229,7 @@ async fn whoever_is_notified_much_or_later_keeps_nobody_waiting() {
 }
 
 #[test]
-fn nothing_that_is_shown_holds_a_key_or_a_token() {
+fn no_debug_output_contains_a_key_or_a_token() {
     let google = Google::start(Vec::new(), 3_600);
     let account = ServiceAccount::parse(&google.account).unwrap();
     let shown = format!(

@@ -104,7 +104,7 @@ async fn of_many_nodes_that_get_a_write_at_once_one_does_it() {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more() {
+async fn an_exhausted_or_displaced_session_writes_nothing_on_any_node() {
     let nodes = Nodes::new();
     let few = |settings: &mut Settings| {
         settings.auth.max_seen_nonces = 3.try_into().unwrap();
