@@ -148,14 +148,14 @@ fn signatures_verify_both_ways() {
                 false,
             )
             .unwrap();
-        assert!(accepted, "theirs refuses ours");
+        assert!(accepted, "bsv-sdk refuses our signature");
         let made = signer
             .theirs
             .create_signature_sync(Some(&data), None, &theirs, text, &other(&verifier))
             .unwrap();
         let keys = pair(&verifier, &signer);
         keys.verify(&ours, key_id, &digest, &made)
-            .expect("ours refuses theirs");
+            .expect("we refuse the signature of bsv-sdk");
         let mut forged = digest;
         forged[0] ^= 1;
         assert!(keys.verify(&ours, key_id, &forged, &made).is_err());
@@ -199,13 +199,9 @@ async fn nonces_of_each_are_accepted_by_the_other() {
         let nonce = party.ours.create_nonce(cases.bytes()).unwrap();
         assert!(
             verify_nonce(&party.theirs, &nonce).await.unwrap(),
-            "theirs refuses {nonce}"
+            "bsv-sdk refuses {nonce}"
         );
         let nonce = create_nonce(&party.theirs).await.unwrap();
-        assert_eq!(
-            party.ours.verify_nonce(&nonce),
-            Ok(()),
-            "ours refuses {nonce}"
-        );
+        assert_eq!(party.ours.verify_nonce(&nonce), Ok(()), "we refuse {nonce}");
     }
 }

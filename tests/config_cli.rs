@@ -191,7 +191,7 @@ fn the_result_is_shown_with_secrets_masked() {
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
         0,
-        "nothing is made"
+        "a file was created"
     );
 }
 
@@ -255,8 +255,8 @@ fn check_config_warns_of_doubtful_settings_that_do_not_prevent_the_start() {
     ];
     let output = run(folder.path(), &variables, &["--check-config"]);
     assert_eq!(output.status.code(), Some(0));
-    let said = text(&output.stderr);
-    assert_eq!(said.lines().count(), variables.len(), "{said}");
+    let warnings = text(&output.stderr);
+    assert_eq!(warnings.lines().count(), variables.len(), "{warnings}");
     for word in [
         "UNLIMITED_ADDRESSES=none",
         "AUTH_RESUME",
@@ -264,7 +264,7 @@ fn check_config_warns_of_doubtful_settings_that_do_not_prevent_the_start() {
         "HOSTING_DOMAIN",
         "FIREBASE_PROJECT_ID",
     ] {
-        assert!(said.contains(word), "{word}: {said}");
+        assert!(warnings.contains(word), "{word}: {warnings}");
     }
 }
 

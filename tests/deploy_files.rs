@@ -28,7 +28,10 @@ fn yaml(path: &str) -> Value {
 }
 
 fn assert_path(path: &str, named_in: &str) {
-    assert!(root().join(path).exists(), "{named_in} names {path}");
+    assert!(
+        root().join(path).exists(),
+        "{named_in} names {path}, which does not exist"
+    );
 }
 
 /// The variables of a mapping.
@@ -88,7 +91,7 @@ fn is_known(variable: &str) -> bool {
 
 #[test]
 fn the_server_knows_every_variable() {
-    for (place, variables) in [
+    for (source, variables) in [
         (
             "Dockerfile",
             assignments(&read("deploy/Dockerfile"), "ENV "),
@@ -98,9 +101,9 @@ fn the_server_knows_every_variable() {
         ("package/environment", environment_file()),
         ("kubernetes", kubernetes()),
     ] {
-        assert!(variables.len() > 2, "{place}: {variables:?}");
+        assert!(variables.len() > 2, "{source}: {variables:?}");
         for variable in variables.keys() {
-            assert!(is_known(variable), "{place} sets {variable}");
+            assert!(is_known(variable), "{source} sets {variable}");
         }
     }
     let text = read("DEPLOYING.md");
@@ -339,7 +342,10 @@ fn a_server_that_an_admin_drains_is_started_again() {
     let compose = yaml("deploy/compose.yaml");
     assert_eq!(compose["x-server"]["restart"], "unless-stopped");
     let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
-    assert!(pod["restartPolicy"].is_null(), "Always is the default");
+    assert!(
+        pod["restartPolicy"].is_null(),
+        "restartPolicy is not Always"
+    );
 }
 
 /// The example for three machines also describes the set-up with two containers.

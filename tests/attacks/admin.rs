@@ -96,7 +96,7 @@ async fn recorded_drain() -> Outcome {
     outcome.measured(format!("exit code after a drain {code:?}"));
     let unit = include_str!("../../deploy/systemd/messagebox.service");
     let restarts = unit.contains("Restart=always") || code != Some(0);
-    outcome.holds(restarts, "systemd would leave it down");
+    outcome.holds(restarts, "systemd would not restart it");
     for round in 1..=2 {
         target = target.restarted(&variables);
         let again = session.send(&recorded).await;
@@ -134,7 +134,7 @@ async fn guesses(
 ) -> Guesses {
     let address = target.address;
     let guess = async |lane: usize| {
-        let mut said = Guesses::default();
+        let mut counts = Guesses::default();
         let mut stream = connect_from(ATTACKER, address).await.unwrap();
         for number in 0..count / 8 {
             let request = format!(
@@ -142,21 +142,21 @@ async fn guesses(
                  content-length: 0\r\n\r\n"
             );
             match ask_raw(&mut stream, request.as_bytes()).await {
-                Ok(reply) if reply.status == 429 => said.limited += 1,
-                Ok(reply) if matches!(reply.status, 401 | 404) => said.compared += 1,
-                Ok(_) => said.others += 1,
+                Ok(reply) if reply.status == 429 => counts.limited += 1,
+                Ok(reply) if matches!(reply.status, 401 | 404) => counts.compared += 1,
+                Ok(_) => counts.others += 1,
                 Err(_) => stream = connect_from(ATTACKER, address).await.unwrap(),
             }
         }
-        said
+        counts
     };
     let begun = Instant::now();
     let all = join_all((0..8).map(guess)).await;
     let sum = |of: fn(&Guesses) -> u64| all.iter().map(of).sum();
     Guesses {
-        compared: sum(|said| said.compared),
-        limited: sum(|said| said.limited),
-        others: sum(|said| said.others),
+        compared: sum(|counts| counts.compared),
+        limited: sum(|counts| counts.limited),
+        others: sum(|counts| counts.others),
         took: begun.elapsed(),
     }
 }
@@ -198,18 +198,18 @@ async fn guessing() -> Outcome {
     for (method, path) in [("POST", "/admin/migrate"), ("GET", "/admin/status")] {
         let target = Target::with(&secrets);
         let mut user = Client::proven(target.address, OTHERS).await;
-        let said = guesses(&target, method, path, GUESSES).await;
-        let took = said.took;
+        let counts = guesses(&target, method, path, GUESSES).await;
+        let took = counts.took;
         outcome.did(format!("{GUESSES} guesses at {path} in {took:.1?}"));
         // The limit of 100 per second, and its burst of ten seconds.
         let bound = 1_000 + 100 * (took.as_secs() + 1);
         let what = format!("guesses at {path} that were compared");
-        outcome.at_most(&what, said.compared, bound);
+        outcome.at_most(&what, counts.compared, bound);
         outcome.holds(
-            said.others == 0,
-            format!("{path}: {} other answers", said.others),
+            counts.others == 0,
+            format!("{path}: {} other answers", counts.others),
         );
-        outcome.holds(said.limited > 0, format!("{path}: none was refused"));
+        outcome.holds(counts.limited > 0, format!("{path}: none was refused"));
         let listed = user
             .post("/listMessages", crate::client::LIST)
             .await

@@ -103,13 +103,13 @@ async fn signed_bytes() -> Outcome {
     for (name, request) in &all {
         let mut stream = connect_from(ATTACKER, target.address).await.unwrap();
         let reply = ask_raw(&mut stream, &wire(request)).await;
-        let said = reply
+        let answer = reply
             .as_ref()
             .map(|reply| (reply.status, reply.signed))
             .ok();
         // 405 or 404 would show that the server routed the request before it verified it.
-        let is_refused = matches!(said, Some((400 | 401, false)));
-        outcome.holds(is_refused, format!("{name}: {said:?}"));
+        let is_refused = matches!(answer, Some((400 | 401, false)));
+        outcome.holds(is_refused, format!("{name}: {answer:?}"));
     }
     outcome.holds(target.stored(bob) == 0, "a variation was stored");
     let sent = alice.send(&last).await.unwrap();

@@ -68,7 +68,7 @@ async fn send(
 
 /// The payer of each payment that the server has taken, as operators export them.
 fn exported(target: &Target) -> Vec<String> {
-    let said = Command::new(server_binary())
+    let output = Command::new(server_binary())
         .arg("--export-payments")
         .env_clear()
         .env("DATA_DIR", target.folder())
@@ -78,7 +78,7 @@ fn exported(target: &Target) -> Vec<String> {
         .env("DATABASE_URL", target.database.url())
         .output()
         .unwrap();
-    let text = String::from_utf8(said.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
     let payer = |line: &str| {
         let payment: Value = serde_json::from_str(line).unwrap();
         payment["payer"].as_str().unwrap().to_owned()
@@ -109,7 +109,7 @@ async fn stolen_outputs() -> Outcome {
     .into_iter()
     .enumerate()
     {
-        let said = send(
+        let answer = send(
             &mut mallory,
             bob,
             message_box,
@@ -117,7 +117,7 @@ async fn stolen_outputs() -> Outcome {
             stolen,
         )
         .await;
-        let is_paid = message_box == "chat" && said.status == 200;
+        let is_paid = message_box == "chat" && answer.status == 200;
         outcome.holds(
             !is_paid,
             format!("mallory pays with alice's output: {stolen}"),
@@ -170,7 +170,7 @@ async fn unoffered_output() -> Outcome {
     let (only_first, swapped) = (of(&[0]), of(&[1, 0]));
     // The first request fails after the wallet took output 0: another sender used its message id first.
     let meanwhile = async {
-        eventually("the wallet being asked", || !wallet.asked().is_empty()).await;
+        eventually("a request to the wallet", || !wallet.requests().is_empty()).await;
         let own = Payment::default()
             .to(&carol.signer.identity, Target::key(), 10)
             .json();
@@ -183,11 +183,12 @@ async fn unoffered_output() -> Outcome {
         faster == 200 && failed.status == 400,
         format!("the first request: {} {}", failed.status, failed.code()),
     );
-    let asked = wallet.asked().len();
+    let request = wallet.requests().len();
     let second = send(&mut alice, bob, "chat", "2", &swapped).await;
-    let offered = wallet.asked().split_off(asked);
-    let index =
-        |asked: &crate::support::remote::Asked| asked.json["outputs"][0]["outputIndex"].clone();
+    let offered = wallet.requests().split_off(request);
+    let index = |request: &crate::support::remote::RemoteRequest| {
+        request.json["outputs"][0]["outputIndex"].clone()
+    };
     let offered: Vec<Value> = offered.iter().map(index).collect();
     outcome.holds(
         second.status != 200 || offered == [json!(1)],
@@ -222,11 +223,11 @@ async fn pay(client: &mut Client, to: IdentityKey, name: &str, count: usize) -> 
     let mut times = Vec::new();
     for (number, payment) in made.iter().enumerate() {
         let begun = Instant::now();
-        let said = send(client, to, "chat", &format!("{name} {number}"), payment).await;
+        let answer = send(client, to, "chat", &format!("{name} {number}"), payment).await;
         assert_eq!(
-            said.status, 200,
+            answer.status, 200,
             "a payment of a light user: {:?}",
-            said.json
+            answer.json
         );
         times.push(begun.elapsed());
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -253,8 +254,8 @@ async fn costly_beefs(made: usize) -> Outcome {
                     break;
                 }
                 // To a recipient without a fee, and to a box with one.
-                let said = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
-                statuses.push((said.status, said.json["description"].to_string()));
+                let answer = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
+                statuses.push((answer.status, answer.json["description"].to_string()));
             }
             statuses
         };
@@ -266,7 +267,7 @@ async fn costly_beefs(made: usize) -> Outcome {
     users.judge(&mut outcome).await;
     let statuses = crew.stopped().await;
     let refused = statuses.iter().filter(|(status, _)| *status >= 400).count();
-    let ran = |(_, said): &&(u16, String)| said.contains("not signed");
+    let ran = |(_, answer): &&(u16, String)| answer.contains("not signed");
     let checked = statuses.iter().filter(ran).count();
     let distinct = statuses.iter().collect::<std::collections::BTreeSet<_>>();
     outcome.did(format!(
@@ -327,11 +328,11 @@ async fn mutated_payments() -> Outcome {
             }
             let mut payment = good.clone();
             payment["tx"] = json!(other);
-            let said = send(&mut client, bob, "chat", &number.to_string(), &payment).await;
-            match said.status {
+            let answer = send(&mut client, bob, "chat", &number.to_string(), &payment).await;
+            match answer.status {
                 200 => taken += 1,
                 400 => {}
-                status => odd.push(format!("{status} {}", said.code())),
+                status => odd.push(format!("{status} {}", answer.code())),
             }
         }
         (taken, odd)

@@ -61,10 +61,10 @@ async fn replay() -> Outcome {
         outcome.holds(status == 200, format!("{}: {status}", request.target));
     }
     for request in recorded.iter().chain([&list]) {
-        let said = repeat(&target, request).await;
+        let answer = repeat(&target, request).await;
         outcome.holds(
-            said == (401, false),
-            format!("{} again: {said:?}", request.target),
+            answer == (401, false),
+            format!("{} again: {answer:?}", request.target),
         );
     }
     let mut member = Member::connect_as(target.address, OTHERS, identity)
@@ -89,10 +89,10 @@ async fn replay() -> Outcome {
     outcome.holds(target.stored(key) == 1, "a frame again was stored");
     let target = target.restarted(&[]);
     for request in &recorded {
-        let said = repeat(&target, request).await;
+        let answer = repeat(&target, request).await;
         outcome.holds(
-            said == (401, false),
-            format!("{} after SIGKILL: {said:?}", request.target),
+            answer == (401, false),
+            format!("{} after SIGKILL: {answer:?}", request.target),
         );
     }
     outcome.holds(

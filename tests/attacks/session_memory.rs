@@ -31,7 +31,7 @@ pub fn attacks() -> Vec<Attack> {
 
 fn has_redis() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
-    version.is_ok_and(|said| said.status.success())
+    version.is_ok_and(|output| output.status.success())
 }
 
 /// A number from `INFO memory` or `INFO keyspace`.
@@ -40,9 +40,9 @@ fn info(redis: SocketAddr, section: &str, name: &str) -> u64 {
     stream
         .write_all(format!("INFO {section}\r\nQUIT\r\n").as_bytes())
         .unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    let after = said.split_once(name).map_or("", |(_, after)| after);
+    let mut output = String::new();
+    stream.read_to_string(&mut output).unwrap();
+    let after = output.split_once(name).map_or("", |(_, after)| after);
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
 }
@@ -100,7 +100,7 @@ async fn filling_redis() -> Outcome {
     outcome.at_most("bytes in Redis for each request", each, 110);
     // The session is exhausted after 4,096 requests, and its nonces go with it.
     let ended = ask_many(&client, target.address, 700).await > 0;
-    outcome.holds(ended, "the session goes on for ever");
+    outcome.holds(ended, "the session never ends");
     // Redis shrinks its own buffers and tables later.
     let left = used().saturating_sub(before);
     let bound = each * REQUESTS / 2;

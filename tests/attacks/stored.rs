@@ -51,20 +51,21 @@ async fn filling_the_disk() -> Outcome {
             break reply;
         }
     };
-    let told = (
+    let statuses = (
         last.status,
         last.code(),
         last.json["resource"].clone(),
         last.json["limit"].clone(),
     );
     outcome.holds(
-        told == (
-            429,
-            "ERR_SENDER_QUOTA_EXCEEDED",
-            json!("messages"),
-            json!(100_000),
-        ),
-        format!("after {stored} sends to 1,000: {told:?}"),
+        statuses
+            == (
+                429,
+                "ERR_SENDER_QUOTA_EXCEEDED",
+                json!("messages"),
+                json!(100_000),
+            ),
+        format!("after {stored} sends to 1,000: {statuses:?}"),
     );
     outcome.at_most("sends to 1,000 recipients that were stored", stored, 100);
     outcome.did("a body of 100 KB to 1,000 recipients, then small ones until the quota");

@@ -50,7 +50,7 @@ struct Group {
 
 impl Group {
     fn met<T>(&self, of: impl FnOnce(&mut Figures) -> T) -> T {
-        of(&mut self.met.lock().expect("nobody panics with it"))
+        of(&mut self.met.lock().expect("the lock is not poisoned"))
     }
 
     fn served(&self, since: Instant) {
@@ -164,8 +164,8 @@ impl Users {
             outcome.holds(refused == 0, format!("{name} refused: {:?}", met.refused));
             outcome.holds(!met.times.is_empty(), format!("{name} nobody was answered"));
             let bound = idle.max(LEAST_IDLE) * RATIO;
-            let said = format!("{name} p99 {p99:?}, over {bound:?}");
-            outcome.holds(p99 <= bound || !is_timed, said);
+            let what = format!("{name} p99 {p99:?}, over {bound:?}");
+            outcome.holds(p99 <= bound || !is_timed, what);
         }
     }
 }

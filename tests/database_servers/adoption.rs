@@ -26,8 +26,8 @@ fn run_migrate(database: &TestDatabase, arguments: &[&str]) -> Output {
 
 fn migrate(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run_migrate(database, arguments);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -436,8 +436,8 @@ pub fn what_was_done_and_not_noted_may_be_done_again() {
         once.run(&format!(
             "DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
         ));
-        let said = migrate(&once, &[]);
-        assert!(said.contains(": 1 migrations applied"), "{said}");
+        let printed = migrate(&once, &[]);
+        assert!(printed.contains(": 1 migrations applied"), "{printed}");
         assert_eq!(contents(&once), expected, "{version}");
     }
 
@@ -458,8 +458,8 @@ pub fn another_programs_payments_are_not_ours() {
     database.run("CREATE TABLE payments (id INT PRIMARY KEY, amount INT)");
     let output = run_migrate(&database, &[]);
     assert_ne!(output.status.code(), Some(0));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("000008_create_payments"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains("000008_create_payments"), "{printed}");
 }
 
 /// For that server, keys in upper case were the same keys.

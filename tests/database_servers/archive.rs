@@ -22,8 +22,8 @@ pub fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
     output
 }
 
@@ -38,7 +38,7 @@ fn same(original: &str, other: &str, kind: Kind) {
 pub async fn three_kinds_of_databases_hold_the_same() {
     let first = TestServer::on(Arc::new(TestDatabase::of(Kind::Sqlite)), |_| {});
     let contents = Contents::of(&first).await;
-    let told = contents.told(&first).await;
+    let before = contents.answers(&first).await;
     let folder = tempfile::tempdir().unwrap();
     let export = |database: &TestDatabase, n: usize| {
         let file = folder.path().join(format!("{n}.jsonl"));
@@ -60,7 +60,7 @@ pub async fn three_kinds_of_databases_hold_the_same() {
         servers.push(TestServer::on(database, |_| {}));
     }
     for server in &servers {
-        assert_eq!(contents.told(server).await, told);
+        assert_eq!(contents.answers(server).await, before);
         contents.goes_on(server).await;
     }
 }

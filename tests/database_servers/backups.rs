@@ -35,15 +35,15 @@ fn follow(mark: &str, folder: &Path, names: &[(&str, &str)]) {
         script = script.replace(name, instead.to_str().unwrap());
     }
     for (name, instead) in names {
-        assert!(script.contains(name), "{mark} does not say {name}");
+        assert!(script.contains(name), "{mark} does not contain {name}");
         script = script.replace(name, instead);
     }
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{mark}: {said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{mark}: {error}");
 }
 
 fn name(database: &TestDatabase) -> String {
@@ -61,7 +61,7 @@ async fn working(kind: Kind) -> (TestServer, Vec<u8>) {
 
 fn holds(database: &TestDatabase, expected: &[u8], mark: &str) {
     let found = run(database, &["export"]).stdout;
-    assert!(found == expected, "{mark} has brought back something else");
+    assert!(found == expected, "{mark} has restored other contents");
 }
 
 pub async fn sqlite_comes_back() {

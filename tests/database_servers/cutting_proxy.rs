@@ -109,7 +109,7 @@ enum Step {
 /// Finds the steps in the client's bytes. MySQL prepares statements under a number and runs them by it.
 #[derive(Default)]
 struct Steps {
-    asked: Option<Step>,
+    preparing: Option<Step>,
     prepared: HashMap<[u8; 4], Step>,
 }
 
@@ -137,7 +137,7 @@ impl Steps {
                     // With request claims or without. Asking whether a connection can write takes no lock.
                     let locks =
                         contains(text, "`messagebox_writer`") && !contains(text, "WHERE FALSE");
-                    self.asked = if locks {
+                    self.preparing = if locks {
                         Some(Step::Begins)
                     } else if text == b"SET autocommit = 1" {
                         Some(Step::Commits)
@@ -156,7 +156,7 @@ impl Steps {
 
     /// The answer to `PREPARE` begins with the number.
     fn of_server(&mut self, chunk: &[u8]) {
-        if let (Some(step), [_, _, _, _, 0, a, b, c, d, ..]) = (self.asked.take(), chunk) {
+        if let (Some(step), [_, _, _, _, 0, a, b, c, d, ..]) = (self.preparing.take(), chunk) {
             self.prepared.insert([*a, *b, *c, *d], step);
         }
     }

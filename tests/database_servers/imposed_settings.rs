@@ -55,7 +55,7 @@ async fn works(database: &OwnServer, url: String) {
         .await;
     assert_eq!(acknowledged.status, 200);
     let count = "SELECT CAST(COUNT(*) AS CHAR(9)) AS value FROM messages";
-    eventually("the end of what is past its time", || {
+    eventually("the expired message to be deleted", || {
         let counted = database.texts(count);
         counted.iter().all(|count| count.trim() == "1")
     })

@@ -132,7 +132,7 @@ async fn at_any_time(make: Make) {
         (cut, database)
     });
     let (cut, _database) = cutting.await.unwrap();
-    assert!(cut > 20, "only {cut} connections were ended");
+    assert!(cut > 20, "only {cut} connections were cut");
     stop.store(true, Ordering::Release);
     let mut sent = Vec::new();
     for sender in running {

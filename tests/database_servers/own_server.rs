@@ -50,9 +50,9 @@ pub fn give(file: &Path) {
 }
 
 fn checked(output: &Output, what: &str) {
-    let [said, printed] =
+    let [errors, printed] =
         [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success(), "{what}: {said}{printed}");
+    assert!(output.status.success(), "{what}: {errors}{printed}");
 }
 
 impl OwnServer {

@@ -137,7 +137,7 @@ impl Stage {
                 reply.status == 200 && body.get("degraded").is_none_or(|it| it == &json!([]))
             })
         };
-        eventually_async("that a node is ready", shares_events).await;
+        eventually_async("a node to be ready", shares_events).await;
         let member = &self.members[number];
         eventually("its member", || member.sockets() > sockets).await;
     }
@@ -150,7 +150,7 @@ impl Stage {
             let moved = |(now, before): (&usize, &usize)| now - before >= GOES_ON;
             now.iter().zip(&before).all(moved)
         };
-        eventually("that all senders go on", has_moved).await;
+        eventually("progress of all senders", has_moved).await;
     }
 
     /// Sends a message through each node and waits until all members have received it.
@@ -167,7 +167,7 @@ impl Stage {
             ids.push(id);
         }
         for member in &self.members {
-            eventually("what comes from all", || member.has_heard(&ids)).await;
+            eventually("messages from all nodes", || member.has_received(&ids)).await;
         }
         self.marks.extend(ids);
     }
@@ -228,8 +228,8 @@ impl Stage {
         let attempts: Vec<Attempts> = live.iter().map(|sent| sent.attempts()).collect();
         assert_all_there(&listed, &attempts);
         for member in &self.members {
-            for heard in member.heard() {
-                assert_once_and_in_order(&heard, &live);
+            for ids in member.received() {
+                assert_once_and_in_order(&ids, &live);
             }
         }
         println!(

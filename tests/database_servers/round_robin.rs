@@ -101,9 +101,9 @@ impl Balanced {
     async fn ask_in_each(&self, sessions: &[Brc104], turn: usize) {
         for (batch, sessions) in sessions.chunks(AT_ONCE).enumerate() {
             let number = |index| batch * AT_ONCE + index + turn;
-            let asked = sessions.iter().enumerate();
-            let asked = asked.map(|(index, session)| self.ask(session, number(index)));
-            for answer in join_all(asked).await {
+            let answers = sessions.iter().enumerate();
+            let answers = answers.map(|(index, session)| self.ask(session, number(index)));
+            for answer in join_all(answers).await {
                 assert!(answer.status == 200 && answer.signed, "{answer:?}");
             }
         }
@@ -119,7 +119,7 @@ async fn no_client_shakes_hands_again(store: Store) {
         let first = nodes.ask(&session, 1).await.status;
         first == 200 && nodes.ask(&session, 2).await.status == 200
     };
-    crate::support::eventually_async("that the nodes share sessions", reached).await;
+    crate::support::eventually_async("shared sessions", reached).await;
     let mut sessions = Vec::new();
     while sessions.len() < SESSIONS * scale {
         let number = sessions.len();
@@ -136,7 +136,7 @@ async fn no_client_shakes_hands_again(store: Store) {
             let session = Brc104::connect(&nodes.base(0)).await;
             nodes.ask(&session, 1).await.status == 200 && nodes.ask(&session, 2).await.status == 200
         };
-        crate::support::eventually_async("that the nodes share sessions", connected).await;
+        crate::support::eventually_async("shared sessions", connected).await;
     }
     nodes.ask_in_each(&sessions, 2).await;
     nodes.ask_in_each(&sessions, 3).await;

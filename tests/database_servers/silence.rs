@@ -37,6 +37,6 @@ pub async fn a_mariadb_that_ends_silent_connections_soon_is_no_obstacle() {
         });
         futures_util::future::join_all(requests).await;
         assert_eq!(server.db.status().failures, 0);
-        eventually("a longer silence than is allowed by default", || silent(3)).await;
+        eventually("an idle time over the default limit", || silent(3)).await;
     }
 }

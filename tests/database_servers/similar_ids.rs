@@ -77,7 +77,7 @@ async fn pairs_are_two(kind: Kind) {
             bob.post("/acknowledgeMessage", body).await.status
         };
         assert_eq!(acknowledge(one).await, 200, "{one:?}");
-        assert_eq!(listed().await, expected(&[other]), "{one:?} took both");
+        assert_eq!(listed().await, expected(&[other]), "{one:?} returned both");
         assert_eq!(acknowledge(one).await, 400, "{one:?}");
         assert_eq!(acknowledge(other).await, 200, "{other:?}");
     }

@@ -139,13 +139,13 @@ impl Stage {
                 .zip(&before)
                 .all(|(now, before)| now - before >= GOES_ON)
         };
-        eventually("that all senders go on", has_moved).await;
+        eventually("progress of all senders", has_moved).await;
     }
 
     async fn all_reach_redis(&self, expected: bool) {
         for node in &self.nodes {
             let reaches = async || node.is_degraded().await != expected;
-            eventually_async("what a node says of Redis", reaches).await;
+            eventually_async("the node's status of Redis", reaches).await;
         }
     }
 
@@ -168,7 +168,7 @@ impl Stage {
             ids.push(id);
         }
         for (_, member) in running {
-            eventually("what comes from all", || member.has_heard(&ids)).await;
+            eventually("messages from all nodes", || member.has_received(&ids)).await;
         }
         self.marks.extend(ids);
     }
@@ -203,7 +203,7 @@ impl Stage {
     async fn the_database_is_killed_and_started_again(&mut self) {
         let before = self.senders.refused();
         self.database.kill();
-        eventually("that it is missed", || self.senders.refused() > before).await;
+        eventually("refusals", || self.senders.refused() > before).await;
         self.database.start_again();
         self.goes_on().await;
     }
@@ -213,13 +213,13 @@ impl Stage {
         self.send_from(MORTAL);
         self.network.cut_second();
         let is_noticed = async || self.nodes[REMOTE].is_degraded().await;
-        eventually_async("that it is cut off", is_noticed).await;
+        eventually_async("the node to be degraded", is_noticed).await;
         self.goes_on().await;
         self.nodes[MORTAL].kill();
         self.goes_on().await;
         self.network.mend_second();
         let is_back = async || !self.nodes[REMOTE].is_degraded().await;
-        eventually_async("that it is back", is_back).await;
+        eventually_async("the node to recover", is_back).await;
         self.all_hear_from_all().await;
         self.the_node_that_was_killed_is_back().await;
     }
@@ -243,7 +243,7 @@ impl Stage {
             let mortal = self.nodes[MORTAL].address;
             assert!(
                 sent.broken_at.iter().all(|node| *node == mortal),
-                "a node that lives has broken a connection"
+                "a running node has broken a connection"
             );
         }
 
@@ -257,8 +257,8 @@ impl Stage {
                 .filter_map(|sent| sent.once().pop())
                 .flatten()
                 .collect();
-            let has_heard = || member.has_heard(due.iter().copied());
-            eventually("that a member has heard all", has_heard).await;
+            let has_all = || member.has_received(due.iter().copied());
+            eventually("a member to receive everything", has_all).await;
         }
         self.all_hear_from_all().await;
 
@@ -272,29 +272,32 @@ impl Stage {
         let attempts: Vec<Attempts> = live.iter().map(|sent| sent.attempts()).collect();
         assert_all_there(&listed, &attempts);
         for member in &self.members {
-            for heard in member.heard() {
-                assert_once_and_in_order(&heard, &live);
+            for received in member.received() {
+                assert_once_and_in_order(&received, &live);
             }
         }
         for member in self.lasting() {
-            let heard = member.heard();
-            assert_eq!(heard.len(), 1, "a member was cut off");
-            assert_nothing_between_is_missing(&heard[0], &live);
+            let received = member.received();
+            assert_eq!(received.len(), 1, "a member was cut off");
+            assert_nothing_between_is_missing(&received[0], &live);
         }
     }
 }
 
 /// Members received everything that was acknowledged over one connection. A killed node may lose its last stored
 /// messages before it publishes them, so these may be missing, and none before them.
-fn assert_nothing_between_is_missing(heard: &[String], senders: &[&Sent]) {
-    let heard: HashSet<&String> = heard.iter().collect();
+fn assert_nothing_between_is_missing(received: &[String], senders: &[&Sent]) {
+    let received: HashSet<&String> = received.iter().collect();
     for sent in senders {
         let mut connections = sent.once();
         let last = connections.pop().unwrap_or_default();
-        let missing: Vec<&String> = last.into_iter().filter(|id| !heard.contains(id)).collect();
+        let missing: Vec<&String> = last
+            .into_iter()
+            .filter(|id| !received.contains(id))
+            .collect();
         assert_eq!(missing, [""; 0], "not delivered");
         for ids in connections {
-            let came: Vec<bool> = ids.iter().map(|id| heard.contains(id)).collect();
+            let came: Vec<bool> = ids.iter().map(|id| received.contains(id)).collect();
             assert!(came.is_sorted_by(|a, b| a >= b), "{ids:?}: {came:?}");
         }
     }

@@ -197,46 +197,46 @@ impl Sender {
 /// A member of its own room at one node, which reconnects when its socket ends.
 pub struct Member {
     /// The ids that came, by socket.
-    heard: Arc<Mutex<Vec<Vec<String>>>>,
+    received: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 impl Member {
     pub fn start(node: SocketAddr, identity: Arc<Identity>) -> Self {
-        let heard = Arc::<Mutex<Vec<Vec<String>>>>::default();
-        tokio::spawn(listen(node, identity, Arc::clone(&heard)));
-        Self { heard }
+        let received = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        tokio::spawn(listen(node, identity, Arc::clone(&received)));
+        Self { received }
     }
 
-    pub fn heard(&self) -> Vec<Vec<String>> {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<Vec<String>> {
+        self.received.lock().unwrap().clone()
     }
 
     /// The number of its sockets so far.
     pub fn sockets(&self) -> usize {
-        self.heard.lock().unwrap().len()
+        self.received.lock().unwrap().len()
     }
 
     /// Whether its last socket has received all of these.
-    pub fn has_heard<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> bool {
-        let heard = self.heard.lock().unwrap();
-        let heard: HashSet<&String> = heard.last().into_iter().flatten().collect();
-        ids.into_iter().all(|id| heard.contains(id))
+    pub fn has_received<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> bool {
+        let received = self.received.lock().unwrap();
+        let received: HashSet<&String> = received.last().into_iter().flatten().collect();
+        ids.into_iter().all(|id| received.contains(id))
     }
 }
 
 /// Listens until the task is aborted.
-async fn listen(node: SocketAddr, identity: Arc<Identity>, heard: Arc<Mutex<Vec<Vec<String>>>>) {
+async fn listen(node: SocketAddr, identity: Arc<Identity>, received: Arc<Mutex<Vec<Vec<String>>>>) {
     let room = RoomId::of(&identity.identity_key(), BOX);
     loop {
         let ended = async {
             let mut socket = AuthSocket::connect(&connector(node), Arc::clone(&identity)).await?;
             socket.join(&room).await?;
-            heard.lock().unwrap().push(Vec::new());
+            received.lock().unwrap().push(Vec::new());
             loop {
                 let event = socket.next_event().await?;
                 if let Some(message) = event.message_of(&room) {
-                    let mut heard = heard.lock().unwrap();
-                    heard.last_mut().unwrap().push(message.message_id);
+                    let mut received = received.lock().unwrap();
+                    received.last_mut().unwrap().push(message.message_id);
                 }
             }
         };
@@ -320,12 +320,12 @@ async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Colle
 
 /// No socket receives a message twice, and messages sent over one connection arrive in order. Repeated messages have no
 /// defined place: they may have been stored before.
-pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
-    let distinct: HashSet<&String> = heard.iter().collect();
+pub fn assert_once_and_in_order(received: &[String], senders: &[&Sent]) {
+    let distinct: HashSet<&String> = received.iter().collect();
     assert_eq!(
         distinct.len(),
-        heard.len(),
-        "something came twice to a socket"
+        received.len(),
+        "a socket received a message twice"
     );
     let mut places = HashMap::new();
     for (sender, sent) in senders.iter().enumerate() {
@@ -335,7 +335,7 @@ pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
         }
     }
     let mut last = HashMap::new();
-    for (sender, connection, n) in heard.iter().filter_map(|id| places.get(id)) {
+    for (sender, connection, n) in received.iter().filter_map(|id| places.get(id)) {
         let before = last.insert((sender, connection), n);
         assert!(
             before < Some(n),

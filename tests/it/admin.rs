@@ -162,7 +162,7 @@ async fn an_actor_that_does_not_answer_is_called_unresponsive_and_not_waited_for
     let server = TestServer::start();
     let (release, held) = mpsc::channel();
     server.service.rooms.registry().do_send(Hold(held));
-    status_when(&server, "that the registry alone is late", |status| {
+    status_when(&server, "only the registry to be late", |status| {
         status["rooms"] == "unresponsive"
             && status["database"]["executor"] == "answers"
             && status["server"]["ready"][0] == "database"

@@ -184,7 +184,7 @@ async fn an_admin_disconnects_one_socket_or_all_of_an_identity_and_no_others() {
     )
     .await;
     assert_eq!(ended, json!({"status": "success", "disconnected": 1}));
-    eventually_async("one socket less", async || {
+    eventually_async("one socket to close", async || {
         ask(&server, "GET", &filter).await["sockets"]
             .as_array()
             .unwrap()

@@ -77,7 +77,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
         clients.push(client);
     }
     let [first, second, neighbour, other] = &clients[..] else {
-        panic!("there are four");
+        panic!("four clients");
     };
     let mut socket = AuthSocketClient::authenticated(server.address).await;
     let room = socket.room("inbox");
@@ -108,7 +108,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
             post_from(other, "203.0.113.9", "/sendMessage", small(3)),
         ]);
         let release = async {
-            eventually("all of them", || queued() == 4 * 25 + 5).await;
+            eventually("all answers", || queued() == 4 * 25 + 5).await;
             drop(held);
         };
         let (statuses, ()) = tokio::join!(waits, release);
@@ -165,13 +165,13 @@ async fn an_identity_has_a_sixteenth_of_the_bodies_wherever_it_is() {
     let first = begin(&alice, "203.0.113.1").await;
     eventually("the first body", || bodies.held() == 69_999).await;
     let mut second = begin(&alice, "203.0.113.2").await;
-    let mut said = [0; 12];
-    within("an answer", second.read_exact(&mut said))
+    let mut status_line = [0; 12];
+    within("an answer", second.read_exact(&mut status_line))
         .await
         .unwrap();
-    assert_eq!(&said, b"HTTP/1.1 503");
+    assert_eq!(&status_line, b"HTTP/1.1 503");
     let other = begin(&bob, "203.0.113.2").await;
-    eventually("the body of another", || bodies.held() == 2 * 69_999).await;
+    eventually("the body of another client", || bodies.held() == 2 * 69_999).await;
     drop((first, other));
 }
 
@@ -262,14 +262,14 @@ async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
         }
     }
     eventually("the warning", || !warnings("TRUSTED_PROXIES").is_empty()).await;
-    let said = warnings("TRUSTED_PROXIES");
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("203.0.113.2"), "{said:?}");
+    let found = warnings("TRUSTED_PROXIES");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("203.0.113.2"), "{found:?}");
     // The log also names the refused address, once per minute.
-    let said = warnings("refused address 203.0.113.1");
-    assert_eq!(said.len(), 1, "{said:?}");
+    let found = warnings("refused address 203.0.113.1");
+    assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        said[0].contains("its own share of request_rate"),
-        "{said:?}"
+        found[0].contains("its own share of request_rate"),
+        "{found:?}"
     );
 }

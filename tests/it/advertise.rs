@@ -4,22 +4,22 @@
 use messagebox::auth::Identity;
 use serde_json::json;
 
-use crate::support::command::{Said, User};
-use crate::support::remote::{Asked, Remote, Reply};
+use crate::support::command::{Finished, User};
+use crate::support::remote::{Remote, RemoteRequest, Reply};
 use crate::support::server::free_address;
 
 const HOST: &str = "https://box.example.org";
 
 /// Runs the command with this wallet. `overlay` receives the requests for the overlay service at
 /// `http://localhost:8080`.
-fn run(user: &User, wallet: &str, overlay: &str, arguments: &[&str]) -> Said {
+fn run(user: &User, wallet: &str, overlay: &str, arguments: &[&str]) -> Finished {
     let mut command = user.command(arguments);
     command
         .env("WALLET_URL", wallet)
         .env("BSV_NETWORK", "local")
         .env("http_proxy", overlay)
         .env("no_proxy", "127.0.0.0/8");
-    Said::new(command.output().unwrap())
+    Finished::new(command.output().unwrap())
 }
 
 fn absent() -> String {
@@ -29,8 +29,8 @@ fn absent() -> String {
 /// A wallet that only gives its identity key.
 fn wallet() -> Remote {
     let key = Identity::random().identity_key().to_hex();
-    Remote::start(move |asked: &Asked| -> Reply {
-        match asked.path.as_str() {
+    Remote::start(move |request: &RemoteRequest| -> Reply {
+        match request.path.as_str() {
             "/getPublicKey" => (200, json!({ "publicKey": key })).into(),
             _ => (
                 400,
@@ -53,7 +53,7 @@ fn a_failing_wallet_is_reported_with_advice() {
     let nonsense = Remote::start(|_| (200, json!("hello")).into());
     let secret = format!("http://me:secret@{}", free_address());
     let wallet = wallet();
-    for (url, code, said) in [
+    for (url, code, reason) in [
         (absent().as_str(), 3, "could not be reached"),
         (&secret, 3, "could not be reached"),
         (&nonsense.url, 5, "could not be read"),
@@ -62,7 +62,7 @@ fn a_failing_wallet_is_reported_with_advice() {
         for arguments in [&["advertise", "--host", HOST][..], &["revoke"]] {
             let failed = run(&user, url, &overlay.url, arguments);
             assert_eq!(failed.code, code, "{}", failed.err);
-            for part in [said, "WALLET_URL must name"] {
+            for part in [reason, "WALLET_URL must name"] {
                 assert!(failed.err.contains(part), "{part}: {}", failed.err);
             }
             assert!(!failed.err.contains("secret") && failed.out.is_empty());
@@ -99,8 +99,12 @@ fn a_silent_overlay_is_reported_before_any_payment() {
             }
         }
     }
-    let asked = wallet.asked();
-    assert!(asked.iter().all(|asked| asked.path == "/getPublicKey"));
+    let request = wallet.requests();
+    assert!(
+        request
+            .iter()
+            .all(|request| request.path == "/getPublicKey")
+    );
 }
 
 #[test]
@@ -115,9 +119,14 @@ fn advertisements_are_listed_without_a_wallet() {
     let human = run(&user, &absent(), &overlay.url, &arguments);
     assert_eq!(human.human(), "nothing is advertised\n");
     let queries: Vec<_> = overlay
-        .asked()
+        .requests()
         .into_iter()
-        .map(|asked| (asked.json["service"].clone(), asked.json["query"].clone()))
+        .map(|request| {
+            (
+                request.json["service"].clone(),
+                request.json["query"].clone(),
+            )
+        })
         .collect();
     let query = |key: String| (json!("ls_messagebox"), json!({ "identityKey": key }));
     assert_eq!(queries, [query(user.key().to_hex()), query(other)]);
@@ -138,5 +147,5 @@ fn hosts_that_no_client_accepts_are_usage_errors() {
         let refused = run(&user, &wallet.url, &overlay.url, wrong);
         assert_eq!(refused.code, 2, "{wrong:?}: {}", refused.err);
     }
-    assert!(wallet.asked().is_empty() && overlay.asked().is_empty());
+    assert!(wallet.requests().is_empty() && overlay.requests().is_empty());
 }

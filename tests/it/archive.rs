@@ -26,18 +26,18 @@ fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
 /// Expects success and returns the output.
 fn works(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    said
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    printed
 }
 
 /// Expects a failure and returns its one line.
 fn fails(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    printed
 }
 
 fn text(path: &Path) -> &str {
@@ -51,17 +51,17 @@ async fn a_server_continues_on_imported_data() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("archive.jsonl");
     // While the server runs.
-    let said = works(&old.database, &["export", text(&file)]);
+    let printed = works(&old.database, &["export", text(&file)]);
     assert!(
-        said.contains("3 boxes") && said.contains("2 payments"),
-        "{said}"
+        printed.contains("3 boxes") && printed.contains("2 payments"),
+        "{printed}"
     );
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let database = Arc::new(TestDatabase::create());
     let imported = works(&database, &["import", text(&file)]);
-    assert_eq!(imported.replace("imported", "exported"), said);
+    assert_eq!(imported.replace("imported", "exported"), printed);
     let again = run(&database, &["export"]);
     assert!(
         again.stdout == fs::read(&file).unwrap(),
@@ -69,7 +69,7 @@ async fn a_server_continues_on_imported_data() {
     );
 
     let new = TestServer::on(database, |_| {});
-    assert_eq!(contents.told(&new).await, contents.told(&old).await);
+    assert_eq!(contents.answers(&new).await, contents.answers(&old).await);
     contents.goes_on(&new).await;
 }
 
@@ -102,10 +102,10 @@ async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
     works(&old.database, &["export", text(&file)]);
     let whole = fs::read(&file).unwrap();
 
-    let said = fails(&old.database, &["export", text(&file)]);
-    assert!(said.contains("not overwritten"), "{said}");
-    let said = fails(&old.database, &["import", text(&file)]);
-    assert!(said.contains("messageBox has rows"), "{said}");
+    let printed = fails(&old.database, &["export", text(&file)]);
+    assert!(printed.contains("not overwritten"), "{printed}");
+    let printed = fails(&old.database, &["import", text(&file)]);
+    assert!(printed.contains("messageBox has rows"), "{printed}");
     assert_eq!(fs::read(&file).unwrap(), whole);
 
     // The last line is missing, then a row, then the file is something else.
@@ -131,8 +131,8 @@ async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
     ] {
         let bad = folder.path().join("bad");
         fs::write(&bad, bytes).unwrap();
-        let said = fails(&database, &["import", text(&bad)]);
-        assert!(said.contains(expected), "{expected}: {said}");
+        let printed = fails(&database, &["import", text(&bad)]);
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
     // The failed imports left the database as good as new.
     works(&database, &["import", text(&file)]);
@@ -148,8 +148,8 @@ async fn fees_that_an_operator_has_set_are_not_overwritten() {
     let database = TestDatabase::create();
     works(&database, &["migrate"]);
     database.run(r#"UPDATE "server_fees" SET "delivery_fee" = 12 WHERE "message_box" = 'inbox'"#);
-    let said = fails(&database, &["import", text(&file)]);
-    assert!(said.contains("server_fees has rows"), "{said}");
+    let printed = fails(&database, &["import", text(&file)]);
+    assert!(printed.contains("server_fees has rows"), "{printed}");
     assert_eq!(database.count("server_fees"), 3);
 }
 
@@ -168,10 +168,10 @@ fn a_missing_or_outdated_database_is_not_exported() {
     };
     for expected in ["there is no database", "not up to date"] {
         let output = export(&missing);
-        let said = String::from_utf8(output.stderr).unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
         assert!(
-            !output.status.success() && said.contains(expected),
-            "{said}"
+            !output.status.success() && printed.contains(expected),
+            "{printed}"
         );
         assert!(!file.exists(), "a file was left behind");
         fs::write(&missing, "").unwrap();

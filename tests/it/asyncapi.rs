@@ -273,7 +273,7 @@ async fn the_document_holds_together() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(
             document.yaml.pointer(pointer).is_some(),
-            "{reference} leads nowhere"
+            "{reference} has no target"
         );
     }
 }
@@ -312,7 +312,10 @@ async fn the_documents_are_for_everybody_and_can_be_switched_off() {
             .lines()
             .filter(|line| line.contains("src=") || line.contains("href="))
         {
-            assert!(!line.contains("//"), "{path} asks elsewhere: {line}");
+            assert!(
+                !line.contains("//"),
+                "{path} loads from another server: {line}"
+            );
         }
     }
     let silent = TestServer::with(|settings| settings.server.docs = false);

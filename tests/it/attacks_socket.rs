@@ -88,8 +88,8 @@ async fn what_the_server_said_is_not_said_to_it() {
     let ack = alice.auth_message().await;
     let event = alice.auth_message().await;
     let before = refused(&server);
-    for heard in [&ack, &event] {
-        let mut reflected: Value = serde_json::from_str(heard).unwrap();
+    for received in [&ack, &event] {
+        let mut reflected: Value = serde_json::from_str(received).unwrap();
         // Unchanged, with the server as the sender, and with swapped nonces.
         let server_key = reflected["identityKey"].take();
         let nonce = reflected["nonce"].clone();
@@ -109,11 +109,11 @@ async fn what_the_server_said_is_not_said_to_it() {
     let mut as_server: Value = serde_json::from_str(&begun).unwrap();
     as_server["identityKey"] = json!(server.identity_key.to_hex());
     alice.send_auth(&as_server.to_string()).await;
-    eventually("one more", || refused(&server) == before + 9).await;
-    for heard in [ack, event] {
+    eventually("one more refusal", || refused(&server) == before + 9).await;
+    for received in [ack, event] {
         alice
             .peer
-            .handle(&AuthMessage::parse(&heard).unwrap())
+            .handle(&AuthMessage::parse(&received).unwrap())
             .unwrap();
     }
     hears_nothing_else(&mut alice, "2").await;

@@ -346,8 +346,8 @@ async fn frames_that_prove_nothing_change_nothing() {
     .await;
     // A frame of another socket's session proves nothing, but the server starts a handshake.
     alice.send_auth(&foreign).await;
-    let asked: Value = serde_json::from_str(&alice.auth_message().await).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
+    let handshake: Value = serde_json::from_str(&alice.auth_message().await).unwrap();
+    assert_eq!(handshake["messageType"], "initialRequest");
     alice.send_message(&room, "still here", "x").await;
     assert_eq!(alice.event().await.1["messageId"], "still here");
     assert_eq!(alice.event().await.1["messageId"], "still here");
@@ -466,7 +466,7 @@ async fn a_closed_socket_leaves_no_member_and_no_room() {
         gone.emit("joinRoom", &json!(room.as_str())).await;
         assert_eq!(gone.event().await.0, "joinedRoom");
     }
-    eventually("no sockets", || server.sockets.is_empty()).await;
+    eventually("all sockets to close", || server.sockets.is_empty()).await;
     let status = server.service.rooms.status().await.unwrap();
     assert_eq!((status.members, status.rooms), (0, 0));
 }

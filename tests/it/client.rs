@@ -313,7 +313,10 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
                 }
             };
             let poured = pour(&listener, &head, chunk.as_bytes());
-            within("both ends", async { tokio::join!(poured, asking) }).await;
+            within("the end of both sessions", async {
+                tokio::join!(poured, asking)
+            })
+            .await;
         }
     }
 }

@@ -274,8 +274,8 @@ fn a_message_may_expire() {
     ));
     assert_eq!(bodies(), ["never"]);
     for wrong in ["0s", "2020-01-01T00:00:00Z", "tomorrow", "99999years"] {
-        let said = alice.run(&["send", &to, "x", "--expires", wrong]);
-        assert_eq!(said.code, 2, "{wrong}: {}", said.err);
+        let result = alice.run(&["send", &to, "x", "--expires", wrong]);
+        assert_eq!(result.code, 2, "{wrong}: {}", result.err);
     }
 }
 

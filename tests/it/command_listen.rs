@@ -110,7 +110,7 @@ fn only_printed_messages_are_acknowledged() {
     while !is_acknowledged() {
         assert!(began.elapsed() < PATIENCE);
     }
-    assert_eq!(left(), [json!(null)], "what cannot be read stays");
+    assert_eq!(left(), [json!(null)], "unreadable messages stay");
     assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
 }
 
@@ -167,7 +167,7 @@ async fn messages_that_arrive_during_the_start_are_printed_once() {
         if last.is_none() && listener.has_said("listening") {
             last = Some(sent.len() + 10);
         }
-        assert!(sent.len() < 20_000, "it does not begin");
+        assert!(sent.len() < 20_000, "the command does not start");
     }
     let printed: Vec<_> = sent.iter().map(|_| listener.json()).collect();
     let ids = printed.iter().map(|it| it["messageId"].as_str().unwrap());

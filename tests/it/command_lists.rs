@@ -60,8 +60,8 @@ async fn a_list_ends_at_its_limit_and_gives_the_next_cursor() {
         (["--limit", "-1"], 2),
         (["--after", "x"], 1),
     ] {
-        let said = bob.run(&["list", wrong[0], wrong[1]]);
-        assert_eq!(said.code, code, "{wrong:?}: {}", said.err);
+        let result = bob.run(&["list", wrong[0], wrong[1]]);
+        assert_eq!(result.code, code, "{wrong:?}: {}", result.err);
     }
 }
 
@@ -96,11 +96,15 @@ async fn all_of_a_box_is_acknowledged_except_messages_with_payments() {
     server.database.run(
         r#"UPDATE "messages" SET "body" = '{"message":"x","payment":{"tx":[1],"outputs":[]}}' WHERE "messageId" = '2'"#,
     );
-    let said = bob.run(&["ack", "--all"]);
+    let result = bob.run(&["ack", "--all"]);
     let expected =
         json!({"messageBox": "inbox", "acknowledged": ["1", "3", "garbled"], "left": ["2"]});
-    assert_eq!(said.json(), expected);
-    assert!(said.err.contains("1 left with a payment"), "{}", said.err);
+    assert_eq!(result.json(), expected);
+    assert!(
+        result.err.contains("1 left with a payment"),
+        "{}",
+        result.err
+    );
     assert_eq!(ids(&bob.run(&["list"]).json()), ["2"]);
     let again = bob.run(&["ack", "--all", "--human"]);
     assert_eq!(again.human(), "nothing to acknowledge in inbox\n");

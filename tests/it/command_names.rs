@@ -95,8 +95,8 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
         &["send", "no name", "hello"],
         &["quote", one.get(1..).unwrap()],
     ] {
-        let said = user.run(wrong);
-        assert_eq!(said.code, 2, "{wrong:?}: {}", said.err);
+        let result = user.run(wrong);
+        assert_eq!(result.code, 2, "{wrong:?}: {}", result.err);
     }
     let unknown = user.run(&["send", "three", "hello"]);
     assert!(
@@ -138,9 +138,9 @@ fn an_invalid_file_of_names_is_reported_where_a_name_is_used() {
     ] {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        let said = bob.run(&["send", "bob", "hello"]);
-        assert_eq!(said.code, code, "{}", said.err);
-        assert!(said.err.contains(wrong), "{}", said.err);
+        let result = bob.run(&["send", "bob", "hello"]);
+        assert_eq!(result.code, code, "{}", result.err);
+        assert!(result.err.contains(wrong), "{}", result.err);
         let listed = bob.run(&["list"]);
         assert_eq!(listed.json()["messages"], json!([]));
         assert!(listed.err.contains("without names"), "{}", listed.err);

@@ -31,10 +31,10 @@ fn a_request_is_signed_and_its_answer_printed() {
         r#"{"messageBox":"inbox","recipientFee":5}"#,
     ];
     assert_eq!(bob.run(&set).code, 0);
-    let asked = ["request", "GET", "/permissions/get?messageBox=inbox"];
-    let got = bob.run(&asked).json();
+    let arguments = ["request", "GET", "/permissions/get?messageBox=inbox"];
+    let got = bob.run(&arguments).json();
     assert_eq!(got["permission"]["recipientFee"], 5);
-    let human = bob.run(&[&asked[..], &["--human"]].concat());
+    let human = bob.run(&[&arguments[..], &["--human"]].concat());
     assert!(
         human.human().contains("\n  \"permission\": {\n"),
         "{}",
@@ -81,10 +81,10 @@ fn answers_of_a_server_cannot_steer_a_terminal() {
         r#"{"messageBox":"inbox"}"#,
     ];
     for form in ["--json", "--human"] {
-        let said = bob.run(&[&list[..], &[form]].concat());
+        let result = bob.run(&[&list[..], &[form]].concat());
         let steers = ['\u{9b}', '\u{202e}', '\u{1b}', '\u{7}'];
-        assert!(!said.out.contains(steers), "{form}: {}", said.out);
-        let body = &said.json()["messages"][0]["body"];
+        assert!(!result.out.contains(steers), "{form}: {}", result.out);
+        let body = &result.json()["messages"][0]["body"];
         let body: serde_json::Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
         assert_eq!(body, json!({ "message": text }), "{form}");
     }
@@ -121,10 +121,10 @@ fn the_id_of_a_failed_request_is_printed() {
         &["quote", &to],
         &["status"],
     ] {
-        let said = user.run(command);
-        assert_ne!(said.code, 0, "{command:?}");
-        let told = "not now (request 01J9ZK-a)";
-        assert!(said.err.contains(told), "{command:?}: {}", said.err);
+        let result = user.run(command);
+        assert_ne!(result.code, 0, "{command:?}");
+        let expected = "not now (request 01J9ZK-a)";
+        assert!(result.err.contains(expected), "{command:?}: {}", result.err);
     }
     let doctor = user.run(&["doctor", "--human"]);
     assert!(doctor.out.contains("(request 01J9ZK-a)"), "{}", doctor.out);
@@ -133,7 +133,7 @@ fn the_id_of_a_failed_request_is_printed() {
 #[test]
 fn a_request_id_with_escape_sequences_is_not_printed() {
     const ANSWER: &str = "HTTP/1.1 500 Oops\r\nx-request-id: \u{9b}2J\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
-    let said = User::of(&answering(ANSWER)).run(&["list"]);
-    assert!(said.err.contains("answered 500"), "{}", said.err);
-    assert!(!said.err.contains("request"), "{}", said.err);
+    let result = User::of(&answering(ANSWER)).run(&["list"]);
+    assert!(result.err.contains("answered 500"), "{}", result.err);
+    assert!(!result.err.contains("request"), "{}", result.err);
 }

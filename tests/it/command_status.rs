@@ -55,8 +55,11 @@ fn without_admin_rights_the_command_says_how_to_get_them() {
             .env("MESSAGEBOX_ADMIN_TOKEN", "another token")
             .output();
         let with_token = with_token.unwrap();
-        let said = String::from_utf8(with_token.stderr).unwrap();
-        assert_eq!(with_token.status.code(), Some(4), "{said}");
-        assert!(said.contains("must be the server's ADMIN_TOKEN"), "{said}");
+        let error = String::from_utf8(with_token.stderr).unwrap();
+        assert_eq!(with_token.status.code(), Some(4), "{error}");
+        assert!(
+            error.contains("must be the server's ADMIN_TOKEN"),
+            "{error}"
+        );
     }
 }

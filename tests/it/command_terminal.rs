@@ -116,7 +116,7 @@ fn a_closed_pipe_ends_the_command_without_an_error() {
     let mut child = bob.command(&["listen", "--ack"]).spawn().unwrap();
     drop(child.stdout.take());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.next().is_none(), "it says something");
+    assert!(lines.next().is_none(), "the command prints a line");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let left = bob.run(&["list"]).json();
     assert_eq!(left["messages"].as_array().unwrap().len(), 1);

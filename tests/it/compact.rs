@@ -21,8 +21,8 @@ fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (said, failed) = (text(output.stdout), text(output.stderr));
-    (output.status.success(), said, failed)
+    let (printed, failed) = (text(output.stdout), text(output.stderr));
+    (output.status.success(), printed, failed)
 }
 
 #[actix_web::test]
@@ -41,18 +41,21 @@ async fn a_server_continues_on_a_compacted_file() {
     let sent = client.post("/sendMessage", message.to_string()).await;
     assert_eq!(sent.status, 200);
 
-    let (works, said, _) = compact(folder.path(), &["--dry-run"]);
-    assert!(works && said.lines().count() == 1, "{said}");
+    let (works, printed, _) = compact(folder.path(), &["--dry-run"]);
+    assert!(works && printed.lines().count() == 1, "{printed}");
     for expected in ["when compacted", "of free space in", "It takes up to"] {
-        assert!(said.contains(expected), "{said}");
+        assert!(printed.contains(expected), "{printed}");
     }
     let (works, _, failed) = compact(folder.path(), &[]);
     assert!(!works && failed.contains("stop the server"), "{failed}");
 
     server.signal("TERM");
     assert_eq!(server.ended().await, Some(0));
-    let (works, said, failed) = compact(folder.path(), &[]);
-    assert!(works && said.contains("compacted: "), "{said}{failed}");
+    let (works, printed, failed) = compact(folder.path(), &[]);
+    assert!(
+        works && printed.contains("compacted: "),
+        "{printed}{failed}"
+    );
 
     let _server = ServerProcess::start(address, folder.path());
     let client = Brc104::connect_as(&url, me).await;
@@ -76,9 +79,9 @@ fn on_a_database_server_compact_names_that_servers_own_command() {
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let (works, said, failed) = compact(folder.path(), &["--database-url", url]);
+        let (works, printed, failed) = compact(folder.path(), &["--database-url", url]);
         assert!(
-            !works && said.is_empty() && failed.contains(expected),
+            !works && printed.is_empty() && failed.contains(expected),
             "{failed}"
         );
     }

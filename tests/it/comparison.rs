@@ -208,7 +208,7 @@ async fn every_route_matches_its_document() {
     admins::all(&mut documents).await;
     let documented = documents.documented();
     let unseen: Vec<_> = documented.difference(&documents.seen).collect();
-    assert!(unseen.is_empty(), "documented and never seen: {unseen:#?}");
+    assert!(unseen.is_empty(), "documented but never seen: {unseen:#?}");
 }
 
 async fn successes(documents: &mut Documents, stage: &Stage) {

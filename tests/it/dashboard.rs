@@ -106,7 +106,7 @@ async fn the_history_includes_the_current_minute() {
     let server = TestServer::start();
     let bob = AuthSocketClient::authenticated(server.address).await;
     let mut history = Value::Null;
-    eventually_async("a point", async || {
+    eventually_async("a figure", async || {
         history = ask(&server, "GET", "/admin/history").await;
         history["series"]["socketsAuthenticated"] == serde_json::json!([1.0])
     })
@@ -184,7 +184,7 @@ async fn the_stream_ends_when_the_server_goes_down() {
 fn the_status_command_shows_the_health_of_a_server() {
     let server = guarded();
     let user = User::of(&server.http(""));
-    let asked = |token: &str, arguments: &[&str]| {
+    let run_command = |token: &str, arguments: &[&str]| {
         let mut command = user.command(arguments);
         let output = command
             .env("MESSAGEBOX_ADMIN_TOKEN", token)
@@ -197,27 +197,27 @@ fn the_status_command_shows_the_health_of_a_server() {
             text(output.stderr),
         )
     };
-    let (code, json, err) = asked(TOKEN, &["status"]);
+    let (code, json, err) = run_command(TOKEN, &["status"]);
     assert_eq!(code, Some(0), "{err}");
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["server"]["identityKey"], server.identity_key.to_hex());
     // On a busy machine an actor may be late. The test asks again.
     let start = Instant::now();
     loop {
-        let (code, human, err) = asked(TOKEN, &["status", "--human"]);
+        let (code, human, err) = run_command(TOKEN, &["status", "--human"]);
         let lines = ["ready     yes", "sockets   0 open", "database  answers"];
         if code == Some(0) && lines.iter().all(|line| human.contains(line)) {
             break;
         }
         assert!(start.elapsed() < PATIENCE, "{human}{err}");
     }
-    let (code, _, err) = asked("another token than that", &["status"]);
+    let (code, _, err) = run_command("another token than that", &["status"]);
     assert!(
         code == Some(4) && err.contains("MESSAGEBOX_ADMIN_TOKEN"),
         "{code:?} {err}"
     );
     // Without a token the command signs with the user's key, which is no admin's.
-    let (code, _, err) = asked("", &["status"]);
+    let (code, _, err) = run_command("", &["status"]);
     assert!(code == Some(1), "{code:?} {err}");
     // A server with this admin key, and one that serves local requests.
     let key = user.key().to_hex();

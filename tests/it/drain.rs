@@ -21,7 +21,7 @@ fn pair(log: &str, word: &str, key: &str) -> String {
         .lines()
         .filter(|line| line.contains(&format!("] {word} ")));
     let line = lines.next().unwrap_or_else(|| panic!("no {word}: {log}"));
-    assert!(lines.next().is_none(), "{word} is said twice: {log}");
+    assert!(lines.next().is_none(), "{word} is logged twice: {log}");
     let mut pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
     let found = pairs.find(|(known, _)| *known == key);
     found
@@ -63,7 +63,7 @@ async fn what_was_acknowledged_before_a_shutdown_under_load_is_there_after_it() 
     drop(server);
 }
 
-async fn asked(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
+async fn get(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
     let (status, body) = polling::get(&format!("http://{address}{path}")).await;
     (status, serde_json::from_str(&body).unwrap())
 }
@@ -75,17 +75,17 @@ async fn readyz_fails_before_the_drain_and_a_second_signal_stops_at_once() {
     let delay = [("DRAIN_DELAY", "10m")];
     let mut server = ServerProcess::with(address, folder.path(), &delay, None);
     let mut alice = AuthSocketClient::authenticated(address).await;
-    assert_eq!(asked(address, "/readyz").await.0, 200);
+    assert_eq!(get(address, "/readyz").await.0, 200);
     server.signal("TERM");
-    eventually_async("draining", async || {
-        asked(address, "/readyz").await.0 == 503
+    eventually_async("/readyz to report draining", async || {
+        get(address, "/readyz").await.0 == 503
     })
     .await;
     assert_eq!(
-        asked(address, "/readyz").await.1["notReady"],
+        get(address, "/readyz").await.1["notReady"],
         json!(["draining"])
     );
-    assert_eq!(asked(address, "/healthz").await.0, 200);
+    assert_eq!(get(address, "/healthz").await.0, 200);
     // During the delay, the server still serves everyone.
     let room = alice.room("inbox");
     alice.send_message(&room, "1", "x").await;
@@ -93,7 +93,7 @@ async fn readyz_fails_before_the_drain_and_a_second_signal_stops_at_once() {
     Brc104::connect(&format!("http://{address}")).await;
     // Supervisors may send the same signal twice, so it counts once. A different signal counts.
     server.signal("TERM");
-    eventually_async("that the second is noted", async || {
+    eventually_async("the log line of the second signal", async || {
         server.log().contains("SIGTERM again")
     })
     .await;
@@ -127,10 +127,10 @@ async fn a_request_in_work_is_finished() {
     stream.write_all(first.as_bytes()).await.unwrap();
     // One worker accepts connections in order. When it answers these, it has started on the first one.
     for _ in 0..3 {
-        assert_eq!(asked(address, "/healthz").await.0, 200);
+        assert_eq!(get(address, "/healthz").await.0, 200);
     }
     server.signal("TERM");
-    eventually_async("that it accepts nobody", async || {
+    eventually_async("the listener to close", async || {
         TcpStream::connect(address).await.is_err()
     })
     .await;
@@ -185,9 +185,12 @@ async fn no_signal_ends_it_without_a_drain() {
     for name in ["USR1", "USR2", "HUP"] {
         server.signal(name);
         let noted = format!("SIG{name}: ");
-        eventually_async("that it is noted", async || server.log().contains(&noted)).await;
+        eventually_async("the log line of the signal", async || {
+            server.log().contains(&noted)
+        })
+        .await;
     }
-    assert_eq!(asked(address, "/readyz").await.0, 200);
+    assert_eq!(get(address, "/readyz").await.0, 200);
     server.signal("QUIT");
     assert_eq!(server.ended().await, Some(0), "{}", server.log());
     assert_eq!(pair(&server.log(), "stopped", "reason"), "SIGQUIT");
@@ -201,12 +204,12 @@ async fn sighup_applies_changeable_settings_and_logs_the_difference() {
     let file = folder.path().join("default.toml");
     std::fs::write(&file, "[prices]\nrequest = 3\n[log]\nlevel = \"warn\"\n").unwrap();
     let server = ServerProcess::start(address, folder.path());
-    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 3);
+    assert_eq!(get(address, "/info").await.1["prices"]["request"], 3);
     let changed = "[prices]\nrequest = 5\n[log]\nlevel = \"info\"\n[socket]\nmax_sockets = 7\n";
     std::fs::write(&file, changed).unwrap();
     server.signal("HUP");
     eventually_async("the new price", async || {
-        asked(address, "/info").await.1["prices"]["request"] == 5
+        get(address, "/info").await.1["prices"]["request"] == 5
     })
     .await;
     let expected = [
@@ -225,11 +228,11 @@ async fn sighup_applies_changeable_settings_and_logs_the_difference() {
     // An invalid file changes nothing.
     std::fs::write(&file, "[prices]\nrequest = -1\n").unwrap();
     server.signal("HUP");
-    eventually_async("the mistake in the log", async || {
+    eventually_async("the error in the log", async || {
         server.log().contains("stays as it was")
     })
     .await;
-    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 5);
+    assert_eq!(get(address, "/info").await.1["prices"]["request"], 5);
 }
 
 #[actix_web::test]
@@ -282,7 +285,7 @@ async fn sighup_changes_quotas_and_the_rates_of_open_sockets() {
         (429, "ERR_INBOX_QUOTA_EXCEEDED")
     );
     assert_eq!(
-        asked(address, "/info").await.1["quotas"]["maxInboxMessages"],
+        get(address, "/info").await.1["quotas"]["maxInboxMessages"],
         30
     );
     // The existing socket has the new rate: a small message ends it now.
@@ -315,14 +318,14 @@ async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
     std::fs::copy(&file, whole.path().join("messagebox.db")).unwrap();
 
     let server = ServerProcess::start(address, whole.path());
-    let (status, ready) = asked(address, "/readyz").await;
+    let (status, ready) = get(address, "/readyz").await;
     let is_degraded = ready.to_string().contains("database_log");
     assert!(status == 200 && !is_degraded, "{ready}");
     drop(server);
 
     for _ in 0..2 {
         let server = ServerProcess::start(address, unsaid.path());
-        let (status, ready) = asked(address, "/readyz").await;
+        let (status, ready) = get(address, "/readyz").await;
         assert_eq!(status, 200, "{ready}");
         assert!(ready.to_string().contains("database_log"), "{ready}");
         assert_eq!(
@@ -339,8 +342,8 @@ async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
         .output()
         .unwrap();
     assert!(accepted.status.success(), "{accepted:?}");
-    eventually_async("that health is good again", async || {
-        let (_, ready) = asked(address, "/readyz").await;
+    eventually_async("readiness", async || {
+        let (_, ready) = get(address, "/readyz").await;
         !ready.to_string().contains(r#""degraded":["database_log"]"#)
     })
     .await;

@@ -192,7 +192,7 @@ async fn an_invalid_payload_ends_the_session() {
         assert_eq!(polling.post(body).await.0, 400, "{body:?}");
         assert_eq!(polling.get().await.0, 400, "{body:?}");
     }
-    eventually("every end", || {
+    eventually("the end of every session", || {
         server.reasons() == [CloseReason::ParseError; 6]
     })
     .await;
@@ -264,7 +264,7 @@ async fn the_client_closes() {
             return;
         }
     }
-    panic!("no poll waited");
+    panic!("no poll was parked in time");
 }
 
 #[actix_web::test]

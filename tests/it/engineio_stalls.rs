@@ -41,7 +41,7 @@ async fn a_client_that_stops_reading_is_timed_out_by_its_heartbeat() {
     });
     let stream = stalled(&server, 500).await;
     eventually("the end", || server.reasons() == [CloseReason::PingTimeout]).await;
-    eventually("the freed place", || server.table.is_empty()).await;
+    eventually("the freed permit", || server.table.is_empty()).await;
     drop(stream);
 }
 
@@ -56,7 +56,7 @@ async fn a_client_that_stops_reading_is_cut_off_at_the_outbound_limit() {
     .await;
     other.send("4hello").await;
     assert_eq!(other.text().await, "4hello");
-    eventually("the freed place", || server.table.len() == 1).await;
+    eventually("the freed permit", || server.table.len() == 1).await;
     drop(stream);
 }
 

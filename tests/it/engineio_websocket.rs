@@ -131,7 +131,7 @@ async fn what_is_no_packet_ends_the_session() {
         websocket.send(text).await;
         websocket.closed().await;
     }
-    eventually("every end", || {
+    eventually("the end of every session", || {
         server.reasons() == [CloseReason::ParseError; 4]
     })
     .await;
@@ -178,7 +178,7 @@ async fn the_client_closes_by_a_packet_or_by_leaving() {
     websocket.send("1").await;
     websocket.closed().await;
     drop(open(&server).await);
-    eventually("both ends", || {
+    eventually("the end of both sessions", || {
         server.reasons() == [CloseReason::TransportClose; 2]
     })
     .await;

@@ -108,7 +108,7 @@ async fn expired_messages_are_deleted_in_batches() {
         let time = server.database.time("2020-01-01T00:00:00.000Z");
         let age = format!(r#"UPDATE "messages" SET "{past}" = {time}"#);
         server.database.run(&age);
-        eventually("the rows are deleted", || rows() == 0).await;
+        eventually("the rows to be deleted", || rows() == 0).await;
         // Nothing else is delayed, and messages with time left stay.
         assert_eq!(send(&alice, &bob, "new", &Value::Null).await.0, 200);
         assert_eq!(ids(&list(&bob, &json!({})).await), ["new"]);

@@ -233,7 +233,7 @@ async fn expired_sessions_are_removed_without_a_request() {
         settings.auth.session_ttl = Duration::from_millis(100);
     });
     let alice = connect(&server).await;
-    eventually("the session is forgotten", || {
+    eventually("the session to be removed", || {
         server.state.session_count() == 0
     })
     .await;

@@ -66,10 +66,10 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
     let mut stays = AuthSocketClient::authenticated_as(server.address, Arc::clone(&bob)).await;
     assert_eq!(list(&alices).await.status, 200);
 
-    let said = change(&server, &alice, "block").await;
+    let answer = change(&server, &alice, "block").await;
     let key = alice.identity_key().to_hex();
     assert_eq!(
-        said,
+        answer,
         json!({
             "status": "success", "identity": key, "changed": true, "blocked": true, "allowed": false,
             "served": false, "disconnected": 1,
@@ -93,9 +93,9 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
     stays.send_message(&room, "1", "x").await;
     assert_eq!(stays.event().await.1["status"], "success");
 
-    let said = change(&server, &alice, "block").await;
+    let answer = change(&server, &alice, "block").await;
     assert_eq!(
-        (&said["changed"], &said["disconnected"]),
+        (&answer["changed"], &answer["disconnected"]),
         (&json!(false), &json!(0))
     );
     let listed = ask(&server, "GET", "/admin/lists/block").await;
@@ -104,9 +104,9 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
         (&listed["list"], &listed["next"]),
         (&json!("block"), &json!(null))
     );
-    let said = change(&server, &alice, "unblock").await;
+    let answer = change(&server, &alice, "unblock").await;
     assert_eq!(
-        (&said["changed"], &said["served"]),
+        (&answer["changed"], &answer["served"]),
         (&json!(true), &json!(true))
     );
     assert_eq!(list(&alices).await.status, 200);
@@ -249,27 +249,27 @@ async fn the_command_blocks_while_the_server_runs_and_while_it_does_not() {
     let url = format!("http://{address}");
     let client = Brc104::connect_as(&url, Arc::clone(&alice)).await;
     assert_eq!(list(&client).await.status, 200);
-    let (works, said, failed) = command(folder.path(), &["block", &key.to_uppercase()]);
+    let (works, printed, failed) = command(folder.path(), &["block", &key.to_uppercase()]);
     assert!(works, "{failed}");
-    assert_eq!(said, format!("{key}: now on the block list\n"));
+    assert_eq!(printed, format!("{key}: now on the block list\n"));
     eventually_async("the refusal", async || {
         list(&client).await.code() == BLOCKED
     })
     .await;
-    let (_, said, _) = command(folder.path(), &["block", &key]);
-    assert_eq!(said, format!("{key}: already on the block list\n"));
+    let (_, printed, _) = command(folder.path(), &["block", &key]);
+    assert_eq!(printed, format!("{key}: already on the block list\n"));
 
     server.signal("TERM");
     assert_eq!(server.ended().await, Some(0));
-    let (_, said, _) = command(folder.path(), &["lists"]);
+    let (_, printed, _) = command(folder.path(), &["lists"]);
     assert!(
-        said.starts_with(&format!("block {key} 20")) && said.lines().count() == 1,
-        "{said}"
+        printed.starts_with(&format!("block {key} 20")) && printed.lines().count() == 1,
+        "{printed}"
     );
-    let (works, said, failed) = command(folder.path(), &["unblock", &key]);
+    let (works, printed, failed) = command(folder.path(), &["unblock", &key]);
     assert!(
-        works && said.contains("taken off the block list"),
-        "{said}{failed}"
+        works && printed.contains("taken off the block list"),
+        "{printed}{failed}"
     );
     let (works, _, failed) = command(folder.path(), &["allow", &key, &key.replace('0', "z")]);
     assert!(!works && failed.contains("identity key"), "{failed}");

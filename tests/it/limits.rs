@@ -89,7 +89,7 @@ async fn until_refused(server: &TestServer, from: &str, forwarded_for: &str) -> 
             }
         }
     }
-    panic!("it was never refused");
+    panic!("no request was refused");
 }
 
 #[actix_web::test]
@@ -107,13 +107,13 @@ async fn connections_of_an_address_above_its_limit_are_closed_at_once() {
     let mut other = connect_from("127.0.0.3", address).await;
     assert_eq!(ask(&mut other, DOCUMENT).await, 302);
     drop(first);
-    eventually_async("the freed place", async || {
+    eventually_async("the freed permit", async || {
         let mut again = connect_from("127.0.0.2", address).await;
         ask(&mut again, DOCUMENT).await == 302
     })
     .await;
     drop((second, other));
-    eventually("no connection", || {
+    eventually("all connections to close", || {
         server.state.addresses.connection_count() == 0
     })
     .await;
@@ -127,7 +127,7 @@ async fn a_websocket_keeps_the_place_of_its_connection() {
     let end = within("the end", second.read(&mut [0; 9])).await;
     assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     drop(socket);
-    eventually("no connection", || {
+    eventually("all connections to close", || {
         server.state.addresses.connection_count() == 0
     })
     .await;
@@ -203,11 +203,11 @@ async fn whoever_has_proven_nothing_holds_up_no_body_of_others() {
                 eventually("the body", || bodies.held() == before + length - 1).await;
                 held.push(stream);
             } else {
-                let mut said = [0; 12];
-                within("an answer", stream.read_exact(&mut said))
+                let mut status_line = [0; 12];
+                within("an answer", stream.read_exact(&mut status_line))
                     .await
                     .unwrap();
-                assert_eq!(said, format!("HTTP/1.1 {status}").as_bytes());
+                assert_eq!(status_line, format!("HTTP/1.1 {status}").as_bytes());
             }
         }
     }
@@ -241,7 +241,7 @@ async fn guesses_at_a_secret_are_few_for_each_address() {
         let mut refused = 0;
         while guess().await == 401 {
             refused += 1;
-            assert!(refused < MANY, "{target}: nobody counts guesses");
+            assert!(refused < MANY, "{target}: guesses are not counted");
         }
         assert_eq!(guess().await, 429, "{target}");
     }

@@ -33,8 +33,8 @@ fn results_in(scenario: &str, duration: &str) -> Value {
     );
     let output = run(&arguments, server.folder());
     let table = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{scenario}: {table}{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{scenario}: {table}{error}");
     assert!(table.ends_with("PASS\n"), "{scenario}: {table}");
     let json = std::fs::read(server.folder().join("results.json")).unwrap();
     let html = std::fs::read_to_string(server.folder().join("report.html")).unwrap();
@@ -186,8 +186,8 @@ fn a_server_that_is_not_there_and_a_mistake_have_codes_of_their_own() {
     let absent = format!("fanout --sockets 2 --server http://{}", free_address());
     let output = run(&absent, folder.path());
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nothing could be connected"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("nothing could be connected"), "{error}");
     assert_eq!(
         run("fanout --sockets none", folder.path()).status.code(),
         Some(2)

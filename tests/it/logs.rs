@@ -71,17 +71,18 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
         let text = line.to_string();
         assert!(!text.contains(BODY) && !text.contains(TOKEN), "{text}");
     }
-    let ids = |said: &str| -> Vec<String> {
-        let said = after
+    let ids = |text: &str| -> Vec<String> {
+        let matching = after
             .iter()
-            .filter(|line| line["message"].as_str().unwrap().contains(said));
-        said.map(|line| {
-            line["id"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{line}"))
-                .to_owned()
-        })
-        .collect()
+            .filter(|line| line["message"].as_str().unwrap().contains(text));
+        matching
+            .map(|line| {
+                line["id"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{line}"))
+                    .to_owned()
+            })
+            .collect()
     };
     let (waits, stored, answered) = (
         ids("messages wait"),
@@ -97,7 +98,7 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
     let mut distinct = waits.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), 3, "each its own: {waits:?}");
+    assert_eq!(distinct.len(), 3, "ids differ: {waits:?}");
     assert!(distinct.iter().all(|id| id.len() == 8));
     assert_eq!(stored, waits);
     assert_eq!(passed_on, waits);
@@ -123,10 +124,10 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
     bob.event().await;
     eventually("the line", || server.log().contains("messages are stored")).await;
     let log = server.log();
-    let id = |said: &str| {
+    let id = |text: &str| {
         let line = log
             .lines()
-            .find(|line| line.contains(said))
+            .find(|line| line.contains(text))
             .unwrap_or_else(|| panic!("{log}"));
         let (_, id) = line.split_once("] id=").unwrap_or_else(|| panic!("{line}"));
         id.split_once(' ').unwrap().0.to_owned()
@@ -244,7 +245,7 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     }
     refused(address, b"GET /\0 HTTP/9.9\r\n\r\n").await;
     let mut metrics = String::new();
-    eventually_async("that they are counted", async || {
+    eventually_async("the counts", async || {
         metrics = polling::get(&format!("http://{address}/metrics")).await.1;
         let tls = format!("messagebox_connection_errors_total{{kind=\"tls\"}} {CONNECTIONS}");
         let bad = "messagebox_connection_errors_total{kind=\"bad_request\"} 1";

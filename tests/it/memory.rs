@@ -214,7 +214,7 @@ async fn the_socket_with_the_most_unread_is_cut_when_all_together_have_too_much(
     }
     let mut bytes = Vec::new();
     let _ = within("its end", slowest.read_to_end(&mut bytes)).await;
-    eventually("room", || !outbound.is_full()).await;
+    eventually("free memory", || !outbound.is_full()).await;
     assert_eq!(server.sockets.len(), 1);
 }
 

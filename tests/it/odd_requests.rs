@@ -83,8 +83,8 @@ async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option
         head,
         body: String::new(),
     };
-    if let Some(said) = answer.header("connection") {
-        answer.is_last = said.eq_ignore_ascii_case("close");
+    if let Some(value) = answer.header("connection") {
+        answer.is_last = value.eq_ignore_ascii_case("close");
     }
     let length = answer.header("content-length").map(str::to_owned);
     let mut body = Vec::new();
@@ -173,7 +173,10 @@ async fn a_connection_is_used_again_after_a_refused_post_or_it_ends() {
                     kept += 1;
                 }
                 let is_read = size < TOO_LARGE && (is_signed || target == "/.well-known/auth");
-                assert!(!is_read || !answer.is_last, "{what}: it ended needlessly");
+                assert!(
+                    !is_read || !answer.is_last,
+                    "{what}: the connection was closed needlessly"
+                );
                 cases += 1;
             }
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::admin::{ask, ask_with};
 use crate::support::brc104::Brc104;
-use crate::support::command::{Said, User};
+use crate::support::command::{Finished, User};
 use crate::support::server::TestServer;
 
 struct Stage {
@@ -198,8 +198,8 @@ async fn the_command_does_all_of_it() {
     assert_eq!(user.run(&["names", "set", "bob", &bob]).code, 0);
     let admin = |arguments: &[&str]| user.run(&[&["admin"], arguments].concat());
     let human = |arguments: &[&str]| -> String {
-        let said: Said = admin(&[arguments, &["--human"]].concat());
-        said.human().to_owned()
+        let result: Finished = admin(&[arguments, &["--human"]].concat());
+        result.human().to_owned()
     };
     let boxes = admin(&["boxes", "--identity", "bob"]).json();
     assert_eq!(
@@ -274,6 +274,6 @@ fn without_admin_rights_every_route_is_refused() {
     }
     let mut with_token = user.command(&["admin", "block", &key]);
     let with_token = with_token.env("MESSAGEBOX_ADMIN_TOKEN", "the operator's token");
-    let said = Said::new(with_token.output().unwrap());
-    assert_eq!(said.json()["blocked"], true);
+    let result = Finished::new(with_token.output().unwrap());
+    assert_eq!(result.json()["blocked"], true);
 }

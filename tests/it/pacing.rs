@@ -142,7 +142,7 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
         assert_eq!(sender.event().await.1["status"], "success");
     }
     let counters = &server.service.counters;
-    eventually("a drop", || counters.dropped.get() > 0).await;
+    eventually("a dropped delivery", || counters.dropped.get() > 0).await;
     let waiting = || counters.waiting.load(std::sync::atomic::Ordering::Relaxed);
     let before = waiting();
     assert!(before > 3, "{before}");
@@ -162,7 +162,7 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
     assert_eq!(listed(&server, &slow).await.len(), 60);
     // Its queue goes with it.
     drop(slow);
-    eventually("nothing waits", || waiting() == 0).await;
+    eventually("an empty queue", || waiting() == 0).await;
     let (status, _) = polling::get(&server.http("/readyz")).await;
     assert_eq!(status, 200);
 }
@@ -178,7 +178,7 @@ async fn left_room_comes_after_the_earlier_deliveries() {
     }
     let counters = &server.service.counters;
     let waiting = || counters.waiting.load(std::sync::atomic::Ordering::Relaxed);
-    eventually("some to wait", || waiting() >= 3).await;
+    eventually("queued deliveries", || waiting() >= 3).await;
     slow.emit("leaveRoom", &json!(room.as_str())).await;
     for id in 0..6 {
         let (event, data) = slow.event().await;
@@ -207,6 +207,9 @@ async fn a_client_is_read_no_faster_than_its_answers_leave() {
     for answered in 1..=40 {
         assert_eq!(slow.event().await.0, "joinedRoom");
         let ahead = received().saturating_sub(answered);
-        assert!(ahead <= 8, "{ahead} were read whose answers wait");
+        assert!(
+            ahead <= 8,
+            "{ahead} requests were read ahead of their answers"
+        );
     }
 }

@@ -142,7 +142,10 @@ impl SlowWallet {
     }
 
     async fn is_asked(&self) {
-        eventually("the wallet being asked", || !self.remote.asked().is_empty()).await;
+        eventually("a request to the wallet", || {
+            !self.remote.requests().is_empty()
+        })
+        .await;
     }
 
     fn answer(&self) {
@@ -196,16 +199,16 @@ async fn a_payment_taken_for_a_refused_message_pays_for_another() {
     };
     let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
     assert_eq!((sent.status, sent.code()), (400, "ERR_DUPLICATE_MESSAGE"));
-    let asked = wallet.remote.asked().len();
+    let before = wallet.remote.requests().len();
     // It belongs to Alice alone.
     let stolen = send(&carol, &to, "chat", "3", &payment).await;
     assert_eq!((stolen.status, stolen.code()), (400, "ERR_PAYMENT_REUSED"));
     let anew = send(&alice, &to, "chat", "3", &payment).await;
     assert_eq!(anew.status, 200, "{:?}", anew.json);
     assert_eq!(
-        wallet.remote.asked().len(),
-        asked,
-        "it was asked twice for one payment"
+        wallet.remote.requests().len(),
+        before,
+        "the wallet got two requests for one payment"
     );
     let used = send(&alice, &to, "chat", "4", &payment).await;
     assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_REUSED"));
@@ -228,10 +231,10 @@ async fn a_second_payment_for_one_message_pays_for_another() {
     let (sent, ()) = within("both", async { tokio::join!(sending, meanwhile) }).await;
     assert_eq!(sent.status, 200, "{:?}", sent.json);
     assert_eq!(sent.json["results"][0]["alreadySent"], true);
-    let asked = wallet.remote.asked().len();
+    let before = wallet.remote.requests().len();
     let anew = send(&alice, &to, "chat", "2", &payment).await;
     assert_eq!(anew.status, 200, "{:?}", anew.json);
-    assert_eq!(wallet.remote.asked().len(), asked, "the wallet has it");
+    assert_eq!(wallet.remote.requests().len(), before, "the wallet has it");
     let used = send(&alice, &to, "chat", "3", &payment).await;
     assert_eq!((used.status, used.code()), (400, "ERR_PAYMENT_REUSED"));
     assert_eq!(bodies(&bob, "chat").await.len(), 2);
@@ -248,7 +251,7 @@ async fn a_paid_message_is_stored_after_its_client_has_disconnected() {
     });
     let request = alice.request("POST", "/sendMessage", body.to_string());
     let gone = alice.send_and_go(&request, wallet.is_asked());
-    within("going", gone).await;
+    within("the client to disconnect", gone).await;
     wallet.answer();
     eventually_async("the message", async || {
         !bodies(&bob, "chat").await.is_empty()
@@ -260,8 +263,8 @@ async fn a_paid_message_is_stored_after_its_client_has_disconnected() {
 
 #[actix_web::test]
 async fn a_wallet_that_refuses_lets_go_of_the_coin_too() {
-    let wallet = Remote::start(|asked| {
-        let accepted = asked.json["description"] != "refuse me";
+    let wallet = Remote::start(|request| {
+        let accepted = request.json["description"] != "refuse me";
         (200, json!({ "accepted": accepted })).into()
     });
     let server = crate::fees::with_wallet(&wallet.url);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
-use crate::support::remote::{Asked, Remote, Reply};
+use crate::support::remote::{Remote, RemoteRequest, Reply};
 use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::{PATIENCE, eventually};
 
@@ -50,8 +50,8 @@ impl Google {
     fn start(replies: Vec<Reply>, token_lives: u64) -> Self {
         let replies = Mutex::new(VecDeque::from(replies));
         let tokens = Mutex::new(0);
-        let remote = Remote::start(move |asked: &Asked| {
-            if asked.path == "/token" {
+        let remote = Remote::start(move |request: &RemoteRequest| {
+            if request.path == "/token" {
                 let mut tokens = tokens.lock().unwrap();
                 *tokens += 1;
                 let token = format!("token {tokens}");
@@ -72,21 +72,24 @@ impl Google {
 
     /// A server that refuses every account.
     fn refusing_account() -> Self {
-        let remote = Remote::start(|_: &Asked| (400, json!({"error": "invalid_grant"})).into());
+        let remote =
+            Remote::start(|_: &RemoteRequest| (400, json!({"error": "invalid_grant"})).into());
         Self {
             account: account_at(&remote),
             remote,
         }
     }
 
-    fn asked(&self, path: &str) -> Vec<Asked> {
-        let all = self.remote.asked();
-        all.into_iter().filter(|asked| asked.path == path).collect()
+    fn requests(&self, path: &str) -> Vec<RemoteRequest> {
+        let all = self.remote.requests();
+        all.into_iter()
+            .filter(|request| request.path == path)
+            .collect()
     }
 
-    async fn asked_for(&self, count: usize) -> Vec<Asked> {
-        eventually("the notifications", || self.asked(SEND).len() >= count).await;
-        self.asked(SEND)
+    async fn requests_to_send(&self, count: usize) -> Vec<RemoteRequest> {
+        eventually("the notifications", || self.requests(SEND).len() >= count).await;
+        self.requests(SEND)
     }
 }
 
@@ -191,13 +194,13 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
         AuthSocketClient::authenticated_as(server.address, Arc::clone(&alice.identity)).await;
     let room = messagebox::ids::RoomId::of(&bob_key, "notifications");
     // Notifications are sent in parallel, so the test waits for the first.
-    google.asked_for(1).await;
+    google.requests_to_send(1).await;
     live.send_message(&room, "2", "a secret").await;
     assert_eq!(live.event().await.1["status"], "success");
-    let asked = google.asked_for(2).await;
+    let sent = google.requests_to_send(2).await;
     let alert = json!({"title": "New Message", "body": "1"});
     assert_eq!(
-        asked[0].json,
+        sent[0].json,
         json!({"message": {
             "token": "the token of a device",
             "notification": alert,
@@ -213,10 +216,10 @@ async fn a_stored_message_is_notified_once_and_nobody_waits_for_it() {
             },
         }})
     );
-    assert_eq!(asked[0].authorization, "Bearer token 1");
-    assert_eq!(asked[1].json["message"]["notification"]["body"], "2");
-    assert_eq!(asked.len(), 2);
-    assert!(!asked.iter().any(|asked| asked.text.contains("a secret")));
+    assert_eq!(sent[0].authorization, "Bearer token 1");
+    assert_eq!(sent[1].json["message"]["notification"]["body"], "2");
+    assert_eq!(sent.len(), 2);
+    assert!(!sent.iter().any(|sent| sent.text.contains("a secret")));
     let devices = bob.send(&bob.request("GET", "/devices", "")).await;
     let device = &devices.json["devices"][0];
     assert_eq!(
@@ -276,10 +279,10 @@ async fn the_log_lines_of_a_notification_bear_the_id_of_its_message() {
     let device = r#"{"fcmToken":"the token of a device"}"#;
     assert_eq!(bob.post("/registerDevice", device).await.status, 200);
     let bob_key = bob.identity.identity_key().to_hex();
-    let ids = |said: &str| -> Vec<Value> {
+    let ids = |text: &str| -> Vec<Value> {
         let lines = server.log_objects().into_iter();
-        let said = lines.filter(|line| line["message"].as_str().unwrap().contains(said));
-        said.map(|line| line["id"].clone()).collect()
+        let matching = lines.filter(|line| line["message"].as_str().unwrap().contains(text));
+        matching.map(|line| line["id"].clone()).collect()
     };
     for id in 0..2 {
         let message = json!({"message": {
@@ -319,7 +322,7 @@ async fn a_reply_does_not_wait_for_google() {
             200
         );
         // The first notification hangs.
-        google.asked_for(1).await;
+        google.requests_to_send(1).await;
     }
 }
 
@@ -335,7 +338,7 @@ async fn the_assertion_is_signed_and_its_token_is_kept() {
     bench.flush().await;
     let status = bench.push.status();
     assert_eq!((status.sent, status.failed, status.pending), (6, 0, 0));
-    let tokens = google.asked("/token");
+    let tokens = google.requests("/token");
     assert_eq!(tokens.len(), 1);
     let form = &tokens[0].text;
     let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
@@ -375,16 +378,16 @@ async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
         bench.notify(id);
     }
     bench.flush().await;
-    assert_eq!(short.asked("/token").len(), 2);
+    assert_eq!(short.requests("/token").len(), 2);
 
     let refusing = Google::start(vec![status(401)], 3_600);
     let bench = Bench::start(&refusing, |_| {});
     bench.register("one").await;
     bench.notify("1");
     bench.flush().await;
-    let asked = refusing.asked(SEND);
-    assert_eq!(asked[0].authorization, "Bearer token 1");
-    assert_eq!(asked[1].authorization, "Bearer token 2");
+    let requests = refusing.requests(SEND);
+    assert_eq!(requests[0].authorization, "Bearer token 1");
+    assert_eq!(requests[1].authorization, "Bearer token 2");
     assert_eq!(bench.push.status().sent, 1);
     // After the second refusal, the notification fails.
     let refusing = Google::start(vec![status(401), status(401)], 3_600);
@@ -393,7 +396,7 @@ async fn a_token_is_asked_for_again_when_it_ends_or_is_refused() {
     bench.notify("1");
     bench.flush().await;
     assert_eq!(
-        (refusing.asked(SEND).len(), bench.push.status().refused),
+        (refusing.requests(SEND).len(), bench.push.status().refused),
         (2, 1)
     );
 }

@@ -153,10 +153,10 @@ async fn every_nonce_and_key_has_the_form_that_new_clients_demand() {
     assert_eq!(canonical(signed["yourNonce"].as_str().unwrap()), 48);
     let mut back = AuthSocketClient::connect(server.address, Arc::clone(&client)).await;
     back.send_auth(&signed.to_string()).await;
-    let asked: Value = serde_json::from_str(&back.auth_message().await).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
-    assert_eq!(canonical(asked["initialNonce"].as_str().unwrap()), 48);
-    assert_eq!(asked["identityKey"], key);
+    let message: Value = serde_json::from_str(&back.auth_message().await).unwrap();
+    assert_eq!(message["messageType"], "initialRequest");
+    assert_eq!(canonical(message["initialNonce"].as_str().unwrap()), 48);
+    assert_eq!(message["identityKey"], key);
 }
 
 #[actix_web::test]
@@ -193,7 +193,7 @@ async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
     let first = nodes.node_with(short);
     let session = connect(&first).await;
     assert_eq!(list(&session).await.status, 200);
-    let over = nodes.eventually_stored("the end of its time", |stored| {
+    let over = nodes.eventually_stored("the session to expire", |stored| {
         stored.iter().all(|(_, life)| life.is_zero())
     });
     over.await;
@@ -205,7 +205,7 @@ async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
             .is_unknown_session()
     );
     nodes
-        .eventually_stored("that it is deleted", <[_]>::is_empty)
+        .eventually_stored("the row to be deleted", <[_]>::is_empty)
         .await;
 }
 
@@ -215,7 +215,7 @@ async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life
     let node = nodes.node();
     let session = connect(&node).await;
     let [(false, life)] = nodes.stored()[..] else {
-        panic!("one session that is not proven");
+        panic!("one unauthenticated session");
     };
     assert!(life <= PENDING_TTL && life > PENDING_TTL / 2, "{life:?}");
     let second = nodes.node();
@@ -224,7 +224,7 @@ async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life
     let whole = Settings::default().auth.session_ttl;
     nodes
         .eventually_stored(
-            "its whole life",
+            "the stored life of the session",
             |stored| matches!(stored, [(true, life)] if *life <= whole && *life > whole / 2),
         )
         .await;
@@ -250,7 +250,7 @@ async fn an_address_has_few_sessions_stored_that_are_not_proven() {
         sessions.push(connect(&node).await);
     }
     nodes
-        .eventually_stored("that the oldest are gone", |stored| {
+        .eventually_stored("the oldest rows to be deleted", |stored| {
             stored.iter().filter(|(proven, _)| !proven).count() == 3
         })
         .await;
@@ -266,7 +266,7 @@ async fn a_nonce_of_others_costs_no_look_up() {
     let session = connect(&node).await;
     let looked_up = || node.db.measures().read_time.count();
     // Each server reads the size of its database at the start.
-    eventually("its size", || node.db.size().is_some()).await;
+    eventually("the size of the database", || node.db.size().is_some()).await;
     let before = looked_up();
     let request = list_request(&session);
     let foreign = connect(&others).await.session.peer_nonce().to_owned();
@@ -282,7 +282,7 @@ async fn a_nonce_of_others_costs_no_look_up() {
     let lost = Brc104::connect(&node.http("")).await;
     nodes.database.run(r#"DELETE FROM "auth_sessions""#);
     let other = nodes.node();
-    eventually("its size", || other.db.size().is_some()).await;
+    eventually("the size of the database", || other.db.size().is_some()).await;
     let before = other.db.measures().read_time.count();
     assert!(list(&lost.at(&other.http(""))).await.is_unknown_session());
     assert_eq!(other.db.measures().read_time.count(), before + 1);
@@ -414,7 +414,7 @@ async fn taking_up_counts_as_a_handshake_and_keeps_to_the_limits_of_sessions() {
         // Further requests of the session are no handshakes.
         assert_eq!(list(&session).await.status, 200);
         taken += 1;
-        assert!(taken < 500, "it was never refused");
+        assert!(taken < 500, "no request was refused");
     }
     assert!(taken > 0);
 }
@@ -449,8 +449,8 @@ async fn without_a_database_sessions_go_on_where_they_began() {
 /// Answers the server's handshake.
 async fn prove(client: &mut AuthSocketClient) {
     let request = client.auth_message().await;
-    let asked: Value = serde_json::from_str(&request).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
+    let message: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(message["messageType"], "initialRequest");
     let request = AuthMessage::parse(&request).unwrap();
     let Handled::Reply(answer) = client.peer.handle(&request).unwrap() else {
         panic!("an answer");

@@ -24,7 +24,7 @@ fn short(settings: &mut Settings) {
 async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(begin.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
+    let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     let mut rest = rest.bytes().cycle();
     let dripping = async {
@@ -32,7 +32,7 @@ async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
             tokio::select! {
                 read = stream.read(&mut buffer) => match read {
                     Ok(0) | Err(_) => return,
-                    Ok(read) => said.extend_from_slice(&buffer[..read]),
+                    Ok(read) => answer.extend_from_slice(&buffer[..read]),
                 },
                 () = tokio::time::sleep(Duration::from_millis(20)) => {
                     let byte = rest.next().unwrap_or(b'x');
@@ -44,7 +44,7 @@ async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
         }
     };
     within("the end of a slow request", dripping).await;
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Checks that another client is served while `slow` runs.
@@ -56,18 +56,18 @@ async fn others_are_served(server: &TestServer, slow: impl Future<Output = Strin
             assert_eq!(client.post("/listMessages", list.clone()).await.status, 200);
         }
     };
-    let ((), said) = futures_util::future::join(serving, slow).await;
-    said
+    let ((), answer) = futures_util::future::join(serving, slow).await;
+    answer
 }
 
 #[actix_web::test]
 async fn a_head_that_drips_is_cut_off() {
     let server = TestServer::with(short);
     let begin = "GET /docs/ HTTP/1.1\r\nx-slow: ";
-    let said = others_are_served(&server, drip(&server, begin, "x")).await;
+    let answer = others_are_served(&server, drip(&server, begin, "x")).await;
     assert!(
-        said.is_empty() || said.starts_with("HTTP/1.1 408"),
-        "{said}"
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
     );
 }
 
@@ -75,13 +75,13 @@ async fn a_head_that_drips_is_cut_off() {
 async fn a_connection_without_a_request_is_cut_off() {
     let server = TestServer::with(short);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let mut said = String::new();
-    within("the end", stream.read_to_string(&mut said))
+    let mut answer = String::new();
+    within("the end", stream.read_to_string(&mut answer))
         .await
         .unwrap();
     assert!(
-        said.is_empty() || said.starts_with("HTTP/1.1 408"),
-        "{said}"
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
     );
 }
 
@@ -91,29 +91,29 @@ async fn an_idle_connection_is_cut_off() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut said = String::new();
-    within("the end", stream.read_to_string(&mut said))
+    let mut answer = String::new();
+    within("the end", stream.read_to_string(&mut answer))
         .await
         .unwrap();
-    assert!(said.starts_with("HTTP/1.1 302"), "{said}");
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
 }
 
 #[actix_web::test]
 async fn a_second_head_that_drips_is_cut_off_too() {
     let server = TestServer::with(short);
     let begin = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\nGET /docs/ HTTP/1.1\r\nx-slow: ";
-    let said = others_are_served(&server, drip(&server, begin, "x")).await;
-    assert!(said.starts_with("HTTP/1.1 302"), "{said}");
+    let answer = others_are_served(&server, drip(&server, begin, "x")).await;
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
 }
 
 #[actix_web::test]
 async fn a_body_that_drips_is_cut_off() {
     let server = TestServer::with(short);
     let begin = "POST /.well-known/auth HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n";
-    let said = others_are_served(&server, drip(&server, begin, " ")).await;
+    let answer = others_are_served(&server, drip(&server, begin, " ")).await;
     assert!(
-        said.starts_with("HTTP/1.1 408") && said.contains("ERR_REQUEST_TIMEOUT"),
-        "{said}"
+        answer.starts_with("HTTP/1.1 408") && answer.contains("ERR_REQUEST_TIMEOUT"),
+        "{answer}"
     );
 }
 
@@ -126,8 +126,8 @@ async fn a_post_of_polling_that_drips_is_cut_off() {
         "POST /socket.io/?EIO=4&transport=polling&sid={} HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n4",
         session.sid
     );
-    let said = others_are_served(&server, drip(&server, &begin, "x")).await;
-    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    let answer = others_are_served(&server, drip(&server, &begin, "x")).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     // The session still works, and a poll may wait for long.
     let poll = session.get();
     let join = async {
@@ -213,7 +213,7 @@ async fn an_answer_that_is_read_slowly_is_read_whole() {
         let read = within("more of the answer", answer.read(&mut buffer))
             .await
             .unwrap();
-        assert!(read > 0, "it broke off after {length} bytes");
+        assert!(read > 0, "the answer ended after {length} bytes");
         length += read;
     }
     assert!(

@@ -162,10 +162,7 @@ async fn a_nonce_counts_once_however_many_came_after_it() {
     let refused = || server.service.counters.refused.load(Ordering::Relaxed);
     let before = refused();
     client.send_auth(&first).await;
-    eventually("the refusal of what came before", || {
-        refused() == before + 1
-    })
-    .await;
+    eventually("the refusal of the replay", || refused() == before + 1).await;
     let received = server.service.counters.events.get();
     assert_eq!(received.get("joinRoom"), Some(&7));
 }

@@ -161,7 +161,11 @@ async fn leaving_a_namespace_keeps_the_connection() {
         "42[\"message-back\",\"to the main namespace\"]"
     );
     websocket.send("41").await;
-    assert_eq!(websocket.text().await, "2", "the engine goes on");
+    assert_eq!(
+        websocket.text().await,
+        "2",
+        "the Engine.IO session continues"
+    );
 }
 
 #[actix_web::test]

@@ -23,7 +23,10 @@ fn a_client_that_is_stopped_is_timed_out_and_misses_nothing() {
         alice.send(&bob, "two", &[]);
         let stopped = Instant::now();
         while !server.sockets.is_empty() {
-            assert!(stopped.elapsed() < PATIENCE, "it is not timed out");
+            assert!(
+                stopped.elapsed() < PATIENCE,
+                "the stopped client is not timed out"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         alice.send(&bob, "three", &[]);

@@ -57,7 +57,7 @@ async fn near_and_far(
 async fn marked(node: &TestServer) {
     let stored = node.db.last_message_id().await.unwrap();
     let outward = node.cluster.as_ref().unwrap().outward();
-    eventually("a mark", || outward.latest_mark() >= stored).await;
+    eventually("the watermark", || outward.latest_mark() >= stored).await;
 }
 
 pub async fn connected(nodes: &[&TestServer], expected: bool) {
@@ -233,7 +233,10 @@ async fn a_node_subscribes_only_to_rooms_with_local_members() {
     eventually("the room's channel", || redis.channels().len() == 3).await;
     on_first.event().await;
     on_first.emit("leaveRoom", &json!("lobby")).await;
-    eventually("the room's end", || redis.channels().len() == 2).await;
+    eventually("the end of the subscription", || {
+        redis.channels().len() == 2
+    })
+    .await;
     // Events for members of one node only do not reach the other.
     let mut sender = Sender::on(&first, "a").await;
     listened_to(&redis, &sender.client.identity, 1).await;
@@ -243,7 +246,7 @@ async fn a_node_subscribes_only_to_rooms_with_local_members() {
     first
         .sockets
         .close_all(messagebox::engineio::CloseReason::TransportClose);
-    eventually("the end of the first's", || {
+    eventually("the end of the first node's subscription", || {
         redis.channels() == [channel(&two)]
     })
     .await;
@@ -338,7 +341,7 @@ async fn a_node_that_was_cut_off_catches_up() {
     let mut late_member = member(&far, &late).await;
     way.mend();
     // The node reads all missed messages before the next is stored, which it would read too.
-    eventually("what was missed", || status(&far).caught_up == 10).await;
+    eventually("the missed messages", || status(&far).caught_up == 10).await;
     sender.send_one(&own, END).await;
     sender.send_one(&others, END).await;
     let caught_up = received(&mut cut_off, &own).await;
@@ -366,7 +369,7 @@ async fn members_do_not_receive_messages_from_before_they_joined() {
     let mut member = member(&near, &identity).await;
     listened_to(&redis, &identity, 1).await;
     way.mend();
-    eventually("what waited", || status(&far).published == 5).await;
+    eventually("the queued events", || status(&far).published == 5).await;
     sender.send_one(&room, END).await;
     assert_eq!(received(&mut member, &room).await, [""; 0]);
 }

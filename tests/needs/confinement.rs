@@ -67,8 +67,8 @@ async fn the_first_process_ends_in_order() {
         let log = server.log();
         let stopped = log.lines().find(|line| line.contains(" stopped "));
         let stopped = stopped.unwrap_or_else(|| panic!("{log}"));
-        for said in [format!("reason={reason}"), "drained=true".to_owned()] {
-            assert!(stopped.contains(&said), "{stopped}");
+        for expected in [format!("reason={reason}"), "drained=true".to_owned()] {
+            assert!(stopped.contains(&expected), "{stopped}");
         }
         drop(socket);
         let again = ServerProcess::start(address, folder.path());
@@ -130,7 +130,7 @@ async fn a_server_without_file_descriptors_serves_on() {
                     .unwrap(),
             );
         }
-        eventually_async("that none is left", async || open() >= FILES - 1).await;
+        eventually_async("no free file descriptor", async || open() >= FILES - 1).await;
         for n in 0..20 {
             let id = format!("{round} {n}");
             socket.send_message(&room, &id, "hello").await;
@@ -146,7 +146,7 @@ async fn a_server_without_file_descriptors_serves_on() {
         let read = last.read_to_string(&mut answer);
         within("an answer", read).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        eventually_async("room", async || open() < FILES / 2).await;
+        eventually_async("free file descriptors", async || open() < FILES / 2).await;
         let alice = Brc104::connect(&format!("http://{address}")).await;
         assert_eq!(send(&alice, "1").await, 200);
     }

@@ -41,7 +41,7 @@ struct Room {
 }
 
 /// The data of the next event, without those that only start a new session.
-async fn told(client: &mut AuthSocketClient) -> Value {
+async fn next_data(client: &mut AuthSocketClient) -> Value {
     loop {
         let (name, data) = client.event().await;
         if name != "keepAlive" {
@@ -69,8 +69,8 @@ impl Room {
         self.sent += 1;
         let message_id = self.sent.to_string();
         self.sender.send_message(&self.id, &message_id, body).await;
-        assert_eq!(told(&mut self.sender).await["status"], "success");
-        assert_eq!(told(&mut self.reader).await["messageId"], message_id);
+        assert_eq!(next_data(&mut self.sender).await["status"], "success");
+        assert_eq!(next_data(&mut self.reader).await["messageId"], message_id);
     }
 
     /// Passes messages until the third member is cut off.

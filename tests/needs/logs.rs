@@ -45,11 +45,11 @@ async fn the_lines_of_one_message_bear_one_id_on_every_node() {
         alice.send_message(&bob.room("inbox"), id, BODY).await;
         delivered(&mut bob, id).await;
     }
-    let last_id = |server: &ServerProcess, said: &str| {
+    let last_id = |server: &ServerProcess, text: &str| {
         let lines = server.log_objects();
         let line = lines
             .iter()
-            .rfind(|line| line["message"].as_str().unwrap().contains(said));
+            .rfind(|line| line["message"].as_str().unwrap().contains(text));
         line.unwrap_or_else(|| panic!("{lines:#?}"))["id"].clone()
     };
     let id = last_id(&first, "messages wait");

@@ -92,7 +92,7 @@ async fn ready(node: &TestServer) -> (u16, Value) {
 
 async fn degraded(node: &TestServer) {
     let named = async { while ready(node).await.1["degraded"] != json!(["redis"]) {} };
-    within("/readyz to name Redis", named).await;
+    within("/readyz to list Redis", named).await;
 }
 
 fn list(session: &Brc104) -> Request {
@@ -151,9 +151,12 @@ async fn what_nobody_has_proven_is_in_redis_for_five_minutes_and_not_in_the_data
     let (first, second) = (nodes.node().await, nodes.node().await);
     let session = Brc104::connect(&first.http("")).await;
     let left = || -> u64 {
-        let mut asked = redis::cmd("PTTL");
+        let mut command = redis::cmd("PTTL");
         let key = &nodes.kept()[0];
-        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+        command
+            .arg(key)
+            .query(&mut nodes.redis.connection())
+            .unwrap()
     };
     let pending = u64::try_from(PENDING_TTL.as_millis()).unwrap();
     assert!((pending / 2..=pending).contains(&left()));
@@ -219,9 +222,9 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
     // All nonces are in the hash of the one session, with the data to restore it. The hash expires by itself.
     let kept = nodes.kept();
     assert_eq!(kept.len(), 1);
-    let mut asked = redis::pipe();
-    asked.hlen(&kept[0]).pttl(&kept[0]);
-    let (count, left): (u64, u64) = asked.query(&mut nodes.redis.connection()).unwrap();
+    let mut command = redis::pipe();
+    command.hlen(&kept[0]).pttl(&kept[0]);
+    let (count, left): (u64, u64) = command.query(&mut nodes.redis.connection()).unwrap();
     let whole = Settings::default().auth.session_ttl;
     let left = Duration::from_millis(left);
     assert_eq!(count, 12);
@@ -284,7 +287,7 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     );
     assert_eq!(answer.header("retry-after"), Some("1"));
     let not_ready = async { while ready(&node).await.0 != 503 {} };
-    within("/readyz to say no", not_ready).await;
+    within("/readyz to fail", not_ready).await;
     // A handshake proves nothing and repeats nothing.
     let fresh = Brc104::connect(&node.http("")).await;
     nodes.redis.restart();
@@ -328,16 +331,16 @@ async fn unanswered_commands_of_a_dead_connection_are_repeated_on_the_next() {
     let shared = shared(&node);
     let record = Some(Arc::new(record()));
     way.silence();
-    let mut asked = Vec::new();
+    let mut claims = Vec::new();
     let mut asking = Vec::new();
-    eventually("the connection to be given up", || {
+    eventually("the connection to be closed", || {
         let nonce = SessionClaim {
             session: SessionName::of("session"),
-            nonce: u128::try_from(asked.len()).unwrap().to_be_bytes(),
+            nonce: u128::try_from(claims.len()).unwrap().to_be_bytes(),
             record: record.clone(),
         };
         let shared = shared.clone();
-        asked.push(nonce.clone());
+        claims.push(nonce.clone());
         asking.push(actix_web::rt::spawn(
             async move { shared.claim(nonce).await },
         ));
@@ -347,11 +350,11 @@ async fn unanswered_commands_of_a_dead_connection_are_repeated_on_the_next() {
     for answer in join_all(asking).await {
         assert_eq!(answer.unwrap(), None);
     }
-    eventually("all to be told", || {
+    eventually("all claims to be repeated", || {
         nonces(&node).connected && nonces(&node).waiting == 0
     })
     .await;
-    let again = asked.into_iter().map(|nonce| shared.claim(nonce));
+    let again = claims.into_iter().map(|nonce| shared.claim(nonce));
     for answer in join_all(again).await {
         assert_eq!(answer, Some(ClaimAnswer::Repeated));
     }
@@ -376,8 +379,11 @@ async fn a_late_write_does_not_shorten_the_life_of_its_session() {
     assert_eq!(near_nonces.claim(nonce(2)).await, Some(ClaimAnswer::First));
     let key = &nodes.kept()[0];
     let ends = || -> u64 {
-        let mut asked = redis::cmd("PEXPIRETIME");
-        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+        let mut command = redis::cmd("PEXPIRETIME");
+        command
+            .arg(key)
+            .query(&mut nodes.redis.connection())
+            .unwrap()
     };
     let before = ends();
     way.mend();
@@ -427,7 +433,7 @@ async fn admins_see_the_traffic_between_nodes() {
     assert_eq!(session.send(&request).await.status, 200);
     let repeated = session.send_to(&second.http(""), &request).await;
     assert!(repeated.is_replay());
-    eventually("they know each other", || {
+    eventually("the nodes to list each other", || {
         let nodes = [&first, &second];
         nodes
             .iter()
@@ -466,11 +472,11 @@ async fn admins_see_the_traffic_between_nodes() {
         ),
     ] {
         let samples = &families[&format!("messagebox_cluster_{name}")].samples;
-        let said = samples.iter().map(|(_, labels, value)| {
+        let counts = samples.iter().map(|(_, labels, value)| {
             let word = labels.values().next().unwrap();
             (word.clone(), json!(value))
         });
-        assert_eq!(Value::Object(said.collect()), expected);
+        assert_eq!(Value::Object(counts.collect()), expected);
     }
     assert_eq!(families["messagebox_cluster_events_total"].samples.len(), 7);
 }

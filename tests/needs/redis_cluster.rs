@@ -82,7 +82,7 @@ async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     listened_to(&redis, &identity, 2).await;
     assert_eq!(redis.shard_channels(), [channel(&identity)]);
     assert_eq!(redis.channels(), [""; 0]);
-    eventually("they know each other", || {
+    eventually("the nodes to list each other", || {
         let peers = [&first, &second].map(|node| node.cluster.as_ref().unwrap().peers());
         peers.iter().all(|peers| peers.len() == 1)
     })
@@ -175,7 +175,7 @@ async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
         let cluster = node.cluster.as_ref().unwrap();
         let checked = || cluster.nonce_status().unwrap().checked;
         let before = checked();
-        let asked = async {
+        let one_more = async {
             while checked() == before {
                 // No key moved with its slot, so the first session has ended.
                 let session = Brc104::connect(&node.http("")).await;
@@ -183,7 +183,7 @@ async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
                 session.post("/listMessages", body).await;
             }
         };
-        within("a nonce to be checked", asked).await;
+        within("a nonce to be checked", one_more).await;
     }
     let session = Brc104::connect(&first.http("")).await;
     let recorded = session.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);

@@ -65,6 +65,6 @@ async fn node(redis: &str, certificates: Option<String>) -> Node {
 async fn ready(node: &Node) -> Value {
     let url = format!("http://{}/readyz", node.address);
     let mut answer = awc::Client::default().get(url).send().await.unwrap();
-    let said: Value = answer.json().await.unwrap();
-    said["ready"].clone()
+    let body: Value = answer.json().await.unwrap();
+    body["ready"].clone()
 }

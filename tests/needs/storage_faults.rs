@@ -83,7 +83,7 @@ impl Stage {
     /// Existing clients can send over both protocols.
     async fn serves(&mut self) {
         let ready = async || self.readyz().await.0 == 200;
-        eventually_async("that it is ready", ready).await;
+        eventually_async("readiness", ready).await;
         let id = self.next();
         let answer = self.send_http(&id).await;
         assert_eq!(answer.status, 200, "{} {}", answer.json, self.server.log());
@@ -126,7 +126,7 @@ impl Stage {
             );
         }
         let unready = async || self.readyz().await.0 == 503;
-        eventually_async("that it is not ready", unready).await;
+        eventually_async("/readyz to fail", unready).await;
         assert_eq!(self.readyz().await.1["notReady"], json!(["database"]));
         let healthz = polling::get(&format!("http://{}/healthz", self.address)).await;
         assert_eq!(healthz.0, 200);

@@ -77,11 +77,11 @@ async fn an_id_of_another_is_not_stored_over_nor_told_of() {
     assert_eq!(listed(&bob).await, of_alice);
     // An attacker who uses Alice's next id does not silence her. She gets an error at once, and any other id works.
     assert_eq!(sent(&mallory, message(&to_bob, "2", "x")).await, 200);
-    let told = alice
+    let refused = alice
         .post("/sendMessage", message(&to_bob, "2", "of alice"))
         .await;
     assert_eq!(
-        (told.status, told.code(), told.signed),
+        (refused.status, refused.code(), refused.signed),
         (400, "ERR_DUPLICATE_MESSAGE", true)
     );
     assert_eq!(sent(&alice, message(&to_bob, "3", "of alice")).await, 200);
@@ -126,7 +126,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
     let start = server.db.status();
     for who in [key(&known), unknown] {
         let before = server.db.status();
-        let mut said = Vec::new();
+        let mut answers = Vec::new();
         let requests = [
             (
                 "GET",
@@ -176,7 +176,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
         ];
         for (method, target, body) in requests {
             let answer = alice.send(&alice.request(method, &target, body)).await;
-            said.push(told(&answer).replace(&who, "WHO"));
+            answers.push(comparable(&answer).replace(&who, "WHO"));
         }
         let room = format!("{who}-inbox");
         for (event, data) in [
@@ -188,7 +188,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
             ),
         ] {
             asking.emit(event, &data).await;
-            said.push(format!("{:?}", asking.event().await).replace(&who, "WHO"));
+            answers.push(format!("{:?}", asking.event().await).replace(&who, "WHO"));
         }
         // A message, a repeated one, one to another box, one by socket, and an acknowledgement of a missing one. The
         // server counts them after their answers.
@@ -197,7 +197,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
             (after.writes - before.writes, after.stored - before.stored) == (5, 3)
         })
         .await;
-        seen.push(said);
+        seen.push(answers);
     }
     for (known, unknown) in seen[0].iter().zip(&seen[1]) {
         assert_eq!(known, unknown);
@@ -207,7 +207,7 @@ async fn no_answer_and_no_work_tells_who_is_known() {
 }
 
 /// An answer without its time and without the parts that differ with every signature.
-fn told(answer: &Answer) -> String {
+fn comparable(answer: &Answer) -> String {
     let mut headers = answer.headers.clone();
     let fresh = [
         "date",

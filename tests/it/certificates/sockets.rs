@@ -140,7 +140,7 @@ async fn on_a_socket_events_before_the_certificates_are_held() {
     let mut alice = SocketClient::shaken(&scene).await;
     alice.authenticate(&scene).await;
     let held = &scene.server.service.counters.held;
-    eventually("the event held", || held.load(Ordering::Relaxed) == 1).await;
+    eventually("the held event", || held.load(Ordering::Relaxed) == 1).await;
     // A member would receive this.
     let room = alice.inner.room("inbox");
     bob.inner.send_message(&room, "1", "too early").await;
@@ -205,7 +205,7 @@ async fn a_socket_without_certificates_is_closed_in_time() {
     let scene = Scene::impatient();
     // A certified socket stays open. Its time limit ends before that of the others.
     let alice = SocketClient::certified_in_time(&scene);
-    let mut alice = within("one that is certified", alice).await;
+    let mut alice = within("a certified client", alice).await;
     let mut silent = SocketClient::shaken(&scene).await;
     let mut proven = SocketClient::shaken(&scene).await;
     let authenticated = proven.authenticating(&scene);
@@ -218,7 +218,10 @@ async fn a_socket_without_certificates_is_closed_in_time() {
     }
     alice.authenticate(&scene).await;
     assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
-    eventually("the others gone", || scene.server.sockets.len() == 1).await;
+    eventually("the others to be closed", || {
+        scene.server.sockets.len() == 1
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -226,10 +229,10 @@ async fn the_answer_to_a_handshake_of_the_server_may_bring_certificates() {
     let scene = Scene::with(|settings| settings.auth.revival_delay = Duration::from_millis(20));
     let mut alice = SocketClient::connect(&scene, Party::new()).await;
     let request = alice.inner.auth_message().await;
-    let asked: Value = serde_json::from_str(&request).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
+    let request_json: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(request_json["messageType"], "initialRequest");
     assert_eq!(
-        asked["requestedCertificates"]["certifiers"],
+        request_json["requestedCertificates"]["certifiers"],
         json!([scene.certifier.key().to_hex()])
     );
     let mut answer = alice.hear(&request).unwrap();

@@ -112,8 +112,8 @@ pub async fn prices(documents: &mut Documents) {
     let (alice, server) = (&stage.alice, stage.server.identity_key);
     let large = " ".repeat(4 * 1024 * 1024 + 1);
     let list = json!({"messageBox": "inbox"});
-    let asked = ask(alice, "POST", "/listMessages", &list).await;
-    let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+    let unpaid = ask(alice, "POST", "/listMessages", &list).await;
+    let prefix = unpaid.header("x-bsv-payment-derivation-prefix").unwrap();
     let used = header(&alice.identity, server, prefix, 10);
     wallet.store(2, Ordering::SeqCst);
     let mut paid = request(alice, "POST", "/listMessages", &list);
@@ -125,11 +125,11 @@ pub async fn prices(documents: &mut Documents) {
             documents,
             client: alice,
         };
-        let asked = failing
+        let unpaid = failing
             .ask(method, &target, &body, 402, "ERR_PAYMENT_REQUIRED")
             .await;
-        assert_eq!(asked.json["satoshisRequired"], 10);
-        let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        assert_eq!(unpaid.json["satoshisRequired"], 10);
+        let prefix = unpaid.header("x-bsv-payment-derivation-prefix").unwrap();
         let pays = header(&alice.identity, server, prefix, 10);
         let cases = [
             (0, "{}".to_owned(), 400, "ERR_MALFORMED_PAYMENT"),
@@ -180,8 +180,8 @@ pub async fn replayed_payments(documents: &mut Documents) {
         } else {
             &stage.alice
         };
-        let asked = client.send(&request(client, method, &target, &body)).await;
-        let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+        let unpaid = client.send(&request(client, method, &target, &body)).await;
+        let prefix = unpaid.header("x-bsv-payment-derivation-prefix").unwrap();
         let payment = header(&client.identity, stage.server.identity_key, prefix, 10);
         for (status, code) in [(200, ""), (409, "ERR_PAYMENT_REPLAYED")] {
             let mut paid = request(client, method, &target, &body);

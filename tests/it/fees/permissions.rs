@@ -34,9 +34,9 @@ async fn a_setting_for_a_sender_overrides_the_box_and_the_box_overrides_the_defa
         json!({"status": "success", "permissions": [], "totalCount": 0})
     );
 
-    let said = set(&bob, "chat", 5, None).await;
+    let answer = set(&bob, "chat", 5, None).await;
     assert_eq!(
-        said["description"],
+        answer["description"],
         "Box-wide default for all senders to chat now requires 5 satoshis."
     );
     assert_eq!(fee(get(&alice, &format!("{quote}chat")).await), 5);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually_async;
 use crate::support::payer::{Payment, anyone, header};
-use crate::support::remote::{Asked, Remote};
+use crate::support::remote::{Remote, RemoteRequest};
 use crate::support::server::TestServer;
 
 use super::{bodies, connect, get, key, send, set, with_wallet, with_wallet_in};
@@ -48,15 +48,15 @@ async fn a_wallet_takes_payments_to_the_server() {
     status.store(200, Ordering::SeqCst);
     let sent = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
     assert_eq!(sent.status, 200, "{:?}", sent.json);
-    let Asked {
-        path, json: asked, ..
-    } = wallet.asked().pop().unwrap();
+    let RemoteRequest {
+        path, json: action, ..
+    } = wallet.requests().pop().unwrap();
     assert_eq!(path, "/internalizeAction");
-    assert_eq!(asked["tx"], payment["tx"]);
-    assert_eq!(asked["description"], "for a message");
+    assert_eq!(action["tx"], payment["tx"]);
+    assert_eq!(action["description"], "for a message");
     let remittance = &payment["outputs"][0]["paymentRemittance"];
     assert_eq!(
-        asked["outputs"],
+        action["outputs"],
         json!([{"outputIndex": 0, "protocol": "wallet payment", "paymentRemittance": remittance}])
     );
     let kept = server
@@ -65,7 +65,7 @@ async fn a_wallet_takes_payments_to_the_server() {
         .await
         .unwrap();
     assert_eq!((kept.len(), kept[0].state.as_str()), (1, "internalized"));
-    let asked = wallet.asked().len();
+    let before = wallet.requests().len();
     // If the message cannot be stored, the payment stays unspent and pays for another.
     let carol = connect(&server).await;
     let own = Payment::default()
@@ -73,19 +73,19 @@ async fn a_wallet_takes_payments_to_the_server() {
         .json();
     let taken = send(&carol, &[key(&bob)], "chat", "1", &own).await;
     assert_eq!((taken.status, taken.code()), (400, "ERR_DUPLICATE_MESSAGE"));
-    assert_eq!(wallet.asked().len(), asked);
+    assert_eq!(wallet.requests().len(), before);
     assert_eq!(
         send(&carol, &[key(&bob)], "chat", "3", &own).await.status,
         200
     );
-    let asked = wallet.asked().len();
+    let before = wallet.requests().len();
     let again = send(&alice, &[key(&bob)], "chat", "1", &payment).await;
     let other = send(&alice, &[key(&bob)], "chat", "2", &payment).await;
     assert_eq!((again.status, other.code()), (200, "ERR_PAYMENT_REUSED"));
     assert_eq!(
-        wallet.asked().len(),
-        asked,
-        "the wallet was asked twice for one payment"
+        wallet.requests().len(),
+        before,
+        "the wallet got two requests for one payment"
     );
 }
 
@@ -150,7 +150,7 @@ async fn proofs_are_held_against_the_chain_where_its_headers_are_known() {
     let confirmed = Arc::new(AtomicU16::new(1));
     let answer = {
         let confirmed = Arc::clone(&confirmed);
-        move |_: &Asked| match confirmed.load(Ordering::SeqCst) {
+        move |_: &RemoteRequest| match confirmed.load(Ordering::SeqCst) {
             1 => (200, json!({"confirmationState": "CONFIRMED"})).into(),
             2 => (200, json!({"confirmationState": "INVALID"})).into(),
             _ => (500, json!({})).into(),
@@ -178,8 +178,8 @@ async fn proofs_are_held_against_the_chain_where_its_headers_are_known() {
             .status,
         200
     );
-    let asked = headers.asked().pop().unwrap();
-    assert_eq!(asked.json[0]["blockHeight"], 800_000);
+    let request = headers.requests().pop().unwrap();
+    assert_eq!(request.json[0]["blockHeight"], 800_000);
 }
 
 #[actix_web::test]
@@ -192,22 +192,22 @@ async fn a_request_with_a_price_is_paid_and_then_answered() {
     });
     let alice = connect(&server).await;
     let body = r#"{"messageBox":"inbox"}"#;
-    let asked = alice.post("/listMessages", body).await;
-    assert_eq!((asked.status, asked.signed), (402, true));
+    let unpaid = alice.post("/listMessages", body).await;
+    assert_eq!((unpaid.status, unpaid.signed), (402, true));
     assert_eq!(
-        asked.json,
+        unpaid.json,
         json!({
             "status": "error", "code": "ERR_PAYMENT_REQUIRED", "satoshisRequired": 10,
             "description": "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.",
         })
     );
-    assert_eq!(asked.header("x-bsv-payment-version"), Some("1.0"));
-    assert_eq!(asked.header("x-bsv-payment-satoshis-required"), Some("10"));
+    assert_eq!(unpaid.header("x-bsv-payment-version"), Some("1.0"));
+    assert_eq!(unpaid.header("x-bsv-payment-satoshis-required"), Some("10"));
     assert_eq!(
-        asked.header("x-bsv-identity-key"),
+        unpaid.header("x-bsv-identity-key"),
         Some(&*server.identity_key.to_hex())
     );
-    let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+    let prefix = unpaid.header("x-bsv-payment-derivation-prefix").unwrap();
     let paying = |value: String| {
         let mut request = alice.request("POST", "/listMessages", body);
         request.headers.push(("x-bsv-payment".to_owned(), value));
@@ -270,8 +270,8 @@ async fn a_payment_that_cannot_be_taken_now_is_no_reason_to_ask_for_another() {
         settings.prices.request = 10;
     });
     let alice = connect(&server).await;
-    let asked = alice.send(&alice.request("GET", "/devices", "")).await;
-    let prefix = asked.header("x-bsv-payment-derivation-prefix").unwrap();
+    let unpaid = alice.send(&alice.request("GET", "/devices", "")).await;
+    let prefix = unpaid.header("x-bsv-payment-derivation-prefix").unwrap();
     let payment = header(&alice.identity, server.identity_key, prefix, 10);
     let paying = || {
         let mut request = alice.request("GET", "/devices", "");

@@ -176,8 +176,8 @@ async fn wrong_authentication_is_an_unsigned_401_and_changes_nothing() {
             (401, "ERR_AUTH_FAILED", false),
             "{what}"
         );
-        let said = answer.json["description"].as_str().unwrap();
-        assert!(said.contains(description), "{what}: {said}");
+        let given = answer.json["description"].as_str().unwrap();
+        assert!(given.contains(description), "{what}: {given}");
         assert_eq!(answer.header("x-bsv-auth-signature"), None, "{what}");
     }
     let mut twice = list(&alice);

@@ -125,8 +125,8 @@ async fn json_is_as_deep_as_allowed() {
             &json!({"roomId": room.as_str(), "message": message}),
         )
         .await;
-        let (said, data) = peer.event().await;
-        assert_eq!(said, event);
+        let (name, data) = peer.event().await;
+        assert_eq!(name, event);
         if depth > MAX {
             assert_eq!(data["reason"], "The JSON is nested too deeply");
         }

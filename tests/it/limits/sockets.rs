@@ -68,9 +68,9 @@ async fn an_identity_has_so_many_sockets_and_is_told_when_it_has_too_many() {
     third.handshake().await;
     let room = third.room("inbox");
     third.send_message(&room, "1", "not stored").await;
-    let told = third.event().await;
+    let refusal = third.event().await;
     let reason = json!({"reason": "Too many sockets of this identity"});
-    assert_eq!(told, ("authenticationFailed".to_owned(), reason));
+    assert_eq!(refusal, ("authenticationFailed".to_owned(), reason));
     assert_eq!(third.try_event().await, None);
     // Its request had no effect.
     second.send_message(&room, "2", "stored").await;
@@ -78,7 +78,7 @@ async fn an_identity_has_so_many_sockets_and_is_told_when_it_has_too_many() {
     assert_eq!(second.event().await.1["messageId"], "2");
     AuthSocketClient::authenticated(server.address).await;
     drop(first);
-    eventually("the freed place", || server.sockets.len() == 1).await;
+    eventually("the freed permit", || server.sockets.len() == 1).await;
     AuthSocketClient::authenticated_as(server.address, identity).await;
 }
 
@@ -246,7 +246,7 @@ async fn leaving_does_not_prolong_the_time_for_a_proof() {
         session.post("40\x1e42[\"hello\"]\x1e41").await.0 != 200
     })
     .await;
-    eventually("the freed place", || server.sockets.is_empty()).await;
+    eventually("the freed permit", || server.sockets.is_empty()).await;
 }
 
 #[actix_web::test]

@@ -70,14 +70,14 @@ fn priced(route: &str) -> TestServer {
 
 /// The derivation prefix with which the server asks for a payment.
 async fn prefix(client: &Brc104, route: &str) -> String {
-    let asked = client.post(route, "{}").await;
+    let unpaid = client.post(route, "{}").await;
     assert_eq!(
-        (asked.status, asked.signed),
+        (unpaid.status, unpaid.signed),
         (402, true),
         "{:?}",
-        asked.json
+        unpaid.json
     );
-    let prefix = asked.header("x-bsv-payment-derivation-prefix");
+    let prefix = unpaid.header("x-bsv-payment-derivation-prefix");
     prefix.unwrap().to_owned()
 }
 
@@ -103,8 +103,8 @@ fn message_to(client: &Brc104, id: &str) -> String {
 async fn a_payment_may_come_in_the_body_of_its_request() {
     let server = priced("/sendMessage");
     let (alice, bob) = (connect(&server).await, connect(&server).await);
-    let asked = alice.post("/sendMessage", "{}").await;
-    let says = |name: &str| asked.header(name).unwrap_or_default().to_owned();
+    let unpaid = alice.post("/sendMessage", "{}").await;
+    let says = |name: &str| unpaid.header(name).unwrap_or_default().to_owned();
     assert_eq!(says("x-bsv-payment-transports"), "header,multipart");
     assert_eq!(says("x-bsv-identity-key"), server.identity_key.to_hex());
     let prefix = says("x-bsv-payment-derivation-prefix");
@@ -362,7 +362,11 @@ async fn a_request_whose_server_ended_is_paid_for_by_the_same_payment() {
     let message = message_to(&bob, "1");
     let first = in_body(&alice, "/sendMessage", &payment, &message);
     // The answer is lost. While the first attempt is in progress, a second one is refused.
-    within("going", alice.send_and_go(&first, wallet.is_asked())).await;
+    within(
+        "the client to disconnect",
+        alice.send_and_go(&first, wallet.is_asked()),
+    )
+    .await;
     let second = in_body(&alice, "/sendMessage", &payment, &message);
     let second = alice.send(&second).await;
     assert_eq!(

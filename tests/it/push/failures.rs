@@ -34,7 +34,10 @@ async fn temporary_failures_are_retried_and_permanent_ones_are_not() {
     bench.register("one").await;
     bench.notify("1");
     bench.flush().await;
-    assert_eq!((down.asked(SEND).len(), bench.push.status().failed), (3, 1));
+    assert_eq!(
+        (down.requests(SEND).len(), bench.push.status().failed),
+        (3, 1)
+    );
 
     let refusing = Google::start(vec![status(400)], 3_600);
     let bench = Bench::start(&refusing, |_| {});
@@ -42,7 +45,7 @@ async fn temporary_failures_are_retried_and_permanent_ones_are_not() {
     bench.notify("1");
     bench.flush().await;
     assert_eq!(
-        (refusing.asked(SEND).len(), bench.push.status().failed),
+        (refusing.requests(SEND).len(), bench.push.status().failed),
         (1, 1)
     );
     // A mistake of the server costs no device its registration.
@@ -69,7 +72,7 @@ async fn errors_of_the_firebase_project_deactivate_no_device() {
         bench.notify(&id.to_string());
     }
     bench.flush().await;
-    assert_eq!(google.asked(SEND).len(), 8);
+    assert_eq!(google.requests(SEND).len(), 8);
     let counts = bench.push.status();
     // Once per notification, not once per device.
     assert_eq!(
@@ -117,7 +120,7 @@ async fn a_refused_project_is_logged_once() {
         );
     }
     // The last two arrive.
-    google.asked_for(8).await;
+    google.requests_to_send(8).await;
     let devices = bob.send(&bob.request("GET", "/devices", "")).await.json;
     let devices = devices["devices"].as_array().unwrap().clone();
     assert!(
@@ -125,7 +128,7 @@ async fn a_refused_project_is_logged_once() {
         "{devices:?}"
     );
     let lines = server.log_objects();
-    let told: Vec<_> = lines
+    let refusals: Vec<_> = lines
         .iter()
         .filter(|line| {
             line["message"]
@@ -134,8 +137,8 @@ async fn a_refused_project_is_logged_once() {
                 .contains("FIREBASE_PROJECT_ID")
         })
         .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0]["level"], "ERROR");
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_eq!(refusals[0]["level"], "ERROR");
     server.kill();
 }
 
@@ -150,7 +153,7 @@ async fn an_account_that_is_refused_is_not_asked_for_again_by_each_device() {
     let counts = bench.push.status();
     assert_eq!((counts.refused, counts.failed, counts.retried), (1, 0, 0));
     assert_eq!(
-        (google.asked("/token").len(), google.asked(SEND).len()),
+        (google.requests("/token").len(), google.requests(SEND).len()),
         (1, 0)
     );
 }
@@ -170,7 +173,7 @@ async fn a_dead_token_is_deactivated_until_it_is_registered_again() {
     assert!(!bench.db.devices(bench.owner).await.unwrap()[0].active);
     bench.notify("2");
     bench.flush().await;
-    assert_eq!(google.asked(SEND).len(), 1);
+    assert_eq!(google.requests(SEND).len(), 1);
     bench.register("one").await;
     bench.notify("3");
     bench.flush().await;
@@ -188,7 +191,7 @@ async fn notifications_over_the_queue_limit_are_dropped_and_counted() {
     });
     bench.register("one").await;
     bench.notify("1");
-    google.asked_for(1).await;
+    google.requests_to_send(1).await;
     // One notification is in flight and two wait, which is the share of one recipient.
     for id in ["2", "3", "4", "5"] {
         bench.notify(id);
@@ -217,12 +220,12 @@ async fn whoever_is_notified_much_or_later_keeps_nobody_waiting() {
     for id in 0..700 {
         bench.notify(&id.to_string());
     }
-    google.asked_for(2).await;
+    google.requests_to_send(2).await;
     bench.owner = Identity::random().identity_key();
     bench.register("other").await;
     bench.notify("other");
     eventually("the other's notification", || bench.push.status().sent == 1).await;
-    let other = &google.asked(SEND)[2];
+    let other = &google.requests(SEND)[2];
     assert_eq!(other.json["message"]["notification"]["body"], "other");
     eventually("its end", || bench.push.status().pending == 625).await;
     assert_eq!(bench.push.status().dropped, 75);

@@ -163,13 +163,13 @@ async fn an_administrative_request_counts_once_over_all_nodes_and_restarts() {
     );
     let session = Brc104::connect_as(&first.http(""), Arc::clone(&admin)).await;
     let ask = || session.request("GET", "/admin/status", "");
-    let asked = ask();
-    assert_eq!(session.send(&asked).await.status, 200);
-    assert!(session.send_to(&second.http(""), &asked).await.is_replay());
+    let sent = ask();
+    assert_eq!(session.send(&sent).await.status, 200);
+    assert!(session.send_to(&second.http(""), &sent).await.is_replay());
     assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
     drop((first, second));
     let restarted = nodes.node_with(admins(&admin));
-    let answer = session.send_to(&restarted.http(""), &asked).await;
+    let answer = session.send_to(&restarted.http(""), &sent).await;
     assert!(answer.is_replay());
     let answer = session.send_to(&restarted.http(""), &ask()).await;
     assert!(answer.status == 200 && answer.signed);
@@ -196,6 +196,6 @@ async fn without_a_store_an_admin_needs_a_session_that_began_in_this_process() {
     assert!(answer.is_unknown_session(), "{answer:?}");
     // Its client shakes hands with that process again.
     let fresh = Brc104::connect_as(&second.http(""), admin).await;
-    let asked = fresh.request("GET", "/admin/status", "");
-    assert_eq!(fresh.send(&asked).await.status, 200);
+    let sent = fresh.request("GET", "/admin/status", "");
+    assert_eq!(fresh.send(&sent).await.status, 200);
 }

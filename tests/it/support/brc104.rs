@@ -225,7 +225,7 @@ impl Brc104 {
         stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(answer, b"", "it was answered");
+        assert_eq!(answer, b"", "the request was answered");
     }
 
     /// Returns `None` if the server is gone.

@@ -18,13 +18,13 @@ pub struct User {
 }
 
 /// The exit code and output of a command that has ended.
-pub struct Said {
+pub struct Finished {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl Finished {
     pub fn new(output: Output) -> Self {
         Self {
             code: output.status.code().expect("no signal"),
@@ -89,16 +89,16 @@ impl User {
     }
 
     /// Runs the command to its end. Standard output is no terminal.
-    pub fn run(&self, arguments: &[&str]) -> Said {
-        Said::new(self.command(arguments).output().unwrap())
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::new(self.command(arguments).output().unwrap())
     }
 
     /// As [`Self::run`], with this standard input.
-    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> Said {
+    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> Finished {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        Said::new(child.wait_with_output().unwrap())
+        Finished::new(child.wait_with_output().unwrap())
     }
 
     /// Sends a message and returns its id.

@@ -119,12 +119,12 @@ impl Contents {
     }
 
     /// The server's answers to every question that they may ask.
-    pub async fn told(&self, server: &TestServer) -> Vec<Value> {
+    pub async fn answers(&self, server: &TestServer) -> Vec<Value> {
         let base = server.http("");
         let alice = Brc104::connect_as(&base, Arc::clone(&self.alice)).await;
         let bob = Brc104::connect_as(&base, Arc::clone(&self.bob)).await;
         let bobs = self.bob.identity_key().to_hex();
-        let mut told = Vec::new();
+        let mut all = Vec::new();
         for (who, body) in [
             (&bob, r#"{"messageBox":"inbox"}"#),
             (&bob, r#"{"messageBox":"inbox","limit":3}"#),
@@ -132,10 +132,10 @@ impl Contents {
             (&alice, r#"{"messageBox":"straße "}"#),
             (&alice, r#"{"messageBox":"straße"}"#),
         ] {
-            told.push(who.post("/listMessages", body).await.json);
+            all.push(who.post("/listMessages", body).await.json);
         }
         assert_eq!(
-            told[0]["messages"].as_array().unwrap().len(),
+            all[0]["messages"].as_array().unwrap().len(),
             BODIES.len() + 2
         );
         for (who, target) in [
@@ -152,9 +152,9 @@ impl Contents {
         ] {
             let answer = who.send(&who.request("GET", &target, "")).await;
             done(answer.status);
-            told.push(answer.json);
+            all.push(answer.json);
         }
-        told
+        all
     }
 
     /// A new message comes after the old ones, even after deleted ones.
@@ -163,8 +163,8 @@ impl Contents {
         let alice = Brc104::connect_as(&base, Arc::clone(&self.alice)).await;
         let bob = Brc104::connect_as(&base, Arc::clone(&self.bob)).await;
         send(&alice, &bob, "read", "new", &json!("n")).await;
-        let asked = json!({"messageBox": "read", "limit": 9, "cursor": self.cursor});
-        let listed = bob.post("/listMessages", asked.to_string()).await.json;
+        let page = json!({"messageBox": "read", "limit": 9, "cursor": self.cursor});
+        let listed = bob.post("/listMessages", page.to_string()).await.json;
         assert_eq!(listed["messages"][0]["messageId"], "new", "{listed}");
         // Other ids are not assigned again either.
         let device = json!({"fcmToken": "yet another token"});

@@ -156,7 +156,7 @@ impl Drop for EchoServer {
             thread.join().unwrap();
         }
         if !std::thread::panicking() {
-            assert_eq!(self.table.len(), 0, "a socket was left behind");
+            assert_eq!(self.table.len(), 0, "a socket was left open");
         }
     }
 }

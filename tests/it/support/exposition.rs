@@ -33,7 +33,7 @@ fn labels(text: &str) -> BTreeMap<String, String> {
                 (_, '\\') => match chars.next().expect("an escape goes on").1 {
                     'n' => value.push('\n'),
                     c @ ('"' | '\\') => value.push(c),
-                    c => panic!("no such escape: {c}"),
+                    c => panic!("unknown escape: {c}"),
                 },
                 (_, c) => value.push(c),
             }
@@ -70,7 +70,7 @@ pub fn read(text: &str) -> BTreeMap<String, Family> {
     let mut current = String::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
-            let (name, help) = rest.split_once(' ').expect("help says something");
+            let (name, help) = rest.split_once(' ').expect("help has a text");
             assert!(is_name(name) && !help.is_empty(), "{line}");
             let family = Family {
                 help: help.to_owned(),

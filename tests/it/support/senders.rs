@@ -171,7 +171,7 @@ pub async fn assert_kept(address: SocketAddr, recipient: Arc<Identity>, senders:
 /// The same for messages found in any way.
 pub fn assert_all_there(found: &[&str], senders: &[Attempts]) {
     let distinct: HashSet<&str> = found.iter().copied().collect();
-    assert_eq!(distinct.len(), found.len(), "a message is there twice");
+    assert_eq!(distinct.len(), found.len(), "a message is stored twice");
     let mut known = 0;
     for attempts in senders {
         let sent: HashSet<&str> = attempts.iter().map(|attempt| &*attempt.id).collect();
@@ -188,5 +188,5 @@ pub fn assert_all_there(found: &[&str], senders: &[Attempts]) {
         assert_eq!(own, expected);
         known += own.len();
     }
-    assert_eq!(known, found.len(), "something was never sent");
+    assert_eq!(known, found.len(), "a message was never sent");
 }

@@ -119,7 +119,7 @@ impl Drop for TestServer {
             thread.join().unwrap();
         }
         if !std::thread::panicking() {
-            assert_eq!(self.sockets.len(), 0, "a socket was left behind");
+            assert_eq!(self.sockets.len(), 0, "a socket was left open");
         }
     }
 }
@@ -190,7 +190,7 @@ impl ServerProcess {
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended: {}", server.log());
+            assert!(ended.is_none(), "the server stopped: {}", server.log());
             assert!(start.elapsed() < PATIENCE, "the server does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -230,7 +230,7 @@ impl ServerProcess {
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "it does not end: {}",
+                "the server does not stop: {}",
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(5)).await;

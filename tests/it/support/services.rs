@@ -69,7 +69,7 @@ impl Services {
         let (missing, unknown) = (requests(&play.left), requests(&play.unknown));
         assert!(
             missing.is_empty() && unknown.is_empty(),
-            "not asked:\n{missing}\nasked, and not recorded:\n{unknown}"
+            "missing requests:\n{missing}\nunrecorded requests:\n{unknown}"
         );
     }
 }
