@@ -1,13 +1,13 @@
-//! Engine.IO over HTTP long-polling, one test per rule.
+//! Engine.IO over HTTP long-polling, one test per rule. `tests/pair/loss.rs` has heartbeats and losses.
 
 use futures_util::future::join;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::CloseReason;
 use serde_json::json;
 
 use crate::support::echo::{EchoServer, calm, quick};
 use crate::support::polling::{Polling, client, get, post};
 use crate::support::server::TestServer;
-use crate::support::{PATIENCE, eventually, within};
+use crate::support::{eventually, within};
 
 const QUERY: &str = "EIO=4&transport=polling";
 
@@ -223,19 +223,6 @@ async fn an_aborted_poll_ends_the_session_at_once() {
     })
     .await;
     assert_eq!(polling.get().await.0, 400);
-}
-
-#[actix_web::test]
-async fn pings_come_after_the_interval_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
-        ping_timeout: PATIENCE,
-        ..quick()
-    });
-    let polling = session(&server).await;
-    for _ in 0..3 {
-        assert_eq!(polling.get().await, (200, "2".to_owned()));
-        assert_eq!(polling.post("3").await.0, 200);
-    }
 }
 
 #[actix_web::test]

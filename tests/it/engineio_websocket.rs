@@ -1,13 +1,13 @@
-//! Engine.IO over a websocket, one test per rule.
+//! Engine.IO over a websocket, one test per rule. `tests/pair/loss.rs` has heartbeats and losses.
 
 use actix_http::ws::Item;
 use awc::ws::Message;
 use bytes::Bytes;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::CloseReason;
 
 use crate::support::echo::{EchoServer, calm, quick};
+use crate::support::eventually;
 use crate::support::websocket::{Got, Websocket};
-use crate::support::{PATIENCE, eventually};
 
 const QUERY: &str = "EIO=4&transport=websocket";
 
@@ -147,19 +147,6 @@ async fn text_that_is_not_utf8_ends_the_session() {
         .send_message(Message::Continuation(Item::Last(Bytes::new())))
         .await;
     assert_eq!(websocket.closed().await, Some(1007));
-}
-
-#[actix_web::test]
-async fn pings_come_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
-        ping_timeout: PATIENCE,
-        ..quick()
-    });
-    let mut websocket = open(&server).await;
-    for _ in 0..3 {
-        assert_eq!(websocket.text().await, "2");
-        websocket.send("3").await;
-    }
 }
 
 #[actix_web::test]

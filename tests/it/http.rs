@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::Brc104;
 use crate::support::eventually;
-use crate::support::polling::client;
 use crate::support::server::TestServer;
 
 async fn connect(server: &TestServer) -> Brc104 {

@@ -1,4 +1,4 @@
-//! Sessions of sockets: who speaks first, what keeps them alive, and when a new one replaces them.
+//! Sessions of sockets after a restart, and nonces that count once. `tests/pair` has revival, keep-alives and renewal.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,20 +13,6 @@ use crate::support::server::TestServer;
 
 fn confirm(client: &AuthSocketClient) -> Value {
     json!({ "identityKey": client.key().to_hex() })
-}
-
-/// The client's nonce of the session in which the server signs its next event, and the event's name.
-async fn next_session(client: &mut AuthSocketClient) -> (String, String) {
-    let json = client.auth_message().await;
-    let message: Value = serde_json::from_str(&json).unwrap();
-    let parsed = messagebox::auth::AuthMessage::parse(&json).unwrap();
-    let handled = client.peer.handle(&parsed).unwrap();
-    let messagebox::auth::Handled::General(verified) = handled else {
-        panic!("an event was expected, not {handled:?}");
-    };
-    let event: Value = serde_json::from_slice(&verified.payload).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    (text(&message["yourNonce"]), text(&event["eventName"]))
 }
 
 /// A client that has reconnected to a server without its session, and an `authenticated` event in the lost session.
@@ -88,57 +74,6 @@ async fn a_client_that_begins_anew_is_as_any_other_after_a_restart() {
     drop(gone);
     let mut client = AuthSocketClient::authenticated_as(server.address, identity).await;
     is_reached(&server, &mut client, "between").await;
-}
-
-#[actix_web::test]
-async fn a_quiet_socket_is_kept_alive_once_it_is_authenticated() {
-    let server = TestServer::with(|settings| {
-        settings.socket.keep_alive = Duration::from_millis(150);
-        settings.auth.revival_delay = Duration::from_secs(60);
-    });
-    let mut stranger =
-        AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
-    let mut client = AuthSocketClient::authenticated(server.address).await;
-    for _ in 0..3 {
-        assert_eq!(client.event().await, ("keepAlive".to_owned(), json!({})));
-    }
-    // The next event answers this handshake, so nothing came before it.
-    stranger.handshake().await;
-}
-
-/// Each end remembers a limited number of nonces per session.
-#[actix_web::test]
-async fn a_session_is_renewed_before_its_nonces_run_out_and_the_old_one_still_verifies() {
-    let server = TestServer::with(|settings| {
-        settings.auth.max_seen_nonces = 40.try_into().unwrap();
-    });
-    let mut client = AuthSocketClient::authenticated(server.address).await;
-    let room = json!(client.room("inbox").as_str());
-    // Together with `authenticated`, the 30th event starts the renewal.
-    for _ in 0..28 {
-        client.emit("joinRoom", &room).await;
-        assert_eq!(client.event().await.0, "joinedRoom");
-    }
-    client.emit("joinRoom", &room).await;
-    let (old, event) = next_session(&mut client).await;
-    assert_eq!(event, "joinedRoom");
-    let late = client.signed("leaveRoom", &room);
-    client.answer_handshake().await;
-    let (new, event) = next_session(&mut client).await;
-    assert_eq!(event, "keepAlive");
-    assert_ne!(new, old);
-    // The old session still verifies, and the answer comes in the new one.
-    client.send_auth(&late).await;
-    assert_eq!(
-        next_session(&mut client).await,
-        (new.clone(), "leftRoom".to_owned())
-    );
-    for _ in 0..20 {
-        client.emit("joinRoom", &room).await;
-        let joined = ("joinedRoom".to_owned(), new.clone());
-        let (session, event) = next_session(&mut client).await;
-        assert_eq!((event, session), joined);
-    }
 }
 
 #[actix_web::test]

@@ -10,7 +10,7 @@ use messagebox::auth::{Identity, message_nonce, sha256};
 use messagebox::config::Secret;
 use serde_json::json;
 
-use crate::fees::{bodies, connect, key, send};
+use crate::fees::{bodies, connect, key};
 use crate::support::brc104::{Answer, Brc104, Request};
 use crate::support::database::TestDatabase;
 use crate::support::payer::{envelope, header, large_header};
