@@ -1,4 +1,4 @@
-//! Holds keys, signatures, HMACs and nonces equal to `bsv-sdk`, over random inputs from a seed that is printed.
+//! Compares keys, signatures, HMACs and nonces with those of `bsv-sdk`, over random inputs. Each run prints its seed.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -17,7 +17,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 const CASES: usize = 1_000;
 
-/// A party of both libraries.
+/// A party with its keys in both libraries.
 struct Party {
     ours: Identity,
     secret: PrivateKey,
@@ -41,7 +41,7 @@ impl Cases {
 
     fn party(&mut self) -> Party {
         let mut bytes: [u8; 32] = self.bytes();
-        // Leading zeros are where implementations differ.
+        // Implementations differ in leading zeros.
         if self.0.random_ratio(1, 8) {
             let zeros = self.0.random_range(1..20);
             bytes.iter_mut().take(zeros).for_each(|byte| *byte = 0);
@@ -148,14 +148,14 @@ fn signatures_verify_both_ways() {
                 false,
             )
             .unwrap();
-        assert!(accepted, "theirs refuses ours");
+        assert!(accepted, "bsv-sdk refuses our signature");
         let made = signer
             .theirs
             .create_signature_sync(Some(&data), None, &theirs, text, &other(&verifier))
             .unwrap();
         let keys = pair(&verifier, &signer);
         keys.verify(&ours, key_id, &digest, &made)
-            .expect("ours refuses theirs");
+            .expect("we refuse the signature of bsv-sdk");
         let mut forged = digest;
         forged[0] ^= 1;
         assert!(keys.verify(&ours, key_id, &forged, &made).is_err());
@@ -199,13 +199,9 @@ async fn nonces_of_each_are_accepted_by_the_other() {
         let nonce = party.ours.create_nonce(cases.bytes()).unwrap();
         assert!(
             verify_nonce(&party.theirs, &nonce).await.unwrap(),
-            "theirs refuses {nonce}"
+            "bsv-sdk refuses {nonce}"
         );
         let nonce = create_nonce(&party.theirs).await.unwrap();
-        assert_eq!(
-            party.ours.verify_nonce(&nonce),
-            Ok(()),
-            "ours refuses {nonce}"
-        );
+        assert_eq!(party.ours.verify_nonce(&nonce), Ok(()), "we refuse {nonce}");
     }
 }

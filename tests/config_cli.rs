@@ -8,7 +8,7 @@ use messagebox::config::KEYS;
 
 const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000005";
 
-/// Runs the binary with nothing but these variables, in a folder of its own.
+/// Runs the binary in its own folder with only these variables.
 fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .args(arguments)
@@ -131,7 +131,7 @@ fn a_secret_that_could_be_guessed_keeps_the_server_from_starting() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_the_server_starts() {
+fn settings_that_cannot_work_prevent_the_start() {
     let message = refused(&[("ROUTE_PRICES", "/sendMesage=5")], &[]);
     assert!(
         message.contains("`prices.routes`") && message.contains("/sendMesage"),
@@ -191,11 +191,11 @@ fn the_result_is_shown_with_secrets_masked() {
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
         0,
-        "nothing is made"
+        "a file was created"
     );
 }
 
-/// Whatever keeps the server from starting, `--check-config` finds as well.
+/// `--check-config` finds every mistake that keeps the server from starting.
 #[test]
 fn misconfiguration_does_not_start_and_check_config_finds_it() {
     let production = ("NODE_ENV", "production");
@@ -232,7 +232,7 @@ fn misconfiguration_does_not_start_and_check_config_finds_it() {
 }
 
 #[test]
-fn tables_of_an_earlier_release_are_not_served_where_nobody_may_migrate_them() {
+fn a_server_that_may_not_migrate_refuses_tables_of_an_earlier_release() {
     let variables = [
         ("DB_MIGRATE_ON_START", "false"),
         ("DATABASE_URL", "sqlite://none.db"),
@@ -244,7 +244,7 @@ fn tables_of_an_earlier_release_are_not_served_where_nobody_may_migrate_them() {
 }
 
 #[test]
-fn what_may_be_meant_is_said_by_check_config_and_no_obstacle() {
+fn check_config_warns_of_doubtful_settings_that_do_not_prevent_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [
         ("UNLIMITED_ADDRESSES", ""),
@@ -255,8 +255,8 @@ fn what_may_be_meant_is_said_by_check_config_and_no_obstacle() {
     ];
     let output = run(folder.path(), &variables, &["--check-config"]);
     assert_eq!(output.status.code(), Some(0));
-    let said = text(&output.stderr);
-    assert_eq!(said.lines().count(), variables.len(), "{said}");
+    let warnings = text(&output.stderr);
+    assert_eq!(warnings.lines().count(), variables.len(), "{warnings}");
     for word in [
         "UNLIMITED_ADDRESSES=none",
         "AUTH_RESUME",
@@ -264,7 +264,7 @@ fn what_may_be_meant_is_said_by_check_config_and_no_obstacle() {
         "HOSTING_DOMAIN",
         "FIREBASE_PROJECT_ID",
     ] {
-        assert!(said.contains(word), "{word}: {said}");
+        assert!(warnings.contains(word), "{word}: {warnings}");
     }
 }
 
@@ -362,7 +362,7 @@ fn a_database_that_cannot_be_used_is_one_line() {
 }
 
 #[test]
-fn migrate_says_what_it_would_do_and_does_it() {
+fn migrate_prints_its_plan_and_then_runs_it() {
     let folder = tempfile::tempdir().unwrap();
     let migrate = |arguments: &[&str]| {
         let arguments = [&["migrate", "--database-url", "sqlite://new.db"], arguments].concat();
@@ -387,7 +387,7 @@ fn migrate_says_what_it_would_do_and_does_it() {
     );
 }
 
-/// Exit code 1 and one line of what is wrong, beside what the log says, with what to do.
+/// Expects exit code 1 and one line beside the log, which gives the error and what to do.
 fn fails(folder: &Path, variables: &[(&str, &str)], expected: &[&str]) {
     let quiet = [("RUST_LOG", "off"), ("HOST", "127.0.0.1"), ("PORT", "0")];
     let all = [&quiet[..], variables].concat();
@@ -401,7 +401,7 @@ fn fails(folder: &Path, variables: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn what_an_operator_can_mend_says_how() {
+fn errors_that_an_operator_can_fix_say_how() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -28,7 +28,10 @@ fn yaml(path: &str) -> Value {
 }
 
 fn assert_path(path: &str, named_in: &str) {
-    assert!(root().join(path).exists(), "{named_in} names {path}");
+    assert!(
+        root().join(path).exists(),
+        "{named_in} names {path}, which does not exist"
+    );
 }
 
 /// The variables of a mapping.
@@ -39,7 +42,7 @@ fn variables(mapping: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Those of lines that begin with this word, as `NAME=value` behind it.
+/// The variables in lines that begin with `word`, followed by `NAME=value`.
 fn assignments(text: &str, word: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.strip_prefix(word));
     lines
@@ -65,7 +68,7 @@ fn unit() -> String {
     read("deploy/systemd/messagebox.service")
 }
 
-/// Those of the package's environment file, also the ones that are commented out.
+/// The variables of the package's environment file, including those that are commented out.
 fn environment_file() -> BTreeMap<String, String> {
     let text = read("deploy/package/environment");
     let lines = text.lines().map(|line| line.trim_start_matches('#'));
@@ -108,7 +111,7 @@ fn is_other_name(name: &str) -> bool {
 
 #[test]
 fn the_server_knows_every_variable() {
-    for (place, variables) in [
+    for (source, variables) in [
         (
             "Dockerfile",
             assignments(&read("deploy/Dockerfile"), "ENV "),
@@ -118,9 +121,9 @@ fn the_server_knows_every_variable() {
         ("package/environment", environment_file()),
         ("kubernetes", kubernetes()),
     ] {
-        assert!(variables.len() > 2, "{place}: {variables:?}");
+        assert!(variables.len() > 2, "{source}: {variables:?}");
         for variable in variables.keys() {
-            assert!(is_known(variable), "{place} sets {variable}");
+            assert!(is_known(variable), "{source} sets {variable}");
         }
     }
     for (page, text) in pages() {
@@ -133,7 +136,7 @@ fn the_server_knows_every_variable() {
 }
 
 #[test]
-fn what_is_named_is_there() {
+fn every_named_file_exists() {
     for line in read("deploy/Dockerfile").lines() {
         if let Some(copied) = line.strip_prefix("COPY ")
             && !copied.starts_with("--from")
@@ -171,9 +174,9 @@ fn what_is_named_is_there() {
     }
 }
 
-/// Cargo looks at every target of the manifest, whichever is built.
+/// Cargo checks the paths of all targets in the manifest, whichever it builds.
 #[test]
-fn the_image_is_built_with_what_the_manifest_names() {
+fn the_build_context_has_every_path_that_the_manifest_names() {
     let ignored = read(".dockerignore");
     let kept: Vec<&str> = ignored
         .lines()
@@ -194,7 +197,7 @@ fn the_image_is_built_with_what_the_manifest_names() {
         named("bench", "benches"),
         named("test", "tests"),
     ];
-    // What the package takes from the tree, and the scripts that make it.
+    // The files that the package takes from the tree, and the scripts that build it.
     let package = &manifest["package"]["metadata"]["deb"];
     let assets = package["assets"].as_array().unwrap().iter();
     let sources = assets
@@ -222,7 +225,7 @@ fn the_image_is_built_with_what_the_manifest_names() {
 }
 
 #[test]
-fn the_package_keeps_settings_and_starts_what_it_installs() {
+fn the_package_keeps_settings_and_starts_the_service() {
     let manifest = manifest();
     let package = &manifest["package"]["metadata"]["deb"];
     let assets = package["assets"].as_array().unwrap();
@@ -239,7 +242,7 @@ fn the_package_keeps_settings_and_starts_what_it_installs() {
         installed(file.as_str().unwrap());
     }
     installed(assignments(&unit(), "ExecStart")[""].as_str());
-    // The file with the secrets is no file of the package: an upgrade would replace it.
+    // The package does not contain the file with the secrets, which an upgrade would replace.
     let secrets = assignments(&unit(), "EnvironmentFile")[""].clone();
     let script = read("deploy/package/debian/postinst");
     assert!(script.contains(&format!("environment={secrets}\n")));
@@ -286,12 +289,12 @@ fn the_image_is_pinned_labelled_and_runs_without_root() {
     );
     assert!(text.contains(&format!("--uid {uid} ")) && text.contains(&format!("--gid {gid} ")));
     assert!(text.contains("\nHEALTHCHECK "));
-    // A key that is in an image is everybody's.
+    // A key in an image would be public.
     assert!(text.contains("/etc/messagebox/environment"));
 }
 
 #[test]
-fn whoever_ends_the_server_waits_longer_than_it_may_take() {
+fn supervisors_wait_longer_than_a_shutdown_may_take() {
     let defaults = Settings::default().server;
     let takes = |variables: &BTreeMap<String, String>| {
         let time = |name: &str, default: Duration| {
@@ -314,13 +317,13 @@ fn whoever_ends_the_server_waits_longer_than_it_may_take() {
     assert!(grace > takes(&kubernetes()));
 }
 
-/// Whoever connects from a trusted address can pretend to be any other.
+/// A client that connects from a trusted address can pretend to be any other.
 #[test]
 fn only_the_proxies_are_trusted_and_only_they_connect() {
     let compose_file = yaml("deploy/compose.yaml");
     let nginx = &compose_file["services"]["nginx"]["networks"]["default"]["ipv4_address"];
     assert_eq!(nginx, compose()["TRUSTED_PROXIES"].as_str());
-    // No other container is given that address by chance.
+    // Compose assigns this address to no other container.
     let range = &compose_file["networks"]["default"]["ipam"]["config"][0]["ip_range"];
     let range: Networks = vec![range.as_str().unwrap().to_owned()].try_into().unwrap();
     assert!(!range.contains(nginx.as_str().unwrap().parse().unwrap()));
@@ -344,7 +347,7 @@ fn only_the_proxies_are_trusted_and_only_they_connect() {
 }
 
 #[test]
-fn what_is_deployed_is_named_by_digest() {
+fn deployed_images_are_pinned_by_digest() {
     let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
     for image in kustomization["images"].as_array().unwrap() {
         let digest = image["digest"].as_str().unwrap();
@@ -356,19 +359,22 @@ fn what_is_deployed_is_named_by_digest() {
     }
 }
 
-/// An admin who drains the server takes it down for a moment, not for good.
+/// An admin who drains the server stops it for a moment, not for good.
 #[test]
 fn a_server_that_an_admin_drains_is_started_again() {
     assert_eq!(assignments(&unit(), "Restart")[""], "always");
-    // A configuration that cannot be used does not become usable.
+    // Restarting does not repair an invalid configuration.
     assert_eq!(assignments(&unit(), "RestartPreventExitStatus")[""], "2");
     let compose = yaml("deploy/compose.yaml");
     assert_eq!(compose["x-server"]["restart"], "unless-stopped");
     let pod = yaml("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"].clone();
-    assert!(pod["restartPolicy"].is_null(), "Always is the default");
+    assert!(
+        pod["restartPolicy"].is_null(),
+        "restartPolicy is not Always"
+    );
 }
 
-/// The example for three machines becomes the set-up for two containers.
+/// The example for three machines also describes the set-up with two containers.
 #[test]
 fn compose_leaves_no_address_of_the_example_behind() {
     let script = yaml("deploy/compose.yaml")["services"]["nginx"]["command"][2].clone();

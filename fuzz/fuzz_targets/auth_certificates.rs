@@ -1,6 +1,7 @@
-//! Lists of certificates from a counterparty that has proven its key: whatever is not as its certifier signed it reveals nothing.
+//! Lists of certificates from an authenticated counterparty: a certificate that differs from what its certifier signed
+//! reveals nothing.
 //!
-//! The seed is a certificate of the key 9 for the key 11, shown to the key 5; it reveals a name and an address.
+//! The seed is a certificate of the key 9 for the key 11, shown to the key 5. It reveals a name and an address.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! A genuine signed message with a few bytes changed: only what says the same as the genuine one is taken.
+//! A genuine signed message with a few changed bytes: the peer accepts only changes that leave its meaning the same.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
         .unwrap();
     let genuine = AuthMessage::parse(&json).unwrap();
 
-    // Each edit: where, of how many bytes it takes the place, and what stands there then.
+    // Each edit: its position, the number of bytes that it replaces, and the new bytes.
     let mut changed = json.clone().into_bytes();
     for edit in edits.chunks_exact(4) {
         let at = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % changed.len();

@@ -1,4 +1,4 @@
-//! Auth messages: what is read is what any reader of JSON finds there, in bounded memory.
+//! Auth messages: the reader finds the same as any JSON reader, in bounded memory.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ fuzz_target!(|json: &str| {
     let Ok(message) = memory::within(json.len(), 4, || AuthMessage::parse(json)) else {
         return;
     };
-    // A tree cannot hold all that is JSON; where it can, both readers agree.
+    // A tree cannot hold all valid JSON. Where it can, both readers agree.
     let Ok(tree) = serde_json::from_str::<Value>(json) else {
         return;
     };

@@ -1,7 +1,8 @@
-//! What a peer does with messages of strangers: it proves nobody who has not signed, and what is refused changes nothing.
+//! A peer with messages of strangers: it authenticates only clients that have signed, and refused messages change
+//! nothing.
 //!
-//! The first byte chooses what has happened before: nothing, an open handshake, or a proven session. In the rest, messages are
-//! divided by zero bytes; `$S` and `$K` in them stand for the server's session nonce and the client's key.
+//! The first byte selects the state before: nothing, an open handshake, or an authenticated session. In the rest, zero
+//! bytes divide messages. `$S` and `$K` in them stand for the server's session nonce and the client's key.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -78,7 +79,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let text = text.replace("$S", &nonce).replace("$K", &key.to_hex());
         match memory::within(text.len(), 8, || handle(&mut peer, &text)) {
-            // Nobody knows the client's key here, so nothing that is signed can be right.
+            // The client's private key is unknown here, so no signature can be valid.
             Ok(Handled::Reply(reply)) => {
                 assert_eq!(field(&reply, "messageType"), "initialResponse");
                 assert!(

@@ -1,4 +1,5 @@
-//! Transactions of payments: what passes the walk through the layout is cheap to read, and what is read was laid out well.
+//! Transactions of payments: every input that passes the layout check is cheap to read, and every readable input has a
+//! valid layout.
 #![no_main]
 
 use std::io::Cursor;
@@ -11,7 +12,7 @@ use messagebox_fuzz::memory;
 fuzz_target!(|bytes: &[u8]| {
     let fits = memory::within(0, 0, || check_layout(bytes));
     if fits.is_err() {
-        // The reader of the SDK must never see it.
+        // The SDK's reader must never see it.
         assert!(CheckedTransaction::read(bytes).is_err());
         return;
     }
@@ -27,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(transactions * 10 <= bytes.len());
     let Ok(checked) = checked else { return };
     assert_eq!(beef.atomic_txid.as_deref(), Some(&*checked.txid));
-    // Written and read again it is worth the same, also when it is proven in another order.
+    // Written and read again it has the same value, also with its proofs in another order.
     let again = CheckedTransaction::read(&beef.to_binary_atomic(&checked.txid).unwrap()).unwrap();
     let sorted = |of: &CheckedTransaction| {
         let mut spends: Vec<_> = of

@@ -1,7 +1,7 @@
-//! BRC-104 canonical bytes: a reader that was written apart from the writer finds in them what was signed, so that no two requests
-//! sign the same bytes.
+//! BRC-104 canonical bytes: an independent reader finds the signed parts in them, so no two requests sign the same
+//! bytes.
 //!
-//! Input: method, path, query, body, then names and values of headers by turns, divided by zero bytes.
+//! Input: method, path, query, body, then names and values of headers in turn, divided by zero bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// None for -1.
+    /// Returns none for -1.
     fn length(&mut self) -> Option<u64> {
         let number = |bytes: &[u8]| {
             bytes

@@ -1,4 +1,4 @@
-//! Events of clients: what is read is what any reader of JSON finds there, in bounded memory.
+//! Events of clients: the reader finds the same as any JSON reader, in bounded memory.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Engine.IO packets and payloads: what is read can be written, and says the same when it is read again.
+//! Engine.IO packets and payloads: everything that is read can be written, and reads the same again.
 #![no_main]
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let packets = match read {
         Ok(packets) => packets,
         Err(error) => {
-            // It is for this alone that a payload is refused whose packets could all be read.
+            // A payload whose packets are all valid is refused only for their number.
             assert!(parts <= MAX_PACKETS || decode_payload(body, MAX_PACKETS).is_err());
             assert!(error != DecodeError::TooManyPackets || parts > MAX_PACKETS);
             return;
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(packets.len(), parts);
     let frames: Vec<Frame> = packets.iter().map(Frame::from).collect();
     let written = encode_payload(&frames);
-    // Padding may have been left out: three characters at most.
+    // Padding may be missing: three characters at most.
     assert!(written.len() <= data.len() + 3 * parts);
     assert_eq!(
         decode_payload(written.into(), MAX_PACKETS).as_deref(),

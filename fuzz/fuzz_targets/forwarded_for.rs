@@ -1,4 +1,4 @@
-//! `X-Forwarded-For`: whom a request counts for, whatever its sender has written before the proxies did.
+//! `X-Forwarded-For`: the address that a request counts for, whatever its sender wrote before the proxies did.
 #![no_main]
 
 use std::net::{IpAddr, SocketAddr};
@@ -25,10 +25,10 @@ fuzz_target!(|text: &str| {
     let lines = || text.split('\n');
     let counted = memory::within(text.len(), 1, || limits.client(Some(proxy), lines(), true));
 
-    // Who is no proxy is himself, whatever he says.
+    // A sender that is no proxy counts for itself.
     let himself = Some(AddressKey::of(stranger.ip()));
     assert_eq!(limits.client(Some(stranger), lines(), true), himself);
-    // Whom a proxy has named last is it, whatever stands before him, in his line or in one of his own.
+    // The name that a proxy added last counts, whatever stands before it, in the same line or in another.
     let client = "203.0.113.7";
     let key = Some(AddressKey::of(client.parse().expect("an address")));
     let appended = format!("{text},{client}");
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
     );
     let twice = [client, "10.1.2.3, 10.0.0.2"];
     assert_eq!(limits.client(Some(proxy), lines().chain(twice), true), key);
-    // Nobody is made up: it is the proxy, or somebody who is named; or one without limits is.
+    // No address is invented: it is the proxy, a named address, or one without limits.
     let named = text.split(['\n', ',']).filter_map(|hop| {
         let hop = hop.trim();
         let bare = hop.trim_start_matches('[').trim_end_matches(']');

@@ -1,6 +1,6 @@
-//! Payments in a body (BRC-118): what is read stands in the body, and written again it reads the same.
+//! Payments in a body (BRC-118): all parts are parts of the body, and written again they read the same.
 //!
-//! Input: a content-type, a zero byte, the body.
+//! Input: a content type, a zero byte, the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(content_type) = std::str::from_utf8(content_type) else {
         return;
     };
-    // What it allocates does not grow with the body.
+    // Its allocations do not grow with the body.
     let read = memory::within(0, 0, || MultipartBody::parse(content_type, body));
     let Ok(read) = read else { return };
     assert!(is_multipart(content_type));

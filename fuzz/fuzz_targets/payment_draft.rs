@@ -1,4 +1,4 @@
-//! Payments as clients send them: what is passed on to recipients is what came, with the outputs chosen.
+//! Payments as clients send them: recipients get the payment unchanged, with their outputs selected.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -35,6 +35,6 @@ fuzz_target!(|json: &str| {
         PaymentDraft::parse(&draft.share(&odd)).named_outputs(),
         Some(odd.len())
     );
-    // What is not there is passed over.
+    // Missing outputs are skipped.
     assert_eq!(draft.share(&[count]), draft.share(&[]));
 });

@@ -1,4 +1,4 @@
-//! `POST /sendMessage`: what is stored is what any reader of JSON finds in the body.
+//! `POST /sendMessage`: the stored message is the one that any JSON reader finds in the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,6 @@
-//! The machine of a Socket.IO client, given texts and attachments in any order. Pieces of the input are divided by zero bytes; one
-//! that begins with `\x01` is an attachment, any other a text.
+//! The state machine of a Socket.IO client, with texts and attachments in any order.
+//!
+//! Zero bytes divide the input. A piece that begins with `\x01` is an attachment, any other a text.
 #![no_main]
 
 use std::sync::Arc;
@@ -25,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let sid = Sid::from_random([7; 15]);
     let mut connection = Connection::new(Arc::new(config), Instant::now());
     let (mut joined, mut left) = (Vec::new(), Vec::new());
-    // What is to come of a packet: its attachments so far, and how many are missing.
+    // The unfinished packet: its attachments so far, and the number of missing ones.
     let mut open: Option<(Vec<Bytes>, usize)> = None;
     for piece in cut::pieces(data) {
         let outcome = if let Some(bytes) = piece.strip_prefix(b"\x01") {
@@ -99,7 +100,7 @@ fuzz_target!(|data: &[u8]| {
             open = None;
         }
         while let Some(packet) = connection.poll_transmit() {
-            // By itself it only says that there is no such namespace.
+            // By itself it only refuses unknown namespaces.
             assert!(matches!(packet.body, Body::ConnectError(_)));
             assert!(packet.namespace != Namespace::main() && packet.namespace != other);
         }

@@ -1,4 +1,4 @@
-//! Socket.IO packets: what is read can be written, and says the same when it is read again.
+//! Socket.IO packets: everything that is read can be written, and reads the same again.
 #![no_main]
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
     assert!(packet.namespace.as_str().starts_with('/'));
     let data = match &mut packet.body {
         Body::Event(event) => {
-            // Two ways to the same.
+            // Two ways to the same result.
             let (name, first) = event.name_and_first_argument();
             assert_eq!((&event.name(), event.first_argument()), (&name, first));
             event.attachments = vec![Bytes::new(); attachments];
@@ -42,7 +42,7 @@ fuzz_target!(|text: &str| {
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(&data).is_ok());
     }
     let written = packet.encode();
-    // A comma may have been left out; what grows is nothing else.
+    // A comma may be missing. Nothing else grows.
     assert!(written.len() <= text.len() + 1);
     let (again, announced) = decode(&written, MAX_ATTACHMENTS).unwrap();
     assert_eq!(announced, attachments);

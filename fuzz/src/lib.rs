@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a meter for the memory that reading takes, and what holds for the bodies of all routes.
+//! Shared parts of the fuzz targets: a meter for allocated memory, and the checks of all routes' bodies.
 
 pub mod cut;
 pub mod memory;

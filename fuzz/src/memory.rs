@@ -1,4 +1,4 @@
-//! Counts the bytes that a target has allocated, so that it can assert what reading an input may take.
+//! Counts the bytes that a target has allocated, so that it can bound the memory of a reader.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -13,7 +13,7 @@ fn grow(bytes: usize) {
     PEAK.fetch_max(live, Relaxed);
 }
 
-// SAFETY: it hands every call on to the system's allocator unchanged.
+// SAFETY: it passes every call to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Meter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -34,9 +34,9 @@ unsafe impl GlobalAlloc for Meter {
 #[global_allocator]
 static METER: Meter = Meter;
 
-/// Runs `read`, which is given `input` bytes, and panics if it held more than `times` as much and 16 KiB at a time.
+/// Runs `read` on an input of `input` bytes. Panics if it holds more than `times` as many bytes and 16 KiB at once.
 ///
-/// A reallocation counts as the old and the new block together, which is what it may take.
+/// A reallocation counts as the old and the new block together, because it may need both.
 pub fn within<T>(input: usize, times: usize, read: impl FnOnce() -> T) -> T {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);

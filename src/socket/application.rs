@@ -99,7 +99,9 @@ pub struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(super) const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
+    /// Lends a session to its application for one call, at this time.
+    #[must_use]
+    pub const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
         Self {
             sid,
             connection,

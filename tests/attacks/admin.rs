@@ -1,4 +1,4 @@
-//! Becoming an admin: behind a proxy that says nothing, with a recorded request, or by guessing.
+//! Becoming an admin: behind a proxy that forwards nothing about the client, with a recorded request, or by guessing.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn attacks() -> Vec<Attack> {
 }
 
 async fn behind_a_proxy() -> Outcome {
-    // As operators start it: loopback has no limits.
+    // As operators start it: loopback addresses have no limits.
     let target = Target::with(&[
         ("UNLIMITED_ADDRESSES", "127.0.0.0/8"),
         ("PUBLIC_METRICS", "false"),
@@ -92,11 +92,11 @@ async fn recorded_drain() -> Outcome {
         format!("the drain itself: {}", drained.status),
     );
     let code = target.process.ended().await;
-    // `Restart=on-failure` of systemd does not start a server again that ended with 0.
+    // systemd's `Restart=on-failure` does not restart a server that exited with 0.
     outcome.measured(format!("exit code after a drain {code:?}"));
     let unit = include_str!("../../deploy/systemd/messagebox.service");
     let restarts = unit.contains("Restart=always") || code != Some(0);
-    outcome.holds(restarts, "systemd would leave it down");
+    outcome.holds(restarts, "systemd would not restart it");
     for round in 1..=2 {
         target = target.restarted(&variables);
         let again = session.send(&recorded).await;
@@ -116,7 +116,7 @@ async fn recorded_drain() -> Outcome {
     outcome
 }
 
-/// How guesses were answered: 401 or 404, 429, and others.
+/// The number of guesses by answer: 401 or 404, 429, and others.
 #[derive(Debug, Default)]
 struct Guesses {
     compared: u64,
@@ -125,7 +125,7 @@ struct Guesses {
     took: Duration,
 }
 
-/// Guesses on eight connections of one address.
+/// Guesses on eight connections from one address.
 async fn guesses(
     target: &Target,
     method: &'static str,
@@ -134,7 +134,7 @@ async fn guesses(
 ) -> Guesses {
     let address = target.address;
     let guess = async |lane: usize| {
-        let mut said = Guesses::default();
+        let mut counts = Guesses::default();
         let mut stream = connect_from(ATTACKER, address).await.unwrap();
         for number in 0..count / 8 {
             let request = format!(
@@ -142,26 +142,26 @@ async fn guesses(
                  content-length: 0\r\n\r\n"
             );
             match ask_raw(&mut stream, request.as_bytes()).await {
-                Ok(reply) if reply.status == 429 => said.limited += 1,
-                Ok(reply) if matches!(reply.status, 401 | 404) => said.compared += 1,
-                Ok(_) => said.others += 1,
+                Ok(reply) if reply.status == 429 => counts.limited += 1,
+                Ok(reply) if matches!(reply.status, 401 | 404) => counts.compared += 1,
+                Ok(_) => counts.others += 1,
                 Err(_) => stream = connect_from(ATTACKER, address).await.unwrap(),
             }
         }
-        said
+        counts
     };
     let begun = Instant::now();
     let all = join_all((0..8).map(guess)).await;
     let sum = |of: fn(&Guesses) -> u64| all.iter().map(of).sum();
     Guesses {
-        compared: sum(|said| said.compared),
-        limited: sum(|said| said.limited),
-        others: sum(|said| said.others),
+        compared: sum(|counts| counts.compared),
+        limited: sum(|counts| counts.limited),
+        others: sum(|counts| counts.others),
         took: begun.elapsed(),
     }
 }
 
-/// Whether the server refuses to start with these variables: its exit code.
+/// The exit code of a server that refuses to start with these variables; none if it starts.
 fn refuses_to_start(name: &str, value: &str) -> Option<i32> {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(server_binary())
@@ -198,18 +198,18 @@ async fn guessing() -> Outcome {
     for (method, path) in [("POST", "/admin/migrate"), ("GET", "/admin/status")] {
         let target = Target::with(&secrets);
         let mut user = Client::proven(target.address, OTHERS).await;
-        let said = guesses(&target, method, path, GUESSES).await;
-        let took = said.took;
+        let counts = guesses(&target, method, path, GUESSES).await;
+        let took = counts.took;
         outcome.did(format!("{GUESSES} guesses at {path} in {took:.1?}"));
-        // 100 a second, and the burst of ten seconds.
+        // The limit of 100 per second, and its burst of ten seconds.
         let bound = 1_000 + 100 * (took.as_secs() + 1);
         let what = format!("guesses at {path} that were compared");
-        outcome.at_most(&what, said.compared, bound);
+        outcome.at_most(&what, counts.compared, bound);
         outcome.holds(
-            said.others == 0,
-            format!("{path}: {} other answers", said.others),
+            counts.others == 0,
+            format!("{path}: {} other answers", counts.others),
         );
-        outcome.holds(said.limited > 0, format!("{path}: none was refused"));
+        outcome.holds(counts.limited > 0, format!("{path}: none was refused"));
         let listed = user
             .post("/listMessages", crate::client::LIST)
             .await

@@ -1,4 +1,4 @@
-//! Lists: many at once, hardly read, and of boxes that take long to write out.
+//! Lists: many at once, hardly read, and of boxes that take long to write.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,7 +40,7 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Clients with a box of so many MiB each, one at each of these addresses.
+/// Connects clients from these addresses. Each has a box of `mib` MiB.
 async fn with_boxes(target: &Target, addresses: &[Ipv4Addr], mib: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for from in addresses {
@@ -58,7 +58,7 @@ fn addresses(count: u8) -> Vec<Ipv4Addr> {
         .collect()
 }
 
-/// Asks for a list and reads 1,300 bytes of it ten times a second. Gives whether the server ended it.
+/// Asks for a list and reads 1,300 bytes of it ten times per second. Returns whether the server ended the connection.
 async fn read_slowly(server: SocketAddr, from: Ipv4Addr, request: &Request, stop: &Stop) -> bool {
     let Ok(mut stream) = connect_small(from, server).await else {
         return true;
@@ -68,7 +68,7 @@ async fn read_slowly(server: SocketAddr, from: Ipv4Addr, request: &Request, stop
     }
     let mut bytes = [0; 1_300];
     while !stop.is_set() {
-        // Nothing comes while the server has no turn for it.
+        // The server sends nothing until it gives this client a turn.
         let read = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut bytes));
         match read.await {
             Ok(Ok(0) | Err(_)) => return true,
@@ -79,7 +79,7 @@ async fn read_slowly(server: SocketAddr, from: Ipv4Addr, request: &Request, stop
     false
 }
 
-/// Begins lists anew whenever the server ends one; gives how many it has ended.
+/// Starts a new list whenever the server ends one. Returns how many it has ended.
 async fn read_slowly_again(
     client: &Client,
     from: Ipv4Addr,
@@ -94,7 +94,7 @@ async fn read_slowly_again(
     ended
 }
 
-/// Somebody elsewhere who lists 12 MiB: how long until it is answered, and how often it was refused before.
+/// Lists 12 MiB from another address. Measures the time until the answer and counts the refusals before it.
 async fn large_list_elsewhere(client: &mut Client, outcome: &mut Outcome) {
     let (begun, mut refused) = (Instant::now(), 0);
     let length = loop {
@@ -132,7 +132,7 @@ async fn slow_readers(target: Target, from: Vec<Ipv4Addr>, each: usize) -> Outco
         });
         join_all(readers).await.into_iter().sum::<usize>()
     });
-    // The lists are there, and hardly read.
+    // The lists are open and hardly read.
     tokio::time::sleep(Duration::from_secs(2)).await;
     users.attack_begins();
     large_list_elsewhere(&mut other, &mut outcome).await;

@@ -1,4 +1,4 @@
-//! Bodies and heads: ones that stop a byte short, ones that somebody in between has put there, and bombs.
+//! Bodies and heads: some stop one byte short, some were inserted by a proxy, and some are bombs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Begins a body of this length behind a signed head, and leaves one byte away.
+/// Sends a signed head that announces a body of this length, and all of the body but its last byte.
 async fn begin(client: &Client, length: usize) -> Option<TcpStream> {
     let request = client.request("POST", "/sendMessage", "");
     let head = head(&request, &format!("content-length: {length}\r\n"));
@@ -50,7 +50,7 @@ async fn begin(client: &Client, length: usize) -> Option<TcpStream> {
     let mut left = length.min(100 * MIB) - 1;
     while left > 0 {
         let next = left.min(piece.len());
-        // The server refuses it early, or takes no more of it.
+        // The server refuses it early, or stops reading it.
         let write = stream.write_all(piece.get(..next)?);
         tokio::time::timeout(Duration::from_secs(1), write)
             .await
@@ -58,7 +58,7 @@ async fn begin(client: &Client, length: usize) -> Option<TcpStream> {
             .ok()?;
         left -= next;
     }
-    // One that is refused has its answer by now, or soon.
+    // The answer to a refused request is there by now, or soon.
     let answered = stream.readable();
     let waits = tokio::time::timeout(Duration::from_millis(100), answered)
         .await
@@ -162,10 +162,10 @@ async fn forged_bodies() -> Outcome {
     outcome
 }
 
-/// Writes this on a connection of its own, and gives the status of the answer, if there is one.
+/// Writes these bytes on a new connection. Returns the status of the answer, if there is one.
 async fn status_of(server: SocketAddr, from: Ipv4Addr, bytes: &[u8]) -> Option<u16> {
     let mut stream = connect_from(from, server).await.ok()?;
-    // The server may end it before it has all.
+    // The server may close the connection before it has read everything.
     let write = stream.write_all(bytes);
     let _ = tokio::time::timeout(Duration::from_secs(5), write).await;
     let mut answer = [0; 12];
@@ -177,12 +177,12 @@ async fn status_of(server: SocketAddr, from: Ipv4Addr, bytes: &[u8]) -> Option<u
     std::str::from_utf8(answer.get(9..)?).ok()?.parse().ok()
 }
 
-/// The head of a masked websocket frame that says that so many bytes follow.
+/// The head of a masked websocket frame that announces this payload length.
 fn frame_head(length: u64) -> Vec<u8> {
     [&[0x82, 0x80 | 127][..], &length.to_be_bytes(), &[0; 4]].concat()
 }
 
-/// What signed requests with these bodies are answered.
+/// The statuses of signed requests with these bodies.
 async fn deep_and_wide(client: &mut Client) -> Vec<(String, u16)> {
     let bodies = [
         ("1 M arrays in each other", "[".repeat(1_000_000)),
@@ -259,7 +259,7 @@ async fn bombs() -> Outcome {
     let refused = |status: &Option<u16>| status.is_none_or(|status| (400..500).contains(&status));
     outcome.holds(statuses.iter().all(refused), format!("heads: {statuses:?}"));
     for (name, status) in answers {
-        // Some are read to their end before the server answers, others cut the connection.
+        // The server reads some of them to their end before it answers, and cuts the connection of others.
         let refused = status == 0 || (400..500).contains(&status);
         outcome.holds(refused, format!("{name}: {status}"));
     }

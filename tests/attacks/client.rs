@@ -1,4 +1,4 @@
-//! A signed HTTP client on one connection that comes from an address of the caller's choice.
+//! A signed HTTP client on one connection from an address of the caller's choice.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::support::brc104::{Brc104, Request};
 use crate::support::raw_http::lines;
 
-/// A list of the box that everything here is sent to.
+/// A list of the box to which all attacks send.
 pub const LIST: &str = r#"{"messageBox":"inbox"}"#;
 
 /// The body of `POST /sendMessage` for one recipient.
@@ -22,26 +22,25 @@ pub fn message(recipient: IdentityKey, message_box: &str, id: &str, body: &str) 
         .to_string()
 }
 
-/// The same for many recipients, with ids that begin like this.
+/// The same for many recipients, with ids that start with `id`.
 pub fn message_to_all(recipients: &[String], id: &str, body: &str) -> String {
     let ids: Vec<String> = (0..recipients.len()).map(|n| format!("{id} {n}")).collect();
     json!({"message": {"recipients": recipients, "messageBox": "inbox", "messageId": ids, "body": body}})
         .to_string()
 }
 
-/// Identity keys of nobody.
+/// Identity keys that belong to no one.
 pub fn strangers(count: usize) -> Vec<String> {
     let keys = (0..count).map(|_| Identity::random().identity_key().to_hex());
     keys.collect()
 }
 
-/// An answer; nobody has verified its signature.
+/// An answer whose signature was not verified.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub signed: bool,
     pub json: Value,
-    /// Bytes of the body.
     pub length: usize,
 }
 
@@ -51,7 +50,7 @@ impl Reply {
     }
 }
 
-/// One session on one connection, which is opened again when the server has closed it.
+/// One session on one connection. The client reconnects when the server has closed it.
 pub struct Client {
     pub signer: Brc104,
     server: SocketAddr,
@@ -59,12 +58,11 @@ pub struct Client {
     stream: Option<TcpStream>,
 }
 
-/// Connects from this address.
 pub async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     connect_with(TcpSocket::new_v4()?, from, to).await
 }
 
-/// The same with a receive buffer that holds little of what is not read.
+/// The same with a small receive buffer, so that the kernel holds little unread data.
 pub async fn connect_small(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(4_096)?;
@@ -98,7 +96,7 @@ impl Client {
         client.expect("a handshake")
     }
 
-    /// A client whose session is proven by a first request.
+    /// A client that has authenticated its session with a first request.
     pub async fn proven(server: SocketAddr, from: Ipv4Addr) -> Self {
         let mut client = Self::connect(server, from).await;
         let first = client.post("/listMessages", LIST).await.unwrap();
@@ -163,7 +161,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// A connection of the same client on which these bytes were written.
+    /// Writes these bytes on a new connection from the client's address.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<TcpStream> {
         let mut stream = connect_from(self.from, self.server).await?;
         stream.write_all(bytes).await?;
@@ -171,13 +169,13 @@ impl Client {
     }
 }
 
-/// Writes a request as it is, and reads its answer.
+/// Writes a request as it is and reads its answer.
 pub async fn ask_raw(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<Reply> {
     stream.write_all(bytes).await?;
     read_reply(stream).await
 }
 
-/// Reads one answer whose length its head tells.
+/// Reads one answer, whose head gives its length.
 pub async fn read_reply(stream: &mut TcpStream) -> io::Result<Reply> {
     let mut read = Vec::new();
     let end = loop {

@@ -1,11 +1,11 @@
-//! Attackers at work: futures on a thread of their own, so that what they compute delays no light user.
+//! Attackers at work: futures on their own thread, so that their computing delays no light user.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Tells attackers when to stop.
+/// A flag that tells attackers to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -18,7 +18,7 @@ impl Stop {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Waits until it is set, or for this long.
+    /// Waits until the flag is set, but at most for this time. Returns whether it is set.
     pub async fn within(&self, time: Duration) -> bool {
         let until = tokio::time::Instant::now() + time;
         while !self.is_set() && tokio::time::Instant::now() < until {
@@ -35,7 +35,7 @@ pub struct Crew<T> {
 }
 
 impl<T: Send + 'static> Crew<T> {
-    /// Starts this work. It ends by itself, or when the crew is told to stop.
+    /// Starts this work. It ends by itself or when the crew is stopped.
     pub fn start<F, W>(work: F) -> Self
     where
         F: FnOnce(Stop) -> W + Send + 'static,
@@ -54,12 +54,12 @@ impl<T: Send + 'static> Crew<T> {
         }
     }
 
-    /// Waits for the end of work that ends by itself.
+    /// Waits for work that ends by itself.
     pub async fn done(self) -> T {
         self.work.await.expect("the attackers panicked")
     }
 
-    /// Tells it to stop, and waits for the end.
+    /// Stops the work and waits for its end.
     pub async fn stopped(self) -> T {
         self.stop.set();
         self.work.await.expect("the attackers panicked")

@@ -1,4 +1,4 @@
-//! Requests that are changed on their way, headers that only proxies may write, and names that browsers would run.
+//! Requests that were changed on the network, headers that only proxies may write, and names that browsers would run.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Every variation of a right request that must be refused, with its name.
+/// Every variation of a valid request that the server must refuse, with its name.
 fn variations(right: impl Fn() -> Request) -> Vec<(String, Request)> {
     let mut all: Vec<(String, Request)> = Vec::new();
     for name in right().headers.iter().map(|(name, _)| name.clone()) {
@@ -103,13 +103,13 @@ async fn signed_bytes() -> Outcome {
     for (name, request) in &all {
         let mut stream = connect_from(ATTACKER, target.address).await.unwrap();
         let reply = ask_raw(&mut stream, &wire(request)).await;
-        let said = reply
+        let answer = reply
             .as_ref()
             .map(|reply| (reply.status, reply.signed))
             .ok();
-        // 405 and 404 would tell that it was routed before it was verified.
-        let is_refused = matches!(said, Some((400 | 401, false)));
-        outcome.holds(is_refused, format!("{name}: {said:?}"));
+        // 405 or 404 would show that the server routed the request before it verified it.
+        let is_refused = matches!(answer, Some((400 | 401, false)));
+        outcome.holds(is_refused, format!("{name}: {answer:?}"));
     }
     outcome.holds(target.stored(bob) == 0, "a variation was stored");
     let sent = alice.send(&last).await.unwrap();
@@ -172,7 +172,7 @@ async fn forged_proxy() -> Outcome {
         "{} handshakes, each with another forged address: {statuses:?}",
         statuses.values().sum::<u64>()
     ));
-    // 100 a second, and the burst of ten seconds.
+    // The limit of 100 per second, and its burst of ten seconds.
     outcome.at_most(
         "handshakes that were answered",
         taken,

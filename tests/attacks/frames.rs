@@ -1,4 +1,4 @@
-//! Sockets: many that do not read, a frame that comes again, and floods.
+//! Sockets: many that do not read, a replayed frame, and floods.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::target::{ATTACKER, Target};
 use crate::users::Users;
 
 const TIME: Duration = Duration::from_secs(5);
-/// Nonces that the server remembers of a session by default.
+/// The nonces that the server remembers per session by default.
 const SEEN: usize = 4_096;
 
 pub fn attacks() -> Vec<Attack> {
@@ -41,7 +41,7 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// What the kernel holds for all TCP connections of the machine.
+/// The memory that the kernel uses for all TCP connections of this machine.
 fn kernel_mib() -> usize {
     const PAGE: usize = 4_096;
     let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
@@ -61,7 +61,7 @@ async fn unread_sockets() -> Outcome {
     let crew = Crew::start(move |stop| async move {
         let mut sockets = Vec::new();
         while sockets.len() < SOCKETS {
-            // Handshakes have a rate.
+            // The server limits the rate of handshakes.
             match Member::with_small_buffer(address, ATTACKER, Arc::clone(&identity)).await {
                 Some(member) => sockets.push(member),
                 None => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -101,7 +101,7 @@ async fn unread_sockets() -> Outcome {
     outcome.measured(format!(
         "RSS with all sockets {before} MiB, kernel buffers of TCP {kernel} to {buffered} MiB, {left} sockets left at the end"
     ));
-    // Half of `MAX_BUFFERED_BYTES` is for all that waits for sockets, wherever it waits.
+    // All outbound buffers share half of `MAX_BUFFERED_BYTES`, whichever layer holds them.
     let grown = buffered.saturating_sub(kernel) as u64;
     outcome.at_most("kernel buffers of TCP that it filled, MiB", grown, 256);
     outcome.at_most(
@@ -113,7 +113,7 @@ async fn unread_sockets() -> Outcome {
     outcome
 }
 
-/// Sends these frames while everything that comes is read. Gives whether the socket is still there.
+/// Sends these frames and reads everything that comes. Returns whether the socket is still open.
 async fn flood(member: &mut Member, frames: Vec<String>) -> bool {
     let (mut sink, mut stream) = (&mut member.socket).split();
     let mut texts = futures_util::stream::iter(frames).map(|frame| Ok(Message::text(frame)));
@@ -126,7 +126,7 @@ async fn flood(member: &mut Member, frames: Vec<String>) -> bool {
     };
     let writing = async {
         let sent = sink.send_all(&mut texts).await.is_ok();
-        // What was sent is answered meanwhile.
+        // The server answers what was sent in the meantime.
         tokio::time::sleep(Duration::from_secs(2)).await;
         sent
     };
@@ -145,7 +145,7 @@ async fn repeated_frame() -> Outcome {
     let mut member = Member::connect_as(target.address, ATTACKER, Arc::clone(&identity))
         .await
         .unwrap();
-    // The server would begin a new session: the attacker does not take part.
+    // The server would renew the session. The attacker does not answer its handshake.
     member.renews = false;
     let room = member.room("inbox").as_str().to_owned();
     let first = member.message_frame(&room, "first", "x");
@@ -172,7 +172,7 @@ async fn repeated_frame() -> Outcome {
             break;
         }
     }
-    // On another socket of its identity.
+    // On another socket of the same identity.
     let mut next = Member::connect_as(target.address, ATTACKER, identity)
         .await
         .unwrap();
@@ -189,7 +189,7 @@ async fn repeated_frame() -> Outcome {
     outcome
 }
 
-/// Frames of one kind, on one socket after the other until it is time.
+/// Sends frames of one kind until the time is over, on a new socket whenever the server ends one.
 async fn flood_again(
     address: SocketAddr,
     frame: impl Fn(&Member, usize) -> String,
@@ -231,7 +231,7 @@ async fn floods() -> Outcome {
         let forged = |member: &Member, n: usize| {
             let mut frame =
                 member.message_frame(member.room("inbox").as_str(), &n.to_string(), "x");
-            // The payload of another frame than the signed one.
+            // A payload that differs from the signed one.
             frame = frame.replace("\"payload\":[123", "\"payload\":[124");
             frame
         };

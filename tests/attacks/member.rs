@@ -1,4 +1,4 @@
-//! A member of rooms on a websocket that comes from an address of the caller's choice.
+//! A room member on a websocket from an address of the caller's choice.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{connect_from, connect_small};
 
-/// A socket whose identity is confirmed.
+/// A socket whose identity the server has confirmed.
 pub struct Member {
     pub identity: Arc<Identity>,
     pub peer: Peer,
     pub socket: WebSocketStream<TcpStream>,
-    /// Whether it answers a handshake that the server begins.
+    /// Whether it answers handshakes of the server.
     pub renews: bool,
 }
 
@@ -33,7 +33,7 @@ impl Member {
         member.expect("a confirmed socket")
     }
 
-    /// `None` where the server does not confirm it.
+    /// Returns `None` if the server does not confirm the identity.
     pub async fn connect_as(
         server: SocketAddr,
         from: Ipv4Addr,
@@ -42,7 +42,7 @@ impl Member {
         Self::over(connect_from(from, server).await.ok()?, identity).await
     }
 
-    /// The same where the kernel holds little of what is not read.
+    /// The same with a small receive buffer, so that the kernel holds little unread data.
     pub async fn with_small_buffer(
         server: SocketAddr,
         from: Ipv4Addr,
@@ -98,7 +98,7 @@ impl Member {
         self.frame("sendMessage", &data)
     }
 
-    /// `false` when the socket has ended, here and below.
+    /// Returns `false` if the socket has ended, as do the methods below.
     pub async fn emit(&mut self, event: &str, data: &Value) -> bool {
         let frame = self.frame(event, data);
         self.send_text(frame).await
@@ -112,7 +112,7 @@ impl Member {
         self.socket.send(Message::text(text)).await.is_ok()
     }
 
-    /// The next text that is no ping; `None` at the end.
+    /// The next text other than a ping; `None` at the end.
     async fn text(&mut self) -> Option<String> {
         loop {
             match self.socket.next().await?.ok()? {
@@ -146,7 +146,7 @@ impl Member {
         }
     }
 
-    /// Sends a message to a room and gives the data of its ack.
+    /// Sends a message to a room and returns the data of its ack.
     pub async fn send_message(&mut self, room: &str, id: &str, body: &str) -> Option<Value> {
         let frame = self.message_frame(room, id, body);
         self.send_text(frame).await.then_some(())?;

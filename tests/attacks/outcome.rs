@@ -1,10 +1,10 @@
-//! What an attack came to: what was done, what was measured, and whether every promise held.
+//! The result of an attack: actions, figures, and whether every promise held.
 
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
-/// The result of one attack, put together while it runs.
+/// The result of one attack, collected while it runs.
 #[derive(Debug, Default)]
 pub struct Outcome {
     did: Vec<String>,
@@ -13,9 +13,9 @@ pub struct Outcome {
     not_run: Option<String>,
 }
 
-/// Names an attack and runs it.
+/// An attack with its name.
 pub struct Attack {
-    /// As in the list of abuse scenarios (`A1`), or a word for what has always held.
+    /// The id in the list of abuse scenarios (`A1`), or a word for a promise that is older than the list.
     pub id: &'static str,
     pub title: &'static str,
     pub run: fn() -> Pin<Box<dyn Future<Output = Outcome>>>,
@@ -34,7 +34,8 @@ macro_rules! attack {
 pub(crate) use attack;
 
 impl Outcome {
-    /// The attack was not run, because this is missing. With `REQUIRE_ALL=1` that counts as broken, as in `tests/needs`.
+    /// The attack did not run because `missing` is not there. With `REQUIRE_ALL=1` that counts as broken, as in
+    /// `tests/needs`.
     pub fn not_run(missing: &str) -> Self {
         let required = std::env::var("REQUIRE_ALL").is_ok_and(|it| !matches!(&*it, "" | "0"));
         if required {
@@ -54,24 +55,24 @@ impl Outcome {
         }
     }
 
-    /// Says what the attacker did.
+    /// Notes an action of the attacker.
     pub fn did(&mut self, what: impl Display) {
         self.did.push(what.to_string());
     }
 
-    /// Prints a figure that has no bound.
+    /// Notes a figure without a bound.
     pub fn measured(&mut self, what: impl Display) {
         self.measured.push(what.to_string());
     }
 
-    /// A promise: `what` is what is reported where it does not hold.
+    /// Checks a promise. The report shows `what` if it does not hold.
     pub fn holds(&mut self, held: bool, what: impl Display) {
         if !held {
             self.broken.push(what.to_string());
         }
     }
 
-    /// A figure and the most that it may be.
+    /// Checks that a figure is at most `bound`.
     pub fn at_most(&mut self, what: &str, figure: u64, bound: u64) {
         self.measured(format!("{what} {figure} (at most {bound})"));
         self.holds(figure <= bound, format!("{what}: {figure} > {bound}"));
@@ -89,7 +90,7 @@ impl Outcome {
         }
     }
 
-    /// Did, measured and broken, one line each.
+    /// One line for each action, figure and broken promise.
     pub fn lines(&self) -> Vec<String> {
         let line = |label: &str, parts: &[String]| {
             (!parts.is_empty()).then(|| format!("{label}: {}", parts.join("; ")))

@@ -1,4 +1,4 @@
-//! Payments: claims of what is another's, outputs that a wallet was never offered, and checks that cost much.
+//! Payments: claims on outputs of others, outputs that no wallet was offered, and checks that cost much.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::remote::{Remote, Reply as Answer};
 use crate::target::{ATTACKER, KEY, OTHERS, Target, server_binary};
 use crate::users::Users;
 
-/// What a message to the box `chat` costs.
+/// The fee for a message to the box `chat`.
 const FEES: (&str, &str) = ("MESSAGEBOX_FEES", "chat=10");
 
 pub fn attacks() -> Vec<Attack> {
@@ -68,7 +68,7 @@ async fn send(
 
 /// The payer of each payment that the server has taken, as operators export them.
 fn exported(target: &Target) -> Vec<String> {
-    let said = Command::new(server_binary())
+    let output = Command::new(server_binary())
         .arg("--export-payments")
         .env_clear()
         .env("DATA_DIR", target.folder())
@@ -78,7 +78,7 @@ fn exported(target: &Target) -> Vec<String> {
         .env("DATABASE_URL", target.database.url())
         .output()
         .unwrap();
-    let text = String::from_utf8(said.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
     let payer = |line: &str| {
         let payment: Value = serde_json::from_str(line).unwrap();
         payment["payer"].as_str().unwrap().to_owned()
@@ -109,7 +109,7 @@ async fn stolen_outputs() -> Outcome {
     .into_iter()
     .enumerate()
     {
-        let said = send(
+        let answer = send(
             &mut mallory,
             bob,
             message_box,
@@ -117,7 +117,7 @@ async fn stolen_outputs() -> Outcome {
             stolen,
         )
         .await;
-        let is_paid = message_box == "chat" && said.status == 200;
+        let is_paid = message_box == "chat" && answer.status == 200;
         outcome.holds(
             !is_paid,
             format!("mallory pays with alice's output: {stolen}"),
@@ -168,9 +168,9 @@ async fn unoffered_output() -> Outcome {
         json!({"tx": both["tx"], "outputs": outputs.collect::<Vec<_>>(), "description": "for a message"})
     };
     let (only_first, swapped) = (of(&[0]), of(&[1, 0]));
-    // The first request fails after the wallet took output 0: somebody else was faster with its id.
+    // The first request fails after the wallet took output 0: another sender used its message id first.
     let meanwhile = async {
-        eventually("the wallet being asked", || !wallet.asked().is_empty()).await;
+        eventually("a request to the wallet", || !wallet.requests().is_empty()).await;
         let own = Payment::default()
             .to(&carol.signer.identity, Target::key(), 10)
             .json();
@@ -183,11 +183,12 @@ async fn unoffered_output() -> Outcome {
         faster == 200 && failed.status == 400,
         format!("the first request: {} {}", failed.status, failed.code()),
     );
-    let asked = wallet.asked().len();
+    let request = wallet.requests().len();
     let second = send(&mut alice, bob, "chat", "2", &swapped).await;
-    let offered = wallet.asked().split_off(asked);
-    let index =
-        |asked: &crate::support::remote::Asked| asked.json["outputs"][0]["outputIndex"].clone();
+    let offered = wallet.requests().split_off(request);
+    let index = |request: &crate::support::remote::RemoteRequest| {
+        request.json["outputs"][0]["outputIndex"].clone()
+    };
     let offered: Vec<Value> = offered.iter().map(index).collect();
     outcome.holds(
         second.status != 200 || offered == [json!(1)],
@@ -202,7 +203,7 @@ async fn unoffered_output() -> Outcome {
     outcome
 }
 
-/// A payment with an input that costs about as much to check as one may, and is refused: 85 signature checks over 80 KB of
+/// A payment that the server refuses. Its check costs about as much as any may: 85 signature checks over 80 KB of
 /// outputs.
 fn costly() -> Value {
     // OP_2DUP OP_CHECKSIG OP_DROP, and OP_2DROP OP_FALSE.
@@ -213,7 +214,7 @@ fn costly() -> Value {
         .minted_by(&Mint::new().locked_by(script))
 }
 
-/// Pays for messages one after the other; gives the time of each.
+/// Pays for one message after the other. Returns the time of each.
 async fn pay(client: &mut Client, to: IdentityKey, name: &str, count: usize) -> Vec<Duration> {
     let payer = Arc::clone(&client.signer.identity);
     let made: Vec<Value> = (0..count)
@@ -222,11 +223,11 @@ async fn pay(client: &mut Client, to: IdentityKey, name: &str, count: usize) -> 
     let mut times = Vec::new();
     for (number, payment) in made.iter().enumerate() {
         let begun = Instant::now();
-        let said = send(client, to, "chat", &format!("{name} {number}"), payment).await;
+        let answer = send(client, to, "chat", &format!("{name} {number}"), payment).await;
         assert_eq!(
-            said.status, 200,
+            answer.status, 200,
             "a payment of a light user: {:?}",
-            said.json
+            answer.json
         );
         times.push(begun.elapsed());
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -252,9 +253,9 @@ async fn costly_beefs(made: usize) -> Outcome {
                 if stop.is_set() {
                     break;
                 }
-                // To a recipient who asks for nothing, and for a box that costs something.
-                let said = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
-                statuses.push((said.status, said.json["description"].to_string()));
+                // To a recipient without a fee, and to a box with one.
+                let answer = send(&mut client, bob, "chat", &format!("{number} {n}"), beef).await;
+                statuses.push((answer.status, answer.json["description"].to_string()));
             }
             statuses
         };
@@ -266,7 +267,7 @@ async fn costly_beefs(made: usize) -> Outcome {
     users.judge(&mut outcome).await;
     let statuses = crew.stopped().await;
     let refused = statuses.iter().filter(|(status, _)| *status >= 400).count();
-    let ran = |(_, said): &&(u16, String)| said.contains("not signed");
+    let ran = |(_, answer): &&(u16, String)| answer.contains("not signed");
     let checked = statuses.iter().filter(ran).count();
     let distinct = statuses.iter().collect::<std::collections::BTreeSet<_>>();
     outcome.did(format!(
@@ -327,11 +328,11 @@ async fn mutated_payments() -> Outcome {
             }
             let mut payment = good.clone();
             payment["tx"] = json!(other);
-            let said = send(&mut client, bob, "chat", &number.to_string(), &payment).await;
-            match said.status {
+            let answer = send(&mut client, bob, "chat", &number.to_string(), &payment).await;
+            match answer.status {
                 200 => taken += 1,
                 400 => {}
-                status => odd.push(format!("{status} {}", said.code())),
+                status => odd.push(format!("{status} {}", answer.code())),
             }
         }
         (taken, odd)
@@ -340,7 +341,7 @@ async fn mutated_payments() -> Outcome {
     let (taken, odd) = crew.done().await;
     users.judge(&mut outcome).await;
     outcome.did("bits, bytes, cuts and repetitions in the BEEF of one good payment");
-    // Without a service of block headers, a proof that was changed is a proof.
+    // Without a block header service, the server takes a changed proof for a good one. The coin still pays once.
     outcome.at_most("messages that the coin has paid for", taken, 1);
     outcome.at_most(
         "messages stored for its price",

@@ -1,4 +1,4 @@
-//! Push notifications: one key with fifty devices that is notified of thousands of messages.
+//! Push notifications: thousands of messages to one key with fifty devices.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use crate::client::{Client, message};
 use crate::crew::Crew;
 use crate::outcome::{Attack, Outcome, attack};
 use crate::support::eventually;
-use crate::support::remote::{Asked, Remote};
+use crate::support::remote::{Remote, RemoteRequest};
 use crate::target::{ATTACKER, OTHERS, Target, sample};
 use crate::users::Users;
 
-/// Of the service account: a key that everybody has.
+/// The key of the service account. It is published, so it protects nothing.
 const KEY: &str = include_str!("../keys/worthless_rsa.pem");
 const SEND: &str = "/v1/projects/the-project/messages:send";
-/// How long Google takes here, one notification at a time.
+/// The time that Google takes here for each notification.
 const EACH: Duration = Duration::from_millis(2);
 
 pub fn attacks() -> Vec<Attack> {
@@ -27,8 +27,8 @@ pub fn attacks() -> Vec<Attack> {
 }
 
 fn google() -> (Remote, String) {
-    let remote = Remote::start(|asked: &Asked| {
-        if asked.path == "/token" {
+    let remote = Remote::start(|request: &RemoteRequest| {
+        if request.path == "/token" {
             return (200, json!({"access_token": "token", "expires_in": 3_600})).into();
         }
         std::thread::sleep(EACH);
@@ -92,7 +92,7 @@ async fn notifications() -> Outcome {
         let counts = futures_util::future::join_all((0..16).map(send)).await;
         counts.into_iter().sum::<usize>()
     });
-    // The queue of its notifications is full once some of them are dropped.
+    // The server drops notifications once the queue of this recipient is full.
     for _ in 0..300 {
         if dropped(&target).await > 0.0 {
             break;
@@ -101,7 +101,8 @@ async fn notifications() -> Outcome {
     }
     users.attack_begins();
     let token = json!(format!("{} 0", other.key().to_hex()));
-    let is_others = |asked: &Asked| asked.path == SEND && asked.json["message"]["token"] == token;
+    let is_others =
+        |request: &RemoteRequest| request.path == SEND && request.json["message"]["token"] == token;
     let (mut longest, mut lost) = (Duration::ZERO, 0);
     for number in 0..5 {
         let body = message(other.key(), "notified", &number.to_string(), "x");
@@ -111,11 +112,11 @@ async fn notifications() -> Outcome {
             format!("another's message: {}", sent.status),
         );
         let begun = Instant::now();
-        let come = eventually("another's notification", || {
+        let come = eventually("the notification of another recipient", || {
             google
-                .asked()
+                .requests()
                 .iter()
-                .filter(|asked| is_others(asked))
+                .filter(|request| is_others(request))
                 .count()
                 > number
         });
@@ -126,12 +127,16 @@ async fn notifications() -> Outcome {
     }
     users.judge(&mut outcome).await;
     let sent = crew.stopped().await;
-    let asked: Vec<Value> = google.asked().into_iter().map(|asked| asked.json).collect();
+    let request: Vec<Value> = google
+        .requests()
+        .into_iter()
+        .map(|request| request.json)
+        .collect();
     let dropped = dropped(&target).await;
     outcome.holds(dropped > 0.0, "its queue was never full");
     outcome.did(format!(
         "{sent} messages to itself, {} notifications sent, {dropped} dropped",
-        asked.len()
+        request.len()
     ));
     outcome.measured(format!(
         "another's notification after {} ms at most",

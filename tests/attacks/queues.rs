@@ -1,4 +1,4 @@
-//! The write queue: acknowledgements of nothing, and messages to a thousand recipients.
+//! The write queue: acknowledgements of missing messages, and messages to a thousand recipients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,14 +29,14 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// How the requests of attackers ended.
+/// The number of the attackers' requests by result.
 #[derive(Debug, Default)]
 struct Answers {
     taken: usize,
     refused: usize,
 }
 
-/// Posts these bodies over and over on one connection of an attacker.
+/// Posts these bodies over and over on one connection.
 async fn post_on(client: &mut Client, target: &str, bodies: &[String], stop: &Stop) -> Answers {
     let mut answers = Answers::default();
     for body in bodies.iter().cycle() {
@@ -82,7 +82,7 @@ async fn acknowledging() -> Outcome {
     outcome
 }
 
-/// One identity that sends until its quota is used up, and then the next.
+/// Sends from one identity until its quota is exhausted, then from the next.
 async fn send_to_many(address: SocketAddr, recipients: &[String], stop: Stop) -> Answers {
     let mut all = Answers::default();
     while !stop.is_set() {

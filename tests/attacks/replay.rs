@@ -1,4 +1,4 @@
-//! What was recorded comes again, or comes elsewhere: requests, frames, and sessions of the other way.
+//! Replays: recorded requests and frames, at their own address and at others, and sessions used on the other protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub fn attacks() -> Vec<Attack> {
     ]
 }
 
-/// Sends a recorded request on a connection of the attacker: status, and whether the answer is signed.
+/// Sends a recorded request on a connection of the attacker. Returns the status and whether the answer is signed.
 async fn repeat(target: &Target, request: &Request) -> (u16, bool) {
     let mut stream = connect_from(ATTACKER, target.address).await.unwrap();
     let reply = ask_raw(&mut stream, &wire(request)).await.unwrap();
@@ -61,10 +61,10 @@ async fn replay() -> Outcome {
         outcome.holds(status == 200, format!("{}: {status}", request.target));
     }
     for request in recorded.iter().chain([&list]) {
-        let said = repeat(&target, request).await;
+        let answer = repeat(&target, request).await;
         outcome.holds(
-            said == (401, false),
-            format!("{} again: {said:?}", request.target),
+            answer == (401, false),
+            format!("{} again: {answer:?}", request.target),
         );
     }
     let mut member = Member::connect_as(target.address, OTHERS, identity)
@@ -83,16 +83,16 @@ async fn replay() -> Outcome {
         member.send_text(frame.clone()).await;
     }
     let other = member.room("other").as_str().to_owned();
-    // Answered after those.
+    // The server answers this one after the others.
     let own = member.send_message(&other, "last", "x").await;
     outcome.holds(own.is_some(), "a frame again ended the socket of its owner");
     outcome.holds(target.stored(key) == 1, "a frame again was stored");
     let target = target.restarted(&[]);
     for request in &recorded {
-        let said = repeat(&target, request).await;
+        let answer = repeat(&target, request).await;
         outcome.holds(
-            said == (401, false),
-            format!("{} after SIGKILL: {said:?}", request.target),
+            answer == (401, false),
+            format!("{} after SIGKILL: {answer:?}", request.target),
         );
     }
     outcome.holds(
@@ -107,7 +107,7 @@ async fn replay() -> Outcome {
     outcome
 }
 
-/// A frame that says this, signed in a session of HTTP.
+/// A frame with this content, signed in an HTTP session.
 fn frame_of(client: &Brc104, room: &str) -> String {
     let data = json!({"roomId": room, "message": {"messageId": "http", "body": "x"}});
     let payload = json!({"eventName": "sendMessage", "data": data}).to_string();
@@ -143,7 +143,7 @@ async fn confusion() -> Outcome {
     ];
     for frame in frames {
         two.send_text(frame.clone()).await;
-        // As another would write it: with its own nonce in it.
+        // As another client would write it, with its own nonce.
         let mut moved: Value = serde_json::from_str(
             frame
                 .trim_start_matches("42[\"authMessage\",")
@@ -167,7 +167,7 @@ async fn confusion() -> Outcome {
         stored <= 1,
         format!("{stored} messages stored of frames of other sessions"),
     );
-    // A session of a socket signs no request.
+    // A socket's session signs no HTTP request.
     let peer = Peer::new(Arc::clone(&identity), PeerConfig::default());
     let sessions = std::mem::replace(&mut two.peer, peer).into_proven_sessions();
     outcome.holds(!sessions.is_empty(), "the socket has no session");

@@ -1,4 +1,4 @@
-//! Rooms of others, however they are written.
+//! Rooms of other identities, in every spelling.
 
 use std::time::Duration;
 
@@ -77,10 +77,11 @@ async fn spellings() -> Outcome {
         sent.status == 200,
         format!("a message to bob: {}", sent.status),
     );
-    // Leaving took nobody out of the room.
-    let heard = tokio::time::timeout(Duration::from_secs(5), bob.event()).await;
-    let is_heard = matches!(&heard, Ok(Some((event, _))) if event.starts_with("sendMessage-"));
-    outcome.holds(is_heard, format!("bob hears {heard:?}"));
+    // `leaveRoom` removed nobody else from the room.
+    let received = tokio::time::timeout(Duration::from_secs(5), bob.event()).await;
+    let is_delivered =
+        matches!(&received, Ok(Some((event, _))) if event.starts_with("sendMessage-"));
+    outcome.holds(is_delivered, format!("Bob receives {received:?}"));
     let own = mallory.room("inbox").as_str().to_owned();
     let frame = mallory.message_frame(&own, "own", "x");
     mallory.send_text(frame).await;
@@ -90,7 +91,7 @@ async fn spellings() -> Outcome {
         };
         outcome.holds(
             data["messageId"] == "own",
-            format!("mallory hears {event}: {data}"),
+            format!("Mallory receives {event}: {data}"),
         );
     }
     outcome.did(format!(

@@ -1,4 +1,4 @@
-//! Redis: what it keeps of each request, and a recorded request at another node.
+//! Redis: the memory that it keeps per request, and a recorded request at another node.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -31,18 +31,18 @@ pub fn attacks() -> Vec<Attack> {
 
 fn has_redis() -> bool {
     let version = Command::new("redis-server").arg("--version").output();
-    version.is_ok_and(|said| said.status.success())
+    version.is_ok_and(|output| output.status.success())
 }
 
-/// A number of `INFO memory` or `INFO keyspace`.
+/// A number from `INFO memory` or `INFO keyspace`.
 fn info(redis: SocketAddr, section: &str, name: &str) -> u64 {
     let mut stream = TcpStream::connect(redis).unwrap();
     stream
         .write_all(format!("INFO {section}\r\nQUIT\r\n").as_bytes())
         .unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    let after = said.split_once(name).map_or("", |(_, after)| after);
+    let mut output = String::new();
+    stream.read_to_string(&mut output).unwrap();
+    let after = output.split_once(name).map_or("", |(_, after)| after);
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
 }
@@ -61,7 +61,7 @@ async fn connected(target: &Target) {
     within("readiness with Redis", ready).await;
 }
 
-/// Lists over and over in one session, on eight connections; gives how many were answered 401.
+/// Lists over and over in one session on eight connections. Returns how many requests got 401.
 async fn ask_many(client: &Client, server: SocketAddr, count: u64) -> u64 {
     let ask = async |_: u64| {
         let mut stream = connect_from(ATTACKER, server).await.unwrap();
@@ -70,7 +70,7 @@ async fn ask_many(client: &Client, server: SocketAddr, count: u64) -> u64 {
             let request = client.request("POST", "/listMessages", LIST);
             match ask_raw(&mut stream, &wire(&request)).await {
                 Ok(reply) => refused += u64::from(reply.status == 401),
-                // The server has ended the connection.
+                // The server has closed the connection.
                 Err(_) => stream = connect_from(ATTACKER, server).await.unwrap(),
             }
         }
@@ -89,7 +89,7 @@ async fn filling_redis() -> Outcome {
     let target = Target::with(&[("REDIS_URL", &redis.url())]);
     connected(&target).await;
     let mut client = Client::proven(target.address, ATTACKER).await;
-    // A request that is not served leaves as much behind.
+    // A refused request leaves as much in memory.
     let unknown = client.request("GET", "/nothing", "");
     client.send(&unknown).await.unwrap();
     let used = || info(redis.address, "memory", "used_memory:");
@@ -98,10 +98,10 @@ async fn filling_redis() -> Outcome {
     outcome.holds(refused == 0, format!("{refused} of {REQUESTS} refused"));
     let each = used().saturating_sub(before) / REQUESTS;
     outcome.at_most("bytes in Redis for each request", each, 110);
-    // The session is used up at 4,096 requests: its nonces go with it.
+    // The session is exhausted after 4,096 requests, and its nonces go with it.
     let ended = ask_many(&client, target.address, 700).await > 0;
-    outcome.holds(ended, "the session goes on for ever");
-    // Its own buffers and tables shrink later.
+    outcome.holds(ended, "the session never ends");
+    // Redis shrinks its own buffers and tables later.
     let left = used().saturating_sub(before);
     let bound = each * REQUESTS / 2;
     outcome.at_most("bytes left once the session was used up", left, bound);

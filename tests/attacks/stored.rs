@@ -1,4 +1,4 @@
-//! What one key can have stored: bytes, messages, and names that look like others.
+//! Storage: the bytes and messages that one key can store, and names that look like others.
 
 use std::time::Duration;
 
@@ -51,29 +51,30 @@ async fn filling_the_disk() -> Outcome {
             break reply;
         }
     };
-    let told = (
+    let statuses = (
         last.status,
         last.code(),
         last.json["resource"].clone(),
         last.json["limit"].clone(),
     );
     outcome.holds(
-        told == (
-            429,
-            "ERR_SENDER_QUOTA_EXCEEDED",
-            json!("messages"),
-            json!(100_000),
-        ),
-        format!("after {stored} sends to 1,000: {told:?}"),
+        statuses
+            == (
+                429,
+                "ERR_SENDER_QUOTA_EXCEEDED",
+                json!("messages"),
+                json!(100_000),
+            ),
+        format!("after {stored} sends to 1,000: {statuses:?}"),
     );
     outcome.at_most("sends to 1,000 recipients that were stored", stored, 100);
     outcome.did("a body of 100 KB to 1,000 recipients, then small ones until the quota");
-    // How long others wait for large writes is held by A2.
+    // A2 checks how long others wait for large writes.
     users.judge_answers(&mut outcome).await;
     let rows = target.database.count("messages") as u64;
-    // The light users have a few of their own.
+    // The light users store a few rows of their own.
     outcome.at_most("rows", rows, 100_000 + 5_000);
-    // Others send as before.
+    // Others can still send.
     let mut other = Client::proven(target.address, ATTACKER).await;
     let own = message(other.key(), "inbox", "own", "x");
     let reply = other.post("/sendMessage", own).await.unwrap();
@@ -151,7 +152,7 @@ async fn spellings_of_a_box() -> Outcome {
         "\u{3000}inbox\u{3000}",
     ];
     for (number, spelling) in spellings.iter().enumerate() {
-        // What is blocked under a name is blocked by both ways, however it is trimmed.
+        // A block applies over both protocols, in every spelling that trims to the same name.
         let block = json!({"messageBox": spelling, "recipientFee": -1}).to_string();
         let blocked = bob.post("/permissions/set", block).await.unwrap();
         outcome.holds(
@@ -169,7 +170,7 @@ async fn spellings_of_a_box() -> Outcome {
         let frame = member.message_frame(&room, &id, "x");
         member.send_text(frame).await;
     }
-    // Answered after all of these.
+    // The server answers this one after all of these.
     let own = member.room("own").as_str().to_owned();
     member.send_message(&own, "last", "x").await;
     let rows = r#"SELECT b."type" AS "value" FROM "messages" m JOIN "messageBox" b USING ("messageBoxId") WHERE m."recipient" = '"#;

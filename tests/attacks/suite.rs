@@ -1,7 +1,8 @@
-//! Attacks on the release server, from outside and with default limits, and a table of what held.
+//! Attacks on the release server, from outside and with default limits, and a table of the results.
 //!
-//! `tests/long/attacks` builds the server and runs all of it; words choose attacks by id or title (`tests/long/attacks A3 replay`).
-//! `MESSAGEBOX_SERVER` names the binary of another build. The exit status is 1 where a promise is broken.
+//! `tests/long/attacks` builds the server and runs all attacks. Words select attacks by id or title:
+//! `tests/long/attacks A3 replay`. `MESSAGEBOX_SERVER` names another binary. The exit status is 1 if a promise is
+//! broken.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -46,7 +47,7 @@ use std::time::{Duration, Instant};
 
 use outcome::{Attack, Outcome};
 
-/// An attack that takes longer is broken off.
+/// Time limit of one attack.
 const LONGEST: Duration = Duration::from_secs(90);
 
 fn main() -> ExitCode {
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         words.is_empty() || words.iter().any(|word| names(&word))
     };
     let mut chosen: Vec<Attack> = all.into_iter().flatten().filter(is_chosen).collect();
-    // As they are numbered; what has no number comes last.
+    // By number. Attacks without a number come last.
     chosen.sort_by_key(|attack| {
         let number = attack.id.strip_prefix('A').and_then(|id| id.parse().ok());
         number.unwrap_or(u32::MAX)
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(is_broken || rows.is_empty()))
 }
 
-/// Runs it on a thread of its own: one that panics is broken, and the next one is run.
+/// Runs the attack on its own thread. A panic counts as broken, and the next attack still runs.
 fn run(attack: &Attack) -> Outcome {
     let run = attack.run;
     let thread = std::thread::Builder::new().name(attack.id.to_owned());

@@ -1,4 +1,4 @@
-//! The release server that is attacked: a process with default limits, and what it takes of the machine.
+//! The release server under attack: a process with default limits, and the machine's memory that it uses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,27 +12,25 @@ use crate::support::database::{Kind, TestDatabase};
 use crate::support::polling;
 use crate::support::server::{ServerProcess, free_address};
 
-/// Where attacks come from, unless they come from several addresses.
+/// The address of attackers, unless they use several.
 pub const ATTACKER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// A second address of the attacker.
 pub const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// An address that has no part in any attack.
+/// An address that takes no part in any attack.
 pub const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
-/// The server's private key.
 pub const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// What the server may take with default limits and few sockets, as `docs/operations/sizing.md` calculates it: 64 MiB, 2.2 times
 /// `MAX_BUFFERED_BYTES`, twice `DB_MAX_QUEUED_BYTES`, and 16 MiB for each of three database connections.
 const MEMORY_MIB: u64 = 64 + 1_127 + 512 + 48;
 
-/// The release server, or what `MESSAGEBOX_SERVER` names.
+/// The release server, or the binary that `MESSAGEBOX_SERVER` names.
 pub fn server_binary() -> PathBuf {
     let built = || env!("CARGO_BIN_EXE_messagebox-server").into();
     std::env::var_os("MESSAGEBOX_SERVER").map_or_else(built, PathBuf::from)
 }
 
-/// A running server with its database.
 pub struct Target {
     pub process: ServerProcess,
     pub address: SocketAddr,
@@ -41,7 +39,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// With default limits, which count for loopback addresses too.
+    /// Starts the server with default limits, which count for loopback addresses too.
     pub fn start() -> Self {
         Self::with(&[])
     }
@@ -52,7 +50,7 @@ impl Target {
         Self::on(database, free_address(), variables)
     }
 
-    /// On a database that is there, at an address of the caller's choice.
+    /// Starts the server on an existing database, at an address of the caller's choice.
     pub fn on(
         database: Arc<TestDatabase>,
         address: SocketAddr,
@@ -77,7 +75,7 @@ impl Target {
         }
     }
 
-    /// Ends the server with SIGKILL, and starts it again on its database.
+    /// Kills the server with SIGKILL and starts it again on its database.
     pub fn restarted(self, variables: &[(&str, &str)]) -> Self {
         let (database, address) = (Arc::clone(&self.database), self.address);
         drop(self);
@@ -96,7 +94,7 @@ impl Target {
         Identity::from_hex(KEY).unwrap().identity_key()
     }
 
-    /// Puts messages of one sender into a box without asking the server: `count` of them, `bytes` each.
+    /// Inserts `count` messages of one sender into a box, `bytes` each, without asking the server.
     pub fn fill(&self, owner: IdentityKey, message_box: &str, count: usize, bytes: usize) {
         let (owner, sender) = (owner.to_hex(), Identity::random().identity_key().to_hex());
         let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
@@ -112,14 +110,14 @@ impl Target {
         ));
     }
 
-    /// Messages that are stored for somebody.
+    /// The number of messages stored for a recipient.
     pub fn stored(&self, recipient: IdentityKey) -> usize {
         let key = recipient.to_hex();
         let query = format!(r#"SELECT 'x' AS "value" FROM "messages" WHERE "recipient" = '{key}'"#);
         self.database.texts(&query).len()
     }
 
-    /// A line of `/proc/PID/status` in MiB.
+    /// A line of `/proc/PID/status`, in MiB.
     fn status_mib(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -128,7 +126,7 @@ impl Target {
         kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1_024
     }
 
-    /// The most memory that the process has had, in MiB.
+    /// The peak memory of the process, in MiB.
     pub fn peak_mib(&self) -> u64 {
         self.status_mib("VmHWM")
     }
@@ -137,7 +135,7 @@ impl Target {
         self.status_mib("VmRSS")
     }
 
-    /// Holds the peak of memory against the documented budget, and prints how late workers were.
+    /// Checks the peak memory against the documented budget, and reports how late workers were.
     pub async fn is_within_budget(&self, outcome: &mut Outcome) {
         outcome.at_most("peak RSS MiB", self.peak_mib(), MEMORY_MIB);
         let metrics = self.metrics().await;
@@ -146,7 +144,7 @@ impl Target {
         self.is_alive(outcome).await;
     }
 
-    /// Whether the server still answers, and has met no panic.
+    /// Checks that the server still answers and has not panicked.
     pub async fn is_alive(&self, outcome: &mut Outcome) {
         let (status, _) = polling::get(&format!("{}/healthz", self.http())).await;
         outcome.holds(status == 200, format!("/healthz answers {status}"));
@@ -154,7 +152,7 @@ impl Target {
         outcome.holds(!log.contains("panicked"), "the server panicked");
     }
 
-    /// Whether it is ready, with nothing degraded.
+    /// Whether `/readyz` reports ready with nothing degraded.
     pub async fn is_ready(&self) -> bool {
         let (status, text) = polling::get(&format!("{}/readyz", self.http())).await;
         status == 200 && !text.contains("\"degraded\":[\"")
@@ -165,7 +163,7 @@ impl Target {
     }
 }
 
-/// The sum of the samples whose line begins with this.
+/// The sum of the samples whose line starts with `start`.
 pub fn sample(metrics: &str, start: &str) -> f64 {
     let values = metrics.lines().filter(|line| line.starts_with(start));
     let number = |line: &str| {

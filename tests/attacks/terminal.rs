@@ -1,4 +1,4 @@
-//! What others wrote, on the terminal of the command `messagebox` and in the log of the server.
+//! Texts of other users in the terminal of the command `messagebox` and in the server's log.
 
 use crate::client::{Client, message};
 use crate::outcome::{Attack, Outcome, attack};
@@ -13,7 +13,7 @@ pub fn attacks() -> Vec<Attack> {
     )]
 }
 
-/// Characters that end a line, move the cursor, change colours or turn the direction of text.
+/// Whether a character ends a line, moves the cursor, changes colours or turns the direction of text.
 fn steers(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')

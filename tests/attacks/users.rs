@@ -15,17 +15,17 @@ use crate::outcome::Outcome;
 
 /// How long a light user waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two requests of one user.
+/// The pause between two requests of one user.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long users are measured without an attack.
 const IDLE: Duration = Duration::from_millis(1_500);
-/// The p99 beside an attack may be so many times that of idle users in the same run. Attackers, users and server share the
-/// cores of one machine.
+/// The largest factor between the p99 beside an attack and the p99 of idle users in the same run. Attackers, users and
+/// server share the cores of one machine.
 const RATIO: u32 = 20;
-/// A faster idle p99 counts as this: a commit to a disk now and then takes as long.
+/// A faster idle p99 counts as this, because a commit to a disk takes as long now and then.
 const LEAST_IDLE: Duration = Duration::from_millis(8);
 
-/// What light users met in some time.
+/// The answers and times of light users in one period.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     times: Vec<Duration>,
@@ -50,7 +50,7 @@ struct Group {
 
 impl Group {
     fn met<T>(&self, of: impl FnOnce(&mut Figures) -> T) -> T {
-        of(&mut self.met.lock().expect("nobody panics with it"))
+        of(&mut self.met.lock().expect("the lock is not poisoned"))
     }
 
     fn served(&self, since: Instant) {
@@ -62,7 +62,7 @@ impl Group {
     }
 }
 
-/// Users at one or several addresses; each address is judged by itself.
+/// Users at one or several addresses. Each address is judged by itself.
 pub struct Users {
     groups: Vec<Arc<Group>>,
     idle: Vec<Figures>,
@@ -70,18 +70,18 @@ pub struct Users {
 }
 
 impl Users {
-    /// At the address of the attacker, and at one that has no part in it.
+    /// At the attacker's address and at one that takes no part in the attack.
     pub async fn at_both(server: SocketAddr) -> Self {
         let attacker = ("at its address", crate::target::ATTACKER);
         Self::at(server, &[attacker, ("elsewhere", crate::target::OTHERS)]).await
     }
 
-    /// At an address that has no part in the attack.
+    /// At an address that takes no part in the attack.
     pub async fn elsewhere(server: SocketAddr) -> Self {
         Self::at(server, &[("elsewhere", crate::target::OTHERS)]).await
     }
 
-    /// Connects two users over HTTP and one on a socket at each address, and measures them while nothing else happens.
+    /// Connects two users over HTTP and one on a socket at each address. Measures them while nothing else happens.
     pub async fn at(server: SocketAddr, addresses: &[(&'static str, Ipv4Addr)]) -> Self {
         let group = |(name, from): &(&'static str, Ipv4Addr)| {
             Arc::new(Group {
@@ -115,7 +115,7 @@ impl Users {
             idle: Vec::new(),
             crew,
         };
-        // The first requests do what is done once.
+        // The first requests include one-time work.
         tokio::time::sleep(Duration::from_millis(300)).await;
         users.take();
         tokio::time::sleep(IDLE).await;
@@ -128,19 +128,18 @@ impl Users {
         self.groups.iter().map(take).collect()
     }
 
-    /// Forgets what was met until now: the attack begins.
+    /// Starts a new period: the attack begins.
     pub fn attack_begins(&self) {
         self.take();
     }
 
-    /// Ends the users, once each has its last answer, and holds what they met since the attack began against what they met
-    /// before.
+    /// Stops the users after their last answers. Compares the period of the attack with the idle one.
     pub async fn judge(self, outcome: &mut Outcome) {
         self.end(outcome, true).await;
     }
 
-    /// The same where how long they wait is not what the attack is about, or no promise, as with many addresses: all are
-    /// answered.
+    /// Checks only that every request was answered. Used where waiting times are not the subject or no promise, as with
+    /// many addresses.
     pub async fn judge_answers(self, outcome: &mut Outcome) {
         self.end(outcome, false).await;
     }
@@ -165,13 +164,12 @@ impl Users {
             outcome.holds(refused == 0, format!("{name} refused: {:?}", met.refused));
             outcome.holds(!met.times.is_empty(), format!("{name} nobody was answered"));
             let bound = idle.max(LEAST_IDLE) * RATIO;
-            let said = format!("{name} p99 {p99:?}, over {bound:?}");
-            outcome.holds(p99 <= bound || !is_timed, said);
+            let what = format!("{name} p99 {p99:?}, over {bound:?}");
+            outcome.holds(p99 <= bound || !is_timed, what);
         }
     }
 }
 
-/// Sends to itself, lists and acknowledges, over and over.
 async fn over_http(mut client: Client, group: Arc<Group>, stop: Stop) {
     let mut number = 0;
     while !stop.is_set() {
@@ -199,7 +197,6 @@ async fn over_http(mut client: Client, group: Arc<Group>, stop: Stop) {
     }
 }
 
-/// Sends to its own room and waits for the ack, over and over.
 async fn on_socket(mut member: Member, group: Arc<Group>, stop: Stop) {
     let room = member.room("inbox").as_str().to_owned();
     let mut number = 0;

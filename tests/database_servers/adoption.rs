@@ -1,4 +1,4 @@
-//! A database of the TypeScript server is taken over where it is, and that server could still run on it.
+//! Adopting a database of the TypeScript server in place. That server could still run on it afterwards.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -26,12 +26,12 @@ fn run_migrate(database: &TestDatabase, arguments: &[&str]) -> Output {
 
 fn migrate(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run_migrate(database, arguments);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every column of every table, in a line each.
+/// One line for each column of each table.
 fn columns(database: &TestDatabase) -> Vec<String> {
     database.texts(
         "SELECT CONCAT_WS(' ', table_name, column_name, column_type, COALESCE(collation_name, '')) AS value \
@@ -80,7 +80,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
     };
     database.run(&fill(include_str!("typescript_server.sql")));
 
-    // What would be done is said, and only said; then it is done, once.
+    // The dry run prints the changes and makes none. Then the migration makes them once.
     let before = columns(&database);
     let planned = migrate(&database, &["--dry-run"]);
     assert!(
@@ -99,7 +99,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         assert!(after.contains(&name), "{name} is gone");
     }
 
-    // Its rows are ours.
+    // The server reads its rows.
     let server = TestServer::on(Arc::clone(&database), |_| {});
     let alice = Brc104::connect_as(&server.http(""), alice).await;
     let bob = Brc104::connect_as(&server.http(""), bob).await;
@@ -141,7 +141,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         2
     );
 
-    // An id that was unique for everybody is so for its recipient.
+    // An id that was unique for everyone is now unique for its recipient.
     let free = r#"{"messageBox":"inbox","recipientFee":0}"#;
     assert_eq!(bob.post("/permissions/set", free).await.status, 200);
     assert_eq!(send(&bob, &alices_key, "z").await.0, 200);
@@ -152,7 +152,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         (400, "ERR_DUPLICATE_MESSAGE".to_owned())
     );
     assert_eq!(send(&carol, &bobs_key, "Z").await.0, 200);
-    // Current clients make ids of 256 bytes, for which that server had no room.
+    // Current clients make ids of 256 bytes, which did not fit in the old column.
     let long = "x".repeat(256);
     assert_eq!(send(&carol, &bobs_key, &long).await.0, 200);
     let acknowledged = json!({ "messageIds": [long] }).to_string();
@@ -161,7 +161,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         200
     );
 
-    // The statements of that server, as knex makes them.
+    // The statements of that server, as knex writes them.
     for _ in 0..2 {
         database.run(&fill(
             "insert ignore into `messageBox` (`created_at`, `identityKey`, `type`, `updated_at`) values ('2026-02-01 00:00:00.123', '$BOB', 'inbox', '2026-02-01 00:00:00.123');
@@ -191,7 +191,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
         4
     );
 
-    // And what it wrote is there for us.
+    // The server reads what that server wrote.
     let listed = list(&bob).await;
     let ids: Vec<&str> = listed.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["z", "a", "Z", "theirs"]);
@@ -204,7 +204,7 @@ pub async fn a_database_of_the_typescript_server_is_taken_over_in_place() {
     );
 }
 
-/// A newer one has put times to messages by itself.
+/// A newer TypeScript server has already added an expiry time to messages.
 pub async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Identity::random(), Arc::new(Identity::random()));
@@ -244,7 +244,7 @@ pub async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     let bobs = Brc104::connect_as(&server.http(""), Arc::clone(&bob)).await;
     let ids = |listed: Vec<(String, String)>| listed.into_iter().map(|(id, _)| id);
     assert_eq!(ids(list(&bobs).await).collect::<Vec<_>>(), ["z", "a"]);
-    // Its server goes on to write it.
+    // The TypeScript server keeps writing to it.
     database.run(&fill(
         "insert ignore into `messages` (`body`, `created_at`, `expires_at`, `messageBoxId`, `messageId`, `recipient`, `sender`, `updated_at`) values ('theirs', '2026-02-01 00:00:00.123', '2037-02-01 00:00:00.000', 7, 'theirs', '$BOB', '$ALICE', '2026-02-01 00:00:00.123');",
     ));
@@ -254,7 +254,6 @@ pub async fn a_column_that_is_there_already_keeps_what_is_in_it() {
     );
 }
 
-/// The migrations, in their order.
 fn scripts() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql");
     let folders = std::fs::read_dir(folder).unwrap();
@@ -264,7 +263,7 @@ fn scripts() -> Vec<String> {
     folders.iter().map(script).collect()
 }
 
-/// The id of the transaction of a payment, which an `AtomicBEEF` begins with.
+/// The id of a payment's transaction, with which an `AtomicBEEF` begins.
 pub fn txid(payment: &Value) -> String {
     let bytes: Vec<u8> = serde_json::from_value(payment["tx"].clone()).unwrap();
     let mut id = bytes[4..36].to_vec();
@@ -278,7 +277,7 @@ async fn set_permission(of: &Brc104, message_box: &str, sender: Option<&str>, fe
     assert_eq!(answer.status, 200, "{:?}", answer.json);
 }
 
-/// With its newer tables and columns, and what is in them.
+/// With its newer tables and columns, and their rows.
 #[expect(
     clippy::too_many_lines,
     reason = "one database, told from start to end"
@@ -304,7 +303,7 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     assert!(migrate(&database, &[]).contains(": 0 migrations applied"));
     assert_eq!(database.count("payment_replays"), 1);
 
-    // What expires is hidden, and goes.
+    // Expired messages are hidden, then deleted.
     let server = TestServer::on(Arc::clone(&database), |settings| {
         settings.messages.sweep_interval = Duration::from_millis(20);
     });
@@ -328,7 +327,7 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     assert_eq!(database.texts(wrong), [""; 0]);
     assert_eq!(database.count("message_permissions"), 5);
 
-    // What it has taken as a payment is not taken again; what we take, we note for it.
+    // A payment that it has taken is not taken again. Payments taken here are recorded for it too.
     let paying = async |id: &str, payment: &Value| {
         let message =
             json!({"recipient": bobs_key, "messageBox": "paid", "messageId": id, "body": id});
@@ -358,7 +357,7 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     assert_eq!(database.texts(retention), ["3650"]);
     database.run("DELETE FROM messages WHERE messageId = 'kept'");
 
-    // The statements of that server, as knex makes them.
+    // The statements of that server, as knex writes them.
     let ours_again = format!(
         "insert ignore into `payment_replays` (`created_at`, `expires_at`, `transaction_id`) values (CURRENT_TIMESTAMP, NULL, '{}')",
         txid(&ours)
@@ -396,7 +395,7 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
         ["4 1"]
     );
 
-    // And what it wrote is there for us.
+    // The server reads what that server wrote.
     assert_eq!(ids(list(&bob).await), ["z", "ours", "theirs"]);
     let permission = get(&bob, "/permissions/get?messageBox=inbox").await;
     assert_eq!(permission.json["permission"]["recipientFee"], 4);
@@ -404,7 +403,7 @@ pub async fn a_database_of_a_newer_typescript_server_is_taken_over_in_place() {
     assert_eq!(get(&bob, &own).await.json["permission"]["recipientFee"], 9);
 }
 
-/// A server may end between a script and the note that it has run, since MySQL commits where a table is altered.
+/// The server may end between a script and the record that it has run: MySQL commits each `ALTER TABLE` by itself.
 pub fn what_was_done_and_not_noted_may_be_done_again() {
     let adopted = || {
         let database = TestDatabase::of(Kind::Mysql);
@@ -430,40 +429,40 @@ pub fn what_was_done_and_not_noted_may_be_done_again() {
     migrate(&once, &[]);
     let expected = contents(&once);
 
-    // Each noted too late.
+    // Each is recorded too late.
     let versions = once.texts("SELECT version AS value FROM __diesel_schema_migrations");
     assert_eq!(versions.len(), scripts().len());
     for version in versions {
         once.run(&format!(
             "DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
         ));
-        let said = migrate(&once, &[]);
-        assert!(said.contains(": 1 migrations applied"), "{said}");
+        let printed = migrate(&once, &[]);
+        assert!(printed.contains(": 1 migrations applied"), "{printed}");
         assert_eq!(contents(&once), expected, "{version}");
     }
 
-    // Each twice before the next.
+    // Each runs twice before the next.
     let twice = adopted();
     for script in scripts() {
         twice.run(&script);
         twice.run(&script);
     }
-    // All of them once more, and noted.
+    // All of them run once more and are recorded.
     migrate(&twice, &[]);
     assert_eq!(contents(&twice), expected);
 }
 
-/// What is called as one of our tables and is none is left alone.
+/// A table that has the name of one of ours but another form stays as it is.
 pub fn another_programs_payments_are_not_ours() {
     let database = TestDatabase::of(Kind::Mysql);
     database.run("CREATE TABLE payments (id INT PRIMARY KEY, amount INT)");
     let output = run_migrate(&database, &[]);
     assert_ne!(output.status.code(), Some(0));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("000008_create_payments"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains("000008_create_payments"), "{printed}");
 }
 
-/// To that server, keys in capitals were the same keys.
+/// For that server, keys in upper case were the same keys.
 pub async fn keys_in_capitals_are_keys() {
     let database = Arc::new(TestDatabase::of(Kind::Mysql));
     let (alice, bob) = (Arc::new(Identity::random()), Arc::new(Identity::random()));
@@ -472,7 +471,7 @@ pub async fn keys_in_capitals_are_keys() {
         .replace("$ALICE", &alices_key.to_uppercase())
         .replace("$BOB", &bobs_key.to_uppercase());
     database.run(&capitals);
-    // A box is there in one way of writing only, so none of them meets another.
+    // Each box exists in one spelling only, so no two of them collide.
     let boxes = database.count("messageBox");
     database.run(&format!(
         "insert ignore into `messageBox` (`type`, `identityKey`) values ('inbox', '{bobs_key}')"

@@ -1,4 +1,4 @@
-//! What a server keeps goes from database to database, and comes back as it was.
+//! Moving all data from database to database and back without a change.
 
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::database::{Kind, TestDatabase};
 use crate::support::payer::{Payment, anyone};
 use crate::support::server::TestServer;
 
-/// Runs the binary on this database; it must work.
+/// Runs the binary on this database, and expects success.
 pub fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
@@ -22,8 +22,8 @@ pub fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
     output
 }
 
@@ -38,7 +38,7 @@ fn same(original: &str, other: &str, kind: Kind) {
 pub async fn three_kinds_of_databases_hold_the_same() {
     let first = TestServer::on(Arc::new(TestDatabase::of(Kind::Sqlite)), |_| {});
     let contents = Contents::of(&first).await;
-    let told = contents.told(&first).await;
+    let before = contents.answers(&first).await;
     let folder = tempfile::tempdir().unwrap();
     let export = |database: &TestDatabase, n: usize| {
         let file = folder.path().join(format!("{n}.jsonl"));
@@ -60,12 +60,12 @@ pub async fn three_kinds_of_databases_hold_the_same() {
         servers.push(TestServer::on(database, |_| {}));
     }
     for server in &servers {
-        assert_eq!(contents.told(server).await, told);
+        assert_eq!(contents.answers(server).await, before);
         contents.goes_on(server).await;
     }
 }
 
-/// Sends a message with this payment to itself; gives the code of its refusal.
+/// Sends a message with this payment to itself. Returns the code of its refusal.
 async fn pay(server: &TestServer, bob: &Arc<Identity>, id: &str, payment: &Value) -> String {
     let client = Brc104::connect_as(&server.http(""), Arc::clone(bob)).await;
     let recipient = bob.identity_key().to_hex();
@@ -92,7 +92,7 @@ pub async fn what_another_server_has_taken_as_a_payment_pays_nothing_after_a_mov
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql] {
         let database = Arc::new(TestDatabase::of(kind));
         run(&database, &["import", file]);
-        // Where a TypeScript server may read it, what was paid here is noted too.
+        // Where a TypeScript server may read the database, this server records payments for it too.
         let noted = if kind == Kind::Mysql { 2 } else { 1 };
         assert_eq!(database.count("payment_replays"), noted);
         let server = TestServer::on(database, |_| {});

@@ -12,7 +12,7 @@ use crate::support::contents::Contents;
 use crate::support::database::{Kind, TestDatabase, mysql_server, postgres_server};
 use crate::support::server::TestServer;
 
-/// The commands behind this mark.
+/// The commands after this mark.
 fn commands(mark: &str) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/backup.md");
     let text = fs::read_to_string(path).unwrap();
@@ -22,7 +22,7 @@ fn commands(mark: &str) -> String {
     behind.split_once("```").unwrap().0.to_owned()
 }
 
-/// Runs them with these folders and names instead of those of an installation.
+/// Runs them with these folders and names in place of those of an installation.
 fn follow(mark: &str, folder: &Path, names: &[(&str, &str)]) {
     let mut script = commands(mark);
     let folders = [
@@ -35,15 +35,15 @@ fn follow(mark: &str, folder: &Path, names: &[(&str, &str)]) {
         script = script.replace(name, instead.to_str().unwrap());
     }
     for (name, instead) in names {
-        assert!(script.contains(name), "{mark} does not say {name}");
+        assert!(script.contains(name), "{mark} does not contain {name}");
         script = script.replace(name, instead);
     }
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{mark}: {said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{mark}: {error}");
 }
 
 fn name(database: &TestDatabase) -> String {
@@ -51,7 +51,7 @@ fn name(database: &TestDatabase) -> String {
     url.path().trim_matches('/').to_owned()
 }
 
-/// A server that goes on working until the test is over, and what its database holds.
+/// A server under constant load until the test ends, and the contents of its database.
 async fn working(kind: Kind) -> (TestServer, Vec<u8>) {
     let server = TestServer::on(Arc::new(TestDatabase::of(kind)), |_| {});
     Contents::of(&server).await;
@@ -61,7 +61,7 @@ async fn working(kind: Kind) -> (TestServer, Vec<u8>) {
 
 fn holds(database: &TestDatabase, expected: &[u8], mark: &str) {
     let found = run(database, &["export"]).stdout;
-    assert!(found == expected, "{mark} has brought back something else");
+    assert!(found == expected, "{mark} has restored other contents");
 }
 
 pub async fn sqlite_comes_back() {
@@ -83,7 +83,7 @@ pub async fn sqlite_comes_back() {
             std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
             0o600
         );
-        // What another database has left.
+        // Files of the previous database.
         for left in ["messagebox.db-wal", "messagebox.db-shm"] {
             fs::write(here.join("data").join(left), "left behind").unwrap();
         }

@@ -1,4 +1,4 @@
-//! A way to a database server that is cut at a chosen point of a transaction that holds the writers' lock.
+//! A proxy to a database server that cuts a transaction with the writers' lock at a chosen point.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use tokio::sync::oneshot;
 /// Where a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// Before the server gets the beginning of the transaction.
+    /// Before the server receives the start of the transaction.
     Begin,
     /// At the first statement in the transaction.
     Work,
-    /// Before the server gets the commit.
+    /// Before the server receives the commit.
     Commit,
-    /// After the server has committed, before it can say so.
+    /// After the server has committed, before its answer.
     Answer,
-    /// Not at all: MySQL refuses to end the transaction, commit or rollback, and answers everything else. The connection counts
-    /// as cut when its client closes it.
+    /// No cut: MySQL refuses the commit or rollback and answers everything else. The cut counts when the client closes
+    /// the connection.
     Refusal,
 }
 
@@ -32,7 +32,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Whether the connection is to be cut here. One is, once.
+    /// Whether to cut the connection here. Only one connection is cut.
     fn cuts(&self, here: Cut) -> bool {
         let mut armed = self.armed.lock().unwrap();
         let is_here = *armed == Some(here);
@@ -51,7 +51,7 @@ pub struct CuttingProxy {
 }
 
 impl CuttingProxy {
-    /// Runs on a thread of its own: a test may block.
+    /// Runs on its own thread, because tests may block.
     pub fn to(target: SocketAddr) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -76,12 +76,12 @@ impl CuttingProxy {
         }
     }
 
-    /// The next transaction that comes to this point loses its connection.
+    /// Cuts the next transaction that reaches this point.
     pub fn arm(&self, cut: Cut) {
         *self.shared.armed.lock().unwrap() = Some(cut);
     }
 
-    /// How many connections were cut.
+    /// The number of connections that were cut.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::Acquire)
     }
@@ -99,22 +99,22 @@ async fn accept(listener: std::net::TcpListener, target: SocketAddr, shared: Arc
 const PREPARE: u8 = 0x16;
 const EXECUTE: u8 = 0x17;
 
-/// What a statement does for the transaction.
+/// The role of a statement in the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Begins,
     Commits,
 }
 
-/// Finds the steps in what a client says. MySQL's statements are prepared under a number, and run by it.
+/// Finds the steps in the client's bytes. MySQL prepares statements under a number and runs them by it.
 #[derive(Default)]
 struct Steps {
-    asked: Option<Step>,
+    preparing: Option<Step>,
     prepared: HashMap<[u8; 4], Step>,
 }
 
 impl Steps {
-    /// Names a statement that the server does not know instead of the one that ends a transaction.
+    /// Replaces the statement that ends a transaction by one that the server does not have.
     fn garble(&self, chunk: &mut [u8]) {
         if let [_, _, _, _, EXECUTE, a, b, c, d, ..] = chunk
             && self.prepared.get(&[*a, *b, *c, *d]) == Some(&Step::Commits)
@@ -134,10 +134,10 @@ impl Steps {
         for packet in packets {
             match packet {
                 [PREPARE, text @ ..] => {
-                    // With claims of requests, or by itself. Asking whether a connection can write takes no lock.
+                    // With request claims or without. Asking whether a connection can write takes no lock.
                     let locks =
                         contains(text, "`messagebox_writer`") && !contains(text, "WHERE FALSE");
-                    self.asked = if locks {
+                    self.preparing = if locks {
                         Some(Step::Begins)
                     } else if text == b"SET autocommit = 1" {
                         Some(Step::Commits)
@@ -156,14 +156,14 @@ impl Steps {
 
     /// The answer to `PREPARE` begins with the number.
     fn of_server(&mut self, chunk: &[u8]) {
-        if let (Some(step), [_, _, _, _, 0, a, b, c, d, ..]) = (self.asked.take(), chunk) {
+        if let (Some(step), [_, _, _, _, 0, a, b, c, d, ..]) = (self.preparing.take(), chunk) {
             self.prepared.insert([*a, *b, *c, *d], step);
         }
     }
 }
 
-/// MySQL's packets: the length in three bytes, a number, the command, and what it is about. A statement that is closed has no
-/// answer, so the next one may come with it.
+/// MySQL's packets: three bytes of length, a sequence number, the command, and its argument. Closing a statement has no
+/// answer, so the next packet may follow at once.
 fn packets(mut chunk: &[u8]) -> Option<Vec<&[u8]>> {
     let mut packets = Vec::new();
     while let [a, b, c, 0, rest @ ..] = chunk {
@@ -181,8 +181,8 @@ fn contains(chunk: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-/// Passes what both say, until one of them ends or the connection is cut. Statements and their beginnings come in one piece
-/// each: they are short, and the client waits for every answer.
+/// Copies bytes in both directions until one end closes or the connection is cut. Statements and their first bytes come
+/// in one piece each: they are short, and the client waits for every answer.
 async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
     let (mut from_near, mut from_far) = (vec![0; 65_536], vec![0; 65_536]);
     let (mut is_writing, mut is_committing, mut is_refusing) = (false, false, false);
@@ -218,7 +218,7 @@ async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
             }
             read = far.read(&mut from_far) => {
                 let Ok(length @ 1..) = read else {
-                    // The client has said farewell, and the server was faster to close.
+                    // The client has sent its last packet, and the server closed first.
                     if is_refusing {
                         break;
                     }
@@ -234,7 +234,7 @@ async fn pass(mut near: TcpStream, mut far: TcpStream, shared: Arc<Shared>) {
             }
         }
     }
-    // Both ends are closed before anybody can see the count.
+    // Both ends are closed before the count is visible.
     drop((near, far));
     shared.cuts.fetch_add(1, Ordering::AcqRel);
 }

@@ -1,4 +1,4 @@
-//! TLS to the database: with the right authority, with another one, and where it is asked for and not there.
+//! TLS to the database: with the right authority, with another one, and where the server requires it but has none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use openssl::x509::{X509, X509NameBuilder};
 
 use crate::own_server::{Make, OwnServer};
 
-/// A certificate of its own, for 127.0.0.1, and its key.
+/// A self-signed certificate for 127.0.0.1, and its key.
 fn certificate() -> (X509, PKey<Private>) {
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let mut name = X509NameBuilder::new().unwrap();
@@ -48,7 +48,7 @@ fn certificate() -> (X509, PKey<Private>) {
     (builder.build(), key)
 }
 
-/// Writes a certificate, and its key, which only its owner may read; gives their paths.
+/// Writes a certificate and its key, which only the owner may read. Returns their paths.
 fn write(folder: &Path, name: &str) -> (String, PathBuf) {
     let (certificate, key) = certificate();
     let (pem, private) = (
@@ -61,7 +61,7 @@ fn write(folder: &Path, name: &str) -> (String, PathBuf) {
     (pem.display().to_string(), private)
 }
 
-/// A server's certificate with its key, and a certificate that is not the server's.
+/// A server's certificate with its key, and another certificate.
 struct Certificates {
     own: String,
     key: String,

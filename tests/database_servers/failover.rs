@@ -1,4 +1,4 @@
-//! A database that fails over: its connections end, it takes no writes for a while, or another host takes its place.
+//! A database that fails over: it ends its connections, takes no writes for a while, or moves to another host.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::support::brc104::Brc104;
 use crate::support::eventually_async;
 use crate::support::server::TestServer;
 
-/// Time in which a server must write again.
+/// The time in which a server must write again.
 const SECONDS: Duration = Duration::from_secs(8);
 
 fn server(url: &str) -> TestServer {
     TestServer::with(|settings| settings.database.url = Some(Secret::new(url)))
 }
 
-/// Somebody who sends to itself.
+/// A client that sends to itself.
 struct Client {
     client: Brc104,
     sent: Vec<String>,
@@ -32,7 +32,7 @@ impl Client {
         }
     }
 
-    /// The status of a message's answer.
+    /// Sends a message and returns the status.
     async fn send(&mut self, id: &str) -> u16 {
         let recipient = self.client.identity.identity_key().to_hex();
         let message =
@@ -45,7 +45,7 @@ impl Client {
         status
     }
 
-    /// The status of a list; it must have what was acknowledged, once.
+    /// Lists and returns the status. The list must have every acknowledged message once.
     async fn list(&self) -> u16 {
         let answer = self
             .client
@@ -70,7 +70,7 @@ async fn readiness(server: &TestServer) -> u16 {
     answer.unwrap().status().as_u16()
 }
 
-/// Sends until messages are stored again, and then some.
+/// Sends until messages are stored again, and some more.
 async fn writes_again(server: &TestServer, client: &mut Client, name: &str) {
     let begin = Instant::now();
     let mut tries = 0;
@@ -80,10 +80,7 @@ async fn writes_again(server: &TestServer, client: &mut Client, name: &str) {
     }
     for n in 0..20 {
         let status = client.send(&format!("{name}, then {n}")).await;
-        assert_eq!(
-            status, 200,
-            "{name}: a connection that cannot write was kept"
-        );
+        assert_eq!(status, 200, "{name}: a read-only connection was kept");
     }
     eventually_async("readiness", async || readiness(server).await == 200).await;
     assert_eq!(client.list().await, 200);
@@ -100,13 +97,10 @@ async fn is_left_while_it_takes_no_writes(make: Make) {
             assert!(database.cut() > 0);
         }
         eventually_async("a refusal", async || client.send("refused").await == 500).await;
-        eventually_async("an unready server", async || {
-            readiness(&server).await == 503
-        })
-        .await;
+        eventually_async("/readyz to fail", async || readiness(&server).await == 503).await;
         for _ in 0..9 {
             assert_eq!(client.send("refused").await, 500);
-            // What is stored can be read.
+            // Reads still work.
             assert_eq!(client.list().await, 200);
         }
         database.set_read_only(false);
@@ -145,7 +139,7 @@ pub async fn closed_connections_of_postgresql_are_not_noticed() {
     idle_connections_that_the_server_has_closed_are_not_noticed(Make::Postgres).await;
 }
 
-/// Of two hosts the first takes no writes; then the second is gone, and the first takes them.
+/// The first of two hosts takes no writes. Then the second goes away, and the first takes them.
 async fn the_host_that_takes_writes_is_used(make: Make, parameters: &str) {
     let (first, mut second) = (OwnServer::start(make, &[]), OwnServer::start(make, &[]));
     for server in [&first, &second] {
@@ -167,7 +161,7 @@ async fn the_host_that_takes_writes_is_used(make: Make, parameters: &str) {
     );
     second.kill();
     first.set_read_only(false);
-    // The first never had the session, nor what is in the second.
+    // The first host has neither the session nor the messages of the second.
     client.sent.clear();
     let begin = Instant::now();
     let mut moved = None;

@@ -1,4 +1,4 @@
-//! Settings that a server imposes on the sessions of all its programs: they change nothing here, or the start says which one must
+//! Settings that a database server imposes on all sessions. They change nothing here, or the start names the one to
 //! change and leaves nothing behind.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::brc104::Brc104;
 use crate::support::eventually;
 use crate::support::server::TestServer;
 
-/// What the start says.
+/// The error of the start.
 fn refusal(url: &str) -> String {
     let settings = DbSettings::new(DatabaseUrl::parse(url).unwrap());
     DbHandle::open(&settings, None)
@@ -21,7 +21,7 @@ fn refusal(url: &str) -> String {
         .to_string()
 }
 
-/// Sends, lists and acknowledges, and has what is past its time deleted.
+/// Sends, lists and acknowledges, and deletes expired messages.
 async fn works(database: &OwnServer, url: String) {
     let server = TestServer::with(|settings| {
         settings.database.url = Some(Secret::new(url));
@@ -55,7 +55,7 @@ async fn works(database: &OwnServer, url: String) {
         .await;
     assert_eq!(acknowledged.status, 200);
     let count = "SELECT CAST(COUNT(*) AS CHAR(9)) AS value FROM messages";
-    eventually("the end of what is past its time", || {
+    eventually("the expired message to be deleted", || {
         let counted = database.texts(count);
         counted.iter().all(|count| count.trim() == "1")
     })
@@ -97,7 +97,7 @@ pub async fn what_mariadb_does_not_allow_is_named_and_leaves_no_tables() {
     assert!(error.contains("tx_read_only=0"), "{error}");
     assert_eq!(database.tables(), [""; 0]);
     database.run("SET GLOBAL tx_read_only = 0");
-    // Fails after seven tables. What others have there stays.
+    // The start fails after seven tables. Tables of other programs stay.
     database.run("CREATE TABLE messages.payments (id INT PRIMARY KEY)");
     let error = refusal(&ordinary);
     assert!(error.contains("create_payments"), "{error}");

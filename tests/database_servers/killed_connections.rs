@@ -1,4 +1,4 @@
-//! Connections that end in each phase of a transaction: nothing that was acknowledged is lost, and nothing is there twice.
+//! Connections that end in each phase of a transaction: no acknowledged message is lost, and none is stored twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::eventually;
 use crate::support::senders;
 use crate::support::server::TestServer;
 
-/// Rounds of a cut in each phase.
+/// Rounds for each phase.
 const ROUNDS: usize = 3;
 
 async fn each_phase(make: Make) {
@@ -39,7 +39,7 @@ async fn each_phase(make: Make) {
             let status = client.post("/sendMessage", message.as_str()).await.status;
             cuts += 1;
             eventually("the cut", || proxy.cuts() == cuts).await;
-            // Until the commit, the server does all of it again by itself. From there on nobody can tell.
+            // Before the commit, the server repeats the whole transaction by itself. After it, the outcome is unknown.
             let expected = if matches!(phase, Cut::Begin | Cut::Work) {
                 200
             } else {
@@ -73,7 +73,8 @@ pub async fn a_connection_to_postgresql_may_be_cut_in_each_phase() {
     each_phase(Make::Postgres).await;
 }
 
-/// A connection that still answers and can end no transaction is closed: what runs on it next would not be committed.
+/// A connection that answers but can end no transaction is closed. Otherwise later writes on it would never be
+/// committed.
 pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
     let database = OwnServer::start(Make::MariaDb, &[]);
     let proxy = CuttingProxy::to(database.address());
@@ -94,7 +95,7 @@ pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
         json!({ "message": message }).to_string()
     };
     proxy.arm(Cut::Refusal);
-    // The proxy does not recognize each end of a transaction, and the one that it refuses may be another's.
+    // The proxy does not recognize every end of a transaction, and may refuse one of another writer.
     let (mut sent, mut acknowledged) = (0, 0);
     while proxy.cuts() == 0 {
         assert!(sent < 200, "no transaction was refused");
@@ -112,7 +113,7 @@ pub async fn a_connection_to_mariadb_that_ends_no_transaction_is_closed() {
     assert_eq!((again.status, stored()), (200, acknowledged + 1));
 }
 
-/// The database ends all connections again and again while there is traffic.
+/// The database ends all connections again and again under load.
 async fn at_any_time(make: Make) {
     let database = OwnServer::start(make, &[]);
     let url = database.url();
@@ -131,7 +132,7 @@ async fn at_any_time(make: Make) {
         (cut, database)
     });
     let (cut, _database) = cutting.await.unwrap();
-    assert!(cut > 20, "only {cut} connections were ended");
+    assert!(cut > 20, "only {cut} connections were cut");
     stop.store(true, Ordering::Release);
     let mut sent = Vec::new();
     for sender in running {

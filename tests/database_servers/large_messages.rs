@@ -1,4 +1,4 @@
-//! A message that is larger than a packet of MySQL's may be.
+//! A message larger than MySQL's maximum packet.
 
 use std::sync::Arc;
 

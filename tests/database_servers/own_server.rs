@@ -1,4 +1,4 @@
-//! A database server of a test's own, which may be killed and started again.
+//! A database server of a test's own, which the test may kill and start again.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::chown;
@@ -22,17 +22,18 @@ pub enum Make {
     Postgres,
 }
 
-/// The server; it is killed, and its folder removed, when this is dropped.
+/// The server. Dropping this kills it and removes its folder.
 pub struct OwnServer {
     make: Make,
     address: SocketAddr,
     folder: tempfile::TempDir,
-    /// More of the command line.
+    /// More arguments of the command line.
     options: Vec<String>,
     child: Option<Child>,
 }
 
-/// Neither server runs as root: PostgreSQL refuses, so it runs as the account that its package makes.
+/// The account that the server runs as under root. PostgreSQL refuses to run as root, so both use the account of its
+/// package.
 fn account() -> Option<(u32, u32)> {
     let id = |flag: &str, of: &[&str]| -> Option<u32> {
         let output = Command::new("id").arg(flag).args(of).output().ok()?;
@@ -41,7 +42,7 @@ fn account() -> Option<(u32, u32)> {
     is_root().then(|| Some((id("-u", &["postgres"])?, id("-g", &["postgres"])?)))?
 }
 
-/// Makes a file the server's own.
+/// Gives a file to the server's account.
 pub fn give(file: &Path) {
     if let Some((user, group)) = account() {
         chown(file, Some(user), Some(group)).unwrap();
@@ -49,18 +50,18 @@ pub fn give(file: &Path) {
 }
 
 fn checked(output: &Output, what: &str) {
-    let [said, printed] =
+    let [errors, printed] =
         [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success(), "{what}: {said}{printed}");
+    assert!(output.status.success(), "{what}: {errors}{printed}");
 }
 
 impl OwnServer {
-    /// With an empty database `messages`.
+    /// Starts one with an empty database `messages`.
     pub fn start(make: Make, options: &[&str]) -> Self {
         Self::start_at(free_address(), make, options)
     }
 
-    /// The same at 127.0.0.1, which a certificate names.
+    /// The same at 127.0.0.1, the name in the certificate.
     pub fn start_at_localhost(make: Make, options: &[&str]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -78,7 +79,7 @@ impl OwnServer {
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
         };
-        // Under load MariaDB's script ends early now and then.
+        // Under load, MariaDB's script ends early now and then.
         if !server.install().status.success() {
             let _ = std::fs::remove_dir_all(server.data());
             checked(&server.install(), "installing the server");
@@ -105,7 +106,7 @@ impl OwnServer {
         }
     }
 
-    /// Of its database.
+    /// The URL of its database.
     pub fn url(&self) -> String {
         self.url_of("messages")
     }
@@ -114,7 +115,7 @@ impl OwnServer {
         self.address
     }
 
-    /// Of its database, for a user whom a read-only MariaDB refuses writes: `root` is exempt.
+    /// The URL for an ordinary user. A read-only MariaDB still lets `root` write.
     pub fn ordinary_url(&self) -> String {
         if self.make == Make::Postgres {
             return self.url();
@@ -131,7 +132,7 @@ impl OwnServer {
         match self.make {
             Make::MariaDb => {
                 let mut connection = MysqlConnection::establish(&self.url_of("")).unwrap();
-                // It takes more than one statement, and no prepared one.
+                // `batch_execute` runs several statements, and prepares none.
                 connection.batch_execute(sql).unwrap();
             }
             Make::Postgres => {
@@ -153,7 +154,7 @@ impl OwnServer {
         })
     }
 
-    /// The first column, which is called `value`, of what is found in its database.
+    /// The column `value` of each row that this query finds.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         #[derive(diesel::QueryableByName)]
         struct Row {
@@ -169,7 +170,7 @@ impl OwnServer {
         rows.into_iter().map(|row| row.value).collect()
     }
 
-    /// Ends the connections of all programs, as a failover does. Says how many that were.
+    /// Ends the connections of all programs, as a failover does. Returns their number.
     pub fn cut(&self) -> usize {
         let query = match self.make {
             Make::MariaDb => {
@@ -192,7 +193,7 @@ impl OwnServer {
         found.len()
     }
 
-    /// Takes no writes from now on, or takes them again. Connections stay.
+    /// Refuses writes from now on, or takes them again. Connections stay open.
     pub fn set_read_only(&self, is_read_only: bool) {
         let value = if is_read_only { "on" } else { "off" };
         match self.make {
@@ -210,7 +211,7 @@ impl OwnServer {
         self.folder.path().join("data")
     }
 
-    /// A program that runs as the servers do.
+    /// A command that runs under the server's account.
     pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Some((user, group)) = account() {
@@ -235,7 +236,7 @@ impl OwnServer {
         output.unwrap()
     }
 
-    /// Starts it after [`Self::kill`], and waits until it answers.
+    /// Starts it after [`Self::kill`] and waits until it answers.
     pub fn start_again(&mut self) {
         let start = Instant::now();
         while !self.answers() {
@@ -245,7 +246,7 @@ impl OwnServer {
             );
             let is_running = |child: &mut Child| child.try_wait().unwrap().is_none();
             if !self.child.as_mut().is_some_and(is_running) {
-                // The first time, or what was killed was not quite gone.
+                // The first start, or the killed process had not quite ended.
                 self.child = Some(self.spawn());
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -290,7 +291,7 @@ impl OwnServer {
             .unwrap()
     }
 
-    /// SIGKILL: nothing is flushed, and nobody is told.
+    /// Kills it with SIGKILL: it flushes nothing and closes no connection.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! A pooler, `pgbouncer`, between the server and PostgreSQL.
+//! The pooler `pgbouncer` between the server and PostgreSQL.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use crate::support::PATIENCE;
 use crate::support::brc104::Brc104;
 use crate::support::server::{TestServer, free_address};
 
-/// The pooler; it ends when dropped.
+/// The pooler. It ends when dropped.
 struct PgBouncer {
     address: SocketAddr,
     child: Child,
@@ -93,7 +93,7 @@ pub async fn a_pooler_that_shares_sessions_is_refused_by_name() {
 pub async fn a_pooler_that_keeps_sessions_is_no_obstacle() {
     let database = OwnServer::start(Make::Postgres, &[]);
     let bouncer = PgBouncer::start(&database, "session");
-    // One after the other: sessions of the first are given to the second.
+    // One after the other: the pooler gives sessions of the first server to the second.
     for start in 0..2 {
         let server = TestServer::with(|settings| {
             settings.database.url = Some(Secret::new(bouncer.url()));

@@ -1,7 +1,8 @@
-//! A Redis with two ways to it, one of which can be cut.
+//! A Redis with two routes to it, one of which can be cut.
 //!
-//! For root, Redis is in a network namespace of its own with two cables into it, and cutting one is as if it had been pulled:
-//! nothing comes through any more, and neither end is told. For others the second way is a proxy that ends its connections.
+//! Under root, Redis runs in its own network namespace with two virtual cables. Cutting one is like pulling a plug:
+//! nothing passes, and neither end receives an error. Without root, the second route is a proxy that ends its
+//! connections.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -10,14 +11,14 @@ use crate::redis_server::{RedisServer, Way};
 
 const PORT: u16 = 6379;
 
-/// A network namespace with two cables into it; it goes when dropped.
+/// A network namespace with two cables. It is removed when dropped.
 struct Namespace {
     name: String,
-    /// Where what is inside is reached.
+    /// The addresses of Redis inside.
     inside: [Ipv4Addr; 2],
 }
 
-/// Whether `ip` has done this.
+/// Runs `ip`. Returns whether it succeeded.
 fn ip(arguments: &str) -> bool {
     Command::new("ip")
         .args(arguments.split(' '))
@@ -27,12 +28,12 @@ fn ip(arguments: &str) -> bool {
 }
 
 impl Namespace {
-    /// `None` for whoever may not make one.
+    /// `None` without the permission to make one.
     fn make() -> Option<Self> {
         let number: u32 = rand::random();
         let name = format!("mb{number:08x}");
         ip(&format!("netns add {name}")).then_some(())?;
-        // Four addresses for each cable, out of the network that is set aside for tests (RFC 2544).
+        // Four addresses for each cable, from the range reserved for tests (RFC 2544).
         let base = u32::from(Ipv4Addr::new(198, 18, 0, 0)) | (number & 0x1_fff8);
         let near = [base + 1, base + 5].map(Ipv4Addr::from);
         let inside = [base + 2, base + 6].map(Ipv4Addr::from);
@@ -53,7 +54,7 @@ impl Namespace {
         Some(namespace)
     }
 
-    /// The second cable: its far end, so that the near one is not told that it has no way any more.
+    /// Sets the far end of the second cable up or down, so that the near end notices no lost link.
     fn second_cable(&self, state: &str) {
         let arguments = format!("-n {} link set redis1 {state}", self.name);
         assert!(ip(&arguments), "ip {arguments}");
@@ -71,7 +72,7 @@ enum SecondWay {
     Proxy(Way),
 }
 
-/// Redis and the ways to it.
+/// Redis and the routes to it.
 pub struct RedisNetwork {
     pub redis: RedisServer,
     second: SecondWay,

@@ -1,6 +1,6 @@
-//! The release before and this one side by side: each node is replaced while senders, members and a collector go on.
+//! The previous release and this one side by side: each node is replaced while senders, members and a collector work.
 //!
-//! `OLD_MESSAGEBOX_SERVER` names the binary of the release before. `tests/long/rolling_upgrade` builds it.
+//! `OLD_MESSAGEBOX_SERVER` names the binary of the previous release. `tests/long/rolling_upgrade` builds it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ const SESSIONS: usize = 10;
 
 const NODES: usize = 3;
 
-/// The first migration that the release before does not know.
+/// The first migration that the previous release does not have.
 const FIRST_NEW_MIGRATION: &str = "20261129";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +54,16 @@ impl Node {
 struct Stage {
     senders: Senders,
     collector: Collector,
-    /// Of Bob's room, one at each node.
+    /// Members of Bob's room, one at each node.
     members: Vec<Member>,
-    /// Messages of no sender.
+    /// Messages that no sender has sent.
     marks: Vec<String>,
     bob: Arc<Identity>,
     nodes: Vec<Node>,
     variables: Vec<(&'static str, String)>,
     old: PathBuf,
     _redis: RedisServer,
-    /// Behind what uses it.
+    /// Declared after its users, so that it is dropped last.
     database: TestDatabase,
 }
 
@@ -76,7 +76,7 @@ impl Stage {
             ("DATABASE_URL", database.url().to_owned()),
             ("REDIS_URL", redis.url()),
             ("SERVER_PRIVATE_KEY", "5".repeat(64)),
-            // A machine that is busy is no Redis that is away.
+            // On a busy machine, a slow Redis must not count as missing.
             ("CLUSTER_NONCE_TIMEOUT", String::from("20s")),
         ];
         let node = |_| Node {
@@ -115,7 +115,7 @@ impl Stage {
         stage
     }
 
-    /// Starts a node where it was. It is up once its member is back and it shares events with the others.
+    /// Starts a node at its old address. It is up once its member is back and it shares events with the others.
     async fn start(&mut self, number: usize, version: Version) {
         let sockets = self.members[number].sockets();
         let node = &mut self.nodes[number];
@@ -137,12 +137,12 @@ impl Stage {
                 reply.status == 200 && body.get("degraded").is_none_or(|it| it == &json!([]))
             })
         };
-        eventually_async("that a node is ready", shares_events).await;
+        eventually_async("a node to be ready", shares_events).await;
         let member = &self.members[number];
         eventually("its member", || member.sockets() > sockets).await;
     }
 
-    /// Waits until each sender has got further.
+    /// Waits until each sender has progressed.
     async fn goes_on(&self) {
         let before = self.senders.acknowledged();
         let has_moved = || {
@@ -150,10 +150,10 @@ impl Stage {
             let moved = |(now, before): (&usize, &usize)| now - before >= GOES_ON;
             now.iter().zip(&before).all(moved)
         };
-        eventually("that all senders go on", has_moved).await;
+        eventually("progress of all senders", has_moved).await;
     }
 
-    /// Sends a message through each node and waits until all members have it.
+    /// Sends a message through each node and waits until all members have received it.
     async fn all_hear_from_all(&mut self) {
         let mut ids = Vec::new();
         for node in &self.nodes {
@@ -167,7 +167,7 @@ impl Stage {
             ids.push(id);
         }
         for member in &self.members {
-            eventually("what comes from all", || member.has_heard(&ids)).await;
+            eventually("messages from all nodes", || member.has_received(&ids)).await;
         }
         self.marks.extend(ids);
     }
@@ -205,7 +205,7 @@ impl Stage {
         }
     }
 
-    /// Ends the traffic, and holds what everybody has seen against each other.
+    /// Stops the load and compares what senders, members and the collector have seen.
     async fn end(mut self) {
         let sent = self.senders.stop().await;
         let of = |by: By| -> Vec<&Sent> {
@@ -227,8 +227,8 @@ impl Stage {
         let attempts: Vec<Attempts> = live.iter().map(|sent| sent.attempts()).collect();
         assert_all_there(&listed, &attempts);
         for member in &self.members {
-            for heard in member.heard() {
-                assert_once_and_in_order(&heard, &live);
+            for ids in member.received() {
+                assert_once_and_in_order(&ids, &live);
             }
         }
         println!(
@@ -260,7 +260,7 @@ async fn rolling_upgrade(kind: Kind) {
     stage.end().await;
 }
 
-/// The release before listed with statements that had been prepared before the column changed, and so does this one here.
+/// Both releases prepare their list statements before the migration changes the column.
 pub async fn a_migration_takes_no_list_away_from_servers_that_run() {
     let database = Arc::new(TestDatabase::of(Kind::Postgres));
     let server = TestServer::on(Arc::clone(&database), |_| {});
@@ -283,7 +283,7 @@ pub async fn a_migration_takes_no_list_away_from_servers_that_run() {
         assert_is_served(&ask(&client, &server.http("")).await);
     }
     crate::archive::run(&database, &["migrate"]);
-    // The write that meets the end of its connection is refused, and the next one is done.
+    // The write that hits the closed connection is refused, and the next one succeeds.
     eventually_async("another message", is_sent).await;
     for _ in 0..20 {
         let answer = ask(&client, &server.http("")).await;

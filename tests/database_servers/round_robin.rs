@@ -1,5 +1,7 @@
-//! Three nodes behind a balancer that sends each request to another one, and that are killed all at once: no client has to
-//! shake hands again. `SCALE=5` does it with 1,000 sessions.
+//! Three nodes behind a balancer that sends each request to the next one. The test kills all nodes at once, and no
+//! client has to shake hands again.
+//!
+//! `SCALE=5` runs it with 1,000 sessions.
 
 use std::net::SocketAddr;
 
@@ -13,12 +15,12 @@ use crate::support::server::{ServerProcess, free_address};
 /// Sessions for each unit of `SCALE`.
 const SESSIONS: usize = 200;
 
-/// Clients that are at work at a time.
+/// Clients that work at the same time.
 const AT_ONCE: usize = 20;
 
 const NODES: usize = 3;
 
-/// What keeps the sessions.
+/// The store of the sessions.
 enum Store {
     Redis,
     Postgres,
@@ -31,7 +33,7 @@ struct Balanced {
     variables: Vec<(&'static str, String)>,
     processes: Vec<ServerProcess>,
     _redis: Option<RedisNetwork>,
-    /// Behind what uses it.
+    /// Declared after its users, so that it is dropped last.
     database: TestDatabase,
 }
 
@@ -51,7 +53,7 @@ impl Balanced {
         };
         if let Some(redis) = &redis {
             variables.push(("REDIS_URL", redis.first_url()));
-            // A machine that is busy is no Redis that is away.
+            // On a busy machine, a slow Redis must not count as missing.
             variables.push(("CLUSTER_NONCE_TIMEOUT", String::from("20s")));
         }
         let mut nodes = Self {
@@ -85,7 +87,7 @@ impl Balanced {
         }
     }
 
-    /// Where the request with this number goes.
+    /// The node for the request with this number.
     fn base(&self, turn: usize) -> String {
         format!("http://{}", self.addresses[turn % NODES])
     }
@@ -95,13 +97,13 @@ impl Balanced {
         session.send_to(&self.base(turn), &request).await
     }
 
-    /// Each session's next request, at the node behind the one of its last.
+    /// Sends each session's next request to the node after its last one.
     async fn ask_in_each(&self, sessions: &[Brc104], turn: usize) {
         for (batch, sessions) in sessions.chunks(AT_ONCE).enumerate() {
             let number = |index| batch * AT_ONCE + index + turn;
-            let asked = sessions.iter().enumerate();
-            let asked = asked.map(|(index, session)| self.ask(session, number(index)));
-            for answer in join_all(asked).await {
+            let answers = sessions.iter().enumerate();
+            let answers = answers.map(|(index, session)| self.ask(session, number(index)));
+            for answer in join_all(answers).await {
                 assert!(answer.status == 200 && answer.signed, "{answer:?}");
             }
         }
@@ -111,13 +113,13 @@ impl Balanced {
 async fn no_client_shakes_hands_again(store: Store) {
     let scale = std::env::var("SCALE").map_or(1, |scale| scale.parse().unwrap());
     let mut nodes = Balanced::start(&store).await;
-    // Redis is reached a moment after the start; until then, sessions are good where they began.
+    // Nodes reach Redis a moment after the start. Until then, sessions work only where they began.
     let reached = async || {
         let session = Brc104::connect(&nodes.base(0)).await;
         let first = nodes.ask(&session, 1).await.status;
         first == 200 && nodes.ask(&session, 2).await.status == 200
     };
-    crate::support::eventually_async("that the nodes share sessions", reached).await;
+    crate::support::eventually_async("shared sessions", reached).await;
     let mut sessions = Vec::new();
     while sessions.len() < SESSIONS * scale {
         let number = sessions.len();
@@ -125,7 +127,7 @@ async fn no_client_shakes_hands_again(store: Store) {
         let begun = bases.iter().map(|base| Brc104::connect(base));
         sessions.extend(join_all(begun).await);
     }
-    // The first request of each reaches another node than its handshake.
+    // The first request of each session reaches another node than its handshake.
     nodes.ask_in_each(&sessions, 1).await;
     nodes.kill_all();
     nodes.start_all();
@@ -134,7 +136,7 @@ async fn no_client_shakes_hands_again(store: Store) {
             let session = Brc104::connect(&nodes.base(0)).await;
             nodes.ask(&session, 1).await.status == 200 && nodes.ask(&session, 2).await.status == 200
         };
-        crate::support::eventually_async("that the nodes share sessions", connected).await;
+        crate::support::eventually_async("shared sessions", connected).await;
     }
     nodes.ask_in_each(&sessions, 2).await;
     nodes.ask_in_each(&sessions, 3).await;

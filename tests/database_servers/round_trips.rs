@@ -1,4 +1,4 @@
-//! The round trips to a database server that a group of writes takes: as many for one write as for hundreds.
+//! The round trips to a database server for a group of writes: hundreds of writes take no more than one.
 
 use std::net::ToSocketAddrs as _;
 use std::time::Duration;
@@ -26,7 +26,7 @@ struct Store {
     recipients: Vec<IdentityKey>,
     sender: IdentityKey,
     session: String,
-    /// Numbers of messages and requests.
+    /// The next number for messages and requests.
     next: usize,
 }
 
@@ -71,7 +71,7 @@ impl Store {
             sender: self.sender,
             message_box: message_box.to_owned(),
             message_id: self.next.to_string(),
-            // A message that is acknowledged and a new one differ, so totals change.
+            // The acknowledged message and the new one differ in size, so totals change.
             body: MessageBody::Text("x".repeat(200 + message_box.len()).into()),
             payment: None,
             expires_at: None,
@@ -79,14 +79,14 @@ impl Store {
         }
     }
 
-    /// Whether the others go along with a write that waits for the lock. On MySQL claims take the lock, so those are the
-    /// next group.
+    /// Whether the other writes join a write that waits for the lock. On MySQL, claims take the lock, so the others
+    /// form the next group.
     fn goes_along(&self, is_claimed: bool) -> bool {
         self.kind != Kind::Mysql || !is_claimed
     }
 
-    /// The round trips of so many sends to boxes of this name, as many acknowledgements, and a write before them that waits
-    /// for the lock while they collect.
+    /// The round trips of `size` sends, as many acknowledgements, and the write before them. That write waits for the
+    /// lock while they collect.
     async fn group(&mut self, size: usize, message_box: &str, is_claimed: bool) -> u64 {
         let acknowledged = self.sent(size).await;
         let (before, commits) = (self.proxy.round_trips(), self.db.status().commits);
@@ -143,13 +143,13 @@ impl Store {
         self.proxy.round_trips() - before
     }
 
-    /// Stores a message for each of so many recipients, and gives their ids.
+    /// Stores a message for each of `size` recipients and returns their ids.
     async fn sent(&mut self, size: usize) -> Vec<String> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut ids = Vec::new();
         for index in 0..size {
             let mut message = self.message(self.recipients[index], "acknowledged");
-            // Of another size than what the group stores, so that the totals of identities change.
+            // Its size differs from those of the group, so that the totals of identities change.
             message.body = MessageBody::Text("a longer body than those of a group".into());
             ids.push(message.message_id.clone());
             let sender = sender.clone();
@@ -177,11 +177,11 @@ impl Store {
     }
 }
 
-/// Round trips of what clients and nodes read.
+/// Round trips of the reads of clients and nodes.
 const MAX_READ: u64 = 2;
 
 impl Store {
-    /// The round trips of this, done once more: its statements are prepared by the first time.
+    /// The round trips of this read, done twice: the first time prepares its statements.
     async fn reading<T>(&self, read: impl AsyncFn(&DbHandle) -> T) -> (T, u64) {
         read(&self.db).await;
         let before = self.proxy.round_trips();
@@ -258,13 +258,13 @@ fn key() -> IdentityKey {
     Identity::random().identity_key()
 }
 
-/// Begin with the lock and claims of requests, a look-up, deletes, boxes, messages, totals, their ids, commit. PostgreSQL claims
-/// in a statement of its own, and gives ids with the messages.
+/// `BEGIN` with the lock and request claims, a look-up, deletes, boxes, messages, totals, their ids, commit. PostgreSQL
+/// claims in a statement of its own and returns ids with the messages.
 const MAX: u64 = 8;
 
 async fn count_groups(kind: Kind) {
     let mut store = Store::open(kind).await;
-    // Statements are prepared now.
+    // All statements are prepared now.
     for is_claimed in [false, true] {
         store.counted(2, "prepared", is_claimed).await;
     }

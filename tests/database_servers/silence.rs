@@ -1,4 +1,4 @@
-//! A database server that ends connections which say nothing.
+//! A database server that closes idle connections.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub async fn a_mariadb_that_ends_silent_connections_soon_is_no_obstacle() {
         longest >= seconds
     };
     for round in 0..2 {
-        // Several at once, for all connections of the pool.
+        // Several at once, to use all connections of the pool.
         let requests = (0..8).map(async |n| {
             let id = format!("{round} {n}");
             let message =
@@ -37,6 +37,6 @@ pub async fn a_mariadb_that_ends_silent_connections_soon_is_no_obstacle() {
         });
         futures_util::future::join_all(requests).await;
         assert_eq!(server.db.status().failures, 0);
-        eventually("a longer silence than is allowed by default", || silent(3)).await;
+        eventually("an idle time over the default limit", || silent(3)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Ids that people, or the collations of databases, take for one.
+//! Ids that people, or the collations of databases, confuse.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn pairs_are_two(kind: Kind) {
         ids.iter().map(pair).collect()
     };
     for (n, (one, other)) in PAIRS.into_iter().enumerate() {
-        // Apart, and together: then one transaction may store both.
+        // One by one, and together, so that one transaction may store both.
         if n % 2 == 0 {
             send(one).await;
             send(other).await;
@@ -77,7 +77,7 @@ async fn pairs_are_two(kind: Kind) {
             bob.post("/acknowledgeMessage", body).await.status
         };
         assert_eq!(acknowledge(one).await, 200, "{one:?}");
-        assert_eq!(listed().await, expected(&[other]), "{one:?} took both");
+        assert_eq!(listed().await, expected(&[other]), "{one:?} returned both");
         assert_eq!(acknowledge(one).await, 400, "{one:?}");
         assert_eq!(acknowledge(other).await, 200, "{other:?}");
     }

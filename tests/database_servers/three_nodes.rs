@@ -1,7 +1,7 @@
 //! Three nodes as one: real processes on one database server and one Redis, while each of these fails in turn.
 //!
-//! Nothing that was acknowledged is lost, nothing comes twice to one socket, and what one sender's connection has sent has
-//! its order. `NODES_ROUNDS=20` lets it go on for longer.
+//! No acknowledged message is lost, and no socket receives one twice. Messages sent over one connection arrive in order.
+//! `NODES_ROUNDS=20` runs it for longer.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ use crate::traffic::{
     connector, message,
 };
 
-/// Messages of each sender that must be acknowledged for traffic to count as going on.
+/// Messages of each sender that must be acknowledged to show progress.
 const GOES_ON: usize = 5;
 
-/// The node that reaches Redis by the way that can be cut.
+/// The node that uses the route to Redis that can be cut.
 const REMOTE: usize = 1;
-/// The node that is killed.
+/// The node that the test kills.
 const MORTAL: usize = 2;
 
 struct Node {
@@ -74,13 +74,13 @@ impl Node {
     }
 }
 
-/// The nodes, all that they stand on, and all that goes on.
+/// The nodes, what they depend on, and their load.
 struct Stage {
     senders: Senders,
     collector: Collector,
-    /// Of Bob's room, one at each node.
+    /// Members of Bob's room, one at each node.
     members: Vec<Member>,
-    /// Messages to them that are of no sender.
+    /// Messages to the members that no sender has sent.
     marks: Vec<String>,
     bob: Arc<Identity>,
     carol: Arc<Identity>,
@@ -121,7 +121,7 @@ impl Stage {
         stage
     }
 
-    /// A sender on a socket at this node, and one over HTTP.
+    /// Starts a sender on a socket at this node, and one over HTTP.
     fn send_from(&mut self, node: usize) {
         let mut nodes: Vec<SocketAddr> = self.nodes.iter().map(|node| node.address).collect();
         nodes.rotate_left(node);
@@ -130,7 +130,7 @@ impl Stage {
         self.senders.start(By::Http, nodes, carol);
     }
 
-    /// Waits until each sender has got further.
+    /// Waits until each sender has progressed.
     async fn goes_on(&self) {
         let before = self.senders.acknowledged();
         let has_moved = || {
@@ -139,18 +139,18 @@ impl Stage {
                 .zip(&before)
                 .all(|(now, before)| now - before >= GOES_ON)
         };
-        eventually("that all senders go on", has_moved).await;
+        eventually("progress of all senders", has_moved).await;
     }
 
     async fn all_reach_redis(&self, expected: bool) {
         for node in &self.nodes {
             let reaches = async || node.is_degraded().await != expected;
-            eventually_async("what a node says of Redis", reaches).await;
+            eventually_async("the node's status of Redis", reaches).await;
         }
     }
 
-    /// Sends a message through each node that runs and waits until their members have it: nothing older is on its way any
-    /// more.
+    /// Sends a message through each running node and waits until their members have it. Nothing older is in flight
+    /// afterwards.
     async fn all_hear_from_all(&mut self) {
         let places = self.nodes.iter().zip(&self.members);
         let running: Vec<_> = places.filter(|(node, _)| node.process.is_some()).collect();
@@ -168,12 +168,12 @@ impl Stage {
             ids.push(id);
         }
         for (_, member) in running {
-            eventually("what comes from all", || member.has_heard(&ids)).await;
+            eventually("messages from all nodes", || member.has_received(&ids)).await;
         }
         self.marks.extend(ids);
     }
 
-    /// Its member comes back before anything else fails.
+    /// Waits until its member is back, before anything else fails.
     async fn the_node_that_was_killed_is_back(&mut self) {
         let member = &self.members[MORTAL];
         let before = member.sockets();
@@ -203,34 +203,34 @@ impl Stage {
     async fn the_database_is_killed_and_started_again(&mut self) {
         let before = self.senders.refused();
         self.database.kill();
-        eventually("that it is missed", || self.senders.refused() > before).await;
+        eventually("refusals", || self.senders.refused() > before).await;
         self.database.start_again();
         self.goes_on().await;
     }
 
-    /// What it has published by then is known, and what it has not is read from the database.
+    /// The other nodes have what it published, and read the rest from the database.
     async fn a_node_is_killed_while_another_is_cut_off(&mut self) {
         self.send_from(MORTAL);
         self.network.cut_second();
         let is_noticed = async || self.nodes[REMOTE].is_degraded().await;
-        eventually_async("that it is cut off", is_noticed).await;
+        eventually_async("the node to be degraded", is_noticed).await;
         self.goes_on().await;
         self.nodes[MORTAL].kill();
         self.goes_on().await;
         self.network.mend_second();
         let is_back = async || !self.nodes[REMOTE].is_degraded().await;
-        eventually_async("that it is back", is_back).await;
+        eventually_async("the node to recover", is_back).await;
         self.all_hear_from_all().await;
         self.the_node_that_was_killed_is_back().await;
     }
 
-    /// Those whose nodes live all the time.
+    /// The members whose nodes run all the time.
     fn lasting(&self) -> impl Iterator<Item = &Member> {
         let members = self.members.iter().enumerate();
         members.filter_map(|(number, member)| (number != MORTAL).then_some(member))
     }
 
-    /// Ends the traffic, and holds what everybody has seen against each other.
+    /// Stops the load and compares what senders, members and the collector have seen.
     async fn end(mut self) {
         let sent = self.senders.stop().await;
         let of = |by: By| -> Vec<&Sent> {
@@ -243,7 +243,7 @@ impl Stage {
             let mortal = self.nodes[MORTAL].address;
             assert!(
                 sent.broken_at.iter().all(|node| *node == mortal),
-                "a node that lives has broken a connection"
+                "a running node has broken a connection"
             );
         }
 
@@ -251,14 +251,14 @@ impl Stage {
         assert_collected(&collected, &http);
 
         for member in self.lasting() {
-            // What was sent over connections that did not break.
+            // Messages sent over connections that did not break.
             let due: Vec<&String> = live
                 .iter()
                 .filter_map(|sent| sent.once().pop())
                 .flatten()
                 .collect();
-            let has_heard = || member.has_heard(due.iter().copied());
-            eventually("that a member has heard all", has_heard).await;
+            let has_all = || member.has_received(due.iter().copied());
+            eventually("a member to receive everything", has_all).await;
         }
         self.all_hear_from_all().await;
 
@@ -272,29 +272,32 @@ impl Stage {
         let attempts: Vec<Attempts> = live.iter().map(|sent| sent.attempts()).collect();
         assert_all_there(&listed, &attempts);
         for member in &self.members {
-            for heard in member.heard() {
-                assert_once_and_in_order(&heard, &live);
+            for received in member.received() {
+                assert_once_and_in_order(&received, &live);
             }
         }
         for member in self.lasting() {
-            let heard = member.heard();
-            assert_eq!(heard.len(), 1, "a member was cut off");
-            assert_nothing_between_is_missing(&heard[0], &live);
+            let received = member.received();
+            assert_eq!(received.len(), 1, "a member was cut off");
+            assert_nothing_between_is_missing(&received[0], &live);
         }
     }
 }
 
-/// What was acknowledged over a connection came. A node that is killed may take with it what it had stored and not published
-/// yet, so of what went through it the last may be missing; nothing in between.
-fn assert_nothing_between_is_missing(heard: &[String], senders: &[&Sent]) {
-    let heard: HashSet<&String> = heard.iter().collect();
+/// Members received everything that was acknowledged over one connection. A killed node may lose its last stored
+/// messages before it publishes them, so these may be missing, and none before them.
+fn assert_nothing_between_is_missing(received: &[String], senders: &[&Sent]) {
+    let received: HashSet<&String> = received.iter().collect();
     for sent in senders {
         let mut connections = sent.once();
         let last = connections.pop().unwrap_or_default();
-        let missing: Vec<&String> = last.into_iter().filter(|id| !heard.contains(id)).collect();
+        let missing: Vec<&String> = last
+            .into_iter()
+            .filter(|id| !received.contains(id))
+            .collect();
         assert_eq!(missing, [""; 0], "not delivered");
         for ids in connections {
-            let came: Vec<bool> = ids.iter().map(|id| heard.contains(id)).collect();
+            let came: Vec<bool> = ids.iter().map(|id| received.contains(id)).collect();
             assert!(came.is_sorted_by(|a, b| a >= b), "{ids:?}: {came:?}");
         }
     }

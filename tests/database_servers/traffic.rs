@@ -1,4 +1,4 @@
-//! Load on several nodes: who sends through them, who listens to them, and what each of them has seen.
+//! Load on several nodes: senders, members, and what each of them has seen.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use crate::support::{PATIENCE, within};
 
 pub const BOX: &str = "inbox";
 
-/// The pause before a node that is gone, or a box that is empty, is looked at again.
+/// The pause before another try at a missing node or an empty box.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A message that says its id.
+/// A message whose body is its id.
 pub const fn message(to: IdentityKey, id: &str) -> OutgoingMessage<'_> {
     OutgoingMessage {
         recipient: to,
@@ -39,14 +39,14 @@ pub fn connector(node: SocketAddr) -> Connector {
         .unwrap()
 }
 
-/// What carries a sender's messages.
+/// The transport of a sender's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     Socket,
     Http,
 }
 
-/// A sender's connection to a node, or its turn there.
+/// A sender's connection to a node, or its HTTP session there.
 enum Line {
     Socket(Box<AuthSocket>),
     Http(MessageBoxClient),
@@ -69,19 +69,19 @@ impl Line {
     }
 }
 
-/// What a sender has sent. It sends a message again until it is acknowledged, and only then the next.
+/// The messages of a sender. It repeats a message until it is acknowledged, and then sends the next.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// The ids that were acknowledged over each of its connections. All but the last of these were broken.
+    /// The ids acknowledged over each of its connections. All connections but the last were broken.
     pub by_connection: Vec<Vec<String>>,
-    /// Ids that had to be sent again: where and when they were stored is not known.
+    /// Ids that were sent more than once: where and when they were stored is unknown.
     pub again: HashSet<String>,
     /// The nodes whose connections broke.
     pub broken_at: Vec<SocketAddr>,
 }
 
 impl Sent {
-    /// What was sent once, by connection: it has been stored by that connection's node, in this order.
+    /// Ids that were sent once, by connection. That connection's node has stored them in this order.
     pub fn once(&self) -> Vec<Vec<&String>> {
         let is_once = |id: &&String| !self.again.contains(*id);
         let connections = self.by_connection.iter();
@@ -90,7 +90,7 @@ impl Sent {
             .collect()
     }
 
-    /// As the lists and the collector must have it.
+    /// In the form that the checks of lists and of the collector take.
     pub fn attempts(&self) -> Attempts {
         let attempt = |id: &String| Attempt {
             id: id.clone(),
@@ -100,7 +100,7 @@ impl Sent {
     }
 }
 
-/// Senders that go on, from node to node where they must, until they are told to stop.
+/// Senders that work until they are stopped, and move from node to node where they must.
 #[derive(Default)]
 pub struct Senders {
     stop: Arc<AtomicBool>,
@@ -122,18 +122,18 @@ impl Senders {
         self.running.push((by, acknowledged, running));
     }
 
-    /// How many messages of each were acknowledged.
+    /// The number of acknowledged messages of each sender.
     pub fn acknowledged(&self) -> Vec<usize> {
         let count = |(_, count, _): &(_, Arc<AtomicUsize>, _)| count.load(Ordering::Acquire);
         self.running.iter().map(count).collect()
     }
 
-    /// How many answers were refusals.
+    /// The number of refusals.
     pub fn refused(&self) -> usize {
         self.refused.load(Ordering::Acquire)
     }
 
-    /// Tells them to stop, and gives what each has sent.
+    /// Stops the senders and returns what each has sent.
     pub async fn stop(&mut self) -> Vec<(By, Sent)> {
         self.stop.store(true, Ordering::Release);
         let mut sent = Vec::new();
@@ -194,49 +194,49 @@ impl Sender {
     }
 }
 
-/// A member of its own room at one node, which connects anew when its socket ends.
+/// A member of its own room at one node, which reconnects when its socket ends.
 pub struct Member {
-    /// The ids that came, for each of its sockets.
-    heard: Arc<Mutex<Vec<Vec<String>>>>,
+    /// The ids that came, by socket.
+    received: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 impl Member {
     pub fn start(node: SocketAddr, identity: Arc<Identity>) -> Self {
-        let heard = Arc::<Mutex<Vec<Vec<String>>>>::default();
-        tokio::spawn(listen(node, identity, Arc::clone(&heard)));
-        Self { heard }
+        let received = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        tokio::spawn(listen(node, identity, Arc::clone(&received)));
+        Self { received }
     }
 
-    pub fn heard(&self) -> Vec<Vec<String>> {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<Vec<String>> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// How many sockets it has had.
+    /// The number of its sockets so far.
     pub fn sockets(&self) -> usize {
-        self.heard.lock().unwrap().len()
+        self.received.lock().unwrap().len()
     }
 
-    /// Whether its last socket has been sent all of these.
-    pub fn has_heard<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> bool {
-        let heard = self.heard.lock().unwrap();
-        let heard: HashSet<&String> = heard.last().into_iter().flatten().collect();
-        ids.into_iter().all(|id| heard.contains(id))
+    /// Whether its last socket has received all of these.
+    pub fn has_received<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> bool {
+        let received = self.received.lock().unwrap();
+        let received: HashSet<&String> = received.last().into_iter().flatten().collect();
+        ids.into_iter().all(|id| received.contains(id))
     }
 }
 
-/// For ever.
-async fn listen(node: SocketAddr, identity: Arc<Identity>, heard: Arc<Mutex<Vec<Vec<String>>>>) {
+/// Listens until the task is aborted.
+async fn listen(node: SocketAddr, identity: Arc<Identity>, received: Arc<Mutex<Vec<Vec<String>>>>) {
     let room = RoomId::of(&identity.identity_key(), BOX);
     loop {
         let ended = async {
             let mut socket = AuthSocket::connect(&connector(node), Arc::clone(&identity)).await?;
             socket.join(&room).await?;
-            heard.lock().unwrap().push(Vec::new());
+            received.lock().unwrap().push(Vec::new());
             loop {
                 let event = socket.next_event().await?;
                 if let Some(message) = event.message_of(&room) {
-                    let mut heard = heard.lock().unwrap();
-                    heard.last_mut().unwrap().push(message.message_id);
+                    let mut received = received.lock().unwrap();
+                    received.last_mut().unwrap().push(message.message_id);
                 }
             }
         };
@@ -247,7 +247,7 @@ async fn listen(node: SocketAddr, identity: Arc<Identity>, heard: Arc<Mutex<Vec<
     }
 }
 
-/// What a collector has found.
+/// The messages that a collector has found.
 #[derive(Debug, Default)]
 pub struct Collected {
     /// Each id once, in order.
@@ -256,7 +256,7 @@ pub struct Collected {
     pub again: Vec<String>,
 }
 
-/// Lists and acknowledges, at one node after the other, until it is told to stop and finds nothing more.
+/// Lists and acknowledges at one node after the other, until it is stopped and finds nothing more.
 pub struct Collector {
     stop: Arc<AtomicBool>,
     running: JoinHandle<Collected>,
@@ -306,7 +306,7 @@ async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Colle
             Ok(true) if is_last => break,
             Ok(false) => {}
             Ok(true) => tokio::time::sleep(PAUSE).await,
-            // What was not acknowledged after all is found again.
+            // Messages that were not acknowledged after all are listed again.
             Err(error) => {
                 let failure = error.failure();
                 let is_expected = matches!(failure, Failure::Unreachable | Failure::Refused);
@@ -318,14 +318,14 @@ async fn collect(clients: Vec<MessageBoxClient>, stop: Arc<AtomicBool>) -> Colle
     collected
 }
 
-/// Nothing comes twice to a socket, and what was sent over one connection comes in order. (What had to be sent again has no
-/// place in it: it may have been stored before.)
-pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
-    let distinct: HashSet<&String> = heard.iter().collect();
+/// No socket receives a message twice, and messages sent over one connection arrive in order. Repeated messages have no
+/// defined place: they may have been stored before.
+pub fn assert_once_and_in_order(received: &[String], senders: &[&Sent]) {
+    let distinct: HashSet<&String> = received.iter().collect();
     assert_eq!(
         distinct.len(),
-        heard.len(),
-        "something came twice to a socket"
+        received.len(),
+        "a socket received a message twice"
     );
     let mut places = HashMap::new();
     for (sender, sent) in senders.iter().enumerate() {
@@ -335,7 +335,7 @@ pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
         }
     }
     let mut last = HashMap::new();
-    for (sender, connection, n) in heard.iter().filter_map(|id| places.get(id)) {
+    for (sender, connection, n) in received.iter().filter_map(|id| places.get(id)) {
         let before = last.insert((sender, connection), n);
         assert!(
             before < Some(n),
@@ -344,8 +344,8 @@ pub fn assert_once_and_in_order(heard: &[String], senders: &[&Sent]) {
     }
 }
 
-/// All that was acknowledged to the senders was collected, and nothing after its acknowledgement, except what a sender had to
-/// send again.
+/// The collector has every message that was acknowledged to a sender. None comes after its acknowledgement, except
+/// those that a sender had to repeat.
 pub fn assert_collected(collected: &Collected, senders: &[&Sent]) {
     let ids: Vec<&str> = collected.ids.iter().map(String::as_str).collect();
     let attempts: Vec<Attempts> = senders.iter().map(|sent| sent.attempts()).collect();

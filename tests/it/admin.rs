@@ -1,4 +1,4 @@
-//! `GET /admin/status`: what it counts, who may ask, and that nobody is waited for.
+//! `GET /admin/status`: what it counts, who may ask, and that it waits for no slow actor.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -133,7 +133,7 @@ async fn the_status_counts_what_happens() {
 }
 
 #[actix_web::test]
-async fn how_much_happens_in_a_second_is_a_mean_of_what_was_counted() {
+async fn rates_per_second_are_means_of_counts() {
     let server = TestServer::start();
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     let status = status_when(&server, "a rate", |status| {
@@ -162,7 +162,7 @@ async fn an_actor_that_does_not_answer_is_called_unresponsive_and_not_waited_for
     let server = TestServer::start();
     let (release, held) = mpsc::channel();
     server.service.rooms.registry().do_send(Hold(held));
-    status_when(&server, "that the registry alone is late", |status| {
+    status_when(&server, "only the registry to be late", |status| {
         status["rooms"] == "unresponsive"
             && status["database"]["executor"] == "answers"
             && status["server"]["ready"][0] == "database"
@@ -231,7 +231,7 @@ async fn an_admin_signs_and_gets_signed_answers() {
             "{target}"
         );
     }
-    // Being local is nothing where there are admins.
+    // Where there are admins, a local request has no rights by itself.
     assert_eq!(ask_with(&server, "GET", "/admin/status", &[]).await.0, 401);
     let forged = admin
         .request("POST", "/admin/drain", "")
@@ -274,7 +274,7 @@ async fn without_token_and_keys_this_machine_may_ask_and_no_proxy_or_page_on_it(
     }
 }
 
-/// A bare `proxy_pass` says `Host: 127.0.0.1` and nothing else: what strangers send looks like a request of this machine.
+/// A bare `proxy_pass` sends `Host: 127.0.0.1` and nothing else, so a stranger's request looks local.
 #[actix_web::test]
 async fn outside_development_nobody_is_an_admin_without_token_or_key() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What admins look at and do: rooms, sockets, ending them, taking the server down.
+//! What admins see and do: rooms, sockets, disconnecting them, and draining the server.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn pages(server: &TestServer, target: &str, key: &str, field: &str) -> Vec
 }
 
 #[actix_web::test]
-async fn rooms_are_listed_page_by_page_and_looked_into() {
+async fn rooms_are_listed_in_pages_and_shown() {
     let server = TestServer::with(|settings| settings.rooms.access = RoomAccess::Open);
     let mut bob = AuthSocketClient::authenticated(server.address).await;
     for room in ["lobby-1", "lobby-2", "lobby-3", "attic", "a b/ä"] {
@@ -66,7 +66,7 @@ async fn rooms_are_listed_page_by_page_and_looked_into() {
         json!({"room": "a b/ä", "members": 1, "recentEvents": null})
     );
     assert_eq!(room["members"][0]["transport"], "websocket");
-    // His own rooms are there without anybody having joined them.
+    // A member's own rooms exist without a join.
     let own = bob.room("inbox");
     let own = ask(&server, "GET", &format!("/admin/rooms/{}", own.as_str())).await;
     assert_eq!(own["room"]["members"], 1);
@@ -78,7 +78,7 @@ async fn rooms_are_listed_page_by_page_and_looked_into() {
 }
 
 #[actix_web::test]
-async fn sockets_are_listed_filtered_and_looked_into() {
+async fn sockets_are_listed_filtered_and_shown() {
     let server = TestServer::start();
     let identity = Arc::new(Identity::random());
     let mut sockets = Vec::new();
@@ -165,7 +165,7 @@ async fn is_closed(client: &mut AuthSocketClient) {
 }
 
 #[actix_web::test]
-async fn a_socket_or_all_of_an_identity_are_ended_and_nobody_else() {
+async fn an_admin_disconnects_one_socket_or_all_of_an_identity_and_no_others() {
     let server = TestServer::start();
     let identity = Arc::new(Identity::random());
     let mut theirs = Vec::new();
@@ -184,7 +184,7 @@ async fn a_socket_or_all_of_an_identity_are_ended_and_nobody_else() {
     )
     .await;
     assert_eq!(ended, json!({"status": "success", "disconnected": 1}));
-    eventually_async("one socket less", async || {
+    eventually_async("one socket to close", async || {
         ask(&server, "GET", &filter).await["sockets"]
             .as_array()
             .unwrap()
@@ -202,7 +202,7 @@ async fn a_socket_or_all_of_an_identity_are_ended_and_nobody_else() {
     for client in &mut theirs {
         is_closed(client).await;
     }
-    // A GET ends nobody, and who is still there is served.
+    // A GET disconnects nobody, and the other sockets are still served.
     let (status, _) = ask_with(
         &server,
         "GET",

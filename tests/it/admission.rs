@@ -1,4 +1,5 @@
-//! Nobody holds up the others: shares by identity and by address, who is told what, and who counts as this machine.
+//! Shares by identity and by address: no client holds up others. Also which refusals name whom, and which requests
+//! count as local.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::support::{eventually, within};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// A server that limits this machine too, and believes it whom it forwards for.
+/// A server that limits this machine too, and trusts it as a proxy.
 fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
     TestServer::with(|settings| {
         settings.limits.unlimited_addresses = Networks::default();
@@ -57,7 +58,8 @@ async fn post_from(client: &Brc104, address: &str, path: &str, body: String) -> 
         .status
 }
 
-/// Two identities at one address send to 1,000 recipients while nothing can be written; a third one is on a socket there.
+/// Two identities at one address send to 1,000 recipients while the writer is blocked. A third one is on a socket
+/// there.
 #[actix_web::test]
 async fn identities_of_one_address_share_its_part_of_the_write_queue() {
     const SENT: usize = 12;
@@ -75,7 +77,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
         clients.push(client);
     }
     let [first, second, neighbour, other] = &clients[..] else {
-        panic!("there are four");
+        panic!("four clients");
     };
     let mut socket = AuthSocketClient::authenticated(server.address).await;
     let room = socket.room("inbox");
@@ -90,7 +92,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
         flood.post("/sendMessage", message(&recipients, &n.to_string()))
     });
     let mut flood: FuturesUnordered<_> = flood.collect();
-    // Each counts for a sixty-fourth of the queue, so four have the share of an address; one is being written already.
+    // Each send counts for a 64th of the queue, so four fill the share of an address. One is being written already.
     let mut refusals: Vec<Answer> = flood.by_ref().take(SENT - 5).collect().await;
     assert_eq!(queued(), 4 * 25);
     let small = |n: usize| message(&recipients[..1], &format!("small {n}"));
@@ -106,7 +108,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
             post_from(other, "203.0.113.9", "/sendMessage", small(3)),
         ]);
         let release = async {
-            eventually("all of them", || queued() == 4 * 25 + 5).await;
+            eventually("all answers", || queued() == 4 * 25 + 5).await;
             drop(held);
         };
         let (statuses, ()) = tokio::join!(waits, release);
@@ -118,7 +120,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
                 acks.push(data["status"].clone());
             }
         }
-        // One that has nothing in the queue adds one, and no second one.
+        // An identity without a queued write may add one, and only one.
         assert_eq!(acks, ["success", "error", "error"]);
     };
     let (rest, ()) = tokio::join!(flood.collect::<Vec<_>>(), others);
@@ -155,7 +157,7 @@ async fn an_identity_has_a_sixteenth_of_the_bodies_wherever_it_is() {
         );
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The server may end it while this is written.
+        // The server may close the connection before all is written.
         let _ = stream.write_all(&vec![b'x'; 69_999]).await;
         stream
     };
@@ -163,13 +165,13 @@ async fn an_identity_has_a_sixteenth_of_the_bodies_wherever_it_is() {
     let first = begin(&alice, "203.0.113.1").await;
     eventually("the first body", || bodies.held() == 69_999).await;
     let mut second = begin(&alice, "203.0.113.2").await;
-    let mut said = [0; 12];
-    within("an answer", second.read_exact(&mut said))
+    let mut status_line = [0; 12];
+    within("an answer", second.read_exact(&mut status_line))
         .await
         .unwrap();
-    assert_eq!(&said, b"HTTP/1.1 503");
+    assert_eq!(&status_line, b"HTTP/1.1 503");
     let other = begin(&bob, "203.0.113.2").await;
-    eventually("the body of another", || bodies.held() == 2 * 69_999).await;
+    eventually("the body of another client", || bodies.held() == 2 * 69_999).await;
     drop((first, other));
 }
 
@@ -227,7 +229,7 @@ async fn a_proxy_on_this_machine_has_no_rights_of_this_machine() {
     assert_eq!(guess().await, 429);
 }
 
-/// More than 20 identities at one address that has used up what it may have.
+/// More than 20 identities at one address that has used up its share.
 #[actix_web::test]
 async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
@@ -245,7 +247,7 @@ async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
     };
     let base = format!("http://{address}");
     let list = || json!({"messageBox": "inbox"}).to_string();
-    // Two use the one address, and 21 the other.
+    // Two identities use the first address, and 21 the second.
     for (from, identities) in [("203.0.113.1", 2), ("203.0.113.2", 21)] {
         let mut last = None;
         for _ in 0..identities {
@@ -260,14 +262,14 @@ async fn an_address_that_is_probably_a_proxy_is_warned_of_once() {
         }
     }
     eventually("the warning", || !warnings("TRUSTED_PROXIES").is_empty()).await;
-    let said = warnings("TRUSTED_PROXIES");
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("203.0.113.2"), "{said:?}");
-    // Whoever was refused is named as well, once a minute.
-    let said = warnings("refused address 203.0.113.1");
-    assert_eq!(said.len(), 1, "{said:?}");
+    let found = warnings("TRUSTED_PROXIES");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("203.0.113.2"), "{found:?}");
+    // The log also names the refused address, once per minute.
+    let found = warnings("refused address 203.0.113.1");
+    assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        said[0].contains("its own share of request_rate"),
-        "{said:?}"
+        found[0].contains("its own share of request_rate"),
+        "{found:?}"
     );
 }

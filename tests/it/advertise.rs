@@ -1,35 +1,36 @@
-//! `messagebox advertise`, `revoke` and `advertisements` where something is wrong or nothing is there. What comes of them where
-//! all is well: `tests/interop/scenarios/advertise.test.mjs`.
+//! `messagebox advertise`, `revoke` and `advertisements` when something fails or nothing is advertised.
+//! `tests/interop/scenarios/advertise.test.mjs` covers success.
 
 use messagebox::auth::Identity;
 use serde_json::json;
 
-use crate::support::command::{Said, User};
-use crate::support::remote::{Asked, Remote, Reply};
+use crate::support::command::{Finished, User};
+use crate::support::remote::{Remote, RemoteRequest, Reply};
 use crate::support::server::free_address;
 
 const HOST: &str = "https://box.example.org";
 
-/// Runs the command with this wallet; what it asks of the overlay service at `http://localhost:8080` goes to `overlay`.
-fn run(user: &User, wallet: &str, overlay: &str, arguments: &[&str]) -> Said {
+/// Runs the command with this wallet. `overlay` receives the requests for the overlay service at
+/// `http://localhost:8080`.
+fn run(user: &User, wallet: &str, overlay: &str, arguments: &[&str]) -> Finished {
     let mut command = user.command(arguments);
     command
         .env("WALLET_URL", wallet)
         .env("BSV_NETWORK", "local")
         .env("http_proxy", overlay)
         .env("no_proxy", "127.0.0.0/8");
-    Said::new(command.output().unwrap())
+    Finished::new(command.output().unwrap())
 }
 
 fn absent() -> String {
     format!("http://{}", free_address())
 }
 
-/// A wallet that says whose it is and does nothing else.
+/// A wallet that only gives its identity key.
 fn wallet() -> Remote {
     let key = Identity::random().identity_key().to_hex();
-    Remote::start(move |asked: &Asked| -> Reply {
-        match asked.path.as_str() {
+    Remote::start(move |request: &RemoteRequest| -> Reply {
+        match request.path.as_str() {
             "/getPublicKey" => (200, json!({ "publicKey": key })).into(),
             _ => (
                 400,
@@ -40,19 +41,19 @@ fn wallet() -> Remote {
     })
 }
 
-/// An overlay service that knows of nothing.
+/// An overlay service without advertisements.
 fn overlay() -> Remote {
     Remote::start(|_| (200, json!({ "type": "output-list", "outputs": [] })).into())
 }
 
 #[test]
-fn a_wallet_that_does_not_work_is_told_with_advice() {
+fn a_failing_wallet_is_reported_with_advice() {
     let user = User::without_key("http://localhost:1");
     let overlay = overlay();
     let nonsense = Remote::start(|_| (200, json!("hello")).into());
     let secret = format!("http://me:secret@{}", free_address());
     let wallet = wallet();
-    for (url, code, said) in [
+    for (url, code, reason) in [
         (absent().as_str(), 3, "could not be reached"),
         (&secret, 3, "could not be reached"),
         (&nonsense.url, 5, "could not be read"),
@@ -61,7 +62,7 @@ fn a_wallet_that_does_not_work_is_told_with_advice() {
         for arguments in [&["advertise", "--host", HOST][..], &["revoke"]] {
             let failed = run(&user, url, &overlay.url, arguments);
             assert_eq!(failed.code, code, "{}", failed.err);
-            for part in [said, "WALLET_URL must name"] {
+            for part in [reason, "WALLET_URL must name"] {
                 assert!(failed.err.contains(part), "{part}: {}", failed.err);
             }
             assert!(!failed.err.contains("secret") && failed.out.is_empty());
@@ -80,7 +81,7 @@ fn a_wallet_that_does_not_work_is_told_with_advice() {
 }
 
 #[test]
-fn an_overlay_that_does_not_answer_is_told_before_anything_is_paid() {
+fn a_silent_overlay_is_reported_before_any_payment() {
     let user = User::of("http://localhost:1");
     let wallet = wallet();
     let failing = Remote::start(|_| (500, json!({ "status": "error" })).into());
@@ -98,12 +99,16 @@ fn an_overlay_that_does_not_answer_is_told_before_anything_is_paid() {
             }
         }
     }
-    let asked = wallet.asked();
-    assert!(asked.iter().all(|asked| asked.path == "/getPublicKey"));
+    let request = wallet.requests();
+    assert!(
+        request
+            .iter()
+            .all(|request| request.path == "/getPublicKey")
+    );
 }
 
 #[test]
-fn what_is_advertised_is_asked_without_a_wallet() {
+fn advertisements_are_listed_without_a_wallet() {
     let user = User::of("http://localhost:1");
     let overlay = overlay();
     let own = run(&user, &absent(), &overlay.url, &["advertisements"]).json();
@@ -114,16 +119,21 @@ fn what_is_advertised_is_asked_without_a_wallet() {
     let human = run(&user, &absent(), &overlay.url, &arguments);
     assert_eq!(human.human(), "nothing is advertised\n");
     let queries: Vec<_> = overlay
-        .asked()
+        .requests()
         .into_iter()
-        .map(|asked| (asked.json["service"].clone(), asked.json["query"].clone()))
+        .map(|request| {
+            (
+                request.json["service"].clone(),
+                request.json["query"].clone(),
+            )
+        })
         .collect();
     let query = |key: String| (json!("ls_messagebox"), json!({ "identityKey": key }));
     assert_eq!(queries, [query(user.key().to_hex()), query(other)]);
 }
 
 #[test]
-fn what_no_client_would_take_is_a_usage_mistake() {
+fn hosts_that_no_client_accepts_are_usage_errors() {
     let user = User::without_key("http://localhost:1");
     let (wallet, overlay) = (wallet(), overlay());
     for wrong in [
@@ -137,5 +147,5 @@ fn what_no_client_would_take_is_a_usage_mistake() {
         let refused = run(&user, &wallet.url, &overlay.url, wrong);
         assert_eq!(refused.code, 2, "{wrong:?}: {}", refused.err);
     }
-    assert!(wallet.asked().is_empty() && overlay.asked().is_empty());
+    assert!(wallet.requests().is_empty() && overlay.requests().is_empty());
 }

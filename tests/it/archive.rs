@@ -1,4 +1,4 @@
-//! `messagebox-server export` and `import`, and what a server answers that goes on with what was imported.
+//! `messagebox-server export` and `import`, and the answers of a server on imported data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,21 +23,21 @@ fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
     command(database, arguments).output().unwrap()
 }
 
-/// What it says when it has worked.
+/// Expects success and returns the output.
 fn works(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    said
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    printed
 }
 
-/// The one line that it says when it has not.
+/// Expects a failure and returns its one line.
 fn fails(database: &TestDatabase, arguments: &[&str]) -> String {
     let output = run(database, arguments);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    printed
 }
 
 fn text(path: &Path) -> &str {
@@ -45,23 +45,23 @@ fn text(path: &Path) -> &str {
 }
 
 #[actix_web::test]
-async fn a_server_goes_on_with_what_was_imported() {
+async fn a_server_continues_on_imported_data() {
     let old = TestServer::start();
     let contents = Contents::of(&old).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("archive.jsonl");
     // While the server runs.
-    let said = works(&old.database, &["export", text(&file)]);
+    let printed = works(&old.database, &["export", text(&file)]);
     assert!(
-        said.contains("3 boxes") && said.contains("2 payments"),
-        "{said}"
+        printed.contains("3 boxes") && printed.contains("2 payments"),
+        "{printed}"
     );
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let database = Arc::new(TestDatabase::create());
     let imported = works(&database, &["import", text(&file)]);
-    assert_eq!(imported.replace("imported", "exported"), said);
+    assert_eq!(imported.replace("imported", "exported"), printed);
     let again = run(&database, &["export"]);
     assert!(
         again.stdout == fs::read(&file).unwrap(),
@@ -69,12 +69,12 @@ async fn a_server_goes_on_with_what_was_imported() {
     );
 
     let new = TestServer::on(database, |_| {});
-    assert_eq!(contents.told(&new).await, contents.told(&old).await);
+    assert_eq!(contents.answers(&new).await, contents.answers(&old).await);
     contents.goes_on(&new).await;
 }
 
 #[actix_web::test]
-async fn one_command_may_read_what_the_other_writes() {
+async fn an_export_can_be_piped_into_an_import() {
     let old = TestServer::start();
     Contents::of(&old).await;
     let database = TestDatabase::create();
@@ -94,7 +94,7 @@ async fn one_command_may_read_what_the_other_writes() {
 }
 
 #[actix_web::test]
-async fn nothing_is_mixed_overwritten_or_left_half_done() {
+async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
     let old = TestServer::start();
     Contents::of(&old).await;
     let folder = tempfile::tempdir().unwrap();
@@ -102,13 +102,13 @@ async fn nothing_is_mixed_overwritten_or_left_half_done() {
     works(&old.database, &["export", text(&file)]);
     let whole = fs::read(&file).unwrap();
 
-    let said = fails(&old.database, &["export", text(&file)]);
-    assert!(said.contains("not overwritten"), "{said}");
-    let said = fails(&old.database, &["import", text(&file)]);
-    assert!(said.contains("messageBox has rows"), "{said}");
+    let printed = fails(&old.database, &["export", text(&file)]);
+    assert!(printed.contains("not overwritten"), "{printed}");
+    let printed = fails(&old.database, &["import", text(&file)]);
+    assert!(printed.contains("messageBox has rows"), "{printed}");
     assert_eq!(fs::read(&file).unwrap(), whole);
 
-    // The last line is missing; then a row is; then it is something else.
+    // The last line is missing, then a row, then the file is something else.
     let database = TestDatabase::create();
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     let but_last = lines[..lines.len() - 1].concat();
@@ -131,10 +131,10 @@ async fn nothing_is_mixed_overwritten_or_left_half_done() {
     ] {
         let bad = folder.path().join("bad");
         fs::write(&bad, bytes).unwrap();
-        let said = fails(&database, &["import", text(&bad)]);
-        assert!(said.contains(expected), "{expected}: {said}");
+        let printed = fails(&database, &["import", text(&bad)]);
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
-    // After all that the database is as good as new.
+    // The failed imports left the database as good as new.
     works(&database, &["import", text(&file)]);
     assert!(run(&database, &["export"]).stdout == whole);
 }
@@ -148,13 +148,13 @@ async fn fees_that_an_operator_has_set_are_not_overwritten() {
     let database = TestDatabase::create();
     works(&database, &["migrate"]);
     database.run(r#"UPDATE "server_fees" SET "delivery_fee" = 12 WHERE "message_box" = 'inbox'"#);
-    let said = fails(&database, &["import", text(&file)]);
-    assert!(said.contains("server_fees has rows"), "{said}");
+    let printed = fails(&database, &["import", text(&file)]);
+    assert!(printed.contains("server_fees has rows"), "{printed}");
     assert_eq!(database.count("server_fees"), 3);
 }
 
 #[test]
-fn what_is_not_there_or_not_up_to_date_is_not_exported() {
+fn a_missing_or_outdated_database_is_not_exported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("archive.jsonl");
     let missing = folder.path().join("none.db");
@@ -168,10 +168,10 @@ fn what_is_not_there_or_not_up_to_date_is_not_exported() {
     };
     for expected in ["there is no database", "not up to date"] {
         let output = export(&missing);
-        let said = String::from_utf8(output.stderr).unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
         assert!(
-            !output.status.success() && said.contains(expected),
-            "{said}"
+            !output.status.success() && printed.contains(expected),
+            "{printed}"
         );
         assert!(!file.exists(), "a file was left behind");
         fs::write(&missing, "").unwrap();

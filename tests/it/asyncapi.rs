@@ -1,4 +1,4 @@
-//! The `AsyncAPI` document as the server serves it, held against the events that the server takes and sends.
+//! Compares the served `AsyncAPI` document with the events that the server takes and sends.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -33,7 +33,7 @@ impl Document {
         self.yaml["components"]["messages"].as_object().unwrap()
     }
 
-    /// Holds a payload against the one message that has its name.
+    /// Checks a payload against the one message with its name.
     fn hold(&mut self, event: &str, data: &Value) {
         let payload = json!({"eventName": event, "data": data});
         let fits = |message: &Value| {
@@ -55,7 +55,7 @@ impl Document {
         }
     }
 
-    /// Sends an event and holds it and so many answers against the document.
+    /// Sends an event. Checks it and `answers` answers against the document.
     async fn ask(
         &mut self,
         client: &mut AuthSocketClient,
@@ -70,7 +70,7 @@ impl Document {
         }
     }
 
-    /// The same with an event that is as it should be.
+    /// The same with an event that is valid.
     async fn ask_well(
         &mut self,
         client: &mut AuthSocketClient,
@@ -88,7 +88,7 @@ fn message(room: &str, id: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn every_event_is_as_its_document_says() {
+async fn every_event_matches_its_document() {
     let server = TestServer::with(|settings| {
         settings.rooms.max_rooms_per_socket = 1;
         settings.messages.max_message_bytes = 1_000;
@@ -140,7 +140,7 @@ async fn every_event_is_as_its_document_says() {
         .await;
     let (event, data) = bob.event().await;
     document.hold(&event, &data);
-    // Sent before.
+    // A message that was sent before.
     document
         .ask_well(&mut alice, "sendMessage", message(&foreign, "1"), 1)
         .await;
@@ -174,7 +174,7 @@ async fn every_event_is_as_its_document_says() {
     ] {
         document.ask(&mut alice, "sendMessage", data, 2).await;
     }
-    // No value holds what is not Unicode.
+    // No `Value` holds invalid Unicode.
     let escaped = message(&foreign, "2")
         .to_string()
         .replace("hello", r"\ud800");
@@ -193,7 +193,7 @@ async fn every_event_is_as_its_document_says() {
     document
         .ask(&mut bob, "sendMessage", message(&foreign, "1"), 2)
         .await;
-    // Blocked, and asked for a fee.
+    // The recipient blocks the sender, or charges a fee.
     let http = Brc104::connect_as(&server.http(""), bob.identity.clone()).await;
     for (message_box, fee) in [("blocked", -1), ("priced", 1)] {
         let body = json!({"messageBox": message_box, "recipientFee": fee}).to_string();
@@ -203,7 +203,7 @@ async fn every_event_is_as_its_document_says() {
             .ask(&mut alice, "sendMessage", message(&room, "3"), 2)
             .await;
     }
-    // Not signed.
+    // Unsigned events.
     for event in ["authenticated", "joinRoom", "leaveRoom", "sendMessage"] {
         alice.websocket.send(format!(r#"42["{event}",{{}}]"#)).await;
         let text = alice.websocket.text().await;
@@ -223,7 +223,7 @@ async fn every_event_is_as_its_document_says() {
             1,
         )
         .await;
-    // Not served.
+    // An identity that the operator does not serve.
     let unserved = TestServer::start();
     let (bobs, alices) = (bob.key(), alice.key());
     for (list, identity) in [(IdentityList::Block, bobs), (IdentityList::Allow, alices)] {
@@ -235,7 +235,7 @@ async fn every_event_is_as_its_document_says() {
         document.ask(&mut refused, "authenticated", claim, 1).await;
         unserved.db.set_listed(list, bobs, false).await.unwrap();
     }
-    // The store fails, and has no room.
+    // The store fails, and is full.
     server.database.take_tables();
     document
         .ask(&mut alice, "sendMessage", message(&foreign, "4"), 2)
@@ -247,7 +247,7 @@ async fn every_event_is_as_its_document_says() {
         .ask(&mut carol, "sendMessage", message(&room, "1"), 2)
         .await;
 
-    // A handshake of the server's, with a client that has not spoken.
+    // A handshake of the server, with a client that has not spoken.
     let eager = TestServer::with(|settings| settings.auth.revival_delay = Duration::ZERO);
     let mut silent = AuthSocketClient::connect(eager.address, bob.identity.clone()).await;
     silent.answer_handshake().await;
@@ -273,7 +273,7 @@ async fn the_document_holds_together() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(
             document.yaml.pointer(pointer).is_some(),
-            "{reference} leads nowhere"
+            "{reference} has no target"
         );
     }
 }
@@ -307,12 +307,15 @@ async fn the_documents_are_for_everybody_and_can_be_switched_off() {
     ] {
         let (status, body) = polling::get(&server.http(path)).await;
         assert!(status == 200 && body.contains(mark), "{path}: {status}");
-        // Whatever the page needs, it gets from here.
+        // The page loads everything it needs from this server.
         for line in body
             .lines()
             .filter(|line| line.contains("src=") || line.contains("href="))
         {
-            assert!(!line.contains("//"), "{path} asks elsewhere: {line}");
+            assert!(
+                !line.contains("//"),
+                "{path} loads from another server: {line}"
+            );
         }
     }
     let silent = TestServer::with(|settings| settings.server.docs = false);

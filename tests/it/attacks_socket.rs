@@ -1,4 +1,4 @@
-//! Attacks on sockets: frames that were made for another socket, session, direction or server, and rooms of others.
+//! Attacks on sockets: frames made for another socket, session, direction or server, and rooms of others.
 
 use std::sync::atomic::Ordering;
 
@@ -23,7 +23,7 @@ fn to(room: &RoomId, id: &str) -> Value {
     json!({"roomId": room.as_str(), "message": {"messageId": id, "body": "x"}})
 }
 
-/// Answers the question of who it is.
+/// Answers the server's handshake.
 async fn prove(client: &mut AuthSocketClient) {
     let request = client.auth_message().await;
     let handled = client.peer.handle(&AuthMessage::parse(&request).unwrap());
@@ -31,12 +31,12 @@ async fn prove(client: &mut AuthSocketClient) {
         panic!("{handled:?}")
     };
     client.send_auth(&answer).await;
-    // It has spoken, so the first word is that it is who it is.
+    // The client has spoken, so the server's first event confirms its identity.
     assert_eq!(client.event().await.0, "authenticationSuccess");
 }
 
-/// Sends a message of its own and waits until it has come round: what was sent before is dealt with then, and none of it
-/// has led to an event.
+/// Sends a message of its own and waits for it. The server has handled all earlier frames by then, and sent no event
+/// for them.
 async fn hears_nothing_else(client: &mut AuthSocketClient, id: &str) {
     let room = client.room("inbox");
     client.send_message(&room, id, "x").await;
@@ -46,7 +46,7 @@ async fn hears_nothing_else(client: &mut AuthSocketClient, id: &str) {
     }
 }
 
-/// How many messages are in somebody's box, as its owner sees it.
+/// The number of messages in a box, as its owner sees it.
 async fn stored(server: &TestServer, owner: &AuthSocketClient, message_box: &str) -> usize {
     let http = Brc104::connect_as(&server.http(""), owner.identity.clone()).await;
     let body = json!({ "messageBox": message_box }).to_string();
@@ -61,14 +61,15 @@ async fn frames_of_another_server_prove_nothing() {
     let mut here = AuthSocketClient::authenticated_as(server.address, identity.clone()).await;
     let there = AuthSocketClient::authenticated_as(other.address, identity).await;
     let room = here.room("foreign");
-    // The same person, and a session that is proven: but not here. It is held, asked about, and refused.
+    // The same identity with an authenticated session at another server. Here its frame is held, then refused after the
+    // handshake.
     let foreign = there.signed("sendMessage", &to(&room, "1"));
     let before = refused(&server);
     here.send_auth(&foreign).await;
     prove(&mut here).await;
     eventually("the refusal", || refused(&server) == before + 1).await;
     hears_nothing_else(&mut here, "own").await;
-    // Nor does it with our nonce in it: the signature is for the other one.
+    // The frame with this server's nonce in it fails too: the signature covers the other nonce.
     let own: Value = serde_json::from_str(&here.signed("sendMessage", &to(&room, "2"))).unwrap();
     let mut moved: Value = serde_json::from_str(&foreign).unwrap();
     moved["yourNonce"] = own["yourNonce"].clone();
@@ -87,9 +88,9 @@ async fn what_the_server_said_is_not_said_to_it() {
     let ack = alice.auth_message().await;
     let event = alice.auth_message().await;
     let before = refused(&server);
-    for heard in [&ack, &event] {
-        let mut reflected: Value = serde_json::from_str(heard).unwrap();
-        // As it was; as if we had said it; and with the nonces the other way round.
+    for received in [&ack, &event] {
+        let mut reflected: Value = serde_json::from_str(received).unwrap();
+        // Unchanged, with the server as the sender, and with swapped nonces.
         let server_key = reflected["identityKey"].take();
         let nonce = reflected["nonce"].clone();
         let own: Value = serde_json::from_str(&alice.signed("x", &json!(null))).unwrap();
@@ -103,16 +104,16 @@ async fn what_the_server_said_is_not_said_to_it() {
         }
     }
     eventually("eight refusals", || refused(&server) == before + 8).await;
-    // Its own half of a handshake leads nowhere either.
+    // The client's own half of a handshake leads nowhere either.
     let begun = alice.peer.start_handshake().unwrap();
     let mut as_server: Value = serde_json::from_str(&begun).unwrap();
     as_server["identityKey"] = json!(server.identity_key.to_hex());
     alice.send_auth(&as_server.to_string()).await;
-    eventually("one more", || refused(&server) == before + 9).await;
-    for heard in [ack, event] {
+    eventually("one more refusal", || refused(&server) == before + 9).await;
+    for received in [ack, event] {
         alice
             .peer
-            .handle(&AuthMessage::parse(&heard).unwrap())
+            .handle(&AuthMessage::parse(&received).unwrap())
             .unwrap();
     }
     hears_nothing_else(&mut alice, "2").await;
@@ -131,7 +132,7 @@ async fn a_frame_counts_once_on_whatever_socket_it_comes_again() {
     let open = server.sockets.len();
     drop(alice);
     eventually("its end", || server.sockets.len() < open).await;
-    // Even she herself, on another socket, to which the lost session is handed over once she has proven her key.
+    // Not even its sender may replay it on another socket, which takes over the lost session after the handshake.
     let mut back = AuthSocketClient::connect(server.address, identity).await;
     let before = refused(&server);
     back.send_auth(&frame).await;
@@ -148,7 +149,7 @@ async fn truncated_frames_end_no_session() {
     let room = alice.room("inbox");
     let frame = alice.signed("sendMessage", &to(&room, "cut"));
     let before = refused(&server);
-    // Whole JSON with a part missing; what is no JSON ends its socket, which `malformed_packets…` shows.
+    // Complete JSON without one part. Invalid JSON ends its socket, as `malformed_packets…` shows.
     let whole: Value = serde_json::from_str(&frame).unwrap();
     let fields: Vec<String> = whole.as_object().unwrap().keys().cloned().collect();
     for field in &fields {
@@ -207,7 +208,7 @@ async fn no_spelling_of_a_room_is_another_persons_room() {
         mallory.emit("joinRoom", &json!(room)).await;
         assert_eq!(mallory.event().await.0, "joinFailed", "{room}");
     }
-    // Rooms of her own, whatever they look like, are hers: no message to Bob comes there.
+    // Her own rooms are hers in every spelling: no message to Bob arrives there.
     for room in [
         format!("{hers}-{his}-inbox"),
         format!("{hers}--inbox"),
@@ -219,12 +220,12 @@ async fn no_spelling_of_a_room_is_another_persons_room() {
             ("joinedRoom".to_owned(), json!({"roomId": room}))
         );
     }
-    // Leaving his rooms takes nobody out of them.
+    // Leaving his rooms removes nobody else from them.
     for room in [&foreign[0], &foreign[1]] {
         mallory.emit("leaveRoom", &json!(room)).await;
         assert_eq!(mallory.event().await.0, "leftRoom", "{room}");
     }
-    // A message to a room goes to the one who is in its name, in that box, or nowhere.
+    // A message to a room reaches the owner and box that the room names, or is refused.
     for message_box in ["inbox", "a-b", "-inbox", &format!("{hers}-inbox")] {
         let room = bob.room(message_box);
         alice.send_message(&room, message_box, "x").await;
@@ -236,7 +237,7 @@ async fn no_spelling_of_a_room_is_another_persons_room() {
         );
         assert_eq!(stored(&server, &bob, message_box).await, 1, "{message_box}");
     }
-    // One who is named beside the room must be its owner.
+    // A recipient named beside the room must be its owner.
     for named in [json!(hers), json!(alice.key().to_hex()), json!("nonsense")] {
         let mut data = to(&bob.room("inbox"), "named");
         data["message"]["recipient"] = named;
@@ -253,7 +254,7 @@ async fn nobody_is_confirmed_as_another_nor_before_a_proof() {
     let bob = client(&server).await;
     let mut mallory =
         AuthSocketClient::connect(server.address, std::sync::Arc::new(Identity::random())).await;
-    // Plain events prove nothing, whatever they say.
+    // Unsigned events prove nothing.
     let claim = json!({"identityKey": bob.key().to_hex()});
     for (event, data) in [
         ("authenticated", claim.clone()),
@@ -279,7 +280,7 @@ async fn nobody_is_confirmed_as_another_nor_before_a_proof() {
     mallory.handshake().await;
     mallory.emit("authenticated", &claim).await;
     assert_eq!(mallory.event().await.0, "authenticationFailed");
-    // Nor does a second handshake, under another key, make one socket speak for two.
+    // A second handshake under another key does not make one socket speak for two.
     let mut second = Peer::new(bob.identity.clone(), PeerConfig::default());
     let before = refused(&server);
     mallory.send_auth(&second.start_handshake().unwrap()).await;
@@ -301,7 +302,7 @@ async fn a_session_belongs_to_the_socket_or_to_http_where_it_was_begun() {
             .status,
         200
     );
-    // A frame of a socket that is there, on another one of the same person.
+    // A frame of an open socket, sent on another socket of the same identity.
     let room = one.room("moved");
     let frame = one.signed("sendMessage", &to(&room, "1"));
     let before = refused(&server);
@@ -309,7 +310,7 @@ async fn a_session_belongs_to_the_socket_or_to_http_where_it_was_begun() {
     prove(&mut two).await;
     eventually("the refusal", || refused(&server) == before + 1).await;
     assert_eq!(stored(&server, &one, "moved").await, 0);
-    // And one that is signed in a session of HTTP.
+    // A frame signed in an HTTP session.
     let payload = json!({"eventName": "sendMessage", "data": to(&room, "2")}).to_string();
     let nonce = message_nonce();
     let signature = http
@@ -325,11 +326,11 @@ async fn a_session_belongs_to_the_socket_or_to_http_where_it_was_begun() {
     prove(&mut two).await;
     eventually("the refusal", || refused(&server) == before + 2).await;
     assert_eq!(stored(&server, &one, "moved").await, 0);
-    // Where it belongs, the first counts.
+    // On its own socket, the first frame counts.
     one.send_auth(&frame).await;
     assert_eq!(one.event().await.1["messageId"], "1");
     assert_eq!(stored(&server, &one, "moved").await, 1);
-    // A socket's session signs no request.
+    // A socket's session signs no HTTP request.
     let sessions = std::mem::replace(
         &mut two.peer,
         Peer::new(identity.clone(), PeerConfig::default()),

@@ -1,4 +1,4 @@
-//! Strings that would mean something where they go: to the database, and to whoever reads the log.
+//! Strings with a meaning for the database or for readers of the log.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::websocket::Websocket;
 use crate::support::within;
 
-/// What breaks out of a statement, of a line, or of an encoding.
+/// Strings that break out of a statement, a line or an encoding.
 const STRINGS: [&str; 21] = [
     "'",
     "''",
@@ -39,7 +39,7 @@ const STRINGS: [&str; 21] = [
     "\u{fffd}\u{10ffff}",
 ];
 
-/// A box of this name, or of one like it that clients can read in the name of an event, and that is not trimmed.
+/// A box with this name, or with a similar one. The server must not trim it, and clients must read it in event names.
 fn box_of(text: &str) -> String {
     if is_message_box(text) && js_trim(text) == text {
         return text.to_owned();
@@ -72,7 +72,7 @@ async fn what_is_stored_is_listed_unchanged() {
         let registered = bob.post("/registerDevice", device.to_string()).await;
         assert_eq!(registered.status, 200, "{text:?}");
     }
-    // Each box holds its own message and no other: no string has matched another.
+    // Each box holds its own message and no other, so no string has matched another.
     for text in STRINGS {
         let list = json!({ "messageBox": box_of(text) }).to_string();
         let listed = bob.post("/listMessages", list).await.json;
@@ -112,8 +112,8 @@ async fn what_is_stored_is_listed_unchanged() {
     }
 }
 
-/// The published clients disconnect for good when the name of an event is too long or not printable. So nobody may send
-/// to a box whose name would become part of such an event.
+/// The published clients disconnect for good when the name of an event is too long or not printable. So the server
+/// takes no message for a box whose name would become part of such an event.
 #[actix_web::test]
 async fn a_box_whose_events_would_cut_its_owner_off_takes_no_messages() {
     let server = TestServer::start();
@@ -150,7 +150,7 @@ async fn a_box_whose_events_would_cut_its_owner_off_takes_no_messages() {
     assert_eq!(alice.event().await.1["status"], "success");
 }
 
-/// Not every database holds U+0000; so none is given it, and all answer alike.
+/// Some databases cannot store U+0000. The server passes it to none, and all answer alike.
 #[actix_web::test]
 async fn a_name_with_u0000_is_nobodys() {
     let server = TestServer::start();
@@ -222,7 +222,7 @@ async fn a_name_with_u0000_is_nobodys() {
         (quote.status, quote.code()),
         (400, "ERR_INVALID_MESSAGE_BOX")
     );
-    // In a body it is JSON's own escape, which is kept.
+    // In a body it is an escape of JSON, which is stored as it is.
     assert_eq!(
         alice.post("/sendMessage", message("body")).await.status,
         200
@@ -236,7 +236,7 @@ async fn a_name_with_u0000_is_nobodys() {
         json!({"message": text}).to_string()
     );
     let mut member = AuthSocketClient::authenticated(server.address).await;
-    // An ack for this room would have a name that no client reads.
+    // The name of an ack for this room would be unreadable for clients.
     member.send_message(&member.room(text), "x", "x").await;
     assert_eq!(member.event().await.0, "messageFailed");
     member.send_message(&member.room("x"), text, "x").await;
@@ -244,7 +244,7 @@ async fn a_name_with_u0000_is_nobodys() {
     assert_eq!(member.event().await.1["status"], "error");
 }
 
-/// JSON can write what no text is: half of a surrogate pair.
+/// JSON can express half of a surrogate pair, which is no text.
 #[actix_web::test]
 async fn what_is_no_text_is_refused_with_the_code_of_its_field() {
     let server = TestServer::start();
@@ -307,7 +307,7 @@ async fn what_is_no_text_is_refused_with_the_code_of_its_field() {
                 "{route} {body}"
             );
         }
-        // In an object, in an array and on a socket it is refused like in a string, and with the same reason.
+        // In an object, in an array and on a socket, the server refuses it with the same reason as in a string.
         let reason = "Invalid message body: it has half of a surrogate pair, so it is not Unicode";
         for body in [
             format!(r#""{escape}""#),
@@ -344,7 +344,7 @@ async fn what_is_no_text_is_refused_with_the_code_of_its_field() {
     );
 }
 
-/// Begins a line as ours begin.
+/// Starts a line that looks like the server's own.
 const FORGED: &str = "\n[2026-01-01T00:00:00.000Z ERROR messagebox] forged\r[2026 \u{1b}[2J\0\u{85}\u{2028}\u{202e}end";
 
 fn percent_encoded(text: &str) -> String {
@@ -352,7 +352,7 @@ fn percent_encoded(text: &str) -> String {
     bytes.concat()
 }
 
-/// An auth message that says it in this field.
+/// An auth message with the forged line in this field.
 fn handshake(field: &str) -> String {
     let value = |name: &str, usual: &'static str| {
         let text = if name == field { FORGED } else { usual };
@@ -366,7 +366,7 @@ fn handshake(field: &str) -> String {
     .to_string()
 }
 
-/// Says it in every place that takes a string of anybody.
+/// Sends it unauthenticated in every place that takes a string.
 async fn say_it_unproven(address: SocketAddr) {
     let encoded = percent_encoded(FORGED);
     for head in [
@@ -399,7 +399,7 @@ async fn say_it_unproven(address: SocketAddr) {
     polling::post(&path, json!(FORGED).to_string()).await;
 }
 
-/// Says it in signed requests.
+/// Sends it in signed requests.
 async fn say_it_over_http(address: SocketAddr) {
     let encoded = percent_encoded(FORGED);
     let alice = Brc104::connect(&format!("http://{address}")).await;
@@ -452,7 +452,7 @@ async fn say_it_over_http(address: SocketAddr) {
     alice.send(&odd).await;
 }
 
-/// Says it in signed events, and in packets.
+/// Sends it in signed events and in packets.
 async fn say_it_on_sockets(address: SocketAddr) {
     let text = json!(FORGED).to_string();
     let mut member = AuthSocketClient::authenticated(address).await;
@@ -480,7 +480,7 @@ async fn say_it_on_sockets(address: SocketAddr) {
     member.send_auth(&unknown.to_string()).await;
     member.send_auth(&text).await;
     member.websocket.send(format!("42[{text},{text}]")).await;
-    // It is answered when all before it is.
+    // The server answers this after everything before it.
     let room = member.room("inbox");
     member.emit("joinRoom", &json!(room.as_str())).await;
     while within("the room", member.event_or_request())
@@ -519,7 +519,7 @@ async fn no_string_forges_a_line_of_the_log() {
     let log = server.log();
     assert!(
         log.contains("forged"),
-        "nothing that was said is in the log"
+        "the log contains none of the strings"
     );
     for line in log.split_inclusive('\n') {
         let line = line.strip_suffix('\n').unwrap_or(line);

@@ -15,7 +15,7 @@ use crate::support::server::TestServer;
 use crate::support::websocket::Websocket;
 use crate::support::{eventually, eventually_async, within};
 
-/// What the sender of a message is told whose id is in use.
+/// The description that a sender gets when its message id is in use.
 const DUPLICATE: &str = "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId.";
 
 async fn client(server: &TestServer) -> AuthSocketClient {
@@ -73,7 +73,7 @@ async fn members_get_messages_and_nobody_else_does() {
         );
         assert_eq!(data["sender"], alice.key().to_hex());
     }
-    // Carol's next event is the answer to what she asks now: nothing came before it.
+    // The next event answers Carol's request, so nothing came before it.
     carol.emit("leaveRoom", &json!(room.as_str())).await;
     assert_eq!(carol.event().await.0, "leftRoom");
 }
@@ -93,7 +93,7 @@ async fn leaving_ends_delivery_until_the_room_is_joined_again() {
     hears_once_it_has_joined(&mut alice, &mut witness, &room).await;
 }
 
-/// A message to a room where `witness` alone listens, and one after `alice` has come too.
+/// Sends one message while only `witness` is in the room, and one after `alice` has joined.
 async fn hears_once_it_has_joined(
     alice: &mut AuthSocketClient,
     witness: &mut AuthSocketClient,
@@ -101,7 +101,7 @@ async fn hears_once_it_has_joined(
 ) {
     alice.send_message(room, "1", "unheard").await;
     assert_eq!(alice.event().await.0, format!("sendMessageAck-{room}"));
-    // An ack says that it is stored; that it has been delivered too is seen where it arrives.
+    // An ack says that the message is stored. Only its arrival shows that it was delivered.
     assert_eq!(witness.event().await.1["messageId"], "1");
     alice.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
@@ -134,7 +134,7 @@ async fn rooms_may_be_opened() {
 }
 
 #[actix_web::test]
-async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
+async fn without_automatic_rooms_a_socket_receives_only_rooms_that_it_joined() {
     let server = TestServer::with(|settings| settings.rooms.auto_join = false);
     let mut alice = client(&server).await;
     let mut witness =
@@ -146,7 +146,7 @@ async fn without_automatic_rooms_a_socket_hears_what_it_joined() {
 }
 
 #[actix_web::test]
-async fn a_room_is_left_or_the_client_is_told_that_it_is_not() {
+async fn leaving_a_room_succeeds_or_fails_with_an_event() {
     let server = TestServer::with(|settings| settings.rooms.max_rooms_per_socket = 1);
     let mut alice = client(&server).await;
     let (one, two) = (alice.room("one"), alice.room("two"));
@@ -188,7 +188,7 @@ async fn a_room_with_its_key_in_capitals_is_the_same_room() {
 }
 
 #[actix_web::test]
-async fn a_key_without_a_box_is_a_malformed_room_and_not_somebody_elses() {
+async fn a_key_without_a_box_is_a_malformed_room_not_a_foreign_one() {
     let server = TestServer::start();
     let mut alice = client(&server).await;
     let key = alice.key().to_hex();
@@ -204,7 +204,7 @@ async fn a_key_without_a_box_is_a_malformed_room_and_not_somebody_elses() {
     }
 }
 
-/// What JavaScript trims includes U+FEFF.
+/// JavaScript's `trim` also removes U+FEFF.
 #[actix_web::test]
 async fn a_box_has_one_name_over_both_ways_whatever_stands_around_it() {
     let server = TestServer::start();
@@ -260,7 +260,7 @@ async fn a_message_that_was_sent_before_is_acknowledged_as_such() {
 }
 
 #[actix_web::test]
-async fn a_failure_is_told_twice() {
+async fn a_failure_is_sent_as_an_event_and_as_an_ack() {
     let server = TestServer::start();
     let (mut alice, mut bob) = (client(&server).await, client(&server).await);
     let room = bob.room("inbox");
@@ -344,10 +344,10 @@ async fn frames_that_prove_nothing_change_nothing() {
         server.service.counters.refused.load(Ordering::Relaxed) == before + 9
     })
     .await;
-    // A frame of another socket's session proves nothing either, but it is worth a question.
+    // A frame of another socket's session proves nothing, but the server starts a handshake.
     alice.send_auth(&foreign).await;
-    let asked: Value = serde_json::from_str(&alice.auth_message().await).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
+    let handshake: Value = serde_json::from_str(&alice.auth_message().await).unwrap();
+    assert_eq!(handshake["messageType"], "initialRequest");
     alice.send_message(&room, "still here", "x").await;
     assert_eq!(alice.event().await.1["messageId"], "still here");
     assert_eq!(alice.event().await.1["messageId"], "still here");
@@ -369,7 +369,7 @@ async fn a_held_frame_counts_once_its_sender_has_proven_itself() {
     drop(websocket);
     eventually("the lost socket's end", || server.sockets.len() < sessions).await;
 
-    // Whoever replays it without the key is asked to prove itself, and cannot.
+    // A thief without the key cannot answer the handshake.
     let mut thief = AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
     thief.send_auth(&stolen).await;
     let request = thief.auth_message().await;
@@ -418,7 +418,7 @@ async fn a_silent_socket_is_asked_and_then_a_member_again() {
     silent.send_auth(&answer).await;
     let mut alice = client(&server).await;
     let room = silent.room("inbox");
-    // The handshake's last message and this one travel on different sockets.
+    // The last message of the handshake and this one travel on different sockets.
     let members = || async { server.service.rooms.status().await.unwrap().members };
     eventually_async("two members", async || members().await == 2).await;
     alice.send_message(&room, "1", "welcome back").await;
@@ -426,7 +426,7 @@ async fn a_silent_socket_is_asked_and_then_a_member_again() {
     assert_eq!(silent.event().await.1["body"], "welcome back");
 }
 
-/// One that has proven itself before the server gave it up; on a busy machine not the first that tries.
+/// A client that authenticates before its time limit. On a busy machine the first attempts may fail.
 async fn proven_in_time(server: &TestServer) -> AuthSocketClient {
     loop {
         let Some(mut client) = AuthSocketClient::try_authenticated(server.address).await else {
@@ -458,7 +458,7 @@ async fn a_socket_that_proves_nothing_is_closed_in_time() {
 }
 
 #[actix_web::test]
-async fn nothing_of_a_socket_is_left_when_it_is_gone() {
+async fn a_closed_socket_leaves_no_member_and_no_room() {
     let server = TestServer::start();
     for _ in 0..20 {
         let mut gone = client(&server).await;
@@ -466,12 +466,12 @@ async fn nothing_of_a_socket_is_left_when_it_is_gone() {
         gone.emit("joinRoom", &json!(room.as_str())).await;
         assert_eq!(gone.event().await.0, "joinedRoom");
     }
-    eventually("no sockets", || server.sockets.is_empty()).await;
+    eventually("all sockets to close", || server.sockets.is_empty()).await;
     let status = server.service.rooms.status().await.unwrap();
     assert_eq!((status.members, status.rooms), (0, 0));
 }
 
-/// A client whose host has a path asks for a namespace of that name, with a slash at its end if the host has one.
+/// A client whose host has a path asks for a namespace with that name. It ends with a slash if the host does.
 #[actix_web::test]
 async fn a_host_with_a_path_is_a_namespace() {
     let server = TestServer::with(|settings| settings.server.routing_prefix = "/api".to_owned());
@@ -525,7 +525,7 @@ async fn malformed_packets_end_their_own_socket_only() {
 
 /// With default settings: clients take an envelope of 1 MiB.
 #[actix_web::test]
-async fn an_event_is_delivered_up_to_a_mebibyte_and_a_larger_one_says_that_it_is_not() {
+async fn events_up_to_a_mebibyte_are_delivered_and_the_ack_of_a_larger_one_says_that_it_is_not() {
     let server = TestServer::start();
     let mut alice = client(&server).await;
     let mut bob = client(&server).await;
@@ -556,13 +556,13 @@ async fn a_member_that_stops_reading_holds_nobody_up() {
         AuthSocketClient::authenticated_as(server.address, Arc::clone(&stalled.identity)).await;
     let room = stalled.room("inbox");
     let body = "x".repeat(100_000);
-    // What the kernel keeps for a connection is a few MiB, and an event is a third of one.
+    // The kernel buffers a few MiB for a connection, and an event is a third of one.
     let mut n = 0;
     while server.sockets.len() == 3 {
         assert!(n < 200, "the stalled member is not cut off");
         alice.send_message(&room, &n.to_string(), &body).await;
         assert_eq!(alice.event().await.1["status"], "success");
-        // In step: three of these are more than may wait for one who reads, but not as fast as they come.
+        // One by one: three of these exceed the limit even for a client that reads, if they come at once.
         assert_eq!(reader.event().await.1["messageId"], n.to_string());
         n += 1;
     }

@@ -1,5 +1,7 @@
 //! Certificates that a server requires, issued and shown with the SDK: over HTTP and on sockets.
 
+mod sockets;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,24 +14,21 @@ use bsv::primitives::public_key::PublicKey;
 use bsv::wallet::interfaces::CertificateType;
 use bsv::wallet::proto_wallet::ProtoWallet;
 use futures_util::FutureExt as _;
-use messagebox::auth::{
-    Counterparty, Identity, KeyId, Protocol, Session, SharedPayload, message_nonce, sha256,
-};
+use messagebox::auth::{Identity, Session, message_nonce, sha256};
 use messagebox::config::Settings;
 use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
 
-use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Brc104, Request};
 use crate::support::polling::client;
 use crate::support::server::TestServer;
-use crate::support::{PATIENCE, eventually, within};
+use crate::support::{PATIENCE, within};
 
 const TYPE: [u8; 32] = [7; 32];
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// A party that both libraries know.
+/// A party with its keys in both libraries.
 struct Party {
     identity: Arc<Identity>,
     wallet: ProtoWallet,
@@ -53,7 +52,7 @@ fn public(key: IdentityKey) -> PublicKey {
     PublicKey::from_der_bytes(key.as_bytes()).unwrap()
 }
 
-/// A server that requires certificates, and who may issue them.
+/// A server that requires certificates, and their certifier.
 struct Scene {
     server: TestServer,
     certifier: Party,
@@ -77,7 +76,7 @@ impl Scene {
         Self { server, certifier }
     }
 
-    /// Of a server that waits no longer than a test can.
+    /// With a server whose time limit is short enough for a test.
     fn impatient() -> Self {
         Self::with(|settings| settings.auth.certificates.timeout = Duration::from_millis(300))
     }
@@ -122,13 +121,13 @@ impl Scene {
         json
     }
 
-    /// What `subject` must bring.
+    /// The certificates that `subject` must present.
     fn valid(&self, subject: &Party) -> String {
         let certificate = self.certificate(&self.certifier, subject, "Alice", &["name", "Email"]);
         json!([certificate]).to_string()
     }
 
-    /// Everything that is not enough, and a word of the reason.
+    /// Every kind of insufficient certificates, with a word of the reason.
     fn invalid(&self, subject: &Party) -> Vec<(&'static str, String)> {
         let all = ["name", "Email"];
         let (own, other) = (&self.certifier, Party::new());
@@ -154,7 +153,7 @@ impl Scene {
         Brc104::connect_as(&self.server.http(""), Arc::clone(&party.identity)).await
     }
 
-    /// Hands a `certificateResponse` in.
+    /// Posts a `certificateResponse`. Returns status and body.
     async fn bring(&self, json: &str) -> (u16, Value) {
         let request = client().post(self.server.http("/.well-known/auth"));
         let mut response = request.send_body(json.to_owned()).await.unwrap();
@@ -169,7 +168,7 @@ impl Scene {
     }
 }
 
-/// A `certificateResponse` on a session over HTTP.
+/// A `certificateResponse` for an HTTP session.
 fn response(session: &Session, party: &Party, certificates: &str) -> String {
     let nonce = message_nonce();
     let signature = session
@@ -208,7 +207,7 @@ async fn over_http_a_certificate_opens_the_session() {
         "{:?}",
         answer.json
     );
-    // Another session is another matter, but certificates may be shown again.
+    // Another session needs certificates of its own, which may be the same ones.
     let other = scene.http(&alice).await;
     let again = response(&other.session, &alice, &scene.valid(&alice));
     assert_eq!(scene.bring(&again).await.0, 200);
@@ -260,7 +259,7 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
             "{word}: {body}"
         );
     }
-    // Who brings none may still look for one, and is waited for.
+    // A client without certificates may still look for one. The server waits for it.
     let none = scene.bring(&response(&http.session, &alice, "[]")).await;
     assert_eq!(none, (400, json!({ "status": "No certificates provided" })));
     let bob = scene.http(&Party::new()).await;
@@ -274,14 +273,14 @@ async fn over_http_what_does_not_fit_is_refused_and_opens_nothing() {
         assert_eq!(answer.json["message"], answer.json["description"]);
         assert!(answer.json["message"].is_string());
     }
-    // A refusal is not the end: the right certificate opens the session.
+    // After a refusal, the right certificate still opens the session.
     let brought = response(&http.session, &alice, &scene.valid(&alice));
     assert_eq!(scene.bring(&brought).await.0, 200);
     assert_eq!(http.post(LIST, BODY).await.status, 200);
 }
 
 #[actix_web::test]
-async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are_refused() {
+async fn over_http_a_waiting_request_fails_at_once_with_the_reason_when_certificates_are_refused() {
     let scene = Scene::with(|settings| {
         settings.server.workers = 1;
         settings.auth.certificates.timeout = 10 * PATIENCE;
@@ -292,7 +291,7 @@ async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are
     let request = http.request("POST", LIST, BODY);
     let first = http.send(&request);
     let then = async {
-        // One worker takes connections in order: when it answers these, it has seen the request.
+        // One worker accepts connections in order. When it answers these, it has read the request.
         for _ in 0..3 {
             scene.http(&Party::new()).await;
         }
@@ -306,7 +305,7 @@ async fn over_http_a_request_that_waits_is_told_at_once_why_its_certificates_are
         (403, "ERR_CERTIFICATE_REFUSED", true)
     );
     assert_eq!(answer.json["description"], expected);
-    // One that comes behind the refusal is told so too.
+    // A request after the refusal gets the same answer.
     let late = within("a later one", http.post(LIST, BODY)).await;
     assert_eq!(
         (late.status, &late.json["message"]),
@@ -328,7 +327,7 @@ async fn over_http_only_the_session_s_own_party_brings_certificates_and_once() {
     };
     let mut cases = vec![
         response(&http.session, &mallory, &valid),
-        // Signed by Mallory on a session of Alice, and shown on Mallory's own.
+        // Signed by Mallory in a session of Alice, and shown in Mallory's own.
         response(&foreign.session, &mallory, &valid)
             .replace(foreign.session.peer_nonce(), http.session.peer_nonce()),
         response(&foreign.session, &mallory, &valid),
@@ -349,7 +348,7 @@ async fn over_http_only_the_session_s_own_party_brings_certificates_and_once() {
         );
     }
     assert_eq!(http.post(LIST, BODY).await.status, 408);
-    // It was Mallory who brought what is not hers, on her own session.
+    // Mallory presented certificates of another party in her own session.
     assert_eq!(foreign.post(LIST, BODY).await.status, 403);
     assert_eq!(scene.bring(&good).await.0, 200);
     assert_eq!(scene.bring(&good).await.0, 401, "a replay");
@@ -364,7 +363,7 @@ async fn over_http_a_request_waits_for_the_certificates() {
     let request = http.request("POST", LIST, BODY);
     let first = http.send(&request);
     let then = async {
-        // One worker takes connections in order: when it answers these, it has seen the request.
+        // One worker accepts connections in order. When it answers these, it has read the request.
         for _ in 0..3 {
             scene.http(&Party::new()).await;
         }
@@ -383,241 +382,6 @@ async fn strangers_requests_do_not_wait() {
         body: b"{}".to_vec(),
         ..http.request("POST", LIST, BODY)
     };
-    // The server would wait for longer than this test does.
+    // If the server waited, this test would time out.
     assert_eq!(http.send(&forged).await.status, 401);
-}
-
-/// An AuthSocket client that can say what the other one's types do not allow for.
-struct SocketClient {
-    party: Party,
-    inner: AuthSocketClient,
-    /// The server's session nonce.
-    server_nonce: String,
-}
-
-impl SocketClient {
-    async fn connect(scene: &Scene, party: Party) -> Self {
-        let identity = Arc::clone(&party.identity);
-        Self {
-            inner: AuthSocketClient::connect(scene.server.address, identity).await,
-            party,
-            server_nonce: String::new(),
-        }
-    }
-
-    /// Connects and shakes hands; brings nothing yet.
-    async fn shaken(scene: &Scene) -> Self {
-        Self::shaken_as(scene, Party::new()).await
-    }
-
-    async fn shaken_as(scene: &Scene, party: Party) -> Self {
-        let mut client = Self::connect(scene, party).await;
-        let request = client.inner.peer.start_handshake().unwrap();
-        client.inner.send_auth(&request).await;
-        let response = client.inner.auth_message().await;
-        client.hear(&response);
-        client
-    }
-
-    async fn certified(scene: &Scene) -> Self {
-        let mut client = Self::shaken(scene).await;
-        client.bring(scene, &scene.valid(&client.party)).await;
-        client.authenticate(scene).await;
-        assert_eq!(client.inner.event().await.0, "authenticationSuccess");
-        client
-    }
-
-    /// Takes a message of a handshake; the answer to it, if it needs one.
-    fn hear(&mut self, json: &str) -> Option<Value> {
-        let message: Value = serde_json::from_str(json).unwrap();
-        message["initialNonce"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut self.server_nonce);
-        let parsed = messagebox::auth::AuthMessage::parse(json).unwrap();
-        match self.inner.peer.handle(&parsed).unwrap() {
-            messagebox::auth::Handled::Reply(reply) => Some(serde_json::from_str(&reply).unwrap()),
-            _ => None,
-        }
-    }
-
-    fn signed(&self, scene: &Scene, data: &[u8], rest: &str) -> String {
-        let server = Counterparty::Other(scene.server.identity_key);
-        let keys = self.party.identity.pair(server).unwrap();
-        let nonce = message_nonce();
-        let key_id = KeyId::Pair(&nonce, &self.server_nonce);
-        let signature = keys
-            .sign(&Protocol::AUTH_SIGNATURE, key_id, &sha256(data))
-            .unwrap();
-        message(&self.party, &nonce, &self.server_nonce, &signature, rest)
-    }
-
-    fn bringing(&self, scene: &Scene, certificates: &str) -> String {
-        let rest = format!(r#""messageType":"certificateResponse","certificates":{certificates}"#);
-        self.signed(scene, certificates.as_bytes(), &rest)
-    }
-
-    async fn bring(&mut self, scene: &Scene, certificates: &str) {
-        let json = self.bringing(scene, certificates);
-        self.inner.send_auth(&json).await;
-    }
-
-    fn event(&self, scene: &Scene, event: &str, data: &Value) -> String {
-        let payload = json!({ "eventName": event, "data": data }).to_string();
-        let numbers = SharedPayload::new(payload.clone().into_bytes());
-        let rest = format!(r#""messageType":"general","payload":{}"#, numbers.json());
-        self.signed(scene, payload.as_bytes(), &rest)
-    }
-
-    async fn emit(&mut self, scene: &Scene, event: &str, data: &Value) {
-        let json = self.event(scene, event, data);
-        self.inner.send_auth(&json).await;
-    }
-
-    async fn authenticate(&mut self, scene: &Scene) {
-        let json = self.authenticating(scene);
-        self.inner.send_auth(&json).await;
-    }
-
-    /// Sends an auth message; `false` when the server has cut it off.
-    async fn try_send(&mut self, json: &str) -> bool {
-        let frame = format!("42[\"authMessage\",{json}]");
-        self.inner.websocket.try_send(frame).await
-    }
-
-    fn authenticating(&self, scene: &Scene) -> String {
-        let key = self.party.key().to_hex();
-        self.event(scene, "authenticated", &json!({ "identityKey": key }))
-    }
-
-    /// One whom the server has not cut off before it was certified; on a busy machine not the first that tries.
-    async fn certified_in_time(scene: &Scene) -> Self {
-        loop {
-            let party = Party::new();
-            let certificates = scene.valid(&party);
-            let mut client = Self::shaken_as(scene, party).await;
-            let brought = client.bringing(scene, &certificates);
-            let authenticated = client.authenticating(scene);
-            if client.try_send(&brought).await
-                && client.try_send(&authenticated).await
-                && client.inner.try_event().await.is_some()
-            {
-                return client;
-            }
-        }
-    }
-}
-
-#[actix_web::test]
-async fn on_a_socket_what_comes_before_the_certificates_is_held() {
-    let scene = Scene::new();
-    let mut bob = SocketClient::certified(&scene).await;
-    let mut alice = SocketClient::shaken(&scene).await;
-    alice.authenticate(&scene).await;
-    let held = &scene.server.service.counters.held;
-    eventually("the event held", || held.load(Ordering::Relaxed) == 1).await;
-    // A member would be told of this.
-    let room = alice.inner.room("inbox");
-    bob.inner.send_message(&room, "1", "too early").await;
-    assert_eq!(bob.inner.event().await.0, format!("sendMessageAck-{room}"));
-    // An ack says that it is stored. What is stored behind it arrives once it has been delivered, too.
-    let own = bob.inner.room("inbox");
-    bob.inner.send_message(&own, "1", "behind it").await;
-    for event in ["sendMessageAck", "sendMessage"] {
-        assert_eq!(bob.inner.event().await.0, format!("{event}-{own}"));
-    }
-    alice.bring(&scene, &scene.valid(&alice.party)).await;
-    assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
-    bob.inner.send_message(&room, "2", "in time").await;
-    let (event, data) = alice.inner.event().await;
-    assert_eq!(
-        (event, &data["messageId"]),
-        (format!("sendMessage-{room}"), &json!("2"))
-    );
-}
-
-#[actix_web::test]
-async fn on_a_socket_only_so_much_is_held() {
-    let scene = Scene::with(|settings| settings.auth.max_held_frames = 2);
-    let mut alice = SocketClient::shaken(&scene).await;
-    for _ in 0..2 {
-        alice.authenticate(&scene).await;
-    }
-    alice
-        .emit(
-            &scene,
-            "joinRoom",
-            &json!(alice.inner.room("inbox").as_str()),
-        )
-        .await;
-    alice.bring(&scene, &scene.valid(&alice.party)).await;
-    alice.authenticate(&scene).await;
-    for _ in 0..3 {
-        assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
-    }
-    assert_eq!(scene.refused(), 1);
-}
-
-#[actix_web::test]
-async fn on_a_socket_what_does_not_fit_ends_it() {
-    let scene = Scene::new();
-    for refused in 0..5 {
-        let mut client = SocketClient::shaken(&scene).await;
-        let (word, certificates) = scene.invalid(&client.party).swap_remove(refused);
-        client.authenticate(&scene).await;
-        client.bring(&scene, &certificates).await;
-        assert!(client.inner.try_event().await.is_none(), "{word}");
-        assert_eq!(
-            scene.refused(),
-            u64::try_from(refused).unwrap() + 1,
-            "{word}"
-        );
-    }
-}
-
-#[actix_web::test]
-async fn a_socket_without_certificates_is_closed_in_time() {
-    let scene = Scene::impatient();
-    // Once certified, a socket stays: her time is over before that of the others is.
-    let alice = SocketClient::certified_in_time(&scene);
-    let mut alice = within("one that is certified", alice).await;
-    let mut silent = SocketClient::shaken(&scene).await;
-    let mut proven = SocketClient::shaken(&scene).await;
-    let authenticated = proven.authenticating(&scene);
-    proven.try_send(&authenticated).await;
-    let mut empty = SocketClient::shaken(&scene).await;
-    let nothing = empty.bringing(&scene, "[]");
-    empty.try_send(&nothing).await;
-    for client in [&mut silent, &mut proven, &mut empty] {
-        assert!(client.inner.try_event().await.is_none());
-    }
-    alice.authenticate(&scene).await;
-    assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
-    eventually("the others gone", || scene.server.sockets.len() == 1).await;
-}
-
-#[actix_web::test]
-async fn the_answer_to_a_handshake_of_the_server_may_bring_certificates() {
-    let scene = Scene::with(|settings| settings.auth.revival_delay = Duration::from_millis(20));
-    let mut alice = SocketClient::connect(&scene, Party::new()).await;
-    let request = alice.inner.auth_message().await;
-    let asked: Value = serde_json::from_str(&request).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
-    assert_eq!(
-        asked["requestedCertificates"]["certifiers"],
-        json!([scene.certifier.key().to_hex()])
-    );
-    let mut answer = alice.hear(&request).unwrap();
-    answer["certificates"] = serde_json::from_str(&scene.valid(&alice.party)).unwrap();
-    alice.inner.send_auth(&answer.to_string()).await;
-    assert_eq!(alice.inner.event().await.0, "keepAlive");
-    alice.authenticate(&scene).await;
-    assert_eq!(alice.inner.event().await.0, "authenticationSuccess");
-
-    let mut mallory = SocketClient::connect(&scene, Party::new()).await;
-    let request = mallory.inner.auth_message().await;
-    let mut answer = mallory.hear(&request).unwrap();
-    answer["certificates"] = serde_json::from_str(&scene.valid(&alice.party)).unwrap();
-    mallory.inner.send_auth(&answer.to_string()).await;
-    assert!(mallory.inner.try_event().await.is_none());
 }

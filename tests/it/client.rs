@@ -1,4 +1,4 @@
-//! The client layer against a real server: what it promises to those who stand on it.
+//! The client layer against a real server: its promises to callers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn messages_are_sent_listed_and_acknowledged() {
 
 #[actix_web::test]
 async fn a_session_that_the_server_has_forgotten_is_renewed() {
-    // One request uses a session up.
+    // One request exhausts a session.
     let server = TestServer::with(|settings| {
         settings.auth.max_seen_nonces = 1.try_into().unwrap();
     });
@@ -95,9 +95,9 @@ async fn a_socket_sends_and_receives_over_either_transport() {
     }
 }
 
-/// The server begins a new session every few events, on which nothing is lost, whether or not what comes is verified.
+/// The server renews the session every few events. No event is lost, with or without verification.
 #[actix_web::test]
-async fn a_socket_goes_on_through_new_sessions() {
+async fn a_socket_survives_renewals_of_its_session() {
     let server = TestServer::with(|settings| {
         settings.auth.max_seen_nonces = 8.try_into().unwrap();
     });
@@ -127,7 +127,7 @@ async fn a_socket_goes_on_through_new_sessions() {
 }
 
 #[actix_web::test]
-async fn a_refusal_and_an_end_are_told_as_what_they_are() {
+async fn a_refusal_and_an_end_have_their_own_errors() {
     let server = TestServer::start();
     for transport in TRANSPORTS {
         let connector = connector(&server, transport);
@@ -274,7 +274,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
     }
 }
 
-/// Writes the head of an answer and then its body, until the client has gone.
+/// Writes the head of an answer and then its body, until the client disconnects.
 async fn pour(listener: &tokio::net::TcpListener, head: &str, what: &[u8]) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let (mut stream, _) = listener.accept().await.unwrap();
@@ -284,7 +284,7 @@ async fn pour(listener: &tokio::net::TcpListener, head: &str, what: &[u8]) {
     while stream.write_all(what).await.is_ok() {}
 }
 
-/// Neither an announced length nor a body without an end makes the client hold more than it takes.
+/// The client's memory stays bounded, whatever length is announced and however long the body is.
 #[actix_web::test]
 async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
@@ -313,7 +313,10 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
                 }
             };
             let poured = pour(&listener, &head, chunk.as_bytes());
-            within("both ends", async { tokio::join!(poured, asking) }).await;
+            within("the end of both sessions", async {
+                tokio::join!(poured, asking)
+            })
+            .await;
         }
     }
 }

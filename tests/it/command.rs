@@ -1,4 +1,4 @@
-//! The command `messagebox` against a real server: every subcommand, both forms of output, exit codes.
+//! The command `messagebox` against a real server: every subcommand, both output formats, exit codes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -135,7 +135,7 @@ fn messages_are_sent_listed_and_acknowledged() {
 }
 
 #[test]
-fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
+fn bodies_and_ids_are_sent_as_given() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let to = bob.key().to_hex();
@@ -147,7 +147,7 @@ fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
     assert_eq!(alice.feed(&piped, b"two\nlines\n").code, 0);
     let again = alice.run(&["send", &to, "one line", "--box", "other"]);
     assert_eq!(again.json()["alreadySent"], true);
-    // The id does not depend on the box: the same text into another one needs an id of its own.
+    // The id does not depend on the box. The same text for another box needs its own id.
     let elsewhere = alice.run(&["send", &to, "one line"]);
     assert_ne!(elsewhere.code, 0, "{}", elsewhere.out);
     assert!(elsewhere.err.contains("--new-id"), "{}", elsewhere.err);
@@ -175,13 +175,13 @@ fn a_body_is_what_was_given_and_an_id_what_was_asked_for() {
 }
 
 #[test]
-fn a_live_message_goes_over_a_socket_or_else_over_http() {
+fn a_live_message_goes_over_a_socket_or_falls_back_to_http() {
     for sockets in [true, false] {
         let server = TestServer::with(|settings| settings.socket.enabled = sockets);
         let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
         let sent = alice.run(&["send", &bob.key().to_hex(), "hello", "--live"]);
         assert_eq!(sent.json()["over"], if sockets { "socket" } else { "http" });
-        // On a socket, servers need not tell one that they store from one that they have.
+        // On a socket, servers need not distinguish a message that they store from one that they have.
         let already_sent = if sockets { json!(null) } else { json!(false) };
         assert_eq!(sent.json()["alreadySent"], already_sent);
         assert_eq!(
@@ -274,13 +274,13 @@ fn a_message_may_expire() {
     ));
     assert_eq!(bodies(), ["never"]);
     for wrong in ["0s", "2020-01-01T00:00:00Z", "tomorrow", "99999years"] {
-        let said = alice.run(&["send", &to, "x", "--expires", wrong]);
-        assert_eq!(said.code, 2, "{wrong}: {}", said.err);
+        let result = alice.run(&["send", &to, "x", "--expires", wrong]);
+        assert_eq!(result.code, 2, "{wrong}: {}", result.err);
     }
 }
 
 #[test]
-fn a_fee_is_told_and_nothing_is_sent() {
+fn a_fee_is_printed_and_nothing_is_sent() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let to = bob.key().to_hex();
@@ -308,7 +308,7 @@ fn a_fee_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_price_on_requests_is_told() {
+fn a_request_price_is_printed() {
     let server = TestServer::with(|settings| {
         settings.prices.routes.insert("/listMessages".to_owned(), 7);
     });

@@ -1,4 +1,4 @@
-//! `messagebox listen`: every message once, over as many connections as it takes.
+//! `messagebox listen`: every message once, over any number of connections.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::command::{Running, User};
 use crate::support::server::{ServerProcess, TestServer, free_address};
 
 #[test]
-fn what_waits_comes_first_and_then_what_is_sent() {
+fn queued_messages_come_before_live_ones() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     for transport in ["websocket", "polling"] {
@@ -44,14 +44,14 @@ fn what_waits_comes_first_and_then_what_is_sent() {
         assert_eq!(third["sender"], alice.key().to_hex());
         assert!(third["createdAt"].as_str().unwrap().ends_with('Z'));
         assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
-        // Nothing was acknowledged.
+        // The command acknowledged nothing.
         let listed = bob.run(&["list", "--box", transport]).json();
         assert_eq!(listed["messages"].as_array().unwrap().len(), 3);
     }
 }
 
 #[test]
-fn people_get_it_in_words() {
+fn human_output_is_in_words() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     alice.send(&bob, "hello", &[]);
@@ -86,7 +86,7 @@ fn a_listener_survives_its_server_and_prints_nothing_twice() {
 }
 
 #[test]
-fn what_was_printed_is_acknowledged_and_nothing_else() {
+fn only_printed_messages_are_acknowledged() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     alice.send(&bob, "stored", &[]);
@@ -97,7 +97,7 @@ fn what_was_printed_is_acknowledged_and_nothing_else() {
     listener.wait_for("listening");
     alice.send(&bob, "live", &[]);
     assert_eq!(listener.json()["body"], "live");
-    // The next one is listed after the one before was acknowledged.
+    // The next message is listed after the one before was acknowledged.
     alice.send(&bob, "last", &[]);
     assert_eq!(listener.json()["body"], "last");
     let left = || {
@@ -110,7 +110,7 @@ fn what_was_printed_is_acknowledged_and_nothing_else() {
     while !is_acknowledged() {
         assert!(began.elapsed() < PATIENCE);
     }
-    assert_eq!(left(), [json!(null)], "what cannot be read stays");
+    assert_eq!(left(), [json!(null)], "unreadable messages stay");
     assert_eq!(listener.stop("INT"), (Some(0), Vec::new()));
 }
 
@@ -149,9 +149,9 @@ fn a_first_connection_that_fails_ends_it() {
     assert_eq!(refused.code, 1, "{}", refused.err);
 }
 
-/// Some are listed, some come live, and those that are stored between joining and listing do both.
+/// Some messages are listed, some come live, and those stored between the join and the list come both ways.
 #[actix_web::test]
-async fn what_pours_in_while_it_begins_is_printed_once() {
+async fn messages_that_arrive_during_the_start_are_printed_once() {
     let server = TestServer::start();
     let bob = User::of(&server.http(""));
     let connector = Connector::new(server.http("").parse().unwrap(), TransportKind::Websocket);
@@ -167,7 +167,7 @@ async fn what_pours_in_while_it_begins_is_printed_once() {
         if last.is_none() && listener.has_said("listening") {
             last = Some(sent.len() + 10);
         }
-        assert!(sent.len() < 20_000, "it does not begin");
+        assert!(sent.len() < 20_000, "the command does not start");
     }
     let printed: Vec<_> = sent.iter().map(|_| listener.json()).collect();
     let ids = printed.iter().map(|it| it["messageId"].as_str().unwrap());

@@ -25,12 +25,12 @@ async fn with_messages(server: &TestServer, count: usize, body: &str) -> User {
 }
 
 #[actix_web::test]
-async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
+async fn a_list_ends_at_its_limit_and_gives_the_next_cursor() {
     let server = TestServer::start();
     let bob = with_messages(&server, 5, "x").await;
     let first = bob.run(&["list", "--limit", "2"]).json();
     assert_eq!(ids(&first), ["1", "2"]);
-    // What was acknowledged meanwhile moves nothing.
+    // Acknowledgements in the meantime shift no page.
     assert_eq!(bob.run(&["ack", "1", "2"]).code, 0);
     let next = first["next"].as_str().unwrap();
     let second = bob.run(&["list", "--limit", "2", "--after", next]).json();
@@ -60,12 +60,12 @@ async fn a_list_ends_at_its_limit_and_says_where_to_go_on() {
         (["--limit", "-1"], 2),
         (["--after", "x"], 1),
     ] {
-        let said = bob.run(&["list", wrong[0], wrong[1]]);
-        assert_eq!(said.code, code, "{wrong:?}: {}", said.err);
+        let result = bob.run(&["list", wrong[0], wrong[1]]);
+        assert_eq!(result.code, code, "{wrong:?}: {}", result.err);
     }
 }
 
-/// The server gives 4 MB at a time.
+/// The server lists 4 MB at a time.
 #[actix_web::test]
 async fn a_limit_may_be_larger_than_a_page() {
     let server = TestServer::start();
@@ -75,14 +75,14 @@ async fn a_limit_may_be_larger_than_a_page() {
     let next = listed["next"].as_str().unwrap();
     let rest = bob.run(&["list", "--after", next]).json();
     assert_eq!(ids(&rest), ["5"]);
-    // Acknowledging reads the box to its end too.
+    // `ack --all` also reads the whole box.
     let acknowledged = bob.run(&["ack", "--all", "--human"]);
     assert_eq!(acknowledged.human(), "5 messages acknowledged\n");
     assert_eq!(ids(&bob.run(&["list"]).json()), [""; 0]);
 }
 
 #[actix_web::test]
-async fn all_of_one_box_is_acknowledged_but_for_what_may_be_worth_money() {
+async fn all_of_a_box_is_acknowledged_except_messages_with_payments() {
     let server = TestServer::start();
     let bob = with_messages(&server, 3, "x").await;
     let alice = User::of(&server.http(""));
@@ -92,15 +92,19 @@ async fn all_of_one_box_is_acknowledged_but_for_what_may_be_worth_money() {
         r#"{"encryptedMessage":"AAAA"}"#,
         &["--plain", "--id", "garbled"],
     );
-    // As a server stores what came with a payment.
+    // As a server stores a message that came with a payment.
     server.database.run(
         r#"UPDATE "messages" SET "body" = '{"message":"x","payment":{"tx":[1],"outputs":[]}}' WHERE "messageId" = '2'"#,
     );
-    let said = bob.run(&["ack", "--all"]);
+    let result = bob.run(&["ack", "--all"]);
     let expected =
         json!({"messageBox": "inbox", "acknowledged": ["1", "3", "garbled"], "left": ["2"]});
-    assert_eq!(said.json(), expected);
-    assert!(said.err.contains("1 left with a payment"), "{}", said.err);
+    assert_eq!(result.json(), expected);
+    assert!(
+        result.err.contains("1 left with a payment"),
+        "{}",
+        result.err
+    );
     assert_eq!(ids(&bob.run(&["list"]).json()), ["2"]);
     let again = bob.run(&["ack", "--all", "--human"]);
     assert_eq!(again.human(), "nothing to acknowledge in inbox\n");

@@ -1,4 +1,4 @@
-//! Names for keys: set once, they stand wherever `messagebox` asks for a key.
+//! Names for keys: once set, they stand for a key in all arguments of `messagebox`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -95,8 +95,8 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
         &["send", "no name", "hello"],
         &["quote", one.get(1..).unwrap()],
     ] {
-        let said = user.run(wrong);
-        assert_eq!(said.code, 2, "{wrong:?}: {}", said.err);
+        let result = user.run(wrong);
+        assert_eq!(result.code, 2, "{wrong:?}: {}", result.err);
     }
     let unknown = user.run(&["send", "three", "hello"]);
     assert!(
@@ -106,9 +106,9 @@ fn names_are_set_again_and_removed_and_other_lines_stay() {
     );
 }
 
-/// A wrong name sends to a wrong key. A wrong file of names does not keep anybody from reading.
+/// A wrong name would send to a wrong key. An invalid file of names does not prevent reading.
 #[test]
-fn a_file_of_names_that_is_wrong_is_told_and_only_names_need_it() {
+fn an_invalid_file_of_names_is_reported_where_a_name_is_used() {
     let server = TestServer::start();
     let bob = User::of(&server.http(""));
     let (key, file) = (
@@ -138,9 +138,9 @@ fn a_file_of_names_that_is_wrong_is_told_and_only_names_need_it() {
     ] {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        let said = bob.run(&["send", "bob", "hello"]);
-        assert_eq!(said.code, code, "{}", said.err);
-        assert!(said.err.contains(wrong), "{}", said.err);
+        let result = bob.run(&["send", "bob", "hello"]);
+        assert_eq!(result.code, code, "{}", result.err);
+        assert!(result.err.contains(wrong), "{}", result.err);
         let listed = bob.run(&["list"]);
         assert_eq!(listed.json()["messages"], json!([]));
         assert!(listed.err.contains("without names"), "{}", listed.err);

@@ -1,4 +1,4 @@
-//! `messagebox request`, and the id of a request that failed.
+//! `messagebox request`, and the id of a failed request.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -31,10 +31,10 @@ fn a_request_is_signed_and_its_answer_printed() {
         r#"{"messageBox":"inbox","recipientFee":5}"#,
     ];
     assert_eq!(bob.run(&set).code, 0);
-    let asked = ["request", "GET", "/permissions/get?messageBox=inbox"];
-    let got = bob.run(&asked).json();
+    let arguments = ["request", "GET", "/permissions/get?messageBox=inbox"];
+    let got = bob.run(&arguments).json();
     assert_eq!(got["permission"]["recipientFee"], 5);
-    let human = bob.run(&[&asked[..], &["--human"]].concat());
+    let human = bob.run(&[&arguments[..], &["--human"]].concat());
     assert!(
         human.human().contains("\n  \"permission\": {\n"),
         "{}",
@@ -69,7 +69,7 @@ fn a_refusal_is_printed_and_fails() {
 }
 
 #[test]
-fn what_a_server_answers_cannot_steer_a_terminal() {
+fn answers_of_a_server_cannot_steer_a_terminal() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
     let text = "a\u{9b}2J\u{202e}\n\u{1b}]0;title\u{7}";
@@ -81,16 +81,16 @@ fn what_a_server_answers_cannot_steer_a_terminal() {
         r#"{"messageBox":"inbox"}"#,
     ];
     for form in ["--json", "--human"] {
-        let said = bob.run(&[&list[..], &[form]].concat());
+        let result = bob.run(&[&list[..], &[form]].concat());
         let steers = ['\u{9b}', '\u{202e}', '\u{1b}', '\u{7}'];
-        assert!(!said.out.contains(steers), "{form}: {}", said.out);
-        let body = &said.json()["messages"][0]["body"];
+        assert!(!result.out.contains(steers), "{form}: {}", result.out);
+        let body = &result.json()["messages"][0]["body"];
         let body: serde_json::Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
         assert_eq!(body, json!({ "message": text }), "{form}");
     }
 }
 
-/// Answers every request with this, byte for byte.
+/// A server that answers every request with these bytes.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -105,7 +105,7 @@ fn answering(answer: &'static str) -> String {
 }
 
 #[test]
-fn the_id_of_a_request_that_failed_is_told() {
+fn the_id_of_a_failed_request_is_printed() {
     const ANSWER: &str = "HTTP/1.1 500 Oops\r\nx-request-id: 01J9ZK-a\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 53\r\n\r\n{\"code\":\"ERR_INTERNAL_ERROR\",\"description\":\"not now\"}";
     let user = User::of(&answering(ANSWER));
     let to = user.key().to_hex();
@@ -121,19 +121,19 @@ fn the_id_of_a_request_that_failed_is_told() {
         &["quote", &to],
         &["status"],
     ] {
-        let said = user.run(command);
-        assert_ne!(said.code, 0, "{command:?}");
-        let told = "not now (request 01J9ZK-a)";
-        assert!(said.err.contains(told), "{command:?}: {}", said.err);
+        let result = user.run(command);
+        assert_ne!(result.code, 0, "{command:?}");
+        let expected = "not now (request 01J9ZK-a)";
+        assert!(result.err.contains(expected), "{command:?}: {}", result.err);
     }
     let doctor = user.run(&["doctor", "--human"]);
     assert!(doctor.out.contains("(request 01J9ZK-a)"), "{}", doctor.out);
 }
 
 #[test]
-fn an_id_that_would_steer_a_terminal_is_not_told() {
+fn a_request_id_with_escape_sequences_is_not_printed() {
     const ANSWER: &str = "HTTP/1.1 500 Oops\r\nx-request-id: \u{9b}2J\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
-    let said = User::of(&answering(ANSWER)).run(&["list"]);
-    assert!(said.err.contains("answered 500"), "{}", said.err);
-    assert!(!said.err.contains("request"), "{}", said.err);
+    let result = User::of(&answering(ANSWER)).run(&["list"]);
+    assert!(result.err.contains("answered 500"), "{}", result.err);
+    assert!(!result.err.contains("request"), "{}", result.err);
 }

@@ -1,4 +1,4 @@
-//! `messagebox status`: with a token, a key, or neither.
+//! `messagebox status`: with a token, with a key, or without either.
 
 use messagebox::auth::Identity;
 use messagebox::config::Secret;
@@ -15,17 +15,17 @@ fn at_the_machine_it_needs_neither_token_nor_key() {
     assert!(!user.key_file().exists());
     let human = user.run(&["status", "--human"]);
     assert!(human.human().contains("ready     "), "{}", human.out);
-    // A service has no home.
+    // A service has no home folder.
     let mut homeless = user.command(&["status"]);
     let homeless = homeless.env_remove("XDG_CONFIG_HOME").output().unwrap();
     assert!(homeless.status.success(), "{homeless:?}");
-    // A key does no harm.
+    // A key file changes nothing.
     let user = User::of(&server.http(""));
     assert!(user.run(&["status"]).json()["server"].is_object());
 }
 
 #[test]
-fn who_is_no_admin_is_told_what_an_admin_has() {
+fn without_admin_rights_the_command_says_how_to_get_them() {
     let admin = Identity::random().identity_key();
     let servers = [
         TestServer::with(|settings| {
@@ -55,8 +55,11 @@ fn who_is_no_admin_is_told_what_an_admin_has() {
             .env("MESSAGEBOX_ADMIN_TOKEN", "another token")
             .output();
         let with_token = with_token.unwrap();
-        let said = String::from_utf8(with_token.stderr).unwrap();
-        assert_eq!(with_token.status.code(), Some(4), "{said}");
-        assert!(said.contains("must be the server's ADMIN_TOKEN"), "{said}");
+        let error = String::from_utf8(with_token.stderr).unwrap();
+        assert_eq!(with_token.status.code(), Some(4), "{error}");
+        assert!(
+            error.contains("must be the server's ADMIN_TOKEN"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `messagebox` on a terminal, and in front of a reader that goes.
+//! `messagebox` on a terminal, and with a reader that closes the pipe.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -9,7 +9,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use crate::support::command::User;
 use crate::support::server::TestServer;
 
-/// Runs a command whose standard output and error are a terminal, and gives what that shows.
+/// Runs a command with a terminal as standard output and error. Returns what the terminal shows.
 fn on_a_terminal(mut command: Command, variables: &[(&str, &str)]) -> String {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let master = openpt(flags).unwrap();
@@ -24,10 +24,10 @@ fn on_a_terminal(mut command: Command, variables: &[(&str, &str)]) -> String {
         .stderr(Stdio::from(error))
         .spawn()
         .unwrap();
-    // It holds the terminal open.
+    // The command holds the terminal open.
     drop(command);
     let mut shown = Vec::new();
-    // At the end of its last user, reading fails.
+    // Reading fails once the last user has closed the terminal.
     let _ = File::from(master).read_to_end(&mut shown);
     child.wait().unwrap();
     String::from_utf8(shown).unwrap()
@@ -52,16 +52,16 @@ fn a_terminal_shows_colours_unless_they_are_not_wanted() {
         let piped = format!("{}{}", piped.out, piped.err);
         assert!(!piped.contains('\u{1b}'), "{arguments:?}: {piped}");
     }
-    // What others wrote has no colour.
+    // Texts of other users have no colour.
     let listed = on_a_terminal(bob.command(&["list"]), &[]);
     assert!(listed.contains(r"| hello \u{1b}[31m"), "{listed}");
-    // JSON has none either.
+    // JSON has no colour.
     let json = on_a_terminal(bob.command(&["list", "--json"]), &[]);
     assert!(!json.contains('\u{1b}'), "{json}");
     serde_json::from_str::<serde_json::Value>(&json).unwrap();
 }
 
-/// Text reaches a pipe byte for byte, and a terminal only with marks and escapes.
+/// Text reaches a pipe byte for byte. A terminal gets it with marks and escapes.
 #[test]
 fn a_text_that_a_server_answers_is_quoted_on_a_terminal_only() {
     let admin = User::of("http://localhost:1");
@@ -81,10 +81,10 @@ fn a_text_that_a_server_answers_is_quoted_on_a_terminal_only() {
 }
 
 #[test]
-fn a_reader_that_goes_ends_it_without_a_word() {
+fn a_closed_pipe_ends_the_command_without_an_error() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
-    // More than a pipe holds.
+    // More than a pipe buffers.
     alice.send(&bob, &"many words\n".repeat(10_000), &[]);
     for arguments in [
         &["list", "--human"][..],
@@ -112,11 +112,11 @@ fn a_reader_that_goes_ends_it_without_a_word() {
         assert_eq!(error, "", "{arguments:?}");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
     }
-    // Nothing was acknowledged that nobody has read.
+    // The command acknowledges nothing before a reader has read it.
     let mut child = bob.command(&["listen", "--ack"]).spawn().unwrap();
     drop(child.stdout.take());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.next().is_none(), "it says something");
+    assert!(lines.next().is_none(), "the command prints a line");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let left = bob.run(&["list"]).json();
     assert_eq!(left["messages"].as_array().unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! `messagebox-server compact`: a file that is in use is left alone, and a server goes on with one that was compacted.
+//! `messagebox-server compact`: it does not touch a file in use, and a server continues on a compacted one.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::brc104::Brc104;
 use crate::support::server::{ServerProcess, free_address};
 
-/// Whether it worked, and what it said: on standard output, and where it failed.
+/// Whether it worked, its standard output, and its standard error.
 fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
@@ -21,12 +21,12 @@ fn compact(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (said, failed) = (text(output.stdout), text(output.stderr));
-    (output.status.success(), said, failed)
+    let (printed, failed) = (text(output.stdout), text(output.stderr));
+    (output.status.success(), printed, failed)
 }
 
 #[actix_web::test]
-async fn a_server_goes_on_with_a_file_that_was_compacted() {
+async fn a_server_continues_on_a_compacted_file() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _, failed) = compact(folder.path(), &[]);
     assert!(failed.contains("there is no database"), "{failed}");
@@ -41,18 +41,21 @@ async fn a_server_goes_on_with_a_file_that_was_compacted() {
     let sent = client.post("/sendMessage", message.to_string()).await;
     assert_eq!(sent.status, 200);
 
-    let (works, said, _) = compact(folder.path(), &["--dry-run"]);
-    assert!(works && said.lines().count() == 1, "{said}");
+    let (works, printed, _) = compact(folder.path(), &["--dry-run"]);
+    assert!(works && printed.lines().count() == 1, "{printed}");
     for expected in ["when compacted", "of free space in", "It takes up to"] {
-        assert!(said.contains(expected), "{said}");
+        assert!(printed.contains(expected), "{printed}");
     }
     let (works, _, failed) = compact(folder.path(), &[]);
     assert!(!works && failed.contains("stop the server"), "{failed}");
 
     server.signal("TERM");
     assert_eq!(server.ended().await, Some(0));
-    let (works, said, failed) = compact(folder.path(), &[]);
-    assert!(works && said.contains("compacted: "), "{said}{failed}");
+    let (works, printed, failed) = compact(folder.path(), &[]);
+    assert!(
+        works && printed.contains("compacted: "),
+        "{printed}{failed}"
+    );
 
     let _server = ServerProcess::start(address, folder.path());
     let client = Brc104::connect_as(&url, me).await;
@@ -62,10 +65,10 @@ async fn a_server_goes_on_with_a_file_that_was_compacted() {
     assert_eq!(listed.json["messages"][0]["messageId"], "1");
 }
 
-/// A database server has commands of its own for that.
+/// A database server has its own commands for that.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 #[test]
-fn operators_of_a_database_server_are_told_what_to_run_there() {
+fn on_a_database_server_compact_names_that_servers_own_command() {
     for (url, expected) in [
         #[cfg(feature = "mysql")]
         ("mysql://a@localhost/m", "OPTIMIZE TABLE messages"),
@@ -76,9 +79,9 @@ fn operators_of_a_database_server_are_told_what_to_run_there() {
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let (works, said, failed) = compact(folder.path(), &["--database-url", url]);
+        let (works, printed, failed) = compact(folder.path(), &["--database-url", url]);
         assert!(
-            !works && said.is_empty() && failed.contains(expected),
+            !works && printed.is_empty() && failed.contains(expected),
             "{failed}"
         );
     }

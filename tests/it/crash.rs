@@ -1,4 +1,4 @@
-//! SIGKILL under load: whatever was acknowledged is there after the restart, once and in order.
+//! SIGKILL under load: every acknowledged message is there after the restart, once and in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::support::server::{ServerProcess, free_address};
 
 const SENDERS: usize = 4;
 
-/// Rounds, unless `CRASH_ROUNDS` says how many.
+/// The default number of rounds. `CRASH_ROUNDS` sets another.
 const ROUNDS: usize = 50;
 
-/// How long a server lives, in milliseconds: from before the first message is acknowledged to full swing.
+/// The life of a server in milliseconds: from before its first ack to full load.
 const LIFE: std::ops::Range<u64> = 50..450;
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! The dashboard: a page that runs nothing of others, and the stream that it shows.
+//! The dashboard: a page that runs no foreign script, and the stream that it shows.
 
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ async fn the_page_fetches_nothing_from_elsewhere_and_runs_only_its_own_script() 
         ] {
             assert!(!page.contains(foreign), "{foreign}");
         }
-        // The one address in it names a format.
+        // The only address in it names a format.
         assert_eq!(
             page.matches("http://").count(),
             page.matches("http://www.w3.org/2000/svg").count()
@@ -80,7 +80,7 @@ async fn anybody_may_load_the_page_and_its_data_is_for_admins() {
         let (status, page) = ask_with(&server, "GET", "/admin/", headers).await;
         assert_eq!(status, 200);
         assert!(page.contains("<title>MessageBox Router</title>"));
-        // It holds nothing of the server.
+        // The page contains no data of the server.
         assert!(!page.contains(&server.identity_key.to_hex()));
     }
     for (method, target) in [("POST", "/admin/"), ("GET", "/admin/nothing")] {
@@ -89,7 +89,7 @@ async fn anybody_may_load_the_page_and_its_data_is_for_admins() {
     let token = [("authorization", bearer.as_str())];
     let history = ask_with(&server, "GET", "/admin/history", &token).await;
     assert_eq!(history.0, 200);
-    // Without the slash it leads there, behind whatever prefix.
+    // The path without the slash redirects there, with any prefix.
     let at_prefix = TestServer::with(|settings| {
         settings.admin.token = Some(Secret::new(TOKEN));
         "/api".clone_into(&mut settings.server.routing_prefix);
@@ -102,11 +102,11 @@ async fn anybody_may_load_the_page_and_its_data_is_for_admins() {
 }
 
 #[actix_web::test]
-async fn the_history_has_the_minute_that_goes_on() {
+async fn the_history_includes_the_current_minute() {
     let server = TestServer::start();
     let bob = AuthSocketClient::authenticated(server.address).await;
     let mut history = Value::Null;
-    eventually_async("a point", async || {
+    eventually_async("a figure", async || {
         history = ask(&server, "GET", "/admin/history").await;
         history["series"]["socketsAuthenticated"] == serde_json::json!([1.0])
     })
@@ -128,7 +128,7 @@ async fn the_history_has_the_minute_that_goes_on() {
 }
 
 #[actix_web::test]
-async fn the_stream_says_again_and_again_how_the_server_is() {
+async fn the_stream_repeats_the_status() {
     let server = TestServer::start();
     let mut stream = client()
         .get(server.http("/admin/events"))
@@ -150,7 +150,7 @@ async fn the_stream_says_again_and_again_how_the_server_is() {
                 let event: Value =
                     serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
                 assert!(event["log"].is_array());
-                // Of late: there must have been something before.
+                // Recent figures need an earlier event to compare with.
                 assert_eq!(event["recent"].is_null(), seen.is_empty(), "{event}");
                 seen.push(event["status"]["sockets"]["open"].as_u64().unwrap());
                 text = rest.to_owned();
@@ -181,10 +181,10 @@ async fn the_stream_ends_when_the_server_goes_down() {
 }
 
 #[test]
-fn the_command_says_how_a_server_is() {
+fn the_status_command_shows_the_health_of_a_server() {
     let server = guarded();
     let user = User::of(&server.http(""));
-    let asked = |token: &str, arguments: &[&str]| {
+    let run_command = |token: &str, arguments: &[&str]| {
         let mut command = user.command(arguments);
         let output = command
             .env("MESSAGEBOX_ADMIN_TOKEN", token)
@@ -197,29 +197,29 @@ fn the_command_says_how_a_server_is() {
             text(output.stderr),
         )
     };
-    let (code, json, err) = asked(TOKEN, &["status"]);
+    let (code, json, err) = run_command(TOKEN, &["status"]);
     assert_eq!(code, Some(0), "{err}");
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["server"]["identityKey"], server.identity_key.to_hex());
-    // An actor of a busy machine may be late: then it is asked again.
+    // On a busy machine an actor may be late. The test asks again.
     let start = Instant::now();
     loop {
-        let (code, human, err) = asked(TOKEN, &["status", "--human"]);
+        let (code, human, err) = run_command(TOKEN, &["status", "--human"]);
         let lines = ["ready     yes", "sockets   0 open", "database  answers"];
         if code == Some(0) && lines.iter().all(|line| human.contains(line)) {
             break;
         }
         assert!(start.elapsed() < PATIENCE, "{human}{err}");
     }
-    let (code, _, err) = asked("another token than that", &["status"]);
+    let (code, _, err) = run_command("another token than that", &["status"]);
     assert!(
         code == Some(4) && err.contains("MESSAGEBOX_ADMIN_TOKEN"),
         "{code:?} {err}"
     );
-    // Without a token the user's key is asked with, which is no admin's.
-    let (code, _, err) = asked("", &["status"]);
+    // Without a token the command signs with the user's key, which is no admin's.
+    let (code, _, err) = run_command("", &["status"]);
     assert!(code == Some(1), "{code:?} {err}");
-    // One that it is an admin's key for, and one that takes whoever is at the machine.
+    // A server with this admin key, and one that serves local requests.
     let key = user.key().to_hex();
     let own = TestServer::with(|settings| settings.admin.identities.push(key));
     for server in [own, TestServer::start()] {

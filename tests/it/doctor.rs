@@ -1,17 +1,17 @@
-//! `messagebox doctor`: a verdict for each check, and an exit code.
+//! `messagebox doctor`: a result for each check, and an exit code.
 
 use std::io::Write as _;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Said, User};
+use crate::support::command::{Finished, User};
 use crate::support::remote::Remote;
 use crate::support::server::{TestServer, free_address};
 
-/// The verdicts by name, in their order.
-fn verdicts(said: &Said) -> Vec<(String, String)> {
-    let report: Value = serde_json::from_str(&said.out).unwrap();
+/// The results by name, in order.
+fn verdicts(result: &Finished) -> Vec<(String, String)> {
+    let report: Value = serde_json::from_str(&result.out).unwrap();
     let checks = report["checks"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     checks
@@ -23,20 +23,20 @@ fn verdicts(said: &Said) -> Vec<(String, String)> {
         .collect()
 }
 
-fn last(said: &Said) -> (String, String) {
-    verdicts(said).pop().unwrap()
+fn last(result: &Finished) -> (String, String) {
+    verdicts(result).pop().unwrap()
 }
 
 #[test]
-fn a_healthy_server_is_well() {
+fn a_healthy_server_passes_every_check() {
     let server = TestServer::start();
     let user = User::of(&server.http(""));
-    let said = user.run(&["doctor", "--requests", "5"]);
-    let report = said.json();
-    assert_eq!(report["verdict"], "ok", "{}", said.out);
+    let result = user.run(&["doctor", "--requests", "5"]);
+    let report = result.json();
+    assert_eq!(report["verdict"], "ok", "{}", result.out);
     assert_eq!(report["identityKey"], server.identity_key.to_hex());
     assert_eq!(report["info"]["version"], env!("CARGO_PKG_VERSION"));
-    let checks = verdicts(&said);
+    let checks = verdicts(&result);
     assert!(
         checks.iter().all(|(_, verdict)| verdict == "ok"),
         "{checks:?}"
@@ -64,7 +64,7 @@ fn a_healthy_server_is_well() {
     assert_eq!(report["latency"]["count"], 5);
     let (p50, max) = (&report["latency"]["p50Ms"], &report["latency"]["maxMs"]);
     assert!(p50.as_f64().unwrap() > 0.0 && max.as_f64() >= p50.as_f64());
-    // It needs no key, and leaves nothing behind.
+    // It needs no key and leaves no file.
     let stranger = User::without_key(&server.http(""));
     let human = stranger.run(&["doctor", "--human"]);
     assert!(
@@ -82,34 +82,34 @@ fn a_healthy_server_is_well() {
 
 #[test]
 fn a_dead_port_is_unreachable() {
-    let said = User::of(&format!("http://{}", free_address())).run(&["doctor"]);
-    assert_eq!(said.code, 3);
-    assert_eq!(last(&said), ("connection".into(), "failed".into()));
-    let said = User::of("http://no-such-host.invalid").run(&["doctor", "--human"]);
-    assert_eq!(said.code, 3);
+    let result = User::of(&format!("http://{}", free_address())).run(&["doctor"]);
+    assert_eq!(result.code, 3);
+    assert_eq!(last(&result), ("connection".into(), "failed".into()));
+    let result = User::of("http://no-such-host.invalid").run(&["doctor", "--human"]);
+    assert_eq!(result.code, 3);
     assert!(
-        said.out.contains("failed   name") && said.out.ends_with("it does not work\n"),
+        result.out.contains("failed   name") && result.out.ends_with("it does not work\n"),
         "{}",
-        said.out
+        result.out
     );
 }
 
 #[test]
 fn a_server_without_sockets_is_a_warning() {
     let server = TestServer::with(|settings| settings.socket.enabled = false);
-    let said = User::of(&server.http("")).run(&["doctor"]);
-    assert_eq!(said.code, 0, "{}", said.out);
-    assert_eq!(said.json()["verdict"], "warning");
-    assert_eq!(last(&said), ("sockets".into(), "warning".into()));
+    let result = User::of(&server.http("")).run(&["doctor"]);
+    assert_eq!(result.code, 0, "{}", result.out);
+    assert_eq!(result.json()["verdict"], "warning");
+    assert_eq!(last(&result), ("sockets".into(), "warning".into()));
 }
 
 #[test]
-fn what_is_no_messagebox_server_is_told_as_such() {
+fn another_kind_of_server_is_recognized() {
     for status in [200, 404] {
         let other = Remote::start(move |_| (status, json!("hello")).into());
-        let said = User::of(&other.url).run(&["doctor"]);
-        assert_eq!(said.code, 5, "{}", said.out);
-        assert_eq!(last(&said), ("handshake".into(), "failed".into()));
+        let result = User::of(&other.url).run(&["doctor"]);
+        assert_eq!(result.code, 5, "{}", result.out);
+        assert_eq!(last(&result), ("handshake".into(), "failed".into()));
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -118,23 +118,23 @@ fn what_is_no_messagebox_server_is_told_as_such() {
             let _ = stream.unwrap().write_all(b"SSH-2.0-something\r\n");
         }
     });
-    let said = User::of(&format!("http://{address}")).run(&["doctor"]);
-    assert_eq!(said.code, 5, "{}", said.out);
-    assert_eq!(last(&said), ("HTTP".into(), "failed".into()));
-    let said = User::of(&format!("https://{address}")).run(&["doctor"]);
-    assert_eq!(said.code, 3, "{}", said.out);
-    assert_eq!(last(&said), ("TLS".into(), "failed".into()));
+    let result = User::of(&format!("http://{address}")).run(&["doctor"]);
+    assert_eq!(result.code, 5, "{}", result.out);
+    assert_eq!(last(&result), ("HTTP".into(), "failed".into()));
+    let result = User::of(&format!("https://{address}")).run(&["doctor"]);
+    assert_eq!(result.code, 3, "{}", result.out);
+    assert_eq!(last(&result), ("TLS".into(), "failed".into()));
 }
 
 #[test]
-fn a_server_that_says_it_is_not_ready_is_believed() {
-    let sick = Remote::start(|asked| match asked.path.as_str() {
+fn a_server_that_is_not_ready_fails_the_check() {
+    let sick = Remote::start(|request| match request.path.as_str() {
         "/readyz" => (503, json!({"database": "down"})).into(),
         _ => (200, json!("fine")).into(),
     });
-    let said = User::of(&sick.url).run(&["doctor"]);
-    // What fails first decides.
-    assert_eq!(said.code, 1, "{}", said.out);
-    assert!(verdicts(&said).contains(&("readiness".into(), "failed".into())));
-    assert!(said.out.contains("database"), "{}", said.out);
+    let result = User::of(&sick.url).run(&["doctor"]);
+    // The first failure sets the exit code.
+    assert_eq!(result.code, 1, "{}", result.out);
+    assert!(verdicts(&result).contains(&("readiness".into(), "failed".into())));
+    assert!(result.out.contains("database"), "{}", result.out);
 }

@@ -1,4 +1,4 @@
-//! SIGTERM: nothing that was acknowledged is lost, what is under way comes to its end, and clients are sent elsewhere.
+//! SIGTERM: no acknowledged message is lost, requests in flight finish, and clients move to other servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::support::server::{ServerProcess, free_address};
 use crate::support::websocket::Got;
 use crate::support::{eventually_async, polling, senders, within};
 
-/// A pair of the line that begins with this word.
+/// The value of `key` in the line that begins with `word`.
 fn pair(log: &str, word: &str, key: &str) -> String {
     let mut lines = log
         .lines()
         .filter(|line| line.contains(&format!("] {word} ")));
     let line = lines.next().unwrap_or_else(|| panic!("no {word}: {log}"));
-    assert!(lines.next().is_none(), "{word} is said twice: {log}");
+    assert!(lines.next().is_none(), "{word} is logged twice: {log}");
     let mut pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
     let found = pairs.find(|(known, _)| *known == key);
     found
@@ -55,7 +55,7 @@ async fn what_was_acknowledged_before_a_shutdown_under_load_is_there_after_it() 
         );
         assert_eq!(pair(&log, "stopped", "drained"), "true", "{log}");
         let stored: usize = pair(&log, "stopped", "messages_stored").parse().unwrap();
-        // Each of the two that send live may have stored one whose ack it did not get.
+        // Each of the two live senders may have stored one message whose ack it did not receive.
         assert!((count..=count + 2).contains(&stored), "{stored} of {count}");
     }
     let server = ServerProcess::start(address, folder.path());
@@ -63,37 +63,37 @@ async fn what_was_acknowledged_before_a_shutdown_under_load_is_there_after_it() 
     drop(server);
 }
 
-async fn asked(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
+async fn get(address: std::net::SocketAddr, path: &str) -> (u16, Value) {
     let (status, body) = polling::get(&format!("http://{address}{path}")).await;
     (status, serde_json::from_str(&body).unwrap())
 }
 
 #[actix_web::test]
-async fn balancers_are_told_first_and_a_second_signal_ends_it_at_once() {
+async fn readyz_fails_before_the_drain_and_a_second_signal_stops_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let delay = [("DRAIN_DELAY", "10m")];
     let mut server = ServerProcess::with(address, folder.path(), &delay, None);
     let mut alice = AuthSocketClient::authenticated(address).await;
-    assert_eq!(asked(address, "/readyz").await.0, 200);
+    assert_eq!(get(address, "/readyz").await.0, 200);
     server.signal("TERM");
-    eventually_async("draining", async || {
-        asked(address, "/readyz").await.0 == 503
+    eventually_async("/readyz to report draining", async || {
+        get(address, "/readyz").await.0 == 503
     })
     .await;
     assert_eq!(
-        asked(address, "/readyz").await.1["notReady"],
+        get(address, "/readyz").await.1["notReady"],
         json!(["draining"])
     );
-    assert_eq!(asked(address, "/healthz").await.0, 200);
-    // Until the delay is over it serves whoever comes.
+    assert_eq!(get(address, "/healthz").await.0, 200);
+    // During the delay, the server still serves everyone.
     let room = alice.room("inbox");
     alice.send_message(&room, "1", "x").await;
     assert_eq!(alice.event().await.1["status"], "success");
     Brc104::connect(&format!("http://{address}")).await;
-    // The same signal again is the same wish, which supervisors express twice; a different one is another wish.
+    // Supervisors may send the same signal twice, so it counts once. A different signal counts.
     server.signal("TERM");
-    eventually_async("that the second is noted", async || {
+    eventually_async("the log line of the second signal", async || {
         server.log().contains("SIGTERM again")
     })
     .await;
@@ -125,12 +125,12 @@ async fn a_request_in_work_is_finished() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(first.as_bytes()).await.unwrap();
-    // One worker takes connections in order: when it answers these, it has taken the first one up.
+    // One worker accepts connections in order. When it answers these, it has started on the first one.
     for _ in 0..3 {
-        assert_eq!(asked(address, "/healthz").await.0, 200);
+        assert_eq!(get(address, "/healthz").await.0, 200);
     }
     server.signal("TERM");
-    eventually_async("that it accepts nobody", async || {
+    eventually_async("the listener to close", async || {
         TcpStream::connect(address).await.is_err()
     })
     .await;
@@ -148,8 +148,8 @@ async fn a_request_in_work_is_finished() {
     assert_eq!(server.ended().await, Some(0));
 }
 
-/// A message that is in the write queue when the signal comes is committed and acknowledged; then the transport is
-/// closed, and no Socket.IO disconnect is sent, after which a client would stay away.
+/// A message in the write queue is committed and acknowledged. Then the server closes the transport, without a
+/// Socket.IO disconnect, after which a client would not reconnect.
 #[actix_web::test]
 async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_closed() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,12 +160,12 @@ async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_
     let room = idle.room("inbox");
     let lock = Lock::on(folder.path());
     alice.send_message(&room, "1", "x").await;
-    // Behind it on the same socket: once this is answered, the message was handed in.
+    // It follows on the same socket: once it is answered, the server has handed in the message.
     let own = alice.room("another");
     alice.emit("joinRoom", &json!(own.as_str())).await;
     assert_eq!(alice.event().await.0, "joinedRoom");
     server.signal("TERM");
-    // Who has nothing under way is sent away at once.
+    // A socket with nothing in flight is closed at once.
     assert!(matches!(idle.websocket.next().await, Got::Closed(_)));
     lock.release();
     let (event, data) = alice.event().await;
@@ -176,7 +176,7 @@ async fn a_message_that_waits_for_the_database_is_answered_before_its_socket_is_
     assert_eq!(pair(&server.log(), "stopped", "sockets_closed"), "2");
 }
 
-/// A handler of other servers' signals sends these to reopen logs, or to end them in peace.
+/// Other servers use these signals to reopen logs or to stop gracefully.
 #[actix_web::test]
 async fn no_signal_ends_it_without_a_drain() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,9 +185,12 @@ async fn no_signal_ends_it_without_a_drain() {
     for name in ["USR1", "USR2", "HUP"] {
         server.signal(name);
         let noted = format!("SIG{name}: ");
-        eventually_async("that it is noted", async || server.log().contains(&noted)).await;
+        eventually_async("the log line of the signal", async || {
+            server.log().contains(&noted)
+        })
+        .await;
     }
-    assert_eq!(asked(address, "/readyz").await.0, 200);
+    assert_eq!(get(address, "/readyz").await.0, 200);
     server.signal("QUIT");
     assert_eq!(server.ended().await, Some(0), "{}", server.log());
     assert_eq!(pair(&server.log(), "stopped", "reason"), "SIGQUIT");
@@ -195,23 +198,23 @@ async fn no_signal_ends_it_without_a_drain() {
 }
 
 #[actix_web::test]
-async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
+async fn sighup_applies_changeable_settings_and_logs_the_difference() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let file = folder.path().join("default.toml");
     std::fs::write(&file, "[prices]\nrequest = 3\n[log]\nlevel = \"warn\"\n").unwrap();
     let server = ServerProcess::start(address, folder.path());
-    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 3);
+    assert_eq!(get(address, "/info").await.1["prices"]["request"], 3);
     let changed = "[prices]\nrequest = 5\n[log]\nlevel = \"info\"\n[socket]\nmax_sockets = 7\n";
     std::fs::write(&file, changed).unwrap();
     server.signal("HUP");
     eventually_async("the new price", async || {
-        asked(address, "/info").await.1["prices"]["request"] == 5
+        get(address, "/info").await.1["prices"]["request"] == 5
     })
     .await;
     let expected = [
         "prices.request is 5, was 3",
-        // Only the new level lets these lines through.
+        // Only the new level shows these lines.
         "log.level is \"info\", was \"warn\"",
         "socket.max_sockets = 7 takes effect at the next start",
     ];
@@ -222,18 +225,18 @@ async fn a_hang_up_applies_what_may_change_and_logs_the_difference() {
     let alice = Brc104::connect(&format!("http://{address}")).await;
     let answer = alice.post("/listMessages", r#"{"messageBox":"inbox"}"#);
     assert_eq!(answer.await.status, 402);
-    // A mistake changes nothing.
+    // An invalid file changes nothing.
     std::fs::write(&file, "[prices]\nrequest = -1\n").unwrap();
     server.signal("HUP");
-    eventually_async("the mistake in the log", async || {
+    eventually_async("the error in the log", async || {
         server.log().contains("stays as it was")
     })
     .await;
-    assert_eq!(asked(address, "/info").await.1["prices"]["request"], 5);
+    assert_eq!(get(address, "/info").await.1["prices"]["request"], 5);
 }
 
 #[actix_web::test]
-async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
+async fn sighup_changes_quotas_and_the_rates_of_open_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let file = folder.path().join("default.toml");
@@ -265,7 +268,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     while alice.event().await.0 != "joinedRoom" {}
     configure(30, 1_000);
     server.signal("HUP");
-    // What was stored while nothing was limited is counted first.
+    // Messages stored without a quota are counted first.
     for line in [
         "bytes_per_socket is 1000, was 1000000",
         "counted what is stored",
@@ -282,10 +285,10 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
         (429, "ERR_INBOX_QUOTA_EXCEEDED")
     );
     assert_eq!(
-        asked(address, "/info").await.1["quotas"]["maxInboxMessages"],
+        get(address, "/info").await.1["quotas"]["maxInboxMessages"],
         30
     );
-    // The socket that was there before has the new rate: what was little ends it now.
+    // The existing socket has the new rate: a small message ends it now.
     alice.emit("large", &large).await;
     within("the end of the socket", async {
         while !matches!(alice.websocket.next().await, Got::Closed(_)) {}
@@ -293,7 +296,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     .await;
 }
 
-/// A copy of the database's file alone, after an orderly stop and after none.
+/// A copy of the database file alone, after an orderly stop and after a crash.
 #[actix_web::test]
 async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
     let folder = tempfile::tempdir().unwrap();
@@ -315,14 +318,14 @@ async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
     std::fs::copy(&file, whole.path().join("messagebox.db")).unwrap();
 
     let server = ServerProcess::start(address, whole.path());
-    let (status, ready) = asked(address, "/readyz").await;
+    let (status, ready) = get(address, "/readyz").await;
     let is_degraded = ready.to_string().contains("database_log");
     assert!(status == 200 && !is_degraded, "{ready}");
     drop(server);
 
     for _ in 0..2 {
         let server = ServerProcess::start(address, unsaid.path());
-        let (status, ready) = asked(address, "/readyz").await;
+        let (status, ready) = get(address, "/readyz").await;
         assert_eq!(status, 200, "{ready}");
         assert!(ready.to_string().contains("database_log"), "{ready}");
         assert_eq!(
@@ -339,8 +342,8 @@ async fn a_copy_of_the_file_is_whole_after_a_stop_and_noticed_after_none() {
         .output()
         .unwrap();
     assert!(accepted.status.success(), "{accepted:?}");
-    eventually_async("that health is good again", async || {
-        let (_, ready) = asked(address, "/readyz").await;
+    eventually_async("readiness", async || {
+        let (_, ready) = get(address, "/readyz").await;
         !ready.to_string().contains(r#""degraded":["database_log"]"#)
     })
     .await;

@@ -1,13 +1,13 @@
-//! Engine.IO over HTTP long-polling, one test a rule.
+//! Engine.IO over HTTP long-polling, one test per rule. `tests/pair/loss.rs` has heartbeats and losses.
 
 use futures_util::future::join;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::CloseReason;
 use serde_json::json;
 
 use crate::support::echo::{EchoServer, calm, quick};
 use crate::support::polling::{Polling, client, get, post};
 use crate::support::server::TestServer;
-use crate::support::{PATIENCE, eventually, within};
+use crate::support::{eventually, within};
 
 const QUERY: &str = "EIO=4&transport=polling";
 
@@ -177,7 +177,7 @@ async fn a_burst_of_two_hundred_arrives_whole_and_in_order() {
 }
 
 #[actix_web::test]
-async fn what_is_no_payload_ends_the_session() {
+async fn an_invalid_payload_ends_the_session() {
     let bodies: [&[u8]; 6] = [
         b"abc",
         b"",
@@ -192,14 +192,14 @@ async fn what_is_no_payload_ends_the_session() {
         assert_eq!(polling.post(body).await.0, 400, "{body:?}");
         assert_eq!(polling.get().await.0, 400, "{body:?}");
     }
-    eventually("every end", || {
+    eventually("the end of every session", || {
         server.reasons() == [CloseReason::ParseError; 6]
     })
     .await;
 }
 
 #[actix_web::test]
-async fn a_second_poll_ends_the_session_and_the_first_is_told() {
+async fn a_second_poll_ends_the_session_and_closes_the_first() {
     let server = EchoServer::start(calm());
     let polling = session(&server).await;
     let (one, other) = within("both polls", join(polling.get(), polling.get())).await;
@@ -215,7 +215,7 @@ async fn an_aborted_poll_ends_the_session_at_once() {
     let server = EchoServer::one_worker(calm());
     let polling = session(&server).await;
     let stream = polling.get_raw(server.address).await;
-    // A request on the same session that is answered after the poll was parked.
+    // The server answers this request on the same session after it has parked the poll.
     assert_eq!(polling.post("6").await.0, 200);
     drop(stream);
     eventually("the end", || {
@@ -223,19 +223,6 @@ async fn an_aborted_poll_ends_the_session_at_once() {
     })
     .await;
     assert_eq!(polling.get().await.0, 400);
-}
-
-#[actix_web::test]
-async fn pings_come_after_the_interval_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
-        ping_timeout: PATIENCE,
-        ..quick()
-    });
-    let polling = session(&server).await;
-    for _ in 0..3 {
-        assert_eq!(polling.get().await, (200, "2".to_owned()));
-        assert_eq!(polling.post("3").await.0, 200);
-    }
 }
 
 #[actix_web::test]
@@ -258,13 +245,13 @@ async fn the_client_closes() {
         let (poll, posted) = within("both", join(polling.get(), polling.post("1"))).await;
         assert_eq!(posted.0, 200);
         assert_eq!(polling.get().await.0, 400);
-        // Two connections: the packet may have been quicker than the poll.
+        // There are two connections, so the packet may have arrived before the poll.
         if poll.0 != 400 {
             assert_eq!(poll.1, "6");
             return;
         }
     }
-    panic!("no poll waited");
+    panic!("no poll was parked in time");
 }
 
 #[actix_web::test]
@@ -292,7 +279,7 @@ async fn a_session_is_not_taken_over_by_another_path() {
 }
 
 #[actix_web::test]
-async fn where_sockets_are_off_a_client_is_told_so() {
+async fn a_server_without_sockets_says_so() {
     let server = TestServer::with(|settings| {
         settings.socket.enabled = false;
         settings.server.routing_prefix = "/api".to_owned();

@@ -1,4 +1,4 @@
-//! Clients that stop reading: the session must end, and nobody else may notice.
+//! Clients that stop reading: the session must end, and no other client may notice.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn stalled(server: &EchoServer, flood: usize) -> TcpStream {
     stream.write_all(handshake.as_bytes()).await.unwrap();
     let mut byte = [0];
     while byte[0] != b'}' {
-        // Up to the end of the open packet.
+        // Reads up to the end of the open packet.
         within("the open packet", stream.read_exact(&mut byte))
             .await
             .unwrap();
@@ -41,7 +41,7 @@ async fn a_client_that_stops_reading_is_timed_out_by_its_heartbeat() {
     });
     let stream = stalled(&server, 500).await;
     eventually("the end", || server.reasons() == [CloseReason::PingTimeout]).await;
-    eventually("the freed place", || server.table.is_empty()).await;
+    eventually("the freed permit", || server.table.is_empty()).await;
     drop(stream);
 }
 
@@ -56,20 +56,20 @@ async fn a_client_that_stops_reading_is_cut_off_at_the_outbound_limit() {
     .await;
     other.send("4hello").await;
     assert_eq!(other.text().await, "4hello");
-    eventually("the freed place", || server.table.len() == 1).await;
+    eventually("the freed permit", || server.table.len() == 1).await;
     drop(stream);
 }
 
 #[actix_web::test]
 async fn the_connection_of_a_stalled_client_is_shut_down() {
-    // So late that it is stalled before its heartbeat ends it.
+    // Late enough that the client stalls before its heartbeat ends it.
     let server = EchoServer::start(Config {
         ping_interval: Duration::from_secs(3),
         ..quick()
     });
     let stream = stalled(&server, 60).await;
     eventually("the end", || !server.reasons().is_empty()).await;
-    // Nothing is read, so nothing but the server's word ends it.
+    // The client reads nothing, so only the server can end the connection.
     let reset = stream.ready(tokio::io::Interest::ERROR);
     within("the end of the connection", reset).await.unwrap();
     let error = stream.take_error().unwrap();

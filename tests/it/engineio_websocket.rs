@@ -1,13 +1,13 @@
-//! Engine.IO over a websocket, one test a rule.
+//! Engine.IO over a websocket, one test per rule. `tests/pair/loss.rs` has heartbeats and losses.
 
 use actix_http::ws::Item;
 use awc::ws::Message;
 use bytes::Bytes;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::CloseReason;
 
 use crate::support::echo::{EchoServer, calm, quick};
+use crate::support::eventually;
 use crate::support::websocket::{Got, Websocket};
-use crate::support::{PATIENCE, eventually};
 
 const QUERY: &str = "EIO=4&transport=websocket";
 
@@ -40,7 +40,7 @@ async fn an_unsupported_version_is_refused() {
     assert!(server.table.is_empty());
 }
 
-/// Clients that offer some insist on one.
+/// Clients that offer subprotocols insist on one.
 #[actix_web::test]
 async fn the_first_subprotocol_that_is_offered_is_taken() {
     let server = EchoServer::start(calm());
@@ -131,7 +131,7 @@ async fn what_is_no_packet_ends_the_session() {
         websocket.send(text).await;
         websocket.closed().await;
     }
-    eventually("every end", || {
+    eventually("the end of every session", || {
         server.reasons() == [CloseReason::ParseError; 4]
     })
     .await;
@@ -150,19 +150,6 @@ async fn text_that_is_not_utf8_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn pings_come_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
-        ping_timeout: PATIENCE,
-        ..quick()
-    });
-    let mut websocket = open(&server).await;
-    for _ in 0..3 {
-        assert_eq!(websocket.text().await, "2");
-        websocket.send("3").await;
-    }
-}
-
-#[actix_web::test]
 async fn a_missing_pong_ends_the_session() {
     let server = EchoServer::start(quick());
     let mut websocket = open(&server).await;
@@ -178,14 +165,14 @@ async fn the_client_closes_by_a_packet_or_by_leaving() {
     websocket.send("1").await;
     websocket.closed().await;
     drop(open(&server).await);
-    eventually("both ends", || {
+    eventually("the end of both sessions", || {
         server.reasons() == [CloseReason::TransportClose; 2]
     })
     .await;
 }
 
 #[actix_web::test]
-async fn every_client_is_told_when_the_server_goes() {
+async fn every_client_gets_a_close_code_at_shutdown() {
     let server = EchoServer::start(calm());
     let mut websocket = open(&server).await;
     server.table.close_all(CloseReason::ServerShutdown);

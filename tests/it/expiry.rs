@@ -68,7 +68,7 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
         r#"UPDATE "messages" SET "expires_at" = {past} WHERE "messageId" = 'soon'"#
     ));
     assert_eq!(ids(&list(&bob, &json!({})).await), ["later", "never"]);
-    // It is still in the table, and yet neither a duplicate nor in the way.
+    // It is still in the table, but neither a duplicate nor a conflict.
     assert_eq!(send(&alice, &bob, "soon", &Value::Null).await.0, 200);
     assert_eq!(
         ids(&list(&bob, &json!({})).await),
@@ -81,9 +81,9 @@ async fn an_expired_message_is_not_listed_and_its_id_is_free_again() {
     }
 }
 
-/// What is not listed any more is not in the table either, a little later.
+/// Expired messages leave the list first and the table a little later.
 #[actix_web::test]
-async fn what_is_past_its_time_is_deleted_in_batches() {
+async fn expired_messages_are_deleted_in_batches() {
     for (ttl, past) in [
         (Duration::from_secs(3_600), "created_at"),
         (Duration::ZERO, "expires_at"),
@@ -108,8 +108,8 @@ async fn what_is_past_its_time_is_deleted_in_batches() {
         let time = server.database.time("2020-01-01T00:00:00.000Z");
         let age = format!(r#"UPDATE "messages" SET "{past}" = {time}"#);
         server.database.run(&age);
-        eventually("the rows are deleted", || rows() == 0).await;
-        // Nothing is held up by that, and what has its time stays.
+        eventually("the rows to be deleted", || rows() == 0).await;
+        // Nothing else is delayed, and messages with time left stay.
         assert_eq!(send(&alice, &bob, "new", &Value::Null).await.0, 200);
         assert_eq!(ids(&list(&bob, &json!({})).await), ["new"]);
     }
@@ -161,7 +161,7 @@ async fn a_box_is_listed_in_pages_where_that_is_asked_for() {
         loop {
             let page = list(&bob, &json!({"limit": 2, "order": order, "cursor": cursor})).await;
             seen.extend(ids(&page));
-            // What comes in between belongs behind the cursor, or before the beginning.
+            // New messages come after the cursor, or before the first page.
             cursor = page["nextCursor"].clone();
             if cursor.is_null() {
                 break;

@@ -1,4 +1,4 @@
-//! The page at the root: for browsers only, and nothing on it that not everybody may open.
+//! The page at the root: for browsers only, and with nothing on it that is not public.
 
 use awc::http::header::ACCEPT;
 
@@ -34,7 +34,7 @@ async fn get(server: &TestServer, path: &str, accept: Option<&str>) -> Got {
 }
 
 #[actix_web::test]
-async fn a_browser_sees_a_page_and_other_clients_see_what_they_saw() {
+async fn a_browser_gets_a_page_and_other_clients_get_the_usual_answer() {
     let server = TestServer::start();
     let page = get(&server, "/", Some(BROWSER)).await;
     assert_eq!(
@@ -60,14 +60,14 @@ async fn a_browser_sees_a_page_and_other_clients_see_what_they_saw() {
         assert_eq!(other.status, 401, "{accept:?}");
         assert_eq!(other.content_type, "application/json", "{accept:?}");
     }
-    // Browsers that ask for anything else get what they got.
+    // Browsers that ask for anything else get the same answer as before.
     assert_eq!(
         get(&server, "/listMessages", Some(BROWSER)).await.status,
         401
     );
 }
 
-/// An admin's token may be in the storage of this origin: no page of it is shown in another's frame, or runs another's script.
+/// This origin may store an admin's token. So no other site may frame its pages, and they run no other script.
 #[actix_web::test]
 async fn every_page_is_sent_with_what_protects_it() {
     let server = TestServer::start();
@@ -100,7 +100,7 @@ async fn every_page_is_sent_with_what_protects_it() {
 }
 
 #[actix_web::test]
-async fn the_page_links_to_what_anybody_may_open() {
+async fn the_page_links_only_to_public_pages() {
     let closed = TestServer::with(|settings| settings.admin.enabled = false);
     let page = get(&closed, "/", Some(BROWSER)).await.body;
     assert!(page.contains(r#"href="/docs/""#) && page.contains(r#"href="/readyz""#));

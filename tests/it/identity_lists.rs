@@ -1,4 +1,4 @@
-//! Whom the operator serves: the block list and the allow list, changed by admins and by the command, on several servers.
+//! The block list and the allow list: changed by admins and by the command, and followed by several servers.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ use crate::support::{eventually_async, within};
 const BLOCKED: &str = "ERR_IDENTITY_BLOCKED";
 const NOT_ALLOWED: &str = "ERR_IDENTITY_NOT_ALLOWED";
 
-/// How soon a change must hold on every server.
+/// The time in which a change must apply on every server.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 async fn list(client: &Brc104) -> Answer {
@@ -40,7 +40,7 @@ async fn is_closed(client: &mut AuthSocketClient) {
     .await;
 }
 
-/// The reason for which a new socket of this identity is closed.
+/// The reason for which the server closes a new socket of this identity.
 async fn refused_socket(server: &TestServer, identity: &Arc<Identity>) -> Value {
     let mut socket = AuthSocketClient::connect(server.address, Arc::clone(identity)).await;
     let request = socket.peer.start_handshake().unwrap();
@@ -66,10 +66,10 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
     let mut stays = AuthSocketClient::authenticated_as(server.address, Arc::clone(&bob)).await;
     assert_eq!(list(&alices).await.status, 200);
 
-    let said = change(&server, &alice, "block").await;
+    let answer = change(&server, &alice, "block").await;
     let key = alice.identity_key().to_hex();
     assert_eq!(
-        said,
+        answer,
         json!({
             "status": "success", "identity": key, "changed": true, "blocked": true, "allowed": false,
             "served": false, "disconnected": 1,
@@ -93,9 +93,9 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
     stays.send_message(&room, "1", "x").await;
     assert_eq!(stays.event().await.1["status"], "success");
 
-    let said = change(&server, &alice, "block").await;
+    let answer = change(&server, &alice, "block").await;
     assert_eq!(
-        (&said["changed"], &said["disconnected"]),
+        (&answer["changed"], &answer["disconnected"]),
         (&json!(false), &json!(0))
     );
     let listed = ask(&server, "GET", "/admin/lists/block").await;
@@ -104,9 +104,9 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
         (&listed["list"], &listed["next"]),
         (&json!("block"), &json!(null))
     );
-    let said = change(&server, &alice, "unblock").await;
+    let answer = change(&server, &alice, "unblock").await;
     assert_eq!(
-        (&said["changed"], &said["served"]),
+        (&answer["changed"], &answer["served"]),
         (&json!(true), &json!(true))
     );
     assert_eq!(list(&alices).await.status, 200);
@@ -116,7 +116,7 @@ async fn who_is_blocked_is_refused_and_cut_off_at_once_and_nobody_else() {
 }
 
 #[actix_web::test]
-async fn where_some_are_allowed_no_others_are_served_but_admins_can_mend_that() {
+async fn with_an_allow_list_no_other_identity_is_served_but_admins_can_change_it() {
     let admin = Arc::new(Identity::random());
     let admins_key = admin.identity_key().to_hex();
     let server = TestServer::with(|settings| settings.admin.identities = vec![admins_key]);
@@ -143,7 +143,7 @@ async fn where_some_are_allowed_no_others_are_served_but_admins_can_mend_that() 
         refused_socket(&server, &bob).await,
         "This server serves a list of identities, and yours is not on it"
     );
-    // The admin has no boxes here, and manages the lists all the same.
+    // The admin has no boxes here and manages the lists all the same.
     assert_eq!(list(&admins).await.code(), NOT_ALLOWED);
     change(&bob, "allow").await;
     assert_eq!(list(&bobs).await.status, 200);
@@ -217,7 +217,7 @@ async fn lists_come_in_pages_and_wrong_keys_are_refused() {
     }
 }
 
-/// The server's binary as a command, beside a server that runs.
+/// Runs the server's binary as a command, beside a running server.
 fn command(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_messagebox-server"))
         .env_clear()
@@ -249,27 +249,27 @@ async fn the_command_blocks_while_the_server_runs_and_while_it_does_not() {
     let url = format!("http://{address}");
     let client = Brc104::connect_as(&url, Arc::clone(&alice)).await;
     assert_eq!(list(&client).await.status, 200);
-    let (works, said, failed) = command(folder.path(), &["block", &key.to_uppercase()]);
+    let (works, printed, failed) = command(folder.path(), &["block", &key.to_uppercase()]);
     assert!(works, "{failed}");
-    assert_eq!(said, format!("{key}: now on the block list\n"));
+    assert_eq!(printed, format!("{key}: now on the block list\n"));
     eventually_async("the refusal", async || {
         list(&client).await.code() == BLOCKED
     })
     .await;
-    let (_, said, _) = command(folder.path(), &["block", &key]);
-    assert_eq!(said, format!("{key}: already on the block list\n"));
+    let (_, printed, _) = command(folder.path(), &["block", &key]);
+    assert_eq!(printed, format!("{key}: already on the block list\n"));
 
     server.signal("TERM");
     assert_eq!(server.ended().await, Some(0));
-    let (_, said, _) = command(folder.path(), &["lists"]);
+    let (_, printed, _) = command(folder.path(), &["lists"]);
     assert!(
-        said.starts_with(&format!("block {key} 20")) && said.lines().count() == 1,
-        "{said}"
+        printed.starts_with(&format!("block {key} 20")) && printed.lines().count() == 1,
+        "{printed}"
     );
-    let (works, said, failed) = command(folder.path(), &["unblock", &key]);
+    let (works, printed, failed) = command(folder.path(), &["unblock", &key]);
     assert!(
-        works && said.contains("taken off the block list"),
-        "{said}{failed}"
+        works && printed.contains("taken off the block list"),
+        "{printed}{failed}"
     );
     let (works, _, failed) = command(folder.path(), &["allow", &key, &key.replace('0', "z")]);
     assert!(!works && failed.contains("identity key"), "{failed}");

@@ -19,7 +19,7 @@ fn run(arguments: &str, folder: &Path) -> Output {
         .unwrap()
 }
 
-/// Runs a scenario on a server of its own and gives the results, which must be without fault.
+/// Runs a scenario on its own server and returns the results, which must have no faults.
 fn results(scenario: &str) -> Value {
     results_in(scenario, "600ms")
 }
@@ -33,8 +33,8 @@ fn results_in(scenario: &str, duration: &str) -> Value {
     );
     let output = run(&arguments, server.folder());
     let table = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{scenario}: {table}{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{scenario}: {table}{error}");
     assert!(table.ends_with("PASS\n"), "{scenario}: {table}");
     let json = std::fs::read(server.folder().join("results.json")).unwrap();
     let html = std::fs::read_to_string(server.folder().join("report.html")).unwrap();
@@ -51,7 +51,7 @@ fn results_in(scenario: &str, duration: &str) -> Value {
     results
 }
 
-/// How often each operation came about; all are timed, and none is in vain.
+/// The number of completed operations by name. All must have times, and none may fail.
 fn completed(results: &Value) -> Vec<(&str, u64)> {
     let operations = results["operations"].as_array().unwrap().iter();
     operations
@@ -85,8 +85,8 @@ fn fanout_counts_every_delivery_to_every_member() {
                 completed.iter().map(|it| it.0).collect::<Vec<_>>(),
                 ["delivery", "ack"]
             );
-            // The schedule has 14 messages, warm-up included; each goes to 8 members and is acknowledged. A machine that
-            // stalls may not come to the last ones.
+            // The schedule has 14 messages, warm-up included. Each goes to 8 members and is acknowledged. A stalled
+            // machine may not send the last ones.
             let unsent = results["unsent"].as_u64().unwrap();
             let expected = results["accounting"]["expected"].as_u64().unwrap();
             assert_eq!(expected + unsent * 9, 14 * 9);
@@ -128,7 +128,7 @@ fn senders_get_their_acks_and_their_own_messages() {
 }
 
 #[test]
-fn what_is_sent_to_nobody_is_acknowledged_all_the_same() {
+fn messages_without_members_are_acknowledged_too() {
     let results = results("send --sockets 2 --offline --warm-up 0");
     assert_eq!(completed(&results).len(), 1);
     assert_eq!(results["server_process"]["unit"], "ack");
@@ -162,7 +162,7 @@ fn sockets_are_opened_and_closed_and_held() {
 #[test]
 fn a_soak_does_all_of_it() {
     let results = results_in("soak --sockets 8 --rate 100 --warm-up 0", "2s");
-    // On a busy machine what was begun in that time may be done only behind it; it is timed all the same.
+    // On a busy machine, operations may end after that time. They are timed all the same.
     let operations = results["operations"].as_array().unwrap();
     let timed = operations
         .iter()
@@ -186,8 +186,8 @@ fn a_server_that_is_not_there_and_a_mistake_have_codes_of_their_own() {
     let absent = format!("fanout --sockets 2 --server http://{}", free_address());
     let output = run(&absent, folder.path());
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nothing could be connected"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("nothing could be connected"), "{error}");
     assert_eq!(
         run("fanout --sockets none", folder.path()).status.code(),
         Some(2)

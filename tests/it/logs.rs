@@ -1,4 +1,4 @@
-//! Log lines: as JSON, with the id of what they belong to, at a level that can be changed.
+//! Log lines: JSON, correlation ids, and levels that can change.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ async fn set_level(address: std::net::SocketAddr, level: &str) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-/// Waits until a message was delivered live, which is after its fan-out.
+/// Waits until a message was delivered live, which happens after its fan-out.
 async fn delivered(member: &mut AuthSocketClient, message_id: &str) {
     loop {
         let (name, data) = member.event().await;
@@ -71,17 +71,18 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
         let text = line.to_string();
         assert!(!text.contains(BODY) && !text.contains(TOKEN), "{text}");
     }
-    let ids = |said: &str| -> Vec<String> {
-        let said = after
+    let ids = |text: &str| -> Vec<String> {
+        let matching = after
             .iter()
-            .filter(|line| line["message"].as_str().unwrap().contains(said));
-        said.map(|line| {
-            line["id"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{line}"))
-                .to_owned()
-        })
-        .collect()
+            .filter(|line| line["message"].as_str().unwrap().contains(text));
+        matching
+            .map(|line| {
+                line["id"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{line}"))
+                    .to_owned()
+            })
+            .collect()
     };
     let (waits, stored, answered) = (
         ids("messages wait"),
@@ -97,12 +98,12 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
     let mut distinct = waits.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), 3, "each its own: {waits:?}");
+    assert_eq!(distinct.len(), 3, "ids differ: {waits:?}");
     assert!(distinct.iter().all(|id| id.len() == 8));
     assert_eq!(stored, waits);
     assert_eq!(passed_on, waits);
     assert_eq!(answered, waits[..2]);
-    // Now nothing of this is said.
+    // The log shows none of this now.
     bob.send_message(&room, "4", BODY).await;
     while !bob.event().await.0.starts_with("sendMessageAck-") {}
     assert_eq!(server.log_objects().len(), after.len());
@@ -123,10 +124,10 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
     bob.event().await;
     eventually("the line", || server.log().contains("messages are stored")).await;
     let log = server.log();
-    let id = |said: &str| {
+    let id = |text: &str| {
         let line = log
             .lines()
-            .find(|line| line.contains(said))
+            .find(|line| line.contains(text))
             .unwrap_or_else(|| panic!("{log}"));
         let (_, id) = line.split_once("] id=").unwrap_or_else(|| panic!("{line}"));
         id.split_once(' ').unwrap().0.to_owned()
@@ -136,7 +137,7 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
     server.kill();
 }
 
-/// The lines of the access log, without what the logger puts in front of them.
+/// The lines of the access log, without the logger's prefix.
 fn access_lines(server: &ServerProcess) -> Vec<(String, String)> {
     let lines = server.log_objects().into_iter();
     let lines = lines.filter(|line| line["target"] == "messagebox::access");
@@ -147,7 +148,7 @@ fn access_lines(server: &ServerProcess) -> Vec<(String, String)> {
 }
 
 #[actix_web::test]
-async fn what_is_refused_has_a_line_that_its_answer_names() {
+async fn a_refusal_has_a_log_line_with_the_id_in_its_answer() {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let variables = [("LOG_FORMAT", "json")];
@@ -195,7 +196,7 @@ async fn every_request_has_a_line_where_the_operator_wants_it_and_none_where_not
         let address = free_address();
         let variables = [("LOG_FORMAT", "json"), ("ACCESS_LOG", mode)];
         let server = ServerProcess::with(address, folder.path(), &variables, None);
-        // Its handshake, a request that is served and one that is refused.
+        // A handshake, an accepted request and a refused one.
         let alice = Brc104::connect(&format!("http://{address}")).await;
         for (body, status) in [(r#"{"messageBox":"inbox"}"#, 200), ("{}", 400)] {
             assert_eq!(alice.post("/listMessages", body).await.status, status);
@@ -226,7 +227,7 @@ async fn migrations_that_are_applied_are_named_once() {
     }
 }
 
-/// Strangers decide neither how much is logged nor how loud it is.
+/// Strangers can neither fill the log nor raise its level.
 #[actix_web::test]
 async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     const CONNECTIONS: usize = 500;
@@ -236,7 +237,7 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
         ("LOG_FORMAT", "json"),
     ];
     let server = ServerProcess::with(address, folder.path(), &variables, None);
-    // The beginning of a TLS hello, a head that is none, and half a head whose client goes away.
+    // The start of a TLS hello, an invalid head, and half a head whose client disconnects.
     let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
     let began = std::time::Instant::now();
     for _ in 0..CONNECTIONS {
@@ -244,7 +245,7 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     }
     refused(address, b"GET /\0 HTTP/9.9\r\n\r\n").await;
     let mut metrics = String::new();
-    eventually_async("that they are counted", async || {
+    eventually_async("the counts", async || {
         metrics = polling::get(&format!("http://{address}/metrics")).await.1;
         let tls = format!("messagebox_connection_errors_total{{kind=\"tls\"}} {CONNECTIONS}");
         let bad = "messagebox_connection_errors_total{kind=\"bad_request\"} 1";
@@ -263,11 +264,11 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     assert!((1..=most).contains(&named), "{named} lines in {seconds} s");
 }
 
-/// Sends this, and waits until the server has closed the connection.
+/// Sends this and waits until the server has closed the connection.
 async fn refused(address: std::net::SocketAddr, bytes: &[u8]) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
-    // It may be reset.
+    // The connection may be reset.
     drop(stream.read_to_end(&mut Vec::new()).await);
 }

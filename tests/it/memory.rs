@@ -1,4 +1,4 @@
-//! What clients can make the server hold: each of it is bounded, and given back.
+//! Memory that clients can make the server hold: all of it is bounded and released.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::support::raw_member::{small_connection, websocket_member};
 use crate::support::server::TestServer;
 use crate::support::{eventually, within};
 
-/// The head of a masked binary frame that says it will have so many bytes; the mask changes nothing.
+/// The head of a masked binary frame that announces this payload length. The mask is zero.
 fn frame_head(length: u64) -> Vec<u8> {
     let mut head = vec![0x82, 0x80 | 127];
     head.extend_from_slice(&length.to_be_bytes());
@@ -29,10 +29,10 @@ async fn member(server: &TestServer) -> TcpStream {
     websocket_member(server.address, Arc::new(Identity::random())).await
 }
 
-/// The close code that comes, behind whatever else does.
+/// The close code, after anything else that comes.
 async fn close_code(stream: &mut TcpStream) -> u16 {
     let mut bytes = Vec::new();
-    // It may be reset behind the close frame.
+    // The connection may be reset after the close frame.
     let _ = within("the end", stream.read_to_end(&mut bytes)).await;
     let at = bytes.windows(2).rposition(|frame| frame == [0x88, 2]);
     let code = at.and_then(|at| bytes.get(at + 2..at + 4));
@@ -63,7 +63,7 @@ async fn unfinished_frames_share_the_memory_of_bodies() {
     first.write_all(&begin).await.unwrap();
     eventually("the beginning", || bodies.held() == 300_000).await;
     let mut second = member(&server).await;
-    // The server may end it while this is written.
+    // The server may close the connection before all is written.
     let _ = second.write_all(&begin).await;
     assert_eq!(close_code(&mut second).await, 1013);
     drop((first, second));
@@ -82,7 +82,7 @@ async fn a_list_that_is_not_read_counts_for_who_asked() {
     let mut unread = small_connection(server.address).await;
     let request = raw_http::bytes(&list());
     unread.write_all(&request).await.unwrap();
-    // Its head has come, so it is being answered.
+    // The head of the answer has come, so the server is writing it.
     within("the answer", unread.read_u8()).await.unwrap();
     let refused = client.send(&list()).await;
     assert_eq!((refused.status, refused.code()), (503, "ERR_OVERLOADED"));
@@ -96,12 +96,12 @@ async fn a_list_that_is_not_read_counts_for_who_asked() {
     }
 }
 
-/// A client with a box of its own, in which there are messages of so many bytes together.
+/// A client whose box holds messages of `bytes` bytes in all.
 async fn with_messages(server: &TestServer, bytes: usize) -> Brc104 {
     const EACH: usize = 1 << 20;
     let client = Brc104::connect(&server.http("")).await;
     let recipient = client.identity.identity_key().to_hex();
-    // Before its first request has verified, a session may bring little.
+    // Before its first verified request, a session may send only small bodies.
     let first = client.post("/listMessages", r#"{"messageBox":"x"}"#).await;
     assert_eq!(first.status, 200);
     for number in 0..bytes / EACH {
@@ -130,10 +130,10 @@ async fn a_client_that_hardly_reads_its_list_is_cut_when_others_need_the_memory(
     let request = raw_http::bytes(&list(&slow));
     unread.write_all(&request).await.unwrap();
     within("the answer", unread.read_u8()).await.unwrap();
-    // An empty box can be listed all the same.
+    // An empty box can still be listed.
     let empty = other.post("/listMessages", r#"{"messageBox":"x"}"#).await;
     assert_eq!(empty.status, 200);
-    // As soon as it can be told that the first hardly reads.
+    // Until the server notices that the first client hardly reads.
     loop {
         let answer = within("a list", other.send(&list(&other))).await;
         if answer.status == 200 {
@@ -146,9 +146,9 @@ async fn a_client_that_hardly_reads_its_list_is_cut_when_others_need_the_memory(
     assert!(rest.len() < 12 << 20, "{}", rest.len());
 }
 
-/// Reading a large message takes long: it waits for a thread of its own, and nobody else for it.
+/// Reading a large message takes long. It waits for a heavy-work thread, and nobody waits for it.
 #[actix_web::test]
-async fn what_is_large_is_read_beside_the_workers_and_keeps_its_place() {
+async fn large_messages_are_read_off_the_workers_in_their_order() {
     let server = TestServer::start();
     let heavy = Arc::clone(server.service.heavy.threads());
     let threads = u32::try_from(heavy.available_permits()).unwrap();
@@ -179,7 +179,7 @@ async fn what_is_large_is_read_beside_the_workers_and_keeps_its_place() {
         sent = &mut sending => panic!("{} without a thread", sent.status),
         () = others => {}
     }
-    // They are counted behind their answers.
+    // The server counts them after their answers.
     assert!(server.db.status().stored <= 3);
     drop(busy);
     assert_eq!(within("the large one", sending).await.status, 200);
@@ -214,7 +214,7 @@ async fn the_socket_with_the_most_unread_is_cut_when_all_together_have_too_much(
     }
     let mut bytes = Vec::new();
     let _ = within("its end", slowest.read_to_end(&mut bytes)).await;
-    eventually("room", || !outbound.is_full()).await;
+    eventually("free memory", || !outbound.is_full()).await;
     assert_eq!(server.sockets.len(), 1);
 }
 
@@ -252,7 +252,7 @@ async fn frames_that_wait_for_a_proof_are_bounded_by_their_bytes() {
         AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await,
         AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await,
     ];
-    // As it is to a server that does not know its session.
+    // As if the server did not have its session.
     let frame = frame.replace(r#""yourNonce":""#, r#""yourNonce":"AAAA"#);
     let fits = 100_000 / frame.len();
     assert!((2..8).contains(&fits), "{fits}");
@@ -282,7 +282,7 @@ async fn packets_that_wait_count_for_the_identity_wherever_it_is() {
     );
     first.websocket.send(&unfinished).await;
     eventually("the packet", || waiting.held() > 20_000).await;
-    // Loopback has no limit; the identity has a sixteenth of 200,000 bytes.
+    // Loopback has no limit. The identity has a sixteenth of 200,000 bytes.
     second.websocket.send(&unfinished).await;
     second.websocket.closed().await;
     other.websocket.send(&unfinished).await;
@@ -302,7 +302,7 @@ async fn handshakes_on_a_socket_count_for_its_address() {
         let request = client.peer.start_handshake().unwrap();
         client.send_auth(&request).await;
     }
-    // What is not signed is refused, behind the answers to all of them.
+    // The refusal of this unsigned event comes after the answers to all of them.
     client.websocket.send(r#"42["joinRoom",{}]"#).await;
     let mut answered = 0;
     while client.websocket.text().await.contains("initialResponse") {

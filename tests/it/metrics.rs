@@ -1,4 +1,4 @@
-//! `/metrics`: held against the format, and the files in `deploy/` against it.
+//! `/metrics` against the text format, and the files in `deploy/` against `/metrics`.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::support::eventually_async;
 use crate::support::exposition::{self, Family};
 use crate::support::server::TestServer;
 
-/// The text where every actor has answered in time, as on a busy machine not all do each time.
+/// The text once every actor has answered in time. On a busy machine some are late.
 async fn text(server: &TestServer) -> String {
     let mut text = String::new();
     eventually_async("an answer of every actor", async || {
         let (status, answer) = ask_with(server, "GET", "/metrics", &[]).await;
         text = answer;
         let is_up = |actor| text.contains(&format!("messagebox_actor_up{{actor=\"{actor}\"}} 1"));
-        // What is stored is counted beside everything else.
+        // The stored totals are counted in the background.
         let is_counted = text.contains("messagebox_over_quota_identities");
         status == 200 && is_counted && ["rooms", "database", "health"].into_iter().all(is_up)
     })
@@ -30,7 +30,7 @@ async fn families(server: &TestServer) -> std::collections::BTreeMap<String, Fam
     exposition::read(&text(server).await)
 }
 
-/// A server where everything that is counted has happened once.
+/// A server on which every counted event has happened once.
 async fn busy() -> (TestServer, AuthSocketClient) {
     let server = TestServer::start();
     let alice = Brc104::connect(&server.http("")).await;
@@ -47,7 +47,7 @@ async fn busy() -> (TestServer, AuthSocketClient) {
 }
 
 #[actix_web::test]
-async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
+async fn the_text_follows_the_format_and_has_the_counts() {
     let (server, bob) = busy().await;
     let text = text(&server).await;
     let families = exposition::read(&text);
@@ -99,7 +99,7 @@ async fn the_text_is_what_the_format_allows_and_says_what_was_counted() {
         .2;
     assert!(sum > 0.0 && sum < 60.0, "in seconds: {sum}");
     assert!(families.contains_key("process_resident_memory_bytes"));
-    // Labels are words of the program.
+    // Label values are words of the program.
     let key = bob.key().to_hex();
     assert!(
         !text.contains(key.get(..10).unwrap()) && !text.contains("127.0.0.1"),
@@ -144,7 +144,7 @@ async fn what_strangers_send_makes_no_new_series() {
         for n in 0..20 {
             ask_with(&server, "GET", &format!("/{round}/{n}"), &[]).await;
         }
-        // What counts for a moment must be over.
+        // Waits until short-lived counts are back at zero.
         actix_web::rt::time::sleep(std::time::Duration::from_secs(1)).await;
         let now = families(&server)
             .await
@@ -171,10 +171,10 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn the_dashboard_and_the_alerts_name_what_there_is() {
+async fn the_dashboard_and_the_alerts_name_existing_metrics() {
     let (server, _bob) = busy().await;
     let known: BTreeSet<String> = families(&server).await.into_keys().collect();
-    // Only where push is enabled, or where there are several servers.
+    // Metrics of servers with push notifications, or of several servers.
     let elsewhere = [
         "messagebox_cluster_connected",
         "messagebox_cluster_nonces_total",

@@ -1,4 +1,4 @@
-//! HTTP as browsers, proxies and old programs write it: odd, and allowed.
+//! HTTP as browsers, proxies and old programs write it: unusual, but allowed.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -17,19 +17,18 @@ use crate::support::within;
 
 const LIST: &str = r#"{"messageBox":"inbox"}"#;
 
-/// Larger than `server.max_body_bytes` in these tests.
+/// More than `server.max_body_bytes` in these tests.
 const TOO_LARGE: usize = 3_000_000;
 
-/// A connection that is used again for as long as the server keeps it.
+/// A connection that is reused until the server closes it.
 struct Connection(TcpStream);
 
-/// A whole answer.
 #[derive(Debug)]
 struct Answer {
     status: u16,
     head: String,
     body: String,
-    /// Whether the server says that the connection ends behind it.
+    /// Whether the server announces the end of the connection.
     is_last: bool,
 }
 
@@ -40,7 +39,7 @@ impl Answer {
         found.map(|(_, value)| value)
     }
 
-    /// The session that this answer opens.
+    /// The id of the session that this answer opens.
     fn sid(&self) -> String {
         let open = self.body.strip_prefix('0').unwrap();
         let open: serde_json::Value = serde_json::from_str(open).unwrap();
@@ -53,7 +52,7 @@ impl Connection {
         Self(TcpStream::connect(server).await.unwrap())
     }
 
-    /// From this address of the machine.
+    /// Connects from this address of the machine.
     async fn from(address: &str, server: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         let address = SocketAddr::new(address.parse().unwrap(), 0);
@@ -61,7 +60,7 @@ impl Connection {
         Self(socket.connect(server).await.unwrap())
     }
 
-    /// Sends these bytes and reads the answer meanwhile. `None` where the connection ends without one.
+    /// Sends these bytes and reads the answer at the same time. Returns `None` if the connection ends without one.
     async fn ask(&mut self, bytes: &[u8]) -> Option<Answer> {
         let (mut reading, mut writing) = self.0.split();
         // The server need not read a body that it refuses.
@@ -84,8 +83,8 @@ async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option
         head,
         body: String::new(),
     };
-    if let Some(said) = answer.header("connection") {
-        answer.is_last = said.eq_ignore_ascii_case("close");
+    if let Some(value) = answer.header("connection") {
+        answer.is_last = value.eq_ignore_ascii_case("close");
     }
     let length = answer.header("content-length").map(str::to_owned);
     let mut body = Vec::new();
@@ -108,7 +107,7 @@ fn small(settings: &mut Settings) {
     settings.server.max_body_bytes = 2_000_000;
 }
 
-/// How a body says where it ends.
+/// How a body announces its end.
 #[derive(Debug, Clone, Copy)]
 enum Framing {
     Length,
@@ -133,12 +132,12 @@ impl Framing {
     }
 }
 
-/// A pool uses a connection again after a refusal. The rest of a refused body is never taken for a request.
+/// A connection pool reuses a connection after a refusal. The rest of a refused body must never count as a request.
 #[actix_web::test]
 async fn a_connection_is_used_again_after_a_refused_post_or_it_ends() {
     let server = TestServer::with(small);
     let alice = Brc104::connect(&server.http("")).await;
-    // A body of this size that is no JSON, and holds other requests.
+    // A body of this size that is no JSON and contains other requests.
     let filled = |size: usize| {
         let smuggled = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\n";
         smuggled.repeat(size.div_ceil(smuggled.len()))
@@ -149,7 +148,7 @@ async fn a_connection_is_used_again_after_a_refused_post_or_it_ends() {
         for size in [40, 60_000, TOO_LARGE] {
             let body = filled(size);
             let or_too_large = |status| if size == TOO_LARGE { 413 } else { status };
-            // Without a signature nothing of a body is looked at.
+            // The server looks at no body of an unsigned request.
             for (target, is_signed, status) in [
                 ("/sendMessage", true, or_too_large(400)),
                 ("/nothing", true, or_too_large(404)),
@@ -174,7 +173,10 @@ async fn a_connection_is_used_again_after_a_refused_post_or_it_ends() {
                     kept += 1;
                 }
                 let is_read = size < TOO_LARGE && (is_signed || target == "/.well-known/auth");
-                assert!(!is_read || !answer.is_last, "{what}: it ended needlessly");
+                assert!(
+                    !is_read || !answer.is_last,
+                    "{what}: the connection was closed needlessly"
+                );
                 cases += 1;
             }
         }
@@ -182,7 +184,7 @@ async fn a_connection_is_used_again_after_a_refused_post_or_it_ends() {
     assert_eq!((cases, kept >= 12), (36, true), "{kept}");
 }
 
-/// The headers without which a page may not read an answer, or not ask a server in a private network.
+/// Without these headers a page may not read the answer, or not ask a server in a private network.
 const CORS: [(&str, &str); 2] = [
     ("access-control-allow-origin", "*"),
     ("access-control-allow-private-network", "true"),
@@ -248,7 +250,7 @@ async fn a_page_of_the_internet_may_ask_a_server_in_a_private_network() {
     }
 }
 
-/// Some clients, and some proxies, leave the slash out.
+/// Some clients and some proxies leave out the slash.
 #[actix_web::test]
 async fn sockets_are_found_without_the_slash_at_the_end() {
     let server = TestServer::start();
@@ -272,7 +274,7 @@ async fn sockets_are_found_without_the_slash_at_the_end() {
     assert!(websocket.text().await.starts_with("40{"));
 }
 
-/// nginx speaks HTTP/1.0 to what is behind it where nobody has told it otherwise.
+/// By default, nginx speaks HTTP/1.0 to its upstream.
 #[actix_web::test]
 async fn a_proxy_may_speak_http_1_0() {
     let server = TestServer::start();
@@ -305,7 +307,7 @@ async fn a_proxy_may_speak_http_1_0() {
         let sent = connection.ask(&signed("", "/sendMessage", &send(id))).await;
         assert_eq!(sent.unwrap().status, 200);
     }
-    // HTTP/1.0 has no chunks: a list is as long as it says, or ends with the connection.
+    // HTTP/1.0 has no chunks: a list has a length, or ends with the connection.
     let mut connection = Connection::to(server.address).await;
     let listed = connection
         .ask(&signed("", "/listMessages", LIST))
@@ -327,8 +329,8 @@ async fn a_proxy_may_speak_http_1_0() {
     assert!(joined.body.starts_with("40{"), "{joined:?}");
 }
 
-/// The forms in which proxies name a client. Each client here may have one socket that has proven nothing, so another one
-/// under its plain address is refused, and shows whom the first one was counted for.
+/// The forms in which proxies name a client. Each client may have one unauthenticated socket here. So a second one
+/// under its plain address is refused, which shows the address that the first one counted for.
 #[actix_web::test]
 async fn a_client_is_recognized_in_every_form_of_x_forwarded_for() {
     let trusted = ["127.0.0.2", "127.0.0.4", "127.0.0.5", "127.0.0.6"];
@@ -346,7 +348,7 @@ async fn a_client_is_recognized_in_every_form_of_x_forwarded_for() {
     };
     for (from, forwarded, client) in [
         ("127.0.0.2", &["203.0.113.1"][..], "203.0.113.1"),
-        // A client may have written what is further left.
+        // The client may have written the entries further left.
         ("127.0.0.2", &["198.51.100.1, 203.0.113.2"], "203.0.113.2"),
         ("127.0.0.2", &["198.51.100.1", "203.0.113.3"], "203.0.113.3"),
         ("127.0.0.2", &["203.0.113.4,127.0.0.4"], "203.0.113.4"),
@@ -360,14 +362,14 @@ async fn a_client_is_recognized_in_every_form_of_x_forwarded_for() {
         ("127.0.0.2", &["[2001:db8:1::1]:4711"], "2001:db8:1::2"),
         ("127.0.0.2", &["[2001:db8:2::1]"], "2001:db8:2::2"),
         ("127.0.0.2", &["::ffff:203.0.113.8"], "203.0.113.8"),
-        // What cannot be read leaves the proxy that wrote it.
+        // An unreadable entry counts for the proxy that wrote it.
         (
             "127.0.0.2",
             &["203.0.113.9, unknown, 127.0.0.4"],
             "127.0.0.4",
         ),
         ("127.0.0.5", &[""], "127.0.0.5"),
-        // It is no trusted proxy.
+        // This peer is no trusted proxy.
         ("127.0.0.3", &["203.0.113.10"], "127.0.0.3"),
     ] {
         assert_eq!(open(from, forwarded).await, 200, "{forwarded:?}");

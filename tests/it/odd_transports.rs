@@ -1,4 +1,4 @@
-//! Websockets as clients and proxies begin them, frames as networks cut them, and polls that race an upgrade.
+//! Websockets as clients and proxies open them, frames as networks split them, and polls that race with an upgrade.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::support::within;
 
 const KEY: &str = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n";
 
-/// A frame with these two bits and this kind, masked.
+/// A masked frame with this first byte.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x11, 0x22, 0x33, 0x44];
     let mut frame = vec![first];
@@ -32,7 +32,7 @@ fn request(query: &str, headers: &str) -> String {
     format!("GET /engine.io/?{query} HTTP/1.1\r\nhost: x\r\n{headers}{KEY}\r\n")
 }
 
-/// Sends these bytes at once; gives the head of the answer, and the connection behind it.
+/// Sends these bytes in one write. Returns the head of the answer and the connection.
 async fn begin(address: SocketAddr, bytes: &[u8]) -> (String, TcpStream) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -44,7 +44,7 @@ async fn begin(address: SocketAddr, bytes: &[u8]) -> (String, TcpStream) {
     (String::from_utf8(head).unwrap(), stream)
 }
 
-/// The next frame of the server: its first byte, and its payload.
+/// The next frame of the server: its first byte and its payload.
 async fn next(stream: &mut TcpStream) -> (u8, String) {
     let reading = async {
         let first = stream.read_u8().await.unwrap();
@@ -82,7 +82,7 @@ async fn an_upgrade_may_be_asked_for_in_odd_headers() {
         stream.write_all(&frame(0x81, b"4hello")).await.unwrap();
         assert_eq!(next(&mut stream).await, (0x81, "4hello".to_owned()));
     }
-    // What asks for no upgrade, or for another one, gets none.
+    // Requests without an upgrade, or for another one, get none.
     for headers in [
         "",
         "connection: keep-alive\r\nupgrade: websocket\r\n",
@@ -95,9 +95,9 @@ async fn an_upgrade_may_be_asked_for_in_odd_headers() {
     }
 }
 
-/// As socket.io does, with the number and the words of its protocol, before there is a websocket.
+/// As in socket.io: the code and message of its protocol, before the websocket opens.
 #[actix_web::test]
-async fn a_websocket_of_another_version_is_refused_in_words() {
+async fn a_websocket_of_another_version_gets_a_close_message() {
     let server = EchoServer::start(calm());
     for query in [
         "transport=websocket",
@@ -137,7 +137,7 @@ async fn frames_of_one_segment_are_read_one_after_the_other() {
         "connection: Upgrade\r\nupgrade: websocket\r\n",
     );
     let expected = ["4hello", "4whole", "4end"];
-    // Behind the handshake; with it; and cut at each byte.
+    // After the handshake, together with it, and split at each byte.
     let together = [upgrade.as_bytes(), &fragments].concat();
     for cut in [upgrade.len(), together.len()]
         .into_iter()
@@ -162,7 +162,8 @@ async fn frames_of_one_segment_are_read_one_after_the_other() {
     }
 }
 
-/// The client polls and posts on while its websocket is probed, as the published ones do; each packet arrives once.
+/// Like the published clients, this one keeps polling and posting while it probes the websocket. Each packet arrives
+/// once.
 #[actix_web::test]
 async fn polls_may_race_an_upgrade() {
     const PACKETS: usize = 30;
@@ -170,7 +171,7 @@ async fn polls_may_race_an_upgrade() {
     for round in 0..20 {
         let polling = Polling::open(&server.http("EIO=4&transport=polling")).await;
         let query = format!("EIO=4&transport=websocket&sid={}", polling.sid);
-        // A poll after the upgrade is refused, and so is a second one; this one never overlaps itself.
+        // A poll after the upgrade is refused, as is an overlapping one. These polls never overlap.
         let polls = async {
             let mut got = Vec::new();
             loop {
@@ -187,7 +188,7 @@ async fn polls_may_race_an_upgrade() {
         };
         let posts = async {
             for n in 0..PACKETS {
-                // Those that come too late for polling go over the websocket.
+                // Packets that come too late for polling go over the websocket.
                 if polling.post(format!("4{n}")).await.0 != 200 {
                     return n;
                 }
@@ -196,7 +197,7 @@ async fn polls_may_race_an_upgrade() {
         };
         let probe = async {
             let mut websocket = Websocket::connect(&server.ws(&query)).await;
-            // Somewhere among the posts.
+            // At another point among the posts in each round.
             for _ in 0..round {
                 tokio::task::yield_now().await;
             }

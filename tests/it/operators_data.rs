@@ -1,4 +1,4 @@
-//! What an operator looks at and takes away: waiting messages, devices, permissions; by routes and by the command.
+//! Data that operators list and delete: waiting messages, devices, permissions, by routes and by the command.
 
 use messagebox::auth::Identity;
 use messagebox::config::Secret;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::admin::{ask, ask_with};
 use crate::support::brc104::Brc104;
-use crate::support::command::{Said, User};
+use crate::support::command::{Finished, User};
 use crate::support::server::TestServer;
 
 struct Stage {
@@ -42,11 +42,11 @@ impl Stage {
     }
 }
 
-/// Bytes of one message as it is stored.
+/// The stored bytes of one message.
 const BYTES: usize = r#"{"message":"12345"}"#.len();
 
 #[actix_web::test]
-async fn what_waits_is_told_by_box_and_by_identity() {
+async fn waiting_messages_are_counted_by_box_and_by_identity() {
     let stage = Stage::set().await;
     let (alice, bob) = (stage.alice.identity.identity_key().to_hex(), stage.bob());
     for (to, message_box, id) in [
@@ -97,7 +97,7 @@ async fn what_waits_is_told_by_box_and_by_identity() {
         ),
         (&json!(3), &json!(3 * BYTES), &json!(2))
     );
-    // Keys are shortened unless asked for in full.
+    // Keys are shortened unless the request asks for full ones.
     assert!(!own.to_string().contains(&bob));
     let inboxes = stage
         .ask("GET", "/admin/inboxes?order=messages&full=true")
@@ -198,8 +198,8 @@ async fn the_command_does_all_of_it() {
     assert_eq!(user.run(&["names", "set", "bob", &bob]).code, 0);
     let admin = |arguments: &[&str]| user.run(&[&["admin"], arguments].concat());
     let human = |arguments: &[&str]| -> String {
-        let said: Said = admin(&[arguments, &["--human"]].concat());
-        said.human().to_owned()
+        let result: Finished = admin(&[arguments, &["--human"]].concat());
+        result.human().to_owned()
     };
     let boxes = admin(&["boxes", "--identity", "bob"]).json();
     assert_eq!(
@@ -257,7 +257,7 @@ async fn the_command_does_all_of_it() {
 }
 
 #[test]
-fn who_is_no_admin_can_do_none_of_it() {
+fn without_admin_rights_every_route_is_refused() {
     let server = TestServer::with(|settings| {
         settings.admin.token = Some(Secret::new("the operator's token"));
     });
@@ -274,6 +274,6 @@ fn who_is_no_admin_can_do_none_of_it() {
     }
     let mut with_token = user.command(&["admin", "block", &key]);
     let with_token = with_token.env("MESSAGEBOX_ADMIN_TOKEN", "the operator's token");
-    let said = Said::new(with_token.output().unwrap());
-    assert_eq!(said.json()["blocked"], true);
+    let result = Finished::new(with_token.output().unwrap());
+    assert_eq!(result.json()["blocked"], true);
 }

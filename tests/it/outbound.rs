@@ -1,7 +1,8 @@
-//! Requests to services of others: the same as the SDK's, and over TLS with the authorities that the system trusts.
+//! Requests to services of others: equal to the SDK's, and over TLS with the authorities that the system trusts.
 //!
-//! `tests/vectors/sdk_requests.json` was recorded with bsv-sdk 0.8.0 and its feature `network`. It holds the requests of
-//! `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with made-up answers.
+//! `tests/vectors/sdk_requests.json` was recorded with bsv-sdk 0.8.0 and its feature `network`. It holds the requests
+//! of `HttpWalletJson`, `HeadersClient`, `LookupResolver` and `TopicBroadcaster` for this program, with invented
+//! answers.
 
 use messagebox::auth::Identity;
 use messagebox::ids::IdentityKey;
@@ -10,7 +11,7 @@ use messagebox::payments::{BlockHeaders, Cashier as _, ServerPayment, WalletClie
 use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
-use crate::support::command::{Said, User};
+use crate::support::command::{Finished, User};
 use crate::support::server::{TestServer, free_address};
 use crate::support::services::Services;
 use crate::support::tls::{authority, in_front_of};
@@ -22,14 +23,14 @@ fn recorded(name: &str) -> Value {
     all[name].clone()
 }
 
-/// Whose wallet was recorded.
+/// The identity of the recorded wallet.
 fn identity() -> IdentityKey {
     let key = Identity::from_hex(&format!("{:064x}", 11)).unwrap();
     key.identity_key()
 }
 
-/// Runs the command while the recorded services answer, and checks that it asked what the SDK asked.
-fn run(name: &str, arguments: &[&str]) -> Said {
+/// Runs the command while the recorded services answer. Checks that it sent the SDK's requests.
+fn run(name: &str, arguments: &[&str]) -> Finished {
     let services = Services::start(&recorded(name));
     let url = format!("http://{}", services.address);
     let user = User::without_key("http://localhost:1");
@@ -40,28 +41,28 @@ fn run(name: &str, arguments: &[&str]) -> Said {
         .env("https_proxy", &url)
         .env("no_proxy", "127.0.0.0/8")
         .env("SSL_CERT_FILE", authority());
-    let said = Said::new(command.output().unwrap());
+    let result = Finished::new(command.output().unwrap());
     services.check();
-    said
+    result
 }
 
 #[test]
 fn an_advertisement_is_made_and_given_to_the_services_of_mainnet() {
     let host = "https://box.example.org";
-    let said = run("advertise on mainnet", &["advertise", "--host", host]).json();
-    assert_eq!(said["standing"], "made", "{said}");
-    assert_eq!(said["revoked"][0]["host"], "https://old.example.org");
+    let result = run("advertise on mainnet", &["advertise", "--host", host]).json();
+    assert_eq!(result["standing"], "made", "{result}");
+    assert_eq!(result["revoked"][0]["host"], "https://old.example.org");
 }
 
 #[test]
 fn an_advertisement_is_revoked_on_the_local_network() {
     let arguments = ["revoke", "--network", "local"];
-    let said = run("revoke on local", &arguments).json();
-    assert_eq!(said["revoked"][0]["host"], "https://old.example.org");
+    let result = run("revoke on local", &arguments).json();
+    assert_eq!(result["revoked"][0]["host"], "https://old.example.org");
     let name = "revoke on local, which the wallet does not sign";
-    let said = run(name, &arguments);
-    assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.err.contains("says: locked"), "{}", said.err);
+    let result = run(name, &arguments);
+    assert_eq!(result.code, 1, "{}", result.err);
+    assert!(result.err.contains("says: locked"), "{}", result.err);
 }
 
 #[test]
@@ -74,9 +75,9 @@ fn advertisements_are_found_through_the_trackers_of_a_network_or_given_ones() {
         ("advertisements on testnet", testnet),
         ("advertisements through a tracker", given),
     ] {
-        let said = run(name, &arguments).json();
-        let found = said["advertisements"].as_array().unwrap();
-        assert_eq!(found.len(), 1, "{said}");
+        let result = run(name, &arguments).json();
+        let found = result["advertisements"].as_array().unwrap();
+        assert_eq!(found.len(), 1, "{result}");
         assert_eq!(found[0]["host"], "https://old.example.org");
     }
 }
@@ -125,11 +126,11 @@ async fn only_a_wallet_whose_authority_the_system_trusts_is_asked() {
         if is_trusted {
             command.env("SSL_CERT_FILE", authority());
         }
-        let said = Said::new(command.output().unwrap());
-        // The overlay service, which comes after the wallet, is not there.
-        assert_eq!(said.code, 3, "{}", said.err);
-        let is_past_wallet = said.err.contains("overlay network");
-        assert_eq!(is_past_wallet, is_trusted, "{}", said.err);
+        let result = Finished::new(command.output().unwrap());
+        // The overlay service, which comes after the wallet, is missing.
+        assert_eq!(result.code, 3, "{}", result.err);
+        let is_past_wallet = result.err.contains("overlay network");
+        assert_eq!(is_past_wallet, is_trusted, "{}", result.err);
         if is_trusted {
             services.check();
         }
@@ -145,16 +146,16 @@ async fn a_server_behind_a_private_authority_is_reached_by_https_and_wss() {
     let doctor = |certificates: Option<String>| {
         let mut command = user.command(&["doctor", "--requests", "1"]);
         command.envs(certificates.map(|file| ("SSL_CERT_FILE", file)));
-        tokio::task::spawn_blocking(move || Said::new(command.output().unwrap()))
+        tokio::task::spawn_blocking(move || Finished::new(command.output().unwrap()))
     };
-    let said = doctor(Some(authority())).await.unwrap();
-    let checks = said.json()["checks"].clone();
+    let result = doctor(Some(authority())).await.unwrap();
+    let checks = result.json()["checks"].clone();
     for name in ["TLS", "polling", "websocket", "upgrade"] {
         let mut of_it = checks.as_array().unwrap().iter();
         let check = of_it.find(|check| check["name"] == name).unwrap();
         assert_eq!(check["verdict"], "ok", "{check}");
     }
-    let said = doctor(None).await.unwrap();
-    assert_eq!(said.code, 3, "{}", said.out);
-    assert!(said.out.contains("certificate"), "{}", said.out);
+    let result = doctor(None).await.unwrap();
+    assert_eq!(result.code, 3, "{}", result.out);
+    assert!(result.out.contains("certificate"), "{}", result.out);
 }

@@ -1,4 +1,5 @@
-//! Clients are sent no more frames than their wallets verify in time, and are read no faster than they are answered.
+//! Pacing: clients receive no more frames than their wallets verify in time, and the server reads no faster than it
+//! answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ fn paced(pace: &str) -> TestServer {
     TestServer::with(|settings| settings.socket.pace = pace)
 }
 
-/// A client that says nothing of its pace, like the published ones.
+/// A client that names no pace, like the published ones.
 async fn published_client(server: &TestServer) -> AuthSocketClient {
     let identity = Arc::new(Identity::random());
     let mut client = AuthSocketClient::connect(server.address, identity).await;
@@ -42,13 +43,13 @@ async fn listed(server: &TestServer, owner: &AuthSocketClient) -> BTreeSet<Strin
     messages.map(id).collect()
 }
 
-/// Messages to the slow client; it sends a fifth as many.
+/// Messages to the slow client. It sends a fifth as many.
 fn messages() -> usize {
     let set = std::env::var("PACING_MESSAGES").ok();
     set.map_or(300, |count| count.parse().unwrap())
 }
 
-/// A wallet of 50 ms a call takes 100 ms for each frame. `PACING_MESSAGES=1000` takes 50 s.
+/// A wallet that takes 50 ms per call takes 100 ms per frame. `PACING_MESSAGES=1000` takes 50 s.
 #[actix_web::test]
 async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
     const PER_FRAME: Duration = Duration::from_millis(100);
@@ -96,7 +97,7 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
         (slow, acked, live)
     };
     let (sender, (mut slow, acked, live)) = tokio::join!(flood, work);
-    // Each in its order, however the two are mixed.
+    // Each kind in its order, however the two are mixed.
     let ids = |kind: &str, count: usize| -> Vec<String> {
         (0..count).map(|id| format!("{kind} {id}")).collect()
     };
@@ -109,7 +110,7 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_client_that_says_its_pace_gets_it_and_0_turns_pacing_off() {
+async fn a_client_gets_the_pace_that_it_names_and_0_turns_pacing_off() {
     let slow = paced("1/1");
     let off = paced("0");
     let mut fast = AuthSocketClient::authenticated(slow.address).await;
@@ -119,7 +120,7 @@ async fn a_client_that_says_its_pace_gets_it_and_0_turns_pacing_off() {
         for id in 0..60 {
             client.send_message(&room, &id.to_string(), "x").await;
         }
-        // A minute and a half would pass at one a second.
+        // A minute and a half would pass at one per second.
         for _ in 0..120 {
             within("an event", client.event()).await;
         }
@@ -141,11 +142,11 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
         assert_eq!(sender.event().await.1["status"], "success");
     }
     let counters = &server.service.counters;
-    eventually("a drop", || counters.dropped.get() > 0).await;
+    eventually("a dropped delivery", || counters.dropped.get() > 0).await;
     let waiting = || counters.waiting.load(std::sync::atomic::Ordering::Relaxed);
     let before = waiting();
     assert!(before > 3, "{before}");
-    // It is alive, and its answer overtakes all that waits.
+    // It is alive, and its answer overtakes everything queued.
     slow.emit("joinRoom", &json!(room.as_str())).await;
     let mut live = Vec::new();
     loop {
@@ -159,15 +160,15 @@ async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
     let order: Vec<String> = (0..live.len()).map(|id| id.to_string()).collect();
     assert_eq!(live, order);
     assert_eq!(listed(&server, &slow).await.len(), 60);
-    // What waited for it goes with it.
+    // Its queue goes with it.
     drop(slow);
-    eventually("nothing waits", || waiting() == 0).await;
+    eventually("an empty queue", || waiting() == 0).await;
     let (status, _) = polling::get(&server.http("/readyz")).await;
     assert_eq!(status, 200);
 }
 
 #[actix_web::test]
-async fn a_room_is_left_behind_the_deliveries_before() {
+async fn left_room_comes_after_the_earlier_deliveries() {
     let server = paced("1/1");
     let mut slow = published_client(&server).await;
     let mut sender = AuthSocketClient::authenticated(server.address).await;
@@ -177,12 +178,12 @@ async fn a_room_is_left_behind_the_deliveries_before() {
     }
     let counters = &server.service.counters;
     let waiting = || counters.waiting.load(std::sync::atomic::Ordering::Relaxed);
-    eventually("some to wait", || waiting() >= 3).await;
+    eventually("queued deliveries", || waiting() >= 3).await;
     slow.emit("leaveRoom", &json!(room.as_str())).await;
     for id in 0..6 {
         let (event, data) = slow.event().await;
         if event == "leftRoom" {
-            // Whatever had waited came before it.
+            // All queued deliveries came before it.
             assert!(id >= 3, "{id}");
             return;
         }
@@ -206,6 +207,9 @@ async fn a_client_is_read_no_faster_than_its_answers_leave() {
     for answered in 1..=40 {
         assert_eq!(slow.event().await.0, "joinedRoom");
         let ahead = received().saturating_sub(answered);
-        assert!(ahead <= 8, "{ahead} were read whose answers wait");
+        assert!(
+            ahead <= 8,
+            "{ahead} requests were read ahead of their answers"
+        );
     }
 }

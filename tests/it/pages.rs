@@ -9,7 +9,7 @@ use crate::support::authsocket::AuthSocketClient;
 use crate::support::brc104::{Answer, Brc104};
 use crate::support::server::TestServer;
 
-/// Bytes of a reply beside its body that current clients count: request id, status, lengths, headers.
+/// Bytes that current clients count beside the body: request id, status, lengths, headers.
 const AROUND: usize = 64;
 
 async fn connect(server: &TestServer) -> Brc104 {
@@ -51,7 +51,7 @@ fn ids(list: &Value, field: &str) -> Vec<String> {
     items.iter().map(id).collect()
 }
 
-/// As the newest client does: on by `nextOffset` while `hasMore` is true.
+/// As the newest client does: continues at `nextOffset` while `hasMore` is true.
 async fn read_by_offset(client: &Brc104, limit: Option<u32>) -> (Vec<String>, usize) {
     let (mut found, mut pages, mut offset) = (Vec::new(), 0, 0);
     loop {
@@ -74,7 +74,7 @@ async fn read_by_offset(client: &Brc104, limit: Option<u32>) -> (Vec<String>, us
 }
 
 #[actix_web::test]
-async fn a_list_always_says_where_it_is_and_whether_there_is_more() {
+async fn a_list_always_has_its_offset_and_whether_there_is_more() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     let empty = json!({
@@ -110,7 +110,7 @@ async fn a_list_always_says_where_it_is_and_whether_there_is_more() {
         (&beyond["nextOffset"], &beyond["hasMore"]),
         (&json!(99), &json!(false))
     );
-    // One message; and none where it is in another box.
+    // One message, and none for a message in another box.
     let one = list(&bob, &json!({"messageBox": "inbox", "messageId": "20"})).await;
     assert_eq!(
         (ids(&one, "messages"), &one["hasMore"]),
@@ -118,7 +118,7 @@ async fn a_list_always_says_where_it_is_and_whether_there_is_more() {
     );
     let none = list(&bob, &json!({"messageBox": "other", "messageId": "20"})).await;
     assert_eq!(none["messages"], json!([]));
-    // By cursor no message is missed, whatever is acknowledged meanwhile.
+    // A cursor skips no message, whatever is acknowledged in the meantime.
     let first = list(&bob, &json!({"messageBox": "inbox", "limit": 10})).await;
     let read = json!({"messageIds": ids(&first, "messages")});
     assert_eq!(
@@ -144,7 +144,7 @@ async fn a_page_fits_into_what_current_clients_take_and_older_ones_get_all() {
     let (found, pages) = read_by_offset(&bob, None).await;
     assert_eq!((found, pages), (all.clone(), 3));
     assert_eq!(read_by_offset(&bob, Some(1_000)).await, (all.clone(), 3));
-    // A client that knows of no pages.
+    // A client without pages.
     let whole = list(&bob, &json!({"messageBox": "inbox"})).await;
     assert_eq!(ids(&whole, "messages"), all);
     assert_eq!(whole["hasMore"], false);
@@ -162,7 +162,7 @@ async fn messages_too_large_for_a_page_are_refused_or_named() {
     );
     let fits = "x".repeat(3_990_000);
     assert_eq!(send(&alice, &bob, "inbox", "1", &fits).await.status, 200);
-    // The limit is on the list item, not on the request.
+    // The limit applies to the list item, not to the request.
     let quotes = "\"".repeat(1_100_000);
     assert_eq!(send(&alice, &bob, "inbox", "2", &quotes).await.status, 413);
     let (found, _) = read_by_offset(&bob, None).await;
@@ -206,13 +206,13 @@ async fn messages_too_large_for_a_page_are_refused_or_named() {
     assert_eq!(status["http"]["oversized"], 3);
 }
 
-/// On a socket by the ack, on which clients go on over HTTP with the same id.
+/// On a socket the ack says so, and clients continue over HTTP with the same id.
 #[actix_web::test]
-async fn the_same_id_in_another_box_is_refused_so_that_its_sender_hears_of_it() {
+async fn the_same_id_in_another_box_is_refused_with_an_error() {
     let server = TestServer::start();
     let (alice, bob) = (connect(&server).await, connect(&server).await);
     assert_eq!(send(&alice, &bob, "inbox", "id", "text").await.status, 200);
-    // Encrypted anew for another attempt.
+    // Encrypted again for another attempt.
     let again = send(&alice, &bob, "inbox", "id", "text again").await;
     assert_eq!(
         (again.status, &again.json["results"][0]["alreadySent"]),
@@ -244,7 +244,7 @@ async fn the_same_id_in_another_box_is_refused_so_that_its_sender_hears_of_it() 
         (&json!("error"), &json!("id"))
     );
     assert_eq!(ack["reason"], description);
-    // With an id of its own it arrives.
+    // With its own id it arrives.
     assert_eq!(
         send(&alice, &bob, "other", "id 2", "text").await.status,
         200

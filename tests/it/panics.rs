@@ -1,4 +1,4 @@
-//! A handler that panics ends its own session, properly, and nothing else.
+//! A panic in a handler ends its own session properly, and nothing else.
 
 use messagebox::engineio::CloseReason;
 use messagebox::panics;
@@ -18,7 +18,7 @@ async fn a_socket_whose_handler_panics_is_closed_and_others_live_on() {
 
     let mut broken = Websocket::open(&websocket).await;
     broken.send("4panic").await;
-    // It is closed at once, so that its client comes back.
+    // The server closes it at once, so that its client reconnects.
     assert!(matches!(broken.next().await, Got::Closed(_)));
 
     let polled = Polling::open(&polling).await;

@@ -1,4 +1,4 @@
-//! How much may be stored until it is acknowledged, as clients see it.
+//! Quotas of stored messages, as clients see them.
 
 use std::time::Duration;
 
@@ -41,19 +41,19 @@ async fn a_full_inbox_is_named_and_takes_messages_again_after_an_acknowledgement
             200
         );
     }
-    // In another box too: the quota is that of the identity.
+    // In another box too: the quota counts per identity.
     let full = send(&carol, &[key(&bob)], "another", "3", &Value::Null).await;
     let expected = json!(["messages", 2, key(&bob).to_hex()]);
     assert_eq!(
         refusal(&full),
         (429, "ERR_INBOX_QUOTA_EXCEEDED", expected.clone())
     );
-    // All or nothing, and it says whose inbox it is.
+    // All or nothing, and the answer names the full inbox.
     let several = [key(&carol), key(&bob), key(&alice)];
     let full = send(&carol, &several, "inbox", "4", &Value::Null).await;
     assert_eq!(refusal(&full), (429, "ERR_INBOX_QUOTA_EXCEEDED", expected));
     assert!(bodies(&carol, "inbox").await.is_empty());
-    // What was sent before is sent again without harm.
+    // A message that was sent before may be sent again.
     assert_eq!(
         send(&alice, &[key(&bob)], "inbox", "1", &Value::Null)
             .await
@@ -61,7 +61,7 @@ async fn a_full_inbox_is_named_and_takes_messages_again_after_an_acknowledgement
         200
     );
 
-    // The socket says the same with its ack.
+    // A socket gets the same in its ack.
     let mut dave = AuthSocketClient::authenticated(server.address).await;
     let room = messagebox::ids::RoomId::of(&key(&bob), "inbox");
     dave.send_message(&room, "5", "x").await;
@@ -102,7 +102,8 @@ async fn a_sender_may_have_so_many_bytes_stored() {
     assert_eq!(alice.post("/sendMessage", body("3")).await.status, 200);
 }
 
-/// One request that would store 15 MiB (abuse A8): what a send to many stores is known before it is stored.
+/// One request that would store 15 MiB (abuse A8). The server knows the size of a send to many before it stores
+/// anything.
 #[actix_web::test]
 async fn a_send_to_many_counts_what_it_stores() {
     const RECIPIENTS: usize = 500;
@@ -124,7 +125,7 @@ async fn a_send_to_many_counts_what_it_stores() {
     assert_eq!(server.database.count("messages"), RECIPIENTS);
 }
 
-/// The database of a server that counted nothing.
+/// The database of a server that kept no totals.
 #[actix_web::test]
 async fn an_inbox_over_its_quota_at_an_upgrade_is_counted_and_shown() {
     let unlimited = |settings: &mut Settings| {
@@ -162,7 +163,7 @@ async fn an_inbox_over_its_quota_at_an_upgrade_is_counted_and_shown() {
 }
 
 #[actix_web::test]
-async fn info_says_what_may_be_stored_and_for_how_long() {
+async fn info_names_the_quotas_and_the_retention() {
     let server = TestServer::with(|settings| {
         let messages = &mut settings.messages;
         messages.max_sender_bytes = 0;
@@ -201,7 +202,7 @@ async fn on_a_disk_that_is_nearly_full_sends_are_refused_and_the_rest_goes_on() 
         settings.database.min_free_bytes = i64::MAX.cast_unsigned();
     });
     if server.db.disk().is_none() {
-        // A database server's disk is its own.
+        // The server cannot see the disk of a database server.
         return;
     }
     let alice = connect(&server).await;

@@ -1,5 +1,7 @@
-//! Sessions that go on at another process with the same key and the same database: another node, or the same one after a
-//! restart; and what of them is stored.
+//! Sessions that continue at another process with the same key and database: another node, or the same one after a
+//! restart. Also the rows that the database stores for them.
+
+mod once;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::future::join_all;
 use messagebox::auth::{AuthMessage, Handled, Identity, PENDING_TTL};
 use messagebox::config::{Secret, Settings};
 use messagebox::limits::Networks;
@@ -23,7 +24,7 @@ use crate::support::server::TestServer;
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// What several nodes have in common.
+/// The key and database that several nodes share.
 struct Nodes {
     key: String,
     database: Arc<TestDatabase>,
@@ -37,7 +38,7 @@ impl Nodes {
         }
     }
 
-    /// Another key, on the same database.
+    /// Nodes with another key on the same database.
     fn others(&self) -> Self {
         Self {
             key: hex::encode(rand::random::<[u8; 32]>()),
@@ -56,7 +57,7 @@ impl Nodes {
         })
     }
 
-    /// The stored sessions: whether proven, and how long they live from now.
+    /// The stored sessions: whether authenticated, and their remaining life.
     fn stored(&self) -> Vec<(bool, Duration)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let of = |proven: bool| {
@@ -102,7 +103,7 @@ fn send(session: &Brc104, id: &str) -> Request {
     )
 }
 
-/// Bytes of a nonce, which has the one form that new clients accept.
+/// The length of a nonce in bytes. Its base64 must be canonical, as new clients demand.
 fn canonical(nonce: &str) -> usize {
     let bytes = STANDARD.decode(nonce).unwrap();
     assert_eq!(STANDARD.encode(&bytes), nonce);
@@ -146,16 +147,16 @@ async fn every_nonce_and_key_has_the_form_that_new_clients_demand() {
         48
     );
     assert_eq!(answer.header("x-bsv-auth-identity-key").unwrap(), key);
-    // On a socket: the answer to a handshake, a message, and a handshake of the server's own.
+    // On a socket: the answer to a handshake, a message, and a handshake of the server.
     let socket = AuthSocketClient::authenticated(server.address).await;
     let signed: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
     assert_eq!(canonical(signed["yourNonce"].as_str().unwrap()), 48);
     let mut back = AuthSocketClient::connect(server.address, Arc::clone(&client)).await;
     back.send_auth(&signed.to_string()).await;
-    let asked: Value = serde_json::from_str(&back.auth_message().await).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
-    assert_eq!(canonical(asked["initialNonce"].as_str().unwrap()), 48);
-    assert_eq!(asked["identityKey"], key);
+    let message: Value = serde_json::from_str(&back.auth_message().await).unwrap();
+    assert_eq!(message["messageType"], "initialRequest");
+    assert_eq!(canonical(message["initialNonce"].as_str().unwrap()), 48);
+    assert_eq!(message["identityKey"], key);
 }
 
 #[actix_web::test]
@@ -164,7 +165,7 @@ async fn a_session_begun_on_one_node_is_good_on_every_node_and_after_a_restart()
     let (first, second) = (nodes.node(), nodes.node());
     let used = connect(&first).await;
     assert_eq!(list(&used).await.status, 200);
-    // The very first request may come to another node than the handshake.
+    // The first request may reach another node than the handshake.
     let fresh = connect(&first).await;
     for session in [used, fresh] {
         let session = session.at(&second.http(""));
@@ -192,7 +193,7 @@ async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
     let first = nodes.node_with(short);
     let session = connect(&first).await;
     assert_eq!(list(&session).await.status, 200);
-    let over = nodes.eventually_stored("the end of its time", |stored| {
+    let over = nodes.eventually_stored("the session to expire", |stored| {
         stored.iter().all(|(_, life)| life.is_zero())
     });
     over.await;
@@ -204,7 +205,7 @@ async fn a_session_whose_time_is_over_is_over_after_a_restart_too() {
             .is_unknown_session()
     );
     nodes
-        .eventually_stored("that it is deleted", <[_]>::is_empty)
+        .eventually_stored("the row to be deleted", <[_]>::is_empty)
         .await;
 }
 
@@ -214,7 +215,7 @@ async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life
     let node = nodes.node();
     let session = connect(&node).await;
     let [(false, life)] = nodes.stored()[..] else {
-        panic!("one session that is not proven");
+        panic!("one unauthenticated session");
     };
     assert!(life <= PENDING_TTL && life > PENDING_TTL / 2, "{life:?}");
     let second = nodes.node();
@@ -223,11 +224,11 @@ async fn what_nobody_has_proven_is_stored_for_five_minutes_and_then_for_its_life
     let whole = Settings::default().auth.session_ttl;
     nodes
         .eventually_stored(
-            "its whole life",
+            "the stored life of the session",
             |stored| matches!(stored, [(true, life)] if *life <= whole && *life > whole / 2),
         )
         .await;
-    // No more than one write a minute for it.
+    // At most one write per minute for it.
     let before = second.db.status().writes;
     for _ in 0..10 {
         assert_eq!(list(&session).await.status, 200);
@@ -249,7 +250,7 @@ async fn an_address_has_few_sessions_stored_that_are_not_proven() {
         sessions.push(connect(&node).await);
     }
     nodes
-        .eventually_stored("that the oldest are gone", |stored| {
+        .eventually_stored("the oldest rows to be deleted", |stored| {
             stored.iter().filter(|(proven, _)| !proven).count() == 3
         })
         .await;
@@ -264,24 +265,24 @@ async fn a_nonce_of_others_costs_no_look_up() {
     let (node, others) = (nodes.node(), nodes.others().node());
     let session = connect(&node).await;
     let looked_up = || node.db.measures().read_time.count();
-    // Each server asks for its size at the start.
-    eventually("its size", || node.db.size().is_some()).await;
+    // Each server reads the size of its database at the start.
+    eventually("the size of the database", || node.db.size().is_some()).await;
     let before = looked_up();
     let request = list_request(&session);
     let foreign = connect(&others).await.session.peer_nonce().to_owned();
     let random = STANDARD.encode([9; 48]);
-    // As servers of the last release made them, and what is none at all.
+    // A nonce in the form of the last release, and one that is no nonce.
     let long = STANDARD.encode([9; 111]);
     for nonce in [foreign, random, long, String::from("!")] {
         let request = request.clone().set("x-bsv-auth-your-nonce", nonce.clone());
         assert!(session.send(&request).await.is_unknown_session(), "{nonce}");
     }
     assert_eq!(looked_up(), before);
-    // One that the server has made and nobody knows.
+    // A nonce that the server made and whose session is deleted.
     let lost = Brc104::connect(&node.http("")).await;
     nodes.database.run(r#"DELETE FROM "auth_sessions""#);
     let other = nodes.node();
-    eventually("its size", || other.db.size().is_some()).await;
+    eventually("the size of the database", || other.db.size().is_some()).await;
     let before = other.db.measures().read_time.count();
     assert!(list(&lost.at(&other.http(""))).await.is_unknown_session());
     assert_eq!(other.db.measures().read_time.count(), before + 1);
@@ -333,7 +334,7 @@ async fn sessions_of_sockets_are_not_stored() {
     let (first, second) = (nodes.node(), nodes.node());
     let socket = AuthSocketClient::authenticated(first.address).await;
     assert_eq!(nodes.database.count("auth_sessions"), 0);
-    // Nor may a request name one.
+    // An HTTP request cannot name one either.
     let named: Value = serde_json::from_str(&socket.signed("x", &json!(1))).unwrap();
     let of_socket = named["yourNonce"].as_str().unwrap();
     let session = Brc104::connect_as(&first.http(""), Arc::clone(&socket.identity)).await;
@@ -387,142 +388,6 @@ async fn what_does_not_verify_is_not_kept_and_has_used_nothing_up() {
 }
 
 #[actix_web::test]
-async fn a_nonce_counts_once_in_each_process_however_many_requests_bring_the_session_back() {
-    let nodes = Nodes::new();
-    let (first, second) = (nodes.node(), nodes.node());
-    for _ in 0..5 {
-        let session = connect(&first).await.at(&second.http(""));
-        let request = list_request(&session);
-        let answers = join_all((0..16).map(|_| session.send(&request))).await;
-        let taken = answers.iter().filter(|answer| answer.status == 200);
-        assert_eq!(taken.count(), 1);
-        assert_eq!(
-            answers.iter().filter(|answer| answer.is_replay()).count(),
-            15
-        );
-    }
-    assert_eq!(second.state.session_count(), 5);
-}
-
-#[actix_web::test]
-async fn requests_that_bring_a_session_back_at_once_are_all_answered() {
-    const ROUNDS: usize = 50;
-    let nodes = Nodes::new();
-    let (first, second) = (nodes.node(), nodes.node());
-    for _ in 0..ROUNDS {
-        let session = connect(&first).await.at(&second.http(""));
-        let answers = join_all((0..16).map(|_| list(&session))).await;
-        let refused = answers.iter().find(|answer| answer.status != 200);
-        assert!(refused.is_none(), "{refused:?}");
-    }
-    assert_eq!(second.state.session_count(), ROUNDS);
-}
-
-#[actix_web::test]
-async fn a_write_counts_once_on_all_nodes_and_after_a_restart() {
-    let nodes = Nodes::new();
-    let (first, second) = (nodes.node(), nodes.node());
-    let session = connect(&first).await;
-    let sent = send(&session, "1");
-    assert_eq!(session.send(&sent).await.status, 200);
-    let ids = json!({"messageIds": ["1"]}).to_string();
-    let acknowledged = session.request("POST", "/acknowledgeMessage", ids);
-    assert_eq!(session.send(&acknowledged).await.status, 200);
-    let device = json!({"fcmToken": "token"}).to_string();
-    let device = session.request("POST", "/registerDevice", device);
-    assert_eq!(session.send(&device).await.status, 200);
-    let permission = json!({"messageBox": "inbox", "recipientFee": 0}).to_string();
-    let permission = session.request("POST", "/permissions/set", permission);
-    assert_eq!(session.send(&permission).await.status, 200);
-    let written = [&sent, &acknowledged, &device, &permission];
-    let read = list_request(&session);
-    assert_eq!(session.send(&read).await.status, 200);
-    for request in written {
-        assert!(session.send_to(&second.http(""), request).await.is_replay());
-    }
-    assert_eq!(nodes.database.count("messages"), 0);
-    // What SECURITY.md says of requests that only read.
-    let answer = session.send_to(&second.http(""), &read).await;
-    assert_eq!(answer.status, 200);
-    assert!(session.send_to(&second.http(""), &read).await.is_replay());
-    drop((first, second));
-    let restarted = nodes.node();
-    for request in written {
-        let answer = session.send_to(&restarted.http(""), request).await;
-        assert!(answer.is_replay());
-    }
-    assert_eq!(nodes.database.count("messages"), 0);
-    let session = session.at(&restarted.http(""));
-    assert_eq!(session.send(&send(&session, "1")).await.status, 200);
-    // A refused request has left nothing to count.
-    assert_eq!(nodes.database.count("auth_message_nonces"), 5);
-}
-
-#[actix_web::test]
-async fn of_many_nodes_that_get_a_write_at_once_one_does_it() {
-    let nodes = Nodes::new();
-    let servers: Vec<TestServer> = (0..3).map(|_| nodes.node()).collect();
-    let session = connect(&servers[0]).await;
-    for id in 0..5 {
-        let request = send(&session, &id.to_string());
-        let bases: Vec<String> = servers.iter().map(|server| server.http("")).collect();
-        let answers = join_all(bases.iter().map(|base| session.send_to(base, &request))).await;
-        let served = answers.iter().filter(|answer| answer.status == 200);
-        assert_eq!(served.count(), 1);
-        assert_eq!(
-            answers.iter().filter(|answer| answer.is_replay()).count(),
-            2
-        );
-    }
-    assert_eq!(nodes.database.count("messages"), 5);
-}
-
-#[actix_web::test]
-async fn a_session_that_is_used_up_or_displaced_writes_nothing_anywhere_any_more() {
-    let nodes = Nodes::new();
-    let few = |settings: &mut Settings| {
-        settings.auth.max_seen_nonces = 3.try_into().unwrap();
-        settings.auth.max_sessions_per_identity = 1.try_into().unwrap();
-    };
-    let (first, second) = (nodes.node_with(few), nodes.node_with(few));
-    let session = connect(&first).await;
-    let written = send(&session, "1");
-    assert_eq!(session.send(&written).await.status, 200);
-    // The other node has it in memory, and not the nonce of what was written.
-    let read = list_request(&session);
-    assert_eq!(session.send_to(&second.http(""), &read).await.status, 200);
-    for _ in 0..2 {
-        assert_eq!(list(&session).await.status, 200);
-    }
-    assert_eq!(first.state.session_count(), 0);
-    nodes.eventually_stored("its end", <[_]>::is_empty).await;
-    assert!(session.send(&written).await.is_unknown_session());
-    let answer = session.send_to(&second.http(""), &written).await;
-    assert!(answer.is_unknown_session(), "{answer:?}");
-    assert_eq!(second.state.session_count(), 0);
-    assert_eq!(nodes.database.count("messages"), 1);
-    assert_eq!(nodes.database.count("auth_message_nonces"), 0);
-    // The next session of an identity displaces the one before.
-    let displaced = connect(&first).await;
-    assert_eq!(list(&displaced).await.status, 200);
-    let identity = Arc::clone(&displaced.identity);
-    let next = Brc104::connect_as(&first.http(""), identity).await;
-    assert_eq!(list(&next).await.status, 200);
-    nodes
-        .eventually_stored("its end", |stored| stored.len() == 1)
-        .await;
-    for node in [&first, &second] {
-        let request = list_request(&displaced);
-        assert!(
-            displaced
-                .send_to(&node.http(""), &request)
-                .await
-                .is_unknown_session()
-        );
-    }
-}
-
-#[actix_web::test]
 async fn taking_up_counts_as_a_handshake_and_keeps_to_the_limits_of_sessions() {
     let nodes = Nodes::new();
     let first = nodes.node();
@@ -549,7 +414,7 @@ async fn taking_up_counts_as_a_handshake_and_keeps_to_the_limits_of_sessions() {
         // Further requests of the session are no handshakes.
         assert_eq!(list(&session).await.status, 200);
         taken += 1;
-        assert!(taken < 500, "it was never refused");
+        assert!(taken < 500, "no request was refused");
     }
     assert!(taken > 0);
 }
@@ -570,7 +435,7 @@ async fn without_a_database_sessions_go_on_where_they_began() {
     nodes
         .database
         .run(r#"ALTER TABLE "gone" RENAME TO "auth_sessions""#);
-    // What cannot be counted once is not done: the client shakes hands again.
+    // The server does nothing that it cannot count. The client shakes hands again.
     assert!(
         session
             .send(&send(&session, "1"))
@@ -581,63 +446,11 @@ async fn without_a_database_sessions_go_on_where_they_began() {
     assert_eq!(session.send(&send(&session, "1")).await.status, 200);
 }
 
-fn admins(identity: &Identity) -> impl Fn(&mut Settings) + use<> {
-    let key = identity.identity_key().to_hex();
-    move |settings| settings.admin.identities.push(key.clone())
-}
-
-#[actix_web::test]
-async fn an_administrative_request_counts_once_over_all_nodes_and_restarts() {
-    let nodes = Nodes::new();
-    let admin = Arc::new(Identity::random());
-    let (first, second) = (
-        nodes.node_with(admins(&admin)),
-        nodes.node_with(admins(&admin)),
-    );
-    let session = Brc104::connect_as(&first.http(""), Arc::clone(&admin)).await;
-    let ask = || session.request("GET", "/admin/status", "");
-    let asked = ask();
-    assert_eq!(session.send(&asked).await.status, 200);
-    assert!(session.send_to(&second.http(""), &asked).await.is_replay());
-    assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
-    drop((first, second));
-    let restarted = nodes.node_with(admins(&admin));
-    let answer = session.send_to(&restarted.http(""), &asked).await;
-    assert!(answer.is_replay());
-    let answer = session.send_to(&restarted.http(""), &ask()).await;
-    assert!(answer.status == 200 && answer.signed);
-}
-
-#[actix_web::test]
-async fn without_a_store_an_admin_needs_a_session_that_began_in_this_process() {
-    let nodes = Nodes::new();
-    let admin = Arc::new(Identity::random());
-    let (first, second) = (
-        nodes.node_with(admins(&admin)),
-        nodes.node_with(admins(&admin)),
-    );
-    let session = Brc104::connect_as(&first.http(""), Arc::clone(&admin)).await;
-    let ask = || session.request("GET", "/admin/status", "");
-    assert_eq!(session.send_to(&second.http(""), &ask()).await.status, 200);
-    assert_eq!(session.send(&ask()).await.status, 200);
-    // Nothing can be counted while the table is away.
-    nodes
-        .database
-        .run(r#"ALTER TABLE "auth_message_nonces" RENAME TO "gone""#);
-    assert_eq!(session.send(&ask()).await.status, 200);
-    let answer = session.send_to(&second.http(""), &ask()).await;
-    assert!(answer.is_unknown_session(), "{answer:?}");
-    // Its client shakes hands again, with that process.
-    let fresh = Brc104::connect_as(&second.http(""), admin).await;
-    let asked = fresh.request("GET", "/admin/status", "");
-    assert_eq!(fresh.send(&asked).await.status, 200);
-}
-
-/// Answers the handshake that the server begins.
+/// Answers the server's handshake.
 async fn prove(client: &mut AuthSocketClient) {
     let request = client.auth_message().await;
-    let asked: Value = serde_json::from_str(&request).unwrap();
-    assert_eq!(asked["messageType"], "initialRequest");
+    let message: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(message["messageType"], "initialRequest");
     let request = AuthMessage::parse(&request).unwrap();
     let Handled::Reply(answer) = client.peer.handle(&request).unwrap() else {
         panic!("an answer");

@@ -1,4 +1,4 @@
-//! Connections that take their time: each is cut off, and others are served meanwhile.
+//! Slow connections: each is cut off, and others are served in the meantime.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -20,11 +20,11 @@ fn short(settings: &mut Settings) {
     settings.server.request_timeout = Duration::from_secs(2);
 }
 
-/// Sends this byte by byte until the server has had enough; gives what it said.
+/// Sends this byte by byte until the server closes the connection. Returns its answer.
 async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(begin.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
+    let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     let mut rest = rest.bytes().cycle();
     let dripping = async {
@@ -32,7 +32,7 @@ async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
             tokio::select! {
                 read = stream.read(&mut buffer) => match read {
                     Ok(0) | Err(_) => return,
-                    Ok(read) => said.extend_from_slice(&buffer[..read]),
+                    Ok(read) => answer.extend_from_slice(&buffer[..read]),
                 },
                 () = tokio::time::sleep(Duration::from_millis(20)) => {
                     let byte = rest.next().unwrap_or(b'x');
@@ -44,10 +44,10 @@ async fn drip(server: &TestServer, begin: &str, rest: &str) -> String {
         }
     };
     within("the end of a slow request", dripping).await;
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Somebody who is served while `slow` goes on.
+/// Checks that another client is served while `slow` runs.
 async fn others_are_served(server: &TestServer, slow: impl Future<Output = String>) -> String {
     let serving = async {
         let client = Brc104::connect(&server.http("")).await;
@@ -56,64 +56,64 @@ async fn others_are_served(server: &TestServer, slow: impl Future<Output = Strin
             assert_eq!(client.post("/listMessages", list.clone()).await.status, 200);
         }
     };
-    let ((), said) = futures_util::future::join(serving, slow).await;
-    said
+    let ((), answer) = futures_util::future::join(serving, slow).await;
+    answer
 }
 
 #[actix_web::test]
 async fn a_head_that_drips_is_cut_off() {
     let server = TestServer::with(short);
     let begin = "GET /docs/ HTTP/1.1\r\nx-slow: ";
-    let said = others_are_served(&server, drip(&server, begin, "x")).await;
+    let answer = others_are_served(&server, drip(&server, begin, "x")).await;
     assert!(
-        said.is_empty() || said.starts_with("HTTP/1.1 408"),
-        "{said}"
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
     );
 }
 
 #[actix_web::test]
-async fn a_connection_that_says_nothing_is_cut_off() {
+async fn a_connection_without_a_request_is_cut_off() {
     let server = TestServer::with(short);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let mut said = String::new();
-    within("the end", stream.read_to_string(&mut said))
+    let mut answer = String::new();
+    within("the end", stream.read_to_string(&mut answer))
         .await
         .unwrap();
     assert!(
-        said.is_empty() || said.starts_with("HTTP/1.1 408"),
-        "{said}"
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
     );
 }
 
 #[actix_web::test]
-async fn a_connection_that_says_nothing_more_is_cut_off() {
+async fn an_idle_connection_is_cut_off() {
     let server = TestServer::with(short);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut said = String::new();
-    within("the end", stream.read_to_string(&mut said))
+    let mut answer = String::new();
+    within("the end", stream.read_to_string(&mut answer))
         .await
         .unwrap();
-    assert!(said.starts_with("HTTP/1.1 302"), "{said}");
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
 }
 
 #[actix_web::test]
 async fn a_second_head_that_drips_is_cut_off_too() {
     let server = TestServer::with(short);
     let begin = "GET /docs HTTP/1.1\r\nhost: x\r\n\r\nGET /docs/ HTTP/1.1\r\nx-slow: ";
-    let said = others_are_served(&server, drip(&server, begin, "x")).await;
-    assert!(said.starts_with("HTTP/1.1 302"), "{said}");
+    let answer = others_are_served(&server, drip(&server, begin, "x")).await;
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
 }
 
 #[actix_web::test]
 async fn a_body_that_drips_is_cut_off() {
     let server = TestServer::with(short);
     let begin = "POST /.well-known/auth HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n";
-    let said = others_are_served(&server, drip(&server, begin, " ")).await;
+    let answer = others_are_served(&server, drip(&server, begin, " ")).await;
     assert!(
-        said.starts_with("HTTP/1.1 408") && said.contains("ERR_REQUEST_TIMEOUT"),
-        "{said}"
+        answer.starts_with("HTTP/1.1 408") && answer.contains("ERR_REQUEST_TIMEOUT"),
+        "{answer}"
     );
 }
 
@@ -126,9 +126,9 @@ async fn a_post_of_polling_that_drips_is_cut_off() {
         "POST /socket.io/?EIO=4&transport=polling&sid={} HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n4",
         session.sid
     );
-    let said = others_are_served(&server, drip(&server, &begin, "x")).await;
-    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
-    // The session is none the worse for it, and a poll may take its time.
+    let answer = others_are_served(&server, drip(&server, &begin, "x")).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    // The session still works, and a poll may wait for long.
     let poll = session.get();
     let join = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -139,7 +139,7 @@ async fn a_post_of_polling_that_drips_is_cut_off() {
     assert!(text.starts_with("40{"), "{text}");
 }
 
-/// Puts a message of 8 MiB into somebody's own box, and asks for it on a connection whose client holds little.
+/// Stores a message of 8 MiB in a box and requests it on a connection with a small receive buffer.
 async fn large_answer(server: &TestServer, receive_buffer: u32) -> TcpStream {
     let client = Brc104::connect(&server.http("")).await;
     let message = json!({"messageBox": "inbox", "messageId": "1", "body": "x".repeat(LARGE),
@@ -166,7 +166,7 @@ async fn large_answer(server: &TestServer, receive_buffer: u32) -> TcpStream {
     stream
 }
 
-/// More than the kernels on both sides hold.
+/// More than the kernels on both sides buffer.
 const LARGE: usize = 8 << 20;
 
 #[actix_web::test]
@@ -184,13 +184,13 @@ async fn an_answer_that_is_read_byte_by_byte_is_cut_off() {
         .await
         .unwrap();
     others_are_served(&server, async { String::new() }).await;
-    // It takes a byte now and then until the server has let go of its connection, and all others of theirs.
+    // It reads a byte now and then until the server has closed this connection and all others.
     eventually("the end", || {
         let _ = stream.try_read(&mut byte);
         server.state.addresses.connection_count() == 0
     })
     .await;
-    // What the server had sent by then can still be read.
+    // Everything that the server had sent can still be read.
     let mut rest = Vec::new();
     let _ = within("the rest", stream.read_to_end(&mut rest)).await;
     assert!(rest.len() < LARGE, "{}", rest.len());
@@ -208,12 +208,12 @@ async fn an_answer_that_is_read_slowly_is_read_whole() {
     let mut buffer = vec![0; 64 << 10];
     let start = std::time::Instant::now();
     while length < LARGE {
-        // Far longer than a connection may be idle, in all.
+        // In all, far longer than a connection may be idle.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let read = within("more of the answer", answer.read(&mut buffer))
             .await
             .unwrap();
-        assert!(read > 0, "it broke off after {length} bytes");
+        assert!(read > 0, "the answer ended after {length} bytes");
         length += read;
     }
     assert!(
@@ -223,7 +223,7 @@ async fn an_answer_that_is_read_slowly_is_read_whole() {
     );
 }
 
-/// Sends a request on a connection, and reads the head of its answer.
+/// Sends a request on a connection and reads the head of its answer.
 async fn ask_on(stream: &mut TcpStream) -> std::io::Result<String> {
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")
@@ -234,7 +234,7 @@ async fn ask_on(stream: &mut TcpStream) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Current clients pause, and reuse their connection.
+/// Current clients pause and reuse their connection.
 async fn a_connection_is_kept_for(server: &TestServer, pause: Duration) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     for request in 0..2 {

@@ -1,4 +1,4 @@
-//! Sessions of sockets: who speaks first, what keeps them alive, and when a new one takes their place.
+//! Sessions of sockets after a restart, and nonces that count once. `tests/pair` has revival, keep-alives and renewal.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,21 +15,7 @@ fn confirm(client: &AuthSocketClient) -> Value {
     json!({ "identityKey": client.key().to_hex() })
 }
 
-/// The session in which the server signs what it sends next, by the client's nonce.
-async fn next_session(client: &mut AuthSocketClient) -> (String, String) {
-    let json = client.auth_message().await;
-    let message: Value = serde_json::from_str(&json).unwrap();
-    let parsed = messagebox::auth::AuthMessage::parse(&json).unwrap();
-    let handled = client.peer.handle(&parsed).unwrap();
-    let messagebox::auth::Handled::General(verified) = handled else {
-        panic!("an event was expected, not {handled:?}");
-    };
-    let event: Value = serde_json::from_slice(&verified.payload).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    (text(&message["yourNonce"]), text(&event["eventName"]))
-}
-
-/// A client that has connected again, to a server without its sessions; and `authenticated` in a lost one.
+/// A client that has reconnected to a server without its session, and an `authenticated` event in the lost session.
 async fn after_a_restart(identity: &Arc<Identity>) -> (TestServer, AuthSocketClient, String) {
     let gone = TestServer::start();
     let lost = AuthSocketClient::authenticated_as(gone.address, Arc::clone(identity)).await;
@@ -40,7 +26,7 @@ async fn after_a_restart(identity: &Arc<Identity>) -> (TestServer, AuthSocketCli
     (server, client, frame)
 }
 
-/// Sends a message to the client's box, and sees it come.
+/// Sends a message to the client's box and waits for it.
 async fn is_reached(server: &TestServer, client: &mut AuthSocketClient, id: &str) {
     let mut sender = AuthSocketClient::authenticated(server.address).await;
     sender.send_message(&client.room("inbox"), id, "x").await;
@@ -48,7 +34,7 @@ async fn is_reached(server: &TestServer, client: &mut AuthSocketClient, id: &str
     assert_eq!(client.event().await.1["messageId"], id);
 }
 
-/// The newest published client: it asks to be confirmed in its lost session, and joins its rooms on the confirmation.
+/// The newest published client asks for confirmation in its lost session, and joins its rooms after it.
 #[actix_web::test]
 async fn a_client_that_has_spoken_is_confirmed_first_after_a_restart() {
     let identity = Arc::new(Identity::random());
@@ -67,20 +53,20 @@ async fn a_client_that_has_spoken_is_confirmed_first_after_a_restart() {
     is_reached(&server, &mut client, "newest").await;
 }
 
-/// The clients up to 2.5.5: the connection comes back by itself, says nothing, and disconnects on a confirmation.
+/// The clients up to 2.5.5 reconnect by themselves, send nothing, and disconnect on a confirmation.
 #[actix_web::test]
-async fn a_client_that_is_silent_hears_something_harmless_first_after_a_restart() {
+async fn a_silent_client_gets_a_harmless_first_event_after_a_restart() {
     let identity = Arc::new(Identity::random());
     let (server, mut client, _) = after_a_restart(&identity).await;
     client.answer_handshake().await;
     assert_eq!(client.event().await, ("keepAlive".to_owned(), json!({})));
     is_reached(&server, &mut client, "silent").await;
-    // The application's next call finds it well.
+    // The application's next call succeeds.
     client.send_message(&client.room("inbox"), "own", "x").await;
     assert_eq!(client.event().await.1["status"], "success");
 }
 
-/// The clients in between dispose of their connection, and begin anew with the next call.
+/// The clients in between drop their connection and start a new one with the next call.
 #[actix_web::test]
 async fn a_client_that_begins_anew_is_as_any_other_after_a_restart() {
     let identity = Arc::new(Identity::random());
@@ -88,57 +74,6 @@ async fn a_client_that_begins_anew_is_as_any_other_after_a_restart() {
     drop(gone);
     let mut client = AuthSocketClient::authenticated_as(server.address, identity).await;
     is_reached(&server, &mut client, "between").await;
-}
-
-#[actix_web::test]
-async fn a_quiet_socket_is_kept_alive_once_it_is_authenticated() {
-    let server = TestServer::with(|settings| {
-        settings.socket.keep_alive = Duration::from_millis(150);
-        settings.auth.revival_delay = Duration::from_secs(60);
-    });
-    let mut stranger =
-        AuthSocketClient::connect(server.address, Arc::new(Identity::random())).await;
-    let mut client = AuthSocketClient::authenticated(server.address).await;
-    for _ in 0..3 {
-        assert_eq!(client.event().await, ("keepAlive".to_owned(), json!({})));
-    }
-    // What comes first is the answer to what it asks for now.
-    stranger.handshake().await;
-}
-
-/// Each end remembers the nonces of a session, and only so many.
-#[actix_web::test]
-async fn a_session_is_renewed_before_its_nonces_run_out_and_the_old_one_still_verifies() {
-    let server = TestServer::with(|settings| {
-        settings.auth.max_seen_nonces = 40.try_into().unwrap();
-    });
-    let mut client = AuthSocketClient::authenticated(server.address).await;
-    let room = json!(client.room("inbox").as_str());
-    // With `authenticated` it is the 30th that makes the server begin.
-    for _ in 0..28 {
-        client.emit("joinRoom", &room).await;
-        assert_eq!(client.event().await.0, "joinedRoom");
-    }
-    client.emit("joinRoom", &room).await;
-    let (old, event) = next_session(&mut client).await;
-    assert_eq!(event, "joinedRoom");
-    let late = client.signed("leaveRoom", &room);
-    client.answer_handshake().await;
-    let (new, event) = next_session(&mut client).await;
-    assert_eq!(event, "keepAlive");
-    assert_ne!(new, old);
-    // The old session verifies, and the answer comes in the new one.
-    client.send_auth(&late).await;
-    assert_eq!(
-        next_session(&mut client).await,
-        (new.clone(), "leftRoom".to_owned())
-    );
-    for _ in 0..20 {
-        client.emit("joinRoom", &room).await;
-        let joined = ("joinedRoom".to_owned(), new.clone());
-        let (session, event) = next_session(&mut client).await;
-        assert_eq!((event, session), joined);
-    }
 }
 
 #[actix_web::test]
@@ -162,10 +97,7 @@ async fn a_nonce_counts_once_however_many_came_after_it() {
     let refused = || server.service.counters.refused.load(Ordering::Relaxed);
     let before = refused();
     client.send_auth(&first).await;
-    eventually("the refusal of what came before", || {
-        refused() == before + 1
-    })
-    .await;
+    eventually("the refusal of the replay", || refused() == before + 1).await;
     let received = server.service.counters.events.get();
     assert_eq!(received.get("joinRoom"), Some(&7));
 }

@@ -1,4 +1,4 @@
-//! Socket.IO on the wire, one test a rule, against the example server.
+//! Socket.IO on the wire, one test per rule, against the example server.
 
 use std::process::{Child, Command, Stdio};
 
@@ -39,7 +39,7 @@ impl Echo {
         Websocket::open(&self.url).await
     }
 
-    /// Joined to the main namespace, greeting taken.
+    /// Joins the main namespace and reads the greeting.
     async fn joined(&self) -> Websocket {
         let mut websocket = self.open().await;
         websocket.send("40").await;
@@ -56,7 +56,7 @@ impl Drop for Echo {
     }
 }
 
-/// The next packet; pings are answered.
+/// The next packet. Answers pings.
 async fn next(websocket: &mut Websocket) -> String {
     loop {
         match websocket.text().await {
@@ -119,7 +119,7 @@ async fn an_unknown_namespace_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_closes_and_so_does_silence() {
+async fn wrong_packets_and_silence_close_the_connection() {
     let echo = Echo::start();
     for packets in [
         vec!["4abc"],
@@ -161,7 +161,11 @@ async fn leaving_a_namespace_keeps_the_connection() {
         "42[\"message-back\",\"to the main namespace\"]"
     );
     websocket.send("41").await;
-    assert_eq!(websocket.text().await, "2", "the engine goes on");
+    assert_eq!(
+        websocket.text().await,
+        "2",
+        "the Engine.IO session continues"
+    );
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! A client whose process is stopped, as a laptop's is when its lid is closed.
+//! A client whose process is stopped, like that of a laptop with a closed lid.
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,14 @@ fn a_client_that_is_stopped_is_timed_out_and_misses_nothing() {
         alice.send(&bob, "one", &[]);
         assert_eq!(listener.json()["body"], "one");
         listener.signal("STOP");
-        // Its kernel takes this; nobody reads it.
+        // Its kernel takes this, but no process reads it.
         alice.send(&bob, "two", &[]);
         let stopped = Instant::now();
         while !server.sockets.is_empty() {
-            assert!(stopped.elapsed() < PATIENCE, "it is not timed out");
+            assert!(
+                stopped.elapsed() < PATIENCE,
+                "the stopped client is not timed out"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         alice.send(&bob, "three", &[]);

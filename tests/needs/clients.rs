@@ -1,4 +1,5 @@
-//! Runs the groups of `tests/clients/run`: the newest generation's rules and flows, and the published clients of others.
+//! Runs the groups of `tests/clients/run`: the newest generation's rules and flows, and the published clients of
+//! others.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use crate::interop::RUNNING;
 use crate::need::{BALANCER, NODE, Need, OPENSSL, PYTHON, REDIS};
 use crate::test::Test;
 
-/// Scenarios measure times, so no other group or file of scenarios runs meanwhile.
+/// Scenarios measure times, so no other group or file of scenarios runs at the same time.
 fn run(group: &str) {
     let _running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! A clock that is wrong, and that is set right while the server runs.
+//! A wrong clock that is corrected while the server runs.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
@@ -38,7 +38,8 @@ impl Clock {
         clock
     }
 
-    /// Sets it to so many seconds from this machine's. The server has the file mapped, so it is written in place.
+    /// Sets it to this offset from the machine's clock, in seconds. The server has mapped the file, so the test writes
+    /// in place.
     fn set(&self, seconds: i64) {
         let file = OpenOptions::new().write(true).open(&self.offset).unwrap();
         file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
@@ -54,7 +55,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Messages go both ways, to those who were there before this step of the clock; and somebody new is served.
+    /// Messages pass in both directions after this step of the clock, and a new client is served.
     async fn serves(&mut self, when: &str, step: i64) {
         let room = self.bob.room("inbox");
         let id = format!("{when}, live");
@@ -70,7 +71,7 @@ impl Stage {
         let mut request = self.http.request("POST", "/sendMessage", body.clone());
         let mut answer = self.http.send(&request).await;
         if answer.is_unknown_session() {
-            // To the server its hour is over: clients shake hands again.
+            // The session has expired by the server's clock, so clients shake hands again.
             assert!(step > 3_600, "{when}");
             let identity = Arc::clone(&self.http.identity);
             self.http = Brc104::connect_as(&self.base, identity).await;
@@ -80,7 +81,7 @@ impl Stage {
         assert_eq!(answer.status, 200, "{when}: {}", answer.json);
         assert_eq!(self.bob.event().await.1["messageId"], id);
         self.sent.push(id);
-        // What was served once is not served again because the clock says that it is yesterday.
+        // A served request is not served again after the clock steps back.
         assert!(self.http.send(&request).await.is_replay(), "{when}");
         let (status, body) = polling::get(&format!("{}/readyz", self.base)).await;
         assert_eq!(status, 200, "{when}: {body}");

@@ -17,10 +17,10 @@ use super::support::server::TestServer;
 use super::support::{eventually, within};
 use super::test::{Test, test};
 
-/// What ends a test's messages.
+/// The id of a test's last message.
 pub const END: &str = "end";
 
-/// A node: its database is in this folder, its Redis at this address.
+/// A node with its database in this folder and its Redis at this address.
 pub fn node(folder: &Path, redis: &str) -> TestServer {
     node_with(folder, redis, |_| {})
 }
@@ -40,7 +40,7 @@ pub fn status(node: &TestServer) -> ClusterStatus {
     node.cluster.as_ref().unwrap().status()
 }
 
-/// Two nodes that are connected; the second one by a way that can be cut, and with other settings.
+/// Two connected nodes. The second one has other settings and a route that can be cut.
 async fn near_and_far(
     folder: &Path,
     redis: &RedisServer,
@@ -53,11 +53,11 @@ async fn near_and_far(
     (near, far, way)
 }
 
-/// Waits until a node knows that all that is stored now is; it looks twice a second.
+/// Waits until a node's watermark covers everything stored so far. The node reads it twice per second.
 async fn marked(node: &TestServer) {
     let stored = node.db.last_message_id().await.unwrap();
     let outward = node.cluster.as_ref().unwrap().outward();
-    eventually("a mark", || outward.latest_mark() >= stored).await;
+    eventually("the watermark", || outward.latest_mark() >= stored).await;
 }
 
 pub async fn connected(nodes: &[&TestServer], expected: bool) {
@@ -83,7 +83,7 @@ pub fn room(identity: &Identity) -> RoomId {
     RoomId::of(&identity.identity_key(), "inbox")
 }
 
-/// Somebody who sends, one message after the other, and awaits each acknowledgement.
+/// A sender that awaits each acknowledgement before the next message.
 pub struct Sender {
     client: AuthSocketClient,
     name: &'static str,
@@ -128,7 +128,7 @@ fn id_of(data: &serde_json::Value) -> String {
     data["messageId"].as_str().unwrap().to_owned()
 }
 
-/// The ids of the next events of a member.
+/// The ids of a member's next events.
 pub async fn next(member: &mut AuthSocketClient, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
@@ -138,7 +138,7 @@ pub async fn next(member: &mut AuthSocketClient, count: usize) -> Vec<String> {
     ids
 }
 
-/// The ids of what a member gets, up to the end.
+/// The ids of a member's events, up to the end.
 pub async fn received(member: &mut AuthSocketClient, room: &RoomId) -> Vec<String> {
     let name = format!("sendMessage-{room}");
     let mut ids = Vec::new();
@@ -153,7 +153,7 @@ pub async fn received(member: &mut AuthSocketClient, room: &RoomId) -> Vec<Strin
     }
 }
 
-/// Of what was received, that of this sender is all that it sent, once and in order; and there is nothing of others.
+/// The member received everything that each of these senders sent, once and in order, and nothing else.
 pub fn assert_all(received: &[String], senders: &[&Sender]) {
     for sender in senders {
         let own = received.iter().filter(|id| id.starts_with(sender.name));
@@ -185,7 +185,7 @@ async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
     }
     let sending = senders.iter_mut().map(|sender| sender.send(&room, 40));
     futures_util::future::join_all(sending).await;
-    // Over HTTP too, by the same way.
+    // Over HTTP too, by the same route.
     let http = Brc104::connect(&nodes[2].http("")).await;
     let message = json!({"recipient": identity.identity_key().to_hex(), "messageBox": "inbox", "messageId": "http", "body": {"n": 1}});
     let sent = http
@@ -198,7 +198,7 @@ async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
         ids.remove(at);
         assert_all(&ids, &senders.iter().collect::<Vec<_>>());
     }
-    // Whoever has published it has not delivered it again, and nothing more comes.
+    // The publisher does not deliver it again, and nothing more comes.
     for node in &nodes {
         let status = status(node);
         assert_eq!((status.refused, status.dropped, status.lost), (0, 0, 0));
@@ -210,7 +210,7 @@ async fn a_message_reaches_the_members_on_every_node_once_and_in_order() {
     }
 }
 
-async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
+async fn a_node_subscribes_only_to_rooms_with_local_members() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let open = |settings: &mut Settings| {
         settings.rooms.access = messagebox::rooms::RoomAccess::Open;
@@ -228,13 +228,16 @@ async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
     listened_to(&redis, &one, 1).await;
     listened_to(&redis, &two, 1).await;
     assert_eq!(redis.channels().len(), 2);
-    // A room of nobody has a channel of its own while somebody is in it.
+    // A room without an owner has its own channel while it has members.
     on_first.emit("joinRoom", &json!("lobby")).await;
     eventually("the room's channel", || redis.channels().len() == 3).await;
     on_first.event().await;
     on_first.emit("leaveRoom", &json!("lobby")).await;
-    eventually("the room's end", || redis.channels().len() == 2).await;
-    // What is for members of one node only does not come to the other.
+    eventually("the end of the subscription", || {
+        redis.channels().len() == 2
+    })
+    .await;
+    // Events for members of one node only do not reach the other.
     let mut sender = Sender::on(&first, "a").await;
     listened_to(&redis, &sender.client.identity, 1).await;
     sender.send(&room(&one), 20).await;
@@ -243,7 +246,7 @@ async fn a_node_listens_to_what_has_members_there_and_to_nothing_else() {
     first
         .sockets
         .close_all(messagebox::engineio::CloseReason::TransportClose);
-    eventually("the end of the first's", || {
+    eventually("the end of the first node's subscription", || {
         redis.channels() == [channel(&two)]
     })
     .await;
@@ -304,9 +307,9 @@ async fn a_node_that_was_cut_off_catches_up() {
     let mut sender = Sender::on(&near, "a").await;
     let mut local = Sender::on(&far, "b").await;
     sender.send(&own, 10).await;
-    // It has arrived before the way is cut, and is within what is read again.
+    // It arrives before the route is cut, and is within the range that is read again.
     next(&mut cut_off, 10).await;
-    // Redis also tells the time, which is that of this machine.
+    // Redis also gives the time, which is that of this machine.
     let clock = || far.cluster.as_ref().unwrap().clock();
     eventually("the time of Redis", || clock().is_some()).await;
     assert_eq!(clock().and_then(|offset| offset.error(5_000)), None);
@@ -316,14 +319,14 @@ async fn a_node_that_was_cut_off_catches_up() {
     sender.send(&own, 10).await;
     local.send(&own, 10).await;
     sender.send(&others, 1).await;
-    // What is acknowledged meanwhile is not sent any more.
+    // Messages acknowledged in the meantime are not sent any more.
     sender.send_one(&own, "acknowledged").await;
     let owner = Brc104::connect_as(&near.http(""), Arc::clone(&identity)).await;
     let acknowledged = owner
         .post("/acknowledgeMessage", r#"{"messageIds":["acknowledged"]}"#)
         .await;
     assert_eq!(acknowledged.status, 200);
-    // Its own deliveries go on, and it says that it is degraded, not that it is not ready.
+    // Its local deliveries continue. It reports degraded, not unready.
     assert_eq!(next(&mut cut_off, 10).await, local.sent());
     let client = awc::Client::default();
     let mut ready = client.get(far.http("/readyz")).send().await.unwrap();
@@ -333,27 +336,27 @@ async fn a_node_that_was_cut_off_catches_up() {
         (&body["degraded"], &body["ready"][0]),
         (&json!(["redis"]), &json!("database"))
     );
-    // Who comes after a mark is not told of what was before.
+    // A member that joins after a watermark does not receive earlier messages.
     marked(&far).await;
     let mut late_member = member(&far, &late).await;
     way.mend();
-    // All that was missed is read before anything more is stored, which would be read too.
-    eventually("what was missed", || status(&far).caught_up == 10).await;
+    // The node reads all missed messages before the next is stored, which it would read too.
+    eventually("the missed messages", || status(&far).caught_up == 10).await;
     sender.send_one(&own, END).await;
     sender.send_one(&others, END).await;
     let caught_up = received(&mut cut_off, &own).await;
     assert_eq!(caught_up, sender.sent()[10..20]);
     assert_eq!(received(&mut late_member, &others).await, [""; 0]);
     assert_eq!(status(&far).caught_up, 10);
-    // The other way, the events of the node that was cut off were kept for it.
+    // In the other direction, the node kept its events while it was cut off.
     let mut ids = received(&mut reached, &own).await;
     ids.extend(next(&mut reached, 31 - ids.len()).await);
     ids.retain(|id| id.starts_with('b'));
     assert_eq!(ids, local.sent());
 }
 
-/// It would come behind newer ones; and who comes looks what there is.
-async fn who_comes_after_a_message_was_stored_does_not_get_it_late() {
+/// The message would come after newer ones, and new members list their box anyway.
+async fn members_do_not_receive_messages_from_before_they_joined() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (near, far, way) = near_and_far(folder.path(), &redis, |_| {}).await;
     let identity = Arc::new(Identity::random());
@@ -366,7 +369,7 @@ async fn who_comes_after_a_message_was_stored_does_not_get_it_late() {
     let mut member = member(&near, &identity).await;
     listened_to(&redis, &identity, 1).await;
     way.mend();
-    eventually("what waited", || status(&far).published == 5).await;
+    eventually("the queued events", || status(&far).published == 5).await;
     sender.send_one(&room, END).await;
     assert_eq!(received(&mut member, &room).await, [""; 0]);
 }
@@ -393,7 +396,7 @@ async fn what_has_no_room_in_the_queue_is_published_from_the_database() {
     assert_eq!(status(&far).lost, 0);
 }
 
-async fn who_has_missed_too_much_is_cut_off_to_look_for_itself() {
+async fn members_that_missed_too_much_are_cut_off_and_list_their_boxes() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let change = |settings: &mut Settings| settings.cluster.max_catch_up = 5;
     let (near, far, way) = near_and_far(folder.path(), &redis, change).await;
@@ -444,17 +447,14 @@ pub fn tests() -> Vec<Test> {
             a_message_reaches_the_members_on_every_node_once_and_in_order,
             [REDIS]
         ),
-        test!(
-            a_node_listens_to_what_has_members_there_and_to_nothing_else,
-            [REDIS]
-        ),
+        test!(a_node_subscribes_only_to_rooms_with_local_members, [REDIS]),
         test!(
             nothing_is_lost_or_repeated_when_redis_is_killed_and_comes_back,
             [REDIS]
         ),
         test!(a_node_that_was_cut_off_catches_up, [REDIS]),
         test!(
-            who_comes_after_a_message_was_stored_does_not_get_it_late,
+            members_do_not_receive_messages_from_before_they_joined,
             [REDIS]
         ),
         test!(
@@ -462,7 +462,7 @@ pub fn tests() -> Vec<Test> {
             [REDIS]
         ),
         test!(
-            who_has_missed_too_much_is_cut_off_to_look_for_itself,
+            members_that_missed_too_much_are_cut_off_and_list_their_boxes,
             [REDIS]
         ),
         test!(

@@ -1,4 +1,4 @@
-//! The server where containers put it: as the first process, with a root that nobody may write to, with few files.
+//! The server as containers run it: as the first process, on a read-only root, with few file descriptors.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::test::{Test, test};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_messagebox-server");
 
-/// A program that runs these commands, the last of which becomes the server.
+/// A script with these commands. The last one becomes the server.
 fn script(folder: &Path, commands: &str) -> PathBuf {
     let path = folder.join("server.sh");
     std::fs::write(&path, format!("#!/bin/sh\n{commands}\n")).unwrap();
@@ -43,7 +43,7 @@ async fn listed(client: &Brc104) -> Vec<String> {
     items.map(id).collect()
 }
 
-/// A first process gets no signal that it does not handle, and nobody else waits for its children.
+/// The kernel gives a first process no signal that it does not handle, and no other process reaps its children.
 async fn the_first_process_ends_in_order() {
     for (name, reason) in [("TERM", "SIGTERM"), ("INT", "SIGINT")] {
         let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
@@ -67,8 +67,8 @@ async fn the_first_process_ends_in_order() {
         let log = server.log();
         let stopped = log.lines().find(|line| line.contains(" stopped "));
         let stopped = stopped.unwrap_or_else(|| panic!("{log}"));
-        for said in [format!("reason={reason}"), "drained=true".to_owned()] {
-            assert!(stopped.contains(&said), "{stopped}");
+        for expected in [format!("reason={reason}"), "drained=true".to_owned()] {
+            assert!(stopped.contains(&expected), "{stopped}");
         }
         drop(socket);
         let again = ServerProcess::start(address, folder.path());
@@ -79,13 +79,13 @@ async fn the_first_process_ends_in_order() {
     }
 }
 
-/// Only `DATA_DIR` may be written to: there is no `/tmp` either.
+/// Only `DATA_DIR` is writable. There is no `/tmp` either.
 async fn a_root_that_is_read_only_is_enough() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     let shown = data.display();
-    // The mounts that are below the root are read-only too.
+    // The mounts below the root are read-only too.
     let mount = format!(
         "mount --make-rprivate / && mount --bind {shown} {shown} \
          && awk '$2 == \"/\" || $2 == \"/tmp\" || $2 == \"/var\" {{print $2}}' /proc/self/mounts | sort -u \
@@ -108,7 +108,7 @@ async fn a_root_that_is_read_only_is_enough() {
     }
 }
 
-/// Connections that the server has no file descriptor for wait, and those that it has are served on.
+/// Connections without a file descriptor wait, and open ones are still served.
 async fn a_server_without_file_descriptors_serves_on() {
     const FILES: usize = 200;
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
@@ -123,21 +123,21 @@ async fn a_server_without_file_descriptors_serves_on() {
     for round in 0..2 {
         let mut others = Vec::new();
         for _ in 0..2 * FILES {
-            // The kernel takes those that the server cannot.
+            // The kernel accepts those that the server cannot.
             others.push(
                 within("a connection", TcpStream::connect(address))
                     .await
                     .unwrap(),
             );
         }
-        eventually_async("that none is left", async || open() >= FILES - 1).await;
+        eventually_async("no free file descriptor", async || open() >= FILES - 1).await;
         for n in 0..20 {
             let id = format!("{round} {n}");
             socket.send_message(&room, &id, "hello").await;
             assert_eq!(socket.event().await.0, format!("sendMessageAck-{room}"));
             assert_eq!(socket.event().await.1["messageId"], id);
         }
-        // One that waits is served when there is room.
+        // A waiting connection is served when there is room.
         let mut last = others.pop().unwrap();
         drop(others);
         let request = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -146,11 +146,11 @@ async fn a_server_without_file_descriptors_serves_on() {
         let read = last.read_to_string(&mut answer);
         within("an answer", read).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        eventually_async("room", async || open() < FILES / 2).await;
+        eventually_async("free file descriptors", async || open() < FILES / 2).await;
         let alice = Brc104::connect(&format!("http://{address}")).await;
         assert_eq!(send(&alice, "1").await, 200);
     }
-    // What says that is not said for each of them.
+    // The log does not repeat the line for each of them.
     let lines = server.log().lines().count();
     assert!(lines < 100, "{lines}: {}", server.log());
 }

@@ -86,7 +86,7 @@ pub fn tests() -> Vec<Test> {
     tests
 }
 
-/// `tests/long/rolling_upgrade` runs these.
+/// The tests that `tests/long/rolling_upgrade` runs.
 fn long_tests() -> Vec<Test> {
     tests![
         rolling_upgrade::two_versions_work_side_by_side_on_postgresql[POSTGRES_SERVER, REDIS],

@@ -1,4 +1,4 @@
-//! Members that are slow, or gone without a word: each is cut off, and its room does not wait for it.
+//! Members that are slow or vanish without a close: each is cut off, and its room does not wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::support::server::{ServerProcess, TestServer, free_address};
 use crate::support::within;
 use crate::test::{Test, test};
 
-/// Heartbeats that a test can wait for.
+/// Heartbeats short enough for a test.
 fn quick(settings: &mut Settings) {
     settings.socket.ping_interval = Duration::from_secs(2);
     settings.socket.ping_timeout = Duration::from_secs(2);
@@ -30,7 +30,7 @@ fn small(settings: &mut Settings) {
     settings.socket.max_outbound_bytes = 900_000;
 }
 
-/// A room with somebody who sends and somebody who reads; a third one is about to trouble it.
+/// A room with a sender and a reader. A third member causes trouble.
 struct Room {
     server: TestServer,
     identity: Arc<Identity>,
@@ -40,8 +40,8 @@ struct Room {
     sent: usize,
 }
 
-/// What the next event says, but for those that only begin a new session.
-async fn told(client: &mut AuthSocketClient) -> Value {
+/// The data of the next event, without those that only start a new session.
+async fn next_data(client: &mut AuthSocketClient) -> Value {
     loop {
         let (name, data) = client.event().await;
         if name != "keepAlive" {
@@ -64,19 +64,19 @@ impl Room {
         }
     }
 
-    /// A message goes from the sender to the reader, whoever else is a member.
+    /// Passes a message from the sender to the reader, whatever other members do.
     async fn pass(&mut self, body: &str) {
         self.sent += 1;
         let message_id = self.sent.to_string();
         self.sender.send_message(&self.id, &message_id, body).await;
-        assert_eq!(told(&mut self.sender).await["status"], "success");
-        assert_eq!(told(&mut self.reader).await["messageId"], message_id);
+        assert_eq!(next_data(&mut self.sender).await["status"], "success");
+        assert_eq!(next_data(&mut self.reader).await["messageId"], message_id);
     }
 
-    /// Messages pass until the third member is cut off.
+    /// Passes messages until the third member is cut off.
     async fn pass_until_alone(&mut self, body: &str) {
         let mut others = 0;
-        // The others would have seen nothing, had they been made to wait for its end.
+        // If the others had to wait for its end, they would receive nothing.
         while self.server.sockets.len() > 2 {
             self.pass(body).await;
             others += 1;
@@ -117,12 +117,12 @@ async fn a_client_that_vanishes_between_two_polls_is_timed_out() {
 async fn a_websocket_that_reads_nothing_but_lives_is_cut_off_at_its_bound() {
     let mut room = Room::with(small).await;
     let mut stream = websocket_member(room.server.address, Arc::clone(&room.identity)).await;
-    // It is alive: it says so.
+    // It is alive and answers the ping.
     write_frame(&mut stream, "3").await;
     room.pass_until_alone(&"x".repeat(100_000)).await;
 }
 
-/// Reads a byte now and then, for ever.
+/// Reads a byte now and then until the task is aborted.
 async fn sip(mut stream: TcpStream) {
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte).await {
@@ -152,7 +152,7 @@ async fn a_poll_that_is_read_byte_by_byte_is_cut_off_at_its_bound() {
     }
 }
 
-/// Says that it lives, and asks for nothing.
+/// Posts pongs and does not poll.
 async fn post_pongs(session: &Polling) {
     while session.post("3").await.0 == 200 {}
     std::future::pending::<()>().await;
@@ -177,7 +177,7 @@ async fn a_client_that_only_posts_is_timed_out_though_it_posts_pongs() {
     }
 }
 
-/// What the process has had in memory at most, in bytes.
+/// The peak memory of the process in bytes.
 fn peak_memory(server: &ServerProcess) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status
@@ -212,7 +212,7 @@ async fn members_that_do_not_read_take_bounded_memory_of_the_process() {
             .await;
         assert_eq!(sent.status, 200);
     }
-    // Each event is about 1.8 MB and would wait for twenty members: 1.4 GB.
+    // Each event takes about 1.8 MB. For twenty members, 1.4 GB would wait.
     within("the last session's end", async {
         while sessions[9].post("3").await.0 == 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;

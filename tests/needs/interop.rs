@@ -43,7 +43,7 @@ fn scenario(file: PathBuf) {
                 "--test",
                 "--test-timeout=120000",
                 "--test-reporter=spec",
-                // A client that was cut off goes on reconnecting; nobody can tell it to stop.
+                // A client that was cut off keeps reconnecting, and has no way to stop.
                 "--test-force-exit",
             ])
             .arg(file)

@@ -8,7 +8,7 @@ use crate::test::{Test, test};
 
 const BODY: &str = "a body that no log has";
 
-/// Waits until a message was delivered live, which is after its fan-out.
+/// Waits until a message was delivered live, which happens after its fan-out.
 async fn delivered(member: &mut AuthSocketClient, message_id: &str) {
     loop {
         let (name, data) = member.event().await;
@@ -40,16 +40,16 @@ async fn the_lines_of_one_message_bear_one_id_on_every_node() {
     let ((first, near), (second, far)) = (start("first"), start("second"));
     let mut alice = AuthSocketClient::authenticated(near).await;
     let mut bob = AuthSocketClient::authenticated(far).await;
-    // What is read from the database, because it came before the far node listened, bears none.
+    // Messages read from the database have no id: they came before the far node subscribed.
     for id in ["1", "2"] {
         alice.send_message(&bob.room("inbox"), id, BODY).await;
         delivered(&mut bob, id).await;
     }
-    let last_id = |server: &ServerProcess, said: &str| {
+    let last_id = |server: &ServerProcess, text: &str| {
         let lines = server.log_objects();
         let line = lines
             .iter()
-            .rfind(|line| line["message"].as_str().unwrap().contains(said));
+            .rfind(|line| line["message"].as_str().unwrap().contains(text));
         line.unwrap_or_else(|| panic!("{lines:#?}"))["id"].clone()
     };
     let id = last_id(&first, "messages wait");

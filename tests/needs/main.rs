@@ -1,7 +1,7 @@
 //! Tests that need more than a build: other programs, root, or running database servers.
 //!
-//! The harness ignores a test when something that it needs is missing, and prints what. With `REQUIRE_ALL=1` the test fails
-//! instead. Register each function with `test!`: the attribute `#[test]` has no effect in this target.
+//! The harness ignores a test with a missing need and prints that need. With `REQUIRE_ALL=1` the test fails instead.
+//! Register each function with `test!`: the attribute `#[test]` has no effect in this target.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Sessions in Redis: a request that one node has served is refused by all, also after a restart, and a session ends on all.
+//! Sessions in Redis: once one node has served a request, every node refuses it, also after a restart. A session ends
+//! on all nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use super::test::{Test, test};
 const LIST: &str = "/listMessages";
 const BODY: &str = r#"{"messageBox":"inbox"}"#;
 
-/// What several nodes have in common.
+/// The key, database and Redis that several nodes share.
 struct Nodes {
     redis: RedisServer,
     database: Arc<TestDatabase>,
@@ -41,7 +42,7 @@ impl Nodes {
         }
     }
 
-    /// A node that Redis answers.
+    /// A node whose Redis answers.
     async fn node(&self) -> TestServer {
         let node = self.node_with(&self.redis.url(), |_| {});
         connected(&node, true).await;
@@ -53,13 +54,13 @@ impl Nodes {
             settings.identity.private_key = Some(Secret::new("5".repeat(64)));
             settings.cluster.redis_url = Some(Secret::new(redis));
             settings.cluster.prefix = String::from("test:");
-            // A machine that is busy is no Redis that is away.
+            // On a busy machine, a slow Redis must not count as missing.
             settings.cluster.nonce_timeout = PATIENCE;
             change(settings);
         })
     }
 
-    /// The sessions that are in Redis.
+    /// The sessions in Redis.
     fn kept(&self) -> Vec<String> {
         let mut command = redis::cmd("KEYS");
         let keys: Vec<String> = command
@@ -91,14 +92,14 @@ async fn ready(node: &TestServer) -> (u16, Value) {
 
 async fn degraded(node: &TestServer) {
     let named = async { while ready(node).await.1["degraded"] != json!(["redis"]) {} };
-    within("/readyz to name Redis", named).await;
+    within("/readyz to list Redis", named).await;
 }
 
 fn list(session: &Brc104) -> Request {
     session.request("POST", LIST, BODY)
 }
 
-/// Of any client.
+/// The record of a session with a random client.
 fn record() -> SessionRecord {
     SessionRecord {
         own_nonce: String::from("session"),
@@ -107,9 +108,9 @@ fn record() -> SessionRecord {
     }
 }
 
-/// The sessions as the node has them.
+/// The node's sessions, as the test reads them.
 fn shared(node: &TestServer) -> RedisSessions {
-    // Those of the node: it has begun to share them with its own settings.
+    // From the node itself, which shares them with its own settings.
     let cluster = node.cluster.as_ref().unwrap();
     cluster.share_sessions(StoreSettings {
         timeout: PATIENCE,
@@ -127,7 +128,7 @@ async fn a_request_counts_once_on_all_nodes_and_after_a_restart() {
     assert_eq!(session.send(&recorded).await.status, 200);
     let session = session.at(&second.http(""));
     assert!(session.send(&recorded).await.is_replay());
-    // It has used nothing up: the session goes on there, where what it has seen counts too.
+    // The refused requests used no nonce. The session continues there, and the nonces that it has seen count too.
     let on_second = list(&session);
     assert_eq!(session.send(&on_second).await.status, 200);
     let session = session.at(&first.http(""));
@@ -150,9 +151,12 @@ async fn what_nobody_has_proven_is_in_redis_for_five_minutes_and_not_in_the_data
     let (first, second) = (nodes.node().await, nodes.node().await);
     let session = Brc104::connect(&first.http("")).await;
     let left = || -> u64 {
-        let mut asked = redis::cmd("PTTL");
+        let mut command = redis::cmd("PTTL");
         let key = &nodes.kept()[0];
-        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+        command
+            .arg(key)
+            .query(&mut nodes.redis.connection())
+            .unwrap()
     };
     let pending = u64::try_from(PENDING_TTL.as_millis()).unwrap();
     assert!((pending / 2..=pending).contains(&left()));
@@ -176,7 +180,7 @@ async fn a_session_that_is_used_up_or_displaced_ends_on_all_nodes_at_once() {
     let session = Brc104::connect(&first.http("")).await;
     let recorded = list(&session);
     assert_eq!(session.send(&recorded).await.status, 200);
-    // Neither node has seen four.
+    // Neither node has seen four requests.
     for node in [&second, &first, &second] {
         let answer = session.send_to(&node.http(""), &list(&session)).await;
         assert_eq!(answer.status, 200);
@@ -215,12 +219,12 @@ async fn of_many_nodes_that_get_a_request_at_once_one_serves_it() {
         let refused = answers.iter().filter(|answer| answer.is_replay());
         assert_eq!(refused.count(), 2);
     }
-    // All of them in the one session's hash, with what it is restored from; it ends by itself.
+    // All nonces are in the hash of the one session, with the data to restore it. The hash expires by itself.
     let kept = nodes.kept();
     assert_eq!(kept.len(), 1);
-    let mut asked = redis::pipe();
-    asked.hlen(&kept[0]).pttl(&kept[0]);
-    let (count, left): (u64, u64) = asked.query(&mut nodes.redis.connection()).unwrap();
+    let mut command = redis::pipe();
+    command.hlen(&kept[0]).pttl(&kept[0]);
+    let (count, left): (u64, u64) = command.query(&mut nodes.redis.connection()).unwrap();
     let whole = Settings::default().auth.session_ttl;
     let left = Duration::from_millis(left);
     assert_eq!(count, 12);
@@ -242,7 +246,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     let meanwhile: Vec<Request> = (0..20).map(|_| list(&session)).collect();
     for request in &meanwhile {
         assert_eq!(session.send(request).await.status, 200);
-        // What this node has seen, it refuses all the same.
+        // The node still refuses requests that it has seen itself.
         assert!(session.send(request).await.is_replay());
     }
     let status = nonces(&far);
@@ -251,7 +255,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
         (1, 20, 20)
     );
     degraded(&far).await;
-    // Another node cannot know of it yet: what SECURITY.md says of a Redis that is away.
+    // Another node cannot see it yet, as SECURITY.md says of an unreachable Redis.
     let session = session.at(&near.http(""));
     assert_eq!(session.send(&meanwhile[0]).await.status, 200);
     way.mend();
@@ -260,7 +264,7 @@ async fn while_redis_is_away_requests_are_served_counted_and_told_of_later() {
     for request in &meanwhile {
         assert!(session.send(request).await.is_replay());
     }
-    // The first of them this node has seen itself.
+    // This node has seen the first of them itself.
     assert_eq!(nonces(&near).repeated, 19);
     let session = session.at(&far.http(""));
     assert_eq!(session.send(&list(&session)).await.status, 200);
@@ -283,13 +287,13 @@ async fn where_they_are_required_nothing_is_served_unchecked() {
     );
     assert_eq!(answer.header("retry-after"), Some("1"));
     let not_ready = async { while ready(&node).await.0 != 503 {} };
-    within("/readyz to say no", not_ready).await;
+    within("/readyz to fail", not_ready).await;
     // A handshake proves nothing and repeats nothing.
     let fresh = Brc104::connect(&node.http("")).await;
     nodes.redis.restart();
     connected(&node, true).await;
     assert_eq!(fresh.send(&list(&fresh)).await.status, 200);
-    // This Redis has forgotten the session, and so everybody has: nothing of it can be repeated.
+    // This Redis has lost the session, and so have all nodes. None of its requests can be repeated.
     assert!(session.send(&list(&session)).await.is_unknown_session());
     let other = nodes.node().await;
     let session = session.at(&other.http(""));
@@ -307,7 +311,7 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     let answers = join_all((0..10).map(|_| async { session.send(&list(&session)).await }));
     let answers = within("answers", answers).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    // Once it was silent, nobody waits for it.
+    // After one timeout, no request waits for it.
     connected(&node, false).await;
     assert_eq!(session.send(&list(&session)).await.status, 200);
     assert_eq!(nonces(&node).unchecked, 11);
@@ -315,8 +319,8 @@ async fn a_redis_that_takes_and_does_not_answer_holds_requests_up_for_a_moment_o
     connected(&node, true).await;
 }
 
-/// Of what was asked at several times over a connection that is dead, some is given up when the next one is there already.
-async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
+/// Several commands went over a connection that is dead. Some of them time out after the next connection is open.
+async fn unanswered_commands_of_a_dead_connection_are_repeated_on_the_next() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
     let timeout = Duration::from_millis(600);
@@ -327,16 +331,16 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     let shared = shared(&node);
     let record = Some(Arc::new(record()));
     way.silence();
-    let mut asked = Vec::new();
+    let mut claims = Vec::new();
     let mut asking = Vec::new();
-    eventually("the connection to be given up", || {
+    eventually("the connection to be closed", || {
         let nonce = SessionClaim {
             session: SessionName::of("session"),
-            nonce: u128::try_from(asked.len()).unwrap().to_be_bytes(),
+            nonce: u128::try_from(claims.len()).unwrap().to_be_bytes(),
             record: record.clone(),
         };
         let shared = shared.clone();
-        asked.push(nonce.clone());
+        claims.push(nonce.clone());
         asking.push(actix_web::rt::spawn(
             async move { shared.claim(nonce).await },
         ));
@@ -346,18 +350,18 @@ async fn what_a_dead_connection_did_not_answer_is_told_over_the_next() {
     for answer in join_all(asking).await {
         assert_eq!(answer.unwrap(), None);
     }
-    eventually("all to be told", || {
+    eventually("all claims to be repeated", || {
         nonces(&node).connected && nonces(&node).waiting == 0
     })
     .await;
-    let again = asked.into_iter().map(|nonce| shared.claim(nonce));
+    let again = claims.into_iter().map(|nonce| shared.claim(nonce));
     for answer in join_all(again).await {
         assert_eq!(answer, Some(ClaimAnswer::Repeated));
     }
 }
 
-/// All of a session ends at once, so what is told late must not make it end earlier.
-async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
+/// A whole session expires at once, so a late write must not shorten its life.
+async fn a_late_write_does_not_shorten_the_life_of_its_session() {
     let nodes = Nodes::new();
     let way = Way::to(nodes.redis.address).await;
     let (near, far) = (nodes.node().await, nodes.node_with(&way.url(), |_| {}));
@@ -375,8 +379,11 @@ async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     assert_eq!(near_nonces.claim(nonce(2)).await, Some(ClaimAnswer::First));
     let key = &nodes.kept()[0];
     let ends = || -> u64 {
-        let mut asked = redis::cmd("PEXPIRETIME");
-        asked.arg(key).query(&mut nodes.redis.connection()).unwrap()
+        let mut command = redis::cmd("PEXPIRETIME");
+        command
+            .arg(key)
+            .query(&mut nodes.redis.connection())
+            .unwrap()
     };
     let before = ends();
     way.mend();
@@ -385,7 +392,7 @@ async fn what_is_told_late_takes_nothing_from_the_time_of_its_session() {
     assert!(ends() >= before);
 }
 
-async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
+async fn a_full_redis_is_reported_as_not_working() {
     let nodes = Nodes::new();
     let mut full = redis::pipe();
     full.cmd("CONFIG").arg("SET").arg("maxmemory").arg(1);
@@ -402,7 +409,7 @@ async fn a_redis_that_takes_no_more_is_told_from_one_that_works() {
     assert_eq!(nonces(&node).waiting, 0);
 }
 
-async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
+async fn redis_keeps_nothing_where_sessions_stay_on_their_node() {
     let nodes = Nodes::new();
     let node = nodes.node_with(&nodes.redis.url(), |settings| {
         let section = &mut settings.auth.certificates;
@@ -415,7 +422,7 @@ async fn where_no_session_goes_on_elsewhere_nothing_is_kept() {
     assert_eq!(nodes.kept(), [""; 0]);
 }
 
-async fn admins_see_what_goes_on_between_the_nodes() {
+async fn admins_see_the_traffic_between_nodes() {
     let nodes = Nodes::new();
     let named = |settings: &mut Settings| settings.cluster.node_name = Some("node 1".to_owned());
     let first = nodes.node_with(&nodes.redis.url(), named);
@@ -426,7 +433,7 @@ async fn admins_see_what_goes_on_between_the_nodes() {
     assert_eq!(session.send(&request).await.status, 200);
     let repeated = session.send_to(&second.http(""), &request).await;
     assert!(repeated.is_replay());
-    eventually("they know each other", || {
+    eventually("the nodes to list each other", || {
         let nodes = [&first, &second];
         nodes
             .iter()
@@ -465,11 +472,11 @@ async fn admins_see_what_goes_on_between_the_nodes() {
         ),
     ] {
         let samples = &families[&format!("messagebox_cluster_{name}")].samples;
-        let said = samples.iter().map(|(_, labels, value)| {
+        let counts = samples.iter().map(|(_, labels, value)| {
             let word = labels.values().next().unwrap();
             (word.clone(), json!(value))
         });
-        assert_eq!(Value::Object(said.collect()), expected);
+        assert_eq!(Value::Object(counts.collect()), expected);
     }
     assert_eq!(families["messagebox_cluster_events_total"].samples.len(), 7);
 }
@@ -502,18 +509,18 @@ pub fn tests() -> Vec<Test> {
             [REDIS]
         ),
         test!(
-            what_a_dead_connection_did_not_answer_is_told_over_the_next,
+            unanswered_commands_of_a_dead_connection_are_repeated_on_the_next,
             [REDIS]
         ),
         test!(
-            what_is_told_late_takes_nothing_from_the_time_of_its_session,
+            a_late_write_does_not_shorten_the_life_of_its_session,
             [REDIS]
         ),
+        test!(a_full_redis_is_reported_as_not_working, [REDIS]),
         test!(
-            a_redis_that_takes_no_more_is_told_from_one_that_works,
+            redis_keeps_nothing_where_sessions_stay_on_their_node,
             [REDIS]
         ),
-        test!(where_no_session_goes_on_elsewhere_nothing_is_kept, [REDIS]),
-        test!(admins_see_what_goes_on_between_the_nodes, [REDIS]),
+        test!(admins_see_the_traffic_between_nodes, [REDIS]),
     ]
 }

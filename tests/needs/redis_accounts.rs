@@ -1,4 +1,4 @@
-//! Redis with an account for the server, which may do what it needs under its prefix and nothing else.
+//! Redis with an account for the server that has only the permissions it needs, under its prefix.
 
 use std::sync::Arc;
 
@@ -44,20 +44,20 @@ async fn an_account_with_few_rights_is_enough() {
             .all(|it| it.as_ref().is_some_and(|it| it.connected))
     };
     eventually("the connection for nonces", work).await;
-    // Events go from node to node.
+    // Events pass from node to node.
     let identity = Arc::new(Identity::random());
     let mut bob = member(&far, &identity).await;
     listened_to(&redis, &identity, 1).await;
     Sender::on(&near, "s").await.send(&room(&identity), 5).await;
     assert_eq!(next(&mut bob, 5).await.len(), 5);
-    // A session of one node is good on the other, where a request counts once.
+    // A session of one node works on the other, where a request counts once.
     let alice = Brc104::connect(&near.http("")).await;
     let request = alice.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);
     assert_eq!(alice.send(&request).await.status, 200);
     assert!(alice.send_to(&far.http(""), &request).await.is_replay());
     let elsewhere = alice.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);
     assert_eq!(alice.send_to(&far.http(""), &elsewhere).await.status, 200);
-    // Nothing was tried that the account may not do.
+    // The server tried nothing that the account does not permit.
     let mut denied = redis::cmd("ACL");
     let denied: Vec<redis::Value> = denied.arg("LOG").query(&mut connection).unwrap();
     assert!(denied.is_empty(), "{denied:?}");
@@ -66,8 +66,8 @@ async fn an_account_with_few_rights_is_enough() {
     assert!(clients.matches(" user=box ").count() >= 4, "{clients}");
 }
 
-/// A password that is wrong is no reason not to start; `/readyz` names Redis, and the right one is enough then.
-async fn a_wrong_password_is_told_of() {
+/// The server starts with a wrong password. `/readyz` names Redis, and works again with the right one.
+async fn a_wrong_password_is_reported() {
     let redis = RedisServer::start();
     let mut connection = redis.connection();
     let mut account = |password: &str| {
@@ -93,6 +93,6 @@ async fn a_wrong_password_is_told_of() {
 pub fn tests() -> Vec<Test> {
     vec![
         test!(an_account_with_few_rights_is_enough, [REDIS]),
-        test!(a_wrong_password_is_told_of, [REDIS]),
+        test!(a_wrong_password_is_reported, [REDIS]),
     ]
 }

@@ -1,4 +1,4 @@
-//! Several servers whose Redis is a cluster: events go through one shard of it, and nonces are kept there.
+//! Several servers with a Redis cluster: events and nonces use one shard of it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::support::server::TestServer;
 use super::support::{eventually, within};
 use super::test::{Test, test};
 
-/// The slot of the names; servers of a cluster have one half each.
+/// The slot of the names. Each server of the cluster has half of the slots.
 const TAG: &str = "{test:}";
 const HALF: u16 = 8_192;
 
@@ -82,7 +82,7 @@ async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     listened_to(&redis, &identity, 2).await;
     assert_eq!(redis.shard_channels(), [channel(&identity)]);
     assert_eq!(redis.channels(), [""; 0]);
-    eventually("they know each other", || {
+    eventually("the nodes to list each other", || {
         let peers = [&first, &second].map(|node| node.cluster.as_ref().unwrap().peers());
         peers.iter().all(|peers| peers.len() == 1)
     })
@@ -107,7 +107,7 @@ async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     send(&mut sender, &room, &after).await;
     receives(&mut here, &after).await;
     receives(&mut there, &after).await;
-    // Nobody listens any more to what has no members.
+    // No node subscribes to a room without members any more.
     drop((here, there, sender));
     for node in [&first, &second] {
         let sockets = &node.sockets;
@@ -116,7 +116,7 @@ async fn events_take_the_channels_of_a_shard_and_redis_may_be_killed() {
     eventually("the end", || redis.shard_channels().is_empty()).await;
 }
 
-/// Two servers that know of each other, with half of the slots each: who has the names comes first.
+/// Two cluster servers with half of the slots each. The first has the slot of the names.
 fn pair() -> (RedisServer, RedisServer) {
     let (one, other) = (RedisServer::of_cluster(), RedisServer::of_cluster());
     one.add_slots(0, HALF - 1);
@@ -134,7 +134,7 @@ fn pair() -> (RedisServer, RedisServer) {
 async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
     let folder = tempfile::tempdir().unwrap();
     let (owner, other) = pair();
-    // Whichever server of the cluster they are told of.
+    // Nodes may start with either server of the cluster.
     let first = node(folder.path(), &owner).await;
     let second = node(folder.path(), &other).await;
     let identity = Arc::new(Identity::random());
@@ -170,20 +170,20 @@ async fn nodes_go_where_the_names_are_and_follow_when_they_move() {
     send(&mut sender, &room, &after).await;
     receives(&mut here, &after).await;
     receives(&mut there, &after).await;
-    // The other connection of a node hears of it by itself too, if not by a request.
+    // The other connection of a node notices too, if not by a request.
     for node in [&first, &second] {
         let cluster = node.cluster.as_ref().unwrap();
         let checked = || cluster.nonce_status().unwrap().checked;
         let before = checked();
-        let asked = async {
+        let one_more = async {
             while checked() == before {
-                // No key has moved with its slot, so the first session has ended.
+                // No key moved with its slot, so the first session has ended.
                 let session = Brc104::connect(&node.http("")).await;
                 let body = r#"{"messageBox":"inbox"}"#;
                 session.post("/listMessages", body).await;
             }
         };
-        within("a nonce to be checked", asked).await;
+        within("a nonce to be checked", one_more).await;
     }
     let session = Brc104::connect(&first.http("")).await;
     let recorded = session.request("POST", "/listMessages", r#"{"messageBox":"inbox"}"#);

@@ -1,4 +1,4 @@
-//! A Redis that is demoted behind an address: its connections stay, and it answers and passes on as before.
+//! A Redis that is demoted behind its address: its connections stay open, and it still answers and publishes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::redis_server::{RedisServer, Way};
 use super::support::server::TestServer;
 use super::test::{Test, test};
 
-/// Time in which a node must notice.
+/// The time in which a node must notice.
 const SECONDS: Duration = Duration::from_secs(5);
 
 async fn degraded(node: &TestServer) -> Value {
@@ -25,7 +25,7 @@ async fn degraded(node: &TestServer) -> Value {
     body["degraded"].clone()
 }
 
-async fn a_demoted_redis_is_left_and_nothing_is_lost() {
+async fn nodes_leave_a_demoted_redis_and_nothing_is_lost() {
     let (old, new) = (RedisServer::start(), RedisServer::start());
     let folder = tempfile::tempdir().unwrap();
     let (near_way, far_way) = (Way::to(old.address).await, Way::to(old.address).await);
@@ -45,8 +45,8 @@ async fn a_demoted_redis_is_left_and_nothing_is_lost() {
     at_near.send(&room, 5).await;
     at_far.send(&room, 5).await;
     let mut ids = [next(&mut on_near, 10).await, next(&mut on_far, 10).await];
-    // One node loses its connections and finds the new server. The other's survive at the old one, and its address still
-    // leads there.
+    // One node loses its connections and finds the new server. The other's connections stay at the old one, and its
+    // address still leads there.
     near_way.cut();
     connected(&[&near], false).await;
     near_way.lead_to(new.address);
@@ -62,7 +62,7 @@ async fn a_demoted_redis_is_left_and_nothing_is_lost() {
         "noticed after {:?}",
         demoted.elapsed()
     );
-    // It stays so while the address leads to the old one.
+    // This lasts as long as the address leads to the old one.
     at_far.send(&room, 5).await;
     assert_eq!(degraded(&far).await, json!(["redis"]));
     assert_eq!(status(&far).reconnects, 0);
@@ -74,7 +74,7 @@ async fn a_demoted_redis_is_left_and_nothing_is_lost() {
     ids[0].extend(next(&mut on_near, 40).await);
     ids[1].extend(next(&mut on_far, 40).await);
     for ids in &mut ids {
-        // What was missed may come behind what is new; nothing is missing, and nothing comes twice.
+        // Missed events may come after newer ones. None is missing, and none comes twice.
         ids.sort_by_key(|id| {
             let (name, number) = id.split_once(' ').unwrap();
             (name.to_owned(), number.parse::<usize>().unwrap())
@@ -92,5 +92,8 @@ async fn a_demoted_redis_is_left_and_nothing_is_lost() {
 }
 
 pub fn tests() -> Vec<Test> {
-    vec![test!(a_demoted_redis_is_left_and_nothing_is_lost, [REDIS])]
+    vec![test!(
+        nodes_leave_a_demoted_redis_and_nothing_is_lost,
+        [REDIS]
+    )]
 }

@@ -1,4 +1,4 @@
-//! A Redis of the test's own, and a way to it that can be cut.
+//! A Redis of the test's own, and a route to it that can be cut.
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -12,31 +12,31 @@ use tokio::task::AbortHandle;
 use super::support::server::free_address;
 use super::support::{PATIENCE, signal};
 
-/// A `redis-server`; it ends when dropped.
+/// A `redis-server`. It ends when dropped.
 pub struct RedisServer {
     pub address: SocketAddr,
-    /// All hosts that it listens on.
+    /// The hosts that it listens on.
     hosts: Vec<String>,
-    /// What starts the program: nothing, or another program with arguments.
+    /// The program and arguments that start it, if any.
     starter: Vec<String>,
     child: Option<Child>,
     folder: tempfile::TempDir,
-    /// Where the servers of a cluster talk with each other, if it is one.
+    /// The port on which the servers of a cluster talk to each other.
     bus: Option<u16>,
 }
 
 impl RedisServer {
-    /// Starts one; that there is none to start is a failure.
+    /// Starts one. Fails if there is none to start.
     pub fn start() -> Self {
         Self::start_as(None)
     }
 
-    /// One that is to be of a cluster, and has no slots.
+    /// Starts one in cluster mode, without slots.
     pub fn of_cluster() -> Self {
         Self::start_as(Some(free_address().port()))
     }
 
-    /// One that is a cluster by itself.
+    /// Starts one that is a cluster by itself.
     pub fn cluster() -> Self {
         let server = Self::of_cluster();
         server.add_slots(0, 16_383);
@@ -49,8 +49,7 @@ impl RedisServer {
         Self::on(&[address.ip()], address.port(), &[], bus)
     }
 
-    /// One on this port of these hosts, started by a program that becomes it. With a port to talk with others on, it is of
-    /// a cluster.
+    /// Starts one on this port of these hosts, by a program that becomes it. With a bus port it is in cluster mode.
     pub fn on(hosts: &[IpAddr], port: u16, starter: &[&str], bus: Option<u16>) -> Self {
         let mut server = Self {
             address: SocketAddr::new(hosts[0], port),
@@ -77,7 +76,7 @@ impl RedisServer {
         command.exec(&mut self.connection()).unwrap();
     }
 
-    /// Waits until all slots are served, as this server sees it.
+    /// Waits until this server sees all slots served.
     pub fn cluster_works(&self) {
         let start = Instant::now();
         loop {
@@ -103,7 +102,7 @@ impl RedisServer {
         command.query(&mut self.connection()).unwrap()
     }
 
-    /// Takes a slot from its server, with nothing of what is in it; the others hear of it.
+    /// Moves a slot away from its server, without the slot's keys. The other servers learn of it.
     pub fn take_slot(&self, slot: u16, from: &Self) {
         for (verb, id) in [
             ("IMPORTING", from.cluster_id()),
@@ -119,7 +118,6 @@ impl RedisServer {
         format!("redis://{}", self.address)
     }
 
-    /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -127,7 +125,7 @@ impl RedisServer {
         }
     }
 
-    /// It keeps its connections and answers nobody.
+    /// It keeps its connections and answers none.
     pub fn pause(&self) {
         signal(self.child.as_ref().unwrap().id(), "STOP");
     }
@@ -136,7 +134,7 @@ impl RedisServer {
         signal(self.child.as_ref().unwrap().id(), "CONT");
     }
 
-    /// Demotes it: it becomes a replica, and its connections stay.
+    /// Demotes it to a replica. Its connections stay open.
     pub fn follow(&self, other: &Self) {
         let mut command = redis::cmd("REPLICAOF");
         command
@@ -145,7 +143,7 @@ impl RedisServer {
         command.exec(&mut self.connection()).unwrap();
     }
 
-    /// Starts it where it was, and waits until it answers.
+    /// Starts it at its old address and waits until it answers.
     pub fn restart(&mut self) {
         assert!(self.child.is_none());
         let mut words = self
@@ -158,7 +156,7 @@ impl RedisServer {
         if let Some(bus) = self.bus {
             command.args(["--cluster-enabled", "yes"]);
             command.args(["--cluster-port", &bus.to_string()]);
-            // Or others would know it by the address that its connections come from.
+            // Otherwise the others would use the source address of its connections.
             command.args(["--cluster-announce-ip", &self.address.ip().to_string()]);
         }
         let child = command
@@ -189,7 +187,7 @@ impl RedisServer {
         self.try_connection().unwrap()
     }
 
-    /// The channels of rooms that somebody listens to, in order.
+    /// The subscribed channels of rooms, in order.
     pub fn channels(&self) -> Vec<String> {
         let mut command = redis::cmd("PUBSUB");
         let channels: Vec<String> = command
@@ -199,7 +197,7 @@ impl RedisServer {
         rooms_only(channels)
     }
 
-    /// The channels of rooms of this server's shard that somebody listens to, in order.
+    /// The subscribed channels of rooms in this server's shard, in order.
     pub fn shard_channels(&self) -> Vec<String> {
         let mut command = redis::cmd("PUBSUB");
         let channels: Vec<String> = command
@@ -209,7 +207,7 @@ impl RedisServer {
         rooms_only(channels)
     }
 
-    /// How many listen to a channel of this server's shard.
+    /// The number of subscribers to a channel of this server's shard.
     pub fn shard_listeners(&self, channel: &str) -> usize {
         let mut command = redis::cmd("PUBSUB");
         let (_, count): (String, usize) = command
@@ -220,7 +218,7 @@ impl RedisServer {
         count
     }
 
-    /// How many listen to a channel.
+    /// The number of subscribers to a channel.
     pub fn listeners(&self, channel: &str) -> usize {
         let mut command = redis::cmd("PUBSUB");
         let (_, count): (String, usize) = command
@@ -244,7 +242,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// A way to Redis that can be cut: connections end, and new ones too, until it is mended.
+/// A route to Redis that can be cut: it ends all connections, and new ones too, until it is mended.
 pub struct Way {
     pub address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
@@ -302,12 +300,12 @@ impl Way {
         }
     }
 
-    /// New connections lead there; those that there are stay.
+    /// New connections lead there. Existing ones stay.
     pub fn lead_to(&self, target: SocketAddr) {
         *self.target.lock().unwrap() = target;
     }
 
-    /// The connections that there are stay, and carry nothing any more; new ones work.
+    /// Existing connections stay open and carry nothing more. New ones work.
     pub fn silence(&self) {
         self.silenced.notify_waiters();
     }
@@ -324,7 +322,7 @@ impl Drop for Way {
     }
 }
 
-/// Without the channel where nodes greet each other; sorted.
+/// Without the channel on which nodes greet each other, and sorted.
 fn rooms_only(mut channels: Vec<String>) -> Vec<String> {
     channels.retain(|channel| !channel.ends_with("nodes"));
     channels.sort();

@@ -41,7 +41,7 @@ struct Node {
     _folder: tempfile::TempDir,
 }
 
-/// A server with this address of Redis, which trusts these authorities, or those of the system.
+/// A server with this Redis address that trusts these authorities, or those of the system.
 async fn node(redis: &str, certificates: Option<String>) -> Node {
     let (redis, address) = (redis.to_owned(), free_address());
     let starting = tokio::task::spawn_blocking(move || {
@@ -61,10 +61,10 @@ async fn node(redis: &str, certificates: Option<String>) -> Node {
     starting.await.unwrap()
 }
 
-/// What the server depends on and works.
+/// The dependencies that `/readyz` lists as working.
 async fn ready(node: &Node) -> Value {
     let url = format!("http://{}/readyz", node.address);
     let mut answer = awc::Client::default().get(url).send().await.unwrap();
-    let said: Value = answer.json().await.unwrap();
-    said["ready"].clone()
+    let body: Value = answer.json().await.unwrap();
+    body["ready"].clone()
 }

@@ -1,5 +1,5 @@
-//! What is stored on fails: senders are told so, nothing is acknowledged that is not kept, sockets stay, and service goes
-//! on by itself when the fault is over.
+//! Faults of the storage. Senders get errors, nothing unsaved is acknowledged, sockets stay, and the server recovers by
+//! itself.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -19,10 +19,10 @@ use crate::support::server::{ServerProcess, free_address};
 use crate::support::{eventually_async, polling, senders};
 use crate::test::{Test, test};
 
-/// More than what may be left in the pages of a full disk.
+/// More than the free pages that a full disk may still have.
 const BODY: usize = 200_000;
 
-/// A server, a sender on a socket and one over HTTP, and a member who hears them; all of them stay.
+/// A server, a sender on a socket, one over HTTP, and a member that receives their messages. All of them stay.
 struct Stage {
     server: ServerProcess,
     address: SocketAddr,
@@ -36,7 +36,7 @@ struct Stage {
 impl Stage {
     async fn set(folder: &Path, first: Option<&str>) -> Self {
         let address = free_address();
-        // The file systems of these tests are smaller than what must be free by default.
+        // The file systems of these tests are smaller than the default minimum of free space.
         let variables = [("DB_BUSY_TIMEOUT", "300ms"), ("DB_MIN_FREE_BYTES", "0")];
         let server = ServerProcess::with(address, folder, &variables, first);
         let mut stage = Self {
@@ -80,10 +80,10 @@ impl Stage {
         (status, serde_json::from_str(&body).unwrap())
     }
 
-    /// Both ways are open, to those who were there all the time.
+    /// Existing clients can send over both protocols.
     async fn serves(&mut self) {
         let ready = async || self.readyz().await.0 == 200;
-        eventually_async("that it is ready", ready).await;
+        eventually_async("readiness", ready).await;
         let id = self.next();
         let answer = self.send_http(&id).await;
         assert_eq!(answer.status, 200, "{} {}", answer.json, self.server.log());
@@ -102,7 +102,7 @@ impl Stage {
         self.acked.push(id);
     }
 
-    /// Every message is refused as is documented, and whoever watches is told what is wrong.
+    /// The server refuses every message as documented, and `/readyz` names the database.
     async fn refuses(&mut self) {
         for _ in 0..3 {
             let id = self.next();
@@ -126,13 +126,13 @@ impl Stage {
             );
         }
         let unready = async || self.readyz().await.0 == 503;
-        eventually_async("that it is not ready", unready).await;
+        eventually_async("/readyz to fail", unready).await;
         assert_eq!(self.readyz().await.1["notReady"], json!(["database"]));
         let healthz = polling::get(&format!("http://{}/healthz", self.address)).await;
         assert_eq!(healthz.0, 200);
     }
 
-    /// After a restart without any warning, all that was acknowledged is there, and nothing else.
+    /// After SIGKILL and a restart, every acknowledged message is there, and no other.
     async fn restarts(self, folder: &Path) {
         let Self {
             server, bob, acked, ..
@@ -168,7 +168,7 @@ async fn a_disk_that_is_full() {
         let mut file = File::create(&filler).unwrap();
         let full = (0..100_000).find_map(|_| file.write_all(&[0; 4096]).err());
         assert_eq!(full.unwrap().kind(), std::io::ErrorKind::StorageFull);
-        // As long as it is open, it takes its place.
+        // An open file keeps its space.
         drop(file);
         stage.refuses().await;
         std::fs::remove_file(&filler).unwrap();
@@ -189,7 +189,7 @@ async fn a_disk_that_is_full() {
     assert_eq!(ids, stage.acked);
 }
 
-/// A file system that has met an error lets nobody write until it is mounted again.
+/// A file system that has met an error stays read-only until it is mounted again.
 async fn a_disk_that_has_become_read_only() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().with_extension("img");
@@ -214,7 +214,7 @@ async fn a_disk_that_has_become_read_only() {
         .unwrap();
     assert!(aborted.success());
     stage.refuses().await;
-    // The sockets are still there, and are answered.
+    // The sockets are still open and get answers.
     let room = stage.live.room("inbox");
     stage.live.emit("joinRoom", &json!(room.as_str())).await;
     assert_eq!(stage.live.event().await.0, "joinedRoom");
@@ -241,7 +241,7 @@ async fn a_database_that_is_moved_away_and_comes_back() {
     let mut stage = Stage::set(&data, None).await;
     std::fs::rename(&data, &away).unwrap();
     stage.refuses().await;
-    // What others put there is not taken for it.
+    // The server does not use files that others put there.
     std::fs::create_dir(&data).unwrap();
     File::create(data.join("messagebox.db")).unwrap();
     stage.refuses().await;

@@ -1,4 +1,4 @@
-//! A test with its needs: it runs, or it is ignored with the names of the missing needs, or it fails for them.
+//! A test with its needs: it runs, or it is ignored and names its missing needs, or it fails for them.
 
 use std::future::Future;
 use std::process::Command;
@@ -7,7 +7,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::need::{self, Need};
 
-/// The variable that turns missing needs into failures; empty and `0` count as unset.
+/// The variable that turns missing needs into failures. Empty and `0` count as unset.
 const REQUIRE_ALL: &str = "REQUIRE_ALL";
 
 pub struct Test {
@@ -108,7 +108,7 @@ fn is_required() -> bool {
     std::env::var(REQUIRE_ALL).is_ok_and(|value| !["", "0"].contains(&&*value))
 }
 
-/// Whether sudo works without a password. `./test` has asked for it once.
+/// Whether sudo works without a password. `./test` asks for it once.
 fn may_become_root() -> bool {
     let mut sudo = Command::new("sudo");
     !need::is_root()

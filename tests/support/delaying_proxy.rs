@@ -1,4 +1,4 @@
-//! A TCP proxy that puts a distance between a client and its server, and counts their round trips.
+//! A TCP proxy that simulates the distance between a client and its server, and counts their round trips.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The kernel wakes a thread that sleeps so much late.
+/// The kernel wakes a sleeping thread this much too late.
 const TIMER_SLACK: Duration = Duration::from_micros(60);
 
-/// A proxy in front of one server. Its threads end with their connections; the listener ends with this.
+/// A proxy in front of one server. Its threads end with their connections, and the listener ends with this.
 pub struct DelayingProxy {
     address: SocketAddr,
     round_trips: Arc<AtomicU64>,
@@ -19,7 +19,7 @@ pub struct DelayingProxy {
 }
 
 impl DelayingProxy {
-    /// Starts a proxy to this server, in which bytes travel for half of `round_trip` each way.
+    /// Starts a proxy to this server. Bytes travel for half of `round_trip` each way.
     pub fn start(server: SocketAddr, round_trip: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let proxy = Self {
@@ -33,7 +33,7 @@ impl DelayingProxy {
                 if closed.load(Ordering::Acquire) {
                     return;
                 }
-                // A client whose server is gone sees its connection end.
+                // If the server is gone, the client sees its connection end.
                 let _ =
                     client.and_then(|client| connect(client, server, round_trip / 2, &round_trips));
             }
@@ -46,7 +46,7 @@ impl DelayingProxy {
         self.address
     }
 
-    /// The number of times that a client has begun to send: at its connection's begin, or after bytes from the server.
+    /// The number of times that a client began to send: after it connected, or after bytes from the server.
     pub fn round_trips(&self) -> u64 {
         self.round_trips.load(Ordering::Acquire)
     }
@@ -82,7 +82,7 @@ fn connect(
     Ok(())
 }
 
-/// Passes bytes on until one end is gone, each after the delay.
+/// Copies bytes until one end closes, each after the delay.
 fn pump(
     mut from: TcpStream,
     mut to: TcpStream,

@@ -1,4 +1,4 @@
-# A small Debian in a folder, to be sourced: what a test does there leaves this machine as it is.
+# A small Debian in a folder, to be sourced. Tests in it do not change this machine.
 # shellcheck shell=bash
 
 fail() {
@@ -15,7 +15,7 @@ own_namespaces() {
   OWN_NAMESPACES=1 exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc "$@"
 }
 
-# new_machine FOLDER PACKAGE...: Debian bookworm with what is essential, apt and these packages. $machine names it.
+# new_machine FOLDER PACKAGE...: Debian bookworm with essential packages, apt and these packages. $machine names it.
 new_machine() {
   machine=$1
   shift

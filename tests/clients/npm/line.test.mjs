@@ -89,7 +89,7 @@ test('requests of AuthFetch are served', async () => {
   assert.deepEqual([status, refused.code], [400, 'ERR_MESSAGE_REQUIRED'])
 })
 
-test('an inbox is read whole by a client that knows no pages', async () => {
+test('a client without pages reads a whole inbox', async () => {
   const [alice, bob] = [new Party(), new Party()]
   // Quotes double in each layer of JSON, so the answer is larger than the newest clients take.
   const body = '"'.repeat(150_000)
@@ -110,7 +110,7 @@ test('encrypted live messages go both ways', async () => {
   assert.deepEqual([message.sender, message.body], [bob.party.key, 'to alice'])
 })
 
-test('what was sent live is listed and acknowledged', async () => {
+test('live messages are listed and acknowledged', async () => {
   const [alice, bob] = [await connected(server.host), await connected(server.host)]
   await live(alice, bob, 'for later')
   const listed = await bob.client.listMessages({ messageBox: 'inbox', host: server.host })
@@ -151,7 +151,7 @@ test('a listener receives again after a cut of the network', async () => {
   }
 })
 
-test('a listener receives again after a crash of the server, and requests go on', async () => {
+test('a listener receives again after a crash of the server, and requests still work', async () => {
   const bob = await connected(server.host)
   assert.equal((await bob.party.request(server.host, '/listMessages', { messageBox: 'inbox' }))[0], 200)
   await server.restart()

@@ -58,7 +58,7 @@ class SocketTransport(Transport):
             if error is not None:
                 self.errors.append(error)
 
-        # The peer waits for the answer in the thread that sends, so frames are taken in another.
+        # The peer waits for the answer in the sending thread, so another thread reads frames.
         self.client.on("authMessage", take)
         return None
 

@@ -144,7 +144,7 @@ class Clients(unittest.TestCase):
         while not listener.client.connected or listener.client.eio.sid == connected:
             self.assertLess(time.monotonic(), deadline, "the client did not connect again")
             time.sleep(0.05)
-        # The server handshakes with a silent socket; an application may as well begin anew.
+        # The server starts a handshake with a silent socket. An application may also start anew.
         listener.begin()
         listener.authenticate()
         sender = alice.fetch(self.server.host)

@@ -19,7 +19,7 @@ const MAX_PENDING = 1_000
 const ATTEMPTS = 3
 const LOST = 'Session not found for nonce'
 
-/** Sends a request and takes the whole reply, within the time. */
+/** Sends a request and reads the whole reply, within the time limit. */
 async function exchange (url, { method, headers, body }, time) {
   let reply
   try {

@@ -1,4 +1,4 @@
-// The AuthSocket client of the newest generation: signed events, at most 32 frames in work, and an end at the first bad one.
+// The AuthSocket client of the newest generation: signed events, at most 32 unverified frames, a disconnect at the first bad one.
 
 import { io } from 'socket.io-client'
 
@@ -21,7 +21,7 @@ export class FrameGate {
     this.verify = verify
     this.limit = limit
     this.waiting = 0
-    /** The most that ever waited at once. */
+    /** The largest number of unverified frames so far. */
     this.peak = 0
     this.count = 0
   }
@@ -54,7 +54,7 @@ export class AuthSocket {
       send: message => this.io.emit('authMessage', message)
     })
     this.gate = new FrameGate(frame => this.peer.receive(frame))
-    /** Why the client cut the connection itself. */
+    /** The reason for which the client cut the connection. */
     this.refusal = undefined
     this.peer.onGeneral((identity, payload) => this.take(identity, payload))
     this.io.on('authMessage', frame => this.gate.take(frame).catch(error => this.cut(error)))

@@ -1,4 +1,4 @@
-// What the newest message box client demands of each reply (section 6).
+// The rules of the newest message box client for each reply (section 6).
 
 import { utf8Length } from './bytes.mjs'
 import { isKey } from './message.mjs'
@@ -17,7 +17,7 @@ export function checkHost (host) {
   demand(url.username === '' && url.password === '' && url.search === '' && url.hash === '', 'box.host')
 }
 
-/** Gives the object of a success; throws what the server said of a failure. */
+/** Returns the object of a success. Throws the server's error otherwise. */
 export function checkSuccess (status, body) {
   let answer
   try {

@@ -1,4 +1,4 @@
-// Sends many messages at once, in a thread of its own: a receiver on the same thread would be as late as the sender.
+// Sends many messages at once, in its own thread: a receiver on the same thread would be as late as the sender.
 
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { once } from 'node:events'
@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { Party } from './party.mjs'
 import { Refusal } from './refusal.mjs'
 
-/** Sends each recipient these bodies. `stopped()` runs before, and `gathered()` once the requests are on their way. */
+/** Sends each recipient these bodies. `stopped()` runs before, and `gathered()` once the requests are in flight. */
 export async function burst ({ host, recipients, messageBox, bodies }, stopped, gathered) {
   const worker = new Worker(new URL(import.meta.url), { workerData: { host, recipients, messageBox, bodies } })
   try {

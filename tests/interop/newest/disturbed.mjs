@@ -1,4 +1,4 @@
-// Listeners of the three life cycles, each with wallets of 0, 50 and 500 ms a call, and what must hold after a disturbance.
+// Listeners of the three life cycles, each with wallets of 0, 50 and 500 ms per call, and checks after a disturbance.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,7 +33,7 @@ async function nextCall ({ life, box, inbox }) {
   }
 }
 
-/** Sends over HTTP until one arrives live, then twenty more, which all arrive once and in order. */
+/** Sends over HTTP until one message arrives live, then twenty more. All twenty must arrive once and in order. */
 async function receivesAgain (alice, listener, milliseconds = 40_000) {
   const { party, inbox, name } = listener
   const send = body => alice.sendMessage({ recipient: party.key, messageBox: 'inbox', body, skipEncryption: true })

@@ -1,4 +1,4 @@
-// The envelope of socket events, as the newest clients write and read it (section 7.2).
+// The envelope of socket events as the newest clients write and read it (section 7.2).
 
 import { strictText, utf8Length } from './bytes.mjs'
 import { Refusal, demand } from './refusal.mjs'

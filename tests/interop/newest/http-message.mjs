@@ -1,4 +1,4 @@
-// The canonical bytes of requests and replies, and what the client checks of both (sections 4.1 and 4.2).
+// The canonical bytes of requests and replies, and the client's checks of both (sections 4.1 and 4.2).
 
 import { NO_VALUE, Reader, Writer, fromBase64, utf8Length } from './bytes.mjs'
 import { VERSION } from './message.mjs'
@@ -59,7 +59,7 @@ export function replyPayload (requestId, status, headers, body) {
   return payload
 }
 
-/** Reads the bytes of a reply; everything that is not canonical is refused. */
+/** Reads the bytes of a reply. Refuses everything that is not canonical. */
 export function readReply (payload) {
   const reader = new Reader(payload, (kind, text) => { throw new Refusal(`reply.${kind}`, text) })
   const requestId = reader.raw(32)
@@ -73,7 +73,7 @@ export function readReply (payload) {
   return { requestId, status, headers, body }
 }
 
-/** Checks a reply as it came. Gives the signed message in it, or null where it carries no signature at all. */
+/** Checks a reply. Returns the signed message in it, or null for a reply without a signature. */
 export function checkReply ({ status, headers, body }, requestId) {
   demand(status >= 200 && status <= 599, 'reply.status')
   const of = name => {

@@ -7,7 +7,7 @@ import { Refusal } from './refusal.mjs'
 
 const AUTHENTICATION_TIME = 5_000
 
-/** What all three have in common. */
+/** The common part of all three. */
 class Life {
   constructor ({ url, identityKey, socket }) {
     this.url = url
@@ -31,7 +31,7 @@ class Life {
   }
 
   say (socket, name, data) {
-    // A connection that ends meanwhile is dealt with at its end.
+    // A connection that ends in the meantime is handled at its end.
     socket.emit(name, data).catch(() => {})
   }
 
@@ -95,7 +95,7 @@ export class Forgetting extends Life {
   }
 }
 
-/** Between: disposes the socket and clears the rooms; the next call builds a new one. */
+/** The versions between: dispose of the socket and clear the rooms. The next call builds a new one. */
 export class Disposing extends Life {
   onConnect (socket) {
     this.say(socket, 'authenticated', { identityKey: this.identityKey })

@@ -101,7 +101,7 @@ const FIELDS = {
   }
 }
 
-/** Throws the first refusal; gives the message. */
+/** Throws the first refusal, or returns the message. */
 export function checkMessage (message) {
   walk(message)
   demand(isPlain(message), 'message.object')

@@ -1,4 +1,4 @@
-// A server that answers as it must, and errs on demand.
+// A server that answers correctly, and makes mistakes on demand.
 
 import { once } from 'node:events'
 import http from 'node:http'
@@ -17,7 +17,7 @@ export class MockServer {
     await once(this.listener, 'listening')
   }
 
-  /** Forgets everything. `behaviour`: what it does with its handshakes, and with the first request, the second, and so on. */
+  /** Resets the server. `behaviour` sets its handling of handshakes and of the first, second and further requests. */
   reset (behaviour = {}) {
     this.behaviour = behaviour
     this.wallet = new NativeWallet(PrivateKey.fromRandom())

@@ -1,4 +1,4 @@
-// A wallet whose signatures are made by OpenSSL: that of the SDK needs ten milliseconds for each, on one thread for all parties.
+// A wallet that signs with OpenSSL. The SDK's needs ten milliseconds per signature, on one thread for all parties.
 
 import { createECDH, createHmac, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 

@@ -58,7 +58,7 @@ export function closeAll () {
   opened.clear()
 }
 
-/** What came, in order. `source`: whatever has `refusals` or a `refusal`; it ends the waiting by its rule. */
+/** Received items, in order. `source` has `refusals` or a `refusal`, which ends the waiting and names its rule. */
 export class Inbox {
   constructor (source) {
     this.items = []
@@ -125,7 +125,7 @@ export async function pair (host, { delay = 0, life } = {}) {
   return { alice, bob, fromAlice, fromBob }
 }
 
-/** Runs one flow for each wallet, side by side: the slow ones sleep most of the time. */
+/** Runs one flow for each wallet in parallel: the slow ones sleep most of the time. */
 export function forEachWallet (describe, test, name, flow) {
   describe(name, { concurrency: true }, () => {
     for (const delay of DELAYS) test(`${name} (${delay} ms a wallet call)`, t => flow(delay, t))

@@ -6,7 +6,7 @@ import { fromBase64, utf8Length } from './bytes.mjs'
 import { demand } from './refusal.mjs'
 
 const KIB = 1024
-/** A larger payment goes as multipart where the server takes it. */
+/** A larger payment goes as multipart if the server accepts it. */
 const HEADER_PAYMENT = 8_192
 /** All headers of a request, less what the client keeps back for the others. */
 const HEADER_ROOM = 16 * KIB - 4 * KIB
@@ -28,7 +28,7 @@ export function readChallenge (headers) {
   return { satoshis: Number(satoshis), derivationPrefix, transports, known }
 }
 
-/** Demands that a repeated challenge is the one that was paid for; even then the money is out. */
+/** Requires that a repeated challenge is the one that was paid. Even then the money is spent. */
 export function checkSecondChallenge (first, headers) {
   const again = readChallenge(headers)
   demand(again.satoshis === first.satoshis && again.derivationPrefix === first.derivationPrefix,

@@ -8,7 +8,7 @@ import { Refusal, demand } from './refusal.mjs'
 import { Sessions } from './sessions.mjs'
 
 const PROTOCOL = [2, 'auth message signature']
-/** Nobody else verifies these HMACs, so one key is enough for all. */
+/** No other party verifies these HMACs, so one key is enough for all. */
 const HMAC = { protocolID: [2, 'server hmac'], keyID: 'session nonces', counterparty: 'self' }
 const RESPONSE_TIME = 30_000
 const utf8 = value => [...Buffer.from(JSON.stringify(value), 'utf8')]
@@ -78,7 +78,7 @@ export class Peer {
   async session (expected) {
     const target = expected ?? this.target
     const session = target === undefined ? undefined : this.sessions.best(target)
-    // A session that the other side began counts only after a signed message of it.
+    // A session that the other side began is authenticated only after a signed message in it.
     if (session?.isAuthenticated) return session
     this.opening ??= this.handshake(expected).finally(() => { this.opening = undefined })
     return await this.opening
@@ -155,7 +155,7 @@ export class Peer {
 
   // Receiving
 
-  /** Takes one message. Throws a refusal for whatever breaks a rule. */
+  /** Handles one message. Throws a refusal if it breaks a rule. */
   async receive (message) {
     checkMessage(message)
     const { messageType } = message
@@ -212,7 +212,7 @@ export class Peer {
     if (certificates.length > 0) await this.sendCertificates(certificates, session)
   }
 
-  /** The steps that every signed message of a session goes through. */
+  /** The checks of every signed message of a session. */
   async signed (message, data) {
     const session = await this.ownSession(message)
     demand(session.peerIdentityKey === message.identityKey, 'session.identity',

@@ -1,4 +1,4 @@
-// What the newest clients refuse. Every refusal names its rule.
+// Refusals of the newest clients. Every refusal names its rule.
 
 import { RULES } from './rules.mjs'
 

@@ -128,6 +128,6 @@ export const RULES = {
   'event.name-reserved': 'an event name is none of Socket.IO or the client',
   'event.name-control': 'an event name has no control or bidirectional characters',
 
-  // What the clients need of the server's timing; a scenario sees it, no frame can show it.
+  // The clients' needs of the server's timing, which scenarios measure and no frame can show.
   scenario: 'the flow ends as the client expects'
 }

@@ -40,7 +40,7 @@ export class Sessions {
     return session
   }
 
-  /** The session of this nonce; one that was quiet too long is forgotten. */
+  /** The session of this nonce. Removes it if it was idle for too long. */
   get (sessionNonce) {
     const session = this.byNonce.get(sessionNonce)
     demand(session !== undefined, 'session.known', `Session not found for nonce: ${sessionNonce}`)

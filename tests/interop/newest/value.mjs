@@ -1,4 +1,4 @@
-// The walk over a whole value: what it costs, and what it must not contain (sections 2.2 and 2.3).
+// Checks a whole value: its cost, and contents that are not allowed (sections 2.2 and 2.3).
 
 import { demand } from './refusal.mjs'
 import { utf8Length } from './bytes.mjs'
@@ -62,7 +62,7 @@ class Walk {
   }
 }
 
-/** Throws if the value breaks a rule; gives its cost in bytes. */
+/** Throws if the value breaks a rule. Returns its cost in bytes. */
 export function walk (value) {
   const walk = new Walk()
   walk.visit(value, 0)

@@ -1,4 +1,4 @@
-// A wallet that takes its time, as one behind HTTP does, and one that also pays.
+// A slow wallet, like one behind HTTP, and one that also pays.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -65,7 +65,7 @@ export class TwoStepWallet extends NativeWallet {
     return { txid, tx: payment.toAtomicBEEF() }
   }
 
-  /** What was paid: the outputs of each broadcast transaction. */
+  /** The outputs of each broadcast transaction. */
   get paid () {
     return this.broadcast.map(txid => this.made.get(txid))
   }

@@ -1,4 +1,4 @@
-// Advertisements of hosts: what the command and the server advertise the published client finds, and the other way round.
+// Advertisements of hosts: the published client finds those of the command and the server, and the other way round.
 
 import { reroute } from '../support/reroute.mjs'
 
@@ -28,7 +28,7 @@ afterEach(async () => {
 })
 after(async () => { await overlay.stop() })
 
-/** Somebody with a wallet, the published client, and the command. */
+/** A party with a wallet, the published client, and the command. */
 async function advertiser () {
   const party = new Party()
   party.wallet = await new AdvertisingWallet(party.privateKey).serve()
@@ -44,14 +44,14 @@ async function advertiser () {
   }
 }
 
-/** Where somebody else's client sends what is for this party. */
+/** The host to which another client sends messages for this party. */
 async function resolved (party) {
   return await new Party().messageBox(DEFAULT).resolveHostForRecipient(party.key)
 }
 
 const hosts = tokens => tokens.map(({ host }) => host)
 
-test('what the command advertises, the published client finds, until it is revoked', async () => {
+test('the published client finds an advertisement of the command until it is revoked', async () => {
   const alice = await advertiser()
   assert.equal(await resolved(alice.party), DEFAULT)
   assert.deepEqual((await alice.run('advertisements')).advertisements, [])
@@ -63,7 +63,7 @@ test('what the command advertises, the published client finds, until it is revok
   // Again: nothing is paid.
   const again = await alice.run('advertise', '--host', FIRST)
   assert.deepEqual([again.txid, again.standing, alice.wallet.made], [first.txid, 'stood', 1])
-  // Another host takes its place.
+  // Another host replaces it.
   const second = await alice.run('advertise', '--host', SECOND)
   assert.deepEqual([second.standing, hosts(second.revoked)], ['made', [FIRST]])
   assert.deepEqual(hosts(await alice.client.queryAdvertisements()), [SECOND])
@@ -75,7 +75,7 @@ test('what the command advertises, the published client finds, until it is revok
   assert.equal(await resolved(alice.party), DEFAULT)
 })
 
-test('what the published client anoints, the command lists, revokes and replaces', async () => {
+test('the command lists, revokes and replaces advertisements of the published client', async () => {
   const bob = await advertiser()
   for (const aggregates of [true, false]) {
     overlay.aggregates = aggregates
@@ -88,7 +88,7 @@ test('what the published client anoints, the command lists, revokes and replaces
   }
   await bob.client.anointHost(FIRST)
   assert.deepEqual(hosts((await bob.run('advertise', '--host', SECOND)).revoked), [FIRST])
-  // The client spends what the command made.
+  // The client spends the command's output.
   await bob.client.anointHost(FIRST)
   assert.deepEqual(hosts(await bob.client.queryAdvertisements()), [FIRST])
   await bob.run('advertise', '--host', SECOND)
@@ -96,7 +96,7 @@ test('what the published client anoints, the command lists, revokes and replaces
   assert.deepEqual((await bob.run('advertisements', bob.party.key)).advertisements, [])
 })
 
-test('several advertisements are told apart, whatever the form of the answer, and revoked at once', async () => {
+test('several advertisements are distinguished in every form of the answer, and revoked together', async () => {
   const carol = await advertiser()
   for (const aggregates of [true, false]) {
     overlay.aggregates = aggregates
@@ -117,7 +117,7 @@ test('several advertisements are told apart, whatever the form of the answer, an
   }
 })
 
-test('what the overlay did not take is told it again, and not paid for again', async () => {
+test('a refused advertisement is submitted again and not paid again', async () => {
   const dave = await advertiser()
   overlay.refuses = true
   const failed = await dave.end('advertise', '--host', FIRST)
@@ -128,7 +128,7 @@ test('what the overlay did not take is told it again, and not paid for again', a
   const again = await dave.run('advertise', '--host', FIRST)
   assert.deepEqual([again.standing, dave.wallet.made], ['repeated', 1])
   assert.equal(await resolved(dave.party), FIRST)
-  // The same where it takes the place of another.
+  // The same where it replaces another.
   overlay.refuses = true
   assert.equal((await dave.end('advertise', '--host', SECOND)).code, 1)
   overlay.refuses = false
@@ -138,7 +138,7 @@ test('what the overlay did not take is told it again, and not paid for again', a
   assert.deepEqual(hosts(await dave.client.queryAdvertisements()), [SECOND])
 })
 
-test('what another wallet advertised is told and left alone', async () => {
+test('an advertisement of another wallet is reported and kept', async () => {
   const erin = await advertiser()
   await erin.client.anointHost(FIRST)
   erin.wallet.outputs.clear()
@@ -149,7 +149,7 @@ test('what another wallet advertised is told and left alone', async () => {
   assert.deepEqual([hosts(added.foreign), added.revoked], [[FIRST], []])
 })
 
-test('the server advertises itself at the start, when wallet and overlay are there', async () => {
+test('the server advertises itself at the start, if wallet and overlay answer', async () => {
   const { party, wallet, env } = await advertiser()
   overlay.refuses = true
   const server = await TestServer.start({
@@ -172,7 +172,7 @@ test('the server advertises itself at the start, when wallet and overlay are the
   }
 })
 
-test('the server starts all the same where it cannot be advertised', async () => {
+test('the server starts even if it cannot be advertised', async () => {
   const { env } = await advertiser()
   const cases = [
     [{ HOSTING_DOMAIN: 'one.box.example.org' }, 'it is the wallet of another identity'],

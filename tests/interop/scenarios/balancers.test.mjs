@@ -21,7 +21,7 @@ before(async () => {
   if (!isThere('redis-server')) return
   redis = await Redis.start()
   const env = { REDIS_URL: redis.url, TRUSTED_PROXIES: '127.0.0.1', UNLIMITED_ADDRESSES: '127.0.0.1', HANDSHAKES_PER_ADDRESS: '2' }
-  // The first makes the key and the tables.
+  // The first creates the key and the tables.
   const first = await TestServer.start(env)
   const others = { ...env, DATA_DIR: first.folder }
   nodes = [first, ...await Promise.all([TestServer.start(others), TestServer.start(others)])]
@@ -124,7 +124,7 @@ for (const Proxy of [Nginx, HAProxy]) {
       assert.equal(response.status, 200)
       return await response.json()
     }
-    // Larger than what nginx takes by itself. The client needs seconds to sign it.
+    // Larger than nginx's default limit. The client needs seconds to sign it.
     const sizes = { 1: 1, 2: 1, 3: 1, large: 1_200_000 }
     for (const [messageId, size] of Object.entries(sizes)) {
       const body = 'x'.repeat(size)
@@ -139,11 +139,11 @@ for (const Proxy of [Nginx, HAProxy]) {
     assert.equal(status, 200)
   })
 
-  test(`${Proxy.name}: limits count whom it heard, whatever that one says`, async t => {
+  test(`${Proxy.name}: limits count the balancer's client, whatever that client claims`, async t => {
     const proxy = await start(t, Proxy)
     const flood = from('127.0.0.200')
     const headers = { 'x-forwarded-for': '127.0.0.1' }
-    // Twenty may come at once, and two more in each second.
+    // A burst of twenty, and two per second.
     const asked = Array.from({ length: 100 }, () => ask(proxy.host + POLLING, { agent: flood, headers }))
     const statuses = (await Promise.all(asked)).map(answer => answer.status)
     assert.ok(statuses.includes(429), `${statuses}`)

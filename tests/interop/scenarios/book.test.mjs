@@ -1,4 +1,4 @@
-// The pages of docs/: their commands do what they show, what is generated is up to date, and their links lead somewhere.
+// The pages of docs/: their commands print what they show, generated pages are up to date, and links have targets.
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'

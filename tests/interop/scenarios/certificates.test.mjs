@@ -12,7 +12,7 @@ const TIMEOUT = 1_000
 
 const certifier = new Certifier()
 let server
-/** One that waits no longer than a test can, for those who have nothing to bring. */
+/** A server whose time limit is short enough for clients without certificates. */
 let impatient
 before(async () => {
   const required = {
@@ -28,7 +28,7 @@ after(async () => {
   for (const each of [server, impatient]) assert.equal(await each.stop(), 0)
 })
 
-/** Those who bring no certificate. */
+/** Clients without a certificate. */
 async function emptyHanded () {
   return {
     'without a certificate': await holder(),
@@ -36,7 +36,7 @@ async function emptyHanded () {
   }
 }
 
-/** Those whose certificate is refused, and why. */
+/** Clients with a refused certificate, and the reasons. */
 async function refused () {
   return {
     'with a certificate of another certifier': [await holder(new Certifier(), FIELDS, true), /certifier/],
@@ -44,7 +44,7 @@ async function refused () {
   }
 }
 
-/** All whom the server does not serve. */
+/** All clients that the server does not serve. */
 async function outsiders () {
   const wrong = Object.entries(await refused()).map(([who, [party]]) => [who, party])
   return { ...await emptyHanded(), ...Object.fromEntries(wrong) }
@@ -63,7 +63,7 @@ test('AuthFetch brings a certificate and is served', async () => {
   }])
 })
 
-test('AuthFetch without the certificate is told so when the time is over', async () => {
+test('AuthFetch without the certificate gets an error after the time limit', async () => {
   const began = Date.now()
   await Promise.all(Object.entries(await emptyHanded()).map(async ([who, party]) => {
     await assert.rejects(list(party, impatient.host), /408/, who)
@@ -71,9 +71,9 @@ test('AuthFetch without the certificate is told so when the time is over', async
   assert.ok(Date.now() - began >= TIMEOUT, 'it was waited for')
 })
 
-test('AuthFetch whose certificate is refused is told why, at once', async () => {
+test('AuthFetch with a refused certificate gets the reason at once', async () => {
   await Promise.all(Object.entries(await refused()).map(async ([who, [party, reason]]) => {
-    // This server would wait for half a minute.
+    // This server's time limit is half a minute.
     const response = await list(party, server.host)
     const { code, description } = await response.json()
     assert.deepEqual([response.status, code], [403, 'ERR_CERTIFICATE_REFUSED'], who)
@@ -126,7 +126,7 @@ test('a silent client brings its certificate in the answer to a handshake of the
     const admitted = new Inbox()
     eager.process.stderr.on('data', () => { if (/socket \S+ is IdentityKey/.test(eager.log)) admitted.push(true) })
     const socket = party.socket(eager.host)
-    // It has said nothing by itself.
+    // It has sent nothing by itself.
     await admitted.atLeast(1, 'admission')
     const joined = next(socket, 'joinedRoom')
     socket.emit('joinRoom', party.room('inbox'))

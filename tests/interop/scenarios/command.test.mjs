@@ -15,7 +15,7 @@ after(async () => { assert.equal(await server.stop(), 0) })
 // One byte, a whole block of the cipher, and a text that is neither ASCII nor short.
 const BODIES = ['x', 'sixteen letters!', `"hello"\n\t€ 🙂 ${'y'.repeat(2_000)}`]
 
-test('what the command sends, the published client reads: listed and live', async () => {
+test('the published client reads messages of the command, listed and live', async () => {
   const [alice, bob] = [new Party(), new Party()]
   const client = bob.messageBox(server.host)
   await client.initializeConnection()
@@ -35,7 +35,7 @@ test('what the command sends, the published client reads: listed and live', asyn
   assert.deepEqual(listed.map(message => [message.messageId, message.body]), sent.map((id, n) => [id, BODIES[n]]))
 })
 
-test('what the published client sends, the command lists and hears', async () => {
+test('the command lists and receives messages of the published client', async () => {
   const [alice, bob] = [new Party(), new Party()]
   const client = alice.messageBox(server.host)
   await client.initializeConnection()

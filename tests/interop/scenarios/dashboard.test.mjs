@@ -34,13 +34,13 @@ async function open (options, host = server.host) {
   return page
 }
 
-/** It asked its own server only and had nothing to complain of. */
+/** It sent requests to its own server only, and logged no error. */
 function assertQuiet (page, host = server.host) {
   assert.deepEqual([...page.asked], [host])
   assert.deepEqual(page.complaints, [])
 }
 
-/** A socket that stays as it is, and does not come back once it has ended. */
+/** A socket that stays open, and does not reconnect once it has ended. */
 async function lonelySocket () {
   const party = new Party()
   const socket = party.socket(server.host, { reconnection: false })
@@ -77,7 +77,7 @@ test('search filters rooms and sockets, and a room leads to its members', async 
   const short = party => `${party.key.slice(0, 10)}…`
   await rows(page, 'rooms').filter({ hasText: short(one) }).waitFor()
   await rows(page, 'rooms').filter({ hasText: short(other) }).waitFor()
-  // A part from the middle, which is not shown.
+  // A part of the middle of the key, which the page does not show.
   await page.getByLabel(/^Search rooms/).fill(one.key.slice(20, 50))
   await rows(page, 'rooms').filter({ hasText: short(other) }).waitFor({ state: 'detached' })
   assert.equal(await rows(page, 'rooms').count(), 1)
@@ -115,7 +115,7 @@ test('a socket is ended by keyboard alone, and the focus is never lost', async (
   await ended
   await page.locator('#sockets .empty', { hasText: 'No socket matches.' }).waitFor()
   await page.waitForFunction(() => document.activeElement.id === 'sockets-search')
-  // From there the keyboard leads out of the page: nothing holds it.
+  // From there the keyboard leaves the page: no element traps it.
   const way = await tabTo(page, at => at === null)
   assert.ok(way.length > 0)
   assert.equal(await Promise.race([untouched, 'open']), 'open')
@@ -126,7 +126,7 @@ test('a socket is ended by keyboard alone, and the focus is never lost', async (
   assertQuiet(page)
 })
 
-test('a server that goes away is said to have, and the page goes on when it is back', async () => {
+test('the page shows a lost server, and continues when it is back', async () => {
   const page = await open()
   await page.evaluate(() => { window.sameDocument = true })
   await untilDrawn(page, 'Memory', 'resident')
@@ -141,7 +141,7 @@ test('a server that goes away is said to have, and the page goes on when it is b
   assert.equal(await page.locator('#away').isVisible(), false)
   assert.equal(await page.title(), 'MessageBox Router')
   assert.equal(await page.evaluate(() => window.sameDocument), true)
-  // Live again, not just reached: the plots go on behind the gap.
+  // Live again, not just reachable: the plots continue after the gap.
   await page.waitForFunction(() => [...document.querySelectorAll('.chart')].some(chart =>
     [...chart.querySelectorAll('path:not(.area)')].some(path => (path.getAttribute('d') ?? '').split('M').filter(run => run.includes('L')).length > 1)))
   assert.deepEqual([...page.asked], [server.host])
@@ -149,7 +149,7 @@ test('a server that goes away is said to have, and the page goes on when it is b
   assert.deepEqual(other, [])
 })
 
-test('colours are told apart in light and dark, and nothing sticks out of a phone', async () => {
+test('colours are distinct in light and dark, and everything fits a phone', async () => {
   const { party } = await lonelySocket()
   const traffic = await Traffic.start(server.host, 1)
   await traffic.stop()
@@ -188,7 +188,7 @@ test('the server gives sockets and rooms by pages', async () => {
   const second = await seen('sockets')
   assert.ok(first.length === 50 && second.length >= 10, `${first.length}, ${second.length}`)
   assert.ok(first.every(sid => !second.includes(sid)))
-  // On the last page the focus goes to what is left to press.
+  // On the last page the focus moves to the remaining button.
   await page.waitForFunction(() => document.activeElement.id === 'sockets-previous')
   await page.keyboard.press('Enter')
   await count('sockets').filter({ hasText: 'page 1' }).waitFor()

@@ -1,4 +1,4 @@
-// What a server is degraded by: each cause is said at each place within five seconds, and no longer than that.
+// Causes of a degraded server: every place shows each cause within five seconds, and drops it as soon.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -84,7 +84,7 @@ async function alert () {
 
 const listed = text => text ? text.split(', ') : []
 
-/** What each place says that the server is degraded by. */
+/** The causes that each place shows. */
 const PLACES = {
   readyz: async () => {
     const answer = await fetch(`${server.host}/readyz`)
@@ -130,7 +130,7 @@ const PLACES = {
   }
 }
 
-/** Waits until every place says this and nothing else, for no longer than is promised. */
+/** Waits until every place shows this and nothing else, for at most the promised time. */
 async function everywhere (expected) {
   const began = Date.now()
   await Promise.all(Object.entries(PLACES).map(async ([place, say]) => {
@@ -150,7 +150,7 @@ const inServer = (program, ...args) => run('nsenter', ['--mount', '--target', St
 const filler = () => path.join(server.folder, 'filler')
 const clocks = seconds => { for (const stand of [wallet, headers, firebase]) stand.ahead = seconds }
 
-/** By what, how it comes, and how it goes. */
+/** The cause, how it starts, and how it ends. */
 const CAUSES = [
   ['database_log', async () => {}, () => inServer(path.resolve(MESSAGEBOX_SERVER), 'accept-database')],
   ['redis', () => redis.kill(), () => redis.begin()],

@@ -65,7 +65,7 @@ test('two clients of one identity work side by side', async () => {
   assert.ok(answers.every(([status]) => status === 200))
 })
 
-test('a client goes on in its session after a restart of the server', async () => {
+test('a client keeps its session after a restart of the server', async () => {
   const restarted = await TestServer.start()
   const balancer = await Balancer.start([restarted])
   try {
@@ -108,7 +108,7 @@ test('a large body is taken', async () => {
   assert.equal(JSON.parse(listed.messages[0].body).message, body)
 })
 
-test('who asks too often is told so, signed, and goes on in the same session', async () => {
+test('a client over its rate gets a signed error and keeps its session', async () => {
   const strict = await TestServer.start({ REQUESTS_PER_IDENTITY: '1', LIMITS_BURST: '2s' })
   const client = new Party().fetch()
   const ask = async () => await client.fetch(`${strict.host}/devices`, { method: 'GET' })

@@ -47,7 +47,7 @@ test('a hundred live messages arrive once and in order', async () => {
   assert.deepEqual(bodies, Array.from({ length: 100 }, (_, n) => `message ${n}`))
 })
 
-test('what was sent live is listed and acknowledged over HTTP', async () => {
+test('live messages are listed and acknowledged over HTTP', async () => {
   const { alice, bob, fromAlice, fromBob } = await pair()
   await fromAlice.sendLiveMessage({ recipient: bob.key, messageBox: 'chat-room-1', body: 'for later' })
   const listed = await fromBob.listMessages({ messageBox: 'chat-room-1', host: server.host })
@@ -59,7 +59,7 @@ test('what was sent live is listed and acknowledged over HTTP', async () => {
   await assert.rejects(fromBob.acknowledgeMessage({ messageIds, host: server.host }))
 })
 
-test('what was sent over HTTP reaches a live listener', async () => {
+test('messages sent over HTTP reach a live listener', async () => {
   const { bob, fromAlice, fromBob } = await pair()
   const inbox = await listen(fromBob, 'a-b')
   const message = { recipient: bob.key, messageBox: 'a-b' }
@@ -99,7 +99,7 @@ test('a message of 300 kB goes live', async () => {
   assert.equal((await inbox.atLeast(1))[0].body, body)
 })
 
-test('nobody else receives a message', async () => {
+test('no third party receives a message', async () => {
   const { bob, fromAlice, fromBob } = await pair()
   const mallory = new Party()
   const spy = mallory.socket(server.host)
@@ -113,7 +113,7 @@ test('nobody else receives a message', async () => {
   const inbox = await listen(fromBob, 'inbox')
   await fromAlice.sendLiveMessage({ recipient: bob.key, messageBox: 'inbox', body: 'private' })
   await inbox.atLeast(1)
-  // An answer to something sent after the delivery: whatever was to come has come.
+  // An answer to a request after the delivery: every earlier event has arrived.
   spy.emit('joinRoom', bob.room('inbox'))
   await failed.atLeast(2, 'joinFailed')
   assert.deepEqual(heard.items, [])

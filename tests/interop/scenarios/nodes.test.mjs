@@ -11,7 +11,7 @@ let nodes
 let balancer
 
 before(async () => {
-  // The first makes the key and the tables, so the others have to find them.
+  // The first creates the key and the tables, and the others use them.
   const first = await TestServer.start()
   const env = { DATA_DIR: first.folder }
   nodes = [first, ...await Promise.all([TestServer.start(env), TestServer.start(env)])]
@@ -31,7 +31,7 @@ async function post (client, route, body) {
   return answer
 }
 
-/** As a careful application does it: what may be repeated is repeated when it fails. */
+/** Like a careful application: repeats a failed call that may be repeated. */
 async function persistently (attempt) {
   for (let left = 5; ; left--) {
     try {
@@ -70,7 +70,7 @@ test('a client never notices that each of its requests goes to another node', as
   assert.deepEqual(Object.keys(balancer.statuses), ['200'])
 })
 
-test('a node that is killed and replaced costs no session, and nothing that a retry does not heal', async () => {
+test('a node that is killed and replaced costs no session, and a retry heals every other failure', async () => {
   const [alice, bob] = [new Party(), new Party()]
   const [fromAlice, fromBob] = [alice.fetch(), bob.fetch()]
   assert.deepEqual(await ids(fromBob), [])

@@ -69,7 +69,7 @@ test('permissions are set, read, listed and quoted by the published client', asy
   assert.match(fee.deliveryAgentIdentityKey, /^0[23][0-9a-f]{64}$/)
 })
 
-test('a blocked sender is told, over HTTP and live', async () => {
+test('a blocked sender gets an error, over HTTP and live', async () => {
   const { alice, bob, fromAlice, fromBob } = pair()
   await fromBob.setMessageBoxPermission({ messageBox: 'chat', sender: alice.key, recipientFee: -1 })
   const message = { recipient: bob.key, messageBox: 'chat', body: 'hello' }
@@ -132,7 +132,7 @@ test('a message to many is paid for in one transaction', async () => {
   }
 })
 
-test('what the server was paid is exported for a wallet to take', async () => {
+test('payments to the server are exported for a wallet', async () => {
   const { alice, bob, fromAlice } = pair()
   const message = { recipient: bob.key, messageBox: 'served', body: 'paid' }
   await fromAlice.sendMessage({ ...message, checkPermissions: true }, server.host)

@@ -1,4 +1,4 @@
-// The published client reconnects by itself and receives again, with nothing asked of the application.
+// The published client reconnects by itself and receives again, without a call of the application.
 
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
@@ -28,7 +28,7 @@ async function sendUntilHeard (sender, recipient, inbox, host) {
     await sender.sendMessage({ recipient, messageBox: 'inbox', body: `probe ${before} ${n}` }, host)
     await new Promise(resolve => setTimeout(resolve, 200))
   }
-  // Behind all of them: once it is here, no other is on its way.
+  // The last message: once it is here, no other is in flight.
   const last = `probe ${before} last`
   await sender.sendMessage({ recipient, messageBox: 'inbox', body: last }, host)
   while (!inbox.items.some(message => message.body === last)) await inbox.atLeast(inbox.items.length + 1)
@@ -106,7 +106,7 @@ test('after a shutdown, also on long-polling', async () => {
   }
 })
 
-test('a client that goes on sending on its old session is heard once it has proven itself', async () => {
+test('frames of an old session count once the client has authenticated', async () => {
   const server = await TestServer.start({ AUTH_REVIVAL_DELAY: '60s' })
   const proxy = await Proxy.start(server.port)
   try {
@@ -139,7 +139,7 @@ test('a client that goes on sending on its old session is heard once it has prov
   }
 })
 
-test('after a restart of the server a client is heard once the server has confirmed its identity', async () => {
+test('after a restart of the server a client can send once the server has confirmed its identity', async () => {
   const server = await TestServer.start({ AUTH_REVIVAL_DELAY: '60s' })
   try {
     const [alice, bob] = [new Party(), new Party()]
@@ -166,7 +166,7 @@ test('after a restart of the server a client is heard once the server has confir
   }
 })
 
-test('sends while the network is broken harm nobody and arrive over HTTP', async () => {
+test('sends while the network is broken arrive over HTTP', async () => {
   const server = await TestServer.start(QUICK)
   const proxy = await Proxy.start(server.port)
   try {

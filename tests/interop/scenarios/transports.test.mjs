@@ -50,7 +50,7 @@ for (const [name, options] of Object.entries(transports)) {
   })
 }
 
-test('failures are told where the client listens', async () => {
+test('failures come as events that the client listens to', async () => {
   const [alice, bob] = [new Party(), new Party()]
   const socket = alice.socket(server.host)
   socket.on('connect', () => socket.emit('authenticated', { identityKey: alice.key }))
@@ -80,7 +80,7 @@ test('failures are told where the client listens', async () => {
   assert.deepEqual([(await ack).status, (await ack).messageId], ['error', '1'])
 })
 
-test('plain events are answered plainly, with the reason', async () => {
+test('unsigned events get unsigned answers with the reason', async () => {
   const socket = io(server.host, { forceNew: true })
   try {
     for (const [event, failure] of [
@@ -110,7 +110,7 @@ test('a socket that proves nothing is closed', async () => {
   }
 })
 
-test('garbage in an authMessage harms nobody', async () => {
+test('garbage in an authMessage affects no other socket', async () => {
   const alice = new Party()
   const good = alice.socket(server.host)
   good.on('connect', () => good.emit('authenticated', { identityKey: alice.key }))

@@ -1,4 +1,4 @@
-// A BRC-100 wallet with money that does not exist: for the published client as an object, for others over HTTP.
+// A BRC-100 wallet with invented money: an object for the published client, HTTP for others.
 
 import { once } from 'node:events'
 import http from 'node:http'

@@ -9,7 +9,7 @@ export class Balancer {
     balancer.nodes = nodes
     balancer.turn = 0
     balancer.handshakes = 0
-    /** How often each status came, and 502 for a node that is not there. */
+    /** The number of answers by status, with 502 for a missing node. */
     balancer.statuses = {}
     balancer.listener = http.createServer((request, response) => balancer.pass(request, response))
     balancer.listener.listen(0, '127.0.0.1')

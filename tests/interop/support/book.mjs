@@ -1,4 +1,4 @@
-// Runs the commands of a page of docs/ in their order, in one shell, and holds what they print against what the page shows.
+// Runs the commands of a page of docs/ in order, in one shell, and compares their output with the page.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -34,7 +34,7 @@ function elsewhere (text, ports) {
     .replaceAll('PORT=8080', `PORT=${ports[0]}`)
 }
 
-/** Gives what does not fit, in words. */
+/** Describes the difference. */
 export async function run (file) {
   const all = blocks(await readFile(file, 'utf8')).filter(block => !block.reason)
   const folder = await mkdtemp(path.join(os.tmpdir(), 'book-'))

@@ -1,11 +1,11 @@
-// A real Chromium, and what it is asked of the dashboard.
+// A real Chromium, and the checks of the dashboard in it.
 
 import axe from 'axe-core'
 import { chromium } from 'playwright-core'
 
 import { findChromium } from './needs.mjs'
 
-/** For each thing that is asked of the browser, on a machine that has much else to do. */
+/** The time limit of each call to the browser, on a busy machine. */
 export const DEADLINE = 30_000
 
 export async function openBrowser () {
@@ -22,7 +22,7 @@ export async function openBrowser () {
   })
 }
 
-/** The dashboard in a tab of its own. What it complains of and whom it asks is kept. `before`: is given the tab first. */
+/** The dashboard in its own tab. Records its errors and requests. `before` gets the tab first. */
 export async function openDashboard (browser, host, { width = 1280, height = 900, scheme = 'light', scale = 1, before = async () => {} } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, deviceScaleFactor: scale })
   context.setDefaultTimeout(DEADLINE)
@@ -37,7 +37,7 @@ export async function openDashboard (browser, host, { width = 1280, height = 900
   return page
 }
 
-/** Waits until the page says of the server what is expected. */
+/** Waits until the page shows the expected state of the server. */
 export async function untilState (page, text) {
   await page.locator('#state', { hasText: text }).waitFor()
 }
@@ -62,7 +62,7 @@ export async function untilDrawn (page, title, line, points = 2) {
   }, { title, line, points })
 }
 
-/** Every text, control and line whose colours are too close to each other: WCAG 2.2 AA, 4.5 for texts and 3 for the rest. */
+/** Every text, control and line with too little contrast: WCAG 2.2 AA, 4.5 for texts and 3 for the rest. */
 export async function tooFaint (page) {
   return await page.evaluate(() => {
     const channels = color => {
@@ -115,7 +115,7 @@ export async function sticksOut (page) {
     const found = []
     if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth} wide`)
     for (const element of document.querySelectorAll('body *')) {
-      // The heads of tables are there for those who do not see them.
+      // The heads of tables are for screen readers.
       if (!element.checkVisibility() || element.closest('thead, .chart svg')) continue
       const { left, right } = element.getBoundingClientRect()
       const name = `${element.tagName}#${element.id}.${element.getAttribute('class')}`
@@ -150,7 +150,7 @@ export async function overlaps (page) {
         for (const { left, right, top, bottom } of text.getClientRects()) boxes.push({ element, left, right, top, bottom, list })
       }
     }
-    // What has been scrolled out of a list is not seen.
+    // Elements scrolled out of a list are not visible.
     const seen = boxes.filter(({ list, top, bottom }) => {
       if (!list) return true
       const edge = list.getBoundingClientRect()
@@ -170,7 +170,7 @@ export async function overlaps (page) {
   })
 }
 
-/** Presses Tab until this is focused, and says where it has been. Whatever has the focus must show it. */
+/** Presses Tab until this is focused, and returns the elements before it. Each focused element must show its focus. */
 export async function tabTo (page, isThere, most = 80) {
   const way = []
   for (let step = 0; step < most; step++) {

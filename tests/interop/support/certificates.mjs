@@ -7,7 +7,7 @@ import { Party } from './clients.mjs'
 
 export const TYPE = randomBytes(32).toString('base64')
 
-/** Who issues certificates. */
+/** The certifier. */
 export class Certifier {
   constructor () {
     this.privateKey = PrivateKey.fromRandom()
@@ -20,7 +20,7 @@ export class Certifier {
   }
 }
 
-/** A wallet that holds certificates; a brash one shows them to whoever asks for any. */
+/** A wallet that holds certificates. A brash one shows them to every verifier. */
 class CertifiedWallet extends ProtoWallet {
   constructor (privateKey, certificates, brash) {
     super(privateKey)

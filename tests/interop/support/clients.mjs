@@ -41,7 +41,7 @@ export async function closeAll () {
   opened.clear()
 }
 
-/** What came, in order, and a way to wait for so much of it. */
+/** Received items, in order, with a way to wait for a number of them. */
 export class Inbox {
   constructor () {
     this.items = []

@@ -20,7 +20,7 @@ function start (party, host, args, env = {}) {
   return command
 }
 
-/** Runs it to its end; gives its exit code and what it has printed and said. */
+/** Runs it to its end. Returns its exit code, standard output and standard error. */
 export async function end (party, host, args, input = '', env = {}) {
   const command = start(party, host, args, env)
   let printed = ''
@@ -30,7 +30,7 @@ export async function end (party, host, args, input = '', env = {}) {
   return { code, printed, said: command.said }
 }
 
-/** Runs it to its end, which must be a good one; gives the document that it has printed. */
+/** Runs it to its end, expects success, and returns the printed document. */
 export async function run (party, host, args, input = '', env = {}) {
   const { code, printed, said } = await end(party, host, args, input, env)
   if (code !== 0) throw new Error(`messagebox ${args[0]} ended with ${code}: ${said}`)

@@ -13,7 +13,7 @@ async function bytes (request) {
   return Buffer.concat(chunks)
 }
 
-/** What an output advertises, if its signature is that of the identity in it. */
+/** The advertisement in an output, if its identity has signed it. */
 async function advertised (output) {
   try {
     const { fields } = PushDrop.decode(output.lockingScript)
@@ -38,7 +38,7 @@ export class OverlayService {
     /** By outpoint, in the order in which they came. */
     service.known = new Map()
     service.refuses = false
-    /** Whether one BEEF for all is given to who takes it. */
+    /** Whether clients that accept it get one BEEF for all. */
     service.aggregates = true
     service.listener = http.createServer((request, response) => {
       service.answer(request, response).catch(error => {

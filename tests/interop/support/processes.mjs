@@ -1,4 +1,4 @@
-// Servers of others that the scenarios stand on: Redis, and the balancers as `deploy/` sets them up.
+// Other servers that the scenarios use: Redis, and the balancers as `deploy/` sets them up.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { find } from './needs.mjs'
 
 const DEPLOY = new URL('../../../deploy/', import.meta.url)
 
-/** A loopback host that nobody else uses, and a port of it. */
+/** An unused loopback host, and a port of it. */
 export async function freeAddress () {
   const byte = () => 1 + Math.floor(Math.random() * 253)
   const host = `127.${byte()}.${byte()}.${byte()}`
@@ -89,7 +89,7 @@ export class Redis extends Process {
 
 /** A balancer in front of three servers. */
 class Proxy extends Process {
-  /** `change`: what is different from what `deploy/` says, beside addresses. */
+  /** `change`: differences from `deploy/`, besides addresses. */
   static async start (nodes, change = text => text) {
     const proxy = await prepare(new this())
     const { host, port } = proxy.address

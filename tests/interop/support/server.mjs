@@ -1,4 +1,4 @@
-// Runs the real server binary on a free port with a data folder of its own.
+// Runs the real server binary on a free port with its own data folder.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -88,7 +88,7 @@ export class TestServer {
     await this.exited
   }
 
-  /** Lets it go down in its own way, and says with which code it does. */
+  /** Stops it gracefully and returns its exit code. */
   async drain () {
     this.process.kill('SIGTERM')
     const [code] = await this.exited
@@ -100,7 +100,7 @@ export class TestServer {
     await this.launch()
   }
 
-  /** Ends the server and says with which code. */
+  /** Kills the server and returns its exit code. */
   async stop () {
     this.process.kill('SIGTERM')
     const [code] = await this.exited

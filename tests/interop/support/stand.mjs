@@ -1,4 +1,4 @@
-// A service of others over HTTP, which can be taken away and put back.
+// A stand-in for an HTTP service, which can be stopped and started again.
 
 import { once } from 'node:events'
 import http from 'node:http'

@@ -1,4 +1,4 @@
-// Parties that talk to each other while something else is looked at.
+// Parties that talk to each other while the test watches something else.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -28,7 +28,7 @@ export class Traffic {
   async send () {
     for (let n = 0; this.running; n++) {
       const { key } = this.listeners[n % this.listeners.length]
-      // What fails while the server is away is not what is tested here.
+      // Failures while the server is down are not tested here.
       await this.client.sendLiveMessage({ recipient: key, messageBox: 'inbox', body: `message ${n}` }).catch(() => sleep(100))
       // Room for what is measured, on a machine with few cores.
       await sleep(50)

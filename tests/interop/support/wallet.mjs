@@ -1,4 +1,4 @@
-// A wallet with money that does not exist: it spends outputs that a made-up block proves.
+// A wallet with invented money: it spends outputs that an invented block proves.
 
 import { LockingScript, MerklePath, P2PKH, PrivateKey, ProtoWallet, Random, Transaction, UnlockingScript, Utils } from '@bsv/sdk'
 
@@ -19,7 +19,7 @@ export function funded (key) {
   return source
 }
 
-/** Pays whatever it is asked to pay, and keeps what it is paid. */
+/** Pays every request, and keeps incoming payments. */
 export class PayingWallet extends ProtoWallet {
   constructor (key) {
     super(key)

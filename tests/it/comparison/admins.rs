@@ -13,11 +13,11 @@ use crate::support::brc104::{Answer, Request};
 use crate::support::documents::Documents;
 use crate::support::polling::Polling;
 
-use super::{
-    KEY, Stage, UNSERVED, bring_a_wrong_certificate, require_certificates, require_nonces,
-};
+use super::authentication::{bring_a_wrong_certificate, require_certificates};
+use super::operations::require_nonces;
+use super::{KEY, Stage, UNSERVED};
 
-/// Method, target, and the path that is documented.
+/// Method, target, and documented path.
 const ROUTES: [(&str, &str, &str); 22] = [
     ("GET", "/admin/status", "/admin/status"),
     ("GET", "/admin/rooms", "/admin/rooms"),
@@ -83,7 +83,7 @@ const ROUTES: [(&str, &str, &str); 22] = [
     ("GET", "/admin/history", "/admin/history"),
 ];
 
-/// Those that look into the database, or change it.
+/// Routes that read the database or change it.
 fn of_data() -> impl Iterator<Item = (&'static str, String, &'static str)> {
     let named = |(method, target, path): &(&'static str, &'static str, &'static str)| {
         (*method, target.replace("/x/", &format!("/{KEY}/")), *path)
@@ -101,7 +101,7 @@ async fn bare(stage: &Stage, method: &str, target: &str) -> Answer {
     stage.alice.send(&request).await
 }
 
-/// Asks as an admin, and expects this.
+/// Asks as an admin and expects this answer.
 async fn holds(
     documents: &mut Documents,
     stage: &Stage,
@@ -110,7 +110,7 @@ async fn holds(
 ) -> Value {
     let mut answer = bare(stage, method, target).await;
     let start = Instant::now();
-    // An actor of a busy machine may be late, which is answered so and changes nothing.
+    // On a busy machine an actor may be late. The server says so and changes nothing.
     while answer.status == 503 && status != 503 && start.elapsed() < PATIENCE {
         answer = bare(stage, method, target).await;
     }
@@ -156,7 +156,7 @@ async fn successes(documents: &mut Documents) {
         ok,
     )
     .await;
-    // Last: the server goes down.
+    // Last, because the server goes down.
     holds(documents, &stage, ROUTES[7], ok).await;
 }
 
@@ -249,7 +249,7 @@ async fn mistakes(documents: &mut Documents) {
     }
 }
 
-/// What is stored: looked at, changed, asked for in wrong ways, and not to be had.
+/// Stored data: read, changed, requested in wrong ways, and unavailable.
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn data(documents: &mut Documents) {
     let stage = Stage::set(|_| {}).await;
@@ -358,7 +358,7 @@ async fn data(documents: &mut Documents) {
     holds(documents, &uncounted, ROUTES[10], (409, "ERR_NOT_COUNTED")).await;
 }
 
-/// Who is on no list of the operator's asks for what admins ask for.
+/// Identities that the operator does not serve ask for the routes of admins.
 async fn identity_lists(documents: &mut Documents) {
     let stage = Stage::set(|settings| {
         settings.admin.token = Some(Secret::new("a token of the operator"));
@@ -472,7 +472,7 @@ async fn without_certificates(documents: &mut Documents) {
     );
 }
 
-/// A signed request is checked before it is looked whether an admin has made it.
+/// The server verifies a signed request before it checks whether an admin sent it.
 async fn unchecked_replays(documents: &mut Documents) {
     let stage = Stage::set(|settings| {
         settings.admin.token = Some(Secret::new("a token of the operator"));

@@ -1,4 +1,4 @@
-//! Messages for which there is no room, and how that is said.
+//! Messages for which the server has no room, and its answers to them.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub async fn all(documents: &mut Documents) {
     if stage.server.db.disk().is_some() {
         refused(documents, &stage, 0, 503, "ERR_STORAGE_FULL").await;
     } else {
-        // A database server's disk is its own.
+        // The server cannot see the disk of a database server.
         let code = "ERR_STORAGE_FULL".to_owned();
         documents
             .seen
@@ -37,7 +37,7 @@ pub async fn all(documents: &mut Documents) {
     }
 }
 
-/// Stores so many messages, and expects this failure of the next one.
+/// Stores `stored` messages, and expects this failure for the next.
 async fn refused(documents: &mut Documents, stage: &Stage, stored: usize, status: u16, code: &str) {
     let message = |id: usize| {
         let recipient = stage.bob().to_hex();

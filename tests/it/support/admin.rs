@@ -1,4 +1,4 @@
-//! Asking a server as an admin, and keeping its actors busy.
+//! Requests to a server as an admin, and busy actors.
 
 use std::sync::mpsc::Receiver;
 
@@ -31,7 +31,7 @@ impl Handler<Hold> for Admin {
     }
 }
 
-/// Status and text of an answer to a request with these headers.
+/// Sends a request with these headers. Returns status and text of the answer.
 pub async fn ask_with(
     server: &TestServer,
     method: &str,
@@ -50,8 +50,7 @@ pub async fn ask_with(
     )
 }
 
-/// The JSON of an answer that must be a success. On a busy machine an actor may answer too late to be waited for: whoever
-/// only looks then looks again.
+/// Returns the JSON of a successful answer. On a busy machine an actor may be late, so a GET is repeated.
 pub async fn ask(server: &TestServer, method: &str, target: &str) -> Value {
     let (mut status, mut text) = (0, String::new());
     super::eventually_async("an answer in time", async || {
@@ -63,7 +62,7 @@ pub async fn ask(server: &TestServer, method: &str, target: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The status, asked for until this holds of it.
+/// Asks for the status until `holds` accepts it.
 pub async fn status_when(server: &TestServer, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     let mut status = Value::Null;
     super::eventually_async(what, async || {

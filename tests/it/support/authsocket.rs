@@ -1,4 +1,4 @@
-//! An AuthSocket client over a websocket whose every frame a test can see and change.
+//! An AuthSocket client over a websocket. Tests can see and change every frame.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::websocket::{Got, Websocket};
 
-/// A connected client.
 pub struct AuthSocketClient {
     pub identity: Arc<Identity>,
     pub peer: Peer,
@@ -18,7 +17,7 @@ pub struct AuthSocketClient {
 }
 
 impl AuthSocketClient {
-    /// Connects and joins the main namespace; says nothing yet.
+    /// Connects and joins the main namespace. Sends nothing more yet.
     pub async fn connect(address: std::net::SocketAddr, identity: Arc<Identity>) -> Self {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let mut websocket = Websocket::open(&url).await;
@@ -31,7 +30,7 @@ impl AuthSocketClient {
         }
     }
 
-    /// Connects, shakes hands and has the identity confirmed. It gets frames as fast as they come.
+    /// Connects, shakes hands and waits for the confirmation. The client is not paced.
     pub async fn authenticated(address: std::net::SocketAddr) -> Self {
         Self::authenticated_as(address, Arc::new(Identity::random())).await
     }
@@ -51,7 +50,7 @@ impl AuthSocketClient {
         client
     }
 
-    /// Connects and shakes hands; `None` when the server is gone.
+    /// Connects and shakes hands. Returns `None` if the server is gone.
     pub async fn try_authenticated(address: std::net::SocketAddr) -> Option<Self> {
         let identity = Arc::new(Identity::random());
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
@@ -87,7 +86,7 @@ impl AuthSocketClient {
         assert!(matches!(handled, Handled::Established(_)));
     }
 
-    /// Answers the handshake that the server begins.
+    /// Answers the server's handshake.
     pub async fn answer_handshake(&mut self) {
         let request = self.auth_message().await;
         let request = AuthMessage::parse(&request).unwrap();
@@ -111,7 +110,7 @@ impl AuthSocketClient {
         self.signed_json(event, &data.to_string())
     }
 
-    /// The same of data that no value can hold.
+    /// The same with data that no `Value` can hold.
     fn signed_json(&self, event: &str, data: &str) -> String {
         let payload = format!(r#"{{"eventName":{},"data":{data}}}"#, json!(event));
         let mut out = String::new();
@@ -145,7 +144,7 @@ impl AuthSocketClient {
         self.emit("sendMessage", &data).await;
     }
 
-    /// The next auth message; answers pings meanwhile.
+    /// The next auth message. Answers pings in the meantime.
     pub async fn auth_message(&mut self) -> String {
         self.try_auth_message().await.expect("the websocket ended")
     }
@@ -174,7 +173,7 @@ impl AuthSocketClient {
         self.try_event().await.expect("the websocket ended")
     }
 
-    /// The name of the next event; none where it is an auth message of another kind.
+    /// The name of the next event, or `None` for an auth message of another kind.
     pub async fn event_or_request(&mut self) -> Option<String> {
         let json = self.auth_message().await;
         match self.peer.handle(&AuthMessage::parse(&json).unwrap()) {
@@ -186,7 +185,7 @@ impl AuthSocketClient {
         }
     }
 
-    /// The name of the next event; none where it is a handshake of the server's, which is not answered.
+    /// The name of the next event, or `None` for a handshake of the server, which stays unanswered.
     pub async fn event_or_unanswered(&mut self) -> Option<String> {
         let json = self.auth_message().await;
         let message = AuthMessage::parse(&json).unwrap();
@@ -200,14 +199,14 @@ impl AuthSocketClient {
         event["eventName"].as_str().map(str::to_owned)
     }
 
-    /// The next event, verified. Handshakes of the server are answered.
+    /// The next event, verified. Answers handshakes of the server.
     pub async fn try_event(&mut self) -> Option<(String, Value)> {
         let verified = loop {
             let json = self.try_auth_message().await?;
             let handled = self.peer.handle(&AuthMessage::parse(&json).unwrap());
             match handled.unwrap() {
                 Handled::General(verified) => break verified,
-                // The server begins a new session.
+                // The server starts a new session.
                 Handled::Reply(answer) => {
                     let frame = format!("42[\"authMessage\",{answer}]");
                     self.websocket.try_send(frame).await.then_some(())?;

@@ -1,4 +1,4 @@
-//! A BRC-104 client whose every part a test can change.
+//! A BRC-104 client. Tests can change every part of its requests.
 
 use std::sync::Arc;
 
@@ -19,17 +19,15 @@ pub struct Brc104 {
     base: String,
 }
 
-/// A signed request; change what should be wrong.
+/// A signed request. Tests change it to be wrong.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
-    /// Path and query.
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-/// What came back.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -39,7 +37,7 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
 }
 
-/// The headers that an answer signs are within the limits of all published clients: those before SDK 2.8.5 have the
+/// Checks that the signed headers are within the limits of all published clients. Those before SDK 2.8.5 have the
 /// strictest.
 fn assert_readable(headers: &[(String, String)]) {
     let is_signed = |name: &str| {
@@ -53,7 +51,7 @@ fn assert_readable(headers: &[(String, String)]) {
     for (name, value) in signed {
         assert!(name.len() <= 256 && value.len() <= 8_192, "{name}");
     }
-    // Even hexadecimal digits, at most 2,048.
+    // An even number of hexadecimal digits, at most 2,048.
     let signature = headers
         .iter()
         .find(|(name, _)| name == "x-bsv-auth-signature");
@@ -67,15 +65,14 @@ impl Answer {
         self.json["code"].as_str().unwrap_or_default()
     }
 
-    /// Whether the server did not know the session, in the words by which the published client knows that it has to shake
-    /// hands again.
+    /// Whether the server does not have the session. Published clients shake hands again when they see these words.
     pub fn is_unknown_session(&self) -> bool {
         let description = self.json["description"].as_str().unwrap_or_default();
         let named = description.starts_with("Session not found for nonce");
         self.status == 401 && !self.signed && named
     }
 
-    /// Whether the request was refused because it had been served before.
+    /// Whether the server refused the request because it had served it before.
     pub fn is_replay(&self) -> bool {
         (self.status, self.signed, self.code()) == (401, false, "ERR_AUTH_FAILED")
             && !self.is_unknown_session()
@@ -88,7 +85,6 @@ impl Answer {
 }
 
 impl Request {
-    /// Replaces a header.
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.to_owned(), value.into()));
@@ -116,7 +112,7 @@ impl Brc104 {
         connected.expect("the server is gone")
     }
 
-    /// `None` when the server is gone.
+    /// Returns `None` if the server is gone.
     pub async fn try_connect_as(base: &str, identity: Arc<Identity>) -> Option<Self> {
         let mut peer = Peer::new(Arc::clone(&identity), PeerConfig::default());
         let handshake = peer.start_handshake().unwrap();
@@ -136,13 +132,13 @@ impl Brc104 {
         })
     }
 
-    /// The same session, with another server.
+    /// The same session at another server.
     pub fn at(mut self, base: &str) -> Self {
         base.clone_into(&mut self.base);
         self
     }
 
-    /// A session that was begun elsewhere.
+    /// A client in a session that began elsewhere.
     pub fn in_session(base: &str, identity: Arc<Identity>, session: Session) -> Self {
         Self {
             identity,
@@ -151,7 +147,6 @@ impl Brc104 {
         }
     }
 
-    /// A request that is right in every way.
     pub fn request(&self, method: &str, target: &str, body: impl Into<Vec<u8>>) -> Request {
         let body = body.into();
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
@@ -205,14 +200,14 @@ impl Brc104 {
         self.try_send(request).await.expect("the server is gone")
     }
 
-    /// Sends it to this server, whichever the session is with.
+    /// Sends the request to this server, whichever server the session began with.
     pub async fn send_to(&self, base: &str, request: &Request) -> Answer {
         let answer = self.try_send_to(base, request).await;
         answer.expect("the server is gone")
     }
 
-    /// Sends a request, and ends the connection when `then` is done, before there is an answer. Comes back when the
-    /// server has let go of it.
+    /// Sends a request and closes the connection when `then` is done, before the answer. Returns when the server has
+    /// closed it too.
     pub async fn send_and_go(&self, request: &Request, then: impl Future<Output = ()>) {
         let host = self.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).await.unwrap();
@@ -230,10 +225,10 @@ impl Brc104 {
         stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(answer, b"", "it was answered");
+        assert_eq!(answer, b"", "the request was answered");
     }
 
-    /// `None` when the server is gone.
+    /// Returns `None` if the server is gone.
     pub async fn try_send(&self, request: &Request) -> Option<Answer> {
         self.try_send_to(&self.base, request).await
     }

@@ -1,4 +1,4 @@
-//! The command `messagebox` as its users run it: the real binary, with a key of its own.
+//! The command `messagebox` as its users run it: the real binary with its own key.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// Somebody with a key file, who talks to one server.
+/// A user with a key file and a server.
 pub struct User {
     pub folder: tempfile::TempDir,
     server: String,
 }
 
-/// What a command that has ended said.
-pub struct Said {
+/// The exit code and output of a command that has ended.
+pub struct Finished {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl Finished {
     pub fn new(output: Output) -> Self {
         Self {
             code: output.status.code().expect("no signal"),
@@ -33,13 +33,13 @@ impl Said {
         }
     }
 
-    /// The document that a command that succeeded has printed.
+    /// The JSON document that a successful command printed.
     pub fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{}", self.err);
         serde_json::from_str(&self.out).unwrap()
     }
 
-    /// What a command that succeeded has printed for people.
+    /// The text that a successful command printed for people.
     pub fn human(&self) -> &str {
         assert_eq!(self.code, 0, "{}", self.err);
         &self.out
@@ -47,7 +47,7 @@ impl Said {
 }
 
 impl User {
-    /// With a new key.
+    /// A user with a new key.
     pub fn of(server: &str) -> Self {
         let user = Self::without_key(server);
         assert_eq!(user.run(&["keygen"]).code, 0);
@@ -74,7 +74,7 @@ impl User {
         self.identity().identity_key()
     }
 
-    /// The command, with nothing of this process's environment.
+    /// The command with an empty environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_messagebox"));
         command
@@ -88,20 +88,20 @@ impl User {
         command
     }
 
-    /// Runs it to its end. Standard output is no terminal.
-    pub fn run(&self, arguments: &[&str]) -> Said {
-        Said::new(self.command(arguments).output().unwrap())
+    /// Runs the command to its end. Standard output is no terminal.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::new(self.command(arguments).output().unwrap())
     }
 
-    /// As [`Self::run`], with this on standard input.
-    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> Said {
+    /// As [`Self::run`], with this standard input.
+    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> Finished {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        Said::new(child.wait_with_output().unwrap())
+        Finished::new(child.wait_with_output().unwrap())
     }
 
-    /// Sends a message; gives its id.
+    /// Sends a message and returns its id.
     pub fn send(&self, recipient: &User, body: &str, flags: &[&str]) -> String {
         let to = recipient.key().to_hex();
         let arguments = [&["send", to.as_str(), body], flags].concat();
@@ -110,7 +110,7 @@ impl User {
     }
 }
 
-/// The command while it runs; it is killed when dropped.
+/// A running command. It is killed when dropped.
 pub struct Running {
     child: Child,
     out: Receiver<String>,
@@ -135,7 +135,7 @@ impl Running {
         serde_json::from_str(&self.line()).unwrap()
     }
 
-    /// Waits until standard error says this.
+    /// Waits until standard error contains this.
     pub fn wait_for(&self, text: &str) {
         loop {
             let line = self.err.recv_timeout(PATIENCE);
@@ -145,7 +145,7 @@ impl Running {
         }
     }
 
-    /// Whether standard error has said this by now. What it said before is gone afterwards.
+    /// Whether standard error has contained this by now. Drops the lines before it.
     pub fn has_said(&self, text: &str) -> bool {
         self.err.try_iter().any(|line| line.contains(text))
     }
@@ -155,7 +155,7 @@ impl Running {
         super::signal(self.child.id(), name);
     }
 
-    /// Sends a signal and waits for the end: its exit code, and the lines that nobody has read.
+    /// Sends a signal and waits for the end. Returns the exit code and the remaining lines.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
         super::signal(self.child.id(), signal);
         let status = self.child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! A server with something in every table, and what its clients are told of it.
+//! A server with data in every table, and the answers that its clients get.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::brc104::Brc104;
 use super::server::TestServer;
 
-/// What is hard to carry: what JSON escapes, what a text column may not have, what is many bytes, what looks like our own
-/// lines.
+/// Bodies that are hard to store: JSON escapes, characters that text columns refuse, many bytes, and text that looks
+/// like the server's own lines.
 const BODIES: [&str; 8] = [
     "\0",
     "a\0b\u{1}\u{1f}\u{7f}\"\\/\u{8}\t\r\n",
@@ -21,22 +21,22 @@ const BODIES: [&str; 8] = [
     "%_\\%",
 ];
 
-/// Larger than what is read and inserted at a time.
+/// Larger than one batch of reads or inserts.
 const LARGE: usize = 3_900_000;
 
-/// Messages beside these, more than are read or inserted at a time.
+/// Messages beside these, more than one batch of reads or inserts.
 const MANY: usize = 620;
 
-/// Two who use the server.
+/// Two users of the server.
 pub struct Contents {
     alice: Arc<Identity>,
     bob: Arc<Identity>,
-    /// Behind a message that was read and deleted.
+    /// The cursor after a message that was read and deleted.
     cursor: Value,
 }
 
 impl Contents {
-    /// Puts something into every table of this server's database.
+    /// Fills every table of this server's database.
     pub async fn of(server: &TestServer) -> Self {
         let alice = Brc104::connect(&server.http("")).await;
         let bob = Brc104::connect(&server.http("")).await;
@@ -67,7 +67,7 @@ impl Contents {
             done(bob.post("/registerDevice", device.to_string()).await.status);
         }
         Self::add_rows(server);
-        // Ids that were given and are gone.
+        // These ids were assigned and are gone.
         send(&alice, &bob, "read", "read", &json!("r")).await;
         send(&alice, &bob, "read", "read too", &json!("r")).await;
         let page = bob
@@ -86,7 +86,7 @@ impl Contents {
         }
     }
 
-    /// What takes a chain, or too many requests.
+    /// Rows that would need a blockchain, or too many requests.
     fn add_rows(server: &TestServer) {
         let database = &server.database;
         let time = database.time("2026-01-02T03:04:05.678Z");
@@ -118,13 +118,13 @@ impl Contents {
         ));
     }
 
-    /// What this server answers to everything that they may ask.
-    pub async fn told(&self, server: &TestServer) -> Vec<Value> {
+    /// The server's answers to every question that they may ask.
+    pub async fn answers(&self, server: &TestServer) -> Vec<Value> {
         let base = server.http("");
         let alice = Brc104::connect_as(&base, Arc::clone(&self.alice)).await;
         let bob = Brc104::connect_as(&base, Arc::clone(&self.bob)).await;
         let bobs = self.bob.identity_key().to_hex();
-        let mut told = Vec::new();
+        let mut all = Vec::new();
         for (who, body) in [
             (&bob, r#"{"messageBox":"inbox"}"#),
             (&bob, r#"{"messageBox":"inbox","limit":3}"#),
@@ -132,10 +132,10 @@ impl Contents {
             (&alice, r#"{"messageBox":"straße "}"#),
             (&alice, r#"{"messageBox":"straße"}"#),
         ] {
-            told.push(who.post("/listMessages", body).await.json);
+            all.push(who.post("/listMessages", body).await.json);
         }
         assert_eq!(
-            told[0]["messages"].as_array().unwrap().len(),
+            all[0]["messages"].as_array().unwrap().len(),
             BODIES.len() + 2
         );
         for (who, target) in [
@@ -152,21 +152,21 @@ impl Contents {
         ] {
             let answer = who.send(&who.request("GET", &target, "")).await;
             done(answer.status);
-            told.push(answer.json);
+            all.push(answer.json);
         }
-        told
+        all
     }
 
-    /// A message that comes now is behind those that were there, even where they are gone.
+    /// A new message comes after the old ones, even after deleted ones.
     pub async fn goes_on(&self, server: &TestServer) {
         let base = server.http("");
         let alice = Brc104::connect_as(&base, Arc::clone(&self.alice)).await;
         let bob = Brc104::connect_as(&base, Arc::clone(&self.bob)).await;
         send(&alice, &bob, "read", "new", &json!("n")).await;
-        let asked = json!({"messageBox": "read", "limit": 9, "cursor": self.cursor});
-        let listed = bob.post("/listMessages", asked.to_string()).await.json;
+        let page = json!({"messageBox": "read", "limit": 9, "cursor": self.cursor});
+        let listed = bob.post("/listMessages", page.to_string()).await.json;
         assert_eq!(listed["messages"][0]["messageId"], "new", "{listed}");
-        // Nor are other ids given again.
+        // Other ids are not assigned again either.
         let device = json!({"fcmToken": "yet another token"});
         done(bob.post("/registerDevice", device.to_string()).await.status);
         let free = json!({"messageBox": "letters", "recipientFee": 0});

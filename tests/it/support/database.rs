@@ -1,10 +1,10 @@
-//! A database for one test, on the server that `TEST_DATABASE` names (`sqlite`, `mysql` or `postgres`), and a second hand on
-//! it: it looks, and it breaks.
+//! A database for one test, and a second connection that inspects and breaks it. `TEST_DATABASE` selects the kind:
+//! `sqlite`, `mysql` or `postgres`.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-/// Which database the tests run against.
+/// The database that the tests run against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Sqlite,
@@ -15,7 +15,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the environment says; SQLite where it says nothing.
+    /// The kind in the environment, or SQLite by default.
     pub fn of_this_run() -> Self {
         match std::env::var("TEST_DATABASE").as_deref() {
             Err(_) | Ok("" | "sqlite") => Self::Sqlite,
@@ -28,7 +28,7 @@ impl Kind {
     }
 }
 
-/// Where the servers are; the account may make and drop databases.
+/// The URL of the database server. The account may create and drop databases.
 fn server(variable: &str, default: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
@@ -52,7 +52,7 @@ enum Hand {
 
 impl Hand {
     fn on(kind: Kind, url: &str) -> Self {
-        // As the server does, and before it.
+        // As the server does, but before it.
         #[cfg(any(feature = "mysql", feature = "postgres"))]
         openssl::init();
         match kind {
@@ -67,7 +67,7 @@ impl Hand {
             #[cfg(feature = "mysql")]
             Kind::Mysql => {
                 let mut connection = MysqlConnection::establish(url).unwrap();
-                // Names are quoted as everywhere else.
+                // Quotes names like the other databases.
                 let set = "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES'), time_zone = '+00:00'";
                 connection.batch_execute(set).unwrap();
                 Self::Mysql(connection)
@@ -115,7 +115,7 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Of the kind that this run is for.
+    /// Of the kind that `TEST_DATABASE` selects.
     pub fn create() -> Self {
         Self::of(Kind::of_this_run())
     }
@@ -143,17 +143,17 @@ impl TestDatabase {
         }
     }
 
-    /// As `DATABASE_URL` has it.
+    /// The URL in the form of `DATABASE_URL`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Runs these statements; names are in double quotes.
+    /// Runs these statements. Names are in double quotes.
     pub fn run(&self, sql: &str) {
         Hand::on(self.kind, &self.url).run(sql);
     }
 
-    /// The first column, which is called `value`, of what is found.
+    /// The column `value` of each row that this query finds.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         Hand::on(self.kind, &self.url).texts(sql)
     }
@@ -167,13 +167,13 @@ impl TestDatabase {
         ));
     }
 
-    /// Rows of this table, whoever may see them.
+    /// The number of rows in this table.
     pub fn count(&self, table: &str) -> usize {
         let query = format!(r#"SELECT 'x' AS "value" FROM "{table}""#);
         self.texts(&query).len()
     }
 
-    /// A time (ISO 8601, UTC) as this database has it in a statement.
+    /// A time (ISO 8601, UTC) as a literal of this database.
     pub fn time(&self, iso: &str) -> String {
         match self.kind {
             Kind::Sqlite => format!("'{iso}'"),
@@ -184,7 +184,7 @@ impl TestDatabase {
         }
     }
 
-    /// Keeps everybody else from writing until it is dropped, as another server does that writes.
+    /// Blocks all other writers until it is dropped, as another writing server does.
     pub fn hold_writers(&self) -> impl Drop + use<> {
         struct Held(Hand);
         impl Drop for Held {
@@ -203,7 +203,7 @@ impl TestDatabase {
         Held(hand)
     }
 
-    /// Takes every table away.
+    /// Renames all tables, so that every statement fails.
     pub fn take_tables(&self) {
         for table in [
             "messages",

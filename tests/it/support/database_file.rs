@@ -1,11 +1,11 @@
-//! A second hand on a SQLite file, for what only files do.
+//! A second connection to a SQLite file, for operations that only files have.
 
 use std::path::Path;
 
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 
-/// Keeps everybody else from writing; in a process other than the server's, as another program would.
+/// Blocks all other writers. Hold it in another process than the server's, like another program.
 pub struct Lock(diesel::SqliteConnection);
 
 impl Lock {

@@ -1,4 +1,4 @@
-//! The OpenAPI document as the server serves it, held against what the server answers.
+//! Compares the served OpenAPI document with the server's answers.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::brc104::Answer;
 use super::polling;
 
-/// Path, status and code of an answer; a success has no code.
+/// Path, status and code of an answer. A success has no code.
 pub type Seen = (String, u16, String);
 
-/// The document, and which parts of it were seen.
+/// The document, and the parts that the test has seen.
 pub struct Documents {
     openapi: Value,
     pub seen: BTreeSet<Seen>,
@@ -38,7 +38,6 @@ impl Documents {
         paths.iter().flat_map(methods).collect()
     }
 
-    /// Everything that is documented.
     pub fn documented(&self) -> BTreeSet<Seen> {
         let mut all = BTreeSet::new();
         for (path, method) in self.routes() {
@@ -62,7 +61,7 @@ impl Documents {
         all
     }
 
-    /// The description that is documented for a failure.
+    /// The documented description of a failure.
     pub fn description(&self, method: &str, path: &str, status: u16, code: &str) -> &str {
         let response =
             &self.openapi["paths"][path][method.to_lowercase()]["responses"][status.to_string()];
@@ -72,7 +71,7 @@ impl Documents {
             .unwrap_or_else(|| panic!("{method} {path} {status} {code} is not documented"))
     }
 
-    /// Holds an answer against the document and remembers it.
+    /// Checks an answer against the document and records it.
     pub fn hold(&mut self, method: &str, target: &str, answer: &Answer) {
         let path = target.split('?').next().unwrap();
         let operation = &self.openapi["paths"][path][method.to_lowercase()];
@@ -84,7 +83,7 @@ impl Documents {
             answer.status,
             answer.json
         );
-        // One failure has no code, but says what it is where others say that they are one.
+        // One failure has no code. Its `status` names the failure, where others have `error`.
         let code = match answer.json["code"].as_str() {
             None if answer.status != 200 => answer.json["status"].as_str().unwrap(),
             code => code.unwrap_or_default(),
@@ -112,7 +111,7 @@ impl Documents {
         self.seen.insert((path.to_owned(), answer.status, code));
     }
 
-    /// Whether a body has the form that is documented for a schema.
+    /// Whether a body matches a documented schema.
     pub fn is_valid(&self, schema: &str, body: &Value) -> bool {
         let reference = format!("#/components/schemas/{schema}");
         let schema = json!({"$ref": reference, "components": self.openapi["components"]});

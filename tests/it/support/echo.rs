@@ -15,7 +15,7 @@ use messagebox::http::{
 };
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 
-/// Sends messages back. `flood N` is answered by N messages of 64 KiB.
+/// Sends messages back. Answers `flood N` with N messages of 64 KiB.
 pub struct Echo {
     reasons: Arc<Mutex<Vec<CloseReason>>>,
 }
@@ -46,7 +46,7 @@ impl Application for Echo {
     }
 }
 
-/// The server; it ends when dropped, and fails the test if a socket was left behind.
+/// The server. It ends when dropped, and fails the test if a socket is left.
 pub struct EchoServer {
     pub address: SocketAddr,
     pub table: Arc<SocketTable<Echo>>,
@@ -55,7 +55,7 @@ pub struct EchoServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Short times, so that the tests are: the ones of the official suites.
+/// Short times for fast tests: those of the official suites.
 pub fn quick() -> Config {
     Config {
         ping_interval: Duration::from_millis(300),
@@ -74,12 +74,12 @@ pub fn calm() -> Config {
 }
 
 impl EchoServer {
-    /// With two workers, so that the two transports of a session are served by different threads.
+    /// With two workers, so that different threads serve the two transports of a session.
     pub fn start(config: Config) -> Self {
         Self::with_workers(config, 2)
     }
 
-    /// With one worker, which handles requests in the order in which they come in.
+    /// With one worker, which handles requests in the order of their arrival.
     pub fn one_worker(config: Config) -> Self {
         Self::with_workers(config, 1)
     }
@@ -88,7 +88,7 @@ impl EchoServer {
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let table = Arc::new(SocketTable::new(1_000));
         let tcp = TcpSettings {
-            // So long that no test sees it: what ends connections is the server.
+            // So long that only the server ends connections.
             user_timeout: Duration::from_secs(600),
             watch: WatchSettings::default(),
         };
@@ -136,7 +136,7 @@ impl EchoServer {
         format!("ws://{}/engine.io/?{query}", self.address)
     }
 
-    /// Why sessions ended so far.
+    /// The reasons of all ended sessions so far.
     pub fn reasons(&self) -> Vec<CloseReason> {
         self.reasons.lock().unwrap().clone()
     }
@@ -144,19 +144,19 @@ impl EchoServer {
 
 impl Drop for EchoServer {
     fn drop(&mut self) {
-        // Every socket must be able to end: a place that is not given back is a leak.
+        // Every socket must be able to end: a permit that is not returned is a leak.
         self.table.close_all(CloseReason::TransportClose);
         let start = Instant::now();
         while !self.table.is_empty() && start.elapsed() < super::PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // The future only has to be made: the command is sent at once.
+        // Creating the future is enough: it sends the command at once.
         drop(self.handle.stop(false));
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
         if !std::thread::panicking() {
-            assert_eq!(self.table.len(), 0, "a socket was left behind");
+            assert_eq!(self.table.len(), 0, "a socket was left open");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! A strict reader of the text format of Prometheus (version 0.0.4), which takes nothing that the format does not allow.
+//! A strict reader of Prometheus' text format (version 0.0.4), which accepts only what the format allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A metric with everything that was said of it.
+/// A metric with its help, type and samples.
 #[derive(Debug, Default)]
 pub struct Family {
     pub help: String,
     pub kind: String,
-    /// Name, labels, value.
+    /// The samples with their names and labels.
     pub samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
@@ -33,7 +33,7 @@ fn labels(text: &str) -> BTreeMap<String, String> {
                 (_, '\\') => match chars.next().expect("an escape goes on").1 {
                     'n' => value.push('\n'),
                     c @ ('"' | '\\') => value.push(c),
-                    c => panic!("no such escape: {c}"),
+                    c => panic!("unknown escape: {c}"),
                 },
                 (_, c) => value.push(c),
             }
@@ -60,7 +60,7 @@ fn number(text: &str) -> f64 {
     }
 }
 
-/// Reads everything; panics at the first thing that is wrong.
+/// Reads the text. Panics at the first mistake.
 pub fn read(text: &str) -> BTreeMap<String, Family> {
     assert!(
         text.ends_with('\n') && !text.contains('\r'),
@@ -70,7 +70,7 @@ pub fn read(text: &str) -> BTreeMap<String, Family> {
     let mut current = String::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
-            let (name, help) = rest.split_once(' ').expect("help says something");
+            let (name, help) = rest.split_once(' ').expect("help has a text");
             assert!(is_name(name) && !help.is_empty(), "{line}");
             let family = Family {
                 help: help.to_owned(),

@@ -1,5 +1,7 @@
-//! Makes payments out of nothing: a transaction that spends an output of another, which a made-up block proves.
-//! Shared by the unit tests of `payments` and the integration tests.
+//! Makes payments without a blockchain: a transaction that spends an output of another one, which an invented block
+//! proves.
+//!
+//! The unit tests of `payments` and the integration tests share it.
 
 use bsv::primitives::private_key::PrivateKey;
 use bsv::script::LockingScript;
@@ -10,13 +12,13 @@ use bsv::transaction::{
 };
 use futures_util::FutureExt as _;
 
-/// What the output that is spent is worth.
+/// The value of the spent output.
 const FUNDS: u64 = 1_000_000;
 const ALL_FORKID: u32 = 0x41;
 
-/// A source of payments, all of which spend one coin; change what should be wrong with them.
+/// A source of payments that all spend one coin. Tests change what should be wrong with them.
 pub struct Mint {
-    /// What tells its coin from all others.
+    /// Distinguishes its coin from all others.
     coin: String,
     key: PrivateKey,
     signer: PrivateKey,
@@ -44,7 +46,7 @@ impl Mint {
         self
     }
 
-    /// Leaves the proof away.
+    /// Omits the proof.
     pub fn unproven(mut self) -> Self {
         self.proven = false;
         self
@@ -56,7 +58,7 @@ impl Mint {
         self
     }
 
-    /// Makes payments that wait for this time and can be replaced until then.
+    /// Makes payments that are locked until this time and can be replaced before it.
     pub fn locked_until(mut self, time: u32) -> Self {
         self.lock_time = time;
         self

@@ -1,4 +1,4 @@
-//! What the tests drive servers with.
+//! Clients, servers and helpers of the tests.
 
 pub mod admin;
 pub mod authsocket;
@@ -26,17 +26,17 @@ pub mod websocket;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes, even on a machine that is busy.
+/// Longer than any step of a test takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for `future`, but not for ever.
+/// Waits for `future` for at most [`PATIENCE`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
 }
 
-/// Sends a signal, such as `TERM`, to a process. The shell has `kill` built in; the program is not on every machine.
+/// Sends a signal, such as `TERM`, to a process. `kill` is built into the shell, and not every machine has the program.
 pub fn signal(process: u32, name: &str) {
     let script = format!("kill -s {name} {process}");
     let sent = std::process::Command::new("sh")
@@ -45,20 +45,20 @@ pub fn signal(process: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Waits until `condition` holds; for state that tells nobody when it changes.
+/// Polls until `condition` holds, for state that announces no change.
 pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what} did not come to be");
+        assert!(start.elapsed() < PATIENCE, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// Waits until `condition` holds, which takes asking.
+/// Polls until `condition` holds, for conditions that need a request.
 pub async fn eventually_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !condition().await {
-        assert!(start.elapsed() < PATIENCE, "{what} did not come to be");
+        assert!(start.elapsed() < PATIENCE, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Pays as a client with a wallet does: derives the payee's key (BRC-29), makes an output for it, and names it.
+//! Pays like a client with a wallet: derives the payee's key (BRC-29), makes an output for it, and names it.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::minting::Mint;
 
-/// A payment in the making.
+/// A builder for payments.
 #[derive(Default)]
 pub struct Payment {
     made: Vec<(Vec<u8>, u64)>,
     named: Vec<Value>,
 }
 
-/// The party whose private key is 1, so that anyone can derive what it derives.
+/// The party with private key 1, whose derived keys anyone can derive.
 pub fn anyone() -> Identity {
     let mut one = [0; 32];
     one[31] = 1;
@@ -36,7 +36,7 @@ fn script(by: &Identity, payee: IdentityKey, prefix: &str, suffix: &str) -> Vec<
 }
 
 impl Payment {
-    /// Adds an output whose key `by` derives for `payee`.
+    /// Adds an output to the key that `by` derives for `payee`.
     pub fn to(mut self, by: &Identity, payee: IdentityKey, satoshis: u64) -> Self {
         let index = self.made.len();
         let prefix = STANDARD.encode(rand::random::<[u8; 16]>());
@@ -53,7 +53,7 @@ impl Payment {
         self
     }
 
-    /// Adds an output of so many bytes of data.
+    /// Adds an output with `bytes` bytes of data.
     pub fn with_data(mut self, bytes: usize) -> Self {
         let length = u32::try_from(bytes).unwrap().to_le_bytes();
         // OP_FALSE OP_RETURN OP_PUSHDATA4
@@ -62,12 +62,12 @@ impl Payment {
         self
     }
 
-    /// What goes beside a message.
+    /// The `payment` field of a request to send a message.
     pub fn json(&self) -> Value {
         self.minted_by(&Mint::new())
     }
 
-    /// The same, out of this mint.
+    /// The same, spending the coin of this mint.
     pub fn minted_by(&self, mint: &Mint) -> Value {
         json!({"tx": mint.pay(&self.made), "outputs": self.named, "description": "for a message"})
     }
@@ -78,7 +78,7 @@ pub fn header(payer: &Identity, server: IdentityKey, prefix: &str, satoshis: u64
     large_header(payer, server, prefix, satoshis, 0)
 }
 
-/// The same, with a second output of so many bytes.
+/// The same, with a second output of `bytes` bytes.
 pub fn large_header(
     payer: &Identity,
     server: IdentityKey,
@@ -99,7 +99,8 @@ pub fn large_header(
         .to_string()
 }
 
-/// Puts a payment, and a request's own type and body, into one body (BRC-118), as `AuthFetch` does. Gives its type and itself.
+/// Puts a payment and a request's own type and body into one body (BRC-118), as `AuthFetch` does. Returns the new type
+/// and body.
 pub fn envelope(payment: &str, own: Option<(&str, &str)>) -> (String, String) {
     let boundary = format!("----BsvPayment{}", hex::encode(rand::random::<[u8; 16]>()));
     let part = |name: &str, content_type: &str, content: &str| {

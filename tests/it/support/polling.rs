@@ -2,14 +2,13 @@
 
 use awc::Client;
 
-/// One session on long-polling.
 pub struct Polling {
     client: Client,
     url: String,
     pub sid: String,
 }
 
-/// Status and body.
+/// The status and body of an answer.
 pub type Answer = (u16, String);
 
 pub fn client() -> Client {
@@ -38,7 +37,7 @@ pub async fn post(url: &str, body: impl Into<Vec<u8>>) -> Answer {
 }
 
 impl Polling {
-    /// Begins a session at `url`, which ends in the query `EIO=4&transport=polling`.
+    /// Begins a session at `url`, which ends with the query `EIO=4&transport=polling`.
     pub async fn open(url: &str) -> Self {
         let (status, body) = get(url).await;
         assert_eq!(status, 200, "{body}");
@@ -65,7 +64,7 @@ impl Polling {
         post(&self.url, body).await
     }
 
-    /// A raw GET on a connection of its own, which ends when it is dropped.
+    /// Sends a raw GET on a new connection, which ends when dropped.
     pub async fn get_raw(&self, address: std::net::SocketAddr) -> tokio::net::TcpStream {
         use tokio::io::AsyncWriteExt as _;
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

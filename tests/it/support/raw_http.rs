@@ -1,4 +1,4 @@
-//! HTTP as bytes, where clients are too polite to send what an attacker sends.
+//! HTTP as raw bytes, for requests that ordinary clients refuse to send.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use super::within;
 #[derive(Debug)]
 pub struct RawAnswer {
     pub status: u16,
-    /// Whether it carries a signature; nobody has verified it.
+    /// Whether it carries a signature, which is not verified.
     pub signed: bool,
     pub body: String,
 }
@@ -31,25 +31,25 @@ pub fn lines(headers: &[(String, String)]) -> String {
     headers.iter().map(line).collect()
 }
 
-/// A head whose request line has this method and target, with what else its headers should be, ready for the body.
+/// A head with this method, target, headers and further lines, ready for the body.
 pub fn head(method: &str, target: &str, headers: &[(String, String)], more: &str) -> String {
     let headers = lines(headers);
     format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}{more}\r\n")
 }
 
-/// The bytes of a request that says how long it is and asks for the end of the connection.
+/// The bytes of a request with its length and `connection: close`.
 pub fn bytes(request: &Request) -> Vec<u8> {
     let length = format!("content-length: {}\r\n", request.body.len());
     let head = head(&request.method, &request.target, &request.headers, &length);
     [head.as_bytes(), &request.body].concat()
 }
 
-/// Sends these bytes on a connection of their own, and gives all answers until its end.
+/// Sends these bytes on a new connection and returns all answers until its end.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<RawAnswer> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
-    // A connection that is ended with bytes unread is reset, behind the answer.
+    // A connection that closes with unread bytes is reset after the answer.
     let _ = within("the end", stream.read_to_end(&mut answer)).await;
     let text = String::from_utf8(answer).unwrap();
     text.split("HTTP/1.1 ").skip(1).map(read).collect()

@@ -1,4 +1,4 @@
-//! Members of rooms over connections that a test holds in its hand: to read slowly, or to let vanish.
+//! Room members on raw connections, which tests read slowly or let vanish.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::polling::Polling;
 use super::within;
 
-/// The kernel drops all that comes on this connection from now on: to the other end it is as if the cable had been cut.
-/// Keep it until the test is done, or the other end hears of its end after all.
+/// Makes the kernel drop everything that arrives on this connection. For the other end it is like a pulled cable. Keep
+/// the connection until the test ends, or the other end notices its close.
 pub fn vanish(stream: &TcpStream) {
-    // "Return 0": of each packet, nothing is kept.
+    // "Return 0" keeps nothing of each packet.
     let drop_all = [SockFilter::new(0x06, 0, 0, 0)];
     SockRef::from(stream).attach_filter(&drop_all).unwrap();
 }
 
-/// A connection whose client holds little of what it has not read.
+/// A connection with a small receive buffer.
 pub async fn small_connection(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -53,7 +53,7 @@ fn authenticated(peer: &Peer, identity: &Identity) -> String {
     auth_event(&json)
 }
 
-/// A member over a websocket: gives its connection, from which nothing more has been read.
+/// A member on a websocket. Returns its connection, with nothing more read from it.
 pub async fn websocket_member(address: SocketAddr, identity: Arc<Identity>) -> TcpStream {
     let mut stream = small_connection(address).await;
     let handshake = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: localhost\r\n\
@@ -76,7 +76,7 @@ pub async fn websocket_member(address: SocketAddr, identity: Arc<Identity>) -> T
     stream
 }
 
-/// A member over polling; no poll is under way.
+/// A member on polling, without a poll in flight.
 pub async fn polling_member(address: SocketAddr, identity: Arc<Identity>) -> Polling {
     let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
     let session = Polling::open(&url).await;
@@ -94,7 +94,7 @@ pub async fn polling_member(address: SocketAddr, identity: Arc<Identity>) -> Pol
     session
 }
 
-/// Writes a text frame, masked with zeros.
+/// Writes a text frame masked with zeros.
 pub async fn write_frame(stream: &mut TcpStream, text: &str) {
     let mut frame = vec![0x81];
     if let Ok(short @ 0..=125) = u8::try_from(text.len()) {

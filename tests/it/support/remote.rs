@@ -1,4 +1,4 @@
-//! A server that stands for somebody else's: it answers as it is told and keeps what it was asked.
+//! A stand-in for a server of someone else: it gives prepared answers and records its requests.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -7,23 +7,22 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-/// What it was asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RemoteRequest {
     pub path: String,
     pub authorization: String,
     pub text: String,
-    /// The text as JSON, where it is that.
+    /// The body as JSON, if it is JSON.
     pub json: Value,
 }
 
-/// What it answers. Status 0: nothing, ever.
+/// An answer. Status 0 means no answer, ever.
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub json: Value,
     pub retry_after: Option<u32>,
-    /// What it waits for before it answers: one permit.
+    /// The answer waits for one permit of this.
     pub held_by: Option<Arc<Semaphore>>,
 }
 
@@ -38,35 +37,34 @@ impl From<(u16, Value)> for Reply {
     }
 }
 
-type Answer = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
+type Answer = Arc<dyn Fn(&RemoteRequest) -> Reply + Send + Sync>;
 
-/// It ends when dropped.
+/// The server. It ends when dropped.
 pub struct Remote {
     pub url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<RemoteRequest>>>,
     stop: actix_web::dev::ServerHandle,
 }
 
-/// The answer to a server that only asks whether a wallet, a headers service or Firebase works: it does. Tests need not know of
-/// such requests.
-fn probed(asked: &Asked) -> Option<Value> {
-    if asked.path.ends_with("/isAuthenticated") {
+/// The successful answer to a health probe for a wallet, a headers service or Firebase. Tests need not handle these.
+fn probed(request: &RemoteRequest) -> Option<Value> {
+    if request.path.ends_with("/isAuthenticated") {
         return Some(json!({ "authenticated": true }));
     }
-    if asked.path.ends_with("/merkleroot/verify") && asked.json[0]["blockHeight"] == 0 {
+    if request.path.ends_with("/merkleroot/verify") && request.json[0]["blockHeight"] == 0 {
         return Some(json!({ "confirmationState": "CONFIRMED" }));
     }
-    (asked.json["validate_only"] == true).then(|| json!({ "name": "projects/p/messages/fake" }))
+    (request.json["validate_only"] == true).then(|| json!({ "name": "projects/p/messages/fake" }))
 }
 
 async fn respond(
     request: HttpRequest,
     body: web::Bytes,
     answer: Answer,
-    kept: Arc<Mutex<Vec<Asked>>>,
+    kept: Arc<Mutex<Vec<RemoteRequest>>>,
 ) -> HttpResponse {
     let authorization = request.headers().get("authorization");
-    let asked = Asked {
+    let received = RemoteRequest {
         path: request.path().to_owned(),
         authorization: authorization
             .map(|value| value.to_str().unwrap().to_owned())
@@ -74,11 +72,11 @@ async fn respond(
         text: String::from_utf8(body.to_vec()).unwrap(),
         json: serde_json::from_slice(&body).unwrap_or(Value::Null),
     };
-    if let Some(answer) = probed(&asked) {
+    if let Some(answer) = probed(&received) {
         return HttpResponse::Ok().json(answer);
     }
-    let reply = answer(&asked);
-    kept.lock().unwrap().push(asked);
+    let reply = answer(&received);
+    kept.lock().unwrap().push(received);
     if reply.status == 0 {
         std::future::pending::<()>().await;
     }
@@ -93,12 +91,12 @@ async fn respond(
 }
 
 impl Remote {
-    /// Answers each request as this says.
-    pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    /// Answers each request with this function.
+    pub fn start(answer: impl Fn(&RemoteRequest) -> Reply + Send + Sync + 'static) -> Self {
         let answer: Answer = Arc::new(answer);
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let requests: Arc<Mutex<Vec<RemoteRequest>>> = Arc::default();
         let (sender, receiver) = mpsc::channel();
-        let kept = Arc::clone(&asked);
+        let kept = Arc::clone(&requests);
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let app = move || {
@@ -124,14 +122,14 @@ impl Remote {
         let (address, stop) = receiver.recv().unwrap();
         Self {
             url: format!("http://{address}"),
-            asked,
+            requests,
             stop,
         }
     }
 
-    /// What it was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<RemoteRequest> {
+        self.requests.lock().unwrap().clone()
     }
 }
 

@@ -1,5 +1,4 @@
-//! Senders that go on until the server is gone or they are told to stop, and what must be found of what was acknowledged to
-//! them.
+//! Senders that work until the server is gone or they are stopped, and checks that everything acknowledged is there.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -14,18 +13,17 @@ use tokio::task::JoinHandle;
 use super::authsocket::AuthSocketClient;
 use super::brc104::Brc104;
 
-/// A message that was sent.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub id: String,
-    /// If not, it may be stored or not.
+    /// Without an acknowledgement, the message may or may not be stored.
     pub acknowledged: bool,
 }
 
-/// What a sender has sent, in order.
+/// The messages of a sender, in order.
 pub type Attempts = Vec<Attempt>;
 
-/// Tells senders to stop. Whoever has one takes a refusal and goes on; for all others it is a failure.
+/// Stops senders. A sender with a flag tolerates refusals. For all others a refusal fails the test.
 pub type Stop = Option<Arc<AtomicBool>>;
 
 /// The ids that were acknowledged.
@@ -34,7 +32,7 @@ pub fn acknowledged(attempts: &Attempts) -> impl Iterator<Item = &str> {
     acknowledged.map(|attempt| attempt.id.as_str())
 }
 
-/// Starts senders, every other one on a socket; `round` keeps their names apart.
+/// Starts senders, every other one on a socket. `round` keeps their names apart.
 pub fn start(
     count: usize,
     round: usize,
@@ -53,7 +51,7 @@ pub fn start(
     (0..count).map(sender).collect()
 }
 
-/// The ids of a sender's messages, until it is told to stop.
+/// The ids of a sender's messages, until it is stopped.
 fn ids<'a>(name: &'a str, stop: &'a Stop) -> impl Iterator<Item = String> + 'a {
     let goes_on = || {
         !stop
@@ -65,7 +63,7 @@ fn ids<'a>(name: &'a str, stop: &'a Stop) -> impl Iterator<Item = String> + 'a {
         .map(move |n| format!("{name} {n}"))
 }
 
-/// Sends live; ends early when the server is gone.
+/// Sends live. Ends early when the server is gone.
 async fn send_live(
     address: SocketAddr,
     recipient: IdentityKey,
@@ -76,7 +74,7 @@ async fn send_live(
     let Some(mut client) = AuthSocketClient::try_authenticated(address).await else {
         return attempts;
     };
-    // Without it, acks would come no faster than published clients verify them.
+    // At the pace of published clients, acks would come slowly.
     let claim = json!({"identityKey": client.key().to_hex(), "pace": "0"});
     let frame = client.signed("authenticated", &claim);
     let frame = format!("42[\"authMessage\",{frame}]");
@@ -116,7 +114,7 @@ async fn send_live(
     attempts
 }
 
-/// The same over HTTP.
+/// Sends over HTTP. Ends early when the server is gone.
 async fn send_http(
     address: SocketAddr,
     recipient: IdentityKey,
@@ -139,7 +137,7 @@ async fn send_http(
         match status {
             None | Some((200, true)) => {}
             Some((500 | 503, true)) if stop.is_some() => {}
-            // The database was away at the handshake, and has no session. Clients shake hands again.
+            // The database was down at the handshake, so it has no session. Clients shake hands again.
             Some((401, false)) if stop.is_some() => match connect().await {
                 Some(connected) => client = connected,
                 None => return attempts,
@@ -155,7 +153,7 @@ async fn send_http(
     attempts
 }
 
-/// Holds what `recipient` finds against what was acknowledged: all of it, once, in order, and nothing that nobody has sent.
+/// Compares the list of `recipient` with the acknowledgements: every message, once, in order, and no others.
 pub async fn assert_kept(address: SocketAddr, recipient: Arc<Identity>, senders: &[Attempts]) {
     let reader = Brc104::connect_as(&format!("http://{address}"), recipient).await;
     let listed = reader
@@ -170,10 +168,10 @@ pub async fn assert_kept(address: SocketAddr, recipient: Arc<Identity>, senders:
     assert_all_there(&listed, senders);
 }
 
-/// The same for what was found in whatever way.
+/// The same for messages found in any way.
 pub fn assert_all_there(found: &[&str], senders: &[Attempts]) {
     let distinct: HashSet<&str> = found.iter().copied().collect();
-    assert_eq!(distinct.len(), found.len(), "a message is there twice");
+    assert_eq!(distinct.len(), found.len(), "a message is stored twice");
     let mut known = 0;
     for attempts in senders {
         let sent: HashSet<&str> = attempts.iter().map(|attempt| &*attempt.id).collect();
@@ -182,7 +180,7 @@ pub fn assert_all_there(found: &[&str], senders: &[Attempts]) {
             .copied()
             .filter(|id| sent.contains(id))
             .collect();
-        // What was not acknowledged may have been stored all the same.
+        // Messages without an acknowledgement may be stored.
         let expected = attempts
             .iter()
             .filter(|attempt| attempt.acknowledged || distinct.contains(&*attempt.id));
@@ -190,5 +188,5 @@ pub fn assert_all_there(found: &[&str], senders: &[Attempts]) {
         assert_eq!(own, expected);
         known += own.len();
     }
-    assert_eq!(known, found.len(), "something was never sent");
+    assert_eq!(known, found.len(), "a message was never sent");
 }

@@ -1,4 +1,4 @@
-//! The whole server: in this process, or as a process of its own that can be killed.
+//! The whole server, in this process or as a child process that can be killed.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +25,7 @@ use serde_json::Value;
 use super::PATIENCE;
 use super::database::TestDatabase;
 
-/// The server in this process; it ends when dropped, and fails the test if a socket was left behind.
+/// The server in this process. It ends when dropped, and fails the test if a socket is left.
 pub struct TestServer {
     pub address: SocketAddr,
     pub identity_key: IdentityKey,
@@ -38,7 +38,7 @@ pub struct TestServer {
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
     folder: tempfile::TempDir,
-    /// Behind what uses it.
+    /// Declared after its users, so that it is dropped last.
     pub database: Arc<TestDatabase>,
 }
 
@@ -51,7 +51,7 @@ impl TestServer {
         Self::on(Arc::new(TestDatabase::create()), change)
     }
 
-    /// One of several on the same database.
+    /// One of several servers on the same database.
     pub fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
@@ -98,7 +98,6 @@ impl TestServer {
         }
     }
 
-    /// Where its data is.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -120,24 +119,24 @@ impl Drop for TestServer {
             thread.join().unwrap();
         }
         if !std::thread::panicking() {
-            assert_eq!(self.sockets.len(), 0, "a socket was left behind");
+            assert_eq!(self.sockets.len(), 0, "a socket was left open");
         }
     }
 }
 
-/// The real binary.
+/// The real server binary as a child process.
 pub struct ServerProcess {
     child: Child,
     log: PathBuf,
 }
 
 impl ServerProcess {
-    /// Starts it on this address, with its data in this folder, and waits until it listens.
+    /// Starts the server at this address with this data folder, and waits until it listens.
     pub fn start(address: SocketAddr, folder: &Path) -> Self {
         Self::with(address, folder, &[], None)
     }
 
-    /// The same with these variables. `first` is what a shell does first, in a mount namespace of its own.
+    /// The same with these variables. A shell runs `first` before it, in its own mount namespace.
     pub fn with(
         address: SocketAddr,
         folder: &Path,
@@ -191,21 +190,21 @@ impl ServerProcess {
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended: {}", server.log());
+            assert!(ended.is_none(), "the server stopped: {}", server.log());
             assert!(start.elapsed() < PATIENCE, "the server does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
         server
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The same, where `LOG_FORMAT` is `json`.
+    /// Its log lines as objects, for `LOG_FORMAT=json`.
     pub fn log_objects(&self) -> Vec<Value> {
-        // The last may be half there.
+        // The last line may be incomplete.
         let log = self.log();
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let read =
@@ -222,7 +221,7 @@ impl ServerProcess {
         super::signal(self.child.id(), name);
     }
 
-    /// Waits for its end, and gives its exit code.
+    /// Waits for its end and returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let start = Instant::now();
         loop {
@@ -231,14 +230,14 @@ impl ServerProcess {
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "it does not end: {}",
+                "the server does not stop: {}",
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// SIGKILL: nothing is flushed and nobody is told.
+    /// Kills it with SIGKILL: it flushes nothing and closes no connection.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -253,8 +252,8 @@ impl Drop for ServerProcess {
     }
 }
 
-/// An address that nobody listens on, nor will: a loopback host of its own, which no other test's connections come from, so
-/// that a server can be ended and started where it was.
+/// An address without a listener. It is a random loopback host, which no other test uses, so that a server can restart
+/// at the same address.
 pub fn free_address() -> SocketAddr {
     let host: [u8; 3] = rand::random();
     let host = std::net::Ipv4Addr::new(127, host[0], host[1], host[2].clamp(2, 254));

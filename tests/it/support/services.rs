@@ -1,7 +1,7 @@
-//! All the services of a recording at one address: wallet, block headers, trackers and overlay services. They answer as
-//! recorded, once each, and take note of what was not recorded.
+//! All services of a recording at one address: wallet, block headers, trackers and overlay services.
 //!
-//! The address is also an HTTP proxy: what it is asked for through it, it answers itself, with TLS after `CONNECT`.
+//! They give each recorded answer once, and note every request that was not recorded. The address is also an HTTP proxy
+//! that answers every request itself, with TLS after `CONNECT`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::tls::acceptor;
 
-/// First byte of a TLS connection.
+/// The first byte of a TLS connection.
 const HANDSHAKE: u8 = 0x16;
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Answers these requests, in any order.
+    /// Answers these requests in any order.
     pub fn start(exchanges: &Value) -> Self {
         let play = Arc::new(Mutex::new(Play {
             left: exchanges.as_array().unwrap().clone(),
@@ -59,7 +59,7 @@ impl Services {
         }
     }
 
-    /// Checks that everything was asked that is recorded, and nothing else.
+    /// Checks that every recorded request came, and no other.
     pub fn check(&self) {
         let play = self.play.lock().unwrap();
         let requests = |of: &[Value]| -> String {
@@ -69,14 +69,14 @@ impl Services {
         let (missing, unknown) = (requests(&play.left), requests(&play.unknown));
         assert!(
             missing.is_empty() && unknown.is_empty(),
-            "not asked:\n{missing}\nasked, and not recorded:\n{unknown}"
+            "missing requests:\n{missing}\nunrecorded requests:\n{unknown}"
         );
     }
 }
 
 impl Drop for Services {
     fn drop(&mut self) {
-        // A runtime that is just dropped would wait, which another runtime does not allow.
+        // Dropping a runtime waits for it, which is not allowed inside another runtime.
         if let Some(running) = self.running.take() {
             running.shutdown_background();
         }
@@ -109,7 +109,7 @@ async fn serve_tls(stream: TcpStream, play: &Mutex<Play>) {
     }
 }
 
-/// Reads until there is a whole head; tells where it ends.
+/// Reads a whole head and returns its length.
 async fn head(stream: &mut (impl AsyncRead + Unpin), read: &mut Vec<u8>) -> Option<usize> {
     loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {

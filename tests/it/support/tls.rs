@@ -1,5 +1,5 @@
-//! TLS with a worthless certificate, which a worthless authority has signed. It is for 127.0.0.1, `localhost` and the names
-//! of the recorded services.
+//! TLS with a worthless certificate, signed by a worthless authority. It is for 127.0.0.1, `localhost` and the names of
+//! the recorded services.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Takes TLS connections and passes what they carry on to `target`. It ends with the runtime.
+/// Accepts TLS connections and passes their contents to `target`. Ends with the runtime.
 pub async fn in_front_of(target: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -8,15 +8,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 
 use super::within;
 
-/// One websocket.
 pub struct Websocket(Framed<BoxedSocket, Codec>);
 
-/// What came.
+/// A received frame, or the end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
     Text(String),
     Binary(Bytes),
-    /// The websocket ended, with a close code if one was given.
+    /// The websocket ended, with a close code if there was one.
     Closed(Option<u16>),
 }
 
@@ -34,7 +33,7 @@ impl Websocket {
         Self(framed)
     }
 
-    /// Connects and takes the open packet; `None` when the server is gone.
+    /// Connects and reads the open packet. Returns `None` if the server is gone.
     pub async fn try_open(url: &str) -> Option<Self> {
         let client = awc::Client::builder()
             .max_http_version(awc::http::Version::HTTP_11)
@@ -45,7 +44,7 @@ impl Websocket {
             .then_some(websocket)
     }
 
-    /// Connects and takes the open packet.
+    /// Connects and reads the open packet.
     pub async fn open(url: &str) -> Self {
         let mut websocket = Self::connect(url).await;
         assert!(websocket.text().await.starts_with("0{"));
@@ -57,7 +56,7 @@ impl Websocket {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
-    /// Sends; `false` when the websocket has ended.
+    /// Sends. Returns `false` if the websocket has ended.
     pub async fn try_send(&mut self, text: String) -> bool {
         self.0.send(Message::Text(text.into())).await.is_ok()
     }
@@ -100,7 +99,7 @@ impl Websocket {
         }
     }
 
-    /// Waits for the end and gives its code; passes over what comes before.
+    /// Waits for the end and returns its code. Skips all frames before it.
     pub async fn closed(&mut self) -> Option<u16> {
         loop {
             if let Got::Closed(code) = self.next().await {

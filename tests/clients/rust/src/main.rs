@@ -1,6 +1,6 @@
 //! `bsv-messagebox-client` of crates.io against the real server: HTTP, live, PeerPay, and a restart of the server.
 //!
-//! Run it with `MESSAGEBOX_SERVER` set; it ends with 0 where every conversation went as it must.
+//! Run it with `MESSAGEBOX_SERVER` set. It exits with 0 if every conversation succeeds.
 
 mod server;
 mod wallet;
@@ -28,14 +28,14 @@ struct Party {
 impl Party {
     async fn new(host: &str) -> Self {
         let purse = Purse::new();
-        // No overlay listens at port 1, so every host is the one that is given.
+        // No overlay listens at port 1, so the client always uses the given host.
         let nowhere = Network::Custom(vec!["http://127.0.0.1:1".into()]);
         let client = MessageBoxClient::new(host.into(), purse.clone(), None, nowhere);
         let key = client.get_identity_key().await.expect("its key");
         Self { client, purse, key }
     }
 
-    /// Sender and body of what comes live.
+    /// Sends the sender and body of each live message to the channel.
     async fn listen(&self, message_box: &str) -> UnboundedReceiver<(String, String)> {
         let (sender, receiver) = unbounded_channel();
         let take = Arc::new(move |message: bsv::remittance::types::PeerMessage| {
@@ -263,7 +263,7 @@ async fn through_a_restart(mut server: TestServer) {
     assert_eq!(next(&mut at_bob, "before").await.1, "before");
     server.restart();
     let deadline = Instant::now() + WAIT;
-    // The client finds out by itself that its socket is gone.
+    // The client notices the lost socket by itself.
     for n in 0.. {
         assert!(
             Instant::now() < deadline,
@@ -296,7 +296,7 @@ async fn through_a_restart(mut server: TestServer) {
     assert!(listed.is_empty());
 }
 
-/// Runs a conversation; one that fails leaves the others their turn.
+/// Runs a conversation. If it fails, the others still run.
 async fn step(name: &str, conversation: impl Future<Output = ()> + Send + 'static) -> bool {
     let began = Instant::now();
     println!("{name} ...");

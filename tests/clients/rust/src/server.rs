@@ -1,4 +1,4 @@
-//! Runs the real server binary on a free port with a data folder of its own.
+//! Runs the real server binary on a free port with its own data folder.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A wallet of the SDK that also pays: with made-up transactions, as nobody checks those of PeerPay.
+//! A wallet of the SDK that also pays, with invented transactions: nobody checks those of PeerPay.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ impl Purse {
     }
 }
 
-/// What `ProtoWallet` can do is left to it.
+/// Delegates to `ProtoWallet` whatever it can do.
 macro_rules! purse {
     ([$($plain:ident -> $plain_result:ty;)*] $($name:ident($args:ty) -> $result:ty;)*) => {
         #[async_trait]

@@ -1,4 +1,4 @@
-// What takes a minute: a flood for a slow wallet, and a session that is renewed before its nonces are used up.
+// Scenarios of a minute: a flood for a slow wallet, and a session that is renewed before its nonces run out.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -38,7 +38,7 @@ test('socket.frames: a thousand messages to a wallet of 50 ms a call, and 200 of
   assert.deepEqual(acks.items.map(({ messageId }) => messageId), Array.from({ length: 200 }, (_, n) => `own ${n}`))
   const listed = new Set((await fromBob.list({ messageBox: 'flood', pageSize: 500 })).map(({ messageId }) => messageId))
   assert.equal(listed.size, 1_000, 'every message is listed')
-  // The socket lives: what is sent now arrives behind all that waits.
+  // The socket works: a new message arrives after all queued ones.
   await fromAlice.sendMessage({ recipient: bob.key, messageBox: 'flood', messageId: 'last', body: 'last', skipEncryption: true })
   while (inbox.items.at(-1)?.messageId !== 'last') await inbox.atLeast(inbox.items.length + 1, 'messages', 60_000)
   const ids = inbox.items.map(({ messageId }) => messageId)
@@ -56,7 +56,7 @@ test('session.nonces: a socket goes on for more frames than a session takes', as
   const first = socket.peer.sessions.byNonce.size
   for (let n = 1; n <= 4_500; n++) {
     await socket.emit('joinRoom', alice.room(`box ${n % 5}`))
-    // As many as a client has in work.
+    // As many as a client verifies at once.
     if (n % 20 === 0) await joined.atLeast(n, 'joinedRoom')
   }
   assert.ok(socket.peer.sessions.byNonce.size > first, 'the server began a new session')

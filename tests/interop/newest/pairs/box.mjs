@@ -23,7 +23,7 @@ const succeeds = ([status, body]) => {
   try {
     checkSuccess(status, body)
   } catch (error) {
-    // What the server refused is shown: no rule of the client is broken.
+    // The client shows the server's refusal: no rule of the client is broken.
     if (error instanceof Refusal) throw error
   }
 }

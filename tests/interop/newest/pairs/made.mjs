@@ -1,4 +1,4 @@
-// What the pairs of bad inputs and good ones are made of.
+// The parts of the pairs of bad and good inputs.
 
 import { randomBytes } from 'node:crypto'
 

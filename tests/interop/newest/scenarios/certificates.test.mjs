@@ -60,7 +60,7 @@ test('message.certificates: a client without the certificate gets 408 when the t
 
 test('message.certificates: a client whose certificate is refused gets 403 at once, with the reason', async () => {
   await Promise.all(Object.entries(await refused()).map(async ([who, party]) => {
-    // This server would wait for half a minute.
+    // This server's time limit is half a minute.
     const reply = await party.fetch().fetch(`${server.host}/devices`)
     assert.equal(reply.status, 403, who)
     assert.equal((await reply.json()).code, 'ERR_CERTIFICATE_REFUSED', who)

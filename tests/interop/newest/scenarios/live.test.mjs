@@ -8,7 +8,7 @@ import { burst } from '../burst.mjs'
 import { DELAYS, Inbox, Party, closeAll, codeOf, forEachWallet, listen, next, pair } from '../party.mjs'
 
 let server
-// A server that is stopped for a while must not find its requests late.
+// A server that is stopped for a while must not time its requests out.
 before(async () => { server = await TestServer.start({ HEAD_TIMEOUT: '60s' }) })
 after(async () => {
   closeAll()
@@ -72,7 +72,7 @@ forEachWallet(describe, test, 'socket.frames: answers and deliveries together st
 describe('on one server', () => {
   afterEach(closeAll)
 
-  test('box.list-row: what was sent live is listed and acknowledged', async () => {
+  test('box.list-row: live messages are listed and acknowledged', async () => {
     const { alice, bob, fromAlice, fromBob } = await pair(server.host)
     await fromAlice.sendLive({ recipient: bob.key, messageBox: 'chat-room-1', body: 'for later' })
     const listed = await fromBob.list({ messageBox: 'chat-room-1' })
@@ -81,7 +81,7 @@ describe('on one server', () => {
     assert.deepEqual(await fromBob.list({ messageBox: 'chat-room-1' }), [])
   })
 
-  test('event.members: what was sent over HTTP reaches a live listener', async () => {
+  test('event.members: messages sent over HTTP reach a live listener', async () => {
     const { bob, fromAlice, fromBob } = await pair(server.host)
     const inbox = await listen(fromBob, 'a-b')
     const message = { recipient: bob.key, messageBox: 'a-b' }
@@ -145,7 +145,7 @@ describe('on one server', () => {
     }
   })
 
-  test('scenario: nobody else receives a message', async () => {
+  test('scenario: no third party receives a message', async () => {
     const { bob, fromAlice, fromBob } = await pair(server.host)
     const spy = await new Party().member(server.host)
     const heard = new Inbox(spy)

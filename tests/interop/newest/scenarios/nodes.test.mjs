@@ -15,7 +15,7 @@ let balancer
 before(async () => {
   redis = await Redis.start()
   const env = { REDIS_URL: redis.url, TRUSTED_PROXIES: '127.0.0.1', UNLIMITED_ADDRESSES: '127.0.0.1' }
-  // The first makes the key and the tables, so the others have to find them.
+  // The first creates the key and the tables, and the others use them.
   const first = await TestServer.start(env)
   const others = { ...env, DATA_DIR: first.folder }
   nodes = [first, ...await Promise.all([TestServer.start(others), TestServer.start(others)])]

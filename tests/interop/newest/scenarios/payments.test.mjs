@@ -101,7 +101,7 @@ test('box.results: one message is paid for to the server and to its recipient, a
   assert.match(await codeOf(fromAlice.sendMessage(message)), /ERR_MISSING_PAYMENT_TX/)
   await fromAlice.sendMessage({ ...message, checkPermissions: true })
   assert.deepEqual(alice.purse.paid, [[10, 7]])
-  // The push has no payment in it: a listener that acknowledged it would delete the coins.
+  // The live event has no payment: a listener that acknowledged it would delete the coins.
   await fromBob.setPermission({ messageBox: 'both', sender: alice.key, recipientFee: 0 })
   const listed = await fromBob.list({ messageBox: 'both' })
   assert.deepEqual(listed.map(({ body }) => body), ['worth it'])

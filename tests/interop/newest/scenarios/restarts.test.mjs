@@ -12,7 +12,7 @@ test('socket.authenticated: after a crash of the server, and calls work again', 
   const server = await TestServer.start(QUICK)
   try {
     const all = await disturbed(t, server, server.host, () => server.restart())
-    // The next call of the client may build a socket of its own, so each is asked for one.
+    // The next call of the client may open its own socket, so the test opens one for each.
     await Promise.all(all.map(({ name, box }) => t.test(`sends: ${name}`, async () => {
       const other = new Party()
       const sent = await box.sendLive({ recipient: other.key, messageBox: 'inbox', body: 'after the crash' })

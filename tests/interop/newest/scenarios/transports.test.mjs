@@ -102,7 +102,7 @@ test('session.replay: a repeated frame of the client changes nothing', async () 
   assert.deepEqual(acks.items.map(({ messageId }) => messageId), ['once', 'twice'])
 })
 
-test('socket.frames: garbage harms nobody', async () => {
+test('socket.frames: garbage affects no other socket', async () => {
   const alice = new Party()
   const good = await alice.member(server.host)
   const bad = new Party().socket(server.host)
