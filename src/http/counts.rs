@@ -14,7 +14,8 @@ use crate::limits::AddressKey;
 use crate::metrics::RequestCounts;
 use crate::telemetry::{self, Access, TraceId};
 
-use super::{handshake, routes};
+use super::routes;
+use super::signed::handshake;
 
 /// A failure, left with the response for who counts and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]

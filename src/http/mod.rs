@@ -1,66 +1,40 @@
 //! The actix-web shell: routes, middleware, polling and websocket transports.
 
 mod admin;
-mod answers;
-mod authenticate;
-mod body;
-mod certificates;
+mod buffers;
 mod client_address;
-mod connection;
-mod connection_errors;
-mod connection_watch;
 mod counts;
 mod docs;
-mod engineio_endpoint;
 mod error;
-mod fragments;
-mod frame_lengths;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
-mod handshake;
-mod heads;
-mod health;
-mod home;
-mod info;
-mod listener;
-mod migrate;
-mod pages;
-mod polling;
-mod public_address;
-mod readers;
+mod listen;
+mod public;
 mod reply;
-mod request_body;
-mod request_scope;
 mod routes;
-mod session_lookup;
-mod shared_sessions;
-mod sign;
+mod signed;
 mod state;
-mod websocket;
-mod websocket_body;
-mod websocket_input;
-mod worker_delay;
+mod transport;
 
-pub use admin::{AdminState, end_refused};
-pub use authenticate::respond;
-pub use body::BodyMemory;
-pub use connection::TcpSettings;
-pub use connection_watch::{WatchSettings, Watched, watch_answers};
+pub use admin::{AdminState, MigrateState, end_refused};
+pub use buffers::body::BodyMemory;
 pub use counts::count_answers;
 pub use docs::Docs;
-pub use engineio_endpoint::{Endpoint, OpenApplication, engineio_off, engineio_scope};
 pub use error::ApiError;
-pub use heads::{HeadLimits, refuse_large_heads};
-pub use health::Serving;
-pub use home::{Home, HomePlace};
-pub use info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
-pub use listener::{ListenerSettings, listen};
-pub use migrate::MigrateState;
-pub use pages::protect_pages;
+pub use listen::{
+    HeadLimits, ListenerSettings, TcpSettings, WatchSettings, Watched, listen, refuse_large_heads,
+    watch_answers,
+};
+pub use public::health::Serving;
+pub use public::home::{Home, HomePlace};
+pub use public::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
+pub use public::protect_pages;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use routes::fuzzing;
 pub use routes::{LIST_PAGE, is_route};
-pub use shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
+pub use signed::authenticate::respond;
+pub use signed::{Claimed, SharedSessions, VerifiedRequest};
 pub use state::{HttpLimits, HttpState};
+pub use transport::{Endpoint, OpenApplication, engineio_off, engineio_scope};
 
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::DefaultHeaders;
@@ -111,25 +85,25 @@ pub struct Extras {
 pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         if let Some(migrate) = extras.migrate {
-            let path = format!("{}{}", state.routing_prefix, migrate::PATH);
+            let path = format!("{}{}", state.routing_prefix, admin::migrate::PATH);
             config
                 .app_data(web::Data::new(migrate))
-                .route(&path, web::post().to(migrate::respond));
+                .route(&path, web::post().to(admin::migrate::respond));
         }
         let mut prefixes = vec![""];
         if !state.routing_prefix.is_empty() {
             prefixes.push(&state.routing_prefix);
         }
         if let Some(info) = extras.info {
-            info::configure(config, &prefixes, info);
+            public::info::configure(config, &prefixes, info);
         }
         if let Some((health, serving)) = extras.health {
             config
                 .app_data(web::Data::new(health))
                 .app_data(web::Data::new(serving));
-            health::configure(config, "");
+            public::health::configure(config, "");
             if !state.routing_prefix.is_empty() {
-                health::configure(config, &state.routing_prefix);
+                public::health::configure(config, &state.routing_prefix);
             }
         }
         if let Some(home) = extras.home {

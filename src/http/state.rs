@@ -17,15 +17,15 @@ use crate::live::Live;
 use crate::metrics::RequestCounts;
 
 use super::admin::AdminState;
-use super::answers::AnswerMemory;
-use super::authenticate::Refused;
-use super::body::BodyMemory;
-use super::certificates::CertificateGate;
+use super::buffers::body::BodyMemory;
+use super::buffers::list_memory::AnswerMemory;
+use super::buffers::readers::Readers;
 use super::error::ApiError;
-use super::readers::Readers;
-use super::request_scope::RequestScope;
-use super::session_lookup::unknown_session;
-use super::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
+use super::signed::authenticate::Refused;
+use super::signed::certificates::CertificateGate;
+use super::signed::request_scope::RequestScope;
+use super::signed::session_lookup::unknown_session;
+use super::signed::shared_sessions::{Claimed, SharedSessions, VerifiedRequest};
 
 /// Bounds of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

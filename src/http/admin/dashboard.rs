@@ -7,7 +7,7 @@ use actix_web::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::http::authenticate::NOT_STORED;
+use crate::http::signed::authenticate::NOT_STORED;
 
 /// All but the nonce.
 static PAGE: LazyLock<String> = LazyLock::new(|| {

@@ -11,8 +11,8 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admin::{Percentiles, Status};
-use crate::http::authenticate::{NOT_STORED, unsigned};
 use crate::http::error::ApiError;
+use crate::http::signed::authenticate::{NOT_STORED, unsigned};
 use crate::limits::{LimitExceeded, Owner, refusals};
 use crate::telemetry::{self, RecentLine};
 

@@ -9,6 +9,7 @@ mod bodies;
 mod dashboard;
 mod lists;
 mod live;
+pub(super) mod migrate;
 mod operations;
 mod rooms;
 mod sockets;
@@ -24,6 +25,7 @@ pub(in crate::http) use waiting::{
 };
 
 pub use lists::end_refused;
+pub use migrate::MigrateState;
 
 use std::sync::Arc;
 
@@ -37,18 +39,17 @@ use tokio::sync::{Notify, Semaphore};
 use crate::admin::{Admin, Asker, CONTENT_TYPE, GetHistory, GetStatus, Guard, Status, exposition};
 use crate::authsocket::AuthSocket;
 use crate::db::{DbError, DbHandle};
+use crate::http::client_address::{count_request, is_forwarded};
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::routes::query::Query;
+use crate::http::signed::authenticate::{NOT_STORED, respond, unsigned};
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::live::Live;
 use crate::model::IdentityList;
 use crate::rooms::RoomsHandle;
 use crate::socket::SocketTable;
-
-use super::authenticate::{NOT_STORED, respond, unsigned};
-use super::client_address::{count_request, is_forwarded};
-use super::error::{ApiError, store_error};
-use super::reply::Reply;
-use super::routes::query::Query;
-use super::state::HttpState;
 
 /// What these routes need. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -1,14 +1,15 @@
 //! Rooms, for admins.
 
 use crate::admin::DEADLINE;
-use crate::http::error::ApiError;
-use crate::http::reply::Reply;
 use crate::ids::RoomId;
 use crate::rooms::{InspectRoom, ListRooms, RoomSummary};
 
+use crate::admin::RoomPart;
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+
 use super::bodies::{RoomDetail, RoomList};
 use super::{AdminState, Asked, cut, sockets, unresponsive};
-use crate::admin::RoomPart;
 
 /// Members that the registry is asked for at a time.
 const LOOKED_AT: usize = 1_001;

@@ -17,7 +17,7 @@ use actix_web::{HttpResponse, web};
 use url::Url;
 use utoipa::openapi::OpenApi;
 
-use super::public_address::public_address;
+use crate::http::public::public_address::public_address;
 
 /// The `AsyncAPI` document; `tests/it/asyncapi.rs` holds it against the events that are sent.
 const ASYNCAPI: &str = include_str!("asyncapi.yaml");

@@ -21,24 +21,23 @@ use crate::admin::{
     RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status,
     StoredTotalsPart, TotalsPart, Unresponsive,
 };
-
-use super::super::admin::{
+use crate::http::admin::migrate::Migrated;
+use crate::http::admin::{
     Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxItem, InboxList,
     ListedIdentities, ListedIdentityItem, ListingChanged, LogLevel, Removed, RoomDetail, RoomList,
     SocketDetail, SocketItem, SocketList, WaitingBoxItem, WaitingBoxes, WaitingTotalItem,
 };
-use super::super::error::{Details, ErrorBody};
-use super::super::health::{HealthReport, ReadinessReport};
-use super::super::info::{Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention};
-use super::super::migrate::Migrated;
-use super::super::routes::bodies;
-use super::admin_failures;
+use crate::http::error::{Details, ErrorBody};
+use crate::http::public::health::{HealthReport, ReadinessReport};
+use crate::http::public::info::{
+    Info, InfoFeatures, InfoLimits, InfoPrices, InfoQuotas, InfoRetention,
+};
+use crate::http::routes::bodies;
+
 use super::failures::Failure;
 use super::operations::{Access, OPERATIONS, Operation};
 use super::operators_data::OPERATORS_DATA;
-use super::requests;
-use super::shared_failures;
-use super::topics;
+use super::{admin_failures, requests, shared_failures, topics};
 
 const JSON: &str = "application/json";
 const MULTIPART: &str = "multipart/form-data";

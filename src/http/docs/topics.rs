@@ -103,8 +103,8 @@ fn made_of_path(operation: &Operation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::operations::OPERATIONS;
     use super::*;
+    use crate::http::docs::operations::OPERATIONS;
     use std::collections::BTreeSet;
 
     #[test]

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::bounded_list::BoundedList;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
 use super::{Success, object, off_worker};
 
 /// Messages that may be acknowledged at a time.

@@ -5,13 +5,13 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::js_trim::js_trim;
 use crate::model::Device;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
 use super::parse_small;
 use super::query::Query;
 

@@ -1,9 +1,9 @@
 //! The JSON of a list, in memory that is reserved before it is written.
 
+use crate::http::buffers::list_memory::AnswerPermit;
 use crate::json_text::push_string;
 use crate::model::{self, ListSink, NoMemory, OversizedMessage, StoredMessage};
 
-use super::super::answers::AnswerPermit;
 use super::list_messages::{ENVELOPE_BYTES, Item, Oversized};
 
 /// Memory that a list reserves at a time, at most, beside what its next message needs.
@@ -146,10 +146,10 @@ fn push_field(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::answers::AnswerMemory;
-    use super::super::list_messages::{Listed, item_len, oversized_len};
     use super::*;
     use crate::auth::Identity;
+    use crate::http::buffers::list_memory::AnswerMemory;
+    use crate::http::routes::list_messages::{Listed, item_len, oversized_len};
 
     #[test]
     fn a_list_is_written_as_it_is_described() {

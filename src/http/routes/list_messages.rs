@@ -7,13 +7,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::DbError;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
 use crate::model::{ListBound, Listed as Listing, Order, OversizedMessage, Page, StoredMessage};
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
 use super::list_json::{ListJson, Tail};
 use super::parse_small;
 

@@ -2,11 +2,14 @@
 
 mod acknowledge_message;
 mod devices;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod list_json;
 mod list_messages;
 mod permissions;
 pub(super) mod query;
 mod quote;
+mod request_body;
 mod send_message;
 
 use actix_web::HttpRequest;
@@ -18,16 +21,16 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use crate::http::admin;
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::json_object;
 use crate::json_unicode::{HALF_A_PAIR, is_unicode};
 use crate::payments::MAX_PAYMENT_BYTES;
 
-use super::admin;
-use super::error::ApiError;
-use super::reply::Reply;
-use super::request_body::{BodyHeaders, RequestBody};
-use super::state::HttpState;
+use request_body::{BodyHeaders, RequestBody};
 
 pub(super) mod bodies {
     //! What the routes reply with, for their description.

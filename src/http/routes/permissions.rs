@@ -5,13 +5,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::events::is_message_box;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::js_trim::{is_js_blank, js_trim};
 use crate::model::{Permission, PermissionPage};
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
 use super::parse_small;
 use super::query::{Query, sender_key};
 

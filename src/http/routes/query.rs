@@ -2,10 +2,9 @@
 
 use actix_web::web;
 
+use crate::http::error::ApiError;
 use crate::ids::IdentityKey;
 use crate::js_trim::{is_js_blank, js_trim};
-
-use super::super::error::ApiError;
 
 /// The parameters of a query, in their order.
 pub(in crate::http) struct Query(Vec<(String, String)>);

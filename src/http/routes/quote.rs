@@ -4,13 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::events::is_message_box;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::Reply;
+use crate::http::state::HttpState;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::js_trim;
 use crate::model::Quote;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
 use super::permissions::status_of;
 use super::query::Query;
 use super::{KEY_COST, off_worker};

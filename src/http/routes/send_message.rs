@@ -10,15 +10,15 @@ use crate::bounded_list::BoundedList;
 use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
 use crate::heavy::LIGHT;
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+use crate::http::state::{HttpLimits, HttpState};
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::{is_js_blank, js_trim};
 use crate::json_unicode::{HALF_A_PAIR, is_unicode};
 use crate::model::{MessageBody, NewMessage};
 use crate::payments::PaymentDraft;
 
-use super::super::error::ApiError;
-use super::super::reply::Reply;
-use super::super::state::{HttpLimits, HttpState};
 use super::{KEY_COST, object, off_worker, parse};
 
 #[derive(Deserialize)]

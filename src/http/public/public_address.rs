@@ -1,7 +1,7 @@
 //! The server's public address, as its documents and its page name it.
 
 /// The address that an operator gives, without a slash at its end. A domain alone is one of `https`.
-pub(super) fn public_address(given: Option<&str>) -> Option<String> {
+pub(in crate::http) fn public_address(given: Option<&str>) -> Option<String> {
     let given = given.map(|given| given.trim().trim_end_matches('/'))?;
     if given.is_empty() || given.contains("://") {
         return Some(given.to_owned()).filter(|given| !given.is_empty());

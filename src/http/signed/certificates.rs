@@ -7,13 +7,13 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
+use crate::http::counts::Failed;
+use crate::http::error::ApiError;
+use crate::http::state::HttpState;
 use crate::limits::{AddressKey, KeyedBudget, Owner};
 
 use super::authenticate::{NOT_STORED, Refused, unsigned};
-use super::counts::Failed;
-use super::error::ApiError;
 use super::session_lookup::unknown_session;
-use super::state::HttpState;
 
 /// Bytes of requests that may wait for certificates, a sixteenth of them of one identity or one address.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
@@ -23,7 +23,7 @@ const MIN_WAITING_BYTES: usize = 64 * 1024;
 
 /// Lets requests pass whose session is certified.
 #[derive(Debug)]
-pub(super) struct CertificateGate {
+pub(in crate::http) struct CertificateGate {
     required: RequiredCertificates,
     /// Tells that certificates of some session came.
     news: Notify,
@@ -32,7 +32,7 @@ pub(super) struct CertificateGate {
 }
 
 impl CertificateGate {
-    pub(super) fn new(required: RequiredCertificates) -> Self {
+    pub(in crate::http) fn new(required: RequiredCertificates) -> Self {
         Self {
             required,
             news: Notify::new(),
@@ -41,7 +41,7 @@ impl CertificateGate {
         }
     }
 
-    pub(super) const fn required(&self) -> &RequiredCertificates {
+    pub(in crate::http) const fn required(&self) -> &RequiredCertificates {
         &self.required
     }
 

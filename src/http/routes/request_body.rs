@@ -6,10 +6,9 @@ use actix_web::http::header;
 use bytes::Bytes;
 
 use crate::delivery::PriceError;
+use crate::http::error::ApiError;
 use crate::json_depth;
 use crate::payments::{MultipartBody, is_multipart};
-
-use super::error::ApiError;
 
 /// The header that pays for a request.
 const PAYMENT: &str = "x-bsv-payment";
@@ -18,9 +17,9 @@ const PAYMENT: &str = "x-bsv-payment";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestBody {
     /// For its route.
-    pub(super) body: Bytes,
+    pub(in crate::http) body: Bytes,
     /// JSON.
-    pub(super) payment: Option<Bytes>,
+    pub(in crate::http) payment: Option<Bytes>,
 }
 
 /// What the headers say of a body and its payment.
@@ -32,7 +31,7 @@ pub(super) struct BodyHeaders {
 
 impl BodyHeaders {
     /// Looks at the headers of a request.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(in crate::http) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let mut headers = request.headers().get_all(PAYMENT);
         let payment = headers.next();
         if headers.next().is_some() {
@@ -49,7 +48,7 @@ impl BodyHeaders {
 
 impl RequestBody {
     /// Reads what came.
-    pub(super) fn read(
+    pub(in crate::http) fn read(
         headers: BodyHeaders,
         body: &Bytes,
         max_json_depth: usize,

@@ -5,14 +5,14 @@ use actix_web::http::StatusCode;
 
 use crate::auth::canonical::{Direction, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, Session, message_nonce};
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
 use crate::socket::Kill;
 
 use super::authenticate::{Credentials, NOT_STORED, Work, unsigned};
-use super::error::ApiError;
-use super::reply::Reply;
 
 /// Signs a reply on the session that the request named. `kill` ends its connection.
-pub(super) async fn signed(
+pub(in crate::http) async fn signed(
     reply: Reply,
     credentials: &Credentials,
     session: &Session,

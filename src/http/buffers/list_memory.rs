@@ -18,17 +18,17 @@ const SLACK: usize = 2 * 1024 * 1024;
 
 /// The memory of all lists, by who asked and from where. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct AnswerMemory(KeyedBudget<Owner>);
+pub(in crate::http) struct AnswerMemory(KeyedBudget<Owner>);
 
 impl AnswerMemory {
     /// So many bytes for all. One identity and one address may have a sixteenth, or one list of the largest size.
-    pub(super) fn new(max_bytes: usize, largest_list: usize) -> Self {
+    pub(in crate::http) fn new(max_bytes: usize, largest_list: usize) -> Self {
         let each = share(max_bytes).max(largest_list.saturating_add(SLACK));
         Self(KeyedBudget::of_bytes(each, max_bytes).named("answer_bytes"))
     }
 
     /// The memory of one request, by `caller` and from `address`.
-    pub(super) fn of_request(
+    pub(in crate::http) fn of_request(
         &self,
         caller: IdentityKey,
         address: Option<AddressKey>,
@@ -43,7 +43,7 @@ impl AnswerMemory {
 
     /// Bytes of all lists.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::http) fn held(&self) -> usize {
         self.0.held()
     }
 }
@@ -60,7 +60,7 @@ pub(super) struct RequestMemory {
 
 impl RequestMemory {
     /// A list that is about to be read; it holds nothing yet.
-    pub(super) fn hold(&self) -> AnswerPermit {
+    pub(in crate::http) fn hold(&self) -> AnswerPermit {
         let owners = Owner::both(self.caller, self.address);
         AnswerPermit {
             permit: self.memory.0.hold_for(owners),
@@ -69,14 +69,14 @@ impl RequestMemory {
     }
 
     /// Whether a list was refused memory because all lists together had as much as they may have.
-    pub(super) fn was_full(&self) -> bool {
+    pub(in crate::http) fn was_full(&self) -> bool {
         self.was_full.load(Ordering::Relaxed)
     }
 }
 
 /// The memory of one list.
 #[derive(Debug)]
-pub(super) struct AnswerPermit {
+pub(in crate::http) struct AnswerPermit {
     permit: Permit<Owner>,
     was_full: Arc<AtomicBool>,
 }
@@ -101,7 +101,7 @@ impl AsRef<[u8]> for Held {
 
 impl AnswerPermit {
     /// Bytes of which every copy counts in this permit.
-    pub(super) fn held_by(self, bytes: Vec<u8>) -> Bytes {
+    pub(in crate::http) fn held_by(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Held {
             bytes,
             _permit: self,
@@ -112,7 +112,7 @@ impl AnswerPermit {
     ///
     /// # Errors
     /// [`LimitExceeded`]: then it holds what it held before.
-    pub(super) fn resize(&mut self, bytes: usize) -> Result<(), LimitExceeded> {
+    pub(in crate::http) fn resize(&mut self, bytes: usize) -> Result<(), LimitExceeded> {
         let counted = if bytes <= FREE { 0 } else { bytes };
         let resized = self.permit.resize(counted);
         if resized == Err(LimitExceeded::Global) {

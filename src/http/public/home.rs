@@ -11,7 +11,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::authenticate::{NOT_STORED, respond};
+use crate::http::signed::authenticate::{NOT_STORED, respond};
+
 use super::info::Info;
 use super::public_address::public_address;
 
@@ -59,7 +60,7 @@ impl Home {
         }
     }
 
-    pub(super) fn configure(self, config: &mut web::ServiceConfig) {
+    pub(in crate::http) fn configure(self, config: &mut web::ServiceConfig) {
         let mut paths = vec!["/".to_owned()];
         if !self.prefix.is_empty() {
             paths.extend([self.prefix.to_string(), format!("{}/", self.prefix)]);

@@ -7,14 +7,14 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Scope, web};
 
 use crate::engineio::{Config, HandshakeError, Query, TransportKind};
+use crate::http::buffers::body::BodyMemory;
+use crate::http::client_address::{count_handshake, count_request};
+use crate::http::error::ApiError;
+use crate::http::signed::authenticate::unsigned;
 use crate::ids::Sid;
 use crate::limits::{AddressLimits, Owner};
 use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
 
-use super::authenticate::unsigned;
-use super::body::BodyMemory;
-use super::client_address::{count_handshake, count_request};
-use super::error::ApiError;
 use super::{polling, websocket};
 
 /// An Engine.IO endpoint: its bounds, its sockets, and how an application begins on a new session.

@@ -13,7 +13,7 @@ use super::shared_sessions::Claimed;
 
 /// What is known of a verified request.
 #[derive(Debug)]
-pub(super) struct RequestScope {
+pub(in crate::http) struct RequestScope {
     own_nonce: String,
     /// Whether the store has counted it already.
     is_counted: bool,
@@ -27,7 +27,7 @@ pub(super) struct RequestScope {
 }
 
 impl RequestScope {
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         own_nonce: &str,
         nonce: &str,
         claimed: Option<Claimed>,
@@ -50,18 +50,18 @@ impl RequestScope {
     }
 
     /// Whom the limits of addresses count it for.
-    pub(super) const fn address(&self) -> Option<AddressKey> {
+    pub(in crate::http) const fn address(&self) -> Option<AddressKey> {
         self.address
     }
 
     /// Counts the request with what it writes.
-    pub(super) const fn claim(&self) -> Option<&RequestClaim> {
+    pub(in crate::http) const fn claim(&self) -> Option<&RequestClaim> {
         self.claim.as_ref()
     }
 
     /// Whether the request counts once over all nodes and restarts. Where the store cannot say so, its session must have
     /// begun in this process; otherwise the client has to shake hands again.
-    pub(super) async fn counts_once(&self, db: &DbHandle) -> bool {
+    pub(in crate::http) async fn counts_once(&self, db: &DbHandle) -> bool {
         if self.is_counted {
             return true;
         }
@@ -81,7 +81,7 @@ impl RequestScope {
     }
 
     /// Why the request must not be answered, after all.
-    pub(super) fn refusal(&self) -> Option<AuthError> {
+    pub(in crate::http) fn refusal(&self) -> Option<AuthError> {
         if self.needs_new_session.load(Ordering::Acquire) {
             return Some(unknown_session(&self.own_nonce));
         }

@@ -21,7 +21,7 @@ use crate::socket::{
     WebsocketGone,
 };
 
-use super::engineio_endpoint::Endpoint;
+use super::endpoint::Endpoint;
 use super::fragments::{FragmentError, Fragments};
 use super::websocket_body::WebsocketBody;
 use super::websocket_input::{End, Ended, WebsocketInput};

@@ -15,24 +15,24 @@ use bytes::Bytes;
 
 use crate::auth::canonical::{Direction, SignedRequest, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session};
+use crate::http::buffers::body::Payload;
+use crate::http::client_address::{count_handshake, count_request};
+use crate::http::counts::{Asker, Failed};
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+use crate::http::routes;
+use crate::http::state::HttpState;
 use crate::json_depth;
 use crate::limits::{AddressKey, LimitExceeded, Owner, refusals};
 use crate::socket::Kill;
 
-use super::body::Payload;
-use super::client_address::{count_handshake, count_request};
-use super::counts::{Asker, Failed};
-use super::error::ApiError;
 use super::handshake;
-use super::reply::Reply;
 use super::request_scope::RequestScope;
-use super::routes;
 use super::session_lookup::{self, Named};
 use super::sign::signed;
-use super::state::HttpState;
 
 /// A reply is for who asked, now: no cache keeps it.
-pub(super) const NOT_STORED: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+pub(in crate::http) const NOT_STORED: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// What a request says of its authentication.
 pub(super) struct Credentials {
@@ -114,9 +114,9 @@ pub async fn respond(
 /// What a request is answered with, and for whom.
 #[derive(Clone, Copy)]
 pub(super) struct Work<'a> {
-    pub(super) state: &'a HttpState,
+    pub(in crate::http) state: &'a HttpState,
     /// Whom the limits of addresses count it for.
-    pub(super) address: Option<AddressKey>,
+    pub(in crate::http) address: Option<AddressKey>,
 }
 
 async fn begin_session(
@@ -245,7 +245,7 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
 }
 
 /// A request that does not reach its route.
-pub(super) enum Refused {
+pub(in crate::http) enum Refused {
     /// Nothing was verified: anybody may have sent it, also in place of a request that is still to come.
     Unsigned(ApiError),
     /// The session's client sent it, and its nonce is used up: nobody can make this request succeed any more.
@@ -340,7 +340,7 @@ fn is_encoded(request: &HttpRequest) -> bool {
     encodings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-pub(super) fn unsigned(error: &ApiError) -> HttpResponse {
+pub(in crate::http) fn unsigned(error: &ApiError) -> HttpResponse {
     let mut response = HttpResponse::build(error.status);
     response.extensions_mut().insert(Failed {
         code: error.code,

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::{AuthError, Known, MAX_NONCE_CHARS};
+use crate::http::client_address::count_handshake;
+use crate::http::error::ApiError;
+use crate::http::state::HttpState;
 use crate::limits::AddressKey;
-
-use super::client_address::count_handshake;
-use super::error::ApiError;
-use super::state::HttpState;
 
 /// The session that a request names.
 pub(super) struct Named {
-    pub(super) known: Known,
+    pub(in crate::http) known: Known,
     /// Otherwise it is from the shared store, and kept once the request has verified.
     pub(super) is_in_memory: bool,
 }
 
 /// Finds the session that has this nonce of ours.
-pub(super) async fn find(
+pub(in crate::http) async fn find(
     own_nonce: &str,
     counted_for: Option<AddressKey>,
     state: &HttpState,
@@ -59,7 +58,7 @@ async fn stored(
     restored.ok_or_else(|| unknown_session(own_nonce).into())
 }
 
-pub(super) fn unknown_session(nonce: &str) -> AuthError {
+pub(in crate::http) fn unknown_session(nonce: &str) -> AuthError {
     AuthError::UnknownSession {
         nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
     }

@@ -30,7 +30,7 @@ const LETS_GO_IN: Duration = Duration::from_secs(1);
 
 /// All clients that are taking large answers. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Readers(Arc<Mutex<Reading>>);
+pub(in crate::http) struct Readers(Arc<Mutex<Reading>>);
 
 #[derive(Debug, Default)]
 struct Reading {
@@ -58,7 +58,7 @@ impl Reader {
 
 impl Readers {
     /// The body of an answer on the connection that `kill` ends.
-    pub(super) fn watch(&self, bytes: Bytes, kill: Option<Kill>) -> ReadAnswer {
+    pub(in crate::http) fn watch(&self, bytes: Bytes, kill: Option<Kill>) -> ReadAnswer {
         self.watch_since(bytes, kill, Instant::now())
     }
 
@@ -92,7 +92,7 @@ impl Readers {
     }
 
     /// Ends the connection of the slowest reader, and waits until its answer is gone. `false` if there is none.
-    pub(super) async fn cut_slowest(&self) -> bool {
+    pub(in crate::http) async fn cut_slowest(&self) -> bool {
         let Some(gone) = self.end_slowest() else {
             return false;
         };
@@ -101,7 +101,7 @@ impl Readers {
     }
 
     /// The same without waiting: gives what is closed when the answer is gone.
-    pub(super) fn end_slowest(&self) -> Option<oneshot::Receiver<()>> {
+    pub(in crate::http) fn end_slowest(&self) -> Option<oneshot::Receiver<()>> {
         let Reader { kill, gone, .. } = self.take_slowest(Instant::now())?;
         log::debug!("a client that reads its answer slowly is cut: others need the memory");
         kill.shut_down();

@@ -6,21 +6,21 @@ use crate::auth::{
     AUTH_VERSION, AuthError, AuthMessage, InitialResponse, MessageType, NO_CERTIFICATES, Session,
 };
 
+use crate::http::error::ApiError;
+use crate::http::state::HttpState;
 use crate::limits::AddressKey;
 
 use super::authenticate::unsigned;
 use super::certificates;
-use super::error::ApiError;
-use super::state::HttpState;
 
 /// Where it is, always at the origin's root.
-pub(super) const PATH: &str = "/.well-known/auth";
+pub(in crate::http) const PATH: &str = "/.well-known/auth";
 
 /// An auth message of a handshake is small.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// Answers a handshake from this address.
-pub(super) async fn respond(
+pub(in crate::http) async fn respond(
     state: &HttpState,
     origin: Option<AddressKey>,
     body: &[u8],

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::error::ApiError;
-use super::routes::normal_forms;
+use crate::http::error::ApiError;
+
+use super::normal_forms;
 
 /// A request to a route, in a form that asks the same of it; the text is the query of the quote and the body of all others.
 ///

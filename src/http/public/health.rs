@@ -7,9 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::health::Health;
-
-use super::authenticate::{NOT_STORED, respond, unsigned};
-use super::error::{ApiError, Details};
+use crate::http::error::{ApiError, Details};
+use crate::http::signed::authenticate::{NOT_STORED, respond, unsigned};
 
 /// Names in this server and in others.
 const HEALTH: [&str; 2] = ["/healthz", "/health"];
@@ -53,7 +52,7 @@ pub(in crate::http) struct ReadinessReport {
 }
 
 /// Adds the routes behind this prefix.
-pub(super) fn configure(config: &mut web::ServiceConfig, prefix: &str) {
+pub(in crate::http) fn configure(config: &mut web::ServiceConfig, prefix: &str) {
     // Whatever else is asked of these paths is answered as everywhere.
     for path in HEALTH {
         config.service(

@@ -9,15 +9,14 @@ use utoipa::ToSchema;
 
 use crate::auth::sha256;
 use crate::db::DbHandle;
+use crate::http::client_address::{count_handshake, count_request};
+use crate::http::error::{ApiError, store_error};
+use crate::http::signed::authenticate::unsigned;
+use crate::http::state::HttpState;
 use crate::limits::AddressLimits;
 
-use super::authenticate::unsigned;
-use super::client_address::{count_handshake, count_request};
-use super::error::{ApiError, store_error};
-use super::state::HttpState;
-
 /// Where it is, behind the routing prefix.
-pub(super) const PATH: &str = "/admin/migrate";
+pub(in crate::http) const PATH: &str = "/admin/migrate";
 
 /// What the route needs. Cheap to clone.
 #[derive(Clone)]
@@ -80,7 +79,7 @@ fn admit(
 }
 
 /// Applies what was not applied yet, and says what it was.
-pub(super) async fn respond(
+pub(in crate::http) async fn respond(
     request: HttpRequest,
     state: web::Data<MigrateState>,
     shared: web::Data<HttpState>,

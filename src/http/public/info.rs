@@ -8,9 +8,8 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::signed::authenticate::respond;
 use crate::live::Live;
-
-use super::authenticate::respond;
 
 const PATH: &str = "/info";
 
@@ -145,7 +144,11 @@ pub struct InfoFeatures {
 struct Written(Live<Info>);
 
 /// Adds the route below each of these prefixes.
-pub(super) fn configure(config: &mut web::ServiceConfig, prefixes: &[&str], info: Live<Info>) {
+pub(in crate::http) fn configure(
+    config: &mut web::ServiceConfig,
+    prefixes: &[&str],
+    info: Live<Info>,
+) {
     config.app_data(web::Data::new(Written(info)));
     for prefix in prefixes {
         config.service(

@@ -16,7 +16,7 @@ use crate::limits::{AddressKey, AddressLimits, Permit};
 use crate::socket::Kill;
 
 use super::connection_errors::FirstByte;
-use super::connection_watch::{Watch, WatchSettings};
+use super::watch::{Watch, WatchSettings};
 
 /// Bytes that the kernel takes beyond what it has sent. What a client does not read waits with us, where it is counted,
 /// and not in buffers of the kernel, which grow to megabytes for each connection.

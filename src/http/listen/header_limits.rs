@@ -9,8 +9,8 @@ use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use futures_util::future::Either;
 
-use super::authenticate::unsigned;
-use super::error::ApiError;
+use crate::http::error::ApiError;
+use crate::http::signed::authenticate::unsigned;
 
 /// Bytes of a header line beside its name and value: a colon, a space, and the line's end.
 const HEADER_OVERHEAD: usize = 4;

@@ -11,16 +11,16 @@ use tokio::sync::oneshot;
 use crate::engineio::{
     Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
+use crate::http::buffers::body::{self, BodyError};
+use crate::http::error::ApiError;
+use crate::http::signed::authenticate::unsigned;
 use crate::limits::{Owner, Permit};
 use crate::socket::{
     Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
     PollUndelivered, Socket,
 };
 
-use super::authenticate::unsigned;
-use super::body::{self, BodyError};
-use super::engineio_endpoint::Endpoint;
-use super::error::ApiError;
+use super::endpoint::Endpoint;
 
 /// Packets that a socket handles before others on its worker have their turn: each may take a signature's time.
 const PACKETS_PER_TURN: usize = 16;

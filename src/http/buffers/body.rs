@@ -9,17 +9,16 @@ use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::heavy::{beside, let_go};
+use crate::http::error::ApiError;
+use crate::http::state::HttpLimits;
 use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
-
-use super::error::ApiError;
-use super::state::HttpLimits;
 
 /// How many bytes of bodies are held at a time, by address, and by identity once that is proven. Cheap to clone.
 pub type BodyMemory = KeyedBudget<Owner>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum BodyError {
+pub(in crate::http) enum BodyError {
     /// Larger than allowed; found out from its announced length where there is one.
     #[error("the request body is too large")]
     TooLarge,
@@ -67,22 +66,22 @@ where
 const STRANGERS_PART: usize = 32;
 
 /// A body that is to be read.
-pub(super) struct Payload {
-    pub(super) body: web::Payload,
-    pub(super) max: usize,
-    pub(super) holding: Permit<Owner>,
+pub(in crate::http) struct Payload {
+    pub(in crate::http) body: web::Payload,
+    pub(in crate::http) max: usize,
+    pub(in crate::http) holding: Permit<Owner>,
 }
 
 impl Payload {
     /// Of a session in which nothing has verified: anybody can begin as many of those as they like.
-    pub(super) fn of_a_stranger(self, limits: &HttpLimits) -> Self {
+    pub(in crate::http) fn of_a_stranger(self, limits: &HttpLimits) -> Self {
         Self {
             max: self.max.min(limits.max_buffered_bytes / STRANGERS_PART),
             ..self
         }
     }
 
-    pub(super) async fn read(
+    pub(in crate::http) async fn read(
         self,
         request: &HttpRequest,
         limits: &HttpLimits,
@@ -111,7 +110,7 @@ const MIN_RATE: usize = 16 * 1024;
 const LOOKS: u32 = 6;
 
 /// Reads up to `max` bytes within `timeout`. They count in `holding` while they come, and for as long as anybody has them.
-pub(super) async fn read(
+pub(in crate::http) async fn read(
     request: &HttpRequest,
     mut body: web::Payload,
     max: usize,
