@@ -1,5 +1,5 @@
-//! `POST /admin/migrate`: brings the tables up to date for whoever has the operator's key. It is no BRC-104 route: it
-//! is for a deployment script, and it is needed before anybody else can be served.
+//! `POST /admin/migrate`: applies missing migrations for a caller with the operator's key. The route is not part of BRC-104:
+//! deployment scripts call it before the server can serve anybody else.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,18 +11,17 @@ use crate::auth::sha256;
 use crate::db::DbHandle;
 use crate::http::client_address::{count_handshake, count_request};
 use crate::http::error::{ApiError, store_error};
-use crate::http::signed::authenticate::unsigned;
+use crate::http::reply::RouteReply;
 use crate::http::state::HttpState;
-use crate::limits::AddressLimits;
 
-/// Where it is, behind the routing prefix.
-pub(in crate::http) const PATH: &str = "/admin/migrate";
+/// Behind the routing prefix.
+const PATH: &str = "/admin/migrate";
 
-/// What the route needs. Cheap to clone.
+/// What the route uses. Cheap to clone.
 #[derive(Clone)]
 pub struct MigrateState {
     db: DbHandle,
-    /// SHA-256 of the key: of one length, whatever is compared with it.
+    /// SHA-256 of the key, so that comparing takes the same time for keys of any length.
     digest: [u8; 32],
 }
 
@@ -33,13 +32,20 @@ impl std::fmt::Debug for MigrateState {
 }
 
 impl MigrateState {
-    /// For who brings this key.
+    /// Admits callers with this key.
     #[must_use]
     pub fn new(db: DbHandle, key: &str) -> Self {
         Self {
             db,
             digest: sha256(key.as_bytes()),
         }
+    }
+
+    /// Adds the route.
+    pub(in crate::http) fn configure(self, config: &mut web::ServiceConfig, routing_prefix: &str) {
+        config
+            .app_data(web::Data::new(self))
+            .route(&format!("{routing_prefix}{PATH}"), web::post().to(respond));
     }
 
     fn admits(&self, request: &HttpRequest) -> bool {
@@ -51,50 +57,31 @@ impl MigrateState {
     }
 }
 
-/// The tables are up to date.
+/// The schema is up to date.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Migrated {
-    /// Always `success`.
-    status: &'static str,
-    /// Migrations that were applied now, in their order.
+    /// Migrations that this request applied, in order.
     applied: Vec<String>,
 }
 
-/// A guess counts as a handshake, of which an address has few.
-fn admit(
-    request: &HttpRequest,
-    state: &MigrateState,
-    addresses: &AddressLimits,
-) -> Result<(), ApiError> {
-    let counted_for = count_request(request, addresses)?;
-    if state.admits(request) {
-        return Ok(());
-    }
-    count_handshake(counted_for, addresses)?;
-    Err(ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "ERR_INVALID_MIGRATE_KEY",
-        "The migrate key is missing or wrong.",
-    ))
-}
-
-/// Applies what was not applied yet, and says what it was.
-pub(in crate::http) async fn respond(
+async fn respond(
     request: HttpRequest,
     state: web::Data<MigrateState>,
     shared: web::Data<HttpState>,
-) -> HttpResponse {
-    if let Err(error) = admit(&request, &state, &shared.addresses) {
-        return unsigned(&error);
+) -> Result<HttpResponse, ApiError> {
+    let address = count_request(&request, &shared.addresses)?;
+    if !state.admits(&request) {
+        // A guess counts as a handshake: an address has few of those.
+        count_handshake(address, &shared.addresses)?;
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "ERR_INVALID_MIGRATE_KEY",
+            "The migrate key is missing or wrong.",
+        ));
     }
-    match state.db.migrate().await {
-        Ok(applied) => HttpResponse::Ok().json(Migrated {
-            status: "success",
-            applied,
-        }),
-        Err(error) => {
-            let description = "The migration failed; see the log.";
-            unsigned(&store_error(&error, "ERR_MIGRATION_FAILED", description))
-        }
-    }
+    let applied = state.db.migrate().await.map_err(store_error(
+        "ERR_MIGRATION_FAILED",
+        "The migration failed; see the log.",
+    ))?;
+    Ok(RouteReply::success(&Migrated { applied }).unsigned())
 }

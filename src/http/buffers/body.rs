@@ -1,4 +1,4 @@
-//! Reading a request's body, within a bound, and within what its owners, and all together, may hold.
+//! Reads request bodies: each up to a size and within a time, all of them within a budget of bytes.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
@@ -8,161 +8,117 @@ use thiserror::Error;
 use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::heavy::{beside, let_go};
+use crate::heavy::beside;
 use crate::http::error::ApiError;
-use crate::http::state::HttpLimits;
-use crate::limits::{Holder, KeyedBudget, Owner, Permit, SMALL};
+use crate::limits::{KeyedBudget, Owner, Permit, SMALL};
 
-/// How many bytes of bodies are held at a time, by address, and by identity once that is proven. Cheap to clone.
+use super::held::held;
+
+/// Bytes of all bodies in memory, by address, and by identity once that is authenticated. Cheap to clone.
 pub type BodyMemory = KeyedBudget<Owner>;
 
 /// A body that was not read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(in crate::http) enum BodyError {
-    /// Larger than allowed; found out from its announced length where there is one.
-    #[error("the request body is too large")]
-    TooLarge,
-    /// It comes too slowly.
+    /// It is, or announces that it will be, larger than this maximum.
+    #[error("the request body is larger than {0} bytes")]
+    TooLarge(usize),
     #[error("the request body comes too slowly")]
     TooSlow,
-    /// It ended before it was whole.
     #[error("the request body broke off")]
     Broken,
-    /// Other bodies, of this address, this identity or of all, take all the memory that there is for them.
-    #[error("there are too many bodies")]
+    /// The budget of its address, of its identity or of all bodies is used up.
+    #[error("the memory for request bodies is used up")]
     Overloaded,
 }
 
-/// Bytes that count until nobody has them any more.
-struct Held<K: Holder> {
-    bytes: Bytes,
-    _holding: Permit<K>,
-}
-
-impl<K: Holder> Drop for Held<K> {
-    fn drop(&mut self) {
-        let_go(std::mem::take(&mut self.bytes));
-    }
-}
-
-impl<K: Holder> AsRef<[u8]> for Held<K> {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// Bytes of which every copy counts in `holding`.
-fn held<K>(bytes: Bytes, holding: Permit<K>) -> Bytes
-where
-    K: Holder + Send + 'static,
-{
-    Bytes::from_owner(Held {
-        bytes,
-        _holding: holding,
-    })
-}
-
-/// The part of all bodies that the first one of a session may have: enough for the largest message with a payment.
-const STRANGERS_PART: usize = 32;
-
-/// A body that is to be read.
-pub(in crate::http) struct Payload {
-    pub(in crate::http) body: web::Payload,
-    pub(in crate::http) max: usize,
-    pub(in crate::http) holding: Permit<Owner>,
-}
-
-impl Payload {
-    /// Of a session in which nothing has verified: anybody can begin as many of those as they like.
-    pub(in crate::http) fn of_a_stranger(self, limits: &HttpLimits) -> Self {
-        Self {
-            max: self.max.min(limits.max_buffered_bytes / STRANGERS_PART),
-            ..self
-        }
-    }
-
-    pub(in crate::http) async fn read(
-        self,
-        request: &HttpRequest,
-        limits: &HttpLimits,
-    ) -> Result<Bytes, ApiError> {
-        let Self { body, max, holding } = self;
-        let read = read(request, body, max, limits.request_timeout, holding);
-        read.await.map_err(|error| match error {
-            BodyError::TooLarge => ApiError::too_large(max),
-            BodyError::Overloaded => ApiError::overloaded(),
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(max) => Self::too_large(max),
+            BodyError::Overloaded => Self::overloaded(),
             BodyError::Broken => {
-                ApiError::bad_request("ERR_BODY_BROKEN", "The request body broke off.")
+                Self::bad_request("ERR_BODY_BROKEN", "The request body broke off.")
             }
-            BodyError::TooSlow => ApiError::new(
+            BodyError::TooSlow => Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "ERR_REQUEST_TIMEOUT",
                 "The request body took too long.",
             ),
-        })
+        }
     }
 }
 
-/// Bytes that must come in a second of a body that is not small.
+/// Bytes per second that a body must bring once it is not small.
 const MIN_RATE: usize = 16 * 1024;
 
-/// How often in the time of a whole body it is looked at whether enough of it came.
-const LOOKS: u32 = 6;
+/// How many times within its timeout a body's rate is checked.
+const CHECKS: u32 = 6;
 
-/// Reads up to `max` bytes within `timeout`. They count in `holding` while they come, and for as long as anybody has them.
-pub(in crate::http) async fn read(
-    request: &HttpRequest,
-    mut body: web::Payload,
-    max: usize,
-    timeout: Duration,
-    mut holding: Permit<Owner>,
-) -> Result<Bytes, BodyError> {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > max) {
-        return Err(BodyError::TooLarge);
-    }
-    let mut bytes = Parts::default();
-    let look = timeout / LOOKS;
-    let least = usize::try_from(look.as_millis()).unwrap_or(usize::MAX);
-    let least = (least.saturating_mul(MIN_RATE) / 1_000).max(1);
-    let end = Instant::now() + timeout;
-    let (mut due, mut seen) = (Instant::now() + look, 0);
-    loop {
-        let chunk = match timeout_at(due, body.next()).await {
-            Ok(Some(chunk)) => chunk.map_err(|_| BodyError::Broken)?,
-            Ok(None) => break,
-            Err(_) => {
-                // A small body takes little, and all of its time.
-                let is_slow = bytes.len > SMALL && bytes.len - seen < least;
-                if is_slow || due >= end {
-                    return Err(BodyError::TooSlow);
-                }
-                (due, seen) = ((due + look).min(end), bytes.len);
-                continue;
-            }
-        };
-        if bytes.len + chunk.len() > max {
-            return Err(BodyError::TooLarge);
-        }
-        holding
-            .grow(chunk.len())
-            .map_err(|_| BodyError::Overloaded)?;
-        if bytes.add(&chunk) {
-            // The client may have sent much more already.
-            yield_now().await;
-        }
-    }
-    Ok(held(bytes.join().await?, holding))
+/// A body that is to be read.
+pub(in crate::http) struct BodyReader {
+    pub(in crate::http) payload: web::Payload,
+    pub(in crate::http) max: usize,
+    pub(in crate::http) timeout: Duration,
+    pub(in crate::http) permit: Permit<Owner>,
 }
 
-/// Bytes of a part: a larger one would be copied for long each time that it has to grow.
+impl BodyReader {
+    /// Reads the body. Its bytes count in the permit while they come, and for as long as anybody holds them.
+    pub(in crate::http) async fn read(self, request: &HttpRequest) -> Result<Bytes, BodyError> {
+        let Self {
+            mut payload,
+            max,
+            timeout,
+            mut permit,
+        } = self;
+        let announced = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > max) {
+            return Err(BodyError::TooLarge(max));
+        }
+        let mut parts = Parts::default();
+        let interval = timeout / CHECKS;
+        let least = usize::try_from(interval.as_millis()).unwrap_or(usize::MAX);
+        let least = (least.saturating_mul(MIN_RATE) / 1_000).max(1);
+        let end = Instant::now() + timeout;
+        let (mut check_at, mut seen) = (Instant::now() + interval, 0);
+        loop {
+            let chunk = match timeout_at(check_at, payload.next()).await {
+                Ok(Some(chunk)) => chunk.map_err(|_| BodyError::Broken)?,
+                Ok(None) => break,
+                Err(_) => {
+                    // A small body holds little memory, so it may use the whole timeout.
+                    let is_slow = parts.len > SMALL && parts.len - seen < least;
+                    if is_slow || check_at >= end {
+                        return Err(BodyError::TooSlow);
+                    }
+                    (check_at, seen) = ((check_at + interval).min(end), parts.len);
+                    continue;
+                }
+            };
+            if parts.len + chunk.len() > max {
+                return Err(BodyError::TooLarge(max));
+            }
+            permit
+                .grow(chunk.len())
+                .map_err(|_| BodyError::Overloaded)?;
+            if parts.add(&chunk) {
+                // The client may have sent much more already: let the worker serve others.
+                yield_now().await;
+            }
+        }
+        Ok(held(parts.join().await?, permit))
+    }
+}
+
+/// Bytes of a part. A larger one would be copied for long whenever it has to grow.
 const PART: usize = 1024 * 1024;
 
-/// What has come of a body.
+/// The bytes that have come so far.
 #[derive(Default)]
 struct Parts {
     parts: Vec<BytesMut>,
@@ -170,7 +126,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Says whether that began another part.
+    /// Appends a chunk; true: it began another part.
     fn add(&mut self, chunk: &[u8]) -> bool {
         self.len += chunk.len();
         match self.parts.last_mut() {
@@ -186,14 +142,14 @@ impl Parts {
         }
     }
 
-    /// All of it in one piece: of a large body, put together on another thread.
+    /// Joins the parts: on another thread if there are several.
     async fn join(mut self) -> Result<Bytes, BodyError> {
         if self.parts.len() <= 1 {
             return Ok(self.parts.pop().unwrap_or_default().freeze());
         }
         let join = move || {
             let mut whole = BytesMut::with_capacity(self.len);
-            // Each is given up as soon as it is copied.
+            // Frees each part as soon as it is copied.
             self.parts
                 .drain(..)
                 .for_each(|part| whole.extend_from_slice(&part));
@@ -218,14 +174,22 @@ mod tests {
             .await
             .unwrap();
         let owner = Owner::Address(AddressKey::of([192, 0, 2, address].into()));
-        let timeout = Duration::from_secs(30);
-        read(&request, payload, 100, timeout, memory.hold(Some(owner))).await
+        let reader = BodyReader {
+            payload,
+            max: 100,
+            timeout: Duration::from_secs(30),
+            permit: memory.hold(Some(owner)),
+        };
+        reader.read(&request).await
     }
 
     #[actix_web::test]
     async fn bodies_that_are_held_count_together() {
         let memory = BodyMemory::of_bytes(100, 150);
-        assert_eq!(body(&memory, 1, 101).await.err(), Some(BodyError::TooLarge));
+        assert_eq!(
+            body(&memory, 1, 101).await.err(),
+            Some(BodyError::TooLarge(100))
+        );
         let first = body(&memory, 1, 60).await.unwrap();
         assert_eq!(first.len(), 60);
         assert_eq!(
@@ -263,8 +227,13 @@ mod tests {
             .await
             .unwrap();
         let memory = BodyMemory::of_bytes(1 << 30, 1 << 30);
-        let read = read(&request, payload, 1 << 20, timeout, memory.hold(None)).await;
-        (read.err(), began.elapsed())
+        let reader = BodyReader {
+            payload,
+            max: 1 << 20,
+            timeout,
+            permit: memory.hold(None),
+        };
+        (reader.read(&request).await.err(), began.elapsed())
     }
 
     #[actix_web::test]

@@ -1,7 +1,7 @@
-//! The clients that are taking large answers, and how fast each of them reads.
+//! Clients that are reading large answers, and how fast each of them reads.
 //!
-//! When there is no memory left for answers, the slowest reader is cut, so that a few clients that hardly read cannot hold
-//! all of it.
+//! When the memory for answers is used up, the server disconnects the slowest reader, so that a few slow clients cannot
+//! hold all of it.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -16,25 +16,25 @@ use tokio::sync::oneshot;
 
 use crate::socket::Kill;
 
-/// Answers up to this size are not watched: the connection takes them at once.
+/// Answers up to this size are not tracked: the connection takes them at once.
 const SMALL: usize = 32 * 1024;
 
-/// Pieces that a connection takes before the rest of its worker gets a turn: a quarter of a MiB.
+/// Pieces that a connection takes before its worker serves other connections: 256 KiB.
 const IN_A_ROW: usize = 8;
 
-/// How long a reader is left alone before its rate counts.
+/// Time before a reader's rate counts.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a cut reader may take to let go of its answer.
-const LETS_GO_IN: Duration = Duration::from_secs(1);
+/// How long a disconnected reader may take to release its answer.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// All clients that are taking large answers. Cheap to clone.
+/// All clients that are reading large answers. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) struct Readers(Arc<Mutex<Reading>>);
+pub(in crate::http) struct AnswerReaders(Arc<Mutex<ReaderTable>>);
 
 #[derive(Debug, Default)]
-struct Reading {
-    last: u64,
+struct ReaderTable {
+    last_id: u64,
     readers: HashMap<u64, Reader>,
 }
 
@@ -48,7 +48,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Bytes that it has taken in a second; none as long as that says little.
+    /// Bytes per second; none before [`GRACE`] is over.
     fn rate(&self, now: Instant) -> Option<u128> {
         let time = now.saturating_duration_since(self.since);
         let taken = self.taken.load(Ordering::Relaxed) as u128;
@@ -56,15 +56,15 @@ impl Reader {
     }
 }
 
-impl Readers {
-    /// The body of an answer on the connection that `kill` ends.
-    pub(in crate::http) fn watch(&self, bytes: Bytes, kill: Option<Kill>) -> ReadAnswer {
-        self.watch_since(bytes, kill, Instant::now())
+impl AnswerReaders {
+    /// Makes the body of an answer on the connection that `kill` ends.
+    pub(in crate::http) fn track(&self, bytes: Bytes, kill: Option<Kill>) -> TrackedAnswer {
+        self.track_since(bytes, kill, Instant::now())
     }
 
-    fn watch_since(&self, bytes: Bytes, kill: Option<Kill>, since: Instant) -> ReadAnswer {
+    fn track_since(&self, bytes: Bytes, kill: Option<Kill>, since: Instant) -> TrackedAnswer {
         let taken = Arc::<AtomicUsize>::default();
-        let watched = kill.filter(|_| bytes.len() > SMALL).map(|kill| {
+        let entry = kill.filter(|_| bytes.len() > SMALL).map(|kill| {
             let (held, gone) = oneshot::channel();
             let reader = Reader {
                 since,
@@ -72,61 +72,63 @@ impl Readers {
                 kill,
                 gone,
             };
-            let mut reading = self.lock();
-            reading.last += 1;
-            let id = reading.last;
-            reading.readers.insert(id, reader);
+            let mut table = self.lock();
+            table.last_id += 1;
+            let id = table.last_id;
+            table.readers.insert(id, reader);
             Entry {
                 readers: self.clone(),
                 id,
                 _held: held,
             }
         });
-        ReadAnswer {
+        TrackedAnswer {
             size: bytes.len(),
             rest: bytes,
             in_a_row: 0,
             taken,
-            _watched: watched,
+            _entry: entry,
         }
     }
 
-    /// Ends the connection of the slowest reader, and waits until its answer is gone. `false` if there is none.
-    pub(in crate::http) async fn cut_slowest(&self) -> bool {
+    /// Ends the connection of the slowest reader and waits until its answer is released. False: there is no reader.
+    pub(in crate::http) async fn disconnect_slowest(&self) -> bool {
         let Some(gone) = self.end_slowest() else {
             return false;
         };
-        let _ = tokio::time::timeout(LETS_GO_IN, gone).await;
+        let _ = tokio::time::timeout(RELEASE_TIMEOUT, gone).await;
         true
     }
 
-    /// The same without waiting: gives what is closed when the answer is gone.
+    /// Ends the connection of the slowest reader. The channel closes when its answer is released.
     pub(in crate::http) fn end_slowest(&self) -> Option<oneshot::Receiver<()>> {
         let Reader { kill, gone, .. } = self.take_slowest(Instant::now())?;
-        log::debug!("a client that reads its answer slowly is cut: others need the memory");
+        log::debug!(
+            "disconnected the slowest reader of an answer: the memory for answers is used up"
+        );
         kill.shut_down();
         Some(gone)
     }
 
     fn take_slowest(&self, now: Instant) -> Option<Reader> {
-        let mut reading = self.lock();
-        let rates = reading
+        let mut table = self.lock();
+        let rates = table
             .readers
             .iter()
             .filter_map(|(id, reader)| Some((reader.rate(now)?, *id)));
         let (_, slowest) = rates.min()?;
-        reading.readers.remove(&slowest)
+        table.readers.remove(&slowest)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Reading> {
+    fn lock(&self) -> MutexGuard<'_, ReaderTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A reader's place among all; given up when dropped.
+/// A reader's entry in the table; removed when dropped.
 #[derive(Debug)]
 struct Entry {
-    readers: Readers,
+    readers: AnswerReaders,
     id: u64,
     _held: oneshot::Sender<()>,
 }
@@ -137,19 +139,19 @@ impl Drop for Entry {
     }
 }
 
-/// The body of an answer, which counts what its client has taken.
+/// The body of an answer. It counts what its client has taken.
 #[derive(Debug)]
-pub(super) struct ReadAnswer {
+pub(in crate::http) struct TrackedAnswer {
     size: usize,
     rest: Bytes,
-    /// Pieces since others had their turn.
+    /// Pieces since the worker served others.
     in_a_row: usize,
     taken: Arc<AtomicUsize>,
-    /// Dropped last: then the bytes are gone.
-    _watched: Option<Entry>,
+    /// Dropped last, after the bytes.
+    _entry: Option<Entry>,
 }
 
-impl MessageBody for ReadAnswer {
+impl MessageBody for TrackedAnswer {
     type Error = std::convert::Infallible;
 
     fn size(&self) -> BodySize {
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
     use std::task::Waker;
 
-    fn take(answer: &mut ReadAnswer, pieces: usize) -> usize {
+    fn take(answer: &mut TrackedAnswer, pieces: usize) -> usize {
         let mut cx = Context::from_waker(Waker::noop());
         let pieces = (0..pieces).map(|_| match Pin::new(&mut *answer).poll_next(&mut cx) {
             Poll::Ready(Some(Ok(bytes))) => bytes.len(),
@@ -195,13 +197,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_given_whole_whatever_its_size() {
-        let readers = Readers::default();
+        let readers = AnswerReaders::default();
         for size in [0, 1, SMALL, SMALL + 1, 5 * SMALL - 1] {
-            let mut answer = readers.watch(vec![7; size].into(), Some(Kill::default()));
+            let mut answer = readers.track(vec![7; size].into(), Some(Kill::default()));
             assert_eq!(readers.lock().readers.len(), usize::from(size > SMALL));
             assert_eq!(take(&mut answer, 9), size);
         }
-        let mut large = readers.watch(vec![7; 20 * SMALL].into(), None);
+        let mut large = readers.track(vec![7; 20 * SMALL].into(), None);
         // Others have their turn in between.
         let (first, turn) = (take(&mut large, IN_A_ROW), take(&mut large, 1));
         assert_eq!((first, turn), (IN_A_ROW * SMALL, 0));
@@ -211,13 +213,13 @@ mod tests {
 
     #[actix_web::test]
     async fn the_slowest_reader_is_cut_and_waited_for() {
-        let (readers, now) = (Readers::default(), Instant::now());
-        assert!(!readers.cut_slowest().await);
+        let (readers, now) = (AnswerReaders::default(), Instant::now());
+        assert!(!readers.disconnect_slowest().await);
         let begun = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
         let kills = [(); 3].map(|()| Kill::default());
         let bytes = Bytes::from(vec![7; 9 * SMALL]);
         let watch = |index: usize, seconds| {
-            readers.watch_since(bytes.clone(), Some(kills[index].clone()), begun(seconds))
+            readers.track_since(bytes.clone(), Some(kills[index].clone()), begun(seconds))
         };
         // One has just begun, one has taken more in less time.
         let (_new, mut fast, mut slow) = (watch(0, 0), watch(1, 60), watch(2, 100));
@@ -225,7 +227,7 @@ mod tests {
         take(&mut slow, 3);
         let cut = actix_web::rt::spawn({
             let readers = readers.clone();
-            async move { readers.cut_slowest().await }
+            async move { readers.disconnect_slowest().await }
         });
         tokio::task::yield_now().await;
         assert_eq!(kills.each_ref().map(is_ended), [false, false, true]);

@@ -1,4 +1,4 @@
-//! A TCP connection that can be ended from outside.
+//! A TCP connection that other threads can end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,35 +16,35 @@ use crate::limits::{AddressKey, AddressLimits, Permit};
 use crate::socket::Kill;
 
 use super::connection_errors::FirstByte;
-use super::watch::{Watch, WatchSettings};
+use super::watch::{ConnectionWatch, WatchSettings};
 
-/// Bytes that the kernel takes beyond what it has sent. What a client does not read waits with us, where it is counted,
-/// and not in buffers of the kernel, which grow to megabytes for each connection.
+/// Bytes that the kernel buffers beyond those that it has sent. Unread output stays in the server's own buffers, which are
+/// counted. The kernel's buffers would grow to megabytes for each connection.
 #[cfg(target_os = "linux")]
 const MAX_UNSENT: u32 = 128 * 1024;
 
-/// Bytes that are read, or written, before another connection has its turn. A fast client always has more to be read and room
-/// to be written to, and the runtime looks for what else has come only after some sixty turns.
+/// Bytes that a connection reads, or writes, in one turn. A fast client is always ready for more, and the runtime polls for
+/// other input only after some sixty turns.
 const AT_ONCE: usize = 32 * 1024;
 
 /// Settings of accepted connections.
 #[derive(Debug, Clone, Copy)]
 pub struct TcpSettings {
-    /// How long sent bytes may stay unacknowledged, or the other end's window closed, before the kernel gives
-    /// the connection up. It is the only clock that runs for a websocket whose client does not read.
+    /// How long sent bytes may stay unacknowledged, or the peer's window closed, before the kernel ends the connection. No
+    /// other clock runs for a websocket whose client does not read.
     pub user_timeout: Duration,
-    /// How long a connection may take between its answers.
+    /// Timeouts between and during responses.
     pub watch: WatchSettings,
 }
 
-/// What a connection moves in one direction before others have their turn.
+/// The bytes of a connection's turn in one direction.
 #[derive(Debug, Default)]
 struct Turn {
     bytes: usize,
 }
 
 impl Turn {
-    /// Pending when this turn is over. The next one is due at once.
+    /// Pending at the end of a turn. The connection is woken at once for the next one.
     fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.bytes < AT_ONCE {
             return Poll::Ready(());
@@ -54,36 +54,34 @@ impl Turn {
         Poll::Pending
     }
 
-    /// Counts bytes that were moved. None: the connection waits, and begins another turn then.
+    /// Counts bytes that were moved. None: the connection waits, so its next turn is a new one.
     fn count(&mut self, moved: Option<usize>) {
         self.bytes = moved.map_or(0, |moved| self.bytes.saturating_add(moved));
     }
 }
 
-/// An accepted connection. Once its [`Kill`] is used, reading and writing fail and the kernel forgets it at once.
+/// An accepted connection. Once its [`Kill`] is used, reads and writes fail and the kernel resets it.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
     kill: Kill,
-    /// What was read in this turn.
     read: Turn,
-    /// What was written in it.
     written: Turn,
     first: FirstByte,
-    /// Counts it among those of its address.
-    place: Option<Arc<Permit<AddressKey>>>,
+    /// Counts the connection for its address.
+    permit: Option<Arc<Permit<AddressKey>>>,
 }
 
 impl Connection {
-    /// Takes a connection, unless its address has too many. What cannot be set on it is left as it is.
+    /// Accepts a connection unless its address has too many. Socket options that cannot be set are skipped.
     pub(super) fn accept(
         stream: TcpStream,
         settings: &TcpSettings,
         addresses: &AddressLimits,
     ) -> io::Result<(Self, SocketAddr)> {
         let peer = stream.peer_addr()?;
-        // Nothing is read of one that is refused, and nothing said.
-        let place = addresses.connect(peer).map_err(io::Error::other)?;
+        // A refused connection is closed without a response.
+        let permit = addresses.connect(peer).map_err(io::Error::other)?;
         let socket = SockRef::from(&stream);
         if let Err(error) = socket.set_tcp_nodelay(true) {
             log::debug!("TCP_NODELAY was not set: {error}");
@@ -102,31 +100,31 @@ impl Connection {
             read: Turn::default(),
             written: Turn::default(),
             first: FirstByte::default(),
-            place: place.map(Arc::new),
+            permit: permit.map(Arc::new),
         };
         Ok((connection, peer))
     }
 
-    /// What the connection began with, once that has come.
+    /// The first byte of the connection, once it has arrived.
     pub(super) fn first_byte(&self) -> FirstByte {
         self.first.clone()
     }
 
-    /// Puts what requests want to know of their connection where they find it.
+    /// Stores what requests need to know of their connection.
     pub(super) fn describe(&self, settings: &TcpSettings, extensions: &mut Extensions) {
-        extensions.insert(Watch::new(self.kill.clone(), settings.watch));
+        extensions.insert(ConnectionWatch::new(self.kill.clone(), settings.watch));
         extensions.insert(self.kill.clone());
-        if let Some(place) = &self.place {
-            extensions.insert(Arc::clone(place));
+        if let Some(permit) = &self.permit {
+            extensions.insert(Arc::clone(permit));
         }
     }
 
-    /// Fails once the connection is to end.
+    /// Fails once the connection's [`Kill`] was used.
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         if !self.kill.poll_ended(cx) {
             return Ok(());
         }
-        // What was sent and not taken is not kept either.
+        // Reset, so that the kernel drops unacknowledged output.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Err(io::ErrorKind::ConnectionAborted.into())
     }

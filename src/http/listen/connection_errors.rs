@@ -1,6 +1,5 @@
-//! Connections that end by an error of their client: something else than HTTP, a head that is none or does not come, an end in
-//! the middle. They are counted by kind, and the log names some of them at debug, because strangers can make as many as they
-//! like.
+//! Connections that end with an error of their client: not HTTP, malformed or missing headers, an early disconnect. The server
+//! counts them by kind. It logs only some, at debug level, because anybody can cause them.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,18 +17,18 @@ use crate::telemetry::LineLimit;
 
 use super::connection::Connection;
 
-/// Lines in a second.
+/// Log lines per second.
 static LINES: LineLimit = LineLimit::new(5);
 
 /// First byte of a TLS connection.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The first byte that came on a connection. Shared by its clones.
+/// The first byte of a connection. Shared by its clones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FirstByte(Rc<Cell<Option<u8>>>);
 
 impl FirstByte {
-    /// Notes what came, if it is the first.
+    /// Notes the first byte, unless it is known already.
     pub(super) fn note(&self, bytes: &[u8]) {
         if self.0.get().is_none() {
             self.0.set(bytes.first().copied());
@@ -37,24 +36,23 @@ impl FirstByte {
     }
 }
 
-/// A connection that was accepted.
-pub(super) type Accepted = (Connection, Protocol, Option<SocketAddr>);
+pub(super) type AcceptedConnection = (Connection, Protocol, Option<SocketAddr>);
 
-/// Serves connections as `http` does, and counts those that end by an error.
+/// Wraps an HTTP service and counts connections that end with an error.
 pub(super) fn counting<F>(
     http: F,
     counts: Arc<RequestCounts>,
 ) -> impl ServiceFactory<
-    Accepted,
+    AcceptedConnection,
     Config = (),
     Response = (),
     Error = DispatchError,
     InitError = F::InitError,
 >
 where
-    F: ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError>,
+    F: ServiceFactory<AcceptedConnection, Config = (), Response = (), Error = DispatchError>,
 {
-    let serve = move |accepted: Accepted, http: &F::Service| {
+    let serve = move |accepted: AcceptedConnection, http: &F::Service| {
         let (first, peer) = (accepted.0.first_byte(), accepted.2);
         let (served, counts) = (http.call(accepted), Arc::clone(&counts));
         async move {
@@ -68,17 +66,19 @@ where
             ended
         }
     };
-    apply_fn_factory::<F, F, _, _, Accepted, Accepted, (), DispatchError>(http, serve)
+    apply_fn_factory::<F, F, _, _, AcceptedConnection, AcceptedConnection, (), DispatchError>(
+        http, serve,
+    )
 }
 
-/// None for what is not the client's doing.
+/// None: the error is not the client's.
 fn kind(error: &DispatchError, first: &FirstByte) -> Option<&'static str> {
     Some(match error {
         DispatchError::Parse(ParseError::TooLarge) => "head_too_large",
         DispatchError::Parse(ParseError::Incomplete) => "disconnected",
         DispatchError::Parse(ParseError::Timeout) | DispatchError::SlowRequestTimeout => "timeout",
         DispatchError::Parse(ParseError::Io(error)) | DispatchError::Io(error) => {
-            // The server ends connections so.
+            // The server itself ends connections with this error.
             if error.kind() == io::ErrorKind::ConnectionAborted {
                 return None;
             }
@@ -100,9 +100,9 @@ fn log(kind: &str, peer: Option<SocketAddr>, error: &dyn fmt::Display) {
     let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
     let more = match left_out {
         0 => String::new(),
-        count => format!("; {count} more like it before"),
+        count => format!("; skipped {count} similar lines"),
     };
-    log::debug!("a connection from {peer} ended by an error ({kind}): {error}{more}");
+    log::debug!("connection from {peer} ended with an error ({kind}): {error}{more}");
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! How large the head of a request may be. actix-web refuses more than 96 headers, 128 KiB of head and a target of 65,534
-//! bytes, without a body. This is as strict or stricter, and says what was too large.
+//! Limits of request headers. actix-web refuses more than 96 headers, 128 KiB of headers and a target of 65,534 bytes with an
+//! empty response. These limits are not larger, and their responses name the limit.
 
 use std::future::ready;
 
@@ -10,14 +10,15 @@ use actix_web::http::StatusCode;
 use futures_util::future::Either;
 
 use crate::http::error::ApiError;
-use crate::http::signed::authenticate::unsigned;
+
+const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
 
 /// Bytes of a header line beside its name and value: a colon, a space, and the line's end.
 const HEADER_OVERHEAD: usize = 4;
 
-/// Bounds of a head.
+/// Limits of the request line and the headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLimits {
+pub struct HeaderLimits {
     /// Bytes of the path and the query.
     pub max_url_bytes: usize,
     /// Header lines.
@@ -26,51 +27,39 @@ pub struct HeadLimits {
     pub max_header_bytes: usize,
 }
 
-impl HeadLimits {
+impl HeaderLimits {
     fn check(&self, head: &RequestHead) -> Result<(), ApiError> {
-        let too_large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let url = head.uri.path_and_query().map_or("", |url| url.as_str());
-        if url.len() > self.max_url_bytes {
-            let max = self.max_url_bytes;
-            return Err(ApiError::new(
-                StatusCode::URI_TOO_LONG,
-                "ERR_URL_TOO_LONG",
-                format!("The path and the query are longer than {max} bytes."),
-            ));
-        }
         let headers = head.headers();
-        if headers.len() > self.max_headers {
-            let max = self.max_headers;
-            let description = format!("The request has more than {max} headers.");
-            return Err(ApiError::new(
-                too_large,
-                "ERR_TOO_MANY_HEADERS",
-                description,
-            ));
-        }
         let lines = headers.iter();
-        let bytes: usize = lines
+        let header_bytes: usize = lines
             .map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD)
             .sum();
-        if bytes > self.max_header_bytes {
+        let (status, code, description) = if url.len() > self.max_url_bytes {
+            let max = self.max_url_bytes;
+            let description = format!("The path and the query are longer than {max} bytes.");
+            (StatusCode::URI_TOO_LONG, "ERR_URL_TOO_LONG", description)
+        } else if headers.len() > self.max_headers {
+            let max = self.max_headers;
+            let description = format!("The request has more than {max} headers.");
+            (TOO_LARGE, "ERR_TOO_MANY_HEADERS", description)
+        } else if header_bytes > self.max_header_bytes {
             let max = self.max_header_bytes;
             let description = format!("The headers are larger than {max} bytes.");
-            return Err(ApiError::new(
-                too_large,
-                "ERR_HEADERS_TOO_LARGE",
-                description,
-            ));
-        }
-        Ok(())
+            (TOO_LARGE, "ERR_HEADERS_TOO_LARGE", description)
+        } else {
+            return Ok(());
+        };
+        Err(ApiError::new(status, code, description))
     }
 }
 
-/// For `App::wrap_fn`: nothing else looks at a request whose head is too large.
+/// For `App::wrap_fn`: refuses requests above these limits before anything else reads them.
 ///
 /// # Errors
-/// The service's own.
-pub fn refuse_large_heads<S, B>(
-    limits: HeadLimits,
+/// Those of the service.
+pub fn refuse_large_headers<S, B>(
+    limits: HeaderLimits,
     request: ServiceRequest,
     service: &S,
 ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B, BoxBody>>, Error>> + use<S, B>
@@ -84,7 +73,7 @@ where
             Either::Left(async move { Ok(answer.await?.map_into_left_body()) })
         }
         Err(error) => {
-            let refused = request.into_response(unsigned(&error));
+            let refused = request.error_response(error);
             Either::Right(ready(Ok(refused.map_into_right_body())))
         }
     }

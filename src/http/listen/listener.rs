@@ -1,7 +1,7 @@
 //! Accepts connections and serves an application on them.
 //!
-//! What `actix_web::HttpServer` does, but for the connections, which are [`Connection`]s here: they can be ended from
-//! outside without a second file descriptor.
+//! Does the work of `actix_web::HttpServer` with connections of its own ([`Connection`]): other threads can end them without
+//! a second file descriptor.
 
 use std::fmt;
 use std::io;
@@ -26,37 +26,37 @@ use crate::metrics::RequestCounts;
 
 use super::connection::{Connection, TcpSettings};
 use super::connection_errors::counting;
-use super::worker_delay::watch;
+use super::worker_delay::measure;
 
-/// Connections that the kernel keeps for us while all workers are busy.
+/// Connections that the kernel queues while all workers are busy.
 const BACKLOG: i32 = 4096;
 
-/// How long a client may take to close its side, once it was told.
+/// How long a client may take to close its side of a connection that the server closes.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How connections are accepted and served.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
-    /// Threads; none: one for each core.
+    /// Worker threads; none: one for each core.
     pub workers: Option<usize>,
-    /// TCP connections of each thread.
+    /// TCP connections of each worker.
     pub max_connections: usize,
-    /// How long the head of a connection's first request may take.
+    /// How long the headers of a connection's first request may take.
     pub head_timeout: Duration,
-    /// How long a connection may be idle between requests.
+    /// How long a connection may be idle between two requests.
     pub keep_alive: Duration,
-    /// How long requests in work may take once the server stops, in seconds.
+    /// Seconds that requests in progress may take when the server stops.
     pub shutdown_timeout: u64,
-    /// What is set on each connection.
+    /// Settings of each connection.
     pub tcp: TcpSettings,
-    /// What each address may have.
+    /// Limits of addresses.
     pub addresses: Arc<AddressLimits>,
-    /// Where it is counted how late the threads are.
+    /// Counters of connection errors and of the workers' delay.
     pub counts: Arc<RequestCounts>,
 }
 
 impl ListenerSettings {
-    /// Defaults, with nobody limited.
+    /// The defaults, without limits of addresses.
     #[must_use]
     pub fn new(tcp: TcpSettings) -> Self {
         Self {
@@ -72,11 +72,11 @@ impl ListenerSettings {
     }
 }
 
-/// Serves an application on every address that `target` names. Gives the server, which runs once it is polled, and the
-/// first of its addresses.
+/// Serves an application on every address that `target` names. Returns the server, which runs once it is polled, and its
+/// first address.
 ///
 /// # Errors
-/// What the operating system says of the addresses.
+/// The operating system refuses the addresses.
 pub fn listen<F, I, S, B>(
     target: impl ToSocketAddrs,
     settings: &ListenerSettings,
@@ -110,8 +110,8 @@ where
             let addresses = Arc::clone(&settings.addresses);
             let stopping = stopping.clone();
             if is_first {
-                // On each thread, which makes its own services.
-                actix_web::rt::spawn(watch(Arc::clone(&settings.counts)));
+                // Once for each worker: every worker makes its own services.
+                actix_web::rt::spawn(measure(Arc::clone(&settings.counts)));
             }
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
@@ -121,7 +121,7 @@ where
                 .keep_alive(settings.keep_alive)
                 .client_request_timeout(settings.head_timeout)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                // A poll whose client is gone must be dropped, and its packets put back.
+                // Drops a long poll when its client disconnects, so that its packets are kept for the next poll.
                 .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(move |connection: &Connection, extensions| {
@@ -138,7 +138,7 @@ where
                 std::future::ready(match accepted {
                     Ok((connection, peer)) => Ok((connection, Protocol::Http1, Some(peer))),
                     Err(error) => {
-                        log::trace!("a connection is not served: {error}");
+                        log::trace!("refused a connection: {error}");
                         Err(DispatchError::Io(error))
                     }
                 })
@@ -150,10 +150,10 @@ where
     Ok((server.run(), first))
 }
 
-/// Attempts to find a port that is free in both families, where any port will do.
+/// Attempts to find a port that is free for both IPv6 and IPv4.
 const PORT_ATTEMPTS: usize = 16;
 
-/// Listens on every address that can be had; fails if none can.
+/// Listens on every address that is available, and fails if none is.
 fn bind(target: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
     let (mut listeners, mut failure) = (Vec::new(), None);
     for address in target.to_socket_addrs()? {
@@ -173,8 +173,8 @@ fn bind(target: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// Every address of IPv6 and of IPv4, on one port. Each family has a listener of its own, so that an address of IPv4 is
-/// never written as one of IPv6. A machine without one of the families has only the other.
+/// Listens on all addresses of IPv6 and of IPv4, on one port. Each family has its own listener, so that no IPv4 address is
+/// written as an IPv6 one. On a machine without one of the families it listens on the other.
 fn bind_both_families(port: u16) -> io::Result<Vec<TcpListener>> {
     for _ in 0..PORT_ATTEMPTS {
         let v6 = match bind_one((Ipv6Addr::UNSPECIFIED, port).into()) {
@@ -188,7 +188,7 @@ fn bind_both_families(port: u16) -> io::Result<Vec<TcpListener>> {
         match bind_one((Ipv4Addr::UNSPECIFIED, same_port).into()) {
             Ok(v4) => return Ok(vec![v6, v4]),
             Err(error) if is_missing_family(&error) => return Ok(vec![v6]),
-            // The port was chosen for IPv6 only; another one may be free in both.
+            // The system chose a port that is free for IPv6 only. Try another.
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error),
         }
@@ -208,7 +208,7 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
         Type::STREAM,
         Some(Transport::TCP),
     )?;
-    // A server that was just restarted finds its port in use by connections that are ending.
+    // After a restart, connections of the old process may still use the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

@@ -1,4 +1,4 @@
-//! TCP: accepts connections, bounds what they may take, and ends those that stall.
+//! TCP: accepts connections, limits their headers, and ends those that stall.
 
 mod connection;
 mod connection_errors;
@@ -8,6 +8,6 @@ mod watch;
 mod worker_delay;
 
 pub use connection::TcpSettings;
-pub use header_limits::{HeadLimits, refuse_large_heads};
+pub use header_limits::{HeaderLimits, refuse_large_headers};
 pub use listener::{ListenerSettings, listen};
 pub use watch::{WatchSettings, Watched, watch_answers};

@@ -1,7 +1,7 @@
-//! Ends connections that are between two requests for too long, and those that do not take an answer.
+//! Ends connections that are idle for too long, and those whose client reads a response too slowly.
 //!
-//! actix-web's own clocks run for the first head of a connection and while nothing comes. After the first request a head
-//! may come byte by byte, and an answer may be read so, for ever; nothing else ends that.
+//! actix-web limits the time of a connection's first headers and of silence. After the first request, a client could send
+//! headers or read a response byte by byte without end.
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
@@ -17,22 +17,22 @@ use bytes::Bytes;
 
 use crate::socket::Kill;
 
-/// An answer is handed to the connection in pieces, so that its end tells when the client has nearly all of it.
+/// A response is written in pieces, so that its end shows when the client has nearly all of it.
 const PIECE: usize = 32 * 1024;
 
-/// How long a connection may take.
+/// Timeouts of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// From the end of an answer to the next request.
+    /// From the end of a response to the next request.
     pub idle_timeout: Duration,
-    /// For reading an answer, whatever its length.
+    /// For reading a response of any length.
     pub answer_timeout: Duration,
-    /// As many bytes more may take a second more.
+    /// Bytes per second: a response may take one more second for each of these.
     pub answer_rate: NonZeroU64,
 }
 
 impl Default for WatchSettings {
-    /// 10 s, 30 s, and 64 KiB.
+    /// 10 s, 30 s, and 64 KiB/s.
     fn default() -> Self {
         Self {
             idle_timeout: Duration::from_secs(10),
@@ -42,19 +42,19 @@ impl Default for WatchSettings {
     }
 }
 
-/// One connection: whether it is being served, and since when it is not.
+/// A connection: the requests that are in progress, or since when it is idle.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct ConnectionWatch {
     kill: Kill,
     settings: WatchSettings,
     serving: Cell<usize>,
     idle_since: Cell<Instant>,
-    /// When a large answer must have been taken.
+    /// When the client must have read a large response.
     taken_by: Cell<Option<Instant>>,
     is_watched: Cell<bool>,
 }
 
-impl Watch {
+impl ConnectionWatch {
     pub(super) fn new(kill: Kill, settings: WatchSettings) -> Rc<Self> {
         Rc::new(Self {
             kill,
@@ -66,12 +66,12 @@ impl Watch {
         })
     }
 
-    fn serve(self: &Rc<Self>) -> Serving {
+    fn serve(self: &Rc<Self>) -> InProgress {
         self.serving.set(self.serving.get() + 1);
-        Serving(Rc::clone(self))
+        InProgress(Rc::clone(self))
     }
 
-    /// When the connection is to be ended, if nothing happens.
+    /// When the connection must end, unless something happens before.
     fn due(&self) -> Option<Instant> {
         if self.serving.get() > 0 {
             self.taken_by.get()
@@ -87,8 +87,8 @@ impl Watch {
     }
 }
 
-/// Looks at a connection until there is nothing to wait for; what is due may come earlier than it was, but not by much.
-async fn watch(connection: Weak<Watch>, at_least_every: Duration) {
+/// Checks a connection until nothing is due. The due time may move to an earlier one, so it checks at intervals.
+async fn watch(connection: Weak<ConnectionWatch>, at_least_every: Duration) {
     loop {
         let Some(watch) = connection.upgrade() else {
             return;
@@ -98,7 +98,7 @@ async fn watch(connection: Weak<Watch>, at_least_every: Duration) {
         };
         let wait = due.saturating_duration_since(Instant::now());
         if wait.is_zero() {
-            log::debug!("a connection is ended: it takes too long");
+            log::debug!("ended a connection that was idle or read too slowly");
             return watch.kill.shut_down();
         }
         drop(watch);
@@ -106,15 +106,15 @@ async fn watch(connection: Weak<Watch>, at_least_every: Duration) {
     }
 }
 
-/// A request that is being answered.
+/// A request in progress.
 #[derive(Debug)]
-struct Serving(Rc<Watch>);
+struct InProgress(Rc<ConnectionWatch>);
 
-impl Serving {
+impl InProgress {
     fn answer(&self, size: BodySize) {
         let length = match size {
             BodySize::Sized(length) => length,
-            // A websocket has clocks of its own.
+            // Websockets have their own timeouts.
             BodySize::None | BodySize::Stream => 0,
         };
         if length > PIECE as u64 {
@@ -127,7 +127,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for InProgress {
     fn drop(&mut self) {
         let watch = &self.0;
         watch.serving.set(watch.serving.get() - 1);
@@ -137,12 +137,12 @@ impl Drop for Serving {
     }
 }
 
-/// The body of an answer, in pieces.
+/// The body of a response, in pieces.
 #[derive(Debug)]
 pub struct Watched<B> {
     body: B,
     rest: Bytes,
-    _serving: Option<Serving>,
+    _in_progress: Option<InProgress>,
 }
 
 impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
@@ -167,10 +167,10 @@ impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
     }
 }
 
-/// For `App::wrap_fn`: tells the connection's watch of each request and its answer.
+/// For `App::wrap_fn`: reports each request and its response to the connection's watch.
 ///
 /// # Errors
-/// The service's own.
+/// Those of the service.
 pub fn watch_answers<S, B>(
     request: ServiceRequest,
     service: &S,
@@ -179,7 +179,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
-    let serving = request.conn_data::<Rc<Watch>>().map(Watch::serve);
+    let serving = request
+        .conn_data::<Rc<ConnectionWatch>>()
+        .map(ConnectionWatch::serve);
     let answer = service.call(request);
     async move {
         Ok(answer.await?.map_body(|_, body| {
@@ -189,7 +191,7 @@ where
             Watched {
                 body,
                 rest: Bytes::new(),
-                _serving: serving,
+                _in_progress: serving,
             }
         }))
     }

@@ -1,7 +1,7 @@
-//! Measures how long each worker keeps others waiting.
+//! Measures how late each worker runs its tasks.
 //!
-//! A worker does one thing at a time. Whatever takes it long, be it a request, an event or the machine, makes a task late
-//! that wants a turn every few milliseconds.
+//! A worker runs one task at a time. A task that is due every 5 ms is late whenever a request, an event or the machine keeps
+//! the worker busy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::RequestCounts;
 
-/// How often the worker is asked for a turn. It costs some 0.1 % of a core for each worker.
+/// Time between two turns. They cost some 0.1 % of a core for each worker.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Asks the worker on whose thread it runs for turns, and records how late they come.
-pub(super) async fn watch(counts: Arc<RequestCounts>) {
+/// Records how late the turns of this task are. Runs once on each worker.
+pub(super) async fn measure(counts: Arc<RequestCounts>) {
     let mut due = Instant::now() + INTERVAL;
-    let mut used = processor_time();
+    let mut used = cpu_time();
     loop {
         sleep_until(due).await;
-        let now_used = processor_time();
+        let now_used = cpu_time();
         let turn = turn(due, Instant::now(), now_used.saturating_sub(used));
         counts.worker_delay.record_time(turn.late);
         counts.worker_busy.record_time(turn.busy);
@@ -31,25 +31,25 @@ pub(super) async fn watch(counts: Arc<RequestCounts>) {
 #[derive(Debug, PartialEq, Eq)]
 struct Turn {
     late: Duration,
-    /// What the worker itself was busy meanwhile; for the rest the machine had others to run.
+    /// CPU time of the worker meanwhile. For the rest, the machine ran other threads.
     busy: Duration,
-    /// When the next is due.
+    /// When the next turn is due.
     next: Instant,
 }
 
-/// The turn that was due then and came now. `used` is the processor's time that the worker used since the turn before.
+/// The turn that was due at `due` and came at `now`. `used` is the worker's CPU time since the turn before.
 fn turn(due: Instant, now: Instant, used: Duration) -> Turn {
     let late = now.saturating_duration_since(due);
     Turn {
         late,
         busy: late.min(used),
-        // Turns that were missed meanwhile would be late for the same reason.
+        // Missed turns are skipped: they would be late for the same reason.
         next: now + INTERVAL,
     }
 }
 
-/// The processor's time that this thread has used.
-fn processor_time() -> Duration {
+/// CPU time of this thread.
+fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
@@ -76,11 +76,11 @@ mod tests {
 
     #[test]
     fn only_work_uses_the_processor() {
-        let before = processor_time();
-        while processor_time() == before {
+        let before = cpu_time();
+        while cpu_time() == before {
             std::hint::black_box(before);
         }
         let elsewhere = std::thread::spawn(processor_time).join().unwrap();
-        assert!(elsewhere < processor_time());
+        assert!(elsewhere < cpu_time());
     }
 }

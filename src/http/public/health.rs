@@ -1,29 +1,25 @@
-//! `GET /healthz` and `GET /readyz`, with the aliases `/health` and `/ready`, for monitoring. No authentication; at the root
-//! and behind the routing prefix.
+//! `GET /healthz` and `GET /readyz`, with the aliases `/health` and `/ready`, for monitoring.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::health::Health;
 use crate::http::error::{ApiError, Details};
-use crate::http::signed::authenticate::{NOT_STORED, respond, unsigned};
+use crate::http::reply::RouteReply;
 
-/// Names in this server and in others.
-const HEALTH: [&str; 2] = ["/healthz", "/health"];
-const READY: [&str; 2] = ["/readyz", "/ready"];
+use super::open_route::open_route;
 
-/// Facts that the health routes report.
+/// Facts that the health route reports.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    /// The chain of its wallet, such as `mainnet`.
+    /// The chain of the server's wallet, such as `mainnet`.
     pub network: String,
-    /// Whether sockets are served.
+    /// Whether sockets are enabled.
     pub websockets: bool,
 }
 
-/// The process serves.
+/// The process serves requests.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct HealthReport {
     /// Always true.
@@ -34,7 +30,7 @@ pub(in crate::http) struct HealthReport {
     service: &'static str,
     /// The chain of the server's wallet, such as `mainnet`.
     network: String,
-    /// Whether sockets are served.
+    /// Whether sockets are enabled.
     websockets: bool,
 }
 
@@ -43,68 +39,58 @@ pub(in crate::http) struct HealthReport {
 pub(in crate::http) struct ReadinessReport {
     /// Always `ready`.
     status: &'static str,
-    /// What was checked and works.
+    /// Checks that passed.
     ready: Vec<&'static str>,
-    /// What does not work, and the server does without meanwhile: `redis`, `wallet`, `headers`, `fcm`, `disk` (nearly full),
-    /// `clock` (off by more than 10 s), `database_log` (missing).
+    /// Failed checks that the server can do without: `redis`, `wallet`, `headers`, `fcm`, `disk` (nearly full), `clock` (off
+    /// by more than 10 s), `database_log` (missing).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<&'static str>,
 }
 
-/// Adds the routes behind this prefix.
-pub(in crate::http) fn configure(config: &mut web::ServiceConfig, prefix: &str) {
-    // Whatever else is asked of these paths is answered as everywhere.
-    for path in HEALTH {
-        config.service(
-            web::resource(format!("{prefix}{path}"))
-                .route(web::get().to(health))
-                .route(web::head().to(health))
-                .default_service(web::route().to(respond)),
-        );
+/// Adds the routes behind these prefixes.
+pub(in crate::http) fn configure(
+    config: &mut web::ServiceConfig,
+    prefixes: &[&str],
+    (checks, serving): (Health, Serving),
+) {
+    config
+        .app_data(web::Data::new(checks))
+        .app_data(web::Data::new(serving));
+    for path in ["/healthz", "/health"] {
+        open_route(config, prefixes, path, &health);
     }
-    for path in READY {
-        config.service(
-            web::resource(format!("{prefix}{path}"))
-                .route(web::get().to(ready))
-                .route(web::head().to(ready))
-                .default_service(web::route().to(respond)),
-        );
+    for path in ["/readyz", "/ready"] {
+        open_route(config, prefixes, path, &ready);
     }
 }
 
 async fn health(serving: web::Data<Serving>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(NOT_STORED)
-        .json(HealthReport {
-            ok: true,
-            status: "ok",
-            service: "messagebox-server",
-            network: serving.network.clone(),
-            websockets: serving.websockets,
-        })
+    let report = HealthReport {
+        ok: true,
+        status: "ok",
+        service: "messagebox-server",
+        network: serving.network.clone(),
+        websockets: serving.websockets,
+    };
+    RouteReply::json(&report).unsigned()
 }
 
-async fn ready(health: web::Data<Health>) -> HttpResponse {
-    let readiness = health.readiness().await;
-    if readiness.not_ready.is_empty() {
-        return HttpResponse::Ok()
-            .insert_header(NOT_STORED)
-            .json(ReadinessReport {
-                status: "ready",
-                ready: readiness.ready,
-                degraded: readiness.degraded,
-            });
+async fn ready(checks: web::Data<Health>) -> Result<HttpResponse, ApiError> {
+    let readiness = checks.readiness().await;
+    let failed = readiness.not_ready;
+    if failed.is_empty() {
+        let report = ReadinessReport {
+            status: "ready",
+            ready: readiness.ready,
+            degraded: readiness.degraded,
+        };
+        return Ok(RouteReply::json(&report).unsigned());
     }
-    let names = readiness.not_ready;
-    unsigned(&ApiError {
-        details: Box::new(Details {
-            not_ready: Some(names.iter().map(ToString::to_string).collect()),
+    let description = format!("Not ready: {}.", failed.join(", "));
+    Err(
+        ApiError::unavailable("ERR_NOT_READY", description).with_details(Details {
+            not_ready: Some(failed.iter().map(ToString::to_string).collect()),
             ..Details::default()
         }),
-        ..ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ERR_NOT_READY",
-            format!("Not ready: {}.", names.join(", ")),
-        )
-    })
+    )
 }

@@ -1,34 +1,34 @@
-//! The page that a browser gets at the root: what this server is, what it offers, and a first message to it.
+//! The page that a browser gets at the root: facts about this server, links, and an example of a first message.
 //!
-//! Only a request that accepts `text/html` gets the page. Any other client is answered as at every other path.
+//! Only a request that accepts `text/html` gets the page. Any other client gets the answer of every other path.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use actix_web::guard::{self, GuardContext};
-use actix_web::http::header;
+use actix_web::http::header::{self, Accept, Quality};
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::http::signed::authenticate::{NOT_STORED, respond};
 
 use super::info::Info;
+use super::pages::page_with_nonce;
 use super::public_address::public_address;
 
 const PAGE: &str = include_str!("home/page.html");
 
-/// The example's host, as `first.mjs` has it.
+const POLICY: &str = "default-src 'none'; style-src 'nonce-__NONCE__'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// The host in `first.mjs`.
 const EXAMPLE_HOST: &str = "http://localhost:8080";
 
-/// Where the page is, and its links: the server offers a link only to what anybody may open.
+/// Where the page is, and which links it has: only those that anybody may open.
 #[derive(Debug, Clone)]
 pub struct HomePlace {
     /// The public address, if the operator has set one.
     pub address: Option<String>,
     /// The prefix of all routes: empty, or `/x`.
     pub routing_prefix: String,
-    /// Whether `/docs` is on.
+    /// Whether `/docs` is enabled.
     pub docs: bool,
     /// Whether anybody may read `/metrics`.
     pub metrics: bool,
@@ -36,7 +36,7 @@ pub struct HomePlace {
     pub dashboard: bool,
 }
 
-/// The page, ready but for the nonce and the address.
+/// The page, complete but for its nonce and its address.
 #[derive(Debug, Clone)]
 pub struct Home {
     page: Arc<str>,
@@ -45,7 +45,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Writes the page for this description of the server.
+    /// Writes the page for this server.
     #[must_use]
     pub fn new(info: &Info, place: &HomePlace) -> Self {
         let page = PAGE
@@ -72,59 +72,32 @@ impl Home {
                 async move { page }
             };
             let for_browsers = web::get().guard(guard::fn_guard(accepts_html)).to(page);
-            config.service(
-                web::resource(path)
-                    .route(for_browsers)
-                    .default_service(web::route().to(respond)),
-            );
+            config.route(&path, for_browsers);
         }
     }
 
     fn page_for(&self, request: &HttpRequest) -> HttpResponse {
-        let nonce = STANDARD.encode(rand::random::<[u8; 16]>());
-        let policy = format!(
-            "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        );
         let origin = match &self.address {
             Some(address) => address.to_string(),
             None => requested_origin(request),
         };
         let host = escaped(&format!("{origin}{}", self.prefix));
-        HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .insert_header(NOT_STORED)
-            .insert_header((header::VARY, "Accept"))
-            .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-            .body(
-                self.page
-                    .replace(EXAMPLE_HOST, &host)
-                    .replace("__NONCE__", &nonce),
-            )
+        let page = self.page.replace(EXAMPLE_HOST, &host);
+        let (mut response, body) = page_with_nonce(&page, POLICY);
+        response.insert_header((header::VARY, "Accept")).body(body)
     }
 }
 
 /// Whether the client lists `text/html` in `Accept` by name: browsers do, and API clients send `*/*` or nothing.
 fn accepts_html(context: &GuardContext<'_>) -> bool {
-    let values = context.head().headers().get_all(header::ACCEPT);
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let is_html = parts
-                .next()
-                .is_some_and(|media| media.eq_ignore_ascii_case("text/html"));
-            let refused = |part: &str| {
-                let weight = part
-                    .strip_prefix("q=")
-                    .and_then(|q| q.trim().parse::<f32>().ok());
-                weight.is_some_and(|q| q <= 0.0)
-            };
-            is_html && !parts.any(refused)
-        })
+    let accept = context.header::<Accept>();
+    accept.is_some_and(|accept| {
+        let mut ranges = accept.iter();
+        ranges.any(|range| range.item.essence_str() == "text/html" && range.quality > Quality::ZERO)
+    })
 }
 
-/// The origin that the browser asked for, or the example's where the request names none that a URL could have.
+/// The origin that the browser asked for. If the request names none that fits into a URL: the example's.
 fn requested_origin(request: &HttpRequest) -> String {
     let connection = request.connection_info();
     let host = connection.host();
@@ -204,7 +177,7 @@ fn links(place: &HomePlace) -> String {
     text
 }
 
-/// Text as HTML shows it.
+/// Escapes text for HTML.
 fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for char in text.chars() {

@@ -1,5 +1,6 @@
-//! `GET /info`: version, identity key, limits, prices and retention of the server, for everybody. The route exists at the root
-//! and behind the routing prefix. The reply is unsigned: clients must take the identity key from a handshake.
+//! `GET /info`: version, identity key, limits, prices and retention of the server.
+//!
+//! The reply is unsigned: clients must take the identity key from a handshake.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +9,9 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::signed::authenticate::respond;
 use crate::live::Live;
 
-const PATH: &str = "/info";
+use super::open_route::open_route;
 
 /// The reply changes only with a restart.
 const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=60");
@@ -26,7 +26,7 @@ pub struct Info {
     pub version: &'static str,
     /// Identity key of the server, 66 hexadecimal characters.
     pub identity_key: String,
-    /// The chain of its wallet, such as `mainnet`.
+    /// The chain of the server's wallet, such as `mainnet`.
     pub network: String,
     /// Limits of requests, messages and lists.
     pub limits: InfoLimits,
@@ -44,31 +44,31 @@ pub struct Info {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoLimits {
-    /// Bytes of a request's body.
+    /// Bytes of a request body.
     pub max_body_bytes: usize,
-    /// Bytes of all headers of a request. A payment for a request may come in one.
+    /// Bytes of all headers of a request. One of them may carry a payment.
     pub max_header_bytes: usize,
-    /// Bytes of a payment that comes in the body (BRC-118).
+    /// Bytes of a payment in a request body (BRC-118).
     pub max_payment_bytes: usize,
     /// Bytes of a request's path and query.
     pub max_url_bytes: usize,
-    /// Bytes of a message as a list shows it, with its payment; null: no limit.
+    /// Bytes of a message in a list, with its payment; null: no limit.
     pub max_message_bytes: Option<usize>,
-    /// Bytes of the name of a box.
+    /// Bytes of a box's name.
     pub max_message_box_bytes: usize,
     /// Bytes of a message's id.
     pub max_message_id_bytes: usize,
-    /// Recipients of a message.
+    /// Recipients of one message.
     pub max_recipients: usize,
-    /// Messages of a page of a list.
+    /// Messages on a page of a list.
     pub max_page_messages: i64,
-    /// Bytes of a page.
+    /// Bytes of a page of a list.
     pub max_page_bytes: usize,
     /// Bytes of a list for a client that asks for no page.
     pub max_listed_bytes: usize,
-    /// Bytes of a Socket.IO payload or frame; null where sockets are not served.
+    /// Bytes of a Socket.IO payload or frame; null: sockets are disabled.
     pub max_socket_payload_bytes: Option<usize>,
-    /// Bytes of an event that is delivered live, as JSON; a larger message is only listed. Null where sockets are not served.
+    /// Bytes of an event that is delivered live, as JSON. A larger message is only listed. Null: sockets are disabled.
     pub max_live_event_bytes: Option<usize>,
 }
 
@@ -76,18 +76,18 @@ pub struct InfoLimits {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoPrices {
-    /// Of a request, by route.
+    /// Price of a request, by route.
     pub routes: BTreeMap<String, u64>,
-    /// Of a request to any other route.
+    /// Price of a request to any other route.
     pub request: u64,
-    /// For delivery, by box, as far as the operator has set them; `/permissions/quote` says what a message costs.
+    /// Delivery fees that the operator has set, by box. `/permissions/quote` returns the price of a message.
     pub delivery_fees: BTreeMap<String, u64>,
-    /// Whether a message costs its delivery fee for each recipient; else once, however many there are.
+    /// Whether the delivery fee is due for each recipient; otherwise once for each message.
     pub delivery_fee_per_recipient: bool,
 }
 
 impl InfoPrices {
-    /// Whether the operator asks for no payment.
+    /// Whether nothing has a price.
     #[must_use]
     pub fn are_zero(&self) -> bool {
         let prices = self.routes.values().chain(self.delivery_fees.values());
@@ -95,27 +95,27 @@ impl InfoPrices {
     }
 }
 
-/// Lifetime of messages that nobody acknowledges.
+/// Lifetime of messages that are not acknowledged.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoRetention {
-    /// Seconds after which a message is deleted; null: when it is acknowledged, or at its own `expiresAt`.
+    /// Seconds after which a message is deleted; null: no limit but its own `expiresAt`.
     pub message_seconds: Option<u64>,
-    /// The same for messages of single boxes, by box.
+    /// Seconds after which messages of single boxes are deleted, by box.
     pub box_seconds: BTreeMap<String, u64>,
 }
 
-/// How much may be stored until it is acknowledged; above that sending is refused. Null: no limit.
+/// How much may be stored until it is acknowledged. The server refuses messages above a quota. Null: no limit.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoQuotas {
-    /// Messages to one recipient, in all of its boxes.
+    /// Messages to one recipient in all of its boxes.
     pub max_inbox_messages: Option<u64>,
-    /// Bytes of their bodies.
+    /// Bytes of the bodies of messages to one recipient.
     pub max_inbox_bytes: Option<u64>,
-    /// Messages of one sender, to all recipients.
+    /// Messages of one sender to all recipients.
     pub max_sender_messages: Option<u64>,
-    /// Bytes of their bodies.
+    /// Bytes of the bodies of messages of one sender.
     pub max_sender_bytes: Option<u64>,
 }
 
@@ -127,41 +127,27 @@ pub struct InfoQuotas {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfoFeatures {
-    /// Whether sockets are served.
+    /// Whether sockets are enabled.
     pub websockets: bool,
-    /// Whether devices get push notifications.
+    /// Whether devices receive push notifications.
     pub push_notifications: bool,
     /// Whether every client must show certificates.
     pub certificates_required: bool,
-    /// Whether anybody may join any room; else each its own.
+    /// Whether anybody may join any room; otherwise only its owner.
     pub open_rooms: bool,
-    /// Ways in which a request can carry its payment.
+    /// Ways to send a payment with a request.
     pub payment_transports: Vec<&'static str>,
 }
 
-/// What is said, as it is now.
-#[derive(Clone)]
-struct Written(Live<Info>);
-
-/// Adds the route below each of these prefixes.
+/// Adds the route behind these prefixes.
 pub(in crate::http) fn configure(
     config: &mut web::ServiceConfig,
     prefixes: &[&str],
     info: Live<Info>,
 ) {
-    config.app_data(web::Data::new(Written(info)));
-    for prefix in prefixes {
-        config.service(
-            web::resource(format!("{prefix}{PATH}"))
-                .route(web::get().to(answer))
-                .route(web::head().to(answer))
-                .default_service(web::route().to(respond)),
-        );
-    }
-}
-
-async fn answer(written: web::Data<Written>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(CACHED)
-        .json(&*written.0.get())
+    let answer = move || {
+        let body = info.get();
+        async move { HttpResponse::Ok().insert_header(CACHED).json(&*body) }
+    };
+    open_route(config, prefixes, "/info", &answer);
 }

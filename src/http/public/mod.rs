@@ -1,9 +1,8 @@
 //! What the server serves to everybody without a signature: its health, its description, and a page for browsers.
 
-pub(in crate::http) mod health;
-pub(in crate::http) mod home;
-pub(in crate::http) mod info;
-mod pages;
-pub(in crate::http) mod public_address;
-
-pub use pages::protect_pages;
+pub(super) mod health;
+pub(super) mod home;
+pub(super) mod info;
+mod open_route;
+pub(super) mod pages;
+pub(super) mod public_address;

@@ -1,10 +1,17 @@
-//! What every page for browsers is sent with, whichever file it comes from: it is shown in no frame of others, is nothing but a
-//! page, and fetches nothing from elsewhere. An admin's token may be in the same origin's storage.
+//! Headers of every page for browsers, whichever file it comes from.
+//!
+//! They forbid other sites to frame a page, and a page to load anything from elsewhere: an admin's token may be in the storage
+//! of the same origin.
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-/// For pages without a policy of their own. The page at `/docs` styles its parts as it goes.
+use crate::http::reply::NO_STORE;
+
+/// For pages without a policy of their own. Swagger UI at `/docs` sets styles at run time.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -15,10 +22,22 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-/// Adds to answers that are HTML what they lack of these headers.
+/// A response and its body, with a fresh nonce for each `__NONCE__` in the page and in its policy.
+pub(in crate::http) fn page_with_nonce(page: &str, policy: &str) -> (HttpResponseBuilder, String) {
+    let nonce = STANDARD.encode(rand::random::<[u8; 16]>());
+    let policy = policy.replace("__NONCE__", &nonce);
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/html; charset=utf-8")
+        .insert_header(NO_STORE)
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy));
+    (response, page.replace("__NONCE__", &nonce))
+}
+
+/// For `App::wrap_fn`: adds these headers to HTML responses that lack them.
 ///
 /// # Errors
-/// The service's own.
+/// Those of the service.
 pub fn protect_pages<S, B>(
     request: ServiceRequest,
     service: &S,

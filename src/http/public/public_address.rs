@@ -1,6 +1,6 @@
-//! The server's public address, as its documents and its page name it.
+//! The server's public address, for its documents and its page.
 
-/// The address that an operator gives, without a slash at its end. A domain alone is one of `https`.
+/// Normalizes the operator's setting: no slash at the end, and `https` for a bare domain.
 pub(in crate::http) fn public_address(given: Option<&str>) -> Option<String> {
     let given = given.map(|given| given.trim().trim_end_matches('/'))?;
     if given.is_empty() || given.contains("://") {

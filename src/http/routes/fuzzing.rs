@@ -1,22 +1,22 @@
-//! For `fuzz/` only: what the routes read of a body, which is nobody else's business.
+//! For `fuzz/` only: what the routes read of a request.
 
 use serde_json::Value;
 
 use crate::http::error::ApiError;
 
-use super::normal_forms;
+use super::{acknowledge_message, devices, list_messages, permissions, quote, send_message};
 
-/// A request to a route, in a form that asks the same of it; the text is the query of the quote and the body of all others.
+/// An equivalent request to a route. The text is the query of `/permissions/quote`, and the body of all other routes.
 ///
 /// # Errors
-/// What the route refuses it with.
+/// The refusal of the route.
 pub fn normal_form(route: &str, text: &[u8]) -> Result<Value, ApiError> {
     match route {
-        "/sendMessage" => normal_forms::send_message(text),
-        "/listMessages" => normal_forms::list_messages(text),
-        "/acknowledgeMessage" => normal_forms::acknowledge_message(text),
-        "/registerDevice" => normal_forms::register_device(text),
-        "/permissions/set" => normal_forms::set_permission(text),
-        _ => normal_forms::quote(&String::from_utf8_lossy(text)),
+        "/sendMessage" => send_message::normal_form(text),
+        "/listMessages" => list_messages::normal_form(text),
+        "/acknowledgeMessage" => acknowledge_message::normal_form(text),
+        "/registerDevice" => devices::normal_form(text),
+        "/permissions/set" => permissions::normal_form(text),
+        _ => quote::normal_form(&String::from_utf8_lossy(text)),
     }
 }

@@ -1,5 +1,5 @@
-//! A verified request's body and payment. The payment comes in a header, or in a multipart body beside the request's own
-//! body (BRC-118).
+//! Splits a verified request into its body and its payment. A payment comes in a header, or in a multipart body beside the
+//! request's own body (BRC-118).
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -10,19 +10,19 @@ use crate::http::error::ApiError;
 use crate::json_depth;
 use crate::payments::{MultipartBody, is_multipart};
 
-/// The header that pays for a request.
+/// The header with the payment of a request.
 const PAYMENT: &str = "x-bsv-payment";
 
-/// What a request carries, once its signature was verified.
+/// The parts of a verified request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestBody {
-    /// For its route.
-    pub(in crate::http) body: Bytes,
-    /// JSON.
-    pub(in crate::http) payment: Option<Bytes>,
+    /// The body for the route.
+    pub(super) body: Bytes,
+    /// The payment as JSON.
+    pub(super) payment: Option<Bytes>,
 }
 
-/// What the headers say of a body and its payment.
+/// The headers that describe a body and its payment.
 #[derive(Debug)]
 pub(super) struct BodyHeaders {
     payment: Option<Bytes>,
@@ -30,8 +30,7 @@ pub(super) struct BodyHeaders {
 }
 
 impl BodyHeaders {
-    /// Looks at the headers of a request.
-    pub(in crate::http) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let mut headers = request.headers().get_all(PAYMENT);
         let payment = headers.next();
         if headers.next().is_some() {
@@ -47,8 +46,8 @@ impl BodyHeaders {
 }
 
 impl RequestBody {
-    /// Reads what came.
-    pub(in crate::http) fn read(
+    /// Splits the body that came.
+    pub(super) fn read(
         headers: BodyHeaders,
         body: &Bytes,
         max_json_depth: usize,

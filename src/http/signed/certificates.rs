@@ -1,33 +1,33 @@
-//! Certificates over HTTP: taken on their session, and waited for by the requests that came before them.
-
-use std::time::Instant;
+//! Certificates over HTTP: stored with their session, and awaited by requests that came before them.
 
 use actix_web::HttpResponse;
 use serde_json::json;
+use thiserror::Error;
 use tokio::sync::Notify;
 
-use crate::auth::{AuthError, AuthMessage, CertificateError, RequiredCertificates, Session};
-use crate::http::counts::Failed;
+use crate::auth::{
+    AuthError, AuthMessage, CertificateError, Identity, RequiredCertificates, Session,
+};
 use crate::http::error::ApiError;
-use crate::http::state::HttpState;
+use crate::http::reply::{FailureNote, RouteReply};
 use crate::limits::{AddressKey, KeyedBudget, Owner};
 
-use super::authenticate::{NOT_STORED, Refused, unsigned};
-use super::session_lookup::unknown_session;
+use super::refusal::RequestRefusal;
+use super::sessions::Sessions;
 
-/// Bytes of requests that may wait for certificates, a sixteenth of them of one identity or one address.
+/// Bytes of requests that may wait for certificates. One identity and one address may have a sixteenth of them.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// What each of them counts for at least, so that there are about 1,024 at most.
+/// What a waiting request counts for at least. So at most 1,024 wait.
 const MIN_WAITING_BYTES: usize = 64 * 1024;
 
-/// Lets requests pass whose session is certified.
+/// Holds requests back until their session has the required certificates.
 #[derive(Debug)]
 pub(in crate::http) struct CertificateGate {
     required: RequiredCertificates,
-    /// Tells that certificates of some session came.
-    news: Notify,
-    /// Bytes of requests that wait.
+    /// Notified when any session has received certificates.
+    received: Notify,
+    /// Bytes of the waiting requests.
     waiting: KeyedBudget<Owner>,
 }
 
@@ -35,7 +35,7 @@ impl CertificateGate {
     pub(in crate::http) fn new(required: RequiredCertificates) -> Self {
         Self {
             required,
-            news: Notify::new(),
+            received: Notify::new(),
             waiting: KeyedBudget::of_shared_bytes(MAX_WAITING_BYTES)
                 .named("certificate_waiting_bytes"),
         }
@@ -45,132 +45,113 @@ impl CertificateGate {
         &self.required
     }
 
-    /// Waits until the session of a verified request is certified, or its certificates are refused. The published client sends
-    /// its first request without waiting for an answer to its certificates.
+    /// Waits until the server has accepted or refused the certificates of the session of a verified request. The published
+    /// client sends its first request before it has an answer to its certificates.
     pub(super) async fn pass(
         &self,
         session: &Session,
-        counted_for: Option<AddressKey>,
+        address: Option<AddressKey>,
         body_bytes: usize,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RequestRefusal> {
         if session.revealed().is_some() {
             return Ok(());
         }
-        let owners = Owner::both(session.peer(), counted_for);
+        let owners = Owner::both(session.peer(), address);
         let mut permit = self.waiting.hold_for(owners);
         permit
             .grow(body_bytes.max(MIN_WAITING_BYTES))
-            .map_err(|_| Refused::Signed(ApiError::overloaded()))?;
+            .map_err(|_| RequestRefusal::Signed(ApiError::overloaded()))?;
         let judged = async {
             loop {
-                // Made before the look, so that no news is missed in between.
-                let news = self.news.notified();
+                // Created before the session is checked, so that no notification is missed in between.
+                let received = self.received.notified();
                 if session.revealed().is_some() {
                     return Ok(());
                 }
                 if let Some(error) = session.certificate_refusal() {
-                    return Err(Refused::Signed(ApiError::certificate_refused(&error)));
+                    let error = ApiError::certificate_refused(&error);
+                    return Err(RequestRefusal::Signed(error));
                 }
-                news.await;
+                received.await;
             }
         };
         let judged = tokio::time::timeout(self.required.timeout, judged).await;
-        judged.unwrap_or_else(|_| Err(Refused::Unsigned(ApiError::certificate_timeout())))
+        judged.unwrap_or_else(|_| Err(ApiError::certificate_timeout().into()))
     }
 
     /// Answers a `certificateResponse`.
-    pub(super) fn receive(&self, state: &HttpState, message: &AuthMessage<'_>) -> HttpResponse {
-        match self.certify(state, message) {
-            Ok(()) => HttpResponse::Ok().json(json!({ "status": "success" })),
-            Err(error) => {
-                log::debug!("certificates were refused: {error:?}");
-                error.response()
+    pub(super) fn receive(
+        &self,
+        sessions: &Sessions,
+        message: &AuthMessage<'_>,
+    ) -> Result<HttpResponse, ApiError> {
+        match self.certify(sessions, message) {
+            Ok(()) => Ok(RouteReply::done().unsigned()),
+            Err(rejection) => {
+                log::debug!("refused certificates: {rejection:?}");
+                rejection.response()
             }
         }
     }
 
-    fn certify(&self, state: &HttpState, message: &AuthMessage<'_>) -> Result<(), Unfit> {
-        let named = message.your_nonce.as_deref().unwrap_or_default();
-        let session = state.sessions().get(named, Instant::now());
-        let session = session.ok_or_else(|| unknown_session(named))?.session;
+    fn certify(
+        &self,
+        sessions: &Sessions,
+        message: &AuthMessage<'_>,
+    ) -> Result<(), CertificateRejection> {
+        let session = sessions.named_by(message)?;
         let certificates = session.verify_certificate_response(message)?;
-        // Where certificates are required, no other node has them.
-        let _ended = state.session_used(&session);
+        // Sessions are not shared where certificates are required, so no other node has the displaced ones.
+        let _displaced = sessions.mark_used(&session);
         if session.revealed().is_none() {
             let certified = session.certify(&self.required.demand, certificates);
-            self.news.notify_waiters();
+            self.received.notify_waiters();
             certified?;
         }
         Ok(())
     }
 }
 
-/// Answers a `certificateRequest`. The server has no certificates, and says so at once: without an answer, a client waits for
-/// half a minute. Also gives the sessions that have ended by it.
+/// Answers a `certificateRequest` with an empty list: the server has no certificates, and a client without an answer waits
+/// for 30 seconds. Returns the JSON, and the sessions that this message displaced.
 pub(super) fn answer_request(
-    state: &HttpState,
+    identity: &Identity,
+    sessions: &Sessions,
     message: &AuthMessage<'_>,
-) -> (HttpResponse, Vec<String>) {
-    let named = message.your_nonce.as_deref().unwrap_or_default();
-    let session = state.sessions().get(named, Instant::now());
-    let answer = session
-        .ok_or_else(|| unknown_session(named))
-        .and_then(|known| {
-            known.session.verify_certificate_request(message)?;
-            let ended = state.session_used(&known.session);
-            let json = known
-                .session
-                .no_certificates(&state.identity.identity_key())?;
-            Ok((json, ended))
-        });
-    match answer {
-        Ok((json, ended)) => {
-            let reply = HttpResponse::Ok()
-                .content_type("application/json")
-                .insert_header(NOT_STORED)
-                .body(json);
-            (reply, ended)
-        }
-        Err(error) => (unsigned(&error.into()), Vec::new()),
-    }
+) -> Result<(String, Vec<String>), AuthError> {
+    let session = sessions.named_by(message)?;
+    session.verify_certificate_request(message)?;
+    let displaced = sessions.mark_used(&session);
+    let json = session.no_certificates(&identity.identity_key())?;
+    Ok((json, displaced))
 }
 
-/// Why a `certificateResponse` is refused.
-#[derive(Debug)]
-enum Unfit {
-    /// It is not the session's counterparty that sent it.
-    Message(AuthError),
-    /// The certificates are not what is required.
-    Certificates(CertificateError),
+/// Why the server refuses a `certificateResponse`.
+#[derive(Debug, Error)]
+enum CertificateRejection {
+    /// The session's counterparty did not send the message.
+    #[error(transparent)]
+    Message(#[from] AuthError),
+    /// The certificates do not meet the requirement.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
 }
 
-impl From<AuthError> for Unfit {
-    fn from(error: AuthError) -> Self {
-        Self::Message(error)
-    }
-}
-
-impl From<CertificateError> for Unfit {
-    fn from(error: CertificateError) -> Self {
-        Self::Certificates(error)
-    }
-}
-
-impl Unfit {
-    fn response(self) -> HttpResponse {
-        let error = match self {
-            // In the words of the middleware in use.
-            Self::Certificates(error @ CertificateError::NoneProvided) => {
-                let reason = error.to_string();
+impl CertificateRejection {
+    fn response(self) -> Result<HttpResponse, ApiError> {
+        let reason = self.to_string();
+        match self {
+            // Worded as in the middleware in use.
+            Self::Certificates(CertificateError::NoneProvided) => {
                 let mut response = HttpResponse::BadRequest().json(json!({ "status": reason }));
                 let code = "ERR_NO_CERTIFICATES";
-                response.extensions_mut().insert(Failed { code, reason });
-                return response;
+                response
+                    .extensions_mut()
+                    .insert(FailureNote { code, reason });
+                Ok(response)
             }
-            Self::Certificates(error) => ApiError::authentication_failed(error.to_string()),
-            Self::Message(error) => error.into(),
-        };
-        unsigned(&error)
+            _ => Err(ApiError::authentication_failed(reason)),
+        }
     }
 }
 
@@ -206,8 +187,8 @@ mod tests {
             .0
     }
 
-    fn is_overloaded(polled: &Poll<Result<(), Refused>>) -> bool {
-        matches!(polled, Poll::Ready(Err(Refused::Signed(error))) if *error == ApiError::overloaded())
+    fn is_overloaded(polled: &Poll<Result<(), RequestRefusal>>) -> bool {
+        matches!(polled, Poll::Ready(Err(RequestRefusal::Signed(error))) if *error == ApiError::overloaded())
     }
 
     #[actix_web::test]
@@ -250,9 +231,9 @@ mod tests {
         let (gate, session) = (gate(Duration::from_millis(20)), session());
         let mut request = pin!(gate.pass(&session, None, 0));
         assert!(poll!(&mut request).is_pending());
-        gate.news.notify_waiters();
+        gate.received.notify_waiters();
         assert!(poll!(&mut request).is_pending());
-        let Err(Refused::Unsigned(error)) = request.await else {
+        let Err(RequestRefusal::Unsigned(error)) = request.await else {
             panic!("no certificates came");
         };
         assert_eq!(error, ApiError::certificate_timeout());

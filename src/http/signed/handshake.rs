@@ -1,99 +1,97 @@
-//! `POST /.well-known/auth`: the handshake of BRC-104, unsigned because it makes the session that signs.
+//! `POST /.well-known/auth`: the handshake of BRC-104. It is not signed, because it makes the session that signs.
 
-use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::auth::{
-    AUTH_VERSION, AuthError, AuthMessage, InitialResponse, MessageType, NO_CERTIFICATES, Session,
-};
-
+use crate::auth::{AuthError, AuthMessage, MessageType, NO_CERTIFICATES, Session};
+use crate::http::buffers::body::BodyReader;
+use crate::http::client_address::count_handshake;
 use crate::http::error::ApiError;
+use crate::http::reply::RouteReply;
 use crate::http::state::HttpState;
-use crate::limits::AddressKey;
+use crate::json_depth;
+use crate::limits::{AddressKey, Owner};
 
-use super::authenticate::unsigned;
 use super::certificates;
+use super::sign::insert_auth_headers;
 
-/// Where it is, always at the origin's root.
+/// Always at the origin's root, whatever the routing prefix.
 pub(in crate::http) const PATH: &str = "/.well-known/auth";
 
-/// An auth message of a handshake is small.
-pub(super) const MAX_BYTES: usize = 64 * 1024;
+/// Bytes of an auth message.
+const MAX_BYTES: usize = 64 * 1024;
 
-/// Answers a handshake from this address.
+/// Answers an auth message of a client at this address.
 pub(in crate::http) async fn respond(
+    request: &HttpRequest,
+    payload: web::Payload,
+    address: Option<AddressKey>,
     state: &HttpState,
-    origin: Option<AddressKey>,
-    body: &[u8],
-) -> HttpResponse {
-    let answered = std::str::from_utf8(body)
+) -> Result<HttpResponse, ApiError> {
+    if request.method() != Method::POST {
+        return Err(ApiError::method_not_allowed("POST"));
+    }
+    count_handshake(address, &state.addresses)?;
+    let reader = BodyReader {
+        payload,
+        max: MAX_BYTES,
+        timeout: state.limits.request_timeout,
+        permit: state.bodies.hold(address.map(Owner::Address)),
+    };
+    let body = reader.read(request).await?;
+    let max_depth = state.limits.max_json_depth;
+    if json_depth::is_deeper(&body, max_depth) {
+        return Err(ApiError::too_deep(max_depth));
+    }
+    let message = std::str::from_utf8(&body)
         .map_err(|_| AuthError::Malformed("not UTF-8"))
         .and_then(AuthMessage::parse)
-        .and_then(|message| answer(state, &message));
-    match answered {
-        Ok(Answer::Begins(begun)) => {
-            let (session, response) = *begun;
-            let reply = reply(state, &session, response);
-            // Its first request may reach another node as soon as this is sent.
-            let session = session.forgetting_nothing();
-            state.begin_session(session, origin).await;
-            reply
-        }
-        Ok(Answer::Done(reply, ended)) => {
-            state.end_sessions(ended).await;
-            reply
-        }
-        Err(error) => {
-            log::debug!("a handshake was refused: {error:?}");
-            let error = ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string());
-            unsigned(&error)
-        }
-    }
-}
-
-enum Answer {
-    Begins(Box<(Session, InitialResponse)>),
-    /// The reply, and sessions that have ended by it.
-    Done(HttpResponse, Vec<String>),
-}
-
-fn answer(state: &HttpState, message: &AuthMessage<'_>) -> Result<Answer, AuthError> {
+        .map_err(refuse)?;
     match message.kind {
-        MessageType::InitialRequest => {}
-        MessageType::CertificateResponse => {
-            let reply = match &state.certificates {
-                Some(gate) => gate.receive(state, message),
-                // The server asks for none, and accepts what a client brings all the same.
-                None => HttpResponse::Ok().json(serde_json::json!({ "status": "success" })),
-            };
-            return Ok(Answer::Done(reply, Vec::new()));
-        }
+        MessageType::CertificateResponse => match &state.certificates {
+            Some(gate) => gate.receive(&state.sessions, &message),
+            // The server asks for no certificates, and accepts those of a client that sends some.
+            None => Ok(RouteReply::done().unsigned()),
+        },
         MessageType::CertificateRequest => {
-            let (reply, ended) = certificates::answer_request(state, message);
-            return Ok(Answer::Done(reply, ended));
+            let (identity, sessions) = (&state.identity, &state.sessions);
+            let (json, ended) = certificates::answer_request(identity, sessions, &message)?;
+            sessions.end(ended).await;
+            Ok(RouteReply::written(json).unsigned())
         }
-        _ => return Err(AuthError::Malformed("not an initialRequest")),
+        // Refuses every other kind.
+        _ => begin(state, &message, address).await,
     }
-    let max_requests = state.limits.max_requests_per_session;
-    let requested = state.requested_certificates();
-    let begun = Session::respond(&state.identity, message, requested, max_requests)?;
-    Ok(Answer::Begins(Box::new(begun)))
 }
 
-fn reply(state: &HttpState, session: &Session, response: InitialResponse) -> HttpResponse {
-    HttpResponse::Ok()
+fn refuse(error: AuthError) -> ApiError {
+    log::debug!("refused a handshake: {error:?}");
+    ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string())
+}
+
+async fn begin(
+    state: &HttpState,
+    message: &AuthMessage<'_>,
+    address: Option<AddressKey>,
+) -> Result<HttpResponse, ApiError> {
+    let requested = state.requested_certificates();
+    let max_requests = state.limits.max_requests_per_session;
+    let (session, initial_response) =
+        Session::respond(&state.identity, message, requested, max_requests).map_err(refuse)?;
+    let mut response = HttpResponse::Ok();
+    let nonces = [session.own_nonce(), session.peer_nonce()];
+    let signature = &initial_response.signature;
+    insert_auth_headers(&mut response, &state.identity, nonces, signature);
+    let response = response
         .content_type("application/json")
-        .insert_header(("x-bsv-auth-version", AUTH_VERSION))
         .insert_header(("x-bsv-auth-message-type", "initialResponse"))
         .insert_header((
-            "x-bsv-auth-identity-key",
-            state.identity.identity_key().to_hex(),
-        ))
-        .insert_header(("x-bsv-auth-nonce", session.own_nonce()))
-        .insert_header(("x-bsv-auth-your-nonce", session.peer_nonce()))
-        .insert_header(("x-bsv-auth-signature", hex::encode(&*response.signature)))
-        .insert_header((
             "x-bsv-auth-requested-certificates",
-            state.requested_certificates().unwrap_or(NO_CERTIFICATES),
+            requested.unwrap_or(NO_CERTIFICATES),
         ))
-        .body(response.json)
+        .body(initial_response.json);
+    // The session's first request may reach another node as soon as the response is sent.
+    let session = session.forgetting_nothing();
+    state.sessions.begin(session, address).await;
+    Ok(response)
 }

@@ -1,4 +1,4 @@
-//! How often the request counts that is being answered.
+//! Makes sure that a request is served once, over all nodes and restarts.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,30 +8,31 @@ use crate::db::DbHandle;
 use crate::limits::AddressKey;
 use crate::model::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 
-use super::session_lookup::unknown_session;
+use super::sessions::unknown_session;
 use super::shared_sessions::Claimed;
 
-/// What is known of a verified request.
+/// A verified request while it is being answered.
 #[derive(Debug)]
 pub(in crate::http) struct RequestScope {
     own_nonce: String,
-    /// Whether the store has counted it already.
+    /// Whether the shared store has counted the request already.
     is_counted: bool,
-    /// Counts it with what it writes.
+    /// Counts the request in the transaction of its first write.
     claim: Option<RequestClaim>,
-    /// Whether its session began in this process, which then remembers all of its nonces.
+    /// Whether the session began in this process, which then remembers all of its nonces.
     began_here: bool,
     needs_new_session: AtomicBool,
-    /// Whom the limits of addresses count it for.
+    /// The address that the request counts for.
     address: Option<AddressKey>,
 }
 
 impl RequestScope {
-    pub(in crate::http) fn new(
+    pub(super) fn new(
         own_nonce: &str,
         nonce: &str,
         claimed: Option<Claimed>,
         began_here: bool,
+        address: Option<AddressKey>,
     ) -> Self {
         let with_its_write = claimed == Some(Claimed::WithItsWrite);
         Self {
@@ -40,27 +41,20 @@ impl RequestScope {
             claim: with_its_write.then(|| RequestClaim::new(own_nonce, &short(nonce))),
             began_here,
             needs_new_session: AtomicBool::new(false),
-            address: None,
+            address,
         }
     }
 
-    /// The same, from this address.
-    pub(super) fn with_address(self, address: Option<AddressKey>) -> Self {
-        Self { address, ..self }
-    }
-
-    /// Whom the limits of addresses count it for.
     pub(in crate::http) const fn address(&self) -> Option<AddressKey> {
         self.address
     }
 
-    /// Counts the request with what it writes.
     pub(in crate::http) const fn claim(&self) -> Option<&RequestClaim> {
         self.claim.as_ref()
     }
 
-    /// Whether the request counts once over all nodes and restarts. Where the store cannot say so, its session must have
-    /// begun in this process; otherwise the client has to shake hands again.
+    /// Counts the request now, for routes that write nothing. If the store does not answer, only the process in which the
+    /// session began knows all of its nonces; elsewhere the client has to shake hands again.
     pub(in crate::http) async fn counts_once(&self, db: &DbHandle) -> bool {
         if self.is_counted {
             return true;
@@ -68,7 +62,7 @@ impl RequestScope {
         if self.claim.is_some() {
             match db.claim_now().await {
                 Ok(()) => return true,
-                Err(error) => log::debug!("a request was not counted: {error}"),
+                Err(error) => log::debug!("the store did not count a request: {error}"),
             }
             if self.refusal().is_some() {
                 return false;
@@ -80,7 +74,7 @@ impl RequestScope {
         self.began_here
     }
 
-    /// Why the request must not be answered, after all.
+    /// Why the reply must not be sent, if so: the request turned out to be a replay, or its session has ended.
     pub(in crate::http) fn refusal(&self) -> Option<AuthError> {
         if self.needs_new_session.load(Ordering::Acquire) {
             return Some(unknown_session(&self.own_nonce));

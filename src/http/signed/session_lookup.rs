@@ -1,65 +1,50 @@
-//! The session that a request names: in memory, or in the store that all nodes share.
+//! The session that a request names: one of this process, or one from the store that all nodes share.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::auth::{AuthError, Known, MAX_NONCE_CHARS};
+use crate::auth::Known;
 use crate::http::client_address::count_handshake;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::limits::AddressKey;
 
-/// The session that a request names.
-pub(super) struct Named {
-    pub(in crate::http) known: Known,
-    /// Otherwise it is from the shared store, and kept once the request has verified.
-    pub(super) is_in_memory: bool,
+use super::sessions::unknown_session;
+
+/// A session, and where it was found.
+pub(super) struct SessionLookup {
+    pub(super) known: Known,
+    /// False: it came from the shared store, and joins the local sessions once the request is verified.
+    pub(super) is_local: bool,
 }
 
-/// Finds the session that has this nonce of ours.
-pub(in crate::http) async fn find(
+/// Finds the session that has this nonce of the server.
+///
+/// Asking the shared store costs more than a handshake and counts as one. The nonce must be the server's own.
+pub(super) async fn find(
     own_nonce: &str,
-    counted_for: Option<AddressKey>,
+    address: Option<AddressKey>,
     state: &HttpState,
-) -> Result<Named, ApiError> {
-    match in_memory(own_nonce, state) {
-        Some(named) => Ok(named),
-        None => stored(own_nonce, counted_for, state).await,
+) -> Result<SessionLookup, ApiError> {
+    if let Some(known) = state.sessions.get(own_nonce) {
+        let is_local = true;
+        return Ok(SessionLookup { known, is_local });
     }
-}
-
-fn in_memory(own_nonce: &str, state: &HttpState) -> Option<Named> {
-    let known = state.sessions().get(own_nonce, Instant::now())?;
-    Some(Named {
-        known,
-        is_in_memory: true,
-    })
-}
-
-/// Asks the shared store for a session. That costs more than a handshake and is counted like one; but first the nonce must be
-/// one of ours.
-async fn stored(
-    own_nonce: &str,
-    counted_for: Option<AddressKey>,
-    state: &HttpState,
-) -> Result<Named, ApiError> {
     if !state.identity.is_own_session_nonce(own_nonce) {
         return Err(unknown_session(own_nonce).into());
     }
-    count_handshake(counted_for, &state.addresses)?;
-    let restored = state.restore_session(own_nonce).await.map(|session| Named {
+    count_handshake(address, &state.addresses)?;
+    let max_requests = state.limits.max_requests_per_session;
+    let restored = state
+        .sessions
+        .restore(own_nonce, &state.identity, max_requests)
+        .await;
+    let session = restored.ok_or_else(|| unknown_session(own_nonce))?;
+    Ok(SessionLookup {
         known: Known {
             session: Arc::new(session),
             began_here: false,
             is_stored: true,
         },
-        is_in_memory: false,
-    });
-    restored.ok_or_else(|| unknown_session(own_nonce).into())
-}
-
-pub(in crate::http) fn unknown_session(nonce: &str) -> AuthError {
-    AuthError::UnknownSession {
-        nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
-    }
+        is_local: false,
+    })
 }

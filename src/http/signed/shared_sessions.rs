@@ -1,4 +1,4 @@
-//! The store that lets every process with the server's key go on with a session of any other.
+//! The store through which processes with the same server key share sessions.
 
 use std::fmt::Debug;
 
@@ -8,45 +8,45 @@ use crate::auth::{Session, SessionRecord};
 
 /// A store of sessions that all nodes share and that outlives them.
 ///
-/// Nothing here fails: without an answer in time, a node goes on with what it has in memory.
+/// No call fails: without an answer in time, a node continues with the sessions in its memory.
 pub trait SharedSessions: Debug + Send + Sync {
-    /// Stores a session; `proven`: whether a request has verified in it. Says whether other nodes find it now.
-    fn store(&self, session: SessionRecord, proven: bool) -> LocalBoxFuture<'_, bool>;
+    /// Stores a session. `authenticated`: a request has verified on it. Returns whether other nodes can find it now.
+    fn store(&self, session: SessionRecord, authenticated: bool) -> LocalBoxFuture<'_, bool>;
 
-    /// The session that has this nonce of ours. None also where the store does not answer.
+    /// Finds the session that has this nonce of the server. None also if the store does not answer.
     fn find<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, Option<SessionRecord>>;
 
-    /// Counts a request that verified, and prolongs its session if the store counts all requests.
+    /// Counts a verified request. A store that counts all requests also prolongs the session.
     fn claim<'a>(&'a self, request: VerifiedRequest<'a>) -> LocalBoxFuture<'a, Claimed>;
 
-    /// A request has verified: the session has its full life from now. Says whether the store still has it.
+    /// Gives a session its full lifetime from now. Returns whether the store still has it.
     fn prolong<'a>(&'a self, own_nonce: &'a str) -> LocalBoxFuture<'a, bool>;
 
-    /// Ends sessions; `proven`: whether a request has verified in them. When this is done, the store has none of them.
-    fn end(&self, own_nonces: Vec<String>, proven: bool) -> LocalBoxFuture<'_, ()>;
+    /// Removes sessions. `authenticated`: requests have verified on them.
+    fn end(&self, own_nonces: Vec<String>, authenticated: bool) -> LocalBoxFuture<'_, ()>;
 }
 
-/// A request whose signature verified.
+/// A request whose signature is valid.
 #[derive(Debug, Clone, Copy)]
 pub struct VerifiedRequest<'a> {
-    /// The session that it names.
+    /// The session that the request names.
     pub session: &'a Session,
-    /// Whether the store has that session.
+    /// Whether the shared store has that session.
     pub is_stored: bool,
-    /// Its nonce.
+    /// The nonce of the request.
     pub nonce: &'a str,
 }
 
-/// What a store says of a request.
+/// What the shared store knows about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
-    /// No node has served it, and none will serve it again.
+    /// No node has served the request, and no other will.
     First,
-    /// A node has served it.
+    /// A node has served the request.
     Repeated,
-    /// Its session has ended.
+    /// The session has ended.
     Ended,
-    /// The store counts a request in the transaction of what it writes, and no request that only reads.
+    /// The store counts a request in the transaction of its first write. It does not count requests that only read.
     WithItsWrite,
     /// The store does not answer.
     Unknown,

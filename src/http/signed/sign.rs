@@ -1,79 +1,65 @@
 //! Signs replies (BRC-104).
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::auth::canonical::{Direction, SignedResponse, signed_headers};
-use crate::auth::{AUTH_VERSION, Session, message_nonce};
+use crate::auth::{AUTH_VERSION, Identity, message_nonce};
 use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::http::reply::RouteReply;
 use crate::socket::Kill;
 
-use super::authenticate::{Credentials, NOT_STORED, Work, unsigned};
+use super::exchange::Exchange;
 
-/// Signs a reply on the session that the request named. `kill` ends its connection.
-pub(in crate::http) async fn signed(
-    reply: Reply,
-    credentials: &Credentials,
-    session: &Session,
-    Work { state, address }: Work<'_>,
-    kill: Option<Kill>,
-) -> HttpResponse {
-    let headers = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()));
-    // Ours are plain texts under names that sort.
-    let headers = signed_headers(headers, Direction::Response).unwrap_or_default();
-    let (request_id, status, body) = (
-        credentials.request_id,
-        reply.status.as_u16(),
-        reply.body.clone(),
-    );
-    let digest = move || {
-        SignedResponse {
-            request_id: &request_id,
-            status,
-            headers: &headers,
-            body: &body,
-        }
-        .digest()
-    };
-    let digest = match state.heavy.run(address, reply.body.len(), digest).await {
-        Ok(digest) => digest,
-        Err(panicked) => return unsigned(&panicked.into()),
-    };
-    let nonce = message_nonce();
-    let signature = match session.sign(&nonce, &digest) {
-        Ok(signature) => signature,
-        Err(error) => {
+impl Exchange<'_> {
+    /// Signs a reply to the request.
+    pub(in crate::http) async fn sign(&self, reply: RouteReply) -> Result<HttpResponse, ApiError> {
+        let headers = reply.headers.iter();
+        let headers = headers.map(|(name, value)| (*name, value.as_bytes()));
+        // The server's own headers are plain texts under names that sort.
+        let headers = signed_headers(headers, Direction::Response).unwrap_or_default();
+        let (status, body) = (reply.status.as_u16(), reply.body.clone());
+        let request_id = self.credentials.request_id;
+        let digest = move || {
+            SignedResponse {
+                request_id: &request_id,
+                status,
+                headers: &headers,
+                body: &body,
+            }
+            .digest()
+        };
+        let heavy = &self.state.heavy;
+        let digest = heavy.run(self.address, reply.body.len(), digest).await?;
+        let nonce = message_nonce();
+        let session = self.session();
+        let signature = session.sign(&nonce, &digest).map_err(|error| {
             log::error!("a response could not be signed: {error}");
-            let error = ApiError::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::internal(
                 "ERR_RESPONSE_SIGNING_FAILED",
                 "The response could not be signed.",
-            );
-            return unsigned(&error);
-        }
-    };
-    let mut response = HttpResponse::build(reply.status);
-    if let Some(failed) = reply.failure {
-        response.extensions_mut().insert(failed);
+            )
+        })?;
+        let mut response = reply.start();
+        let nonces = [nonce.as_str(), session.peer_nonce()];
+        insert_auth_headers(&mut response, &self.state.identity, nonces, &signature);
+        let kill = self.request.conn_data::<Kill>().cloned();
+        Ok(response
+            .insert_header(("x-bsv-auth-request-id", &*self.credentials.request_id_text))
+            .body(self.state.readers.track(reply.body, kill)))
     }
-    for (name, value) in &reply.headers {
-        response.insert_header((*name, value.as_str()));
-    }
+}
+
+/// Inserts the headers of every signed response. The nonces are the server's and the client's.
+pub(super) fn insert_auth_headers(
+    response: &mut HttpResponseBuilder,
+    identity: &Identity,
+    [nonce, your_nonce]: [&str; 2],
+    signature: &[u8],
+) {
     response
-        .content_type(reply.content_type)
-        .insert_header(NOT_STORED)
         .insert_header(("x-bsv-auth-version", AUTH_VERSION))
-        .insert_header((
-            "x-bsv-auth-identity-key",
-            state.identity.identity_key().to_hex(),
-        ))
+        .insert_header(("x-bsv-auth-identity-key", identity.identity_key().to_hex()))
         .insert_header(("x-bsv-auth-nonce", nonce))
-        .insert_header(("x-bsv-auth-your-nonce", session.peer_nonce()))
-        .insert_header(("x-bsv-auth-signature", hex::encode(&*signature)))
-        .insert_header(("x-bsv-auth-request-id", &*credentials.request_id_text))
-        .body(state.readers.watch(reply.body, kill))
+        .insert_header(("x-bsv-auth-your-nonce", your_nonce))
+        .insert_header(("x-bsv-auth-signature", hex::encode(signature)));
 }

@@ -1,19 +1,18 @@
-//! HTTP long-polling: a GET waits for packets, a POST brings them.
+//! HTTP long-polling: a GET waits for packets, a POST sends them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
 use crate::engineio::{
     Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
-use crate::http::buffers::body::{self, BodyError};
+use crate::http::buffers::body::{BodyError, BodyReader};
 use crate::http::error::ApiError;
-use crate::http::signed::authenticate::unsigned;
+use crate::http::reply::NO_STORE;
 use crate::limits::{Owner, Permit};
 use crate::socket::{
     Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
@@ -22,12 +21,12 @@ use crate::socket::{
 
 use super::endpoint::Endpoint;
 
-/// Packets that a socket handles before others on its worker have their turn: each may take a signature's time.
+/// Packets that a socket handles before its worker serves other sockets. Each may take as long as a signature.
 const PACKETS_PER_TURN: usize = 16;
 
 static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
 
-/// Tells the socket that its poll's client is gone, should the request be dropped while it waits.
+/// A poll that waits for its socket. If the request is dropped meanwhile, the socket is told that the client is gone.
 struct Waiting<A: Application> {
     socket: Addr<Socket<A>>,
     id: u64,
@@ -42,14 +41,14 @@ impl<A: Application> Drop for Waiting<A> {
         }
         self.answer.close();
         match self.answer.try_recv() {
-            // It was given on another thread, and nobody has looked.
+            // The socket answered on another thread, and the request never saw it.
             Ok(Ok(frames)) => self.socket.do_send(PollUndelivered(frames)),
             _ => self.socket.do_send(PollAborted { id: self.id }),
         }
     }
 }
 
-/// Begins a session; the answer carries its open packet.
+/// Opens a session. The response carries its open packet.
 pub(super) async fn open<A: Application>(
     endpoint: &Endpoint<A>,
     opening: Opening,
@@ -65,13 +64,13 @@ pub(super) async fn open<A: Application>(
     match socket {
         Ok(socket) => poll(socket).await,
         Err(full) => {
-            log::debug!("a socket was refused: {full}");
+            log::debug!("refused a socket: {full}");
             Err(HandshakeError::Forbidden)
         }
     }
 }
 
-/// Waits until the socket has something to say.
+/// Waits until the socket has packets to send.
 pub(super) async fn poll<A: Application>(
     socket: Addr<Socket<A>>,
 ) -> Result<HttpResponse, HandshakeError> {
@@ -99,16 +98,21 @@ pub(super) async fn post<A: Application>(
     request: &HttpRequest,
     payload: web::Payload,
     config: &Config,
-    holding: Permit<Owner>,
+    permit: Permit<Owner>,
 ) -> Result<HttpResponse, HandshakeError> {
-    let (max, timeout) = (config.max_payload, config.request_timeout);
-    let body = match body::read(request, payload, max, timeout, holding).await {
+    let reader = BodyReader {
+        payload,
+        max: config.max_payload,
+        timeout: config.request_timeout,
+        permit,
+    };
+    let body = match reader.read(request).await {
         Ok(body) => body,
         Err(BodyError::TooSlow) => {
             return Ok(HttpResponse::RequestTimeout().force_close().finish());
         }
         Err(BodyError::Overloaded) => return Ok(HttpResponse::ServiceUnavailable().finish()),
-        Err(BodyError::TooLarge) => return Ok(HttpResponse::PayloadTooLarge().finish()),
+        Err(BodyError::TooLarge(_)) => return Ok(HttpResponse::PayloadTooLarge().finish()),
         Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),
     };
     let Ok(packets) = decode_payload(body.clone(), config.max_packets_per_payload) else {
@@ -127,22 +131,22 @@ pub(super) async fn post<A: Application>(
             bytes: std::mem::take(&mut bytes),
         };
         match socket.send(ingest).await {
-            // The client sends no more before it is answered.
+            // Throttles the client: it sends no more before it has the response.
             Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
             Ok(Ok(_)) => {}
-            Ok(Err(IngestRefused::TooFast)) => return Ok(too_fast()),
+            Ok(Err(IngestRefused::TooFast)) => {
+                return Ok(HttpResponse::from_error(ApiError::rate_limited(
+                    Duration::ZERO,
+                )));
+            }
             Ok(Err(IngestRefused::Closed)) | Err(_) => return Err(HandshakeError::BadRequest),
         }
     }
 }
 
-fn too_fast() -> HttpResponse {
-    unsigned(&ApiError::rate_limited(Duration::ZERO))
-}
-
 fn payload(frames: &[Frame]) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=UTF-8")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(NO_STORE)
         .body(encode_payload(frames))
 }
