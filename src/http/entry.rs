@@ -23,15 +23,15 @@ use super::state::HttpState;
 /// Optional routes beside sockets and signed requests.
 #[derive(Debug, Clone, Default)]
 pub struct Extras {
-    /// `POST /admin/migrate`.
+    /// `POST /admin/migrate`, for deployment scripts.
     pub migrate: Option<MigrateState>,
-    /// `/docs`.
+    /// `/docs`: the documents and their page.
     pub docs: Option<Docs>,
     /// `/healthz` and `/readyz`: the checks, and what `/healthz` reports.
     pub health: Option<(Health, Serving)>,
     /// The page at the root, for browsers.
     pub home: Option<Home>,
-    /// `/info`.
+    /// `/info`: limits, prices and features.
     pub info: Option<Live<Info>>,
 }
 

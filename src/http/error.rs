@@ -68,7 +68,6 @@ pub struct Details {
 /// The body of every failure.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ErrorBody<'a> {
-    /// Always `error`.
     status: &'static str,
     /// What programs match on.
     code: &'a str,
@@ -107,7 +106,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, description)
     }
 
-    /// The server failed.
+    /// The server failed to answer.
     pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
     }
@@ -250,7 +249,6 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "ERR_DELIVERY_BLOCKED", description).with_details(details)
     }
 
-    /// The JSON body.
     pub(super) fn body(&self) -> Vec<u8> {
         let body = ErrorBody {
             status: "error",

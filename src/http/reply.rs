@@ -35,7 +35,6 @@ pub(super) struct RouteReply {
 /// What every success says.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Success {
-    /// Always `success`.
     status: &'static str,
 }
 

@@ -46,7 +46,7 @@ pub struct HttpLimits {
 /// The server's parts, as requests use them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HttpState {
-    /// The server's key.
+    /// The server's private key.
     pub identity: Arc<Identity>,
     /// Stores and delivers messages.
     pub delivery: Delivery,
@@ -56,7 +56,7 @@ pub struct HttpState {
     pub routing_prefix: Arc<str>,
     /// Bounds of a request.
     pub limits: HttpLimits,
-    /// Prices of requests.
+    /// Prices of requests in satoshis.
     pub prices: Live<RequestPrices>,
     pub(super) lists: ListMemory,
     pub(super) readers: AnswerReaders,
@@ -64,9 +64,9 @@ pub struct HttpState {
     pub(super) heavy: HeavyWork,
     /// Memory of bodies; those of polling requests count too.
     pub bodies: BodyMemory,
-    /// Limits of addresses.
+    /// Rate limits of client addresses.
     pub addresses: Arc<AddressLimits>,
-    /// Counters of requests.
+    /// Counters of HTTP requests.
     pub requests: Arc<RequestCounts>,
     /// The routes of admins, where they are enabled.
     pub admin: Option<Arc<AdminState>>,

@@ -16,7 +16,7 @@ use super::state::{AdminState, close_sockets, database_error};
 /// Identities on a list, ordered by key.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ListedIdentities {
-    /// `block` or `allow`.
+    /// Either `block` or `allow`.
     list: &'static str,
     /// Keys in full: a list of shortened keys is of no use.
     identities: Vec<ListedIdentityItem>,

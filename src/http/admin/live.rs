@@ -50,7 +50,7 @@ impl RecentLatencies {
     }
 }
 
-/// One open stream.
+/// A dashboard that receives events.
 struct StatusStream {
     admin: Arc<AdminState>,
     _permit: OwnedSemaphorePermit,
@@ -59,8 +59,7 @@ struct StatusStream {
 }
 
 impl StatusStream {
-    /// The next event, and whether it is the last. `None` ends the stream: without an answer of the admin actor there is
-    /// nothing to send.
+    /// The next event, and whether it is the last. `None` ends the stream, because the admin actor does not answer.
     async fn next(&mut self) -> Option<(Bytes, bool)> {
         if !self.sent.is_empty() {
             tokio::time::sleep(INTERVAL).await;

@@ -41,7 +41,6 @@ impl MigrateState {
         }
     }
 
-    /// Adds the route.
     pub(in crate::http) fn configure(self, config: &mut web::ServiceConfig, routing_prefix: &str) {
         config
             .app_data(web::Data::new(self))

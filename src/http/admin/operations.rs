@@ -13,7 +13,6 @@ use super::state::AdminState;
 /// The server shuts down.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Accepted {
-    /// Always `true`.
     draining: bool,
 }
 

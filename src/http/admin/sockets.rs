@@ -23,15 +23,14 @@ pub(in crate::http) struct SocketList {
     next: Option<String>,
 }
 
-/// A socket.
+/// A socket of a client.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct SocketItem {
-    /// Its session id.
     sid: String,
     /// Its authenticated identity; shortened unless `full` is set. Null: not authenticated.
     identity: Option<String>,
-    /// `polling` or `websocket`.
+    /// Either `polling` or `websocket`.
     transport: &'static str,
     /// Seconds since it was opened.
     open_seconds: u64,
@@ -57,7 +56,6 @@ pub(in crate::http) struct SocketDetail {
 /// Sockets are being closed.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Disconnected {
-    /// Number of sockets.
     disconnected: usize,
 }
 

@@ -24,7 +24,7 @@ const ADMIN_DEADLINE: Duration = DEADLINE.saturating_mul(4);
 pub struct AdminState {
     /// Collects the status and the history.
     pub admin: Addr<Admin>,
-    /// Decides who is an admin.
+    /// Admits admins by token, key or machine.
     pub guard: Live<Guard>,
     /// Whether `/metrics` is open to everybody.
     pub public_metrics: bool,
@@ -32,7 +32,7 @@ pub struct AdminState {
     pub sockets: Arc<SocketTable<AuthSocket>>,
     /// The rooms of this server.
     pub rooms: RoomsHandle,
-    /// The database.
+    /// The database of the server.
     pub db: DbHandle,
     /// Notified when an admin wants the server to shut down.
     pub drain: Arc<Notify>,
@@ -77,7 +77,7 @@ fn unresponsive() -> ApiError {
     )
 }
 
-/// For `map_err`.
+/// For `map_err`: the failure of a query.
 pub(super) fn database_error(error: DbError) -> ApiError {
     store_error("ERR_DATABASE_ERROR", "The database could not be asked.")(error)
 }

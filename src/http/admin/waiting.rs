@@ -32,7 +32,6 @@ pub(in crate::http) struct WaitingBoxItem {
     /// Owner of the box; shortened unless `full` is set.
     identity: String,
     message_box: String,
-    /// Number of messages.
     messages: i64,
     /// Bytes of the messages' bodies.
     bytes: i64,
@@ -46,7 +45,6 @@ pub(in crate::http) struct WaitingBoxItem {
 pub(in crate::http) struct WaitingTotalItem {
     /// Number of boxes with messages.
     boxes: usize,
-    /// Number of messages.
     messages: i64,
     /// Bytes of the messages' bodies.
     bytes: i64,
@@ -54,7 +52,7 @@ pub(in crate::http) struct WaitingTotalItem {
     oldest_seconds: Option<u64>,
 }
 
-/// Identities with messages.
+/// A page of identities with messages.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InboxList {
     /// In the order that the request asks for.
@@ -68,7 +66,6 @@ pub(in crate::http) struct InboxList {
 pub(in crate::http) struct InboxItem {
     /// Identity key; shortened unless `full` is set.
     identity: String,
-    /// Number of messages.
     messages: i64,
     /// Bytes of the messages' bodies.
     bytes: i64,

@@ -1,5 +1,6 @@
 //! The memory of bodies and of lists, and the clients that are taking large answers.
 
-pub(in crate::http) mod body;
-pub(in crate::http) mod list_memory;
-pub(in crate::http) mod readers;
+pub(super) mod body;
+mod held;
+pub(super) mod list_memory;
+pub(super) mod readers;

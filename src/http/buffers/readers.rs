@@ -1,7 +1,7 @@
 //! Clients that are reading large answers, and how fast each of them reads.
 //!
-//! When the memory for answers is used up, the server disconnects the slowest reader, so that a few slow clients cannot
-//! hold all of it.
+//! When the memory for answers is used up, the server disconnects the slowest reader. So a few slow clients cannot hold all
+//! of it.
 
 use std::collections::HashMap;
 use std::pin::Pin;

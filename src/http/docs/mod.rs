@@ -51,8 +51,8 @@ pub struct Docs {
 }
 
 impl Docs {
-    /// Writes the documents of a server with this routing prefix. `address` is its public address, if the operator has set
-    /// one; otherwise the documents name this port of the machine.
+    /// Writes the documents of a server with this routing prefix. `address` is the server's public address, if it has one.
+    /// Otherwise the documents name this port of the machine.
     #[must_use]
     pub fn new(routing_prefix: &str, address: Option<&str>, port: u16) -> Self {
         let address = public_address(address);

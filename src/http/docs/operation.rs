@@ -43,7 +43,6 @@ pub(super) enum RouteAccess {
     MigrateKey,
     /// Admins: by token, by signature, or from the server's machine.
     Admin,
-    /// Everybody.
     Open,
 }
 

@@ -91,7 +91,7 @@ pub(super) struct ListMessagesRequest {
     limit: Option<u32>,
     /// Messages to skip: 0 to 100,000.
     offset: Option<u32>,
-    /// Alias of `offset`.
+    /// Another name of `offset`.
     skip: Option<u32>,
     /// The `nextCursor` of the page before. Skips no message, even if others are acknowledged meanwhile.
     cursor: Option<String>,
@@ -135,7 +135,7 @@ pub(super) struct SetPermissionRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthMessageBody {
-    /// Always `0.1`.
+    /// The version, always `0.1`.
     version: String,
     /// `initialRequest`, `certificateResponse` or `certificateRequest`; in the reply `initialResponse` or
     /// `certificateResponse`.

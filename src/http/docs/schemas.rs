@@ -8,13 +8,13 @@ use crate::http::reply::Success;
 
 use super::requests::AuthMessageBody;
 
-/// Schemas by name.
+/// Names and schemas of types.
 pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// Adds the schemas of a type to the document, and refers to it.
 pub(super) type SchemaOf = fn(&mut Schemas) -> RefOr<Schema>;
 
-/// The type itself.
+/// The type without a wrapper.
 pub(super) fn of<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
     schemas.push((T::name().into_owned(), T::schema()));
     T::schemas(schemas);

@@ -17,7 +17,7 @@ pub(super) const IDENTITY_LISTS: &[FailureRow] = &[
     (403, "ERR_IDENTITY_NOT_ALLOWED", "This server serves a list of identities, and yours is not on it."),
 ];
 
-/// Of every route.
+/// Of every route that counts requests.
 pub(super) const RATE_LIMITED: FailureRow = (429, "ERR_RATE_LIMITED", "Too many requests, try again later.");
 
 /// Of every signed route, if the operator requires certificates.

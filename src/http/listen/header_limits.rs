@@ -1,5 +1,5 @@
-//! Limits of request headers. actix-web refuses more than 96 headers, 128 KiB of headers and a target of 65,534 bytes with an
-//! empty response. These limits are not larger, and their responses name the limit.
+//! Limits of request headers. Of itself actix-web refuses more than 96 headers, 128 KiB of headers, and 65,534 bytes of path
+//! and query. It sends an empty response. These limits are not larger, and their responses name the limit.
 
 use std::future::ready;
 
@@ -21,7 +21,7 @@ const HEADER_OVERHEAD: usize = 4;
 pub struct HeaderLimits {
     /// Bytes of the path and the query.
     pub max_url_bytes: usize,
-    /// Header lines.
+    /// Header lines of a request.
     pub max_headers: usize,
     /// Bytes of all header lines together.
     pub max_header_bytes: usize,

@@ -49,7 +49,7 @@ pub struct ListenerSettings {
     pub shutdown_timeout: u64,
     /// Settings of each connection.
     pub tcp: TcpSettings,
-    /// Limits of addresses.
+    /// Connection limits of client addresses.
     pub addresses: Arc<AddressLimits>,
     /// Counters of connection errors and of the workers' delay.
     pub counts: Arc<RequestCounts>,

@@ -22,11 +22,11 @@ pub struct Serving {
 /// The process serves requests.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct HealthReport {
-    /// Always true.
+    /// True in every response.
     ok: bool,
-    /// Always `ok`.
+    /// The word `ok` in every response.
     status: &'static str,
-    /// Always `messagebox-server`.
+    /// The program: always `messagebox-server`.
     service: &'static str,
     /// The chain of the server's wallet, such as `mainnet`.
     network: String,
@@ -37,12 +37,12 @@ pub(in crate::http) struct HealthReport {
 /// Everything that the server needs works.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ReadinessReport {
-    /// Always `ready`.
+    /// The word `ready` in every success.
     status: &'static str,
-    /// Checks that passed.
+    /// Names of the checks that passed.
     ready: Vec<&'static str>,
-    /// Failed checks that the server can do without: `redis`, `wallet`, `headers`, `fcm`, `disk` (nearly full), `clock` (off
-    /// by more than 10 s), `database_log` (missing).
+    /// Failed checks that do not stop the server: `redis`, `wallet`, `headers`, `fcm`, `disk`, `clock`, `database_log`. The
+    /// disk is nearly full, the clock is off by more than 10 s, the log is missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<&'static str>,
 }

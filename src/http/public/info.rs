@@ -20,7 +20,7 @@ const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
-    /// Always `messagebox-server`.
+    /// The program: always `messagebox-server`.
     pub service: &'static str,
     /// Version of the server, such as `0.1.0`.
     pub version: &'static str,
@@ -32,7 +32,7 @@ pub struct Info {
     pub limits: InfoLimits,
     /// Prices of requests and deliveries.
     pub prices: InfoPrices,
-    /// Lifetime of messages.
+    /// Lifetime of stored messages.
     pub retention: InfoRetention,
     /// How much may be stored until it is acknowledged.
     pub quotas: InfoQuotas,

@@ -1,7 +1,7 @@
 //! Headers of every page for browsers, whichever file it comes from.
 //!
-//! They forbid other sites to frame a page, and a page to load anything from elsewhere: an admin's token may be in the storage
-//! of the same origin.
+//! Other sites cannot frame a page, and a page cannot load anything from elsewhere. An admin's token may be in the storage of
+//! the same origin.
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};

@@ -35,7 +35,7 @@ pub(in crate::http) struct Registered {
     device_id: i64,
 }
 
-/// The caller's devices.
+/// A page of the caller's devices.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct DeviceList {
     /// Most devices that this list may have.

@@ -232,7 +232,7 @@ mod tests {
         let (bytes, mut written) = (item_len(&message), 0);
         while json.message(message.clone(), bytes) == Ok(()) {
             written += 1;
-            // What the allocator gave is what is counted.
+            // The memory counts the whole capacity.
             assert_eq!(all.held() - 15 * MAX, json.out.capacity());
         }
         assert_eq!(written, (MAX - 2 * ENVELOPE_BYTES) / bytes);

@@ -20,7 +20,7 @@ use super::list_json::{ListJson, Tail};
 /// Maximum and default number of messages in a page.
 pub(in crate::http) const MAX_LIMIT: i64 = 1_000;
 
-/// Maximum offset.
+/// Messages that may be skipped.
 const MAX_OFFSET: i64 = 100_000;
 
 /// Maximum bytes of a page as it is signed. Current clients refuse a reply whose payload exceeds 4,194,155 bytes.
@@ -34,7 +34,6 @@ pub(super) const ENVELOPE_BYTES: usize = 1_024;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Listed)]
 pub(in crate::http) struct ListReply<'a> {
-    /// Always `success`.
     pub(super) status: &'static str,
     /// The oldest first, unless `order` is `desc`.
     pub(super) messages: Vec<Item<'a>>,

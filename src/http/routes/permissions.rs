@@ -31,7 +31,7 @@ pub(in crate::http) struct PermissionFound {
     permission: Option<PermissionItem>,
 }
 
-/// The caller's permissions.
+/// A page of the caller's permissions.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct PermissionList {

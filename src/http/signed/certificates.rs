@@ -79,7 +79,6 @@ impl CertificateGate {
         judged.unwrap_or_else(|_| Err(ApiError::certificate_timeout().into()))
     }
 
-    /// Answers a `certificateResponse`.
     pub(super) fn receive(
         &self,
         sessions: &Sessions,
@@ -203,7 +202,7 @@ mod tests {
         assert!(is_overloaded(&poll!(pin!(gate.pass(&flood, None, 0)))));
         let mut all = gate.waiting.hold(None);
         all.grow(MAX_WAITING_BYTES / 16 * 15).unwrap();
-        // A small request of whoever has none waiting has a place, and a large one none.
+        // A client without waiting requests may send a small one, and no large one.
         let other = session();
         let large = gate.pass(&other, None, 2 * MIN_WAITING_BYTES);
         assert!(is_overloaded(&poll!(pin!(large))));

@@ -53,8 +53,8 @@ impl RequestScope {
         self.claim.as_ref()
     }
 
-    /// Counts the request now, for routes that write nothing. If the store does not answer, only the process in which the
-    /// session began knows all of its nonces; elsewhere the client has to shake hands again.
+    /// Counts the request now, for routes that write nothing. If the store does not answer, the request counts only in the
+    /// process in which its session began: that knows all nonces. Elsewhere the client has to shake hands again.
     pub(in crate::http) async fn counts_once(&self, db: &DbHandle) -> bool {
         if self.is_counted {
             return true;

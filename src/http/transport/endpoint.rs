@@ -10,7 +10,7 @@ use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
 
 /// An Engine.IO endpoint: its limits, its sockets, and the application of its sessions.
 pub struct Endpoint<A: Application> {
-    /// Limits and timeouts.
+    /// Limits and timeouts of sessions.
     pub config: Arc<Config>,
     /// The sockets of the endpoint.
     pub table: Arc<SocketTable<A>>,
@@ -18,7 +18,7 @@ pub struct Endpoint<A: Application> {
     pub open: OpenApplication<A>,
     /// Memory of the bodies of polling requests and of unfinished frames.
     pub bodies: BodyMemory,
-    /// Limits of addresses.
+    /// Rate limits of client addresses.
     pub addresses: Arc<AddressLimits>,
 }
 

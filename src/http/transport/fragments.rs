@@ -13,10 +13,10 @@ const MAX_FRAGMENTS: usize = 4096;
 /// Why a websocket message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum FragmentError {
-    /// Larger than `max_payload`.
+    /// The message is larger than `max_payload`.
     #[error("message too large")]
     TooLarge,
-    /// More than [`MAX_FRAGMENTS`].
+    /// The message has more than [`MAX_FRAGMENTS`].
     #[error("too many fragments")]
     TooMany,
     /// A fragment without a beginning, or a beginning within a message.

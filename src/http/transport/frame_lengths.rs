@@ -1,6 +1,6 @@
 //! How much of a websocket's unfinished messages has come, told by the heads of its frames (RFC 6455 §5.2). Pure.
 //!
-//! The codec that reads them waits for a frame to be whole before it looks at its length, and holds what has come.
+//! The codec reads a frame's length only when it has the whole frame, and buffers its bytes until then.
 
 /// Control frames begin here; they are small and whole, and stand between the fragments of a message.
 const FIRST_CONTROL_OPCODE: u8 = 8;
@@ -42,7 +42,7 @@ impl FrameLengths {
         self.held
     }
 
-    /// Takes what came.
+    /// Counts bytes that have arrived.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), TooLong> {
         while let Some((first, others)) = bytes.split_first() {
             if self.rest == 0 {
@@ -95,7 +95,7 @@ impl FrameLengths {
         Ok(())
     }
 
-    /// What is whole is the codec's to give on.
+    /// A whole message leaves the codec, so its bytes no longer count.
     const fn end_frame(&mut self) {
         if self.rest == 0 && self.counts && self.is_last {
             self.held = 0;

@@ -26,7 +26,7 @@ const PACKETS_PER_TURN: usize = 16;
 
 static NEXT_POLL: AtomicU64 = AtomicU64::new(0);
 
-/// A poll that waits for its socket. If the request is dropped meanwhile, the socket is told that the client is gone.
+/// A poll that waits for its socket. If the request is dropped meanwhile, it notifies the socket.
 struct Waiting<A: Application> {
     socket: Addr<Socket<A>>,
     id: u64,

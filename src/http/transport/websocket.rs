@@ -45,7 +45,7 @@ enum Start<A: Application> {
     New(Box<(Endpoint<A>, Opening, A)>),
     /// It could not be begun.
     Refused,
-    /// This one.
+    /// A session that exists already.
     Known(Addr<Socket<A>>),
 }
 
@@ -147,7 +147,7 @@ impl<A: Application> WsTransport<A> {
     /// Passes a frame on, or that there was one.
     fn pass_on(&self, frame: Option<Frame>, ctx: &mut WebsocketContext<Self>) {
         let Some(socket) = self.socket() else { return };
-        // Nothing more is read until the socket has handled this frame: that bounds what waits for it.
+        // Reads nothing more until the socket has handled this frame, which limits the socket's queue.
         let handled = socket.send(FromWebsocket { id: self.id, frame });
         ctx.wait(
             handled

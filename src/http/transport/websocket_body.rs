@@ -1,7 +1,7 @@
 //! The body of a websocket's response: the frames of its session, and what its actor has to say.
 //!
-//! Frames go from the session's feed to the connection without passing through the actor, which is polled only when
-//! something came for it.
+//! Frames go from the session's feed to the connection without passing through the actor. The actor is polled only when it
+//! has input.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const BINARY: u8 = 0x82;
 pub(super) struct WebsocketBody<S> {
     feed: Feed,
     taken: vec::IntoIter<Frame>,
-    /// What is left of the frame that is being written.
+    /// The rest of the frame that is being written.
     parts: [Bytes; 2],
     actor: S,
     bell: Arc<Bell>,

@@ -1,4 +1,4 @@
-//! What comes on a websocket, bounded while it is not whole: by the size of a message, and by what its address may hold.
+//! Limits the unfinished messages of a websocket: each by the largest size, all of an address by its share of memory.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use super::frame_lengths::{FrameLengths, TooLong};
 pub(super) struct WebsocketInput {
     body: web::Payload,
     lengths: FrameLengths,
-    /// What is not whole yet; it is held in the codec, or as fragments.
+    /// Counts the bytes of the unfinished message, which the codec or the fragments hold.
     holding: Permit<Owner>,
     end: End,
 }
@@ -29,7 +29,7 @@ pub(super) struct WebsocketInput {
 pub(super) enum Ended {
     /// The websocket is to be closed with this code.
     Refused(CloseCode),
-    /// The connection broke.
+    /// The connection broke off.
     Broken,
 }
 
