@@ -60,10 +60,10 @@ pub(super) async fn respond_unsigned(
         return None;
     }
     let admin = state.admin.as_ref()?;
-    let asked = AdminRequest::of(request, &state.routing_prefix)?;
+    let admin_request = AdminRequest::of(request, &state.routing_prefix)?;
     let guard = admin.guard.get();
-    let is_read = matches!(asked.method, "GET" | "HEAD");
-    let is_open = match asked.path {
+    let is_read = matches!(admin_request.method, "GET" | "HEAD");
+    let is_open = match admin_request.path {
         METRICS => admin.public_metrics,
         FOLDER | DASHBOARD => is_read && !guard.is_closed(),
         _ => false,
@@ -71,15 +71,15 @@ pub(super) async fn respond_unsigned(
     if !is_open && !guard.admits(&asker(request)) {
         return None;
     }
-    match asked.path {
+    match admin_request.path {
         FOLDER if is_read => return Some(dashboard::redirect()),
         DASHBOARD if is_read => return Some(dashboard::page()),
-        EVENTS if asked.method == "GET" => {
+        EVENTS if admin_request.method == "GET" => {
             return Some(live::events(admin).unwrap_or_else(HttpResponse::from_error));
         }
         _ => {}
     }
-    let reply = answer(&asked, admin).await?;
+    let reply = answer(&admin_request, admin).await?;
     let mut response = reply.start();
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     Some(response.body(reply.body))
@@ -97,12 +97,12 @@ pub(super) async fn answer_signed(
     if !is_admin {
         return None;
     }
-    let asked = AdminRequest::of(request, &state.routing_prefix)?;
+    let admin_request = AdminRequest::of(request, &state.routing_prefix)?;
     if !state.counts_once().await {
         // The request's scope holds the reason, and replaces this reply.
         return Some(ApiError::unauthenticated().into());
     }
-    answer(&asked, admin).await
+    answer(&admin_request, admin).await
 }
 
 fn asker(request: &HttpRequest) -> Asker<'_> {
@@ -120,55 +120,59 @@ fn asker(request: &HttpRequest) -> Asker<'_> {
 }
 
 /// `None`: there is no such route, or not for this method.
-async fn answer(asked: &AdminRequest<'_>, admin: &AdminState) -> Option<RouteReply> {
-    let parts: Vec<String> = asked
+async fn answer(request: &AdminRequest<'_>, admin: &AdminState) -> Option<RouteReply> {
+    let parts: Vec<String> = request
         .path
         .split('/')
         .skip(1)
         .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
         .collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    match asked.method {
-        "GET" | "HEAD" => read(&parts, asked, admin).await,
-        "POST" => change(&parts, asked, admin).await,
+    match request.method {
+        "GET" | "HEAD" => read(&parts, request, admin).await,
+        "POST" => change(&parts, request, admin).await,
         _ => None,
     }
 }
 
-async fn read(path: &[&str], asked: &AdminRequest<'_>, admin: &AdminState) -> Option<RouteReply> {
+async fn read(path: &[&str], request: &AdminRequest<'_>, admin: &AdminState) -> Option<RouteReply> {
     let reply = match path {
         ["metrics"] => admin.status().await.map(|status| RouteReply {
             content_type: CONTENT_TYPE,
             ..RouteReply::written(exposition(&status))
         }),
         ["admin", "status"] => admin.status().await.map(|status| {
-            if asked.is_full() {
+            if request.is_full() {
                 RouteReply::json(&*status)
             } else {
                 RouteReply::json(&status.shortened())
             }
         }),
         ["admin", "history"] => admin.history().await.map(|it| RouteReply::json(&it)),
-        ["admin", "rooms"] => rooms::list(asked, admin).await,
-        ["admin", "rooms", room] => rooms::inspect(asked, room, admin).await,
-        ["admin", "sockets"] => sockets::list(asked, admin),
-        ["admin", "sockets", sid] => sockets::inspect(asked, sid, admin).await,
-        ["admin", "boxes"] => waiting::boxes(asked, admin).await,
-        ["admin", "inboxes"] => waiting::inboxes(asked, admin).await,
-        ["admin", "lists", list] => lists::list(asked, IdentityList::of(list)?, admin).await,
+        ["admin", "rooms"] => rooms::list(request, admin).await,
+        ["admin", "rooms", room] => rooms::inspect(request, room, admin).await,
+        ["admin", "sockets"] => sockets::list(request, admin),
+        ["admin", "sockets", sid] => sockets::inspect(request, sid, admin).await,
+        ["admin", "boxes"] => waiting::boxes(request, admin).await,
+        ["admin", "inboxes"] => waiting::inboxes(request, admin).await,
+        ["admin", "lists", list] => lists::list(request, IdentityList::of(list)?, admin).await,
         ["admin", "identities", key, "devices"] => belongings::devices(key, admin).await,
         ["admin", "identities", key, "permissions"] => {
-            belongings::permissions(asked, key, admin).await
+            belongings::permissions(request, key, admin).await
         }
         _ => return None,
     };
     Some(reply.into())
 }
 
-async fn change(path: &[&str], asked: &AdminRequest<'_>, admin: &AdminState) -> Option<RouteReply> {
+async fn change(
+    path: &[&str],
+    request: &AdminRequest<'_>,
+    admin: &AdminState,
+) -> Option<RouteReply> {
     let reply = match path {
         ["admin", "drain"] => Ok(operations::drain(admin)),
-        ["admin", "log-level"] => operations::log_level(asked),
+        ["admin", "log-level"] => operations::log_level(request),
         ["admin", "sockets", sid, "disconnect"] => sockets::disconnect(sid, admin),
         ["admin", "identities", key, "disconnect"] => sockets::disconnect_identity(key, admin),
         ["admin", "identities", key, action] => {
@@ -178,7 +182,7 @@ async fn change(path: &[&str], asked: &AdminRequest<'_>, admin: &AdminState) -> 
             belongings::remove_device(key, id, admin).await
         }
         ["admin", "identities", key, "permissions", "unset"] => {
-            belongings::unset_permission(asked, key, admin).await
+            belongings::unset_permission(request, key, admin).await
         }
         _ => return None,
     };

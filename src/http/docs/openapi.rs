@@ -108,13 +108,13 @@ fn described(route: &RouteDoc, schemas: &mut Schemas) -> Operation {
         builder = builder.request_body(Some(described.build()));
     }
     // Each of them suffices. An admin at the server's machine needs none if the operator has set none.
-    let schemes: &[&str] = match route.access {
+    let accepted: &[&str] = match route.access {
         RouteAccess::Signed => &[SIGNED],
         RouteAccess::MigrateKey => &[MIGRATE_KEY],
         RouteAccess::Admin => &[ADMIN_TOKEN, SIGNED],
         RouteAccess::Open => &[],
     };
-    for scheme in schemes {
+    for scheme in accepted {
         builder = builder.security(SecurityRequirement::new(*scheme, [""; 0]));
     }
     let success = ResponseBuilder::new()

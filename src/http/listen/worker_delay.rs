@@ -80,7 +80,7 @@ mod tests {
         while cpu_time() == before {
             std::hint::black_box(before);
         }
-        let elsewhere = std::thread::spawn(processor_time).join().unwrap();
+        let elsewhere = std::thread::spawn(cpu_time).join().unwrap();
         assert!(elsewhere < cpu_time());
     }
 }

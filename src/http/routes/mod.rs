@@ -105,7 +105,7 @@ pub(super) async fn respond(
         RequestBody::read(headers, &whole, max_depth)
     });
     let RequestBody { body, payment } = read.await?;
-    let asked = Asked {
+    let call = RouteCall {
         route,
         path,
         query: request.query_string().to_owned(),
@@ -114,12 +114,12 @@ pub(super) async fn respond(
     };
     let price = state.prices.get().of(path);
     if price == 0 {
-        return asked.answer(state).await;
+        return call.answer(state).await;
     }
     let payment = payment.ok_or_else(|| payment_required(price, state))?;
     let state = state.clone();
     // Runs to its end even if the client disconnects: money changes hands.
-    let paid = async move { asked.answer_paid(price, &payment, &state).await };
+    let paid = async move { call.answer_paid(price, &payment, &state).await };
     let paid = actix_web::rt::spawn(paid).await;
     paid.unwrap_or_else(|_| {
         let description = "An internal error has occurred.";
@@ -127,8 +127,8 @@ pub(super) async fn respond(
     })
 }
 
-/// A request to a route.
-struct Asked {
+/// A request to a route, without its payment.
+struct RouteCall {
     route: Route,
     path: &'static str,
     query: String,
@@ -136,7 +136,7 @@ struct Asked {
     body: Bytes,
 }
 
-impl Asked {
+impl RouteCall {
     async fn answer(&self, state: &HttpState) -> Result<RouteReply, ApiError> {
         let (caller, query, body) = (self.caller, &self.query, &self.body);
         match self.route {
@@ -178,7 +178,7 @@ impl Asked {
         }
     }
 
-    /// A hash of what the caller asks for. No path and no query has a zero byte.
+    /// A hash of the call. No path and no query has a zero byte.
     async fn digest(&self, state: &HttpState) -> Result<[u8; 32], ApiError> {
         let head = [self.path.as_bytes(), self.query.as_bytes(), b""].join(&0);
         let body = self.body.clone();

@@ -46,7 +46,7 @@ pub(in crate::http) async fn respond(
     let message = std::str::from_utf8(&body)
         .map_err(|_| AuthError::Malformed("not UTF-8"))
         .and_then(AuthMessage::parse)
-        .map_err(refuse)?;
+        .map_err(|error| refuse(&error))?;
     match message.kind {
         MessageType::CertificateResponse => match &state.certificates {
             Some(gate) => gate.receive(&state.sessions, &message),
@@ -64,7 +64,7 @@ pub(in crate::http) async fn respond(
     }
 }
 
-fn refuse(error: AuthError) -> ApiError {
+fn refuse(error: &AuthError) -> ApiError {
     log::debug!("refused a handshake: {error:?}");
     ApiError::bad_request("ERR_INVALID_AUTH_MESSAGE", error.to_string())
 }
@@ -77,7 +77,8 @@ async fn begin(
     let requested = state.requested_certificates();
     let max_requests = state.limits.max_requests_per_session;
     let (session, initial_response) =
-        Session::respond(&state.identity, message, requested, max_requests).map_err(refuse)?;
+        Session::respond(&state.identity, message, requested, max_requests)
+            .map_err(|error| refuse(&error))?;
     let mut response = HttpResponse::Ok();
     let nonces = [session.own_nonce(), session.peer_nonce()];
     let signature = &initial_response.signature;
