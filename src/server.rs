@@ -45,7 +45,7 @@ use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
-    engineio_off, engineio_scope, protect_pages, refuse_large_heads, watch_answers,
+    engineio_off, engineio_scope, protect_pages, refuse_large_headers, watch_answers,
 };
 use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
@@ -321,7 +321,7 @@ fn listen(
         let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
         let routes = configure(state.clone(), extras.clone());
         let mut app = App::new()
-            .wrap_fn(move |request, service| refuse_large_heads(heads, request, service))
+            .wrap_fn(move |request, service| refuse_large_headers(heads, request, service))
             .wrap_fn(watch_answers)
             .wrap_fn(protect_pages)
             .wrap(cors())

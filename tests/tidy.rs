@@ -448,7 +448,7 @@ const COMPARISONS: [&str; 4] = [
     "src/admin/guard.rs",
     "src/auth/identity.rs",
     "src/cluster/envelope.rs",
-    "src/http/migrate.rs",
+    "src/http/admin/migrate.rs",
 ];
 
 #[test]
@@ -548,13 +548,13 @@ fn each_outside_library_has_its_place() {
                 "src/admin/storage.rs",
             ],
         ),
-        ("actix_web_actors", &["src/http/websocket.rs"]),
+        ("actix_web_actors", &["src/http/transport/websocket.rs"]),
         // A word of a browser's policy has it too.
         (
             "unsafe",
             &[
                 "src/auth/signing.rs",
-                "src/http/pages.rs",
+                "src/http/public/pages.rs",
                 "tests/it/home.rs",
             ],
         ),

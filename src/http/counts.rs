@@ -1,4 +1,4 @@
-//! Counts and logs what is answered, and gives each request an id: its log lines bear it, and its answer.
+//! Counts and logs responses. Gives each request an id, which its log lines and its response have.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,37 +9,24 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage as _};
 
-use crate::ids::IdentityKey;
-use crate::limits::AddressKey;
 use crate::metrics::RequestCounts;
 use crate::telemetry::{self, Access, TraceId};
 
-use super::{handshake, routes};
+use super::client_address::RequestOrigin;
+use super::reply::FailureNote;
+use super::routes;
+use super::signed::handshake;
 
-/// A failure, left with the response for who counts and logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failed {
-    pub(super) code: &'static str,
-    pub(super) reason: String,
-}
-
-/// Who asks, as far as it is known, left with the request.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Asker {
-    pub(super) address: Option<AddressKey>,
-    pub(super) identity: Option<IdentityKey>,
-}
-
-/// In the answer: what its log lines bear.
+/// The response header with the id of the request's log lines.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where sockets are.
+/// The path of the sockets.
 const SOCKETS: &str = "/socket.io";
 
-/// For `App::wrap_fn`: counts each answer by its route, which is one of a fixed list whatever is asked for.
+/// For `App::wrap_fn`: counts each response by its route. Unknown paths count as one route.
 ///
 /// # Errors
-/// The service's own.
+/// Those of the service.
 pub fn count_answers<S, B>(
     counts: Arc<RequestCounts>,
     prefix: &str,
@@ -56,7 +43,7 @@ where
     async move {
         let mut answer = answer.await?;
         counts.answered.add_one((route, class(answer.status())));
-        if let Some(failed) = answer.response().extensions().get::<Failed>() {
+        if let Some(failed) = answer.response().extensions().get::<FailureNote>() {
             counts.failures.add_one(failed.code);
         }
         if let Ok(text) = HeaderValue::from_str(&id.to_string()) {
@@ -74,19 +61,19 @@ fn log_access<B: MessageBody>(answer: &ServiceResponse<B>, took: Duration) {
     let status = answer.status();
     telemetry::access(status.is_client_error() || status.is_server_error(), || {
         let request = answer.request();
-        let asker = request.extensions().get::<Asker>().copied();
-        let asker = asker.unwrap_or_default();
+        let origin = request.extensions().get::<RequestOrigin>().copied();
+        let origin = origin.unwrap_or_default();
         let peer = || request.peer_addr().map(|peer| peer.ip().to_string());
         let left = answer.response().extensions();
-        let refusal = left.get::<Failed>();
+        let refusal = left.get::<FailureNote>();
         let refusal = refusal.map(|failed| (failed.code, &*failed.reason));
         let access = Access {
             method: request.method().as_str(),
             what: request.path(),
             status: Some(status.as_u16()),
             refusal,
-            address: asker.address.map(|key| key.to_string()).or_else(peer),
-            identity: asker.identity.map(|key| key.shortened()),
+            address: origin.address.map(|key| key.to_string()).or_else(peer),
+            identity: origin.identity.map(|key| key.shortened()),
             took: Some(took),
             bytes: match answer.response().body().size() {
                 BodySize::Sized(bytes) => Some(bytes),

@@ -2,13 +2,13 @@
 
 mod certificate;
 mod price;
-mod served;
 mod storage;
 
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::auth::AuthError;
@@ -17,47 +17,50 @@ use crate::delivery::DeliveryError;
 use crate::events::Refusal;
 use crate::heavy::NotDone;
 use crate::ids::IdentityKey;
+use crate::limits::NotServed;
 use crate::payments::{CashierError, PAYMENT_TRANSPORTS, PaymentError};
 use crate::socket::OpeningRefused;
 
-/// A failure as clients see it: `{"status":"error","code":...,"description":...}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A failure as clients see it: `{"status":"error","code":...,"description":...}`. A handler that returns one answers
+/// with an unsigned response (`reply.rs`).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{code}: {description}")]
 pub struct ApiError {
-    /// HTTP status.
+    /// HTTP status of the response.
     pub status: StatusCode,
-    /// For programs.
+    /// What programs match on, such as `ERR_OVERLOADED`.
     pub code: &'static str,
-    /// For people.
+    /// What went wrong, for people.
     pub description: String,
-    /// What else the body says.
+    /// Further fields of the body.
     pub details: Box<Details>,
-    /// Headers that go with it.
+    /// Further headers of the response.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What the body of some failures says beside code and description.
+/// Fields that the body of some failures has beside code and description.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
-    /// The description once more, where the middleware in use says it.
+    /// The description under the name that the auth-express middleware gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// `ERR_DELIVERY_BLOCKED`: who blocks the sender.
+    /// `ERR_DELIVERY_BLOCKED`: recipients that block the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_recipients: Option<Vec<String>>,
-    /// `ERR_PAYMENT_REQUIRED`: what the request costs.
+    /// `ERR_PAYMENT_REQUIRED`: price of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub satoshis_required: Option<u64>,
     /// `ERR_INBOX_QUOTA_EXCEEDED`, `ERR_SENDER_QUOTA_EXCEEDED`: `messages` or `bytes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<&'static str>,
-    /// The same: the most that may be stored.
+    /// `ERR_INBOX_QUOTA_EXCEEDED`, `ERR_SENDER_QUOTA_EXCEEDED`: how much of the resource may be stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// `ERR_INBOX_QUOTA_EXCEEDED`: whose inbox is full.
+    /// `ERR_INBOX_QUOTA_EXCEEDED`: owner of the full inbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
-    /// `ERR_NOT_READY`: what does not work, such as `database`; `draining` when the server is going down.
+    /// `ERR_NOT_READY`: failed checks, such as `database`; `draining` while the server shuts down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<Vec<String>>,
 }
@@ -65,26 +68,30 @@ pub struct Details {
 /// The body of every failure.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ErrorBody<'a> {
-    /// Always `error`.
     status: &'static str,
-    /// For programs.
+    /// What programs match on.
     code: &'a str,
-    /// For people.
+    /// What went wrong, for people.
     description: &'a str,
     #[serde(flatten)]
     details: &'a Details,
 }
 
-impl ApiError {
-    /// A mistake of the client.
-    #[must_use]
-    pub fn bad_request(code: &'static str, description: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, description)
-    }
+/// The version of the payment headers; clients insist on it.
+const PAYMENT_VERSION: &str = "1.0";
 
-    /// Any other.
-    #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, description: impl Into<String>) -> Self {
+/// When a client may retry a socket that was refused because there are too many.
+const RETRY_OPENING: Duration = Duration::from_secs(5);
+
+const INTERNAL: &str = "An internal error has occurred.";
+
+impl ApiError {
+    /// A failure without details and headers.
+    pub(super) fn new(
+        status: StatusCode,
+        code: &'static str,
+        description: impl Into<String>,
+    ) -> Self {
         Self {
             status,
             code,
@@ -94,96 +101,155 @@ impl ApiError {
         }
     }
 
-    /// The request has a price and nothing came with it. The client derives the key that it pays from `prefix`, a nonce of
-    /// ours, and from `payee`, the server's identity key.
-    #[must_use]
-    pub fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
+    /// The client made a mistake.
+    pub(super) fn bad_request(code: &'static str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, description)
+    }
+
+    /// The server failed to answer.
+    pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
+    }
+
+    /// The server cannot do it now.
+    pub(super) fn unavailable(code: &'static str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, description)
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(code: &'static str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, description)
+    }
+
+    pub(super) fn with_details(mut self, details: Details) -> Self {
+        self.details = Box::new(details);
+        self
+    }
+
+    fn retry_after(mut self, time: Duration) -> Self {
+        let seconds = time.as_millis().div_ceil(1_000).max(1);
+        self.headers.push(("retry-after", seconds.to_string()));
+        self
+    }
+
+    /// The request has a price and carries no payment. The client derives the key that it pays from `prefix`, a nonce of
+    /// the server, and from `payee`, the server's identity key.
+    pub(super) fn payment_required(satoshis: u64, prefix: String, payee: IdentityKey) -> Self {
         let description =
             "A BSV payment is required to complete this request. Provide the X-BSV-Payment header.";
-        Self {
-            details: Box::new(Details {
-                satoshis_required: Some(satoshis),
-                ..Details::default()
-            }),
-            headers: vec![
-                ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
-                ("x-bsv-payment-satoshis-required", satoshis.to_string()),
-                ("x-bsv-payment-derivation-prefix", prefix),
-                ("x-bsv-payment-transports", PAYMENT_TRANSPORTS.to_owned()),
-                // The Ruby SDK takes the payee from here.
-                ("x-bsv-identity-key", payee.to_hex()),
-            ],
-            ..Self::new(
-                StatusCode::PAYMENT_REQUIRED,
-                "ERR_PAYMENT_REQUIRED",
-                description,
-            )
-        }
+        let mut error = Self::new(
+            StatusCode::PAYMENT_REQUIRED,
+            "ERR_PAYMENT_REQUIRED",
+            description,
+        );
+        error.headers = vec![
+            ("x-bsv-payment-version", PAYMENT_VERSION.to_owned()),
+            ("x-bsv-payment-satoshis-required", satoshis.to_string()),
+            ("x-bsv-payment-derivation-prefix", prefix),
+            ("x-bsv-payment-transports", PAYMENT_TRANSPORTS.to_owned()),
+            // The Ruby SDK takes the payee from here.
+            ("x-bsv-identity-key", payee.to_hex()),
+        ];
+        error.with_details(Details {
+            satoshis_required: Some(satoshis),
+            ..Details::default()
+        })
     }
 
     /// The request carries no authentication at all.
-    #[must_use]
-    pub fn unauthenticated() -> Self {
+    pub(super) fn unauthenticated() -> Self {
         let message = "Mutual-authentication failed!";
         let description = format!(
             "{message} Missing header: x-bsv-auth-version. Requests are signed as in BRC-104."
         );
-        Self {
-            details: Box::new(Details {
-                message: Some(message.to_owned()),
-                ..Details::default()
-            }),
-            ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", description)
-        }
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", description).with_details(Details {
+            message: Some(message.to_owned()),
+            ..Details::default()
+        })
     }
 
-    /// The request's authentication is wrong. Always 401: the published client shakes hands again after
-    /// that, and after nothing else.
-    #[must_use]
-    pub fn authentication_failed(description: impl Into<String>) -> Self {
+    /// The request's authentication is wrong. Always 401: the published client shakes hands again after 401 only.
+    pub(super) fn authentication_failed(description: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "ERR_AUTH_FAILED", description)
     }
 
-    /// So much is under way that no more is taken.
-    #[must_use]
-    pub fn overloaded() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+    /// A queue, a budget or a limit of the whole server is full.
+    pub(super) fn overloaded() -> Self {
+        Self::unavailable(
             "ERR_OVERLOADED",
             "The server is overloaded, try again later.",
         )
     }
 
-    /// What other nodes have seen is not known, and the operator would rather refuse than serve a request twice.
-    #[must_use]
-    pub fn replay_unchecked() -> Self {
-        Self {
-            headers: vec![("retry-after", "1".to_owned())],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ERR_REPLAY_UNCHECKED",
-                "Whether the request is a replay cannot be checked now, try again later.",
-            )
-        }
+    /// The store that counts requests does not answer, and the operator prefers refusing to a replay.
+    pub(super) fn replay_unchecked() -> Self {
+        let description = "Whether the request is a replay cannot be checked now, try again later.";
+        Self::unavailable("ERR_REPLAY_UNCHECKED", description).retry_after(Duration::from_secs(1))
     }
 
-    /// More requests came than may come in that time; `wait` until there is room for one.
-    #[must_use]
-    pub fn rate_limited(wait: Duration) -> Self {
-        let seconds = wait.as_millis().div_ceil(1_000).max(1);
-        Self {
-            headers: vec![("retry-after", seconds.to_string())],
-            ..Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "ERR_RATE_LIMITED",
-                "Too many requests, try again later.",
-            )
-        }
+    /// The client exceeds a rate limit; the next request is admitted after `wait`.
+    pub(super) fn rate_limited(wait: Duration) -> Self {
+        let description = "Too many requests, try again later.";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, "ERR_RATE_LIMITED", description).retry_after(wait)
     }
 
-    /// JSON.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
+    /// The route takes other methods only.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        let mut error = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "ERR_METHOD_NOT_ALLOWED",
+            format!("This route takes {allowed} requests."),
+        );
+        error.headers.push(("allow", allowed.to_owned()));
+        error
+    }
+
+    /// The body, or what would be stored of it, is larger than allowed.
+    pub(super) fn too_large(max: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "ERR_BODY_TOO_LARGE",
+            format!("The request is larger than {max} bytes."),
+        )
+    }
+
+    /// The JSON has more nested arrays and objects than allowed.
+    pub(super) fn too_deep(max: usize) -> Self {
+        Self::bad_request(
+            "ERR_JSON_TOO_DEEP",
+            format!("The JSON is nested more than {max} deep."),
+        )
+    }
+
+    /// `expiresAt` cannot be read, or is past.
+    pub(super) fn invalid_expiry() -> Self {
+        Self::bad_request(
+            "ERR_INVALID_EXPIRY",
+            "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
+        )
+    }
+
+    /// The body is encoded. The signature covers the bytes that came, so the server does not decode them.
+    pub(super) fn encoded_body() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "ERR_AUTH_BODY",
+            "The request body must be sent without a content-encoding.",
+        )
+    }
+
+    fn blocked(recipients: &[IdentityKey]) -> Self {
+        let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
+        let description = format!("Blocked recipients: {}", keys.join(", "));
+        let details = Details {
+            blocked_recipients: Some(keys),
+            ..Details::default()
+        };
+        Self::new(StatusCode::FORBIDDEN, "ERR_DELIVERY_BLOCKED", description).with_details(details)
+    }
+
+    pub(super) fn body(&self) -> Vec<u8> {
         let body = ErrorBody {
             status: "error",
             code: self.code,
@@ -195,28 +261,32 @@ impl ApiError {
     }
 }
 
-/// The version of the payment headers, which clients insist on.
-const PAYMENT_VERSION: &str = "1.0";
-
-/// A socket that is not begun.
-impl From<OpeningRefused> for ApiError {
-    fn from(refused: OpeningRefused) -> Self {
-        match refused {
-            OpeningRefused::TooManyOfOne => Self::rate_limited(RETRY_OPENING),
-            OpeningRefused::TooManyOfAll => Self {
-                headers: vec![("retry-after", RETRY_OPENING.as_secs().to_string())],
-                ..Self::overloaded()
-            },
+/// For `map_err`: a failure of the store. `code` and `description` are the route's words for an internal error.
+pub(super) fn store_error(
+    code: &'static str,
+    description: &'static str,
+) -> impl FnOnce(DbError) -> ApiError {
+    move |error| match error {
+        DbError::Overloaded => ApiError::overloaded(),
+        DbError::TooLarge(max) => ApiError::too_large(max),
+        DbError::LowDisk => ApiError::storage_full(),
+        DbError::NotCounted(refusal) => ApiError::authentication_failed(refusal.to_string()),
+        error => {
+            log::error!("{code}: {error}");
+            ApiError::internal(code, description)
         }
     }
 }
 
-/// When a socket may be tried again that was one too many.
-const RETRY_OPENING: Duration = Duration::from_secs(5);
+/// For `map_err`: a failure of the store for which the route has no words of its own.
+pub(super) fn internal_store_error(error: DbError) -> ApiError {
+    store_error("ERR_INTERNAL", INTERNAL)(error)
+}
 
+/// An operation of the server did not finish.
 impl From<NotDone> for ApiError {
     fn from(_: NotDone) -> Self {
-        Self::internal("ERR_INTERNAL", "An internal error has occurred.")
+        Self::internal("ERR_INTERNAL", INTERNAL)
     }
 }
 
@@ -226,26 +296,25 @@ impl From<AuthError> for ApiError {
     }
 }
 
-/// A failure of the store, where `code` and `description` are the route's own words for an internal error.
-pub(super) fn store_error(
-    error: &DbError,
-    code: &'static str,
-    description: &'static str,
-) -> ApiError {
-    if *error == DbError::Overloaded {
-        return ApiError::overloaded();
+/// The operator does not serve the identity.
+impl From<NotServed> for ApiError {
+    fn from(refused: NotServed) -> Self {
+        let code = match refused {
+            NotServed::Blocked => "ERR_IDENTITY_BLOCKED",
+            NotServed::NotAllowed => "ERR_IDENTITY_NOT_ALLOWED",
+        };
+        Self::new(StatusCode::FORBIDDEN, code, format!("{refused}."))
     }
-    if let DbError::TooLarge(max) = error {
-        return ApiError::too_large(*max);
+}
+
+/// The socket is one too many.
+impl From<OpeningRefused> for ApiError {
+    fn from(refused: OpeningRefused) -> Self {
+        match refused {
+            OpeningRefused::TooManyOfOne => Self::rate_limited(RETRY_OPENING),
+            OpeningRefused::TooManyOfAll => Self::overloaded().retry_after(RETRY_OPENING),
+        }
     }
-    if *error == DbError::LowDisk {
-        return ApiError::storage_full();
-    }
-    if let DbError::NotCounted(refusal) = error {
-        return ApiError::authentication_failed(refusal.to_string());
-    }
-    log::error!("{code}: {error}");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
 }
 
 impl From<DeliveryError> for ApiError {
@@ -280,74 +349,7 @@ impl From<DeliveryError> for ApiError {
             DeliveryError::Cashier(error @ CashierError::Failed(_)) => {
                 Self::internal("ERR_INTERNALIZE_FAILED", error.to_string())
             }
-            DeliveryError::Store(error) => {
-                store_error(&error, "ERR_INTERNAL", "An internal error has occurred.")
-            }
-        }
-    }
-}
-
-impl ApiError {
-    /// Requests of other methods only.
-    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
-        Self {
-            headers: vec![("allow", allowed.to_owned())],
-            ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "ERR_METHOD_NOT_ALLOWED",
-                format!("This route takes {allowed} requests."),
-            )
-        }
-    }
-
-    /// Not the client's doing.
-    pub(super) fn internal(code: &'static str, description: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, description)
-    }
-
-    /// The body, or what would be stored of it, is larger than allowed.
-    pub(super) fn too_large(max: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "ERR_BODY_TOO_LARGE",
-            format!("The request is larger than {max} bytes."),
-        )
-    }
-
-    /// The body holds too much within each other.
-    pub(super) fn too_deep(max: usize) -> Self {
-        Self::bad_request(
-            "ERR_JSON_TOO_DEEP",
-            format!("The JSON is nested more than {max} deep."),
-        )
-    }
-
-    /// `expiresAt` cannot be read, or is past.
-    pub(super) fn invalid_expiry() -> Self {
-        Self::bad_request(
-            "ERR_INVALID_EXPIRY",
-            "expiresAt must be an ISO 8601 date or milliseconds since 1970, and still to come.",
-        )
-    }
-
-    /// The body is encoded. The signature covers the bytes that came, so nothing decodes them.
-    pub(super) fn encoded_body() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "ERR_AUTH_BODY",
-            "The request body must be sent without a content-encoding.",
-        )
-    }
-
-    fn blocked(recipients: &[IdentityKey]) -> Self {
-        let keys: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
-        let description = format!("Blocked recipients: {}", keys.join(", "));
-        Self {
-            details: Box::new(Details {
-                blocked_recipients: Some(keys),
-                ..Details::default()
-            }),
-            ..Self::new(StatusCode::FORBIDDEN, "ERR_DELIVERY_BLOCKED", description)
+            DeliveryError::Store(error) => internal_store_error(error),
         }
     }
 }

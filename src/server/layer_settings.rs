@@ -14,7 +14,7 @@ use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
 use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
-    HeadLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
+    HeaderLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
 };
 use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
 use crate::model::{Quota, Quotas};
@@ -254,9 +254,9 @@ pub(super) fn listener_settings(settings: &Settings, state: &HttpState) -> Liste
     }
 }
 
-pub(super) const fn head_limits(settings: &Settings) -> HeadLimits {
+pub(super) const fn head_limits(settings: &Settings) -> HeaderLimits {
     let server = &settings.server;
-    HeadLimits {
+    HeaderLimits {
         max_url_bytes: server.max_url_bytes.get(),
         max_headers: server.max_headers.get(),
         max_header_bytes: server.max_header_bytes.get(),

@@ -142,5 +142,8 @@ fn the_example_is_that_of_the_readme() {
     let readme = include_str!("../../README.md");
     let example = readme.split("```js\n").nth(1).unwrap();
     let example = example.split("```").next().unwrap();
-    assert_eq!(example, include_str!("../../src/http/home/first.mjs"));
+    assert_eq!(
+        example,
+        include_str!("../../src/http/public/home/first.mjs")
+    );
 }

@@ -1,13 +1,11 @@
-//! The dashboard: one page that fetches nothing from elsewhere. Its parts lie in the folder of this name.
+//! The dashboard: one page that loads nothing from other origins. Its parts are in the folder of this name.
 
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
-use crate::http::authenticate::NOT_STORED;
+use crate::http::public::pages::page_with_nonce;
 
 /// All but the nonce.
 static PAGE: LazyLock<String> = LazyLock::new(|| {
@@ -22,21 +20,16 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         .replace("__SCRIPT__", &script.concat())
 });
 
-/// The page. It holds nothing; what it shows it asks for.
+const POLICY: &str = "default-src 'none'; script-src 'nonce-__NONCE__'; style-src 'nonce-__NONCE__'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page. It holds no data: its script asks for that.
 pub(super) fn page() -> HttpResponse {
-    let nonce = STANDARD.encode(rand::random::<[u8; 16]>());
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(NOT_STORED)
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .body(PAGE.replace("__NONCE__", &nonce))
+    let (mut response, body) = page_with_nonce(&PAGE, POLICY);
+    response.body(body)
 }
 
-/// To the page, which asks for what lies beside it.
+/// Redirects to the page, whose script asks for paths relative to it.
 pub(super) fn redirect() -> HttpResponse {
     HttpResponse::Found()
         .insert_header((header::LOCATION, "admin/"))

@@ -1,51 +1,43 @@
-//! The operator's lists of identities, for admins: who is blocked, and who alone is served.
+//! The operator's block list and allow list of identities.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::authsocket::AuthSocket;
 use crate::db::DbHandle;
-use crate::engineio::CloseReason;
 use crate::http::error::ApiError;
-use crate::http::reply::Reply;
-use crate::ids::{IdentityKey, Sid};
+use crate::http::reply::RouteReply;
 use crate::model::{IdentityList, ListedIdentity};
 use crate::socket::SocketTable;
 
-use super::sockets::key;
-use super::{AdminState, Asked, cut, database_error, one_more};
+use super::request::{AdminRequest, cut, key, one_more};
+use super::state::{AdminState, close_sockets, database_error};
 
-/// Identities on a list, by their keys.
+/// Identities on a list, ordered by key.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ListedIdentities {
-    /// Always `success`.
-    status: &'static str,
-    /// `block` or `allow`.
+    /// Either `block` or `allow`.
     list: &'static str,
-    /// In full: a list of shortened keys is of no use.
+    /// Keys in full: a list of shortened keys is of no use.
     identities: Vec<ListedIdentityItem>,
-    /// `after` of the next page; null: there are no more.
+    /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
 
 /// An identity on a list.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ListedIdentityItem {
-    /// Identity key.
     identity: String,
-    /// ISO 8601.
+    /// When it was added (ISO 8601).
     since: String,
 }
 
-/// What holds for an identity now.
+/// The lists' state for an identity after a change.
 #[derive(Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::http) struct ListingChanged {
-    /// Always `success`.
-    status: &'static str,
-    /// Identity key.
     identity: String,
-    /// Whether this has changed anything.
+    /// Whether the request changed anything.
     changed: bool,
     /// Whether it is on the block list.
     blocked: bool,
@@ -53,34 +45,32 @@ pub(in crate::http) struct ListingChanged {
     allowed: bool,
     /// Whether the server serves it.
     served: bool,
-    /// Sockets of this server that were told to end. Other servers end theirs within a second or two.
+    /// Sockets that this server closes. Other servers close theirs within 2 seconds.
     disconnected: usize,
 }
 
 pub(super) async fn list(
-    asked: &Asked<'_>,
+    request: &AdminRequest<'_>,
     list: IdentityList,
     admin: &AdminState,
-) -> Result<Reply, ApiError> {
-    let limit = asked.limit()?;
-    let after = asked.query.first(&["after"]).unwrap_or_default();
-    let after = after.to_ascii_lowercase();
+) -> Result<RouteReply, ApiError> {
+    let limit = request.limit()?;
+    let after = request.text("after").to_ascii_lowercase();
     let listed = admin.db.listed(list, after, one_more(limit)).await;
-    let mut listed = listed.map_err(|error| database_error(&error))?;
+    let mut listed = listed.map_err(database_error)?;
     let next = cut(&mut listed, limit).map(|last| last.identity.to_hex());
     let item = |listed: ListedIdentity| ListedIdentityItem {
         identity: listed.identity.to_hex(),
         since: listed.since,
     };
-    Ok(Reply::ok(&ListedIdentities {
-        status: "success",
+    Ok(RouteReply::success(&ListedIdentities {
         list: list.word(),
-        next,
         identities: listed.into_iter().map(item).collect(),
+        next,
     }))
 }
 
-/// The list that an action changes, and whether it adds.
+/// The list that an action changes, and whether it adds an identity.
 pub(super) fn action(word: &str) -> Option<(IdentityList, bool)> {
     Some(match word {
         "block" => (IdentityList::Block, true),
@@ -91,27 +81,26 @@ pub(super) fn action(word: &str) -> Option<(IdentityList, bool)> {
     })
 }
 
-/// Changes a list. It holds here at once, and on other servers once they look, which they do each second.
+/// Changes a list. The change holds here at once, and on other servers when they next read the lists, which they do every
+/// second.
 pub(super) async fn set(
     identity: &str,
     (list, listed): (IdentityList, bool),
     admin: &AdminState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let identity = key(identity)?;
-    let changed = async {
-        let changed = admin.db.set_listed(list, identity, listed).await?;
-        admin.db.follow_identity_lists().await?;
-        Ok(changed)
-    };
-    let changed = changed.await.map_err(|error| database_error(&error))?;
+    let changed = admin.db.set_listed(list, identity, listed).await;
+    let changed = changed.map_err(database_error)?;
+    let followed = admin.db.follow_identity_lists().await;
+    followed.map_err(database_error)?;
     log::info!(
-        "an admin has {identity:?} {} the {} list",
+        "an admin {} {identity:?} {} the {} list",
+        if listed { "put" } else { "took" },
         if listed { "on" } else { "off" },
         list.word()
     );
     let lists = admin.db.identity_lists();
-    Ok(Reply::ok(&ListingChanged {
-        status: "success",
+    Ok(RouteReply::success(&ListingChanged {
         identity: identity.to_hex(),
         changed,
         blocked: lists.has(IdentityList::Block, &identity),
@@ -121,21 +110,12 @@ pub(super) async fn set(
     }))
 }
 
-/// Ends the sockets of identities that are not served any more; says how many.
+/// Closes the sockets of identities that the server no longer serves, and counts them.
 pub fn end_refused(sockets: &SocketTable<AuthSocket>, db: &DbHandle) -> usize {
     let lists = db.identity_lists();
-    let mut refused = Vec::new();
-    sockets.for_each(|sid, record| {
-        let is_refused = |identity: IdentityKey| lists.check(&identity).is_err();
-        if record.identity().is_some_and(is_refused) {
-            refused.push(sid);
-        }
-    });
-    // After the look: a table that is being looked at is not to be changed.
-    let told = |sid: &&Sid| sockets.close(**sid, CloseReason::ForcedClose);
-    let count = refused.iter().filter(told).count();
+    let count = close_sockets(sockets, |identity| lists.check(&identity).is_err());
     if count > 0 {
-        log::info!("ended {count} sockets of identities that are not served");
+        log::info!("closed {count} sockets of identities that are not served");
     }
     count
 }

@@ -1,4 +1,4 @@
-//! The stream that keeps the dashboard up to date.
+//! The event stream that keeps the dashboard up to date.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,36 +11,36 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admin::{Percentiles, Status};
-use crate::http::authenticate::{NOT_STORED, unsigned};
 use crate::http::error::ApiError;
+use crate::http::reply::NO_STORE;
 use crate::limits::{LimitExceeded, Owner, refusals};
 use crate::telemetry::{self, RecentLine};
 
-use super::{AdminState, status};
+use super::state::AdminState;
 
-/// From one event of the stream to the next.
+/// Time between two events.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Events that latencies are of: as many seconds as the rates in the status are of.
+/// Events over which latencies are measured: as many seconds as the rates in the status cover.
 const RECENT: usize = 10;
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct StatusEvent<'a> {
     status: &'a Status,
     /// Null in the first event.
-    recent: Option<Recent>,
+    recent: Option<RecentLatencies>,
     log: Vec<RecentLine>,
 }
 
-/// Latencies of late, in microseconds; those in the status are of all the time since the start.
+/// Latencies of the last 10 seconds in microseconds. Those in the status are since the start.
 #[derive(Serialize)]
-struct Recent {
+struct RecentLatencies {
     message: Percentiles,
     request: Percentiles,
     commit: Percentiles,
 }
 
-impl Recent {
+impl RecentLatencies {
     fn between(earlier: &Status, now: &Status) -> Self {
         Self {
             message: (now.events.answer_micros).since(&earlier.events.answer_micros),
@@ -50,56 +50,57 @@ impl Recent {
     }
 }
 
-/// Somebody who listens.
-struct Listener {
+/// A dashboard that receives events.
+struct StatusStream {
     admin: Arc<AdminState>,
-    _place: OwnedSemaphorePermit,
-    /// What he was told last, oldest first.
-    told: VecDeque<Arc<Status>>,
+    _permit: OwnedSemaphorePermit,
+    /// Statuses of the last events, oldest first.
+    sent: VecDeque<Arc<Status>>,
 }
 
-impl Listener {
-    /// The next event, and whether it is the last. `None`: where nobody answers there is nothing to say, and whoever listens
-    /// notices by himself.
+impl StatusStream {
+    /// The next event, and whether it is the last. `None` ends the stream, because the admin actor does not answer.
     async fn next(&mut self) -> Option<(Bytes, bool)> {
-        if !self.told.is_empty() {
+        if !self.sent.is_empty() {
             tokio::time::sleep(INTERVAL).await;
         }
-        let status = status(&self.admin).await.ok()?;
-        let event = Event {
+        let status = self.admin.status().await.ok()?;
+        let earlier = self.sent.front();
+        let event = StatusEvent {
             status: &status.shortened(),
-            recent: (self.told.front()).map(|earlier| Recent::between(earlier, &status)),
+            recent: earlier.map(|earlier| RecentLatencies::between(earlier, &status)),
             log: telemetry::recent(),
         };
         let text = serde_json::to_string(&event).unwrap_or_default();
         let is_last = status.server.draining;
-        if self.told.len() >= RECENT {
-            self.told.pop_front();
+        if self.sent.len() >= RECENT {
+            self.sent.pop_front();
         }
-        self.told.push_back(status);
+        self.sent.push_back(status);
         Some((format!("data: {text}\n\n").into(), is_last))
     }
 }
 
-/// Says how the server is, once a second, until it goes down. So many may listen at a time.
-pub(super) fn events(admin: &Arc<AdminState>) -> HttpResponse {
-    let Ok(place) = Arc::clone(&admin.streams).try_acquire_owned() else {
+/// Sends the status once a second until the server shuts down.
+pub(super) fn events(admin: &Arc<AdminState>) -> Result<HttpResponse, ApiError> {
+    let permit = Arc::clone(&admin.streams).try_acquire_owned();
+    let permit = permit.map_err(|_| {
         refusals().count("admin_streams", LimitExceeded::Global, None::<&Owner>);
-        return unsigned(&ApiError::overloaded());
-    };
-    let listener = Listener {
+        ApiError::overloaded()
+    })?;
+    let opened = StatusStream {
         admin: Arc::clone(admin),
-        _place: place,
-        told: VecDeque::new(),
+        _permit: permit,
+        sent: VecDeque::new(),
     };
-    let events = stream::unfold(Some(listener), |listener| async move {
-        let mut listener = listener?;
-        let (event, is_last) = listener.next().await?;
+    let events = stream::unfold(Some(opened), |opened| async move {
+        let mut opened = opened?;
+        let (event, is_last) = opened.next().await?;
         let event: Result<Bytes, std::convert::Infallible> = Ok(event);
-        Some((event, (!is_last).then_some(listener)))
+        Some((event, (!is_last).then_some(opened)))
     });
-    HttpResponse::Ok()
+    Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
-        .insert_header(NOT_STORED)
-        .streaming(events)
+        .insert_header(NO_STORE)
+        .streaming(events))
 }

@@ -1,67 +1,77 @@
-//! Rooms, for admins.
+//! Rooms and their members.
 
-use crate::admin::DEADLINE;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::admin::RoomPart;
 use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::http::reply::RouteReply;
 use crate::ids::RoomId;
 use crate::rooms::{InspectRoom, ListRooms, RoomSummary};
 
-use super::bodies::{RoomDetail, RoomList};
-use super::{AdminState, Asked, cut, sockets, unresponsive};
-use crate::admin::RoomPart;
+use super::request::{AdminRequest, cut};
+use super::sockets::{self, SocketItem};
+use super::state::AdminState;
 
-/// Members that the registry is asked for at a time.
-const LOOKED_AT: usize = 1_001;
+/// Members that one question to the registry returns.
+const MEMBERS_AT_A_TIME: usize = 1_001;
 
-pub(super) async fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiError> {
-    let limit = asked.limit()?;
+/// Rooms that a client has joined explicitly, ordered by id.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct RoomList {
+    rooms: Vec<RoomPart>,
+    /// The `after` of the next page; null on the last page.
+    next: Option<String>,
+}
+
+/// A room and its members.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct RoomDetail {
+    room: RoomPart,
+    /// Ordered by session id.
+    members: Vec<SocketItem>,
+    /// The `after` of the next page; null on the last page.
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    request: &AdminRequest<'_>,
+    admin: &AdminState,
+) -> Result<RouteReply, ApiError> {
+    let limit = request.limit()?;
     let list = ListRooms {
-        contains: asked
-            .query
-            .first(&["contains"])
-            .unwrap_or_default()
-            .to_owned(),
-        after: asked.query.first(&["after"]).map(RoomId::new),
+        contains: request.text("contains"),
+        after: request.parameter("after").map(RoomId::new),
         limit: limit + 1,
     };
-    let answer = tokio::time::timeout(DEADLINE, admin.rooms.registry().send(list));
-    let mut rooms = answer
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .ok_or_else(unresponsive)?;
+    let mut rooms = admin.ask_rooms(list).await?;
     let next = cut(&mut rooms, limit).map(|last| last.room.as_str().to_owned());
-    Ok(Reply::ok(&RoomList {
-        status: "success",
-        next,
-        rooms: rooms.into_iter().map(|room| part(asked, room)).collect(),
-    }))
+    let rooms = rooms.into_iter().map(|room| part(request, room)).collect();
+    Ok(RouteReply::success(&RoomList { rooms, next }))
 }
 
 pub(super) async fn inspect(
-    asked: &Asked<'_>,
+    request: &AdminRequest<'_>,
     room: &str,
     admin: &AdminState,
-) -> Result<Reply, ApiError> {
-    let (limit, contains) = (asked.limit()?, asked.query.first(&["contains"]));
-    let mut after = asked.query.first(&["after"]).unwrap_or_default().to_owned();
+) -> Result<RouteReply, ApiError> {
+    let (limit, contains) = (request.limit()?, request.text("contains"));
+    let mut after = request.text("after");
     let mut members = Vec::new();
     let summary = loop {
         let inspect = InspectRoom {
             room: RoomId::new(room).canonical(),
             after,
-            limit: LOOKED_AT,
+            limit: MEMBERS_AT_A_TIME,
         };
-        let answer = tokio::time::timeout(DEADLINE, admin.rooms.registry().send(inspect));
-        let answer = answer.await.ok().and_then(Result::ok);
-        let (summary, sids) = answer.ok_or_else(unresponsive)?;
-        let (is_last, last) = (sids.len() < LOOKED_AT, sids.last().copied());
+        let (summary, sids) = admin.ask_rooms(inspect).await?;
+        let (is_last, last) = (sids.len() < MEMBERS_AT_A_TIME, sids.last().copied());
         for sid in sids {
-            // One that has just ended has no record.
+            // A socket that has just ended has no record.
             if let Some(record) = admin.sockets.record(sid)
-                && sockets::contains(sid, &record, contains.unwrap_or_default())
+                && sockets::contains(sid, &record, &contains)
             {
-                members.push((sid, sockets::item(asked, sid, &record)));
+                members.push((sid, sockets::item(request, sid, &record)));
             }
         }
         match last {
@@ -70,18 +80,17 @@ pub(super) async fn inspect(
         }
     };
     let next = cut(&mut members, limit).map(|(sid, _)| sid.to_string());
-    Ok(Reply::ok(&RoomDetail {
-        status: "success",
-        room: part(asked, summary),
-        next,
+    Ok(RouteReply::success(&RoomDetail {
+        room: part(request, summary),
         members: members.into_iter().map(|(_, member)| member).collect(),
+        next,
     }))
 }
 
-fn part(asked: &Asked<'_>, room: RoomSummary) -> RoomPart {
+fn part(request: &AdminRequest<'_>, room: RoomSummary) -> RoomPart {
     let part = RoomPart::from(room);
     RoomPart {
-        room: asked.shown(&part.room),
+        room: request.shown(&part.room),
         ..part
     }
 }

@@ -1,61 +1,97 @@
-//! Sockets, for admins.
+//! Sockets: admins list, inspect and close them.
 
 use std::collections::BinaryHeap;
 
-use actix_web::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::admin::DEADLINE;
 use crate::engineio::{CloseReason, TransportKind};
 use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::http::reply::RouteReply;
 use crate::ids::{IdentityKey, Sid};
 use crate::rooms::{InspectMember, MemberRooms};
 use crate::socket::SocketRecord;
 
-use super::bodies::{Disconnected, SocketDetail, SocketItem, SocketList};
-use super::{AdminState, Asked, cut, unresponsive};
+use super::request::{AdminRequest, cut, key};
+use super::state::{AdminState, close_sockets};
 
-/// Those that are looked for.
+/// Sockets, ordered by session id.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct SocketList {
+    sockets: Vec<SocketItem>,
+    /// The `after` of the next page; null on the last page.
+    next: Option<String>,
+}
+
+/// A socket of a client.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct SocketItem {
+    sid: String,
+    /// Its authenticated identity; shortened unless `full` is set. Null: not authenticated.
+    identity: Option<String>,
+    /// Either `polling` or `websocket`.
+    transport: &'static str,
+    /// Seconds since it was opened.
+    open_seconds: u64,
+    /// Bytes in its outbound buffer.
+    outbound_bytes: usize,
+    /// The client's end of the connection that opened it; null unless `full` is set.
+    address: Option<String>,
+}
+
+/// A socket and its rooms.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct SocketDetail {
+    socket: SocketItem,
+    /// Rooms that it has joined explicitly, at most as many as `limit` says.
+    rooms: Vec<String>,
+    /// Number of rooms that it has joined explicitly.
+    room_count: usize,
+    /// Events that are queued for it.
+    pending: usize,
+}
+
+/// Sockets are being closed.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Disconnected {
+    disconnected: usize,
+}
+
+/// Selects sockets of a list.
 struct Filter {
     identity: Option<IdentityKey>,
     transport: Option<TransportKind>,
-    proven: Option<bool>,
+    authenticated: Option<bool>,
     /// A part of the socket's id or of the identity key.
     contains: String,
 }
 
 impl Filter {
-    fn read(asked: &Asked<'_>) -> Result<Self, ApiError> {
+    fn read(request: &AdminRequest<'_>) -> Result<Self, ApiError> {
         let wrong = |name: &str, words: &str| {
             ApiError::bad_request("ERR_INVALID_FILTER", format!("{name} must be {words}"))
         };
-        let query = &asked.query;
+        let transport = request.parameter("transport").map(str::parse).transpose();
         Ok(Self {
-            identity: query.first(&["identity"]).map(key).transpose()?,
-            transport: query
-                .first(&["transport"])
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| wrong("transport", "polling or websocket"))?,
-            proven: match query.first(&["state"]) {
+            identity: request.key("identity")?,
+            transport: transport.map_err(|_| wrong("transport", "polling or websocket"))?,
+            authenticated: match request.parameter("state") {
                 None => None,
-                Some("proven") => Some(true),
-                Some("unproven") => Some(false),
+                Some("authenticated" | "proven") => Some(true),
+                Some("unauthenticated" | "unproven") => Some(false),
                 Some(_) => return Err(wrong("state", "proven or unproven")),
             },
-            contains: query.first(&["contains"]).unwrap_or_default().to_owned(),
+            contains: request.text("contains"),
         })
     }
 
     fn matches(&self, sid: Sid, record: &SocketRecord) -> bool {
-        let identity = record.identity();
+        let (identity, transport) = (record.identity(), record.transport());
         self.identity.is_none_or(|wanted| identity == Some(wanted))
-            && self
-                .transport
-                .is_none_or(|wanted| record.transport() == wanted)
-            && self
-                .proven
-                .is_none_or(|wanted| identity.is_some() == wanted)
+            && self.transport.is_none_or(|wanted| transport == wanted)
+            && (self.authenticated).is_none_or(|wanted| identity.is_some() == wanted)
             && contains(sid, record, &self.contains)
     }
 }
@@ -66,13 +102,13 @@ pub(super) fn contains(sid: Sid, record: &SocketRecord, text: &str) -> bool {
     sid.as_str().contains(text) || identity.is_some_and(|identity| identity.to_hex().contains(text))
 }
 
-/// In the order of their ids; the heap never holds more than one page.
-pub(super) fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiError> {
-    let (filter, limit) = (Filter::read(asked)?, asked.limit()?);
-    let after = asked.query.first(&["after"]).unwrap_or_default();
+/// Lists sockets by id. The heap never holds more than one page.
+pub(super) fn list(request: &AdminRequest<'_>, admin: &AdminState) -> Result<RouteReply, ApiError> {
+    let (filter, limit) = (Filter::read(request)?, request.limit()?);
+    let after = request.text("after");
     let mut first = BinaryHeap::new();
     admin.sockets.for_each(|sid, record| {
-        if filter.matches(sid, record) && sid.as_str() > after {
+        if filter.matches(sid, record) && sid.as_str() > after.as_str() {
             first.push(sid.to_string());
             if first.len() > limit + 1 {
                 first.pop();
@@ -83,80 +119,57 @@ pub(super) fn list(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiEr
     let next = cut(&mut sids, limit).cloned();
     let found = |sid: &String| {
         let sid: Sid = sid.parse().ok()?;
-        Some(item(asked, sid, &*admin.sockets.record(sid)?))
+        Some(item(request, sid, &*admin.sockets.record(sid)?))
     };
-    Ok(Reply::ok(&SocketList {
-        status: "success",
-        sockets: sids.iter().filter_map(found).collect(),
-        next,
-    }))
+    let sockets = sids.iter().filter_map(found).collect();
+    Ok(RouteReply::success(&SocketList { sockets, next }))
 }
 
 pub(super) async fn inspect(
-    asked: &Asked<'_>,
+    request: &AdminRequest<'_>,
     sid: &str,
     admin: &AdminState,
-) -> Result<Reply, ApiError> {
-    let limit = asked.limit()?;
+) -> Result<RouteReply, ApiError> {
+    let limit = request.limit()?;
     let sid: Sid = sid.parse().map_err(|_| unknown())?;
     let record = admin.sockets.record(sid).ok_or_else(unknown)?;
-    let asked_registry = admin.rooms.registry().send(InspectMember { sid, limit });
-    let answer = tokio::time::timeout(DEADLINE, asked_registry).await;
-    let member = answer.ok().and_then(Result::ok).ok_or_else(unresponsive)?;
+    let member = admin.ask_rooms(InspectMember { sid, limit }).await?;
     let MemberRooms {
         rooms,
         room_count,
         pending,
     } = member.unwrap_or_default();
-    Ok(Reply::ok(&SocketDetail {
-        status: "success",
-        socket: item(asked, sid, &record),
-        rooms: rooms
-            .iter()
-            .map(|room| asked.shown(room.as_str()))
-            .collect(),
+    let rooms = rooms.iter().map(|room| request.shown(room.as_str()));
+    Ok(RouteReply::success(&SocketDetail {
+        socket: item(request, sid, &record),
+        rooms: rooms.collect(),
         room_count,
         pending,
     }))
 }
 
-pub(super) fn disconnect(sid: &str, admin: &AdminState) -> Result<Reply, ApiError> {
+pub(super) fn disconnect(sid: &str, admin: &AdminState) -> Result<RouteReply, ApiError> {
     let sid = sid.parse().map_err(|_| unknown())?;
     if !admin.sockets.close(sid, CloseReason::ForcedClose) {
         return Err(unknown());
     }
-    log::info!("an admin ends socket {sid}");
-    Ok(disconnected(1))
+    log::info!("an admin closed socket {sid}");
+    Ok(RouteReply::success(&Disconnected { disconnected: 1 }))
 }
 
-pub(super) fn disconnect_identity(text: &str, admin: &AdminState) -> Result<Reply, ApiError> {
+pub(super) fn disconnect_identity(text: &str, admin: &AdminState) -> Result<RouteReply, ApiError> {
     let identity = key(text)?;
-    let mut sids = Vec::new();
-    admin.sockets.for_each(|sid, record| {
-        if record.identity() == Some(identity) {
-            sids.push(sid);
-        }
-    });
-    // After the look: a table that is being looked at is not to be changed.
-    let told = |sid: &&Sid| admin.sockets.close(**sid, CloseReason::ForcedClose);
-    let count = sids.iter().filter(told).count();
-    log::info!("an admin ends {count} sockets of {identity:?}");
-    Ok(disconnected(count))
+    let disconnected = close_sockets(&admin.sockets, |other| other == identity);
+    log::info!("an admin closed {disconnected} sockets of {identity:?}");
+    Ok(RouteReply::success(&Disconnected { disconnected }))
 }
 
-fn disconnected(disconnected: usize) -> Reply {
-    Reply::ok(&Disconnected {
-        status: "success",
-        disconnected,
-    })
-}
-
-pub(super) fn item(asked: &Asked<'_>, sid: Sid, record: &SocketRecord) -> SocketItem {
+pub(super) fn item(request: &AdminRequest<'_>, sid: Sid, record: &SocketRecord) -> SocketItem {
     let identity = record.identity().map(|identity| identity.to_hex());
-    let address = record.remote.filter(|_| asked.is_full());
+    let address = record.remote.filter(|_| request.is_full());
     SocketItem {
         sid: sid.to_string(),
-        identity: identity.map(|identity| asked.shown(&identity)),
+        identity: identity.map(|identity| request.shown(&identity)),
         transport: record.transport().name(),
         open_seconds: record.opened.elapsed().as_secs(),
         outbound_bytes: record.outbound_bytes(),
@@ -164,20 +177,6 @@ pub(super) fn item(asked: &Asked<'_>, sid: Sid, record: &SocketRecord) -> Socket
     }
 }
 
-pub(super) fn key(text: &str) -> Result<IdentityKey, ApiError> {
-    let wrong = |_| {
-        ApiError::bad_request(
-            "ERR_INVALID_IDENTITY",
-            "An identity is a public key in hexadecimal.",
-        )
-    };
-    text.trim().parse().map_err(wrong)
-}
-
 fn unknown() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "ERR_UNKNOWN_SOCKET",
-        "There is no such socket.",
-    )
+    ApiError::not_found("ERR_UNKNOWN_SOCKET", "There is no such socket.")
 }

@@ -1,4 +1,4 @@
-//! What waits in boxes, for admins: by box, and by identity.
+//! Messages that wait in boxes: by box, and by identity.
 
 use std::time::Duration;
 
@@ -7,89 +7,80 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::http::reply::RouteReply;
 use crate::model::{IdentityTotal, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};
 
-use super::sockets::key;
-use super::{AdminState, Asked, cut, database_error, one_more};
+use super::request::{AdminRequest, cut, one_more};
+use super::state::{AdminState, database_error};
 
-/// Boxes with messages, by their numbers.
+/// Boxes with messages, in the order of their creation.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct WaitingBoxes {
-    /// Always `success`.
-    status: &'static str,
-    /// The boxes. Expired messages that are not deleted yet count.
+    /// Expired messages count until they are deleted.
     boxes: Vec<WaitingBoxItem>,
-    /// `after` of the next page, which may be empty; null: there are no more.
+    /// The `after` of the next page, which may be empty; null on the last page.
     next: Option<String>,
-    /// All boxes of the identity together, where one is asked for.
+    /// Sum over all boxes of the identity that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<WaitingTotalItem>,
 }
 
-/// What waits in a box.
+/// A box with messages.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct WaitingBoxItem {
-    /// Whose box; shortened unless asked for in full.
+    /// Owner of the box; shortened unless `full` is set.
     identity: String,
-    /// Its name.
     message_box: String,
-    /// How many messages.
     messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the messages' bodies.
     bytes: i64,
-    /// Seconds since the oldest was stored.
+    /// Age of the oldest message in seconds.
     oldest_seconds: u64,
 }
 
-/// What waits in all boxes of an identity.
+/// All boxes of an identity.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct WaitingTotalItem {
-    /// Boxes with messages.
+    /// Number of boxes with messages.
     boxes: usize,
-    /// How many messages.
     messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the messages' bodies.
     bytes: i64,
-    /// Seconds since the oldest was stored; null: there is none.
+    /// Age of the oldest message in seconds; null without messages.
     oldest_seconds: Option<u64>,
 }
 
-/// Identities with messages.
+/// A page of identities with messages.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InboxList {
-    /// Always `success`.
-    status: &'static str,
-    /// In the order asked for.
+    /// In the order that the request asks for.
     inboxes: Vec<InboxItem>,
-    /// `after` of the next page; null: there are no more, or they come by size.
+    /// The `after` of the next page; null on the last page, and in lists by size.
     next: Option<String>,
 }
 
-/// What waits for an identity.
+/// An identity with messages.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InboxItem {
-    /// Identity key; shortened unless asked for in full.
+    /// Identity key; shortened unless `full` is set.
     identity: String,
-    /// How many messages.
     messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the messages' bodies.
     bytes: i64,
 }
 
-/// `GET /admin/boxes`.
-pub(super) async fn boxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiError> {
-    let limit = asked.limit()?;
-    let after = match asked.query.first(&["after"]) {
-        None => 0,
-        Some(text) => text.parse().map_err(|_| {
-            ApiError::bad_request("ERR_INVALID_AFTER", "after must be the next of a page")
-        })?,
-    };
-    let of_identity = asked.query.first(&["identity"]).map(key).transpose()?;
-    let found = if let Some(identity) = of_identity {
+pub(super) async fn boxes(
+    request: &AdminRequest<'_>,
+    admin: &AdminState,
+) -> Result<RouteReply, ApiError> {
+    let limit = request.limit()?;
+    let after = request.parameter("after").map_or(Ok(0), str::parse);
+    let after = after.map_err(|_| {
+        ApiError::bad_request("ERR_INVALID_AFTER", "after must be the next of a page")
+    })?;
+    let found = if let Some(identity) = request.key("identity")? {
         let found = admin.db.waiting_boxes_of(identity, after, limit).await;
         found.map(|(page, total)| (page, Some(total)))
     } else {
@@ -97,9 +88,9 @@ pub(super) async fn boxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply
         let found = admin.db.waiting_boxes(after, limit).await;
         found.map(|page| (page, None))
     };
-    let (WaitingPage { boxes, next }, total) = found.map_err(|error| database_error(&error))?;
+    let (WaitingPage { boxes, next }, total) = found.map_err(database_error)?;
     let item = |waiting: WaitingBox| WaitingBoxItem {
-        identity: asked.shown(&waiting.identity),
+        identity: request.shown(&waiting.identity),
         message_box: waiting.message_box,
         messages: waiting.messages,
         bytes: waiting.bytes,
@@ -111,18 +102,19 @@ pub(super) async fn boxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply
         bytes: total.bytes,
         oldest_seconds: total.oldest.as_ref().map(Duration::as_secs),
     });
-    Ok(Reply::ok(&WaitingBoxes {
-        status: "success",
+    Ok(RouteReply::success(&WaitingBoxes {
         boxes: boxes.into_iter().map(item).collect(),
         next: next.map(|id| id.to_string()),
         total,
     }))
 }
 
-/// `GET /admin/inboxes`.
-pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Reply, ApiError> {
-    let limit = asked.limit()?;
-    let order = match asked.query.first(&["order"]) {
+pub(super) async fn inboxes(
+    request: &AdminRequest<'_>,
+    admin: &AdminState,
+) -> Result<RouteReply, ApiError> {
+    let limit = request.limit()?;
+    let order = match request.parameter("order") {
         None | Some("identity") => TotalsOrder::Identity,
         Some("messages") => TotalsOrder::Messages,
         Some("bytes") => TotalsOrder::Bytes,
@@ -133,10 +125,9 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
             ));
         }
     };
-    let after = asked.query.first(&["after"]).unwrap_or_default();
-    let after = after.to_ascii_lowercase();
+    let after = request.text("after").to_ascii_lowercase();
     let found = admin.db.inboxes(order, after, one_more(limit)).await;
-    let found = found.map_err(|error| database_error(&error))?;
+    let found = found.map_err(database_error)?;
     let mut found = found.ok_or_else(|| {
         ApiError::new(
             StatusCode::CONFLICT,
@@ -147,12 +138,11 @@ pub(super) async fn inboxes(asked: &Asked<'_>, admin: &AdminState) -> Result<Rep
     let next = cut(&mut found, limit).filter(|_| order == TotalsOrder::Identity);
     let next = next.map(|last| last.identity.clone());
     let item = |total: IdentityTotal| InboxItem {
-        identity: asked.shown(&total.identity),
+        identity: request.shown(&total.identity),
         messages: total.messages,
         bytes: total.bytes,
     };
-    Ok(Reply::ok(&InboxList {
-        status: "success",
+    Ok(RouteReply::success(&InboxList {
         inboxes: found.into_iter().map(item).collect(),
         next,
     }))

@@ -1,115 +1,71 @@
-//! How requests of admins fail.
+//! The failures of the routes of admins.
 
-use super::failures::{Failure, failure};
+use super::shared_failures::FailureRow;
 
-/// Of every route of admins: who is none is told that there is no such route.
-pub(super) const EVERY: &[Failure] = &[failure(404, "ERR_NOT_FOUND", "There is no such route.")];
+/// Of every route of admins: for everybody else it does not exist.
+pub(super) const EVERY: &[FailureRow] = &[(404, "ERR_NOT_FOUND", "There is no such route.")];
 
-const UNRESPONSIVE: Failure = failure(
-    503,
-    "ERR_UNRESPONSIVE",
-    "The actor that knows it did not answer in time.",
-);
+const UNRESPONSIVE: FailureRow = (503, "ERR_UNRESPONSIVE", "The actor that knows it did not answer in time.");
 
-const INVALID_LIMIT: Failure = failure(
-    400,
-    "ERR_INVALID_LIMIT",
-    "limit must be a number between 1 and 1000",
-);
+const INVALID_LIMIT: FailureRow = (400, "ERR_INVALID_LIMIT", "limit must be a number between 1 and 1000");
 
-const DATABASE: Failure = failure(
-    500,
-    "ERR_DATABASE_ERROR",
-    "The database could not be asked.",
-);
+const DATABASE: FailureRow = (500, "ERR_DATABASE_ERROR", "The database could not be asked.");
 
-const UNKNOWN_SOCKET: Failure = failure(404, "ERR_UNKNOWN_SOCKET", "There is no such socket.");
+const UNKNOWN_SOCKET: FailureRow = (404, "ERR_UNKNOWN_SOCKET", "There is no such socket.");
 
-const INVALID_IDENTITY: Failure = failure(
-    400,
-    "ERR_INVALID_IDENTITY",
-    "An identity is a public key in hexadecimal.",
-);
+const INVALID_IDENTITY: FailureRow = (400, "ERR_INVALID_IDENTITY", "An identity is a public key in hexadecimal.");
 
-pub(super) const STATUS: &[Failure] = &[UNRESPONSIVE];
+pub(super) const STATUS: &[FailureRow] = &[UNRESPONSIVE];
 
-pub(super) const ROOMS: &[Failure] = &[INVALID_LIMIT, UNRESPONSIVE];
+pub(super) const ROOMS: &[FailureRow] = &[INVALID_LIMIT, UNRESPONSIVE];
 
-pub(super) const SOCKETS: &[Failure] = &[
+pub(super) const SOCKETS: &[FailureRow] = &[
     INVALID_LIMIT,
     INVALID_IDENTITY,
-    failure(
-        400,
-        "ERR_INVALID_FILTER",
-        "transport must be polling or websocket",
-    ),
+    (400, "ERR_INVALID_FILTER", "transport must be polling or websocket"),
 ];
 
-pub(super) const SOCKET: &[Failure] = &[INVALID_LIMIT, UNKNOWN_SOCKET, UNRESPONSIVE];
+pub(super) const SOCKET: &[FailureRow] = &[INVALID_LIMIT, UNKNOWN_SOCKET, UNRESPONSIVE];
 
-pub(super) const DISCONNECT: &[Failure] = &[UNKNOWN_SOCKET];
+pub(super) const DISCONNECT: &[FailureRow] = &[UNKNOWN_SOCKET];
 
-pub(super) const DISCONNECT_IDENTITY: &[Failure] = &[INVALID_IDENTITY];
+pub(super) const DISCONNECT_IDENTITY: &[FailureRow] = &[INVALID_IDENTITY];
 
-pub(super) const BOXES: &[Failure] = &[
+pub(super) const BOXES: &[FailureRow] = &[
     INVALID_LIMIT,
     INVALID_IDENTITY,
-    failure(400, "ERR_INVALID_AFTER", "after must be the next of a page"),
+    (400, "ERR_INVALID_AFTER", "after must be the next of a page"),
     DATABASE,
 ];
 
-pub(super) const INBOXES: &[Failure] = &[
+pub(super) const INBOXES: &[FailureRow] = &[
     INVALID_LIMIT,
-    failure(
-        400,
-        "ERR_INVALID_FILTER",
-        "order must be identity, messages or bytes",
-    ),
-    failure(
-        409,
-        "ERR_NOT_COUNTED",
-        "Identities are counted only where a quota is set, such as MAX_INBOX_MESSAGES; boxes are always.",
-    ),
+    (400, "ERR_INVALID_FILTER", "order must be identity, messages or bytes"),
+    (409, "ERR_NOT_COUNTED", "Identities are counted only where a quota is set, such as MAX_INBOX_MESSAGES; boxes are always."),
     DATABASE,
 ];
 
-pub(super) const LISTS: &[Failure] = &[INVALID_LIMIT, DATABASE];
+pub(super) const LISTS: &[FailureRow] = &[INVALID_LIMIT, DATABASE];
 
-pub(super) const OF_IDENTITY: &[Failure] = &[INVALID_IDENTITY, DATABASE];
+pub(super) const OF_IDENTITY: &[FailureRow] = &[INVALID_IDENTITY, DATABASE];
 
-pub(super) const REMOVE_DEVICE: &[Failure] = &[
+pub(super) const REMOVE_DEVICE: &[FailureRow] = &[
     INVALID_IDENTITY,
-    failure(
-        404,
-        "ERR_UNKNOWN_DEVICE",
-        "This identity has no such device.",
-    ),
+    (404, "ERR_UNKNOWN_DEVICE", "This identity has no such device."),
     DATABASE,
 ];
 
-pub(super) const PERMISSIONS: &[Failure] = &[
+pub(super) const PERMISSIONS: &[FailureRow] = &[
     INVALID_IDENTITY,
     INVALID_LIMIT,
-    failure(
-        400,
-        "ERR_INVALID_OFFSET",
-        "offset must be a number between 0 and 100000",
-    ),
+    (400, "ERR_INVALID_OFFSET", "offset must be a number between 0 and 100000"),
     DATABASE,
 ];
 
-pub(super) const UNSET_PERMISSION: &[Failure] = &[
+pub(super) const UNSET_PERMISSION: &[FailureRow] = &[
     INVALID_IDENTITY,
-    failure(
-        400,
-        "ERR_MISSING_PARAMETERS",
-        "messageBox parameter is required.",
-    ),
+    (400, "ERR_MISSING_PARAMETERS", "messageBox parameter is required."),
     DATABASE,
 ];
 
-pub(super) const LOG_LEVEL: &[Failure] = &[failure(
-    400,
-    "ERR_INVALID_LOG_LEVEL",
-    "level must be a filter such as info or messagebox=debug",
-)];
+pub(super) const LOG_LEVEL: &[FailureRow] = &[(400, "ERR_INVALID_LOG_LEVEL", "level must be a filter such as info or messagebox=debug")];

@@ -1,28 +1,30 @@
-//! What the server says of itself: `OpenAPI` of its routes, `AsyncAPI` of its sockets, and a page to read the first in, all
-//! of it without asking anybody else.
+//! Documents of the server's interfaces: `OpenAPI` of its routes, `AsyncAPI` of its sockets, and a page that shows the first.
+//! Nothing is loaded from other sites.
 
+#[rustfmt::skip]
 mod admin_failures;
+mod admin_operations;
+#[rustfmt::skip]
 mod failures;
 mod openapi;
+mod operation;
 mod operations;
-mod operators_data;
 mod page;
 mod requests;
+mod schemas;
+#[rustfmt::skip]
 mod shared_failures;
-mod topics;
 
-use std::future::{Ready, ready};
-
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use url::Url;
-use utoipa::openapi::OpenApi;
 
-use super::public_address::public_address;
+use super::public::public_address::public_address;
+use page::text;
 
-/// The `AsyncAPI` document; `tests/it/asyncapi.rs` holds it against the events that are sent.
+/// The `AsyncAPI` document. `tests/it/asyncapi.rs` compares it with the events that the server sends.
 const ASYNCAPI: &str = include_str!("asyncapi.yaml");
 
-/// The `AsyncAPI` document of a server that is reached at this address, or at this machine.
+/// Fills in the public address, or else `localhost` and this port.
 fn asyncapi(address: Option<&str>, port: u16) -> String {
     let url = address.and_then(|address| Url::parse(address).ok());
     let host = url.as_ref().and_then(|url| {
@@ -41,34 +43,29 @@ fn asyncapi(address: Option<&str>, port: u16) -> String {
         .replace("{{protocol}}", if is_secure { "wss" } else { "ws" })
 }
 
-/// The documents, as this server serves them.
-#[derive(Clone)]
+/// The documents of this server.
+#[derive(Debug, Clone)]
 pub struct Docs {
-    openapi: OpenApi,
+    openapi: String,
     asyncapi: String,
 }
 
-impl std::fmt::Debug for Docs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Docs")
-    }
-}
-
 impl Docs {
-    /// For a server whose routes have this prefix and that is reached at this address, if that is known, or else at this
-    /// port of its machine.
+    /// Writes the documents of a server with this routing prefix. `address` is the server's public address, if it has one.
+    /// Otherwise the documents name this port of the machine.
     #[must_use]
     pub fn new(routing_prefix: &str, address: Option<&str>, port: u16) -> Self {
         let address = public_address(address);
+        let openapi = openapi::describe(routing_prefix, address.as_deref());
         Self {
-            openapi: openapi::describe(routing_prefix, address.as_deref()),
+            openapi: openapi.to_json().unwrap_or_default(),
             asyncapi: asyncapi(address.as_deref(), port),
         }
     }
 
     pub(super) fn configure(self, config: &mut web::ServiceConfig) {
-        let openapi = web::Bytes::from(self.openapi.to_json().unwrap_or_default());
-        // The second is where the servers in use have it.
+        let openapi = web::Bytes::from(self.openapi);
+        // The servers in use have the second path.
         for path in ["/docs/openapi.json", "/openapi.json"] {
             let openapi = openapi.clone();
             let answer = move || text("application/json", openapi.clone());
@@ -79,13 +76,6 @@ impl Docs {
         config.route("/docs/asyncapi.yaml", web::get().to(asyncapi));
         page::configure(config);
     }
-}
-
-fn text(content_type: &'static str, body: impl Into<web::Bytes>) -> Ready<HttpResponse> {
-    let answer = HttpResponse::Ok()
-        .content_type(content_type)
-        .body(body.into());
-    ready(answer)
 }
 
 #[cfg(test)]

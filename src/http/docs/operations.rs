@@ -1,382 +1,103 @@
-//! The routes, as they are described.
+//! The routes of clients, and those that are open to everybody.
 
-use utoipa::openapi::HttpMethod;
+use utoipa::openapi::HttpMethod::{Get, Post};
 
-use super::admin_failures;
-use super::failures::{self, Failure};
+use crate::http::admin::bodies::Migrated;
+use crate::http::public::health::{HealthReport, ReadinessReport};
+use crate::http::public::info::Info;
+use crate::http::reply::Success;
+use crate::http::routes::devices::{DeviceList, Registered};
+use crate::http::routes::list_messages::ListReply;
+use crate::http::routes::permissions::{PermissionFound, PermissionList, PermissionSet};
+use crate::http::routes::quote::{ManyQuotes, SingleQuote};
+use crate::http::routes::send_message::SentReply;
 
-/// A parameter of a query.
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    pub(super) required: bool,
-    pub(super) says: &'static str,
-}
+use super::failures;
+use super::operation::{
+    ADMIN, DEVICES, MESSAGES, PERMISSIONS, Parameter, RouteAccess, RouteDoc, SERVER, SESSIONS,
+};
+use super::requests::{
+    AcknowledgeMessageRequest, AuthMessageBody, ListMessagesRequest, RegisterDeviceRequest,
+    SendMessageRequest, SetPermissionRequest,
+};
+use super::schemas::{SchemaOf, auth_reply, of, success, success_of_either};
 
-pub(super) const fn parameter(name: &'static str, required: bool, says: &'static str) -> Parameter {
-    Parameter {
-        name,
-        required,
-        says,
-    }
-}
-
-/// Who may use a route.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Whoever signs its requests (BRC-104).
-    Signed,
-    /// Whoever has the operator's key.
-    MigrateKey,
-    /// An admin: by token, by signature, or by being at the machine.
-    Admin,
-    /// Anybody.
-    Open,
-}
-
-/// A route.
-pub(super) struct Operation {
-    pub(super) method: HttpMethod,
-    pub(super) path: &'static str,
-    pub(super) says: &'static str,
-    pub(super) access: Access,
-    /// Name of a schema.
-    pub(super) body: Option<&'static str>,
-    pub(super) parameters: &'static [Parameter],
-    /// Names of schemas.
-    pub(super) replies: &'static [&'static str],
-    pub(super) failures: &'static [Failure],
-}
-
-const SENDER: Parameter = parameter("sender", false, "Identity key; without it: everybody");
-const BOX: Parameter = parameter("messageBox", true, "The box; `message_box` is taken too");
-
-const fn post(
-    path: &'static str,
-    says: &'static str,
-    body: &'static str,
-    replies: &'static [&'static str],
-    failures: &'static [Failure],
-) -> Operation {
-    Operation {
-        method: HttpMethod::Post,
-        path,
-        says,
-        access: Access::Signed,
-        body: Some(body),
-        parameters: &[],
-        replies,
-        failures,
-    }
-}
-
-const fn get(
-    path: &'static str,
-    says: &'static str,
-    parameters: &'static [Parameter],
-    replies: &'static [&'static str],
-    failures: &'static [Failure],
-) -> Operation {
-    Operation {
-        method: HttpMethod::Get,
-        path,
-        says,
-        access: Access::Signed,
-        body: None,
-        parameters,
-        replies,
-        failures,
-    }
-}
+const SENDER: Parameter = ("sender", false, "Identity key; without it: all senders");
+const BOX: Parameter = ("messageBox", true, "The box; also read from `message_box`");
 
 const fn open(
     path: &'static str,
-    says: &'static str,
-    replies: &'static [&'static str],
-    failures: &'static [Failure],
-) -> Operation {
-    Operation {
-        access: Access::Open,
-        ..get(path, says, &[], replies, failures)
-    }
+    name: &'static str,
+    reply: SchemaOf,
+    summary: &'static str,
+) -> RouteDoc {
+    RouteDoc::new(Get, path, name, SERVER, reply, summary).access(RouteAccess::Open)
 }
 
-pub(super) const fn admin(
-    method: HttpMethod,
-    path: &'static str,
-    says: &'static str,
-    parameters: &'static [Parameter],
-    reply: &'static [&'static str],
-    failures: &'static [Failure],
-) -> Operation {
-    Operation {
-        method,
-        path,
-        says,
-        access: Access::Admin,
-        body: None,
-        parameters,
-        replies: reply,
-        failures,
-    }
-}
-
-pub(super) const FULL: Parameter = parameter(
-    "full",
-    false,
-    "`true`: identities in full, and addresses; else they are shortened or left away",
-);
-pub(super) const LIMIT: Parameter = parameter("limit", false, "1 to 1000; 100 without it");
-pub(super) const AFTER: Parameter = parameter("after", false, "The `next` of the page before");
-
-/// All of them.
-pub(super) const OPERATIONS: &[Operation] = &[
-    post(
-        "/sendMessage",
-        "Stores a message for one recipient or many, all or none, and delivers it live",
-        "SendMessageRequest",
-        &["Sent"],
-        failures::SEND_MESSAGE,
-    ),
-    post(
-        "/listMessages",
-        "Lists what waits in a box of the caller",
-        "ListMessagesRequest",
-        &["Listed"],
-        failures::LIST_MESSAGES,
-    ),
-    post(
-        "/acknowledgeMessage",
-        "Deletes messages of the caller",
-        "AcknowledgeMessageRequest",
-        &["Success"],
-        failures::ACKNOWLEDGE_MESSAGE,
-    ),
-    post(
-        "/registerDevice",
-        "Registers a device of the caller for push notifications, or what is new about it",
-        "RegisterDeviceRequest",
-        &["Registered"],
-        failures::REGISTER_DEVICE,
-    ),
-    get(
-        "/devices",
-        "Lists the caller's devices",
-        &[
-            parameter("limit", false, "1 to 100, which is the default"),
-            parameter(
-                "offset",
-                false,
-                "Leaves the first so many away: 0 to 100000",
-            ),
-        ],
-        &["DeviceList"],
-        failures::DEVICES,
-    ),
-    post(
-        "/permissions/set",
-        "Sets what the caller asks of those who write to it",
-        "SetPermissionRequest",
-        &["PermissionSet"],
-        failures::SET_PERMISSION,
-    ),
-    get(
-        "/permissions/get",
-        "Says what the caller has set for a box",
-        &[BOX, SENDER],
-        &["PermissionFound"],
-        failures::GET_PERMISSION,
-    ),
-    get(
-        "/permissions/list",
-        "Lists what the caller has set",
-        &[
-            parameter(
-                "messageBox",
-                false,
-                "Of this box only; `message_box` is taken too",
-            ),
-            parameter(
-                "limit",
-                false,
-                "1 to 100, which is the default; 1 to 1000 where the box is not named by `messageBox`",
-            ),
-            parameter("offset", false, "Leaves the first so many away"),
-            parameter(
-                "createdAtOrder",
-                false,
-                "`asc` or `desc`, which is the default",
-            ),
-        ],
-        &["PermissionList"],
-        failures::LIST_PERMISSIONS,
-    ),
-    get(
-        "/permissions/quote",
-        "Says what a message of the caller would cost; nothing is written",
-        &[
-            parameter(
-                "recipient",
-                true,
-                "Identity key; may be given several times",
-            ),
-            BOX,
-        ],
-        &["SingleQuote", "ManyQuotes"],
-        failures::QUOTE,
-    ),
-    Operation {
-        method: HttpMethod::Post,
-        path: "/.well-known/auth",
-        says: "Begins a session (BRC-104), brings the certificates that it needs, or asks for the server's, which has none; always at the origin's root",
-        access: Access::Open,
-        body: Some("AuthMessageBody"),
-        parameters: &[],
-        replies: &["AuthMessageBody", "Success"],
-        failures: failures::HANDSHAKE,
-    },
-    Operation {
-        method: HttpMethod::Post,
-        path: "/admin/migrate",
-        says: "Brings the tables up to date; exists where the operator has set MIGRATE_KEY",
-        access: Access::MigrateKey,
-        body: None,
-        parameters: &[],
-        replies: &["Migrated"],
-        failures: failures::MIGRATE,
-    },
-    open(
-        "/info",
-        "Says what the server is and takes: version, identity key, limits, prices, retention; at the origin's root and behind the routing prefix",
-        &["Info"],
-        &[],
-    ),
-    open(
-        "/healthz",
-        "Says that the process serves; at the origin's root and behind the routing prefix",
-        &["HealthReport"],
-        &[],
-    ),
-    open("/health", "The same as /healthz", &["HealthReport"], &[]),
-    open(
-        "/readyz",
-        "Says whether the server can do its work; at the origin's root and behind the routing prefix",
-        &["ReadinessReport"],
-        failures::READYZ,
-    ),
-    open(
-        "/ready",
-        "The same as /readyz",
-        &["ReadinessReport"],
-        failures::READYZ,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/status",
-        "Says how the server is, in counts; an actor that does not answer in time is `unresponsive`",
-        &[FULL],
-        &["Status"],
-        admin_failures::STATUS,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/history",
-        "Says how the server was in the last 24 hours, a point a minute",
-        &[],
-        &["HistoryReport"],
-        admin_failures::STATUS,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/rooms",
-        "Lists the rooms that somebody has joined by asking, by their ids",
-        &[
-            parameter("contains", false, "Those whose ids contain this"),
-            LIMIT,
-            AFTER,
-            FULL,
-        ],
-        &["RoomList"],
-        admin_failures::ROOMS,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/rooms/{id}",
-        "Says who is in a room, by their session ids",
-        &[
-            parameter(
-                "contains",
-                false,
-                "Those whose id or identity key contains this",
-            ),
-            LIMIT,
-            AFTER,
-            FULL,
-        ],
-        &["RoomDetail"],
-        admin_failures::ROOMS,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/sockets",
-        "Lists sockets, by their session ids",
-        &[
-            parameter("identity", false, "Those of this identity key"),
-            parameter(
-                "contains",
-                false,
-                "Those whose id or identity key contains this",
-            ),
-            parameter("transport", false, "`polling` or `websocket`"),
-            parameter("state", false, "`proven` or `unproven`"),
-            LIMIT,
-            AFTER,
-            FULL,
-        ],
-        &["SocketList"],
-        admin_failures::SOCKETS,
-    ),
-    admin(
-        HttpMethod::Get,
-        "/admin/sockets/{sid}",
-        "Says what is known of a socket",
-        &[LIMIT, FULL],
-        &["SocketDetail"],
-        admin_failures::SOCKET,
-    ),
-    admin(
-        HttpMethod::Post,
-        "/admin/sockets/{sid}/disconnect",
-        "Ends a socket; its client may connect again",
-        &[],
-        &["Disconnected"],
-        admin_failures::DISCONNECT,
-    ),
-    admin(
-        HttpMethod::Post,
-        "/admin/identities/{key}/disconnect",
-        "Ends all sockets of an identity",
-        &[],
-        &["Disconnected"],
-        admin_failures::DISCONNECT_IDENTITY,
-    ),
-    admin(
-        HttpMethod::Post,
-        "/admin/drain",
-        "Takes the server down in order, as SIGTERM does",
-        &[],
-        &["Accepted"],
-        &[],
-    ),
-    admin(
-        HttpMethod::Post,
-        "/admin/log-level",
-        "Sets what is logged, until the server ends",
-        &[parameter(
-            "level",
-            true,
-            "A filter such as info or messagebox=debug",
-        )],
-        &["LogLevel"],
-        admin_failures::LOG_LEVEL,
-    ),
+/// Behind the routing prefix, but for the open ones.
+#[rustfmt::skip]
+pub(super) const ROUTES: &[RouteDoc] = &[
+    RouteDoc::new(Post, "/sendMessage", "sendMessage", MESSAGES, success::<SentReply>,
+        "Stores a message for one or several recipients, all or none, and delivers it live")
+        .body(of::<SendMessageRequest>)
+        .fails(failures::SEND_MESSAGE),
+    RouteDoc::new(Post, "/listMessages", "listMessages", MESSAGES, of::<ListReply<'static>>,
+        "Lists the messages in a box of the caller")
+        .body(of::<ListMessagesRequest>)
+        .fails(failures::LIST_MESSAGES),
+    RouteDoc::new(Post, "/acknowledgeMessage", "acknowledgeMessage", MESSAGES, of::<Success>,
+        "Deletes messages of the caller")
+        .body(of::<AcknowledgeMessageRequest>)
+        .fails(failures::ACKNOWLEDGE_MESSAGE),
+    RouteDoc::new(Post, "/registerDevice", "registerDevice", DEVICES, success::<Registered>,
+        "Registers or updates a device of the caller for push notifications")
+        .body(of::<RegisterDeviceRequest>)
+        .fails(failures::REGISTER_DEVICE),
+    RouteDoc::new(Get, "/devices", "listDevices", DEVICES, success::<DeviceList>,
+        "Lists the caller's devices")
+        .query(&[
+            ("limit", false, "1 to 100, which is the default"),
+            ("offset", false, "Devices to skip: 0 to 100000"),
+        ])
+        .fails(failures::DEVICES),
+    RouteDoc::new(Post, "/permissions/set", "setPermission", PERMISSIONS, success::<PermissionSet>,
+        "Sets the fee for senders to a box of the caller, or blocks them")
+        .body(of::<SetPermissionRequest>)
+        .fails(failures::SET_PERMISSION),
+    RouteDoc::new(Get, "/permissions/get", "getPermission", PERMISSIONS, success::<PermissionFound>,
+        "Returns the caller's setting for a box")
+        .query(&[BOX, SENDER])
+        .fails(failures::GET_PERMISSION),
+    RouteDoc::new(Get, "/permissions/list", "listPermissions", PERMISSIONS, success::<PermissionList>,
+        "Lists the caller's settings")
+        .query(&[
+            ("messageBox", false, "Only settings for this box; also read from `message_box`"),
+            ("limit", false, "1 to 100, which is the default; up to 1000 unless `messageBox` names a box"),
+            ("offset", false, "Settings to skip"),
+            ("createdAtOrder", false, "`asc` or `desc`, which is the default"),
+        ])
+        .fails(failures::LIST_PERMISSIONS),
+    RouteDoc::new(Get, "/permissions/quote", "getQuote", PERMISSIONS, success_of_either::<SingleQuote, ManyQuotes>,
+        "Returns the price of a message of the caller; stores nothing")
+        .query(&[("recipient", true, "Identity key; may be repeated"), BOX])
+        .fails(failures::QUOTE),
+    RouteDoc::new(Post, "/.well-known/auth", "exchangeAuthMessage", SESSIONS, auth_reply,
+        "Begins a session (BRC-104), sends its certificates, or asks for the server's, which has none; always at the origin's root")
+        .access(RouteAccess::Open)
+        .body(of::<AuthMessageBody>)
+        .fails(failures::HANDSHAKE),
+    RouteDoc::new(Post, "/admin/migrate", "migrateDatabase", ADMIN, success::<Migrated>,
+        "Applies missing migrations; exists if the operator has set MIGRATE_KEY")
+        .access(RouteAccess::MigrateKey)
+        .fails(failures::MIGRATE),
+    open("/info", "getInfo", of::<Info>,
+        "Returns version, identity key, limits, prices and retention; at the origin's root and behind the routing prefix"),
+    open("/healthz", "getHealth", of::<HealthReport>,
+        "Shows that the process serves requests; at the origin's root and behind the routing prefix"),
+    open("/health", "getHealthAlias", of::<HealthReport>, "Alias of /healthz"),
+    open("/readyz", "getReadiness", of::<ReadinessReport>,
+        "Checks everything that the server needs; at the origin's root and behind the routing prefix")
+        .fails(failures::READYZ),
+    open("/ready", "getReadinessAlias", of::<ReadinessReport>, "Alias of /readyz")
+        .fails(failures::READYZ),
 ];

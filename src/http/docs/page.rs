@@ -1,5 +1,7 @@
 //! The page at `/docs/`: Swagger UI, which shows the `OpenAPI` document.
 
+use std::future::{Ready, ready};
+
 use actix_web::{HttpResponse, web};
 use rawzip::{CompressionMethod, ZipArchive};
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
@@ -20,7 +22,7 @@ const PAGE: &str = r#"<!DOCTYPE html>
 </html>
 "#;
 
-/// The page tries nothing out, because it cannot sign, and asks nobody else whether the document is right.
+/// The page sends no requests to the routes, because it cannot sign them, and does not use Swagger's online validator.
 const INITIALIZER: &str = r##"window.ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -29,26 +31,34 @@ const INITIALIZER: &str = r##"window.ui = SwaggerUIBundle({
 })
 "##;
 
-/// What the page takes from Swagger UI's archive.
+/// Files of Swagger UI's archive that the page loads.
 const FILES: [(&str, &str); 2] = [
     ("swagger-ui.css", "text/css"),
     ("swagger-ui-bundle.js", "text/javascript"),
 ];
+
+/// For handlers: a response with this body.
+pub(super) fn text(content_type: &'static str, body: impl Into<web::Bytes>) -> Ready<HttpResponse> {
+    let answer = HttpResponse::Ok()
+        .content_type(content_type)
+        .body(body.into());
+    ready(answer)
+}
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .route("/docs", web::get().to(redirect))
         .route(
             "/docs/",
-            web::get().to(|| super::text("text/html; charset=utf-8", PAGE)),
+            web::get().to(|| text("text/html; charset=utf-8", PAGE)),
         )
         .route(
             "/docs/swagger-initializer.js",
-            web::get().to(|| super::text("text/javascript", INITIALIZER)),
+            web::get().to(|| text("text/javascript", INITIALIZER)),
         );
     for (name, content_type) in FILES {
         let Some(body) = gzip(name).map(web::Bytes::from) else {
-            log::error!("{name} is not in Swagger UI's archive");
+            log::error!("{name} is missing in the archive of Swagger UI, so /docs/ is broken");
             continue;
         };
         let answer = move || {
@@ -70,15 +80,15 @@ async fn redirect() -> HttpResponse {
         .finish()
 }
 
-/// A file of the archive as a gzip stream (RFC 1952): what the archive has is compressed the same way, so only the head and
-/// the tail are put around it.
+/// A file of the archive as a gzip stream (RFC 1952). Zip uses the same compression, so only the header and the trailer
+/// differ.
 fn gzip(name: &str) -> Option<Vec<u8>> {
     const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let archive = ZipArchive::from_slice(SWAGGER_UI_VENDORED).ok()?;
     let mut entries = archive.entries();
     while let Some(entry) = entries.next_entry().ok()? {
         let path = entry.file_path();
-        // Below a folder that is named after the version.
+        // The first folder is named after the version.
         let parts = path.as_ref().split(|byte| *byte == b'/').skip(1);
         let is_it = parts.eq([&b"dist"[..], name.as_bytes()]);
         if !is_it || entry.compression_method() != CompressionMethod::DEFLATE {

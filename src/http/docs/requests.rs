@@ -1,39 +1,38 @@
-//! What requests bring, for their description. The routes read them field by field, so that the first mistake is the
-//! one that is reported.
+//! The bodies of requests, for their description. The routes read them field by field, in order to report the first mistake.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A message, and what is paid for it.
+/// A message and its payment.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SendMessageRequest {
     message: MessageDraft,
-    /// What is paid, where a quote asks for something.
+    /// Required if the quote is not zero.
     payment: Option<PaymentBody>,
 }
 
-/// A message to one recipient or to many.
+/// A message to one or several recipients.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageDraft {
-    /// An identity key, or a list of them.
+    /// An identity key or a list of identity keys.
     #[schema(value_type = Option<OneOrMany>)]
     recipient: Option<Value>,
-    /// The same, and looked at first.
+    /// Like `recipient`, and read first.
     #[schema(value_type = Option<OneOrMany>)]
     recipients: Option<Value>,
-    /// The box's name: at most 128 bytes, no control characters, none that change the direction of text.
+    /// The box's name: at most 128 bytes, without control characters and without those that change the direction of text.
     #[schema(example = "inbox")]
     message_box: String,
-    /// The sender's id for the message, at most 256 bytes; one for each recipient, in the same order. The same id again, of
-    /// the same sender and into the same box, is a duplicate and succeeds; any other use of it is refused.
+    /// The sender's id of the message, at most 256 bytes: one for each recipient, in the same order. Repeating an id to the
+    /// same box succeeds as a duplicate. Any other use of it is refused.
     #[schema(value_type = OneOrMany)]
     message_id: Value,
-    /// A string, an object or an array; it is stored as it is written.
+    /// A string, an object or an array; stored as written.
     #[schema(value_type = Value)]
     body: Value,
-    /// When it is no longer worth delivering: ISO 8601, or milliseconds since 1970.
+    /// When the message expires: ISO 8601, or milliseconds since 1970.
     #[schema(value_type = Option<Value>)]
     expires_at: Option<Value>,
 }
@@ -47,11 +46,11 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// A payment. The first output pays the server where it asks for a fee, the others pay recipients: those that
-/// `customInstructions.recipientIdentityKey` names, else in their order. What else it holds goes on to the recipients.
+/// A payment. If the server charges a fee, the first output pays it. The others pay recipients: those that
+/// `customInstructions.recipientIdentityKey` names, otherwise in order. The server forwards all other fields.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PaymentBody {
-    /// `AtomicBEEF` (BRC-95), one number for each byte.
+    /// `AtomicBEEF` (BRC-95), one number per byte.
     tx: Vec<u8>,
     outputs: Vec<PaymentOutputBody>,
     description: Option<String>,
@@ -62,99 +61,99 @@ pub(super) struct PaymentBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PaymentOutputBody {
     output_index: u32,
-    /// `wallet payment`; of a `basket insertion` it cannot be told whom it pays.
+    /// `wallet payment`. The payee of a `basket insertion` is unknown.
     protocol: String,
     payment_remittance: Option<Remittance>,
-    /// An object, or its JSON text.
+    /// An object or its JSON text.
     #[schema(value_type = Option<Value>)]
     custom_instructions: Option<Value>,
 }
 
-/// How the payee's key is derived (BRC-29).
+/// The derivation of the payee's key (BRC-29).
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Remittance {
     derivation_prefix: String,
     derivation_suffix: String,
-    /// With whom the key is shared: the sender where the server is paid; where a recipient is paid, the key that
-    /// belongs to private key 1 (`anyone`), so that the server can tell.
+    /// The counterparty of the derivation. For the server's fee: the sender. For a recipient: the public key of private key 1
+    /// (`anyone`), so that the server can check the output.
     sender_identity_key: String,
 }
 
-/// Which box, and how much of it.
+/// A page of a box, or the whole box.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListMessagesRequest {
     message_box: String,
-    /// 1 to 1000, which is the default where one of the four below is given. A request with one of these five gets a page: at
-    /// most 4,100,000 bytes, from which `nextOffset` and `nextCursor` lead on. A request with none gets everything, up to
-    /// the bytes that the operator allows for (`messages.max_listed_bytes`).
+    /// 1 to 1000, which is the default if one of the next four fields is set. A request with one of these five fields gets a
+    /// page of at most 4,100,000 bytes. Its `nextOffset` and `nextCursor` lead to the next page. Other requests get the whole
+    /// box, up to the operator's limit (`messages.max_listed_bytes`).
     limit: Option<u32>,
-    /// Leaves the first so many away: 0 to 100,000.
+    /// Messages to skip: 0 to 100,000.
     offset: Option<u32>,
-    /// The same as `offset`.
+    /// Another name of `offset`.
     skip: Option<u32>,
-    /// The `nextCursor` of the page before: never misses a message, whatever is acknowledged meanwhile.
+    /// The `nextCursor` of the page before. Skips no message, even if others are acknowledged meanwhile.
     cursor: Option<String>,
-    /// Only the message with this id.
+    /// Lists only the message with this id.
     message_id: Option<String>,
     /// `asc`, which is the default, or `desc`.
     order: Option<String>,
 }
 
-/// What was dealt with and may be deleted.
+/// Messages that the caller has processed.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AcknowledgeMessageRequest {
     message_ids: Vec<String>,
 }
 
-/// A device.
+/// A device that shall receive push notifications.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RegisterDeviceRequest {
-    /// Its Firebase token, at most 500 bytes.
+    /// The device's Firebase token, at most 500 bytes.
     fcm_token: String,
-    /// The caller's name for it, at most 255 bytes.
+    /// The caller's name of the device, at most 255 bytes.
     device_id: Option<String>,
     /// `ios`, `android` or `web`.
     platform: Option<String>,
 }
 
-/// What the caller asks of a sender, or of everybody.
+/// The caller's setting for one sender or for all.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SetPermissionRequest {
     message_box: String,
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     recipient_fee: i32,
-    /// Identity key; without it the setting is for everybody.
+    /// Identity key; without it the setting is for all senders.
     sender: Option<String>,
 }
 
-/// An auth message (BRC-103), as JSON.
+/// An auth message (BRC-103).
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthMessageBody {
-    /// `0.1`.
+    /// The version, always `0.1`.
     version: String,
     /// `initialRequest`, `certificateResponse` or `certificateRequest`; in the reply `initialResponse` or
     /// `certificateResponse`.
     message_type: String,
-    /// 66 hexadecimal characters.
+    /// The sender's key, 66 hexadecimal characters.
     identity_key: String,
-    /// The message's own nonce, in base64; not in a handshake.
+    /// The nonce of this message in base64; absent in a handshake.
     nonce: Option<String>,
-    /// The session nonce of who sends it, in base64.
+    /// The session nonce of the message's sender, in base64.
     initial_nonce: Option<String>,
-    /// The session nonce of who gets it, in base64.
+    /// The session nonce of the message's receiver, in base64.
     your_nonce: Option<String>,
-    /// What the sender asks for.
+    /// Certificates that the sender requires.
     #[schema(value_type = Option<Value>)]
     requested_certificates: Option<Value>,
-    /// What the sender shows. The server has none.
+    /// Certificates of the sender. The server has none.
     #[schema(value_type = Option<Vec<Value>>)]
     certificates: Option<Vec<Value>>,
-    /// DER, one number for each byte.
+    /// DER, one number per byte.
     signature: Option<Vec<u8>>,
 }

@@ -1,4 +1,4 @@
-//! Certificates that are required and did not come, or do not fit.
+//! Required certificates that are missing or unfit.
 
 use actix_web::http::StatusCode;
 
@@ -7,28 +7,23 @@ use crate::auth::CertificateError;
 use super::{ApiError, Details};
 
 impl ApiError {
-    /// The certificates that came are not what is required. Not 401: clients would shake hands and bring the same again.
-    #[must_use]
-    pub fn certificate_refused(error: &CertificateError) -> Self {
+    /// The certificates do not meet the requirement. Not 401: clients would shake hands and bring the same ones again.
+    pub(in crate::http) fn certificate_refused(error: &CertificateError) -> Self {
         let reason = error.to_string();
         Self::of_certificates(StatusCode::FORBIDDEN, "ERR_CERTIFICATE_REFUSED", reason)
     }
 
-    /// The certificates that are required did not come in time.
-    #[must_use]
-    pub fn certificate_timeout() -> Self {
+    /// The required certificates did not come in time.
+    pub(in crate::http) fn certificate_timeout() -> Self {
         let reason = "The certificates that are required did not come in time.".to_owned();
         Self::of_certificates(StatusCode::REQUEST_TIMEOUT, "CERTIFICATE_TIMEOUT", reason)
     }
 
-    /// With the reason under the name that the middleware in use has for it, too.
+    /// Repeats the reason as `message`, where the middleware in use has it.
     fn of_certificates(status: StatusCode, code: &'static str, reason: String) -> Self {
-        Self {
-            details: Box::new(Details {
-                message: Some(reason.clone()),
-                ..Details::default()
-            }),
-            ..Self::new(status, code, reason)
-        }
+        Self::new(status, code, reason.clone()).with_details(Details {
+            message: Some(reason),
+            ..Details::default()
+        })
     }
 }

@@ -1,4 +1,6 @@
-//! How it is said that a payment does not pay for its request.
+//! Payments that do not pay for their request.
+
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 
@@ -7,8 +9,8 @@ use crate::payments::{CashierError, MultipartError, PaymentError};
 
 use super::ApiError;
 
-/// What came with a request that has a price does not pay for it. Never 402: the coins are spent, and a client that is asked
-/// for a payment again would pay twice.
+/// The payment of a request does not cover its price. Never 402: the coins are spent, and a client that is asked for a
+/// payment again would pay twice.
 impl From<PriceError> for ApiError {
     fn from(error: PriceError) -> Self {
         let description = error.to_string();
@@ -30,14 +32,12 @@ impl From<PriceError> for ApiError {
             }
             PriceError::Payment(DeliveryError::Store(error)) => {
                 log::error!("ERR_PAYMENT_UNAVAILABLE: {error}");
-                let description =
-                    "The payment could not be stored; try again with the same payment.";
-                Self::payment_unavailable(description)
+                undecided("The payment could not be stored; try again with the same payment.")
             }
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
                 | DeliveryError::Cashier(CashierError::Failed(_)),
-            ) => Self::payment_unavailable(description),
+            ) => undecided(description),
             PriceError::Payment(DeliveryError::Cashier(CashierError::Refused)) => {
                 Self::bad_request("ERR_PAYMENT_FAILED", description)
             }
@@ -46,16 +46,8 @@ impl From<PriceError> for ApiError {
     }
 }
 
-impl ApiError {
-    /// The server cannot decide about a payment now. The payer keeps it, and may bring it again.
-    fn payment_unavailable(description: impl Into<String>) -> Self {
-        Self {
-            headers: vec![("retry-after", "1".to_owned())],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ERR_PAYMENT_UNAVAILABLE",
-                description,
-            )
-        }
-    }
+/// The server cannot check a payment now. The payer keeps it and may send it again.
+fn undecided(description: impl Into<String>) -> ApiError {
+    ApiError::unavailable("ERR_PAYMENT_UNAVAILABLE", description)
+        .retry_after(Duration::from_secs(1))
 }

@@ -1,4 +1,4 @@
-//! Messages for which there is no room.
+//! Messages for which the store has no room.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::model::{QuotaExceeded, Role};
 
 use super::{ApiError, Details};
 
-/// When a message may be tried again for which the disk had no room.
+/// When a client may retry a message for which the disk has no room.
 const RETRY_STORING: Duration = Duration::from_secs(60);
 
 impl ApiError {
-    /// Less must be stored before more can be. Nothing of the request was stored.
+    /// An inbox or a sender has reached its quota. The server stored nothing of the request.
     pub(super) fn quota_exceeded(exceeded: &QuotaExceeded) -> Self {
         let (limit, resource) = (exceeded.limit, exceeded.resource.word());
         let (code, recipient, description) = match exceeded.role {
@@ -32,26 +32,20 @@ impl ApiError {
                 ),
             ),
         };
-        Self {
-            details: Box::new(Details {
-                resource: Some(resource),
-                limit: Some(limit),
-                recipient,
-                ..Details::default()
-            }),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, description)
-        }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, description).with_details(Details {
+            resource: Some(resource),
+            limit: Some(limit),
+            recipient,
+            ..Details::default()
+        })
     }
 
-    /// The disk of the database is nearly full. Reading and acknowledging go on, which makes room.
+    /// The disk of the database is nearly full. Clients can still read and acknowledge, which makes room.
     pub(super) fn storage_full() -> Self {
-        Self {
-            headers: vec![("retry-after", RETRY_STORING.as_secs().to_string())],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ERR_STORAGE_FULL",
-                "The server has no room for more messages, try again later.",
-            )
-        }
+        Self::unavailable(
+            "ERR_STORAGE_FULL",
+            "The server has no room for more messages, try again later.",
+        )
+        .retry_after(RETRY_STORING)
     }
 }

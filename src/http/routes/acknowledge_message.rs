@@ -1,49 +1,46 @@
-//! `POST /acknowledgeMessage`: deletes messages that the caller has dealt with.
+//! `POST /acknowledgeMessage`: deletes messages that the caller has processed.
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::bounded_list::BoundedList;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::RouteReply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
-use super::{Success, object, off_worker};
+use super::json_body::object;
 
-/// Messages that may be acknowledged at a time.
+/// Messages that one request may acknowledge.
 const MAX_IDS: usize = 10_000;
 
-/// Bytes of a body with so many ids of the largest size.
+/// Bytes of a body with [`MAX_IDS`] ids of the largest size.
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// Deletes what is the caller's; that nothing was is an error, as in the servers in use.
+/// Deletes those of the messages that are the caller's. If none is, that is an error, as in the servers in use.
 pub(super) async fn respond(
     caller: IdentityKey,
     body: &Bytes,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     if body.len() > MAX_BODY {
         return Err(ApiError::too_large(MAX_BODY));
     }
     let ids = body.clone();
-    let message_ids = off_worker(state, body.len(), move || validate(&ids)).await?;
-    let deleted = state
-        .db
-        .acknowledge(caller, message_ids)
-        .await
-        .map_err(|error| {
-            let description = "An internal error has occurred while acknowledging the message";
-            store_error(&error, "ERR_INTERNAL_ERROR", description)
-        })?;
+    let message_ids = state.off_worker(body.len(), move || validate(&ids)).await?;
+    let deleted = state.db.acknowledge(caller, message_ids).await;
+    let deleted = deleted.map_err(store_error(
+        "ERR_INTERNAL_ERROR",
+        "An internal error has occurred while acknowledging the message",
+    ))?;
     if deleted == 0 {
         return Err(ApiError::bad_request(
             "ERR_INVALID_ACKNOWLEDGMENT",
             "Message not found!",
         ));
     }
-    Ok(Reply::ok(&Success::new()))
+    Ok(RouteReply::done())
 }
 
 #[derive(Deserialize)]
@@ -66,7 +63,7 @@ fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
     if ids.count() == 0 {
         return Err(missing());
     }
-    // They are deleted in one transaction, for which everybody else waits.
+    // One transaction deletes them, and all other writes wait for it.
     ids.into_all().ok_or_else(|| {
         invalid(format!(
             "At most {MAX_IDS} messages can be acknowledged at a time."
@@ -74,7 +71,7 @@ fn validate(body: &[u8]) -> Result<Vec<String>, ApiError> {
     })
 }
 
-/// For `fuzz/`: a body that asks for the same.
+/// For `fuzz/`: an equivalent body.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, ApiError> {
     Ok(serde_json::json!({ "messageIds": validate(body)? }))

@@ -1,78 +1,74 @@
-//! `POST /registerDevice` and `GET /devices`: where the caller gets push notifications.
+//! `POST /registerDevice` and `GET /devices`: the caller's devices for push notifications.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::RouteReply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::js_trim::js_trim;
 use crate::model::Device;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
-use super::parse_small;
-use super::query::Query;
+use super::json_body::parse_small;
+use super::query::RequestQuery;
 
 const MAX_TOKEN_BYTES: usize = 500;
 const MAX_DEVICE_ID_BYTES: usize = 255;
 const PLATFORMS: [&str; 3] = ["ios", "android", "web"];
-/// Devices that may be asked for at a time, and that are listed where no number is asked for.
+/// Devices on a page, at most and by default.
 const MAX_LIMIT: i64 = 100;
-/// Devices that may be passed over.
+/// Devices that may be skipped.
 const MAX_OFFSET: i64 = 100_000;
-/// Characters at the end of a token that are shown.
+/// Characters that are shown of the end of a token.
 const SHOWN_TOKEN_CHARS: usize = 10;
 
 /// A device was registered.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Registered {
-    /// Always `success`.
-    status: &'static str,
-    /// That it was.
+    /// The result in words.
     message: &'static str,
-    /// The server's number for it.
+    /// The server's id of the device.
     device_id: i64,
 }
 
-/// The caller's devices.
+/// A page of the caller's devices.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct DeviceList {
-    /// Always `success`.
-    status: &'static str,
-    /// Devices in this list at most.
+    /// Most devices that this list may have.
     limit: i64,
-    /// Devices that were passed over.
+    /// Number of devices that were skipped.
     offset: i64,
-    /// The one that changed last first.
+    /// The most recently changed first.
     devices: Vec<DeviceItem>,
 }
 
-/// A device.
+/// A device of the caller.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct DeviceItem {
-    /// The server's number for it.
+    /// The server's id of the device.
     id: i64,
-    /// The caller's name for it.
+    /// The caller's name of the device.
     device_id: Option<String>,
     /// `ios`, `android` or `web`.
     platform: Option<String>,
     /// `...` and the last ten characters of the token.
     fcm_token: String,
-    /// Whether the token is believed to work.
+    /// False once Firebase has refused the token.
     active: bool,
-    /// ISO 8601.
+    /// When the device was registered (ISO 8601).
     created_at: String,
-    /// ISO 8601.
+    /// When the device last changed (ISO 8601).
     updated_at: String,
-    /// ISO 8601: when a notification was last delivered; before that, when the device changed.
+    /// When a notification was last delivered, otherwise when the device last changed (ISO 8601).
     last_used: String,
 }
 
-/// Names that are in the table already may be longer than clients take.
+/// Names from earlier releases may be longer than clients accept.
 fn shortened(mut name: String) -> String {
     while name.len() > MAX_DEVICE_ID_BYTES {
         name.pop();
@@ -91,7 +87,7 @@ impl From<Device> for DeviceItem {
         let last_used = device
             .last_used
             .unwrap_or_else(|| device.updated_at.clone());
-        // Clients refuse the whole list where one device has what they do not know.
+        // Clients refuse the whole list if one device has a platform that they do not know.
         let known = |name: &String| PLATFORMS.contains(&name.as_str());
         Self {
             id: device.id,
@@ -113,31 +109,29 @@ struct Registration {
     platform: Option<String>,
 }
 
-/// `POST /registerDevice`.
 pub(super) async fn register(
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let Registration {
         fcm_token,
         device_id,
         platform,
     } = validate(body)?;
-    let device_id = state
+    let registered = state
         .db
         .register_device(caller, fcm_token, device_id, platform)
-        .await
-        .map_err(|error| store_error(&error, "ERR_DATABASE_ERROR", "Failed to register device."))?;
-    let device_id = device_id.ok_or_else(|| {
+        .await;
+    let failure = store_error("ERR_DATABASE_ERROR", "Failed to register device.");
+    let device_id = registered.map_err(failure)?.ok_or_else(|| {
         ApiError::new(
             StatusCode::CONFLICT,
             "ERR_DEVICE_TOKEN_ALREADY_REGISTERED",
             "This device token is already registered to another identity.",
         )
     })?;
-    Ok(Reply::ok(&Registered {
-        status: "success",
+    Ok(RouteReply::success(&Registered {
         message: "Device registered successfully for push notifications",
         device_id,
     }))
@@ -148,7 +142,7 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
     let refuse = |code, description: &str| Err(ApiError::bad_request(code, description));
     let invalid_token = |description| refuse("ERR_INVALID_FCM_TOKEN", description);
-    // Not every database holds U+0000.
+    // Not every database stores U+0000.
     let fcm_token = match field("fcmToken").and_then(Value::as_str).map(js_trim) {
         None | Some("") => {
             return invalid_token("fcmToken is required and must be a non-empty string.");
@@ -191,50 +185,36 @@ fn validate(body: &[u8]) -> Result<Registration, ApiError> {
     })
 }
 
-/// `GET /devices`.
 pub(super) async fn list(
     caller: IdentityKey,
     query: &str,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
-    let (limit, offset) = page(&Query::parse(query))?;
-    let devices = state.db.devices(caller).await.map_err(|error| {
-        store_error(&error, "ERR_DATABASE_ERROR", "Failed to retrieve devices.")
-    })?;
-    // There are few of one identity.
+) -> Result<RouteReply, ApiError> {
+    let (limit, offset) = page(&RequestQuery::parse(query))?;
+    let devices = state.db.devices(caller).await;
+    let failure = store_error("ERR_DATABASE_ERROR", "Failed to retrieve devices.");
+    // An identity has few devices, so the page is cut here.
     let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
-    let devices = devices.into_iter().skip(count(offset)).take(count(limit));
-    Ok(Reply::ok(&DeviceList {
-        status: "success",
+    let devices = devices
+        .map_err(failure)?
+        .into_iter()
+        .skip(count(offset))
+        .take(count(limit));
+    Ok(RouteReply::success(&DeviceList {
         limit,
         offset,
         devices: devices.map(DeviceItem::from).collect(),
     }))
 }
 
-fn page(query: &Query) -> Result<(i64, i64), ApiError> {
-    let number = |name: &str| query.first(&[name]).map(|text| text.trim().parse::<i64>());
-    let limit = match number("limit") {
-        None => MAX_LIMIT,
-        Some(Ok(limit @ 1..=MAX_LIMIT)) => limit,
-        Some(_) => {
-            return Err(ApiError::bad_request(
-                "ERR_INVALID_LIMIT",
-                "limit must be a number between 1 and 100",
-            ));
-        }
-    };
-    match number("offset") {
-        None => Ok((limit, 0)),
-        Some(Ok(offset @ 0..=MAX_OFFSET)) => Ok((limit, offset)),
-        Some(_) => Err(ApiError::bad_request(
-            "ERR_INVALID_OFFSET",
-            "offset must be a number between 0 and 100000",
-        )),
-    }
+fn page(query: &RequestQuery) -> Result<(i64, i64), ApiError> {
+    Ok((
+        query.number("limit", 1..=MAX_LIMIT, MAX_LIMIT, "ERR_INVALID_LIMIT")?,
+        query.number("offset", 0..=MAX_OFFSET, 0, "ERR_INVALID_OFFSET")?,
+    ))
 }
 
-/// For `fuzz/`: a body that asks for the same.
+/// For `fuzz/`: an equivalent body.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
     let read = validate(body)?;
@@ -339,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_page_of_devices_is_within_its_bounds() {
-        let page = |query: &str| page(&Query::parse(query)).map_err(|error| error.code);
+        let page = |query: &str| page(&RequestQuery::parse(query)).map_err(|error| error.code);
         assert_eq!(page(""), Ok((100, 0)));
         assert_eq!(page("limit=&offset="), Ok((100, 0)));
         assert_eq!(page("limit=1&offset=100000"), Ok((1, 100_000)));

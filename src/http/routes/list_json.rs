@@ -1,22 +1,22 @@
-//! The JSON of a list, in memory that is reserved before it is written.
+//! Writes the JSON of a list into memory that is reserved first.
 
+use crate::http::buffers::list_memory::ListPermit;
 use crate::json_text::push_string;
 use crate::model::{self, ListSink, NoMemory, OversizedMessage, StoredMessage};
 
-use super::super::answers::AnswerPermit;
 use super::list_messages::{ENVELOPE_BYTES, Item, Oversized};
 
-/// Memory that a list reserves at a time, at most, beside what its next message needs.
+/// Bytes that a list reserves in one step, at most, beside those for its next message.
 const MAX_STEP: usize = 1024 * 1024;
 
-/// The JSON of a list, written while its messages are read: the JSON that deriving gives for `routes::list_messages::Listed`.
+/// The JSON of a list, written while its messages are read. It equals what `list_messages::ListReply` serializes to.
 #[derive(Debug)]
 pub(super) struct ListJson {
     out: Vec<u8>,
     oversized: Vec<OversizedMessage>,
-    /// Bytes of those, here and as they will be written.
-    named_bytes: usize,
-    memory: AnswerPermit,
+    /// Bytes of the oversized messages, here and as they will be written.
+    oversized_bytes: usize,
+    memory: ListPermit,
 }
 
 impl ListSink for ListJson {
@@ -36,46 +36,46 @@ impl ListSink for ListJson {
     }
 
     fn oversized(&mut self, message: OversizedMessage, bytes: usize) -> Result<(), NoMemory> {
-        let named_bytes = self.named_bytes + 2 * bytes;
-        self.count(self.out.capacity() + named_bytes)?;
-        self.named_bytes = named_bytes;
+        let oversized_bytes = self.oversized_bytes + 2 * bytes;
+        self.count(self.out.capacity() + oversized_bytes)?;
+        self.oversized_bytes = oversized_bytes;
         self.oversized.push(message);
         Ok(())
     }
 }
 
 impl ListJson {
-    pub(super) fn new(memory: AnswerPermit) -> Self {
+    pub(super) fn new(memory: ListPermit) -> Self {
         let mut out = Vec::with_capacity(2 * ENVELOPE_BYTES);
         push_field(&mut out, b'{', "status", "success");
         out.extend_from_slice(br#","messages":["#);
         Self {
             out,
             oversized: Vec::new(),
-            named_bytes: 0,
+            oversized_bytes: 0,
             memory,
         }
     }
 
-    /// Makes room for so many bytes more, and for what comes behind the last message.
+    /// Makes room for this many bytes more, and for the tail.
     fn reserve(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let capacity = self.out.capacity();
         let least = self.out.len() + bytes + ENVELOPE_BYTES;
         if least <= capacity {
             return Ok(());
         }
-        let named = self.named_bytes;
+        let oversized = self.oversized_bytes;
         let ample = least.max(capacity + capacity.min(MAX_STEP));
-        let reserved = match self.count(ample + named) {
+        let reserved = match self.count(ample + oversized) {
             Ok(()) => ample,
-            Err(NoMemory) => self.count(least + named).map(|()| least)?,
+            Err(NoMemory) => self.count(least + oversized).map(|()| least)?,
         };
         self.out.reserve_exact(reserved - self.out.len());
         Ok(())
     }
 
-    /// Messages that are named only.
-    pub(super) const fn named(&self) -> usize {
+    /// Number of messages that are too large for the list.
+    pub(super) const fn oversized_count(&self) -> usize {
         self.oversized.len()
     }
 
@@ -83,8 +83,8 @@ impl ListJson {
         self.memory.resize(bytes).map_err(|_| NoMemory)
     }
 
-    /// Writes the rest. The permit is of the memory of what is written.
-    pub(super) fn finish(mut self, list: &Tail) -> (Vec<u8>, AnswerPermit) {
+    /// Writes the tail. The permit covers the memory of the list.
+    pub(super) fn finish(mut self, list: &Tail) -> (Vec<u8>, ListPermit) {
         let Tail {
             limit,
             offset,
@@ -102,17 +102,17 @@ impl ListJson {
             None => out.extend_from_slice(br#","nextCursor":null"#),
         }
         if !self.oversized.is_empty() {
-            let named: Vec<Oversized<'_>> = self.oversized.iter().map(Oversized::from).collect();
+            let items: Vec<Oversized<'_>> = self.oversized.iter().map(Oversized::from).collect();
             out.extend_from_slice(br#","oversized":"#);
             // Texts and numbers always serialize.
-            out.extend(serde_json::to_vec(&named).unwrap_or_else(|_| b"[]".to_vec()));
+            out.extend(serde_json::to_vec(&items).unwrap_or_else(|_| b"[]".to_vec()));
         }
         out.push(b'}');
         (self.out, self.memory)
     }
 }
 
-/// What comes behind the messages.
+/// The fields behind the messages.
 #[derive(Debug, Clone)]
 pub(super) struct Tail {
     limit: i64,
@@ -127,7 +127,7 @@ impl Tail {
         let count = i64::try_from(listed.count).unwrap_or(i64::MAX);
         let last = listed.last.filter(|_| listed.more);
         Self {
-            // A list for an older client may exceed the limit of a page.
+            // A list for an older client may have more messages than a page.
             limit: limit.max(count),
             offset,
             next_offset: offset.saturating_add(count),
@@ -146,10 +146,10 @@ fn push_field(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::answers::AnswerMemory;
-    use super::super::list_messages::{Listed, item_len, oversized_len};
     use super::*;
     use crate::auth::Identity;
+    use crate::http::buffers::list_memory::ListMemory;
+    use crate::http::routes::list_messages::{ListReply, item_len, oversized_len};
 
     #[test]
     fn a_list_is_written_as_it_is_described() {
@@ -177,7 +177,7 @@ mod tests {
                 more,
             };
             let tail = Tail::new(&page, 3, 10);
-            let described = Listed {
+            let described = ListReply {
                 status: "success",
                 messages: messages.iter().map(Item::from).collect(),
                 limit: tail.limit,
@@ -196,8 +196,8 @@ mod tests {
                 described.len() <= bytes
                     && described.len() + ENVELOPE_BYTES + 24 * named.len() > bytes
             );
-            let memory = AnswerMemory::new(1 << 20, 1 << 20).of_request(who, None);
-            let mut json = ListJson::new(memory.hold());
+            let memory = ListMemory::new(1 << 20, 1 << 20).of_request(who, None);
+            let mut json = ListJson::new(memory.permit());
             for message in messages {
                 let bytes = item_len(&message);
                 json.message(message, bytes).unwrap();
@@ -215,10 +215,10 @@ mod tests {
     fn a_list_is_counted_before_it_is_written_and_stays_within_its_memory() {
         const MAX: usize = 300_000;
         let who = Identity::random().identity_key();
-        let all = AnswerMemory::new(16 * MAX, 0);
+        let all = ListMemory::new(16 * MAX, 0);
         let mut other = all
             .of_request(Identity::random().identity_key(), None)
-            .hold();
+            .permit();
         other.resize(15 * MAX).unwrap();
         let message = StoredMessage {
             id: 1,
@@ -228,18 +228,18 @@ mod tests {
             created_at: String::new(),
             updated_at: String::new(),
         };
-        let mut json = ListJson::new(all.of_request(who, None).hold());
+        let mut json = ListJson::new(all.of_request(who, None).permit());
         let (bytes, mut written) = (item_len(&message), 0);
         while json.message(message.clone(), bytes) == Ok(()) {
             written += 1;
-            // What the allocator gave is what is counted.
+            // The memory counts the whole capacity.
             assert_eq!(all.held() - 15 * MAX, json.out.capacity());
         }
         assert_eq!(written, (MAX - 2 * ENVELOPE_BYTES) / bytes);
         assert!(json.out.capacity() <= MAX);
         let listed = model::Listed::default();
         let (json, memory) = json.finish(&Tail::new(&listed, 1, 0));
-        let body = memory.held_by(json);
+        let body = memory.tie_to(json);
         let part = body.slice(..1);
         drop(body);
         assert!(all.held() > 15 * MAX);

@@ -1,4 +1,4 @@
-//! `POST /listMessages`: what waits in a box of the caller.
+//! `POST /listMessages`: lists the messages in a box of the caller.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::DbError;
+use crate::http::error::{ApiError, store_error};
+use crate::http::reply::RouteReply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
-use crate::model::{ListBound, Listed as Listing, Order, OversizedMessage, Page, StoredMessage};
+use crate::model::{ListBound, Listed, Order, OversizedMessage, Page, StoredMessage};
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
+use super::json_body::parse_small;
 use super::list_json::{ListJson, Tail};
-use super::parse_small;
 
 /// Maximum and default number of messages in a page.
 pub(in crate::http) const MAX_LIMIT: i64 = 1_000;
 
-/// Maximum offset.
+/// Messages that may be skipped.
 const MAX_OFFSET: i64 = 100_000;
 
 /// Maximum bytes of a page as it is signed. Current clients refuse a reply whose payload exceeds 4,194,155 bytes.
@@ -29,26 +29,26 @@ pub(in crate::http) const MAX_PAGE_BYTES: usize = 4_100_000;
 /// Bytes reserved for the rest of a page: signed request id, status, headers and lengths, and the fields of the list.
 pub(super) const ENVELOPE_BYTES: usize = 1_024;
 
-/// What waits in a box.
+/// The messages in a box.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::http) struct Listed<'a> {
-    /// Always `success`.
+#[schema(as = Listed)]
+pub(in crate::http) struct ListReply<'a> {
     pub(super) status: &'static str,
-    /// The oldest first, unless asked for otherwise.
+    /// The oldest first, unless `order` is `desc`.
     pub(super) messages: Vec<Item<'a>>,
-    /// Maximum number of messages in this list.
+    /// Most messages that this list may have.
     pub(super) limit: i64,
     /// Number of messages before this list.
     pub(super) offset: i64,
-    /// The `offset` for the messages behind these.
+    /// The `offset` of the next page.
     pub(super) next_offset: i64,
-    /// Whether there are messages behind these.
+    /// Whether there is a next page.
     pub(super) has_more: bool,
-    /// The `cursor` for them; null at the end.
+    /// The `cursor` of the next page; null on the last page.
     pub(super) next_cursor: Option<String>,
-    /// Messages too large for any page; they count as listed. They can be acknowledged. A list without `limit`, `offset`,
-    /// `skip`, `cursor` and `messageId` includes them.
+    /// Messages that are too large for any page. They count as listed and can be acknowledged. A list without `limit`,
+    /// `offset`, `skip`, `cursor` and `messageId` includes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) oversized: Vec<Oversized<'a>>,
 }
@@ -57,13 +57,12 @@ pub(in crate::http) struct Listed<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Oversized<'a> {
-    /// The sender's id for it.
+    /// The sender's id of the message.
     message_id: &'a str,
-    /// Who sent it.
     sender: &'a str,
-    /// Bytes of its body as it is stored.
+    /// Bytes of the stored body.
     body_bytes: usize,
-    /// ISO 8601.
+    /// When the message was stored (ISO 8601).
     created_at: &'a str,
 }
 
@@ -78,23 +77,22 @@ impl<'a> From<&'a OversizedMessage> for Oversized<'a> {
     }
 }
 
-/// A message. Each timestamp has one name: the Rust client refuses a row that has both spellings.
+/// A message. Each timestamp has one name: the Rust client refuses a row with both spellings.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Item<'a> {
-    /// The sender's id for it.
+    /// The sender's id of the message.
     pub(super) message_id: &'a str,
-    /// JSON text: `{"message":...}`, and `"payment"` where one came along.
+    /// JSON text: `{"message":...}`, with `"payment"` if the message has one.
     pub(super) body: &'a str,
-    /// Who sent it.
     pub(super) sender: Cow<'a, str>,
-    /// ISO 8601.
+    /// When the message was stored (ISO 8601).
     pub(super) created_at: &'a str,
-    /// ISO 8601.
+    /// When the message last changed (ISO 8601).
     pub(super) updated_at: &'a str,
 }
 
-/// A key in lower case. Other servers on the same database may store upper case, which clients refuse.
+/// Lowers a key's case. Other servers on the same database may store upper case, which clients refuse.
 fn lower_case(key: &str) -> Cow<'_, str> {
     if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(key.to_ascii_lowercase())
@@ -128,7 +126,7 @@ pub(super) fn item_len(message: &StoredMessage) -> usize {
         + times
 }
 
-/// Bytes of the name of an oversized message in a list, with room for any number.
+/// Bytes of an oversized message in a list, with room for the largest number.
 pub(super) fn oversized_len(message: &OversizedMessage) -> usize {
     const FRAME: usize =
         r#"{"messageId":,"sender":,"bodyBytes":18446744073709551615,"createdAt":},"#.len();
@@ -138,19 +136,19 @@ pub(super) fn oversized_len(message: &OversizedMessage) -> usize {
         + encoded_len(&message.created_at)
 }
 
-/// How often a list that finds no memory may have a slow reader cut.
-const MAX_CUTS: usize = 3;
+/// Slow readers that a list may have disconnected when it finds no memory.
+const MAX_DISCONNECTS: usize = 3;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Request {
     message_box: String,
     page: Page,
-    /// Whether the client reads pages.
+    /// Whether the client asks for pages.
     is_paged: bool,
 }
 
 impl Request {
-    /// Limits a page for clients that read pages. Older clients never ask for a second list, so their limit is the operator's.
+    /// The bound of a page, or the operator's bound for older clients, which never ask for a second list.
     fn bound(&self, max_listed_bytes: usize) -> ListBound {
         // Field names, and the quotation marks of seven strings.
         let overhead = ITEM_FRAME + 14;
@@ -172,39 +170,38 @@ impl Request {
     }
 }
 
-/// Lists in the order of storing.
 pub(super) async fn respond(
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let request = validate(body)?;
     let (limit, offset) = (request.page.limit.unwrap_or(MAX_LIMIT), request.page.offset);
     let (json, listed) = read(caller, &request, state).await?;
-    let oversized = u64::try_from(json.named()).unwrap_or(u64::MAX);
+    let oversized = u64::try_from(json.oversized_count()).unwrap_or(u64::MAX);
     state.requests.oversized.add(oversized);
     let (json, memory) = json.finish(&Tail::new(&listed, limit, offset));
-    // Whoever reads slowly has it for long.
-    Ok(Reply::ok_json(memory.held_by(json)))
+    // A slow reader holds the memory for long.
+    Ok(RouteReply::written(memory.tie_to(json)))
 }
 
-/// Reads the messages. Where there is no memory for them, the slowest of the clients that are reading their answers is cut.
+/// Reads the messages. If the memory for lists is used up, the slowest reader of an answer is disconnected.
 async fn read(
     caller: IdentityKey,
     request: &Request,
     state: &HttpState,
-) -> Result<(ListJson, Listing), ApiError> {
+) -> Result<(ListJson, Listed), ApiError> {
     let bound = request.bound(state.limits.max_listed_bytes);
-    let mut cuts = 0;
+    let mut disconnected = 0;
     loop {
-        let memory = state.answers.of_request(caller, state.address());
-        let held = memory.clone();
+        let memory = state.lists.of_request(caller, state.address());
+        let for_list = memory.clone();
         let listed = state.db.list_into(
             caller,
             request.message_box.clone(),
             request.page.clone(),
             bound,
-            move || ListJson::new(held.hold()),
+            move || ListJson::new(for_list.permit()),
         );
         let failure = match listed.await {
             Ok(listed) => {
@@ -216,12 +213,13 @@ async fn read(
             }
             Err(failure) => failure,
         };
-        let may_cut = failure == DbError::Overloaded && memory.was_full() && cuts < MAX_CUTS;
-        if !may_cut || !state.readers.cut_slowest().await {
+        let may_retry =
+            failure == DbError::Overloaded && memory.was_full() && disconnected < MAX_DISCONNECTS;
+        if !may_retry || !state.readers.disconnect_slowest().await {
             let description = "An internal error has occurred while listing messages.";
-            return Err(store_error(&failure, "ERR_INTERNAL_ERROR", description));
+            return Err(store_error("ERR_INTERNAL_ERROR", description)(failure));
         }
-        cuts += 1;
+        disconnected += 1;
     }
 }
 
@@ -307,7 +305,7 @@ fn missing() -> ApiError {
     )
 }
 
-/// For `fuzz/`: a body that asks for the same.
+/// For `fuzz/`: an equivalent body.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
     let Request {

@@ -1,114 +1,98 @@
-//! `/permissions/set`, `/permissions/get` and `/permissions/list`: what the caller asks of those who write to it.
+//! `/permissions/set`, `/permissions/get` and `/permissions/list`: who may write to the caller, and for what fee.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::events::is_message_box;
+use crate::http::error::{ApiError, internal_store_error, store_error};
+use crate::http::reply::RouteReply;
+use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::js_trim::{is_js_blank, js_trim};
 use crate::model::{Permission, PermissionPage};
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
-use super::parse_small;
-use super::query::{Query, sender_key};
+use super::json_body::parse_small;
+use super::query::{RequestQuery, sender_key};
 
 /// A permission was set.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct PermissionSet {
-    /// Always `success`.
-    status: &'static str,
-    /// What holds from now on, in words.
+    /// The new setting in words.
     description: String,
 }
 
 /// A permission, or that there is none.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct PermissionFound {
-    /// Always `success`.
-    status: &'static str,
-    /// What was found, in words.
+    /// The result in words.
     description: String,
-    /// Null where there is none.
+    /// Null: the caller has not set one.
     permission: Option<PermissionItem>,
 }
 
-/// The caller's permissions.
+/// A page of the caller's permissions.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct PermissionList {
-    /// Always `success`.
-    status: &'static str,
-    /// By box and sender.
+    /// Ordered by box and sender.
     permissions: PermissionRows,
-    /// How many there are in all.
+    /// Number of permissions on all pages.
     total_count: i64,
 }
 
-/// Permissions in one of two spellings. Strict clients refuse a row that has both.
+/// Permissions in one of two spellings. Strict clients refuse a row with both.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::http) enum PermissionRows {
     /// For clients that name the box `messageBox`.
     Camel(Vec<PermissionItem>),
-    /// For older clients, which read these names only.
+    /// For older clients, which read only the names of this spelling.
     Snake(Vec<OlderPermissionItem>),
 }
 
-/// A permission.
+/// A fee or a block that the caller has set.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct PermissionItem {
-    /// Whom it is about; null: everybody.
+    /// The sender that it applies to; null: all senders.
     sender: Option<String>,
-    /// Which box.
     message_box: String,
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     recipient_fee: i64,
     /// `blocked`, `always_allow` or `payment_required`.
     status: &'static str,
-    /// ISO 8601.
+    /// When it was set first (ISO 8601).
     created_at: String,
-    /// ISO 8601.
+    /// When it was set last (ISO 8601).
     updated_at: String,
 }
 
 /// A permission as older clients read it.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct OlderPermissionItem {
-    /// Whom it is about; null: everybody.
+    /// The sender that it applies to; null: all senders.
     sender: Option<String>,
-    /// Which box.
     message_box: String,
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     recipient_fee: i64,
     /// `blocked`, `always_allow` or `payment_required`.
     status: &'static str,
-    /// ISO 8601.
+    /// When it was set first (ISO 8601).
     created_at: String,
-    /// ISO 8601.
+    /// When it was set last (ISO 8601).
     updated_at: String,
 }
 
 impl From<PermissionItem> for OlderPermissionItem {
     fn from(item: PermissionItem) -> Self {
-        let PermissionItem {
-            sender,
-            message_box,
-            recipient_fee,
-            status,
-            created_at,
-            updated_at,
-        } = item;
         Self {
-            sender,
-            message_box,
-            recipient_fee,
-            status,
-            created_at,
-            updated_at,
+            sender: item.sender,
+            message_box: item.message_box,
+            recipient_fee: item.recipient_fee,
+            status: item.status,
+            created_at: item.created_at,
+            updated_at: item.updated_at,
         }
     }
 }
@@ -126,7 +110,7 @@ impl From<Permission> for PermissionItem {
     }
 }
 
-/// What a fee means, in a word.
+/// The status word of a fee.
 pub(super) const fn status_of(fee: i64) -> &'static str {
     match fee {
         ..0 => "blocked",
@@ -142,12 +126,11 @@ struct Setting {
     fee: i64,
 }
 
-/// `POST /permissions/set`.
 pub(super) async fn set(
     caller: IdentityKey,
     body: &[u8],
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let setting = validate(body)?;
     let description = describe(&setting);
     let Setting {
@@ -159,14 +142,11 @@ pub(super) async fn set(
         .db
         .set_permission(caller, sender, message_box, fee)
         .await
-        .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
-    Ok(Reply::ok(&PermissionSet {
-        status: "success",
-        description,
-    }))
+        .map_err(internal_store_error)?;
+    Ok(RouteReply::success(&PermissionSet { description }))
 }
 
-/// Checks in the documented order; the first that fails is reported.
+/// Checks in the documented order and reports the first mistake.
 fn validate(body: &[u8]) -> Result<Setting, ApiError> {
     let whole = parse_small(body)?;
     let field = |name: &str| whole.get(name).filter(|value| !value.is_null());
@@ -180,10 +160,10 @@ fn validate(body: &[u8]) -> Result<Setting, ApiError> {
     };
     let sender = match field("sender") {
         None => None,
-        // Whatever is no text is no key.
+        // A value that is not a string is not a key.
         Some(key) => Some(sender_key(key.as_str().unwrap_or_default())?),
     };
-    // Tables in use have four bytes for it.
+    // Existing tables have a column of four bytes.
     let max = i64::from(i32::MAX);
     let fee = match whole_number(fee) {
         Some(fee) if (-1..=max).contains(&fee) => fee,
@@ -214,11 +194,11 @@ fn validate(body: &[u8]) -> Result<Setting, ApiError> {
     }
 }
 
-/// `7`, and `7.0`, which is the same to those who write JSON.
+/// Reads `7`, and `7.0`: JSON has one type of numbers.
 fn whole_number(number: &serde_json::Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;
-        // Within these bounds every whole float has its integer.
+        // Every whole float below 1e15 has an exact integer.
         #[expect(clippy::cast_possible_truncation, reason = "checked")]
         (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
     })
@@ -252,13 +232,12 @@ fn describe(setting: &Setting) -> String {
     }
 }
 
-/// `GET /permissions/get`.
 pub(super) async fn get(
     caller: IdentityKey,
     query: &str,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
-    let query = Query::parse(query);
+) -> Result<RouteReply, ApiError> {
+    let query = RequestQuery::parse(query);
     let message_box = query.message_box().ok_or_else(|| {
         ApiError::bad_request(
             "ERR_MISSING_PARAMETERS",
@@ -270,7 +249,7 @@ pub(super) async fn get(
         .db
         .permission(caller, sender, message_box.to_owned())
         .await
-        .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
+        .map_err(internal_store_error)?;
     let description = match (&found, sender) {
         (Some(_), Some(sender)) => {
             format!("Permission setting found for sender {sender} to {message_box}.")
@@ -281,41 +260,39 @@ pub(super) async fn get(
         }
         (None, None) => format!("No box-wide permission setting found for {message_box}."),
     };
-    Ok(Reply::ok(&PermissionFound {
-        status: "success",
+    Ok(RouteReply::success(&PermissionFound {
         description,
         permission: found.map(PermissionItem::from),
     }))
 }
 
-/// `GET /permissions/list`.
 pub(super) async fn list(
     caller: IdentityKey,
     query: &str,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
-    let query = Query::parse(query);
+) -> Result<RouteReply, ApiError> {
+    let query = RequestQuery::parse(query);
     let page = page(&query)?;
-    let (permissions, total_count) = state.db.permissions(caller, page).await.map_err(|error| {
-        let description = "Failed to list permissions.";
-        store_error(&error, "ERR_LIST_PERMISSIONS_FAILED", description)
-    })?;
+    let found = state.db.permissions(caller, page).await;
+    let (permissions, total_count) = found.map_err(store_error(
+        "ERR_LIST_PERMISSIONS_FAILED",
+        "Failed to list permissions.",
+    ))?;
     let items = permissions.into_iter().map(PermissionItem::from);
     let permissions = if query.first(&["messageBox"]).is_some() {
         PermissionRows::Camel(items.collect())
     } else {
         PermissionRows::Snake(items.map(OlderPermissionItem::from).collect())
     };
-    Ok(Reply::ok(&PermissionList {
-        status: "success",
+    Ok(RouteReply::success(&PermissionList {
         permissions,
         total_count,
     }))
 }
 
-fn page(query: &Query) -> Result<PermissionPage, ApiError> {
+fn page(query: &RequestQuery) -> Result<PermissionPage, ApiError> {
     let number = |name: &str| query.first(&[name]).map(leading_number);
-    // Current clients name the box in camel case, and get no more than their own servers give. Older ones do not.
+    // Current clients name the box in camel case, and their servers list at most 100. Older clients do not.
     let max = match query.first(&["messageBox"]) {
         Some(_) => 100,
         None => 1_000,
@@ -348,7 +325,7 @@ fn page(query: &Query) -> Result<PermissionPage, ApiError> {
     })
 }
 
-/// Reads a number as the servers in use do: what follows its digits is not looked at.
+/// Reads a number as the servers in use do: they ignore what follows the digits.
 fn leading_number(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -357,7 +334,7 @@ fn leading_number(text: &str) -> Option<i64> {
     text.get(..end)?.parse().ok()
 }
 
-/// For `fuzz/`: a body that asks for the same.
+/// For `fuzz/`: an equivalent body.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
     let read = validate(body)?;
@@ -457,7 +434,8 @@ mod tests {
     #[test]
     fn pages_are_read_as_the_servers_in_use_read_them() {
         let read = |text: &str| {
-            page(&Query::parse(text)).map(|page| (page.limit, page.offset, page.newest_first))
+            page(&RequestQuery::parse(text))
+                .map(|page| (page.limit, page.offset, page.newest_first))
         };
         let cases = [
             ("", (100, 0, true)),

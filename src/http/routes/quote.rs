@@ -1,72 +1,66 @@
-//! `GET /permissions/quote`: what a message of the caller would cost.
+//! `GET /permissions/quote`: the price of a message of the caller.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::events::is_message_box;
+use crate::http::error::{ApiError, internal_store_error};
+use crate::http::reply::RouteReply;
+use crate::http::state::HttpState;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::js_trim;
 use crate::model::Quote;
 
-use super::super::error::{ApiError, store_error};
-use super::super::reply::Reply;
-use super::super::state::HttpState;
+use super::json_body::KEY_COST;
 use super::permissions::status_of;
-use super::query::Query;
-use super::{KEY_COST, off_worker};
+use super::query::RequestQuery;
 
-/// What a message to one recipient costs.
+/// The price of a message to one recipient.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct SingleQuote {
-    /// Always `success`.
-    status: &'static str,
-    /// That this is a quote.
+    /// The result in words.
     description: &'static str,
     quote: QuoteAmounts,
 }
 
-/// Fees in satoshis.
+/// The fees of a message in satoshis.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct QuoteAmounts {
-    /// For the server.
+    /// Satoshis for the server.
     delivery_fee: u64,
-    /// For the recipient; -1: it blocks the caller.
+    /// Satoshis for the recipient; -1: the recipient blocks the caller.
     recipient_fee: i64,
 }
 
-/// What a message to several recipients costs.
+/// The price of a message to several recipients.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ManyQuotes {
-    /// Always `success`.
-    status: &'static str,
-    /// How many recipients there are, in words.
+    /// The number of recipients in words.
     description: String,
-    /// In the order asked.
+    /// In the order of the request.
     quotes_by_recipient: Vec<RecipientQuote>,
     totals: QuoteTotals,
-    /// Who blocks the caller.
+    /// Recipients that block the caller.
     blocked_recipients: Vec<String>,
 }
 
-/// What a message to this recipient costs.
+/// The price of a message to one of several recipients.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RecipientQuote {
-    /// Identity key.
     recipient: String,
-    /// Which box.
     message_box: String,
-    /// Satoshis for the server. Once for a message is enough, unless the server is told to ask for it for each recipient.
+    /// Satoshis for the server. Due once for a message, unless the operator charges it for each recipient.
     delivery_fee: u64,
-    /// Satoshis for the recipient; -1: it blocks the caller.
+    /// Satoshis for the recipient; -1: the recipient blocks the caller.
     recipient_fee: i64,
     /// `blocked`, `always_allow` or `payment_required`.
     status: &'static str,
 }
 
-/// Sums, as if a message were sent to each by itself. Who blocks the caller counts for the server's fee only.
+/// Sums in satoshis, as for one message to each recipient. A recipient that blocks the caller adds to the server's fee only.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct QuoteTotals {
@@ -75,41 +69,40 @@ pub(in crate::http) struct QuoteTotals {
     total_for_payable_recipients: u64,
 }
 
-/// Quotes for one recipient or several; nothing is written.
+/// Quotes a price for one or several recipients. Nothing is stored.
 pub(super) async fn respond(
     caller: IdentityKey,
     query: &str,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let (whole, max) = (query.to_owned(), state.limits.max_recipients);
     let cost = query.len() / IDENTITY_KEY_HEX_LEN * KEY_COST;
-    let (recipients, message_box) = off_worker(state, cost, move || {
-        let query = Query::parse(&whole);
+    let validated = state.off_worker(cost, move || {
+        let query = RequestQuery::parse(&whole);
         let (recipients, message_box) = validate(&query, max)?;
         Ok((recipients, message_box.to_owned()))
-    })
-    .await?;
+    });
+    let (recipients, message_box) = validated.await?;
     let quote = state
         .db
         .quote(caller, recipients.clone(), message_box.clone())
         .await
-        .map_err(|error| store_error(&error, "ERR_INTERNAL", "An internal error has occurred."))?;
+        .map_err(internal_store_error)?;
     Ok(
         match (recipients.as_slice(), quote.recipient_fees.first()) {
-            ([_], Some(recipient_fee)) => Reply::ok(&SingleQuote {
-                status: "success",
+            ([_], Some(recipient_fee)) => RouteReply::success(&SingleQuote {
                 description: "Message delivery quote generated.",
                 quote: QuoteAmounts {
                     delivery_fee: quote.delivery_fee,
                     recipient_fee: *recipient_fee,
                 },
             }),
-            _ => Reply::ok(&many(&recipients, &message_box, &quote)),
+            _ => RouteReply::success(&many(&recipients, &message_box, &quote)),
         },
     )
 }
 
-fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiError> {
+fn validate(query: &RequestQuery, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiError> {
     let recipients: Vec<&str> = query
         .all("recipient")
         .map(js_trim)
@@ -175,7 +168,6 @@ fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuo
     totals.total_for_payable_recipients =
         totals.delivery_fees.saturating_add(totals.recipient_fees);
     ManyQuotes {
-        status: "success",
         description: format!(
             "Message delivery quotes generated for {} recipients.",
             recipients.len()
@@ -186,10 +178,10 @@ fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuo
     }
 }
 
-/// For `fuzz/`: what a query asks for.
+/// For `fuzz/`: the parameters of a query.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(query: &str) -> Result<serde_json::Value, ApiError> {
-    let query = Query::parse(query);
+    let query = RequestQuery::parse(query);
     let (recipients, message_box) = validate(&query, 1_000)?;
     let recipients: Vec<String> = recipients.iter().map(IdentityKey::to_hex).collect();
     Ok(serde_json::json!({ "recipients": recipients, "messageBox": message_box }))
@@ -227,7 +219,7 @@ mod tests {
     #[test]
     fn keys_that_are_wrong_are_named_by_their_place() {
         let key = crate::auth::Identity::random().identity_key();
-        let query = Query::parse(&format!(
+        let query = RequestQuery::parse(&format!(
             "recipient=x&recipient={key}&recipient=y&messageBox=b"
         ));
         let error = validate(&query, 3).unwrap_err();
@@ -241,11 +233,11 @@ mod tests {
         );
         let long = format!("recipient={key}&messageBox={}", "x".repeat(129));
         assert_eq!(
-            validate(&Query::parse(&long), 2).unwrap_err().code,
+            validate(&RequestQuery::parse(&long), 2).unwrap_err().code,
             "ERR_INVALID_MESSAGE_BOX"
         );
         for text in ["", "recipient=&messageBox=b", "messageBox=b", "recipient=x"] {
-            let query = Query::parse(text);
+            let query = RequestQuery::parse(text);
             assert_eq!(
                 validate(&query, 2).unwrap_err().code,
                 "ERR_MISSING_PARAMETERS"

@@ -1,4 +1,4 @@
-//! `POST /sendMessage`: one message to one or many recipients.
+//! `POST /sendMessage`: a message to one or several recipients.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,16 @@ use crate::bounded_list::BoundedList;
 use crate::delivery;
 use crate::events::{MAX_MESSAGE_ID_BYTES, expiry, is_message_box};
 use crate::heavy::LIGHT;
+use crate::http::error::ApiError;
+use crate::http::reply::RouteReply;
+use crate::http::state::{HttpLimits, HttpState};
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::{is_js_blank, js_trim};
 use crate::json_unicode::{HALF_A_PAIR, is_unicode};
 use crate::model::{MessageBody, NewMessage};
 use crate::payments::PaymentDraft;
 
-use super::super::error::ApiError;
-use super::super::reply::Reply;
-use super::super::state::{HttpLimits, HttpState};
-use super::{KEY_COST, object, off_worker, parse};
+use super::json_body::{KEY_COST, object, parse};
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -40,18 +40,18 @@ struct Draft<'a> {
     message_box: Option<&'a RawValue>,
     #[serde(borrow)]
     message_id: Option<&'a RawValue>,
-    /// Kept as text: an object is stored as it was written.
+    /// Stays text, because an object is stored as it was written.
     #[serde(borrow)]
     body: Option<&'a RawValue>,
     #[serde(borrow)]
     expires_at: Option<&'a RawValue>,
 }
 
-/// Recipients and ids that are read at most, whatever the operator allows for.
+/// Recipients and ids that the parser reads, whatever the operator's limit.
 const MAX_LISTED: usize = 100_000;
-/// Bytes of the body and the payment of a message to several recipients, over all of them.
+/// Bytes of body and payment, summed over all recipients of a message to several.
 const MAX_COPIED: usize = 8 * 1024 * 1024;
-/// Characters that are repeated of what is no key.
+/// Characters of an invalid key that the error repeats.
 const MAX_SHOWN_KEY: usize = 132;
 
 type OneOrMany<'a> = BoundedList<&'a RawValue, MAX_LISTED>;
@@ -60,24 +60,23 @@ type OneOrMany<'a> = BoundedList<&'a RawValue, MAX_LISTED>;
 struct Request {
     message_box: String,
     body: MessageBody,
-    /// In the order given.
+    /// In the order of the request.
     to: Vec<(IdentityKey, String)>,
     expires_at: Option<OffsetDateTime>,
     payment: Option<PaymentDraft>,
 }
 
-/// The message was stored for every recipient.
+/// The message is stored for every recipient.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::http) struct Sent {
-    /// Always `success`.
-    status: &'static str,
-    /// How many recipients there are, in words.
+#[schema(as = Sent)]
+pub(in crate::http) struct SentReply {
+    /// The number of recipients in words.
     message: String,
-    /// The id, where there is one recipient.
+    /// The id if there is one recipient.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
-    /// In the order given.
+    /// In the order of the request.
     results: Vec<SentTo>,
 }
 
@@ -87,21 +86,21 @@ pub(in crate::http) struct Sent {
 pub(in crate::http) struct SentTo {
     /// Identity key, 66 hexadecimal characters in lower case.
     recipient: String,
-    /// As it was given.
     message_id: String,
-    /// There where the sender had sent it before: nothing of this request was stored, nor its payment taken for it.
+    /// True: the sender had sent this message before. The request stored nothing and took no payment for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     already_sent: Option<bool>,
 }
 
-/// Stores the message for each recipient, all or none, and replies when it is durable.
+/// Stores the message for all recipients or for none, and replies when it is durable.
 pub(super) async fn respond(
     sender: IdentityKey,
     body: &Bytes,
     state: &HttpState,
-) -> Result<Reply, ApiError> {
+) -> Result<RouteReply, ApiError> {
     let (whole, limits) = (body.clone(), state.limits);
-    let request = off_worker(state, cost(body), move || validate(&whole, &limits)).await?;
+    let validated = state.off_worker(cost(body), move || validate(&whole, &limits));
+    let request = validated.await?;
     let messages = request
         .to
         .iter()
@@ -131,8 +130,7 @@ pub(super) async fn respond(
         [single] => Some(single.message_id.clone()),
         _ => None,
     };
-    Ok(Reply::ok(&Sent {
-        status: "success",
+    Ok(RouteReply::success(&SentReply {
         message: format!(
             "Your message has been sent to {} recipient(s).",
             results.len()
@@ -142,9 +140,9 @@ pub(super) async fn respond(
     }))
 }
 
-/// The bytes of JSON that take as long to read as this body with the keys in it.
+/// Bytes of JSON that take as long to parse as this body with its identity keys.
 fn cost(body: &[u8]) -> usize {
-    // Most bodies are too small for keys that would matter, and those that are large need not be looked into.
+    // Small bodies have too few keys to matter, and large ones are parsed beside the worker anyway.
     let most = body.len() + body.len() / IDENTITY_KEY_HEX_LEN * KEY_COST;
     if body.len() > LIGHT || most <= LIGHT {
         return body.len();
@@ -157,7 +155,7 @@ fn cost(body: &[u8]) -> usize {
     body.len() + keys * KEY_COST
 }
 
-/// Checks in the documented order; the first that fails is reported.
+/// Checks in the documented order and reports the first mistake.
 fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     let required = || {
         ApiError::bad_request(
@@ -174,7 +172,7 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
         .ok_or_else(required)?;
     let invalid_box = || ApiError::bad_request("ERR_INVALID_MESSAGEBOX", "Invalid message box.");
     if !message.starts_with('{') {
-        // Whatever is no object has no message box.
+        // A value that is not an object has no message box.
         return Err(invalid_box());
     }
     let message: Draft<'_> = parse(message.as_bytes())?;
@@ -219,7 +217,7 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     let copied = body.live().len() + payment.map_or(0, |payment| payment.get().len());
     let max_copied = limits.max_body_bytes.min(MAX_COPIED);
     if recipients.len() > 1 && copied.saturating_mul(recipients.len()) > max_copied {
-        // Every recipient gets a copy, so a small request could fill the memory and the disk.
+        // Each recipient gets a copy, so a small request could fill memory and disk.
         return Err(ApiError::too_large(max_copied));
     }
     Ok(Request {
@@ -231,7 +229,7 @@ fn validate(body: &[u8], limits: &HttpLimits) -> Result<Request, ApiError> {
     })
 }
 
-/// What counts as nothing in the language of the servers in use.
+/// Whether JavaScript, the language of the servers in use, takes the value for false.
 fn is_falsy(json: &str) -> bool {
     matches!(json, "null" | "false" | "0" | "\"\"")
 }
@@ -251,14 +249,13 @@ fn message_body(raw: Option<&RawValue>) -> Result<MessageBody, ApiError> {
     Ok(MessageBody::Text(text.ok_or_else(invalid)?.into()))
 }
 
-/// A JSON string; none where it is anything else.
+/// Reads a JSON string.
 fn text(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// The elements of an array, or one that is none. They stay texts: an array may be long and its elements large.
+/// The elements of an array, or a single value. They stay texts: an array may be long and its elements large.
 fn one_or_many(raw: &RawValue) -> OneOrMany<'_> {
-    // What begins as an array is one.
     let list = raw
         .get()
         .starts_with('[')
@@ -310,7 +307,7 @@ fn recipient(raw: &RawValue) -> Result<IdentityKey, ApiError> {
     })
 }
 
-/// For `fuzz/`: a body that asks for the same, without its payment.
+/// For `fuzz/`: an equivalent body without its payment.
 #[cfg(fuzzing)]
 pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, ApiError> {
     let limits = HttpLimits {
@@ -335,7 +332,7 @@ pub(in crate::http) fn normal_form(body: &[u8]) -> Result<serde_json::Value, Api
         "messageId": ids,
         "expiresAt": read.expires_at.map(|time| time.unix_timestamp() * 1_000),
     });
-    // What is valid JSON and no tree, such as a number out of range, stays out of it.
+    // Some valid JSON does not parse into a tree, such as a number out of range. It is left out.
     if let Ok(body) = serde_json::from_str::<serde_json::Value>(&read.body.wrapped(None)) {
         message["body"] = body["message"].clone();
     }

@@ -2,14 +2,14 @@
 
 const byId = id => document.getElementById(id)
 
-/** Only what changed is written, so that a selection in the text stays. */
+/** Writes a text only if it changed, so that a selection stays. */
 function write (element, text) {
   const wanted = String(text)
   if (element.textContent !== wanted) element.textContent = wanted
 }
 
 const KEYS = /[0-9a-f]{66,}/g
-/** A text whose identity keys are cut short, unless they are wanted in full. */
+/** Shortens identity keys in a text, unless they are shown in full. */
 const key = text => byId('full').checked ? text : text.replace(KEYS, found => `${found.slice(0, 10)}…`)
 
 function duration (seconds) {
@@ -25,17 +25,17 @@ function duration (seconds) {
 }
 
 let forgetting = null
-/** Says something for a while, also to those who do not see it. */
+/** Shows a message for 6 seconds. Screen readers read it. */
 function mention (text) {
   byId('said').textContent = text
   clearTimeout(forgetting)
   forgetting = setTimeout(() => { byId('said').textContent = '' }, 6_000)
 }
 
-/** The server answers, and says no. */
+/** The server refused a request. */
 class Refused extends Error {}
 
-// A tab's storage ends with it.
+// Session storage ends with the tab.
 let token = sessionStorage.getItem('token') ?? ''
 const headers = () => token ? { authorization: `Bearer ${token}` } : {}
 

@@ -1,7 +1,7 @@
-/** The stream sends an event every second; after so much silence it is given up. */
+/** The stream sends an event every second. After 5 s without one the page reconnects. */
 const SILENCE = 5_000
 const AGAIN = 1_000
-/** Lists are refreshed with every so many events. */
+/** The lists are refreshed after this number of events. */
 const LISTS_EVERY = 3
 /** The server adds a point to its history every minute. */
 const HISTORY_EVERY = 60_000
@@ -49,7 +49,7 @@ function facts (status) {
   return named
 }
 
-/** Every value in an object, with its path in words. */
+/** Every value in an object, with its path as words. */
 function flat (value, path = '') {
   if (value === null || typeof value !== 'object') return [[path, String(value ?? '–')]]
   return Object.entries(value).flatMap(([name, inner]) => {
@@ -74,14 +74,14 @@ function describe (id, named) {
   for (const entry of known.values()) entry.remove()
 }
 
-/** `level`: nothing where all is well, `warn`, or `bad`. */
+/** `level`: empty, `warn` or `bad`. */
 function state (text, level = '') {
   write(byId('state'), text)
   byId('state').className = level
   document.title = `${level ? `${text} · ` : ''}MessageBox Router`
 }
 
-/** How the server is, in one phrase: the word for what it does without is the one of /readyz. */
+/** The server's health in one phrase, with the names that /readyz uses. */
 function health (status) {
   const { server } = status
   const wrong = [...(server.notReady ?? ['health'])]
@@ -127,7 +127,7 @@ function present ({ status, recent, log: lines }) {
   }
 }
 
-/** Asks for the last 24 hours and shows them. */
+/** Loads the last 24 hours and shows them. */
 async function remember () {
   remembered = Date.now()
   try {
@@ -137,7 +137,7 @@ async function remember () {
       plot.draw()
     }
   } catch (error) {
-    // The page says elsewhere that the server is away; it is asked again soon.
+    // Try again soon. The banner shows that the server is away.
     remembered = 0
     if (error instanceof Refused) mention(error.message)
   }
@@ -164,7 +164,7 @@ function gone (error) {
   tell()
 }
 
-/** The plots go on while nothing comes, so that the gap is seen. */
+/** Redraws the plots without data, so that the gap is visible. */
 function tell () {
   const now = Date.now()
   const since = everHeard ? `Last answer ${duration(Math.round((now - heard) / 1000))} ago. ` : ''

@@ -1,4 +1,4 @@
-/** What plots look back on. Between two samples that are further apart than the gap the line is broken: nothing is known of the time in between. */
+/** Time ranges of the plots. Between samples that are further apart than `gap`, the line is broken: the time in between is unknown. */
 const RANGES = {
   live: { length: 120_000, gap: 3_500, from: '2 minutes ago', word: 'in 2 minutes' },
   day: { length: 86_400_000, gap: 150_000, from: '24 hours ago', word: 'in 24 hours' }
@@ -18,18 +18,18 @@ const bytes = value => inUnits(value, ['B', 'KiB', 'MiB', 'GiB', 'TiB'], 1024)
 const micros = value => inUnits(value, ['µs', 'ms', 's'], 1000)
 const shown = (value, format = plain) => value === null || value === undefined ? '–' : format(value)
 
-/** How much a count has grown per second; unknown after a restart. */
+/** Growth of a counter per second; null after a restart. */
 const perSecond = of => (now, before) => {
   if (!before) return null
   const grown = of(now) - of(before)
   return grown >= 0 ? grown * 1000 / (now.at - before.at) : null
 }
 const percentile = (which, part) => ({ recent }) => recent && recent[which].count > 0 ? recent[which][part] : null
-/** Lines of the three percentiles: live from `which`, over the day from the series that begin with `series`. */
+/** Lines of three percentiles: live from `which`, over the day from the series whose names begin with `series`. */
 const percentiles = (which, series) => Object.fromEntries(['p50', 'p95', 'p99'].map(part =>
   [part, [percentile(which, part), series + part.toUpperCase()]]))
 
-/** Title, format, and lines: each with its live value and its series of the history. */
+/** Title, format and lines. Each line has a live value and a series of the history. */
 const PLOTS = [
   ['Sockets', plain, {
     authenticated: [({ status }) => status.sockets.proven, 'socketsAuthenticated'],
@@ -117,7 +117,7 @@ class Plot {
     }
   }
 
-  /** What the server has kept. */
+  /** Takes the server's history. */
   remember ({ at, series }) {
     for (const line of this.lines) {
       const values = series[line.series] ?? []
@@ -125,7 +125,7 @@ class Plot {
     }
   }
 
-  /** From here on nothing is known. */
+  /** Breaks the lines: values are unknown from now on. */
   miss (at) {
     for (const line of this.lines) line.live.push({ at, value: null })
   }
@@ -151,7 +151,7 @@ class Plot {
     this.say(now, highest)
   }
 
-  /** Values beside their names: of the moment that is pointed at, else the latest. */
+  /** Shows the values at the pointer, otherwise the latest. */
   say (now, highest) {
     const at = this.pointed === null ? now : now - range.length * (1 - this.pointed)
     this.cursor.setAttribute('visibility', this.pointed === null ? 'hidden' : 'visible')
@@ -169,14 +169,14 @@ class Plot {
   }
 }
 
-/** The next of 1, 2, 5, 10, 20, ... that is not below. */
+/** Rounds up to one of 1, 2, 5, 10, 20, ... */
 function ceiling (value) {
   if (value <= 1) return 1
   const power = 10 ** Math.floor(Math.log10(value))
   return [1, 2, 5, 10].map(step => step * power).find(step => step >= value)
 }
 
-/** Points without a gap between them, as texts. */
+/** Splits samples into runs of points without a gap. */
 function connected (samples, began, scale) {
   const runs = []
   let last = null

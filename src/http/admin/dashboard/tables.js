@@ -1,4 +1,4 @@
-/** A table whose rows stay who they are: what has the focus keeps it while everything around changes. */
+/** A table that reuses its rows, so that a focused button keeps the focus while the data changes. */
 class Table {
   constructor (id, columns, key, empty) {
     this.body = byId(id)
@@ -38,7 +38,7 @@ class Table {
     if (heldRow >= 0 && document.activeElement !== held) this.focus(held, heldRow)
   }
 
-  /** Where the focus was, or at what took its place. */
+  /** Restores the focus, or moves it to the row that took the place. */
   focus (held, index) {
     const beside = this.body.rows[Math.min(index, this.body.rows.length - 1)].querySelector('button')
     const target = this.body.contains(held) ? held : beside ?? this.body.closest('section').querySelector('input[type=search]')
@@ -61,7 +61,7 @@ class Table {
     return row
   }
 
-  /** One row for a sentence. */
+  /** A row with one sentence. */
   note (text) {
     const row = document.createElement('tr')
     row.setAttribute('role', 'row')
@@ -76,7 +76,7 @@ class Table {
   }
 }
 
-/** A list that the server gives by pages, filtered by what is typed. */
+/** A paged list of the server, with a search field. */
 class List {
   constructor (id, table, ask) {
     this.id = id
@@ -98,14 +98,14 @@ class List {
     this.previous.addEventListener('click', () => { this.after = this.before.pop(); this.turn(this.previous) })
   }
 
-  /** From the first page on. */
+  /** Starts again at the first page. */
   begin () {
     this.after = ''
     this.before = []
     this.further = null
   }
 
-  /** Another page; the focus stays at a button that is there. */
+  /** Shows another page and keeps the focus on a visible button. */
   async turn (pressed) {
     await this.refresh()
     if (pressed.hidden) (pressed === this.next ? this.previous : this.next).focus()
@@ -115,7 +115,7 @@ class List {
     return this.search.value.trim()
   }
 
-  /** Answers may overtake each other; the latest question counts. */
+  /** Responses may overtake each other: only that of the latest request is shown. */
   async refresh () {
     const turn = ++this.asked
     try {
@@ -128,7 +128,7 @@ class List {
       this.previous.hidden = this.before.length === 0
       this.next.hidden = !next
     } catch (error) {
-      // What was shown stays while the server is away: the page says so elsewhere.
+      // While the server is away, the list stays as it is.
       if (turn === this.asked && error instanceof Refused) this.table.say(error.message)
     }
   }
