@@ -9,7 +9,7 @@ use crate::auth::{CertificateError, Verified};
 use crate::engineio::CloseReason;
 use crate::socket::{Link, Socket};
 
-use super::application::AuthSocket;
+use super::session::AuthSocket;
 
 impl AuthSocket {
     /// Whether nothing more is needed than a proven identity.

@@ -7,7 +7,7 @@ use crate::rooms::{Deliver, Lagging};
 use crate::socket::Socket;
 use crate::telemetry;
 
-use super::application::AuthSocket;
+use super::session::AuthSocket;
 use super::dispatch::Submitted;
 
 impl Handler<Deliver> for Socket<AuthSocket> {

@@ -17,8 +17,8 @@ use crate::rooms::{Join, Leave, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};
 
-use super::answers::{Answer, Ticket};
-use super::application::AuthSocket;
+use super::state::reply_queue::{Answer, Ticket};
+use super::session::AuthSocket;
 use super::counts;
 
 /// The box of a message to an open room whose id names none.

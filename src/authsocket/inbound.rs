@@ -14,7 +14,7 @@ use crate::socket::{Link, Socket};
 use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
 use crate::telemetry;
 
-use super::application::AuthSocket;
+use super::session::AuthSocket;
 use super::outbound::Speech;
 
 /// A frame of a session that this socket does not know, held until the socket has proven who it is.

@@ -12,7 +12,7 @@ use crate::socket::{Link, Socket};
 use crate::socketio::EventBody;
 use crate::telemetry;
 
-use super::application::AuthSocket;
+use super::session::AuthSocket;
 
 /// An auth message that was read as far as it takes long.
 #[derive(Debug)]

@@ -3,9 +3,7 @@
 //! [`AuthSocket`] owns one value of each pure layer (Socket.IO connection, BRC-103 peer) and orders them:
 //! Socket.IO packet, auth message, verified event, command to rooms or delivery; and back.
 
-mod access;
-mod answers;
-mod application;
+mod access_log;
 mod certification;
 mod counts;
 mod deliveries;
@@ -14,11 +12,11 @@ mod inbound;
 mod large_messages;
 mod lost_sessions;
 mod outbound;
-mod paced;
 mod service;
-mod upkeep;
+mod session;
+mod state;
 
-pub use application::AuthSocket;
+pub use session::AuthSocket;
 pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
 pub use service::{AuthSocketService, AuthSocketSettings, SocketRates};

@@ -10,8 +10,8 @@ use crate::events::{AUTH_MESSAGE, PlainRefusal, ServerEvent};
 use crate::socket::Link;
 use crate::socketio::{Body, EventBody, Namespace, Packet};
 
-use super::application::AuthSocket;
-use super::paced::NoRoom;
+use super::session::AuthSocket;
+use super::state::paced_queue::NoRoom;
 
 /// Room in a frame for everything but the payload: keys, nonces, signature, names.
 const ENVELOPE_BYTES: usize = 700;

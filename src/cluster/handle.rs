@@ -15,11 +15,11 @@ use crate::rooms::{Outgoing, Outward, RoomRegistry, TopicChange};
 
 use super::counters::{ClusterStatus, Counters, NonceStatus, add};
 use super::link::{LinkError, RedisAddress};
-use super::marks::Marks;
+use super::watermarks::Marks;
 use super::node::{self, Node};
-use super::outbox::{Outbox, Pushed};
+use super::outbound::publish_queue::{Outbox, Pushed};
 use super::peers::{Peer, Peers};
-use super::session_store::{RedisSessions, StoreSettings};
+use super::sessions::{RedisSessions, StoreSettings};
 
 /// How long marks are kept beyond the overlap: longer than a lost connection goes unnoticed.
 const MARKS_KEPT: Duration = Duration::from_secs(60);

@@ -4,23 +4,20 @@
 //! subscribe to the topics that have members there. Redis keeps nothing: what was missed while it was away is read from the
 //! database, in the order of storing, and every event carries a key by which it is delivered once.
 
-mod catch_up;
 mod channel;
 mod counters;
 mod envelope;
 mod handle;
+mod inbound;
 mod link;
-mod marks;
 mod node;
-mod outbox;
+mod outbound;
 mod peers;
-mod republish;
-mod session;
-mod session_store;
-mod subscriptions;
+mod sessions;
+mod watermarks;
 
 pub use counters::{ClusterStatus, NonceStatus};
 pub use handle::{Cluster, ClusterError, ClusterSettings, Starting, check_address};
 pub use link::LinkError;
 pub use peers::Peer;
-pub use session_store::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};
+pub use sessions::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};

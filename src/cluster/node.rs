@@ -16,9 +16,9 @@ use crate::rooms::{Remember, RoomRegistry, Topic, TopicChange};
 use super::counters::add;
 use super::envelope::{Opener, Sealer};
 use super::handle::Shared;
-use super::outbox::Dropped;
+use super::outbound::publish_queue::Dropped;
 use super::peers::Greeting;
-use super::subscriptions::Subscriptions;
+use super::inbound::subscriptions::Subscriptions;
 
 /// How often it is looked how far the database has come.
 const MARK_INTERVAL: Duration = Duration::from_millis(500);

@@ -11,7 +11,7 @@ use crate::payments::{MultipartError, RequestPayment};
 use super::error::DeliveryError;
 use super::in_flight::InFlight;
 use super::submit::Delivery;
-use super::till::Till;
+use super::payment_gate::Till;
 
 /// What requests cost, in satoshis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
 use super::message_size::all_fit;
-use super::till::{Paying, PaymentCounts, Till};
+use super::payment_gate::{Paying, PaymentCounts, Till};
 
 /// Hears of messages that were stored, on the writer's thread: it must not wait.
 pub trait Notify: Send + Sync + fmt::Debug {

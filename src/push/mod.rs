@@ -2,9 +2,9 @@
 
 mod access_token;
 mod fcm;
-mod lanes;
 mod message;
 mod probe;
+mod recipient_queues;
 mod service_account;
 mod worker;
 

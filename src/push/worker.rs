@@ -18,7 +18,7 @@ use crate::panics;
 use crate::telemetry::{self, TraceId};
 
 use super::fcm::{Fcm, Outcome};
-use super::lanes::Lanes;
+use super::recipient_queues::Lanes;
 
 /// Devices that one message is told at a time.
 const AT_A_TIME: usize = 8;

@@ -6,12 +6,12 @@ use actix::prelude::*;
 
 use crate::limits::OutboundMemory;
 
-use super::access::RoomAccess;
+use super::settings::RoomAccess;
 use super::backlog::Backlog;
 use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
 use super::registry::{Enrol, Enter, RoomRegistry};
-use super::relay::{Attach, Detach, Relay};
-use super::remote::Outward;
+use super::worker_fanout::{Attach, Detach, Relay};
+use super::cluster_events::Outward;
 
 /// Rules and bounds of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,31 +2,28 @@
 //!
 //! Holds recipients of its own commands, never sockets: nothing here knows what a member is made of.
 
-mod access;
 mod backlog;
+mod cluster_events;
 mod commands;
-mod deferred;
+mod dedup_window;
 mod handle;
-mod hot_rooms;
-mod inspection;
 mod interest;
 mod membership;
 mod registry;
-mod relay;
-mod remote;
-mod seen;
+mod settings;
 mod topic;
+mod worker_fanout;
 
-pub use access::RoomAccess;
+pub use settings::RoomAccess;
 pub use backlog::Arrival;
 pub use commands::{Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
 pub use handle::{RoomSettings, RoomsHandle};
-pub use inspection::{
+pub use registry::inspection::{
     GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
 };
 pub use interest::TopicChange;
 pub use membership::Membership;
 pub use registry::RoomRegistry;
-pub use remote::{CutOff, Outgoing, Outward, Remember, RemoteEvent, RemoteEvents};
-pub use seen::EventKey;
+pub use cluster_events::{CutOff, Outgoing, Outward, Remember, RemoteEvent, RemoteEvents};
+pub use dedup_window::EventKey;
 pub use topic::Topic;

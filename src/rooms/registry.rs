@@ -1,5 +1,9 @@
 //! The actor that knows the rooms and fans events out to their members.
 
+mod deferred;
+mod hot_rooms;
+pub(super) mod inspection;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -16,12 +20,12 @@ use crate::panics;
 
 use super::backlog::Backlog;
 use super::commands::{GetStatus, Gone, Lagging, Leave, Publish, RoomsStatus};
-use super::deferred::Deferred;
+use deferred::Deferred;
 use super::handle::RoomSettings;
-use super::hot_rooms::HotRooms;
+use hot_rooms::HotRooms;
 use super::membership::Membership;
-use super::relay::{PassOn, Relay};
-use super::remote::{Outward, Remote};
+use super::worker_fanout::{PassOn, Relay};
+use super::cluster_events::{Outward, Remote};
 use super::topic::Topic;
 
 /// Take this member in.

@@ -204,7 +204,7 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    /// Whether the last batch was taken; if not, [`Taken`](super::feed::Taken) comes when it is. There is never a second one meanwhile.
+    /// Whether the last batch was taken; if not, [`Taken`](super::frame_queue::Taken) comes when it is. There is never a second one meanwhile.
     fn is_written(&self, ctx: &Context<Self>) -> bool {
         let told = || ctx.address().recipient();
         let link = self.websocket.as_ref();

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use crate::engineio::CloseReason;
 
 use super::commands::PollAnswer;
-use super::feed::Feed;
-use super::kill::Kill;
+use super::frame_queue::Feed;
+use super::abort_handle::Kill;
 
 /// How long a websocket may take to handle a close before its connection is shut down.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);

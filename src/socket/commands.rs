@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use crate::engineio::{CloseReason, Frame, Packet, PollRefused, UpgradeRefused};
 
 use super::carrier::{CloseTransport, LinkId};
-use super::feed::Feed;
-use super::kill::Kill;
+use super::frame_queue::Feed;
+use super::abort_handle::Kill;
 
 /// The answer to a poll: the frames of one payload.
 pub type PollAnswer = Result<Vec<Frame>, PollRefused>;

@@ -4,12 +4,12 @@
 //! websocket's own: that one is frozen for as long as its client does not read. It owns one
 //! [`crate::engineio::Connection`] and one [`Application`], orders them, and decides nothing that they can.
 
+mod abort_handle;
 mod actor;
 mod application;
 mod carrier;
 mod commands;
-mod feed;
-mod kill;
+mod frame_queue;
 mod record;
 mod table;
 
@@ -20,7 +20,7 @@ pub use commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
     PollUndelivered, WebsocketGone,
 };
-pub use feed::Feed;
-pub use kill::Kill;
+pub use frame_queue::Feed;
+pub use abort_handle::Kill;
 pub use record::{SocketCounts, SocketRecord};
 pub use table::{SocketTable, TableFull};

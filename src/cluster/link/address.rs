@@ -8,7 +8,7 @@ use redis::{
     ProtocolVersion, ServerErrorKind, Value,
 };
 
-use super::LinkError;
+use super::room_link::LinkError;
 use super::role::{refuse_replica, role_command};
 use crate::cluster::channel::in_one_slot;
 use crate::outbound::tls;

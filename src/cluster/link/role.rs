@@ -3,7 +3,7 @@
 
 use redis::{Cmd, Value};
 
-use super::LinkError;
+use super::room_link::LinkError;
 
 /// `HELLO` without a version changes nothing and tells the role. Unlike `ROLE` and `INFO`, every user may send it.
 pub(super) fn role_command() -> Cmd {

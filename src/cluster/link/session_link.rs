@@ -9,10 +9,10 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline};
 
-use super::LinkError;
+use super::room_link::LinkError;
 use super::address::{RedisAddress, config};
 use crate::auth::SessionRecord;
-use crate::cluster::session_store::{SessionClaim, SessionName, StoreSettings};
+use crate::cluster::sessions::{SessionClaim, SessionName, StoreSettings};
 
 /// How long a key is there that only shows that there may be one.
 const PROBE_KEPT: Duration = Duration::from_secs(1);

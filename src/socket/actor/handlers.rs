@@ -14,7 +14,7 @@ use crate::socket::commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
     PollUndelivered, WebsocketGone,
 };
-use crate::socket::feed::Taken;
+use crate::socket::frame_queue::Taken;
 
 use super::Socket;
 

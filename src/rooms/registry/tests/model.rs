@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rooms::backlog::Backlog;
-use crate::rooms::relay::{Attach, Detach};
+use crate::rooms::worker_fanout::{Attach, Detach};
 
 const KEYS: [&str; 2] = [
     "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4",

@@ -6,7 +6,7 @@ use crate::engineio::CloseReason;
 use crate::events::ServerEvent;
 use crate::socket::Link;
 
-use super::application::AuthSocket;
+use crate::authsocket::session::AuthSocket;
 
 /// Time limit for the client's answer to a server handshake. The published clients use the same limit for theirs.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -16,13 +16,13 @@ const RETIRED_FOR: Duration = Duration::from_secs(60);
 
 /// Deadlines and flags of one socket's session.
 #[derive(Debug)]
-pub(super) struct Upkeep {
+pub(in crate::authsocket) struct Upkeep {
     /// Deadline of the server handshake in flight.
     handshake_until: Option<Instant>,
     /// Whether the server must still send the first event of the session that it began.
     owes_word: bool,
     /// Whether that event was `authenticationSuccess`: a held `authenticated` then needs no second one.
-    pub(super) has_confirmed: bool,
+    pub(in crate::authsocket) has_confirmed: bool,
     /// Time of the last signed event in either direction.
     quiet_since: Instant,
     /// Longest quiet time; set once the socket is authenticated.
@@ -32,7 +32,7 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(in crate::authsocket) const fn new(now: Instant) -> Self {
         Self {
             handshake_until: None,
             owes_word: false,
@@ -44,22 +44,22 @@ impl Upkeep {
     }
 
     /// Notes that a signed event was received or sent.
-    pub(super) const fn touch(&mut self, now: Instant) {
+    pub(in crate::authsocket) const fn touch(&mut self, now: Instant) {
         self.quiet_since = now;
     }
 
     /// Gives up the server handshake in flight: the client has left the namespace.
-    pub(super) const fn abandon_handshake(&mut self) {
+    pub(in crate::authsocket) const fn abandon_handshake(&mut self) {
         self.handshake_until = None;
     }
 
     /// Whether a server handshake is in flight.
-    pub(super) const fn awaits_handshake(&self) -> bool {
+    pub(in crate::authsocket) const fn awaits_handshake(&self) -> bool {
         self.handshake_until.is_some()
     }
 
     /// Starts keep-alives; 0 means none. The interval grows by a random quarter: sockets that connected together spread their load.
-    pub(super) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
+    pub(in crate::authsocket) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
         if interval.is_zero() {
             return;
         }
@@ -68,7 +68,7 @@ impl Upkeep {
         self.keep_alive_at = Some(now + interval);
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(in crate::authsocket) fn poll_timeout(&self) -> Option<Instant> {
         [self.handshake_until, self.keep_alive_at]
             .into_iter()
             .flatten()
@@ -92,7 +92,7 @@ impl Upkeep {
 
 impl AuthSocket {
     /// Asks the other end to prove its identity on this socket.
-    pub(super) fn begin_handshake(&mut self, link: &mut Link<'_>) {
+    pub(in crate::authsocket) fn begin_handshake(&mut self, link: &mut Link<'_>) {
         match self.peer.start_handshake() {
             Ok(request) => {
                 self.upkeep.handshake_until = Some(link.now() + HANDSHAKE_TIMEOUT);
@@ -103,7 +103,7 @@ impl AuthSocket {
     }
 
     /// Makes the new session the only one that signs, once the client has answered.
-    pub(super) fn handshake_answered(&mut self, link: &Link<'_>) {
+    pub(in crate::authsocket) fn handshake_answered(&mut self, link: &Link<'_>) {
         self.upkeep.handshake_until = None;
         self.upkeep.owes_word = true;
         self.peer.retire_older(link.now() + RETIRED_FOR);
@@ -112,7 +112,7 @@ impl AuthSocket {
     /// Sends the first event after a server handshake. Until it arrives, the published clients treat the session as
     /// unauthenticated and send nothing. A client with held frames waits for `authenticationSuccess`. Versions up to
     /// 2.5.5 stay silent and disconnect on that event, so silent clients get an event without a handler.
-    pub(super) fn speak_first(&mut self, link: &mut Link<'_>) {
+    pub(in crate::authsocket) fn speak_first(&mut self, link: &mut Link<'_>) {
         if !std::mem::take(&mut self.upkeep.owes_word) {
             return;
         }
@@ -126,7 +126,7 @@ impl AuthSocket {
     }
 
     /// Begins a new session before either end runs out of nonces in the old one.
-    pub(super) fn renew_if_needed(&mut self, link: &mut Link<'_>) {
+    pub(in crate::authsocket) fn renew_if_needed(&mut self, link: &mut Link<'_>) {
         if self.admitted && !self.upkeep.awaits_handshake() && self.peer.needs_renewal() {
             log::debug!("socket {} begins a new session", self.sid);
             self.begin_handshake(link);
@@ -134,7 +134,7 @@ impl AuthSocket {
     }
 
     /// Handles the deadlines that have passed.
-    pub(super) fn handle_upkeep(&mut self, link: &mut Link<'_>) {
+    pub(in crate::authsocket) fn handle_upkeep(&mut self, link: &mut Link<'_>) {
         let now = link.now();
         if self.upkeep.handshake_until.is_some_and(|at| at <= now) {
             self.upkeep.handshake_until = None;

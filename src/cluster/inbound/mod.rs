@@ -1,17 +1,20 @@
 //! What goes on while Redis is there.
 
+pub(super) mod catch_up;
+pub(super) mod subscriptions;
+
 use std::time::{Duration, Instant};
 
 use crate::rooms::RemoteEvents;
 
-use super::catch_up::live;
+use catch_up::live;
 use super::channel::{GREETINGS, channel};
 use super::counters::add;
 use super::envelope::{NodeId, Opened};
 use super::link::{Incoming, Link, LinkError};
 use super::node::Node;
 use super::peers::GREETING_INTERVAL;
-use super::subscriptions::Arrived;
+use subscriptions::Arrived;
 
 /// Channels that one command names.
 const CHANNELS: usize = 500;

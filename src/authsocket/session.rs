@@ -16,12 +16,12 @@ use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
 
-use super::answers::Answers;
+use super::state::reply_queue::Answers;
 use super::inbound::HeldFrame;
 use super::outbound::{Outgoing, Speech};
-use super::paced::PacedQueue;
+use super::state::paced_queue::PacedQueue;
 use super::service::{AuthSocketService, SocketRates};
-use super::upkeep::Upkeep;
+use super::state::upkeep::Upkeep;
 
 /// The longest that a client is left unread at once: its HTTP requests and its heartbeat must not time out.
 const MAX_PAUSE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::registry::RoomRegistry;
+use super::RoomRegistry;
 
 /// How long events wait until the memory is looked at again; meanwhile the slowest sockets are cut.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -1,10 +1,6 @@
 //! A connection to Redis for room events: one for both directions, with pushed messages (RESP3). Here and below is all that
 //! knows the library.
 
-mod address;
-mod role;
-mod session_link;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -17,11 +13,10 @@ use tokio::sync::mpsc;
 
 use crate::outbound::ClockOffset;
 
-use address::{Reached, config, where_it_is};
-use role::{refuse_replica, role_command};
+use super::address::{Reached, config, where_it_is};
+use super::role::{refuse_replica, role_command};
 
-pub(super) use address::RedisAddress;
-pub(super) use session_link::SessionLink;
+pub(super) use super::address::RedisAddress;
 
 /// Messages that may wait to be handled, beside the bound of their bytes.
 const MAX_WAITING: usize = 65_536;

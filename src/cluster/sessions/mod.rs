@@ -17,7 +17,7 @@ use crate::backoff::Backoff;
 use super::counters::{NonceCounters, NonceStatus, add};
 use super::link::{LinkError, RedisAddress, SessionLink};
 use super::node::{FIRST_PAUSE, MAX_PAUSE, SETTLED};
-use super::session::PING_INTERVAL;
+use super::inbound::PING_INTERVAL;
 
 /// Requests that wait until Redis is back; some 80 bytes each.
 const MAX_OWED: usize = 100_000;

@@ -14,9 +14,9 @@ use crate::ids::{IdentityKey, RoomId};
 use crate::model::WholeMessage;
 use crate::rooms::{CutOff, EventKey, Outgoing, RemoteEvent, RemoteEvents, Topic};
 
-use super::counters::add;
-use super::link::LinkError;
-use super::node::Node;
+use crate::cluster::counters::add;
+use crate::cluster::link::LinkError;
+use crate::cluster::node::Node;
 use super::subscriptions::Reading;
 
 /// How often a reading is tried while the database does not answer, and the pause in between.

@@ -13,7 +13,7 @@ use crate::payments::{
     SLICE, ServerPayment, VerdictCache,
 };
 
-use super::check_places::{CheckPlace, CheckPlaces};
+use super::check_permits::{CheckPlace, CheckPlaces};
 use super::error::DeliveryError;
 use super::in_flight::InFlightPayments;
 

@@ -5,7 +5,7 @@ use crate::events::{self, Refusal, ServerEvent};
 use crate::socket::Application as _;
 use crate::telemetry::{self, Access};
 
-use super::application::AuthSocket;
+use super::session::AuthSocket;
 
 impl AuthSocket {
     /// Logs that an event of the client was answered so.

@@ -54,7 +54,7 @@ impl<T> Lane<T> {
 
 /// Why the queue refuses an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoRoom {
+pub(in crate::authsocket) enum NoRoom {
     /// A delivery is dropped. The client finds it by listing.
     Dropped,
     /// Answers are never dropped, so the socket must close.
@@ -63,7 +63,7 @@ pub(super) enum NoRoom {
 
 /// Queued frames of one socket.
 #[derive(Debug)]
-pub(super) struct PacedQueue<T> {
+pub(in crate::authsocket) struct PacedQueue<T> {
     pace: Pace,
     window: PaceWindow,
     /// Sent before `stream`, in order.
@@ -80,7 +80,7 @@ pub(super) struct PacedQueue<T> {
 
 impl<T> PacedQueue<T> {
     /// An empty queue for at most `max_bytes` of answers and as much of deliveries.
-    pub(super) fn new(pace: Pace, max_bytes: usize) -> Self {
+    pub(in crate::authsocket) fn new(pace: Pace, max_bytes: usize) -> Self {
         Self {
             pace,
             window: PaceWindow::default(),
@@ -93,34 +93,34 @@ impl<T> PacedQueue<T> {
     }
 
     /// Another pace from now on.
-    pub(super) fn set_pace(&mut self, pace: Pace) {
+    pub(in crate::authsocket) fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
         self.next_group = None;
         self.left_in_group = 0;
     }
 
     /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::authsocket) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Answers that wait.
-    pub(super) fn answers(&self) -> usize {
+    pub(in crate::authsocket) fn answers(&self) -> usize {
         self.answers.len()
     }
 
     /// Everything that waits.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::authsocket) fn len(&self) -> usize {
         self.answers.len() + self.stream.len()
     }
 
     /// Bytes of everything that waits.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(in crate::authsocket) const fn bytes(&self) -> usize {
         self.answers.bytes + self.stream.bytes
     }
 
     /// Counts a frame that is sent at once, if nothing is queued and the pace allows it.
-    pub(super) fn passes(&mut self, now: Instant) -> bool {
+    pub(in crate::authsocket) fn passes(&mut self, now: Instant) -> bool {
         self.is_empty() && self.window.take(self.pace, now)
     }
 
@@ -128,7 +128,7 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`NoRoom::Overflow`].
-    pub(super) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    pub(in crate::authsocket) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
         if !self.answers.has_room(bytes, self.max_bytes) {
             return Err(NoRoom::Overflow);
         }
@@ -140,7 +140,7 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`NoRoom::Overflow`].
-    pub(super) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    pub(in crate::authsocket) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
         if !self
             .stream
             .has_room(bytes, self.max_bytes.saturating_mul(2))
@@ -155,7 +155,7 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`NoRoom::Dropped`].
-    pub(super) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    pub(in crate::authsocket) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
         let has_room = self.stream.has_room(bytes, self.max_bytes);
         if !has_room || self.stream.len() >= MAX_DELIVERIES {
             return Err(NoRoom::Dropped);
@@ -165,7 +165,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// Drops all queued frames and returns their number.
-    pub(super) fn clear(&mut self) -> usize {
+    pub(in crate::authsocket) fn clear(&mut self) -> usize {
         let dropped = self.len();
         self.answers = Lane::new();
         self.stream = Lane::new();
@@ -175,7 +175,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// Takes and counts the next frame that may leave now.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<T> {
+    pub(in crate::authsocket) fn poll(&mut self, now: Instant) -> Option<T> {
         if self.is_empty() {
             return None;
         }
@@ -198,7 +198,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// When [`Self::poll`] has something next.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(in crate::authsocket) fn poll_timeout(&self) -> Option<Instant> {
         if self.is_empty() {
             return None;
         }
@@ -209,7 +209,7 @@ impl<T> PacedQueue<T> {
 
     /// How long to stop reading from the client, so that its answers leave as fast as they are made. `owed` counts the
     /// answers that the store has not given yet.
-    pub(super) fn pause(&self, owed: usize) -> Duration {
+    pub(in crate::authsocket) fn pause(&self, owed: usize) -> Duration {
         if self.pace.is_off() {
             return Duration::ZERO;
         }

@@ -12,7 +12,7 @@ use crate::telemetry::{self, TraceId};
 
 use super::interest::TopicChange;
 use super::registry::RoomRegistry;
-use super::seen::{EventKey, Seen};
+use super::dedup_window::{EventKey, Seen};
 use super::topic::Topic;
 
 /// Events of each kind that are remembered as delivered; some 50 bytes each.

@@ -11,7 +11,7 @@ use crate::ids::RoomId;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(in crate::authsocket) enum Answer {
     /// It is stored.
     Acked {
         /// Its room as its sender wrote it.
@@ -29,11 +29,11 @@ pub(super) enum Answer {
 
 /// Names a message among those that are not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+pub(in crate::authsocket) struct Ticket(u64);
 
 /// Messages that are not answered yet, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(in crate::authsocket) struct Answers {
     waiting: VecDeque<Option<Answer>>,
     /// The ticket of the oldest.
     oldest: u64,
@@ -41,19 +41,19 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Messages without an answer.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::authsocket) fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// A message came that will be answered later.
-    pub(super) fn expect(&mut self) -> Ticket {
+    pub(in crate::authsocket) fn expect(&mut self) -> Ticket {
         self.waiting.push_back(None);
         let behind = u64::try_from(self.waiting.len() - 1).unwrap_or(u64::MAX);
         Ticket(self.oldest + behind)
     }
 
     /// The answer to a message is known.
-    pub(super) fn resolve(&mut self, ticket: Ticket, answer: Answer) {
+    pub(in crate::authsocket) fn resolve(&mut self, ticket: Ticket, answer: Answer) {
         let index = ticket
             .0
             .checked_sub(self.oldest)
@@ -64,7 +64,7 @@ impl Answers {
     }
 
     /// The next answer whose turn it is.
-    pub(super) fn next(&mut self) -> Option<Answer> {
+    pub(in crate::authsocket) fn next(&mut self) -> Option<Answer> {
         if self.waiting.front()?.is_none() {
             return None;
         }

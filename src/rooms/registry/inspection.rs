@@ -9,7 +9,7 @@ use actix::prelude::*;
 
 use crate::ids::{RoomId, Sid};
 
-use super::registry::RoomRegistry;
+use super::RoomRegistry;
 
 /// Rooms that [`GetTopRooms`] looks at, at most: it is asked every second.
 const MAX_SCANNED: usize = 50_000;

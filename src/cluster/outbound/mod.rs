@@ -1,11 +1,13 @@
 //! Publishing: in order, many at once; and from the database what there was no room for.
 
+pub(super) mod publish_queue;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::rooms::{EventKey, Outgoing, Topic};
 
-use super::catch_up::live_event;
+use super::inbound::catch_up::live_event;
 use super::channel::channel;
 use super::counters::add;
 use super::link::{Link, LinkError};
