@@ -3,7 +3,7 @@
 use actix::prelude::*;
 
 use crate::engineio::CloseReason;
-use crate::rooms::{Deliver, Lagging};
+use crate::rooms::{Deliver, SlowConsumer};
 use crate::socket::Socket;
 use crate::telemetry;
 
@@ -25,10 +25,10 @@ impl Handler<Deliver> for Socket<AuthSocket> {
     }
 }
 
-impl Handler<Lagging> for Socket<AuthSocket> {
+impl Handler<SlowConsumer> for Socket<AuthSocket> {
     type Result = ();
 
-    fn handle(&mut self, _: Lagging, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: SlowConsumer, ctx: &mut Self::Context) {
         self.with_application(ctx, |_, link, _| link.close(CloseReason::SlowConsumer));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use crate::delivery::{Sent, fits_live};
+use crate::delivery::{SendStatus, fits_live};
 use crate::events::{
     Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
     is_message_box,
@@ -13,11 +13,11 @@ use crate::ids::{IdentityKey, RoomId};
 use crate::js_trim::js_trim;
 use crate::limits::{LimitExceeded, refusals};
 use crate::model::{MessageBody, NewMessage};
-use crate::rooms::{Join, Leave, RoomAccess};
+use crate::rooms::{Join, LeaveRoom, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};
 
-use super::state::reply_queue::{Answer, Ticket};
+use super::state::reply_queue::{Reply, Ticket};
 use super::session::AuthSocket;
 use super::counts;
 
@@ -29,7 +29,7 @@ const DEFAULT_BOX: &str = "default";
 #[rtype(result = "()")]
 pub(super) struct Submitted {
     pub(super) ticket: Ticket,
-    pub(super) answer: Answer,
+    pub(super) answer: Reply,
     /// When the message came.
     pub(super) since: Instant,
     /// What its log lines bear.
@@ -129,7 +129,7 @@ impl AuthSocket {
                     self.left.insert(room.clone());
                 }
                 self.joined.remove(&room);
-                self.service.rooms.leave(Leave {
+                self.service.rooms.leave(LeaveRoom {
                     sid: self.sid,
                     room: room.clone(),
                 });
@@ -152,7 +152,7 @@ impl AuthSocket {
             room: Some(message.room.clone()),
             message_id: Some(message.message_id.clone()),
         };
-        if self.answers.len() >= self.service.settings.max_pending_messages {
+        if self.replies.len() >= self.service.settings.max_pending_messages {
             refusals().count("pending_messages", LimitExceeded::PerKey, Some(&sender));
             return self.refuse_message(refused(Refusal::Overloaded, &message), link);
         }
@@ -164,7 +164,7 @@ impl AuthSocket {
             Ok(address) => address,
             Err(refusal) => return self.refuse_message(refused(refusal, &message), link),
         };
-        let (ticket, since) = (self.answers.expect(), link.now());
+        let (ticket, since) = (self.replies.expect(), link.now());
         let (socket, trace) = (ctx.address(), telemetry::current());
         let SendMessage {
             room,
@@ -187,7 +187,7 @@ impl AuthSocket {
         // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
         self.delivery.submit(new, move |result| {
             let answer = match result {
-                Ok(sent) => Answer::Acked {
+                Ok(sent) => Reply::Acked {
                     room,
                     message_id,
                     is_live,
@@ -195,7 +195,7 @@ impl AuthSocket {
                 },
                 Err(error) => {
                     log::debug!("a message was not stored: {error}");
-                    Answer::Refused(SendRefused {
+                    Reply::Refused(SendRefused {
                         refusal: Refusal::from(&error),
                         room: Some(room),
                         message_id: Some(message_id),
@@ -213,21 +213,21 @@ impl AuthSocket {
 
     /// Refuses a message; its answer waits for those of the messages before it.
     fn refuse_message(&mut self, refused: SendRefused, link: &mut Link<'_>) {
-        if self.answers.len() >= self.service.settings.max_pending_messages {
+        if self.replies.len() >= self.service.settings.max_pending_messages {
             // Nothing more is kept for a client that has so much under way.
             return self.tell_refusal(&refused, link);
         }
-        let ticket = self.answers.expect();
-        self.answer(ticket, Answer::Refused(refused), link);
+        let ticket = self.replies.expect();
+        self.answer(ticket, Reply::Refused(refused), link);
     }
 
     /// Keeps an answer, and sends those whose turn it is.
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer, link: &mut Link<'_>) {
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Reply, link: &mut Link<'_>) {
         log::debug!("socket {}: a message is answered", self.sid);
-        self.answers.resolve(ticket, answer);
-        while let Some(answer) = self.answers.next() {
+        self.replies.resolve(ticket, answer);
+        while let Some(answer) = self.replies.next() {
             match answer {
-                Answer::Acked {
+                Reply::Acked {
                     room,
                     message_id,
                     is_live,
@@ -238,11 +238,11 @@ impl AuthSocket {
                         room: &room,
                         message_id: &message_id,
                         is_live,
-                        is_already_sent: sent == Sent::Already,
+                        is_already_sent: sent == SendStatus::Duplicate,
                     };
                     self.send_event(&acked, link);
                 }
-                Answer::Refused(refused) => self.tell_refusal(&refused, link),
+                Reply::Refused(refused) => self.tell_refusal(&refused, link),
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
 use crate::telemetry;
 
 use super::session::AuthSocket;
-use super::outbound::Speech;
+use super::outbound::EventFramer;
 
 /// A frame of a session that this socket does not know, held until the socket has proven who it is.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl AuthSocket {
     }
 
     fn connect(&mut self, namespace: &Namespace, link: &mut Link<'_>) {
-        if self.speech.is_some() {
+        if self.framer.is_some() {
             // One namespace carries the session; a second one would be a second voice of the same peer.
             if let Some(refused) = self.connection.refuse(namespace, "Invalid namespace") {
                 Self::send_packet(&refused, link);
@@ -75,13 +75,13 @@ impl AuthSocket {
         }
         if let Some(accepted) = self.connection.accept(namespace, Sid::random()) {
             Self::send_packet(&accepted, link);
-            self.speech = Some(Speech::new(namespace.clone()));
+            self.framer = Some(EventFramer::new(namespace.clone()));
             self.revival_at = Some(link.now() + self.service.settings.revival_delay);
         }
     }
 
     fn disconnect(&mut self, link: &Link<'_>) {
-        self.speech = None;
+        self.framer = None;
         self.revival_at = None;
         self.drop_waiting();
         self.upkeep.abandon_handshake();
@@ -253,7 +253,7 @@ impl AuthSocket {
             sid: self.sid,
             identity,
             deliver: ctx.address().recipient(),
-            lagging: ctx.address().recipient(),
+            slow_consumer: ctx.address().recipient(),
         });
         true
     }

@@ -11,19 +11,19 @@ use crate::socket::Link;
 use crate::socketio::{Body, EventBody, Namespace, Packet};
 
 use super::session::AuthSocket;
-use super::state::paced_queue::NoRoom;
+use super::state::paced_queue::PushRefused;
 
 /// Room in a frame for everything but the payload: keys, nonces, signature, names.
 const ENVELOPE_BYTES: usize = 700;
 
 /// How auth messages are framed on the namespace that carries them.
 #[derive(Debug)]
-pub(super) struct Speech {
+pub(super) struct EventFramer {
     /// Everything before the auth message's JSON: `2["authMessage",`.
     prefix: String,
 }
 
-impl Speech {
+impl EventFramer {
     pub(super) fn new(namespace: Namespace) -> Self {
         let event = EventBody {
             ack: None,
@@ -64,14 +64,14 @@ impl Speech {
 
 /// An auth message to send now or later.
 #[derive(Debug)]
-pub(super) enum Outgoing {
+pub(super) enum PendingFrame {
     /// A message of a handshake, as JSON.
     Handshake(String),
     /// An event. It is signed when it leaves, in the newest session.
     Event(SharedPayload),
 }
 
-impl Outgoing {
+impl PendingFrame {
     /// Bytes that it holds while it waits.
     fn bytes(&self) -> usize {
         match self {
@@ -84,16 +84,16 @@ impl Outgoing {
 impl AuthSocket {
     /// Sends a message of a handshake.
     pub(super) fn send_auth_message(&mut self, json: String, link: &mut Link<'_>) {
-        self.send_answer(Outgoing::Handshake(json), false, link);
+        self.send_answer(PendingFrame::Handshake(json), false, link);
     }
 
-    /// Sends an answer. Answers overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
+    /// Sends an answer. ReplyQueue overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
     pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
         self.log_access(event);
         let is_mark = matches!(event, ServerEvent::LeftRoom(_));
         let payload = self.payload(event);
-        self.send_answer(Outgoing::Event(payload), is_mark, link);
+        self.send_answer(PendingFrame::Event(payload), is_mark, link);
     }
 
     /// Sends the last event before the socket closes, without pacing.
@@ -114,7 +114,7 @@ impl AuthSocket {
         if self.queue.passes(link.now()) {
             return self.write_event(payload, link);
         }
-        let delivery = Outgoing::Event(payload.clone());
+        let delivery = PendingFrame::Event(payload.clone());
         let bytes = delivery.bytes();
         let queued = self.queue.push_delivery(delivery, bytes);
         self.count_queued(queued, link);
@@ -137,7 +137,7 @@ impl AuthSocket {
         waiting.fetch_sub(dropped, Ordering::Relaxed);
     }
 
-    fn send_answer(&mut self, answer: Outgoing, is_mark: bool, link: &mut Link<'_>) {
+    fn send_answer(&mut self, answer: PendingFrame, is_mark: bool, link: &mut Link<'_>) {
         if self.queue.passes(link.now()) {
             return self.write(&answer, link);
         }
@@ -150,33 +150,33 @@ impl AuthSocket {
         self.count_queued(queued, link);
     }
 
-    fn count_queued(&self, queued: Result<(), NoRoom>, link: &mut Link<'_>) {
+    fn count_queued(&self, queued: Result<(), PushRefused>, link: &mut Link<'_>) {
         let counters = &self.service.counters;
         match queued {
             Ok(()) => {
                 counters.waiting.fetch_add(1, Ordering::Relaxed);
             }
-            Err(NoRoom::Dropped) => {
+            Err(PushRefused::Dropped) => {
                 counters.dropped.add_one();
                 log::debug!("socket {}: no room for a delivery", self.sid);
             }
-            Err(NoRoom::Overflow) => link.close(CloseReason::SlowConsumer),
+            Err(PushRefused::Overflow) => link.close(CloseReason::SlowConsumer),
         }
     }
 
-    fn write(&mut self, outgoing: &Outgoing, link: &mut Link<'_>) {
-        match (outgoing, &self.speech) {
-            (Outgoing::Event(payload), _) => self.write_event(payload, link),
-            (Outgoing::Handshake(json), Some(speech)) => link.send(speech.frame(json), &[]),
-            (Outgoing::Handshake(_), None) => {}
+    fn write(&mut self, outgoing: &PendingFrame, link: &mut Link<'_>) {
+        match (outgoing, &self.framer) {
+            (PendingFrame::Event(payload), _) => self.write_event(payload, link),
+            (PendingFrame::Handshake(json), Some(framer)) => link.send(framer.frame(json), &[]),
+            (PendingFrame::Handshake(_), None) => {}
         }
     }
 
     /// Signs an encoded event and sends it. All that a delivery costs here is one signature and one frame.
     fn write_event(&mut self, payload: &SharedPayload, link: &mut Link<'_>) {
-        let Some(speech) = &self.speech else { return };
+        let Some(framer) = &self.framer else { return };
         self.upkeep.touch(link.now());
-        match speech.frame_around(payload.shared_json(), |out| {
+        match framer.frame_around(payload.shared_json(), |out| {
             self.peer.sign_around(payload, out)
         }) {
             Ok(frame) => link.send(frame, &[]),
@@ -184,7 +184,7 @@ impl AuthSocket {
         }
     }
 
-    /// Answers an unsigned event with an unsigned one.
+    /// ReplyQueue an unsigned event with an unsigned one.
     pub(super) fn send_plain(namespace: &Namespace, refusal: &PlainRefusal, link: &mut Link<'_>) {
         let data = serde_json::json!([refusal.event, { "reason": refusal.reason }]);
         let event = EventBody {

@@ -12,13 +12,13 @@ use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
 use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
 use crate::live::LiveReader;
-use crate::rooms::Gone;
+use crate::rooms::RemoveMember;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
 
-use super::state::reply_queue::Answers;
+use super::state::reply_queue::ReplyQueue;
 use super::inbound::HeldFrame;
-use super::outbound::{Outgoing, Speech};
+use super::outbound::{PendingFrame, EventFramer};
 use super::state::paced_queue::PacedQueue;
 use super::service::{AuthSocketService, SocketRates};
 use super::state::upkeep::Upkeep;
@@ -34,16 +34,16 @@ pub struct AuthSocket {
     pub(super) connection: socketio::Connection,
     pub(super) peer: Peer,
     /// How events are framed, once a namespace is joined.
-    pub(super) speech: Option<Speech>,
+    pub(super) framer: Option<EventFramer>,
     /// Whether the rooms know this socket.
     pub(super) admitted: bool,
     pub(super) joined: HashSet<RoomId>,
     /// Rooms of its own that it does not want.
     pub(super) left: HashSet<RoomId>,
     /// Messages that are not answered yet.
-    pub(super) answers: Answers,
+    pub(super) answers: ReplyQueue,
     /// What waits until the client can verify it.
-    pub(super) queue: PacedQueue<Outgoing>,
+    pub(super) queue: PacedQueue<PendingFrame>,
     /// What keeps its session alive.
     pub(super) upkeep: Upkeep,
     pub(super) held: Vec<HeldFrame>,
@@ -92,11 +92,11 @@ impl AuthSocket {
             sid: opening.sid,
             connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
             peer: Peer::new(Arc::clone(&service.identity), peer_config),
-            speech: None,
+            framer: None,
             admitted: false,
             joined: HashSet::new(),
             left: HashSet::new(),
-            answers: Answers::default(),
+            answers: ReplyQueue::default(),
             queue: PacedQueue::new(service.settings.pace, service.settings.max_paced_bytes),
             upkeep: Upkeep::new(now),
             held: Vec::new(),
@@ -192,7 +192,7 @@ impl Application for AuthSocket {
     }
 
     fn pause(&self) -> Duration {
-        self.queue.pause(self.answers.len()).min(MAX_PAUSE)
+        self.queue.pause(self.replies.len()).min(MAX_PAUSE)
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -200,7 +200,7 @@ impl Application for AuthSocket {
     }
 
     fn owes_answers(&self) -> bool {
-        self.is_reading || self.answers.len() > 0 || self.queue.answers() > 0
+        self.is_reading || self.replies.len() > 0 || self.queue.answers() > 0
     }
 
     fn identity(&self) -> Option<IdentityKey> {
@@ -240,7 +240,7 @@ impl AuthSocket {
             self.admitted = false;
             self.joined.clear();
             self.left.clear();
-            self.service.rooms.gone(Gone { sid: self.sid });
+            self.service.rooms.gone(RemoveMember { sid: self.sid });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counts since the start. Events count once for each node.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct ClusterCounters {
     pub(super) connected: AtomicBool,
     pub(super) reconnects: AtomicU64,
     pub(super) published: AtomicU64,
@@ -85,7 +85,7 @@ pub(super) fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(count, Ordering::Relaxed);
 }
 
-impl Counters {
+impl ClusterCounters {
     pub(super) fn status(&self) -> ClusterStatus {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ClusterStatus {

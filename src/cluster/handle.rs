@@ -11,18 +11,18 @@ use tokio::sync::mpsc;
 use crate::auth::{Counterparty, Identity, KeyError, KeyId, Protocol};
 use crate::db::DbHandle;
 use crate::outbound::ClockOffset;
-use crate::rooms::{Outgoing, Outward, RoomRegistry, TopicChange};
+use crate::rooms::{ClusterEvent, ClusterPublisher, RoomRegistry, TopicChange};
 
-use super::counters::{ClusterStatus, Counters, NonceStatus, add};
+use super::counters::{ClusterStatus, ClusterCounters, NonceStatus, add};
 use super::link::{LinkError, RedisAddress};
-use super::watermarks::Marks;
+use super::watermarks::Watermarks;
 use super::node::{self, Node};
-use super::outbound::publish_queue::{Outbox, Pushed};
-use super::peers::{Peer, Peers};
+use super::outbound::publish_queue::{PublishQueue, Pushed};
+use super::peers::{ClusterPeer, PeerTable};
 use super::sessions::{RedisSessions, StoreSettings};
 
 /// How long marks are kept beyond the overlap: longer than a lost connection goes unnoticed.
-const MARKS_KEPT: Duration = Duration::from_secs(60);
+const WATERMARKS_KEPT: Duration = Duration::from_secs(60);
 
 /// Where Redis is, and the bounds of what goes through it.
 #[derive(Debug, Clone)]
@@ -63,17 +63,17 @@ pub fn check_address(url: &str) -> Result<(), ClusterError> {
 
 /// What the node and its handles share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ClusterShared {
     pub(super) settings: ClusterSettings,
     pub(super) address: RedisAddress,
-    pub(super) outbox: Outbox,
-    pub(super) counters: Counters,
+    pub(super) outbox: PublishQueue,
+    pub(super) counters: ClusterCounters,
     /// Whether all that was missed while Redis was away has been read: until then, what was delivered must be known.
     pub(super) has_caught_up: AtomicBool,
     /// What was delivered here while Redis was away is not known any more.
     pub(super) incomplete: AtomicBool,
-    marks: Mutex<Marks>,
-    peers: Mutex<Peers>,
+    marks: Mutex<Watermarks>,
+    peers: Mutex<PeerTable>,
     clock: Mutex<Option<ClockOffset>>,
     latest: AtomicI64,
     interest: mpsc::UnboundedSender<(TopicChange, i64)>,
@@ -83,7 +83,7 @@ pub(super) struct Shared {
     sessions: OnceLock<(RedisSessions, ArbiterHandle)>,
 }
 
-impl Shared {
+impl ClusterShared {
     pub(super) fn record(&self, at: Instant, id: i64) {
         let mut marks = self.marks();
         marks.record(at, id);
@@ -99,7 +99,7 @@ impl Shared {
         self.latest.load(Ordering::Acquire)
     }
 
-    pub(super) fn peers(&self) -> MutexGuard<'_, Peers> {
+    pub(super) fn peers(&self) -> MutexGuard<'_, PeerTable> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,18 +108,18 @@ impl Shared {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn marks(&self) -> MutexGuard<'_, Marks> {
+    fn marks(&self) -> MutexGuard<'_, Watermarks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outward for Shared {
+impl ClusterPublisher for ClusterShared {
     fn interest(&self, change: TopicChange, since: i64) {
         // The node lives as long as the server.
         let _ = self.interest.send((change, since));
     }
 
-    fn publish(&self, event: Outgoing) {
+    fn publish(&self, event: ClusterEvent) {
         match self.outbox.push(event, || self.behind(Instant::now())) {
             Pushed::Waits => {}
             Pushed::Dropped => add(&self.counters.dropped, 1),
@@ -127,14 +127,14 @@ impl Outward for Shared {
         }
     }
 
-    fn latest_mark(&self) -> i64 {
+    fn latest_watermark(&self) -> i64 {
         self.latest()
     }
 }
 
 /// A handle on this node; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Cluster(Arc<Shared>);
+pub struct Cluster(Arc<ClusterShared>);
 
 /// A node that is not one yet.
 #[derive(Debug)]
@@ -150,11 +150,11 @@ impl Cluster {
     pub fn new(settings: ClusterSettings) -> Result<(Self, Starting), ClusterError> {
         let address = RedisAddress::parse(&settings.url, &settings.prefix)?;
         let (sender, interest) = mpsc::unbounded_channel();
-        let marks = Marks::new(Instant::now(), 0, settings.overlap + MARKS_KEPT);
-        let shared = Shared {
+        let marks = Watermarks::new(Instant::now(), 0, settings.overlap + WATERMARKS_KEPT);
+        let shared = ClusterShared {
             address,
-            outbox: Outbox::new(settings.max_queued_bytes),
-            counters: Counters::default(),
+            outbox: PublishQueue::new(settings.max_queued_bytes),
+            counters: ClusterCounters::default(),
             has_caught_up: AtomicBool::new(false),
             incomplete: AtomicBool::new(false),
             marks: Mutex::new(marks),
@@ -170,14 +170,14 @@ impl Cluster {
     }
 
     #[cfg(test)]
-    pub(super) fn shared(&self) -> Arc<Shared> {
+    pub(super) fn shared(&self) -> Arc<ClusterShared> {
         Arc::clone(&self.0)
     }
 
     /// What the rooms publish through.
     #[must_use]
-    pub fn outward(&self) -> Arc<dyn Outward> {
-        Arc::clone(&self.0) as Arc<dyn Outward>
+    pub fn publisher(&self) -> Arc<dyn ClusterPublisher> {
+        Arc::clone(&self.0) as Arc<dyn ClusterPublisher>
     }
 
     /// Begins. Must be called before anybody is served: what is in the database by then is not news.
@@ -194,8 +194,8 @@ impl Cluster {
         let pair = identity.pair(Counterparty::Own)?;
         let key = pair.symmetric_key(&Protocol::ROOM_EVENTS, KeyId::One("1"))?;
         let first = db.first_message_id();
-        let keep = self.0.settings.overlap + MARKS_KEPT;
-        *self.0.marks() = Marks::new(Instant::now(), first, keep);
+        let keep = self.0.settings.overlap + WATERMARKS_KEPT;
+        *self.0.marks() = Watermarks::new(Instant::now(), first, keep);
         self.0.latest.store(first, Ordering::Release);
         let shared = Arc::clone(&self.0);
         let (db, registry) = (db.clone(), registry.clone());
@@ -244,7 +244,7 @@ impl Cluster {
 
     /// The other nodes, as far as they were heard.
     #[must_use]
-    pub fn peers(&self) -> Vec<Peer> {
+    pub fn peers(&self) -> Vec<ClusterPeer> {
         self.0.peers().list(Instant::now())
     }
 

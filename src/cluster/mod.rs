@@ -19,5 +19,5 @@ mod watermarks;
 pub use counters::{ClusterStatus, NonceStatus};
 pub use handle::{Cluster, ClusterError, ClusterSettings, Starting, check_address};
 pub use link::LinkError;
-pub use peers::Peer;
+pub use peers::ClusterPeer;
 pub use sessions::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};

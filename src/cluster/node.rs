@@ -11,11 +11,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::backoff::Backoff;
 use crate::db::DbHandle;
-use crate::rooms::{Remember, RoomRegistry, Topic, TopicChange};
+use crate::rooms::{RotateDedup, RoomRegistry, Topic, TopicChange};
 
 use super::counters::add;
 use super::envelope::{Opener, Sealer};
-use super::handle::Shared;
+use super::handle::ClusterShared;
 use super::outbound::publish_queue::Dropped;
 use super::peers::Greeting;
 use super::inbound::subscriptions::Subscriptions;
@@ -35,7 +35,7 @@ pub(super) type Sealed = (String, Vec<u8>);
 
 /// A node, on a thread of its own.
 pub(super) struct Node {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ClusterShared>,
     pub(super) db: DbHandle,
     pub(super) registry: Addr<RoomRegistry>,
     interest: RefCell<UnboundedReceiver<(TopicChange, i64)>>,
@@ -67,7 +67,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<ClusterShared>,
         key: &[u8; 32],
         interest: UnboundedReceiver<(TopicChange, i64)>,
         db: DbHandle,
@@ -196,7 +196,7 @@ impl Node {
 }
 
 /// Looks now and then how far the database has come, and has the registry forget what cannot come again.
-pub(super) async fn watch(shared: Arc<Shared>, db: DbHandle, registry: Addr<RoomRegistry>) {
+pub(super) async fn watch(shared: Arc<ClusterShared>, db: DbHandle, registry: Addr<RoomRegistry>) {
     let overlap = shared.settings.overlap.as_millis() / MARK_INTERVAL.as_millis();
     // Twice, because what is read once more was delivered at about its time, and a lost connection is noticed late.
     let keep = usize::try_from(overlap)
@@ -216,10 +216,10 @@ pub(super) async fn watch(shared: Arc<Shared>, db: DbHandle, registry: Addr<Room
 
 /// Begins a generation of what is remembered as delivered. All of them are kept while there is something to be read that
 /// may have been delivered.
-async fn forget(shared: &Shared, registry: &Addr<RoomRegistry>, keep: usize) {
+async fn forget(shared: &ClusterShared, registry: &Addr<RoomRegistry>, keep: usize) {
     let has_caught_up = || shared.has_caught_up.load(Ordering::Acquire);
     let keep = has_caught_up().then_some(keep);
-    let forgotten = registry.send(Remember { keep }).await;
+    let forgotten = registry.send(RotateDedup { keep }).await;
     if forgotten == Ok(true) && !has_caught_up() {
         shared.incomplete.store(true, Ordering::Release);
     }
@@ -231,7 +231,7 @@ mod tests {
     use crate::cluster::{Cluster, ClusterSettings};
     use crate::db::{DatabaseUrl, DbSettings};
     use crate::ids::RoomId;
-    use crate::rooms::{EventKey, Outgoing, RemoteEvent, RemoteEvents, RoomSettings};
+    use crate::rooms::{EventKey, ClusterEvent, RemoteEvent, RemoteEvents, RoomSettings};
 
     /// A node without Redis.
     struct Alone {
@@ -254,7 +254,7 @@ mod tests {
         })
         .unwrap();
         let registry = RoomRegistry::new(RoomSettings::default());
-        let registry = registry.with_neighbours(cluster.outward());
+        let registry = registry.with_cluster(cluster.publisher());
         let (interest, changes) = tokio::sync::mpsc::unbounded_channel();
         let db = DbHandle::open(&db, None).unwrap();
         let node = Node::new(cluster.shared(), &[7; 32], changes, db, registry.start());
@@ -268,7 +268,7 @@ mod tests {
     impl Alone {
         /// Whether it delivers this event.
         async fn delivers(&self, n: u8) -> bool {
-            let event = Outgoing {
+            let event = ClusterEvent {
                 room: RoomId::new("r"),
                 key: EventKey::from_bytes([n; EventKey::LEN]),
                 id: None,

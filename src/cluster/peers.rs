@@ -51,7 +51,7 @@ pub(super) struct Greeting {
 
 /// Another node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub struct ClusterPeer {
     /// Names one run of it: 32 hexadecimal digits.
     pub node: String,
     /// What its operator calls it.
@@ -75,7 +75,7 @@ struct Known {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(super) struct PeerTable {
     known: HashMap<NodeId, Known>,
     /// This node, as greetings name it.
     own: String,
@@ -87,7 +87,7 @@ fn named(node: &NodeId) -> String {
     hex::encode(node.split_at(8).0)
 }
 
-impl Peers {
+impl PeerTable {
     /// This node has this id.
     pub(super) fn name(&mut self, own: &NodeId) {
         self.own = named(own);
@@ -145,11 +145,11 @@ impl Peers {
     }
 
     /// Who was heard, by name and start.
-    pub(super) fn list(&self, now: Instant) -> Vec<Peer> {
+    pub(super) fn list(&self, now: Instant) -> Vec<ClusterPeer> {
         let peer = |(node, known): (&NodeId, &Known)| {
             let silent_for = now.saturating_duration_since(known.heard);
             let greeting = &known.greeting;
-            Peer {
+            ClusterPeer {
                 node: hex::encode(node),
                 name: greeting.name.clone(),
                 version: greeting.version.clone(),
@@ -158,10 +158,10 @@ impl Peers {
                 present: silent_for < MAX_SILENCE,
             }
         };
-        let mut peers: Vec<Peer> = self.known.iter().map(peer).collect();
+        let mut peers: Vec<ClusterPeer> = self.known.iter().map(peer).collect();
         peers.retain(|peer| peer.silent_for < REMEMBERED);
         peers.sort_by(|one, other| {
-            let key = |peer: &Peer| (peer.name.clone(), peer.started, peer.node.clone());
+            let key = |peer: &ClusterPeer| (peer.name.clone(), peer.started, peer.node.clone());
             key(one).cmp(&key(other))
         });
         peers
@@ -186,7 +186,7 @@ mod tests {
     fn a_node_that_others_do_not_name_is_unheard_until_they_do() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         peers.name(&[0xab; 16]);
         let hearing = |hears: &[&str]| {
             let hears = hears.iter().map(|node| (*node).to_owned()).collect();
@@ -227,7 +227,7 @@ mod tests {
     fn who_greets_is_there_and_who_is_silent_is_missed_for_a_while() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         assert_eq!(peers.list(at(0)), []);
         let first = peers.hear([2; 16], &greeting("b", 7), at(0)).unwrap();
         assert_eq!((&*first.name, first.started), ("b", 7));
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(peers.hear([1; 16], &greeting("a", 9), at(15)), None);
         let seen = |seconds| {
             let peers = peers.list(at(seconds));
-            let seen = |peer: Peer| (peer.name, peer.silent_for.as_secs(), peer.present);
+            let seen = |peer: ClusterPeer| (peer.name, peer.silent_for.as_secs(), peer.present);
             peers.into_iter().map(seen).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let now = Instant::now();
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         for text in [&b""[..], b"[]", b"{}", b"{\"name\":7}", b"\xff"] {
             assert_eq!(peers.hear([1; 16], text, now), None);
         }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 /// The ids that were highest, each with a time by which all up to it was stored.
 #[derive(Debug)]
-pub(super) struct Marks {
+pub(super) struct Watermarks {
     ring: VecDeque<(Instant, i64)>,
     /// How far back they go.
     keep: Duration,
 }
 
-impl Marks {
+impl Watermarks {
     /// The first one; later, those of the time `keep` are there.
     pub(super) fn new(at: Instant, id: i64, keep: Duration) -> Self {
         Self {
@@ -63,7 +63,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let overlap = Duration::from_secs(10);
-        let mut marks = Marks::new(at(0), 5, Duration::from_secs(60));
+        let mut marks = Watermarks::new(at(0), 5, Duration::from_secs(60));
         assert_eq!(marks.before(at(3), overlap), 5);
         for second in 1..=100 {
             marks.record(at(second), i64::try_from(second).unwrap() * 10);
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_mark_does_not_fall_when_messages_are_deleted() {
         let start = Instant::now();
-        let mut marks = Marks::new(start, 9, Duration::from_secs(60));
+        let mut marks = Watermarks::new(start, 9, Duration::from_secs(60));
         marks.record(start, 3);
         assert_eq!(marks.latest(), 9);
     }

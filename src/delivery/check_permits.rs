@@ -26,7 +26,7 @@ impl Default for Turn {
 
 /// Bounds what checking payments takes: each keeps a thread busy for up to a second, and some memory.
 #[derive(Debug, Clone)]
-pub(super) struct CheckPlaces {
+pub(super) struct CheckQueue {
     /// Turns, for one slice each: one fewer than there are cores, so that a core stays free for requests.
     running: Arc<Semaphore>,
     /// Checks that cost much, each of which keeps what it has read while others have their turn.
@@ -36,15 +36,15 @@ pub(super) struct CheckPlaces {
 
 /// A check that may run; the place is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct CheckPlace {
+pub(super) struct CheckPermit {
     running: RefCell<Option<OwnedSemaphorePermit>>,
     costly: Option<OwnedSemaphorePermit>,
-    places: CheckPlaces,
+    places: CheckQueue,
     _turn: OwnedSemaphorePermit,
     _permit: Permit<Owner, Turn>,
 }
 
-impl CheckPlace {
+impl CheckPermit {
     /// Whether this check may cost as much as it likes.
     pub(super) const fn is_costly(&self) -> bool {
         self.costly.is_some()
@@ -70,7 +70,7 @@ impl CheckPlace {
     }
 }
 
-impl CheckPlaces {
+impl CheckQueue {
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with_turns(cores.saturating_sub(1).max(1))
@@ -89,13 +89,13 @@ impl CheckPlaces {
         &self,
         payer: IdentityKey,
         address: Option<AddressKey>,
-    ) -> Option<CheckPlace> {
+    ) -> Option<CheckPermit> {
         let mut permit = self.waiting.hold_for(Owner::both(payer, address));
         permit.grow(1).ok()?;
         let turn = Arc::clone(&permit.shared().next()?.0);
         let turn = turn.acquire_owned().await.ok()?;
         let running = Arc::clone(&self.running).acquire_owned().await.ok()?;
-        Some(CheckPlace {
+        Some(CheckPermit {
             running: RefCell::new(Some(running)),
             costly: None,
             places: self.clone(),
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn no_identity_and_no_address_takes_more_than_its_share() {
-        let places = CheckPlaces::with_turns(1);
+        let places = CheckQueue::with_turns(1);
         let payer = || Identity::random().identity_key();
         let greedy = payer();
         let address = |last| Some(AddressKey::of([192, 0, 2, last].into()));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_identity_has_one_check_at_a_time() {
-        let places = CheckPlaces::with_turns(2);
+        let places = CheckQueue::with_turns(2);
         let payer = || Identity::random().identity_key();
         let greedy = payer();
         let first = places.enter(greedy, None).now_or_never().unwrap();
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn a_core_stays_free() {
         let cores = std::thread::available_parallelism().unwrap().get();
-        let places = CheckPlaces::new();
+        let places = CheckQueue::new();
         let turns = places.running.available_permits();
         assert!(turns < cores.max(2), "{turns} of {cores}");
     }
 
     #[tokio::test]
     async fn what_costs_much_lets_others_have_their_turn() {
-        let places = CheckPlaces::with_turns(1);
+        let places = CheckQueue::with_turns(1);
         let payer = || Identity::random().identity_key();
         let costly = places.enter(payer(), None).await.unwrap();
         let costly = costly.for_costly().await.unwrap();

@@ -6,7 +6,7 @@ use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
 use crate::model::NewMessage;
-use crate::rooms::{EventKey, Outgoing, RoomRegistry};
+use crate::rooms::{EventKey, ClusterEvent, RoomRegistry};
 use crate::telemetry;
 
 impl Handler<MessagesStored> for RoomRegistry {
@@ -54,7 +54,7 @@ fn announce_everywhere(registry: &mut RoomRegistry, committed: &Committed) {
     if committed.is_paid || !registry.delivers(&room, message.body.live().len()) {
         return;
     }
-    let outgoing = Outgoing {
+    let event = ClusterEvent {
         key: EventKey::of_message(
             &message.recipient.to_hex(),
             &message.message_id,
@@ -65,7 +65,7 @@ fn announce_everywhere(registry: &mut RoomRegistry, committed: &Committed) {
         event: encode(&room, committed).into(),
         room,
     };
-    telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
+    telemetry::within(committed.trace, || registry.publish_everywhere(event));
 }
 
 /// Whether the event of a message is small enough to be delivered live.
@@ -115,7 +115,7 @@ mod tests {
     use crate::ids::{IdentityKey, Sid};
     use crate::limits::OutboundMemory;
     use crate::model::MessageBody;
-    use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
+    use crate::rooms::{Admit, Deliver, SlowConsumer, RoomSettings, RoomsHandle};
     use serde_json::{Value, json};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -136,10 +136,10 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Recorder {
+    impl Handler<SlowConsumer> for Recorder {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
     fn member(rooms: &RoomsHandle, identity: IdentityKey) -> UnboundedReceiver<Value> {
@@ -149,7 +149,7 @@ mod tests {
             sid: Sid::random(),
             identity,
             deliver: recorder.clone().recipient(),
-            lagging: recorder.recipient(),
+            slow_consumer: recorder.recipient(),
         });
         inbox
     }
@@ -231,10 +231,10 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Unread {
+    impl Handler<SlowConsumer> for Unread {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
     /// A thousand recipients would each get a copy that waits; no more of them are made than there is memory for.
@@ -250,7 +250,7 @@ mod tests {
             sid: Sid::random(),
             identity: key,
             deliver: member.clone().recipient(),
-            lagging: member.recipient(),
+            slow_consumer: member.recipient(),
         });
         let all: Vec<String> = (0..100).map(|id| id.to_string()).collect();
         for ids in [0..60, 60..100] {

@@ -14,5 +14,5 @@ mod submit;
 pub use error::DeliveryError;
 pub use live::fits_live;
 pub use request_price::{PaidRequest, PriceError, RequestPrices};
-pub use submit::{Delivery, Notify, Sent};
-pub use payment_gate::{Paying, PaymentCounts};
+pub use submit::{Delivery, Notify, SendStatus};
+pub use payment_gate::{PaymentConfig, PaymentCounts};

@@ -6,7 +6,7 @@ use crate::model::{NewMessage, Paid, Payment, PaymentState, Quote};
 use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, Settlement};
 
 use super::error::DeliveryError;
-use super::submit::{Delivery, Sent};
+use super::submit::{Delivery, SendStatus};
 
 impl Delivery {
     /// Checks that the payment pays what is due, and takes it with the messages, all or none.
@@ -15,17 +15,17 @@ impl Delivery {
         messages: Vec<NewMessage>,
         draft: PaymentDraft,
         quote: Quote,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let Some(payer) = messages.first().map(|message| message.sender) else {
             return Ok(Vec::new());
         };
         let parties = Parties {
             payer,
-            server: self.till.identity().identity_key(),
+            server: self.payments.identity().identity_key(),
             recipients: messages.iter().map(|message| message.recipient).collect(),
         };
         let checked = self
-            .till
+            .payments
             .check(payer, move |keys, checks| {
                 Settlement::read(&draft, &quote, &parties, keys, checks)
             })
@@ -42,7 +42,7 @@ impl Delivery {
         mut messages: Vec<NewMessage>,
         payer: IdentityKey,
         checked: Checked<Settlement>,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let settlement = checked.payment;
         let payment = Payment {
             payer,
@@ -54,7 +54,7 @@ impl Delivery {
             message.payment = share;
         }
         let state = match &settlement.server {
-            Some(server) if self.till.asks() => self.till.take(&payment, server).await?,
+            Some(server) if self.payments.asks() => self.payments.take(&payment, server).await?,
             // It is claimed in the transaction that stores the messages.
             Some(_) => PaymentState::Kept,
             None => PaymentState::Claimed,
@@ -68,11 +68,11 @@ impl Delivery {
         let stored = self.store(messages, Some(paid), true).await;
         // Another request, with another payment, may have been faster with the same messages.
         let paid_for_nothing = match &stored {
-            Ok(sent) => sent.iter().all(|sent| *sent == Sent::Already),
+            Ok(sent) => sent.iter().all(|sent| *sent == SendStatus::Duplicate),
             Err(_) => true,
         };
         if paid_for_nothing && state == PaymentState::Internalized {
-            self.till.give_up(payment, Some(state)).await;
+            self.payments.give_up(payment, Some(state)).await;
         }
         stored
     }

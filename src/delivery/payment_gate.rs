@@ -13,13 +13,13 @@ use crate::payments::{
     SLICE, ServerPayment, VerdictCache,
 };
 
-use super::check_permits::{CheckPlace, CheckPlaces};
+use super::check_permits::{CheckPermit, CheckQueue};
 use super::error::DeliveryError;
 use super::in_flight::InFlightPayments;
 
 /// What payments need.
 #[derive(Debug)]
-pub struct Paying {
+pub struct PaymentConfig {
     /// Who the server is.
     pub identity: Arc<Identity>,
     /// Who takes what is paid to the server.
@@ -41,28 +41,28 @@ pub struct PaymentCounts {
 
 /// Where payments are taken; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Till {
+pub(super) struct PaymentGate {
     db: DbHandle,
-    paying: Arc<Paying>,
-    places: CheckPlaces,
+    paying: Arc<PaymentConfig>,
+    places: CheckQueue,
     verdicts: Arc<VerdictCache>,
     /// Payments of requests that are in work.
     pub(super) in_flight: InFlightPayments,
     pub(super) counts: Arc<PaymentCounts>,
 }
 
-impl fmt::Debug for Till {
+impl fmt::Debug for PaymentGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Till")
+        f.write_str("PaymentGate")
     }
 }
 
-impl Till {
-    pub(super) fn new(db: DbHandle, paying: Arc<Paying>) -> Self {
+impl PaymentGate {
+    pub(super) fn new(db: DbHandle, paying: Arc<PaymentConfig>) -> Self {
         Self {
             db,
             paying,
-            places: CheckPlaces::new(),
+            places: CheckQueue::new(),
             verdicts: Arc::default(),
             in_flight: InFlightPayments::default(),
             counts: Arc::default(),
@@ -114,7 +114,7 @@ impl Till {
 
     async fn check_in<T: Send + 'static, F>(
         &self,
-        mut place: CheckPlace,
+        mut place: CheckPermit,
         check: Arc<F>,
     ) -> Result<Checked<T>, DeliveryError>
     where

@@ -11,7 +11,7 @@ use crate::payments::{MultipartError, RequestPayment};
 use super::error::DeliveryError;
 use super::in_flight::InFlight;
 use super::submit::Delivery;
-use super::payment_gate::Till;
+use super::payment_gate::PaymentGate;
 
 /// What requests cost, in satoshis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum PriceError {
 pub struct PaidRequest {
     /// How many satoshis were paid.
     pub satoshis: u64,
-    till: Till,
+    payments: PaymentGate,
     payment: Payment,
     state: PaymentState,
     /// Until this request ends, no other one of this process uses the payment.
@@ -72,12 +72,12 @@ pub struct PaidRequest {
 impl PaidRequest {
     /// It was answered: its payment has paid for good.
     pub async fn settle(self) {
-        self.till.settle(self.payment, self.state).await;
+        self.payments.settle(self.payment, self.state).await;
     }
 
     /// It failed: its payer may pay for another request with the same.
     pub async fn give_up(self) {
-        self.till.give_up(self.payment, Some(self.state)).await;
+        self.payments.give_up(self.payment, Some(self.state)).await;
     }
 }
 
@@ -95,19 +95,19 @@ impl Delivery {
         request: &[u8; 32],
     ) -> Result<PaidRequest, PriceError> {
         let paid = RequestPayment::parse(json).ok_or(PriceError::Malformed)?;
-        let identity = self.till.identity();
+        let identity = self.payments.identity();
         identity
             .verify_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
         let server = identity.identity_key();
         let checked = self
-            .till
+            .payments
             .check(caller, move |keys, checks| {
                 paid.check(price, caller, server, keys, checks)
             })
             .await?;
         let server = checked.payment;
-        let in_flight = self.till.in_flight.enter(&server.output.outpoint);
+        let in_flight = self.payments.in_flight.enter(&server.output.outpoint);
         let in_flight = in_flight.ok_or(PriceError::InUse)?;
         let payment = Payment {
             payer: caller,
@@ -116,10 +116,10 @@ impl Delivery {
             outputs: vec![server.output.clone()],
             spends: checked.spends,
         };
-        let state = self.till.take(&payment, &server).await?;
+        let state = self.payments.take(&payment, &server).await?;
         Ok(PaidRequest {
             satoshis: server.output.satoshis,
-            till: self.till.clone(),
+            payments: self.payments.clone(),
             payment,
             state,
             _in_flight: in_flight,

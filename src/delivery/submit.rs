@@ -15,7 +15,7 @@ use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
 use super::message_size::all_fit;
-use super::payment_gate::{Paying, PaymentCounts, Till};
+use super::payment_gate::{PaymentConfig, PaymentCounts, PaymentGate};
 
 /// Hears of messages that were stored, on the writer's thread: it must not wait.
 pub trait Notify: Send + Sync + fmt::Debug {
@@ -27,7 +27,7 @@ pub trait Notify: Send + Sync + fmt::Debug {
 
 /// A message that is taken care of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendStatus {
     /// Stored now, durably. Whoever listens gets it live.
     Stored,
     /// The same sender had sent it before; nothing happens twice.
@@ -38,7 +38,7 @@ pub enum Sent {
 #[derive(Clone)]
 pub struct Delivery {
     pub(super) db: DbHandle,
-    pub(super) till: Till,
+    pub(super) payments: PaymentGate,
     notify: Option<Arc<dyn Notify>>,
     /// Bytes of a message in a list.
     max_message_bytes: usize,
@@ -55,9 +55,9 @@ impl fmt::Debug for Delivery {
 impl Delivery {
     /// Delivers into this database.
     #[must_use]
-    pub fn new(db: DbHandle, paying: Arc<Paying>, notify: Option<Arc<dyn Notify>>) -> Self {
+    pub fn new(db: DbHandle, paying: Arc<PaymentConfig>, notify: Option<Arc<dyn Notify>>) -> Self {
         Self {
-            till: Till::new(db.clone(), paying),
+            payments: PaymentGate::new(db.clone(), paying),
             db,
             notify,
             max_message_bytes: usize::MAX,
@@ -81,7 +81,7 @@ impl Delivery {
     #[must_use]
     pub fn with_db(&self, db: &DbHandle) -> Self {
         Self {
-            till: self.till.with_db(db.clone()),
+            payments: self.payments.with_db(db.clone()),
             db: db.clone(),
             notify: self.notify.clone(),
             max_message_bytes: self.max_message_bytes,
@@ -99,7 +99,7 @@ impl Delivery {
     /// Payments since the start.
     #[must_use]
     pub fn payments(&self) -> &PaymentCounts {
-        &self.till.counts
+        &self.payments.counts
     }
 
     /// Hands a message in. `reply` is called once it is durable, or refused; in the order of commits, and
@@ -109,7 +109,7 @@ impl Delivery {
     pub fn submit(
         &self,
         message: NewMessage,
-        reply: impl FnOnce(Result<Sent, DeliveryError>) + Send + 'static,
+        reply: impl FnOnce(Result<SendStatus, DeliveryError>) + Send + 'static,
     ) {
         let messages = vec![message];
         if let Err(error) = self.check(&messages, 0) {
@@ -121,7 +121,7 @@ impl Delivery {
             has_payment: false,
         };
         self.hand_in(submission, move |outcomes| {
-            let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(Sent::Already));
+            let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(SendStatus::Duplicate));
             reply(sent);
         });
     }
@@ -140,7 +140,7 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         payment: Option<PaymentDraft>,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let payment_bytes = payment.as_ref().map_or(0, PaymentDraft::encoded_len);
         self.check(&messages, payment_bytes)?;
         let has_payment = payment.is_some();
@@ -169,7 +169,7 @@ impl Delivery {
         messages: Vec<NewMessage>,
         paid: Option<Paid>,
         has_payment: bool,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let (sender, receiver) = oneshot::channel();
         let submission = Submission {
             messages,
@@ -187,7 +187,7 @@ impl Delivery {
     fn hand_in(
         &self,
         submission: Submission,
-        reply: impl FnOnce(Result<Vec<Sent>, DeliveryError>) + Send + 'static,
+        reply: impl FnOnce(Result<Vec<SendStatus>, DeliveryError>) + Send + 'static,
     ) {
         let first = submission.messages.first();
         let told = match (&self.notify, first) {
@@ -201,7 +201,7 @@ impl Delivery {
             let outcomes = outcome.map_err(DeliveryError::from).and_then(refusal);
             if let (Ok(outcomes), Some((notify, messages))) = (&outcomes, told) {
                 for (message, sent) in messages.iter().zip(outcomes) {
-                    if *sent == Sent::Stored {
+                    if *sent == SendStatus::Stored {
                         notify.stored(message);
                     }
                 }
@@ -215,10 +215,10 @@ impl Delivery {
     }
 }
 
-fn refusal(outcome: SubmitOutcome) -> Result<Vec<Sent>, DeliveryError> {
+fn refusal(outcome: SubmitOutcome) -> Result<Vec<SendStatus>, DeliveryError> {
     let sent = |outcome: &StoreOutcome| match outcome {
-        StoreOutcome::Stored => Sent::Stored,
-        _ => Sent::Already,
+        StoreOutcome::Stored => SendStatus::Stored,
+        _ => SendStatus::Duplicate,
     };
     Err(match outcome {
         SubmitOutcome::Stored(outcomes) => return Ok(outcomes.iter().map(sent).collect()),

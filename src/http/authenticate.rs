@@ -17,7 +17,7 @@ use crate::auth::canonical::{Direction, SignedRequest, signed_headers};
 use crate::auth::{AUTH_VERSION, AuthError, Session};
 use crate::json_depth;
 use crate::limits::{AddressKey, LimitExceeded, Owner, refusals};
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 use super::body::Payload;
 use super::client_address::{count_handshake, count_request};
@@ -107,7 +107,7 @@ pub async fn respond(
         Err(Refused::Unsigned(error)) => return unsigned(&error),
         Err(Refused::Signed(error)) => error.into(),
     };
-    let kill = request.conn_data::<Kill>().cloned();
+    let kill = request.conn_data::<AbortHandle>().cloned();
     signed(reply, &credentials, &session, work, kill).await
 }
 

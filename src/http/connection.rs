@@ -13,7 +13,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{AddressKey, AddressLimits, Permit};
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 use super::connection_errors::FirstByte;
 use super::connection_watch::{Watch, WatchSettings};
@@ -60,11 +60,11 @@ impl Turn {
     }
 }
 
-/// An accepted connection. Once its [`Kill`] is used, reading and writing fail and the kernel forgets it at once.
+/// An accepted connection. Once its [`AbortHandle`] is used, reading and writing fail and the kernel forgets it at once.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    kill: Kill,
+    kill: AbortHandle,
     /// What was read in this turn.
     read: Turn,
     /// What was written in it.
@@ -98,7 +98,7 @@ impl Connection {
         }
         let connection = Self {
             stream,
-            kill: Kill::default(),
+            kill: AbortHandle::default(),
             read: Turn::default(),
             written: Turn::default(),
             first: FirstByte::default(),

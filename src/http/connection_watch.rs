@@ -15,7 +15,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use bytes::Bytes;
 
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 /// An answer is handed to the connection in pieces, so that its end tells when the client has nearly all of it.
 const PIECE: usize = 32 * 1024;
@@ -45,7 +45,7 @@ impl Default for WatchSettings {
 /// One connection: whether it is being served, and since when it is not.
 #[derive(Debug)]
 pub(super) struct Watch {
-    kill: Kill,
+    kill: AbortHandle,
     settings: WatchSettings,
     serving: Cell<usize>,
     idle_since: Cell<Instant>,
@@ -55,7 +55,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(kill: Kill, settings: WatchSettings) -> Rc<Self> {
+    pub(super) fn new(kill: AbortHandle, settings: WatchSettings) -> Rc<Self> {
         Rc::new(Self {
             kill,
             settings,

@@ -14,7 +14,7 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 /// Answers up to this size are not watched: the connection takes them at once.
 const SMALL: usize = 32 * 1024;
@@ -42,7 +42,7 @@ struct Reading {
 struct Reader {
     since: Instant,
     taken: Arc<AtomicUsize>,
-    kill: Kill,
+    kill: AbortHandle,
     /// Closed when the answer is gone.
     gone: oneshot::Receiver<()>,
 }
@@ -58,11 +58,11 @@ impl Reader {
 
 impl Readers {
     /// The body of an answer on the connection that `kill` ends.
-    pub(super) fn watch(&self, bytes: Bytes, kill: Option<Kill>) -> ReadAnswer {
+    pub(super) fn watch(&self, bytes: Bytes, kill: Option<AbortHandle>) -> ReadAnswer {
         self.watch_since(bytes, kill, Instant::now())
     }
 
-    fn watch_since(&self, bytes: Bytes, kill: Option<Kill>, since: Instant) -> ReadAnswer {
+    fn watch_since(&self, bytes: Bytes, kill: Option<AbortHandle>, since: Instant) -> ReadAnswer {
         let taken = Arc::<AtomicUsize>::default();
         let watched = kill.filter(|_| bytes.len() > SMALL).map(|kill| {
             let (held, gone) = oneshot::channel();
@@ -189,7 +189,7 @@ mod tests {
         pieces.sum()
     }
 
-    fn is_ended(kill: &Kill) -> bool {
+    fn is_ended(kill: &AbortHandle) -> bool {
         kill.poll_ended(&Context::from_waker(Waker::noop()))
     }
 
@@ -197,7 +197,7 @@ mod tests {
     fn an_answer_is_given_whole_whatever_its_size() {
         let readers = Readers::default();
         for size in [0, 1, SMALL, SMALL + 1, 5 * SMALL - 1] {
-            let mut answer = readers.watch(vec![7; size].into(), Some(Kill::default()));
+            let mut answer = readers.watch(vec![7; size].into(), Some(AbortHandle::default()));
             assert_eq!(readers.lock().readers.len(), usize::from(size > SMALL));
             assert_eq!(take(&mut answer, 9), size);
         }
@@ -214,7 +214,7 @@ mod tests {
         let (readers, now) = (Readers::default(), Instant::now());
         assert!(!readers.cut_slowest().await);
         let begun = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
-        let kills = [(); 3].map(|()| Kill::default());
+        let kills = [(); 3].map(|()| AbortHandle::default());
         let bytes = Bytes::from(vec![7; 9 * SMALL]);
         let watch = |index: usize, seconds| {
             readers.watch_since(bytes.clone(), Some(kills[index].clone()), begun(seconds))

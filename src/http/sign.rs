@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::auth::canonical::{Direction, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, Session, message_nonce};
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 use super::authenticate::{Credentials, NOT_STORED, Work, unsigned};
 use super::error::ApiError;
@@ -17,7 +17,7 @@ pub(super) async fn signed(
     credentials: &Credentials,
     session: &Session,
     Work { state, address }: Work<'_>,
-    kill: Option<Kill>,
+    kill: Option<AbortHandle>,
 ) -> HttpResponse {
     let headers = reply
         .headers

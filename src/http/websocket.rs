@@ -17,7 +17,7 @@ use actix_web_actors::ws::{
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
+    Application, Attach, CloseTransport, FrameQueue, FromWebsocket, AbortHandle, LinkId, Opening, Socket,
     WebsocketGone,
 };
 
@@ -32,9 +32,9 @@ static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 struct WsTransport<A: Application> {
     id: LinkId,
     start: Start<A>,
-    feed: Feed,
+    feed: FrameQueue,
     fragments: Fragments,
-    kill: Option<Kill>,
+    kill: Option<AbortHandle>,
     malformed: bool,
     end: End,
 }
@@ -81,14 +81,14 @@ fn accept<A: Application>(
     (body, holding): Incoming,
 ) -> Result<HttpResponse, HandshakeError> {
     let max_payload = endpoint.config.max_payload;
-    let feed = Feed::new();
+    let feed = FrameQueue::new();
     let (input, end) = WebsocketInput::new(body, max_payload, holding);
     let transport = WsTransport {
         id: LinkId(NEXT_LINK.fetch_add(1, Ordering::Relaxed)),
         start,
         feed: feed.clone(),
         fragments: Fragments::new(max_payload),
-        kill: request.conn_data::<Kill>().cloned(),
+        kill: request.conn_data::<AbortHandle>().cloned(),
         malformed: false,
         end,
     };

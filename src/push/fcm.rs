@@ -60,7 +60,7 @@ pub struct Fcm {
 
 /// What became of a notification to one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum PushOutcome {
     /// Firebase has it.
     Sent,
     /// No device has this token any more.
@@ -97,13 +97,13 @@ impl Fcm {
     }
 
     /// Sends once; an access token that is refused is replaced once.
-    pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> Outcome {
+    pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> PushOutcome {
         let body = message::body(device, message_id, originator);
         let sent = async {
             match self.try_send(&body).await {
                 Err(refused) => {
                     self.token.forget(&refused).await;
-                    let refused = |_| Outcome::Refused("the access token is refused".into());
+                    let refused = |_| PushOutcome::Refused("the access token is refused".into());
                     self.try_send(&body).await.unwrap_or_else(refused)
                 }
                 Ok(outcome) => outcome,
@@ -111,15 +111,15 @@ impl Fcm {
         };
         tokio::time::timeout(self.request_timeout, sent)
             .await
-            .unwrap_or_else(|_| Outcome::Later(None, "no answer in time".to_owned()))
+            .unwrap_or_else(|_| PushOutcome::Later(None, "no answer in time".to_owned()))
     }
 
     /// Sends once. `Err` holds the access token where that was refused.
-    async fn try_send(&self, body: &Value) -> Result<Outcome, String> {
+    async fn try_send(&self, body: &Value) -> Result<PushOutcome, String> {
         let token = match self.token.get(&self.client).await {
             Ok(token) => token,
-            Err(error) if error.is_final => return Ok(Outcome::Refused(error.reason)),
-            Err(error) => return Ok(Outcome::Later(None, error.reason)),
+            Err(error) if error.is_final => return Ok(PushOutcome::Refused(error.reason)),
+            Err(error) => return Ok(PushOutcome::Later(None, error.reason)),
         };
         let sent = self
             .client
@@ -130,7 +130,7 @@ impl Fcm {
             .await;
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return Ok(Outcome::Later(None, error.without_url().to_string())),
+            Err(error) => return Ok(PushOutcome::Later(None, error.without_url().to_string())),
         };
         let status = answer.status();
         if status == StatusCode::UNAUTHORIZED {
@@ -148,27 +148,27 @@ impl Fcm {
     }
 }
 
-fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Outcome {
+fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> PushOutcome {
     if status.is_success() {
-        return Outcome::Sent;
+        return PushOutcome::Sent;
     }
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        return Outcome::Later(retry_after, status.to_string());
+        return PushOutcome::Later(retry_after, status.to_string());
     }
     let code = error_code(text);
     let is_dead = code.as_deref() == Some(DEAD)
         || DEAD_BEFORE.iter().any(|code| text.contains(code))
         || is_about_the_token(text);
     if is_dead {
-        return Outcome::DeadToken;
+        return PushOutcome::DeadToken;
     }
     let code = code.unwrap_or_default();
     let reason = format!("{status} {code}").trim_end().to_owned();
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            Outcome::Refused(reason)
+            PushOutcome::Refused(reason)
         }
-        _ => Outcome::Failed(reason),
+        _ => PushOutcome::Failed(reason),
     }
 }
 
@@ -209,15 +209,15 @@ mod tests {
         let error = |status: &str, details: Value| {
             json!({"error": {"status": status, "details": details}}).to_string()
         };
-        let failed = |text: &str| Outcome::Failed(text.to_owned());
-        let refused = |text: &str| Outcome::Refused(text.to_owned());
+        let failed = |text: &str| PushOutcome::Failed(text.to_owned());
+        let refused = |text: &str| PushOutcome::Refused(text.to_owned());
         let about = |field: &str| json!([{"fieldViolations": [{"field": field}]}]);
         let cases = [
-            (200, "{}".to_owned(), Outcome::Sent),
+            (200, "{}".to_owned(), PushOutcome::Sent),
             (
                 404,
                 error("NOT_FOUND", json!([{"errorCode": "UNREGISTERED"}])),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             // A project that is not there: nothing is said of the token.
             (
@@ -228,17 +228,17 @@ mod tests {
             (
                 400,
                 error("INVALID_ARGUMENT", json!([{"errorCode": "UNREGISTERED"}])),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
                 "messaging/registration-token-not-registered".to_owned(),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
                 error("INVALID_ARGUMENT", about("message.token")),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
@@ -263,12 +263,12 @@ mod tests {
             (
                 429,
                 String::new(),
-                Outcome::Later(None, "429 Too Many Requests".to_owned()),
+                PushOutcome::Later(None, "429 Too Many Requests".to_owned()),
             ),
             (
                 503,
                 String::new(),
-                Outcome::Later(None, "503 Service Unavailable".to_owned()),
+                PushOutcome::Later(None, "503 Service Unavailable".to_owned()),
             ),
         ];
         for (status, text, expected) in cases {
@@ -278,7 +278,7 @@ mod tests {
         let later = Some(Duration::from_secs(7));
         assert_eq!(
             meaning(StatusCode::TOO_MANY_REQUESTS, later, ""),
-            Outcome::Later(later, "429 Too Many Requests".to_owned())
+            PushOutcome::Later(later, "429 Too Many Requests".to_owned())
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The notifications that wait: a lane for each recipient, which take turns. Bounded, and nobody waits to hand one in.
+//! The notifications that wait: a queue for each recipient, which take turns. Bounded, and nobody waits to hand one in.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ const SHARE: usize = 16;
 
 /// What waits for one recipient.
 #[derive(Debug)]
-struct Lane<T> {
+struct RecipientQueue<T> {
     waiting: VecDeque<T>,
     /// Whether one is under way: the next one comes after it.
     is_busy: bool,
@@ -20,26 +20,26 @@ struct Lane<T> {
 
 #[derive(Debug)]
 struct Waiting<T> {
-    lanes: HashMap<IdentityKey, Lane<T>>,
+    queues: HashMap<IdentityKey, RecipientQueue<T>>,
     /// Whose turn it is: recipients for whom something waits and nothing is under way.
     turns: VecDeque<IdentityKey>,
     /// What waits or is under way.
     taken: usize,
 }
 
-/// The lanes of all recipients.
+/// The queues of all recipients.
 #[derive(Debug)]
-pub(super) struct Lanes<T> {
+pub(super) struct RecipientQueues<T> {
     waiting: Mutex<Waiting<T>>,
     news: Notify,
     max: usize,
 }
 
-impl<T> Lanes<T> {
+impl<T> RecipientQueues<T> {
     pub(super) fn new(max: usize) -> Self {
         Self {
             waiting: Mutex::new(Waiting {
-                lanes: HashMap::new(),
+                queues: HashMap::new(),
                 turns: VecDeque::new(),
                 taken: 0,
             }),
@@ -48,11 +48,11 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Adds one for this recipient. Where all places are taken, the newest of the longest lane makes room, if that is longer
+    /// Adds one for this recipient. Where all places are taken, the newest of the longest queue makes room, if that is longer
     /// than this recipient's. Returns what was dropped, which may be the one that came.
     pub(super) fn push(&self, recipient: IdentityKey, item: T) -> Option<T> {
         let mut waiting = self.lock();
-        let own = waiting.lanes.get(&recipient).map_or(0, Lane::len);
+        let own = waiting.queues.get(&recipient).map_or(0, RecipientQueue::len);
         if own >= self.max.div_ceil(SHARE) {
             return Some(item);
         }
@@ -64,18 +64,18 @@ impl<T> Lanes<T> {
             }
         }
         let Waiting {
-            lanes,
+            queues,
             turns,
             taken,
         } = &mut *waiting;
-        let lane = lanes.entry(recipient).or_insert_with(|| Lane {
+        let queue = queues.entry(recipient).or_insert_with(|| RecipientQueue {
             waiting: VecDeque::new(),
             is_busy: false,
         });
-        if lane.waiting.is_empty() && !lane.is_busy {
+        if queue.waiting.is_empty() && !queue.is_busy {
             turns.push_back(recipient);
         }
-        lane.waiting.push_back(item);
+        queue.waiting.push_back(item);
         *taken += 1;
         drop(waiting);
         self.news.notify_one();
@@ -96,17 +96,17 @@ impl<T> Lanes<T> {
     pub(super) fn done(&self, recipient: IdentityKey) {
         let mut waiting = self.lock();
         let Waiting {
-            lanes,
+            queues,
             turns,
             taken,
         } = &mut *waiting;
-        let Some(lane) = lanes.get_mut(&recipient).filter(|lane| lane.is_busy) else {
+        let Some(queue) = queues.get_mut(&recipient).filter(|queue| queue.is_busy) else {
             return;
         };
-        lane.is_busy = false;
+        queue.is_busy = false;
         *taken -= 1;
-        if lane.waiting.is_empty() {
-            lanes.remove(&recipient);
+        if queue.waiting.is_empty() {
+            queues.remove(&recipient);
         } else {
             turns.push_back(recipient);
             drop(waiting);
@@ -124,7 +124,7 @@ impl<T> Lanes<T> {
     }
 }
 
-impl<T> Lane<T> {
+impl<T> RecipientQueue<T> {
     fn len(&self) -> usize {
         self.waiting.len() + usize::from(self.is_busy)
     }
@@ -133,21 +133,21 @@ impl<T> Lane<T> {
 impl<T> Waiting<T> {
     fn next(&mut self) -> Option<(IdentityKey, T)> {
         let recipient = self.turns.pop_front()?;
-        let lane = self.lanes.get_mut(&recipient)?;
-        lane.is_busy = true;
-        Some((recipient, lane.waiting.pop_front()?))
+        let queue = self.queues.get_mut(&recipient)?;
+        queue.is_busy = true;
+        Some((recipient, queue.waiting.pop_front()?))
     }
 
-    /// Drops the newest of the longest lane, if that is longer than this and has one that waits.
+    /// Drops the newest of the longest queue, if that is longer than this and has one that waits.
     fn shorten_the_longest(&mut self, than: usize) -> Option<T> {
-        let lanes = self.lanes.iter_mut();
-        let longest = lanes.max_by_key(|(_, lane)| lane.waiting.len());
-        let (recipient, lane) = longest.filter(|(_, lane)| lane.waiting.len() > than)?;
-        let dropped = lane.waiting.pop_back();
-        if lane.len() == 0 {
+        let queues = self.queues.iter_mut();
+        let longest = queues.max_by_key(|(_, queue)| queue.waiting.len());
+        let (recipient, queue) = longest.filter(|(_, queue)| queue.waiting.len() > than)?;
+        let dropped = queue.waiting.pop_back();
+        if queue.len() == 0 {
             let recipient = *recipient;
             self.turns.retain(|turn| *turn != recipient);
-            self.lanes.remove(&recipient);
+            self.queues.remove(&recipient);
         }
         self.taken -= 1;
         dropped
@@ -164,38 +164,38 @@ mod tests {
         Identity::random().identity_key()
     }
 
-    fn take<T>(lanes: &Lanes<T>) -> Option<T> {
-        lanes.next().now_or_never().map(|(_, item)| item)
+    fn take<T>(queues: &RecipientQueues<T>) -> Option<T> {
+        queues.next().now_or_never().map(|(_, item)| item)
     }
 
     #[test]
     fn recipients_take_turns_and_each_has_one_under_way() {
-        let lanes = Lanes::new(1_000);
+        let queues = RecipientQueues::new(1_000);
         let (flood, other) = (key(), key());
         for item in ["f1", "f2", "f3"] {
-            assert_eq!(lanes.push(flood, item), None);
+            assert_eq!(queues.push(flood, item), None);
         }
-        assert_eq!(lanes.push(other, "o1"), None);
-        assert_eq!((take(&lanes), take(&lanes)), (Some("f1"), Some("o1")));
-        assert_eq!((take(&lanes), lanes.len()), (None, 4));
-        lanes.done(other);
-        assert_eq!((take(&lanes), lanes.len()), (None, 3));
-        lanes.done(flood);
-        assert_eq!(take(&lanes), Some("f2"));
-        lanes.done(flood);
-        assert_eq!(take(&lanes), Some("f3"));
-        lanes.done(flood);
+        assert_eq!(queues.push(other, "o1"), None);
+        assert_eq!((take(&queues), take(&queues)), (Some("f1"), Some("o1")));
+        assert_eq!((take(&queues), queues.len()), (None, 4));
+        queues.done(other);
+        assert_eq!((take(&queues), queues.len()), (None, 3));
+        queues.done(flood);
+        assert_eq!(take(&queues), Some("f2"));
+        queues.done(flood);
+        assert_eq!(take(&queues), Some("f3"));
+        queues.done(flood);
         // Once more is once too often, and changes nothing.
-        lanes.done(flood);
-        assert!(lanes.len() == 0 && lanes.lock().lanes.is_empty());
+        queues.done(flood);
+        assert!(queues.len() == 0 && queues.lock().queues.is_empty());
     }
 
     #[test]
     fn one_has_a_sixteenth_and_whoever_has_less_displaces_whoever_has_most() {
-        let lanes = Lanes::new(32);
+        let queues = RecipientQueues::new(32);
         let push = |recipient, count: usize| {
             (0..count)
-                .filter(|_| lanes.push(recipient, recipient).is_none())
+                .filter(|_| queues.push(recipient, recipient).is_none())
                 .count()
         };
         assert_eq!(push(key(), 100), 2);
@@ -203,18 +203,18 @@ mod tests {
             assert_eq!(push(key(), 2), 2);
         }
         let late = key();
-        let displaced = lanes.push(late, late);
+        let displaced = queues.push(late, late);
         assert!(displaced.is_some_and(|displaced| displaced != late));
         assert!(
-            lanes
+            queues
                 .push(late, late)
                 .is_some_and(|displaced| displaced != late)
         );
         // It has as much as anybody may have.
-        assert_eq!(lanes.push(late, late), Some(late));
-        assert_eq!(lanes.len(), 32);
+        assert_eq!(queues.push(late, late), Some(late));
+        assert_eq!(queues.len(), 32);
         let mut turns = Vec::new();
-        while let Some((recipient, _)) = lanes.next().now_or_never() {
+        while let Some((recipient, _)) = queues.next().now_or_never() {
             turns.push(recipient);
         }
         assert!(turns.len() == 17 && turns.contains(&late));
@@ -222,14 +222,14 @@ mod tests {
 
     #[test]
     fn a_lane_that_has_lost_its_only_one_is_gone() {
-        let lanes = Lanes::new(1);
+        let queues = RecipientQueues::new(1);
         let (first, second) = (key(), key());
-        assert_eq!(lanes.push(first, 1), None);
-        assert_eq!(lanes.push(second, 2), Some(1));
-        assert_eq!(lanes.next().now_or_never(), Some((second, 2)));
+        assert_eq!(queues.push(first, 1), None);
+        assert_eq!(queues.push(second, 2), Some(1));
+        assert_eq!(queues.next().now_or_never(), Some((second, 2)));
         // What is under way makes no room.
-        assert_eq!(lanes.push(first, 3), Some(3));
-        lanes.done(second);
-        assert_eq!((lanes.push(first, 4), take(&lanes)), (None, Some(4)));
+        assert_eq!(queues.push(first, 3), Some(3));
+        queues.done(second);
+        assert_eq!((queues.push(first, 4), take(&queues)), (None, Some(4)));
     }
 }

@@ -1,4 +1,4 @@
-//! The worker that notifies devices: a bounded queue that nobody waits at, a lane for each recipient, and retries with growing
+//! The worker that notifies devices: a bounded queue that nobody waits at, a queue for each recipient, and retries with growing
 //! pauses.
 
 use std::collections::HashMap;
@@ -17,8 +17,8 @@ use crate::outbound::Probed;
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 
-use super::fcm::{Fcm, Outcome};
-use super::recipient_queues::Lanes;
+use super::fcm::{Fcm, PushOutcome};
+use super::recipient_queues::RecipientQueues;
 
 /// Devices that one message is told at a time.
 const AT_A_TIME: usize = 8;
@@ -40,7 +40,7 @@ pub struct Notification {
 
 /// Pauses between tries: each is twice the one before, give or take a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
+pub struct RetryPolicy {
     /// Tries in all.
     pub tries: u32,
     /// The first pause.
@@ -49,7 +49,7 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
-impl Default for Backoff {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             tries: 5,
@@ -59,7 +59,7 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
+impl RetryPolicy {
     /// The pause after so many tries, where `asked` is what the other end asked for. `chance` is from 0 to 1.
     fn pause(&self, tries: u32, asked: Option<Duration>, chance: f64) -> Duration {
         let doubled = self
@@ -79,7 +79,7 @@ pub struct PushSettings {
     /// Notifications that are under way at a time.
     pub concurrency: usize,
     /// Pauses between tries.
-    pub backoff: Backoff,
+    pub backoff: RetryPolicy,
 }
 
 impl Default for PushSettings {
@@ -87,7 +87,7 @@ impl Default for PushSettings {
         Self {
             max_queued: 10_000,
             concurrency: 16,
-            backoff: Backoff::default(),
+            backoff: RetryPolicy::default(),
         }
     }
 }
@@ -129,7 +129,7 @@ struct Shared {
     counters: Counters,
     /// Why Firebase refuses notifications whoever they are for, and when that was logged.
     refusals: Mutex<HashMap<String, Instant>>,
-    lanes: Lanes<Job>,
+    queues: RecipientQueues<Job>,
     idle: Notify,
 }
 
@@ -151,8 +151,8 @@ impl Shared {
     }
 
     fn done(&self, recipient: IdentityKey) {
-        self.lanes.done(recipient);
-        if self.lanes.len() == 0 {
+        self.queues.done(recipient);
+        if self.queues.len() == 0 {
             self.idle.notify_waiters();
         }
     }
@@ -172,7 +172,7 @@ impl PushHandle {
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             refusals: Mutex::default(),
-            lanes: Lanes::new(settings.max_queued),
+            queues: RecipientQueues::new(settings.max_queued),
             idle: Notify::new(),
         });
         let fcm = Arc::new(fcm);
@@ -196,7 +196,7 @@ impl PushHandle {
     pub fn notify(&self, notification: Notification) {
         let recipient = notification.recipient;
         let job = (notification, telemetry::current());
-        if self.shared.lanes.push(recipient, job).is_some() {
+        if self.shared.queues.push(recipient, job).is_some() {
             let dropped = &self.shared.counters.dropped;
             let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
             // A line for each power of two is enough to be noticed.
@@ -211,7 +211,7 @@ impl PushHandle {
         let idle = async {
             loop {
                 let notified = self.shared.idle.notified();
-                if self.shared.lanes.len() == 0 {
+                if self.shared.queues.len() == 0 {
                     return;
                 }
                 notified.await;
@@ -226,7 +226,7 @@ impl PushHandle {
         let counters = &self.shared.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PushStatus {
-            pending: self.shared.lanes.len(),
+            pending: self.shared.queues.len(),
             sent: count(&counters.sent),
             retried: count(&counters.retried),
             dead_tokens: count(&counters.dead_tokens),
@@ -249,7 +249,7 @@ enum After<'a> {
 struct Worker {
     fcm: Arc<Fcm>,
     db: DbHandle,
-    backoff: Backoff,
+    backoff: RetryPolicy,
     /// Notifications that are being sent. One that pauses before it is tried again has no place.
     places: Arc<Semaphore>,
     shared: Arc<Shared>,
@@ -257,7 +257,7 @@ struct Worker {
 
 async fn work(worker: Arc<Worker>) {
     loop {
-        let (recipient, (notification, trace)) = worker.shared.lanes.next().await;
+        let (recipient, (notification, trace)) = worker.shared.queues.next().await;
         let Ok(place) = Arc::clone(&worker.places).acquire_owned().await else {
             return;
         };
@@ -334,23 +334,23 @@ impl Worker {
             .send(&device.fcm_token, &notification.message_id, &originator)
             .await;
         match sent {
-            Outcome::Sent => {
+            PushOutcome::Sent => {
                 counters.sent.fetch_add(1, Ordering::Relaxed);
                 log::debug!("device {} is notified", device.id);
                 self.mark(device, true).await;
             }
-            Outcome::DeadToken => {
+            PushOutcome::DeadToken => {
                 counters.dead_tokens.fetch_add(1, Ordering::Relaxed);
                 log::info!("device {} has a dead token and is deactivated", device.id);
                 self.mark(device, false).await;
             }
-            Outcome::Later(asked, reason) if tries < self.backoff.tries => {
+            PushOutcome::Later(asked, reason) if tries < self.backoff.tries => {
                 counters.retried.fetch_add(1, Ordering::Relaxed);
                 log::debug!("device {}: {reason}, try {tries}", device.id);
                 return After::Pause(device, self.backoff.pause(tries, asked, rand::random()));
             }
-            Outcome::Refused(reason) => return After::Refused(reason),
-            Outcome::Later(_, reason) | Outcome::Failed(reason) => {
+            PushOutcome::Refused(reason) => return After::Refused(reason),
+            PushOutcome::Later(_, reason) | PushOutcome::Failed(reason) => {
                 counters.failed.fetch_add(1, Ordering::Relaxed);
                 log::warn!("device {} was not notified: {reason}", device.id);
             }
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_a_bound_and_heed_what_is_asked_for() {
-        let backoff = Backoff {
+        let backoff = RetryPolicy {
             tries: 5,
             first: Duration::from_secs(1),
             longest: Duration::from_secs(60),

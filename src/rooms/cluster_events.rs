@@ -12,25 +12,25 @@ use crate::telemetry::{self, TraceId};
 
 use super::interest::TopicChange;
 use super::registry::RoomRegistry;
-use super::dedup_window::{EventKey, Seen};
+use super::dedup_window::{EventKey, DedupWindow};
 use super::topic::Topic;
 
 /// Events of each kind that are remembered as delivered; some 50 bytes each.
-const MAX_SEEN: usize = 500_000;
+const MAX_DEDUP_KEYS: usize = 500_000;
 
 /// The way to the other nodes. Called on the registry's thread: it must not wait.
-pub trait Outward: Send + Sync + fmt::Debug {
+pub trait ClusterPublisher: Send + Sync + fmt::Debug {
     /// A topic has got its first member here, or lost its last. What is wanted of it was stored behind the id `since`.
     fn interest(&self, change: TopicChange, since: i64);
     /// An event for the other nodes, in the order of storing.
-    fn publish(&self, event: Outgoing);
+    fn publish(&self, event: ClusterEvent);
     /// A message id at or below all those that are stored from now on.
-    fn latest_mark(&self) -> i64;
+    fn latest_watermark(&self) -> i64;
 }
 
 /// An event for the other nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct ClusterEvent {
     /// Where it happened.
     pub room: RoomId,
     /// Which one it is.
@@ -43,7 +43,7 @@ pub struct Outgoing {
     pub event: Bytes,
 }
 
-impl Outgoing {
+impl ClusterEvent {
     /// What an event takes beside its texts.
     pub(crate) const OVERHEAD: usize = 256;
 
@@ -57,7 +57,7 @@ impl Outgoing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteEvent {
     /// Where it happened, which one it is, and what.
-    pub event: Outgoing,
+    pub event: ClusterEvent,
     /// Whether it was read from the database.
     pub is_caught_up: bool,
 }
@@ -77,7 +77,7 @@ pub struct CutOff(pub HashSet<Topic>);
 /// Says whether some had to be forgotten for want of room.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
-pub struct Remember {
+pub struct RotateDedup {
     /// Generations.
     pub keep: Option<usize>,
 }
@@ -85,20 +85,20 @@ pub struct Remember {
 /// What a registry that has neighbours knows beyond its members.
 #[derive(Debug)]
 pub(super) struct Remote {
-    pub(super) outward: Arc<dyn Outward>,
-    pub(super) seen: Seen,
+    pub(super) publisher: Arc<dyn ClusterPublisher>,
+    pub(super) seen: DedupWindow,
 }
 
 impl Remote {
-    pub(super) fn new(outward: Arc<dyn Outward>) -> Self {
+    pub(super) fn new(publisher: Arc<dyn ClusterPublisher>) -> Self {
         Self {
-            outward,
-            seen: Seen::new(MAX_SEEN),
+            publisher,
+            seen: DedupWindow::new(MAX_DEDUP_KEYS),
         }
     }
 
     /// Notes an event that came live; `false` when it was delivered before.
-    fn is_new(&mut self, event: &Outgoing) -> bool {
+    fn is_new(&mut self, event: &ClusterEvent) -> bool {
         let is_new = self.seen.insert(event.key);
         if event.room.owner_hex().is_some() {
             return is_new;
@@ -116,18 +116,18 @@ impl RoomRegistry {
     }
 
     /// Delivers an event of this node here, and hands it to the others.
-    pub fn publish_everywhere(&mut self, outgoing: Outgoing) {
-        if !self.delivers(&outgoing.room, outgoing.event.len()) {
+    pub fn publish_everywhere(&mut self, event: ClusterEvent) {
+        if !self.delivers(&event.room, event.event.len()) {
             return;
         }
         let Some(remote) = &mut self.remote else {
             return;
         };
         // It may have been read from the database before this notice of it came.
-        let is_new = remote.is_new(&outgoing);
-        remote.outward.publish(outgoing.clone());
+        let is_new = remote.is_new(&event);
+        remote.publisher.publish(event.clone());
         if is_new {
-            self.publish(&outgoing.room, || outgoing.event);
+            self.publish(&event.room, || event.event);
         }
     }
 }
@@ -174,10 +174,10 @@ impl Handler<CutOff> for RoomRegistry {
     }
 }
 
-impl Handler<Remember> for RoomRegistry {
+impl Handler<RotateDedup> for RoomRegistry {
     type Result = bool;
 
-    fn handle(&mut self, Remember { keep }: Remember, _ctx: &mut Self::Context) -> bool {
+    fn handle(&mut self, RotateDedup { keep }: RotateDedup, _ctx: &mut Self::Context) -> bool {
         let remote = self.remote.as_mut();
         remote.is_some_and(|remote| remote.seen.rotate(keep))
     }
@@ -191,12 +191,12 @@ mod tests {
     #[derive(Debug)]
     struct Nowhere;
 
-    impl Outward for Nowhere {
+    impl ClusterPublisher for Nowhere {
         fn interest(&self, _: TopicChange, _: i64) {}
 
-        fn publish(&self, _: Outgoing) {}
+        fn publish(&self, _: ClusterEvent) {}
 
-        fn latest_mark(&self) -> i64 {
+        fn latest_watermark(&self) -> i64 {
             0
         }
     }
@@ -206,7 +206,7 @@ mod tests {
     async fn a_message_to_a_room_of_nobody_is_delivered_there_though_its_recipients_room_was_read()
     {
         let registry = RoomRegistry::new(RoomSettings::default());
-        let registry = registry.with_neighbours(Arc::new(Nowhere)).start();
+        let registry = registry.with_cluster(Arc::new(Nowhere)).start();
         let own = RoomId::new(format!("{}-default", "02".repeat(33)));
         let lobby = RoomId::new("lobby");
         let mut delivered = Vec::new();
@@ -220,7 +220,7 @@ mod tests {
             (3, &own, false),
             (3, &own, true),
         ] {
-            let event = Outgoing {
+            let event = ClusterEvent {
                 room: room.clone(),
                 key: EventKey::from_bytes([n; EventKey::LEN]),
                 id: None,

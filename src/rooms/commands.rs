@@ -20,7 +20,7 @@ pub struct Admit {
     /// Where its events go.
     pub deliver: Recipient<Deliver>,
     /// Where it is told that it lags.
-    pub lagging: Recipient<Lagging>,
+    pub slow_consumer: Recipient<SlowConsumer>,
 }
 
 /// This member joins a room; whether it may has been decided.
@@ -35,7 +35,7 @@ pub struct Join {
 /// This member leaves a room.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Leave {
+pub struct LeaveRoom {
     /// The member.
     pub sid: Sid,
     /// The room.
@@ -45,7 +45,7 @@ pub struct Leave {
 /// This member is gone. From its own thread.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Gone {
+pub struct RemoveMember {
     /// The member.
     pub sid: Sid,
 }
@@ -73,12 +73,12 @@ pub struct Deliver {
 /// To a member: it has left so many events unhandled that it gets no more. Sent once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Lagging;
+pub struct SlowConsumer;
 
 /// Ask for counts.
 #[derive(Debug, Message)]
 #[rtype(result = "RoomsStatus")]
-pub struct GetStatus;
+pub struct GetRoomsStatus;
 
 /// Counts of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize)]

@@ -50,7 +50,7 @@ impl EventKey {
 /// Keys of delivered events: those of the last while by generation, and those that were read from the database, which
 /// their node may still send after a long time, by number.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct DedupWindow {
     known: HashSet<EventKey>,
     generations: VecDeque<Vec<EventKey>>,
     /// Keys in the generations.
@@ -60,7 +60,7 @@ pub(super) struct Seen {
     has_forgotten: bool,
 }
 
-impl Seen {
+impl DedupWindow {
     /// Remembers `max` events of each kind.
     pub(super) fn new(max: usize) -> Self {
         Self {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_event_is_new_once_for_as_many_generations_as_are_kept() {
-        let mut seen = Seen::new(99);
+        let mut seen = DedupWindow::new(99);
         assert!(seen.insert(key(1)) && !seen.insert(key(1)) && !seen.insert_caught_up(key(1)));
         assert!(!seen.rotate(Some(1)));
         assert!(!seen.insert(key(1)));
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_read_from_the_database_outlives_generations() {
-        let mut seen = Seen::new(2);
+        let mut seen = DedupWindow::new(2);
         assert!(seen.insert_caught_up(key(1)));
         for _ in 0..9 {
             seen.rotate(Some(0));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_forgotten_is_said() {
-        let mut seen = Seen::new(2);
+        let mut seen = DedupWindow::new(2);
         assert!(seen.insert(key(1)));
         assert!(!seen.rotate(None));
         assert!(seen.insert(key(2)) && seen.insert(key(3)));

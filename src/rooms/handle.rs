@@ -8,10 +8,10 @@ use crate::limits::OutboundMemory;
 
 use super::settings::RoomAccess;
 use super::backlog::Backlog;
-use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
-use super::registry::{Enrol, Enter, RoomRegistry};
-use super::worker_fanout::{Attach, Detach, Relay};
-use super::cluster_events::Outward;
+use super::commands::{Admit, GetRoomsStatus, RemoveMember, Join, LeaveRoom, Publish, RoomsStatus};
+use super::registry::{AddMember, JoinRoom, RoomRegistry};
+use super::worker_fanout::{AttachMember, DetachMember, WorkerFanout};
+use super::cluster_events::ClusterPublisher;
 
 /// Rules and bounds of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct RoomsHandle {
     registry: Addr<RoomRegistry>,
     settings: RoomSettings,
     /// None where this is the only node.
-    outward: Option<Arc<dyn Outward>>,
+    publisher: Option<Arc<dyn ClusterPublisher>>,
 }
 
 impl RoomsHandle {
@@ -56,26 +56,26 @@ impl RoomsHandle {
         Self::start_with(settings, None, OutboundMemory::default())
     }
 
-    /// The same; `outward` leads to the other nodes, if there are any, and `outbound` has what waits for members.
+    /// The same; `publisher` leads to the other nodes, if there are any, and `outbound` has what waits for members.
     #[must_use]
     pub fn start_with(
         settings: RoomSettings,
-        outward: Option<Arc<dyn Outward>>,
+        publisher: Option<Arc<dyn ClusterPublisher>>,
         outbound: OutboundMemory,
     ) -> Self {
         let arbiter = Arbiter::new();
-        let neighbours = outward.clone();
+        let neighbours = publisher.clone();
         let registry = RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| {
             let registry = RoomRegistry::new(settings).with_outbound(outbound);
             match neighbours {
-                Some(outward) => registry.with_neighbours(outward),
+                Some(publisher) => registry.with_cluster(publisher),
                 None => registry,
             }
         });
         Self {
             registry,
             settings,
-            outward,
+            publisher,
         }
     }
 
@@ -100,15 +100,15 @@ impl RoomsHandle {
             lagging,
         } = command;
         let backlog = Backlog::new(self.settings.max_pending_deliveries);
-        let relay = Relay::from_registry();
+        let relay = WorkerFanout::from_registry();
         // First: the registry's first event for this member must find it there.
-        relay.do_send(Attach {
+        relay.do_send(AttachMember {
             sid,
             deliver,
             lagging: lagging.clone(),
             arrivals: backlog.arrivals(),
         });
-        self.registry.do_send(Enrol {
+        self.registry.do_send(AddMember {
             sid,
             identity,
             relay,
@@ -122,24 +122,24 @@ impl RoomsHandle {
     pub fn join(&self, command: Join) {
         let Join { sid, room } = command;
         let mark = self.mark();
-        self.registry.do_send(Enter { sid, room, mark });
+        self.registry.do_send(JoinRoom { sid, room, mark });
     }
 
     /// A message id at or below all those that are stored from now on. Read before a client is told anything: what is stored
     /// when it has looked is sent to it, however late the registry gets to it.
     fn mark(&self) -> i64 {
-        let outward = self.outward.as_ref();
-        outward.map_or(i64::MIN, |outward| outward.latest_mark())
+        let publisher = self.publisher.as_ref();
+        publisher.map_or(i64::MIN, |publisher| publisher.latest_watermark())
     }
 
     /// Makes a member leave a room.
-    pub fn leave(&self, command: Leave) {
+    pub fn leave(&self, command: LeaveRoom) {
         self.registry.do_send(command);
     }
 
     /// Forgets a member. Must be called on the member's own thread.
-    pub fn gone(&self, command: Gone) {
-        Relay::from_registry().do_send(Detach { sid: command.sid });
+    pub fn gone(&self, command: RemoveMember) {
+        WorkerFanout::from_registry().do_send(DetachMember { sid: command.sid });
         self.registry.do_send(command);
     }
 
@@ -150,7 +150,7 @@ impl RoomsHandle {
 
     /// Counts; `None` when the registry does not answer.
     pub async fn status(&self) -> Option<RoomsStatus> {
-        self.registry.send(GetStatus).await.ok()
+        self.registry.send(GetRoomsStatus).await.ok()
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
     use crate::auth::Identity;
     use crate::ids::{RoomId, Sid};
     use crate::rooms::{
-        Deliver, EventKey, Lagging, Outgoing, RemoteEvent, RemoteEvents, Topic, TopicChange,
+        Deliver, EventKey, SlowConsumer, ClusterEvent, RemoteEvent, RemoteEvents, Topic, TopicChange,
     };
 
     /// The other nodes: how far the database has come, and what is wanted of them.
@@ -173,14 +173,14 @@ mod tests {
         wanted: Mutex<Vec<(TopicChange, i64)>>,
     }
 
-    impl Outward for Others {
+    impl ClusterPublisher for Others {
         fn interest(&self, change: TopicChange, since: i64) {
             self.wanted.lock().unwrap().push((change, since));
         }
 
-        fn publish(&self, _: Outgoing) {}
+        fn publish(&self, _: ClusterEvent) {}
 
-        fn latest_mark(&self) -> i64 {
+        fn latest_watermark(&self) -> i64 {
             self.latest.load(Ordering::Acquire)
         }
     }
@@ -201,10 +201,10 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Member {
+    impl Handler<SlowConsumer> for Member {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
     /// Holds the registry up until there is something to receive.
@@ -223,10 +223,10 @@ mod tests {
     #[actix::test]
     async fn a_member_gets_what_was_stored_after_it_came_however_late_the_registry_is() {
         let others = Arc::new(Others::default());
-        let outward = Arc::clone(&others) as Arc<dyn Outward>;
+        let publisher = Arc::clone(&others) as Arc<dyn ClusterPublisher>;
         let rooms = RoomsHandle::start_with(
             RoomSettings::default(),
-            Some(outward),
+            Some(publisher),
             OutboundMemory::default(),
         );
         let (go_on, busy) = mpsc::channel();
@@ -239,7 +239,7 @@ mod tests {
             sid,
             identity,
             deliver: member.clone().recipient(),
-            lagging: member.recipient(),
+            slow_consumer: member.recipient(),
         });
         others.latest.store(7, Ordering::Release);
         let lobby = RoomId::new("lobby");
@@ -252,7 +252,7 @@ mod tests {
         go_on.send(()).unwrap();
         let room = RoomId::of(&identity, "inbox");
         let event = |id: u8| RemoteEvent {
-            event: Outgoing {
+            event: ClusterEvent {
                 room: room.clone(),
                 key: EventKey::from_bytes([id; EventKey::LEN]),
                 id: Some(id.into()),

@@ -278,7 +278,7 @@ mod tests {
     enum Step {
         Admit(u8, usize),
         Join(u8, usize),
-        Leave(u8, usize),
+        LeaveRoom(u8, usize),
         Remove(u8),
     }
 
@@ -295,7 +295,7 @@ mod tests {
         prop_oneof![
             (0..4_u8, 0..2_usize).prop_map(|(sid, key)| Step::Admit(sid, key)),
             (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Join(sid, room)),
-            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Leave(sid, room)),
+            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::LeaveRoom(sid, room)),
             (0..4_u8).prop_map(Step::Remove),
         ]
     }
@@ -317,7 +317,7 @@ mod tests {
                         membership.join(sid(member), rooms()[room].clone());
                         if let Some((_, said)) = model.get_mut(&member) { said.insert(room, true); }
                     }
-                    Step::Leave(member, room) => {
+                    Step::LeaveRoom(member, room) => {
                         membership.leave(sid(member), &rooms()[room]);
                         if let Some((_, said)) = model.get_mut(&member) { said.insert(room, false); }
                     }

@@ -16,7 +16,7 @@ mod worker_fanout;
 
 pub use settings::RoomAccess;
 pub use backlog::Arrival;
-pub use commands::{Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
+pub use commands::{Admit, Deliver, GetRoomsStatus, RemoveMember, Join, SlowConsumer, LeaveRoom, Publish, RoomsStatus};
 pub use handle::{RoomSettings, RoomsHandle};
 pub use registry::inspection::{
     GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
@@ -24,6 +24,6 @@ pub use registry::inspection::{
 pub use interest::TopicChange;
 pub use membership::Membership;
 pub use registry::RoomRegistry;
-pub use cluster_events::{CutOff, Outgoing, Outward, Remember, RemoteEvent, RemoteEvents};
+pub use cluster_events::{CutOff, ClusterEvent, ClusterPublisher, RotateDedup, RemoteEvent, RemoteEvents};
 pub use dedup_window::EventKey;
 pub use topic::Topic;

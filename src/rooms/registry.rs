@@ -19,24 +19,24 @@ use crate::limits::OutboundMemory;
 use crate::panics;
 
 use super::backlog::Backlog;
-use super::commands::{GetStatus, Gone, Lagging, Leave, Publish, RoomsStatus};
+use super::commands::{GetRoomsStatus, RemoveMember, SlowConsumer, LeaveRoom, Publish, RoomsStatus};
 use deferred::Deferred;
 use super::handle::RoomSettings;
 use hot_rooms::HotRooms;
 use super::membership::Membership;
-use super::worker_fanout::{PassOn, Relay};
-use super::cluster_events::{Outward, Remote};
+use super::worker_fanout::{Broadcast, WorkerFanout};
+use super::cluster_events::{ClusterPublisher, Remote};
 use super::topic::Topic;
 
 /// Take this member in.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Enrol {
+pub(super) struct AddMember {
     pub(super) sid: Sid,
     pub(super) identity: IdentityKey,
     /// Where its events go: the relay of its worker.
-    pub(super) relay: Addr<Relay>,
-    pub(super) lagging: Recipient<Lagging>,
+    pub(super) relay: Addr<WorkerFanout>,
+    pub(super) slow_consumer: Recipient<SlowConsumer>,
     pub(super) backlog: Backlog,
     /// Messages up to this id were stored before it came.
     pub(super) mark: i64,
@@ -45,7 +45,7 @@ pub(super) struct Enrol {
 /// This member joins a room; whether it may has been decided.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Enter {
+pub(super) struct JoinRoom {
     pub(super) sid: Sid,
     pub(super) room: RoomId,
     /// Messages up to this id were stored before it did.
@@ -57,17 +57,17 @@ pub(super) struct Enter {
 struct Outlet {
     /// Index of its worker.
     worker: usize,
-    lagging: Recipient<Lagging>,
+    slow_consumer: Recipient<SlowConsumer>,
     backlog: Backlog,
     is_lagging: bool,
     /// Messages up to this id were stored before it came.
-    floor: i64,
+    joined_after: i64,
 }
 
 /// A thread that has members.
 #[derive(Debug)]
 struct Worker {
-    relay: Addr<Relay>,
+    relay: Addr<WorkerFanout>,
     /// Those of the event that is being published.
     members: Vec<Sid>,
 }
@@ -121,9 +121,9 @@ impl RoomRegistry {
 
     /// The same, one of several nodes.
     #[must_use]
-    pub fn with_neighbours(mut self, outward: Arc<dyn Outward>) -> Self {
+    pub fn with_cluster(mut self, publisher: Arc<dyn ClusterPublisher>) -> Self {
         self.membership = self.membership.with_interest();
-        self.remote = Some(Remote::new(outward));
+        self.remote = Some(Remote::new(publisher));
         self
     }
 
@@ -192,15 +192,15 @@ impl RoomRegistry {
     fn tell_interest(&mut self, mark: i64) {
         if let Some(remote) = &self.remote {
             for change in self.membership.take_changes() {
-                remote.outward.interest(change, mark);
+                remote.publisher.interest(change, mark);
             }
         }
     }
 
     /// For commands by which nothing more is wanted.
-    fn latest_mark(&self) -> i64 {
+    fn latest_watermark(&self) -> i64 {
         let remote = self.remote.as_ref();
-        remote.map_or(i64::MIN, |remote| remote.outward.latest_mark())
+        remote.map_or(i64::MIN, |remote| remote.publisher.latest_watermark())
     }
 
     /// The members of all rooms of these topics.
@@ -212,9 +212,9 @@ impl RoomRegistry {
     pub(super) fn cut_off(&mut self, sid: Sid) {
         let _ = panics::contain("RoomRegistry", || self.membership.remove(sid));
         if let Some(outlet) = self.outlets.remove(&sid) {
-            outlet.lagging.do_send(Lagging);
+            outlet.lagging.do_send(SlowConsumer);
         }
-        self.tell_interest(self.latest_mark());
+        self.tell_interest(self.latest_watermark());
     }
 
     fn fan_out(
@@ -237,7 +237,7 @@ impl RoomRegistry {
             let Some(outlet) = self.outlets.get_mut(&sid) else {
                 continue;
             };
-            if outlet.is_lagging || id.is_some_and(|id| id <= outlet.floor) {
+            if outlet.is_lagging || id.is_some_and(|id| id <= outlet.joined_after) {
                 continue;
             }
             #[cfg(test)]
@@ -252,7 +252,7 @@ impl RoomRegistry {
             } else {
                 // Once: it is about to end, and nothing more is kept for it.
                 outlet.is_lagging = true;
-                outlet.lagging.do_send(Lagging);
+                outlet.lagging.do_send(SlowConsumer);
                 self.status.lagging += 1;
             }
         }
@@ -268,7 +268,7 @@ impl RoomRegistry {
         let lane = self.lanes.hash_one(room);
         for worker in &mut self.workers {
             if !worker.members.is_empty() {
-                worker.relay.do_send(PassOn {
+                worker.relay.do_send(Broadcast {
                     lane,
                     payload: payload.copied().held_by(|bytes| self.outbound.count(bytes)),
                     members: std::mem::take(&mut worker.members),
@@ -285,7 +285,7 @@ impl RoomRegistry {
     }
 
     /// The index of the worker that has this relay.
-    fn worker(&mut self, relay: Addr<Relay>) -> usize {
+    fn worker(&mut self, relay: Addr<WorkerFanout>) -> usize {
         let known = self.workers.iter().position(|known| known.relay == relay);
         known.unwrap_or_else(|| {
             self.workers.push(Worker {
@@ -301,18 +301,18 @@ impl Actor for RoomRegistry {
     type Context = Context<Self>;
 }
 
-impl Handler<Enrol> for RoomRegistry {
+impl Handler<AddMember> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, member: Enrol, _ctx: &mut Self::Context) {
+    fn handle(&mut self, member: AddMember, _ctx: &mut Self::Context) {
         let worker = self.worker(member.relay);
         // First: a member that is cut off must be told.
         self.outlets.entry(member.sid).or_insert(Outlet {
             worker,
-            lagging: member.lagging,
+            slow_consumer: member.lagging,
             backlog: member.backlog,
             is_lagging: false,
-            floor: member.mark,
+            joined_after: member.mark,
         });
         self.guarded(member.sid, member.mark, |registry| {
             let auto_join = registry.settings.auto_join;
@@ -323,10 +323,10 @@ impl Handler<Enrol> for RoomRegistry {
     }
 }
 
-impl Handler<Enter> for RoomRegistry {
+impl Handler<JoinRoom> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, Enter { sid, room, mark }: Enter, _ctx: &mut Self::Context) {
+    fn handle(&mut self, JoinRoom { sid, room, mark }: JoinRoom, _ctx: &mut Self::Context) {
         self.guarded(sid, mark, |registry| {
             #[cfg(test)]
             panics::injection::strike("RoomRegistry join");
@@ -337,21 +337,21 @@ impl Handler<Enter> for RoomRegistry {
     }
 }
 
-impl Handler<Leave> for RoomRegistry {
+impl Handler<LeaveRoom> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, leave: Leave, _ctx: &mut Self::Context) {
-        self.guarded(leave.sid, self.latest_mark(), |registry| {
+    fn handle(&mut self, leave: LeaveRoom, _ctx: &mut Self::Context) {
+        self.guarded(leave.sid, self.latest_watermark(), |registry| {
             registry.membership.leave(leave.sid, &leave.room);
         });
     }
 }
 
-impl Handler<Gone> for RoomRegistry {
+impl Handler<RemoveMember> for RoomRegistry {
     type Result = ();
 
-    fn handle(&mut self, gone: Gone, _ctx: &mut Self::Context) {
-        self.guarded(gone.sid, self.latest_mark(), |registry| {
+    fn handle(&mut self, gone: RemoveMember, _ctx: &mut Self::Context) {
+        self.guarded(gone.sid, self.latest_watermark(), |registry| {
             registry.membership.remove(gone.sid);
         });
         self.outlets.remove(&gone.sid);
@@ -366,10 +366,10 @@ impl Handler<Publish> for RoomRegistry {
     }
 }
 
-impl Handler<GetStatus> for RoomRegistry {
+impl Handler<GetRoomsStatus> for RoomRegistry {
     type Result = RoomsStatus;
 
-    fn handle(&mut self, _: GetStatus, _ctx: &mut Self::Context) -> RoomsStatus {
+    fn handle(&mut self, _: GetRoomsStatus, _ctx: &mut Self::Context) -> RoomsStatus {
         RoomsStatus {
             rooms: self.membership.room_count(),
             members: self.membership.member_count(),
@@ -411,10 +411,10 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Recorder {
+    impl Handler<SlowConsumer> for Recorder {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {
             self.delivered.send("lagging".to_owned()).unwrap();
         }
     }
@@ -443,7 +443,7 @@ mod tests {
             sid: Sid::from_random([sid; 15]),
             identity,
             deliver: recorder.clone().recipient(),
-            lagging: recorder.recipient(),
+            slow_consumer: recorder.recipient(),
         });
         inbox
     }
@@ -510,13 +510,13 @@ mod tests {
         let own = Identity::random().identity_key();
         let mut inbox = member(&rooms, 1, own, false);
         let room = RoomId::of(&own, "inbox");
-        rooms.leave(Leave {
+        rooms.leave(LeaveRoom {
             sid: Sid::from_random([1; 15]),
             room: room.clone(),
         });
         publish(&rooms, &room, "unheard");
         assert_eq!(rooms.status().await.unwrap().published, 0);
-        rooms.gone(Gone {
+        rooms.gone(RemoveMember {
             sid: Sid::from_random([1; 15]),
         });
         publish(&rooms, &RoomId::of(&own, "other"), "unheard");

@@ -15,13 +15,13 @@ use crate::ids::Sid;
 use crate::panics;
 
 use super::backlog::Arrivals;
-use super::commands::{Deliver, Lagging};
+use super::commands::{Deliver, SlowConsumer};
 
 /// Deliveries before the rest of the worker gets a turn. Each takes some 30 microseconds to sign and write.
 const SLICE: usize = 12;
 
 /// Deliveries in a room before another room gets a turn.
-const SHARE: usize = 4;
+const QUANTUM: usize = 4;
 
 /// Events of a room that a member gets at once, where so many wait; and their bytes.
 const TOGETHER: usize = 8;
@@ -30,24 +30,24 @@ const TOGETHER_BYTES: usize = 64 * 1024;
 /// A member is on this worker.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Attach {
+pub(super) struct AttachMember {
     pub(super) sid: Sid,
     pub(super) deliver: Recipient<Deliver>,
-    pub(super) lagging: Recipient<Lagging>,
+    pub(super) slow_consumer: Recipient<SlowConsumer>,
     pub(super) arrivals: Arrivals,
 }
 
 /// A member is gone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Detach {
+pub(super) struct DetachMember {
     pub(super) sid: Sid,
 }
 
 /// Pass this event on to these members, after all that came before in its lane.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct PassOn {
+pub(super) struct Broadcast {
     /// The same for all events of a room.
     pub(super) lane: u64,
     pub(super) payload: SharedPayload,
@@ -56,7 +56,7 @@ pub(super) struct PassOn {
 
 /// Events that are being passed on to the same members.
 #[derive(Debug)]
-struct Round {
+struct Batch {
     /// Shared on this worker only: a counter that several cores change is slow.
     payloads: Arc<[SharedPayload]>,
     members: vec::IntoIter<Sid>,
@@ -64,15 +64,15 @@ struct Round {
 
 /// The events of a room.
 #[derive(Debug, Default)]
-struct Lane {
-    current: Option<Round>,
-    waiting: VecDeque<PassOn>,
+struct RoomQueue {
+    current: Option<Batch>,
+    waiting: VecDeque<Broadcast>,
 }
 
-impl Lane {
+impl RoomQueue {
     /// The round that has members left; those that have waited for it begin one together, if their members are the same:
     /// a member that gets several events at once gets them in one write.
-    fn round(&mut self) -> Option<&mut Round> {
+    fn round(&mut self) -> Option<&mut Batch> {
         if self.current.is_none() {
             let first = self.waiting.pop_front()?;
             let mut bytes = first.payload.json().len();
@@ -87,7 +87,7 @@ impl Lane {
                 }
                 payloads.extend(self.waiting.pop_front().map(|next| next.payload));
             }
-            self.current = Some(Round {
+            self.current = Some(Batch {
                 payloads: payloads.into(),
                 members: first.members.into_iter(),
             });
@@ -103,23 +103,23 @@ impl Lane {
 #[derive(Debug)]
 struct Member {
     deliver: Recipient<Deliver>,
-    lagging: Recipient<Lagging>,
+    slow_consumer: Recipient<SlowConsumer>,
     arrivals: Arrivals,
 }
 
 /// One of each worker, started by the first member there.
 #[derive(Debug, Default)]
-pub(super) struct Relay {
+pub(super) struct WorkerFanout {
     members: HashMap<Sid, Member>,
     /// What is to be passed on, by lane; none is empty.
-    lanes: HashMap<u64, Lane>,
+    lanes: HashMap<u64, RoomQueue>,
     /// Whose turn it is; each lane once.
     turns: VecDeque<u64>,
     /// Who is being served.
     serving: Option<Sid>,
 }
 
-impl Relay {
+impl WorkerFanout {
     /// Serves one slice; what is left has its turn after everybody else's.
     fn pass_on(&mut self, ctx: &mut Context<Self>) {
         let mut left = SLICE;
@@ -127,8 +127,8 @@ impl Relay {
             && let Some(lane) = self.turns.pop_front()
         {
             let is_alone = self.turns.is_empty();
-            let share = if is_alone { left } else { SHARE.min(left) };
-            let served = panics::contain("Relay", || self.serve(lane, share));
+            let share = if is_alone { left } else { QUANTUM.min(left) };
+            let served = panics::contain("WorkerFanout", || self.serve(lane, share));
             if served.is_none() {
                 self.cut_off();
             }
@@ -145,7 +145,7 @@ impl Relay {
 
     /// Makes about `share` deliveries in a lane, and says how many it made.
     fn serve(&mut self, lane: u64, share: usize) -> usize {
-        let Some(round) = self.lanes.get_mut(&lane).and_then(Lane::round) else {
+        let Some(round) = self.lanes.get_mut(&lane).and_then(RoomQueue::round) else {
             return 0;
         };
         let mut served = 0;
@@ -155,7 +155,7 @@ impl Relay {
             served += round.payloads.len();
             self.serving = Some(sid);
             #[cfg(test)]
-            panics::injection::strike("Relay");
+            panics::injection::strike("WorkerFanout");
             if let Some(member) = self.members.get(&sid) {
                 member.deliver.do_send(Deliver {
                     arrival: member.arrivals.next(round.payloads.len()),
@@ -188,24 +188,24 @@ impl Relay {
             .take()
             .and_then(|sid| self.members.remove(&sid));
         if let Some(member) = member {
-            member.lagging.do_send(Lagging);
+            member.lagging.do_send(SlowConsumer);
         }
     }
 }
 
-impl Actor for Relay {
+impl Actor for WorkerFanout {
     type Context = Context<Self>;
 }
 
-impl Supervised for Relay {}
+impl Supervised for WorkerFanout {}
 
-impl ArbiterService for Relay {}
+impl ArbiterService for WorkerFanout {}
 
-impl Handler<Attach> for Relay {
+impl Handler<AttachMember> for WorkerFanout {
     type Result = ();
 
-    fn handle(&mut self, attach: Attach, _ctx: &mut Self::Context) {
-        let Attach {
+    fn handle(&mut self, attach: AttachMember, _ctx: &mut Self::Context) {
+        let AttachMember {
             sid,
             deliver,
             lagging,
@@ -219,18 +219,18 @@ impl Handler<Attach> for Relay {
     }
 }
 
-impl Handler<Detach> for Relay {
+impl Handler<DetachMember> for WorkerFanout {
     type Result = ();
 
-    fn handle(&mut self, detach: Detach, _ctx: &mut Self::Context) {
+    fn handle(&mut self, detach: DetachMember, _ctx: &mut Self::Context) {
         self.members.remove(&detach.sid);
     }
 }
 
-impl Handler<PassOn> for Relay {
+impl Handler<Broadcast> for WorkerFanout {
     type Result = ();
 
-    fn handle(&mut self, event: PassOn, ctx: &mut Self::Context) {
+    fn handle(&mut self, event: Broadcast, ctx: &mut Self::Context) {
         let is_idle = self.turns.is_empty();
         let lane = self.lanes.entry(event.lane).or_default();
         if lane.is_empty() {
@@ -273,10 +273,10 @@ mod tests {
     }
 
     /// It is told with a sid that nobody has.
-    impl Handler<Lagging> for Recorder {
+    impl Handler<SlowConsumer> for Recorder {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {
             self.served.send(Some(sid(255))).unwrap();
         }
     }
@@ -286,15 +286,15 @@ mod tests {
     }
 
     /// A relay with so many members.
-    fn relay_to(members: u8, served: &Served) -> Addr<Relay> {
-        let relay = Relay::default().start();
+    fn relay_to(members: u8, served: &Served) -> Addr<WorkerFanout> {
+        let relay = WorkerFanout::default().start();
         for sid in (0..members).map(sid) {
             let served = served.clone();
             let recorder = Recorder { sid, served }.start();
-            relay.do_send(Attach {
+            relay.do_send(AttachMember {
                 sid,
                 deliver: recorder.clone().recipient(),
-                lagging: recorder.recipient(),
+                slow_consumer: recorder.recipient(),
                 arrivals: Backlog::new(9).arrivals(),
             });
         }
@@ -306,7 +306,7 @@ mod tests {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
         let relay = relay_to(100, &served);
         for (lane, members) in [(1, 0..99), (1, 0..99), (2, 99..100), (2, 99..100)] {
-            relay.do_send(PassOn {
+            relay.do_send(Broadcast {
                 lane,
                 payload: SharedPayload::new("event"),
                 members: members.map(sid).collect(),
@@ -324,8 +324,8 @@ mod tests {
         assert_eq!(order, [round.clone(), round].concat());
     }
 
-    fn event(text: &str, members: &[Sid]) -> PassOn {
-        PassOn {
+    fn event(text: &str, members: &[Sid]) -> Broadcast {
+        Broadcast {
             lane: 1,
             payload: SharedPayload::new(text.as_bytes().to_vec()),
             members: members.to_vec(),
@@ -333,8 +333,8 @@ mod tests {
     }
 
     /// The rounds that come of these events: how many of them each has, and for how many members.
-    fn rounds(events: impl IntoIterator<Item = PassOn>) -> Vec<(usize, usize)> {
-        let mut lane = Lane {
+    fn rounds(events: impl IntoIterator<Item = Broadcast>) -> Vec<(usize, usize)> {
+        let mut lane = RoomQueue {
             current: None,
             waiting: events.into_iter().collect(),
         };
@@ -365,7 +365,7 @@ mod tests {
         let relay = relay_to(50, &served);
         let everybody: Vec<Sid> = (0..50).map(sid).collect();
         let before = panics::count();
-        panics::injection::arm("Relay");
+        panics::injection::arm("WorkerFanout");
         relay.do_send(event("1", &everybody));
         let mut heard = Vec::new();
         while heard.len() < 50 {
@@ -387,9 +387,9 @@ mod tests {
     async fn everybody_is_served_in_order_and_others_have_their_turn_in_between() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
         let relay = relay_to(200, &served);
-        relay.do_send(Detach { sid: sid(7) });
+        relay.do_send(DetachMember { sid: sid(7) });
         for _ in 0..2 {
-            relay.do_send(PassOn {
+            relay.do_send(Broadcast {
                 lane: 1,
                 payload: SharedPayload::new("event"),
                 members: (0..200).map(sid).collect(),

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 /// A websocket actor whose client does not read handles no message at all, not even one to stop: the only
 /// way to free it is that its connection fails.
 #[derive(Debug, Clone, Default)]
-pub struct Kill(Arc<State>);
+pub struct AbortHandle(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -19,7 +19,7 @@ struct State {
     connection: AtomicWaker,
 }
 
-impl Kill {
+impl AbortHandle {
     /// Ends the connection. One that is gone already is no error.
     pub fn shut_down(&self) {
         self.0.ended.store(true, Ordering::Release);
@@ -41,7 +41,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_connection_that_waits_is_woken_to_end() {
-        let kill = Kill::default();
+        let kill = AbortHandle::default();
         let connection = kill.clone();
         let ended = actix_web::rt::spawn(poll_fn(move |cx| {
             if connection.poll_ended(cx) {

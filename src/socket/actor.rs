@@ -192,7 +192,7 @@ impl<A: Application> Socket<A> {
             }
             Transmit::CloseWebsocket => {
                 if let Some(link) = self.websocket.take() {
-                    let stalled = !link.feed.is_taken();
+                    let stalled = !link.feed.is_drained();
                     link.end(self.reason.unwrap_or(CloseReason::TransportClose), stalled);
                 }
             }
@@ -204,11 +204,11 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    /// Whether the last batch was taken; if not, [`Taken`](super::frame_queue::Taken) comes when it is. There is never a second one meanwhile.
+    /// Whether the last batch was taken; if not, [`Drained`](super::frame_queue::Drained) comes when it is. There is never a second one meanwhile.
     fn is_written(&self, ctx: &Context<Self>) -> bool {
         let told = || ctx.address().recipient();
         let link = self.websocket.as_ref();
-        link.is_some_and(|link| link.feed.is_taken_or_tell(told))
+        link.is_some_and(|link| link.feed.is_drained_or_notify(told))
     }
 
     /// Arms one timer for the earliest deadline. One that is armed for an earlier time is left alone: it

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use crate::engineio::CloseReason;
 
 use super::commands::PollAnswer;
-use super::frame_queue::Feed;
-use super::abort_handle::Kill;
+use super::frame_queue::FrameQueue;
+use super::abort_handle::AbortHandle;
 
 /// How long a websocket may take to handle a close before its connection is shut down.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
@@ -27,9 +27,9 @@ pub struct CloseTransport(pub CloseReason);
 #[derive(Debug)]
 pub(super) struct WebsocketLink {
     pub(super) id: LinkId,
-    pub(super) feed: Feed,
+    pub(super) feed: FrameQueue,
     pub(super) close: Recipient<CloseTransport>,
-    pub(super) kill: Option<Kill>,
+    pub(super) kill: Option<AbortHandle>,
 }
 
 impl WebsocketLink {

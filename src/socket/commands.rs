@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use crate::engineio::{CloseReason, Frame, Packet, PollRefused, UpgradeRefused};
 
 use super::carrier::{CloseTransport, LinkId};
-use super::frame_queue::Feed;
-use super::abort_handle::Kill;
+use super::frame_queue::FrameQueue;
+use super::abort_handle::AbortHandle;
 
 /// The answer to a poll: the frames of one payload.
 pub type PollAnswer = Result<Vec<Frame>, PollRefused>;
@@ -72,11 +72,11 @@ pub struct Attach {
     pub id: LinkId,
     /// Where frames go. What was given is taken when the connection has room for it, which a client that does not
     /// read keeps from happening.
-    pub feed: Feed,
+    pub feed: FrameQueue,
     /// Where the end is announced.
     pub close: Recipient<CloseTransport>,
     /// The connection, if it can be shut down from outside.
-    pub kill: Option<Kill>,
+    pub kill: Option<AbortHandle>,
 }
 
 /// A frame came on a websocket. The answer means that it was handled, so that the next is not read before, and says how

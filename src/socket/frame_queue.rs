@@ -14,7 +14,7 @@ use crate::engineio::Frame;
 /// What was given to a websocket was taken.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Taken;
+pub(super) struct Drained;
 
 #[derive(Default)]
 struct State {
@@ -24,20 +24,20 @@ struct State {
     /// Who writes.
     writer: Option<Waker>,
     /// Who waits for the writer.
-    waiting: Option<Recipient<Taken>>,
+    waiting: Option<Recipient<Drained>>,
 }
 
 /// One batch of frames at a time, between the session that gives it and the connection that takes it.
 #[derive(Clone, Default)]
-pub struct Feed(Arc<Mutex<State>>);
+pub struct FrameQueue(Arc<Mutex<State>>);
 
-impl fmt::Debug for Feed {
+impl fmt::Debug for FrameQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").finish_non_exhaustive()
+        f.debug_struct("FrameQueue").finish_non_exhaustive()
     }
 }
 
-impl Feed {
+impl FrameQueue {
     /// A feed without frames.
     #[must_use]
     pub fn new() -> Self {
@@ -60,7 +60,7 @@ impl Feed {
     }
 
     /// Takes what was given. Asking again says that what was taken before is written.
-    pub fn poll_take(&self, cx: &Context<'_>) -> Poll<Vec<Frame>> {
+    pub fn poll_drain(&self, cx: &Context<'_>) -> Poll<Vec<Frame>> {
         let mut state = self.lock();
         if !state.frames.is_empty() {
             state.in_hand = true;
@@ -74,19 +74,19 @@ impl Feed {
         let waiting = state.waiting.take();
         drop(state);
         if let Some(waiting) = waiting {
-            waiting.do_send(Taken);
+            waiting.do_send(Drained);
         }
         Poll::Pending
     }
 
     /// Whether all that was given is with the connection.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
         state.frames.is_empty() && !state.in_hand
     }
 
     /// The same; if not, `waiting` is told when it is.
-    pub(super) fn is_taken_or_tell(&self, waiting: impl FnOnce() -> Recipient<Taken>) -> bool {
+    pub(super) fn is_drained_or_notify(&self, waiting: impl FnOnce() -> Recipient<Drained>) -> bool {
         let mut state = self.lock();
         let taken = state.frames.is_empty() && !state.in_hand;
         if !taken && state.waiting.is_none() {
@@ -115,38 +115,38 @@ mod tests {
         type Context = actix::Context<Self>;
     }
 
-    impl Handler<Taken> for Listener {
+    impl Handler<Drained> for Listener {
         type Result = ();
 
-        fn handle(&mut self, _: Taken, _ctx: &mut Self::Context) {
+        fn handle(&mut self, _: Drained, _ctx: &mut Self::Context) {
             self.0.send(()).unwrap();
         }
     }
 
     #[actix::test]
     async fn a_batch_is_taken_once_the_next_is_asked_for() {
-        let feed = Feed::new();
+        let feed = FrameQueue::new();
         let cx = Context::from_waker(Waker::noop());
-        assert!(feed.poll_take(&cx).is_pending() && feed.is_taken());
+        assert!(feed.poll_drain(&cx).is_pending() && feed.is_drained());
         feed.give(vec![frame("4a")]);
         feed.give(vec![frame("4b")]);
-        assert!(!feed.is_taken());
+        assert!(!feed.is_drained());
         let both = vec![frame("4a"), frame("4b")];
-        assert_eq!(feed.poll_take(&cx), Poll::Ready(both));
+        assert_eq!(feed.poll_drain(&cx), Poll::Ready(both));
         let (told, mut news) = tokio::sync::mpsc::unbounded_channel();
         let listener = Listener(told).start();
         let recipient = || listener.clone().recipient();
-        assert!(!feed.is_taken() && !feed.is_taken_or_tell(recipient));
+        assert!(!feed.is_drained() && !feed.is_drained_or_notify(recipient));
         assert!(news.try_recv().is_err());
-        assert!(feed.poll_take(&cx).is_pending());
-        assert!(feed.is_taken() && feed.is_taken_or_tell(recipient));
+        assert!(feed.poll_drain(&cx).is_pending());
+        assert!(feed.is_drained() && feed.is_drained_or_notify(recipient));
         news.recv().await.unwrap();
     }
 
     #[actix::test]
     async fn a_writer_that_waits_is_woken() {
-        let feed = Feed::new();
-        let taken = futures_util::future::poll_fn(|cx| feed.poll_take(cx));
+        let feed = FrameQueue::new();
+        let taken = futures_util::future::poll_fn(|cx| feed.poll_drain(cx));
         let give = async { feed.give(vec![frame("4a")]) };
         let (taken, ()) = futures_util::future::join(taken, give).await;
         assert_eq!(taken, [frame("4a")]);

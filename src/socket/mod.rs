@@ -20,7 +20,7 @@ pub use commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
     PollUndelivered, WebsocketGone,
 };
-pub use frame_queue::Feed;
-pub use abort_handle::Kill;
+pub use frame_queue::FrameQueue;
+pub use abort_handle::AbortHandle;
 pub use record::{SocketCounts, SocketRecord};
 pub use table::{SocketTable, TableFull};

@@ -19,12 +19,12 @@ struct Waiting<T> {
 
 /// A queue with a bound in bytes. An empty one accepts an item of any size.
 #[derive(Debug)]
-struct Lane<T> {
+struct BoundedQueue<T> {
     waiting: VecDeque<Waiting<T>>,
     bytes: usize,
 }
 
-impl<T> Lane<T> {
+impl<T> BoundedQueue<T> {
     const fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -54,10 +54,10 @@ impl<T> Lane<T> {
 
 /// Why the queue refuses an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authsocket) enum NoRoom {
+pub(in crate::authsocket) enum PushRefused {
     /// A delivery is dropped. The client finds it by listing.
     Dropped,
-    /// Answers are never dropped, so the socket must close.
+    /// ReplyQueue are never dropped, so the socket must close.
     Overflow,
 }
 
@@ -66,10 +66,10 @@ pub(in crate::authsocket) enum NoRoom {
 pub(in crate::authsocket) struct PacedQueue<T> {
     pace: Pace,
     window: PaceWindow,
-    /// Sent before `stream`, in order.
-    answers: Lane<T>,
+    /// SendStatus before `stream`, in order.
+    answers: BoundedQueue<T>,
     /// Deliveries, and answers that must not overtake them.
-    stream: Lane<T>,
+    stream: BoundedQueue<T>,
     /// Bound of each queue: deliveries must not take the room of answers.
     max_bytes: usize,
     /// When the next group of queued frames may leave.
@@ -84,8 +84,8 @@ impl<T> PacedQueue<T> {
         Self {
             pace,
             window: PaceWindow::default(),
-            answers: Lane::new(),
-            stream: Lane::new(),
+            answers: BoundedQueue::new(),
+            stream: BoundedQueue::new(),
             max_bytes,
             next_group: None,
             left_in_group: 0,
@@ -104,14 +104,14 @@ impl<T> PacedQueue<T> {
         self.len() == 0
     }
 
-    /// Answers that wait.
+    /// ReplyQueue that wait.
     pub(in crate::authsocket) fn answers(&self) -> usize {
-        self.answers.len()
+        self.replies.len()
     }
 
     /// Everything that waits.
     pub(in crate::authsocket) fn len(&self) -> usize {
-        self.answers.len() + self.stream.len()
+        self.replies.len() + self.stream.len()
     }
 
     /// Bytes of everything that waits.
@@ -127,10 +127,10 @@ impl<T> PacedQueue<T> {
     /// Queues an answer, before all deliveries.
     ///
     /// # Errors
-    /// [`NoRoom::Overflow`].
-    pub(in crate::authsocket) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    /// [`PushRefused::Overflow`].
+    pub(in crate::authsocket) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         if !self.answers.has_room(bytes, self.max_bytes) {
-            return Err(NoRoom::Overflow);
+            return Err(PushRefused::Overflow);
         }
         self.answers.push(item, bytes);
         Ok(())
@@ -139,13 +139,13 @@ impl<T> PacedQueue<T> {
     /// Queues an answer that must not overtake earlier deliveries. Deliveries can fill half of this room only.
     ///
     /// # Errors
-    /// [`NoRoom::Overflow`].
-    pub(in crate::authsocket) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    /// [`PushRefused::Overflow`].
+    pub(in crate::authsocket) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         if !self
             .stream
             .has_room(bytes, self.max_bytes.saturating_mul(2))
         {
-            return Err(NoRoom::Overflow);
+            return Err(PushRefused::Overflow);
         }
         self.stream.push(item, bytes);
         Ok(())
@@ -154,11 +154,11 @@ impl<T> PacedQueue<T> {
     /// Queues a delivery.
     ///
     /// # Errors
-    /// [`NoRoom::Dropped`].
-    pub(in crate::authsocket) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), NoRoom> {
+    /// [`PushRefused::Dropped`].
+    pub(in crate::authsocket) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         let has_room = self.stream.has_room(bytes, self.max_bytes);
         if !has_room || self.stream.len() >= MAX_DELIVERIES {
-            return Err(NoRoom::Dropped);
+            return Err(PushRefused::Dropped);
         }
         self.stream.push(item, bytes);
         Ok(())
@@ -167,8 +167,8 @@ impl<T> PacedQueue<T> {
     /// Drops all queued frames and returns their number.
     pub(in crate::authsocket) fn clear(&mut self) -> usize {
         let dropped = self.len();
-        self.answers = Lane::new();
-        self.stream = Lane::new();
+        self.answers = BoundedQueue::new();
+        self.stream = BoundedQueue::new();
         self.next_group = None;
         self.left_in_group = 0;
         dropped
@@ -213,7 +213,7 @@ impl<T> PacedQueue<T> {
         if self.pace.is_off() {
             return Duration::ZERO;
         }
-        let outstanding = self.answers.len() + owed;
+        let outstanding = self.replies.len() + owed;
         let excess = outstanding.saturating_sub(self.pace.burst());
         self.pace.time_of(excess)
     }
@@ -309,7 +309,7 @@ mod tests {
         assert!(full.passes(now));
         for item in 0..2_000 {
             let room = item < u32::try_from(MAX_DELIVERIES).unwrap();
-            let expected = if room { Ok(()) } else { Err(NoRoom::Dropped) };
+            let expected = if room { Ok(()) } else { Err(PushRefused::Dropped) };
             assert_eq!(full.push_delivery(item, BYTES), expected);
         }
         assert_eq!(full.push_mark(2_000, BYTES), Ok(()));
@@ -321,11 +321,11 @@ mod tests {
         assert!(bytes.passes(now));
         // One of any size has room: it is no larger than what passes.
         assert_eq!(bytes.push_delivery(1, 9 * BYTES), Ok(()));
-        assert_eq!(bytes.push_delivery(2, BYTES), Err(NoRoom::Dropped));
+        assert_eq!(bytes.push_delivery(2, BYTES), Err(PushRefused::Dropped));
         // They take no room from answers, which have as much of their own.
         assert_eq!(bytes.push_answer(3, BYTES), Ok(()));
         assert_eq!(bytes.push_answer(4, BYTES), Ok(()));
-        assert_eq!(bytes.push_answer(5, BYTES), Err(NoRoom::Overflow));
+        assert_eq!(bytes.push_answer(5, BYTES), Err(PushRefused::Overflow));
     }
 
     #[test]

@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
-use crate::delivery::Sent;
+use crate::delivery::SendStatus;
 use crate::events::SendRefused;
 use crate::ids::RoomId;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::authsocket) enum Answer {
+pub(in crate::authsocket) enum Reply {
     /// It is stored.
     Acked {
         /// Its room as its sender wrote it.
@@ -21,7 +21,7 @@ pub(in crate::authsocket) enum Answer {
         /// Whether it is small enough to be delivered live.
         is_live: bool,
         /// Whether it was stored now, or when it was sent before.
-        sent: Sent,
+        sent: SendStatus,
     },
     /// It is not.
     Refused(SendRefused),
@@ -33,13 +33,13 @@ pub(in crate::authsocket) struct Ticket(u64);
 
 /// Messages that are not answered yet, oldest first.
 #[derive(Debug, Default)]
-pub(in crate::authsocket) struct Answers {
-    waiting: VecDeque<Option<Answer>>,
+pub(in crate::authsocket) struct ReplyQueue {
+    waiting: VecDeque<Option<Reply>>,
     /// The ticket of the oldest.
     oldest: u64,
 }
 
-impl Answers {
+impl ReplyQueue {
     /// Messages without an answer.
     pub(in crate::authsocket) fn len(&self) -> usize {
         self.waiting.len()
@@ -53,7 +53,7 @@ impl Answers {
     }
 
     /// The answer to a message is known.
-    pub(in crate::authsocket) fn resolve(&mut self, ticket: Ticket, answer: Answer) {
+    pub(in crate::authsocket) fn resolve(&mut self, ticket: Ticket, answer: Reply) {
         let index = ticket
             .0
             .checked_sub(self.oldest)
@@ -64,7 +64,7 @@ impl Answers {
     }
 
     /// The next answer whose turn it is.
-    pub(in crate::authsocket) fn next(&mut self) -> Option<Answer> {
+    pub(in crate::authsocket) fn next(&mut self) -> Option<Reply> {
         if self.waiting.front()?.is_none() {
             return None;
         }
@@ -77,30 +77,30 @@ impl Answers {
 mod tests {
     use super::*;
 
-    fn acked(id: &str) -> Answer {
-        Answer::Acked {
+    fn acked(id: &str) -> Reply {
+        Reply::Acked {
             room: RoomId::new("room"),
             message_id: id.to_owned(),
             is_live: true,
-            sent: Sent::Stored,
+            sent: SendStatus::Stored,
         }
     }
 
     #[test]
     fn no_answer_overtakes_another() {
-        let mut answers = Answers::default();
-        let tickets: Vec<Ticket> = (0..3).map(|_| answers.expect()).collect();
-        answers.resolve(tickets[2], acked("2"));
-        answers.resolve(tickets[1], acked("1"));
-        assert_eq!(answers.next(), None);
-        answers.resolve(tickets[0], acked("0"));
-        let later = answers.expect();
+        let mut answers = ReplyQueue::default();
+        let tickets: Vec<Ticket> = (0..3).map(|_| replies.expect()).collect();
+        replies.resolve(tickets[2], acked("2"));
+        replies.resolve(tickets[1], acked("1"));
+        assert_eq!(replies.next(), None);
+        replies.resolve(tickets[0], acked("0"));
+        let later = replies.expect();
         for id in ["0", "1", "2"] {
-            assert_eq!(answers.next(), Some(acked(id)));
+            assert_eq!(replies.next(), Some(acked(id)));
         }
-        assert_eq!((answers.next(), answers.len()), (None, 1));
-        answers.resolve(tickets[0], acked("answered already"));
-        answers.resolve(later, acked("3"));
-        assert_eq!(answers.next(), Some(acked("3")));
+        assert_eq!((replies.next(), replies.len()), (None, 1));
+        replies.resolve(tickets[0], acked("answered already"));
+        replies.resolve(later, acked("3"));
+        assert_eq!(replies.next(), Some(acked("3")));
     }
 }

@@ -1,4 +1,4 @@
-//! Reading from the database what members here have missed.
+//! CatchUp from the database what members here have missed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::db::DbError;
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::{IdentityKey, RoomId};
 use crate::model::WholeMessage;
-use crate::rooms::{CutOff, EventKey, Outgoing, RemoteEvent, RemoteEvents, Topic};
+use crate::rooms::{CutOff, EventKey, ClusterEvent, RemoteEvent, RemoteEvents, Topic};
 
 use crate::cluster::counters::add;
 use crate::cluster::link::LinkError;
 use crate::cluster::node::Node;
-use super::subscriptions::Reading;
+use super::subscriptions::CatchUp;
 
 /// How often a reading is tried while the database does not answer, and the pause in between.
 const ATTEMPTS: u32 = 20;
@@ -35,7 +35,7 @@ struct StoredBody<'a> {
 /// The event that a message makes in its room, as it was when the message was stored. `None` for what is no message of this
 /// server, and for one that came with a payment, which is only listed. A request that paid only the server left no payment
 /// in its row: read from there, its message makes an event, in which no coins could be lost.
-pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
+pub(super) fn live_event(message: &WholeMessage) -> Option<ClusterEvent> {
     let recipient: IdentityKey = message.head.recipient.parse().ok()?;
     let room = RoomId::of(&recipient, &message.message_box);
     let body: StoredBody<'_> = serde_json::from_str(&message.body).ok()?;
@@ -54,7 +54,7 @@ pub(super) fn live_event(message: &WholeMessage) -> Option<Outgoing> {
         updated_at: created_at,
     };
     let event = ServerEvent::Message(&room, event).encode().into();
-    Some(Outgoing {
+    Some(ClusterEvent {
         key: EventKey::of_message(
             &message.head.recipient,
             &message.head.message_id,
@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// Sends the registry what these topics may have missed; `false` when that is too much.
-    async fn read(&self, reading: &Arc<Reading>) -> Result<bool, DbError> {
+    async fn read(&self, reading: &Arc<CatchUp>) -> Result<bool, DbError> {
         let (mut after, mut total) = (reading.after(), 0);
         loop {
             let page = self.page(reading, after).await?;
@@ -131,7 +131,7 @@ impl Node {
 
     async fn page(
         &self,
-        reading: &Arc<Reading>,
+        reading: &Arc<CatchUp>,
         after: i64,
     ) -> Result<crate::model::MissedPage, DbError> {
         let mut attempts = 0;
@@ -162,7 +162,7 @@ impl Node {
 }
 
 /// An event that came from another node.
-pub(super) const fn live(event: Outgoing) -> RemoteEvent {
+pub(super) const fn live(event: ClusterEvent) -> RemoteEvent {
     RemoteEvent {
         event,
         is_caught_up: false,

@@ -11,7 +11,7 @@ use catch_up::live;
 use super::channel::{GREETINGS, channel};
 use super::counters::add;
 use super::envelope::{NodeId, Opened};
-use super::link::{Incoming, Link, LinkError};
+use super::link::{PushedMessages, RedisLink, LinkError};
 use super::node::Node;
 use super::peers::GREETING_INTERVAL;
 use subscriptions::Arrived;
@@ -30,7 +30,7 @@ const UNHEARD_PAUSE: Duration = Duration::from_secs(60);
 
 impl Node {
     /// Serves until the connection ends, and says why it did.
-    pub(super) async fn session(&self, link: &Link, mut incoming: Incoming) -> LinkError {
+    pub(super) async fn session(&self, link: &RedisLink, mut incoming: PushedMessages) -> LinkError {
         self.resubscribed.set(false);
         tokio::select! {
             ended = self.receive(&mut incoming) => ended,
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// Subscribes to what is wanted, and no longer to what is not.
-    async fn follow_interest(&self, link: &Link) -> LinkError {
+    async fn follow_interest(&self, link: &RedisLink) -> LinkError {
         loop {
             let unwanted = self.take_interest();
             for topics in unwanted.chunks(CHANNELS) {
@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// Delivers what comes.
-    async fn receive(&self, incoming: &mut Incoming) -> LinkError {
+    async fn receive(&self, incoming: &mut PushedMessages) -> LinkError {
         loop {
             let messages = match incoming.next(BATCH).await {
                 Ok(messages) => messages,
@@ -131,7 +131,7 @@ impl Node {
     }
 
     /// Tells the other nodes now and then that this one is there, and hears them.
-    async fn greet(&self, link: &Link) -> LinkError {
+    async fn greet(&self, link: &RedisLink) -> LinkError {
         if let Err(error) = link.subscribe(vec![GREETINGS.to_owned()]).await {
             return error;
         }
@@ -160,7 +160,7 @@ impl Node {
         }
     }
 
-    async fn keep_alive(&self, link: &Link) -> LinkError {
+    async fn keep_alive(&self, link: &RedisLink) -> LinkError {
         loop {
             let asked = Instant::now();
             if let Err(error) = link.ping().await {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::rooms::{Outgoing, Topic, TopicChange};
+use crate::rooms::{ClusterEvent, Topic, TopicChange};
 
 #[derive(Debug)]
 enum Phase {
@@ -14,7 +14,7 @@ enum Phase {
     /// Subscribed to, or about to be; not read yet. Holds what came.
     Behind {
         subscribed: bool,
-        held: Vec<Outgoing>,
+        held: Vec<ClusterEvent>,
     },
     /// All that comes is delivered.
     Live,
@@ -32,7 +32,7 @@ struct Subscription {
 /// What becomes of an event that came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
-    Deliver(Outgoing),
+    Deliver(ClusterEvent),
     Held,
     /// Too much is held; the topic is given up.
     Overflow(Topic),
@@ -42,7 +42,7 @@ pub(super) enum Arrived {
 
 /// Topics to read from the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct CatchUp {
     topics: HashMap<Topic, Part>,
 }
 
@@ -54,7 +54,7 @@ struct Part {
     epoch: u64,
 }
 
-impl Reading {
+impl CatchUp {
     /// Where to begin.
     pub(super) fn after(&self) -> i64 {
         let begins = self.topics.values().map(|part| part.since);
@@ -86,8 +86,8 @@ pub(super) struct Subscriptions {
     max_held: usize,
 }
 
-fn size(held: &[Outgoing]) -> usize {
-    held.iter().map(Outgoing::size).sum()
+fn size(held: &[ClusterEvent]) -> usize {
+    held.iter().map(ClusterEvent::size).sum()
 }
 
 impl Subscriptions {
@@ -171,7 +171,7 @@ impl Subscriptions {
     }
 
     /// The topics that are subscribed to and not read yet, if any.
-    pub(super) fn reading(&self) -> Option<Reading> {
+    pub(super) fn reading(&self) -> Option<CatchUp> {
         let part = |topic: &Topic| {
             let subscription = self.topics.get(topic)?;
             let part = Part {
@@ -181,11 +181,11 @@ impl Subscriptions {
             Some((topic.clone(), part))
         };
         let topics: HashMap<Topic, Part> = self.behind.iter().filter_map(part).collect();
-        (!topics.is_empty()).then_some(Reading { topics })
+        (!topics.is_empty()).then_some(CatchUp { topics })
     }
 
     /// This was read: gives what was held of its topics, in the order in which it came.
-    pub(super) fn caught_up(&mut self, reading: &Reading) -> Vec<Outgoing> {
+    pub(super) fn caught_up(&mut self, reading: &CatchUp) -> Vec<ClusterEvent> {
         let mut released = Vec::new();
         for (topic, part) in &reading.topics {
             let Some(subscription) = self.topics.get_mut(topic) else {
@@ -205,7 +205,7 @@ impl Subscriptions {
     }
 
     /// An event came.
-    pub(super) fn arrived(&mut self, event: Outgoing) -> Arrived {
+    pub(super) fn arrived(&mut self, event: ClusterEvent) -> Arrived {
         let topic = Topic::of(&event.room);
         let Some(subscription) = self.topics.get_mut(&topic) else {
             return Arrived::Unwanted;
@@ -262,8 +262,8 @@ mod tests {
         Topic::of(&RoomId::new(name))
     }
 
-    fn event(room: &str, n: u8) -> Outgoing {
-        Outgoing {
+    fn event(room: &str, n: u8) -> ClusterEvent {
+        ClusterEvent {
             room: RoomId::new(room),
             key: EventKey::from_bytes([n; EventKey::LEN]),
             id: None,
@@ -375,8 +375,8 @@ mod tests {
         assert_eq!((all.held, all.wants(&topic("b"))), (0, false));
         all.change(TopicChange::Wanted(topic("c")), 0);
         all.subscribe(9);
-        let large = Outgoing {
-            event: vec![0; 3 * Outgoing::OVERHEAD].into(),
+        let large = ClusterEvent {
+            event: vec![0; 3 * ClusterEvent::OVERHEAD].into(),
             ..event("c", 5)
         };
         assert_eq!(all.arrived(large), Arrived::Overflow(topic("c")));

@@ -7,5 +7,5 @@ mod session_link;
 
 pub use room_link::LinkError;
 pub(super) use address::RedisAddress;
-pub(super) use room_link::{Incoming, Link};
+pub(super) use room_link::{PushedMessages, RedisLink};
 pub(super) use session_link::SessionLink;

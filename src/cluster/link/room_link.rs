@@ -74,7 +74,7 @@ impl Waiting {
 
 /// The messages that come.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct PushedMessages {
     messages: mpsc::Receiver<Option<Bytes>>,
     waiting: Arc<Waiting>,
 }
@@ -90,7 +90,7 @@ enum Channels {
 
 /// A connection that works.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(super) struct RedisLink {
     connection: MultiplexedConnection,
     prefix: String,
     channels: Channels,
@@ -101,7 +101,7 @@ pub(super) struct Link {
 
 impl RedisAddress {
     /// Connects. Up to `max_bytes` of messages may wait to be handled.
-    pub(super) async fn connect(&self, max_bytes: usize) -> Result<(Link, Incoming), LinkError> {
+    pub(super) async fn connect(&self, max_bytes: usize) -> Result<(RedisLink, PushedMessages), LinkError> {
         let (sender, messages) = mpsc::channel(MAX_WAITING);
         let waiting = Arc::new(Waiting::default());
         let counted = Arc::clone(&waiting);
@@ -135,14 +135,14 @@ impl RedisAddress {
         } else {
             Channels::Plain
         };
-        let link = Link {
+        let link = RedisLink {
             connection,
             prefix,
             channels,
             is_cluster,
             waiting: Arc::clone(&waiting),
         };
-        Ok((link, Incoming { messages, waiting }))
+        Ok((link, PushedMessages { messages, waiting }))
     }
 }
 
@@ -166,7 +166,7 @@ fn is_unknown(error: &redis::RedisError) -> bool {
     why.contains("unknown command")
 }
 
-impl Incoming {
+impl PushedMessages {
     /// The next messages, up to `max`, in the order in which they came.
     pub(super) async fn next(&mut self, max: usize) -> Result<Vec<Bytes>, LinkError> {
         let mut messages = Vec::new();
@@ -186,7 +186,7 @@ impl Incoming {
     }
 }
 
-impl Link {
+impl RedisLink {
     /// Subscribes to these channels; when this is done, what is published there comes.
     pub(super) async fn subscribe(&self, channels: Vec<String>) -> Result<(), LinkError> {
         let channels = self.full_names(channels);

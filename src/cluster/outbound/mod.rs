@@ -5,12 +5,12 @@ pub(super) mod publish_queue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rooms::{EventKey, Outgoing, Topic};
+use crate::rooms::{EventKey, ClusterEvent, Topic};
 
 use super::inbound::catch_up::live_event;
 use super::channel::channel;
 use super::counters::add;
-use super::link::{Link, LinkError};
+use super::link::{RedisLink, LinkError};
 use super::node::{Node, Sealed};
 
 /// Events, and about as many bytes, that are published in one go.
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Publishes what waits.
-    pub(super) async fn publish(&self, link: &Link) -> LinkError {
+    pub(super) async fn publish(&self, link: &RedisLink) -> LinkError {
         loop {
             // What the last connection may not have taken comes first: the order of sequences is the order of events.
             if let Err(error) = self.give(link).await {
@@ -42,7 +42,7 @@ impl Node {
         }
     }
 
-    fn seal(&self, events: &[Outgoing]) {
+    fn seal(&self, events: &[ClusterEvent]) {
         let mut sealer = self.sealer.borrow_mut();
         let envelopes = events
             .iter()
@@ -51,7 +51,7 @@ impl Node {
     }
 
     /// Gives Redis what is in flight.
-    async fn give(&self, link: &Link) -> Result<(), LinkError> {
+    async fn give(&self, link: &RedisLink) -> Result<(), LinkError> {
         loop {
             let sealed = first_of(&mut self.in_flight.borrow_mut());
             if sealed.is_empty() {
@@ -77,7 +77,7 @@ impl Node {
     }
 
     /// Publishes from the database what was dropped for want of room. What is not there any more was acknowledged.
-    async fn republish(&self, link: &Link) -> Result<(), LinkError> {
+    async fn republish(&self, link: &RedisLink) -> Result<(), LinkError> {
         loop {
             let current = self.republishing.borrow_mut().take();
             let Some(mut dropped) = current.or_else(|| self.shared.outbox.take_dropped()) else {
@@ -103,7 +103,7 @@ impl Node {
                         continue;
                     }
                 };
-                let events: Vec<Outgoing> = page.messages.iter().filter_map(live_event).collect();
+                let events: Vec<ClusterEvent> = page.messages.iter().filter_map(live_event).collect();
                 for batch in events.chunks(BATCH) {
                     self.seal(batch);
                 }

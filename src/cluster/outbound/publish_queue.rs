@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::rooms::{EventKey, Outgoing};
+use crate::rooms::{EventKey, ClusterEvent};
 
 /// Keys of dropped events that are noted; some 40 bytes each.
 const MAX_DROPPED: usize = 500_000;
@@ -30,7 +30,7 @@ pub(super) enum Pushed {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Outgoing>,
+    waiting: VecDeque<ClusterEvent>,
     bytes: usize,
     /// Whether some were taken out that Redis has not confirmed.
     is_under_way: bool,
@@ -40,13 +40,13 @@ struct State {
 
 /// The queue; one puts in, one takes out.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct PublishQueue {
     state: Mutex<State>,
     filled: Notify,
     max_bytes: usize,
 }
 
-impl Outbox {
+impl PublishQueue {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
@@ -56,7 +56,7 @@ impl Outbox {
     }
 
     /// Puts an event in. `since`: an id that it is behind.
-    pub(super) fn push(&self, event: Outgoing, since: impl FnOnce() -> i64) -> Pushed {
+    pub(super) fn push(&self, event: ClusterEvent, since: impl FnOnce() -> i64) -> Pushed {
         let mut state = self.state();
         let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
@@ -83,7 +83,7 @@ impl Outbox {
 
     /// Takes out what waits: so many events at most, and a little over so many bytes. Only after what was taken before is
     /// confirmed.
-    pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<Outgoing> {
+    pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<ClusterEvent> {
         let mut state = self.state();
         let (mut taken, mut total) = (Vec::new(), 0);
         while taken.len() < max
@@ -139,8 +139,8 @@ mod tests {
     use super::*;
     use crate::ids::RoomId;
 
-    fn event(n: u8) -> Outgoing {
-        Outgoing {
+    fn event(n: u8) -> ClusterEvent {
+        ClusterEvent {
             room: RoomId::new("r"),
             key: EventKey::from_bytes([n; EventKey::LEN]),
             id: None,
@@ -149,14 +149,14 @@ mod tests {
         }
     }
 
-    fn taken(outbox: &Outbox) -> Vec<u8> {
+    fn taken(outbox: &PublishQueue) -> Vec<u8> {
         let events = outbox.take(2, usize::MAX);
         events.iter().map(|event| event.event[0]).collect()
     }
 
     #[test]
     fn what_there_is_no_room_for_is_noted_until_it_was_taken_care_of() {
-        let outbox = Outbox::new(3 * event(0).size());
+        let outbox = PublishQueue::new(3 * event(0).size());
         let pushed: Vec<_> = (1..=5)
             .map(|n| outbox.push(event(n), || i64::from(n) * 10))
             .collect();
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn it_is_empty_when_what_was_taken_is_confirmed() {
-        let outbox = Outbox::new(9_999);
+        let outbox = PublishQueue::new(9_999);
         assert!(taken(&outbox).is_empty() && outbox.is_empty());
         outbox.push(event(1), || 0);
         assert_eq!(taken(&outbox), [1]);

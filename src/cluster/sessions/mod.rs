@@ -20,7 +20,7 @@ use super::node::{FIRST_PAUSE, MAX_PAUSE, SETTLED};
 use super::inbound::PING_INTERVAL;
 
 /// Requests that wait until Redis is back; some 80 bytes each.
-const MAX_OWED: usize = 100_000;
+const MAX_PENDING: usize = 100_000;
 
 /// Those that are handed in together.
 const BATCH: usize = 500;
@@ -93,17 +93,17 @@ pub struct StoreSettings {
 
 /// What was served while Redis could not be asked.
 #[derive(Debug, Clone)]
-struct Owed {
+struct PendingClaim {
     claim: SessionClaim,
     since: Instant,
 }
 
 /// A handle on the sessions; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct RedisSessions(Arc<Shared>);
+pub struct RedisSessions(Arc<ClusterShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct ClusterShared {
     address: RedisAddress,
     settings: StoreSettings,
     state: Mutex<State>,
@@ -116,12 +116,12 @@ struct State {
     /// The connection, and which one it is, while Redis answers in time.
     link: Option<(u64, SessionLink)>,
     connections: u64,
-    owed: VecDeque<Owed>,
+    pending: VecDeque<PendingClaim>,
 }
 
 impl RedisSessions {
     pub(super) fn new(address: RedisAddress, settings: StoreSettings) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(ClusterShared {
             address,
             settings,
             state: Mutex::default(),
@@ -189,7 +189,7 @@ impl RedisSessions {
     }
 
     pub(super) fn status(&self) -> NonceStatus {
-        let waiting = self.0.state().owed.len();
+        let waiting = self.0.state().pending.len();
         self.0.counters.status(waiting)
     }
 
@@ -223,7 +223,7 @@ impl RedisSessions {
     }
 }
 
-impl Shared {
+impl ClusterShared {
     /// Asks Redis. None where it does not answer in time; then its connection is given up.
     async fn ask<T, F>(&self, ask: impl FnOnce(SessionLink) -> F) -> Option<T>
     where
@@ -245,7 +245,7 @@ impl Shared {
         loop {
             self.hand_in_owed(&link).await?;
             let mut state = self.state();
-            if state.owed.is_empty() {
+            if state.pending.is_empty() {
                 state.connections += 1;
                 state.link = Some((state.connections, link.clone()));
                 self.counters.connected.store(true, Ordering::Release);
@@ -258,15 +258,15 @@ impl Shared {
     async fn hand_in_owed(&self, link: &SessionLink) -> Result<(), LinkError> {
         loop {
             // They stay until Redis has them: this future may be dropped with its connection.
-            let batch: Vec<Owed> = self.state().owed.iter().take(BATCH).cloned().collect();
+            let batch: Vec<PendingClaim> = self.state().pending.iter().take(BATCH).cloned().collect();
             if batch.is_empty() {
                 return Ok(());
             }
-            let still = |owed: &&Owed| owed.since.elapsed() < self.settings.life;
-            let claims = batch.iter().filter(still).map(|owed| owed.claim.clone());
+            let still = |pending: &&PendingClaim| pending.since.elapsed() < self.settings.life;
+            let claims = batch.iter().filter(still).map(|pending| pending.claim.clone());
             let claims: Vec<SessionClaim> = claims.collect();
             link.hand_in(&claims, &self.settings).await?;
-            self.state().owed.drain(..batch.len());
+            self.state().pending.drain(..batch.len());
         }
     }
 
@@ -297,9 +297,9 @@ impl Shared {
 
     fn owe(&self, claim: SessionClaim) {
         let mut state = self.state();
-        if state.owed.len() < MAX_OWED {
+        if state.pending.len() < MAX_PENDING {
             let since = Instant::now();
-            state.owed.push_back(Owed { claim, since });
+            state.pending.push_back(PendingClaim { claim, since });
         } else {
             add(&self.counters.forgotten, 1);
         }

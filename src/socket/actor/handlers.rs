@@ -14,7 +14,7 @@ use crate::socket::commands::{
     Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
     PollUndelivered, WebsocketGone,
 };
-use crate::socket::frame_queue::Taken;
+use crate::socket::frame_queue::Drained;
 
 use super::Socket;
 
@@ -159,10 +159,10 @@ impl<A: Application> Handler<FromWebsocket> for Socket<A> {
     }
 }
 
-impl<A: Application> Handler<Taken> for Socket<A> {
+impl<A: Application> Handler<Drained> for Socket<A> {
     type Result = ();
 
-    fn handle(&mut self, _: Taken, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Drained, ctx: &mut Self::Context) {
         self.guarded(ctx, |socket, ctx| {
             socket.pump(ctx);
         });

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rooms::backlog::Backlog;
-use crate::rooms::worker_fanout::{Attach, Detach};
+use crate::rooms::worker_fanout::{AttachMember, DetachMember};
 
 const KEYS: [&str; 2] = [
     "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4",
@@ -21,12 +21,12 @@ const MAX_PENDING: usize = 3;
 enum Step {
     Admit(u8, usize),
     Join(u8, usize),
-    Leave(u8, usize),
-    Gone(u8),
+    LeaveRoom(u8, usize),
+    RemoveMember(u8),
     Publish(usize),
     /// The member handles what was sent to it.
     Handle(u8),
-    /// The member's actor ends; its `Gone` is still to come.
+    /// The member's actor ends; its `RemoveMember` is still to come.
     Die(u8),
 }
 
@@ -35,8 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (member.clone(), 0..2_usize).prop_map(|(member, key)| Step::Admit(member, key)),
         3 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::Join(member, room)),
-        2 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::Leave(member, room)),
-        1 => member.clone().prop_map(Step::Gone),
+        2 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::LeaveRoom(member, room)),
+        1 => member.clone().prop_map(Step::RemoveMember),
         6 => room.prop_map(Step::Publish),
         1 => member.clone().prop_map(Step::Handle),
         1 => member.prop_map(Step::Die),
@@ -76,10 +76,10 @@ impl Handler<Deliver> for Witness {
     }
 }
 
-impl Handler<Lagging> for Witness {
+impl Handler<SlowConsumer> for Witness {
     type Result = ();
 
-    fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {
+    fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {
         self.heard.borrow_mut().push("lagging".to_owned());
     }
 }
@@ -127,7 +127,7 @@ impl Expected {
 struct World {
     registry: RoomRegistry,
     ctx: Context<RoomRegistry>,
-    relay: Addr<Relay>,
+    relay: Addr<WorkerFanout>,
     automatic: bool,
     members: BTreeMap<u8, Expected>,
     published: u64,
@@ -151,7 +151,7 @@ impl World {
                 max_event_bytes: 1_000,
             }),
             ctx: Context::new(),
-            relay: Relay::default().start(),
+            relay: WorkerFanout::default().start(),
             automatic,
             members: BTreeMap::new(),
             published: 0,
@@ -176,19 +176,19 @@ impl World {
         }
         .start();
         let backlog = Backlog::new(MAX_PENDING);
-        let attach = Attach {
+        let attach = AttachMember {
             sid: sid(member),
             deliver: witness.clone().recipient(),
-            lagging: witness.clone().recipient(),
+            slow_consumer: witness.clone().recipient(),
             arrivals: backlog.arrivals(),
         };
         self.relay.send(attach).await.unwrap();
         let relay = self.relay.clone();
-        self.tell(Enrol {
+        self.tell(AddMember {
             sid: sid(member),
             identity: KEYS[owner].parse().unwrap(),
             relay,
-            lagging: witness.clone().recipient(),
+            slow_consumer: witness.clone().recipient(),
             backlog,
             mark: i64::MIN,
         });
@@ -216,7 +216,7 @@ impl World {
             payload,
         });
         // Whoever answers has passed on what came before.
-        self.relay.send(Detach { sid: sid(99) }).await.unwrap();
+        self.relay.send(DetachMember { sid: sid(99) }).await.unwrap();
         let automatic = self.automatic;
         let inside: Vec<&mut Expected> = self
             .members
@@ -244,7 +244,7 @@ impl World {
         match *step {
             Step::Admit(member, owner) => self.admit(member, owner).await,
             Step::Join(member, room) => {
-                self.tell(Enter {
+                self.tell(JoinRoom {
                     sid: sid(member),
                     room: rooms()[room].clone(),
                     mark: i64::MIN,
@@ -256,8 +256,8 @@ impl World {
                     member.left.remove(&room);
                 }
             }
-            Step::Leave(member, room) => {
-                self.tell(Leave {
+            Step::LeaveRoom(member, room) => {
+                self.tell(LeaveRoom {
                     sid: sid(member),
                     room: rooms()[room].clone(),
                 });
@@ -266,10 +266,10 @@ impl World {
                     member.left.insert(room);
                 }
             }
-            Step::Gone(member) => {
-                let detach = Detach { sid: sid(member) };
+            Step::RemoveMember(member) => {
+                let detach = DetachMember { sid: sid(member) };
                 self.relay.send(detach).await.unwrap();
-                self.tell(Gone { sid: sid(member) });
+                self.tell(RemoveMember { sid: sid(member) });
                 if let Some(member) = self.members.remove(&member) {
                     check(&member).await;
                 }
@@ -298,7 +298,7 @@ impl World {
             .collect();
         let (rooms, members) = (joined.len(), self.members.len());
         assert_eq!(
-            self.tell(GetStatus),
+            self.tell(GetRoomsStatus),
             RoomsStatus {
                 rooms,
                 members,
@@ -339,7 +339,7 @@ proptest! {
                 world.step(step).await;
             }
             for member in 0..4 {
-                world.step(&Step::Gone(member)).await;
+                world.step(&Step::RemoveMember(member)).await;
             }
             assert_eq!((world.registry.membership.room_count(), world.members.len()), (0, 0));
             for room in 0..5 {
