@@ -7,7 +7,7 @@ use actix::prelude::*;
 use criterion::{Criterion, criterion_group, criterion_main};
 use messagebox::auth::{Identity, SharedPayload};
 use messagebox::ids::{IdentityKey, RoomId, Sid};
-use messagebox::rooms::{Admit, Deliver, SlowConsumer, Publish, RoomSettings, RoomsHandle};
+use messagebox::rooms::{Admit, Deliver, Publish, RoomSettings, RoomsHandle, SlowConsumer};
 use tokio::sync::mpsc;
 
 const MEMBERS: usize = 1_000;

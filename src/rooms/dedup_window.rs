@@ -1,4 +1,4 @@
-//! Which events were delivered here already, so that none is delivered twice however it comes. Pure and bounded.
+//! The dedup window: keys of delivered events, so that none is delivered twice. Pure and bounded.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -10,50 +10,49 @@ use crate::ids::RoomId;
 pub struct EventKey([u8; Self::LEN]);
 
 impl EventKey {
-    /// Bytes of a key.
+    /// The length of a key in bytes.
     pub const LEN: usize = 16;
 
-    /// The key of the message of this recipient, id and time of storing. An id may be used again once its message is
-    /// deleted; the time tells the two apart.
+    /// The key of a message's event. An id may be used again once its message is deleted; the time tells them apart.
     #[must_use]
     pub fn of_message(recipient: &str, message_id: &str, created_at: &str) -> Self {
-        // Keys and times have no line breaks, and each has its length: the texts cannot run into each other.
-        let text = [recipient, created_at, message_id].join("\n");
-        let digest = sha256(text.as_bytes());
-        let mut key = [0; Self::LEN];
-        key.copy_from_slice(digest.split_at(Self::LEN).0);
-        Self(key)
+        // Recipient and time have no line breaks and a fixed length, so the texts cannot run into each other.
+        Self::of_hash([recipient, created_at, message_id].join("\n").as_bytes())
     }
 
-    /// The key of this message in a room that is no identity's.
-    #[must_use]
+    /// The key of the same message in a room without an owner.
     pub(super) fn in_room(&self, room: &RoomId) -> Self {
-        let digest = sha256(&[&self.0, room.as_str().as_bytes()].concat());
+        Self::of_hash(&[&self.0, room.as_str().as_bytes()].concat())
+    }
+
+    fn of_hash(bytes: &[u8]) -> Self {
         let mut key = [0; Self::LEN];
-        key.copy_from_slice(digest.split_at(Self::LEN).0);
+        key.copy_from_slice(sha256(bytes).split_at(Self::LEN).0);
         Self(key)
     }
 
-    /// The key of these bytes.
+    /// Wraps the bytes of a key.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// The bytes of the key.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 }
 
-/// Keys of delivered events: those of the last while by generation, and those that were read from the database, which
-/// their node may still send after a long time, by number.
+/// Keys of delivered events.
+///
+/// Keys of live events are kept by generation. Keys of events read from the database are kept by number, because their
+/// node may still publish them much later.
 #[derive(Debug)]
 pub(super) struct DedupWindow {
     known: HashSet<EventKey>,
     generations: VecDeque<Vec<EventKey>>,
-    /// Keys in the generations.
+    /// Keys in all generations.
     live: usize,
     caught_up: VecDeque<EventKey>,
     max: usize,
@@ -61,7 +60,7 @@ pub(super) struct DedupWindow {
 }
 
 impl DedupWindow {
-    /// Remembers `max` events of each kind.
+    /// Keeps up to `max` keys of each kind.
     pub(super) fn new(max: usize) -> Self {
         Self {
             known: HashSet::new(),
@@ -73,7 +72,7 @@ impl DedupWindow {
         }
     }
 
-    /// Notes an event; `false` when it was delivered before.
+    /// Records a live event; `false` if it was delivered before.
     pub(super) fn insert(&mut self, key: EventKey) -> bool {
         if !self.known.insert(key) {
             return false;
@@ -92,7 +91,7 @@ impl DedupWindow {
         true
     }
 
-    /// The same for an event that was read from the database.
+    /// Records an event that was read from the database; `false` if it was delivered before.
     pub(super) fn insert_caught_up(&mut self, key: EventKey) -> bool {
         if !self.known.insert(key) {
             return false;
@@ -106,8 +105,8 @@ impl DedupWindow {
         true
     }
 
-    /// Begins a generation. `keep`: how many before it are kept; `None`: all that there is room for. Says whether
-    /// anything had to be forgotten for want of room since this was asked last.
+    /// Starts a generation and keeps `keep` earlier ones; `None` keeps as many as fit. Returns whether keys were dropped for
+    /// want of room since the last call.
     pub(super) fn rotate(&mut self, keep: Option<usize>) -> bool {
         self.generations.push_back(Vec::new());
         if let Some(keep) = keep {
@@ -137,37 +136,39 @@ mod tests {
 
     #[test]
     fn an_event_is_new_once_for_as_many_generations_as_are_kept() {
-        let mut seen = DedupWindow::new(99);
-        assert!(seen.insert(key(1)) && !seen.insert(key(1)) && !seen.insert_caught_up(key(1)));
-        assert!(!seen.rotate(Some(1)));
-        assert!(!seen.insert(key(1)));
-        seen.rotate(None);
-        assert!(!seen.insert(key(1)));
-        seen.rotate(Some(1));
-        assert!(seen.insert(key(1)));
+        let mut window = DedupWindow::new(99);
+        assert!(
+            window.insert(key(1)) && !window.insert(key(1)) && !window.insert_caught_up(key(1))
+        );
+        assert!(!window.rotate(Some(1)));
+        assert!(!window.insert(key(1)));
+        window.rotate(None);
+        assert!(!window.insert(key(1)));
+        window.rotate(Some(1));
+        assert!(window.insert(key(1)));
     }
 
     #[test]
     fn what_was_read_from_the_database_outlives_generations() {
-        let mut seen = DedupWindow::new(2);
-        assert!(seen.insert_caught_up(key(1)));
+        let mut window = DedupWindow::new(2);
+        assert!(window.insert_caught_up(key(1)));
         for _ in 0..9 {
-            seen.rotate(Some(0));
+            window.rotate(Some(0));
         }
-        assert!(!seen.insert(key(1)));
-        assert!(seen.insert_caught_up(key(2)) && seen.insert_caught_up(key(3)));
-        assert!(seen.insert(key(1)));
+        assert!(!window.insert(key(1)));
+        assert!(window.insert_caught_up(key(2)) && window.insert_caught_up(key(3)));
+        assert!(window.insert(key(1)));
     }
 
     #[test]
     fn memory_is_bounded_and_what_is_forgotten_is_said() {
-        let mut seen = DedupWindow::new(2);
-        assert!(seen.insert(key(1)));
-        assert!(!seen.rotate(None));
-        assert!(seen.insert(key(2)) && seen.insert(key(3)));
-        assert!(seen.known.len() <= 2 && !seen.insert(key(3)) && !seen.insert(key(2)));
-        assert!(seen.rotate(None));
-        assert!(!seen.rotate(None));
+        let mut window = DedupWindow::new(2);
+        assert!(window.insert(key(1)));
+        assert!(!window.rotate(None));
+        assert!(window.insert(key(2)) && window.insert(key(3)));
+        assert!(window.known.len() <= 2 && !window.insert(key(3)) && !window.insert(key(2)));
+        assert!(window.rotate(None));
+        assert!(!window.rotate(None));
     }
 
     #[test]

@@ -1,29 +1,31 @@
-//! Rooms: who is a member of what, and the fan-out of events to members.
+//! Rooms: which sockets are members of which room, and the fan-out of events to them.
 //!
-//! Holds recipients of its own commands, never sockets: nothing here knows what a member is made of.
+//! This layer holds recipients of its own messages. It never sees a socket.
 
 mod backlog;
 mod cluster_events;
 mod commands;
 mod dedup_window;
 mod handle;
-mod interest;
 mod membership;
 mod registry;
 mod settings;
 mod topic;
 mod worker_fanout;
 
-pub use settings::RoomAccess;
 pub use backlog::Arrival;
-pub use commands::{Admit, Deliver, GetRoomsStatus, RemoveMember, Join, SlowConsumer, LeaveRoom, Publish, RoomsStatus};
-pub use handle::{RoomSettings, RoomsHandle};
+pub use cluster_events::{
+    ClusterEvent, ClusterPublisher, CutOff, RemoteEvent, RemoteEvents, RotateDedup,
+};
+pub use commands::{
+    Admit, Deliver, GetRoomsStatus, Publish, RoomsStatus, SlowConsumer, StoredBatch, StoredMessage,
+};
+pub use dedup_window::EventKey;
+pub use handle::{Member, RoomsHandle};
+pub use membership::Membership;
+pub use registry::RoomRegistry;
 pub use registry::inspection::{
     GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
 };
-pub use interest::TopicChange;
-pub use membership::Membership;
-pub use registry::RoomRegistry;
-pub use cluster_events::{CutOff, ClusterEvent, ClusterPublisher, RotateDedup, RemoteEvent, RemoteEvents};
-pub use dedup_window::EventKey;
-pub use topic::Topic;
+pub use settings::{RoomAccess, RoomSettings};
+pub use topic::{Topic, TopicChange};

@@ -1,23 +1,50 @@
-//! Who may be a member of which room.
+//! The rules of rooms: who may join which room, and the bounds of a member.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey, RoomId};
 use crate::js_trim::is_js_blank;
 
-/// The rule of the server.
+/// Rules and bounds of rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// Whether an authenticated socket is a member of every room of its own identity.
+    pub auto_join: bool,
+    /// Who may join which room.
+    pub access: RoomAccess,
+    /// Rooms that one socket may join by asking.
+    pub max_rooms_per_socket: usize,
+    /// Unhandled events that one socket may have; with more it is a slow consumer.
+    pub max_pending_deliveries: usize,
+    /// Largest event in bytes. Larger ones are not delivered.
+    pub max_event_bytes: usize,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self {
+            auto_join: true,
+            access: RoomAccess::Owner,
+            max_rooms_per_socket: 1_000,
+            max_pending_deliveries: 10_000,
+            max_event_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// Which identities may join a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoomAccess {
-    /// Only the identity in the room id.
+    /// Only the identity in the room id may join.
     #[default]
     Owner,
-    /// Any authenticated identity, any room id.
+    /// Any authenticated identity may join any room.
     Open,
 }
 
 impl RoomAccess {
-    /// Whether `room` names a key and no box. Where rooms have owners, that is no room.
+    /// Whether `room` names a key and no box. Where only owners join, such an id is no room.
     #[must_use]
     pub fn is_malformed(self, room: &RoomId) -> bool {
         let parts = room.as_str().split_at_checked(IDENTITY_KEY_HEX_LEN);

@@ -1,7 +1,7 @@
-//! The actor that passes events on to the members of one worker.
+//! The actor that sends events to the members on one worker, by deficit round robin over the rooms.
 //!
-//! The registry sends one command to each worker, not one to each member. Here a large event goes out in slices: between
-//! two of them other rooms, and everybody else on the worker, get a turn. Within a room the order is kept.
+//! The registry sends one command to each worker, not one to each member. A large fan-out goes out in slices: between two
+//! slices other rooms, and all other work of the worker, get a turn. The order within a room is kept.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -17,17 +17,17 @@ use crate::panics;
 use super::backlog::Arrivals;
 use super::commands::{Deliver, SlowConsumer};
 
-/// Deliveries before the rest of the worker gets a turn. Each takes some 30 microseconds to sign and write.
+/// Deliveries before other work of the worker gets a turn. Each takes some 30 µs to sign and write.
 const SLICE: usize = 12;
 
 /// Deliveries in a room before another room gets a turn.
 const QUANTUM: usize = 4;
 
-/// Events of a room that a member gets at once, where so many wait; and their bytes.
-const TOGETHER: usize = 8;
-const TOGETHER_BYTES: usize = 64 * 1024;
+/// Largest number of events of a room that a member gets at once, and their bytes.
+const BATCH_EVENTS: usize = 8;
+const BATCH_BYTES: usize = 64 * 1024;
 
-/// A member is on this worker.
+/// Adds a member that lives on this worker.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct AttachMember {
@@ -37,32 +37,32 @@ pub(super) struct AttachMember {
     pub(super) arrivals: Arrivals,
 }
 
-/// A member is gone.
+/// Removes a member from this worker.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct DetachMember {
     pub(super) sid: Sid,
 }
 
-/// Pass this event on to these members, after all that came before in its lane.
+/// Sends an event to these members, after the earlier events of its room.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Broadcast {
-    /// The same for all events of a room.
-    pub(super) lane: u64,
+    /// Names the queue; the same for all events of a room.
+    pub(super) room_hash: u64,
     pub(super) payload: SharedPayload,
     pub(super) members: Vec<Sid>,
 }
 
-/// Events that are being passed on to the same members.
+/// Events that are being sent to the same members.
 #[derive(Debug)]
 struct Batch {
-    /// Shared on this worker only: a counter that several cores change is slow.
+    /// Shared on this worker only: a reference count that several cores change is slow.
     payloads: Arc<[SharedPayload]>,
     members: vec::IntoIter<Sid>,
 }
 
-/// The events of a room.
+/// The events of a room that are not sent yet.
 #[derive(Debug, Default)]
 struct RoomQueue {
     current: Option<Batch>,
@@ -70,19 +70,19 @@ struct RoomQueue {
 }
 
 impl RoomQueue {
-    /// The round that has members left; those that have waited for it begin one together, if their members are the same:
-    /// a member that gets several events at once gets them in one write.
-    fn round(&mut self) -> Option<&mut Batch> {
+    /// The current batch. If there is none, waiting events with the same members form one: a member then gets all of them
+    /// in one write.
+    fn batch(&mut self) -> Option<&mut Batch> {
         if self.current.is_none() {
             let first = self.waiting.pop_front()?;
             let mut bytes = first.payload.json().len();
             let mut payloads = vec![first.payload];
-            while payloads.len() < TOGETHER
+            while payloads.len() < BATCH_EVENTS
                 && let Some(next) = self.waiting.front()
                 && next.members == first.members
             {
                 bytes += next.payload.json().len();
-                if bytes > TOGETHER_BYTES {
+                if bytes > BATCH_BYTES {
                     break;
                 }
                 payloads.extend(self.waiting.pop_front().map(|next| next.payload));
@@ -101,65 +101,65 @@ impl RoomQueue {
 }
 
 #[derive(Debug)]
-struct Member {
+struct AttachedMember {
     deliver: Recipient<Deliver>,
     slow_consumer: Recipient<SlowConsumer>,
     arrivals: Arrivals,
 }
 
-/// One of each worker, started by the first member there.
+/// The fan-out of one worker. The first member on the worker starts it.
 #[derive(Debug, Default)]
 pub(super) struct WorkerFanout {
-    members: HashMap<Sid, Member>,
-    /// What is to be passed on, by lane; none is empty.
-    lanes: HashMap<u64, RoomQueue>,
-    /// Whose turn it is; each lane once.
+    members: HashMap<Sid, AttachedMember>,
+    /// Queues that are not empty, by the hash of their room.
+    queues: HashMap<u64, RoomQueue>,
+    /// The order of turns; each queue once.
     turns: VecDeque<u64>,
-    /// Who is being served.
+    /// The member that gets an event at this moment.
     serving: Option<Sid>,
 }
 
 impl WorkerFanout {
-    /// Serves one slice; what is left has its turn after everybody else's.
-    fn pass_on(&mut self, ctx: &mut Context<Self>) {
+    /// Sends one slice. The rest waits until the worker has done other work.
+    fn send_slice(&mut self, ctx: &mut Context<Self>) {
         let mut left = SLICE;
         while left > 0
-            && let Some(lane) = self.turns.pop_front()
+            && let Some(room_hash) = self.turns.pop_front()
         {
             let is_alone = self.turns.is_empty();
-            let share = if is_alone { left } else { QUANTUM.min(left) };
-            let served = panics::contain("WorkerFanout", || self.serve(lane, share));
+            let quantum = if is_alone { left } else { QUANTUM.min(left) };
+            let served = panics::contain("WorkerFanout", || self.serve(room_hash, quantum));
             if served.is_none() {
                 self.cut_off();
             }
-            self.end_turn(lane);
-            left = left.saturating_sub(served.unwrap_or(share));
+            self.end_turn(room_hash);
+            left = left.saturating_sub(served.unwrap_or(quantum));
         }
         if !self.turns.is_empty() {
-            // Other threads too: where all cores are busy, the writer's would wait for milliseconds.
+            // Lets other threads run too: with all cores busy, the database writer would wait for milliseconds.
             std::thread::yield_now();
             let turn = tokio::task::yield_now().into_actor(self);
-            ctx.spawn(turn.map(|(), relay, ctx| relay.pass_on(ctx)));
+            ctx.spawn(turn.map(|(), fanout, ctx| fanout.send_slice(ctx)));
         }
     }
 
-    /// Makes about `share` deliveries in a lane, and says how many it made.
-    fn serve(&mut self, lane: u64, share: usize) -> usize {
-        let Some(round) = self.lanes.get_mut(&lane).and_then(RoomQueue::round) else {
+    /// Makes about `quantum` deliveries of a queue and returns their number.
+    fn serve(&mut self, room_hash: u64, quantum: usize) -> usize {
+        let Some(batch) = self.queues.get_mut(&room_hash).and_then(RoomQueue::batch) else {
             return 0;
         };
         let mut served = 0;
-        while served < share
-            && let Some(sid) = round.members.next()
+        while served < quantum
+            && let Some(sid) = batch.members.next()
         {
-            served += round.payloads.len();
+            served += batch.payloads.len();
             self.serving = Some(sid);
             #[cfg(test)]
             panics::injection::strike("WorkerFanout");
             if let Some(member) = self.members.get(&sid) {
                 member.deliver.do_send(Deliver {
-                    arrival: member.arrivals.next(round.payloads.len()),
-                    payloads: Arc::clone(&round.payloads),
+                    arrival: member.arrivals.next(batch.payloads.len()),
+                    payloads: Arc::clone(&batch.payloads),
                 });
             }
         }
@@ -167,28 +167,28 @@ impl WorkerFanout {
         served
     }
 
-    /// Drops what is finished of a lane, and gives it another turn if something is left.
-    fn end_turn(&mut self, lane: u64) {
-        let Entry::Occupied(mut entry) = self.lanes.entry(lane) else {
+    /// Drops a finished batch, and gives the queue another turn unless it is empty.
+    fn end_turn(&mut self, room_hash: u64) {
+        let Entry::Occupied(mut entry) = self.queues.entry(room_hash) else {
             return;
         };
         let current = &mut entry.get_mut().current;
-        *current = current.take().filter(|round| round.members.len() > 0);
+        *current = current.take().filter(|batch| batch.members.len() > 0);
         if entry.get().is_empty() {
             entry.remove();
         } else {
-            self.turns.push_back(lane);
+            self.turns.push_back(room_hash);
         }
     }
 
-    /// The member that was being served has missed an event: its client comes back and looks what there is.
+    /// Disconnects the member whose delivery panicked: it has missed an event. Its client reconnects and lists.
     fn cut_off(&mut self) {
         let member = self
             .serving
             .take()
             .and_then(|sid| self.members.remove(&sid));
         if let Some(member) = member {
-            member.lagging.do_send(SlowConsumer);
+            member.slow_consumer.do_send(SlowConsumer);
         }
     }
 }
@@ -208,12 +208,12 @@ impl Handler<AttachMember> for WorkerFanout {
         let AttachMember {
             sid,
             deliver,
-            lagging,
+            slow_consumer,
             arrivals,
         } = attach;
-        self.members.entry(sid).or_insert(Member {
+        self.members.entry(sid).or_insert(AttachedMember {
             deliver,
-            lagging,
+            slow_consumer,
             arrivals,
         });
     }
@@ -232,13 +232,13 @@ impl Handler<Broadcast> for WorkerFanout {
 
     fn handle(&mut self, event: Broadcast, ctx: &mut Self::Context) {
         let is_idle = self.turns.is_empty();
-        let lane = self.lanes.entry(event.lane).or_default();
-        if lane.is_empty() {
-            self.turns.push_back(event.lane);
+        let queue = self.queues.entry(event.room_hash).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(event.room_hash);
         }
-        lane.waiting.push_back(event);
+        queue.waiting.push_back(event);
         if is_idle {
-            self.pass_on(ctx);
+            self.send_slice(ctx);
         }
     }
 }
@@ -252,7 +252,7 @@ mod tests {
 
     type Served = tokio::sync::mpsc::UnboundedSender<Option<Sid>>;
 
-    /// Notes who was served.
+    /// Records which member got an event.
     struct Recorder {
         sid: Sid,
         served: Served,
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// It is told with a sid that nobody has.
+    /// Records the disconnect of a member as an id that no member has.
     impl Handler<SlowConsumer> for Recorder {
         type Result = ();
 
@@ -285,29 +285,29 @@ mod tests {
         Sid::from_random([index; 15])
     }
 
-    /// A relay with so many members.
-    fn relay_to(members: u8, served: &Served) -> Addr<WorkerFanout> {
-        let relay = WorkerFanout::default().start();
+    /// Starts a fan-out with so many members.
+    fn fanout_to(members: u8, served: &Served) -> Addr<WorkerFanout> {
+        let fanout = WorkerFanout::default().start();
         for sid in (0..members).map(sid) {
             let served = served.clone();
             let recorder = Recorder { sid, served }.start();
-            relay.do_send(AttachMember {
+            fanout.do_send(AttachMember {
                 sid,
                 deliver: recorder.clone().recipient(),
                 slow_consumer: recorder.recipient(),
                 arrivals: Backlog::new(9).arrivals(),
             });
         }
-        relay
+        fanout
     }
 
     #[actix::test]
     async fn a_small_room_does_not_wait_for_a_large_one() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let relay = relay_to(100, &served);
-        for (lane, members) in [(1, 0..99), (1, 0..99), (2, 99..100), (2, 99..100)] {
-            relay.do_send(Broadcast {
-                lane,
+        let fanout = fanout_to(100, &served);
+        for (room_hash, members) in [(1, 0..99), (1, 0..99), (2, 99..100), (2, 99..100)] {
+            fanout.do_send(Broadcast {
+                room_hash,
                 payload: SharedPayload::new("event"),
                 members: members.map(sid).collect(),
             });
@@ -320,64 +320,64 @@ mod tests {
         let soon = order.iter().take(2 * SLICE);
         assert_eq!(soon.filter(|sid| of_small(sid)).count(), 2);
         order.retain(|served| !of_small(served));
-        let round: Vec<Sid> = (0..99).map(sid).collect();
-        assert_eq!(order, [round.clone(), round].concat());
+        let all: Vec<Sid> = (0..99).map(sid).collect();
+        assert_eq!(order, [all.clone(), all].concat());
     }
 
     fn event(text: &str, members: &[Sid]) -> Broadcast {
         Broadcast {
-            lane: 1,
+            room_hash: 1,
             payload: SharedPayload::new(text.as_bytes().to_vec()),
             members: members.to_vec(),
         }
     }
 
-    /// The rounds that come of these events: how many of them each has, and for how many members.
-    fn rounds(events: impl IntoIterator<Item = Broadcast>) -> Vec<(usize, usize)> {
-        let mut lane = RoomQueue {
+    /// The batches that these events form: the number of events and of members of each.
+    fn batches(events: impl IntoIterator<Item = Broadcast>) -> Vec<(usize, usize)> {
+        let mut queue = RoomQueue {
             current: None,
             waiting: events.into_iter().collect(),
         };
-        let mut rounds = Vec::new();
-        while let Some(round) = lane.round() {
-            rounds.push((round.payloads.len(), round.members.len()));
-            lane.current = None;
+        let mut batches = Vec::new();
+        while let Some(batch) = queue.batch() {
+            batches.push((batch.payloads.len(), batch.members.len()));
+            queue.current = None;
         }
-        assert!(lane.is_empty());
-        rounds
+        assert!(queue.is_empty());
+        batches
     }
 
     #[test]
     fn events_for_the_same_members_go_together_up_to_a_bound() {
         let (one, both) = ([sid(1)], [sid(1), sid(2)]);
-        let same = (0..TOGETHER + 2).map(|_| event("x", &both));
-        assert_eq!(rounds(same), [(TOGETHER, 2), (2, 2)]);
+        let same = (0..BATCH_EVENTS + 2).map(|_| event("x", &both));
+        assert_eq!(batches(same), [(BATCH_EVENTS, 2), (2, 2)]);
         let others = [&both[..], &both, &one, &both].map(|members| event("x", members));
-        assert_eq!(rounds(others), [(2, 2), (1, 1), (1, 2)]);
-        let large = "x".repeat(TOGETHER_BYTES);
+        assert_eq!(batches(others), [(2, 2), (1, 1), (1, 2)]);
+        let large = "x".repeat(BATCH_BYTES);
         let large = ["x", large.as_str(), "x", "x"].map(|text| event(text, &one));
-        assert_eq!(rounds(large), [(1, 1), (1, 1), (2, 1)]);
+        assert_eq!(batches(large), [(1, 1), (1, 1), (2, 1)]);
     }
 
     #[actix::test]
     async fn a_panic_costs_one_member_its_place_and_nobody_else_anything() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let relay = relay_to(50, &served);
+        let fanout = fanout_to(50, &served);
         let everybody: Vec<Sid> = (0..50).map(sid).collect();
         let before = panics::count();
         panics::injection::arm("WorkerFanout");
-        relay.do_send(event("1", &everybody));
+        fanout.do_send(event("1", &everybody));
         let mut heard = Vec::new();
         while heard.len() < 50 {
             let next = tokio::time::timeout(PATIENCE, news.recv()).await;
             heard.extend(next.unwrap().unwrap());
         }
         assert!(panics::count() > before);
-        // The first one is told to go; all others have the event, this time and the next.
+        // The first member is disconnected. All others get this event and the next.
         let told = heard.iter().position(|heard| *heard == sid(255)).unwrap();
         heard.remove(told);
         assert_eq!(heard, (1..50).map(sid).collect::<Vec<_>>());
-        relay.do_send(event("2", &everybody));
+        fanout.do_send(event("2", &everybody));
         for index in 1..50 {
             assert_eq!(news.recv().await.unwrap(), Some(sid(index)));
         }
@@ -386,16 +386,16 @@ mod tests {
     #[actix::test]
     async fn everybody_is_served_in_order_and_others_have_their_turn_in_between() {
         let (served, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let relay = relay_to(200, &served);
-        relay.do_send(DetachMember { sid: sid(7) });
+        let fanout = fanout_to(200, &served);
+        fanout.do_send(DetachMember { sid: sid(7) });
         for _ in 0..2 {
-            relay.do_send(Broadcast {
-                lane: 1,
+            fanout.do_send(Broadcast {
+                room_hash: 1,
                 payload: SharedPayload::new("event"),
                 members: (0..200).map(sid).collect(),
             });
         }
-        // Somebody else on the worker.
+        // Other work on the same worker.
         actix::spawn(async move {
             loop {
                 tokio::task::yield_now().await;
@@ -415,8 +415,8 @@ mod tests {
             }
             longest = longest.max(in_a_row);
         }
-        let round: Vec<Sid> = (0..200).filter(|index| *index != 7).map(sid).collect();
-        assert_eq!(order, [round.clone(), round].concat());
+        let all: Vec<Sid> = (0..200).filter(|index| *index != 7).map(sid).collect();
+        assert_eq!(order, [all.clone(), all].concat());
         assert!(turns >= 398 / (2 * SLICE), "{turns}");
         assert!(longest <= 2 * SLICE, "{longest}");
     }

@@ -1,26 +1,24 @@
-//! Which rooms have had the most events in the last five minutes.
+//! The rooms with the most events in the last five minutes.
 //!
-//! The window is made of slices. Each is a bounded list (the space-saving algorithm of Metwally, Agrawal and El Abbadi), where
-//! a room that is not in it takes the place and the count of the one that has the fewest. Time is an argument.
+//! The window consists of slices. Each is a bounded list, kept by the space-saving algorithm of Metwally, Agrawal and
+//! El Abbadi. A new room replaces the one with the fewest events and inherits its count. Time is an argument.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::ids::RoomId;
 
-/// How far back events count.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// The window slides by as much.
 const SLICE: Duration = Duration::from_secs(30);
 
-/// Rooms that a slice remembers. A room with more than this part of its events is among them.
+/// Rooms in a slice. A room with more than 1/64 of the slice's events is always among them.
 const KEPT: usize = 64;
 
-/// Counts of the rooms with the most events; estimates that are never too low.
+/// Estimated event counts of the busiest rooms. An estimate is never too low.
 #[derive(Debug, Default)]
 pub(super) struct HotRooms {
-    /// The oldest first.
+    /// From the oldest to the newest.
     slices: VecDeque<Slice>,
 }
 
@@ -60,7 +58,7 @@ impl Slice {
 }
 
 impl HotRooms {
-    /// A room had an event.
+    /// Counts an event of a room.
     pub(super) fn count(&mut self, room: &RoomId, now: Instant) {
         let is_over = |slice: &Slice| now.saturating_duration_since(slice.began) >= SLICE;
         if self.slices.back().is_none_or(is_over) {
@@ -80,7 +78,7 @@ impl HotRooms {
         self.slices.iter().filter(is_recent)
     }
 
-    /// Those with the most events, the first of them first.
+    /// The busiest rooms, the busiest first.
     pub(super) fn top(&self, max: usize, now: Instant) -> Vec<(RoomId, u64)> {
         let mut all: HashMap<&RoomId, u64> = HashMap::new();
         for slice in self.recent(now) {
@@ -95,7 +93,7 @@ impl HotRooms {
         all
     }
 
-    /// Events of a room, if it is among those that are remembered.
+    /// The events of a room, if a slice remembers it.
     pub(super) fn of(&self, room: &RoomId, now: Instant) -> Option<u64> {
         let counts = self.recent(now).filter_map(|slice| slice.events.get(room));
         counts.copied().reduce(|all, events| all + events)
@@ -146,7 +144,7 @@ mod tests {
         );
         hot.count(&live, at(499));
         assert_eq!(hot.of(&live, at(499)), Some(2));
-        // What has left the window is let go of.
+        // Slices outside the window are dropped.
         hot.count(&live, at(700));
         assert_eq!(
             (hot.top(9, at(700)), hot.slices.len()),

@@ -1,5 +1,6 @@
-//! What the registry says to those who look after the server: which rooms there are, who is in one, where a member is.
-//! Answers are bounded; they cost a pass over the rooms, on the registry's thread.
+//! The registry's answers to admin requests: the rooms, the members of a room, the rooms of a member.
+//!
+//! Answers are bounded. Each costs a pass over the rooms on the registry's thread.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,76 +12,76 @@ use crate::ids::{RoomId, Sid};
 
 use super::RoomRegistry;
 
-/// Rooms that [`GetTopRooms`] looks at, at most: it is asked every second.
+/// Most rooms that [`GetTopRooms`] scans: the dashboard asks every second.
 const MAX_SCANNED: usize = 50_000;
 
-/// A room.
+/// A room and its activity, for the admin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomSummary {
-    /// Its id.
+    /// The id of the room.
     pub room: RoomId,
-    /// Its members: those that have joined it, and its owner's sockets.
+    /// The members that joined the room, and the sockets of its owner.
     pub members: usize,
-    /// Events that it had in the last five minutes, where it is among those with the most; an estimate.
+    /// Estimated events of the last five minutes, if the room is among the busiest.
     pub recent_events: Option<u64>,
 }
 
 /// The largest and the busiest rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Default, MessageResponse)]
 pub struct TopRooms {
-    /// By members; of rooms that somebody has joined by asking.
+    /// The rooms with the most members, of those that a member joined by asking.
     pub largest: Vec<RoomSummary>,
-    /// By events of the last five minutes.
+    /// The rooms with the most events in the last five minutes.
     pub busiest: Vec<RoomSummary>,
 }
 
-/// Ask for so many of the largest and the busiest rooms.
+/// Asks for up to so many of the largest and of the busiest rooms.
 #[derive(Debug, Message)]
 #[rtype(result = "TopRooms")]
 pub struct GetTopRooms(pub usize);
 
-/// Ask for rooms in the order of their ids: those that somebody has joined by asking.
+/// Lists rooms that a member joined by asking, in the order of their ids.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<RoomSummary>")]
 pub struct ListRooms {
-    /// Those whose ids contain this.
+    /// Lists only rooms whose ids contain this text.
     pub contains: String,
-    /// Those behind this id.
+    /// Lists only rooms after this id.
     pub after: Option<RoomId>,
-    /// So many.
+    /// The maximum number of rooms.
     pub limit: usize,
 }
 
-/// Ask who is in a room: members in the order of their session ids, and how many there are.
+/// Asks for the members of a room in the order of their session ids, and for their number.
 #[derive(Debug, Message)]
 #[rtype(result = "(RoomSummary, Vec<Sid>)")]
 pub struct InspectRoom {
-    /// The room.
+    /// The room to inspect.
     pub room: RoomId,
-    /// Members behind this session id; empty: from the first.
+    /// Lists only members after this session id; empty starts at the first.
     pub after: String,
-    /// So many members.
+    /// The maximum number of members.
     pub limit: usize,
 }
 
-/// Ask where a member is.
+/// Asks for the rooms of a member.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<MemberRooms>")]
 pub struct InspectMember {
-    /// The member.
+    /// The session id of the member.
     pub sid: Sid,
-    /// So many rooms.
+    /// The maximum number of rooms.
     pub limit: usize,
 }
 
-/// Where a member is.
+/// The rooms of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberRooms {
-    /// Rooms that it has joined by asking, at most as many as were asked for.
+    /// Rooms that the member joined by asking, up to the limit.
     pub rooms: Vec<RoomId>,
-    /// How many there are.
+    /// The number of all those rooms.
     pub room_count: usize,
-    /// Events on their way to it.
+    /// Events that the member has not handled yet.
     pub pending: usize,
 }
 

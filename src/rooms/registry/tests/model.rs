@@ -1,4 +1,5 @@
-//! Random lives of members against a model: who hears what, who lags, and that nothing of who is gone stays behind.
+//! Random sequences of commands against a model: which member receives which event, which one is too slow, and that
+//! nothing of a removed member stays.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +25,9 @@ enum Step {
     LeaveRoom(u8, usize),
     RemoveMember(u8),
     Publish(usize),
-    /// The member handles what was sent to it.
+    /// The member handles its pending events.
     Handle(u8),
-    /// The member's actor ends; its `RemoveMember` is still to come.
+    /// The member's actor stops before `RemoveMember` arrives.
     Die(u8),
 }
 
@@ -54,10 +55,10 @@ fn rooms() -> Vec<RoomId> {
     ]
 }
 
-/// Stands where a socket's actor would: writes down what it is told, and keeps events under way until told to go on.
+/// Takes the place of a socket's actor: records messages, and handles its events only on command.
 struct Witness {
     heard: Rc<RefCell<Vec<String>>>,
-    under_way: Vec<Deliver>,
+    pending: Vec<Deliver>,
 }
 
 impl Actor for Witness {
@@ -72,7 +73,7 @@ impl Handler<Deliver> for Witness {
             let text = String::from_utf8(payload.bytes().to_vec()).unwrap();
             self.heard.borrow_mut().push(text);
         }
-        self.under_way.push(deliver);
+        self.pending.push(deliver);
     }
 }
 
@@ -97,20 +98,20 @@ impl Handler<Tell> for Witness {
 
     fn handle(&mut self, tell: Tell, ctx: &mut Self::Context) {
         match tell {
-            Tell::Handle => self.under_way.clear(),
+            Tell::Handle => self.pending.clear(),
             Tell::Nothing => {}
             Tell::Die => ctx.stop(),
         }
     }
 }
 
-/// A member as the model knows it.
+/// The model's view of a member.
 struct Expected {
     owner: usize,
     joined: BTreeSet<usize>,
     left: BTreeSet<usize>,
-    under_way: usize,
-    lags: bool,
+    pending: usize,
+    is_slow: bool,
     dead: bool,
     hears: Vec<String>,
     heard: Rc<RefCell<Vec<String>>>,
@@ -127,12 +128,12 @@ impl Expected {
 struct World {
     registry: RoomRegistry,
     ctx: Context<RoomRegistry>,
-    relay: Addr<WorkerFanout>,
+    fanout: Addr<WorkerFanout>,
     automatic: bool,
     members: BTreeMap<u8, Expected>,
     published: u64,
     status: RoomsStatus,
-    /// One count for each witness that is still there.
+    /// The records of all witnesses. Each living witness shares its own.
     heard_by: Vec<Rc<RefCell<Vec<String>>>>,
 }
 
@@ -151,7 +152,7 @@ impl World {
                 max_event_bytes: 1_000,
             }),
             ctx: Context::new(),
-            relay: WorkerFanout::default().start(),
+            fanout: WorkerFanout::default().start(),
             automatic,
             members: BTreeMap::new(),
             published: 0,
@@ -167,12 +168,12 @@ impl World {
         self.registry.handle(command, &mut self.ctx)
     }
 
-    /// As [`crate::rooms::RoomsHandle::admit`] does.
+    /// Admits a member as [`crate::rooms::RoomsHandle::admit`] does.
     async fn admit(&mut self, member: u8, owner: usize) {
         let heard = Rc::default();
         let witness = Witness {
             heard: Rc::clone(&heard),
-            under_way: Vec::new(),
+            pending: Vec::new(),
         }
         .start();
         let backlog = Backlog::new(MAX_PENDING);
@@ -182,24 +183,24 @@ impl World {
             slow_consumer: witness.clone().recipient(),
             arrivals: backlog.arrivals(),
         };
-        self.relay.send(attach).await.unwrap();
-        let relay = self.relay.clone();
+        self.fanout.send(attach).await.unwrap();
+        let fanout = self.fanout.clone();
         self.tell(AddMember {
             sid: sid(member),
             identity: KEYS[owner].parse().unwrap(),
-            relay,
+            fanout,
             slow_consumer: witness.clone().recipient(),
             backlog,
-            mark: i64::MIN,
+            watermark: i64::MIN,
         });
         self.heard_by.push(Rc::clone(&heard));
-        // Who is there already stays who it is.
+        // Admitting an existing member changes nothing.
         self.members.entry(member).or_insert(Expected {
             owner,
             joined: BTreeSet::new(),
             left: BTreeSet::new(),
-            under_way: 0,
-            lags: false,
+            pending: 0,
+            is_slow: false,
             dead: false,
             hears: Vec::new(),
             heard,
@@ -215,8 +216,11 @@ impl World {
             room: rooms()[room].clone(),
             payload,
         });
-        // Whoever answers has passed on what came before.
-        self.relay.send(DetachMember { sid: sid(99) }).await.unwrap();
+        // The answer means that everything sent before has been fanned out.
+        self.fanout
+            .send(DetachMember { sid: sid(99) })
+            .await
+            .unwrap();
         let automatic = self.automatic;
         let inside: Vec<&mut Expected> = self
             .members
@@ -225,16 +229,16 @@ impl World {
             .collect();
         self.status.published += u64::from(!inside.is_empty());
         for member in inside {
-            if member.lags {
-            } else if member.under_way < MAX_PENDING {
+            if member.is_slow {
+            } else if member.pending < MAX_PENDING {
                 self.status.deliveries += 1;
                 if !member.dead {
-                    member.under_way += 1;
+                    member.pending += 1;
                     member.hears.push(text.clone());
                 }
             } else {
-                member.lags = true;
-                self.status.lagging += 1;
+                member.is_slow = true;
+                self.status.slow_consumers += 1;
                 member.hears.push("lagging".to_owned());
             }
         }
@@ -247,7 +251,7 @@ impl World {
                 self.tell(JoinRoom {
                     sid: sid(member),
                     room: rooms()[room].clone(),
-                    mark: i64::MIN,
+                    watermark: i64::MIN,
                 });
                 if let Some(member) = self.members.get_mut(&member)
                     && (member.joined.len() < MAX_ROOMS || member.joined.contains(&room))
@@ -268,7 +272,7 @@ impl World {
             }
             Step::RemoveMember(member) => {
                 let detach = DetachMember { sid: sid(member) };
-                self.relay.send(detach).await.unwrap();
+                self.fanout.send(detach).await.unwrap();
                 self.tell(RemoveMember { sid: sid(member) });
                 if let Some(member) = self.members.remove(&member) {
                     check(&member).await;
@@ -278,7 +282,7 @@ impl World {
             Step::Handle(member) => {
                 if let Some(member) = self.members.get_mut(&member) {
                     let _ = member.witness.send(Tell::Handle).await;
-                    member.under_way = 0;
+                    member.pending = 0;
                 }
             }
             Step::Die(member) => {
@@ -287,7 +291,7 @@ impl World {
                     while member.witness.connected() {
                         tokio::task::yield_now().await;
                     }
-                    (member.dead, member.under_way) = (true, 0);
+                    (member.dead, member.pending) = (true, 0);
                 }
             }
         }
@@ -309,14 +313,14 @@ impl World {
     }
 }
 
-/// It heard what it had to, in order, once, and nothing else.
+/// Checks that the member received its events in order, once, and nothing else.
 async fn check(member: &Expected) {
-    // Behind everything that was sent before.
+    // Handled after everything that was sent before.
     let _ = member.witness.send(Tell::Nothing).await;
     assert_eq!(*member.heard.borrow(), member.hears);
 }
 
-/// Nobody holds on to the actors of members that are gone: each ends, and lets go of what it wrote down.
+/// Waits until the actors of all removed members have stopped, which drops their records.
 async fn all_are_let_go(heard_by: &[Rc<RefCell<Vec<String>>>]) {
     for _ in 0..1_000 {
         if heard_by.iter().all(|heard| Rc::strong_count(heard) == 1) {
