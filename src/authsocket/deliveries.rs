@@ -7,8 +7,8 @@ use crate::rooms::{Deliver, SlowConsumer};
 use crate::socket::Socket;
 use crate::telemetry;
 
-use super::session::AuthSocket;
 use super::dispatch::Submitted;
+use super::session::AuthSocket;
 
 impl Handler<Deliver> for Socket<AuthSocket> {
     type Result = ();

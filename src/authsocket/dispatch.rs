@@ -17,9 +17,9 @@ use crate::rooms::{Join, LeaveRoom, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};
 
-use super::state::reply_queue::{Reply, Ticket};
-use super::session::AuthSocket;
 use super::counts;
+use super::session::AuthSocket;
+use super::state::reply_queue::{Reply, Ticket};
 
 /// The box of a message to an open room whose id names none.
 const DEFAULT_BOX: &str = "default";

@@ -14,8 +14,8 @@ use crate::socket::{Link, Socket};
 use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
 use crate::telemetry;
 
-use super::session::AuthSocket;
 use super::outbound::EventFramer;
+use super::session::AuthSocket;
 
 /// A frame of a session that this socket does not know, held until the socket has proven who it is.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod service;
 mod session;
 mod state;
 
-pub use session::AuthSocket;
 pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
 pub use service::{AuthSocketService, AuthSocketSettings, SocketRates};
+pub use session::AuthSocket;

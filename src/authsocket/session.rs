@@ -16,11 +16,11 @@ use crate::rooms::RemoveMember;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
 
-use super::state::reply_queue::ReplyQueue;
 use super::inbound::HeldFrame;
-use super::outbound::{PendingFrame, EventFramer};
-use super::state::paced_queue::PacedQueue;
+use super::outbound::{EventFramer, PendingFrame};
 use super::service::{AuthSocketService, SocketRates};
+use super::state::paced_queue::PacedQueue;
+use super::state::reply_queue::ReplyQueue;
 use super::state::upkeep::Upkeep;
 
 /// The longest that a client is left unread at once: its HTTP requests and its heartbeat must not time out.

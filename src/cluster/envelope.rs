@@ -1,4 +1,4 @@
-//! What travels between nodes: events, and what each says of itself. Pure.
+//! The envelopes of messages between nodes: events and greetings. Pure.
 //!
 //! ```text
 //! version 1   node 16   sequence 8   mac 16   kind 1   body
@@ -6,9 +6,9 @@
 //! greeting:   text
 //! ```
 //!
-//! The MAC (HMAC-SHA256, its first half) covers all the rest, under a key that only holders of the server's private key can
-//! derive. A node's sequence ascends for each kind, so what was recorded cannot be played to a node that has heard it. The id
-//! is that of the message, 0 where it is not known, and so is what the log lines of the message bear.
+//! The MAC is the first half of an HMAC-SHA256 over everything else. Only holders of the server's private key can derive its
+//! key. The sequence of a node ascends for each kind, so a recorded message cannot be replayed to a node that received it.
+//! The id is that of the message and the trace that of its log lines. Unknown ones are 0.
 
 use std::num::NonZeroUsize;
 
@@ -20,32 +20,32 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 use crate::ids::RoomId;
-use crate::rooms::{EventKey, ClusterEvent};
+use crate::rooms::{ClusterEvent, EventKey};
 use crate::telemetry::TraceId;
 
 const VERSION: u8 = 1;
 const NODE: usize = 16;
 const MAC: usize = 16;
-/// Version, node and sequence.
+/// The length of version, node and sequence.
 const HEAD: usize = 1 + NODE + 8;
 
-/// Nodes whose sequences are remembered; each start of a server is one.
+/// Nodes whose last sequences are kept. Each start of a server makes a new node.
 const MAX_NODES: NonZeroUsize = match NonZeroUsize::new(4_096) {
     Some(max) => max,
     None => NonZeroUsize::MIN,
 };
 
-/// What an envelope holds. Each has its sequence: greetings do not wait behind events.
+/// The content of an envelope. Each kind has its own sequence, so greetings need not wait behind events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Event = 0,
     Greeting = 1,
 }
 
-/// Names one run of one server.
+/// The id of one run of one server.
 pub(super) type NodeId = [u8; NODE];
 
-/// Why what came is no event of a node.
+/// Why an envelope is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum EnvelopeError {
     #[error("not an envelope")]
@@ -58,14 +58,14 @@ pub(super) enum EnvelopeError {
     Repeated,
 }
 
-/// What came.
+/// The content of an opened envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Opened {
-    /// Our own, back again.
+    /// Our own message, sent back by Redis.
     Own,
-    /// Another node's.
+    /// An event of another node.
     Event(ClusterEvent),
-    /// What another node says of itself.
+    /// A greeting of another node.
     Greeting(NodeId, Bytes),
 }
 
@@ -84,12 +84,12 @@ fn mac(mac: &Hmac<Sha256>, head: &[u8], rest: &[u8]) -> [u8; MAC] {
     half
 }
 
-/// Closes envelopes.
+/// Seals the envelopes of one node.
 #[derive(Debug)]
 pub(super) struct Sealer {
     mac: Hmac<Sha256>,
     node: NodeId,
-    /// Of each kind.
+    /// The last sequence of each kind.
     sequences: [u64; 2],
 }
 
@@ -102,10 +102,10 @@ impl Sealer {
         }
     }
 
-    /// The next event's envelope.
+    /// Seals an event under the next sequence.
     pub(super) fn seal(&mut self, event: &ClusterEvent) -> Vec<u8> {
         let room = event.room.as_str().as_bytes();
-        // A room's id came in one packet.
+        // A room id came in one packet, so its length fits.
         let room_length = u32::try_from(room.len()).unwrap_or(u32::MAX);
         self.envelope(
             Kind::Event,
@@ -120,7 +120,7 @@ impl Sealer {
         )
     }
 
-    /// The next greeting's.
+    /// Seals a greeting under the next sequence.
     pub(super) fn seal_greeting(&mut self, greeting: &[u8]) -> Vec<u8> {
         self.envelope(Kind::Greeting, &[greeting])
     }
@@ -149,7 +149,7 @@ impl Sealer {
     }
 }
 
-/// Opens envelopes.
+/// Opens the envelopes of other nodes.
 #[derive(Debug)]
 pub(super) struct Opener {
     mac: Hmac<Sha256>,
@@ -166,8 +166,8 @@ impl Opener {
         }
     }
 
-    /// What is in it; nothing of it is copied.
-    pub(super) fn open(&mut self, sealed: &Bytes) -> Result<Opened, Refused> {
+    /// Checks an envelope and returns its content without copying it.
+    pub(super) fn open(&mut self, sealed: &Bytes) -> Result<Opened, EnvelopeError> {
         let version = *sealed.first().ok_or(EnvelopeError::Shape)?;
         if version != VERSION {
             return Err(EnvelopeError::Version(version));
@@ -180,7 +180,9 @@ impl Opener {
         if *node == self.own {
             return Ok(Opened::Own);
         }
-        let (given, rest) = rest.split_first_chunk::<MAC>().ok_or(EnvelopeError::Shape)?;
+        let (given, rest) = rest
+            .split_first_chunk::<MAC>()
+            .ok_or(EnvelopeError::Shape)?;
         let expected = mac(&self.mac, head, rest);
         if !bool::from(expected.as_slice().ct_eq(given)) {
             return Err(EnvelopeError::Mac);
@@ -205,7 +207,7 @@ impl Opener {
     }
 }
 
-fn event(sealed: &Bytes, body: &[u8]) -> Result<ClusterEvent, Refused> {
+fn event(sealed: &Bytes, body: &[u8]) -> Result<ClusterEvent, EnvelopeError> {
     let (key, rest) = body.split_first_chunk().ok_or(EnvelopeError::Shape)?;
     let (id, rest) = rest.split_first_chunk().ok_or(EnvelopeError::Shape)?;
     let id = i64::from_be_bytes(*id);

@@ -1,22 +1,21 @@
-//! How far the database had come at which time. Pure: the clock is an argument.
+//! Watermarks: the highest message id of the database at recent times. Pure: the clock is an argument.
 //!
-//! Ids of messages ascend, but a message may become visible, or be published, after one with a higher id: another node's
-//! transaction takes its time. So whoever has missed something begins to read where the database was a while
-//! before, and leaves out what was delivered.
+//! Ids ascend, but the transaction of another node takes time. A message may become visible after one with a higher id. So catch-up starts at a watermark from some time earlier, and skips events that were
+//! delivered.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The ids that were highest, each with a time by which all up to it was stored.
+/// Recent watermarks. All messages up to each id were stored by its time.
 #[derive(Debug)]
 pub(super) struct Watermarks {
     ring: VecDeque<(Instant, i64)>,
-    /// How far back they go.
+    /// How far back the watermarks go.
     keep: Duration,
 }
 
 impl Watermarks {
-    /// The first one; later, those of the time `keep` are there.
+    /// Starts with one watermark; later ones are kept for the time `keep`.
     pub(super) fn new(at: Instant, id: i64, keep: Duration) -> Self {
         Self {
             ring: VecDeque::from([(at, id)]),
@@ -24,11 +23,11 @@ impl Watermarks {
         }
     }
 
-    /// Notes that `id` was the highest when it was asked for, before `at`. It never falls: the highest may be deleted.
+    /// Records the highest id, which was read before `at`. The watermark never falls, though messages may be deleted.
     pub(super) fn record(&mut self, at: Instant, id: i64) {
         let id = id.max(self.latest());
         self.ring.push_back((at, id));
-        // One that is older than all that are asked for stays.
+        // Keeps one that is older than all times that callers ask for.
         while let Some((second, _)) = self.ring.get(1)
             && at.saturating_duration_since(*second) > self.keep
         {
@@ -36,21 +35,21 @@ impl Watermarks {
         }
     }
 
-    /// The latest.
+    /// Drops all watermarks before the newest one.
+    pub(super) fn forget_earlier(&mut self) {
+        self.ring.drain(..self.ring.len() - 1);
+    }
+
+    /// The newest watermark, as an id.
     pub(super) fn latest(&self) -> i64 {
         self.ring.back().map_or(0, |(_, id)| *id)
     }
 
-    /// The latest of those from before `overlap` ago; the oldest, if all are later.
+    /// The newest watermark that is at least `overlap` old; the oldest, if all are younger.
     pub(super) fn before(&self, at: Instant, overlap: Duration) -> i64 {
-        let mut found = self.ring.front().map_or(0, |(_, id)| *id);
-        for (then, id) in &self.ring {
-            if at.saturating_duration_since(*then) < overlap {
-                break;
-            }
-            found = *id;
-        }
-        found
+        let is_old = |then: &Instant| at.saturating_duration_since(*then) >= overlap;
+        let old = self.ring.iter().take_while(|(then, _)| is_old(then));
+        old.last().or(self.ring.front()).map_or(0, |(_, id)| *id)
     }
 }
 
@@ -63,23 +62,23 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let overlap = Duration::from_secs(10);
-        let mut marks = Watermarks::new(at(0), 5, Duration::from_secs(60));
-        assert_eq!(marks.before(at(3), overlap), 5);
+        let mut watermarks = Watermarks::new(at(0), 5, Duration::from_secs(60));
+        assert_eq!(watermarks.before(at(3), overlap), 5);
         for second in 1..=100 {
-            marks.record(at(second), i64::try_from(second).unwrap() * 10);
+            watermarks.record(at(second), i64::try_from(second).unwrap() * 10);
         }
-        assert_eq!(marks.before(at(100), overlap), 900);
-        assert_eq!(marks.before(at(95), overlap), 850);
-        assert_eq!(marks.latest(), 1_000);
-        // What is no longer known is read once more, not left out.
-        assert!(marks.before(at(20), overlap) <= 400 && marks.ring.len() <= 62);
+        assert_eq!(watermarks.before(at(100), overlap), 900);
+        assert_eq!(watermarks.before(at(95), overlap), 850);
+        assert_eq!(watermarks.latest(), 1_000);
+        // Ids beyond the oldest watermark are read again, never left out.
+        assert!(watermarks.before(at(20), overlap) <= 400 && watermarks.ring.len() <= 62);
     }
 
     #[test]
     fn a_mark_does_not_fall_when_messages_are_deleted() {
         let start = Instant::now();
-        let mut marks = Watermarks::new(start, 9, Duration::from_secs(60));
-        marks.record(start, 3);
-        assert_eq!(marks.latest(), 9);
+        let mut watermarks = Watermarks::new(start, 9, Duration::from_secs(60));
+        watermarks.record(start, 3);
+        assert_eq!(watermarks.latest(), 9);
     }
 }

@@ -13,6 +13,6 @@ mod submit;
 
 pub use error::DeliveryError;
 pub use live::fits_live;
+pub use payment_gate::{PaymentConfig, PaymentCounts};
 pub use request_price::{PaidRequest, PriceError, RequestPrices};
 pub use submit::{Delivery, Notify, SendStatus};
-pub use payment_gate::{PaymentConfig, PaymentCounts};

@@ -10,8 +10,8 @@ use crate::payments::{MultipartError, RequestPayment};
 
 use super::error::DeliveryError;
 use super::in_flight::InFlight;
-use super::submit::Delivery;
 use super::payment_gate::PaymentGate;
+use super::submit::Delivery;
 
 /// What requests cost, in satoshis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use actix_web_actors::ws::{
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    Application, Attach, CloseTransport, FrameQueue, FromWebsocket, AbortHandle, LinkId, Opening, Socket,
-    WebsocketGone,
+    AbortHandle, Application, Attach, CloseTransport, FrameQueue, FromWebsocket, LinkId, Opening,
+    Socket, WebsocketGone,
 };
 
 use super::engineio_endpoint::Endpoint;

@@ -97,7 +97,12 @@ impl Fcm {
     }
 
     /// Sends once; an access token that is refused is replaced once.
-    pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> PushOutcome {
+    pub(super) async fn send(
+        &self,
+        device: &str,
+        message_id: &str,
+        originator: &str,
+    ) -> PushOutcome {
         let body = message::body(device, message_id, originator);
         let sent = async {
             match self.try_send(&body).await {

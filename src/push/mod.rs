@@ -10,4 +10,4 @@ mod worker;
 
 pub use fcm::{Fcm, FcmSettings};
 pub use service_account::{ServiceAccount, ServiceAccountError};
-pub use worker::{RetryPolicy, Notification, PushHandle, PushSettings, PushStatus};
+pub use worker::{Notification, PushHandle, PushSettings, PushStatus, RetryPolicy};

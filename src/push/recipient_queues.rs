@@ -52,7 +52,10 @@ impl<T> RecipientQueues<T> {
     /// than this recipient's. Returns what was dropped, which may be the one that came.
     pub(super) fn push(&self, recipient: IdentityKey, item: T) -> Option<T> {
         let mut waiting = self.lock();
-        let own = waiting.queues.get(&recipient).map_or(0, RecipientQueue::len);
+        let own = waiting
+            .queues
+            .get(&recipient)
+            .map_or(0, RecipientQueue::len);
         if own >= self.max.div_ceil(SHARE) {
             return Some(item);
         }

@@ -65,6 +65,17 @@ pub struct RemoteEvent {
     pub is_caught_up: bool,
 }
 
+impl RemoteEvent {
+    /// An event that arrived from its node.
+    #[must_use]
+    pub const fn live(event: ClusterEvent) -> Self {
+        Self {
+            event,
+            is_caught_up: false,
+        }
+    }
+}
+
 /// Delivers events of other nodes in this order, each once. Returns the number of new ones.
 #[derive(Debug, Message)]
 #[rtype(result = "usize")]

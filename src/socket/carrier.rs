@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::engineio::CloseReason;
 
+use super::abort_handle::AbortHandle;
 use super::commands::PollAnswer;
 use super::frame_queue::FrameQueue;
-use super::abort_handle::AbortHandle;
 
 /// How long a websocket may take to handle a close before its connection is shut down.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);

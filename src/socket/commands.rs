@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::engineio::{CloseReason, Frame, Packet, PollRefused, UpgradeRefused};
 
+use super::abort_handle::AbortHandle;
 use super::carrier::{CloseTransport, LinkId};
 use super::frame_queue::FrameQueue;
-use super::abort_handle::AbortHandle;
 
 /// The answer to a poll: the frames of one payload.
 pub type PollAnswer = Result<Vec<Frame>, PollRefused>;

@@ -86,7 +86,10 @@ impl FrameQueue {
     }
 
     /// The same; if not, `waiting` is told when it is.
-    pub(super) fn is_drained_or_notify(&self, waiting: impl FnOnce() -> Recipient<Drained>) -> bool {
+    pub(super) fn is_drained_or_notify(
+        &self,
+        waiting: impl FnOnce() -> Recipient<Drained>,
+    ) -> bool {
         let mut state = self.lock();
         let taken = state.frames.is_empty() && !state.in_hand;
         if !taken && state.waiting.is_none() {

@@ -13,6 +13,7 @@ mod frame_queue;
 mod record;
 mod table;
 
+pub use abort_handle::AbortHandle;
 pub use actor::Socket;
 pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
 pub use carrier::{CloseTransport, LinkId};
@@ -21,6 +22,5 @@ pub use commands::{
     PollUndelivered, WebsocketGone,
 };
 pub use frame_queue::FrameQueue;
-pub use abort_handle::AbortHandle;
 pub use record::{SocketCounts, SocketRecord};
 pub use table::{SocketTable, TableFull};

@@ -10,7 +10,7 @@ use messagebox::config::Secret;
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
 use messagebox::push::{
-    RetryPolicy, Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount,
+    Fcm, FcmSettings, Notification, PushHandle, PushSettings, RetryPolicy, ServiceAccount,
 };
 use serde_json::{Value, json};
 

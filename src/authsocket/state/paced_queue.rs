@@ -128,7 +128,11 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`PushRefused::Overflow`].
-    pub(in crate::authsocket) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
+    pub(in crate::authsocket) fn push_answer(
+        &mut self,
+        item: T,
+        bytes: usize,
+    ) -> Result<(), PushRefused> {
         if !self.answers.has_room(bytes, self.max_bytes) {
             return Err(PushRefused::Overflow);
         }
@@ -140,7 +144,11 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`PushRefused::Overflow`].
-    pub(in crate::authsocket) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
+    pub(in crate::authsocket) fn push_mark(
+        &mut self,
+        item: T,
+        bytes: usize,
+    ) -> Result<(), PushRefused> {
         if !self
             .stream
             .has_room(bytes, self.max_bytes.saturating_mul(2))
@@ -155,7 +163,11 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`PushRefused::Dropped`].
-    pub(in crate::authsocket) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
+    pub(in crate::authsocket) fn push_delivery(
+        &mut self,
+        item: T,
+        bytes: usize,
+    ) -> Result<(), PushRefused> {
         let has_room = self.stream.has_room(bytes, self.max_bytes);
         if !has_room || self.stream.len() >= MAX_DELIVERIES {
             return Err(PushRefused::Dropped);
@@ -309,7 +321,11 @@ mod tests {
         assert!(full.passes(now));
         for item in 0..2_000 {
             let room = item < u32::try_from(MAX_DELIVERIES).unwrap();
-            let expected = if room { Ok(()) } else { Err(PushRefused::Dropped) };
+            let expected = if room {
+                Ok(())
+            } else {
+                Err(PushRefused::Dropped)
+            };
             assert_eq!(full.push_delivery(item, BYTES), expected);
         }
         assert_eq!(full.push_mark(2_000, BYTES), Ok(()));

@@ -1,191 +1,299 @@
-//! What goes on while Redis is there.
+//! Events from other nodes: which topics this node subscribes to, what arrives, and what it reads after a gap.
 
-pub(super) mod catch_up;
-pub(super) mod subscriptions;
+mod catch_up;
+pub(super) mod live_event;
+mod subscriptions;
 
-use std::time::{Duration, Instant};
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use crate::rooms::RemoteEvents;
+use actix::prelude::*;
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use catch_up::live;
-use super::channel::{GREETINGS, channel};
+use crate::db::DbHandle;
+use crate::rooms::{RemoteEvent, RemoteEvents, RoomRegistry, Topic, TopicChange};
+
+use super::channel::channel;
 use super::counters::add;
-use super::envelope::{NodeId, Opened};
-use super::link::{PushedMessages, RedisLink, LinkError};
-use super::node::Node;
-use super::peers::GREETING_INTERVAL;
-use subscriptions::Arrived;
+use super::envelope::{EnvelopeError, Opened, Opener};
+use super::link::{LinkError, PushedMessages, RedisLink};
+use super::shared::{ClusterShared, Interest};
+use super::timing::PING_INTERVAL;
 
-/// Channels that one command names.
-const CHANNELS: usize = 500;
+use subscriptions::{Arrived, Subscriptions};
+
+/// Channels in one command.
+const MAX_CHANNELS: usize = 500;
 
 /// Messages that are handled together.
 const BATCH: usize = 256;
 
-/// How often Redis is asked whether it is there: nothing else tells of one that has vanished.
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) struct Inbound {
+    shared: Arc<ClusterShared>,
+    db: DbHandle,
+    registry: Addr<RoomRegistry>,
+    opener: RefCell<Opener>,
+    subscriptions: RefCell<Subscriptions>,
+    /// Notified when catch-up has something to read.
+    behind: Notify,
+    /// Whether the session has subscribed to all topics that were wanted at its start.
+    has_resubscribed: Cell<bool>,
+    /// When a message was last refused.
+    refused_at: Cell<Option<Instant>>,
+}
 
-/// How long a node that others do not hear stays connected before it tries another connection once more.
-const UNHEARD_PAUSE: Duration = Duration::from_secs(60);
-
-impl Node {
-    /// Serves until the connection ends, and says why it did.
-    pub(super) async fn session(&self, link: &RedisLink, mut incoming: PushedMessages) -> LinkError {
-        self.resubscribed.set(false);
-        tokio::select! {
-            ended = self.receive(&mut incoming) => ended,
-            ended = self.follow_interest(link) => ended,
-            ended = self.catch_up() => ended,
-            ended = self.publish(link) => ended,
-            ended = self.greet(link) => ended,
-            ended = self.keep_alive(link) => ended,
+impl Inbound {
+    pub(super) fn new(
+        shared: Arc<ClusterShared>,
+        opener: Opener,
+        db: DbHandle,
+        registry: Addr<RoomRegistry>,
+    ) -> Self {
+        let max_held = shared.settings.max_queued_bytes;
+        Self {
+            shared,
+            db,
+            registry,
+            opener: RefCell::new(opener),
+            subscriptions: RefCell::new(Subscriptions::new(max_held)),
+            behind: Notify::new(),
+            has_resubscribed: Cell::new(false),
+            refused_at: Cell::new(None),
         }
     }
 
-    /// Subscribes to what is wanted, and no longer to what is not.
-    async fn follow_interest(&self, link: &RedisLink) -> LinkError {
+    pub(super) fn begin_session(&self) {
+        self.has_resubscribed.set(false);
+    }
+
+    /// The connection is lost. Live topics may have missed messages above `since`.
+    pub(super) fn disconnected(&self, since: i64) {
+        self.shared.has_caught_up.store(false, Ordering::Release);
+        self.subscriptions.borrow_mut().disconnected(since);
+    }
+
+    /// Applies `first` and all waiting changes of topics. Returns the topics that have no members any more.
+    pub(super) fn apply_interest(
+        &self,
+        changes: &mut UnboundedReceiver<Interest>,
+        first: Option<Interest>,
+    ) -> Vec<Topic> {
+        let mut unwanted = Vec::new();
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        let mut next = first;
+        while let Some((change, since)) = next.take().or_else(|| changes.try_recv().ok()) {
+            if let TopicChange::Unwanted(topic) = &change {
+                unwanted.push(topic.clone());
+            }
+            subscriptions.change(change, since);
+        }
+        unwanted.retain(|topic| !subscriptions.wants(topic));
+        unwanted
+    }
+
+    /// Subscribes to the topics that have members here, and unsubscribes from the others.
+    pub(super) async fn follow_interest(
+        &self,
+        changes: &mut UnboundedReceiver<Interest>,
+        link: &RedisLink,
+    ) -> Result<Infallible, LinkError> {
+        let mut first = None;
         loop {
-            let unwanted = self.take_interest();
-            for topics in unwanted.chunks(CHANNELS) {
-                let channels = topics.iter().map(channel);
-                if let Err(error) = link.unsubscribe(channels.collect()).await {
-                    return error;
-                }
+            let unwanted = self.apply_interest(changes, first);
+            for topics in unwanted.chunks(MAX_CHANNELS) {
+                link.unsubscribe(topics.iter().map(channel).collect())
+                    .await?;
             }
             loop {
-                let topics = self.subscriptions.borrow_mut().subscribe(CHANNELS);
+                let topics = self.subscriptions.borrow_mut().subscribe(MAX_CHANNELS);
                 if topics.is_empty() {
                     break;
                 }
-                let channels = topics.iter().map(channel);
-                if let Err(error) = link.subscribe(channels.collect()).await {
-                    return error;
-                }
+                link.subscribe(topics.iter().map(channel).collect()).await?;
                 self.subscriptions.borrow_mut().subscribed(&topics);
             }
-            // All at once: what was missed is read in one go.
-            self.resubscribed.set(true);
+            // Only now, so that catch-up reads all topics together.
+            self.has_resubscribed.set(true);
             self.behind.notify_one();
-            self.interest_changed().await;
+            first = changes.recv().await;
+            if first.is_none() {
+                // The server is shutting down.
+                std::future::pending().await
+            }
         }
     }
 
-    /// Delivers what comes.
-    async fn receive(&self, incoming: &mut PushedMessages) -> LinkError {
+    /// Delivers the events that arrive.
+    pub(super) async fn receive(
+        &self,
+        messages: &mut PushedMessages,
+    ) -> Result<Infallible, LinkError> {
         loop {
-            let messages = match incoming.next(BATCH).await {
-                Ok(messages) => messages,
-                Err(error) => {
-                    if error == LinkError::Overflow {
-                        add(&self.shared.counters.dropped, 1);
-                    }
-                    return error;
+            let batch = messages.next(BATCH).await.inspect_err(|error| {
+                if *error == LinkError::Overflow {
+                    add(&self.shared.counters.dropped, 1);
                 }
-            };
-            let mut events = Vec::with_capacity(messages.len());
-            for message in messages {
-                let opened = self.opener.borrow_mut().open(&message);
-                let event = match opened {
-                    Ok(Opened::Event(event)) => event,
-                    Ok(Opened::Own) => continue,
-                    Ok(Opened::Greeting(node, greeting)) => {
-                        self.greeted(node, &greeting);
-                        continue;
-                    }
-                    Err(refused) => {
-                        self.refuse(refused);
-                        continue;
-                    }
-                };
-                let arrived = self.subscriptions.borrow_mut().arrived(event);
-                match arrived {
-                    Arrived::Deliver(event) => events.push(live(event)),
-                    Arrived::Held | Arrived::Unwanted => {}
-                    Arrived::Overflow(topic) => {
-                        self.cut_off([topic].into(), "they fall behind faster than they catch up");
-                    }
-                }
-            }
+            })?;
+            let events: Vec<RemoteEvent> = batch
+                .iter()
+                .filter_map(|message| self.accept(message))
+                .collect();
             if events.is_empty() {
                 continue;
             }
             add(&self.shared.counters.received, events.len());
-            // The next ones wait until these are delivered.
+            // The next batch waits until these are delivered.
             let delivered = self.registry.send(RemoteEvents(events)).await.unwrap_or(0);
             add(&self.shared.counters.delivered, delivered);
         }
     }
 
-    /// Counts what is no event of a node, and logs the first of each second.
-    fn refuse(&self, refused: super::envelope::Refused) {
+    /// The event to deliver now, if the message holds one.
+    fn accept(&self, message: &Bytes) -> Option<RemoteEvent> {
+        let opened = self.opener.borrow_mut().open(message);
+        let event = match opened {
+            Ok(Opened::Event(event)) => event,
+            Ok(Opened::Own) => return None,
+            Ok(Opened::Greeting(node, greeting)) => {
+                self.shared.greeted_by(node, &greeting);
+                return None;
+            }
+            Err(error) => {
+                self.refuse(error);
+                return None;
+            }
+        };
+        let arrived = self.subscriptions.borrow_mut().arrived(event);
+        match arrived {
+            Arrived::Deliver(event) => Some(RemoteEvent::live(event)),
+            Arrived::Held | Arrived::Unwanted => None,
+            Arrived::Overflow(topic) => {
+                self.cut_off([topic].into(), "events arrive faster than catch-up reads");
+                None
+            }
+        }
+    }
+
+    /// Counts a message that is no event of a node, and logs one each second.
+    fn refuse(&self, error: EnvelopeError) {
         add(&self.shared.counters.refused, 1);
         let now = Instant::now();
-        let is_quiet = self
-            .refused_at
-            .get()
-            .is_some_and(|at| now - at < PING_INTERVAL);
-        if !is_quiet {
+        let last = self.refused_at.get();
+        if last.is_none_or(|last| now - last >= PING_INTERVAL) {
             self.refused_at.set(Some(now));
-            log::warn!("Redis: refused what is no event of a node of this server: {refused}");
+            log::warn!(
+                "Redis: refused a message that is no event of a node of this server: {error}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::node::rotate_dedup;
+    use crate::cluster::{Cluster, ClusterSettings};
+    use crate::db::{DatabaseUrl, DbSettings};
+    use crate::ids::RoomId;
+    use crate::rooms::{ClusterEvent, EventKey, RoomSettings};
+
+    /// The inbound side of a node without Redis.
+    struct Alone {
+        inbound: Inbound,
+        _folder: tempfile::TempDir,
+    }
+
+    fn alone() -> Alone {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        let db = DbSettings::new(DatabaseUrl::parse(&url).unwrap());
+        let (cluster, _starting) = Cluster::new(ClusterSettings {
+            node_name: "node".to_owned(),
+            url: "redis://localhost".to_owned(),
+            prefix: "test:".to_owned(),
+            max_queued_bytes: 9_999,
+            max_catch_up: 99,
+            overlap: Duration::from_secs(1),
+        })
+        .unwrap();
+        let registry = RoomRegistry::new(RoomSettings::default());
+        let registry = registry.with_cluster(cluster.publisher());
+        let db = DbHandle::open(&db, None).unwrap();
+        let opener = Opener::new(&[7; 32], [1; 16]);
+        let inbound = Inbound::new(cluster.shared(), opener, db, registry.start());
+        Alone {
+            inbound,
+            _folder: folder,
         }
     }
 
-    /// Tells the other nodes now and then that this one is there, and hears them.
-    async fn greet(&self, link: &RedisLink) -> LinkError {
-        if let Err(error) = link.subscribe(vec![GREETINGS.to_owned()]).await {
-            return error;
+    impl Alone {
+        /// Whether the registry delivers this event.
+        async fn delivers(&self, n: u8) -> bool {
+            let event = RemoteEvent::live(ClusterEvent {
+                room: RoomId::new("r"),
+                key: EventKey::from_bytes([n; EventKey::LEN]),
+                id: None,
+                trace: None,
+                event: vec![n].into(),
+            });
+            let delivered = self.inbound.registry.send(RemoteEvents(vec![event])).await;
+            delivered.unwrap() == 1
         }
-        let mut is_first = true;
-        loop {
-            let greeting = self.greeting(Instant::now());
-            let sealed = self.sealer.borrow_mut().seal_greeting(&greeting);
-            if let Err(error) = link.publish(&[(GREETINGS.to_owned(), sealed)]).await {
-                return error;
+
+        async fn generations_pass(&self) {
+            for _ in 0..9 {
+                rotate_dedup(&self.inbound.shared, &self.inbound.registry, 3).await;
             }
-            if std::mem::take(&mut is_first) {
-                self.shared.peers().greeted(Instant::now());
+        }
+
+        /// Catches up as a session does.
+        async fn catches_up(&self) {
+            self.inbound.has_resubscribed.set(true);
+            let caught_up = async {
+                while !self.inbound.shared.has_caught_up.load(Ordering::Acquire) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                ended = self.inbound.catch_up() => panic!("{ended:?}"),
+                () = caught_up => {}
             }
-            // A node that has just come has missed what was said before.
-            let newcomer = self.newcomer.notified();
-            let _ = tokio::time::timeout(GREETING_INTERVAL, newcomer).await;
         }
     }
 
-    fn greeted(&self, node: NodeId, greeting: &[u8]) {
-        let first = self.shared.peers().hear(node, greeting, Instant::now());
-        if let Some(first) = first {
-            let (name, version) = (first.name, first.version);
-            log::info!("Redis: another node is there: {name:?}, version {version:?}");
-            self.newcomer.notify_one();
+    #[actix::test]
+    async fn what_was_delivered_is_known_until_all_that_was_missed_is_read() {
+        let alone = alone();
+        let inbound = &alone.inbound;
+        let connected = &inbound.shared.counters.connected;
+        assert!(alone.delivers(1).await);
+        for is_connected in [false, true] {
+            connected.store(is_connected, Ordering::Release);
+            alone.generations_pass().await;
+            assert!(!alone.delivers(1).await);
         }
-    }
-
-    async fn keep_alive(&self, link: &RedisLink) -> LinkError {
-        loop {
-            let asked = Instant::now();
-            if let Err(error) = link.ping().await {
-                return error;
-            }
-            // Its answer came behind everything that was published before it was asked.
-            self.heard.set(asked);
-            let clock = link.clock().await;
-            *self.shared.clock() = clock;
-            if self.shall_leave_unheard(asked) {
-                return LinkError::Unheard;
-            }
-            tokio::time::sleep(PING_INTERVAL).await;
-        }
-    }
-
-    /// Whether another node does not hear this one and a new connection may help.
-    fn shall_leave_unheard(&self, now: Instant) -> bool {
-        let has_left = self.left_unheard.get();
-        if has_left.is_some_and(|at| now.saturating_duration_since(at) < UNHEARD_PAUSE)
-            || !self.shared.peers().is_unheard(now)
-        {
-            return false;
-        }
-        self.left_unheard.set(Some(now));
-        true
+        let topic = Topic::of(&RoomId::new("r"));
+        let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
+        sender
+            .send((TopicChange::Wanted(topic.clone()), 0))
+            .unwrap();
+        inbound.apply_interest(&mut changes, None);
+        inbound.subscriptions.borrow_mut().subscribe(9);
+        inbound.subscriptions.borrow_mut().subscribed(&[topic]);
+        alone.catches_up().await;
+        assert_eq!(inbound.subscriptions.borrow().catch_up(), None);
+        alone.generations_pass().await;
+        assert!(alone.delivers(1).await);
+        inbound.disconnected(0);
+        alone.generations_pass().await;
+        assert!(!alone.delivers(1).await);
     }
 }

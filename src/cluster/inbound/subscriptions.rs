@@ -1,7 +1,7 @@
-//! What this node listens to, how far it has caught up with each, and what it holds back until it has. Pure.
+//! The topics of this node: which are subscribed to, which are caught up, and the events held until then. Pure.
 //!
-//! A topic is subscribed to first and read from the database then. What comes live meanwhile is held, so that nothing falls
-//! between the two and the order is kept.
+//! A node first subscribes to a topic and then reads missed events from the database. Events that arrive meanwhile are
+//! held, so that none is lost and the order is kept.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,53 +9,53 @@ use crate::rooms::{ClusterEvent, Topic, TopicChange};
 
 #[derive(Debug)]
 enum Phase {
-    /// Not subscribed to.
+    /// Not subscribed to now.
     Away,
-    /// Subscribed to, or about to be; not read yet. Holds what came.
+    /// Subscribed to, or about to be; not caught up. Holds arrived events.
     Behind {
         subscribed: bool,
         held: Vec<ClusterEvent>,
     },
-    /// All that comes is delivered.
+    /// Caught up: arriving events are delivered.
     Live,
 }
 
 #[derive(Debug)]
 struct Subscription {
-    /// What its members may have missed is behind this id.
+    /// Members may have missed messages above this id.
     since: i64,
     phase: Phase,
-    /// Tells it from an earlier subscription to the same topic.
+    /// Distinguishes this subscription from an earlier one to the same topic.
     epoch: u64,
 }
 
-/// What becomes of an event that came.
+/// What to do with an event that arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
     Deliver(ClusterEvent),
     Held,
-    /// Too much is held; the topic is given up.
+    /// Too many bytes are held: the topic goes live without catch-up.
     Overflow(Topic),
-    /// Nobody here wants it any more.
+    /// The topic has no members here.
     Unwanted,
 }
 
-/// Topics to read from the database.
+/// Topics whose missed events are to be read from the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CatchUp {
     topics: HashMap<Topic, Part>,
 }
 
-/// A topic of a reading.
+/// One topic of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
-    /// The id that what it has missed is behind.
+    /// Messages above this id may have been missed.
     since: i64,
     epoch: u64,
 }
 
 impl CatchUp {
-    /// Where to begin.
+    /// The id after which to read.
     pub(super) fn after(&self) -> i64 {
         let begins = self.topics.values().map(|part| part.since);
         begins.min().unwrap_or(i64::MAX)
@@ -66,22 +66,21 @@ impl CatchUp {
         self.topics.get(topic).is_some_and(|part| id > part.since)
     }
 
-    /// Its topics.
     pub(super) fn topics(&self) -> HashSet<Topic> {
         self.topics.keys().cloned().collect()
     }
 }
 
-/// All topics that have members here.
+/// The topics that have members here.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     topics: HashMap<Topic, Subscription>,
-    /// Those that are not subscribed to.
+    /// Topics that are not subscribed to.
     away: BTreeSet<Topic>,
-    /// Those that are subscribed to and not read yet.
+    /// Topics that are subscribed to and not caught up.
     behind: HashSet<Topic>,
     epoch: u64,
-    /// Bytes of events that are held.
+    /// Bytes of all held events.
     held: usize,
     max_held: usize,
 }
@@ -91,7 +90,7 @@ fn size(held: &[ClusterEvent]) -> usize {
 }
 
 impl Subscriptions {
-    /// Nothing yet. Events of so many bytes may be held.
+    /// Creates an empty set that may hold so many bytes of events.
     pub(super) fn new(max_held: usize) -> Self {
         Self {
             topics: HashMap::new(),
@@ -103,7 +102,7 @@ impl Subscriptions {
         }
     }
 
-    /// Takes a change in. `since`: what its members want was stored behind this id.
+    /// Applies a change. New members need messages above the id `since`.
     pub(super) fn change(&mut self, change: TopicChange, since: i64) {
         match change {
             TopicChange::Wanted(topic) => {
@@ -132,12 +131,12 @@ impl Subscriptions {
         }
     }
 
-    /// Whether it has members here.
+    /// Whether a topic has members here.
     pub(super) fn wants(&self, topic: &Topic) -> bool {
         self.topics.contains_key(topic)
     }
 
-    /// Up to `max` topics that are to be subscribed to now. What comes of them is held from now on.
+    /// Takes up to `max` topics to subscribe to. Their events are held from now on.
     pub(super) fn subscribe(&mut self, max: usize) -> Vec<Topic> {
         let mut topics = Vec::new();
         while topics.len() < max
@@ -156,7 +155,7 @@ impl Subscriptions {
         topics
     }
 
-    /// These are subscribed to.
+    /// Records that these topics are subscribed to.
     pub(super) fn subscribed(&mut self, topics: &[Topic]) {
         for topic in topics {
             if let Some(Subscription {
@@ -170,8 +169,8 @@ impl Subscriptions {
         }
     }
 
-    /// The topics that are subscribed to and not read yet, if any.
-    pub(super) fn reading(&self) -> Option<CatchUp> {
+    /// The topics to read from the database, if any.
+    pub(super) fn catch_up(&self) -> Option<CatchUp> {
         let part = |topic: &Topic| {
             let subscription = self.topics.get(topic)?;
             let part = Part {
@@ -184,14 +183,14 @@ impl Subscriptions {
         (!topics.is_empty()).then_some(CatchUp { topics })
     }
 
-    /// This was read: gives what was held of its topics, in the order in which it came.
-    pub(super) fn caught_up(&mut self, reading: &CatchUp) -> Vec<ClusterEvent> {
+    /// Makes the topics of a completed catch-up live. Returns their held events in the order of arrival.
+    pub(super) fn caught_up(&mut self, catch_up: &CatchUp) -> Vec<ClusterEvent> {
         let mut released = Vec::new();
-        for (topic, part) in &reading.topics {
+        for (topic, part) in &catch_up.topics {
             let Some(subscription) = self.topics.get_mut(topic) else {
                 continue;
             };
-            // One that has come anew meanwhile is read anew.
+            // A topic that was subscribed to again meanwhile must be read again.
             if subscription.epoch == part.epoch
                 && let Phase::Behind { held, .. } =
                     std::mem::replace(&mut subscription.phase, Phase::Live)
@@ -204,7 +203,7 @@ impl Subscriptions {
         released
     }
 
-    /// An event came.
+    /// Decides what to do with an event that arrived.
     pub(super) fn arrived(&mut self, event: ClusterEvent) -> Arrived {
         let topic = Topic::of(&event.room);
         let Some(subscription) = self.topics.get_mut(&topic) else {
@@ -227,11 +226,11 @@ impl Subscriptions {
         }
     }
 
-    /// The connection is gone: what was live has missed what is behind `since`, the others what they had missed before.
+    /// The connection is lost. Live topics may have missed messages above `since`; the others keep their ids.
     pub(super) fn disconnected(&mut self, since: i64) {
         for subscription in self.topics.values_mut() {
             if matches!(subscription.phase, Phase::Live) {
-                // Nobody was a member before the topic was wanted.
+                // The topic had no members before it was wanted.
                 subscription.since = subscription.since.max(since);
             }
             subscription.phase = Phase::Away;
@@ -243,8 +242,8 @@ impl Subscriptions {
         self.held = 0;
     }
 
-    /// All topics have missed what cannot be told: they begin anew behind `latest`. Gives them.
-    pub(super) fn give_up(&mut self, latest: i64) -> HashSet<Topic> {
+    /// Makes all topics start again above `latest`, because their missed events cannot be determined. Returns the topics.
+    pub(super) fn restart(&mut self, latest: i64) -> HashSet<Topic> {
         for subscription in self.topics.values_mut() {
             subscription.since = latest;
         }
@@ -287,17 +286,17 @@ mod tests {
         assert_eq!(all.subscribe(9), [topic("a")]);
         assert_eq!(all.subscribe(9), []);
         assert_eq!(all.arrived(event("a", 1)), Arrived::Held);
-        assert_eq!(all.reading(), None);
+        assert_eq!(all.catch_up(), None);
         all.subscribed(&[topic("a")]);
-        let reading = all.reading().unwrap();
-        assert_eq!(reading.after(), 10);
-        assert!(reading.wants(&topic("a"), 11) && !reading.wants(&topic("a"), 10));
-        assert!(!reading.wants(&topic("b"), 11));
+        let catch_up = all.catch_up().unwrap();
+        assert_eq!(catch_up.after(), 10);
+        assert!(catch_up.wants(&topic("a"), 11) && !catch_up.wants(&topic("a"), 10));
+        assert!(!catch_up.wants(&topic("b"), 11));
         assert_eq!(all.arrived(event("a", 2)), Arrived::Held);
-        let released = all.caught_up(&reading);
+        let released = all.caught_up(&catch_up);
         assert_eq!(released, [event("a", 1), event("a", 2)]);
         assert_eq!(all.arrived(event("a", 3)), Arrived::Deliver(event("a", 3)));
-        assert_eq!((all.reading(), all.held), (None, 0));
+        assert_eq!((all.catch_up(), all.held), (None, 0));
     }
 
     #[test]
@@ -305,7 +304,7 @@ mod tests {
         let mut all = wanted(&["live", "behind"]);
         all.subscribe(9);
         all.subscribed(&[topic("live")]);
-        all.caught_up(&all.reading().unwrap());
+        all.caught_up(&all.catch_up().unwrap());
         all.arrived(event("behind", 1));
         all.disconnected(50);
         all.change(TopicChange::Wanted(topic("new")), 70);
@@ -313,10 +312,12 @@ mod tests {
         assert_eq!(all_topics.len(), 3);
         all.subscribed(&all_topics);
         let expected = [("live", 50), ("behind", 10), ("new", 70)];
-        let reading = all.reading().unwrap();
-        assert_eq!(reading.topics.len(), 3);
+        let catch_up = all.catch_up().unwrap();
+        assert_eq!(catch_up.topics.len(), 3);
         for (name, since) in expected {
-            assert!(reading.wants(&topic(name), since + 1) && !reading.wants(&topic(name), since));
+            assert!(
+                catch_up.wants(&topic(name), since + 1) && !catch_up.wants(&topic(name), since)
+            );
         }
         assert_eq!(all.held, 0);
     }
@@ -326,11 +327,11 @@ mod tests {
         let mut all = wanted(&["a"]);
         all.subscribe(9);
         all.subscribed(&[topic("a")]);
-        all.caught_up(&all.reading().unwrap());
+        all.caught_up(&all.catch_up().unwrap());
         all.disconnected(5);
         all.subscribe(9);
         all.subscribed(&[topic("a")]);
-        assert_eq!(all.reading().unwrap().after(), 10);
+        assert_eq!(all.catch_up().unwrap().after(), 10);
     }
 
     #[test]
@@ -338,16 +339,16 @@ mod tests {
         let mut all = wanted(&["a"]);
         all.subscribe(9);
         all.subscribed(&[topic("a")]);
-        let reading = all.reading().unwrap();
+        let catch_up = all.catch_up().unwrap();
         all.change(TopicChange::Unwanted(topic("a")), 20);
         all.change(TopicChange::Wanted(topic("a")), 30);
         all.subscribe(9);
         all.subscribed(&[topic("a")]);
         all.arrived(event("a", 1));
-        assert_eq!(all.caught_up(&reading), []);
-        let reading = all.reading().unwrap();
-        assert_eq!(reading.after(), 30);
-        assert_eq!(all.caught_up(&reading), [event("a", 1)]);
+        assert_eq!(all.caught_up(&catch_up), []);
+        let catch_up = all.catch_up().unwrap();
+        assert_eq!(catch_up.after(), 30);
+        assert_eq!(all.caught_up(&catch_up), [event("a", 1)]);
     }
 
     #[test]
@@ -385,9 +386,9 @@ mod tests {
     #[test]
     fn what_is_given_up_begins_anew() {
         let mut all = wanted(&["a", "b"]);
-        assert_eq!(all.give_up(90), HashSet::from([topic("a"), topic("b")]));
+        assert_eq!(all.restart(90), HashSet::from([topic("a"), topic("b")]));
         let topics = all.subscribe(9);
         all.subscribed(&topics);
-        assert_eq!(all.reading().unwrap().after(), 90);
+        assert_eq!(all.catch_up().unwrap().after(), 90);
     }
 }

@@ -1,5 +1,4 @@
-//! A connection to Redis for room events: one for both directions, with pushed messages (RESP3). Here and below is all that
-//! knows the library.
+//! The connection to Redis for room events: one for both directions, with pushed messages (RESP3).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,62 +6,29 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, PushInfo, PushKind, Value};
-use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use crate::outbound::ClockOffset;
 
-use super::address::{Reached, config, where_it_is};
+use super::address::{Reached, RedisAddress, config, where_it_is};
+use super::error::LinkError;
 use super::role::{refuse_replica, role_command};
 
-pub(super) use super::address::RedisAddress;
-
-/// Messages that may wait to be handled, beside the bound of their bytes.
+/// Largest number of received messages that are not handled yet, beside the bound of their bytes.
 const MAX_WAITING: usize = 65_536;
 
-/// What Redis or the way to it did. Says nothing of the address, which may have a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LinkError {
-    /// The address cannot be used.
-    #[error("not an address of Redis; expected redis://host:port or rediss://host:port")]
-    Address,
-    /// It refuses, or is not there.
-    #[error("{0}")]
-    Refused(String),
-    /// It was there.
-    #[error("the connection ended")]
-    Ended,
-    /// It is a replica, or has become one: what is published there reaches nobody at the server that takes writes.
-    #[error("it is a replica; REDIS_URL must lead to the server that takes writes")]
-    Replica,
-    /// Another node says that it does not hear this one.
-    #[error("another node does not hear what this one publishes")]
-    Unheard,
-    /// Messages came faster than they were delivered.
-    #[error("messages came faster than they could be delivered")]
-    Overflow,
-}
-
-impl From<redis::RedisError> for LinkError {
-    fn from(error: redis::RedisError) -> Self {
-        // The kind and the server's own words, which name no address.
-        let detail = error.detail().map(|detail| format!(": {detail}"));
-        Self::Refused(format!("{:?}{}", error.kind(), detail.unwrap_or_default()))
-    }
-}
-
-/// What waits to be handled.
+/// Received messages that are not handled yet.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Backlog {
     bytes: AtomicUsize,
     overflown: AtomicBool,
-    /// Channels of a shard that we are about to leave.
+    /// Channels of a shard that this node is unsubscribing from.
     leaving: AtomicUsize,
 }
 
-impl Waiting {
-    /// A channel of a shard has ended: whether we wanted that.
+impl Backlog {
+    /// Whether this node asked for the unsubscription that Redis reports.
     fn is_expected(&self) -> bool {
         let leave = |leaving: usize| leaving.checked_sub(1);
         let left = self
@@ -72,43 +38,46 @@ impl Waiting {
     }
 }
 
-/// The messages that come.
+/// The receiving half of a connection.
 #[derive(Debug)]
-pub(super) struct PushedMessages {
+pub(crate) struct PushedMessages {
     messages: mpsc::Receiver<Option<Bytes>>,
-    waiting: Arc<Waiting>,
+    backlog: Arc<Backlog>,
 }
 
-/// How events pass. Every node finds the same, because every one asks the server that has the slot of our names.
+/// The kind of channels. All nodes find the same kind, because all ask the server that has the slot of our names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channels {
-    /// Any server; those of a cluster pass all messages on to each other.
+    /// Channels of any server. Servers of a cluster forward all messages to each other.
     Plain,
-    /// Of one shard of a cluster: nothing is passed on to the others.
+    /// Channels of one shard of a cluster. Its messages are not forwarded to other shards.
     Sharded,
 }
 
-/// A connection that works.
+/// The sending half of a connection.
 #[derive(Clone)]
-pub(super) struct RedisLink {
+pub(crate) struct RedisLink {
     connection: MultiplexedConnection,
     prefix: String,
     channels: Channels,
-    /// Whether it is a server of a cluster, which may give our slot to another.
+    /// Whether the server belongs to a cluster, which may move our slot to another server.
     is_cluster: bool,
-    waiting: Arc<Waiting>,
+    backlog: Arc<Backlog>,
 }
 
 impl RedisAddress {
-    /// Connects. Up to `max_bytes` of messages may wait to be handled.
-    pub(super) async fn connect(&self, max_bytes: usize) -> Result<(RedisLink, PushedMessages), LinkError> {
+    /// Connects. Received messages that are not handled yet may have up to `max_bytes`.
+    pub(crate) async fn connect(
+        &self,
+        max_bytes: usize,
+    ) -> Result<(RedisLink, PushedMessages), LinkError> {
         let (sender, messages) = mpsc::channel(MAX_WAITING);
-        let waiting = Arc::new(Waiting::default());
-        let counted = Arc::clone(&waiting);
+        let backlog = Arc::new(Backlog::default());
+        let counted = Arc::clone(&backlog);
         let config = config().set_push_sender(move |info: PushInfo| -> Result<(), LinkError> {
             let message = match info.kind {
                 PushKind::SUnsubscribe if counted.is_expected() => return Ok(()),
-                // A channel that we did not leave has moved to another server.
+                // An unexpected unsubscription: the channel has moved to another server.
                 PushKind::Disconnection | PushKind::SUnsubscribe => None,
                 PushKind::Message | PushKind::SMessage => match info.data.into_iter().nth(1) {
                     Some(Value::BulkString(bytes)) => Some(Bytes::from(bytes)),
@@ -140,13 +109,13 @@ impl RedisAddress {
             prefix,
             channels,
             is_cluster,
-            waiting: Arc::clone(&waiting),
+            backlog: Arc::clone(&backlog),
         };
-        Ok((link, PushedMessages { messages, waiting }))
+        Ok((link, PushedMessages { messages, backlog }))
     }
 }
 
-/// What this server of a cluster can do.
+/// The kind of channels that this server of a cluster supports.
 async fn channels(
     connection: &mut MultiplexedConnection,
     prefix: &str,
@@ -155,7 +124,7 @@ async fn channels(
     let published = command.arg(format!("{prefix}probe")).arg("");
     match published.exec_async(connection).await {
         Ok(()) => Ok(Channels::Sharded),
-        // Before Redis 7.
+        // Versions before Redis 7 have no shard channels.
         Err(error) if is_unknown(&error) => Ok(Channels::Plain),
         Err(error) => Err(error.into()),
     }
@@ -167,18 +136,18 @@ fn is_unknown(error: &redis::RedisError) -> bool {
 }
 
 impl PushedMessages {
-    /// The next messages, up to `max`, in the order in which they came.
-    pub(super) async fn next(&mut self, max: usize) -> Result<Vec<Bytes>, LinkError> {
+    /// The next messages, up to `max`, in the order of arrival.
+    pub(crate) async fn next(&mut self, max: usize) -> Result<Vec<Bytes>, LinkError> {
         let mut messages = Vec::new();
         self.messages.recv_many(&mut messages, max).await;
-        if self.waiting.overflown.load(Ordering::Acquire) {
-            // Something is missing behind these.
+        if self.backlog.overflown.load(Ordering::Acquire) {
+            // A message after these was dropped.
             return Err(LinkError::Overflow);
         }
         let count = messages.len();
         let messages: Vec<Bytes> = messages.into_iter().map_while(|message| message).collect();
         let bytes = messages.iter().map(Bytes::len).sum();
-        self.waiting.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.backlog.bytes.fetch_sub(bytes, Ordering::AcqRel);
         if messages.is_empty() || messages.len() < count {
             return Err(LinkError::Ended);
         }
@@ -187,8 +156,8 @@ impl PushedMessages {
 }
 
 impl RedisLink {
-    /// Subscribes to these channels; when this is done, what is published there comes.
-    pub(super) async fn subscribe(&self, channels: Vec<String>) -> Result<(), LinkError> {
+    /// Subscribes to channels. Messages published after this returns arrive.
+    pub(crate) async fn subscribe(&self, channels: Vec<String>) -> Result<(), LinkError> {
         let channels = self.full_names(channels);
         let mut connection = self.connection.clone();
         match self.channels {
@@ -197,23 +166,24 @@ impl RedisLink {
         }
     }
 
-    /// Ends subscriptions.
-    pub(super) async fn unsubscribe(&self, channels: Vec<String>) -> Result<(), LinkError> {
+    /// Unsubscribes from these channels.
+    pub(crate) async fn unsubscribe(&self, channels: Vec<String>) -> Result<(), LinkError> {
         let channels = self.full_names(channels);
         let mut connection = self.connection.clone();
         match self.channels {
             Channels::Plain => Ok(connection.unsubscribe(channels).await?),
             Channels::Sharded => {
                 let count = channels.len();
-                self.waiting.leaving.fetch_add(count, Ordering::AcqRel);
+                self.backlog.leaving.fetch_add(count, Ordering::AcqRel);
                 self.each("SUNSUBSCRIBE", &channels).await
             }
         }
     }
 
-    /// Publishes all of these in one go, in this order. The server is asked for its role behind them: a replica takes what is
-    /// published and passes it to nobody, so that it counts as not published.
-    pub(super) async fn publish(&self, messages: &[(String, Vec<u8>)]) -> Result<(), LinkError> {
+    /// Publishes messages in one pipeline, in this order. The pipeline ends with a question for the server's role.
+    ///
+    /// A replica accepts messages without forwarding them, so they count as not published.
+    pub(crate) async fn publish(&self, messages: &[(String, Vec<u8>)]) -> Result<(), LinkError> {
         let command = match self.channels {
             Channels::Plain => "PUBLISH",
             Channels::Sharded => "SPUBLISH",
@@ -227,8 +197,8 @@ impl RedisLink {
         self.with_role(pipeline).await
     }
 
-    /// Whether it answers, takes writes, and still has our names. What was published before has come before the answer.
-    pub(super) async fn ping(&self) -> Result<(), LinkError> {
+    /// Checks that the server answers, takes writes and has our names. Messages published earlier arrive before the answer.
+    pub(crate) async fn ping(&self) -> Result<(), LinkError> {
         let mut pipeline = redis::pipe();
         if self.is_cluster {
             pipeline.add_command(where_it_is(&self.prefix)).ignore();
@@ -236,18 +206,13 @@ impl RedisLink {
         self.with_role(pipeline).await
     }
 
-    /// What Redis tells of this machine's clock; nothing where its user may not ask.
-    pub(super) async fn clock(&self) -> Option<ClockOffset> {
-        let (command, asked) = (redis::cmd("TIME"), OffsetDateTime::now_utc());
+    /// The offset of this machine's clock; `None` if the user may not ask for the time.
+    pub(crate) async fn clock(&self) -> Option<ClockOffset> {
+        let (command, sent) = (redis::cmd("TIME"), OffsetDateTime::now_utc());
         let time = command.query_async(&mut self.connection.clone()).await;
         let (seconds, micros): (i64, i64) = time.ok()?;
         let theirs = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
-        Some(ClockOffset::new(
-            theirs,
-            1,
-            asked,
-            OffsetDateTime::now_utc(),
-        ))
+        Some(ClockOffset::new(theirs, 1, sent, OffsetDateTime::now_utc()))
     }
 
     async fn with_role(&self, mut pipeline: Pipeline) -> Result<(), LinkError> {
@@ -256,7 +221,7 @@ impl RedisLink {
         refuse_replica(&answer)
     }
 
-    /// The library waits for one answer to each command, and Redis gives one for each channel.
+    /// Sends one command for each channel: the library expects one answer to a command, but Redis sends one for each channel.
     async fn each(&self, command: &str, channels: &[String]) -> Result<(), LinkError> {
         let mut pipeline = redis::pipe();
         for channel in channels {

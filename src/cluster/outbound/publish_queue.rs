@@ -1,44 +1,45 @@
-//! What waits for Redis, bounded in bytes. What there is no room for is noted by its key and read from the database later.
+//! The queue of events for Redis, bounded in bytes. Events without room are noted by their keys and read from the database
+//! later.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::rooms::{EventKey, ClusterEvent};
+use crate::rooms::{ClusterEvent, EventKey};
 
-/// Keys of dropped events that are noted; some 40 bytes each.
+/// Largest number of noted keys; some 40 bytes each.
 const MAX_DROPPED: usize = 500_000;
 
-/// Events that there was no room for.
+/// Events that had no room in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dropped {
     pub(super) keys: HashSet<EventKey>,
-    /// An id that all of them are behind.
+    /// An id below those of all these events.
     pub(super) since: i64,
 }
 
-/// What became of an event.
+/// What happened to a pushed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
-    Waits,
-    /// Noted, to be read later.
+    Queued,
+    /// Its key is noted, to read the event later.
     Dropped,
-    /// Not even that.
+    /// There is no room for its key either.
     Lost,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<ClusterEvent>,
+    queued: VecDeque<ClusterEvent>,
     bytes: usize,
-    /// Whether some were taken out that Redis has not confirmed.
-    is_under_way: bool,
-    /// While there are any, or those that there were are being read, all that comes is dropped too: the order is kept.
+    /// Whether Redis has not confirmed all events that were taken.
+    has_unconfirmed: bool,
+    /// While dropped events exist, or are being read, new ones are dropped too. That keeps the order.
     dropped: Option<Dropped>,
 }
 
-/// The queue; one puts in, one takes out.
+/// A queue with one producer and one consumer.
 #[derive(Debug)]
 pub(super) struct PublishQueue {
     state: Mutex<State>,
@@ -55,15 +56,15 @@ impl PublishQueue {
         }
     }
 
-    /// Puts an event in. `since`: an id that it is behind.
+    /// Adds an event, whose id is above `since`.
     pub(super) fn push(&self, event: ClusterEvent, since: impl FnOnce() -> i64) -> Pushed {
         let mut state = self.state();
         let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
         let pushed = if state.dropped.is_none() && !is_full {
             state.bytes += bytes;
-            state.waiting.push_back(event);
-            Pushed::Waits
+            state.queued.push_back(event);
+            Pushed::Queued
         } else {
             let dropped = state.dropped.get_or_insert_with(|| Dropped {
                 keys: HashSet::new(),
@@ -81,30 +82,29 @@ impl PublishQueue {
         pushed
     }
 
-    /// Takes out what waits: so many events at most, and a little over so many bytes. Only after what was taken before is
-    /// confirmed.
+    /// Takes at most `max` events, of little more than `max_bytes`. Earlier ones must be confirmed.
     pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<ClusterEvent> {
         let mut state = self.state();
         let (mut taken, mut total) = (Vec::new(), 0);
         while taken.len() < max
             && total < max_bytes
-            && let Some(event) = state.waiting.pop_front()
+            && let Some(event) = state.queued.pop_front()
         {
             let bytes = event.size();
             total += bytes;
             state.bytes = state.bytes.saturating_sub(bytes);
             taken.push(event);
         }
-        state.is_under_way = !taken.is_empty();
+        state.has_unconfirmed = !taken.is_empty();
         taken
     }
 
-    /// All that was taken out has been published.
+    /// Records that Redis has confirmed all taken events.
     pub(super) fn confirm(&self) {
-        self.state().is_under_way = false;
+        self.state().has_unconfirmed = false;
     }
 
-    /// Takes what was dropped. `None` when nothing was since this was asked last: from then on events wait again.
+    /// Takes the dropped events. `None` if there were none since the last call: from then on, events are queued again.
     pub(super) fn take_dropped(&self) -> Option<Dropped> {
         let mut state = self.state();
         let dropped = state.dropped.take()?;
@@ -118,15 +118,15 @@ impl PublishQueue {
         Some(dropped)
     }
 
-    /// Waits until something is put in.
+    /// Waits until an event is added.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 
-    /// Whether nothing waits, here or for its confirmation.
+    /// Whether no event is queued, dropped or unconfirmed.
     pub(super) fn is_empty(&self) -> bool {
         let state = self.state();
-        state.waiting.is_empty() && !state.is_under_way && state.dropped.is_none()
+        state.queued.is_empty() && !state.has_unconfirmed && state.dropped.is_none()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,44 +149,44 @@ mod tests {
         }
     }
 
-    fn taken(outbox: &PublishQueue) -> Vec<u8> {
-        let events = outbox.take(2, usize::MAX);
+    fn taken(queue: &PublishQueue) -> Vec<u8> {
+        let events = queue.take(2, usize::MAX);
         events.iter().map(|event| event.event[0]).collect()
     }
 
     #[test]
     fn what_there_is_no_room_for_is_noted_until_it_was_taken_care_of() {
-        let outbox = PublishQueue::new(3 * event(0).size());
+        let queue = PublishQueue::new(3 * event(0).size());
         let pushed: Vec<_> = (1..=5)
-            .map(|n| outbox.push(event(n), || i64::from(n) * 10))
+            .map(|n| queue.push(event(n), || i64::from(n) * 10))
             .collect();
-        let (waits, dropped) = (Pushed::Waits, Pushed::Dropped);
-        assert_eq!(pushed, [waits, waits, waits, dropped, dropped]);
-        assert_eq!((taken(&outbox), taken(&outbox)), (vec![1, 2], vec![3]));
-        // There is room again, and yet it must not overtake those that were dropped.
-        assert_eq!(outbox.push(event(6), || 60), dropped);
-        let dropped = outbox.take_dropped().unwrap();
+        let (queued, dropped) = (Pushed::Queued, Pushed::Dropped);
+        assert_eq!(pushed, [queued, queued, queued, dropped, dropped]);
+        assert_eq!((taken(&queue), taken(&queue)), (vec![1, 2], vec![3]));
+        // There is room again, but the event must not overtake the dropped ones.
+        assert_eq!(queue.push(event(6), || 60), dropped);
+        let dropped = queue.take_dropped().unwrap();
         assert_eq!(dropped.since, 40);
         assert_eq!(dropped.keys, HashSet::from([4, 5, 6].map(|n| event(n).key)));
-        assert_eq!(outbox.push(event(7), || 70), Pushed::Dropped);
-        let dropped = outbox.take_dropped().unwrap();
+        assert_eq!(queue.push(event(7), || 70), Pushed::Dropped);
+        let dropped = queue.take_dropped().unwrap();
         assert_eq!((dropped.since, dropped.keys.len()), (70, 1));
-        assert!(!outbox.is_empty());
-        assert_eq!(outbox.take_dropped(), None);
-        assert_eq!(outbox.push(event(8), || 80), waits);
-        assert_eq!(taken(&outbox), [8]);
-        outbox.confirm();
-        assert!(outbox.is_empty());
+        assert!(!queue.is_empty());
+        assert_eq!(queue.take_dropped(), None);
+        assert_eq!(queue.push(event(8), || 80), queued);
+        assert_eq!(taken(&queue), [8]);
+        queue.confirm();
+        assert!(queue.is_empty());
     }
 
     #[test]
     fn it_is_empty_when_what_was_taken_is_confirmed() {
-        let outbox = PublishQueue::new(9_999);
-        assert!(taken(&outbox).is_empty() && outbox.is_empty());
-        outbox.push(event(1), || 0);
-        assert_eq!(taken(&outbox), [1]);
-        assert!(!outbox.is_empty());
-        outbox.confirm();
-        assert!(outbox.is_empty());
+        let queue = PublishQueue::new(9_999);
+        assert!(taken(&queue).is_empty() && queue.is_empty());
+        queue.push(event(1), || 0);
+        assert_eq!(taken(&queue), [1]);
+        assert!(!queue.is_empty());
+        queue.confirm();
+        assert!(queue.is_empty());
     }
 }

@@ -1,97 +1,34 @@
-//! The sessions of HTTP clients in Redis, and the nonces of their requests: any node goes on with a session of any other, and
-//! what one node has served, no other serves again.
+//! The sessions of HTTP clients in Redis, with the nonces of their requests. Any node resumes a session of any other, and a
+//! request that one node served is refused by all.
 //!
-//! A session and its nonces are one hash, which expires after the last request. Without the hash, no node takes a request of
-//! the session. The connection is one of its own, on a thread of its own, so that no request waits behind room events.
+//! A session and its nonces are one hash, which expires after the last request. Without the hash, no node serves a request
+//! of the session. The connection has its own thread, so that no request waits behind room events.
+
+pub(super) mod claim;
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::auth::{SessionRecord, sha256};
+use crate::auth::SessionRecord;
 use crate::backoff::Backoff;
 
-use super::counters::{NonceCounters, NonceStatus, add};
+use super::counters::{NonceCounters, NonceStatus};
 use super::link::{LinkError, RedisAddress, SessionLink};
-use super::node::{FIRST_PAUSE, MAX_PAUSE, SETTLED};
-use super::inbound::PING_INTERVAL;
+use super::timing::{FIRST_PAUSE, MAX_PAUSE, PING_INTERVAL, SETTLED};
 
-/// Requests that wait until Redis is back; some 80 bytes each.
+pub use claim::{ClaimAnswer, SessionClaim, SessionName, StoreSettings};
+
+/// Largest number of claims that wait for Redis; some 80 bytes each.
 const MAX_PENDING: usize = 100_000;
 
-/// Those that are handed in together.
+/// Pending claims in one pipeline.
 const BATCH: usize = 500;
 
-/// What a session is called in Redis: half of a hash of our nonce. Whoever finds another text with the same, in 2^64 tries,
-/// has no HMAC of ours in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionName(pub(super) [u8; 16]);
-
-impl SessionName {
-    /// Of the session that has this nonce of ours.
-    #[must_use]
-    pub fn of(own_nonce: &str) -> Self {
-        Self(short(own_nonce))
-    }
-}
-
-/// A request that counts once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionClaim {
-    /// Its session.
-    pub session: SessionName,
-    /// Half of a hash of its nonce.
-    pub nonce: [u8; 16],
-    /// The session itself, if Redis does not have it yet.
-    pub record: Option<Arc<SessionRecord>>,
-}
-
-impl SessionClaim {
-    /// Of the request with this nonce.
-    #[must_use]
-    pub fn new(own_nonce: &str, nonce: &str, record: Option<Arc<SessionRecord>>) -> Self {
-        Self {
-            session: SessionName::of(own_nonce),
-            nonce: short(nonce),
-            record,
-        }
-    }
-}
-
-fn short(text: &str) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.copy_from_slice(&sha256(text.as_bytes())[..16]);
-    short
-}
-
-/// What Redis says of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimAnswer {
-    /// No node has served it, and none will serve it again.
-    First,
-    /// A node has served it.
-    Repeated,
-    /// Its session has ended.
-    Ended,
-}
-
-/// Times and bounds of the sessions in Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreSettings {
-    /// Nobody waits for Redis longer than this.
-    pub timeout: Duration,
-    /// How long a session lives after its last request.
-    pub life: Duration,
-    /// How long it lives before its first.
-    pub pending_life: Duration,
-    /// How many requests it may have.
-    pub max_requests: usize,
-}
-
-/// What was served while Redis could not be asked.
+/// The claim of a request that was served while Redis did not answer.
 #[derive(Debug, Clone)]
 struct PendingClaim {
     claim: SessionClaim,
@@ -100,10 +37,10 @@ struct PendingClaim {
 
 /// A handle on the sessions; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct RedisSessions(Arc<ClusterShared>);
+pub struct RedisSessions(Arc<Store>);
 
 #[derive(Debug)]
-struct ClusterShared {
+struct Store {
     address: RedisAddress,
     settings: StoreSettings,
     state: Mutex<State>,
@@ -113,7 +50,7 @@ struct ClusterShared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The connection, and which one it is, while Redis answers in time.
+    /// The connection and its number, while Redis answers in time.
     link: Option<(u64, SessionLink)>,
     connections: u64,
     pending: VecDeque<PendingClaim>,
@@ -121,7 +58,7 @@ struct State {
 
 impl RedisSessions {
     pub(super) fn new(address: RedisAddress, settings: StoreSettings) -> Self {
-        Self(Arc::new(ClusterShared {
+        Self(Arc::new(Store {
             address,
             settings,
             state: Mutex::default(),
@@ -130,24 +67,22 @@ impl RedisSessions {
         }))
     }
 
-    /// Stores a session; says whether Redis has it now.
-    pub async fn store(&self, session: &SessionRecord, proven: bool) -> bool {
+    /// Stores a session. Returns whether Redis has it now.
+    pub async fn store(&self, session: &SessionRecord, authenticated: bool) -> bool {
         let settings = &self.0.settings;
-        let life = if proven {
+        let life = if authenticated {
             settings.life
         } else {
             settings.pending_life
         };
-        let stored = self
-            .0
-            .ask(|link| async move { link.store(session, life).await });
+        let stored = self.0.ask(async |link| link.store(session, life).await);
         stored.await.is_some()
     }
 
-    /// The session that has this nonce of ours.
+    /// Reads the session with this nonce of ours.
     pub async fn find(&self, own_nonce: &str) -> Option<SessionRecord> {
         let name = SessionName::of(own_nonce);
-        let found = self.0.ask(|link| async move { link.find(name).await });
+        let found = self.0.ask(async |link| link.find(name).await);
         let (peer_nonce, peer) = found.await??;
         Some(SessionRecord {
             own_nonce: own_nonce.to_owned(),
@@ -156,32 +91,28 @@ impl RedisSessions {
         })
     }
 
-    /// Ends sessions on all nodes. Those that Redis does not hear of end in their own time.
+    /// Ends sessions on all nodes. If Redis does not answer, they expire later.
     pub async fn end(&self, own_nonces: &[String]) {
         let names: Vec<SessionName> = own_nonces.iter().map(|n| SessionName::of(n)).collect();
-        self.0
-            .ask(|link| async move { link.end(&names).await })
-            .await;
+        self.0.ask(async |link| link.end(&names).await).await;
     }
 
-    /// Counts a request on all nodes, and prolongs its session; `None` where Redis does not answer in time. Then it is handed
-    /// in later.
+    /// Counts a request on all nodes and prolongs its session.
+    ///
+    /// `None` if Redis does not answer in time. The claim is then sent later.
     pub async fn claim(&self, claim: SessionClaim) -> Option<ClaimAnswer> {
-        let shared = &*self.0;
-        let asked = {
-            let (claim, settings) = (claim.clone(), shared.settings);
-            shared.ask(move |link| async move { link.claim(&claim, &settings).await })
-        };
-        let Some(answer) = asked.await else {
-            add(&shared.counters.unchecked, 1);
-            shared.owe(claim);
+        let store = &*self.0;
+        let answer = store.ask(async |link| link.claim(&claim, &store.settings).await);
+        let Some(answer) = answer.await else {
+            store.counters.unchecked.add_one();
+            store.enqueue(claim);
             return None;
         };
-        add(&shared.counters.checked, 1);
+        store.counters.checked.add_one();
         Some(match answer {
             1 => ClaimAnswer::First,
             0 => {
-                add(&shared.counters.repeated, 1);
+                store.counters.repeated.add_one();
                 ClaimAnswer::Repeated
             }
             _ => ClaimAnswer::Ended,
@@ -193,28 +124,28 @@ impl RedisSessions {
         self.0.counters.status(waiting)
     }
 
-    /// For ever: connects, and connects again.
+    /// Connects again and again. Never returns.
     pub(super) async fn run(self) {
-        let shared = &*self.0;
+        let store = &*self.0;
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        // Once: a Redis that stays away is not worth a line each second.
-        let mut is_told = false;
+        // Logs an absent Redis once, not at every attempt.
+        let mut is_logged = false;
         loop {
-            match shared.begin().await {
+            match store.begin().await {
                 Ok(link) => {
                     log::info!(
                         "Redis: connected; a request that one node has served is refused by all"
                     );
-                    is_told = false;
+                    is_logged = false;
                     let begun = Instant::now();
-                    shared.stay(&link).await;
+                    store.stay(&link).await;
                     if begun.elapsed() >= SETTLED {
                         backoff.reset();
                     }
                 }
-                Err(error) if !is_told => {
-                    tell(&error);
-                    is_told = true;
+                Err(error) if !is_logged => {
+                    log_unchecked(&error);
+                    is_logged = true;
                 }
                 Err(_) => {}
             }
@@ -223,27 +154,27 @@ impl RedisSessions {
     }
 }
 
-impl ClusterShared {
-    /// Asks Redis. None where it does not answer in time; then its connection is given up.
-    async fn ask<T, F>(&self, ask: impl FnOnce(SessionLink) -> F) -> Option<T>
-    where
-        F: Future<Output = Result<T, LinkError>>,
-    {
+impl Store {
+    /// Sends a request to Redis. `None` if it does not answer in time: then the connection is dropped.
+    async fn ask<T>(
+        &self,
+        ask: impl AsyncFnOnce(SessionLink) -> Result<T, LinkError>,
+    ) -> Option<T> {
         let (connection, link) = self.state().link.clone()?;
         let failed = match tokio::time::timeout(self.settings.timeout, ask(link)).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => error,
-            Err(_) => LinkError::Refused("no answer in time".to_owned()),
+            Err(_) => LinkError::timed_out(),
         };
         self.lose(connection, &failed);
         None
     }
 
-    /// Connects, and hands in what was served meanwhile, before anybody relies on it.
+    /// Connects, and sends the pending claims before any request uses the connection.
     async fn begin(&self) -> Result<SessionLink, LinkError> {
         let link = self.address.connect_for_sessions().await?;
         loop {
-            self.hand_in_owed(&link).await?;
+            self.send_pending(&link).await?;
             let mut state = self.state();
             if state.pending.is_empty() {
                 state.connections += 1;
@@ -254,29 +185,33 @@ impl ClusterShared {
         }
     }
 
-    /// Hands in what was served without being asked for. Only one at a time does.
-    async fn hand_in_owed(&self, link: &SessionLink) -> Result<(), LinkError> {
+    /// Sends the pending claims. Must not run twice at a time.
+    async fn send_pending(&self, link: &SessionLink) -> Result<(), LinkError> {
         loop {
-            // They stay until Redis has them: this future may be dropped with its connection.
-            let batch: Vec<PendingClaim> = self.state().pending.iter().take(BATCH).cloned().collect();
+            // Claims stay queued until Redis has them: this future may be dropped with its connection.
+            let batch: Vec<PendingClaim> =
+                self.state().pending.iter().take(BATCH).cloned().collect();
             if batch.is_empty() {
                 return Ok(());
             }
-            let still = |pending: &&PendingClaim| pending.since.elapsed() < self.settings.life;
-            let claims = batch.iter().filter(still).map(|pending| pending.claim.clone());
+            let is_alive = |pending: &&PendingClaim| pending.since.elapsed() < self.settings.life;
+            let claims = batch
+                .iter()
+                .filter(is_alive)
+                .map(|pending| pending.claim.clone());
             let claims: Vec<SessionClaim> = claims.collect();
             link.hand_in(&claims, &self.settings).await?;
             self.state().pending.drain(..batch.len());
         }
     }
 
-    /// Returns when the connection is none any more.
+    /// Keeps the connection alive. Returns when it is lost.
     async fn stay(&self, link: &SessionLink) {
         let keep_alive = async {
             loop {
                 tokio::time::sleep(PING_INTERVAL).await;
-                // What was asked over the last connection may not have been given up before this one was there.
-                if let Err(error) = self.hand_in_owed(link).await {
+                // A request over the last connection may time out, and enqueue its claim, only now.
+                if let Err(error) = self.send_pending(link).await {
                     return error;
                 }
                 if let Err(error) = link.ping().await {
@@ -289,23 +224,23 @@ impl ClusterShared {
             error = keep_alive => {
                 let connection = self.state().connections;
                 self.lose(connection, &error);
-                // That was for this loop, which knows it already.
+                // Consumes the notice of the line above.
                 self.lost.notified().await;
             }
         }
     }
 
-    fn owe(&self, claim: SessionClaim) {
+    fn enqueue(&self, claim: SessionClaim) {
         let mut state = self.state();
         if state.pending.len() < MAX_PENDING {
             let since = Instant::now();
             state.pending.push_back(PendingClaim { claim, since });
         } else {
-            add(&self.counters.forgotten, 1);
+            self.counters.forgotten.add_one();
         }
     }
 
-    /// Nobody waits for this connection any more; the next one is made.
+    /// Drops this connection, if it is the current one, and wakes the loop that makes the next one.
     fn lose(&self, connection: u64, error: &LinkError) {
         let mut state = self.state();
         if state
@@ -316,7 +251,7 @@ impl ClusterShared {
             state.link = None;
             self.counters.connected.store(false, Ordering::Release);
             drop(state);
-            tell(error);
+            log_unchecked(error);
             self.lost.notify_one();
         }
     }
@@ -326,8 +261,8 @@ impl ClusterShared {
     }
 }
 
-fn tell(error: &LinkError) {
+fn log_unchecked(error: &LinkError) {
     log::error!(
-        "Redis: {error}; until it is back, whether another node has served a request before is not known to this one"
+        "Redis: {error}; until it is back, requests are not checked against those of other nodes"
     );
 }
