@@ -1,21 +1,19 @@
 //! Counts of a node since its start.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use crate::metrics::Counter;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counts of events. Each node counts an event once.
 #[derive(Debug, Default)]
 pub(super) struct ClusterCounters {
     pub(super) connected: AtomicBool,
-    pub(super) reconnects: Counter,
-    pub(super) published: Counter,
-    pub(super) received: Counter,
-    pub(super) delivered: Counter,
-    pub(super) refused: Counter,
-    pub(super) dropped: Counter,
-    pub(super) lost: Counter,
-    pub(super) caught_up: Counter,
+    pub(super) reconnects: AtomicU64,
+    pub(super) published: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) delivered: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) caught_up: AtomicU64,
 }
 
 /// What this node exchanged with the others.
@@ -45,10 +43,10 @@ pub struct ClusterStatus {
 #[derive(Debug, Default)]
 pub(super) struct NonceCounters {
     pub(super) connected: AtomicBool,
-    pub(super) checked: Counter,
-    pub(super) repeated: Counter,
-    pub(super) unchecked: Counter,
-    pub(super) forgotten: Counter,
+    pub(super) checked: AtomicU64,
+    pub(super) repeated: AtomicU64,
+    pub(super) unchecked: AtomicU64,
+    pub(super) forgotten: AtomicU64,
 }
 
 /// What Redis said about the nonces of HTTP requests.
@@ -72,11 +70,11 @@ impl NonceCounters {
     pub(super) fn status(&self, waiting: usize) -> NonceStatus {
         NonceStatus {
             connected: self.connected.load(Ordering::Acquire),
-            checked: self.checked.get(),
-            repeated: self.repeated.get(),
-            unchecked: self.unchecked.get(),
+            checked: read(&self.checked),
+            repeated: read(&self.repeated),
+            unchecked: read(&self.unchecked),
             waiting,
-            forgotten: self.forgotten.get(),
+            forgotten: read(&self.forgotten),
         }
     }
 }
@@ -85,18 +83,23 @@ impl ClusterCounters {
     pub(super) fn status(&self) -> ClusterStatus {
         ClusterStatus {
             connected: self.connected.load(Ordering::Acquire),
-            reconnects: self.reconnects.get(),
-            published: self.published.get(),
-            received: self.received.get(),
-            delivered: self.delivered.get(),
-            refused: self.refused.get(),
-            dropped: self.dropped.get(),
-            lost: self.lost.get(),
-            caught_up: self.caught_up.get(),
+            reconnects: read(&self.reconnects),
+            published: read(&self.published),
+            received: read(&self.received),
+            delivered: read(&self.delivered),
+            refused: read(&self.refused),
+            dropped: read(&self.dropped),
+            lost: read(&self.lost),
+            caught_up: read(&self.caught_up),
         }
     }
 }
 
-pub(super) fn add(counter: &Counter, count: usize) {
-    counter.add(u64::try_from(count).unwrap_or(u64::MAX));
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+pub(super) fn add(counter: &AtomicU64, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    counter.fetch_add(count, Ordering::Relaxed);
 }

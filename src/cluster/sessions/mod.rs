@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::auth::SessionRecord;
 use crate::backoff::Backoff;
 
-use super::counters::{NonceCounters, NonceStatus};
+use super::counters::{NonceCounters, NonceStatus, add};
 use super::link::{LinkError, RedisAddress, SessionLink};
 use super::timing::{FIRST_PAUSE, MAX_PAUSE, PING_INTERVAL, SETTLED};
 
@@ -104,15 +104,15 @@ impl RedisSessions {
         let store = &*self.0;
         let answer = store.ask(async |link| link.claim(&claim, &store.settings).await);
         let Some(answer) = answer.await else {
-            store.counters.unchecked.add_one();
+            add(&store.counters.unchecked, 1);
             store.enqueue(claim);
             return None;
         };
-        store.counters.checked.add_one();
+        add(&store.counters.checked, 1);
         Some(match answer {
             1 => ClaimAnswer::First,
             0 => {
-                store.counters.repeated.add_one();
+                add(&store.counters.repeated, 1);
                 ClaimAnswer::Repeated
             }
             _ => ClaimAnswer::Ended,
@@ -236,7 +236,7 @@ impl Store {
             let since = Instant::now();
             state.pending.push_back(PendingClaim { claim, since });
         } else {
-            self.counters.forgotten.add_one();
+            add(&self.counters.forgotten, 1);
         }
     }
 
