@@ -184,7 +184,7 @@ impl Sources {
             members: status.members,
             published: status.published,
             deliveries: status.deliveries,
-            lagging: status.slow_consumers,
+            lagging: status.lagging,
             too_large: status.too_large,
             answer_micros: u64::try_from(answered_after.as_micros()).unwrap_or(u64::MAX),
             largest: top.largest.into_iter().map(RoomPart::from).collect(),

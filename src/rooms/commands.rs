@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
@@ -86,7 +87,7 @@ pub struct SlowConsumer;
 pub struct GetRoomsStatus;
 
 /// The registry's counts since the start, and its current size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize)]
 pub struct RoomsStatus {
     /// Rooms that at least one member joined by asking.
     pub rooms: usize,
@@ -97,7 +98,7 @@ pub struct RoomsStatus {
     /// Events sent to members, counted once for each member.
     pub deliveries: u64,
     /// Members that were disconnected as slow consumers.
-    pub slow_consumers: u64,
+    pub lagging: u64,
     /// Events that were too large, or in rooms whose names clients cannot read.
     pub too_large: u64,
 }

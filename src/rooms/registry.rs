@@ -201,7 +201,7 @@ impl RoomRegistry {
                 // Sent once: the socket is about to close.
                 outlet.is_slow = true;
                 outlet.slow_consumer.do_send(SlowConsumer);
-                self.status.slow_consumers += 1;
+                self.status.lagging += 1;
             }
         }
         // The sum is computed only if the line is logged.
@@ -524,7 +524,7 @@ mod tests {
             received.push(slow.recv().await.unwrap());
         }
         assert_eq!(received, ["0", "1", "2", "lagging"]);
-        assert_eq!(rooms.status().await.unwrap().slow_consumers, 1);
+        assert_eq!(rooms.status().await.unwrap().lagging, 1);
     }
 
     /// Arms a panic on the thread of the registry.

@@ -238,7 +238,7 @@ impl World {
                 }
             } else {
                 member.is_slow = true;
-                self.status.slow_consumers += 1;
+                self.status.lagging += 1;
                 member.hears.push("lagging".to_owned());
             }
         }
