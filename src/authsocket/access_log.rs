@@ -1,40 +1,44 @@
-//! Which answers have a line in the access log.
+//! The lines of the access log for answers to events.
 
 use crate::auth::CertificateError;
 use crate::events::{self, Refusal, ServerEvent};
+use crate::ids::IdentityKey;
 use crate::socket::Application as _;
 use crate::telemetry::{self, Access};
 
-use super::session::AuthSocket;
+use super::session::AuthSocketSession;
 
-impl AuthSocket {
-    /// Logs that an event of the client was answered so.
+impl AuthSocketSession {
+    /// Logs the answer to an event of the client.
     pub(super) fn log_access(&self, answer: &ServerEvent<'_>) {
-        let Some((event, refusal)) = answered(answer) else {
-            return;
-        };
-        telemetry::access(refusal.is_some(), || {
-            let reason = refusal.map(|refusal| refusal.to_string());
-            let access = Access {
-                what: event,
-                refusal: refusal.map(Refusal::code).zip(reason.as_deref()),
-                address: self.counted_for.map(|address| address.to_string()),
-                identity: self.identity().map(|identity| identity.shortened()),
-                ..Access::default()
-            };
-            access.to_string()
-        });
+        if let Some((event, refusal)) = answered(answer) {
+            let refusal = refusal.map(|refusal| (refusal.code(), refusal));
+            self.log(event, self.identity(), refusal);
+        }
     }
 
-    /// Logs that the client's certificates were refused, which ends the socket.
+    /// Logs refused certificates, which close the socket.
     pub(super) fn log_refused_certificates(&self, error: &CertificateError) {
-        telemetry::access(true, || {
-            let reason = error.to_string();
+        let refusal = Some(("ERR_CERTIFICATE_REFUSED", error));
+        self.log("certificateResponse", self.peer.identity(), refusal);
+    }
+
+    /// Formats the reason of a refusal only if the line is logged.
+    fn log(
+        &self,
+        event: &str,
+        identity: Option<IdentityKey>,
+        refusal: Option<(&str, impl ToString)>,
+    ) {
+        telemetry::access(refusal.is_some(), || {
+            let refusal = refusal.map(|(code, reason)| (code, reason.to_string()));
             let access = Access {
-                what: "certificateResponse",
-                refusal: Some(("ERR_CERTIFICATE_REFUSED", &reason)),
+                what: event,
+                refusal: refusal
+                    .as_ref()
+                    .map(|(code, reason)| (*code, reason.as_str())),
                 address: self.counted_for.map(|address| address.to_string()),
-                identity: self.peer.identity().map(|identity| identity.shortened()),
+                identity: identity.map(|identity| identity.shortened()),
                 ..Access::default()
             };
             access.to_string()
@@ -42,7 +46,7 @@ impl AuthSocket {
     }
 }
 
-/// The event that this answers, and why it is refused. The published client is told twice of a message that is refused.
+/// The answered event, and why it is refused. A refused message has two answers; only the first is logged.
 const fn answered(answer: &ServerEvent<'_>) -> Option<(&'static str, Option<Refusal>)> {
     Some(match answer {
         ServerEvent::AuthenticationSuccess => (events::AUTHENTICATED, None),

@@ -1,7 +1,7 @@
-//! Sessions of sockets that are gone, kept for a while.
+//! Sessions of closed sockets, kept for some minutes.
 //!
-//! A published client that reconnects may go on sending on its old session. Such a frame proves nothing by
-//! itself, it may be a replay; once the new socket has proven the same identity, the old session can verify it.
+//! A published client that reconnects may still send on its old session. Such a frame may be a replay. Once the new socket
+//! has authenticated the same identity, the old session can verify the frame.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use lru::LruCache;
 use crate::auth::Session;
 use crate::ids::IdentityKey;
 
-/// The sessions, by our nonce; bounded, the oldest goes first.
+/// Sessions by our nonce. The number is bounded: the oldest is dropped first.
 #[derive(Debug)]
 pub struct LostSessions {
     sessions: LruCache<String, (Session, Instant)>,
@@ -20,7 +20,7 @@ pub struct LostSessions {
 }
 
 impl LostSessions {
-    /// Keeps up to `max` sessions for `ttl` each.
+    /// Creates a store for up to `max` sessions, each for `ttl`.
     #[must_use]
     pub fn new(max: NonZeroUsize, ttl: Duration) -> Self {
         Self {
@@ -30,7 +30,7 @@ impl LostSessions {
         }
     }
 
-    /// Keeps a session whose socket is gone.
+    /// Stores the session of a closed socket.
     pub fn keep(&mut self, session: Session, now: Instant) {
         while let Some((_, (_, since))) = self.sessions.peek_lru() {
             let expired = now.saturating_duration_since(*since) >= self.ttl;
@@ -43,7 +43,7 @@ impl LostSessions {
             .put(session.own_nonce().to_owned(), (session, now));
     }
 
-    /// Takes the session of this nonce, if it is one of this identity and has not expired.
+    /// Takes the session with this nonce, unless it has expired or belongs to another identity.
     #[must_use]
     pub fn take(&mut self, nonce: &str, identity: &IdentityKey, now: Instant) -> Option<Session> {
         let (session, since) = self.sessions.peek(nonce)?;
@@ -54,13 +54,13 @@ impl LostSessions {
         self.sessions.pop(nonce).map(|(session, _)| session)
     }
 
-    /// Sessions that are kept.
+    /// The number of stored sessions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether none is kept.
+    /// Whether no session is stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()

@@ -1,13 +1,13 @@
-//! The AuthSocket application: what a connected socket may ask for, and how it is answered.
+//! The AuthSocket application: what a connected client may ask for, and the answers.
 //!
-//! [`AuthSocket`] owns one value of each pure layer (Socket.IO connection, BRC-103 peer) and orders them:
-//! Socket.IO packet, auth message, verified event, command to rooms or delivery; and back.
+//! [`AuthSocketSession`] owns one value of each pure layer: a Socket.IO connection and a BRC-103 peer. A Socket.IO packet
+//! holds an auth message, whose verified event becomes a command to rooms or delivery. Answers go the opposite way.
 
 mod access_log;
-mod certification;
+mod admission;
 mod counts;
-mod deliveries;
 mod dispatch;
+mod handshakes;
 mod inbound;
 mod large_messages;
 mod lost_sessions;
@@ -19,4 +19,4 @@ mod state;
 pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
 pub use service::{AuthSocketService, AuthSocketSettings, SocketRates};
-pub use session::AuthSocket;
+pub use session::AuthSocketSession;

@@ -1,93 +1,50 @@
-//! From server events to frames: signing and framing.
+//! From events to frames: pacing, signing and framing.
 
 use std::sync::atomic::Ordering;
 
-use bytestring::ByteString;
+use actix::prelude::*;
 
 use crate::auth::SharedPayload;
 use crate::engineio::{CloseReason, Frame};
-use crate::events::{AUTH_MESSAGE, PlainRefusal, ServerEvent};
-use crate::socket::Link;
+use crate::events::{PlainRefusal, ServerEvent};
+use crate::rooms::{Deliver, SlowConsumer};
+use crate::socket::{Link, Socket};
 use crate::socketio::{Body, EventBody, Namespace, Packet};
 
-use super::session::AuthSocket;
+use super::session::AuthSocketSession;
+use super::state::framer::PendingFrame;
 use super::state::paced_queue::PushRefused;
 
-/// Room in a frame for everything but the payload: keys, nonces, signature, names.
-const ENVELOPE_BYTES: usize = 700;
+impl Handler<Deliver> for Socket<AuthSocketSession> {
+    type Result = ();
 
-/// How auth messages are framed on the namespace that carries them.
-#[derive(Debug)]
-pub(super) struct EventFramer {
-    /// Everything before the auth message's JSON: `2["authMessage",`.
-    prefix: String,
-}
-
-impl EventFramer {
-    pub(super) fn new(namespace: Namespace) -> Self {
-        let event = EventBody {
-            ack: None,
-            data: format!("[\"{AUTH_MESSAGE}\","),
-            attachments: Vec::new(),
-        };
-        let packet = Packet {
-            namespace,
-            body: Body::Event(event),
-        };
-        Self {
-            prefix: packet.encode(),
-        }
-    }
-
-    fn frame(&self, json: &str) -> Frame {
-        Frame::message_with(self.prefix.len() + json.len() + 1, |out| {
-            out.push_str(&self.prefix);
-            out.push_str(json);
-            out.push(']');
-        })
-    }
-
-    /// `write` appends an auth message around its shared payload, and says where that comes.
-    fn frame_around<E>(
-        &self,
-        payload: ByteString,
-        write: impl FnOnce(&mut String) -> Result<usize, E>,
-    ) -> Result<Frame, E> {
-        Frame::message_around(ENVELOPE_BYTES, payload, |out| {
-            out.push_str(&self.prefix);
-            let at = write(out)?;
-            out.push(']');
-            Ok(at)
-        })
+    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
+        self.with_application(ctx, |session, link, _| {
+            for payload in &*deliver.payloads {
+                session.deliver(payload, link);
+            }
+            session.renew_if_needed(link);
+        });
+        // Until here the events count as in flight.
+        drop(deliver.arrival);
     }
 }
 
-/// An auth message to send now or later.
-#[derive(Debug)]
-pub(super) enum PendingFrame {
-    /// A message of a handshake, as JSON.
-    Handshake(String),
-    /// An event. It is signed when it leaves, in the newest session.
-    Event(SharedPayload),
-}
+impl Handler<SlowConsumer> for Socket<AuthSocketSession> {
+    type Result = ();
 
-impl PendingFrame {
-    /// Bytes that it holds while it waits.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Handshake(json) => json.len(),
-            Self::Event(payload) => payload.json().len(),
-        }
+    fn handle(&mut self, _: SlowConsumer, ctx: &mut Self::Context) {
+        self.with_application(ctx, |_, link, _| link.close(CloseReason::SlowConsumer));
     }
 }
 
-impl AuthSocket {
-    /// Sends a message of a handshake.
+impl AuthSocketSession {
+    /// Sends the JSON of a handshake message.
     pub(super) fn send_auth_message(&mut self, json: String, link: &mut Link<'_>) {
         self.send_answer(PendingFrame::Handshake(json), false, link);
     }
 
-    /// Sends an answer. ReplyQueue overtake deliveries, except `leftRoom`: it marks the end of a room's deliveries.
+    /// Sends an answer. Answers overtake deliveries, except `leftRoom`: it marks the end of deliveries of a room.
     pub(super) fn send_event(&mut self, event: &ServerEvent<'_>, link: &mut Link<'_>) {
         self.service.counters.answers.add_one();
         self.log_access(event);
@@ -103,7 +60,7 @@ impl AuthSocket {
         self.write_event(&self.payload(event), link);
     }
 
-    /// Encodes an event; it counts in the memory of what waits for sockets.
+    /// Encodes an event. The outbound memory counts it.
     fn payload(&self, event: &ServerEvent<'_>) -> SharedPayload {
         let outbound = &self.service.outbound;
         SharedPayload::new(event.encode()).held_by(|bytes| outbound.count(bytes))
@@ -122,15 +79,15 @@ impl AuthSocket {
 
     /// Sends the queued frames that may leave now.
     pub(super) fn send_due(&mut self, link: &mut Link<'_>) {
-        while let Some(outgoing) = self.queue.poll(link.now()) {
+        while let Some(frame) = self.queue.poll(link.now()) {
             let waiting = &self.service.counters.waiting;
             waiting.fetch_sub(1, Ordering::Relaxed);
-            self.write(&outgoing, link);
+            self.write(&frame, link);
         }
     }
 
     /// Drops the queue when the client has left.
-    pub(super) fn drop_waiting(&mut self) {
+    pub(super) fn drop_queued(&mut self) {
         let dropped = self.queue.clear();
         let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
         let waiting = &self.service.counters.waiting;
@@ -164,15 +121,15 @@ impl AuthSocket {
         }
     }
 
-    fn write(&mut self, outgoing: &PendingFrame, link: &mut Link<'_>) {
-        match (outgoing, &self.framer) {
+    fn write(&mut self, frame: &PendingFrame, link: &mut Link<'_>) {
+        match (frame, &self.framer) {
             (PendingFrame::Event(payload), _) => self.write_event(payload, link),
             (PendingFrame::Handshake(json), Some(framer)) => link.send(framer.frame(json), &[]),
             (PendingFrame::Handshake(_), None) => {}
         }
     }
 
-    /// Signs an encoded event and sends it. All that a delivery costs here is one signature and one frame.
+    /// Signs an encoded event and sends it. A delivery costs one signature and one frame.
     fn write_event(&mut self, payload: &SharedPayload, link: &mut Link<'_>) {
         let Some(framer) = &self.framer else { return };
         self.upkeep.touch(link.now());
@@ -184,7 +141,7 @@ impl AuthSocket {
         }
     }
 
-    /// ReplyQueue an unsigned event with an unsigned one.
+    /// Answers an unsigned event with an unsigned one.
     pub(super) fn send_plain(namespace: &Namespace, refusal: &PlainRefusal, link: &mut Link<'_>) {
         let data = serde_json::json!([refusal.event, { "reason": refusal.reason }]);
         let event = EventBody {

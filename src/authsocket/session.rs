@@ -1,142 +1,146 @@
-//! The application's value for one socket, and how it hooks into the socket's life.
+//! The application's value for one socket, and its place in the socket's life.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::auth::{Peer, RevealedFields, Verified};
+use crate::auth::{Peer, RevealedFields};
 use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
-use crate::ids::{IdentityKey, RoomId, Sid};
+use crate::ids::{IdentityKey, Sid};
 use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
 use crate::live::LiveReader;
-use crate::rooms::RemoveMember;
+use crate::rooms::Member;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
 use crate::socketio;
 
-use super::inbound::HeldFrame;
-use super::outbound::{EventFramer, PendingFrame};
 use super::service::{AuthSocketService, SocketRates};
+use super::state::framer::{EventFramer, PendingFrame};
+use super::state::held::HeldFrames;
 use super::state::paced_queue::PacedQueue;
+use super::state::phase::Phase;
 use super::state::reply_queue::ReplyQueue;
 use super::state::upkeep::Upkeep;
 
-/// The longest that a client is left unread at once: its HTTP requests and its heartbeat must not time out.
+/// The longest pause in reading from a client. Its HTTP requests and its heartbeat must not time out.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a session counts against: its address until it is admitted, then its identity.
+#[derive(Debug)]
+pub(super) enum Allowance {
+    Address { _permit: Permit<AddressKey> },
+    Identity(Share),
+}
 
 /// One socket that speaks AuthSocket.
 #[derive(Debug)]
-pub struct AuthSocket {
+pub struct AuthSocketSession {
     pub(super) service: Arc<AuthSocketService>,
     pub(super) sid: Sid,
     pub(super) connection: socketio::Connection,
     pub(super) peer: Peer,
-    /// How events are framed, once a namespace is joined.
+    /// Set while the client is connected to a namespace.
     pub(super) framer: Option<EventFramer>,
-    /// Whether the rooms know this socket.
-    pub(super) admitted: bool,
-    pub(super) joined: HashSet<RoomId>,
-    /// Rooms of its own that it does not want.
-    pub(super) left: HashSet<RoomId>,
-    /// Messages that are not answered yet.
-    pub(super) answers: ReplyQueue,
-    /// What waits until the client can verify it.
+    pub(super) phase: Phase<Member>,
+    pub(super) allowance: Allowance,
+    pub(super) replies: ReplyQueue,
+    /// Frames that wait until the client can verify them.
     pub(super) queue: PacedQueue<PendingFrame>,
-    /// What keeps its session alive.
     pub(super) upkeep: Upkeep,
-    pub(super) held: Vec<HeldFrame>,
-    /// What came verified before the certificates that are required.
-    pub(super) uncertified: Vec<Verified>,
-    /// Set until the socket has proven an identity.
-    pub(super) auth_deadline: Option<Instant>,
-    /// Set from the handshake until the certificates came that are required.
-    pub(super) certificate_deadline: Option<Instant>,
-    /// Set while a connected socket has said nothing.
-    pub(super) revival_at: Option<Instant>,
-    /// Where its messages are handed in.
-    pub(super) delivery: Delivery,
-    /// Whom further handshakes count for.
-    pub(super) counted_for: Option<AddressKey>,
-    /// Whether the handshake may be made that was counted when the socket was opened.
-    pub(super) may_shake_hands: bool,
-    /// What waits here: frames until a proof, packets until they are whole or read.
+    pub(super) held: HeldFrames,
+    /// Counts the bytes of held frames and of incomplete packets.
     pub(super) holding: Permit<Owner>,
-    /// Whether a large message is being read; what comes behind it waits.
+    pub(super) delivery: Delivery,
+    /// The address that handshakes and refusals count for.
+    pub(super) counted_for: Option<AddressKey>,
+    /// Whether the opening of the socket has already counted the next handshake.
+    pub(super) handshake_prepaid: bool,
+    /// Whether a large message is being parsed. Later ones wait.
     pub(super) is_reading: bool,
-    /// What it has sent lately.
     flow: Flow,
-    /// What it may send.
     rates: LiveReader<SocketRates>,
-    /// Its place among those that have proven nothing, until it has.
-    pub(super) unproven: Option<Permit<AddressKey>>,
-    /// Its part in what its identity may have, once that is proven.
-    pub(super) share: Option<Share>,
 }
 
-impl AuthSocket {
-    /// The application's value for a new socket.
+impl AuthSocketSession {
+    /// Creates the session of a new socket.
     ///
     /// # Errors
     /// [`OpeningRefused`].
     pub fn new(service: Arc<AuthSocketService>, opening: &Opening) -> Result<Self, OpeningRefused> {
-        let unproven = service.addresses.open_socket(opening.counted_for);
-        let unproven = unproven.map_err(|full| match full {
+        let permit = service.addresses.open_socket(opening.counted_for);
+        let permit = permit.map_err(|full| match full {
             LimitExceeded::PerKey => OpeningRefused::TooManyOfOne,
             LimitExceeded::Global => OpeningRefused::TooManyOfAll,
         })?;
         let now = Instant::now();
-        let peer_config = service.settings.peer.clone();
+        let settings = &service.settings;
         Ok(Self {
             sid: opening.sid,
             connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
-            peer: Peer::new(Arc::clone(&service.identity), peer_config),
+            peer: Peer::new(Arc::clone(&service.identity), settings.peer.clone()),
             framer: None,
-            admitted: false,
-            joined: HashSet::new(),
-            left: HashSet::new(),
-            answers: ReplyQueue::default(),
-            queue: PacedQueue::new(service.settings.pace, service.settings.max_paced_bytes),
+            phase: Phase::new(now + settings.auth_timeout),
+            allowance: Allowance::Address { _permit: permit },
+            replies: ReplyQueue::default(),
+            queue: PacedQueue::new(settings.pace, settings.max_paced_bytes),
             upkeep: Upkeep::new(now),
-            held: Vec::new(),
-            uncertified: Vec::new(),
-            auth_deadline: Some(now + service.settings.auth_timeout),
-            certificate_deadline: None,
-            revival_at: None,
-            delivery: service.delivery.from_address(opening.counted_for),
-            counted_for: opening.counted_for,
-            may_shake_hands: true,
+            held: HeldFrames::default(),
             holding: service
                 .waiting
                 .hold(opening.counted_for.map(Owner::Address)),
+            delivery: service.delivery.from_address(opening.counted_for),
+            counted_for: opening.counted_for,
+            handshake_prepaid: true,
             is_reading: false,
             flow: Flow::default(),
             rates: service.rates.reader(),
-            unproven: Some(unproven),
-            share: None,
             service,
         })
     }
 
-    /// What its certificates reveal, where certificates are required; nothing before they came.
+    /// What the client's certificates reveal, once the required ones have arrived.
     #[must_use]
     pub const fn revealed(&self) -> Option<&Arc<RevealedFields>> {
         self.peer.revealed()
     }
+
+    const fn share(&self) -> Option<&Share> {
+        match &self.allowance {
+            Allowance::Identity(share) => Some(share),
+            Allowance::Address { .. } => None,
+        }
+    }
+
+    /// Counts the bytes of held frames and incomplete packets; closes the socket if there are too many.
+    pub(super) fn count_held(&mut self, link: &mut Link<'_>) {
+        let bytes = self.connection.partial_bytes() + self.held.bytes();
+        if !self.is_reading && self.holding.resize(bytes).is_err() {
+            log::debug!("socket {}: too many bytes of incomplete packets", self.sid);
+            link.close(CloseReason::ForcedClose);
+        }
+    }
+
+    /// Ends the membership, and gives an admitted client time to come back.
+    pub(super) fn leave_rooms(&mut self, now: Instant) {
+        let deadline = now + self.service.settings.auth_timeout;
+        if let Some(member) = self.phase.leave(deadline) {
+            member.remove();
+        }
+    }
 }
 
-impl Application for AuthSocket {
+impl Application for AuthSocketSession {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
     fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
-        let rates = self.rates.get();
+        let rates = *self.rates.get();
         let own = self.flow.charge(&rates.socket, amount, now);
-        let shared = self.share.as_ref();
+        let shared = self.share();
         let shared = shared.map(|share| share.charge(&rates.identity, amount, now));
         let wait = own.max(shared.unwrap_or_default());
         if wait > self.service.settings.max_delay {
-            log::debug!("socket {} sends too much", self.sid);
+            log::debug!("socket {} sends too fast", self.sid);
             let owner = self.identity().map(Owner::Identity);
             let owner = owner.or_else(|| self.counted_for.map(Owner::Address));
             refusals().count("frame_rate", LimitExceeded::PerKey, owner.as_ref());
@@ -151,15 +155,13 @@ impl Application for AuthSocket {
             Data::Binary(bytes) => self.connection.handle_binary(bytes),
         };
         self.handle_connection(handled, link, ctx);
-        self.count_waiting(link);
+        self.count_held(link);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         [
             self.connection.poll_timeout(),
-            self.auth_deadline,
-            self.certificate_deadline,
-            self.revival_at,
+            self.phase.poll_timeout(),
             self.queue.poll_timeout(),
             self.upkeep.poll_timeout(),
         ]
@@ -170,20 +172,9 @@ impl Application for AuthSocket {
 
     fn handle_timeout(&mut self, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>) {
         let now = link.now();
-        if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
-            self.auth_deadline = None;
-            log::debug!("socket {} did not authenticate in time", self.sid);
+        if let Some(act) = self.phase.overdue(now) {
+            log::debug!("socket {} did not {act} in time", self.sid);
             return link.close(CloseReason::ForcedClose);
-        }
-        let is_late = |deadline: Instant| deadline <= now;
-        if self.certificate_deadline.is_some_and(is_late) {
-            self.certificate_deadline = None;
-            log::debug!("socket {} brought no certificates in time", self.sid);
-            return link.close(CloseReason::ForcedClose);
-        }
-        if self.revival_at.is_some_and(|at| at <= now) {
-            self.revival_at = None;
-            self.begin_handshake(link);
         }
         self.handle_upkeep(link);
         self.send_due(link);
@@ -204,12 +195,13 @@ impl Application for AuthSocket {
     }
 
     fn identity(&self) -> Option<IdentityKey> {
-        self.share.as_ref().and_then(Share::identity)
+        self.share().and_then(Share::identity)
     }
 
     fn closed(&mut self, _reason: CloseReason, _ctx: &mut Context<Socket<Self>>) {
-        self.leave_all_rooms();
-        self.drop_waiting();
+        let now = Instant::now();
+        self.leave_rooms(now);
+        self.drop_queued();
         let fresh = Peer::new(
             Arc::clone(&self.service.identity),
             self.service.settings.peer.clone(),
@@ -217,30 +209,9 @@ impl Application for AuthSocket {
         let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
         if !sessions.is_empty() {
             let mut lost = self.service.lost();
-            let now = Instant::now();
             for session in sessions {
                 lost.keep(session, now);
             }
-        }
-    }
-}
-
-impl AuthSocket {
-    /// Counts what waits here; a socket that has too much is closed.
-    pub(super) fn count_waiting(&mut self, link: &mut Link<'_>) {
-        let waiting = self.connection.partial_bytes() + self.held_bytes();
-        if !self.is_reading && self.holding.resize(waiting).is_err() {
-            log::debug!("socket {}: too much waits for it", self.sid);
-            link.close(CloseReason::ForcedClose);
-        }
-    }
-
-    pub(super) fn leave_all_rooms(&mut self) {
-        if self.admitted {
-            self.admitted = false;
-            self.joined.clear();
-            self.left.clear();
-            self.service.rooms.gone(RemoveMember { sid: self.sid });
         }
     }
 }

@@ -1,5 +1,8 @@
-//! What a session keeps, apart from what it does with it.
+//! The parts of a session that hold state and send nothing.
 
-pub(in crate::authsocket) mod paced_queue;
-pub(in crate::authsocket) mod reply_queue;
-pub(in crate::authsocket) mod upkeep;
+pub(super) mod framer;
+pub(super) mod held;
+pub(super) mod paced_queue;
+pub(super) mod phase;
+pub(super) mod reply_queue;
+pub(super) mod upkeep;

@@ -1,4 +1,4 @@
-//! The send queue of one socket: answers and deliveries leave at the pace that the client can verify.
+//! The send queue of one socket: answers and deliveries leave at the pace at which the client can verify them.
 //!
 //! Time is an argument. Queued events are unsigned, so that deliveries stay shared between sockets.
 
@@ -12,7 +12,7 @@ const MAX_DELIVERIES: usize = 1_024;
 
 /// A queued item and the bytes that it holds.
 #[derive(Debug)]
-struct Waiting<T> {
+struct QueuedItem<T> {
     item: T,
     bytes: usize,
 }
@@ -20,33 +20,33 @@ struct Waiting<T> {
 /// A queue with a bound in bytes. An empty one accepts an item of any size.
 #[derive(Debug)]
 struct BoundedQueue<T> {
-    waiting: VecDeque<Waiting<T>>,
+    items: VecDeque<QueuedItem<T>>,
     bytes: usize,
 }
 
 impl<T> BoundedQueue<T> {
     const fn new() -> Self {
         Self {
-            waiting: VecDeque::new(),
+            items: VecDeque::new(),
             bytes: 0,
         }
     }
 
     fn len(&self) -> usize {
-        self.waiting.len()
+        self.items.len()
     }
 
     fn has_room(&self, bytes: usize, max_bytes: usize) -> bool {
-        self.waiting.is_empty() || self.bytes + bytes <= max_bytes
+        self.items.is_empty() || self.bytes + bytes <= max_bytes
     }
 
     fn push(&mut self, item: T, bytes: usize) {
         self.bytes += bytes;
-        self.waiting.push_back(Waiting { item, bytes });
+        self.items.push_back(QueuedItem { item, bytes });
     }
 
     fn pop(&mut self) -> Option<T> {
-        let Waiting { item, bytes } = self.waiting.pop_front()?;
+        let QueuedItem { item, bytes } = self.items.pop_front()?;
         self.bytes -= bytes;
         Some(item)
     }
@@ -54,16 +54,16 @@ impl<T> BoundedQueue<T> {
 
 /// Why the queue refuses an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authsocket) enum PushRefused {
+pub(crate) enum PushRefused {
     /// A delivery is dropped. The client finds it by listing.
     Dropped,
-    /// ReplyQueue are never dropped, so the socket must close.
+    /// Answers are never dropped, so the socket must close.
     Overflow,
 }
 
 /// Queued frames of one socket.
 #[derive(Debug)]
-pub(in crate::authsocket) struct PacedQueue<T> {
+pub(crate) struct PacedQueue<T> {
     pace: Pace,
     window: PaceWindow,
     /// SendStatus before `stream`, in order.
@@ -80,7 +80,7 @@ pub(in crate::authsocket) struct PacedQueue<T> {
 
 impl<T> PacedQueue<T> {
     /// An empty queue for at most `max_bytes` of answers and as much of deliveries.
-    pub(in crate::authsocket) fn new(pace: Pace, max_bytes: usize) -> Self {
+    pub(crate) fn new(pace: Pace, max_bytes: usize) -> Self {
         Self {
             pace,
             window: PaceWindow::default(),
@@ -92,35 +92,33 @@ impl<T> PacedQueue<T> {
         }
     }
 
-    /// Another pace from now on.
-    pub(in crate::authsocket) fn set_pace(&mut self, pace: Pace) {
+    /// Changes the pace from now on.
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
         self.next_group = None;
         self.left_in_group = 0;
     }
 
-    /// Whether nothing waits.
-    pub(in crate::authsocket) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// ReplyQueue that wait.
-    pub(in crate::authsocket) fn answers(&self) -> usize {
-        self.replies.len()
+    /// The number of queued answers.
+    pub(crate) fn answers(&self) -> usize {
+        self.answers.len()
     }
 
-    /// Everything that waits.
-    pub(in crate::authsocket) fn len(&self) -> usize {
-        self.replies.len() + self.stream.len()
+    pub(crate) fn len(&self) -> usize {
+        self.answers.len() + self.stream.len()
     }
 
-    /// Bytes of everything that waits.
-    pub(in crate::authsocket) const fn bytes(&self) -> usize {
+    /// Bytes of all queued items.
+    pub(crate) const fn bytes(&self) -> usize {
         self.answers.bytes + self.stream.bytes
     }
 
     /// Counts a frame that is sent at once, if nothing is queued and the pace allows it.
-    pub(in crate::authsocket) fn passes(&mut self, now: Instant) -> bool {
+    pub(crate) fn passes(&mut self, now: Instant) -> bool {
         self.is_empty() && self.window.take(self.pace, now)
     }
 
@@ -128,11 +126,7 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`PushRefused::Overflow`].
-    pub(in crate::authsocket) fn push_answer(
-        &mut self,
-        item: T,
-        bytes: usize,
-    ) -> Result<(), PushRefused> {
+    pub(crate) fn push_answer(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         if !self.answers.has_room(bytes, self.max_bytes) {
             return Err(PushRefused::Overflow);
         }
@@ -144,11 +138,7 @@ impl<T> PacedQueue<T> {
     ///
     /// # Errors
     /// [`PushRefused::Overflow`].
-    pub(in crate::authsocket) fn push_mark(
-        &mut self,
-        item: T,
-        bytes: usize,
-    ) -> Result<(), PushRefused> {
+    pub(crate) fn push_mark(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         if !self
             .stream
             .has_room(bytes, self.max_bytes.saturating_mul(2))
@@ -159,15 +149,11 @@ impl<T> PacedQueue<T> {
         Ok(())
     }
 
-    /// Queues a delivery.
+    /// Queues a delivery, after earlier ones.
     ///
     /// # Errors
     /// [`PushRefused::Dropped`].
-    pub(in crate::authsocket) fn push_delivery(
-        &mut self,
-        item: T,
-        bytes: usize,
-    ) -> Result<(), PushRefused> {
+    pub(crate) fn push_delivery(&mut self, item: T, bytes: usize) -> Result<(), PushRefused> {
         let has_room = self.stream.has_room(bytes, self.max_bytes);
         if !has_room || self.stream.len() >= MAX_DELIVERIES {
             return Err(PushRefused::Dropped);
@@ -177,7 +163,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// Drops all queued frames and returns their number.
-    pub(in crate::authsocket) fn clear(&mut self) -> usize {
+    pub(crate) fn clear(&mut self) -> usize {
         let dropped = self.len();
         self.answers = BoundedQueue::new();
         self.stream = BoundedQueue::new();
@@ -187,7 +173,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// Takes and counts the next frame that may leave now.
-    pub(in crate::authsocket) fn poll(&mut self, now: Instant) -> Option<T> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<T> {
         if self.is_empty() {
             return None;
         }
@@ -210,7 +196,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// When [`Self::poll`] has something next.
-    pub(in crate::authsocket) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         if self.is_empty() {
             return None;
         }
@@ -219,13 +205,14 @@ impl<T> PacedQueue<T> {
         group.max(self.window.next_room(self.pace))
     }
 
-    /// How long to stop reading from the client, so that its answers leave as fast as they are made. `owed` counts the
-    /// answers that the store has not given yet.
-    pub(in crate::authsocket) fn pause(&self, owed: usize) -> Duration {
+    /// How long to stop reading from the client, so that answers leave as fast as they are made.
+    ///
+    /// `owed` counts the replies that the store has not given yet.
+    pub(crate) fn pause(&self, owed: usize) -> Duration {
         if self.pace.is_off() {
             return Duration::ZERO;
         }
-        let outstanding = self.replies.len() + owed;
+        let outstanding = self.answers.len() + owed;
         let excess = outstanding.saturating_sub(self.pace.burst());
         self.pace.time_of(excess)
     }
@@ -233,7 +220,7 @@ impl<T> PacedQueue<T> {
     fn begin_group(&mut self, now: Instant) {
         let group = self.pace.group();
         let time = self.pace.time_of(group);
-        // A timer that is a little late must not slow everything down.
+        // Groups follow the schedule, so that a late timer does not slow them down.
         let due = self.next_group.filter(|at| now < *at + time);
         self.next_group = Some(due.unwrap_or(now) + time);
         self.left_in_group = if self.pace.is_off() {
@@ -265,11 +252,11 @@ mod tests {
         }
     }
 
-    /// Lets time go on until nothing waits: what left when, and how often the timer fired.
+    /// Moves time on until the queue is empty. Returns when each item left, and how often the timer fired.
     fn drain(queue: &mut PacedQueue<u32>, now: &mut Instant) -> (Vec<(Instant, u32)>, usize) {
         let (mut sent, mut timers) = (Vec::new(), 0);
         while let Some(at) = queue.poll_timeout() {
-            assert!(at > *now, "the timer would fire in vain");
+            assert!(at > *now, "the timer would fire for nothing");
             *now = at;
             timers += 1;
             sent.extend(std::iter::from_fn(|| queue.poll(*now)).map(|item| (at, item)));
@@ -290,7 +277,7 @@ mod tests {
         let (late, timers) = drain(&mut queue, &mut now);
         let order = late.iter().map(|(_, item)| *item);
         assert!(order.eq(24..200));
-        // 176 at 24 a second, behind the second that the burst takes.
+        // 176 items at 24 per second, after the second of the burst.
         let took = now - start;
         let least = Duration::from_secs(1) + MS * (173 * 1_000 / 24);
         assert!(took >= least && took <= least + MS * 250, "{took:?}");
@@ -335,10 +322,10 @@ mod tests {
 
         let mut bytes = PacedQueue::new("1/1".parse().unwrap(), 2 * BYTES);
         assert!(bytes.passes(now));
-        // One of any size has room: it is no larger than what passes.
+        // An empty queue has room for an item of any size.
         assert_eq!(bytes.push_delivery(1, 9 * BYTES), Ok(()));
         assert_eq!(bytes.push_delivery(2, BYTES), Err(PushRefused::Dropped));
-        // They take no room from answers, which have as much of their own.
+        // Deliveries take no room from answers, which have as much of their own.
         assert_eq!(bytes.push_answer(3, BYTES), Ok(()));
         assert_eq!(bytes.push_answer(4, BYTES), Ok(()));
         assert_eq!(bytes.push_answer(5, BYTES), Err(PushRefused::Overflow));
@@ -354,7 +341,7 @@ mod tests {
             answer(&mut queue, item, now, &mut sent);
         }
         assert_eq!((queue.answers(), queue.pause(0)), (48, MS * 1_000));
-        // Deliveries that wait do not keep a client from sending.
+        // Queued deliveries do not stop a client from sending.
         let mut deliveries = PacedQueue::new("24/24".parse().unwrap(), usize::MAX);
         while deliveries.passes(now) {}
         for item in 0..99 {
@@ -382,7 +369,7 @@ mod tests {
         assert!((0..999_999).all(|_| queue.passes(now)));
     }
 
-    /// A wallet that takes 50 ms for a call takes 100 ms for a frame. The client gives up at the 33rd that waits.
+    /// A wallet that takes 50 ms per call takes 100 ms per frame. The client disconnects at the 33rd unverified frame.
     #[test]
     fn no_published_client_ever_has_too_many_frames_in_work() {
         for per_frame in [100, 400, 1_000].map(|ms| MS * ms) {

@@ -1,7 +1,7 @@
-//! The answers to a socket's messages, in the order in which the messages came.
+//! The replies to the messages of a socket, in the order of the messages. Pure.
 //!
-//! A refusal is known at once and an ack only after a commit. The published clients take the first answer in a room
-//! for the answer to whatever they sent there first, so no answer may overtake another.
+//! A refusal is known at once, an ack only after a commit. The published clients match replies in a room to messages by
+//! their order, so no reply may overtake another.
 
 use std::collections::VecDeque;
 
@@ -9,62 +9,61 @@ use crate::delivery::SendStatus;
 use crate::events::SendRefused;
 use crate::ids::RoomId;
 
-/// What became of a message.
+/// The reply to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::authsocket) enum Reply {
-    /// It is stored.
+pub(crate) enum Reply {
+    /// The message is stored.
     Acked {
-        /// Its room as its sender wrote it.
+        /// The room as the sender wrote it.
         room: RoomId,
-        /// Its id.
+        /// The sender's id of the message.
         message_id: String,
-        /// Whether it is small enough to be delivered live.
+        /// Whether the message is small enough for live delivery.
         is_live: bool,
-        /// Whether it was stored now, or when it was sent before.
+        /// Whether the message is new or a repetition.
         sent: SendStatus,
     },
-    /// It is not.
+    /// The message was refused.
     Refused(SendRefused),
 }
 
-/// Names a message among those that are not answered yet.
+/// The place of a message in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authsocket) struct Ticket(u64);
+pub(crate) struct Ticket(u64);
 
-/// Messages that are not answered yet, oldest first.
+/// Unanswered messages, the oldest first.
 #[derive(Debug, Default)]
-pub(in crate::authsocket) struct ReplyQueue {
+pub(crate) struct ReplyQueue {
     waiting: VecDeque<Option<Reply>>,
-    /// The ticket of the oldest.
+    /// The ticket of the oldest message.
     oldest: u64,
 }
 
 impl ReplyQueue {
-    /// Messages without an answer.
-    pub(in crate::authsocket) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// A message came that will be answered later.
-    pub(in crate::authsocket) fn expect(&mut self) -> Ticket {
+    /// Adds a message that will be answered later.
+    pub(crate) fn expect(&mut self) -> Ticket {
         self.waiting.push_back(None);
         let behind = u64::try_from(self.waiting.len() - 1).unwrap_or(u64::MAX);
         Ticket(self.oldest + behind)
     }
 
-    /// The answer to a message is known.
-    pub(in crate::authsocket) fn resolve(&mut self, ticket: Ticket, answer: Reply) {
+    /// Sets the reply to a message.
+    pub(crate) fn resolve(&mut self, ticket: Ticket, reply: Reply) {
         let index = ticket
             .0
             .checked_sub(self.oldest)
             .and_then(|index| usize::try_from(index).ok());
         if let Some(slot) = index.and_then(|index| self.waiting.get_mut(index)) {
-            *slot = Some(answer);
+            *slot = Some(reply);
         }
     }
 
-    /// The next answer whose turn it is.
-    pub(in crate::authsocket) fn next(&mut self) -> Option<Reply> {
+    /// Takes the next reply, if it is known.
+    pub(crate) fn next(&mut self) -> Option<Reply> {
         if self.waiting.front()?.is_none() {
             return None;
         }
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     fn no_answer_overtakes_another() {
-        let mut answers = ReplyQueue::default();
+        let mut replies = ReplyQueue::default();
         let tickets: Vec<Ticket> = (0..3).map(|_| replies.expect()).collect();
         replies.resolve(tickets[2], acked("2"));
         replies.resolve(tickets[1], acked("1"));

@@ -1,41 +1,34 @@
-//! Keeps the session of a socket alive: speaks first after a server handshake, sends keep-alives, renews sessions.
+//! Deadlines of a session: revival, server handshake and keep-alive. The clock is an argument.
 
 use std::time::{Duration, Instant};
-
-use crate::engineio::CloseReason;
-use crate::events::ServerEvent;
-use crate::socket::Link;
-
-use crate::authsocket::session::AuthSocket;
 
 /// Time limit for the client's answer to a server handshake. The published clients use the same limit for theirs.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time for which a replaced session still verifies frames in flight.
-const RETIRED_FOR: Duration = Duration::from_secs(60);
-
-/// Deadlines and flags of one socket's session.
 #[derive(Debug)]
-pub(in crate::authsocket) struct Upkeep {
+pub(crate) struct Upkeep {
+    /// When a connected client that has sent nothing counts as silent.
+    revival_at: Option<Instant>,
     /// Deadline of the server handshake in flight.
     handshake_until: Option<Instant>,
     /// Whether the server must still send the first event of the session that it began.
-    owes_word: bool,
+    owes_first_event: bool,
     /// Whether that event was `authenticationSuccess`: a held `authenticated` then needs no second one.
-    pub(in crate::authsocket) has_confirmed: bool,
+    pub(crate) has_confirmed: bool,
     /// Time of the last signed event in either direction.
     quiet_since: Instant,
-    /// Longest quiet time; set once the socket is authenticated.
+    /// Longest quiet time; set once the client is admitted.
     keep_alive: Option<Duration>,
     /// Time of the next check.
     keep_alive_at: Option<Instant>,
 }
 
 impl Upkeep {
-    pub(in crate::authsocket) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self {
+            revival_at: None,
             handshake_until: None,
-            owes_word: false,
+            owes_first_event: false,
             has_confirmed: false,
             quiet_since: now,
             keep_alive: None,
@@ -43,23 +36,60 @@ impl Upkeep {
         }
     }
 
-    /// Notes that a signed event was received or sent.
-    pub(in crate::authsocket) const fn touch(&mut self, now: Instant) {
+    /// Records that a signed event was received or sent.
+    pub(crate) const fn touch(&mut self, now: Instant) {
         self.quiet_since = now;
     }
 
-    /// Gives up the server handshake in flight: the client has left the namespace.
-    pub(in crate::authsocket) const fn abandon_handshake(&mut self) {
+    /// The client has connected: it counts as silent at this time.
+    pub(crate) const fn await_client(&mut self, at: Instant) {
+        self.revival_at = Some(at);
+    }
+
+    /// The client has sent an auth message.
+    pub(crate) const fn client_spoke(&mut self) {
+        self.revival_at = None;
+    }
+
+    /// The client has left the namespace: the handshake in flight will get no answer.
+    pub(crate) const fn client_left(&mut self) {
+        self.revival_at = None;
         self.handshake_until = None;
     }
 
+    /// Whether the client has just become silent. `true` once.
+    pub(crate) fn is_client_silent(&mut self, now: Instant) -> bool {
+        self.revival_at.take_if(|at| *at <= now).is_some()
+    }
+
+    pub(crate) fn handshake_begun(&mut self, now: Instant) {
+        self.handshake_until = Some(now + HANDSHAKE_TIMEOUT);
+    }
+
+    /// The server owes the first event of the new session.
+    pub(crate) const fn handshake_answered(&mut self) {
+        self.handshake_until = None;
+        self.owes_first_event = true;
+    }
+
+    /// Whether a server handshake has just got no answer in time. `true` once.
+    pub(crate) fn has_handshake_failed(&mut self, now: Instant) -> bool {
+        self.handshake_until.take_if(|at| *at <= now).is_some()
+    }
+
     /// Whether a server handshake is in flight.
-    pub(in crate::authsocket) const fn awaits_handshake(&self) -> bool {
+    pub(crate) const fn awaits_handshake(&self) -> bool {
         self.handshake_until.is_some()
     }
 
-    /// Starts keep-alives; 0 means none. The interval grows by a random quarter: sockets that connected together spread their load.
-    pub(in crate::authsocket) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
+    /// Whether the first event is due. `true` once.
+    pub(crate) fn take_first_event(&mut self) -> bool {
+        std::mem::take(&mut self.owes_first_event)
+    }
+
+    /// Starts keep-alives; 0 means none. The interval grows by a random quarter: sockets that connected together spread
+    /// their load.
+    pub(crate) fn begin_keep_alive(&mut self, interval: Duration, now: Instant) {
         if interval.is_zero() {
             return;
         }
@@ -68,15 +98,15 @@ impl Upkeep {
         self.keep_alive_at = Some(now + interval);
     }
 
-    pub(in crate::authsocket) fn poll_timeout(&self) -> Option<Instant> {
-        [self.handshake_until, self.keep_alive_at]
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.revival_at, self.handshake_until, self.keep_alive_at]
             .into_iter()
             .flatten()
             .min()
     }
 
     /// Whether a keep-alive is due. Only this method moves the deadline, so that a delivery costs nothing more.
-    fn is_quiet(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_quiet(&mut self, now: Instant) -> bool {
         let Some((interval, _)) = self
             .keep_alive
             .zip(self.keep_alive_at.filter(|at| *at <= now))
@@ -87,67 +117,6 @@ impl Upkeep {
         let is_quiet = due <= now;
         self.keep_alive_at = Some(if is_quiet { now + interval } else { due });
         is_quiet
-    }
-}
-
-impl AuthSocket {
-    /// Asks the other end to prove its identity on this socket.
-    pub(in crate::authsocket) fn begin_handshake(&mut self, link: &mut Link<'_>) {
-        match self.peer.start_handshake() {
-            Ok(request) => {
-                self.upkeep.handshake_until = Some(link.now() + HANDSHAKE_TIMEOUT);
-                self.send_auth_message(request, link);
-            }
-            Err(error) => log::warn!("a handshake could not be begun: {error}"),
-        }
-    }
-
-    /// Makes the new session the only one that signs, once the client has answered.
-    pub(in crate::authsocket) fn handshake_answered(&mut self, link: &Link<'_>) {
-        self.upkeep.handshake_until = None;
-        self.upkeep.owes_word = true;
-        self.peer.retire_older(link.now() + RETIRED_FOR);
-    }
-
-    /// Sends the first event after a server handshake. Until it arrives, the published clients treat the session as
-    /// unauthenticated and send nothing. A client with held frames waits for `authenticationSuccess`. Versions up to
-    /// 2.5.5 stay silent and disconnect on that event, so silent clients get an event without a handler.
-    pub(in crate::authsocket) fn speak_first(&mut self, link: &mut Link<'_>) {
-        if !std::mem::take(&mut self.upkeep.owes_word) {
-            return;
-        }
-        self.upkeep.has_confirmed = !self.held.is_empty();
-        let word = if self.upkeep.has_confirmed {
-            ServerEvent::AuthenticationSuccess
-        } else {
-            ServerEvent::KeepAlive
-        };
-        self.send_event(&word, link);
-    }
-
-    /// Begins a new session before either end runs out of nonces in the old one.
-    pub(in crate::authsocket) fn renew_if_needed(&mut self, link: &mut Link<'_>) {
-        if self.admitted && !self.upkeep.awaits_handshake() && self.peer.needs_renewal() {
-            log::debug!("socket {} begins a new session", self.sid);
-            self.begin_handshake(link);
-        }
-    }
-
-    /// Handles the deadlines that have passed.
-    pub(in crate::authsocket) fn handle_upkeep(&mut self, link: &mut Link<'_>) {
-        let now = link.now();
-        if self.upkeep.handshake_until.is_some_and(|at| at <= now) {
-            self.upkeep.handshake_until = None;
-            if self.admitted && self.peer.is_used_up() {
-                // The client never answered. A new connection gives it a new session.
-                log::debug!("socket {} has used its session up", self.sid);
-                return link.close(CloseReason::ForcedClose);
-            }
-            self.renew_if_needed(link);
-        }
-        if self.upkeep.is_quiet(now) {
-            self.send_event(&ServerEvent::KeepAlive, link);
-        }
     }
 }
 
@@ -167,7 +136,7 @@ mod tests {
         assert!((start + 10 * MINUTE..=start + 15 * MINUTE).contains(&due));
         let interval = due - start;
         assert!(!upkeep.is_quiet(start + 9 * MINUTE));
-        // What was sent since moves the deadline, when it is looked at.
+        // An event moves the deadline at the next check.
         upkeep.touch(start + MINUTE);
         assert_eq!(upkeep.poll_timeout(), Some(due));
         assert!(!upkeep.is_quiet(due));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::db::DbHandle;
 use crate::engineio::CloseReason;
 use crate::http::error::ApiError;
@@ -122,7 +122,7 @@ pub(super) async fn set(
 }
 
 /// Ends the sockets of identities that are not served any more; says how many.
-pub fn end_refused(sockets: &SocketTable<AuthSocket>, db: &DbHandle) -> usize {
+pub fn end_refused(sockets: &SocketTable<AuthSocketSession>, db: &DbHandle) -> usize {
     let lists = db.identity_lists();
     let mut refused = Vec::new();
     sockets.for_each(|sid, record| {

@@ -35,7 +35,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{Admin, Asker, CONTENT_TYPE, GetHistory, GetStatus, Guard, Status, exposition};
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
 use crate::live::Live;
@@ -60,7 +60,7 @@ pub struct AdminState {
     /// Whether anybody may ask for `/metrics`.
     pub public_metrics: bool,
     /// The sockets.
-    pub sockets: Arc<SocketTable<AuthSocket>>,
+    pub sockets: Arc<SocketTable<AuthSocketSession>>,
     /// The rooms.
     pub rooms: RoomsHandle,
     /// The database.
