@@ -123,7 +123,7 @@ impl Connection {
 
     /// Fails once the connection is to end.
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
-        if !self.kill.poll_ended(cx) {
+        if !self.kill.poll_aborted(cx) {
             return Ok(());
         }
         // What was sent and not taken is not kept either.

@@ -99,7 +99,7 @@ async fn watch(connection: Weak<Watch>, at_least_every: Duration) {
         let wait = due.saturating_duration_since(Instant::now());
         if wait.is_zero() {
             log::debug!("a connection is ended: it takes too long");
-            return watch.kill.shut_down();
+            return watch.kill.abort();
         }
         drop(watch);
         tokio::time::sleep(wait.min(at_least_every)).await;

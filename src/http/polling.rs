@@ -43,7 +43,7 @@ impl<A: Application> Drop for Waiting<A> {
         self.answer.close();
         match self.answer.try_recv() {
             // It was given on another thread, and nobody has looked.
-            Ok(Ok(frames)) => self.socket.do_send(PollUndelivered(frames)),
+            Ok(PollAnswer::Frames(frames)) => self.socket.do_send(PollUndelivered(frames)),
             _ => self.socket.do_send(PollAborted { id: self.id }),
         }
     }
@@ -87,8 +87,8 @@ pub(super) async fn poll<A: Application>(
     let answer = (&mut waiting.answer).await;
     waiting.answered = true;
     match answer {
-        Ok(Ok(frames)) => Ok(payload(&frames)),
-        Ok(Err(_)) => Err(HandshakeError::BadRequest),
+        Ok(PollAnswer::Frames(frames)) => Ok(payload(&frames)),
+        Ok(PollAnswer::Refused(_)) => Err(HandshakeError::BadRequest),
         Err(_) => Err(HandshakeError::SessionUnknown),
     }
 }

@@ -104,7 +104,7 @@ impl Readers {
     pub(super) fn end_slowest(&self) -> Option<oneshot::Receiver<()>> {
         let Reader { kill, gone, .. } = self.take_slowest(Instant::now())?;
         log::debug!("a client that reads its answer slowly is cut: others need the memory");
-        kill.shut_down();
+        kill.abort();
         Some(gone)
     }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn is_ended(kill: &AbortHandle) -> bool {
-        kill.poll_ended(&Context::from_waker(Waker::noop()))
+        kill.poll_aborted(&Context::from_waker(Waker::noop()))
     }
 
     #[test]

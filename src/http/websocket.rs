@@ -175,9 +175,9 @@ impl<A: Application> Actor for WsTransport<A> {
         };
         let attach = Attach {
             id: self.id,
-            feed: self.feed.clone(),
+            queue: self.feed.clone(),
             close: ctx.address().recipient(),
-            kill: self.kill.clone(),
+            abort: self.kill.clone(),
         };
         ctx.wait(
             socket

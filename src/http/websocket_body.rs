@@ -161,7 +161,7 @@ mod tests {
             Ok::<_, ()>(2)
         });
         frames.push(around.unwrap());
-        feed.give(frames);
+        feed.push(frames);
         let goodbye = futures_util::stream::iter([Ok(Bytes::from_static(b"\x88\x00"))]);
         let body = WebsocketBody::new(feed, goodbye);
         let chunks: Vec<Bytes> = body.map(Result::unwrap).collect().await;
@@ -191,7 +191,7 @@ mod tests {
         assert!(nothing.is_pending());
         let before = polls.get();
         for _ in 0..3 {
-            feed.give(vec![Frame::Text("4a".into())]);
+            feed.push(vec![Frame::Text("4a".into())]);
             assert_eq!(body.next().await.unwrap().unwrap(), [0x81, 2][..]);
             assert_eq!(body.next().await.unwrap().unwrap(), "4a");
             assert!(futures_util::poll!(body.next()).is_pending());

@@ -1,4 +1,4 @@
-//! Ends a TCP connection from outside the actor that serves it.
+//! Aborts a TCP connection from outside the actor that serves it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,10 +6,10 @@ use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 
-/// What ends a connection, shared with the connection itself.
+/// Aborts a connection. Clones share it with the connection itself.
 ///
-/// A websocket actor whose client does not read handles no message at all, not even one to stop: the only
-/// way to free it is that its connection fails.
+/// A websocket actor whose client does not read handles no messages, not even one to stop. It ends only when its
+/// connection fails.
 #[derive(Debug, Clone, Default)]
 pub struct AbortHandle(Arc<State>);
 
@@ -20,14 +20,14 @@ struct State {
 }
 
 impl AbortHandle {
-    /// Ends the connection. One that is gone already is no error.
-    pub fn shut_down(&self) {
+    /// Aborts the connection, if it still exists.
+    pub fn abort(&self) {
         self.0.ended.store(true, Ordering::Release);
         self.0.connection.wake();
     }
 
-    /// For the connection: whether it is to end; if not, it is woken when it is.
-    pub fn poll_ended(&self, cx: &Context<'_>) -> bool {
+    /// For the connection: whether it must end. If not, it is woken once it must.
+    pub fn poll_aborted(&self, cx: &Context<'_>) -> bool {
         self.0.connection.register(cx.waker());
         self.0.ended.load(Ordering::Acquire)
     }
@@ -41,10 +41,10 @@ mod tests {
 
     #[actix_web::test]
     async fn a_connection_that_waits_is_woken_to_end() {
-        let kill = AbortHandle::default();
-        let connection = kill.clone();
+        let handle = AbortHandle::default();
+        let connection = handle.clone();
         let ended = actix_web::rt::spawn(poll_fn(move |cx| {
-            if connection.poll_ended(cx) {
+            if connection.poll_aborted(cx) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -52,7 +52,7 @@ mod tests {
         }));
         tokio::task::yield_now().await;
         assert!(!ended.is_finished());
-        kill.shut_down();
+        handle.abort();
         ended.await.unwrap();
     }
 }

@@ -1,7 +1,6 @@
-//! Frames on their way from a [`super::Socket`] to the connection of its websocket.
+//! The queue of frames from a [`super::Socket`] to the connection of its websocket.
 //!
-//! Shared memory rather than a mailbox: what a delivery costs besides its signature is what it takes to hand one frame
-//! to the connection.
+//! Shared memory, not a mailbox: beside its signature, a delivery should cost no more than handing one frame over.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use actix::prelude::*;
 
 use crate::engineio::Frame;
 
-/// What was given to a websocket was taken.
+/// The connection has written all queued frames.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Drained;
@@ -19,15 +18,15 @@ pub(super) struct Drained;
 #[derive(Default)]
 struct State {
     frames: Vec<Frame>,
-    /// Whether the writer is busy with what it took last.
-    in_hand: bool,
-    /// Who writes.
+    /// Whether the connection is still writing the last batch.
+    is_writing: bool,
+    /// Wakes the connection that waits for frames.
     writer: Option<Waker>,
-    /// Who waits for the writer.
+    /// The socket that waits for the connection.
     waiting: Option<Recipient<Drained>>,
 }
 
-/// One batch of frames at a time, between the session that gives it and the connection that takes it.
+/// A queue of one batch of frames. Clones share it.
 #[derive(Clone, Default)]
 pub struct FrameQueue(Arc<Mutex<State>>);
 
@@ -38,14 +37,14 @@ impl fmt::Debug for FrameQueue {
 }
 
 impl FrameQueue {
-    /// A feed without frames.
+    /// Creates an empty queue.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives frames to the writer.
-    pub fn give(&self, frames: Vec<Frame>) {
+    /// Adds frames and wakes the connection.
+    pub fn push(&self, frames: Vec<Frame>) {
         let mut state = self.lock();
         if state.frames.is_empty() {
             state.frames = frames;
@@ -59,14 +58,14 @@ impl FrameQueue {
         }
     }
 
-    /// Takes what was given. Asking again says that what was taken before is written.
+    /// Takes all frames. The next call means that they are written.
     pub fn poll_drain(&self, cx: &Context<'_>) -> Poll<Vec<Frame>> {
         let mut state = self.lock();
         if !state.frames.is_empty() {
-            state.in_hand = true;
+            state.is_writing = true;
             return Poll::Ready(std::mem::take(&mut state.frames));
         }
-        state.in_hand = false;
+        state.is_writing = false;
         match &mut state.writer {
             Some(writer) => writer.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
@@ -79,23 +78,23 @@ impl FrameQueue {
         Poll::Pending
     }
 
-    /// Whether all that was given is with the connection.
+    /// Whether the connection has written all frames.
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.frames.is_empty() && !state.in_hand
+        state.frames.is_empty() && !state.is_writing
     }
 
-    /// The same; if not, `waiting` is told when it is.
+    /// Whether the connection has written all frames. If not, `waiting` gets [`Drained`] once it has.
     pub(super) fn is_drained_or_notify(
         &self,
         waiting: impl FnOnce() -> Recipient<Drained>,
     ) -> bool {
         let mut state = self.lock();
-        let taken = state.frames.is_empty() && !state.in_hand;
-        if !taken && state.waiting.is_none() {
+        let is_drained = state.frames.is_empty() && !state.is_writing;
+        if !is_drained && state.waiting.is_none() {
             state.waiting = Some(waiting());
         }
-        taken
+        is_drained
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -111,7 +110,7 @@ mod tests {
         Frame::Text(text.into())
     }
 
-    /// Keeps that it was told.
+    /// Forwards each notice to the test.
     struct Listener(tokio::sync::mpsc::UnboundedSender<()>);
 
     impl Actor for Listener {
@@ -128,29 +127,29 @@ mod tests {
 
     #[actix::test]
     async fn a_batch_is_taken_once_the_next_is_asked_for() {
-        let feed = FrameQueue::new();
+        let queue = FrameQueue::new();
         let cx = Context::from_waker(Waker::noop());
-        assert!(feed.poll_drain(&cx).is_pending() && feed.is_drained());
-        feed.give(vec![frame("4a")]);
-        feed.give(vec![frame("4b")]);
-        assert!(!feed.is_drained());
+        assert!(queue.poll_drain(&cx).is_pending() && queue.is_drained());
+        queue.push(vec![frame("4a")]);
+        queue.push(vec![frame("4b")]);
+        assert!(!queue.is_drained());
         let both = vec![frame("4a"), frame("4b")];
-        assert_eq!(feed.poll_drain(&cx), Poll::Ready(both));
-        let (told, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let listener = Listener(told).start();
+        assert_eq!(queue.poll_drain(&cx), Poll::Ready(both));
+        let (notices, mut received) = tokio::sync::mpsc::unbounded_channel();
+        let listener = Listener(notices).start();
         let recipient = || listener.clone().recipient();
-        assert!(!feed.is_drained() && !feed.is_drained_or_notify(recipient));
-        assert!(news.try_recv().is_err());
-        assert!(feed.poll_drain(&cx).is_pending());
-        assert!(feed.is_drained() && feed.is_drained_or_notify(recipient));
-        news.recv().await.unwrap();
+        assert!(!queue.is_drained() && !queue.is_drained_or_notify(recipient));
+        assert!(received.try_recv().is_err());
+        assert!(queue.poll_drain(&cx).is_pending());
+        assert!(queue.is_drained() && queue.is_drained_or_notify(recipient));
+        received.recv().await.unwrap();
     }
 
     #[actix::test]
     async fn a_writer_that_waits_is_woken() {
-        let feed = FrameQueue::new();
-        let taken = futures_util::future::poll_fn(|cx| feed.poll_drain(cx));
-        let give = async { feed.give(vec![frame("4a")]) };
+        let queue = FrameQueue::new();
+        let taken = futures_util::future::poll_fn(|cx| queue.poll_drain(cx));
+        let give = async { queue.push(vec![frame("4a")]) };
         let (taken, ()) = futures_util::future::join(taken, give).await;
         assert_eq!(taken, [frame("4a")]);
     }

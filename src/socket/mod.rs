@@ -1,8 +1,8 @@
-//! The actor per connected socket, and the table that finds it by session id.
+//! The actor of each connected socket, and the table that finds it by session id.
 //!
-//! A [`Socket`] outlives the move from polling to a websocket. It is a plain actix actor, not the
-//! websocket's own: that one is frozen for as long as its client does not read. It owns one
-//! [`crate::engineio::Connection`] and one [`Application`], orders them, and decides nothing that they can.
+//! A [`Socket`] survives the upgrade from polling to a websocket. It is a plain actix actor: the actor of a websocket is
+//! frozen while its client does not read. It owns one [`crate::engineio::Connection`] and one [`Application`]. It calls
+//! them in order and leaves all decisions to them.
 
 mod abort_handle;
 mod actor;
@@ -14,7 +14,7 @@ mod record;
 mod table;
 
 pub use abort_handle::AbortHandle;
-pub use actor::Socket;
+pub use actor::{Socket, SocketTable};
 pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
 pub use carrier::{CloseTransport, LinkId};
 pub use commands::{
@@ -23,4 +23,4 @@ pub use commands::{
 };
 pub use frame_queue::FrameQueue;
 pub use record::{SocketCounts, SocketRecord};
-pub use table::{SocketTable, TableFull};
+pub use table::{ActorTable, TableFull};

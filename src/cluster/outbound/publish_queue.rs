@@ -13,15 +13,15 @@ const MAX_DROPPED: usize = 500_000;
 
 /// Events that had no room in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Dropped {
-    pub(super) keys: HashSet<EventKey>,
+pub(crate) struct Dropped {
+    pub(crate) keys: HashSet<EventKey>,
     /// An id below those of all these events.
-    pub(super) since: i64,
+    pub(crate) since: i64,
 }
 
 /// What happened to a pushed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
+pub(crate) enum Pushed {
     Queued,
     /// Its key is noted, to read the event later.
     Dropped,
@@ -41,14 +41,14 @@ struct State {
 
 /// A queue with one producer and one consumer.
 #[derive(Debug)]
-pub(super) struct PublishQueue {
+pub(crate) struct PublishQueue {
     state: Mutex<State>,
     filled: Notify,
     max_bytes: usize,
 }
 
 impl PublishQueue {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
             filled: Notify::new(),
@@ -57,7 +57,7 @@ impl PublishQueue {
     }
 
     /// Adds an event, whose id is above `since`.
-    pub(super) fn push(&self, event: ClusterEvent, since: impl FnOnce() -> i64) -> Pushed {
+    pub(crate) fn push(&self, event: ClusterEvent, since: impl FnOnce() -> i64) -> Pushed {
         let mut state = self.state();
         let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
@@ -83,7 +83,7 @@ impl PublishQueue {
     }
 
     /// Takes at most `max` events, of little more than `max_bytes`. Earlier ones must be confirmed.
-    pub(super) fn take(&self, max: usize, max_bytes: usize) -> Vec<ClusterEvent> {
+    pub(crate) fn take(&self, max: usize, max_bytes: usize) -> Vec<ClusterEvent> {
         let mut state = self.state();
         let (mut taken, mut total) = (Vec::new(), 0);
         while taken.len() < max
@@ -100,12 +100,12 @@ impl PublishQueue {
     }
 
     /// Records that Redis has confirmed all taken events.
-    pub(super) fn confirm(&self) {
+    pub(crate) fn confirm(&self) {
         self.state().has_unconfirmed = false;
     }
 
     /// Takes the dropped events. `None` if there were none since the last call: from then on, events are queued again.
-    pub(super) fn take_dropped(&self) -> Option<Dropped> {
+    pub(crate) fn take_dropped(&self) -> Option<Dropped> {
         let mut state = self.state();
         let dropped = state.dropped.take()?;
         if dropped.keys.is_empty() {
@@ -119,12 +119,12 @@ impl PublishQueue {
     }
 
     /// Waits until an event is added.
-    pub(super) async fn filled(&self) {
+    pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 
     /// Whether no event is queued, dropped or unconfirmed.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let state = self.state();
         state.queued.is_empty() && !state.has_unconfirmed && state.dropped.is_none()
     }

@@ -1,7 +1,7 @@
 //! What a [`Socket`] does with each command.
 //!
-//! A request that comes after a deadline must not find the session alive because the timer is a moment late,
-//! so the handlers of requests look at the clock first.
+//! A timer may be a moment late, but a request after a deadline must not find the session alive. So the handlers of
+//! requests check the clock first.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::engineio::{CloseReason, Frame, Packet, TransportKind, UpgradeRefused}
 use crate::socket::application::Application;
 use crate::socket::carrier::{ParkedPoll, WebsocketLink};
 use crate::socket::commands::{
-    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
+    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
     PollUndelivered, WebsocketGone,
 };
 use crate::socket::frame_queue::Drained;
@@ -28,8 +28,8 @@ impl<A: Application> Handler<Poll> for Socket<A> {
             socket.connection.handle_timeout(now);
             match socket.connection.handle_poll(now) {
                 Ok(()) => socket.parked = Some(ParkedPoll { id, reply }),
-                // A client that is gone does not need the refusal.
-                Err(refused) => drop(reply.send(Err(refused))),
+                // The client may be gone.
+                Err(refused) => drop(reply.send(PollAnswer::Refused(refused))),
             }
             socket.pump(ctx);
         });
@@ -110,9 +110,9 @@ impl<A: Application> Handler<Attach> for Socket<A> {
         self.guarded(ctx, |socket, ctx| {
             let link = WebsocketLink {
                 id: attach.id,
-                feed: attach.feed,
+                queue: attach.queue,
                 close: attach.close,
-                kill: attach.kill,
+                abort: attach.abort,
             };
             let is_first = socket.websocket.is_none();
             if socket.connection.transport() == TransportKind::Websocket && is_first {
