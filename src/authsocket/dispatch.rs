@@ -21,6 +21,9 @@ use super::counts;
 use super::session::AuthSocketSession;
 use super::state::reply_queue::{Reply, Ticket};
 
+/// Unanswered messages that one socket may have.
+const MAX_PENDING_MESSAGES: usize = 1_000;
+
 /// The box of messages to open rooms whose ids name no box.
 const DEFAULT_BOX: &str = "default";
 
@@ -137,7 +140,7 @@ impl AuthSocketSession {
             room: Some(message.room.clone()),
             message_id: Some(message.message_id.clone()),
         };
-        if self.replies.len() >= self.service.settings.max_pending_messages {
+        if self.replies.len() >= MAX_PENDING_MESSAGES {
             refusals().count("pending_messages", LimitExceeded::PerKey, Some(&sender));
             return self.refuse_message(refused(Refusal::Overloaded, &message), link);
         }
@@ -198,7 +201,7 @@ impl AuthSocketSession {
 
     /// Refuses a message. The refusal waits for the replies to earlier messages.
     fn refuse_message(&mut self, refused: SendRefused, link: &mut Link<'_>) {
-        if self.replies.len() >= self.service.settings.max_pending_messages {
+        if self.replies.len() >= MAX_PENDING_MESSAGES {
             // A full queue keeps no more replies.
             return self.send_refusal(&refused, link);
         }

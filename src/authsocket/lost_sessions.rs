@@ -21,7 +21,6 @@ pub struct LostSessions {
 
 impl LostSessions {
     /// Creates a store for up to `max` sessions, each for `ttl`.
-    #[must_use]
     pub fn new(max: NonZeroUsize, ttl: Duration) -> Self {
         Self {
             sessions: LruCache::unbounded(),
@@ -44,7 +43,6 @@ impl LostSessions {
     }
 
     /// Takes the session with this nonce, unless it has expired or belongs to another identity.
-    #[must_use]
     pub fn take(&mut self, nonce: &str, identity: &IdentityKey, now: Instant) -> Option<Session> {
         let (session, since) = self.sessions.peek(nonce)?;
         let fits = session.peer() == *identity && now.saturating_duration_since(*since) < self.ttl;
@@ -55,13 +53,11 @@ impl LostSessions {
     }
 
     /// The number of stored sessions.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
     /// Whether no session is stored.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }

@@ -31,8 +31,6 @@ pub struct AuthSocketSettings {
     pub lost_session_ttl: Duration,
     /// The largest number of those sessions.
     pub max_lost_sessions: NonZeroUsize,
-    /// Unanswered messages that one socket may have.
-    pub max_pending_messages: usize,
     /// Bounds of the BRC-103 sessions of a socket.
     pub peer: PeerConfig,
     /// The certificates that a client must show before it is served.
@@ -63,37 +61,6 @@ pub struct SocketRates {
     pub socket: FlowRates,
     /// The rates of each identity, over all its sockets.
     pub identity: FlowRates,
-}
-
-const NO_LIMIT: FlowRates = FlowRates {
-    frames: Rate::new(0, Duration::ZERO),
-    bytes: Rate::new(0, Duration::ZERO),
-};
-
-impl Default for AuthSocketSettings {
-    fn default() -> Self {
-        Self {
-            auth_timeout: Duration::from_secs(30),
-            revival_delay: Duration::from_secs(3),
-            max_held_frames: 8,
-            lost_session_ttl: Duration::from_secs(300),
-            max_lost_sessions: NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
-            max_pending_messages: 1_000,
-            peer: PeerConfig::default(),
-            certificates: None,
-            rates: SocketRates {
-                socket: NO_LIMIT,
-                identity: NO_LIMIT,
-            },
-            max_sockets_per_identity: usize::MAX,
-            max_delay: Duration::from_secs(10),
-            pace: Pace::PUBLISHED_CLIENTS,
-            max_paced_bytes: 2 * 1024 * 1024,
-            keep_alive: Duration::from_secs(600),
-            max_json_depth: 128,
-            max_waiting_bytes: 64 * 1024 * 1024,
-        }
-    }
 }
 
 /// What all sockets of the application share.
@@ -129,7 +96,6 @@ pub struct AuthSocketService {
 
 impl AuthSocketService {
     /// Creates the service with default limits.
-    #[must_use]
     pub fn new(
         identity: Arc<Identity>,
         rooms: RoomsHandle,
@@ -160,7 +126,6 @@ impl AuthSocketService {
     }
 
     /// The number of sessions of closed sockets.
-    #[must_use]
     pub fn lost_count(&self) -> usize {
         self.lost().len()
     }

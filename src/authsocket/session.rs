@@ -100,7 +100,6 @@ impl AuthSocketSession {
     }
 
     /// What the client's certificates reveal, once the required ones have arrived.
-    #[must_use]
     pub const fn revealed(&self) -> Option<&Arc<RevealedFields>> {
         self.peer.revealed()
     }

@@ -1,22 +1,6 @@
 //! Counts of a node since its start.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// Counts of events. Each node counts an event once.
-#[derive(Debug, Default)]
-pub(super) struct ClusterCounters {
-    pub(super) connected: AtomicBool,
-    pub(super) reconnects: AtomicU64,
-    pub(super) published: AtomicU64,
-    pub(super) received: AtomicU64,
-    pub(super) delivered: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) dropped: AtomicU64,
-    pub(super) lost: AtomicU64,
-    pub(super) caught_up: AtomicU64,
-}
-
-/// What this node exchanged with the others.
+/// What this node exchanged with the others. Each node counts an event once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClusterStatus {
     /// Whether Redis answers now.
@@ -39,16 +23,6 @@ pub struct ClusterStatus {
     pub caught_up: u64,
 }
 
-/// Counts of the nonces of HTTP requests.
-#[derive(Debug, Default)]
-pub(super) struct NonceCounters {
-    pub(super) connected: AtomicBool,
-    pub(super) checked: AtomicU64,
-    pub(super) repeated: AtomicU64,
-    pub(super) unchecked: AtomicU64,
-    pub(super) forgotten: AtomicU64,
-}
-
 /// What Redis said about the nonces of HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NonceStatus {
@@ -66,40 +40,6 @@ pub struct NonceStatus {
     pub forgotten: u64,
 }
 
-impl NonceCounters {
-    pub(super) fn status(&self, waiting: usize) -> NonceStatus {
-        NonceStatus {
-            connected: self.connected.load(Ordering::Acquire),
-            checked: read(&self.checked),
-            repeated: read(&self.repeated),
-            unchecked: read(&self.unchecked),
-            waiting,
-            forgotten: read(&self.forgotten),
-        }
-    }
-}
-
-impl ClusterCounters {
-    pub(super) fn status(&self) -> ClusterStatus {
-        ClusterStatus {
-            connected: self.connected.load(Ordering::Acquire),
-            reconnects: read(&self.reconnects),
-            published: read(&self.published),
-            received: read(&self.received),
-            delivered: read(&self.delivered),
-            refused: read(&self.refused),
-            dropped: read(&self.dropped),
-            lost: read(&self.lost),
-            caught_up: read(&self.caught_up),
-        }
-    }
-}
-
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
-
-pub(super) fn add(counter: &AtomicU64, count: usize) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
-    counter.fetch_add(count, Ordering::Relaxed);
+pub(super) fn add(counter: &mut u64, count: usize) {
+    *counter += u64::try_from(count).unwrap_or(u64::MAX);
 }

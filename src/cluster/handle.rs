@@ -67,7 +67,6 @@ impl Cluster {
     }
 
     /// The publisher for the registry of rooms.
-    #[must_use]
     pub fn publisher(&self) -> Arc<dyn ClusterPublisher> {
         Arc::clone(&self.0) as Arc<dyn ClusterPublisher>
     }
@@ -104,7 +103,6 @@ impl Cluster {
     }
 
     /// Shares the sessions of HTTP clients with the other nodes from now on.
-    #[must_use]
     pub fn share_sessions(&self, settings: StoreSettings) -> RedisSessions {
         let (sessions, _) = self.0.sessions.get_or_init(|| {
             let sessions = RedisSessions::new(self.0.address.clone(), settings);
@@ -125,19 +123,16 @@ impl Cluster {
     }
 
     /// Counts of events since the start.
-    #[must_use]
     pub fn status(&self) -> ClusterStatus {
-        self.0.counters.status()
+        *self.0.status()
     }
 
     /// The other nodes that have greeted this one in the last ten minutes.
-    #[must_use]
     pub fn peers(&self) -> Vec<ClusterPeer> {
         self.0.peers().list(Instant::now())
     }
 
     /// Counts of the nonces of requests, if sessions are shared.
-    #[must_use]
     pub fn nonce_status(&self) -> Option<NonceStatus> {
         let sessions = self.0.sessions.get();
         sessions.map(|(sessions, _)| sessions.status())
@@ -161,7 +156,6 @@ impl Cluster {
     }
 
     /// The offset of this machine's clock, measured with Redis while it is connected.
-    #[must_use]
     pub fn clock(&self) -> Option<ClockOffset> {
         *self.0.clock()
     }

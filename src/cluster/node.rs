@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -12,7 +12,6 @@ use crate::backoff::Backoff;
 use crate::db::DbHandle;
 use crate::rooms::{RoomRegistry, RotateDedup};
 
-use super::counters::add;
 use super::envelope::{Opener, Sealer};
 use super::greeter::Greeter;
 use super::inbound::Inbound;
@@ -62,7 +61,6 @@ impl Node {
     /// Connects again and again. Never returns.
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let connected = &shared.counters.connected;
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         let mut was_connected = false;
         // Logs an absent Redis once, not at every attempt.
@@ -72,18 +70,16 @@ impl Node {
             let ended = match connecting.await {
                 Ok((link, messages)) => {
                     log::info!("Redis: connected; room events cross between nodes");
-                    if was_connected {
-                        add(&shared.counters.reconnects, 1);
-                    }
+                    shared.status().reconnects += u64::from(was_connected);
                     (was_connected, is_logged) = (true, false);
                     let begun = Instant::now();
                     self.heartbeat.received_until = begun;
-                    connected.store(true, Ordering::Release);
+                    shared.status().connected = true;
                     let ended = self.session(&link, messages).await;
                     if begun.elapsed() >= SETTLED {
                         backoff.reset();
                     }
-                    connected.store(false, Ordering::Release);
+                    shared.status().connected = false;
                     self.disconnected();
                     ended
                 }

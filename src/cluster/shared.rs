@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::outbound::ClockOffset;
 use crate::rooms::{ClusterEvent, ClusterPublisher, TopicChange};
 
-use super::counters::{ClusterCounters, add};
+use super::counters::ClusterStatus;
 use super::envelope::NodeId;
 use super::link::RedisAddress;
 use super::outbound::publish_queue::{PublishQueue, Pushed};
@@ -44,7 +44,7 @@ pub(super) struct ClusterShared {
     pub(super) settings: ClusterSettings,
     pub(super) address: RedisAddress,
     pub(super) queue: PublishQueue,
-    pub(super) counters: ClusterCounters,
+    status: Mutex<ClusterStatus>,
     /// Whether catch-up is complete. Until then, the dedup window must keep all keys.
     pub(super) has_caught_up: AtomicBool,
     /// Whether the dedup window lost keys while catch-up was incomplete.
@@ -73,7 +73,7 @@ impl ClusterShared {
         Self {
             address,
             queue: PublishQueue::new(settings.max_queued_bytes),
-            counters: ClusterCounters::default(),
+            status: Mutex::default(),
             has_caught_up: AtomicBool::new(false),
             is_dedup_incomplete: AtomicBool::new(false),
             newcomer: Notify::new(),
@@ -116,6 +116,10 @@ impl ClusterShared {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn status(&self) -> MutexGuard<'_, ClusterStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The offset of this machine's clock, measured with Redis.
     pub(super) fn clock(&self) -> MutexGuard<'_, Option<ClockOffset>> {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,8 +148,8 @@ impl ClusterPublisher for ClusterShared {
             .push(event, || self.watermark_before(Instant::now()));
         match pushed {
             Pushed::Queued => {}
-            Pushed::Dropped => add(&self.counters.dropped, 1),
-            Pushed::Lost => add(&self.counters.lost, 1),
+            Pushed::Dropped => self.status().dropped += 1,
+            Pushed::Lost => self.status().lost += 1,
         }
     }
 

@@ -1,5 +1,5 @@
-//! Places for checking payments: few run at a time, others wait, and each identity has one check at a time. A check that costs
-//! much takes turns with the others, slice by slice.
+//! Permits for checking payments: few checks run at a time, and one for each identity. Others wait. A costly check takes
+//! turns with the others, slice by slice.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -11,10 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, KeyedBudget, Owner, Permit};
 
-/// Checks that run or wait, a sixteenth of them of one identity or one address. As many more are kept for whoever has none.
+/// Largest number of checks that run or wait. One identity or address may have a sixteenth. As many permits again are
+/// reserved for those that have none.
 const MAX_WAITING: usize = 512;
 
-/// The turn of one identity: its checks run one behind the other.
+/// The turn of one identity: its checks run one after the other.
 #[derive(Debug)]
 struct Turn(Arc<Semaphore>);
 
@@ -24,46 +25,46 @@ impl Default for Turn {
     }
 }
 
-/// Bounds what checking payments takes: each keeps a thread busy for up to a second, and some memory.
+/// Bounds the checks of payments. Each keeps a thread busy for up to a second, and holds memory.
 #[derive(Debug, Clone)]
 pub(super) struct CheckQueue {
-    /// Turns, for one slice each: one fewer than there are cores, so that a core stays free for requests.
+    /// Permits for one slice each: one fewer than cores, so that a core stays free for requests.
     running: Arc<Semaphore>,
-    /// Checks that cost much, each of which keeps what it has read while others have their turn.
+    /// Permits for costly checks. Each keeps its parsed data while others have their turn.
     costly: Arc<Semaphore>,
     waiting: KeyedBudget<Owner, Turn>,
 }
 
-/// A check that may run; the place is free again when this is dropped.
+/// The permit of a running check. Dropping it ends the check.
 #[derive(Debug)]
 pub(super) struct CheckPermit {
     running: RefCell<Option<OwnedSemaphorePermit>>,
     costly: Option<OwnedSemaphorePermit>,
-    places: CheckQueue,
+    queue: CheckQueue,
     _turn: OwnedSemaphorePermit,
     _permit: Permit<Owner, Turn>,
 }
 
 impl CheckPermit {
-    /// Whether this check may cost as much as it likes.
+    /// Whether this check may have any cost.
     pub(super) const fn is_costly(&self) -> bool {
         self.costly.is_some()
     }
 
-    /// Waits for one of the few places of checks that cost much.
+    /// Waits for one of the few permits of costly checks.
     pub(super) async fn for_costly(mut self) -> Option<Self> {
-        let places = self.places.clone();
-        // Who waits there keeps nobody from running here.
+        let queue = self.queue.clone();
+        // A waiting check must not occupy a permit to run.
         self.running.replace(None);
-        self.costly = Some(places.costly.acquire_owned().await.ok()?);
+        self.costly = Some(queue.costly.acquire_owned().await.ok()?);
         self.running
-            .replace(Some(places.running.acquire_owned().await.ok()?));
+            .replace(Some(queue.running.acquire_owned().await.ok()?));
         Some(self)
     }
 
-    /// Lets every check that waits have its turn. For threads that may be kept waiting.
+    /// Lets all waiting checks have their turn. Blocks the thread.
     pub(super) fn pause(&self) {
-        let running = Arc::clone(&self.places.running);
+        let running = Arc::clone(&self.queue.running);
         self.running.replace(None);
         let again = Handle::current().block_on(running.acquire_owned());
         self.running.replace(again.ok());
@@ -84,7 +85,7 @@ impl CheckQueue {
         }
     }
 
-    /// Waits for a place; none where too many wait already.
+    /// Waits for a permit; `None` if too many checks wait already.
     pub(super) async fn enter(
         &self,
         payer: IdentityKey,
@@ -98,7 +99,7 @@ impl CheckQueue {
         Some(CheckPermit {
             running: RefCell::new(Some(running)),
             costly: None,
-            places: self.clone(),
+            queue: self.clone(),
             _turn: turn,
             _permit: permit,
         })
@@ -113,57 +114,57 @@ mod tests {
 
     #[test]
     fn no_identity_and_no_address_takes_more_than_its_share() {
-        let places = CheckQueue::with_turns(1);
+        let queue = CheckQueue::with_turns(1);
         let payer = || Identity::random().identity_key();
         let greedy = payer();
         let address = |last| Some(AddressKey::of([192, 0, 2, last].into()));
-        // Whoever waits holds a place from its first poll on.
+        // A waiting check counts from its first poll.
         let enter = |payer, address| {
-            let mut entering = Box::pin(places.enter(payer, address));
+            let mut entering = Box::pin(queue.enter(payer, address));
             let entered = entering.as_mut().now_or_never();
             (!matches!(entered, Some(None))).then_some((entering, entered))
         };
         let own: Vec<_> = (0..100).map_while(|_| enter(greedy, address(1))).collect();
         assert_eq!(own.len(), MAX_WAITING / 16);
         assert!(enter(greedy, address(2)).is_none());
-        // Others at the same address have one each, and those elsewhere have their own share.
+        // Other identities at the same address have one check each. Those elsewhere have their own share.
         let neighbour = payer();
         let late = enter(neighbour, address(1));
         assert!(late.is_some() && enter(neighbour, address(1)).is_none());
         assert!(enter(payer(), address(2)).is_some());
         drop((own, late));
-        assert_eq!((places.waiting.held(), places.waiting.owners()), (0, 0));
+        assert_eq!((queue.waiting.held(), queue.waiting.owners()), (0, 0));
     }
 
     #[test]
     fn each_identity_has_one_check_at_a_time() {
-        let places = CheckQueue::with_turns(2);
+        let queue = CheckQueue::with_turns(2);
         let payer = || Identity::random().identity_key();
         let greedy = payer();
-        let first = places.enter(greedy, None).now_or_never().unwrap();
-        assert!(places.enter(greedy, None).now_or_never().is_none());
-        let other = places.enter(payer(), None).now_or_never().unwrap();
-        assert!(other.is_some() && places.enter(payer(), None).now_or_never().is_none());
+        let first = queue.enter(greedy, None).now_or_never().unwrap();
+        assert!(queue.enter(greedy, None).now_or_never().is_none());
+        let other = queue.enter(payer(), None).now_or_never().unwrap();
+        assert!(other.is_some() && queue.enter(payer(), None).now_or_never().is_none());
         drop((first, other));
-        assert!(places.enter(greedy, None).now_or_never().unwrap().is_some());
+        assert!(queue.enter(greedy, None).now_or_never().unwrap().is_some());
     }
 
     #[test]
     fn a_core_stays_free() {
         let cores = std::thread::available_parallelism().unwrap().get();
-        let places = CheckQueue::new();
-        let turns = places.running.available_permits();
+        let queue = CheckQueue::new();
+        let turns = queue.running.available_permits();
         assert!(turns < cores.max(2), "{turns} of {cores}");
     }
 
     #[tokio::test]
     async fn what_costs_much_lets_others_have_their_turn() {
-        let places = CheckQueue::with_turns(1);
+        let queue = CheckQueue::with_turns(1);
         let payer = || Identity::random().identity_key();
-        let costly = places.enter(payer(), None).await.unwrap();
+        let costly = queue.enter(payer(), None).await.unwrap();
         let costly = costly.for_costly().await.unwrap();
         assert!(costly.is_costly());
-        let mut other = Box::pin(places.enter(payer(), None));
+        let mut other = Box::pin(queue.enter(payer(), None));
         assert!(other.as_mut().now_or_never().is_none());
         let paused = tokio::task::spawn_blocking(move || {
             costly.pause();
@@ -173,10 +174,10 @@ mod tests {
         assert!(!other.is_costly());
         drop(other);
         let costly = paused.await.unwrap();
-        let second = places.enter(payer(), None);
+        let second = queue.enter(payer(), None);
         assert!(second.now_or_never().is_none());
         drop(costly);
-        let second = places.enter(payer(), None).await.unwrap();
+        let second = queue.enter(payer(), None).await.unwrap();
         assert!(second.for_costly().await.is_some());
     }
 }

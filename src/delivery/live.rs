@@ -49,7 +49,6 @@ impl StoredMessage for Committed {
 }
 
 /// Whether the event of a message has at most so many bytes.
-#[must_use]
 pub fn fits_live(message: &NewMessage, max_event_bytes: usize) -> bool {
     /// An upper bound of all fields beside the body.
     const FIELDS: usize = 2_048;

@@ -1,5 +1,4 @@
-//! The one path that a message takes, however it came in: checks, fees, payment, storage, acknowledgement, live
-//! delivery.
+//! The path of every message: checks, fees, payment, storage, acknowledgement, live delivery. HTTP and sockets share it.
 
 mod check_permits;
 mod error;

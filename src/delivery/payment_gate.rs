@@ -1,4 +1,5 @@
-//! Taking what is paid: checked, claimed, handed to the cashier, and given back to its payer where that came to nothing.
+//! Accepts payments: checks them, claims their outputs, and passes the server's part to its wallet. A payment that bought
+//! nothing is released to its payer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,36 +18,36 @@ use super::check_permits::{CheckPermit, CheckQueue};
 use super::error::DeliveryError;
 use super::in_flight::InFlightPayments;
 
-/// What payments need.
+/// What the checking and accepting of payments needs.
 #[derive(Debug)]
 pub struct PaymentConfig {
-    /// Who the server is.
+    /// The identity of the server.
     pub identity: Arc<Identity>,
-    /// Who takes what is paid to the server.
+    /// Accepts the payments to the server.
     pub cashier: Arc<dyn Cashier>,
-    /// Who knows which blocks were mined, if anybody.
+    /// Knows the mined blocks, if configured.
     pub headers: Option<BlockHeaders>,
 }
 
-/// Payments since the start.
+/// Counts of payments since the start.
 #[derive(Debug, Default)]
 pub struct PaymentCounts {
-    /// Checked and found to pay what is due.
+    /// Payments that covered their price.
     pub checked: Counter,
-    /// Found not to.
+    /// Payments that were refused.
     pub refused: Counter,
-    /// What was paid for came to nothing.
+    /// Payments that bought nothing and were released.
     pub given_up: Counter,
 }
 
-/// Where payments are taken; cheap to clone.
+/// A handle on the acceptance of payments; cheap to clone.
 #[derive(Clone)]
 pub(super) struct PaymentGate {
     db: DbHandle,
-    paying: Arc<PaymentConfig>,
-    places: CheckQueue,
+    config: Arc<PaymentConfig>,
+    checks: CheckQueue,
     verdicts: Arc<VerdictCache>,
-    /// Payments of requests that are in work.
+    /// Payments in use by requests.
     pub(super) in_flight: InFlightPayments,
     pub(super) counts: Arc<PaymentCounts>,
 }
@@ -58,11 +59,11 @@ impl fmt::Debug for PaymentGate {
 }
 
 impl PaymentGate {
-    pub(super) fn new(db: DbHandle, paying: Arc<PaymentConfig>) -> Self {
+    pub(super) fn new(db: DbHandle, config: Arc<PaymentConfig>) -> Self {
         Self {
             db,
-            paying,
-            places: CheckQueue::new(),
+            config,
+            checks: CheckQueue::new(),
             verdicts: Arc::default(),
             in_flight: InFlightPayments::default(),
             counts: Arc::default(),
@@ -74,16 +75,16 @@ impl PaymentGate {
     }
 
     pub(super) fn identity(&self) -> &Identity {
-        &self.paying.identity
+        &self.config.identity
     }
 
-    /// Whether somebody else is asked to take what is paid to the server.
+    /// Whether another service must accept the payments to the server.
     pub(super) fn asks(&self) -> bool {
-        self.paying.cashier.asks()
+        self.config.cashier.asks()
     }
 
-    /// Checks a payment, on a thread that may be kept busy, and its proofs against the chain where that is known. One that
-    /// costs little is checked at once; others then wait for one of the few places that there are for them.
+    /// Checks a payment on a blocking thread, and its proofs against the block headers, if configured. A cheap check runs at
+    /// once; a costly one waits for one of few permits.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -95,11 +96,11 @@ impl PaymentGate {
         + Sync
         + 'static,
     ) -> Result<Checked<T>, DeliveryError> {
-        let place = self.places.enter(payer, self.db.address()).await;
-        let place = place.ok_or(DbError::Overloaded)?;
+        let permit = self.checks.enter(payer, self.db.address()).await;
+        let permit = permit.ok_or(DbError::Overloaded)?;
         let checked = async {
-            let checked = self.check_in(place, Arc::new(check)).await?;
-            if let Some(headers) = &self.paying.headers {
+            let checked = self.run_check(permit, Arc::new(check)).await?;
+            if let Some(headers) = &self.config.headers {
                 headers.check(&checked.merkle_roots).await?;
             }
             Ok(checked)
@@ -112,9 +113,9 @@ impl PaymentGate {
         checked
     }
 
-    async fn check_in<T: Send + 'static, F>(
+    async fn run_check<T: Send + 'static, F>(
         &self,
-        mut place: CheckPermit,
+        mut permit: CheckPermit,
         check: Arc<F>,
     ) -> Result<Checked<T>, DeliveryError>
     where
@@ -125,7 +126,7 @@ impl PaymentGate {
     {
         loop {
             let (identity, verdicts) = (
-                Arc::clone(&self.paying.identity),
+                Arc::clone(&self.config.identity),
                 Arc::clone(&self.verdicts),
             );
             let check = Arc::clone(&check);
@@ -134,32 +135,32 @@ impl PaymentGate {
                     .map_err(|error| PaymentError::Invalid(error.to_string()));
                 let checks = Checks {
                     cache: &verdicts,
-                    max_cost: if place.is_costly() { u64::MAX } else { SLICE },
-                    pause: &|| place.pause(),
+                    max_cost: if permit.is_costly() { u64::MAX } else { SLICE },
+                    pause: &|| permit.pause(),
                 };
                 let checked = keys
                     .map_err(CheckError::from)
                     .and_then(|keys| check(&keys, &checks));
-                (place, checked)
+                (permit, checked)
             });
             let broken = |_| PaymentError::Invalid("it could not be checked".to_owned());
             let checked = checked.await.map_err(broken)?;
             match checked {
                 (_, Ok(checked)) => return Ok(checked),
                 (_, Err(CheckError::Refused(error))) => return Err(error.into()),
-                (known, Err(CheckError::Costly)) => {
-                    place = known.for_costly().await.ok_or(DbError::Overloaded)?;
+                (cheap, Err(CheckError::Costly)) => {
+                    permit = cheap.for_costly().await.ok_or(DbError::Overloaded)?;
                 }
             }
         }
     }
 
-    /// Claims a payment's outputs, so that they pay for one thing only however many requests name them at once, and
-    /// lets the cashier take what is paid to the server.
+    /// Claims the outputs of a payment, so that they buy only one thing even if several requests name them at once. Then
+    /// passes the payment to the server on.
     ///
     /// # Errors
-    /// [`DeliveryError`]: then its payer may use them again.
-    pub(super) async fn take(
+    /// [`DeliveryError`]: then the payer may use the outputs again.
+    pub(super) async fn accept(
         &self,
         payment: &Payment,
         server: &ServerPayment,
@@ -171,42 +172,42 @@ impl PaymentGate {
             .await?
         {
             ClaimOutcome::Spent(part) => return Err(PaymentError::Reused(part).into()),
-            // It came to nothing when it was paid the first time.
+            // The payment was accepted before, and bought nothing.
             ClaimOutcome::Claimed { internalized: true } => return Ok(PaymentState::Internalized),
             ClaimOutcome::Claimed {
                 internalized: false,
             } => {}
         }
-        match self.paying.cashier.take(server).await {
+        match self.config.cashier.take(server).await {
             Ok(state) => Ok(state),
             Err(error) => {
-                // Who did not answer may have taken it all the same: then it stays its payer's.
+                // A service that did not answer may have accepted the payment: then it stays claimed for its payer.
                 let state = match error {
                     CashierError::Refused => None,
                     CashierError::Failed(_) => Some(claimed),
                 };
-                self.give_up(payment.clone(), state).await;
+                self.release(payment.clone(), state).await;
                 Err(error.into())
             }
         }
     }
 
-    /// What was paid for is done.
+    /// Settles a payment: what it bought is delivered.
     pub(super) async fn settle(&self, payment: Payment, state: PaymentState) {
         match self.db.claim_payment(payment, state, true).await {
             Ok(ClaimOutcome::Claimed { .. }) => {}
             Ok(ClaimOutcome::Spent(part)) => {
-                log::error!("a payment was taken from under a request: {part}");
+                log::error!("a payment in use was claimed by another request: {part}");
             }
-            Err(error) => log::error!("a payment that was used stays unsettled: {error}"),
+            Err(error) => log::error!("a used payment was not settled: {error}"),
         }
     }
 
-    /// What was paid for came to nothing.
-    pub(super) async fn give_up(&self, payment: Payment, state: Option<PaymentState>) {
+    /// Releases a payment that bought nothing.
+    pub(super) async fn release(&self, payment: Payment, state: Option<PaymentState>) {
         self.counts.given_up.add_one();
         if let Err(error) = self.db.give_up_payment(payment, state).await {
-            log::error!("a payment that came to nothing stays claimed: {error}");
+            log::error!("a payment that bought nothing was not released: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Push notifications by Firebase Cloud Messaging (HTTP v1): after a message is stored, and never in its way.
+//! Push notifications by Firebase Cloud Messaging (HTTP v1). They are sent after a message is stored and never delay it.
 
 mod access_token;
 mod fcm;

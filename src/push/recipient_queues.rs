@@ -1,4 +1,4 @@
-//! The notifications that wait: a queue for each recipient, which take turns. Bounded, and nobody waits to hand one in.
+//! The queued notifications: one queue for each recipient, served in turns. The number is bounded, and adding never waits.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,27 +7,27 @@ use tokio::sync::Notify;
 
 use crate::ids::IdentityKey;
 
-/// The part of all places that one recipient may have.
+/// One recipient may have one part in so many of all places.
 const SHARE: usize = 16;
 
-/// What waits for one recipient.
+/// The notifications for one recipient.
 #[derive(Debug)]
 struct RecipientQueue<T> {
     waiting: VecDeque<T>,
-    /// Whether one is under way: the next one comes after it.
+    /// Whether one is being sent. The next one waits for it.
     is_busy: bool,
 }
 
 #[derive(Debug)]
 struct Waiting<T> {
     queues: HashMap<IdentityKey, RecipientQueue<T>>,
-    /// Whose turn it is: recipients for whom something waits and nothing is under way.
+    /// The order of turns: recipients with queued notifications of which none is being sent.
     turns: VecDeque<IdentityKey>,
-    /// What waits or is under way.
+    /// The number of queued notifications and of those being sent.
     taken: usize,
 }
 
-/// The queues of all recipients.
+/// The queues of all recipients together.
 #[derive(Debug)]
 pub(super) struct RecipientQueues<T> {
     waiting: Mutex<Waiting<T>>,
@@ -48,8 +48,8 @@ impl<T> RecipientQueues<T> {
         }
     }
 
-    /// Adds one for this recipient. Where all places are taken, the newest of the longest queue makes room, if that is longer
-    /// than this recipient's. Returns what was dropped, which may be the one that came.
+    /// Adds a notification. If all places are taken, the newest one of the longest queue is dropped, if that queue is longer
+    /// than this recipient's. Returns the dropped notification, which may be the new one.
     pub(super) fn push(&self, recipient: IdentityKey, item: T) -> Option<T> {
         let mut waiting = self.lock();
         let own = waiting
@@ -85,7 +85,7 @@ impl<T> RecipientQueues<T> {
         dropped
     }
 
-    /// Waits for the next one. Its recipient gets no other before [`Self::done`].
+    /// Waits for the next notification. Its recipient gets no other one before [`Self::done`].
     pub(super) async fn next(&self) -> (IdentityKey, T) {
         loop {
             if let Some(next) = self.lock().next() {
@@ -95,7 +95,7 @@ impl<T> RecipientQueues<T> {
         }
     }
 
-    /// What was under way for this recipient has come to its end.
+    /// Records that a notification was sent or has failed.
     pub(super) fn done(&self, recipient: IdentityKey) {
         let mut waiting = self.lock();
         let Waiting {
@@ -117,7 +117,7 @@ impl<T> RecipientQueues<T> {
         }
     }
 
-    /// What waits or is under way.
+    /// The number of queued notifications and of those being sent.
     pub(super) fn len(&self) -> usize {
         self.lock().taken
     }
@@ -141,7 +141,7 @@ impl<T> Waiting<T> {
         Some((recipient, queue.waiting.pop_front()?))
     }
 
-    /// Drops the newest of the longest queue, if that is longer than this and has one that waits.
+    /// Drops the newest notification of the longest queue, if that queue is longer than this.
     fn shorten_the_longest(&mut self, than: usize) -> Option<T> {
         let queues = self.queues.iter_mut();
         let longest = queues.max_by_key(|(_, queue)| queue.waiting.len());
@@ -188,7 +188,7 @@ mod tests {
         queues.done(flood);
         assert_eq!(take(&queues), Some("f3"));
         queues.done(flood);
-        // Once more is once too often, and changes nothing.
+        // A second call changes nothing.
         queues.done(flood);
         assert!(queues.len() == 0 && queues.lock().queues.is_empty());
     }
@@ -213,7 +213,7 @@ mod tests {
                 .push(late, late)
                 .is_some_and(|displaced| displaced != late)
         );
-        // It has as much as anybody may have.
+        // This recipient has its full share.
         assert_eq!(queues.push(late, late), Some(late));
         assert_eq!(queues.len(), 32);
         let mut turns = Vec::new();
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(queues.push(first, 1), None);
         assert_eq!(queues.push(second, 2), Some(1));
         assert_eq!(queues.next().now_or_never(), Some((second, 2)));
-        // What is under way makes no room.
+        // A notification that is being sent makes no room.
         assert_eq!(queues.push(first, 3), Some(3));
         queues.done(second);
         assert_eq!((queues.push(first, 4), take(&queues)), (None, Some(4)));

@@ -67,7 +67,6 @@ pub struct RemoteEvent {
 
 impl RemoteEvent {
     /// An event that arrived from its node.
-    #[must_use]
     pub const fn live(event: ClusterEvent) -> Self {
         Self {
             event,

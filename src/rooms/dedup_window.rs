@@ -14,7 +14,6 @@ impl EventKey {
     pub const LEN: usize = 16;
 
     /// The key of a message's event. An id may be used again once its message is deleted; the time tells them apart.
-    #[must_use]
     pub fn of_message(recipient: &str, message_id: &str, created_at: &str) -> Self {
         // Recipient and time have no line breaks and a fixed length, so the texts cannot run into each other.
         Self::of_hash([recipient, created_at, message_id].join("\n").as_bytes())
@@ -32,13 +31,11 @@ impl EventKey {
     }
 
     /// Wraps the bytes of a key.
-    #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
 
     /// The bytes of the key.
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }

@@ -27,13 +27,11 @@ pub struct RoomsHandle {
 
 impl RoomsHandle {
     /// Starts the registry on its own arbiter, so that a large fan-out delays no socket.
-    #[must_use]
     pub fn start(settings: RoomSettings) -> Self {
         Self::start_with(settings, None, OutboundMemory::default())
     }
 
     /// Starts the registry in a cluster, if there is a publisher. `outbound` counts the events that wait for members.
-    #[must_use]
     pub fn start_with(
         settings: RoomSettings,
         publisher: Option<Arc<dyn ClusterPublisher>>,
@@ -55,13 +53,11 @@ impl RoomsHandle {
     }
 
     /// The rules and bounds of rooms.
-    #[must_use]
     pub const fn settings(&self) -> &RoomSettings {
         &self.settings
     }
 
     /// The registry's address, for messages of other layers.
-    #[must_use]
     pub const fn registry(&self) -> &Addr<RoomRegistry> {
         &self.registry
     }

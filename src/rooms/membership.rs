@@ -63,7 +63,6 @@ pub struct Membership {
 
 impl Membership {
     /// Creates an empty index. A member may join, and leave, at most so many rooms.
-    #[must_use]
     pub fn new(max_rooms_per_member: usize) -> Self {
         Self {
             members: HashMap::new(),
@@ -185,13 +184,11 @@ impl Membership {
     }
 
     /// Rooms that at least one member joined by asking.
-    #[must_use]
     pub fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
     /// Members of any room, and members without a room.
-    #[must_use]
     pub fn member_count(&self) -> usize {
         self.members.len()
     }
@@ -202,7 +199,6 @@ impl Membership {
     }
 
     /// The rooms that a member joined by asking; `None` if the member is unknown.
-    #[must_use]
     pub fn joined_by(&self, sid: Sid) -> Option<impl Iterator<Item = &RoomId>> {
         Some(self.members.get(&sid)?.choices.joined.iter())
     }

@@ -108,7 +108,6 @@ pub struct RoomRegistry {
 
 impl RoomRegistry {
     /// Creates a registry without members.
-    #[must_use]
     pub fn new(settings: RoomSettings) -> Self {
         let settings = RoomSettings {
             max_event_bytes: settings.max_event_bytes.min(MAX_EVENT_BYTES),

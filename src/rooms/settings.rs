@@ -45,7 +45,6 @@ pub enum RoomAccess {
 
 impl RoomAccess {
     /// Whether `room` names a key and no box. Where only owners join, such an id is no room.
-    #[must_use]
     pub fn is_malformed(self, room: &RoomId) -> bool {
         let parts = room.as_str().split_at_checked(IDENTITY_KEY_HEX_LEN);
         let lacks_box = parts.is_some_and(|(key, rest)| {
@@ -56,7 +55,6 @@ impl RoomAccess {
     }
 
     /// Whether `identity` may join `room`.
-    #[must_use]
     pub fn admits(self, identity: &IdentityKey, room: &RoomId) -> bool {
         match self {
             Self::Owner => room.parts().is_some_and(|(owner, _)| owner == *identity),

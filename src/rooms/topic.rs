@@ -12,7 +12,6 @@ pub struct Topic(Box<str>);
 
 impl Topic {
     /// The topic of a room.
-    #[must_use]
     pub fn of(room: &RoomId) -> Self {
         match room.owner_hex() {
             Some(owner) => Self::of_owner(owner),
@@ -21,19 +20,16 @@ impl Topic {
     }
 
     /// The topic of all rooms of an identity, by its key in hexadecimal.
-    #[must_use]
     pub fn of_owner(key: &str) -> Self {
         Self(key.to_ascii_lowercase().into())
     }
 
     /// The identity's key in hexadecimal, or the room's id.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether the topic looks like an identity's.
-    #[must_use]
     pub fn is_owner(&self) -> bool {
         self.0.len() == IDENTITY_KEY_HEX_LEN && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
     }

@@ -81,7 +81,6 @@ pub(super) fn authsocket_settings(
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),
-        ..AuthSocketSettings::default()
     }
 }
 

@@ -100,7 +100,6 @@ pub struct Link<'a> {
 
 impl<'a> Link<'a> {
     /// Lends a session to its application for one call, at this time.
-    #[must_use]
     pub const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
         Self {
             sid,
@@ -110,13 +109,11 @@ impl<'a> Link<'a> {
     }
 
     /// The id of the session.
-    #[must_use]
     pub const fn sid(&self) -> Sid {
         self.sid
     }
 
     /// The time of this call.
-    #[must_use]
     pub const fn now(&self) -> Instant {
         self.now
     }

@@ -38,7 +38,6 @@ impl fmt::Debug for FrameQueue {
 
 impl FrameQueue {
     /// Creates an empty queue.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

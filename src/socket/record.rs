@@ -64,7 +64,6 @@ impl SocketRecord {
     }
 
     /// The current transport of the session.
-    #[must_use]
     pub fn transport(&self) -> TransportKind {
         if self.websocket.load(Ordering::Relaxed) {
             TransportKind::Websocket
@@ -74,13 +73,11 @@ impl SocketRecord {
     }
 
     /// The outbound buffer of the socket in bytes.
-    #[must_use]
     pub fn outbound_bytes(&self) -> usize {
         self.outbound_bytes.load(Ordering::Relaxed)
     }
 
     /// The authenticated identity of the client.
-    #[must_use]
     pub fn identity(&self) -> Option<IdentityKey> {
         self.identity.get().copied()
     }

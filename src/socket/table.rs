@@ -41,7 +41,6 @@ pub struct ActorTable<S: Actor> {
 
 impl<S: Actor<Context = Context<S>> + Handler<Close>> ActorTable<S> {
     /// Creates an empty table for at most `max_sockets`.
-    #[must_use]
     pub fn new(max_sockets: usize) -> Self {
         Self {
             sockets: DashMap::new(),
@@ -60,31 +59,26 @@ impl<S: Actor<Context = Context<S>> + Handler<Close>> ActorTable<S> {
     }
 
     /// The number of open sockets.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.places.held()
     }
 
     /// The largest number of open sockets.
-    #[must_use]
     pub const fn max_sockets(&self) -> usize {
         self.max_sockets
     }
 
     /// Whether no socket is open.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The socket of this session.
-    #[must_use]
     pub fn get(&self, sid: Sid) -> Option<Addr<S>> {
         self.sockets.get(&sid).map(|entry| entry.socket.clone())
     }
 
     /// The record of a socket's state.
-    #[must_use]
     pub fn record(&self, sid: Sid) -> Option<Arc<SocketRecord>> {
         self.sockets
             .get(&sid)
@@ -99,13 +93,11 @@ impl<S: Actor<Context = Context<S>> + Handler<Close>> ActorTable<S> {
     }
 
     /// The memory that counts the outbound buffers of all sockets.
-    #[must_use]
     pub const fn outbound(&self) -> &OutboundMemory {
         &self.outbound
     }
 
     /// The socket with the largest outbound buffer.
-    #[must_use]
     pub fn slowest(&self) -> Option<Sid> {
         let buffers = self.sockets.iter().map(|entry| {
             let bytes = entry.record.outbound_bytes();
@@ -151,7 +143,7 @@ impl<S: Actor<Context = Context<S>> + Handler<Close>> ActorTable<S> {
         self.close_all(reason);
     }
 
-    /// Closes every socket.
+    /// Closes every socket for this reason.
     pub fn close_all(&self, reason: CloseReason) {
         for entry in &self.sockets {
             entry.socket.do_send(Close(reason));
@@ -178,7 +170,7 @@ impl<S: Actor> TablePlace<S> {
         self.table.counts.ended(reason);
     }
 
-    /// Frees the place.
+    /// Frees the place before it is dropped.
     pub(super) fn release(&mut self) {
         if self.permit.take().is_some() {
             self.forget();

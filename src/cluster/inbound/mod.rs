@@ -136,7 +136,7 @@ impl Inbound {
         loop {
             let batch = messages.next(BATCH).await.inspect_err(|error| {
                 if *error == LinkError::Overflow {
-                    add(&self.shared.counters.dropped, 1);
+                    self.shared.status().dropped += 1;
                 }
             })?;
             let events: Vec<RemoteEvent> = batch
@@ -146,10 +146,10 @@ impl Inbound {
             if events.is_empty() {
                 continue;
             }
-            add(&self.shared.counters.received, events.len());
+            add(&mut self.shared.status().received, events.len());
             // The next batch waits until these are delivered.
             let delivered = self.registry.send(RemoteEvents(events)).await.unwrap_or(0);
-            add(&self.shared.counters.delivered, delivered);
+            add(&mut self.shared.status().delivered, delivered);
         }
     }
 
@@ -181,7 +181,7 @@ impl Inbound {
 
     /// Counts a message that is no event of a node, and logs one each second.
     fn refuse(&self, error: EnvelopeError) {
-        add(&self.shared.counters.refused, 1);
+        self.shared.status().refused += 1;
         let now = Instant::now();
         let last = self.refused_at.get();
         if last.is_none_or(|last| now - last >= PING_INTERVAL) {
@@ -273,10 +273,9 @@ mod tests {
     async fn what_was_delivered_is_known_until_all_that_was_missed_is_read() {
         let alone = alone();
         let inbound = &alone.inbound;
-        let connected = &inbound.shared.counters.connected;
         assert!(alone.delivers(1).await);
         for is_connected in [false, true] {
-            connected.store(is_connected, Ordering::Release);
+            inbound.shared.status().connected = is_connected;
             alone.generations_pass().await;
             assert!(!alone.delivers(1).await);
         }

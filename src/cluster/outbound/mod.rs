@@ -83,7 +83,10 @@ impl Outbound {
                 return Ok(());
             }
             link.publish(batch).await?;
-            add(&self.shared.counters.published, self.in_flight.confirm());
+            add(
+                &mut self.shared.status().published,
+                self.in_flight.confirm(),
+            );
         }
     }
 
@@ -124,7 +127,7 @@ impl Outbound {
             let events: Vec<ClusterEvent> = page.messages.iter().filter_map(live_event).collect();
             self.seal(&events);
             self.flush(link).await?;
-            add(&self.shared.counters.caught_up, events.len());
+            add(&mut self.shared.status().caught_up, events.len());
         }
     }
 }

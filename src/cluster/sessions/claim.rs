@@ -12,7 +12,6 @@ pub struct SessionName(pub(crate) [u8; 16]);
 
 impl SessionName {
     /// The name of the session with this nonce of ours.
-    #[must_use]
     pub fn of(own_nonce: &str) -> Self {
         Self(short_hash(own_nonce))
     }
@@ -31,7 +30,6 @@ pub struct SessionClaim {
 
 impl SessionClaim {
     /// The claim of the request with this nonce.
-    #[must_use]
     pub fn new(own_nonce: &str, nonce: &str, record: Option<Arc<SessionRecord>>) -> Self {
         Self {
             session: SessionName::of(own_nonce),

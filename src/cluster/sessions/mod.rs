@@ -7,7 +7,6 @@
 pub(super) mod claim;
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use tokio::sync::Notify;
 use crate::auth::SessionRecord;
 use crate::backoff::Backoff;
 
-use super::counters::{NonceCounters, NonceStatus, add};
+use super::counters::NonceStatus;
 use super::link::{LinkError, RedisAddress, SessionLink};
 use super::timing::{FIRST_PAUSE, MAX_PAUSE, PING_INTERVAL, SETTLED};
 
@@ -45,7 +44,6 @@ struct Store {
     settings: StoreSettings,
     state: Mutex<State>,
     lost: Notify,
-    counters: NonceCounters,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +52,7 @@ struct State {
     link: Option<(u64, SessionLink)>,
     connections: u64,
     pending: VecDeque<PendingClaim>,
+    status: NonceStatus,
 }
 
 impl RedisSessions {
@@ -63,7 +62,6 @@ impl RedisSessions {
             settings,
             state: Mutex::default(),
             lost: Notify::new(),
-            counters: NonceCounters::default(),
         }))
     }
 
@@ -104,15 +102,15 @@ impl RedisSessions {
         let store = &*self.0;
         let answer = store.ask(async |link| link.claim(&claim, &store.settings).await);
         let Some(answer) = answer.await else {
-            add(&store.counters.unchecked, 1);
             store.enqueue(claim);
             return None;
         };
-        add(&store.counters.checked, 1);
+        let mut state = store.state();
+        state.status.checked += 1;
         Some(match answer {
             1 => ClaimAnswer::First,
             0 => {
-                add(&store.counters.repeated, 1);
+                state.status.repeated += 1;
                 ClaimAnswer::Repeated
             }
             _ => ClaimAnswer::Ended,
@@ -120,8 +118,12 @@ impl RedisSessions {
     }
 
     pub(super) fn status(&self) -> NonceStatus {
-        let waiting = self.0.state().pending.len();
-        self.0.counters.status(waiting)
+        let state = self.0.state();
+        NonceStatus {
+            connected: state.link.is_some(),
+            waiting: state.pending.len(),
+            ..state.status
+        }
     }
 
     /// Connects again and again. Never returns.
@@ -179,7 +181,6 @@ impl Store {
             if state.pending.is_empty() {
                 state.connections += 1;
                 state.link = Some((state.connections, link.clone()));
-                self.counters.connected.store(true, Ordering::Release);
                 return Ok(link);
             }
         }
@@ -232,11 +233,12 @@ impl Store {
 
     fn enqueue(&self, claim: SessionClaim) {
         let mut state = self.state();
+        state.status.unchecked += 1;
         if state.pending.len() < MAX_PENDING {
             let since = Instant::now();
             state.pending.push_back(PendingClaim { claim, since });
         } else {
-            add(&self.counters.forgotten, 1);
+            state.status.forgotten += 1;
         }
     }
 
@@ -249,7 +251,6 @@ impl Store {
             .is_some_and(|(current, _)| *current == connection)
         {
             state.link = None;
-            self.counters.connected.store(false, Ordering::Release);
             drop(state);
             log_unchecked(error);
             self.lost.notify_one();

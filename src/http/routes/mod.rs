@@ -285,7 +285,7 @@ async fn answer_paid(
         reply.headers.push(header);
         paid.settle().await;
     } else {
-        paid.give_up().await;
+        paid.release().await;
     }
     reply
 }

@@ -85,6 +85,18 @@ pub struct MemberRooms {
     pub pending: usize,
 }
 
+/// The `max` smallest items in order, without sorting all.
+fn smallest<T: Ord>(items: impl Iterator<Item = T>, max: usize) -> Vec<T> {
+    let mut heap = BinaryHeap::new();
+    for item in items {
+        heap.push(item);
+        if heap.len() > max {
+            heap.pop();
+        }
+    }
+    heap.into_sorted_vec()
+}
+
 impl RoomRegistry {
     fn summary(&self, room: &RoomId) -> RoomSummary {
         RoomSummary {
@@ -99,17 +111,9 @@ impl Handler<GetTopRooms> for RoomRegistry {
     type Result = TopRooms;
 
     fn handle(&mut self, GetTopRooms(max): GetTopRooms, _ctx: &mut Self::Context) -> TopRooms {
-        let mut largest = BinaryHeap::with_capacity(max + 1);
-        for (room, members) in self.membership.joined_rooms().take(MAX_SCANNED) {
-            largest.push(Reverse((members, room)));
-            if largest.len() > max {
-                largest.pop();
-            }
-        }
-        let largest = largest.into_sorted_vec();
-        let largest = largest
-            .into_iter()
-            .map(|Reverse((_, room))| self.summary(room));
+        let rooms = self.membership.joined_rooms().take(MAX_SCANNED);
+        let largest = smallest(rooms.map(|(room, members)| Reverse((members, room))), max);
+        let largest = largest.iter().map(|Reverse((_, room))| self.summary(room));
         let busiest = self.hot.top(max, Instant::now());
         TopRooms {
             largest: largest.collect(),
@@ -122,17 +126,12 @@ impl Handler<ListRooms> for RoomRegistry {
     type Result = Vec<RoomSummary>;
 
     fn handle(&mut self, list: ListRooms, _ctx: &mut Self::Context) -> Vec<RoomSummary> {
-        let mut first = BinaryHeap::new();
-        for (room, _) in self.membership.joined_rooms() {
-            let is_behind = list.after.as_ref().is_none_or(|after| room > after);
-            if is_behind && room.as_str().contains(&list.contains) {
-                first.push(room);
-                if first.len() > list.limit {
-                    first.pop();
-                }
-            }
-        }
-        let first = first.into_sorted_vec();
+        let rooms = self.membership.joined_rooms().map(|(room, _)| room);
+        let rooms = rooms.filter(|room| {
+            let is_after = list.after.as_ref().is_none_or(|after| *room > after);
+            is_after && room.as_str().contains(&list.contains)
+        });
+        let first = smallest(rooms, list.limit);
         first.into_iter().map(|room| self.summary(room)).collect()
     }
 }
@@ -141,16 +140,9 @@ impl Handler<InspectRoom> for RoomRegistry {
     type Result = MessageResult<InspectRoom>;
 
     fn handle(&mut self, inspect: InspectRoom, _ctx: &mut Self::Context) -> Self::Result {
-        let mut first = BinaryHeap::new();
-        for sid in self.membership.members(&inspect.room) {
-            if sid.as_str() > inspect.after.as_str() {
-                first.push(sid);
-                if first.len() > inspect.limit {
-                    first.pop();
-                }
-            }
-        }
-        let members = first.into_sorted_vec();
+        let members = self.membership.members(&inspect.room);
+        let members = members.filter(|sid| sid.as_str() > inspect.after.as_str());
+        let members = smallest(members, inspect.limit);
         MessageResult((self.summary(&inspect.room), members))
     }
 }
