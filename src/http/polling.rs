@@ -13,8 +13,7 @@ use crate::engineio::{
 };
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
-    PollUndelivered, Socket,
+    Application, FromTransport, Ingest, IngestRefused, Opening, Poll, PollAnswer, Socket,
 };
 
 use super::authenticate::unsigned;
@@ -43,8 +42,10 @@ impl<A: Application> Drop for Waiting<A> {
         self.answer.close();
         match self.answer.try_recv() {
             // It was given on another thread, and nobody has looked.
-            Ok(PollAnswer::Frames(frames)) => self.socket.do_send(PollUndelivered(frames)),
-            _ => self.socket.do_send(PollAborted { id: self.id }),
+            Ok(PollAnswer::Frames(frames)) => {
+                self.socket.do_send(FromTransport::PollUndelivered(frames))
+            }
+            _ => self.socket.do_send(FromTransport::PollAborted(self.id)),
         }
     }
 }
@@ -83,7 +84,9 @@ pub(super) async fn poll<A: Application>(
         answer,
         answered: false,
     };
-    waiting.socket.do_send(Poll { id, reply });
+    waiting
+        .socket
+        .do_send(FromTransport::Poll(Poll { id, reply }));
     let answer = (&mut waiting.answer).await;
     waiting.answered = true;
     match answer {
@@ -112,7 +115,7 @@ pub(super) async fn post<A: Application>(
         Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),
     };
     let Ok(packets) = decode_payload(body.clone(), config.max_packets_per_payload) else {
-        socket.do_send(Malformed);
+        socket.do_send(FromTransport::Malformed);
         return Err(HandshakeError::BadRequest);
     };
     let mut bytes = body.len();

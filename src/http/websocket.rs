@@ -17,8 +17,8 @@ use actix_web_actors::ws::{
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    AbortHandle, Application, Attach, CloseTransport, FrameQueue, FromWebsocket, LinkId, Opening,
-    Socket, WebsocketGone,
+    AbortHandle, Application, Attach, CloseTransport, FrameQueue, FromTransport, FromWebsocket,
+    LinkId, Opening, Socket, WebsocketLink,
 };
 
 use super::engineio_endpoint::Endpoint;
@@ -173,12 +173,12 @@ impl<A: Application> Actor for WsTransport<A> {
             ctx.stop();
             return;
         };
-        let attach = Attach {
+        let attach = Attach(WebsocketLink {
             id: self.id,
             queue: self.feed.clone(),
             close: ctx.address().recipient(),
             abort: self.kill.clone(),
-        };
+        });
         ctx.wait(
             socket
                 .send(attach)
@@ -197,7 +197,7 @@ impl<A: Application> Drop for WsTransport<A> {
     /// However it ends: when it panics, actix does not say that it has stopped.
     fn drop(&mut self) {
         if let Some(socket) = self.socket() {
-            socket.do_send(WebsocketGone {
+            socket.do_send(FromTransport::WebsocketGone {
                 id: self.id,
                 malformed: self.malformed,
             });

@@ -13,8 +13,7 @@ use crate::limits::Amount;
 use crate::panics;
 
 use super::application::{Application, Link, Opening};
-use super::carrier::{LinkId, ParkedPoll, WebsocketLink};
-use super::commands::PollAnswer;
+use super::carrier::{LinkId, Poll, PollAnswer, WebsocketLink};
 use super::record::SocketRecord;
 use super::table::{ActorTable, TableFull, TablePlace};
 
@@ -29,7 +28,7 @@ pub struct Socket<A: Application> {
     application: A,
     place: TablePlace<Self>,
     record: Arc<SocketRecord>,
-    parked: Option<ParkedPoll>,
+    parked: Option<Poll>,
     websocket: Option<WebsocketLink>,
     probe: Option<WebsocketLink>,
     timer: Option<(Instant, SpawnHandle)>,

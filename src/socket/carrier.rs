@@ -5,10 +5,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::engineio::CloseReason;
+use crate::engineio::{CloseReason, Frame, PollRefused};
 
 use super::abort_handle::AbortHandle;
-use super::commands::PollAnswer;
 use super::frame_queue::FrameQueue;
 
 /// How long a websocket may take to close before its connection is aborted.
@@ -23,13 +22,17 @@ pub struct LinkId(pub u64);
 #[rtype(result = "()")]
 pub struct CloseTransport(pub CloseReason);
 
-/// A websocket of this session, as the socket sees it.
+/// A websocket of a session, as its socket sees it.
 #[derive(Debug)]
-pub(super) struct WebsocketLink {
-    pub(super) id: LinkId,
-    pub(super) queue: FrameQueue,
-    pub(super) close: Recipient<CloseTransport>,
-    pub(super) abort: Option<AbortHandle>,
+pub struct WebsocketLink {
+    /// Distinguishes this websocket from others.
+    pub id: LinkId,
+    /// The queue of outbound frames. The connection takes them while the client reads.
+    pub queue: FrameQueue,
+    /// Receives the command to close.
+    pub close: Recipient<CloseTransport>,
+    /// Aborts the connection, if that is possible from outside.
+    pub abort: Option<AbortHandle>,
 }
 
 impl WebsocketLink {
@@ -48,9 +51,20 @@ impl WebsocketLink {
     }
 }
 
-/// A poll that waits for frames.
+/// The answer to a poll.
 #[derive(Debug)]
-pub(super) struct ParkedPoll {
-    pub(super) id: u64,
-    pub(super) reply: oneshot::Sender<PollAnswer>,
+pub enum PollAnswer {
+    /// The frames of one payload.
+    Frames(Vec<Frame>),
+    /// The session refuses the poll.
+    Refused(PollRefused),
+}
+
+/// A GET that waits for frames.
+#[derive(Debug)]
+pub struct Poll {
+    /// Distinguishes this poll from later ones.
+    pub id: u64,
+    /// Receives the answer to the poll.
+    pub reply: oneshot::Sender<PollAnswer>,
 }

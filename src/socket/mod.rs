@@ -16,11 +16,8 @@ mod table;
 pub use abort_handle::AbortHandle;
 pub use actor::{Socket, SocketTable};
 pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
-pub use carrier::{CloseTransport, LinkId};
-pub use commands::{
-    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
-    PollUndelivered, WebsocketGone,
-};
+pub use carrier::{CloseTransport, LinkId, Poll, PollAnswer, WebsocketLink};
+pub use commands::{Attach, Close, FromTransport, FromWebsocket, Ingest, IngestRefused};
 pub use frame_queue::FrameQueue;
 pub use record::{SocketCounts, SocketRecord};
 pub use table::{ActorTable, TableFull};
