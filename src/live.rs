@@ -1,7 +1,9 @@
 //! A value that can be replaced while it is in use. Holders of the old value keep it until they call again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 /// Clones share the value.
 #[derive(Debug, Default)]
@@ -31,12 +33,12 @@ impl<T> Live<T> {
 
     /// The current value, shared with other holders.
     pub fn get(&self) -> Arc<T> {
-        Arc::clone(&self.0.value.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.value.read())
     }
 
     /// Replaces the value for all later calls.
     pub fn set(&self, value: T) {
-        *self.0.value.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+        *self.0.value.write() = Arc::new(value);
         // After the value: a reader that sees the version sees the value too.
         self.0.version.fetch_add(1, Ordering::Release);
     }

@@ -148,7 +148,8 @@ impl AuthSocketSession {
         for frame in &self.held.unknown {
             let lost = self
                 .service
-                .lost()
+                .lost
+                .lock()
                 .take(&frame.nonce, &identity, link.now());
             match lost.map(|session| self.peer.adopt(session)) {
                 Some(Ok(())) => adopted = true,

@@ -1,14 +1,16 @@
 //! The settings and shared state of all sockets of the application.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::heavy::HeavyWork;
 use crate::limits::{
-    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace, Rate,
+    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace,
 };
 use crate::live::Live;
 use crate::rooms::RoomsHandle;
@@ -127,12 +129,7 @@ impl AuthSocketService {
 
     /// The number of sessions of closed sockets.
     pub fn lost_count(&self) -> usize {
-        self.lost().len()
-    }
-
-    /// Locks the sessions of closed sockets. Hold the guard for look-ups only.
-    pub(super) fn lost(&self) -> MutexGuard<'_, LostSessions> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lost.lock().len()
     }
 
     /// Counts the events that wait for sockets in this memory.

@@ -207,7 +207,7 @@ impl Application for AuthSocketSession {
         );
         let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
         if !sessions.is_empty() {
-            let mut lost = self.service.lost();
+            let mut lost = self.service.lost.lock();
             for session in sessions {
                 lost.keep(session, now);
             }

@@ -38,13 +38,13 @@ impl Greeter {
         link.subscribe(vec![GREETINGS.to_owned()]).await?;
         let mut is_first = true;
         loop {
-            self.greeting.hears = self.shared.peers().heard(Instant::now());
+            self.greeting.hears = self.shared.peers.lock().heard(Instant::now());
             // Texts and a number always serialize.
             let greeting = serde_json::to_vec(&self.greeting).unwrap_or_default();
             let sealed = self.sealer.seal_greeting(&greeting);
             link.publish(&[(GREETINGS.to_owned(), sealed)]).await?;
             if std::mem::take(&mut is_first) {
-                self.shared.peers().greeted(Instant::now());
+                self.shared.peers.lock().greeted(Instant::now());
             }
             // A node that has just come missed the earlier greetings.
             let newcomer = self.shared.newcomer.notified();

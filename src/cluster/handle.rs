@@ -124,12 +124,12 @@ impl Cluster {
 
     /// Counts of events since the start.
     pub fn status(&self) -> ClusterStatus {
-        *self.0.status()
+        *self.0.status.lock()
     }
 
     /// The other nodes that have greeted this one in the last ten minutes.
     pub fn peers(&self) -> Vec<ClusterPeer> {
-        self.0.peers().list(Instant::now())
+        self.0.peers.lock().list(Instant::now())
     }
 
     /// Counts of the nonces of requests, if sessions are shared.
@@ -146,7 +146,7 @@ impl Cluster {
         if !self.status().connected {
             return Err("room events do not reach other nodes, nor come from them".to_owned());
         }
-        if self.0.peers().is_unheard(Instant::now()) {
+        if self.0.peers.lock().is_unheard(Instant::now()) {
             return Err("another node does not receive the events of this one".to_owned());
         }
         if self.nonce_status().is_some_and(|nonces| !nonces.connected) {
@@ -157,7 +157,7 @@ impl Cluster {
 
     /// The offset of this machine's clock, measured with Redis while it is connected.
     pub fn clock(&self) -> Option<ClockOffset> {
-        *self.0.clock()
+        *self.0.clock.lock()
     }
 
     /// Waits until all stored events are published, for at most `deadline`. Returns whether they are.

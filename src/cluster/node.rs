@@ -41,7 +41,7 @@ impl Node {
         registry: Addr<RoomRegistry>,
     ) -> Self {
         let id = rand::random();
-        shared.peers().set_own(&id);
+        shared.peers.lock().set_own(&id);
         let sealer = || Sealer::new(key, id);
         let opener = Opener::new(key, id);
         Self {
@@ -70,16 +70,16 @@ impl Node {
             let ended = match connecting.await {
                 Ok((link, messages)) => {
                     log::info!("Redis: connected; room events cross between nodes");
-                    shared.status().reconnects += u64::from(was_connected);
+                    shared.status.lock().reconnects += u64::from(was_connected);
                     (was_connected, is_logged) = (true, false);
                     let begun = Instant::now();
                     self.heartbeat.received_until = begun;
-                    shared.status().connected = true;
+                    shared.status.lock().connected = true;
                     let ended = self.session(&link, messages).await;
                     if begun.elapsed() >= SETTLED {
                         backoff.reset();
                     }
-                    shared.status().connected = false;
+                    shared.status.lock().connected = false;
                     self.disconnected();
                     ended
                 }
@@ -112,7 +112,7 @@ impl Node {
     }
 
     fn disconnected(&self) {
-        *self.shared.clock() = None;
+        *self.shared.clock.lock() = None;
         let since = self.shared.watermark_before(self.heartbeat.received_until);
         self.inbound.disconnected(since);
     }
@@ -135,11 +135,11 @@ impl Heartbeat {
             // The answer came after everything that was published before the ping.
             self.received_until = begun;
             let clock = link.clock().await;
-            *self.shared.clock() = clock;
+            *self.shared.clock.lock() = clock;
             let has_tried = self
                 .reconnected_at
                 .is_some_and(|at| begun.saturating_duration_since(at) < UNHEARD_PAUSE);
-            if !has_tried && self.shared.peers().is_unheard(begun) {
+            if !has_tried && self.shared.peers.lock().is_unheard(begun) {
                 // Redis may have been demoted unnoticed; a new connection may find its successor.
                 self.reconnected_at = Some(begun);
                 return Err(LinkError::Unheard);

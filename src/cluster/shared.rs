@@ -1,10 +1,11 @@
 //! What the thread of a node, the registry and the handle share.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::outbound::ClockOffset;
@@ -44,7 +45,7 @@ pub(super) struct ClusterShared {
     pub(super) settings: ClusterSettings,
     pub(super) address: RedisAddress,
     pub(super) queue: PublishQueue,
-    status: Mutex<ClusterStatus>,
+    pub(super) status: Mutex<ClusterStatus>,
     /// Whether catch-up is complete. Until then, the dedup window must keep all keys.
     pub(super) has_caught_up: AtomicBool,
     /// Whether the dedup window lost keys while catch-up was incomplete.
@@ -52,8 +53,9 @@ pub(super) struct ClusterShared {
     /// Notified when another node greets for the first time.
     pub(super) newcomer: Notify,
     watermarks: Mutex<Watermarks>,
-    peers: Mutex<PeerTable>,
-    clock: Mutex<Option<ClockOffset>>,
+    pub(super) peers: Mutex<PeerTable>,
+    /// The offset of this machine's clock, measured with Redis.
+    pub(super) clock: Mutex<Option<ClockOffset>>,
     /// A copy of the newest watermark, read without the lock.
     latest: AtomicI64,
     interest: mpsc::UnboundedSender<Interest>,
@@ -91,43 +93,24 @@ impl ClusterShared {
     /// Starts at this message id: earlier messages are not events.
     pub(super) fn start_at(&self, id: i64) {
         self.record(Instant::now(), id);
-        self.watermarks().forget_earlier();
+        self.watermarks.lock().forget_earlier();
     }
 
     /// Records the highest message id, which was read before `at`.
     pub(super) fn record(&self, at: Instant, id: i64) {
-        let mut watermarks = self.watermarks();
+        let mut watermarks = self.watermarks.lock();
         watermarks.record(at, id);
         self.latest.store(watermarks.latest(), Ordering::Release);
     }
 
     /// An id below those of all messages that may have been missed since `at`.
     pub(super) fn watermark_before(&self, at: Instant) -> i64 {
-        self.watermarks().before(at, self.settings.overlap)
-    }
-
-    fn watermarks(&self) -> MutexGuard<'_, Watermarks> {
-        self.watermarks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn peers(&self) -> MutexGuard<'_, PeerTable> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn status(&self) -> MutexGuard<'_, ClusterStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The offset of this machine's clock, measured with Redis.
-    pub(super) fn clock(&self) -> MutexGuard<'_, Option<ClockOffset>> {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watermarks.lock().before(at, self.settings.overlap)
     }
 
     /// Handles the greeting of another node.
     pub(super) fn greeted_by(&self, node: NodeId, greeting: &[u8]) {
-        let first = self.peers().hear(node, greeting, Instant::now());
+        let first = self.peers.lock().hear(node, greeting, Instant::now());
         if let Some(first) = first {
             let (name, version) = (first.name, first.version);
             log::info!("Redis: another node is present: {name:?}, version {version:?}");
@@ -148,8 +131,8 @@ impl ClusterPublisher for ClusterShared {
             .push(event, || self.watermark_before(Instant::now()));
         match pushed {
             Pushed::Queued => {}
-            Pushed::Dropped => self.status().dropped += 1,
-            Pushed::Lost => self.status().lost += 1,
+            Pushed::Dropped => self.status.lock().dropped += 1,
+            Pushed::Lost => self.status.lock().lost += 1,
         }
     }
 

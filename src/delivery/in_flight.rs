@@ -1,7 +1,9 @@
 //! Payments in use by requests of this process.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::model::Outpoint;
 
@@ -19,7 +21,7 @@ pub(super) struct InFlight {
 impl InFlightPayments {
     /// Marks an output as in use; `None` if it already is.
     pub(super) fn enter(&self, outpoint: &Outpoint) -> Option<InFlight> {
-        let mut outpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outpoints = self.0.lock();
         outpoints.insert(outpoint.clone()).then(|| InFlight {
             outpoint: outpoint.clone(),
             payments: self.clone(),
@@ -30,7 +32,7 @@ impl InFlightPayments {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let outpoints = &self.payments.0;
-        let mut outpoints = outpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outpoints = outpoints.lock();
         outpoints.remove(&self.outpoint);
     }
 }

@@ -1,8 +1,7 @@
 //! The queued notifications: one queue for each recipient, served in turns. The number is bounded, and adding never waits.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tokio::sync::Notify;
 
 use crate::ids::IdentityKey;
@@ -51,7 +50,7 @@ impl<T> RecipientQueues<T> {
     /// Adds a notification. If all places are taken, the newest one of the longest queue is dropped, if that queue is longer
     /// than this recipient's. Returns the dropped notification, which may be the new one.
     pub(super) fn push(&self, recipient: IdentityKey, item: T) -> Option<T> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let own = waiting
             .queues
             .get(&recipient)
@@ -88,7 +87,7 @@ impl<T> RecipientQueues<T> {
     /// Waits for the next notification. Its recipient gets no other one before [`Self::done`].
     pub(super) async fn next(&self) -> (IdentityKey, T) {
         loop {
-            if let Some(next) = self.lock().next() {
+            if let Some(next) = self.waiting.lock().next() {
                 return next;
             }
             self.news.notified().await;
@@ -97,7 +96,7 @@ impl<T> RecipientQueues<T> {
 
     /// Records that a notification was sent or has failed.
     pub(super) fn done(&self, recipient: IdentityKey) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let Waiting {
             queues,
             turns,
@@ -119,11 +118,7 @@ impl<T> RecipientQueues<T> {
 
     /// The number of queued notifications and of those being sent.
     pub(super) fn len(&self) -> usize {
-        self.lock().taken
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().taken
     }
 }
 
@@ -190,7 +185,7 @@ mod tests {
         queues.done(flood);
         // A second call changes nothing.
         queues.done(flood);
-        assert!(queues.len() == 0 && queues.lock().queues.is_empty());
+        assert!(queues.len() == 0 && queues.waiting.lock().queues.is_empty());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The worker that notifies devices: bounded queues, one for each recipient, and retries with growing pauses.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -121,16 +122,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn status(&self) -> MutexGuard<'_, PushStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts a notification that is refused because of the project or the account. Logs each reason once an hour, because
     /// later notifications are refused for the same.
     fn refused(&self, reason: String) {
-        self.status().refused += 1;
+        self.status.lock().refused += 1;
         let now = Instant::now();
-        let mut known = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.refusals.lock();
         known.retain(|_, logged| now.duration_since(*logged) < REPEAT_REFUSAL);
         if known.len() < MAX_REFUSALS && !known.contains_key(&reason) {
             log::error!(
@@ -188,7 +185,7 @@ impl PushHandle {
         let job = (notification, telemetry::current());
         if self.shared.queues.push(recipient, job).is_some() {
             let count = {
-                let mut status = self.shared.status();
+                let mut status = self.shared.status.lock();
                 status.dropped += 1;
                 status.dropped
             };
@@ -217,7 +214,7 @@ impl PushHandle {
     pub fn status(&self) -> PushStatus {
         PushStatus {
             pending: self.shared.queues.len(),
-            ..*self.shared.status()
+            ..*self.shared.status.lock()
         }
     }
 }
@@ -250,7 +247,7 @@ async fn work(worker: Arc<Worker>) {
         let notified = async move {
             let done = panics::contained("push worker", worker.notify(&notification, permit)).await;
             if done.is_none() {
-                worker.shared.status().failed += 1;
+                worker.shared.status.lock().failed += 1;
             }
             worker.shared.done(recipient);
         };
@@ -265,7 +262,7 @@ impl Worker {
         let devices = match self.db.devices(notification.recipient).await {
             Ok(devices) => devices,
             Err(error) => {
-                self.shared.status().failed += 1;
+                self.shared.status.lock().failed += 1;
                 log::warn!("the devices of a recipient were not found: {error}");
                 return;
             }
@@ -315,23 +312,23 @@ impl Worker {
             .await;
         match sent {
             PushOutcome::Sent => {
-                self.shared.status().sent += 1;
+                self.shared.status.lock().sent += 1;
                 log::debug!("device {} is notified", device.id);
                 self.mark(device, true).await;
             }
             PushOutcome::DeadToken => {
-                self.shared.status().dead_tokens += 1;
+                self.shared.status.lock().dead_tokens += 1;
                 log::info!("device {} has a dead token and is deactivated", device.id);
                 self.mark(device, false).await;
             }
             PushOutcome::Later(asked, reason) if tries < self.backoff.tries => {
-                self.shared.status().retried += 1;
+                self.shared.status.lock().retried += 1;
                 log::debug!("device {}: {reason}, try {tries}", device.id);
                 return After::Pause(device, self.backoff.pause(tries, asked, rand::random()));
             }
             PushOutcome::Refused(reason) => return After::Refused(reason),
             PushOutcome::Later(_, reason) | PushOutcome::Failed(reason) => {
-                self.shared.status().failed += 1;
+                self.shared.status.lock().failed += 1;
                 log::warn!("device {} was not notified: {reason}", device.id);
             }
         }

@@ -3,10 +3,11 @@
 //! Shared memory, not a mailbox: beside its signature, a delivery should cost no more than handing one frame over.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use actix::prelude::*;
+use parking_lot::Mutex;
 
 use crate::engineio::Frame;
 
@@ -44,7 +45,7 @@ impl FrameQueue {
 
     /// Adds frames and wakes the connection.
     pub fn push(&self, frames: Vec<Frame>) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.frames.is_empty() {
             state.frames = frames;
         } else {
@@ -59,7 +60,7 @@ impl FrameQueue {
 
     /// Takes all frames. The next call means that they are written.
     pub fn poll_drain(&self, cx: &Context<'_>) -> Poll<Vec<Frame>> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if !state.frames.is_empty() {
             state.is_writing = true;
             return Poll::Ready(std::mem::take(&mut state.frames));
@@ -79,7 +80,7 @@ impl FrameQueue {
 
     /// Whether the connection has written all frames.
     pub(super) fn is_drained(&self) -> bool {
-        let state = self.lock();
+        let state = self.0.lock();
         state.frames.is_empty() && !state.is_writing
     }
 
@@ -88,16 +89,12 @@ impl FrameQueue {
         &self,
         waiting: impl FnOnce() -> Recipient<Drained>,
     ) -> bool {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let is_drained = state.frames.is_empty() && !state.is_writing;
         if !is_drained && state.waiting.is_none() {
             state.waiting = Some(waiting());
         }
         is_drained
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

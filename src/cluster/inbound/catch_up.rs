@@ -46,7 +46,7 @@ impl Inbound {
             }
             // No await between these: from the next event on, the topics are live.
             let released = self.subscriptions.borrow_mut().caught_up(&catch_up);
-            add(&mut self.shared.status().received, released.len());
+            add(&mut self.shared.status.lock().received, released.len());
             let released = released.into_iter().map(RemoteEvent::live).collect();
             self.registry.do_send(RemoteEvents(released));
         }
@@ -71,7 +71,7 @@ impl Inbound {
             let events = RemoteEvents(events.collect());
             if !events.0.is_empty() {
                 let delivered = self.registry.send(events).await.unwrap_or(0);
-                add(&mut self.shared.status().caught_up, delivered);
+                add(&mut self.shared.status.lock().caught_up, delivered);
             }
             if !page.more {
                 return Ok(());

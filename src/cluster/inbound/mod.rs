@@ -136,7 +136,7 @@ impl Inbound {
         loop {
             let batch = messages.next(BATCH).await.inspect_err(|error| {
                 if *error == LinkError::Overflow {
-                    self.shared.status().dropped += 1;
+                    self.shared.status.lock().dropped += 1;
                 }
             })?;
             let events: Vec<RemoteEvent> = batch
@@ -146,10 +146,10 @@ impl Inbound {
             if events.is_empty() {
                 continue;
             }
-            add(&mut self.shared.status().received, events.len());
+            add(&mut self.shared.status.lock().received, events.len());
             // The next batch waits until these are delivered.
             let delivered = self.registry.send(RemoteEvents(events)).await.unwrap_or(0);
-            add(&mut self.shared.status().delivered, delivered);
+            add(&mut self.shared.status.lock().delivered, delivered);
         }
     }
 
@@ -181,7 +181,7 @@ impl Inbound {
 
     /// Counts a message that is no event of a node, and logs one each second.
     fn refuse(&self, error: EnvelopeError) {
-        self.shared.status().refused += 1;
+        self.shared.status.lock().refused += 1;
         let now = Instant::now();
         let last = self.refused_at.get();
         if last.is_none_or(|last| now - last >= PING_INTERVAL) {
@@ -275,7 +275,7 @@ mod tests {
         let inbound = &alone.inbound;
         assert!(alone.delivers(1).await);
         for is_connected in [false, true] {
-            inbound.shared.status().connected = is_connected;
+            inbound.shared.status.lock().connected = is_connected;
             alone.generations_pass().await;
             assert!(!alone.delivers(1).await);
         }

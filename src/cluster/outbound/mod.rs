@@ -84,7 +84,7 @@ impl Outbound {
             }
             link.publish(batch).await?;
             add(
-                &mut self.shared.status().published,
+                &mut self.shared.status.lock().published,
                 self.in_flight.confirm(),
             );
         }
@@ -127,7 +127,7 @@ impl Outbound {
             let events: Vec<ClusterEvent> = page.messages.iter().filter_map(live_event).collect();
             self.seal(&events);
             self.flush(link).await?;
-            add(&mut self.shared.status().caught_up, events.len());
+            add(&mut self.shared.status.lock().caught_up, events.len());
         }
     }
 }

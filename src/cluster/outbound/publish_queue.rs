@@ -1,9 +1,8 @@
 //! The queue of events for Redis, bounded in bytes. Events without room are noted by their keys and read from the database
 //! later.
 
+use parking_lot::Mutex;
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tokio::sync::Notify;
 
 use crate::rooms::{ClusterEvent, EventKey};
@@ -58,7 +57,7 @@ impl PublishQueue {
 
     /// Adds an event, whose id is above `since`.
     pub(crate) fn push(&self, event: ClusterEvent, since: impl FnOnce() -> i64) -> Pushed {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let bytes = event.size();
         let is_full = state.bytes.saturating_add(bytes) > self.max_bytes;
         let pushed = if state.dropped.is_none() && !is_full {
@@ -84,7 +83,7 @@ impl PublishQueue {
 
     /// Takes at most `max` events, of little more than `max_bytes`. Earlier ones must be confirmed.
     pub(crate) fn take(&self, max: usize, max_bytes: usize) -> Vec<ClusterEvent> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (mut taken, mut total) = (Vec::new(), 0);
         while taken.len() < max
             && total < max_bytes
@@ -101,12 +100,12 @@ impl PublishQueue {
 
     /// Records that Redis has confirmed all taken events.
     pub(crate) fn confirm(&self) {
-        self.state().has_unconfirmed = false;
+        self.state.lock().has_unconfirmed = false;
     }
 
     /// Takes the dropped events. `None` if there were none since the last call: from then on, events are queued again.
     pub(crate) fn take_dropped(&self) -> Option<Dropped> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let dropped = state.dropped.take()?;
         if dropped.keys.is_empty() {
             return None;
@@ -125,12 +124,8 @@ impl PublishQueue {
 
     /// Whether no event is queued, dropped or unconfirmed.
     pub(crate) fn is_empty(&self) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.queued.is_empty() && !state.has_unconfirmed && state.dropped.is_none()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,9 +7,10 @@
 pub(super) mod claim;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::auth::SessionRecord;
@@ -105,7 +106,7 @@ impl RedisSessions {
             store.enqueue(claim);
             return None;
         };
-        let mut state = store.state();
+        let mut state = store.state.lock();
         state.status.checked += 1;
         Some(match answer {
             1 => ClaimAnswer::First,
@@ -118,7 +119,7 @@ impl RedisSessions {
     }
 
     pub(super) fn status(&self) -> NonceStatus {
-        let state = self.0.state();
+        let state = self.0.state.lock();
         NonceStatus {
             connected: state.link.is_some(),
             waiting: state.pending.len(),
@@ -162,7 +163,7 @@ impl Store {
         &self,
         ask: impl AsyncFnOnce(SessionLink) -> Result<T, LinkError>,
     ) -> Option<T> {
-        let (connection, link) = self.state().link.clone()?;
+        let (connection, link) = self.state.lock().link.clone()?;
         let failed = match tokio::time::timeout(self.settings.timeout, ask(link)).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => error,
@@ -177,7 +178,7 @@ impl Store {
         let link = self.address.connect_for_sessions().await?;
         loop {
             self.send_pending(&link).await?;
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if state.pending.is_empty() {
                 state.connections += 1;
                 state.link = Some((state.connections, link.clone()));
@@ -190,8 +191,14 @@ impl Store {
     async fn send_pending(&self, link: &SessionLink) -> Result<(), LinkError> {
         loop {
             // Claims stay queued until Redis has them: this future may be dropped with its connection.
-            let batch: Vec<PendingClaim> =
-                self.state().pending.iter().take(BATCH).cloned().collect();
+            let batch: Vec<PendingClaim> = self
+                .state
+                .lock()
+                .pending
+                .iter()
+                .take(BATCH)
+                .cloned()
+                .collect();
             if batch.is_empty() {
                 return Ok(());
             }
@@ -202,7 +209,7 @@ impl Store {
                 .map(|pending| pending.claim.clone());
             let claims: Vec<SessionClaim> = claims.collect();
             link.hand_in(&claims, &self.settings).await?;
-            self.state().pending.drain(..batch.len());
+            self.state.lock().pending.drain(..batch.len());
         }
     }
 
@@ -223,7 +230,7 @@ impl Store {
         tokio::select! {
             () = self.lost.notified() => {}
             error = keep_alive => {
-                let connection = self.state().connections;
+                let connection = self.state.lock().connections;
                 self.lose(connection, &error);
                 // Consumes the notice of the line above.
                 self.lost.notified().await;
@@ -232,7 +239,7 @@ impl Store {
     }
 
     fn enqueue(&self, claim: SessionClaim) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.status.unchecked += 1;
         if state.pending.len() < MAX_PENDING {
             let since = Instant::now();
@@ -244,7 +251,7 @@ impl Store {
 
     /// Drops this connection, if it is the current one, and wakes the loop that makes the next one.
     fn lose(&self, connection: u64, error: &LinkError) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state
             .link
             .as_ref()
@@ -255,10 +262,6 @@ impl Store {
             log_unchecked(error);
             self.lost.notify_one();
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
