@@ -7,7 +7,7 @@ use actix::prelude::*;
 use criterion::{Criterion, criterion_group, criterion_main};
 use messagebox::auth::{Identity, SharedPayload};
 use messagebox::ids::{IdentityKey, RoomId, Sid};
-use messagebox::rooms::{Admit, Deliver, Lagging, Publish, RoomSettings, RoomsHandle};
+use messagebox::rooms::{Admit, Deliver, Publish, RoomSettings, RoomsHandle, SlowConsumer};
 use tokio::sync::mpsc;
 
 const MEMBERS: usize = 1_000;
@@ -28,10 +28,10 @@ impl Handler<Deliver> for Member {
     }
 }
 
-impl Handler<Lagging> for Member {
+impl Handler<SlowConsumer> for Member {
     type Result = ();
 
-    fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+    fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
 }
 
 /// A room, and whoever else is there.
@@ -53,7 +53,7 @@ impl Rooms {
                 sid: Sid::random(),
                 identity,
                 deliver: member.clone().recipient(),
-                lagging: member.recipient(),
+                slow_consumer: member.recipient(),
             });
         };
         for _ in 0..MEMBERS {

@@ -1,16 +1,18 @@
-//! A value that can be replaced while others use it: those that hold the old one keep it until they ask again.
+//! A value that can be replaced while it is in use. Holders of the old value keep it until they call again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
-/// Shared by its clones.
+use parking_lot::RwLock;
+
+/// Clones share the value.
 #[derive(Debug, Default)]
 pub struct Live<T>(Arc<Shared<T>>);
 
 #[derive(Debug, Default)]
 struct Shared<T> {
     value: RwLock<Arc<T>>,
-    /// How often it was replaced.
+    /// The number of replacements.
     version: AtomicU64,
 }
 
@@ -21,8 +23,7 @@ impl<T> Clone for Live<T> {
 }
 
 impl<T> Live<T> {
-    /// Begins with this value.
-    #[must_use]
+    /// Creates a live value.
     pub fn new(value: T) -> Self {
         Self(Arc::new(Shared {
             value: RwLock::new(Arc::new(value)),
@@ -30,21 +31,19 @@ impl<T> Live<T> {
         }))
     }
 
-    /// The value as it is now.
-    #[must_use]
+    /// The current value, shared with other holders.
     pub fn get(&self) -> Arc<T> {
-        Arc::clone(&self.0.value.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.value.read())
     }
 
-    /// Replaces the value for everybody who asks from now on.
+    /// Replaces the value for all later calls.
     pub fn set(&self, value: T) {
-        *self.0.value.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
-        // After the value: who sees the version sees the value.
+        *self.0.value.write() = Arc::new(value);
+        // After the value: a reader that sees the version sees the value too.
         self.0.version.fetch_add(1, Ordering::Release);
     }
 
-    /// A reader of its own, for those who ask so often that they would get into each other's way.
-    #[must_use]
+    /// A reader for frequent use: it takes the lock only after a replacement.
     pub fn reader(&self) -> LiveReader<T> {
         LiveReader {
             version: self.0.version.load(Ordering::Acquire),
@@ -54,7 +53,7 @@ impl<T> Live<T> {
     }
 }
 
-/// A value and the version that it has; asks for it again only once it was replaced.
+/// A copy of the value with its version, which is refreshed after a replacement.
 #[derive(Debug)]
 pub struct LiveReader<T> {
     live: Live<T>,
@@ -63,7 +62,7 @@ pub struct LiveReader<T> {
 }
 
 impl<T> LiveReader<T> {
-    /// The value as it is now.
+    /// The current value, without a lock.
     pub fn get(&mut self) -> &T {
         let version = self.live.0.version.load(Ordering::Acquire);
         if version != self.version {

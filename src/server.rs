@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 
 use crate::admin::{Admin, End, Sources};
 use crate::auth::Identity;
-use crate::authsocket::{AuthSocket, AuthSocketService};
+use crate::authsocket::{AuthSocketService, AuthSocketSession};
 use crate::cluster::Cluster;
 use crate::config::{Settings, load_identity};
 use crate::db::{DatabaseUrl, DbHandle};
@@ -85,7 +85,7 @@ pub struct Server {
     /// Who it is.
     pub identity_key: IdentityKey,
     /// Its sockets.
-    pub sockets: Arc<SocketTable<AuthSocket>>,
+    pub sockets: Arc<SocketTable<AuthSocketSession>>,
     /// What they share.
     pub service: Arc<AuthSocketService>,
     /// Its database.
@@ -112,7 +112,7 @@ pub struct Server {
 /// What the application is made of, before it is served.
 #[derive(Debug, Clone)]
 struct ServerParts {
-    endpoint: Option<Endpoint<AuthSocket>>,
+    endpoint: Option<Endpoint<AuthSocketSession>>,
     state: HttpState,
     extras: Extras,
 }
@@ -347,17 +347,19 @@ fn listen(
 
 fn endpoint(
     settings: &Settings,
-    sockets: &Arc<SocketTable<AuthSocket>>,
+    sockets: &Arc<SocketTable<AuthSocketSession>>,
     service: &Arc<AuthSocketService>,
     state: &HttpState,
-) -> Endpoint<AuthSocket> {
+) -> Endpoint<AuthSocketSession> {
     let service = Arc::clone(service);
     Endpoint {
         config: Arc::new(engineio_config(settings)),
         table: Arc::clone(sockets),
         bodies: state.bodies.clone(),
         addresses: Arc::clone(&state.addresses),
-        open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
+        open: Arc::new(move |opening: &Opening| {
+            AuthSocketSession::new(Arc::clone(&service), opening)
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::authsocket::{AuthSocket, AuthSocketService};
+use crate::authsocket::{AuthSocketService, AuthSocketSession};
 use crate::cluster::Cluster;
 use crate::db::DbHandle;
 use crate::delivery::Delivery;
@@ -57,7 +57,7 @@ pub struct Sources {
     /// What does not change.
     pub facts: Facts,
     /// The sockets.
-    pub sockets: Arc<SocketTable<AuthSocket>>,
+    pub sockets: Arc<SocketTable<AuthSocketSession>>,
     /// What they share and count.
     pub service: Arc<AuthSocketService>,
     /// The rooms.

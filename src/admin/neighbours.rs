@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cluster::{Cluster, NonceStatus, Peer};
+use crate::cluster::{Cluster, ClusterPeer, NonceStatus};
 
 use super::families::Families;
 
@@ -90,8 +90,8 @@ impl From<&Cluster> for ClusterPart {
     }
 }
 
-impl From<Peer> for PeerPart {
-    fn from(peer: Peer) -> Self {
+impl From<ClusterPeer> for PeerPart {
+    fn from(peer: ClusterPeer) -> Self {
         Self {
             node: peer.node,
             name: peer.name,

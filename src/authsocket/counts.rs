@@ -1,34 +1,34 @@
-//! What the sockets count: once for each event that comes in or answers one, never for a delivery.
+//! Counts of all sockets: of events from clients and of answers to them, never of deliveries.
 
 use std::sync::atomic::AtomicU64;
 
 use crate::events::ClientEvent;
 use crate::metrics::{CodeCounts, Counter, Histogram};
 
-/// Counts of all sockets since the start.
+/// Counts of all sockets since the start of the server.
 #[derive(Debug, Default)]
 pub struct EventCounts {
-    /// Auth messages that were refused: malformed, forged, replayed, of no session, with certificates that do not fit.
+    /// Refused auth messages: malformed, forged, replayed, of no session, or with invalid certificates.
     pub refused: AtomicU64,
-    /// Those of them that had come before.
+    /// Refused auth messages that had been received before.
     pub replayed: Counter,
-    /// Frames held for a revival or until certificates come.
+    /// Frames held until a revival, or until certificates arrive.
     pub held: AtomicU64,
-    /// Sockets that have proven an identity.
+    /// Sockets that have authenticated an identity.
     pub proven: Counter,
-    /// Verified events that came, by name; what is no event of ours is `unknown`.
+    /// Verified events of clients by name; unknown ones count as `unknown`.
     pub events: CodeCounts,
-    /// Events that were sent in answer to one.
+    /// Events that were sent as answers.
     pub answers: Counter,
     /// Messages that were acknowledged.
     pub acks: Counter,
     /// Messages that were refused, by reason.
     pub failures: CodeCounts,
-    /// Frames that wait until their socket's client can verify them.
+    /// Frames that wait until the client can verify them.
     pub waiting: AtomicU64,
-    /// Deliveries for which there was no more room there. They are in the list.
+    /// Deliveries dropped because too many frames waited. Clients find them by listing.
     pub dropped: Counter,
-    /// From a message to its answer, in microseconds.
+    /// The time from a message to its answer, in microseconds.
     pub answer_time: Histogram,
 }
 

@@ -1,10 +1,10 @@
-//! What a verified event leads to.
+//! From verified events to commands, and back to answers.
 
 use std::time::Instant;
 
 use actix::prelude::*;
 
-use crate::delivery::{Sent, fits_live};
+use crate::delivery::{SendStatus, fits_live};
 use crate::events::{
     Authenticated, ClientEvent, Refusal, SendMessage, SendRefused, ServerEvent, is_live_room,
     is_message_box,
@@ -13,31 +13,48 @@ use crate::ids::{IdentityKey, RoomId};
 use crate::js_trim::js_trim;
 use crate::limits::{LimitExceeded, refusals};
 use crate::model::{MessageBody, NewMessage};
-use crate::rooms::{Join, Leave, RoomAccess};
+use crate::rooms::{Member, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};
 
-use super::answers::{Answer, Ticket};
-use super::application::AuthSocket;
 use super::counts;
+use super::session::AuthSocketSession;
+use super::state::reply_queue::{Reply, Ticket};
 
-/// The box of a message to an open room whose id names none.
+/// Unanswered messages that one socket may have.
+const MAX_PENDING_MESSAGES: usize = 1_000;
+
+/// The box of messages to open rooms whose ids name no box.
 const DEFAULT_BOX: &str = "default";
 
-/// To the socket, from the store: what became of a message that it handed in.
+/// To the socket: the reply to a message that it submitted.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Submitted {
     pub(super) ticket: Ticket,
-    pub(super) answer: Answer,
-    /// When the message came.
+    pub(super) reply: Reply,
+    /// When the message arrived.
     pub(super) since: Instant,
-    /// What its log lines bear.
+    /// The trace id for its log lines.
     pub(super) trace: Option<TraceId>,
 }
 
-impl AuthSocket {
-    /// Does what the event asks for. `identity` signed it.
+impl Handler<Submitted> for Socket<AuthSocketSession> {
+    type Result = ();
+
+    fn handle(&mut self, submitted: Submitted, ctx: &mut Self::Context) {
+        self.with_application(ctx, |session, link, _| {
+            let counters = &session.service.counters;
+            counters.answer_time.record_time(submitted.since.elapsed());
+            telemetry::within(submitted.trace, || {
+                session.reply(submitted.ticket, submitted.reply, link);
+            });
+        });
+    }
+}
+
+impl AuthSocketSession {
+    /// Does what an event asks for. `identity` signed the event.
     pub(super) fn dispatch(
         &mut self,
         event: ClientEvent,
@@ -48,8 +65,8 @@ impl AuthSocket {
         self.service.counters.events.add_one(counts::name(&event));
         match event {
             ClientEvent::Authenticated(claimed) => self.confirm(claimed, identity, link),
-            ClientEvent::JoinRoom(room) => self.join(room, identity, link),
-            ClientEvent::LeaveRoom(room) => self.leave(room, identity, link),
+            ClientEvent::JoinRoom(room) => self.join(room, link),
+            ClientEvent::LeaveRoom(room) => self.leave(room, link),
             ClientEvent::SendMessage(Ok(message)) => self.submit(message, identity, link, ctx),
             ClientEvent::SendMessage(Err(refused)) => self.refuse_message(refused, link),
             ClientEvent::Unknown(name) => {
@@ -59,7 +76,7 @@ impl AuthSocket {
         }
     }
 
-    /// `authenticated` only asks to confirm who signed it.
+    /// `authenticated` only asks to confirm the identity that signed it.
     fn confirm(
         &mut self,
         claimed: Result<Authenticated, Refusal>,
@@ -76,70 +93,41 @@ impl AuthSocket {
             self.send_due(link);
         }
         match confirmed {
-            // The first event after the handshake has said so.
+            // The first event after the handshake was the confirmation.
             Ok(_) if self.upkeep.has_confirmed => {}
             Ok(_) => self.send_event(&ServerEvent::AuthenticationSuccess, link),
             Err(refusal) => self.send_event(&ServerEvent::AuthenticationFailed(refusal), link),
         }
     }
 
-    fn join(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
-        let settings = self.service.rooms.settings();
-        let admitted = room.map(RoomId::canonical).and_then(|room| {
-            if settings.access.is_malformed(&room) {
-                Err(Refusal::RoomId)
-            } else if !settings.access.admits(&identity, &room) {
-                Err(Refusal::ForeignRoom)
-            } else if self.joined.len() >= settings.max_rooms_per_socket
-                && !self.joined.contains(&room)
-            {
-                Err(Refusal::TooManyRooms)
-            } else {
-                Ok(room)
-            }
-        });
-        match admitted {
-            Ok(room) => {
-                self.left.remove(&room);
-                self.joined.insert(room.clone());
-                self.service.rooms.join(Join {
-                    sid: self.sid,
-                    room: room.clone(),
-                });
-                self.send_event(&ServerEvent::JoinedRoom(&room), link);
-            }
+    fn join(&mut self, room: Result<RoomId, Refusal>, link: &mut Link<'_>) {
+        match self.change_room(room, Member::join) {
+            Ok(room) => self.send_event(&ServerEvent::JoinedRoom(&room), link),
             Err(refusal) => self.send_event(&ServerEvent::JoinFailed(refusal), link),
         }
     }
 
-    /// A room of its own that a socket leaves must be remembered, and so many may be.
-    fn leave(&mut self, room: Result<RoomId, Refusal>, identity: IdentityKey, link: &mut Link<'_>) {
-        let max = self.service.rooms.settings().max_rooms_per_socket;
-        let left = room.map(RoomId::canonical).and_then(|room| {
-            let owns = room.owner_hex() == Some(&*identity.to_hex());
-            if owns && self.left.len() >= max && !self.left.contains(&room) {
-                Err(Refusal::TooManyRooms)
-            } else {
-                Ok((room, owns))
-            }
-        });
-        match left {
-            Ok((room, owns)) => {
-                if owns {
-                    self.left.insert(room.clone());
-                }
-                self.joined.remove(&room);
-                self.service.rooms.leave(Leave {
-                    sid: self.sid,
-                    room: room.clone(),
-                });
-                self.send_event(&ServerEvent::LeftRoom(&room), link);
-            }
+    fn leave(&mut self, room: Result<RoomId, Refusal>, link: &mut Link<'_>) {
+        match self.change_room(room, Member::leave) {
+            Ok(room) => self.send_event(&ServerEvent::LeftRoom(&room), link),
             Err(refusal) => self.send_event(&ServerEvent::LeaveFailed(refusal), link),
         }
     }
 
-    /// Hands a message in. Its ack leaves when it is durable, by way of [`Submitted`].
+    fn change_room(
+        &mut self,
+        room: Result<RoomId, Refusal>,
+        change: impl FnOnce(&mut Member, &RoomId) -> Result<(), Refusal>,
+    ) -> Result<RoomId, Refusal> {
+        let room = room?.canonical();
+        // Events are dispatched for admitted sessions only.
+        self.phase
+            .member()
+            .map_or(Ok(()), |member| change(member, &room))?;
+        Ok(room)
+    }
+
+    /// Submits a message. Its ack leaves once the message is durable, by way of [`Submitted`].
     fn submit(
         &mut self,
         message: SendMessage,
@@ -152,7 +140,7 @@ impl AuthSocket {
             room: Some(message.room.clone()),
             message_id: Some(message.message_id.clone()),
         };
-        if self.answers.len() >= self.service.settings.max_pending_messages {
+        if self.replies.len() >= MAX_PENDING_MESSAGES {
             refusals().count("pending_messages", LimitExceeded::PerKey, Some(&sender));
             return self.refuse_message(refused(Refusal::Overloaded, &message), link);
         }
@@ -164,7 +152,7 @@ impl AuthSocket {
             Ok(address) => address,
             Err(refusal) => return self.refuse_message(refused(refusal, &message), link),
         };
-        let (ticket, since) = (self.answers.expect(), link.now());
+        let (ticket, since) = (self.replies.expect(), link.now());
         let (socket, trace) = (ctx.address(), telemetry::current());
         let SendMessage {
             room,
@@ -184,10 +172,10 @@ impl AuthSocket {
             room: live_room,
         };
         let is_live = fits_live(&new, self.service.rooms.settings().max_event_bytes);
-        // In the mailbox, acks keep the order of commits and come before the deliveries that follow them.
+        // The mailbox keeps acks in the order of commits, each before the deliveries of its commit.
         self.delivery.submit(new, move |result| {
-            let answer = match result {
-                Ok(sent) => Answer::Acked {
+            let reply = match result {
+                Ok(sent) => Reply::Acked {
                     room,
                     message_id,
                     is_live,
@@ -195,7 +183,7 @@ impl AuthSocket {
                 },
                 Err(error) => {
                     log::debug!("a message was not stored: {error}");
-                    Answer::Refused(SendRefused {
+                    Reply::Refused(SendRefused {
                         refusal: Refusal::from(&error),
                         room: Some(room),
                         message_id: Some(message_id),
@@ -204,30 +192,30 @@ impl AuthSocket {
             };
             socket.do_send(Submitted {
                 ticket,
-                answer,
+                reply,
                 since,
                 trace,
             });
         });
     }
 
-    /// Refuses a message; its answer waits for those of the messages before it.
+    /// Refuses a message. The refusal waits for the replies to earlier messages.
     fn refuse_message(&mut self, refused: SendRefused, link: &mut Link<'_>) {
-        if self.answers.len() >= self.service.settings.max_pending_messages {
-            // Nothing more is kept for a client that has so much under way.
-            return self.tell_refusal(&refused, link);
+        if self.replies.len() >= MAX_PENDING_MESSAGES {
+            // A full queue keeps no more replies.
+            return self.send_refusal(&refused, link);
         }
-        let ticket = self.answers.expect();
-        self.answer(ticket, Answer::Refused(refused), link);
+        let ticket = self.replies.expect();
+        self.reply(ticket, Reply::Refused(refused), link);
     }
 
-    /// Keeps an answer, and sends those whose turn it is.
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer, link: &mut Link<'_>) {
+    /// Queues a reply, and sends those whose turn has come.
+    fn reply(&mut self, ticket: Ticket, reply: Reply, link: &mut Link<'_>) {
         log::debug!("socket {}: a message is answered", self.sid);
-        self.answers.resolve(ticket, answer);
-        while let Some(answer) = self.answers.next() {
-            match answer {
-                Answer::Acked {
+        self.replies.resolve(ticket, reply);
+        while let Some(reply) = self.replies.next() {
+            match reply {
+                Reply::Acked {
                     room,
                     message_id,
                     is_live,
@@ -238,18 +226,18 @@ impl AuthSocket {
                         room: &room,
                         message_id: &message_id,
                         is_live,
-                        is_already_sent: sent == Sent::Already,
+                        is_already_sent: sent == SendStatus::Duplicate,
                     };
                     self.send_event(&acked, link);
                 }
-                Answer::Refused(refused) => self.tell_refusal(&refused, link),
+                Reply::Refused(refused) => self.send_refusal(&refused, link),
             }
         }
     }
 
-    /// Tells the sender twice: the published client waits for the ack and ignores the rest. No ack goes out whose name
-    /// would make that client disconnect.
-    fn tell_refusal(&mut self, refused: &SendRefused, link: &mut Link<'_>) {
+    /// Sends two events, because the published client waits for the ack and ignores the other one. No ack is sent whose
+    /// name would make that client disconnect.
+    fn send_refusal(&mut self, refused: &SendRefused, link: &mut Link<'_>) {
         let refusal = refused.refusal;
         self.service.counters.failures.add_one(refusal.code());
         let event = if refusal.is_about_payment() {
@@ -272,11 +260,11 @@ impl AuthSocket {
     }
 }
 
-/// Where a message goes.
+/// The recipient and the box of a message.
 struct Address {
     recipient: IdentityKey,
     message_box: String,
-    /// The room as it was written, where that is not the one of recipient and box.
+    /// The room as the sender wrote it, if it is not that of recipient and box.
     room: Option<RoomId>,
 }
 
@@ -284,14 +272,14 @@ fn address(message: &SendMessage, access: RoomAccess) -> Result<Address, Refusal
     let parts = message.room.parts();
     let owner = parts.map(|(owner, _)| owner);
     let named = match message.recipient.as_deref().map(js_trim) {
-        // Nearly always; reading a key takes some arithmetic on the curve.
+        // The usual case. Parsing a key takes arithmetic on the curve.
         Some(key) if owner.is_some() && message.room.owner_hex() == Some(key) => owner,
         Some(key) => Some(key.parse::<IdentityKey>().map_err(|_| Refusal::Recipient)?),
         None => None,
     };
     match (parts, named) {
         (Some((owner, message_box)), named) => {
-            // As over HTTP: fees and blocks are for the name without them.
+            // As over HTTP: fees and blocks apply to the trimmed name.
             let message_box = js_trim(message_box);
             if message_box.is_empty() {
                 Err(Refusal::RoomId)

@@ -1,7 +1,7 @@
-//! Auth messages that take long to read, read beside the worker.
+//! Large auth messages, parsed beside the worker.
 //!
-//! A payload comes as a JSON array of numbers. One of some MiB takes the worker tens of milliseconds, in which it serves
-//! nobody else. Only this socket waits instead.
+//! A payload is a JSON array of numbers. Parsing one of some MiB would block the worker for tens of milliseconds. So only
+//! this socket waits.
 
 use actix::prelude::*;
 
@@ -12,14 +12,14 @@ use crate::socket::{Link, Socket};
 use crate::socketio::EventBody;
 use crate::telemetry;
 
-use super::application::AuthSocket;
+use super::session::AuthSocketSession;
 
-/// An auth message that was read as far as it takes long.
+/// An auth message whose payload is parsed.
 #[derive(Debug)]
 pub(super) struct ReadMessage {
-    /// As it came.
+    /// The message as it arrived.
     json: String,
-    /// The same without its payload.
+    /// The message without its payload.
     rest: String,
     payload: Option<Vec<u8>>,
 }
@@ -44,9 +44,10 @@ fn is_auth_message(data: &str) -> bool {
     name.is_some_and(|rest| rest.starts_with('"'))
 }
 
-impl AuthSocket {
-    /// Begins to read a large auth message; nothing else of this socket is handled until it is read. Gives the event back
-    /// that is not read so: it is small, or there is no memory in which it could wait.
+impl AuthSocketSession {
+    /// Starts to parse a large auth message beside the worker. Until that ends, nothing else of this socket is handled.
+    ///
+    /// Returns the event if it is small, or if there is no memory to hold it meanwhile.
     pub(super) fn read_beside(
         &mut self,
         body: EventBody,
@@ -57,6 +58,7 @@ impl AuthSocket {
         if !is_large || self.holding.grow(2 * bytes).is_err() {
             return Some(body);
         }
+        self.upkeep.client_spoke();
         self.is_reading = true;
         let (heavy, address) = (self.service.heavy.clone(), self.counted_for);
         let read = async move {
@@ -92,8 +94,8 @@ impl AuthSocket {
             }
             Err(error) => self.refuse(&error),
         });
-        // What came behind it.
+        // Handles what arrived meanwhile.
         self.handle_connection(Ok(()), link, ctx);
-        self.count_waiting(link);
+        self.count_held(link);
     }
 }

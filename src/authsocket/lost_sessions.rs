@@ -1,7 +1,7 @@
-//! Sessions of sockets that are gone, kept for a while.
+//! Sessions of closed sockets, kept for some minutes.
 //!
-//! A published client that reconnects may go on sending on its old session. Such a frame proves nothing by
-//! itself, it may be a replay; once the new socket has proven the same identity, the old session can verify it.
+//! A published client that reconnects may still send on its old session. Such a frame may be a replay. Once the new socket
+//! has authenticated the same identity, the old session can verify the frame.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use lru::LruCache;
 use crate::auth::Session;
 use crate::ids::IdentityKey;
 
-/// The sessions, by our nonce; bounded, the oldest goes first.
+/// Sessions by our nonce. The number is bounded: the oldest is dropped first.
 #[derive(Debug)]
 pub struct LostSessions {
     sessions: LruCache<String, (Session, Instant)>,
@@ -20,8 +20,7 @@ pub struct LostSessions {
 }
 
 impl LostSessions {
-    /// Keeps up to `max` sessions for `ttl` each.
-    #[must_use]
+    /// Creates a store for up to `max` sessions, each for `ttl`.
     pub fn new(max: NonZeroUsize, ttl: Duration) -> Self {
         Self {
             sessions: LruCache::unbounded(),
@@ -30,7 +29,7 @@ impl LostSessions {
         }
     }
 
-    /// Keeps a session whose socket is gone.
+    /// Stores the session of a closed socket.
     pub fn keep(&mut self, session: Session, now: Instant) {
         while let Some((_, (_, since))) = self.sessions.peek_lru() {
             let expired = now.saturating_duration_since(*since) >= self.ttl;
@@ -43,8 +42,7 @@ impl LostSessions {
             .put(session.own_nonce().to_owned(), (session, now));
     }
 
-    /// Takes the session of this nonce, if it is one of this identity and has not expired.
-    #[must_use]
+    /// Takes the session with this nonce, unless it has expired or belongs to another identity.
     pub fn take(&mut self, nonce: &str, identity: &IdentityKey, now: Instant) -> Option<Session> {
         let (session, since) = self.sessions.peek(nonce)?;
         let fits = session.peer() == *identity && now.saturating_duration_since(*since) < self.ttl;
@@ -54,14 +52,12 @@ impl LostSessions {
         self.sessions.pop(nonce).map(|(session, _)| session)
     }
 
-    /// Sessions that are kept.
-    #[must_use]
+    /// The number of stored sessions.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether none is kept.
-    #[must_use]
+    /// Whether no session is stored.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }

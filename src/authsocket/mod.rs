@@ -1,24 +1,22 @@
-//! The AuthSocket application: what a connected socket may ask for, and how it is answered.
+//! The AuthSocket application: what a connected client may ask for, and the answers.
 //!
-//! [`AuthSocket`] owns one value of each pure layer (Socket.IO connection, BRC-103 peer) and orders them:
-//! Socket.IO packet, auth message, verified event, command to rooms or delivery; and back.
+//! [`AuthSocketSession`] owns one value of each pure layer: a Socket.IO connection and a BRC-103 peer. A Socket.IO packet
+//! holds an auth message, whose verified event becomes a command to rooms or delivery. Answers go the opposite way.
 
-mod access;
-mod answers;
-mod application;
-mod certification;
+mod access_log;
+mod admission;
 mod counts;
-mod deliveries;
 mod dispatch;
+mod handshakes;
 mod inbound;
 mod large_messages;
 mod lost_sessions;
 mod outbound;
-mod paced;
 mod service;
-mod upkeep;
+mod session;
+mod state;
 
-pub use application::AuthSocket;
 pub use counts::EventCounts;
 pub use lost_sessions::LostSessions;
 pub use service::{AuthSocketService, AuthSocketSettings, SocketRates};
+pub use session::AuthSocketSession;

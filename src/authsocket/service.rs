@@ -1,14 +1,16 @@
-//! What all sockets of the application share.
+//! The settings and shared state of all sockets of the application.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::heavy::HeavyWork;
 use crate::limits::{
-    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace, Rate,
+    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace,
 };
 use crate::live::Live;
 use crate::rooms::RoomsHandle;
@@ -17,121 +19,85 @@ use crate::socketio;
 use super::counts::EventCounts;
 use super::lost_sessions::LostSessions;
 
-/// Times and bounds of a socket's authentication.
+/// Times and bounds of sockets.
 #[derive(Debug, Clone)]
 pub struct AuthSocketSettings {
     /// How long a socket may stay unauthenticated.
     pub auth_timeout: Duration,
-    /// How long a connected socket may say nothing before the server begins a handshake: the published
-    /// clients reconnect by themselves and then stay silent.
+    /// How long a connected client may be silent before the server begins a handshake. The published clients reconnect
+    /// by themselves and then wait.
     pub revival_delay: Duration,
-    /// Frames of a lost socket's session that are held until the handshake is done, and as many that are held until
-    /// certificates came.
+    /// Frames of a lost session that are held until a handshake, and as many that are held until certificates arrive.
     pub max_held_frames: usize,
-    /// How long sessions of lost sockets are kept for such frames.
+    /// How long sessions of closed sockets are kept for such frames.
     pub lost_session_ttl: Duration,
-    /// How many of them.
+    /// The largest number of those sessions.
     pub max_lost_sessions: NonZeroUsize,
-    /// Messages of one socket that may wait to be stored.
-    pub max_pending_messages: usize,
-    /// Bounds of its BRC-103 sessions.
+    /// Bounds of the BRC-103 sessions of a socket.
     pub peer: PeerConfig,
-    /// What a socket must bring before anything is done for it.
+    /// The certificates that a client must show before it is served.
     pub certificates: Option<RequiredCertificates>,
-    /// What sockets and identities may send in a second.
+    /// How fast sockets and identities may send.
     pub rates: SocketRates,
-    /// Sockets of one identity.
+    /// The largest number of sockets of one identity.
     pub max_sockets_per_identity: usize,
-    /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
+    /// How long a fast sender is left unread at most. A socket that would have to wait longer is closed.
     pub max_delay: Duration,
-    /// How fast a socket is sent frames, unless its client says otherwise.
+    /// How fast frames are sent to a socket, unless its client asks for another pace.
     pub pace: Pace,
-    /// Bytes that may wait for one socket's turn, beside what its connection has not taken yet.
+    /// Bytes that the pace may hold back for one socket, beside the outbound buffer of its connection.
     pub max_paced_bytes: usize,
-    /// How long an authenticated socket may be quiet before it is sent a signed event. The published clients forget a
-    /// session after 30 minutes.
+    /// How long an authenticated socket may be quiet before it gets a signed event. The published clients forget a session
+    /// after 30 minutes.
     pub keep_alive: Duration,
-    /// Objects and arrays of an event within each other.
+    /// Largest depth of nested objects and arrays in an event.
     pub max_json_depth: usize,
-    /// Bytes of frames that wait for a proof or for certificates, and of packets whose attachments are still to come, in
-    /// all sockets; a sixteenth of them for one address, and for one identity.
+    /// Bytes of held frames and of incomplete packets in all sockets. One address, or one identity, may have a sixteenth.
     pub max_waiting_bytes: usize,
 }
 
-/// What may be sent in a second.
+/// How fast clients may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRates {
-    /// By one socket.
+    /// The rates of each socket.
     pub socket: FlowRates,
-    /// By all sockets of one identity.
+    /// The rates of each identity, over all its sockets.
     pub identity: FlowRates,
 }
 
-const NO_LIMIT: FlowRates = FlowRates {
-    frames: Rate::new(0, Duration::ZERO),
-    bytes: Rate::new(0, Duration::ZERO),
-};
-
-impl Default for AuthSocketSettings {
-    fn default() -> Self {
-        Self {
-            auth_timeout: Duration::from_secs(30),
-            revival_delay: Duration::from_secs(3),
-            max_held_frames: 8,
-            lost_session_ttl: Duration::from_secs(300),
-            max_lost_sessions: NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
-            max_pending_messages: 1_000,
-            peer: PeerConfig::default(),
-            certificates: None,
-            rates: SocketRates {
-                socket: NO_LIMIT,
-                identity: NO_LIMIT,
-            },
-            max_sockets_per_identity: usize::MAX,
-            max_delay: Duration::from_secs(10),
-            pace: Pace::PUBLISHED_CLIENTS,
-            max_paced_bytes: 2 * 1024 * 1024,
-            keep_alive: Duration::from_secs(600),
-            max_json_depth: 128,
-            max_waiting_bytes: 64 * 1024 * 1024,
-        }
-    }
-}
-
-/// Everything that a socket of the application needs.
+/// What all sockets of the application share.
 #[derive(Debug)]
 pub struct AuthSocketService {
-    /// Who the server is.
+    /// The identity of the server.
     pub identity: Arc<Identity>,
-    /// Rooms.
+    /// The registry of rooms.
     pub rooms: RoomsHandle,
-    /// Where messages are handed in.
+    /// The path that messages take.
     pub delivery: Delivery,
-    /// Namespaces and bounds of Socket.IO.
+    /// The namespaces and bounds of Socket.IO.
     pub socketio: Arc<socketio::Config>,
-    /// Times and bounds.
+    /// The times and bounds of sockets.
     pub settings: AuthSocketSettings,
-    /// What sockets and identities may send in a second; begins as the settings say.
+    /// How fast sockets and identities may send. A reload replaces it.
     pub rates: Live<SocketRates>,
-    /// Sessions of sockets that are gone.
+    /// The sessions of closed sockets.
     pub lost: Mutex<LostSessions>,
-    /// What each address may have.
+    /// The limits of each address.
     pub addresses: Arc<AddressLimits>,
-    /// Bytes of frames and packets that wait in sockets.
+    /// Bytes of held frames and incomplete packets.
     pub waiting: KeyedBudget<Owner>,
-    /// Bytes of events that wait for sockets.
+    /// Bytes of events that wait for sockets to take them.
     pub outbound: OutboundMemory,
-    /// What the sockets of each identity share.
+    /// The limits that the sockets of each identity share.
     pub identities: IdentityShares,
-    /// Threads for large messages and bodies, beside the workers.
+    /// The threads that parse large messages and bodies.
     pub heavy: HeavyWork,
-    /// Counts.
+    /// Counts of all sockets.
     pub counters: EventCounts,
 }
 
 impl AuthSocketService {
-    /// Puts the parts together.
-    #[must_use]
+    /// Creates the service with default limits.
     pub fn new(
         identity: Arc<Identity>,
         rooms: RoomsHandle,
@@ -161,24 +127,18 @@ impl AuthSocketService {
         }
     }
 
-    /// How many sessions of sockets that are gone are kept.
-    #[must_use]
+    /// The number of sessions of closed sockets.
     pub fn lost_count(&self) -> usize {
-        self.lost().len()
+        self.lost.lock().len()
     }
 
-    /// The sessions of sockets that are gone, locked: for look-ups only.
-    pub(super) fn lost(&self) -> MutexGuard<'_, LostSessions> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts what waits for sockets in this memory.
+    /// Counts the events that wait for sockets in this memory.
     #[must_use]
     pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
         Self { outbound, ..self }
     }
 
-    /// Limits what each address may have.
+    /// Sets the limits of each address.
     #[must_use]
     pub fn with_addresses(mut self, addresses: Arc<AddressLimits>) -> Self {
         self.addresses = addresses;

@@ -1,12 +1,12 @@
-//! The names of channels and keys in Redis.
+//! Names of channels and keys in Redis.
 
 use crate::auth::sha256;
 use crate::rooms::Topic;
 
-/// Where nodes greet each other.
+/// The channel of greetings.
 pub(super) const GREETINGS: &str = "nodes";
 
-/// The channel of a topic, without the prefix. The ids of rooms that are no identity's are hashed: they may be long, and of
+/// The channel of a topic, without the prefix. Ids of rooms without an owner are hashed, because they may be long and have
 /// any bytes.
 pub(super) fn channel(topic: &Topic) -> String {
     if topic.is_owner() {
@@ -17,8 +17,7 @@ pub(super) fn channel(topic: &Topic) -> String {
     }
 }
 
-/// A prefix by which a Redis cluster puts all names into one slot, so that one of its servers has them all: what is in
-/// braces decides.
+/// Adds a hash tag (text in braces) to the prefix. A Redis cluster then keeps all our names in one slot of one server.
 pub(super) fn in_one_slot(prefix: &str) -> String {
     let is_tagged = prefix
         .split_once('{')
@@ -44,6 +43,7 @@ mod tests {
         let room = channel(&Topic::of(&RoomId::new("a room".repeat(99))));
         assert_eq!(room.len(), "room:".len() + 64);
     }
+
     #[test]
     fn a_prefix_names_one_slot_and_an_operators_own_is_kept() {
         for (prefix, expected) in [

@@ -1,4 +1,4 @@
-//! What travels between nodes: events, and what each says of itself. Pure.
+//! The envelopes of messages between nodes: events and greetings. Pure.
 //!
 //! ```text
 //! version 1   node 16   sequence 8   mac 16   kind 1   body
@@ -6,9 +6,9 @@
 //! greeting:   text
 //! ```
 //!
-//! The MAC (HMAC-SHA256, its first half) covers all the rest, under a key that only holders of the server's private key can
-//! derive. A node's sequence ascends for each kind, so what was recorded cannot be played to a node that has heard it. The id
-//! is that of the message, 0 where it is not known, and so is what the log lines of the message bear.
+//! The MAC is the first half of an HMAC-SHA256 over everything else. Only holders of the server's private key can derive its
+//! key. The sequence of a node ascends for each kind, so a recorded message cannot be replayed to a node that received it.
+//! The id is that of the message and the trace that of its log lines. Unknown ones are 0.
 
 use std::num::NonZeroUsize;
 
@@ -20,34 +20,34 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 use crate::ids::RoomId;
-use crate::rooms::{EventKey, Outgoing};
+use crate::rooms::{ClusterEvent, EventKey};
 use crate::telemetry::TraceId;
 
 const VERSION: u8 = 1;
 const NODE: usize = 16;
 const MAC: usize = 16;
-/// Version, node and sequence.
+/// The length of version, node and sequence.
 const HEAD: usize = 1 + NODE + 8;
 
-/// Nodes whose sequences are remembered; each start of a server is one.
+/// Nodes whose last sequences are kept. Each start of a server makes a new node.
 const MAX_NODES: NonZeroUsize = match NonZeroUsize::new(4_096) {
     Some(max) => max,
     None => NonZeroUsize::MIN,
 };
 
-/// What an envelope holds. Each has its sequence: greetings do not wait behind events.
+/// The content of an envelope. Each kind has its own sequence, so greetings need not wait behind events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Event = 0,
     Greeting = 1,
 }
 
-/// Names one run of one server.
+/// The id of one run of one server.
 pub(super) type NodeId = [u8; NODE];
 
-/// Why what came is no event of a node.
+/// Why an envelope is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Refused {
+pub(super) enum EnvelopeError {
     #[error("not an envelope")]
     Shape,
     #[error("version {0}; this server knows {VERSION}")]
@@ -58,14 +58,14 @@ pub(super) enum Refused {
     Repeated,
 }
 
-/// What came.
+/// The content of an opened envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Opened {
-    /// Our own, back again.
+    /// Our own message, sent back by Redis.
     Own,
-    /// Another node's.
-    Event(Outgoing),
-    /// What another node says of itself.
+    /// An event of another node.
+    Event(ClusterEvent),
+    /// A greeting of another node.
     Greeting(NodeId, Bytes),
 }
 
@@ -84,12 +84,12 @@ fn mac(mac: &Hmac<Sha256>, head: &[u8], rest: &[u8]) -> [u8; MAC] {
     half
 }
 
-/// Closes envelopes.
+/// Seals the envelopes of one node.
 #[derive(Debug)]
 pub(super) struct Sealer {
     mac: Hmac<Sha256>,
     node: NodeId,
-    /// Of each kind.
+    /// The last sequence of each kind.
     sequences: [u64; 2],
 }
 
@@ -102,10 +102,10 @@ impl Sealer {
         }
     }
 
-    /// The next event's envelope.
-    pub(super) fn seal(&mut self, event: &Outgoing) -> Vec<u8> {
+    /// Seals an event under the next sequence.
+    pub(super) fn seal(&mut self, event: &ClusterEvent) -> Vec<u8> {
         let room = event.room.as_str().as_bytes();
-        // A room's id came in one packet.
+        // A room id came in one packet, so its length fits.
         let room_length = u32::try_from(room.len()).unwrap_or(u32::MAX);
         self.envelope(
             Kind::Event,
@@ -120,7 +120,7 @@ impl Sealer {
         )
     }
 
-    /// The next greeting's.
+    /// Seals a greeting under the next sequence.
     pub(super) fn seal_greeting(&mut self, greeting: &[u8]) -> Vec<u8> {
         self.envelope(Kind::Greeting, &[greeting])
     }
@@ -149,7 +149,7 @@ impl Sealer {
     }
 }
 
-/// Opens envelopes.
+/// Opens the envelopes of other nodes.
 #[derive(Debug)]
 pub(super) struct Opener {
     mac: Hmac<Sha256>,
@@ -166,26 +166,28 @@ impl Opener {
         }
     }
 
-    /// What is in it; nothing of it is copied.
-    pub(super) fn open(&mut self, sealed: &Bytes) -> Result<Opened, Refused> {
-        let version = *sealed.first().ok_or(Refused::Shape)?;
+    /// Checks an envelope and returns its content without copying it.
+    pub(super) fn open(&mut self, sealed: &Bytes) -> Result<Opened, EnvelopeError> {
+        let version = *sealed.first().ok_or(EnvelopeError::Shape)?;
         if version != VERSION {
-            return Err(Refused::Version(version));
+            return Err(EnvelopeError::Version(version));
         }
-        let (head, rest) = sealed.split_at_checked(HEAD).ok_or(Refused::Shape)?;
+        let (head, rest) = sealed.split_at_checked(HEAD).ok_or(EnvelopeError::Shape)?;
         let (node, sequence) = head
             .get(1..)
             .and_then(|head| head.split_first_chunk::<NODE>())
-            .ok_or(Refused::Shape)?;
+            .ok_or(EnvelopeError::Shape)?;
         if *node == self.own {
             return Ok(Opened::Own);
         }
-        let (given, rest) = rest.split_first_chunk::<MAC>().ok_or(Refused::Shape)?;
+        let (given, rest) = rest
+            .split_first_chunk::<MAC>()
+            .ok_or(EnvelopeError::Shape)?;
         let expected = mac(&self.mac, head, rest);
         if !bool::from(expected.as_slice().ct_eq(given)) {
-            return Err(Refused::Mac);
+            return Err(EnvelopeError::Mac);
         }
-        let sequence = sequence.try_into().map_err(|_| Refused::Shape)?;
+        let sequence = sequence.try_into().map_err(|_| EnvelopeError::Shape)?;
         let sequence = u64::from_be_bytes(sequence);
         let (kind, opened) = match rest.split_first() {
             Some((0, body)) => (Kind::Event, Opened::Event(event(sealed, body)?)),
@@ -193,28 +195,28 @@ impl Opener {
                 let greeting = sealed.slice_ref(body);
                 (Kind::Greeting, Opened::Greeting(*node, greeting))
             }
-            _ => return Err(Refused::Shape),
+            _ => return Err(EnvelopeError::Shape),
         };
         let series = (*node, kind);
         let last = self.sequences.get(&series);
         if last.is_some_and(|last| sequence <= *last) {
-            return Err(Refused::Repeated);
+            return Err(EnvelopeError::Repeated);
         }
         self.sequences.put(series, sequence);
         Ok(opened)
     }
 }
 
-fn event(sealed: &Bytes, body: &[u8]) -> Result<Outgoing, Refused> {
-    let (key, rest) = body.split_first_chunk().ok_or(Refused::Shape)?;
-    let (id, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
+fn event(sealed: &Bytes, body: &[u8]) -> Result<ClusterEvent, EnvelopeError> {
+    let (key, rest) = body.split_first_chunk().ok_or(EnvelopeError::Shape)?;
+    let (id, rest) = rest.split_first_chunk().ok_or(EnvelopeError::Shape)?;
     let id = i64::from_be_bytes(*id);
-    let (trace, rest) = rest.split_first_chunk().ok_or(Refused::Shape)?;
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or(Refused::Shape)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Refused::Shape)?;
-    let (room, event) = rest.split_at_checked(length).ok_or(Refused::Shape)?;
-    let room = std::str::from_utf8(room).map_err(|_| Refused::Shape)?;
-    Ok(Outgoing {
+    let (trace, rest) = rest.split_first_chunk().ok_or(EnvelopeError::Shape)?;
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(EnvelopeError::Shape)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| EnvelopeError::Shape)?;
+    let (room, event) = rest.split_at_checked(length).ok_or(EnvelopeError::Shape)?;
+    let room = std::str::from_utf8(room).map_err(|_| EnvelopeError::Shape)?;
+    Ok(ClusterEvent {
         room: RoomId::new(room),
         key: EventKey::from_bytes(*key),
         id: (id != 0).then_some(id),
@@ -228,8 +230,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn event(room: &str, text: &str) -> Outgoing {
-        Outgoing {
+    fn event(room: &str, text: &str) -> ClusterEvent {
+        ClusterEvent {
             room: RoomId::new(room),
             key: EventKey::of_message(room, text, ""),
             id: text.bytes().next().map(i64::from),
@@ -252,7 +254,7 @@ mod tests {
                     opener.open(&envelope),
                     Ok(Opened::Event(event("room", text)))
                 );
-                assert_eq!(opener.open(&envelope), Err(Refused::Repeated));
+                assert_eq!(opener.open(&envelope), Err(EnvelopeError::Repeated));
             }
             let own = Opener::new(&[7; 32], [1; NODE]).open(&envelope);
             assert_eq!(own, Ok(Opened::Own));
@@ -265,7 +267,7 @@ mod tests {
         let mut opener = Opener::new(&[7; 32], [2; NODE]);
         let [first, second] = ["1", "2"].map(|text| Bytes::from(sealer.seal(&event("r", text))));
         assert!(opener.open(&second).is_ok());
-        assert_eq!(opener.open(&first), Err(Refused::Repeated));
+        assert_eq!(opener.open(&first), Err(EnvelopeError::Repeated));
     }
 
     #[test]
@@ -274,11 +276,11 @@ mod tests {
         let mut forged = Sealer::new(&[8; 32], [1; NODE]);
         forged.sequences = [1_000; 2];
         let forged: Bytes = forged.seal(&event("r", "x")).into();
-        assert_eq!(opener.open(&forged), Err(Refused::Mac));
+        assert_eq!(opener.open(&forged), Err(EnvelopeError::Mac));
         let good = Sealer::new(&[7; 32], [1; NODE]).seal(&event("r", "x"));
         let mut later = good.clone();
         later[0] = 2;
-        assert_eq!(opener.open(&later.into()), Err(Refused::Version(2)));
+        assert_eq!(opener.open(&later.into()), Err(EnvelopeError::Version(2)));
         assert!(opener.open(&good.into()).is_ok());
     }
 
@@ -290,7 +292,7 @@ mod tests {
         let greetings = [(); 2].map(|()| Bytes::from(sealer.seal_greeting(b"hello")));
         let hello = || Ok(Opened::Greeting([1; NODE], Bytes::from_static(b"hello")));
         assert_eq!(opener.open(&greetings[1]), hello());
-        assert_eq!(opener.open(&greetings[0]), Err(Refused::Repeated));
+        assert_eq!(opener.open(&greetings[0]), Err(EnvelopeError::Repeated));
         assert_eq!(
             opener.open(&waiting),
             Ok(Opened::Event(event("r", "first")))

@@ -1,26 +1,27 @@
-//! Several servers with one database: room events cross from one to the others through Redis.
+//! Several servers with one database: room events cross between them through Redis.
 //!
-//! A node delivers what it has stored to its own members at once, and publishes it under the topic of its room; the others
-//! subscribe to the topics that have members there. Redis keeps nothing: what was missed while it was away is read from the
-//! database, in the order of storing, and every event carries a key by which it is delivered once.
+//! A node delivers an event to its own members at once, and publishes it under the topic of its room. The other nodes
+//! subscribe to the topics that have members there. Redis stores no events. After a gap, a node reads what it missed from
+//! the database, in the order of storing. Each event has a key, so that no node delivers it twice.
 
-mod catch_up;
 mod channel;
 mod counters;
 mod envelope;
+mod greeter;
 mod handle;
+mod inbound;
 mod link;
-mod marks;
 mod node;
-mod outbox;
+mod outbound;
 mod peers;
-mod republish;
-mod session;
-mod session_store;
-mod subscriptions;
+mod sessions;
+mod shared;
+mod timing;
+mod watermarks;
 
 pub use counters::{ClusterStatus, NonceStatus};
-pub use handle::{Cluster, ClusterError, ClusterSettings, Starting, check_address};
+pub use handle::{Cluster, ClusterError, Starting, check_address};
 pub use link::LinkError;
-pub use peers::Peer;
-pub use session_store::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};
+pub use peers::ClusterPeer;
+pub use sessions::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};
+pub use shared::ClusterSettings;

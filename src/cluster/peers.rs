@@ -1,7 +1,7 @@
-//! The other nodes, as far as they were heard. Pure: the clock is an argument.
+//! The other nodes, as their greetings show them. Pure: the clock is an argument.
 //!
-//! Each greets all others now and then, and names the nodes that it hears. That says who is there to people, and tells a node
-//! that nobody hears what it publishes: its server may have been demoted behind its back.
+//! Each node greets all others regularly and names the nodes that it receives. Operators see which nodes are present. A node
+//! also notices when others do not receive its events: its Redis may have been demoted unnoticed.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,77 +9,63 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::envelope::NodeId;
+use super::timing::{MAX_HEARD_AGO, MAX_SILENCE, REMEMBERED, TIME_TO_HEAR};
 
-/// How often a node greets the others.
-pub(super) const GREETING_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Who has said nothing for so long is not there any more, as far as can be told.
-const MAX_SILENCE: Duration = Duration::from_secs(16);
-
-/// How long it is listed all the same: whoever looks wants to know who is missing.
-const REMEMBERED: Duration = Duration::from_secs(600);
-
-/// A node that was silent for so long is not named among those that are heard.
-const MAX_HEARD_AGO: Duration = Duration::from_secs(11);
-
-/// After its first greeting, a node gives the others so long to hear it.
-const TIME_TO_HEAR: Duration = Duration::from_secs(6);
-
-/// So many greetings in a row that do not name this node: its sender does not hear it.
+/// After so many greetings in a row that do not name this node, their sender does not receive it.
 const MISSES: u8 = 2;
 
-/// Nodes that a greeting names. With more of them it names none.
+/// Largest number of nodes that a greeting names. With more of them it names none.
 const MAX_NAMED: usize = 256;
 
-/// Nodes that are listed, and characters of what each says of itself.
+/// Largest number of listed nodes, and of characters of each of their texts.
 const MAX_PEERS: usize = 1_024;
 const MAX_CHARS: usize = 255;
 
-/// What a node says of itself.
+/// How a node describes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Greeting {
-    /// What its operator calls it.
+    /// The name that its operator gave it.
     pub(super) name: String,
-    /// Of its program.
+    /// The version of its program.
     pub(super) version: String,
-    /// When it started: seconds since 1970.
+    /// Its start in seconds since 1970.
     pub(super) started: u64,
-    /// The nodes that it hears; none where it does not say so.
+    /// The nodes that it receives; `None` if it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hears: Option<Vec<String>>,
 }
 
-/// Another node.
+/// Another node of the cluster, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Names one run of it: 32 hexadecimal digits.
+pub struct ClusterPeer {
+    /// The id of one run of the node: 32 hexadecimal digits.
     pub node: String,
-    /// What its operator calls it.
+    /// The name that its operator gave it.
     pub name: String,
-    /// Of its program.
+    /// The version of its program.
     pub version: String,
-    /// When it started: seconds since 1970.
+    /// Its start in seconds since 1970.
     pub started: u64,
-    /// How long ago it was heard.
+    /// The time since its last greeting.
     pub silent_for: Duration,
-    /// Whether that is not long ago.
+    /// Whether that time is short enough.
     pub present: bool,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownNode {
     greeting: Greeting,
     heard: Instant,
-    /// Its last greetings, as far as none of them named this node.
+    /// The number of its last greetings in a row that did not name this node.
     misses: u8,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Peers {
-    known: HashMap<NodeId, Known>,
+pub(super) struct PeerTable {
+    known: HashMap<NodeId, KnownNode>,
     /// This node, as greetings name it.
     own: String,
-    /// When the others could hear it first, since it was connected.
+    /// When this node first greeted since it connected.
     greeted: Option<Instant>,
 }
 
@@ -87,18 +73,18 @@ fn named(node: &NodeId) -> String {
     hex::encode(node.split_at(8).0)
 }
 
-impl Peers {
-    /// This node has this id.
-    pub(super) fn name(&mut self, own: &NodeId) {
+impl PeerTable {
+    /// Sets the id of this node.
+    pub(super) fn set_own(&mut self, own: &NodeId) {
         self.own = named(own);
     }
 
-    /// This node has greeted the others for the first time since it was connected.
+    /// Records the first greeting of this node since it connected.
     pub(super) fn greeted(&mut self, now: Instant) {
         self.greeted = Some(now);
     }
 
-    /// The nodes that are heard, as greetings name them.
+    /// The nodes that are received, as greetings name them.
     pub(super) fn heard(&self, now: Instant) -> Option<Vec<String>> {
         let known = self.known.iter();
         let heard = known
@@ -107,7 +93,7 @@ impl Peers {
         Some(heard.collect::<Vec<_>>()).filter(|heard| heard.len() <= MAX_NAMED)
     }
 
-    /// Whether a node that is there does not hear this one.
+    /// Whether a present node does not receive this one.
     pub(super) fn is_unheard(&self, now: Instant) -> bool {
         let mut known = self.known.values();
         known.any(|known| {
@@ -115,7 +101,7 @@ impl Peers {
         })
     }
 
-    /// Takes a greeting in; gives it back where it is the node's first.
+    /// Records a greeting. Returns it if it is the first one of its node.
     pub(super) fn hear(&mut self, node: NodeId, greeting: &[u8], now: Instant) -> Option<Greeting> {
         let mut greeting: Greeting = serde_json::from_slice(greeting).ok()?;
         for text in [&mut greeting.name, &mut greeting.version] {
@@ -135,7 +121,7 @@ impl Peers {
             Some(heard) if !heard.contains(&self.own) => misses.saturating_add(had_time.into()),
             _ => 0,
         };
-        let known = Known {
+        let known = KnownNode {
             greeting: greeting.clone(),
             heard: now,
             misses,
@@ -144,12 +130,12 @@ impl Peers {
         before.is_none().then_some(greeting)
     }
 
-    /// Who was heard, by name and start.
-    pub(super) fn list(&self, now: Instant) -> Vec<Peer> {
-        let peer = |(node, known): (&NodeId, &Known)| {
+    /// The known nodes, sorted by name and start.
+    pub(super) fn list(&self, now: Instant) -> Vec<ClusterPeer> {
+        let peer = |(node, known): (&NodeId, &KnownNode)| {
             let silent_for = now.saturating_duration_since(known.heard);
             let greeting = &known.greeting;
-            Peer {
+            ClusterPeer {
                 node: hex::encode(node),
                 name: greeting.name.clone(),
                 version: greeting.version.clone(),
@@ -158,12 +144,9 @@ impl Peers {
                 present: silent_for < MAX_SILENCE,
             }
         };
-        let mut peers: Vec<Peer> = self.known.iter().map(peer).collect();
+        let mut peers: Vec<ClusterPeer> = self.known.iter().map(peer).collect();
         peers.retain(|peer| peer.silent_for < REMEMBERED);
-        peers.sort_by(|one, other| {
-            let key = |peer: &Peer| (peer.name.clone(), peer.started, peer.node.clone());
-            key(one).cmp(&key(other))
-        });
+        peers.sort_by_key(|peer| (peer.name.clone(), peer.started, peer.node.clone()));
         peers
     }
 }
@@ -186,8 +169,8 @@ mod tests {
     fn a_node_that_others_do_not_name_is_unheard_until_they_do() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut peers = Peers::default();
-        peers.name(&[0xab; 16]);
+        let mut peers = PeerTable::default();
+        peers.set_own(&[0xab; 16]);
         let hearing = |hears: &[&str]| {
             let hears = hears.iter().map(|node| (*node).to_owned()).collect();
             let greeting = Greeting {
@@ -200,7 +183,7 @@ mod tests {
         };
         let own = "abababababababab";
         peers.greeted(at(0));
-        // The other has not had the time, then it has.
+        // At first the other node has not had the time to receive this one.
         let greetings: [(u64, &[&str], bool); 7] = [
             (5, &[], false),
             (10, &[], false),
@@ -216,7 +199,7 @@ mod tests {
         }
         peers.hear([1; 16], &hearing(&[]), at(40));
         assert!(peers.is_unheard(at(55)) && !peers.is_unheard(at(56)));
-        // A node that does not say whom it hears says nothing of this one.
+        // A greeting that names no nodes tells nothing about this one.
         peers.hear([1; 16], &greeting("b", 1), at(45));
         assert!(!peers.is_unheard(at(45)));
         assert_eq!(peers.heard(at(55)), Some(vec!["01".repeat(8)]));
@@ -227,7 +210,7 @@ mod tests {
     fn who_greets_is_there_and_who_is_silent_is_missed_for_a_while() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         assert_eq!(peers.list(at(0)), []);
         let first = peers.hear([2; 16], &greeting("b", 7), at(0)).unwrap();
         assert_eq!((&*first.name, first.started), ("b", 7));
@@ -235,7 +218,7 @@ mod tests {
         assert_eq!(peers.hear([1; 16], &greeting("a", 9), at(15)), None);
         let seen = |seconds| {
             let peers = peers.list(at(seconds));
-            let seen = |peer: Peer| (peer.name, peer.silent_for.as_secs(), peer.present);
+            let seen = |peer: ClusterPeer| (peer.name, peer.silent_for.as_secs(), peer.present);
             peers.into_iter().map(seen).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -244,7 +227,7 @@ mod tests {
         );
         assert_eq!(seen(604), [("a".to_owned(), 589, false)]);
         assert_eq!(seen(615), []);
-        // Another run under the same name is another node.
+        // A second run under the same name is a node of its own.
         assert!(peers.hear([3; 16], &greeting("b", 8), at(700)).is_some());
         let listed = peers.list(at(700));
         assert_eq!((listed.len(), &*listed[0].node), (1, &*"03".repeat(16)));
@@ -253,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let now = Instant::now();
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         for text in [&b""[..], b"[]", b"{}", b"{\"name\":7}", b"\xff"] {
             assert_eq!(peers.hear([1; 16], text, now), None);
         }

@@ -1,5 +1,4 @@
-//! Why a message was not taken, and how that is said on a socket. (How it is said over HTTP stands in
-//! `http::error`.)
+//! Why a message is refused, and the refusal that a socket sends. `http::error` has the answers over HTTP.
 
 use thiserror::Error;
 
@@ -9,42 +8,42 @@ use crate::ids::IdentityKey;
 use crate::model::{QuotaExceeded, Quote, Role};
 use crate::payments::{CashierError, PaymentError};
 
-/// A message that was not stored.
+/// Why a message was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeliveryError {
-    /// Its id is in use for this recipient: by another sender, or by the same one in another box.
+    /// The recipient has a message with this id: of another sender, or in another box.
     #[error("the message id is in use for this recipient, in another box or by another sender")]
     MessageIdTaken,
-    /// Its id is blank, too long, or one that not every database stores.
+    /// The id is blank, too long, or not storable in every database.
     #[error("the message id is blank, longer than 256 bytes, or has U+0000")]
     MessageId,
-    /// Clients cannot read the name of its box.
+    /// Clients cannot read the name of the box.
     #[error(
         "the name of the message box is blank, longer than 128 bytes, or has control or bidi characters"
     )]
     MessageBox,
-    /// It would take more bytes in a list than allowed: so many.
+    /// The message would have more bytes in a list than this limit.
     #[error("the message takes more than {0} bytes in a list")]
     TooLarge(usize),
-    /// It expires before it is sent.
+    /// The message has already expired.
     #[error("the message has expired")]
     Expired,
-    /// These recipients block the sender.
+    /// The recipients that block the sender.
     #[error("blocked by {} recipient(s)", .0.len())]
     Blocked(Vec<IdentityKey>),
-    /// It would exceed a quota.
+    /// The message would exceed a quota.
     #[error("{} has more than its {} of {} {}", .0.identity, .0.role.word(), .0.limit, .0.resource.word())]
     Full(QuotaExceeded),
-    /// There is something to pay and nothing was paid.
+    /// A fee is due and the message has no payment.
     #[error("there is a fee to pay")]
     PaymentRequired(Quote),
-    /// What was paid does not pay what is due.
+    /// The payment does not cover the fee.
     #[error(transparent)]
     Payment(#[from] PaymentError),
-    /// Who takes the server's fee did not take it.
+    /// The server's part of the payment was not accepted.
     #[error(transparent)]
     Cashier(#[from] CashierError),
-    /// The store could not take it.
+    /// The database did not store the message.
     #[error(transparent)]
     Store(#[from] DbError),
 }

@@ -1,15 +1,17 @@
-//! Payments that a request of this process is using.
+//! Payments in use by requests of this process.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::model::Outpoint;
 
-/// The outputs in use; cheap to clone. As many as there are paid requests in work.
+/// The outputs in use, one for each paid request; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct InFlightPayments(Arc<Mutex<HashSet<Outpoint>>>);
 
-/// One request's use of an output; it ends when dropped.
+/// The use of an output by one request. Dropping it ends the use.
 #[derive(Debug)]
 pub(super) struct InFlight {
     outpoint: Outpoint,
@@ -17,9 +19,9 @@ pub(super) struct InFlight {
 }
 
 impl InFlightPayments {
-    /// Marks an output as in use; `None` when it already is.
+    /// Marks an output as in use; `None` if it already is.
     pub(super) fn enter(&self, outpoint: &Outpoint) -> Option<InFlight> {
-        let mut outpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outpoints = self.0.lock();
         outpoints.insert(outpoint.clone()).then(|| InFlight {
             outpoint: outpoint.clone(),
             payments: self.clone(),
@@ -30,7 +32,7 @@ impl InFlightPayments {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let outpoints = &self.payments.0;
-        let mut outpoints = outpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outpoints = outpoints.lock();
         outpoints.remove(&self.outpoint);
     }
 }

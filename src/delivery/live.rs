@@ -1,102 +1,78 @@
-//! Live delivery of what has been stored, in the order in which it was.
+//! How stored messages become live events. The registry publishes them in the order of commits.
 
-use actix::prelude::*;
+use bytes::Bytes;
 
 use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
 use crate::model::NewMessage;
-use crate::rooms::{EventKey, Outgoing, RoomRegistry};
-use crate::telemetry;
+use crate::rooms::{EventKey, StoredBatch, StoredMessage};
+use crate::telemetry::TraceId;
 
-impl Handler<MessagesStored> for RoomRegistry {
-    type Result = ();
+impl StoredBatch for MessagesStored {
+    type Stored = Committed;
 
-    fn handle(&mut self, notice: MessagesStored, ctx: &mut Self::Context) {
-        let mut next = 0;
-        self.publish_in_turn(ctx, move |registry| {
-            let Some(committed) = notice.messages.get(next) else {
-                return false;
-            };
-            next += 1;
-            if registry.has_neighbours() {
-                announce_everywhere(registry, committed);
-            } else {
-                announce(registry, committed, encode);
-            }
-            true
-        });
+    fn messages(&self) -> &[Committed] {
+        &self.messages
     }
 }
 
-/// Publishes a message in its room. `encode` is called only for a room that has members.
-///
-/// A message that came with a payment is only listed: the event has no payment in it, and a client that acknowledges
-/// what it is delivered would delete the coins.
-fn announce(
-    registry: &mut RoomRegistry,
-    committed: &Committed,
-    encode: impl Fn(&RoomId, &Committed) -> Vec<u8>,
-) {
-    let room = committed.message.live_room();
-    if committed.is_paid || !registry.delivers(&room, committed.message.body.live().len()) {
-        return;
+impl StoredMessage for Committed {
+    /// A message that came with a payment is only listed. Its event would hold no payment, and a client that acknowledges
+    /// what it receives live would delete the coins.
+    fn room(&self) -> Option<RoomId> {
+        (!self.is_paid).then(|| self.message.live_room())
     }
-    telemetry::within(committed.trace, || {
-        registry.publish(&room, || encode(&room, committed).into());
-    });
+
+    fn fits(&self, max: usize) -> bool {
+        fits_live(&self.message, max)
+    }
+
+    fn key(&self) -> EventKey {
+        let recipient = self.message.recipient.to_hex();
+        EventKey::of_message(&recipient, &self.message.message_id, &self.created_at)
+    }
+
+    fn id(&self) -> Option<i64> {
+        self.id
+    }
+
+    fn trace(&self) -> Option<TraceId> {
+        self.trace
+    }
+
+    fn encode(&self, room: &RoomId) -> Bytes {
+        with_event(&self.message, &self.created_at, |event| {
+            ServerEvent::Message(room, event).encode().into()
+        })
+    }
 }
 
-/// The same where other nodes have members too: it is encoded, because nobody knows who hears it there.
-fn announce_everywhere(registry: &mut RoomRegistry, committed: &Committed) {
-    let message = &committed.message;
-    let room = message.live_room();
-    if committed.is_paid || !registry.delivers(&room, message.body.live().len()) {
-        return;
-    }
-    let outgoing = Outgoing {
-        key: EventKey::of_message(
-            &message.recipient.to_hex(),
-            &message.message_id,
-            &committed.created_at,
-        ),
-        id: committed.id,
-        trace: committed.trace,
-        event: encode(&room, committed).into(),
-        room,
-    };
-    telemetry::within(committed.trace, || registry.publish_everywhere(outgoing));
-}
-
-/// Whether the event of a message is small enough to be delivered live.
-#[must_use]
+/// Whether the event of a message has at most so many bytes.
 pub fn fits_live(message: &NewMessage, max_event_bytes: usize) -> bool {
-    /// More than all but the body takes.
+    /// An upper bound of all fields beside the body.
     const FIELDS: usize = 2_048;
-    /// As [`created_at`](LiveMessage::created_at) will be.
+    /// Has the length of every [`created_at`](LiveMessage::created_at).
     const TIME: &str = "2000-01-01T00:00:00.000Z";
-    // Escaped, a byte takes six at most.
+    // Escaping makes at most six bytes of one.
     let at_most = message.body.live().len().saturating_mul(6);
     if at_most.saturating_add(FIELDS) <= max_event_bytes {
         return true;
     }
-    with_event(message, TIME, |event, room| {
-        event.event_bytes(room) <= max_event_bytes
-    })
+    // A much larger body takes long to measure.
+    message.body.live().len() <= max_event_bytes
+        && with_event(message, TIME, |event| {
+            event.event_bytes(&message.live_room()) <= max_event_bytes
+        })
 }
 
-fn encode(room: &RoomId, committed: &Committed) -> Vec<u8> {
-    let encode = |event: LiveMessage<'_>, _: &RoomId| ServerEvent::Message(room, event).encode();
-    with_event(&committed.message, &committed.created_at, encode)
-}
-
-/// Makes an event of a message for the room in which it is delivered.
+/// Calls `make` with the event of a message.
 fn with_event<T>(
     message: &NewMessage,
     created_at: &str,
-    make: impl FnOnce(LiveMessage<'_>, &RoomId) -> T,
+    make: impl FnOnce(LiveMessage<'_>) -> T,
 ) -> T {
-    let event = LiveMessage {
+    make(LiveMessage {
         sender: &message.sender.to_hex(),
         message_id: &message.message_id,
         body: message.body.live(),
@@ -104,18 +80,19 @@ fn with_event<T>(
         message_box: &message.message_box,
         created_at,
         updated_at: created_at,
-    };
-    make(event, &message.live_room())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use actix::prelude::*;
+
     use super::*;
     use crate::auth::Identity;
     use crate::ids::{IdentityKey, Sid};
     use crate::limits::OutboundMemory;
     use crate::model::MessageBody;
-    use crate::rooms::{Admit, Deliver, Lagging, RoomSettings, RoomsHandle};
+    use crate::rooms::{Admit, Deliver, RoomSettings, RoomsHandle, SlowConsumer};
     use serde_json::{Value, json};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -136,10 +113,10 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Recorder {
+    impl Handler<SlowConsumer> for Recorder {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
     fn member(rooms: &RoomsHandle, identity: IdentityKey) -> UnboundedReceiver<Value> {
@@ -149,7 +126,7 @@ mod tests {
             sid: Sid::random(),
             identity,
             deliver: recorder.clone().recipient(),
-            lagging: recorder.recipient(),
+            slow_consumer: recorder.recipient(),
         });
         inbox
     }
@@ -178,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Two rooms are mixed in every commit; each member gets its own in order, with the body as it was sent.
+    /// Every commit mixes two rooms. Each member gets its own events in order, with the bodies as they were sent.
     #[actix::test]
     async fn stored_messages_reach_their_room_in_the_order_of_commits() {
         let rooms = RoomsHandle::start(RoomSettings::default());
@@ -215,7 +192,7 @@ mod tests {
         }
     }
 
-    /// Keeps what it is delivered until it is dropped.
+    /// Passes deliveries on unhandled.
     struct Unread(UnboundedSender<Deliver>);
 
     impl Actor for Unread {
@@ -226,18 +203,18 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
-            // Whoever does not listen any more has read it.
+            // The test may have ended.
             let _ = self.0.send(deliver);
         }
     }
 
-    impl Handler<Lagging> for Unread {
+    impl Handler<SlowConsumer> for Unread {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
-    /// A thousand recipients would each get a copy that waits; no more of them are made than there is memory for.
+    /// A thousand recipients would each hold a copy. Events are encoded only while there is memory for them.
     #[actix::test]
     async fn events_wait_while_the_memory_of_what_waits_for_members_is_full() {
         const MAX: usize = 50_000;
@@ -250,7 +227,7 @@ mod tests {
             sid: Sid::random(),
             identity: key,
             deliver: member.clone().recipient(),
-            lagging: member.recipient(),
+            slow_consumer: member.recipient(),
         });
         let all: Vec<String> = (0..100).map(|id| id.to_string()).collect();
         for ids in [0..60, 60..100] {
@@ -265,7 +242,7 @@ mod tests {
                 seen.push(event["data"]["messageId"].as_str().unwrap().to_owned());
             }
             waiting.push(deliver);
-            // One event may pass the bound.
+            // One event may exceed the bound.
             assert!(memory.held() <= MAX + 5_000, "{}", memory.held());
             if memory.is_full() {
                 was_full = true;
@@ -275,18 +252,5 @@ mod tests {
         assert!(was_full && seen == all);
         drop(waiting);
         assert_eq!(memory.held(), 0);
-    }
-
-    #[test]
-    fn a_message_that_nobody_hears_is_not_encoded() {
-        let key = Identity::random().identity_key();
-        let encodings = std::cell::Cell::new(0);
-        let count = |room: &RoomId, committed: &Committed| {
-            encodings.set(encodings.get() + 1);
-            encode(room, committed)
-        };
-        let mut registry = RoomRegistry::new(RoomSettings::default());
-        announce(&mut registry, &committed(key, key, 0), count);
-        assert_eq!(encodings.get(), 0);
     }
 }

@@ -1,18 +1,18 @@
-//! The size of a message in a list, where its JSON is escaped as JSON once more. Clients limit the size of a list.
+//! The size of a message in a list, where its JSON is escaped a second time. Clients limit the size of a list.
 
 use crate::json_text::{encoded_len, encoded_twice_len};
 use crate::model::{MessageBody, NewMessage};
 
-/// Bytes of a list item beside body and id: field names, sender, four timestamps.
+/// Bytes of a list item without body and id: field names, sender, four timestamps.
 const OVERHEAD: usize = 512;
 
-/// Maximum bytes of one byte that is escaped twice: U+0001 becomes `\\u0001`.
+/// Largest length of one byte that is escaped twice: U+0001 becomes `\\u0001`.
 const MAX_ESCAPED: usize = 7;
 
 /// Bytes of `{"message":""}` as a JSON string, rounded up.
 const WRAPPER: usize = 32;
 
-/// Whether each of these messages takes at most `max` bytes in a list. They share a body; `payment` is the escaped size of the
+/// Whether each message has at most `max` bytes in a list. The messages share a body. `payment` is the escaped size of the
 /// payment that may be stored with each.
 pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bool {
     let Some(first) = messages.first() else {
@@ -20,14 +20,14 @@ pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bo
     };
     let longest = messages.iter().map(|message| message.message_id.len());
     let fixed = OVERHEAD + MAX_ESCAPED * longest.max().unwrap_or(0);
-    // Nearly every message is far from the bound; the others are measured.
+    // Most messages are far below the bound. Only the others are measured.
     let beside = fixed.saturating_add(payment);
     let least = first.body.live().len();
     let most = least.saturating_mul(MAX_ESCAPED);
     if most.saturating_add(beside.saturating_add(WRAPPER)) <= max {
         return true;
     }
-    // What is far above it takes long to measure.
+    // A body far above the bound takes long to measure.
     least.saturating_add(beside) <= max && listed_len(&first.body).saturating_add(beside) <= max
 }
 
@@ -35,7 +35,7 @@ pub(super) fn all_fit(messages: &[NewMessage], payment: usize, max: usize) -> bo
 fn listed_len(body: &MessageBody) -> usize {
     /// Bytes around a body: `{"message":}` as a JSON string.
     const FRAME: usize = r#""{\"message\":}""#.len();
-    // A body has no quotation marks of its own there.
+    // The encoded body lacks its own quotation marks there.
     FRAME - 2
         + match body {
             MessageBody::Text(text) => encoded_twice_len(text),
@@ -63,7 +63,7 @@ mod tests {
         }
     }
 
-    /// The bytes of the body in a list, by the encoder that is used everywhere else.
+    /// The bytes of the body in a list, by the encoder of the lists.
     fn listed(message: &NewMessage) -> usize {
         serde_json::to_string(&message.body.wrapped(None))
             .unwrap()

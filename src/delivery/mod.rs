@@ -1,18 +1,17 @@
-//! The one path that a message takes, however it came in: checks, fees, payment, storage, acknowledgement, live
-//! delivery.
+//! The path of every message: checks, fees, payment, storage, acknowledgement, live delivery. HTTP and sockets share it.
 
-mod check_places;
+mod check_permits;
 mod error;
 mod in_flight;
 mod live;
 mod message_size;
 mod paid_messages;
+mod payment_gate;
 mod request_price;
 mod submit;
-mod till;
 
 pub use error::DeliveryError;
 pub use live::fits_live;
+pub use payment_gate::{PaymentConfig, PaymentCounts};
 pub use request_price::{PaidRequest, PriceError, RequestPrices};
-pub use submit::{Delivery, Notify, Sent};
-pub use till::{Paying, PaymentCounts};
+pub use submit::{Delivery, Notify, SendStatus};

@@ -1,4 +1,4 @@
-//! Messages that come with a payment.
+//! Messages with a payment.
 
 use crate::auth::sha256;
 use crate::ids::IdentityKey;
@@ -6,43 +6,43 @@ use crate::model::{NewMessage, Paid, Payment, PaymentState, Quote};
 use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, Settlement};
 
 use super::error::DeliveryError;
-use super::submit::{Delivery, Sent};
+use super::submit::{Delivery, SendStatus};
 
 impl Delivery {
-    /// Checks that the payment pays what is due, and takes it with the messages, all or none.
+    /// Checks that the payment covers the fees, and stores it with the messages, all or none.
     pub(super) async fn send_paid(
         &self,
         messages: Vec<NewMessage>,
         draft: PaymentDraft,
         quote: Quote,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let Some(payer) = messages.first().map(|message| message.sender) else {
             return Ok(Vec::new());
         };
         let parties = Parties {
             payer,
-            server: self.till.identity().identity_key(),
+            server: self.gate.identity().identity_key(),
             recipients: messages.iter().map(|message| message.recipient).collect(),
         };
         let checked = self
-            .till
+            .gate
             .check(payer, move |keys, checks| {
                 Settlement::read(&draft, &quote, &parties, keys, checks)
             })
             .await?;
-        // From here on it goes to its end, even when its client has gone: money changes hands.
+        // Money changes hands: the rest runs to its end even if the client disconnects.
         let delivery = self.clone();
-        let settled = tokio::spawn(async move { delivery.settle(messages, payer, checked).await });
+        let done = tokio::spawn(async move { delivery.store_paid(messages, payer, checked).await });
         let broken = |_| PaymentError::Invalid("it could not be settled".to_owned());
-        settled.await.map_err(broken)?
+        done.await.map_err(broken)?
     }
 
-    async fn settle(
+    async fn store_paid(
         &self,
         mut messages: Vec<NewMessage>,
         payer: IdentityKey,
         checked: Checked<Settlement>,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let settlement = checked.payment;
         let payment = Payment {
             payer,
@@ -54,8 +54,8 @@ impl Delivery {
             message.payment = share;
         }
         let state = match &settlement.server {
-            Some(server) if self.till.asks() => self.till.take(&payment, server).await?,
-            // It is claimed in the transaction that stores the messages.
+            Some(server) if self.gate.asks() => self.gate.accept(&payment, server).await?,
+            // The transaction that stores the messages claims the payment.
             Some(_) => PaymentState::Kept,
             None => PaymentState::Claimed,
         };
@@ -66,23 +66,23 @@ impl Delivery {
             state,
         };
         let stored = self.store(messages, Some(paid), true).await;
-        // Another request, with another payment, may have been faster with the same messages.
+        // Another request may have stored the same messages first, with another payment.
         let paid_for_nothing = match &stored {
-            Ok(sent) => sent.iter().all(|sent| *sent == Sent::Already),
+            Ok(sent) => sent.iter().all(|sent| *sent == SendStatus::Duplicate),
             Err(_) => true,
         };
         if paid_for_nothing && state == PaymentState::Internalized {
-            self.till.give_up(payment, Some(state)).await;
+            self.gate.release(payment, Some(state)).await;
         }
         stored
     }
 }
 
-/// What a payment for these messages is for: the same when they are sent again.
+/// The purpose of a payment for these messages: the same when they are sent again.
 fn purpose(payer: IdentityKey, messages: &[NewMessage]) -> String {
     let mut text = payer.to_hex();
     for message in messages {
-        // Ids and box names are of any form; JSON keeps them apart.
+        // JSON separates ids and box names, which may hold any character.
         let parts = (
             &message.message_box,
             message.recipient.to_hex(),

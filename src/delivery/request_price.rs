@@ -1,4 +1,4 @@
-//! Requests that have a price: what they cost, and taking what is paid for them.
+//! Requests that have a price, and their payments.
 
 use std::collections::BTreeMap;
 
@@ -10,83 +10,82 @@ use crate::payments::{MultipartError, RequestPayment};
 
 use super::error::DeliveryError;
 use super::in_flight::InFlight;
+use super::payment_gate::PaymentGate;
 use super::submit::Delivery;
-use super::till::Till;
 
-/// What requests cost, in satoshis.
+/// The prices of requests in satoshis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestPrices {
-    /// By route.
+    /// The prices of single routes.
     pub routes: BTreeMap<String, u64>,
-    /// For all other routes.
+    /// The price of all other routes.
     pub others: u64,
 }
 
 impl RequestPrices {
-    /// What a request to this route costs.
-    #[must_use]
+    /// The price of a request to this route.
     pub fn of(&self, route: &str) -> u64 {
         self.routes.get(route).copied().unwrap_or(self.others)
     }
 }
 
-/// Why what came with a request does not pay for it.
+/// Why the payment of a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PriceError {
-    /// It is not the JSON of a payment.
+    /// The header or part is not the JSON of a payment.
     #[error(
         "The payment is not JSON of derivationPrefix, derivationSuffix and transaction, or not base64."
     )]
     Malformed,
-    /// More than one came.
+    /// The request has more than one payment.
     #[error(
         "A request takes one payment: one X-BSV-Payment header, or one part of a multipart body."
     )]
     Several,
-    /// The multipart body that may hold one cannot be read.
+    /// The multipart body cannot be parsed.
     #[error("The multipart body cannot be read: {0}.")]
     Multipart(#[from] MultipartError),
-    /// Another request is using it at this moment.
+    /// Another request is using the payment now.
     #[error("Another request is using this payment.")]
     InUse,
-    /// Its prefix is not a nonce of this server.
+    /// The derivation prefix is not a nonce of this server.
     #[error("The derivation prefix was not made by this server.")]
     DerivationPrefix,
-    /// It does not pay, or was not taken.
+    /// The payment is too low or invalid, or was not accepted.
     #[error(transparent)]
     Payment(#[from] DeliveryError),
 }
 
-/// A request that was paid for and is being answered.
+/// A paid request that is being answered.
 #[derive(Debug)]
 pub struct PaidRequest {
-    /// How many satoshis were paid.
+    /// The paid amount in satoshis.
     pub satoshis: u64,
-    till: Till,
+    gate: PaymentGate,
     payment: Payment,
     state: PaymentState,
-    /// Until this request ends, no other one of this process uses the payment.
+    /// Keeps other requests of this process from using the payment.
     _in_flight: InFlight,
 }
 
 impl PaidRequest {
-    /// It was answered: its payment has paid for good.
+    /// Settles the payment of an answered request.
     pub async fn settle(self) {
-        self.till.settle(self.payment, self.state).await;
+        self.gate.settle(self.payment, self.state).await;
     }
 
-    /// It failed: its payer may pay for another request with the same.
-    pub async fn give_up(self) {
-        self.till.give_up(self.payment, Some(self.state)).await;
+    /// Releases the payment of a failed request: its payer may use it again.
+    pub async fn release(self) {
+        self.gate.release(self.payment, Some(self.state)).await;
     }
 }
 
 impl Delivery {
-    /// Takes what pays for a request of `caller` that costs `price` satoshis. `json` is the payment. `request` is a hash of
-    /// what the request asks for. The same request may bring its payment again until it was answered.
+    /// Accepts the payment in `json` for a request of `caller` that costs `price` satoshis. `request` is a hash of the
+    /// request. The same request may bring its payment again until it is answered.
     ///
     /// # Errors
-    /// [`PriceError`]: then nothing was taken.
+    /// [`PriceError`]: then the payment is not claimed.
     pub async fn take_request_payment(
         &self,
         json: &[u8],
@@ -95,31 +94,31 @@ impl Delivery {
         request: &[u8; 32],
     ) -> Result<PaidRequest, PriceError> {
         let paid = RequestPayment::parse(json).ok_or(PriceError::Malformed)?;
-        let identity = self.till.identity();
+        let identity = self.gate.identity();
         identity
             .verify_nonce(&paid.derivation_prefix)
             .map_err(|_| PriceError::DerivationPrefix)?;
         let server = identity.identity_key();
         let checked = self
-            .till
+            .gate
             .check(caller, move |keys, checks| {
                 paid.check(price, caller, server, keys, checks)
             })
             .await?;
         let server = checked.payment;
-        let in_flight = self.till.in_flight.enter(&server.output.outpoint);
+        let in_flight = self.gate.in_flight.enter(&server.output.outpoint);
         let in_flight = in_flight.ok_or(PriceError::InUse)?;
         let payment = Payment {
             payer: caller,
-            // A server that ended in the middle leaves a claim behind: the same request, repeated, takes it up again.
+            // A crash leaves the claim behind. The same request, repeated, resumes it.
             purpose: format!("request {}", hex::encode(request)),
             outputs: vec![server.output.clone()],
             spends: checked.spends,
         };
-        let state = self.till.take(&payment, &server).await?;
+        let state = self.gate.accept(&payment, &server).await?;
         Ok(PaidRequest {
             satoshis: server.output.satoshis,
-            till: self.till.clone(),
+            gate: self.gate.clone(),
             payment,
             state,
             _in_flight: in_flight,

@@ -1,4 +1,4 @@
-//! Taking messages in.
+//! Accepts messages and stores them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;
 use super::message_size::all_fit;
-use super::till::{Paying, PaymentCounts, Till};
+use super::payment_gate::{PaymentConfig, PaymentCounts, PaymentGate};
 
-/// Hears of messages that were stored, on the writer's thread: it must not wait.
+/// Is notified of stored messages. Called on the writer's thread: it must not block.
 pub trait Notify: Send + Sync + fmt::Debug {
-    /// Whether it wants to hear of messages in this box.
+    /// Whether it wants notices of messages in this box.
     fn wants(&self, message_box: &str) -> bool;
-    /// A message was stored, durably.
+    /// A message of such a box is durable.
     fn stored(&self, message: &NewMessage);
 }
 
-/// A message that is taken care of.
+/// What happened to an accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Stored now, durably. Whoever listens gets it live.
+pub enum SendStatus {
+    /// The message is durable now. Members of its room get it live.
     Stored,
-    /// The same sender had sent it before; nothing happens twice.
-    Already,
+    /// The same sender had sent it before. Nothing else happens.
+    Duplicate,
 }
 
-/// Where messages are handed in; cheap to clone.
+/// A handle on the path of messages; cheap to clone.
 #[derive(Clone)]
 pub struct Delivery {
     pub(super) db: DbHandle,
-    pub(super) till: Till,
+    pub(super) gate: PaymentGate,
     notify: Option<Arc<dyn Notify>>,
-    /// Bytes of a message in a list.
+    /// Largest size of a message in a list, in bytes.
     max_message_bytes: usize,
 }
 
@@ -53,42 +53,41 @@ impl fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    /// Delivers into this database.
-    #[must_use]
-    pub fn new(db: DbHandle, paying: Arc<Paying>, notify: Option<Arc<dyn Notify>>) -> Self {
+    /// Creates a path that stores messages in this database.
+    pub fn new(db: DbHandle, paying: Arc<PaymentConfig>, notify: Option<Arc<dyn Notify>>) -> Self {
         Self {
-            till: Till::new(db.clone(), paying),
+            gate: PaymentGate::new(db.clone(), paying),
             db,
             notify,
             max_message_bytes: usize::MAX,
         }
     }
 
-    /// The same for a client at this address: see [`DbHandle::from_address`].
+    /// The path for a client at this address: see [`DbHandle::from_address`].
     #[must_use]
     pub fn from_address(&self, address: Option<AddressKey>) -> Self {
         self.with_db(&self.db.from_address(address))
     }
 
-    /// Refuses messages that take more bytes than this in a list.
+    /// Refuses messages that have more bytes than this in a list.
     #[must_use]
     pub fn with_max_message_bytes(mut self, max: usize) -> Self {
         self.max_message_bytes = max;
         self
     }
 
-    /// The same over this handle, which may be for one request or one client.
+    /// The path over this handle, which may be bound to one request or one client.
     #[must_use]
     pub fn with_db(&self, db: &DbHandle) -> Self {
         Self {
-            till: self.till.with_db(db.clone()),
+            gate: self.gate.with_db(db.clone()),
             db: db.clone(),
             notify: self.notify.clone(),
             max_message_bytes: self.max_message_bytes,
         }
     }
 
-    /// Whether the operator serves this identity.
+    /// Checks that the operator serves this identity.
     ///
     /// # Errors
     /// [`NotServed`].
@@ -96,20 +95,19 @@ impl Delivery {
         self.db.identity_lists().check(identity)
     }
 
-    /// Payments since the start.
-    #[must_use]
+    /// Counts of payments since the start.
     pub fn payments(&self) -> &PaymentCounts {
-        &self.till.counts
+        &self.gate.counts
     }
 
-    /// Hands a message in. `reply` is called once it is durable, or refused; in the order of commits, and
-    /// before the message is delivered live.
+    /// Submits a message. `reply` is called once the message is durable or refused. Calls follow the order of commits, each
+    /// before the live delivery of its message.
     ///
-    /// Permissions and fees are looked up in the transaction that stores it; where a fee is due it is refused.
+    /// The transaction that stores the message also checks permissions and fees. A message with a fee is refused.
     pub fn submit(
         &self,
         message: NewMessage,
-        reply: impl FnOnce(Result<Sent, DeliveryError>) + Send + 'static,
+        reply: impl FnOnce(Result<SendStatus, DeliveryError>) + Send + 'static,
     ) {
         let messages = vec![message];
         if let Err(error) = self.check(&messages, 0) {
@@ -120,19 +118,18 @@ impl Delivery {
             paid: None,
             has_payment: false,
         };
-        self.hand_in(submission, move |outcomes| {
-            let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(Sent::Already));
+        self.enqueue(submission, move |outcomes| {
+            let sent = outcomes.map(|sent| sent.first().copied().unwrap_or(SendStatus::Duplicate));
             reply(sent);
         });
     }
 
-    /// Hands messages of one sender to one box in, all or none, and waits. Dropping the future takes nothing back
-    /// that was handed in.
+    /// Submits messages of one sender to one box, all or none, and waits. Dropping the future cancels nothing.
     ///
     /// The steps: check; fees; payment; store and commit, and reply; then live delivery, which
-    /// [`crate::db::MessagesStored`] sets off.
+    /// [`crate::db::MessagesStored`] starts.
     ///
-    /// Says of each message what became of it.
+    /// Returns what happened to each message.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -140,21 +137,21 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         payment: Option<PaymentDraft>,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let payment_bytes = payment.as_ref().map_or(0, PaymentDraft::encoded_len);
         self.check(&messages, payment_bytes)?;
         let has_payment = payment.is_some();
         let Some(draft) = payment.filter(PaymentDraft::is_offered) else {
             return self.store(messages, None, has_payment).await;
         };
-        // What is sent again is not paid for again.
+        // Repeated messages are not paid again.
         match self.db.inspect(messages.clone()).await? {
             SubmitOutcome::Due(quote) => self.send_paid(messages, draft, quote).await,
-            outcome => refusal(outcome),
+            outcome => statuses(outcome),
         }
     }
 
-    /// Checks messages with one body, and with what may be paid along.
+    /// Checks messages that share one body and one payment of so many bytes.
     fn check(&self, messages: &[NewMessage], payment: usize) -> Result<(), DeliveryError> {
         messages.iter().try_for_each(check)?;
         if all_fit(messages, payment, self.max_message_bytes) {
@@ -169,14 +166,14 @@ impl Delivery {
         messages: Vec<NewMessage>,
         paid: Option<Paid>,
         has_payment: bool,
-    ) -> Result<Vec<Sent>, DeliveryError> {
+    ) -> Result<Vec<SendStatus>, DeliveryError> {
         let (sender, receiver) = oneshot::channel();
         let submission = Submission {
             messages,
             paid,
             has_payment,
         };
-        self.hand_in(submission, move |outcomes| {
+        self.enqueue(submission, move |outcomes| {
             drop(sender.send(outcomes));
         });
         receiver
@@ -184,24 +181,27 @@ impl Delivery {
             .unwrap_or(Err(DeliveryError::Store(DbError::Closed)))
     }
 
-    fn hand_in(
+    fn enqueue(
         &self,
         submission: Submission,
-        reply: impl FnOnce(Result<Vec<Sent>, DeliveryError>) + Send + 'static,
+        reply: impl FnOnce(Result<Vec<SendStatus>, DeliveryError>) + Send + 'static,
     ) {
         let first = submission.messages.first();
-        let told = match (&self.notify, first) {
+        let notice = match (&self.notify, first) {
             (Some(notify), Some(first)) if notify.wants(&first.message_box) => {
                 Some((Arc::clone(notify), submission.messages.clone()))
             }
             _ => None,
         };
-        log::debug!("{} messages wait to be stored", submission.messages.len());
+        log::debug!(
+            "{} messages are queued for storage",
+            submission.messages.len()
+        );
         self.db.submit(submission, move |outcome| {
-            let outcomes = outcome.map_err(DeliveryError::from).and_then(refusal);
-            if let (Ok(outcomes), Some((notify, messages))) = (&outcomes, told) {
+            let outcomes = outcome.map_err(DeliveryError::from).and_then(statuses);
+            if let (Ok(outcomes), Some((notify, messages))) = (&outcomes, notice) {
                 for (message, sent) in messages.iter().zip(outcomes) {
-                    if *sent == Sent::Stored {
+                    if *sent == SendStatus::Stored {
                         notify.stored(message);
                     }
                 }
@@ -215,13 +215,13 @@ impl Delivery {
     }
 }
 
-fn refusal(outcome: SubmitOutcome) -> Result<Vec<Sent>, DeliveryError> {
-    let sent = |outcome: &StoreOutcome| match outcome {
-        StoreOutcome::Stored => Sent::Stored,
-        _ => Sent::Already,
+fn statuses(outcome: SubmitOutcome) -> Result<Vec<SendStatus>, DeliveryError> {
+    let status = |outcome: &StoreOutcome| match outcome {
+        StoreOutcome::Stored => SendStatus::Stored,
+        _ => SendStatus::Duplicate,
     };
     Err(match outcome {
-        SubmitOutcome::Stored(outcomes) => return Ok(outcomes.iter().map(sent).collect()),
+        SubmitOutcome::Stored(outcomes) => return Ok(outcomes.iter().map(status).collect()),
         SubmitOutcome::Taken(_) => DeliveryError::MessageIdTaken,
         SubmitOutcome::Blocked(recipients) => DeliveryError::Blocked(recipients),
         SubmitOutcome::Due(quote) => DeliveryError::PaymentRequired(quote),
@@ -237,7 +237,7 @@ fn check(message: &NewMessage) -> Result<(), DeliveryError> {
     if !is_message_box(&message.message_box) {
         return Err(DeliveryError::MessageBox);
     }
-    // The store keeps milliseconds: what expires within the current one would never be listed.
+    // The store keeps milliseconds: a message that expires within the current one would never be listed.
     let millisecond = |time: OffsetDateTime| time.unix_timestamp_nanos().div_euclid(1_000_000);
     let now = millisecond(OffsetDateTime::now_utc());
     if message.expires_at.is_some_and(|at| millisecond(at) <= now) {

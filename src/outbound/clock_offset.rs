@@ -1,4 +1,4 @@
-//! How far another machine's clock is from this one's, told by the time in its answer. Pure.
+//! The difference between this clock and that of another machine, taken from the time in its answer. Pure.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use reqwest::header::{DATE, HeaderMap};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// The other clock minus this one, in milliseconds: somewhere between two bounds, because an answer takes a while.
+/// The other clock minus this one in milliseconds. It lies between two bounds, because an answer takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockOffset {
     least: i64,
     most: i64,
 }
 
-/// By how much this machine's clock is wrong at least, as the other sees it.
+/// The minimum error of this machine's clock, compared with the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockError {
-    /// So many milliseconds ahead.
+    /// This clock is so many milliseconds ahead.
     Ahead(u64),
-    /// So many milliseconds behind.
+    /// This clock is so many milliseconds behind.
     Behind(u64),
 }
 
@@ -34,14 +34,13 @@ impl fmt::Display for ClockError {
 
 fn millis(time: OffsetDateTime) -> i64 {
     let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
-    // Years of this calendar fit.
+    // All years of this calendar fit.
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 impl ClockOffset {
-    /// From an answer that came between two times of this machine. It names `theirs` in milliseconds since 1970, exact to
-    /// `resolution` milliseconds.
-    #[must_use]
+    /// Computes the offset from an answer that arrived between two times of this machine. The answer names the time `theirs`
+    /// in milliseconds since 1970, exact to `resolution` milliseconds.
     pub fn new(
         theirs: i64,
         resolution: i64,
@@ -55,22 +54,19 @@ impl ClockOffset {
         }
     }
 
-    /// From the header `Date` of an HTTP answer; none if it is no date.
-    #[must_use]
+    /// Computes the offset from the header `Date` of an HTTP answer. `None` if it is no date.
     pub fn of_date(date: &str, asked: OffsetDateTime, answered: OffsetDateTime) -> Option<Self> {
         let theirs = OffsetDateTime::parse(date.trim(), &Rfc2822).ok()?;
         Some(Self::new(millis(theirs), 1_000, asked, answered))
     }
 
-    /// From the headers of an HTTP answer that has just come.
-    #[must_use]
+    /// Computes the offset from the headers of an HTTP answer that has just arrived.
     pub fn of_headers(headers: &HeaderMap, asked: OffsetDateTime) -> Option<Self> {
         let date = headers.get(DATE)?.to_str().ok()?;
         Self::of_date(date, asked, OffsetDateTime::now_utc())
     }
 
-    /// The error of this machine's clock where it is certainly more than `tolerance` milliseconds.
-    #[must_use]
+    /// The error of this machine's clock, if it is certainly more than `tolerance` milliseconds.
     pub fn error(self, tolerance: u64) -> Option<ClockError> {
         let beyond = |millis: i64| u64::try_from(millis).ok().filter(|it| *it > tolerance);
         let ahead = beyond(self.most.saturating_neg()).map(ClockError::Ahead);
@@ -89,10 +85,10 @@ mod tests {
     #[test]
     fn a_clock_is_wrong_only_where_the_answers_way_does_not_explain_it() {
         for (date, expected) in [
-            // What a right clock can say: it is asked between the two times.
+            // Times that a correct clock can show between request and answer.
             ("Fri, 02 Jan 2026 03:04:05 GMT", None),
             ("Fri, 02 Jan 2026 03:04:07 GMT", None),
-            // Ten seconds more or less may be the way and the seconds that a date has.
+            // Differences that the tolerance and the resolution of a date explain.
             ("Fri, 02 Jan 2026 03:04:17 GMT", None),
             (
                 "Fri, 02 Jan 2026 03:04:18 GMT",

@@ -1,24 +1,24 @@
-//! What became of a failed request to a service. Addresses may hold passwords and answers may hold payments, so the texts
-//! hold neither and may be logged.
+//! Why a request to a service failed. The texts may be logged: they show no address, which may hold a password, and no
+//! answer, which may hold a payment.
 
 use thiserror::Error;
 
-/// Why a service gave no answer that can be used.
+/// Why a service gave no usable answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RemoteFailure {
-    /// The service answered with a status that is a failure, or a redirect that is not followed.
+    /// The service answered with an error status, or a redirect that is not followed.
     #[error("it answered with status {0}")]
     Status(u16),
     /// The answer ended early or has another form.
     #[error("its answer could not be read")]
     Unreadable,
-    /// The answer has more bytes than any honest one.
+    /// The answer exceeds the bound of its length.
     #[error("its answer is too long")]
     TooLong,
-    /// The answer did not come in time.
+    /// The answer did not arrive in time.
     #[error("it did not answer in time")]
     Late,
-    /// The service says that it cannot tell.
+    /// The service answered that it cannot decide.
     #[error("it cannot tell")]
     Undecided,
     /// The address is not `https:`.

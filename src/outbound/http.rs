@@ -1,4 +1,4 @@
-//! The one way to make an HTTP client, and to read an answer within a bound.
+//! Creates all HTTP clients, and reads answers within a bound.
 
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, ClientBuilder, Response};
@@ -7,35 +7,34 @@ use thiserror::Error;
 use super::failure::RemoteFailure;
 use super::tls;
 
-/// Redirects that are followed, one after the other.
+/// Redirects that are followed in a row.
 const MAX_REDIRECTS: usize = 5;
 
-/// Makes a client with the TLS configuration of this program. Otherwise it has reqwest's defaults: ten redirects to any
-/// host, and no bound on time.
-#[must_use]
+/// Creates a client with the TLS configuration of this program. Otherwise it has the defaults of reqwest: ten redirects to
+/// any host, and no time limit.
 pub fn client() -> Client {
     built(builder())
 }
 
-/// Begins such a client, for callers that set more.
+/// Starts to build such a client, for callers that change more.
 pub fn builder() -> ClientBuilder {
     Client::builder().use_preconfigured_tls((*tls::client_config()).clone())
 }
 
-/// Makes a client that follows no redirect to another host. The bodies may be worth money, and the operator named one host.
+/// Creates a client that follows no redirect to another host. Bodies may hold payments, and the operator named one host.
 pub(super) fn faithful_client() -> Client {
     built(builder().redirect(Policy::custom(stay)))
 }
 
 fn built(builder: ClientBuilder) -> Client {
     builder.build().unwrap_or_else(|error| {
-        // Nothing that this program sets can be wrong. The stand-in trusts no certificate.
-        log::error!("the HTTP client could not be set up: {error}");
+        // No setting of this program can fail. The replacement trusts no certificate.
+        log::error!("an HTTP client was not created: {error}");
         Client::default()
     })
 }
 
-/// Follows a redirect to the same host, unless TLS would be lost. Any other is an answer like others.
+/// Follows a redirect to the same host, unless it would leave TLS. Any other redirect is returned as the answer.
 fn stay(attempt: Attempt<'_>) -> Action {
     let [.., from] = attempt.previous() else {
         return attempt.stop();
@@ -50,10 +49,10 @@ fn stay(attempt: Attempt<'_>) -> Action {
     }
 }
 
-/// Why the body of an answer was not read.
+/// Why the body of an answer could not be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The body has more bytes than the caller takes.
+    /// The body exceeds the bound of the caller.
     #[error("the answer is too long")]
     TooLong,
     /// The body ended early.

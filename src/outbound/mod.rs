@@ -1,8 +1,8 @@
-//! Requests to HTTP services of others: wallets, block headers services, overlay services, Google, MessageBox servers.
+//! Requests to other HTTP services: wallets, block header services, overlay services, Google, MessageBox servers.
 //!
-//! `tls` holds the one TLS configuration and `http` the one way to make an HTTP client. `service` posts a body and reads
-//! the answer within a bound of bytes and of time. `wallet` is the client of a BRC-100 wallet. `probe` is what asking a
-//! service whether it works has found; `clock_offset` is what its answer tells of this machine's clock.
+//! `tls` holds the only TLS configuration. `http` creates all HTTP clients. `service` posts a body and reads the answer,
+//! both bounded in bytes and time. `wallet` is the client of a BRC-100 wallet. `probe` is the result of a health check.
+//! `clock_offset` is the clock difference that an answer shows.
 
 mod clock_offset;
 mod failure;

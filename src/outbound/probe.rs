@@ -1,21 +1,20 @@
-//! What asking a service whether it works has found.
+//! The result of a health check of a service.
 
 use super::clock_offset::ClockOffset;
 use super::failure::RemoteFailure;
 use super::service::Answer;
 
-/// Whether a service works, and what its answer tells of this machine's clock.
+/// Whether a service works, and the clock difference that its answer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
-    /// Why it does not work; may be logged.
+    /// Why the service does not work. The text may be logged.
     pub failure: Option<String>,
-    /// None where it did not answer, or told no time.
+    /// `None` if the service did not answer, or gave no time.
     pub clock: Option<ClockOffset>,
 }
 
 impl Probed {
-    /// Of a service that did not answer as it should.
-    #[must_use]
+    /// The result for a service that failed.
     pub fn failed(why: &(impl ToString + ?Sized)) -> Self {
         Self {
             failure: Some(why.to_string()),
@@ -23,8 +22,7 @@ impl Probed {
         }
     }
 
-    /// Judges an answer, if there is one. `read` finds out what is wrong with it.
-    #[must_use]
+    /// Evaluates an answer, if there is one. `read` returns its error.
     pub fn judge<E: ToString>(
         answer: Result<Answer, RemoteFailure>,
         read: impl FnOnce(&Answer) -> Result<(), E>,

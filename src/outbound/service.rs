@@ -1,4 +1,4 @@
-//! One request to a service and its answer, within a bound of bytes and of time.
+//! A request to a service and its answer, bounded in bytes and time.
 
 use std::time::Duration;
 
@@ -10,41 +10,40 @@ use super::clock_offset::ClockOffset;
 use super::failure::RemoteFailure;
 use super::http::{faithful_client, read};
 
-/// Bytes that are read of an answer that is a failure.
+/// Largest body of an error answer that is read, in bytes.
 const MAX_REFUSAL: usize = 64 * 1024;
-/// Longest part of a service's own words that is kept, in characters.
+/// Largest length of an error message that is kept, in characters.
 const MAX_WORDS: usize = 200;
 
-/// A request, with the bounds of its answer.
+/// A request and the bounds of its answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Posted<'a> {
-    /// An `http` or `https` address.
+    /// The `http` or `https` address.
     pub url: &'a str,
-    /// Headers; nothing is added but those that HTTP needs.
+    /// The headers. Only those that HTTP needs are added.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The request's body.
+    /// The body of the request.
     pub body: &'a [u8],
-    /// Bytes that the answer may have.
+    /// The largest answer in bytes.
     pub max_answer: usize,
-    /// How long the whole may take: connecting, sending, waiting and reading.
+    /// The time limit for connecting, sending, waiting and reading together.
     pub timeout: Duration,
 }
 
-/// A service's answer.
+/// The answer of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
-    /// `Content-Type`, empty where there is none.
+    /// The `Content-Type`; empty if there is none.
     pub content_type: String,
-    /// The answer's body; empty where the status is a failure and the body is too long.
+    /// The body; empty if the status is an error and the body is too long.
     pub body: Vec<u8>,
-    /// What its `Date` tells of this machine's clock.
+    /// The clock difference that its `Date` shows.
     pub clock: Option<ClockOffset>,
 }
 
 impl Answer {
-    /// The status, if it is a failure.
-    #[must_use]
+    /// The status as an error, if it is one.
     pub const fn failure(&self) -> Option<RemoteFailure> {
         match self.status {
             200..=299 => None,
@@ -52,10 +51,10 @@ impl Answer {
         }
     }
 
-    /// Reads the body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Errors
-    /// [`RemoteFailure::Status`] where the status is a failure, [`RemoteFailure::Unreadable`].
+    /// [`RemoteFailure::Status`] if the status is an error, [`RemoteFailure::Unreadable`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, RemoteFailure> {
         match self.failure() {
             Some(failure) => Err(failure),
@@ -63,8 +62,7 @@ impl Answer {
         }
     }
 
-    /// The message in a JSON body, shortened. For the user of the service: it may tell what a log must not.
-    #[must_use]
+    /// The message in a JSON body, shortened. For the user of the service, not for the log: it may hold secrets.
     pub fn words(&self) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         let message = ["message", "description", "error"]
@@ -74,7 +72,7 @@ impl Answer {
     }
 }
 
-/// Posts to services. Clones share their connections.
+/// Posts requests to services. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct Service {
     http: reqwest::Client,
@@ -89,7 +87,7 @@ impl Default for Service {
 }
 
 impl Service {
-    /// Posts a body and reads the answer, whatever its status.
+    /// Posts a body and reads the answer with any status.
     ///
     /// # Errors
     /// [`RemoteFailure`], except [`RemoteFailure::Status`].
@@ -119,7 +117,7 @@ impl Service {
         let body = if status.is_success() {
             read(answer, posted.max_answer).await?
         } else {
-            // The status is what counts.
+            // The status alone decides if the body cannot be read.
             read(answer, MAX_REFUSAL).await.unwrap_or_default()
         };
         Ok(Answer {

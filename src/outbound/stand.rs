@@ -1,17 +1,17 @@
-//! A service for unit tests, which answers with bytes.
+//! A test server that answers with given bytes.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// A service that answers one request for each connection, and keeps request lines and bodies.
+/// A server that answers one request for each connection, and records request lines and bodies.
 pub(crate) struct Stand {
     pub(crate) url: String,
     pub(crate) asked: Receiver<(String, Vec<u8>)>,
 }
 
 impl Stand {
-    /// Answers with what `answer` writes for a request line. Connections are served one after the other.
+    /// Starts a server. `answer` writes the answer to a request line. Connections are served one after the other.
     pub(crate) fn start(answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -50,7 +50,7 @@ impl Stand {
         answer(reader.get_mut(), &first);
     }
 
-    /// Answers always the same.
+    /// Starts a server with one answer to all requests.
     pub(crate) fn saying(answer: &'static str) -> Self {
         Self::start(move |stream, _| {
             let _ = stream.write_all(answer.as_bytes());

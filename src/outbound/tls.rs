@@ -1,21 +1,20 @@
-//! The TLS configuration of every outgoing connection: rustls with ring, and the certificates that the system trusts.
+//! The TLS configuration of all outgoing connections: rustls with ring, and the certificates that the system trusts.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-/// Makes ring the cryptography of the whole process, for libraries that make a configuration of their own.
+/// Makes ring the cryptography of the process, for libraries that create their own configuration.
 pub fn install_provider() {
-    // It is refused where a provider is installed already, and then that one stays.
+    // If a provider is installed already, it stays.
     let _ = ring::default_provider().install_default();
 }
 
-/// The configuration of a client. It is made once, on first use, because reading the system's certificates takes
-/// milliseconds and a load test opens thousands of connections.
+/// The configuration of a client, created on first use. Reading the certificates of the system takes milliseconds, and a
+/// load test opens thousands of connections.
 ///
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name other certificates, as they do with OpenSSL.
-#[must_use]
 pub fn client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let made = CONFIG.get_or_init(|| {
@@ -28,7 +27,7 @@ pub fn client_config() -> Arc<ClientConfig> {
     Arc::clone(made)
 }
 
-/// The authorities that the system trusts. One that cannot be read is left out, not fatal.
+/// The authorities that the system trusts. Unreadable ones are skipped with a warning.
 fn system_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {

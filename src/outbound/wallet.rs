@@ -1,4 +1,4 @@
-//! A BRC-100 wallet that takes JSON over HTTP: each method is a path, and its arguments are the body.
+//! The client of a BRC-100 wallet with JSON over HTTP: each method is a path, and its arguments are the body.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use super::failure::RemoteFailure;
 use super::probe::Probed;
 use super::service::{Answer, Posted, Service};
 
-/// Bytes that an answer without transactions may have.
+/// Largest answer without transactions, in bytes.
 const MAX_SMALL: usize = 1024 * 1024;
-/// Bytes that an answer with transactions may have. As JSON a byte of a transaction takes up to four.
+/// Largest answer with transactions, in bytes. A byte of a transaction takes up to four in JSON.
 const MAX_TRANSACTIONS: usize = 64 * 1024 * 1024;
 
-/// A wallet did not do what it was asked for.
+/// Why a call of the wallet failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{failure}")]
 pub struct WalletFailure {
-    /// What went wrong; may be logged.
+    /// The failure. Its text may be logged.
     pub failure: RemoteFailure,
-    /// The wallet's own words, if it had any. For its user: they may tell what a log must not.
+    /// The message of the wallet, if any. For its user, not for the log: it may hold secrets.
     pub words: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl From<RemoteFailure> for WalletFailure {
     }
 }
 
-/// A wallet at an address.
+/// A wallet at an HTTP address.
 #[derive(Clone)]
 pub struct WalletHttp {
     service: Service,
@@ -57,10 +57,41 @@ impl fmt::Debug for WalletHttp {
     }
 }
 
+/// Defines a method for each call of the wallet: its arguments, its result, its path, and the largest answer.
+macro_rules! calls {
+    ($($(#[$comment:meta])* $name:ident($arguments:ty) -> $result:ty = $path:literal, $max:expr;)*) => {
+        impl WalletHttp {
+            $($(#[$comment])*
+            ///
+            /// # Errors
+            /// [`WalletFailure`].
+            pub async fn $name(&self, arguments: &$arguments) -> Result<$result, WalletFailure> {
+                self.ask($path, arguments, $max).await
+            })*
+        }
+    };
+}
+
+calls! {
+    /// Asks for the identity key or a derived key.
+    get_public_key(GetPublicKeyArgs) -> GetPublicKeyResult = "getPublicKey", MAX_SMALL;
+    /// Asks the wallet to sign.
+    create_signature(CreateSignatureArgs) -> CreateSignatureResult = "createSignature", MAX_SMALL;
+    /// Lists the outputs in a basket.
+    list_outputs(ListOutputsArgs) -> ListOutputsResult = "listOutputs", MAX_TRANSACTIONS;
+    /// Asks the wallet to create and fund a transaction.
+    create_action(CreateActionArgs) -> CreateActionResult = "createAction", MAX_TRANSACTIONS;
+    /// Completes a transaction with unlocking scripts.
+    sign_action(SignActionArgs) -> SignActionResult = "signAction", MAX_TRANSACTIONS;
+    /// Aborts an incomplete transaction, so that the wallet can spend its coins again.
+    abort_action(AbortActionArgs) -> AbortActionResult = "abortAction", MAX_SMALL;
+    /// Passes a transaction that pays the wallet.
+    internalize_action(InternalizeActionArgs) -> InternalizeActionResult = "internalizeAction", MAX_SMALL;
+}
+
 impl WalletHttp {
-    /// The wallet at `url`, which may take as long as `timeout` for each answer. `originator` tells the wallet which
-    /// program is asking.
-    #[must_use]
+    /// Creates a client of the wallet at `url` with a time limit for each call. `originator` names this program to the
+    /// wallet.
     pub fn new(originator: &str, url: &str, timeout: Duration) -> Self {
         Self {
             service: Service::default(),
@@ -70,7 +101,7 @@ impl WalletHttp {
         }
     }
 
-    /// Asks whether the wallet works, and can act for its user.
+    /// Checks that the wallet works and its user is logged in.
     pub async fn probe(&self) -> Probed {
         let answer = self.post("isAuthenticated", b"{}", MAX_SMALL).await;
         Probed::judge(answer, |answer| {
@@ -81,83 +112,6 @@ impl WalletHttp {
                 Err("its user is not logged in".to_owned())
             }
         })
-    }
-
-    /// Asks for a key: the identity's, or a derived one.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn get_public_key(
-        &self,
-        arguments: &GetPublicKeyArgs,
-    ) -> Result<GetPublicKeyResult, WalletFailure> {
-        self.ask("getPublicKey", arguments, MAX_SMALL).await
-    }
-
-    /// Asks for a signature.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn create_signature(
-        &self,
-        arguments: &CreateSignatureArgs,
-    ) -> Result<CreateSignatureResult, WalletFailure> {
-        self.ask("createSignature", arguments, MAX_SMALL).await
-    }
-
-    /// Lists the outputs in a basket.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn list_outputs(
-        &self,
-        arguments: &ListOutputsArgs,
-    ) -> Result<ListOutputsResult, WalletFailure> {
-        self.ask("listOutputs", arguments, MAX_TRANSACTIONS).await
-    }
-
-    /// Has the wallet make and pay a transaction.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn create_action(
-        &self,
-        arguments: &CreateActionArgs,
-    ) -> Result<CreateActionResult, WalletFailure> {
-        self.ask("createAction", arguments, MAX_TRANSACTIONS).await
-    }
-
-    /// Has the wallet complete a transaction with unlocking scripts.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn sign_action(
-        &self,
-        arguments: &SignActionArgs,
-    ) -> Result<SignActionResult, WalletFailure> {
-        self.ask("signAction", arguments, MAX_TRANSACTIONS).await
-    }
-
-    /// Has the wallet give up a transaction that was not completed, so that it may spend its coins again.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn abort_action(
-        &self,
-        arguments: &AbortActionArgs,
-    ) -> Result<AbortActionResult, WalletFailure> {
-        self.ask("abortAction", arguments, MAX_SMALL).await
-    }
-
-    /// Gives the wallet a transaction that pays it.
-    ///
-    /// # Errors
-    /// [`WalletFailure`].
-    pub async fn internalize_action(
-        &self,
-        arguments: &InternalizeActionArgs,
-    ) -> Result<InternalizeActionResult, WalletFailure> {
-        self.ask("internalizeAction", arguments, MAX_SMALL).await
     }
 
     async fn ask<A: Serialize, R: DeserializeOwned>(

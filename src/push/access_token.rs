@@ -1,4 +1,4 @@
-//! Access tokens of OAuth 2: asked for with a signed assertion (RFC 7523), kept until shortly before they expire.
+//! OAuth 2 access tokens: requested with a signed assertion (RFC 7523) and reused until shortly before they expire.
 
 use std::time::{Duration, Instant};
 
@@ -17,14 +17,14 @@ use super::service_account::ServiceAccount;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// Bytes that an answer may have.
+/// Largest answer in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
-/// How long an assertion is good for, in seconds.
+/// The lifetime of an assertion in seconds.
 const ASSERTION_SECONDS: i64 = 3_600;
-/// A token is not used so shortly before its end.
+/// A token is replaced so long before it expires.
 const SLACK: Duration = Duration::from_secs(300);
 
-/// Of a JSON web signature (RFC 7515 §4.1).
+/// The header of a JSON web signature (RFC 7515 §4.1).
 #[derive(Serialize)]
 struct Header<'a> {
     typ: &'static str,
@@ -56,9 +56,9 @@ struct Granted {
 
 /// Why there is no token.
 pub(super) struct NoToken {
-    /// For people.
+    /// The reason as text for the log.
     pub(super) reason: String,
-    /// Whether asking again is of no use: the account is refused.
+    /// Whether the account is refused, so that a retry is useless.
     pub(super) is_final: bool,
 }
 
@@ -76,7 +76,7 @@ struct Kept {
     until: Instant,
 }
 
-/// The token of an account. Whoever needs it while it is asked for waits for the same answer.
+/// The token of an account. Concurrent callers share one request.
 pub(super) struct AccessToken {
     account: ServiceAccount,
     kept: Mutex<Option<Kept>>,
@@ -96,7 +96,7 @@ impl AccessToken {
         }
     }
 
-    /// The token, asked for if there is none that is good.
+    /// The current token, or a new one if it has expired.
     pub(super) async fn get(&self, client: &reqwest::Client) -> Result<String, NoToken> {
         let mut kept = self.kept.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.until > Instant::now()) {
@@ -111,7 +111,7 @@ impl AccessToken {
         Ok(granted.access_token)
     }
 
-    /// Forgets this token, which was refused. Another one that came meanwhile stays.
+    /// Drops this token, which was refused. A newer one stays.
     pub(super) async fn forget(&self, token: &str) {
         let mut kept = self.kept.lock().await;
         if kept.as_ref().is_some_and(|kept| kept.token == token) {
@@ -148,7 +148,7 @@ impl AccessToken {
             .map_err(|error| NoToken::later(error.without_url().to_string()))?;
         let status = answer.status();
         if !status.is_success() {
-            // Google says 400 or 401 of an account or a key that is gone.
+            // Google answers 400 or 401 for a deleted account or key.
             let may_pass = status == StatusCode::TOO_MANY_REQUESTS
                 || status == StatusCode::REQUEST_TIMEOUT
                 || !status.is_client_error();

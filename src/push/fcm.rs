@@ -1,4 +1,4 @@
-//! Sending to one device, and what the answer means.
+//! Sends a notification to one device, and interprets the answer.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use super::access_token::AccessToken;
 use super::message;
 use super::service_account::{ServiceAccount, ServiceAccountError};
 
-/// The code of a token that no device has any more. `NOT_FOUND` alone is also said of a project that is not there.
+/// The code for a token that no device has any more. `NOT_FOUND` alone may also mean a missing project.
 const DEAD: &str = "UNREGISTERED";
 
-/// The same in the words of the older interface.
+/// The same codes in the older interface.
 const DEAD_BEFORE: [&str; 2] = [
     "registration-token-not-registered",
     "invalid-registration-token",
 ];
 
-/// Bytes that an answer may have.
+/// Largest answer in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Characters of a code that are read.
+/// Largest length of a code in characters.
 const MAX_CODE_CHARS: usize = 64;
 
-/// Where and how long to ask.
+/// The endpoint and time limit of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FcmSettings {
-    /// Firebase's address, without a path.
+    /// The address of Firebase, without a path.
     pub endpoint: String,
-    /// The project; unset: the account's own.
+    /// The project; `None` means that of the account.
     pub project_id: Option<String>,
-    /// How long an answer may take.
+    /// The time limit of one request.
     pub request_timeout: Duration,
 }
 
@@ -53,31 +53,34 @@ impl Default for FcmSettings {
 pub struct Fcm {
     pub(super) client: reqwest::Client,
     pub(super) token: AccessToken,
-    /// Where messages are sent.
+    /// The address of `messages:send`.
     pub(super) url: String,
     request_timeout: Duration,
 }
 
-/// What became of a notification to one device.
+/// The result of notifying one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Firebase has it.
+pub(super) enum PushOutcome {
+    /// Firebase has accepted the notification.
     Sent,
     /// No device has this token any more.
     DeadToken,
-    /// It may work later; not before this time, if one is given.
+    /// A retry may work, after this time if one is given.
     Later(Option<Duration>, String),
-    /// It will not work for this device or message.
+    /// A retry is useless for this device or message.
     Failed(String),
-    /// It will not work for any device: the project or the account is wrong, which the operator has to mend.
+    /// Firebase refuses the project or the account. The operator must correct it.
     Refused(String),
 }
 
+/// The access token that Firebase refused.
+struct TokenRefused(String);
+
 impl Fcm {
-    /// For this account.
+    /// Creates a client for this account.
     ///
     /// # Errors
-    /// [`ServiceAccountError::Project`] when no project is named.
+    /// [`ServiceAccountError::Project`] if no project is named.
     pub fn new(
         account: ServiceAccount,
         settings: &FcmSettings,
@@ -96,30 +99,33 @@ impl Fcm {
         })
     }
 
-    /// Sends once; an access token that is refused is replaced once.
-    pub(super) async fn send(&self, device: &str, message_id: &str, originator: &str) -> Outcome {
+    /// Sends once. A refused access token is replaced once.
+    pub(super) async fn send(
+        &self,
+        device: &str,
+        message_id: &str,
+        originator: &str,
+    ) -> PushOutcome {
         let body = message::body(device, message_id, originator);
         let sent = async {
-            match self.try_send(&body).await {
-                Err(refused) => {
-                    self.token.forget(&refused).await;
-                    let refused = |_| Outcome::Refused("the access token is refused".into());
-                    self.try_send(&body).await.unwrap_or_else(refused)
-                }
-                Ok(outcome) => outcome,
-            }
+            let TokenRefused(token) = match self.try_send(&body).await {
+                Ok(outcome) => return outcome,
+                Err(refused) => refused,
+            };
+            self.token.forget(&token).await;
+            let again = self.try_send(&body).await;
+            again.unwrap_or_else(|_| PushOutcome::Refused("the access token is refused".into()))
         };
         tokio::time::timeout(self.request_timeout, sent)
             .await
-            .unwrap_or_else(|_| Outcome::Later(None, "no answer in time".to_owned()))
+            .unwrap_or_else(|_| PushOutcome::Later(None, "no answer in time".to_owned()))
     }
 
-    /// Sends once. `Err` holds the access token where that was refused.
-    async fn try_send(&self, body: &Value) -> Result<Outcome, String> {
+    async fn try_send(&self, body: &Value) -> Result<PushOutcome, TokenRefused> {
         let token = match self.token.get(&self.client).await {
             Ok(token) => token,
-            Err(error) if error.is_final => return Ok(Outcome::Refused(error.reason)),
-            Err(error) => return Ok(Outcome::Later(None, error.reason)),
+            Err(error) if error.is_final => return Ok(PushOutcome::Refused(error.reason)),
+            Err(error) => return Ok(PushOutcome::Later(None, error.reason)),
         };
         let sent = self
             .client
@@ -130,49 +136,49 @@ impl Fcm {
             .await;
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return Ok(Outcome::Later(None, error.without_url().to_string())),
+            Err(error) => return Ok(PushOutcome::Later(None, error.without_url().to_string())),
         };
         let status = answer.status();
         if status == StatusCode::UNAUTHORIZED {
-            return Err(token);
+            return Err(TokenRefused(token));
         }
         let retry_after = answer
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
-        // The status is what counts.
+        // The status alone decides if the body cannot be read.
         let body = outbound::http::read(answer, MAX_ANSWER).await;
         let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
         Ok(meaning(status, retry_after, &text))
     }
 }
 
-fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Outcome {
+fn meaning(status: StatusCode, retry_after: Option<Duration>, text: &str) -> PushOutcome {
     if status.is_success() {
-        return Outcome::Sent;
+        return PushOutcome::Sent;
     }
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        return Outcome::Later(retry_after, status.to_string());
+        return PushOutcome::Later(retry_after, status.to_string());
     }
     let code = error_code(text);
     let is_dead = code.as_deref() == Some(DEAD)
         || DEAD_BEFORE.iter().any(|code| text.contains(code))
         || is_about_the_token(text);
     if is_dead {
-        return Outcome::DeadToken;
+        return PushOutcome::DeadToken;
     }
     let code = code.unwrap_or_default();
     let reason = format!("{status} {code}").trim_end().to_owned();
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            Outcome::Refused(reason)
+            PushOutcome::Refused(reason)
         }
-        _ => Outcome::Failed(reason),
+        _ => PushOutcome::Failed(reason),
     }
 }
 
-/// The code of FCM's own where there is one, else the general one.
+/// The code of FCM if there is one, else the general one.
 fn error_code(text: &str) -> Option<String> {
     let json: Value = serde_json::from_str(text).ok()?;
     let error = json.get("error")?;
@@ -185,7 +191,7 @@ fn error_code(text: &str) -> Option<String> {
     Some(code.chars().take(MAX_CODE_CHARS).collect())
 }
 
-/// `INVALID_ARGUMENT` is about the token only when it says so: our own mistake must not cost a device.
+/// Whether an `INVALID_ARGUMENT` names the token. Otherwise the mistake is ours, and the device stays active.
 fn is_about_the_token(text: &str) -> bool {
     let json: Value = serde_json::from_str(text).unwrap_or_default();
     let details = json.pointer("/error/details").and_then(Value::as_array);
@@ -209,17 +215,17 @@ mod tests {
         let error = |status: &str, details: Value| {
             json!({"error": {"status": status, "details": details}}).to_string()
         };
-        let failed = |text: &str| Outcome::Failed(text.to_owned());
-        let refused = |text: &str| Outcome::Refused(text.to_owned());
+        let failed = |text: &str| PushOutcome::Failed(text.to_owned());
+        let refused = |text: &str| PushOutcome::Refused(text.to_owned());
         let about = |field: &str| json!([{"fieldViolations": [{"field": field}]}]);
         let cases = [
-            (200, "{}".to_owned(), Outcome::Sent),
+            (200, "{}".to_owned(), PushOutcome::Sent),
             (
                 404,
                 error("NOT_FOUND", json!([{"errorCode": "UNREGISTERED"}])),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
-            // A project that is not there: nothing is said of the token.
+            // A missing project says nothing about the token.
             (
                 404,
                 error("NOT_FOUND", json!([])),
@@ -228,17 +234,17 @@ mod tests {
             (
                 400,
                 error("INVALID_ARGUMENT", json!([{"errorCode": "UNREGISTERED"}])),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
                 "messaging/registration-token-not-registered".to_owned(),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
                 error("INVALID_ARGUMENT", about("message.token")),
-                Outcome::DeadToken,
+                PushOutcome::DeadToken,
             ),
             (
                 400,
@@ -250,7 +256,7 @@ mod tests {
                 error("PERMISSION_DENIED", json!([])),
                 refused("403 Forbidden PERMISSION_DENIED"),
             ),
-            // The tokens are those of another project: that of the server before this one, or the operator's mistake.
+            // The tokens belong to another project: that of a previous server, or one configured by mistake.
             (
                 403,
                 error(
@@ -263,12 +269,12 @@ mod tests {
             (
                 429,
                 String::new(),
-                Outcome::Later(None, "429 Too Many Requests".to_owned()),
+                PushOutcome::Later(None, "429 Too Many Requests".to_owned()),
             ),
             (
                 503,
                 String::new(),
-                Outcome::Later(None, "503 Service Unavailable".to_owned()),
+                PushOutcome::Later(None, "503 Service Unavailable".to_owned()),
             ),
         ];
         for (status, text, expected) in cases {
@@ -278,7 +284,7 @@ mod tests {
         let later = Some(Duration::from_secs(7));
         assert_eq!(
             meaning(StatusCode::TOO_MANY_REQUESTS, later, ""),
-            Outcome::Later(later, "429 Too Many Requests".to_owned())
+            PushOutcome::Later(later, "429 Too Many Requests".to_owned())
         );
     }
 }

@@ -1,10 +1,10 @@
-//! What is sent to Firebase for one device.
+//! The request body for one device.
 
 use serde_json::{Value, json};
 
 const TITLE: &str = "New Message";
 
-/// The body of `messages:send`. It says that there is a message and which, and nothing of what is in it.
+/// The body of `messages:send`. It names the message and its sender, and shows nothing of its content.
 pub(super) fn body(token: &str, message_id: &str, originator: &str) -> Value {
     json!({
         "message": {

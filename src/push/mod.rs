@@ -1,13 +1,13 @@
-//! Push notifications by Firebase Cloud Messaging (HTTP v1): after a message is stored, and never in its way.
+//! Push notifications by Firebase Cloud Messaging (HTTP v1). They are sent after a message is stored and never delay it.
 
 mod access_token;
 mod fcm;
-mod lanes;
 mod message;
 mod probe;
+mod recipient_queues;
 mod service_account;
 mod worker;
 
 pub use fcm::{Fcm, FcmSettings};
 pub use service_account::{ServiceAccount, ServiceAccountError};
-pub use worker::{Backoff, Notification, PushHandle, PushSettings, PushStatus};
+pub use worker::{Notification, PushHandle, PushSettings, PushStatus, RetryPolicy};

@@ -1,4 +1,4 @@
-//! Whether Firebase would take a notification, asked without sending one.
+//! Checks that Firebase would accept a notification, without sending one.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -8,12 +8,12 @@ use crate::outbound::{ClockOffset, Probed};
 
 use super::fcm::Fcm;
 
-/// A topic that no device needs to have. It is named, because a message needs an address.
+/// A topic without devices, because a message needs an address.
 const TOPIC: &str = "messagebox-health";
 
 impl Fcm {
-    /// Has Firebase check a message and send it to nobody. That takes the credentials and the project that notifications
-    /// take. The caller bounds the time.
+    /// Asks Firebase to validate a message without sending it. The check uses the credentials and the project of
+    /// notifications. The caller bounds the time.
     pub(super) async fn probe(&self) -> Probed {
         let token = match self.token.get(&self.client).await {
             Ok(token) => token,

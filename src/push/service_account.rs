@@ -1,4 +1,4 @@
-//! A Google service account: who asks for access tokens, and the key that it signs with.
+//! A Google service account: the name and the key for access tokens.
 
 use std::fmt;
 use std::path::Path;
@@ -10,21 +10,21 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Where accounts get their tokens unless they say otherwise.
+/// The token endpoint of accounts that name none.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
-/// Why an account cannot be used. The key is in none of the texts.
+/// Why an account cannot be used. No text shows the key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ServiceAccountError {
-    /// Neither its JSON nor its path is configured.
+    /// Neither the JSON nor a path is configured.
     #[error("push.enabled needs push.service_account_json or push.service_account_path")]
     Missing,
-    /// The file cannot be read.
+    /// The file is missing or not readable.
     #[error("the service account {path} cannot be read: {cause}")]
     Unreadable {
-        /// Where it should be.
+        /// The configured path of the file.
         path: String,
-        /// What went wrong.
+        /// The error of the file system.
         cause: String,
     },
     /// The JSON is not that of a service account.
@@ -47,18 +47,18 @@ struct Wire {
     project_id: Option<String>,
 }
 
-/// A service account.
+/// A parsed service account.
 #[derive(Clone)]
 pub struct ServiceAccount {
     pub(super) client_email: String,
     pub(super) key: Arc<RsaKeyPair>,
     pub(super) key_id: Option<String>,
     pub(super) token_uri: String,
-    /// The project that it belongs to.
+    /// The project of the account.
     pub project_id: Option<String>,
 }
 
-/// Without the key.
+/// Shows the name only, never the key.
 impl fmt::Debug for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServiceAccount({})", self.client_email)
@@ -66,13 +66,13 @@ impl fmt::Debug for ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Of its JSON.
+    /// Parses the JSON of an account.
     ///
     /// # Errors
     /// [`ServiceAccountError`].
     pub fn parse(json: &str) -> Result<Self, ServiceAccountError> {
         let wire: Wire = serde_json::from_str(json).map_err(|_| ServiceAccountError::Malformed)?;
-        // In environment variables line ends often come as two characters.
+        // In environment variables, a line end is often written as two characters.
         let pem = wire.private_key.replace("\\n", "\n");
         Ok(Self {
             key: Arc::new(rsa_key(&pem).ok_or(ServiceAccountError::Key)?),
@@ -83,7 +83,7 @@ impl ServiceAccount {
         })
     }
 
-    /// Of a file.
+    /// Reads and parses the file of an account.
     ///
     /// # Errors
     /// [`ServiceAccountError`].
@@ -97,7 +97,7 @@ impl ServiceAccount {
     }
 }
 
-/// An RSA key in either of the forms that PEM files have.
+/// Parses an RSA key in PEM, as PKCS#1 or PKCS#8.
 fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
     match PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok()? {
         PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),

@@ -1,12 +1,11 @@
-//! The worker that notifies devices: a bounded queue that nobody waits at, a lane for each recipient, and retries with growing
-//! pauses.
+//! The worker that notifies devices: bounded queues, one for each recipient, and retries with growing pauses.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -17,39 +16,39 @@ use crate::outbound::Probed;
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 
-use super::fcm::{Fcm, Outcome};
-use super::lanes::Lanes;
+use super::fcm::{Fcm, PushOutcome};
+use super::recipient_queues::RecipientQueues;
 
-/// Devices that one message is told at a time.
+/// Devices that are notified of one message at a time.
 const AT_A_TIME: usize = 8;
 
-/// How long a reason for which Firebase refuses everything is not logged again, and how many reasons are told apart.
+/// How long a reason of Firebase is not logged again, and how many reasons are kept.
 const REPEAT_REFUSAL: Duration = Duration::from_secs(3_600);
 const MAX_REFUSALS: usize = 16;
 
-/// A message that its recipient's devices should hear of.
+/// A message that the devices of its recipient are notified of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Whose devices.
+    /// The owner of the devices.
     pub recipient: IdentityKey,
-    /// Who sent the message.
+    /// The sender of the message.
     pub sender: IdentityKey,
-    /// The sender's id for it.
+    /// The sender's id of the message.
     pub message_id: String,
 }
 
-/// Pauses between tries: each is twice the one before, give or take a quarter.
+/// The pauses between attempts. Each is twice the one before, plus or minus a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// Tries in all.
+pub struct RetryPolicy {
+    /// The largest number of attempts.
     pub tries: u32,
-    /// The first pause.
+    /// The pause after the first attempt.
     pub first: Duration,
-    /// The longest, also where Firebase asks for a longer one.
+    /// The longest pause, even if Firebase asks for a longer one.
     pub longest: Duration,
 }
 
-impl Default for Backoff {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             tries: 5,
@@ -59,8 +58,8 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
-    /// The pause after so many tries, where `asked` is what the other end asked for. `chance` is from 0 to 1.
+impl RetryPolicy {
+    /// The pause after so many attempts. `asked` is the pause that Firebase asked for. `chance` is from 0 to 1.
     fn pause(&self, tries: u32, asked: Option<Duration>, chance: f64) -> Duration {
         let doubled = self
             .first
@@ -73,13 +72,12 @@ impl Backoff {
 /// Bounds and times of the worker.
 #[derive(Debug, Clone)]
 pub struct PushSettings {
-    /// Notifications that may wait or be under way, a sixteenth of them of one recipient; what comes above that is dropped and
-    /// counted.
+    /// Largest number of queued notifications; further ones are dropped and counted. One recipient may have a sixteenth.
     pub max_queued: usize,
-    /// Notifications that are under way at a time.
+    /// Notifications that are sent at a time.
     pub concurrency: usize,
-    /// Pauses between tries.
-    pub backoff: Backoff,
+    /// The pauses between attempts.
+    pub backoff: RetryPolicy,
 }
 
 impl Default for PushSettings {
@@ -87,59 +85,49 @@ impl Default for PushSettings {
         Self {
             max_queued: 10_000,
             concurrency: 16,
-            backoff: Backoff::default(),
+            backoff: RetryPolicy::default(),
         }
     }
 }
 
-#[derive(Debug, Default)]
-struct Counters {
-    sent: AtomicU64,
-    retried: AtomicU64,
-    dead_tokens: AtomicU64,
-    failed: AtomicU64,
-    refused: AtomicU64,
-    dropped: AtomicU64,
-}
-
 /// Counts since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct PushStatus {
-    /// Notifications that wait or are under way.
+    /// Notifications that are queued or being sent.
     pub pending: usize,
     /// Devices that were notified.
     pub sent: u64,
-    /// Tries that were put off.
+    /// Attempts that are repeated later.
     pub retried: u64,
     /// Tokens that no device has any more.
     pub dead_tokens: u64,
     /// Devices that were not notified.
     pub failed: u64,
-    /// Notifications that Firebase refuses for the project or its account, whoever the device is.
+    /// Notifications refused because of the project or the account, not of the device.
     pub refused: u64,
-    /// Notifications for which there was no room.
+    /// Notifications dropped for want of room.
     pub dropped: u64,
 }
 
-/// A notification, and the id that its log lines bear.
+/// A notification, and the trace id for its log lines.
 type Job = (Notification, Option<TraceId>);
 
 #[derive(Debug)]
 struct Shared {
-    counters: Counters,
-    /// Why Firebase refuses notifications whoever they are for, and when that was logged.
+    status: Mutex<PushStatus>,
+    /// Why Firebase refuses the project or the account, and when that was logged.
     refusals: Mutex<HashMap<String, Instant>>,
-    lanes: Lanes<Job>,
+    queues: RecipientQueues<Job>,
     idle: Notify,
 }
 
 impl Shared {
-    /// Counts a notification that is refused whoever it is for. Logs each reason once an hour: the next notification is
-    /// refused for the same.
+    /// Counts a notification that is refused because of the project or the account. Logs each reason once an hour, because
+    /// later notifications are refused for the same.
     fn refused(&self, reason: String) {
-        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        self.status.lock().refused += 1;
         let now = Instant::now();
-        let mut known = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.refusals.lock();
         known.retain(|_, logged| now.duration_since(*logged) < REPEAT_REFUSAL);
         if known.len() < MAX_REFUSALS && !known.contains_key(&reason) {
             log::error!(
@@ -151,14 +139,14 @@ impl Shared {
     }
 
     fn done(&self, recipient: IdentityKey) {
-        self.lanes.done(recipient);
-        if self.lanes.len() == 0 {
+        self.queues.done(recipient);
+        if self.queues.len() == 0 {
             self.idle.notify_waiters();
         }
     }
 }
 
-/// Where notifications are handed in; cheap to clone.
+/// A handle on the worker; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PushHandle {
     shared: Arc<Shared>,
@@ -167,12 +155,11 @@ pub struct PushHandle {
 
 impl PushHandle {
     /// Starts the worker on the current runtime.
-    #[must_use]
     pub fn start(fcm: Fcm, db: DbHandle, settings: &PushSettings) -> Self {
         let shared = Arc::new(Shared {
-            counters: Counters::default(),
+            status: Mutex::default(),
             refusals: Mutex::default(),
-            lanes: Lanes::new(settings.max_queued),
+            queues: RecipientQueues::new(settings.max_queued),
             idle: Notify::new(),
         });
         let fcm = Arc::new(fcm);
@@ -180,38 +167,41 @@ impl PushHandle {
             fcm: Arc::clone(&fcm),
             db,
             backoff: settings.backoff,
-            places: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            permits: Arc::new(Semaphore::new(settings.concurrency.max(1))),
             shared: Arc::clone(&shared),
         };
         actix::spawn(work(Arc::new(worker)));
         Self { shared, fcm }
     }
 
-    /// Asks Firebase whether it would take a notification; nothing is sent.
+    /// Asks Firebase whether it would accept a notification. Nothing is sent.
     pub async fn probe(&self) -> Probed {
         self.fcm.probe().await
     }
 
-    /// Hands a notification in. Never waits; what does not fit is dropped and counted.
+    /// Queues a notification and returns at once. Without room, one is dropped and counted.
     pub fn notify(&self, notification: Notification) {
         let recipient = notification.recipient;
         let job = (notification, telemetry::current());
-        if self.shared.lanes.push(recipient, job).is_some() {
-            let dropped = &self.shared.counters.dropped;
-            let count = dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            // A line for each power of two is enough to be noticed.
+        if self.shared.queues.push(recipient, job).is_some() {
+            let count = {
+                let mut status = self.shared.status.lock();
+                status.dropped += 1;
+                status.dropped
+            };
+            // Logs at powers of two only.
             if count.is_power_of_two() {
                 log::warn!("{count} push notifications were dropped so far");
             }
         }
     }
 
-    /// Waits until everything that was handed in is dealt with, but not longer than this; says whether it is.
+    /// Waits until no notification is queued or being sent, for at most this time. Returns whether that is so.
     pub async fn flush(&self, deadline: Duration) -> bool {
         let idle = async {
             loop {
                 let notified = self.shared.idle.notified();
-                if self.shared.lanes.len() == 0 {
+                if self.shared.queues.len() == 0 {
                     return;
                 }
                 notified.await;
@@ -221,55 +211,43 @@ impl PushHandle {
     }
 
     /// Counts since the start.
-    #[must_use]
     pub fn status(&self) -> PushStatus {
-        let counters = &self.shared.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PushStatus {
-            pending: self.shared.lanes.len(),
-            sent: count(&counters.sent),
-            retried: count(&counters.retried),
-            dead_tokens: count(&counters.dead_tokens),
-            failed: count(&counters.failed),
-            refused: count(&counters.refused),
-            dropped: count(&counters.dropped),
+            pending: self.shared.queues.len(),
+            ..*self.shared.status.lock()
         }
     }
 }
 
-/// What follows an attempt to notify a device.
+/// What to do after an attempt to notify a device.
 enum After<'a> {
     Done,
-    /// Another attempt, after this pause.
+    /// Try again after this pause.
     Pause(&'a Device, Duration),
-    /// Nothing: for this reason the project cannot notify such devices, whoever they belong to.
+    /// Log this reason: Firebase refuses the project or the account.
     Refused(String),
 }
 
 struct Worker {
     fcm: Arc<Fcm>,
     db: DbHandle,
-    backoff: Backoff,
-    /// Notifications that are being sent. One that pauses before it is tried again has no place.
-    places: Arc<Semaphore>,
+    backoff: RetryPolicy,
+    /// Permits to send. A notification that pauses before the next attempt holds none.
+    permits: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
 async fn work(worker: Arc<Worker>) {
     loop {
-        let (recipient, (notification, trace)) = worker.shared.lanes.next().await;
-        let Ok(place) = Arc::clone(&worker.places).acquire_owned().await else {
+        let (recipient, (notification, trace)) = worker.shared.queues.next().await;
+        let Ok(permit) = Arc::clone(&worker.permits).acquire_owned().await else {
             return;
         };
         let worker = Arc::clone(&worker);
         let notified = async move {
-            let told = panics::contained("push worker", worker.notify(&notification, place)).await;
-            if told.is_none() {
-                worker
-                    .shared
-                    .counters
-                    .failed
-                    .fetch_add(1, Ordering::Relaxed);
+            let done = panics::contained("push worker", worker.notify(&notification, permit)).await;
+            if done.is_none() {
+                worker.shared.status.lock().failed += 1;
             }
             worker.shared.done(recipient);
         };
@@ -278,18 +256,18 @@ async fn work(worker: Arc<Worker>) {
 }
 
 impl Worker {
-    async fn notify(&self, notification: &Notification, place: OwnedSemaphorePermit) {
+    async fn notify(&self, notification: &Notification, permit: OwnedSemaphorePermit) {
         #[cfg(test)]
         panics::injection::strike("push worker");
         let devices = match self.db.devices(notification.recipient).await {
             Ok(devices) => devices,
             Err(error) => {
-                self.shared.counters.failed.fetch_add(1, Ordering::Relaxed);
-                log::warn!("devices could not be looked up: {error}");
+                self.shared.status.lock().failed += 1;
+                log::warn!("the devices of a recipient were not found: {error}");
                 return;
             }
         };
-        let mut place = Some(place);
+        let mut permit = Some(permit);
         let mut left: Vec<&Device> = devices.iter().filter(|device| device.active).collect();
         for tries in 1.. {
             let sending = left
@@ -312,15 +290,15 @@ impl Worker {
             let Some(pause) = again.iter().map(|(_, pause)| *pause).max() else {
                 return;
             };
-            // Others are notified meanwhile.
-            place.take();
+            // Other notifications are sent meanwhile.
+            permit.take();
             tokio::time::sleep(pause).await;
-            place = Arc::clone(&self.places).acquire_owned().await.ok();
+            permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             left = again.into_iter().map(|(device, _)| device).collect();
         }
     }
 
-    /// Tries once.
+    /// Makes one attempt for one device.
     async fn notify_device<'a>(
         &self,
         device: &'a Device,
@@ -328,30 +306,29 @@ impl Worker {
         tries: u32,
     ) -> After<'a> {
         let originator = notification.sender.to_hex();
-        let counters = &self.shared.counters;
         let sent = self
             .fcm
             .send(&device.fcm_token, &notification.message_id, &originator)
             .await;
         match sent {
-            Outcome::Sent => {
-                counters.sent.fetch_add(1, Ordering::Relaxed);
+            PushOutcome::Sent => {
+                self.shared.status.lock().sent += 1;
                 log::debug!("device {} is notified", device.id);
                 self.mark(device, true).await;
             }
-            Outcome::DeadToken => {
-                counters.dead_tokens.fetch_add(1, Ordering::Relaxed);
+            PushOutcome::DeadToken => {
+                self.shared.status.lock().dead_tokens += 1;
                 log::info!("device {} has a dead token and is deactivated", device.id);
                 self.mark(device, false).await;
             }
-            Outcome::Later(asked, reason) if tries < self.backoff.tries => {
-                counters.retried.fetch_add(1, Ordering::Relaxed);
+            PushOutcome::Later(asked, reason) if tries < self.backoff.tries => {
+                self.shared.status.lock().retried += 1;
                 log::debug!("device {}: {reason}, try {tries}", device.id);
                 return After::Pause(device, self.backoff.pause(tries, asked, rand::random()));
             }
-            Outcome::Refused(reason) => return After::Refused(reason),
-            Outcome::Later(_, reason) | Outcome::Failed(reason) => {
-                counters.failed.fetch_add(1, Ordering::Relaxed);
+            PushOutcome::Refused(reason) => return After::Refused(reason),
+            PushOutcome::Later(_, reason) | PushOutcome::Failed(reason) => {
+                self.shared.status.lock().failed += 1;
                 log::warn!("device {} was not notified: {reason}", device.id);
             }
         }
@@ -360,7 +337,7 @@ impl Worker {
 
     async fn mark(&self, device: &Device, works: bool) {
         if let Err(error) = self.db.mark_device(device.id, works).await {
-            log::warn!("device {} could not be marked: {error}", device.id);
+            log::warn!("the state of device {} was not stored: {error}", device.id);
         }
     }
 }
@@ -371,7 +348,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_a_bound_and_heed_what_is_asked_for() {
-        let backoff = Backoff {
+        let backoff = RetryPolicy {
             tries: 5,
             first: Duration::from_secs(1),
             longest: Duration::from_secs(60),
@@ -410,7 +387,7 @@ mod tests {
         push.notify(notification.clone());
         assert!(push.flush(Duration::from_secs(20)).await);
         assert_eq!(push.status().failed, 1);
-        // The next one is dealt with: nobody has a device.
+        // The next one succeeds: the recipient has no devices.
         push.notify(notification);
         assert!(push.flush(Duration::from_secs(20)).await);
         assert_eq!((push.status().failed, push.status().pending), (1, 0));

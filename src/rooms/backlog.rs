@@ -1,27 +1,26 @@
-//! How many events a member has been sent and has not handled yet.
+//! Counts the events of a member that are in flight: sent and not handled yet.
 //!
-//! A mailbox is no bound: `do_send` ignores its capacity. So the registry counts what it sends, and each event says when
-//! it has arrived: handled, or dropped with the mailbox. Each side counts on its own, so that they hardly ever touch the
-//! same memory.
+//! A mailbox is no bound, because `do_send` ignores its capacity. So the registry counts what it sends, and each event
+//! counts as arrived when it is dropped. Each side has its own counter, so they rarely touch the same memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The events that are on their way to one member.
+/// The events in flight to one member.
 #[derive(Debug)]
 pub(super) struct Backlog {
     sent: usize,
-    /// What had arrived when it was looked at last.
+    /// The arrivals at the last look.
     arrived: usize,
     arrivals: Arrivals,
     max: usize,
 }
 
-/// Counts the events that have arrived at one member.
+/// The number of events that one member has handled.
 #[derive(Debug, Clone)]
 pub(super) struct Arrivals(Arc<AtomicUsize>);
 
-/// Events on their way; dropping it means that they have arrived.
+/// Events in flight. Dropping this value counts them as arrived.
 #[derive(Debug)]
 pub struct Arrival {
     arrivals: Arrivals,
@@ -29,8 +28,7 @@ pub struct Arrival {
 }
 
 impl Backlog {
-    /// Allows for `max` events on their way.
-    #[must_use]
+    /// Creates a backlog for at most `max` events in flight.
     pub(super) fn new(max: usize) -> Self {
         Self {
             sent: 0,
@@ -40,39 +38,35 @@ impl Backlog {
         }
     }
 
-    /// Counts one more event, unless the member lags.
-    #[must_use]
+    /// Counts one more event; `false` if the member has too many.
     pub(super) fn begin(&mut self) -> bool {
-        if self.under_way(self.arrived) >= self.max {
+        if self.in_flight(self.arrived) >= self.max {
             self.arrived = self.arrivals.0.load(Ordering::Acquire);
         }
-        let has_room = self.under_way(self.arrived) < self.max;
+        let has_room = self.in_flight(self.arrived) < self.max;
         self.sent = self.sent.wrapping_add(usize::from(has_room));
         has_room
     }
 
-    /// Events on their way.
-    #[must_use]
+    /// The number of events in flight.
     pub(super) fn len(&self) -> usize {
-        self.under_way(self.arrivals.0.load(Ordering::Acquire))
+        self.in_flight(self.arrivals.0.load(Ordering::Acquire))
     }
 
-    /// What was sent to a socket before it came anew under its id may arrive here too: then there is less than nothing.
-    fn under_way(&self, arrived: usize) -> usize {
+    /// Events sent before a socket was added again under its id arrive here too, so the difference may be negative.
+    fn in_flight(&self, arrived: usize) -> usize {
         let difference = self.sent.wrapping_sub(arrived).cast_signed();
         usize::try_from(difference).unwrap_or(0)
     }
 
-    /// What counts the arrivals.
-    #[must_use]
+    /// The counter of arrivals.
     pub(super) fn arrivals(&self) -> Arrivals {
         self.arrivals.clone()
     }
 }
 
 impl Arrivals {
-    /// So many events that were sent.
-    #[must_use]
+    /// Wraps `count` sent events.
     pub(super) fn next(&self, count: usize) -> Arrival {
         Arrival {
             arrivals: self.clone(),

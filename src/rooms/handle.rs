@@ -1,156 +1,175 @@
-//! The way to the registry for everybody else.
+//! Handles on the registry: one for the server, and one for each member.
 
 use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::events::Refusal;
+use crate::ids::{IdentityKey, RoomId, Sid};
 use crate::limits::OutboundMemory;
 
-use super::access::RoomAccess;
 use super::backlog::Backlog;
-use super::commands::{Admit, GetStatus, Gone, Join, Leave, Publish, RoomsStatus};
-use super::registry::{Enrol, Enter, RoomRegistry};
-use super::relay::{Attach, Detach, Relay};
-use super::remote::Outward;
+use super::cluster_events::{ClusterPublisher, watermark};
+use super::commands::{Admit, GetRoomsStatus, Publish, RoomsStatus};
+use super::membership::RoomChoices;
+use super::registry::{AddMember, JoinRoom, LeaveRoom, RemoveMember, RoomRegistry};
+use super::settings::RoomSettings;
+use super::worker_fanout::{AttachMember, DetachMember, WorkerFanout};
 
-/// Rules and bounds of rooms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomSettings {
-    /// Whether an authenticated socket is a member of every room of its own identity.
-    pub auto_join: bool,
-    /// Who may join which room.
-    pub access: RoomAccess,
-    /// Rooms that one socket may join by asking.
-    pub max_rooms_per_socket: usize,
-    /// Events that may be under way to one socket.
-    pub max_pending_deliveries: usize,
-    /// Bytes of an event; larger ones are not delivered.
-    pub max_event_bytes: usize,
-}
-
-impl Default for RoomSettings {
-    fn default() -> Self {
-        Self {
-            auto_join: true,
-            access: RoomAccess::Owner,
-            max_rooms_per_socket: 1_000,
-            max_pending_deliveries: 10_000,
-            max_event_bytes: 1024 * 1024,
-        }
-    }
-}
-
-/// A handle on the rooms; cheap to clone. Commands keep their order.
+/// A handle on the rooms; cheap to clone. The registry handles commands in the order of the calls.
 #[derive(Debug, Clone)]
 pub struct RoomsHandle {
     registry: Addr<RoomRegistry>,
     settings: RoomSettings,
-    /// None where this is the only node.
-    outward: Option<Arc<dyn Outward>>,
+    /// `None` on a single node.
+    publisher: Option<Arc<dyn ClusterPublisher>>,
 }
 
 impl RoomsHandle {
-    /// Starts the registry on an arbiter of its own, where a large fan-out holds no socket up.
-    #[must_use]
+    /// Starts the registry on its own arbiter, so that a large fan-out delays no socket.
     pub fn start(settings: RoomSettings) -> Self {
         Self::start_with(settings, None, OutboundMemory::default())
     }
 
-    /// The same; `outward` leads to the other nodes, if there are any, and `outbound` has what waits for members.
-    #[must_use]
+    /// Starts the registry in a cluster, if there is a publisher. `outbound` counts the events that wait for members.
     pub fn start_with(
         settings: RoomSettings,
-        outward: Option<Arc<dyn Outward>>,
+        publisher: Option<Arc<dyn ClusterPublisher>>,
         outbound: OutboundMemory,
     ) -> Self {
-        let arbiter = Arbiter::new();
-        let neighbours = outward.clone();
-        let registry = RoomRegistry::start_in_arbiter(&arbiter.handle(), move |_| {
+        let in_cluster = publisher.clone();
+        let registry = RoomRegistry::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let registry = RoomRegistry::new(settings).with_outbound(outbound);
-            match neighbours {
-                Some(outward) => registry.with_neighbours(outward),
+            match in_cluster {
+                Some(publisher) => registry.with_cluster(publisher),
                 None => registry,
             }
         });
         Self {
             registry,
             settings,
-            outward,
+            publisher,
         }
     }
 
-    /// The rules.
-    #[must_use]
+    /// The rules and bounds of rooms.
     pub const fn settings(&self) -> &RoomSettings {
         &self.settings
     }
 
-    /// The registry, for the notices of others.
-    #[must_use]
+    /// The registry's address, for messages of other layers.
     pub const fn registry(&self) -> &Addr<RoomRegistry> {
         &self.registry
     }
 
-    /// Takes a member in. Must be called on the member's own thread.
-    pub fn admit(&self, command: Admit) {
+    /// Makes a socket a member. Must be called on the socket's thread.
+    pub fn admit(&self, admit: Admit) -> Member {
         let Admit {
             sid,
             identity,
             deliver,
-            lagging,
-        } = command;
+            slow_consumer,
+        } = admit;
         let backlog = Backlog::new(self.settings.max_pending_deliveries);
-        let relay = Relay::from_registry();
+        let fanout = WorkerFanout::from_registry();
         // First: the registry's first event for this member must find it there.
-        relay.do_send(Attach {
+        fanout.do_send(AttachMember {
             sid,
             deliver,
-            lagging: lagging.clone(),
+            slow_consumer: slow_consumer.clone(),
             arrivals: backlog.arrivals(),
         });
-        self.registry.do_send(Enrol {
+        self.registry.do_send(AddMember {
             sid,
             identity,
-            relay,
-            lagging,
+            fanout: fanout.clone(),
+            slow_consumer,
             backlog,
-            mark: self.mark(),
+            watermark: self.watermark(),
         });
+        Member {
+            sid,
+            identity,
+            choices: RoomChoices::default(),
+            rooms: self.clone(),
+            fanout,
+        }
     }
 
-    /// Makes a member join a room.
-    pub fn join(&self, command: Join) {
-        let Join { sid, room } = command;
-        let mark = self.mark();
-        self.registry.do_send(Enter { sid, room, mark });
+    /// A message id at or below those of all messages that are stored from now on.
+    ///
+    /// Read before the client gets its answer. A message stored after that answer reaches the client, even if the registry
+    /// handles the command late.
+    fn watermark(&self) -> i64 {
+        watermark(self.publisher.as_ref())
     }
 
-    /// A message id at or below all those that are stored from now on. Read before a client is told anything: what is stored
-    /// when it has looked is sent to it, however late the registry gets to it.
-    fn mark(&self) -> i64 {
-        let outward = self.outward.as_ref();
-        outward.map_or(i64::MIN, |outward| outward.latest_mark())
+    /// Publishes an event to a room.
+    pub fn publish(&self, publish: Publish) {
+        self.registry.do_send(publish);
     }
 
-    /// Makes a member leave a room.
-    pub fn leave(&self, command: Leave) {
-        self.registry.do_send(command);
-    }
-
-    /// Forgets a member. Must be called on the member's own thread.
-    pub fn gone(&self, command: Gone) {
-        Relay::from_registry().do_send(Detach { sid: command.sid });
-        self.registry.do_send(command);
-    }
-
-    /// Delivers an event to a room.
-    pub fn publish(&self, command: Publish) {
-        self.registry.do_send(command);
-    }
-
-    /// Counts; `None` when the registry does not answer.
+    /// The registry's counts; `None` if it does not answer.
     pub async fn status(&self) -> Option<RoomsStatus> {
-        self.registry.send(GetStatus).await.ok()
+        self.registry.send(GetRoomsStatus).await.ok()
+    }
+}
+
+/// One socket's membership: decides which rooms the socket may join or leave, and tells the registry.
+#[derive(Debug)]
+pub struct Member {
+    sid: Sid,
+    identity: IdentityKey,
+    choices: RoomChoices,
+    rooms: RoomsHandle,
+    fanout: Addr<WorkerFanout>,
+}
+
+impl Member {
+    /// Joins a room, if the rules allow it.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the rules or the limit forbid it: then nothing changes.
+    pub fn join(&mut self, room: &RoomId) -> Result<(), Refusal> {
+        let settings = &self.rooms.settings;
+        if settings.access.is_malformed(room) {
+            return Err(Refusal::RoomId);
+        }
+        if !settings.access.admits(&self.identity, room) {
+            return Err(Refusal::ForeignRoom);
+        }
+        if !self.choices.join(room, settings.max_rooms_per_socket) {
+            return Err(Refusal::TooManyRooms);
+        }
+        self.rooms.registry.do_send(JoinRoom {
+            sid: self.sid,
+            room: room.clone(),
+            watermark: self.rooms.watermark(),
+        });
+        Ok(())
+    }
+
+    /// Leaves a room. A room of the member's own identity must be remembered, so the number of those is limited.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyRooms`]: then nothing changes.
+    pub fn leave(&mut self, room: &RoomId) -> Result<(), Refusal> {
+        let owns = room.owner_hex() == Some(&*self.identity.to_hex());
+        let max = self.rooms.settings.max_rooms_per_socket;
+        if !self.choices.leave(room, owns, max) {
+            return Err(Refusal::TooManyRooms);
+        }
+        self.rooms.registry.do_send(LeaveRoom {
+            sid: self.sid,
+            room: room.clone(),
+        });
+        Ok(())
+    }
+
+    /// Ends the membership in all rooms.
+    pub fn remove(self) {
+        self.fanout.do_send(DetachMember { sid: self.sid });
+        self.rooms.registry.do_send(RemoveMember { sid: self.sid });
     }
 }
 
@@ -161,37 +180,37 @@ mod tests {
 
     use super::*;
     use crate::auth::Identity;
-    use crate::ids::{RoomId, Sid};
     use crate::rooms::{
-        Deliver, EventKey, Lagging, Outgoing, RemoteEvent, RemoteEvents, Topic, TopicChange,
+        ClusterEvent, Deliver, EventKey, RemoteEvent, RemoteEvents, RoomAccess, SlowConsumer,
+        Topic, TopicChange,
     };
 
-    /// The other nodes: how far the database has come, and what is wanted of them.
+    /// Stands in for the other nodes: sets the watermark and records the topics.
     #[derive(Debug, Default)]
     struct Others {
         latest: AtomicI64,
         wanted: Mutex<Vec<(TopicChange, i64)>>,
     }
 
-    impl Outward for Others {
+    impl ClusterPublisher for Others {
         fn interest(&self, change: TopicChange, since: i64) {
             self.wanted.lock().unwrap().push((change, since));
         }
 
-        fn publish(&self, _: Outgoing) {}
+        fn publish(&self, _: ClusterEvent) {}
 
-        fn latest_mark(&self) -> i64 {
+        fn watermark(&self) -> i64 {
             self.latest.load(Ordering::Acquire)
         }
     }
 
-    struct Member(tokio::sync::mpsc::UnboundedSender<Vec<u8>>);
+    struct Inbox(tokio::sync::mpsc::UnboundedSender<Vec<u8>>);
 
-    impl Actor for Member {
+    impl Actor for Inbox {
         type Context = Context<Self>;
     }
 
-    impl Handler<Deliver> for Member {
+    impl Handler<Deliver> for Inbox {
         type Result = ();
 
         fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) {
@@ -201,13 +220,13 @@ mod tests {
         }
     }
 
-    impl Handler<Lagging> for Member {
+    impl Handler<SlowConsumer> for Inbox {
         type Result = ();
 
-        fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {}
+        fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
     }
 
-    /// Holds the registry up until there is something to receive.
+    /// Blocks the registry until there is something to receive.
     #[derive(Message)]
     #[rtype(result = "()")]
     struct Busy(mpsc::Receiver<()>);
@@ -223,36 +242,32 @@ mod tests {
     #[actix::test]
     async fn a_member_gets_what_was_stored_after_it_came_however_late_the_registry_is() {
         let others = Arc::new(Others::default());
-        let outward = Arc::clone(&others) as Arc<dyn Outward>;
-        let rooms = RoomsHandle::start_with(
-            RoomSettings::default(),
-            Some(outward),
-            OutboundMemory::default(),
-        );
+        let publisher = Arc::clone(&others) as Arc<dyn ClusterPublisher>;
+        let settings = RoomSettings {
+            access: RoomAccess::Open,
+            ..RoomSettings::default()
+        };
+        let rooms = RoomsHandle::start_with(settings, Some(publisher), OutboundMemory::default());
         let (go_on, busy) = mpsc::channel();
         rooms.registry().do_send(Busy(busy));
         others.latest.store(5, Ordering::Release);
         let (sid, identity) = (Sid::random(), Identity::random().identity_key());
         let (delivered, mut inbox) = tokio::sync::mpsc::unbounded_channel();
-        let member = Member(delivered).start();
-        rooms.admit(Admit {
+        let inbox_actor = Inbox(delivered).start();
+        let mut member = rooms.admit(Admit {
             sid,
             identity,
-            deliver: member.clone().recipient(),
-            lagging: member.recipient(),
+            deliver: inbox_actor.clone().recipient(),
+            slow_consumer: inbox_actor.recipient(),
         });
         others.latest.store(7, Ordering::Release);
         let lobby = RoomId::new("lobby");
-        let join = Join {
-            sid,
-            room: lobby.clone(),
-        };
-        rooms.join(join);
+        member.join(&lobby).unwrap();
         others.latest.store(9, Ordering::Release);
         go_on.send(()).unwrap();
         let room = RoomId::of(&identity, "inbox");
         let event = |id: u8| RemoteEvent {
-            event: Outgoing {
+            event: ClusterEvent {
                 room: room.clone(),
                 key: EventKey::from_bytes([id; EventKey::LEN]),
                 id: Some(id.into()),

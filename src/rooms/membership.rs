@@ -1,75 +1,101 @@
-//! Who is a member of which room. Pure; one removal leaves nothing behind.
+//! The index of members by room. Pure; removing a member leaves nothing of it behind.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::ids::{IdentityKey, RoomId, Sid};
 
-use super::interest::{Interest, TopicChange};
-use super::topic::Topic;
+use super::topic::{Topic, TopicChange, TopicCounts};
+
+/// The rooms that one member chose to join or to leave. Both sets are bounded by the same maximum.
+#[derive(Debug, Default)]
+pub(super) struct RoomChoices {
+    joined: HashSet<RoomId>,
+    /// Rooms of the member's own identity that it left.
+    left: HashSet<RoomId>,
+}
+
+impl RoomChoices {
+    /// Joins a room; `false` if the member has joined `max` others. A refused join changes nothing.
+    pub(super) fn join(&mut self, room: &RoomId, max: usize) -> bool {
+        if self.joined.contains(room) {
+            return true;
+        }
+        if self.joined.len() >= max {
+            return false;
+        }
+        self.left.remove(room);
+        self.joined.insert(room.clone());
+        true
+    }
+
+    /// Leaves a room. A room that the member owns must be remembered: `false` if `max` others are.
+    pub(super) fn leave(&mut self, room: &RoomId, owns: bool, max: usize) -> bool {
+        if owns && !self.left.contains(room) {
+            if self.left.len() >= max {
+                return false;
+            }
+            self.left.insert(room.clone());
+        }
+        self.joined.remove(room);
+        true
+    }
+}
 
 #[derive(Debug)]
-struct Member {
+struct IndexedMember {
     identity_hex: Box<str>,
-    /// Whether it belongs to every room of its own identity.
+    /// Whether the member belongs to every room of its own identity.
     automatic: bool,
-    joined: HashSet<RoomId>,
-    /// Rooms of its own that it does not want.
-    left: HashSet<RoomId>,
+    choices: RoomChoices,
 }
 
 /// The members of all rooms.
 #[derive(Debug)]
 pub struct Membership {
-    members: HashMap<Sid, Member>,
+    members: HashMap<Sid, IndexedMember>,
     rooms: HashMap<RoomId, HashSet<Sid>>,
-    /// Automatic members by their identity, in hexadecimal.
+    /// Automatic members by their identity in hexadecimal.
     by_identity: HashMap<Box<str>, HashSet<Sid>>,
     max_rooms_per_member: usize,
-    /// Kept only where other nodes are to know.
-    interest: Option<Interest>,
+    /// Kept only in a cluster.
+    topics: Option<TopicCounts>,
 }
 
 impl Membership {
-    /// Nobody yet. A member may join, and leave, at most so many rooms.
-    #[must_use]
+    /// Creates an empty index. A member may join, and leave, at most so many rooms.
     pub fn new(max_rooms_per_member: usize) -> Self {
         Self {
             members: HashMap::new(),
             rooms: HashMap::new(),
             by_identity: HashMap::new(),
             max_rooms_per_member,
-            interest: None,
+            topics: None,
         }
     }
 
-    /// The same, which also says what topics have members.
+    /// Also counts the members of each topic.
     #[must_use]
-    pub fn with_interest(mut self) -> Self {
-        self.interest = Some(Interest::default());
+    pub fn with_topics(mut self) -> Self {
+        self.topics = Some(TopicCounts::default());
         self
     }
 
-    /// Topics that have got their first member or lost their last, since this was asked last.
+    /// Topics that got their first member or lost their last since the previous call.
     pub fn take_changes(&mut self) -> Vec<TopicChange> {
-        let interest = self.interest.as_mut();
-        interest.map(Interest::take_changes).unwrap_or_default()
+        let topics = self.topics.as_mut();
+        topics.map(TopicCounts::take_changes).unwrap_or_default()
     }
 
     /// The members of all rooms of these topics.
     pub fn members_of<'a>(&'a self, topics: &'a HashSet<Topic>) -> impl Iterator<Item = Sid> + 'a {
         self.members.iter().filter_map(|(sid, member)| {
             let own = member.automatic && topics.contains(&Topic::of_owner(&member.identity_hex));
-            let joined = || {
-                member
-                    .joined
-                    .iter()
-                    .any(|room| topics.contains(&Topic::of(room)))
-            };
-            (own || joined()).then_some(*sid)
+            let mut joined = member.choices.joined.iter();
+            (own || joined.any(|room| topics.contains(&Topic::of(room)))).then_some(*sid)
         })
     }
 
-    /// Takes a member in. Being taken in again changes nothing.
+    /// Adds a member. Adding it again changes nothing.
     pub fn admit(&mut self, sid: Sid, identity: &IdentityKey, automatic: bool) {
         if self.members.contains_key(&sid) {
             return;
@@ -80,70 +106,58 @@ impl Membership {
                 .entry(identity_hex.clone())
                 .or_default()
                 .insert(sid);
-            if let Some(interest) = &mut self.interest {
-                interest.add(Topic::of_owner(&identity_hex));
+            if let Some(topics) = &mut self.topics {
+                topics.add(Topic::of_owner(&identity_hex));
             }
         }
-        let member = Member {
+        let member = IndexedMember {
             identity_hex,
             automatic,
-            joined: HashSet::new(),
-            left: HashSet::new(),
+            choices: RoomChoices::default(),
         };
         self.members.insert(sid, member);
     }
 
-    /// Makes a member join a room; `false` when it is not taken in, or in too many rooms.
+    /// Adds a member to a room; `false` if the member is unknown or in too many rooms.
     pub fn join(&mut self, sid: Sid, room: RoomId) -> bool {
         let Some(member) = self.members.get_mut(&sid) else {
             return false;
         };
-        if member.joined.contains(&room) {
+        if member.choices.joined.contains(&room) {
             return true;
         }
-        // Before anything changes: a join that is refused must not bring back a room that was left.
-        if member.joined.len() >= self.max_rooms_per_member {
+        if !member.choices.join(&room, self.max_rooms_per_member) {
             return false;
         }
-        member.left.remove(&room);
-        member.joined.insert(room.clone());
-        if let Some(interest) = &mut self.interest {
-            interest.add(Topic::of(&room));
+        if let Some(topics) = &mut self.topics {
+            topics.add(Topic::of(&room));
         }
         self.rooms.entry(room).or_default().insert(sid);
         true
     }
 
-    /// Makes a member leave a room, also one that it belongs to by itself.
+    /// Removes a member from a room, also from one that it did not join by asking.
     pub fn leave(&mut self, sid: Sid, room: &RoomId) {
         let Some(member) = self.members.get_mut(&sid) else {
             return;
         };
         let owns = member.automatic && room.owner_hex() == Some(&*member.identity_hex);
-        if owns && member.left.len() < self.max_rooms_per_member {
-            member.left.insert(room.clone());
-        }
-        if member.joined.remove(room) {
-            Self::remove_from(&mut self.rooms, room, sid);
-            if let Some(interest) = &mut self.interest {
-                interest.remove(Topic::of(room));
-            }
+        let had_joined = member.choices.joined.contains(room);
+        if member.choices.leave(room, owns, self.max_rooms_per_member) && had_joined {
+            self.remove_from(room, sid);
         }
     }
 
-    /// Forgets a member.
+    /// Removes a member from all rooms.
     pub fn remove(&mut self, sid: Sid) {
         let Some(member) = self.members.remove(&sid) else {
             return;
         };
-        for room in &member.joined {
-            Self::remove_from(&mut self.rooms, room, sid);
-            if let Some(interest) = &mut self.interest {
-                interest.remove(Topic::of(room));
-            }
+        for room in &member.choices.joined {
+            self.remove_from(room, sid);
         }
-        if let Some(interest) = self.interest.as_mut().filter(|_| member.automatic) {
-            interest.remove(Topic::of_owner(&member.identity_hex));
+        if let Some(topics) = self.topics.as_mut().filter(|_| member.automatic) {
+            topics.remove(Topic::of_owner(&member.identity_hex));
         }
         if let Some(sids) = self.by_identity.get_mut(&member.identity_hex) {
             sids.remove(&sid);
@@ -163,41 +177,41 @@ impl Membership {
             let has_left = self
                 .members
                 .get(sid)
-                .is_some_and(|member| member.left.contains(room));
+                .is_some_and(|member| member.choices.left.contains(room));
             !has_left && !joined.is_some_and(|joined| joined.contains(sid))
         });
         joined.into_iter().flatten().copied().chain(by_itself)
     }
 
-    /// Rooms that somebody has joined by asking.
-    #[must_use]
+    /// Rooms that at least one member joined by asking.
     pub fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Members that are taken in.
-    #[must_use]
+    /// Members of any room, and members without a room.
     pub fn member_count(&self) -> usize {
         self.members.len()
     }
 
-    /// Rooms that somebody has joined by asking, and how many have; in no order.
+    /// Rooms that members joined by asking, with the number of those members; in no order.
     pub fn joined_rooms(&self) -> impl Iterator<Item = (&RoomId, usize)> {
         self.rooms.iter().map(|(room, sids)| (room, sids.len()))
     }
 
-    /// The rooms that a member has joined by asking; `None` where it is not taken in.
-    #[must_use]
+    /// The rooms that a member joined by asking; `None` if the member is unknown.
     pub fn joined_by(&self, sid: Sid) -> Option<impl Iterator<Item = &RoomId>> {
-        Some(self.members.get(&sid)?.joined.iter())
+        Some(self.members.get(&sid)?.choices.joined.iter())
     }
 
-    fn remove_from(rooms: &mut HashMap<RoomId, HashSet<Sid>>, room: &RoomId, sid: Sid) {
-        if let Some(sids) = rooms.get_mut(room) {
+    fn remove_from(&mut self, room: &RoomId, sid: Sid) {
+        if let Some(sids) = self.rooms.get_mut(room) {
             sids.remove(&sid);
             if sids.is_empty() {
-                rooms.remove(room);
+                self.rooms.remove(room);
             }
+        }
+        if let Some(topics) = &mut self.topics {
+            topics.remove(Topic::of(room));
         }
     }
 }
@@ -278,7 +292,7 @@ mod tests {
     enum Step {
         Admit(u8, usize),
         Join(u8, usize),
-        Leave(u8, usize),
+        LeaveRoom(u8, usize),
         Remove(u8),
     }
 
@@ -295,16 +309,16 @@ mod tests {
         prop_oneof![
             (0..4_u8, 0..2_usize).prop_map(|(sid, key)| Step::Admit(sid, key)),
             (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Join(sid, room)),
-            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::Leave(sid, room)),
+            (0..4_u8, 0..4_usize).prop_map(|(sid, room)| Step::LeaveRoom(sid, room)),
             (0..4_u8).prop_map(Step::Remove),
         ]
     }
 
     proptest! {
-        /// Against a model that keeps, for each member and room, the last thing that was said.
+        /// Compares with a model that keeps the last command for each member and room.
         #[test]
         fn it_agrees_with_a_simple_model_and_leaks_nothing(steps in proptest::collection::vec(step(), 0..60)) {
-            let mut membership = Membership::new(99).with_interest();
+            let mut membership = Membership::new(99).with_topics();
             let mut wanted = HashSet::new();
             let mut model: HashMap<u8, (usize, HashMap<usize, bool>)> = HashMap::new();
             for step in steps {
@@ -315,11 +329,11 @@ mod tests {
                     }
                     Step::Join(member, room) => {
                         membership.join(sid(member), rooms()[room].clone());
-                        if let Some((_, said)) = model.get_mut(&member) { said.insert(room, true); }
+                        if let Some((_, chosen)) = model.get_mut(&member) { chosen.insert(room, true); }
                     }
-                    Step::Leave(member, room) => {
+                    Step::LeaveRoom(member, room) => {
                         membership.leave(sid(member), &rooms()[room]);
-                        if let Some((_, said)) = model.get_mut(&member) { said.insert(room, false); }
+                        if let Some((_, chosen)) = model.get_mut(&member) { chosen.insert(room, false); }
                     }
                     Step::Remove(member) => {
                         membership.remove(sid(member));
@@ -334,7 +348,7 @@ mod tests {
                 }
                 let mut topics: Vec<_> = wanted.iter().collect();
                 topics.sort();
-                prop_assert_eq!(&topics, &membership.interest.as_ref().unwrap().wanted());
+                prop_assert_eq!(&topics, &membership.topics.as_ref().unwrap().wanted());
                 for (index, room) in rooms().iter().enumerate() {
                     let is_wanted = wanted.contains(&Topic::of(room));
                     let of_topic: HashSet<Sid> = membership.members_of(&HashSet::from([Topic::of(room)])).collect();
@@ -342,9 +356,9 @@ mod tests {
                     prop_assert!(!is_wanted || !of_topic.is_empty());
                     let mut actual = members(&membership, room);
                     let mut expected: Vec<Sid> = model.iter()
-                        .filter(|(_, (owner, said))| {
+                        .filter(|(_, (owner, chosen))| {
                             let own = room.owner_hex() == Some(KEYS[*owner]);
-                            said.get(&index).copied().unwrap_or(own)
+                            chosen.get(&index).copied().unwrap_or(own)
                         })
                         .map(|(member, _)| sid(*member))
                         .collect();
@@ -356,7 +370,7 @@ mod tests {
             for member in 0..4 {
                 membership.remove(sid(member));
             }
-            prop_assert!(membership.interest.as_ref().unwrap().wanted().is_empty());
+            prop_assert!(membership.topics.as_ref().unwrap().wanted().is_empty());
             prop_assert!(membership.members.is_empty() && membership.rooms.is_empty() && membership.by_identity.is_empty());
         }
     }

@@ -1,32 +1,31 @@
-//! Rooms: who is a member of what, and the fan-out of events to members.
+//! Rooms: which sockets are members of which room, and the fan-out of events to them.
 //!
-//! Holds recipients of its own commands, never sockets: nothing here knows what a member is made of.
+//! This layer holds recipients of its own messages. It never sees a socket.
 
-mod access;
 mod backlog;
+mod cluster_events;
 mod commands;
-mod deferred;
+mod dedup_window;
 mod handle;
-mod hot_rooms;
-mod inspection;
-mod interest;
 mod membership;
 mod registry;
-mod relay;
-mod remote;
-mod seen;
+mod settings;
 mod topic;
+mod worker_fanout;
 
-pub use access::RoomAccess;
 pub use backlog::Arrival;
-pub use commands::{Admit, Deliver, GetStatus, Gone, Join, Lagging, Leave, Publish, RoomsStatus};
-pub use handle::{RoomSettings, RoomsHandle};
-pub use inspection::{
-    GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
+pub use cluster_events::{
+    ClusterEvent, ClusterPublisher, CutOff, RemoteEvent, RemoteEvents, RotateDedup,
 };
-pub use interest::TopicChange;
+pub use commands::{
+    Admit, Deliver, GetRoomsStatus, Publish, RoomsStatus, SlowConsumer, StoredBatch, StoredMessage,
+};
+pub use dedup_window::EventKey;
+pub use handle::{Member, RoomsHandle};
 pub use membership::Membership;
 pub use registry::RoomRegistry;
-pub use remote::{CutOff, Outgoing, Outward, Remember, RemoteEvent, RemoteEvents};
-pub use seen::EventKey;
-pub use topic::Topic;
+pub use registry::inspection::{
+    GetTopRooms, InspectMember, InspectRoom, ListRooms, MemberRooms, RoomSummary, TopRooms,
+};
+pub use settings::{RoomAccess, RoomSettings};
+pub use topic::{Topic, TopicChange};

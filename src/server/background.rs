@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::config::Settings;
 use crate::db::DbHandle;
 use crate::http::HttpState;
@@ -53,7 +53,7 @@ pub(super) fn start(
     state: &HttpState,
     identity: IdentityKey,
     settings: &Settings,
-    sockets: &Arc<SocketTable<AuthSocket>>,
+    sockets: &Arc<SocketTable<AuthSocketSession>>,
 ) -> Background {
     let messages = &settings.messages;
     let batch = messages.sweep_batch.get().min(MAX_BATCH);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::config::Settings;
 use crate::db::{DatabaseUrl, DbHandle, DbSettings, listed_identities, set_listed};
 use crate::http::end_refused;
@@ -25,7 +25,7 @@ const LATE_LOOKS: u8 = 3;
 const PAGE: i64 = 1_000;
 
 /// Follows the lists, and ends the sockets of those that are not served any more.
-pub(super) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocket>>) {
+pub(super) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocketSession>>) {
     let mut looks = LATE_LOOKS;
     let mut is_failing = false;
     loop {

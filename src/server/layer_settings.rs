@@ -10,7 +10,7 @@ use crate::authsocket::{AuthSocketSettings, SocketRates};
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
-use crate::delivery::{Paying, RequestPrices};
+use crate::delivery::{PaymentConfig, RequestPrices};
 use crate::engineio;
 use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
@@ -81,7 +81,6 @@ pub(super) fn authsocket_settings(
         max_delay: settings.limits.max_delay,
         max_waiting_bytes: settings.server.max_buffered_bytes / 8,
         max_json_depth: settings.limits.max_json_depth.get(),
-        ..AuthSocketSettings::default()
     }
 }
 
@@ -297,7 +296,7 @@ pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
     (!url.is_empty() && !url.contains(STORAGE_HOSTS)).then_some(url)
 }
 
-pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
+pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> PaymentConfig {
     let timeout = settings.wallet.timeout;
     let cashier: Arc<dyn Cashier> = if let Some(url) = wallet_url(settings) {
         Arc::new(WalletClient::new(url, timeout))
@@ -310,7 +309,7 @@ pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> Paying {
         Arc::new(Keeper)
     };
     let headers = settings.wallet.headers_url.as_ref();
-    Paying {
+    PaymentConfig {
         identity: Arc::clone(identity),
         cashier,
         headers: headers.map(|url| BlockHeaders::new(url.expose(), timeout)),

@@ -22,9 +22,9 @@ impl Neighbours {
         outbound: OutboundMemory,
     ) -> Result<Self, ClusterError> {
         let cluster = cluster_settings(settings).map(Cluster::new).transpose()?;
-        let outward = cluster.as_ref().map(|(cluster, _)| cluster.outward());
+        let publisher = cluster.as_ref().map(|(cluster, _)| cluster.publisher());
         Ok(Self {
-            rooms: RoomsHandle::start_with(room_settings(settings), outward, outbound),
+            rooms: RoomsHandle::start_with(room_settings(settings), publisher, outbound),
             cluster,
         })
     }

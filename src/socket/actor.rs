@@ -1,4 +1,4 @@
-//! The actor of one Engine.IO session.
+//! The actor that owns one Engine.IO session.
 
 mod handlers;
 
@@ -13,34 +13,37 @@ use crate::limits::Amount;
 use crate::panics;
 
 use super::application::{Application, Link, Opening};
-use super::carrier::{LinkId, ParkedPoll, WebsocketLink};
+use super::carrier::{LinkId, Poll, PollAnswer, WebsocketLink};
 use super::record::SocketRecord;
-use super::table::{Place, SocketTable, TableFull};
+use super::table::{ActorTable, TableFull, TablePlace};
 
-/// One connected socket: an Engine.IO session, the application on it, and what carries its bytes.
+/// The sockets of one endpoint.
+pub type SocketTable<A> = ActorTable<Socket<A>>;
+
+/// One connected socket: an Engine.IO session, the application on it, and its transports.
 #[derive(Debug)]
 pub struct Socket<A: Application> {
     sid: Sid,
     connection: Connection,
     application: A,
-    place: Place<A>,
+    place: TablePlace<Self>,
     record: Arc<SocketRecord>,
-    parked: Option<ParkedPoll>,
+    parked: Option<Poll>,
     websocket: Option<WebsocketLink>,
     probe: Option<WebsocketLink>,
     timer: Option<(Instant, SpawnHandle)>,
     reason: Option<CloseReason>,
-    /// Set once the session ends as soon as its messages are answered.
+    /// Set once the session is to end after its messages are answered.
     ending: Option<CloseReason>,
-    /// Whether a command panicked: nothing of the session can be relied on.
+    /// Whether a command panicked: the state of the session is unknown.
     broken: bool,
 }
 
 impl<A: Application> Socket<A> {
-    /// Starts the actor of a new session on this thread's arbiter.
+    /// Starts the actor of a new session on the arbiter of this thread.
     ///
     /// # Errors
-    /// [`TableFull`] when the table has no place left.
+    /// [`TableFull`] if the table has no free place.
     pub fn open(
         opening: Opening,
         transport: TransportKind,
@@ -48,7 +51,7 @@ impl<A: Application> Socket<A> {
         table: &Arc<SocketTable<A>>,
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
-        let place = table.reserve(&opening)?;
+        let place = table.reserve(opening.sid, opening.counted_for)?;
         let record = SocketRecord::new(opening.remote, transport, table.outbound().clone());
         let record = Arc::new(record);
         let socket = Self {
@@ -70,9 +73,9 @@ impl<A: Application> Socket<A> {
         Ok(address)
     }
 
-    /// Lets the application act outside a message of the client, then sends what it queued.
+    /// Lets the application act outside a message of the client, then sends what it has queued.
     ///
-    /// Handlers of an application's own actor messages call this. Nothing happens once the session ended.
+    /// Handlers of the application's own actor messages call this. After the end of the session it does nothing.
     pub fn with_application(
         &mut self,
         ctx: &mut Context<Self>,
@@ -89,7 +92,7 @@ impl<A: Application> Socket<A> {
         });
     }
 
-    /// Handles one command. One that panics ends the session, whose client begins another.
+    /// Handles one command. A panic ends the session; its client begins another.
     fn guarded<T>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -106,7 +109,7 @@ impl<A: Application> Socket<A> {
         done
     }
 
-    /// Passes on what the session has to say, in both directions, and arms the timer. Every handler ends here.
+    /// Moves events and frames between session, application and transports, and arms the timer. Every handler ends here.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         self.pump_at(Instant::now(), ctx);
     }
@@ -130,7 +133,7 @@ impl<A: Application> Socket<A> {
                 break;
             }
         }
-        self.note();
+        self.update_record();
         if self.connection.is_closed() {
             ctx.stop();
         } else {
@@ -138,23 +141,21 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    /// Writes down how it is, for those who only look.
-    fn note(&self) {
-        let unknown = !self.record.is_proven();
-        let identity = if unknown {
-            self.application.identity()
-        } else {
-            None
+    /// Updates the record that other threads read.
+    fn update_record(&self) {
+        let identity = match self.record.identity() {
+            Some(_) => None,
+            None => self.application.identity(),
         };
         let (bytes, own_bytes) = self.connection.outbound_bytes();
         let bytes = bytes + self.application.waiting_bytes();
         self.record
-            .note(self.connection.transport(), bytes, own_bytes, identity);
+            .update(self.connection.transport(), bytes, own_bytes, identity);
     }
 
     fn handle_event(&mut self, event: Event, now: Instant, ctx: &mut Context<Self>) {
         match event {
-            // The client sends it again elsewhere: it was not answered.
+            // Unanswered, so the client sends the message again to another server.
             Event::Message(_) if self.ending.is_some() => {}
             Event::Message(data) => {
                 let mut link = Link::new(self.sid, &mut self.connection, now);
@@ -169,30 +170,31 @@ impl<A: Application> Socket<A> {
         match transmit {
             Transmit::Poll(frames) => {
                 if let Some(parked) = self.parked.take()
-                    && let Err(Ok(frames)) = parked.reply.send(Ok(frames))
+                    && let Err(PollAnswer::Frames(frames)) =
+                        parked.reply.send(PollAnswer::Frames(frames))
                 {
                     self.connection.handle_poll_undelivered(frames);
                 }
             }
             Transmit::RefusePoll(refused) => {
                 if let Some(parked) = self.parked.take() {
-                    // A client that is gone does not need the refusal.
-                    drop(parked.reply.send(Err(refused)));
+                    // The client may be gone.
+                    drop(parked.reply.send(PollAnswer::Refused(refused)));
                 }
             }
             Transmit::Websocket(frames) => {
                 if let Some(link) = &self.websocket {
-                    link.feed.give(frames);
+                    link.queue.push(frames);
                 }
             }
             Transmit::Probe(frame) => {
                 if let Some(probe) = &self.probe {
-                    probe.feed.give(vec![frame]);
+                    probe.queue.push(vec![frame]);
                 }
             }
             Transmit::CloseWebsocket => {
                 if let Some(link) = self.websocket.take() {
-                    let stalled = !link.feed.is_taken();
+                    let stalled = !link.queue.is_drained();
                     link.end(self.reason.unwrap_or(CloseReason::TransportClose), stalled);
                 }
             }
@@ -204,15 +206,16 @@ impl<A: Application> Socket<A> {
         }
     }
 
-    /// Whether the last batch was taken; if not, [`Taken`](super::feed::Taken) comes when it is. There is never a second one meanwhile.
+    /// Whether the connection has taken the last batch. If not, [`Drained`](super::frame_queue::Drained) comes once it has.
+    /// There is never a second batch meanwhile.
     fn is_written(&self, ctx: &Context<Self>) -> bool {
-        let told = || ctx.address().recipient();
+        let waiting = || ctx.address().recipient();
         let link = self.websocket.as_ref();
-        link.is_some_and(|link| link.feed.is_taken_or_tell(told))
+        link.is_some_and(|link| link.queue.is_drained_or_notify(waiting))
     }
 
-    /// Arms one timer for the earliest deadline. One that is armed for an earlier time is left alone: it
-    /// finds nothing due and comes back here.
+    /// Arms one timer for the earliest deadline. A timer for an earlier time stays: it finds nothing due and comes back
+    /// here.
     fn arm_timer(&mut self, now: Instant, ctx: &mut Context<Self>) {
         let deadlines = [
             self.connection.poll_timeout(),
@@ -246,7 +249,8 @@ impl<A: Application> Socket<A> {
         self.pump(ctx);
     }
 
-    /// Counts what came: how long the client is then left waiting. What came far too fast has ended the session.
+    /// Charges received frames. Returns how long the client must wait; `None` if the session ended, because they came much
+    /// too fast.
     fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Option<Duration> {
         let wait = self.application.arrived(Amount { frames, bytes }, now);
         if wait.is_err() {
@@ -255,7 +259,7 @@ impl<A: Application> Socket<A> {
         wait.ok()
     }
 
-    /// How long the client is left unread: for as long as it has sent too much, and as its answers wait.
+    /// Leaves the client unread: for the time that it was charged, and while its answers wait.
     fn leave_unread(&mut self, wait: Duration) -> Duration {
         let wait = wait.max(self.application.pause());
         if !wait.is_zero() {
@@ -264,7 +268,7 @@ impl<A: Application> Socket<A> {
         wait
     }
 
-    /// Whether the session began on a websocket that has not been attached yet: it has nowhere to write.
+    /// Whether the session began on a websocket that is not attached yet.
     fn is_unattached(&self) -> bool {
         self.connection.transport() == TransportKind::Websocket
             && self.websocket.is_none()
@@ -296,7 +300,7 @@ impl<A: Application> Actor for Socket<A> {
         Running::Stop
     }
 
-    /// The single place where a socket's end is told to anybody.
+    /// The only place that reports the end of a socket.
     fn stopped(&mut self, ctx: &mut Self::Context) {
         let reason = match self.reason {
             Some(reason) => reason,
@@ -305,15 +309,15 @@ impl<A: Application> Actor for Socket<A> {
         };
         log::debug!("socket {} closed: {reason}", self.sid);
         self.place.count_end(reason);
-        // The rest must happen whatever the application does.
+        // The rest must happen even if the application panics.
         let _ = panics::contain("Socket", || self.application.closed(reason, ctx));
-        // There are any only if the session did not end in its own way.
+        // A session that closed regularly has none.
         for link in [self.websocket.take(), self.probe.take()]
             .into_iter()
             .flatten()
         {
             link.end(reason, self.broken);
         }
-        self.place.give_up();
+        self.place.release();
     }
 }

@@ -1,4 +1,4 @@
-//! What an application does with a session: the port between the transport and everything above it.
+//! The interface between a session and the application on it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,83 +14,83 @@ use super::actor::Socket;
 
 /// An application on Engine.IO sessions; one value for each session.
 ///
-/// It may start futures and timers on the context, and handle actor messages of its own through
+/// It may start futures and timers on the context. It may handle its own actor messages through
 /// [`Socket::with_application`].
 pub trait Application: Sized + Unpin + 'static {
-    /// The session began.
+    /// Called first, when the session has begun.
     fn opened(&mut self, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
 
-    /// So much came, and is handled next: says how long the client is then left waiting before more is taken.
+    /// Charges received frames, which are handled next. Returns how long the client must wait before the next ones.
     ///
     /// # Errors
-    /// [`TooFast`]: the session ends, and what came is not handled.
+    /// [`TooFast`]: the session ends, and the frames are not handled.
     fn arrived(&mut self, _amount: Amount, _now: Instant) -> Result<Duration, TooFast> {
         Ok(Duration::ZERO)
     }
 
-    /// How long the client is left unread now that what came is handled: as long as its answers wait.
+    /// How long to leave the client unread after its frames were handled, because answers wait.
     fn pause(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// A message came; messages come in the order in which they were sent.
+    /// Handles a message. Messages arrive in the order of sending.
     fn received(&mut self, data: Data, link: &mut Link<'_>, ctx: &mut Context<Socket<Self>>);
 
-    /// When [`Self::handle_timeout`] is due; asked again after every call.
+    /// When [`Self::handle_timeout`] is due. Asked again after every call.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
 
-    /// Does what is due.
+    /// Handles the deadlines that have passed.
     fn handle_timeout(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
-    /// Bytes that wait here for the client, before the session has them.
+    /// Bytes of frames that the application holds back from the session.
     fn waiting_bytes(&self) -> usize {
         0
     }
 
-    /// Whether a message is not answered yet whose answer will come; a server that goes down waits for it.
+    /// Whether an answer is still to come. A shutdown waits for it.
     fn owes_answers(&self) -> bool {
         false
     }
 
-    /// Whom the client has proven to be; it does not change once it is known.
+    /// The identity of the client. Once known, it never changes.
     fn identity(&self) -> Option<IdentityKey> {
         None
     }
 
-    /// The session ended. Called once, last.
+    /// Called last, when the session has ended.
     fn closed(&mut self, reason: CloseReason, ctx: &mut Context<Socket<Self>>);
 }
 
-/// More came than the client could be left waiting for.
+/// The client sends too fast to be slowed down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("more came than the client could be left waiting for")]
+#[error("the client sends too fast to be slowed down")]
 pub struct TooFast;
 
-/// Why a session is not begun.
+/// Why a session is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OpeningRefused {
-    /// Its address has as many as it may have.
-    #[error("its address has too many sockets that have proven nothing")]
+    /// The address has too many sockets without an authenticated identity.
+    #[error("its address has too many unauthenticated sockets")]
     TooManyOfOne,
-    /// All together have as many as they may have.
-    #[error("there are too many sockets that have proven nothing")]
+    /// All addresses together have too many of those sockets.
+    #[error("there are too many unauthenticated sockets")]
     TooManyOfAll,
 }
 
-/// What is known of a session when it begins.
+/// The facts known when a session begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening {
-    /// The session's id.
+    /// The id of the session.
     pub sid: Sid,
-    /// The other end of the connection that began it.
+    /// The remote end of the connection that began the session.
     pub remote: Option<SocketAddr>,
-    /// Whom the limits of addresses count it for; nobody, where there are none for it.
+    /// The address that limits count the session for; `None` if it is exempt.
     pub counted_for: Option<AddressKey>,
 }
 
-/// The application's side of a session, lent to it for one call.
+/// The session as the application sees it during one call.
 #[derive(Debug)]
 pub struct Link<'a> {
     sid: Sid,
@@ -100,7 +100,6 @@ pub struct Link<'a> {
 
 impl<'a> Link<'a> {
     /// Lends a session to its application for one call, at this time.
-    #[must_use]
     pub const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
         Self {
             sid,
@@ -109,14 +108,12 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// The session's id.
-    #[must_use]
+    /// The id of the session.
     pub const fn sid(&self) -> Sid {
         self.sid
     }
 
     /// The time of this call.
-    #[must_use]
     pub const fn now(&self) -> Instant {
         self.now
     }
@@ -126,7 +123,7 @@ impl<'a> Link<'a> {
         self.connection.send(frame, attachments);
     }
 
-    /// Ends the session.
+    /// Ends the session for this reason.
     pub fn close(&mut self, reason: CloseReason) {
         self.connection.close(reason, self.now);
     }

@@ -1,58 +1,70 @@
-//! What carries a session's bytes now: a parked poll, a websocket, or a websocket that is being probed.
+//! The transports of a session: a parked poll, a websocket, or a websocket that is being probed.
 
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::engineio::CloseReason;
+use crate::engineio::{CloseReason, Frame, PollRefused};
 
-use super::commands::PollAnswer;
-use super::feed::Feed;
-use super::kill::Kill;
+use super::abort_handle::AbortHandle;
+use super::frame_queue::FrameQueue;
 
-/// How long a websocket may take to handle a close before its connection is shut down.
+/// How long a websocket may take to close before its connection is aborted.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
-/// Tells one websocket of a session from another.
+/// Distinguishes the websockets of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkId(pub u64);
 
-/// Command to a websocket transport: say goodbye and end.
+/// To a websocket transport: send a close frame and stop.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct CloseTransport(pub CloseReason);
 
-/// A websocket of this session.
+/// A websocket of a session, as its socket sees it.
 #[derive(Debug)]
-pub(super) struct WebsocketLink {
-    pub(super) id: LinkId,
-    pub(super) feed: Feed,
-    pub(super) close: Recipient<CloseTransport>,
-    pub(super) kill: Option<Kill>,
+pub struct WebsocketLink {
+    /// Distinguishes this websocket from others.
+    pub id: LinkId,
+    /// The queue of outbound frames. The connection takes them while the client reads.
+    pub queue: FrameQueue,
+    /// Receives the command to close.
+    pub close: Recipient<CloseTransport>,
+    /// Aborts the connection, if that is possible from outside.
+    pub abort: Option<AbortHandle>,
 }
 
 impl WebsocketLink {
-    /// Ends the websocket; one that is stalled loses its connection, at once or after a grace period.
+    /// Closes the websocket. The connection of a stalled one is aborted, at once or after a grace period.
     pub(super) fn end(self, reason: CloseReason, stalled: bool) {
-        if stalled && let Some(kill) = &self.kill {
-            kill.shut_down();
+        let abort = self.abort.unwrap_or_default();
+        if stalled {
+            abort.abort();
         }
         actix::spawn(async move {
-            let goodbye = self.close.send(CloseTransport(reason));
-            let closed = tokio::time::timeout(CLOSE_GRACE, goodbye).await;
-            if closed.is_err()
-                && let Some(kill) = &self.kill
-            {
-                kill.shut_down();
+            let closing = self.close.send(CloseTransport(reason));
+            if tokio::time::timeout(CLOSE_GRACE, closing).await.is_err() {
+                abort.abort();
             }
         });
     }
 }
 
-/// A poll that waits for something to say.
+/// The answer to a poll.
 #[derive(Debug)]
-pub(super) struct ParkedPoll {
-    pub(super) id: u64,
-    pub(super) reply: oneshot::Sender<PollAnswer>,
+pub enum PollAnswer {
+    /// The frames of one payload.
+    Frames(Vec<Frame>),
+    /// The session refuses the poll.
+    Refused(PollRefused),
+}
+
+/// A GET that waits for frames.
+#[derive(Debug)]
+pub struct Poll {
+    /// Distinguishes this poll from later ones.
+    pub id: u64,
+    /// Receives the answer to the poll.
+    pub reply: oneshot::Sender<PollAnswer>,
 }

@@ -1,26 +1,23 @@
-//! The actor per connected socket, and the table that finds it by session id.
+//! The actor of each connected socket, and the table that finds it by session id.
 //!
-//! A [`Socket`] outlives the move from polling to a websocket. It is a plain actix actor, not the
-//! websocket's own: that one is frozen for as long as its client does not read. It owns one
-//! [`crate::engineio::Connection`] and one [`Application`], orders them, and decides nothing that they can.
+//! A [`Socket`] survives the upgrade from polling to a websocket. It is a plain actix actor: the actor of a websocket is
+//! frozen while its client does not read. It owns one [`crate::engineio::Connection`] and one [`Application`]. It calls
+//! them in order and leaves all decisions to them.
 
+mod abort_handle;
 mod actor;
 mod application;
 mod carrier;
 mod commands;
-mod feed;
-mod kill;
+mod frame_queue;
 mod record;
 mod table;
 
-pub use actor::Socket;
+pub use abort_handle::AbortHandle;
+pub use actor::{Socket, SocketTable};
 pub use application::{Application, Link, Opening, OpeningRefused, TooFast};
-pub use carrier::{CloseTransport, LinkId};
-pub use commands::{
-    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted, PollAnswer,
-    PollUndelivered, WebsocketGone,
-};
-pub use feed::Feed;
-pub use kill::Kill;
+pub use carrier::{CloseTransport, LinkId, Poll, PollAnswer, WebsocketLink};
+pub use commands::{Attach, Close, FromTransport, FromWebsocket, Ingest, IngestRefused};
+pub use frame_queue::FrameQueue;
 pub use record::{SocketCounts, SocketRecord};
-pub use table::{SocketTable, TableFull};
+pub use table::{ActorTable, TableFull};

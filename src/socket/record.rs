@@ -1,4 +1,4 @@
-//! What a socket says of itself to those who only look: it writes, they read and sum up, and nobody waits for anybody.
+//! The state of a socket for other threads. Only the socket writes it, and no reader blocks it.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -10,16 +10,16 @@ use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
 use crate::metrics::Counter;
 
-/// One socket.
+/// The published state of one socket.
 #[derive(Debug)]
 pub struct SocketRecord {
-    /// When it began.
+    /// When the session began.
     pub opened: Instant,
-    /// The other end of the connection that began it; behind a proxy, the proxy.
+    /// The remote end of the connection that began the session: behind a proxy, the proxy.
     pub remote: Option<SocketAddr>,
     websocket: AtomicBool,
     outbound_bytes: AtomicUsize,
-    /// Bytes of those that no other socket shares; they count in the memory of all.
+    /// Outbound bytes that no other socket shares. The memory of all sockets counts them.
     own_bytes: AtomicUsize,
     outbound: OutboundMemory,
     identity: OnceLock<IdentityKey>,
@@ -42,8 +42,8 @@ impl SocketRecord {
         }
     }
 
-    /// Notes how it is now; only its own thread does, so nothing is fought over.
-    pub(super) fn note(
+    /// Publishes the current state. Only the thread of the socket calls this.
+    pub(super) fn update(
         &self,
         transport: TransportKind,
         outbound_bytes: usize,
@@ -63,13 +63,7 @@ impl SocketRecord {
         }
     }
 
-    /// Whether its identity is noted already.
-    pub(super) fn is_proven(&self) -> bool {
-        self.identity.get().is_some()
-    }
-
-    /// What carries it.
-    #[must_use]
+    /// The current transport of the session.
     pub fn transport(&self) -> TransportKind {
         if self.websocket.load(Ordering::Relaxed) {
             TransportKind::Websocket
@@ -78,14 +72,12 @@ impl SocketRecord {
         }
     }
 
-    /// Bytes that wait for it.
-    #[must_use]
+    /// The outbound buffer of the socket in bytes.
     pub fn outbound_bytes(&self) -> usize {
         self.outbound_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whom it has proven to be.
-    #[must_use]
+    /// The authenticated identity of the client.
     pub fn identity(&self) -> Option<IdentityKey> {
         self.identity.get().copied()
     }
@@ -97,15 +89,15 @@ impl Drop for SocketRecord {
     }
 }
 
-/// How many sockets began, and why they ended.
+/// How many sockets were opened, and why they ended.
 #[derive(Debug, Default)]
 pub struct SocketCounts {
-    /// Sockets that began.
+    /// Sockets that were opened.
     pub opened: Counter,
     ended: [Counter; REASONS.len()],
 }
 
-/// Every reason, and its word.
+/// Every reason with its label in metrics.
 const REASONS: [(CloseReason, &str); 8] = [
     (CloseReason::TransportClose, "transport_close"),
     (CloseReason::TransportError, "transport_error"),
@@ -125,7 +117,7 @@ impl SocketCounts {
         }
     }
 
-    /// How many ended for each reason.
+    /// The number of sockets that ended for each reason.
     pub fn ends(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let words = REASONS.iter().map(|(_, word)| *word);
         words.zip(self.ended.iter().map(Counter::get))
@@ -141,7 +133,7 @@ mod tests {
         let memory = OutboundMemory::default();
         let record = SocketRecord::new(None, TransportKind::Websocket, memory.clone());
         for (all, own) in [(9, 5), (9, 7), (3, 2)] {
-            record.note(TransportKind::Websocket, all, own, None);
+            record.update(TransportKind::Websocket, all, own, None);
             assert_eq!((record.outbound_bytes(), memory.held()), (all, own));
         }
         drop(record);

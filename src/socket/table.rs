@@ -1,12 +1,11 @@
-//! Finds sockets by session id, and bounds how many there are.
+//! Finds sockets by session id, and bounds their number.
 //!
-//! A shared map rather than an actor: every polling request looks its socket up, and a mailbox would put
-//! all of them in one line.
+//! A shared map, not an actor: every polling request looks up its socket, and all of them would wait in one mailbox.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::Addr;
+use actix::prelude::*;
 use dashmap::DashMap;
 use thiserror::Error;
 
@@ -14,38 +13,34 @@ use crate::engineio::CloseReason;
 use crate::ids::Sid;
 use crate::limits::{AddressKey, KeyedBudget, OutboundMemory, Permit, share};
 
-use super::actor::Socket;
-use super::application::{Application, Opening};
 use super::commands::Close;
 use super::record::{SocketCounts, SocketRecord};
 
-/// The server, or this address, has as many sockets as it may have, or the server is going down.
+/// There are too many sockets, or the server is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("too many sockets, of this address or of all, or the server is going down")]
+#[error("too many sockets, of this address or of all, or the server is shutting down")]
 pub struct TableFull;
 
 #[derive(Debug)]
-struct Entry<A: Application> {
-    socket: Addr<Socket<A>>,
+struct Entry<S: Actor> {
+    socket: Addr<S>,
     record: Arc<SocketRecord>,
 }
 
-/// The sockets of one endpoint.
+/// The sockets of one endpoint; `S` is their actor.
 #[derive(Debug)]
-pub struct SocketTable<A: Application> {
-    sockets: DashMap<Sid, Entry<A>>,
-    /// How many began and ended.
+pub struct ActorTable<S: Actor> {
+    sockets: DashMap<Sid, Entry<S>>,
+    /// The number of opened and of closed sockets.
     pub counts: SocketCounts,
     places: KeyedBudget<AddressKey>,
     max_sockets: usize,
     draining: AtomicBool,
-    /// The memory of what waits for all of them.
     outbound: OutboundMemory,
 }
 
-impl<A: Application> SocketTable<A> {
-    /// An empty table for at most `max_sockets`.
-    #[must_use]
+impl<S: Actor<Context = Context<S>> + Handler<Close>> ActorTable<S> {
+    /// Creates an empty table for at most `max_sockets`.
     pub fn new(max_sockets: usize) -> Self {
         Self {
             sockets: DashMap::new(),
@@ -57,101 +52,98 @@ impl<A: Application> SocketTable<A> {
         }
     }
 
-    /// Counts in this memory what waits for a socket.
+    /// Counts the outbound buffers of all sockets in this memory.
     #[must_use]
     pub fn with_outbound(self, outbound: OutboundMemory) -> Self {
         Self { outbound, ..self }
     }
 
-    /// Sockets that are open now.
-    #[must_use]
+    /// The number of open sockets.
     pub fn len(&self) -> usize {
         self.places.held()
     }
 
-    /// As many as there may be.
-    #[must_use]
+    /// The largest number of open sockets.
     pub const fn max_sockets(&self) -> usize {
         self.max_sockets
     }
 
     /// Whether no socket is open.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The socket of this session.
-    #[must_use]
-    pub fn get(&self, sid: Sid) -> Option<Addr<Socket<A>>> {
+    pub fn get(&self, sid: Sid) -> Option<Addr<S>> {
         self.sockets.get(&sid).map(|entry| entry.socket.clone())
     }
 
-    /// What a socket says of itself.
-    #[must_use]
+    /// The record of a socket's state.
     pub fn record(&self, sid: Sid) -> Option<Arc<SocketRecord>> {
         self.sockets
             .get(&sid)
             .map(|entry| Arc::clone(&entry.record))
     }
 
-    /// Shows what every socket says of itself; a part of the table waits while it is shown.
+    /// Calls `show` with the record of every socket. A part of the table is locked meanwhile.
     pub fn for_each(&self, mut show: impl FnMut(Sid, &Arc<SocketRecord>)) {
         for entry in &self.sockets {
             show(*entry.key(), &entry.record);
         }
     }
 
-    /// The memory of what waits for all of them.
-    #[must_use]
+    /// The memory that counts the outbound buffers of all sockets.
     pub const fn outbound(&self) -> &OutboundMemory {
         &self.outbound
     }
 
-    /// The socket for which most waits.
-    #[must_use]
+    /// The socket with the largest outbound buffer.
     pub fn slowest(&self) -> Option<Sid> {
-        let waiting = self.sockets.iter().map(|entry| {
+        let buffers = self.sockets.iter().map(|entry| {
             let bytes = entry.record.outbound_bytes();
             (bytes, *entry.key())
         });
-        let waiting = waiting.filter(|(bytes, _)| *bytes > 0);
-        let (_, slowest) = waiting.max_by_key(|(bytes, _)| *bytes)?;
+        let buffers = buffers.filter(|(bytes, _)| *bytes > 0);
+        let (_, slowest) = buffers.max_by_key(|(bytes, _)| *bytes)?;
         Some(slowest)
     }
 
-    /// Tells one socket to end; `false` where there is none of this id.
+    /// Closes one socket; `false` if there is none with this id.
     pub fn close(&self, sid: Sid, reason: CloseReason) -> bool {
         let socket = self.get(sid);
         socket.is_some_and(|socket| socket.try_send(Close(reason)).is_ok())
     }
 
-    /// Takes a place for a socket that is about to start. One address has a sixteenth of them.
-    pub(super) fn reserve(self: &Arc<Self>, opening: &Opening) -> Result<Place<A>, TableFull> {
+    /// Reserves a place for a socket that is about to start. One address may have a sixteenth of all places.
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        sid: Sid,
+        address: Option<AddressKey>,
+    ) -> Result<TablePlace<S>, TableFull> {
         if self.draining.load(Ordering::Acquire) {
             return Err(TableFull);
         }
-        let permit = self.places.take(opening.counted_for);
-        Ok(Place {
+        let permit = self.places.take(address);
+        Ok(TablePlace {
             table: Arc::clone(self),
-            sid: opening.sid,
+            sid,
             permit: Some(permit.map_err(|_| TableFull)?),
         })
     }
 
-    /// Makes a socket findable.
-    pub(super) fn insert(&self, sid: Sid, socket: Addr<Socket<A>>, record: Arc<SocketRecord>) {
+    /// Adds a started socket.
+    pub(super) fn insert(&self, sid: Sid, socket: Addr<S>, record: Arc<SocketRecord>) {
         self.counts.opened.add_one();
         self.sockets.insert(sid, Entry { socket, record });
     }
 
-    /// Takes no more sockets, and tells every one to end.
+    /// Accepts no more sockets, and closes all.
     pub fn drain(&self, reason: CloseReason) {
         self.draining.store(true, Ordering::Release);
         self.close_all(reason);
     }
 
-    /// Tells every socket to end.
+    /// Closes every socket for this reason.
     pub fn close_all(&self, reason: CloseReason) {
         for entry in &self.sockets {
             entry.socket.do_send(Close(reason));
@@ -159,35 +151,35 @@ impl<A: Application> SocketTable<A> {
     }
 }
 
-/// A socket's place in the table. It is given back at the latest when it is dropped, however its socket ends.
+/// A socket's place in the table. Dropping it frees the place, however the socket ends.
 #[derive(Debug)]
-pub(super) struct Place<A: Application> {
-    table: Arc<SocketTable<A>>,
+pub(super) struct TablePlace<S: Actor> {
+    table: Arc<ActorTable<S>>,
     sid: Sid,
     permit: Option<Permit<AddressKey>>,
 }
 
-impl<A: Application> Place<A> {
-    /// Makes its socket unfindable; the place is kept.
+impl<S: Actor> TablePlace<S> {
+    /// Removes the socket from the table, but keeps its place.
     pub(super) fn forget(&self) {
         self.table.sockets.remove(&self.sid);
     }
 
-    /// Counts why its socket ended.
+    /// Counts why the socket ended.
     pub(super) fn count_end(&self, reason: CloseReason) {
         self.table.counts.ended(reason);
     }
 
-    /// Gives the place back.
-    pub(super) fn give_up(&mut self) {
+    /// Frees the place before it is dropped.
+    pub(super) fn release(&mut self) {
         if self.permit.take().is_some() {
             self.forget();
         }
     }
 }
 
-impl<A: Application> Drop for Place<A> {
+impl<S: Actor> Drop for TablePlace<S> {
     fn drop(&mut self) {
-        self.give_up();
+        self.release();
     }
 }

@@ -12,7 +12,7 @@ use messagebox::config::Secret;
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
 use messagebox::push::{
-    Backoff, Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount,
+    Fcm, FcmSettings, Notification, PushHandle, PushSettings, RetryPolicy, ServiceAccount,
 };
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ impl Bench {
         let url = DatabaseUrl::Sqlite(folder.path().join("push.db"));
         let db = DbHandle::open(&DbSettings::new(url), None).unwrap();
         let mut settings = PushSettings {
-            backoff: Backoff {
+            backoff: RetryPolicy {
                 tries: 3,
                 first: Duration::from_millis(5),
                 longest: Duration::from_millis(20),

@@ -1,6 +1,4 @@
-//! Where Redis is: the server of an address, or the one of its cluster that has our names.
-
-use std::time::Duration;
+//! The address of Redis, and how to reach the server that has our names. In a cluster that may be another server.
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -8,22 +6,19 @@ use redis::{
     ProtocolVersion, ServerErrorKind, Value,
 };
 
-use super::LinkError;
+use super::error::LinkError;
 use super::role::{refuse_replica, role_command};
 use crate::cluster::channel::in_one_slot;
+use crate::cluster::timing::DEADLINE;
 use crate::outbound::tls;
 
-/// How long a connection, or an answer, may take.
-const DEADLINE: Duration = Duration::from_secs(5);
-
-/// Servers of a cluster that are asked, one after the other, for the one that has our names.
+/// Largest number of redirects within a Redis cluster.
 const MAX_MOVES: usize = 5;
 
-/// Where Redis is.
+/// A parsed address, and the prefix of our names there.
 #[derive(Clone)]
-pub(in crate::cluster) struct RedisAddress {
+pub(crate) struct RedisAddress {
     client: Client,
-    /// What our names there begin with.
     prefix: String,
 }
 
@@ -33,7 +28,7 @@ impl std::fmt::Debug for RedisAddress {
     }
 }
 
-/// A connection to the server that has our names.
+/// A connection to the server with our names.
 pub(super) struct Reached {
     pub(super) connection: MultiplexedConnection,
     pub(super) prefix: String,
@@ -41,8 +36,8 @@ pub(super) struct Reached {
 }
 
 impl RedisAddress {
-    pub(in crate::cluster) fn parse(url: &str, prefix: &str) -> Result<Self, LinkError> {
-        // The library makes its own configuration of TLS.
+    pub(crate) fn parse(url: &str, prefix: &str) -> Result<Self, LinkError> {
+        // The library creates its own TLS configuration.
         tls::install_provider();
         let info = url.into_connection_info().map_err(|_| LinkError::Address)?;
         let settings = info.redis_settings().clone();
@@ -53,7 +48,7 @@ impl RedisAddress {
         Ok(Self { client, prefix })
     }
 
-    /// Connects to the server that has our names: the one of the address, or the one of its cluster that it tells of.
+    /// Connects to the server of the address, or to the server of its cluster that has our names.
     pub(super) async fn reach(
         &self,
         config: &AsyncConnectionConfig,
@@ -63,8 +58,7 @@ impl RedisAddress {
         for _ in 0..MAX_MOVES {
             let connecting = client.get_multiplexed_async_connection_with_config(config);
             let connected = tokio::time::timeout(DEADLINE, connecting).await;
-            let mut connection =
-                connected.map_err(|_| LinkError::Refused("no answer in time".to_owned()))??;
+            let mut connection = connected.map_err(|_| LinkError::timed_out())??;
             let is_cluster = is_of_cluster(&mut connection).await?;
             let prefix = if is_cluster {
                 in_one_slot(&self.prefix)
@@ -85,11 +79,11 @@ impl RedisAddress {
             }
         }
         Err(LinkError::Refused(
-            "its servers send us from one to the other".to_owned(),
+            "the servers of its cluster redirect in circles".to_owned(),
         ))
     }
 
-    /// Where an error says that our names are.
+    /// The server that a redirect names.
     fn moved(&self, error: &redis::RedisError) -> Option<Client> {
         if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
             return None;
@@ -98,7 +92,7 @@ impl RedisAddress {
         let (host, port) = address.rsplit_once(':')?;
         let port = port.parse().ok()?;
         let info = self.client.get_connection_info();
-        // Without a host, it is another port of the same.
+        // An empty host means the same host with another port.
         let host = |known: &str| if host.is_empty() { known } else { host }.to_owned();
         let moved = match info.addr().clone() {
             ConnectionAddr::TcpTls {
@@ -119,7 +113,7 @@ impl RedisAddress {
     }
 }
 
-/// Asks for something that is not there, only to hear where it would be.
+/// Reads a missing key. A server of a cluster redirects if another one has its slot.
 pub(super) fn where_it_is(prefix: &str) -> Cmd {
     let mut command = redis::cmd("GET");
     command.arg(format!("{prefix}probe"));
@@ -128,10 +122,10 @@ pub(super) fn where_it_is(prefix: &str) -> Cmd {
 
 async fn is_of_cluster(connection: &mut MultiplexedConnection) -> Result<bool, LinkError> {
     let mut command = redis::cmd("INFO");
-    let asked: redis::RedisResult<String> = command.arg("cluster").query_async(connection).await;
-    match asked {
+    let answer: redis::RedisResult<String> = command.arg("cluster").query_async(connection).await;
+    match answer {
         Ok(info) => Ok(info.lines().any(|line| line.trim() == "cluster_enabled:1")),
-        // Who may not ask, or cannot be asked, is taken for one server.
+        // A server without this command, or without the right to use it, counts as a single server.
         Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
             Ok(false)
         }

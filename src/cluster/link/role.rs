@@ -1,20 +1,20 @@
-//! Whether a server takes writes. Connections survive when a server is demoted, and a replica answers `PING`, `SUBSCRIBE` and
-//! `PUBLISH` as before.
+//! Checks that a server takes writes. Connections survive when a server is demoted, and a replica still answers `PING`,
+//! `SUBSCRIBE` and `PUBLISH`.
 
 use redis::{Cmd, Value};
 
-use super::LinkError;
+use super::error::LinkError;
 
-/// `HELLO` without a version changes nothing and tells the role. Unlike `ROLE` and `INFO`, every user may send it.
+/// `HELLO` without a version changes nothing and returns the role. Unlike `ROLE` and `INFO`, every user may send it.
 pub(super) fn role_command() -> Cmd {
     redis::cmd("HELLO")
 }
 
-/// Refuses the answer of a replica.
+/// Fails if the answer to [`role_command`] comes from a replica.
 pub(super) fn refuse_replica(answer: &Value) -> Result<(), LinkError> {
     let fields: Vec<(&Value, &Value)> = match answer {
         Value::Map(fields) => fields.iter().map(|(name, value)| (name, value)).collect(),
-        // In RESP2.
+        // The form of RESP2.
         Value::Array(parts) => {
             let pairs = parts.chunks_exact(2);
             pairs

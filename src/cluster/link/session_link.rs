@@ -1,7 +1,7 @@
-//! A connection to Redis for sessions and the nonces of their requests.
+//! The connection to Redis for sessions and the nonces of their requests.
 //!
-//! A session is a hash: `p` is the client's nonce, `k` its key, and every other field the nonce of a request. So the nonces
-//! go with their session.
+//! A session is a hash: `p` is the client's nonce, `k` its key, and every other field the nonce of a request. The nonces
+//! expire with their session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,29 +9,26 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline};
 
-use super::LinkError;
 use super::address::{RedisAddress, config};
+use super::error::LinkError;
 use crate::auth::SessionRecord;
-use crate::cluster::session_store::{SessionClaim, SessionName, StoreSettings};
-
-/// How long a key is there that only shows that there may be one.
-const PROBE_KEPT: Duration = Duration::from_secs(1);
+use crate::cluster::sessions::claim::{SessionClaim, SessionName, StoreSettings};
+use crate::cluster::timing::PROBE_KEPT;
 
 const CLAIM: &str = include_str!("claim.lua");
 
-/// A connection for sessions.
 #[derive(Clone)]
-pub(in crate::cluster) struct SessionLink {
+pub(crate) struct SessionLink {
     connection: MultiplexedConnection,
     prefix: Arc<str>,
-    /// The name that Redis has given to the script.
+    /// The hash of the script in Redis.
     claim: Arc<str>,
 }
 
 impl RedisAddress {
-    /// Connects, and makes sure that something can be kept there.
-    pub(in crate::cluster) async fn connect_for_sessions(&self) -> Result<SessionLink, LinkError> {
-        let mut reached = self.reach(&config(), keep_something).await?;
+    /// Connects, and checks that the server stores keys.
+    pub(crate) async fn connect_for_sessions(&self) -> Result<SessionLink, LinkError> {
+        let mut reached = self.reach(&config(), store_probe).await?;
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(CLAIM);
         let claim: String = load.query_async(&mut reached.connection).await?;
@@ -43,8 +40,8 @@ impl RedisAddress {
     }
 }
 
-/// Puts something in for a moment.
-fn keep_something(prefix: &str) -> Cmd {
+/// Stores a key for a moment, which shows that writes work.
+fn store_probe(prefix: &str) -> Cmd {
     let mut command = redis::cmd("SET");
     command.arg(format!("{prefix}session:probe")).arg(1);
     command.arg("PX").arg(PROBE_KEPT.as_millis());
@@ -52,8 +49,8 @@ fn keep_something(prefix: &str) -> Cmd {
 }
 
 impl SessionLink {
-    /// Stores a session.
-    pub(in crate::cluster) async fn store(
+    /// Stores a session for the time `life`.
+    pub(crate) async fn store(
         &self,
         session: &SessionRecord,
         life: Duration,
@@ -69,8 +66,8 @@ impl SessionLink {
         Ok(pipeline.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// The client's nonce and key of a session.
-    pub(in crate::cluster) async fn find(
+    /// The client's nonce and key of a session, if it is stored.
+    pub(crate) async fn find(
         &self,
         session: SessionName,
     ) -> Result<Option<(String, String)>, LinkError> {
@@ -81,8 +78,8 @@ impl SessionLink {
         Ok(found.0.zip(found.1))
     }
 
-    /// Counts a request: the script's answer. What is asked at the same time goes out together.
-    pub(in crate::cluster) async fn claim(
+    /// Claims a request and returns the answer of the script. Concurrent calls share a round trip.
+    pub(crate) async fn claim(
         &self,
         claim: &SessionClaim,
         settings: &StoreSettings,
@@ -91,8 +88,8 @@ impl SessionLink {
         Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
-    /// Counts all of these, whatever comes of it.
-    pub(in crate::cluster) async fn hand_in(
+    /// Claims these requests and ignores the answers.
+    pub(crate) async fn hand_in(
         &self,
         claims: &[SessionClaim],
         settings: &StoreSettings,
@@ -105,8 +102,8 @@ impl SessionLink {
         Ok(pipeline.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// Ends sessions.
-    pub(in crate::cluster) async fn end(&self, sessions: &[SessionName]) -> Result<(), LinkError> {
+    /// Deletes sessions and their nonces.
+    pub(crate) async fn end(&self, sessions: &[SessionName]) -> Result<(), LinkError> {
         let mut command = redis::cmd("DEL");
         for session in sessions {
             command.arg(self.key(*session));
@@ -114,10 +111,10 @@ impl SessionLink {
         Ok(command.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// Whether it still keeps what it is given.
-    pub(in crate::cluster) async fn ping(&self) -> Result<(), LinkError> {
+    /// Checks that the server still stores keys.
+    pub(crate) async fn ping(&self) -> Result<(), LinkError> {
         let mut connection = self.connection.clone();
-        Ok(keep_something(&self.prefix)
+        Ok(store_probe(&self.prefix)
             .exec_async(&mut connection)
             .await?)
     }

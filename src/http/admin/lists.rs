@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::db::DbHandle;
 use crate::http::error::ApiError;
 use crate::http::reply::RouteReply;

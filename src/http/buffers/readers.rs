@@ -14,7 +14,7 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 /// Answers up to this size are not tracked: the connection takes them at once.
 const SMALL: usize = 32 * 1024;
@@ -42,7 +42,7 @@ struct ReaderTable {
 struct Reader {
     since: Instant,
     taken: Arc<AtomicUsize>,
-    kill: Kill,
+    kill: AbortHandle,
     /// Closed when the answer is gone.
     gone: oneshot::Receiver<()>,
 }
@@ -191,8 +191,8 @@ mod tests {
         pieces.sum()
     }
 
-    fn is_ended(kill: &Kill) -> bool {
-        kill.poll_ended(&Context::from_waker(Waker::noop()))
+    fn is_ended(kill: &AbortHandle) -> bool {
+        kill.poll_aborted(&Context::from_waker(Waker::noop()))
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
         let (readers, now) = (AnswerReaders::default(), Instant::now());
         assert!(!readers.disconnect_slowest().await);
         let begun = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
-        let kills = [(); 3].map(|()| Kill::default());
+        let kills = [(); 3].map(|()| AbortHandle::default());
         let bytes = Bytes::from(vec![7; 9 * SMALL]);
         let watch = |index: usize, seconds| {
             readers.track_since(bytes.clone(), Some(kills[index].clone()), begun(seconds))

@@ -13,7 +13,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{AddressKey, AddressLimits, Permit};
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 use super::connection_errors::FirstByte;
 use super::watch::{ConnectionWatch, WatchSettings};
@@ -96,7 +96,7 @@ impl Connection {
         }
         let connection = Self {
             stream,
-            kill: Kill::default(),
+            kill: AbortHandle::default(),
             read: Turn::default(),
             written: Turn::default(),
             first: FirstByte::default(),
@@ -121,7 +121,7 @@ impl Connection {
 
     /// Fails once the connection's [`Kill`] was used.
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
-        if !self.kill.poll_ended(cx) {
+        if !self.kill.poll_aborted(cx) {
             return Ok(());
         }
         // Reset, so that the kernel drops unacknowledged output.

@@ -15,7 +15,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use bytes::Bytes;
 
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 /// A response is written in pieces, so that its end shows when the client has nearly all of it.
 const PIECE: usize = 32 * 1024;

@@ -123,7 +123,7 @@ pub(super) async fn respond(
         .map(|((recipient, message_id), sent)| SentTo {
             recipient: recipient.to_hex(),
             message_id,
-            already_sent: (sent == delivery::Sent::Already).then_some(true),
+            already_sent: (sent == delivery::SendStatus::Duplicate).then_some(true),
         })
         .collect();
     let message_id = match results.as_slice() {

@@ -15,8 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::reply::NO_STORE;
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    Application, Ingest, IngestRefused, Malformed, Opening, Poll, PollAborted, PollAnswer,
-    PollUndelivered, Socket,
+    Application, FromTransport, Ingest, IngestRefused, Opening, Poll, PollAnswer, Socket,
 };
 
 use super::endpoint::Endpoint;
@@ -82,12 +81,14 @@ pub(super) async fn poll<A: Application>(
         answer,
         answered: false,
     };
-    waiting.socket.do_send(Poll { id, reply });
+    waiting
+        .socket
+        .do_send(FromTransport::Poll(Poll { id, reply }));
     let answer = (&mut waiting.answer).await;
     waiting.answered = true;
     match answer {
-        Ok(Ok(frames)) => Ok(payload(&frames)),
-        Ok(Err(_)) => Err(HandshakeError::BadRequest),
+        Ok(PollAnswer::Frames(frames)) => Ok(payload(&frames)),
+        Ok(PollAnswer::Refused(_)) => Err(HandshakeError::BadRequest),
         Err(_) => Err(HandshakeError::SessionUnknown),
     }
 }
@@ -116,7 +117,7 @@ pub(super) async fn post<A: Application>(
         Err(BodyError::Broken) => return Err(HandshakeError::BadRequest),
     };
     let Ok(packets) = decode_payload(body.clone(), config.max_packets_per_payload) else {
-        socket.do_send(Malformed);
+        socket.do_send(FromTransport::Malformed);
         return Err(HandshakeError::BadRequest);
     };
     let mut bytes = body.len();

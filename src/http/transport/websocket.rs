@@ -17,8 +17,8 @@ use actix_web_actors::ws::{
 use crate::engineio::{CloseReason, Frame, HandshakeError, TransportKind};
 use crate::limits::{Owner, Permit};
 use crate::socket::{
-    Application, Attach, CloseTransport, Feed, FromWebsocket, Kill, LinkId, Opening, Socket,
-    WebsocketGone,
+    AbortHandle, Application, Attach, CloseTransport, FrameQueue, FromTransport, FromWebsocket,
+    LinkId, Opening, Socket, WebsocketLink,
 };
 
 use super::endpoint::Endpoint;
@@ -32,9 +32,9 @@ static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 struct WsTransport<A: Application> {
     id: LinkId,
     start: Start<A>,
-    feed: Feed,
+    feed: FrameQueue,
     fragments: Fragments,
-    kill: Option<Kill>,
+    kill: Option<AbortHandle>,
     malformed: bool,
     end: End,
 }
@@ -81,14 +81,14 @@ fn accept<A: Application>(
     (body, holding): Incoming,
 ) -> Result<HttpResponse, HandshakeError> {
     let max_payload = endpoint.config.max_payload;
-    let feed = Feed::new();
+    let feed = FrameQueue::new();
     let (input, end) = WebsocketInput::new(body, max_payload, holding);
     let transport = WsTransport {
         id: LinkId(NEXT_LINK.fetch_add(1, Ordering::Relaxed)),
         start,
         feed: feed.clone(),
         fragments: Fragments::new(max_payload),
-        kill: request.conn_data::<Kill>().cloned(),
+        kill: request.conn_data::<AbortHandle>().cloned(),
         malformed: false,
         end,
     };
@@ -173,12 +173,12 @@ impl<A: Application> Actor for WsTransport<A> {
             ctx.stop();
             return;
         };
-        let attach = Attach {
+        let attach = Attach(WebsocketLink {
             id: self.id,
-            feed: self.feed.clone(),
+            queue: self.feed.clone(),
             close: ctx.address().recipient(),
-            kill: self.kill.clone(),
-        };
+            abort: self.kill.clone(),
+        });
         ctx.wait(
             socket
                 .send(attach)
@@ -197,7 +197,7 @@ impl<A: Application> Drop for WsTransport<A> {
     /// However it ends: when it panics, actix does not say that it has stopped.
     fn drop(&mut self) {
         if let Some(socket) = self.socket() {
-            socket.do_send(WebsocketGone {
+            socket.do_send(FromTransport::WebsocketGone {
                 id: self.id,
                 malformed: self.malformed,
             });

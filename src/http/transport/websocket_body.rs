@@ -14,7 +14,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::Stream;
 
 use crate::engineio::Frame;
-use crate::socket::Feed;
+use crate::socket::FrameQueue;
 
 /// RFC 6455 §5.2: the last fragment of a text, of binary data.
 const TEXT: u8 = 0x81;
@@ -22,7 +22,7 @@ const BINARY: u8 = 0x82;
 
 /// Frames and the actor's stream, as one stream of bytes.
 pub(super) struct WebsocketBody<S> {
-    feed: Feed,
+    feed: FrameQueue,
     taken: vec::IntoIter<Frame>,
     /// The rest of the frame that is being written.
     parts: [Bytes; 2],
@@ -49,7 +49,7 @@ impl Wake for Bell {
 }
 
 impl<S> WebsocketBody<S> {
-    pub(super) fn new(feed: Feed, actor: S) -> Self {
+    pub(super) fn new(feed: FrameQueue, actor: S) -> Self {
         let bell = Arc::new(Bell {
             rung: AtomicBool::new(true),
             connection: futures_util::task::AtomicWaker::new(),
@@ -91,7 +91,7 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for WebsocketBody<S>
             if let Some(bytes) = this.next_of_frame() {
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            if let Poll::Ready(frames) = this.feed.poll_take(cx) {
+            if let Poll::Ready(frames) = this.feed.poll_drain(cx) {
                 this.taken = frames.into_iter();
                 continue;
             }
@@ -151,7 +151,7 @@ mod tests {
 
     #[actix_web::test]
     async fn frames_of_any_length_are_written_as_a_client_reads_them() {
-        let feed = Feed::new();
+        let feed = FrameQueue::new();
         let lengths = [0, 1, 125, 126, 65_535, 65_536, 70_000];
         let text = |length: usize| "x".repeat(length);
         let mut frames: Vec<Frame> = lengths.map(|n| Frame::Text(text(n).into())).to_vec();
@@ -161,7 +161,7 @@ mod tests {
             Ok::<_, ()>(2)
         });
         frames.push(around.unwrap());
-        feed.give(frames);
+        feed.push(frames);
         let goodbye = futures_util::stream::iter([Ok(Bytes::from_static(b"\x88\x00"))]);
         let body = WebsocketBody::new(feed, goodbye);
         let chunks: Vec<Bytes> = body.map(Result::unwrap).collect().await;
@@ -175,7 +175,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_actor_is_polled_when_something_came_for_it_and_not_for_every_frame() {
-        let feed = Feed::new();
+        let feed = FrameQueue::new();
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
         let polls = std::rc::Rc::new(std::cell::Cell::new(0));
         let counted = std::rc::Rc::clone(&polls);
@@ -191,7 +191,7 @@ mod tests {
         assert!(nothing.is_pending());
         let before = polls.get();
         for _ in 0..3 {
-            feed.give(vec![Frame::Text("4a".into())]);
+            feed.push(vec![Frame::Text("4a".into())]);
             assert_eq!(body.next().await.unwrap().unwrap(), [0x81, 2][..]);
             assert_eq!(body.next().await.unwrap().unwrap(), "4a");
             assert!(futures_util::poll!(body.next()).is_pending());

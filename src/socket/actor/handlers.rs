@@ -1,7 +1,7 @@
 //! What a [`Socket`] does with each command.
 //!
-//! A request that comes after a deadline must not find the session alive because the timer is a moment late,
-//! so the handlers of requests look at the clock first.
+//! A timer may be a moment late, but a request after a deadline must not find the session alive. So the handlers of
+//! requests check the clock first.
 
 use std::time::{Duration, Instant};
 
@@ -9,57 +9,50 @@ use actix::prelude::*;
 
 use crate::engineio::{CloseReason, Frame, Packet, TransportKind, UpgradeRefused};
 use crate::socket::application::Application;
-use crate::socket::carrier::{ParkedPoll, WebsocketLink};
-use crate::socket::commands::{
-    Attach, Close, FromWebsocket, Ingest, IngestRefused, Malformed, Poll, PollAborted,
-    PollUndelivered, WebsocketGone,
-};
-use crate::socket::feed::Taken;
+use crate::socket::carrier::PollAnswer;
+use crate::socket::commands::{Attach, Close, FromTransport, FromWebsocket, Ingest, IngestRefused};
+use crate::socket::frame_queue::Drained;
 
 use super::Socket;
 
-impl<A: Application> Handler<Poll> for Socket<A> {
+impl<A: Application> Handler<FromTransport> for Socket<A> {
     type Result = ();
 
-    fn handle(&mut self, poll: Poll, ctx: &mut Self::Context) {
+    fn handle(&mut self, news: FromTransport, ctx: &mut Self::Context) {
         self.guarded(ctx, |socket, ctx| {
-            let Poll { id, reply } = poll;
-            let now = Instant::now();
-            socket.connection.handle_timeout(now);
-            match socket.connection.handle_poll(now) {
-                Ok(()) => socket.parked = Some(ParkedPoll { id, reply }),
-                // A client that is gone does not need the refusal.
-                Err(refused) => drop(reply.send(Err(refused))),
+            match news {
+                FromTransport::Poll(poll) => {
+                    let now = Instant::now();
+                    socket.connection.handle_timeout(now);
+                    match socket.connection.handle_poll(now) {
+                        Ok(()) => socket.parked = Some(poll),
+                        // The client may be gone.
+                        Err(refused) => drop(poll.reply.send(PollAnswer::Refused(refused))),
+                    }
+                }
+                FromTransport::PollAborted(id) => {
+                    if socket.parked.take_if(|poll| poll.id == id).is_some() {
+                        socket.connection.handle_poll_aborted();
+                    }
+                }
+                FromTransport::PollUndelivered(frames) => {
+                    socket.connection.handle_poll_undelivered(frames);
+                }
+                FromTransport::Malformed => socket.connection.handle_malformed(),
+                FromTransport::WebsocketGone { id, malformed } => {
+                    if socket.is_websocket(id) {
+                        socket.websocket = None;
+                        if malformed {
+                            socket.connection.handle_malformed();
+                        } else {
+                            socket.connection.handle_websocket_closed();
+                        }
+                    } else if socket.is_probe(id) {
+                        socket.probe = None;
+                        socket.connection.handle_probe_failed();
+                    }
+                }
             }
-            socket.pump(ctx);
-        });
-    }
-}
-
-impl<A: Application> Handler<PollAborted> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, aborted: PollAborted, ctx: &mut Self::Context) {
-        self.guarded(ctx, |socket, ctx| {
-            if socket
-                .parked
-                .as_ref()
-                .is_some_and(|parked| parked.id == aborted.id)
-            {
-                socket.parked = None;
-                socket.connection.handle_poll_aborted();
-                socket.pump(ctx);
-            }
-        });
-    }
-}
-
-impl<A: Application> Handler<PollUndelivered> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, PollUndelivered(frames): PollUndelivered, ctx: &mut Self::Context) {
-        self.guarded(ctx, |socket, ctx| {
-            socket.connection.handle_poll_undelivered(frames);
             socket.pump(ctx);
         });
     }
@@ -92,28 +85,11 @@ impl<A: Application> Handler<Ingest> for Socket<A> {
     }
 }
 
-impl<A: Application> Handler<Malformed> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, _: Malformed, ctx: &mut Self::Context) {
-        self.guarded(ctx, |socket, ctx| {
-            socket.connection.handle_malformed();
-            socket.pump(ctx);
-        });
-    }
-}
-
 impl<A: Application> Handler<Attach> for Socket<A> {
     type Result = Result<(), UpgradeRefused>;
 
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Attach(link): Attach, ctx: &mut Self::Context) -> Self::Result {
         self.guarded(ctx, |socket, ctx| {
-            let link = WebsocketLink {
-                id: attach.id,
-                feed: attach.feed,
-                close: attach.close,
-                kill: attach.kill,
-            };
             let is_first = socket.websocket.is_none();
             if socket.connection.transport() == TransportKind::Websocket && is_first {
                 socket.websocket = Some(link);
@@ -159,34 +135,11 @@ impl<A: Application> Handler<FromWebsocket> for Socket<A> {
     }
 }
 
-impl<A: Application> Handler<Taken> for Socket<A> {
+impl<A: Application> Handler<Drained> for Socket<A> {
     type Result = ();
 
-    fn handle(&mut self, _: Taken, ctx: &mut Self::Context) {
-        self.guarded(ctx, |socket, ctx| {
-            socket.pump(ctx);
-        });
-    }
-}
-
-impl<A: Application> Handler<WebsocketGone> for Socket<A> {
-    type Result = ();
-
-    fn handle(&mut self, gone: WebsocketGone, ctx: &mut Self::Context) {
-        self.guarded(ctx, |socket, ctx| {
-            if socket.is_websocket(gone.id) {
-                socket.websocket = None;
-                if gone.malformed {
-                    socket.connection.handle_malformed();
-                } else {
-                    socket.connection.handle_websocket_closed();
-                }
-            } else if socket.is_probe(gone.id) {
-                socket.probe = None;
-                socket.connection.handle_probe_failed();
-            }
-            socket.pump(ctx);
-        });
+    fn handle(&mut self, _: Drained, ctx: &mut Self::Context) {
+        self.guarded(ctx, Self::pump);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actix::Addr;
 use actix_web::dev::ServerHandle;
 use messagebox::admin::Admin;
-use messagebox::authsocket::{AuthSocket, AuthSocketService};
+use messagebox::authsocket::{AuthSocketService, AuthSocketSession};
 use messagebox::cluster::Cluster;
 use messagebox::config::{Secret, Settings};
 use messagebox::db::DbHandle;
@@ -29,7 +29,7 @@ use super::database::TestDatabase;
 pub struct TestServer {
     pub address: SocketAddr,
     pub identity_key: IdentityKey,
-    pub sockets: Arc<SocketTable<AuthSocket>>,
+    pub sockets: Arc<SocketTable<AuthSocketSession>>,
     pub service: Arc<AuthSocketService>,
     pub db: DbHandle,
     pub state: HttpState,

@@ -1,4 +1,5 @@
-//! Random lives of members against a model: who hears what, who lags, and that nothing of who is gone stays behind.
+//! Random sequences of commands against a model: which member receives which event, which one is too slow, and that
+//! nothing of a removed member stays.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rooms::backlog::Backlog;
-use crate::rooms::relay::{Attach, Detach};
+use crate::rooms::worker_fanout::{AttachMember, DetachMember};
 
 const KEYS: [&str; 2] = [
     "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4",
@@ -21,12 +22,12 @@ const MAX_PENDING: usize = 3;
 enum Step {
     Admit(u8, usize),
     Join(u8, usize),
-    Leave(u8, usize),
-    Gone(u8),
+    LeaveRoom(u8, usize),
+    RemoveMember(u8),
     Publish(usize),
-    /// The member handles what was sent to it.
+    /// The member handles its pending events.
     Handle(u8),
-    /// The member's actor ends; its `Gone` is still to come.
+    /// The member's actor stops before `RemoveMember` arrives.
     Die(u8),
 }
 
@@ -35,8 +36,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (member.clone(), 0..2_usize).prop_map(|(member, key)| Step::Admit(member, key)),
         3 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::Join(member, room)),
-        2 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::Leave(member, room)),
-        1 => member.clone().prop_map(Step::Gone),
+        2 => (member.clone(), room.clone()).prop_map(|(member, room)| Step::LeaveRoom(member, room)),
+        1 => member.clone().prop_map(Step::RemoveMember),
         6 => room.prop_map(Step::Publish),
         1 => member.clone().prop_map(Step::Handle),
         1 => member.prop_map(Step::Die),
@@ -54,10 +55,10 @@ fn rooms() -> Vec<RoomId> {
     ]
 }
 
-/// Stands where a socket's actor would: writes down what it is told, and keeps events under way until told to go on.
+/// Takes the place of a socket's actor: records messages, and handles its events only on command.
 struct Witness {
     heard: Rc<RefCell<Vec<String>>>,
-    under_way: Vec<Deliver>,
+    pending: Vec<Deliver>,
 }
 
 impl Actor for Witness {
@@ -72,14 +73,14 @@ impl Handler<Deliver> for Witness {
             let text = String::from_utf8(payload.bytes().to_vec()).unwrap();
             self.heard.borrow_mut().push(text);
         }
-        self.under_way.push(deliver);
+        self.pending.push(deliver);
     }
 }
 
-impl Handler<Lagging> for Witness {
+impl Handler<SlowConsumer> for Witness {
     type Result = ();
 
-    fn handle(&mut self, _: Lagging, _ctx: &mut Self::Context) {
+    fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {
         self.heard.borrow_mut().push("lagging".to_owned());
     }
 }
@@ -97,20 +98,20 @@ impl Handler<Tell> for Witness {
 
     fn handle(&mut self, tell: Tell, ctx: &mut Self::Context) {
         match tell {
-            Tell::Handle => self.under_way.clear(),
+            Tell::Handle => self.pending.clear(),
             Tell::Nothing => {}
             Tell::Die => ctx.stop(),
         }
     }
 }
 
-/// A member as the model knows it.
+/// The model's view of a member.
 struct Expected {
     owner: usize,
     joined: BTreeSet<usize>,
     left: BTreeSet<usize>,
-    under_way: usize,
-    lags: bool,
+    pending: usize,
+    is_slow: bool,
     dead: bool,
     hears: Vec<String>,
     heard: Rc<RefCell<Vec<String>>>,
@@ -127,12 +128,12 @@ impl Expected {
 struct World {
     registry: RoomRegistry,
     ctx: Context<RoomRegistry>,
-    relay: Addr<Relay>,
+    fanout: Addr<WorkerFanout>,
     automatic: bool,
     members: BTreeMap<u8, Expected>,
     published: u64,
     status: RoomsStatus,
-    /// One count for each witness that is still there.
+    /// The records of all witnesses. Each living witness shares its own.
     heard_by: Vec<Rc<RefCell<Vec<String>>>>,
 }
 
@@ -151,7 +152,7 @@ impl World {
                 max_event_bytes: 1_000,
             }),
             ctx: Context::new(),
-            relay: Relay::default().start(),
+            fanout: WorkerFanout::default().start(),
             automatic,
             members: BTreeMap::new(),
             published: 0,
@@ -167,39 +168,39 @@ impl World {
         self.registry.handle(command, &mut self.ctx)
     }
 
-    /// As [`crate::rooms::RoomsHandle::admit`] does.
+    /// Admits a member as [`crate::rooms::RoomsHandle::admit`] does.
     async fn admit(&mut self, member: u8, owner: usize) {
         let heard = Rc::default();
         let witness = Witness {
             heard: Rc::clone(&heard),
-            under_way: Vec::new(),
+            pending: Vec::new(),
         }
         .start();
         let backlog = Backlog::new(MAX_PENDING);
-        let attach = Attach {
+        let attach = AttachMember {
             sid: sid(member),
             deliver: witness.clone().recipient(),
-            lagging: witness.clone().recipient(),
+            slow_consumer: witness.clone().recipient(),
             arrivals: backlog.arrivals(),
         };
-        self.relay.send(attach).await.unwrap();
-        let relay = self.relay.clone();
-        self.tell(Enrol {
+        self.fanout.send(attach).await.unwrap();
+        let fanout = self.fanout.clone();
+        self.tell(AddMember {
             sid: sid(member),
             identity: KEYS[owner].parse().unwrap(),
-            relay,
-            lagging: witness.clone().recipient(),
+            fanout,
+            slow_consumer: witness.clone().recipient(),
             backlog,
-            mark: i64::MIN,
+            watermark: i64::MIN,
         });
         self.heard_by.push(Rc::clone(&heard));
-        // Who is there already stays who it is.
+        // Admitting an existing member changes nothing.
         self.members.entry(member).or_insert(Expected {
             owner,
             joined: BTreeSet::new(),
             left: BTreeSet::new(),
-            under_way: 0,
-            lags: false,
+            pending: 0,
+            is_slow: false,
             dead: false,
             hears: Vec::new(),
             heard,
@@ -215,8 +216,11 @@ impl World {
             room: rooms()[room].clone(),
             payload,
         });
-        // Whoever answers has passed on what came before.
-        self.relay.send(Detach { sid: sid(99) }).await.unwrap();
+        // The answer means that everything sent before has been fanned out.
+        self.fanout
+            .send(DetachMember { sid: sid(99) })
+            .await
+            .unwrap();
         let automatic = self.automatic;
         let inside: Vec<&mut Expected> = self
             .members
@@ -225,15 +229,15 @@ impl World {
             .collect();
         self.status.published += u64::from(!inside.is_empty());
         for member in inside {
-            if member.lags {
-            } else if member.under_way < MAX_PENDING {
+            if member.is_slow {
+            } else if member.pending < MAX_PENDING {
                 self.status.deliveries += 1;
                 if !member.dead {
-                    member.under_way += 1;
+                    member.pending += 1;
                     member.hears.push(text.clone());
                 }
             } else {
-                member.lags = true;
+                member.is_slow = true;
                 self.status.lagging += 1;
                 member.hears.push("lagging".to_owned());
             }
@@ -244,10 +248,10 @@ impl World {
         match *step {
             Step::Admit(member, owner) => self.admit(member, owner).await,
             Step::Join(member, room) => {
-                self.tell(Enter {
+                self.tell(JoinRoom {
                     sid: sid(member),
                     room: rooms()[room].clone(),
-                    mark: i64::MIN,
+                    watermark: i64::MIN,
                 });
                 if let Some(member) = self.members.get_mut(&member)
                     && (member.joined.len() < MAX_ROOMS || member.joined.contains(&room))
@@ -256,8 +260,8 @@ impl World {
                     member.left.remove(&room);
                 }
             }
-            Step::Leave(member, room) => {
-                self.tell(Leave {
+            Step::LeaveRoom(member, room) => {
+                self.tell(LeaveRoom {
                     sid: sid(member),
                     room: rooms()[room].clone(),
                 });
@@ -266,10 +270,10 @@ impl World {
                     member.left.insert(room);
                 }
             }
-            Step::Gone(member) => {
-                let detach = Detach { sid: sid(member) };
-                self.relay.send(detach).await.unwrap();
-                self.tell(Gone { sid: sid(member) });
+            Step::RemoveMember(member) => {
+                let detach = DetachMember { sid: sid(member) };
+                self.fanout.send(detach).await.unwrap();
+                self.tell(RemoveMember { sid: sid(member) });
                 if let Some(member) = self.members.remove(&member) {
                     check(&member).await;
                 }
@@ -278,7 +282,7 @@ impl World {
             Step::Handle(member) => {
                 if let Some(member) = self.members.get_mut(&member) {
                     let _ = member.witness.send(Tell::Handle).await;
-                    member.under_way = 0;
+                    member.pending = 0;
                 }
             }
             Step::Die(member) => {
@@ -287,7 +291,7 @@ impl World {
                     while member.witness.connected() {
                         tokio::task::yield_now().await;
                     }
-                    (member.dead, member.under_way) = (true, 0);
+                    (member.dead, member.pending) = (true, 0);
                 }
             }
         }
@@ -298,7 +302,7 @@ impl World {
             .collect();
         let (rooms, members) = (joined.len(), self.members.len());
         assert_eq!(
-            self.tell(GetStatus),
+            self.tell(GetRoomsStatus),
             RoomsStatus {
                 rooms,
                 members,
@@ -309,14 +313,14 @@ impl World {
     }
 }
 
-/// It heard what it had to, in order, once, and nothing else.
+/// Checks that the member received its events in order, once, and nothing else.
 async fn check(member: &Expected) {
-    // Behind everything that was sent before.
+    // Handled after everything that was sent before.
     let _ = member.witness.send(Tell::Nothing).await;
     assert_eq!(*member.heard.borrow(), member.hears);
 }
 
-/// Nobody holds on to the actors of members that are gone: each ends, and lets go of what it wrote down.
+/// Waits until the actors of all removed members have stopped, which drops their records.
 async fn all_are_let_go(heard_by: &[Rc<RefCell<Vec<String>>>]) {
     for _ in 0..1_000 {
         if heard_by.iter().all(|heard| Rc::strong_count(heard) == 1) {
@@ -339,7 +343,7 @@ proptest! {
                 world.step(step).await;
             }
             for member in 0..4 {
-                world.step(&Step::Gone(member)).await;
+                world.step(&Step::RemoveMember(member)).await;
             }
             assert_eq!((world.registry.membership.room_count(), world.members.len()), (0, 0));
             for room in 0..5 {
