@@ -111,7 +111,7 @@ pub(super) async fn set(
 }
 
 /// Closes the sockets of identities that the server no longer serves, and counts them.
-pub fn end_refused(sockets: &SocketTable<AuthSocket>, db: &DbHandle) -> usize {
+pub fn end_refused(sockets: &SocketTable<AuthSocketSession>, db: &DbHandle) -> usize {
     let lists = db.identity_lists();
     let count = close_sockets(sockets, |identity| lists.check(&identity).is_err());
     if count > 0 {

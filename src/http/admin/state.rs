@@ -7,7 +7,7 @@ use actix::{Actor, Addr, Context, Handler, Message};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{Admin, DEADLINE, GetHistory, GetStatus, Guard, HistoryReport, Status};
-use crate::authsocket::AuthSocket;
+use crate::authsocket::AuthSocketSession;
 use crate::db::{DbError, DbHandle};
 use crate::engineio::CloseReason;
 use crate::http::error::{ApiError, store_error};
@@ -29,7 +29,7 @@ pub struct AdminState {
     /// Whether `/metrics` is open to everybody.
     pub public_metrics: bool,
     /// The sockets of this server.
-    pub sockets: Arc<SocketTable<AuthSocket>>,
+    pub sockets: Arc<SocketTable<AuthSocketSession>>,
     /// The rooms of this server.
     pub rooms: RoomsHandle,
     /// The database of the server.
@@ -84,7 +84,7 @@ pub(super) fn database_error(error: DbError) -> ApiError {
 
 /// Closes the sockets of these identities, and counts them.
 pub(super) fn close_sockets(
-    sockets: &SocketTable<AuthSocket>,
+    sockets: &SocketTable<AuthSocketSession>,
     is_meant: impl Fn(IdentityKey) -> bool,
 ) -> usize {
     let mut sids = Vec::new();

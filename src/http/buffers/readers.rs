@@ -58,11 +58,11 @@ impl Reader {
 
 impl AnswerReaders {
     /// Makes the body of an answer on the connection that `kill` ends.
-    pub(in crate::http) fn track(&self, bytes: Bytes, kill: Option<Kill>) -> TrackedAnswer {
+    pub(in crate::http) fn track(&self, bytes: Bytes, kill: Option<AbortHandle>) -> TrackedAnswer {
         self.track_since(bytes, kill, Instant::now())
     }
 
-    fn track_since(&self, bytes: Bytes, kill: Option<Kill>, since: Instant) -> TrackedAnswer {
+    fn track_since(&self, bytes: Bytes, kill: Option<AbortHandle>, since: Instant) -> TrackedAnswer {
         let taken = Arc::<AtomicUsize>::default();
         let entry = kill.filter(|_| bytes.len() > SMALL).map(|kill| {
             let (held, gone) = oneshot::channel();
@@ -106,7 +106,7 @@ impl AnswerReaders {
         log::debug!(
             "disconnected the slowest reader of an answer: the memory for answers is used up"
         );
-        kill.shut_down();
+        kill.abort();
         Some(gone)
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn an_answer_is_given_whole_whatever_its_size() {
         let readers = AnswerReaders::default();
         for size in [0, 1, SMALL, SMALL + 1, 5 * SMALL - 1] {
-            let mut answer = readers.track(vec![7; size].into(), Some(Kill::default()));
+            let mut answer = readers.track(vec![7; size].into(), Some(AbortHandle::default()));
             assert_eq!(readers.lock().readers.len(), usize::from(size > SMALL));
             assert_eq!(take(&mut answer, 9), size);
         }

@@ -60,11 +60,11 @@ impl Turn {
     }
 }
 
-/// An accepted connection. Once its [`Kill`] is used, reads and writes fail and the kernel resets it.
+/// An accepted connection. Once its [`AbortHandle`] is used, reads and writes fail and the kernel resets it.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    kill: Kill,
+    kill: AbortHandle,
     read: Turn,
     written: Turn,
     first: FirstByte,
@@ -119,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// Fails once the connection's [`Kill`] was used.
+    /// Fails once the connection's [`AbortHandle`] was used.
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
         if !self.kill.poll_aborted(cx) {
             return Ok(());

@@ -45,7 +45,7 @@ impl Default for WatchSettings {
 /// A connection: the requests that are in progress, or since when it is idle.
 #[derive(Debug)]
 pub(super) struct ConnectionWatch {
-    kill: Kill,
+    kill: AbortHandle,
     settings: WatchSettings,
     serving: Cell<usize>,
     idle_since: Cell<Instant>,
@@ -55,7 +55,7 @@ pub(super) struct ConnectionWatch {
 }
 
 impl ConnectionWatch {
-    pub(super) fn new(kill: Kill, settings: WatchSettings) -> Rc<Self> {
+    pub(super) fn new(kill: AbortHandle, settings: WatchSettings) -> Rc<Self> {
         Rc::new(Self {
             kill,
             settings,
@@ -99,7 +99,7 @@ async fn watch(connection: Weak<ConnectionWatch>, at_least_every: Duration) {
         let wait = due.saturating_duration_since(Instant::now());
         if wait.is_zero() {
             log::debug!("ended a connection that was idle or read too slowly");
-            return watch.kill.shut_down();
+            return watch.kill.abort();
         }
         drop(watch);
         tokio::time::sleep(wait.min(at_least_every)).await;

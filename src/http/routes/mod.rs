@@ -172,7 +172,7 @@ impl RouteCall {
                 Ok(reply)
             }
             Err(error) => {
-                paid.give_up().await;
+                paid.release().await;
                 Err(error)
             }
         }

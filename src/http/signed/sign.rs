@@ -6,7 +6,7 @@ use crate::auth::canonical::{Direction, SignedResponse, signed_headers};
 use crate::auth::{AUTH_VERSION, Identity, message_nonce};
 use crate::http::error::ApiError;
 use crate::http::reply::RouteReply;
-use crate::socket::Kill;
+use crate::socket::AbortHandle;
 
 use super::exchange::Exchange;
 
@@ -42,7 +42,7 @@ impl Exchange<'_> {
         let mut response = reply.start();
         let nonces = [nonce.as_str(), session.peer_nonce()];
         insert_auth_headers(&mut response, &self.state.identity, nonces, &signature);
-        let kill = self.request.conn_data::<Kill>().cloned();
+        let kill = self.request.conn_data::<AbortHandle>().cloned();
         Ok(response
             .insert_header(("x-bsv-auth-request-id", &*self.credentials.request_id_text))
             .body(self.state.readers.track(reply.body, kill)))

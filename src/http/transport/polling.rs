@@ -41,8 +41,10 @@ impl<A: Application> Drop for Waiting<A> {
         self.answer.close();
         match self.answer.try_recv() {
             // The socket answered on another thread, and the request never saw it.
-            Ok(Ok(frames)) => self.socket.do_send(PollUndelivered(frames)),
-            _ => self.socket.do_send(PollAborted { id: self.id }),
+            Ok(PollAnswer::Frames(frames)) => {
+                self.socket.do_send(FromTransport::PollUndelivered(frames));
+            }
+            _ => self.socket.do_send(FromTransport::PollAborted(self.id)),
         }
     }
 }
