@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The MAC is the first half of an HMAC-SHA256 over everything else. Only holders of the server's private key can derive its
-//! key. The sequence of a node ascends for each kind, so a recorded message cannot be replayed to a node that received it.
+//! key. The sequence of a node ascends, so a recorded message cannot be replayed to a node that received it.
 //! The id is that of the message and the trace that of its log lines. Unknown ones are 0.
 
 use std::num::NonZeroUsize;
@@ -35,12 +35,9 @@ const MAX_NODES: NonZeroUsize = match NonZeroUsize::new(4_096) {
     None => NonZeroUsize::MIN,
 };
 
-/// The content of an envelope. Each kind has its own sequence, so greetings need not wait behind events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Event = 0,
-    Greeting = 1,
-}
+/// The kinds of content. Openers track the sequences of each kind, so greetings need not wait behind events.
+const EVENT: u8 = 0;
+const GREETING: u8 = 1;
 
 /// The id of one run of one server.
 pub(super) type NodeId = [u8; NODE];
@@ -89,8 +86,8 @@ fn mac(mac: &Hmac<Sha256>, head: &[u8], rest: &[u8]) -> [u8; MAC] {
 pub(super) struct Sealer {
     mac: Hmac<Sha256>,
     node: NodeId,
-    /// The last sequence of each kind.
-    sequences: [u64; 2],
+    /// The last sequence.
+    sequence: u64,
 }
 
 impl Sealer {
@@ -98,7 +95,7 @@ impl Sealer {
         Self {
             mac: keyed(key),
             node,
-            sequences: [0; 2],
+            sequence: 0,
         }
     }
 
@@ -108,7 +105,7 @@ impl Sealer {
         // A room id came in one packet, so its length fits.
         let room_length = u32::try_from(room.len()).unwrap_or(u32::MAX);
         self.envelope(
-            Kind::Event,
+            EVENT,
             &[
                 event.key.as_bytes(),
                 &event.id.unwrap_or(0).to_be_bytes(),
@@ -122,23 +119,18 @@ impl Sealer {
 
     /// Seals a greeting under the next sequence.
     pub(super) fn seal_greeting(&mut self, greeting: &[u8]) -> Vec<u8> {
-        self.envelope(Kind::Greeting, &[greeting])
+        self.envelope(GREETING, &[greeting])
     }
 
-    fn envelope(&mut self, kind: Kind, body: &[&[u8]]) -> Vec<u8> {
-        let [events, greetings] = &mut self.sequences;
-        let sequence = match kind {
-            Kind::Event => events,
-            Kind::Greeting => greetings,
-        };
-        *sequence += 1;
+    fn envelope(&mut self, kind: u8, body: &[&[u8]]) -> Vec<u8> {
+        self.sequence += 1;
         let length: usize = body.iter().map(|part| part.len()).sum();
         let mut sealed = Vec::with_capacity(HEAD + MAC + 1 + length);
         sealed.push(VERSION);
         sealed.extend_from_slice(&self.node);
-        sealed.extend_from_slice(&sequence.to_be_bytes());
+        sealed.extend_from_slice(&self.sequence.to_be_bytes());
         sealed.extend_from_slice(&[0; MAC]);
-        sealed.push(kind as u8);
+        sealed.push(kind);
         for part in body {
             sealed.extend_from_slice(part);
         }
@@ -154,7 +146,7 @@ impl Sealer {
 pub(super) struct Opener {
     mac: Hmac<Sha256>,
     own: NodeId,
-    sequences: LruCache<(NodeId, Kind), u64>,
+    sequences: LruCache<(NodeId, u8), u64>,
 }
 
 impl Opener {
@@ -190,11 +182,8 @@ impl Opener {
         let sequence = sequence.try_into().map_err(|_| EnvelopeError::Shape)?;
         let sequence = u64::from_be_bytes(sequence);
         let (kind, opened) = match rest.split_first() {
-            Some((0, body)) => (Kind::Event, Opened::Event(event(sealed, body)?)),
-            Some((1, body)) => {
-                let greeting = sealed.slice_ref(body);
-                (Kind::Greeting, Opened::Greeting(*node, greeting))
-            }
+            Some((&EVENT, body)) => (EVENT, Opened::Event(event(sealed, body)?)),
+            Some((&GREETING, body)) => (GREETING, Opened::Greeting(*node, sealed.slice_ref(body))),
             _ => return Err(EnvelopeError::Shape),
         };
         let series = (*node, kind);
@@ -274,7 +263,7 @@ mod tests {
     fn another_key_or_version_is_refused_and_says_nothing_of_a_sequence() {
         let mut opener = Opener::new(&[7; 32], [2; NODE]);
         let mut forged = Sealer::new(&[8; 32], [1; NODE]);
-        forged.sequences = [1_000; 2];
+        forged.sequence = 1_000;
         let forged: Bytes = forged.seal(&event("r", "x")).into();
         assert_eq!(opener.open(&forged), Err(EnvelopeError::Mac));
         let good = Sealer::new(&[7; 32], [1; NODE]).seal(&event("r", "x"));

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use thiserror::Error;
-use tokio::sync::mpsc;
 
 use crate::auth::{Counterparty, Identity, KeyError, KeyId, Protocol};
 use crate::db::DbHandle;
@@ -17,7 +16,7 @@ use super::link::{LinkError, RedisAddress};
 use super::node::{Node, watch_database};
 use super::peers::ClusterPeer;
 use super::sessions::{RedisSessions, StoreSettings};
-use super::shared::{ClusterSettings, ClusterShared, Interest};
+use super::shared::{ClusterSettings, ClusterShared};
 
 /// Why this server cannot join a cluster.
 #[derive(Debug, Error)]
@@ -43,22 +42,14 @@ pub fn check_address(url: &str) -> Result<(), ClusterError> {
 #[derive(Debug, Clone)]
 pub struct Cluster(Arc<ClusterShared>);
 
-/// What [`Cluster::start`] needs to start a prepared node.
-#[derive(Debug)]
-pub struct Starting {
-    interest: mpsc::UnboundedReceiver<Interest>,
-}
-
 impl Cluster {
     /// Prepares a node. It connects once it is started.
     ///
     /// # Errors
     /// [`ClusterError::Address`].
-    pub fn new(settings: ClusterSettings) -> Result<(Self, Starting), ClusterError> {
+    pub fn new(settings: ClusterSettings) -> Result<Self, ClusterError> {
         let address = RedisAddress::parse(&settings.url, &settings.prefix)?;
-        let (sender, interest) = mpsc::unbounded_channel();
-        let shared = ClusterShared::new(settings, address, sender);
-        Ok((Self(Arc::new(shared)), Starting { interest }))
+        Ok(Self(Arc::new(ClusterShared::new(settings, address))))
     }
 
     #[cfg(test)]
@@ -71,13 +62,12 @@ impl Cluster {
         Arc::clone(&self.0) as Arc<dyn ClusterPublisher>
     }
 
-    /// Starts the node. Must be called before clients are served: messages stored earlier are not events.
+    /// Starts the node; a second call changes nothing. Must be called before clients are served: messages stored earlier are not events.
     ///
     /// # Errors
     /// [`ClusterError`]. An absent Redis is no error.
     pub fn start(
         &self,
-        starting: Starting,
         identity: &Identity,
         db: &DbHandle,
         registry: &Addr<RoomRegistry>,
@@ -85,6 +75,9 @@ impl Cluster {
         let pair = identity.pair(Counterparty::Own)?;
         let key = pair.symmetric_key(&Protocol::ROOM_EVENTS, KeyId::One("1"))?;
         self.0.start_at(db.first_message_id());
+        let Some(interest) = self.0.changes.lock().take() else {
+            return Ok(());
+        };
         let shared = Arc::clone(&self.0);
         let (db, registry) = (db.clone(), registry.clone());
         // On its own thread, so that events of other nodes delay no socket.
@@ -95,7 +88,7 @@ impl Cluster {
                 db.clone(),
                 registry.clone(),
             ));
-            let node = Node::new(shared, &key, starting.interest, db, registry);
+            let node = Node::new(shared, &key, interest, db, registry);
             actix::spawn(node.run());
         });
         let _ = self.0.arbiter.set(arbiter.handle());

@@ -20,7 +20,7 @@ mod timing;
 mod watermarks;
 
 pub use counters::{ClusterStatus, NonceStatus};
-pub use handle::{Cluster, ClusterError, Starting, check_address};
+pub use handle::{Cluster, ClusterError, check_address};
 pub use link::LinkError;
 pub use peers::ClusterPeer;
 pub use sessions::{ClaimAnswer, RedisSessions, SessionClaim, SessionName, StoreSettings};

@@ -59,6 +59,8 @@ pub(super) struct ClusterShared {
     /// A copy of the newest watermark, read without the lock.
     latest: AtomicI64,
     interest: mpsc::UnboundedSender<Interest>,
+    /// The changes of topics, until the node takes them at its start.
+    pub(super) changes: Mutex<Option<mpsc::UnboundedReceiver<Interest>>>,
     /// Where the node runs, once it is started.
     pub(super) arbiter: OnceLock<ArbiterHandle>,
     /// The shared sessions of HTTP clients, if enabled, and where their store runs.
@@ -66,11 +68,8 @@ pub(super) struct ClusterShared {
 }
 
 impl ClusterShared {
-    pub(super) fn new(
-        settings: ClusterSettings,
-        address: RedisAddress,
-        interest: mpsc::UnboundedSender<Interest>,
-    ) -> Self {
+    pub(super) fn new(settings: ClusterSettings, address: RedisAddress) -> Self {
+        let (interest, changes) = mpsc::unbounded_channel();
         let watermarks_kept = settings.overlap + WATERMARKS_KEPT;
         Self {
             address,
@@ -84,6 +83,7 @@ impl ClusterShared {
             clock: Mutex::default(),
             latest: AtomicI64::new(0),
             interest,
+            changes: Mutex::new(Some(changes)),
             arbiter: OnceLock::new(),
             sessions: OnceLock::new(),
             settings,

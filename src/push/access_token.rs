@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
@@ -23,30 +24,6 @@ const MAX_ANSWER: usize = 64 * 1024;
 const ASSERTION_SECONDS: i64 = 3_600;
 /// A token is replaced so long before it expires.
 const SLACK: Duration = Duration::from_secs(300);
-
-/// The header of a JSON web signature (RFC 7515 §4.1).
-#[derive(Serialize)]
-struct Header<'a> {
-    typ: &'static str,
-    alg: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    scope: &'a str,
-    aud: &'a str,
-    iat: i64,
-    exp: i64,
-}
-
-#[derive(Serialize)]
-struct Form<'a> {
-    grant_type: &'a str,
-    assertion: &'a str,
-}
 
 #[derive(Deserialize)]
 struct Granted {
@@ -122,27 +99,22 @@ impl AccessToken {
     async fn ask(&self, client: &reqwest::Client) -> Result<Granted, NoToken> {
         let account = &self.account;
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let claims = Claims {
-            iss: &account.client_email,
-            scope: SCOPE,
-            aud: &account.token_uri,
-            iat: now,
-            exp: now + ASSERTION_SECONDS,
-        };
-        let header = Header {
-            typ: "JWT",
-            alg: "RS256",
-            kid: account.key_id.as_deref(),
-        };
+        let claims = json!({
+            "iss": account.client_email,
+            "scope": SCOPE,
+            "aud": account.token_uri,
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS,
+        });
+        let mut header = json!({ "typ": "JWT", "alg": "RS256" });
+        if let Some(key_id) = &account.key_id {
+            header["kid"] = key_id.as_str().into();
+        }
         let unsigned = || NoToken::later("the assertion could not be signed");
         let assertion = signed(&header, &claims, &account.key).ok_or_else(unsigned)?;
-        let form = Form {
-            grant_type: GRANT,
-            assertion: &assertion,
-        };
         let answer = client
             .post(&account.token_uri)
-            .form(&form)
+            .form(&[("grant_type", GRANT), ("assertion", &assertion)])
             .send()
             .await
             .map_err(|error| NoToken::later(error.without_url().to_string()))?;
@@ -164,11 +136,9 @@ impl AccessToken {
 }
 
 /// Header, claims and signature, each in base64url, with dots between (RFC 7515 §3.1).
-fn signed(header: &Header<'_>, claims: &Claims<'_>, key: &RsaKeyPair) -> Option<String> {
-    let part = |json: serde_json::Result<Vec<u8>>| Some(URL_SAFE_NO_PAD.encode(json.ok()?));
-    let mut text = part(serde_json::to_vec(header))?;
-    text.push('.');
-    text.push_str(&part(serde_json::to_vec(claims))?);
+fn signed(header: &Value, claims: &Value, key: &RsaKeyPair) -> Option<String> {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let mut text = format!("{header}.{claims}");
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(
         &RSA_PKCS1_SHA256,

@@ -100,17 +100,10 @@ impl RoomQueue {
     }
 }
 
-#[derive(Debug)]
-struct AttachedMember {
-    deliver: Recipient<Deliver>,
-    slow_consumer: Recipient<SlowConsumer>,
-    arrivals: Arrivals,
-}
-
 /// The fan-out of one worker. The first member on the worker starts it.
 #[derive(Debug, Default)]
 pub(super) struct WorkerFanout {
-    members: HashMap<Sid, AttachedMember>,
+    members: HashMap<Sid, AttachMember>,
     /// Queues that are not empty, by the hash of their room.
     queues: HashMap<u64, RoomQueue>,
     /// The order of turns; each queue once.
@@ -205,17 +198,7 @@ impl Handler<AttachMember> for WorkerFanout {
     type Result = ();
 
     fn handle(&mut self, attach: AttachMember, _ctx: &mut Self::Context) {
-        let AttachMember {
-            sid,
-            deliver,
-            slow_consumer,
-            arrivals,
-        } = attach;
-        self.members.entry(sid).or_insert(AttachedMember {
-            deliver,
-            slow_consumer,
-            arrivals,
-        });
+        self.members.entry(attach.sid).or_insert(attach);
     }
 }
 

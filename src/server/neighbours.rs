@@ -1,7 +1,7 @@
 //! The other servers with the same database, where there are any.
 
 use crate::auth::Identity;
-use crate::cluster::{Cluster, ClusterError, Starting};
+use crate::cluster::{Cluster, ClusterError};
 use crate::config::Settings;
 use crate::db::DbHandle;
 use crate::limits::OutboundMemory;
@@ -12,7 +12,7 @@ use super::layer_settings::{cluster_settings, room_settings};
 /// The rooms, and the way to the other servers that is not open yet.
 pub(super) struct Neighbours {
     pub(super) rooms: RoomsHandle,
-    cluster: Option<(Cluster, Starting)>,
+    cluster: Option<Cluster>,
 }
 
 impl Neighbours {
@@ -22,7 +22,7 @@ impl Neighbours {
         outbound: OutboundMemory,
     ) -> Result<Self, ClusterError> {
         let cluster = cluster_settings(settings).map(Cluster::new).transpose()?;
-        let publisher = cluster.as_ref().map(|(cluster, _)| cluster.publisher());
+        let publisher = cluster.as_ref().map(Cluster::publisher);
         Ok(Self {
             rooms: RoomsHandle::start_with(room_settings(settings), publisher, outbound),
             cluster,
@@ -35,10 +35,9 @@ impl Neighbours {
         identity: &Identity,
         db: &DbHandle,
     ) -> Result<Option<Cluster>, ClusterError> {
-        let Some((cluster, starting)) = self.cluster else {
-            return Ok(None);
-        };
-        cluster.start(starting, identity, db, self.rooms.registry())?;
-        Ok(Some(cluster))
+        if let Some(cluster) = &self.cluster {
+            cluster.start(identity, db, self.rooms.registry())?;
+        }
+        Ok(self.cluster)
     }
 }

@@ -214,7 +214,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("a.db").display());
         let db = DbSettings::new(DatabaseUrl::parse(&url).unwrap());
-        let (cluster, _starting) = Cluster::new(ClusterSettings {
+        let cluster = Cluster::new(ClusterSettings {
             node_name: "node".to_owned(),
             url: "redis://localhost".to_owned(),
             prefix: "test:".to_owned(),

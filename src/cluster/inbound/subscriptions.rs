@@ -12,10 +12,7 @@ enum Phase {
     /// Not subscribed to now.
     Away,
     /// Subscribed to, or about to be; not caught up. Holds arrived events.
-    Behind {
-        subscribed: bool,
-        held: Vec<ClusterEvent>,
-    },
+    Behind(Vec<ClusterEvent>),
     /// Caught up: arriving events are delivered.
     Live,
 }
@@ -121,7 +118,7 @@ impl Subscriptions {
                 self.away.remove(&topic);
                 self.behind.remove(&topic);
                 if let Some(Subscription {
-                    phase: Phase::Behind { held, .. },
+                    phase: Phase::Behind(held),
                     ..
                 }) = self.topics.remove(&topic)
                 {
@@ -145,10 +142,7 @@ impl Subscriptions {
             if let Some(subscription) = self.topics.get_mut(&topic)
                 && matches!(subscription.phase, Phase::Away)
             {
-                subscription.phase = Phase::Behind {
-                    subscribed: false,
-                    held: Vec::new(),
-                };
+                subscription.phase = Phase::Behind(Vec::new());
                 topics.push(topic);
             }
         }
@@ -158,12 +152,8 @@ impl Subscriptions {
     /// Records that these topics are subscribed to.
     pub(super) fn subscribed(&mut self, topics: &[Topic]) {
         for topic in topics {
-            if let Some(Subscription {
-                phase: Phase::Behind { subscribed, .. },
-                ..
-            }) = self.topics.get_mut(topic)
-            {
-                *subscribed = true;
+            let subscription = self.topics.get(topic);
+            if subscription.is_some_and(|it| matches!(it.phase, Phase::Behind(_))) {
                 self.behind.insert(topic.clone());
             }
         }
@@ -192,8 +182,7 @@ impl Subscriptions {
             };
             // A topic that was subscribed to again meanwhile must be read again.
             if subscription.epoch == part.epoch
-                && let Phase::Behind { held, .. } =
-                    std::mem::replace(&mut subscription.phase, Phase::Live)
+                && let Phase::Behind(held) = std::mem::replace(&mut subscription.phase, Phase::Live)
             {
                 self.behind.remove(topic);
                 self.held -= size(&held);
@@ -212,12 +201,12 @@ impl Subscriptions {
         match &mut subscription.phase {
             Phase::Live => Arrived::Deliver(event),
             Phase::Away => Arrived::Unwanted,
-            Phase::Behind { held, .. } if self.held + event.size() <= self.max_held => {
+            Phase::Behind(held) if self.held + event.size() <= self.max_held => {
                 self.held += event.size();
                 held.push(event);
                 Arrived::Held
             }
-            Phase::Behind { held, .. } => {
+            Phase::Behind(held) => {
                 self.held -= size(held);
                 subscription.phase = Phase::Live;
                 self.behind.remove(&topic);
