@@ -108,7 +108,7 @@ async fn identities_of_one_address_share_its_part_of_the_write_queue() {
             post_from(other, "203.0.113.9", "/sendMessage", small(3)),
         ]);
         let release = async {
-            eventually("all answers", || queued() == 4 * 25 + 5).await;
+            eventually("all queued writes", || queued() == 4 * 25 + 5).await;
             drop(held);
         };
         let (statuses, ()) = tokio::join!(waits, release);
