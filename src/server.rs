@@ -35,7 +35,7 @@ use actix_web::App;
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use tokio::sync::Notify;
 
-use crate::admin::{Admin, End, Sources};
+use crate::admin::{Admin, StatusSources, StopAdmin};
 use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::cluster::Cluster;
@@ -177,7 +177,7 @@ impl Server {
             Some(_) => state,
             None => shared_sessions::shared(state, &db, cluster.as_ref(), settings),
         };
-        let sources = Sources {
+        let sources = StatusSources {
             facts: administration::facts(settings, identity.identity_key()),
             sockets: Arc::clone(&sockets),
             service: Arc::clone(&service),
@@ -282,7 +282,7 @@ impl Server {
             Err(Err(error)) => ("broken", self.flush_at_end().await, Err(error)),
         };
         background.abort();
-        self.admin.do_send(End);
+        self.admin.do_send(StopAdmin);
         if let Some(cluster) = &self.cluster {
             cluster.end();
         }

@@ -1,34 +1,46 @@
 //! What the sockets count: once for each event that comes in or answers one, never for a delivery.
 
-use std::sync::atomic::AtomicU64;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::events::ClientEvent;
 use crate::metrics::{CodeCounts, Counter, Histogram};
 
 /// Counts of all sockets since the start.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct EventCounts {
     /// Auth messages that were refused: malformed, forged, replayed, of no session, with certificates that do not fit.
-    pub refused: AtomicU64,
+    #[serde(rename = "refusedFrames")]
+    pub refused: Counter,
     /// Those of them that had come before.
+    #[serde(skip)]
     pub replayed: Counter,
     /// Frames held for a revival or until certificates come.
-    pub held: AtomicU64,
+    #[serde(rename = "heldFrames")]
+    pub held: Counter,
     /// Sockets that have proven an identity.
+    #[serde(skip)]
     pub proven: Counter,
     /// Verified events that came, by name; what is no event of ours is `unknown`.
+    #[serde(rename = "received")]
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub events: CodeCounts,
     /// Events that were sent in answer to one.
     pub answers: Counter,
     /// Messages that were acknowledged.
     pub acks: Counter,
     /// Messages that were refused, by reason.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub failures: CodeCounts,
     /// Frames that wait until their socket's client can verify them.
-    pub waiting: AtomicU64,
+    #[serde(rename = "waitingFrames")]
+    pub waiting: Counter,
     /// Deliveries for which there was no more room there. They are in the list.
+    #[serde(rename = "droppedDeliveries")]
     pub dropped: Counter,
     /// From a message to its answer, in microseconds.
+    #[serde(rename = "answerMicros")]
     pub answer_time: Histogram,
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// Counts since the start. Events count once for each node.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -17,7 +20,8 @@ pub(super) struct Counters {
 }
 
 /// What goes on between this node and the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Whether Redis answers.
     pub connected: bool,
@@ -50,7 +54,8 @@ pub(super) struct NonceCounters {
 }
 
 /// What this node and the others tell each other of requests that were served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct NonceStatus {
     /// Whether Redis answers in time.
     pub connected: bool,

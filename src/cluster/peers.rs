@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::envelope::NodeId;
 
@@ -50,7 +51,8 @@ pub(super) struct Greeting {
 }
 
 /// Another node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Peer {
     /// Names one run of it: 32 hexadecimal digits.
     pub node: String,
@@ -61,9 +63,15 @@ pub struct Peer {
     /// When it started: seconds since 1970.
     pub started: u64,
     /// How long ago it was heard.
+    #[serde(rename = "silentSeconds", serialize_with = "whole_seconds")]
+    #[schema(value_type = u64)]
     pub silent_for: Duration,
     /// Whether that is not long ago.
     pub present: bool,
+}
+
+fn whole_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_secs())
 }
 
 #[derive(Debug)]

@@ -21,6 +21,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
+use utoipa::ToSchema;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
@@ -57,7 +58,8 @@ pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
 
 /// Counts of the persistence layer since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct DbStatus {
     /// Writes that wait.
     pub queued_writes: usize,
@@ -68,10 +70,12 @@ pub struct DbStatus {
     /// Messages stored.
     pub stored: u64,
     /// Writes in the largest of them.
+    #[serde(skip)]
     pub largest_group: u64,
     /// Writes that failed.
     pub failures: u64,
     /// Panics that were contained.
+    #[serde(skip)]
     pub panics: u64,
 }
 

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::auth::Identity;
 use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
@@ -29,7 +32,8 @@ pub struct Paying {
 }
 
 /// Payments since the start.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PaymentCounts {
     /// Checked and found to pay what is due.
     pub checked: Counter,

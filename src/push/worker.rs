@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use utoipa::ToSchema;
 
 use crate::db::DbHandle;
 use crate::ids::IdentityKey;
@@ -103,7 +104,8 @@ struct Counters {
 }
 
 /// Counts since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PushStatus {
     /// Notifications that wait or are under way.
     pub pending: usize,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
@@ -81,7 +82,8 @@ pub struct Lagging;
 pub struct GetStatus;
 
 /// Counts of the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RoomsStatus {
     /// Rooms that somebody has joined by asking.
     pub rooms: usize,

@@ -6,6 +6,8 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use actix::prelude::*;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::ids::{RoomId, Sid};
 
@@ -15,9 +17,12 @@ use super::registry::RoomRegistry;
 const MAX_SCANNED: usize = 50_000;
 
 /// A room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RoomSummary {
     /// Its id.
+    #[serde(serialize_with = "room_text")]
+    #[schema(value_type = String)]
     pub room: RoomId,
     /// Its members: those that have joined it, and its owner's sockets.
     pub members: usize,
@@ -25,8 +30,12 @@ pub struct RoomSummary {
     pub recent_events: Option<u64>,
 }
 
+fn room_text<S: Serializer>(room: &RoomId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(room.as_str())
+}
+
 /// The largest and the busiest rooms.
-#[derive(Debug, Clone, PartialEq, Eq, Default, MessageResponse)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, MessageResponse, Serialize, ToSchema)]
 pub struct TopRooms {
     /// By members; of rooms that somebody has joined by asking.
     pub largest: Vec<RoomSummary>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::Addr;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{Admin, Facts, Guard, Sources};
+use crate::admin::{Admin, Facts, Guard, StatusSources};
 use crate::config::{ConfigError, Secret, Settings};
 use crate::http::{AdminState, HttpState};
 use crate::ids::IdentityKey;
@@ -93,7 +93,7 @@ pub(super) fn state(
     settings: &Settings,
     guard: Live<Guard>,
     admin: &Addr<Admin>,
-    sources: &Sources,
+    sources: &StatusSources,
     drain: &Arc<Notify>,
 ) -> Option<AdminState> {
     settings.admin.enabled.then(|| AdminState {

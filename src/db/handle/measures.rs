@@ -1,18 +1,25 @@
 //! How long the database takes, and how much waits for it.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::db::engine::disk::DiskSpace;
 use crate::metrics::Distribution;
 
 use super::DbHandle;
 
 /// Measured since the start; times in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct DbMeasures {
     /// Writes in a transaction.
+    #[serde(rename = "groupSize")]
     pub group_sizes: Distribution,
     /// From the start of a transaction to the end of its commit.
+    #[serde(rename = "commitMicros")]
     pub commit_time: Distribution,
     /// What a read takes once its turn has come.
+    #[serde(rename = "readMicros")]
     pub read_time: Distribution,
     /// Reads that wait or are being made.
     pub reads: usize,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin::RoomPart;
+use crate::rooms::RoomSummary;
 
 /// Rooms that somebody has joined by asking, by their ids.
 #[derive(Serialize, ToSchema)]
@@ -11,7 +11,7 @@ pub(in crate::http) struct RoomList {
     /// Always `success`.
     pub(super) status: &'static str,
     /// The rooms.
-    pub(super) rooms: Vec<RoomPart>,
+    pub(super) rooms: Vec<RoomSummary>,
     /// `after` of the next page; null: there are no more.
     pub(super) next: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(in crate::http) struct RoomDetail {
     /// Always `success`.
     pub(super) status: &'static str,
     /// The room.
-    pub(super) room: RoomPart,
+    pub(super) room: RoomSummary,
     /// Its members, by their session ids.
     pub(super) members: Vec<SocketItem>,
     /// `after` of the next page; null: there are no more.

@@ -10,10 +10,11 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::admin::{Percentiles, Status};
+use crate::admin::ServerStatus;
 use crate::http::authenticate::{NOT_STORED, unsigned};
 use crate::http::error::ApiError;
 use crate::limits::{LimitExceeded, Owner, refusals};
+use crate::metrics::{Distribution, Histogram};
 use crate::telemetry::{self, RecentLine};
 
 use super::{AdminState, status};
@@ -26,7 +27,7 @@ const RECENT: usize = 10;
 
 #[derive(Serialize)]
 struct Event<'a> {
-    status: &'a Status,
+    status: &'a ServerStatus,
     /// Null in the first event.
     recent: Option<Recent>,
     log: Vec<RecentLine>,
@@ -35,19 +36,27 @@ struct Event<'a> {
 /// Latencies of late, in microseconds; those in the status are of all the time since the start.
 #[derive(Serialize)]
 struct Recent {
-    message: Percentiles,
-    request: Percentiles,
-    commit: Percentiles,
+    message: Distribution,
+    request: Distribution,
+    commit: Distribution,
 }
 
 impl Recent {
-    fn between(earlier: &Status, now: &Status) -> Self {
+    fn between(earlier: &ServerStatus, now: &ServerStatus) -> Self {
         Self {
-            message: (now.events.answer_micros).since(&earlier.events.answer_micros),
-            request: now.http.answer_micros.since(&earlier.http.answer_micros),
-            commit: (now.database.commit_micros).since(&earlier.database.commit_micros),
+            message: since(
+                &earlier.events.counts.answer_time,
+                &now.events.counts.answer_time,
+            ),
+            request: since(&earlier.http.counts.time, &now.http.counts.time),
+            commit: (now.database.measures.commit_time)
+                .since(&earlier.database.measures.commit_time),
         }
     }
+}
+
+fn since(earlier: &Histogram, now: &Histogram) -> Distribution {
+    now.get().since(&earlier.get())
 }
 
 /// Somebody who listens.
@@ -55,7 +64,7 @@ struct Listener {
     admin: Arc<AdminState>,
     _place: OwnedSemaphorePermit,
     /// What he was told last, oldest first.
-    told: VecDeque<Arc<Status>>,
+    told: VecDeque<Arc<ServerStatus>>,
 }
 
 impl Listener {

@@ -34,7 +34,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{Admin, Asker, CONTENT_TYPE, GetHistory, GetStatus, Guard, Status, exposition};
+use crate::admin::{
+    Admin, AdminRequest, CONTENT_TYPE, GetHistory, GetServerStatus, Guard, ServerStatus, exposition,
+};
 use crate::authsocket::AuthSocket;
 use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
@@ -155,11 +157,11 @@ pub(super) async fn answer_signed(
     answer(&asked, admin).await.map(Reply::from)
 }
 
-fn asker(request: &HttpRequest) -> Asker<'_> {
+fn asker(request: &HttpRequest) -> AdminRequest<'_> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_there = |name: HeaderName| headers.contains_key(name);
-    Asker {
+    AdminRequest {
         peer: request.peer_addr().map(|peer| peer.ip()),
         authorization: text(header::AUTHORIZATION),
         host: text(header::HOST),
@@ -292,9 +294,12 @@ async fn answer(asked: &Asked<'_>, admin: &AdminState) -> Option<Result<Reply, A
     })
 }
 
-async fn status(admin: &AdminState) -> Result<Arc<Status>, ApiError> {
+async fn status(admin: &AdminState) -> Result<Arc<ServerStatus>, ApiError> {
     // Its own deadlines are shorter.
-    let asked = tokio::time::timeout(crate::admin::DEADLINE * 4, admin.admin.send(GetStatus));
+    let asked = tokio::time::timeout(
+        crate::admin::DEADLINE * 4,
+        admin.admin.send(GetServerStatus),
+    );
     let status = asked.await.ok().and_then(Result::ok).flatten();
     status.ok_or_else(unresponsive)
 }

@@ -8,7 +8,6 @@ use crate::rooms::{InspectRoom, ListRooms, RoomSummary};
 
 use super::bodies::{RoomDetail, RoomList};
 use super::{AdminState, Asked, cut, sockets, unresponsive};
-use crate::admin::RoomPart;
 
 /// Members that the registry is asked for at a time.
 const LOOKED_AT: usize = 1_001;
@@ -78,10 +77,9 @@ pub(super) async fn inspect(
     }))
 }
 
-fn part(asked: &Asked<'_>, room: RoomSummary) -> RoomPart {
-    let part = RoomPart::from(room);
-    RoomPart {
-        room: asked.shown(&part.room),
-        ..part
+fn part(asked: &Asked<'_>, room: RoomSummary) -> RoomSummary {
+    RoomSummary {
+        room: RoomId::new(asked.shown(room.room.as_str())),
+        ..room
     }
 }

@@ -15,12 +15,7 @@ use utoipa::openapi::{
     Server,
 };
 
-use crate::admin::{
-    ClusterPart, DatabasePart, DiskPart, EventsPart, HandshakesPart, HistoryReport, HttpPart,
-    NoncesPart, PaymentsPart, Percentiles, ProcessPart, PushPart, Responding, RoomPart,
-    RoomsAnswer, RoomsPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status,
-    StoredTotalsPart, TotalsPart, Unresponsive,
-};
+use crate::admin::{HistoryReport, ServerStatus};
 
 use super::super::admin::{
     Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxItem, InboxList,
@@ -95,30 +90,8 @@ const ADMIN_TOKEN: &str = "adminToken";
         requests::RegisterDeviceRequest,
         requests::SetPermissionRequest,
         requests::AuthMessageBody,
-        DatabasePart,
-        DiskPart,
-        StoredTotalsPart,
-        TotalsPart,
-        EventsPart,
-        HandshakesPart,
         HistoryReport,
-        HttpPart,
-        ClusterPart,
-        NoncesPart,
-        PaymentsPart,
-        Percentiles,
-        ProcessPart,
-        PushPart,
-        Responding,
-        RoomPart,
-        RoomsAnswer,
-        RoomsPart,
-        ServerPart,
-        SessionsPart,
-        SizePart,
-        SocketsPart,
-        Status,
-        Unresponsive,
+        ServerStatus,
         Accepted,
         Disconnected,
         LogLevel,
