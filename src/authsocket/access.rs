@@ -3,7 +3,7 @@
 use crate::auth::CertificateError;
 use crate::events::{self, Refusal, ServerEvent};
 use crate::socket::Application as _;
-use crate::telemetry::{self, Access};
+use crate::telemetry::{self, AccessLine};
 
 use super::application::AuthSocket;
 
@@ -15,12 +15,12 @@ impl AuthSocket {
         };
         telemetry::access(refusal.is_some(), || {
             let reason = refusal.map(|refusal| refusal.to_string());
-            let access = Access {
+            let access = AccessLine {
                 what: event,
                 refusal: refusal.map(Refusal::code).zip(reason.as_deref()),
                 address: self.counted_for.map(|address| address.to_string()),
                 identity: self.identity().map(|identity| identity.shortened()),
-                ..Access::default()
+                ..AccessLine::default()
             };
             access.to_string()
         });
@@ -30,12 +30,12 @@ impl AuthSocket {
     pub(super) fn log_refused_certificates(&self, error: &CertificateError) {
         telemetry::access(true, || {
             let reason = error.to_string();
-            let access = Access {
+            let access = AccessLine {
                 what: "certificateResponse",
                 refusal: Some(("ERR_CERTIFICATE_REFUSED", &reason)),
                 address: self.counted_for.map(|address| address.to_string()),
                 identity: self.peer.identity().map(|identity| identity.shortened()),
-                ..Access::default()
+                ..AccessLine::default()
             };
             access.to_string()
         });

@@ -12,7 +12,7 @@ use actix_web::{Error, HttpMessage as _};
 use crate::ids::IdentityKey;
 use crate::limits::AddressKey;
 use crate::metrics::RequestCounts;
-use crate::telemetry::{self, Access, TraceId};
+use crate::telemetry::{self, AccessLine, TraceId};
 
 use super::{handshake, routes};
 
@@ -80,7 +80,7 @@ fn log_access<B: MessageBody>(answer: &ServiceResponse<B>, took: Duration) {
         let left = answer.response().extensions();
         let refusal = left.get::<Failed>();
         let refusal = refusal.map(|failed| (failed.code, &*failed.reason));
-        let access = Access {
+        let access = AccessLine {
             method: request.method().as_str(),
             what: request.path(),
             status: Some(status.as_u16()),
