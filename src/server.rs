@@ -1,4 +1,5 @@
-//! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
+//! The composition root: starts the actors, connects them, serves HTTP, and shuts everything down again.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod accept;
 mod administration;
@@ -40,7 +41,7 @@ use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::cluster::Cluster;
 use crate::config::{Settings, load_identity};
-use crate::db::{DatabaseUrl, DbHandle};
+use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
@@ -64,7 +65,7 @@ use announce::{
     log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
 };
 use lines::Stopped;
-use neighbours::Neighbours;
+use neighbours::ClusterPeers;
 use readiness::health;
 use reload::Reloading;
 use shutdown::Signals;
@@ -78,29 +79,19 @@ pub use export::export_payments;
 pub use identity_lists::{change_list, print_lists};
 pub use migrate::migrate;
 
-/// A server that listens.
+/// A listening server.
 pub struct Server {
-    /// Where it listens.
     pub address: SocketAddr,
-    /// Who it is.
     pub identity_key: IdentityKey,
-    /// Its sockets.
     pub sockets: Arc<SocketTable<AuthSocket>>,
-    /// What they share.
     pub service: Arc<AuthSocketService>,
-    /// Its database.
     pub db: DbHandle,
-    /// What its requests share.
     pub state: HttpState,
-    /// Push notifications, where they are enabled.
     pub push: Option<PushHandle>,
-    /// The other servers with the same database, where there are any.
     pub cluster: Option<Cluster>,
-    /// Whether it can do its work.
     pub health: Health,
-    /// Who is asked how it is.
     pub admin: Addr<Admin>,
-    /// Told when it is to go down.
+    /// Notified when an admin asks for a shutdown.
     drain: Arc<Notify>,
     reloading: Reloading,
     settings: Settings,
@@ -109,7 +100,7 @@ pub struct Server {
     http: Option<HttpService>,
 }
 
-/// What the application is made of, before it is served.
+/// The parts of the HTTP application of a worker.
 #[derive(Debug, Clone)]
 struct ServerParts {
     endpoint: Option<Endpoint<AuthSocket>>,
@@ -134,7 +125,7 @@ impl Server {
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
         panics::watch();
         let signals = Signals::listen()?;
-        let url = DatabaseUrl::parse(&settings.database_url())?;
+        let database = db_settings(settings)?;
         let (prices, fcm) = (request_prices(settings)?, notifier::fcm(settings)?);
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
@@ -143,13 +134,13 @@ impl Server {
         administration::warn_of_no_admin(settings, &guard);
         let migrate_key = administration::migrate_key(settings)?;
         let outbound = OutboundMemory::new(settings.server.max_buffered_bytes / 2);
-        let neighbours = Neighbours::prepare(settings, outbound.clone())?;
-        let rooms = neighbours.rooms.clone();
+        let peers = ClusterPeers::prepare(settings, outbound.clone())?;
+        let rooms = peers.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
-        let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
+        let db = DbHandle::open(&database, Some(on_commit))?;
         warn_of_small_packets(&db, settings);
         warn_of_large_bodies(settings);
-        let cluster = neighbours.start(&identity, &db)?;
+        let cluster = peers.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
         let push = fcm.map(|fcm| notifier::start_push(fcm, settings, &db));
         let notify = notifier::notifier(settings, push.as_ref());
@@ -173,7 +164,7 @@ impl Server {
             .with_addresses(addresses)
             .with_heavy(service.heavy.clone());
         let state = match &certificates {
-            // What another node was shown is not known here.
+            // A session of another node does not tell which certificates that node has seen.
             Some(_) => state,
             None => shared_sessions::shared(state, &db, cluster.as_ref(), settings),
         };
@@ -192,8 +183,8 @@ impl Server {
         };
         let (admin, drain) = (Admin::start_beside(sources.clone()), Arc::default());
         let guard = Live::new(guard);
-        let looked_after = administration::state(settings, guard.clone(), &admin, &sources, &drain);
-        let state = state.with_admin(looked_after);
+        let admin_state = administration::state(settings, guard.clone(), &admin, &sources, &drain);
+        let state = state.with_admin(admin_state);
         let key = identity.identity_key();
         let info = Live::new(info::info(settings, key, certificates.is_some()));
         let parts = ServerParts {
@@ -210,7 +201,7 @@ impl Server {
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
-        log_start(settings, address, &identity, &source, &url);
+        log_start(settings, address, &identity, &source, &database.url);
         log_certificates(certificates.as_ref());
         let reloading = Reloading::new(settings, guard, info);
         Ok(Self {
@@ -239,11 +230,11 @@ impl Server {
         self.http.as_ref().map(HttpService::handle)
     }
 
-    /// Serves until a signal comes (SIGINT, SIGTERM or SIGQUIT) or the handle stops it, then takes everything down: sockets are
-    /// ended once their messages are answered, requests are finished, writes are flushed.
+    /// Serves until a signal (SIGINT, SIGTERM or SIGQUIT), an admin or the handle stops the server. Then shuts down: closes
+    /// sockets once their messages are answered, finishes requests, and flushes writes.
     ///
     /// # Errors
-    /// [`ServerError::Broken`]; [`ServerError::Interrupted`] when a second signal comes meanwhile.
+    /// [`ServerError::Broken`]; [`ServerError::Interrupted`] at a second signal.
     pub async fn run(mut self) -> Result<(), ServerError> {
         let (Some(mut http), Some(mut signals)) = (self.http.take(), self.signals.take()) else {
             return Ok(());
@@ -259,14 +250,14 @@ impl Server {
         let signal = tokio::select! {
             served = &mut http => Err(served),
             signal = signals.next(|| self.reload()) => Ok(signal),
-            asked = self.drain_asked() => Ok(asked),
+            reason = self.drain_asked() => Ok(reason),
         };
         let open = self.sockets.len();
         let (reason, drained, served) = match signal {
             Ok(signal) => {
                 log::info!("{signal}: shutting down, {open} sockets open");
                 let drain = async {
-                    // It takes commands only while it is polled.
+                    // The HTTP service handles commands only while it is polled.
                     let mut drain = std::pin::pin!(self.drain(&handle));
                     tokio::select! {
                         drained = &mut drain => drained,
@@ -317,7 +308,7 @@ fn listen(
             state,
             extras,
         } = &parts;
-        // Of each worker its own: what all would count together, each request would wait for.
+        // One per worker: all workers would contend for a shared counter.
         let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
         let routes = configure(state.clone(), extras.clone());
         let mut app = App::new()

@@ -103,7 +103,7 @@ async fn nothing_is_mixed_overwritten_or_left_half_done() {
     let whole = fs::read(&file).unwrap();
 
     let said = fails(&old.database, &["export", text(&file)]);
-    assert!(said.contains("not overwritten"), "{said}");
+    assert!(said.contains("not overwrite"), "{said}");
     let said = fails(&old.database, &["import", text(&file)]);
     assert!(said.contains("messageBox has rows"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), whole);

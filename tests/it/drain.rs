@@ -268,7 +268,7 @@ async fn a_hang_up_changes_quotas_and_the_rates_of_open_sockets() {
     // What was stored while nothing was limited is counted first.
     for line in [
         "bytes_per_socket is 1000, was 1000000",
-        "counted what is stored",
+        "counted stored messages",
     ] {
         eventually_async(line, async || server.log().contains(line)).await;
     }
