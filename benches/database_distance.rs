@@ -1,10 +1,10 @@
-//! Acknowledged messages a second, and the time to an acknowledgement, by the distance to the database; then the same for
-//! the writer alone, without sockets and signatures, which is what one lock can do.
+//! Acknowledged messages per second and ack latency, by the distance to the database. Then the same for the writer alone,
+//! without sockets and signatures, which shows the limit of one lock.
 //!
 //! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
-//! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
-//! `BENCH_NODE_CORES` keeps each server to this share of a core (Linux, as root), as if it had a small machine of its own.
-//! `BENCH_BEFORE` names the server binary of another build, which is measured on SQLite in turn with this one.
+//! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is the length of each case.
+//! `BENCH_NODE_CORES` limits each server to this share of a core (Linux, as root), like a small machine of its own.
+//! `BENCH_BEFORE` names the server binary of another build, to compare on SQLite with this one.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -40,10 +40,10 @@ use delaying_proxy::DelayingProxy;
 /// Senders, each of its own identity.
 const SENDERS: usize = 50;
 
-/// Messages that each of them has in flight for the throughput: 800 in all.
+/// Messages in flight per sender for the throughput: 800 in total.
 const IN_FLIGHT: usize = 16;
 
-/// Messages that wait for the writer of each node when it is measured alone.
+/// Messages queued for the writer of each node when it is measured alone.
 const WAITING: usize = 2_048;
 
 /// A share of a core: a control group with one process.
@@ -83,7 +83,7 @@ impl Drop for Share {
 struct Server {
     process: Child,
     address: SocketAddr,
-    /// Goes after the process has.
+    /// Dropped after the process.
     _share: Option<Share>,
     _folder: tempfile::TempDir,
 }
@@ -120,7 +120,7 @@ impl Server {
         server
     }
 
-    /// Starts a load test; its results go to this file.
+    /// Starts a load test that writes its results to this file.
     fn load(&self, senders: usize, in_flight: usize, results: &Path) -> Child {
         let seconds = seconds();
         Command::new(env!("CARGO_BIN_EXE_messagebox-loadtest"))
@@ -143,7 +143,7 @@ impl Drop for Server {
     }
 }
 
-/// Acknowledged messages a second, and the median time to an acknowledgement in milliseconds.
+/// Acknowledged messages per second, and the median ack latency in milliseconds.
 fn load(servers: &[Server], in_flight: usize) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let results = |number: usize| folder.path().join(format!("{number}.json"));
@@ -182,7 +182,7 @@ fn measure_binary(binary: &str, name: &str, kind: Kind, round_trip: Duration, no
     drop((servers, proxy));
 }
 
-/// The way to a database server through a proxy, which lives as long as the second value. A file has none.
+/// The URL of a database server through a proxy, which lives as long as the second value. A file needs none.
 fn at_a_distance(url: &str, round_trip: Duration) -> (String, Option<DelayingProxy>) {
     let mut url = Url::parse(url).unwrap();
     let Some(port) = url.port() else {
@@ -217,7 +217,7 @@ fn open_writer(url: &str) -> DbHandle {
     receiver.recv().unwrap()
 }
 
-/// Messages that a writer commits in this time, with as many waiting as it can take in groups.
+/// Messages that a writer commits in this time, with a full queue.
 fn drive_writer(db: &DbHandle, node: usize, time: Duration) -> usize {
     let identities: Vec<IdentityKey> = (0..SENDERS)
         .map(|_| Identity::random().identity_key())

@@ -143,7 +143,7 @@ fn a_file_of_names_that_is_wrong_is_told_and_only_names_need_it() {
         assert!(said.err.contains(wrong), "{}", said.err);
         let listed = bob.run(&["list"]);
         assert_eq!(listed.json()["messages"], json!([]));
-        assert!(listed.err.contains("without names"), "{}", listed.err);
+        assert!(listed.err.contains("cannot show names"), "{}", listed.err);
         assert_eq!(bob.run(&["quote", &key]).code, 0);
     }
 }

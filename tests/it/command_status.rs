@@ -46,7 +46,7 @@ fn who_is_no_admin_is_told_what_an_admin_has() {
         let other = user.run(&["status"]);
         assert_eq!(other.code, 1, "{}", other.err);
         assert!(
-            other.err.contains("Your key is no admin's"),
+            other.err.contains("Your key is not an admin's"),
             "{}",
             other.err
         );

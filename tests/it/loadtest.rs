@@ -187,7 +187,7 @@ fn a_server_that_is_not_there_and_a_mistake_have_codes_of_their_own() {
     let output = run(&absent, folder.path());
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nothing could be connected"), "{said}");
+    assert!(said.contains("no client could connect"), "{said}");
     assert_eq!(
         run("fanout --sockets none", folder.path()).status.code(),
         Some(2)

@@ -267,7 +267,7 @@ fn who_is_no_admin_can_do_none_of_it() {
         let refused = user.run(&[&["admin"], arguments].concat());
         assert_eq!(refused.code, 1, "{}", refused.err);
         assert!(
-            refused.err.contains("Your key is no admin's"),
+            refused.err.contains("Your key is not an admin's"),
             "{}",
             refused.err
         );
