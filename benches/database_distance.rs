@@ -1,8 +1,8 @@
 //! Acknowledged messages per second and ack latency, by the distance to the database. Then the same for the writer alone,
 //! without sockets and signatures, which shows the limit of one lock.
 //!
-//! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
-//! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is the length of each case.
+//! `cargo bench --bench database_distance --all-features` runs this build's server and load test. A delaying proxy is in
+//! front of the database servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is the length of each case.
 //! `BENCH_NODE_CORES` limits each server to this share of a core (Linux, as root), like a small machine of its own.
 //! `BENCH_BEFORE` names the server binary of another build, to compare on SQLite with this one.
 #![expect(

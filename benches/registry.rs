@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const MEMBERS: usize = 1_000;
 const OTHERS: usize = 9_000;
 
-/// Counts its deliveries.
+/// A member that counts its deliveries.
 struct Member(mpsc::UnboundedSender<()>);
 
 impl Actor for Member {

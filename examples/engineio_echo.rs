@@ -33,7 +33,7 @@ impl Application for Echo {
 
 #[derive(Debug, Parser)]
 struct Flags {
-    /// TCP port.
+    /// TCP port to listen on.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Milliseconds from a pong to the next ping.

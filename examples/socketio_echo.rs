@@ -21,8 +21,8 @@ use messagebox::socketio::{
     self, AckBody, Body, Event, EventBody, Namespace, Packet, ProtocolError,
 };
 
-/// Pause after the confirmation of a namespace. Some clients lose the second of two packets that arrive in one read; servers
-/// on Node.js never send two packets in one turn.
+/// Pause after the confirmation of a namespace. Some clients lose the second of two packets in one read. Servers on Node.js
+/// never send two packets in one turn.
 const TURN: Duration = Duration::from_millis(2);
 
 /// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with the same arguments.
@@ -155,7 +155,7 @@ struct Flags {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// TCP port.
+    /// TCP port to listen on.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Milliseconds from a pong to the next ping.

@@ -55,7 +55,6 @@ impl Default for HealthSettings {
 /// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readiness {
-    /// Checks that pass.
     pub ready: Vec<&'static str>,
     /// Failing checks that the server can work without for a while.
     pub degraded: Vec<&'static str>,

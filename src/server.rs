@@ -5,6 +5,7 @@ mod accept;
 mod administration;
 mod advertising;
 mod announce;
+mod application;
 mod archive;
 mod background;
 mod check;
@@ -26,38 +27,33 @@ mod reload;
 mod shared_sessions;
 mod shutdown;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Addr;
-use actix_web::App;
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use tokio::sync::Notify;
 
 use crate::admin::{Admin, StatusSources, StopAdmin};
-use crate::auth::Identity;
 use crate::authsocket::{AuthSocket, AuthSocketService};
 use crate::cluster::Cluster;
-use crate::config::{Settings, load_identity};
+use crate::config::{ConfigError, Settings, load_identity};
 use crate::db::DbHandle;
-use crate::delivery::{Delivery, RequestPrices};
+use crate::delivery::Delivery;
 use crate::health::Health;
-use crate::http::{
-    self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
-    engineio_off, engineio_scope, protect_pages, refuse_large_heads, watch_answers,
-};
+use crate::http::{Extras, HttpState};
 use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
 use crate::live::Live;
 use crate::panics;
 use crate::push::PushHandle;
-use crate::socket::{Opening, SocketTable};
+use crate::socket::SocketTable;
 
+use application::{ServerParts, endpoint, extras, http_state, listen};
 use layer_settings::{
-    address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    listen_address, listener_settings, max_message_bytes, paying, request_prices, session_limits,
+    address_limits, authsocket_settings, db_settings, max_message_bytes, paying, request_prices,
     socketio_config,
 };
 
@@ -79,7 +75,7 @@ pub use export::export_payments;
 pub use identity_lists::{change_list, print_lists};
 pub use migrate::migrate;
 
-/// A listening server.
+/// A server that listens for connections.
 pub struct Server {
     pub address: SocketAddr,
     pub identity_key: IdentityKey,
@@ -98,14 +94,6 @@ pub struct Server {
     started: Instant,
     signals: Option<Signals>,
     http: Option<HttpService>,
-}
-
-/// The parts of the HTTP application of a worker.
-#[derive(Debug, Clone)]
-struct ServerParts {
-    endpoint: Option<Endpoint<AuthSocket>>,
-    state: HttpState,
-    extras: Extras,
 }
 
 impl std::fmt::Debug for Server {
@@ -203,7 +191,16 @@ impl Server {
         let (http, address) = listen(settings, parts)?;
         log_start(settings, address, &identity, &source, &database.url);
         log_certificates(certificates.as_ref());
-        let reloading = Reloading::new(settings, guard, info);
+        let reloading = Reloading {
+            read: None,
+            settings: RefCell::new(settings.clone()),
+            guard,
+            info,
+            state: state.clone(),
+            db: db.clone(),
+            service: Arc::clone(&service),
+            identity_key: key,
+        };
         Ok(Self {
             address,
             identity_key: identity.identity_key(),
@@ -222,6 +219,16 @@ impl Server {
             signals: Some(signals),
             http: Some(http),
         })
+    }
+
+    /// Sets the function that reads the configuration at SIGHUP; without it, SIGHUP does nothing.
+    #[must_use]
+    pub fn reloaded_by(
+        mut self,
+        read: impl Fn() -> Result<Settings, ConfigError> + 'static,
+    ) -> Self {
+        self.reloading.read = Some(Box::new(read));
+        self
     }
 
     /// A handle that can stop the server.
@@ -249,8 +256,8 @@ impl Server {
         );
         let signal = tokio::select! {
             served = &mut http => Err(served),
-            signal = signals.next(|| self.reload()) => Ok(signal),
-            reason = self.drain_asked() => Ok(reason),
+            signal = signals.next(|| self.reloading.reload()) => Ok(signal),
+            () = self.drain.notified() => Ok("admin"),
         };
         let open = self.sockets.len();
         let (reason, drained, served) = match signal {
@@ -287,104 +294,5 @@ impl Server {
         };
         stopped.line().log();
         served.map_err(ServerError::Broken)
-    }
-}
-
-fn listen(
-    settings: &Settings,
-    parts: ServerParts,
-) -> Result<(HttpService, SocketAddr), ServerError> {
-    let prefix = settings.routing_prefix();
-    let heads = head_limits(settings);
-    let listener = listener_settings(settings, &parts.state);
-    let mut socket_paths = vec!["/socket.io".to_owned()];
-    if !prefix.is_empty() {
-        socket_paths.push(format!("{prefix}/socket.io"));
-    }
-    let counted_prefix = prefix;
-    let app = move || {
-        let ServerParts {
-            endpoint,
-            state,
-            extras,
-        } = &parts;
-        // One per worker: all workers would contend for a shared counter.
-        let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
-        let routes = configure(state.clone(), extras.clone());
-        let mut app = App::new()
-            .wrap_fn(move |request, service| refuse_large_heads(heads, request, service))
-            .wrap_fn(watch_answers)
-            .wrap_fn(protect_pages)
-            .wrap(cors())
-            .wrap_fn(move |request, service| {
-                let (counts, prefix) = &*counts;
-                count_answers(Arc::clone(counts), prefix, request, service)
-            })
-            .configure(routes);
-        for path in &socket_paths {
-            app = app.service(match endpoint {
-                Some(endpoint) => engineio_scope(path, endpoint.clone()),
-                None => engineio_off(path),
-            });
-        }
-        app
-    };
-    let target = (settings.server.host.as_str(), settings.port());
-    http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {
-        address: listen_address(settings),
-        cause,
-    })
-}
-
-fn endpoint(
-    settings: &Settings,
-    sockets: &Arc<SocketTable<AuthSocket>>,
-    service: &Arc<AuthSocketService>,
-    state: &HttpState,
-) -> Endpoint<AuthSocket> {
-    let service = Arc::clone(service);
-    Endpoint {
-        config: Arc::new(engineio_config(settings)),
-        table: Arc::clone(sockets),
-        bodies: state.bodies.clone(),
-        addresses: Arc::clone(&state.addresses),
-        open: Arc::new(move |opening: &Opening| AuthSocket::new(Arc::clone(&service), opening)),
-    }
-}
-
-fn http_state(
-    settings: &Settings,
-    identity: &Arc<Identity>,
-    delivery: Delivery,
-    db: &DbHandle,
-    prices: RequestPrices,
-) -> HttpState {
-    let prefix = settings.routing_prefix();
-    HttpState::new(
-        Arc::clone(identity),
-        delivery,
-        db.clone(),
-        &prefix,
-        http_limits(settings),
-        prices,
-        session_limits(settings),
-    )
-}
-
-fn extras(
-    settings: &Settings,
-    migrate_key: Option<&str>,
-    db: &DbHandle,
-    health: &Health,
-) -> Extras {
-    let (server, prefix) = (&settings.server, settings.routing_prefix());
-    let address = server.hosting_domain.as_deref();
-    let docs = || Docs::new(&prefix, address, settings.port());
-    Extras {
-        migrate: migrate_key.map(|key| MigrateState::new(db.clone(), key)),
-        docs: server.docs.then(docs),
-        health: Some((health.clone(), info::serving(settings))),
-        home: None,
-        info: None,
     }
 }

@@ -548,7 +548,6 @@ fn each_outside_library_has_its_place() {
                 "src/cluster/counters.rs",
                 "src/cluster/peers.rs",
                 "src/db/engine/disk.rs",
-                "src/db/handle.rs",
                 "src/db/handle/measures.rs",
                 "src/db/handle/totals.rs",
                 "src/db/store/recount.rs",

@@ -37,7 +37,7 @@ pub struct StopAdmin;
 struct Sample {
     counts: Counts,
     deliveries: u64,
-    /// Once per minute.
+    /// Collected once per minute.
     figures: Option<Figures>,
 }
 

@@ -6,7 +6,6 @@ use prometheus::proto::{
 
 use crate::metrics::Distribution;
 
-/// Microseconds per second.
 pub(super) const MICROS: f64 = 1e6;
 
 /// Adds the samples that a `T` has.

@@ -19,13 +19,12 @@ pub struct AdminRequest<'a> {
     pub authorization: Option<&'a str>,
     pub host: Option<&'a str>,
     pub origin: Option<&'a str>,
-    /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
     /// Whether a header says that a proxy forwarded the request.
     pub forwarded: bool,
 }
 
-/// The configured admins.
+/// The admins of the configuration.
 #[derive(Clone, Default)]
 pub struct Guard {
     /// SHA-256 of the token, so that comparisons take the same time for every length.

@@ -16,10 +16,9 @@ use super::status::SocketsPart;
 /// Time between two points.
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Points to keep.
+/// Points of 24 hours.
 const KEPT: usize = 24 * 60;
 
-/// Values per point.
 const VALUES: usize = 23;
 
 /// The names of the values, in their order. Rates are means over the minute, latencies are those of the minute, and gauges
@@ -53,7 +52,7 @@ const NAMES: [&str; VALUES] = [
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryReport {
-    /// Always `success`.
+    /// The word `success`, always.
     pub status: &'static str,
     /// Seconds between two points; the last one may be closer.
     pub interval_seconds: u64,
@@ -79,7 +78,7 @@ pub(super) struct Figures {
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
-    /// Seconds since 1970.
+    /// Time in seconds since 1970.
     at: u64,
     /// NaN for an unknown value.
     values: [f32; VALUES],

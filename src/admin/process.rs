@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessUsage {
-    /// Resident memory.
+    /// Resident memory of the process.
     pub resident_bytes: u64,
     /// CPU time of all threads.
     pub cpu_seconds: f64,

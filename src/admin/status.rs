@@ -23,14 +23,14 @@ const SHOWN: usize = 10;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Status)]
 pub struct ServerStatus {
-    /// Always `success`.
+    /// The word `success`, always.
     pub status: &'static str,
     pub server: ServerPart,
     pub sockets: SocketsPart,
     pub rooms: RoomsAnswer,
-    /// Events of sockets.
+    /// Events of sockets since the start.
     pub events: EventsPart,
-    /// Completed handshakes.
+    /// Completed handshakes since the start.
     pub handshakes: HandshakesPart,
     /// HTTP requests, Engine.IO polling included.
     pub http: HttpPart,
@@ -62,7 +62,7 @@ pub struct ServerPart {
     pub draining: bool,
     /// Checks of `/readyz` that pass; null if the checks do not answer.
     pub ready: Option<Vec<&'static str>>,
-    /// Checks that fail.
+    /// Checks of `/readyz` that fail.
     pub not_ready: Option<Vec<&'static str>>,
     /// Checks that fail, and that the server can work without: `redis`, `wallet`, `headers`, `fcm`, `disk`, `clock`,
     /// `database_log`.
@@ -78,15 +78,13 @@ pub struct ServerPart {
 #[serde(rename_all = "camelCase")]
 pub struct SocketsPart {
     pub open: usize,
-    /// Authenticated sockets.
+    /// Sockets that are authenticated.
     pub proven: usize,
-    /// Unauthenticated sockets.
+    /// Sockets that are not authenticated.
     pub unproven: usize,
     /// Identities with open sockets.
     pub identities: usize,
-    /// Sockets on websockets.
     pub websocket: usize,
-    /// Sockets on polling.
     pub polling: usize,
     /// Maximum number of sockets.
     pub max: usize,
@@ -156,9 +154,9 @@ pub struct EventsPart {
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HandshakesPart {
-    /// Handshakes over HTTP.
+    /// Completed handshakes over HTTP.
     pub http: u64,
-    /// Sockets that authenticated.
+    /// Sockets that have authenticated.
     pub sockets: u64,
 }
 

@@ -77,11 +77,11 @@ pub enum Task {
     AcceptDatabase,
     /// Block identities: servers refuse their requests and close their sockets, within two seconds.
     Block(Identities),
-    /// Unblock identities.
+    /// Unblock identities, on all servers.
     Unblock(Identities),
     /// Put identities on the allow list. If the list has any, servers serve no others; admins can always manage the server.
     Allow(Identities),
-    /// Take identities off the allow list. Without any on it, servers serve everybody who is not blocked.
+    /// Take identities off the allow list. An empty list allows all identities that are not blocked.
     Disallow(Identities),
     /// Print both lists, with the time since when each identity is listed.
     Lists,

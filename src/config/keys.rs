@@ -21,26 +21,24 @@ use super::units;
 /// How the text of an environment variable or flag becomes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The text itself.
     Text,
-    /// `true` or `false`.
+    /// Either `true` or `false`.
     Switch,
-    /// A whole number.
     Number,
-    /// `name=satoshis,name=satoshis`.
+    /// Satoshis by name, as `name=satoshis,name=satoshis`.
     Amounts,
-    /// `box=duration,box=duration`.
+    /// Durations by box, as `box=duration,box=duration`.
     Lifetimes,
-    /// `one,another`.
+    /// A list such as `one,another`.
     List,
-    /// `type=field+field,type=field`.
+    /// Fields by certificate type, as `type=field+field,type=field`.
     FieldsByType,
 }
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// `section.name`.
+    /// Its name in the form `section.name`.
     pub path: &'static str,
     /// Its environment variables; the first one that is set wins. `MESSAGEBOX__SECTION__NAME` always works too.
     pub variables: &'static [&'static str],
@@ -133,7 +131,7 @@ impl<T: Setting + Serialize + DeserializeOwned> Setting for Option<T> {
 
 /// Declares a section: the one home of each key's type, default, variables and help.
 ///
-/// `with` names sections within it, `beside` what is no key.
+/// `with` names its subsections, and `beside` other fields.
 macro_rules! section {
     (
         $(#[$doc:meta])* $name:ident $prefix:literal {

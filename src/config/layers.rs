@@ -204,7 +204,7 @@ impl Layers {
         }
     }
 
-    /// Sets one key.
+    /// Sets one key from a text.
     fn text(&mut self, key: &Key, text: &str, origin: &str) -> Result<(), ConfigError> {
         let value = convert(key.kind, text).map_err(|expected| ConfigError::Value {
             key: key.path.to_owned(),

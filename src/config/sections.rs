@@ -163,7 +163,7 @@ section! {
 }
 
 section! {
-    /// `[log]`: what is logged, and how.
+    /// `[log]`: level and format of the log.
     LogSection "log." {
         level: String = "info".to_owned(), ["RUST_LOG"], "Log level: off, error, warn, info, debug or trace, also per module as in warn,messagebox=debug";
         verbose: bool = false, ["LOGGING_ENABLED"], "Log this server at debug level";
@@ -201,7 +201,7 @@ section! {
 }
 
 section! {
-    /// `[fees]`: delivery fees.
+    /// `[fees]`: delivery fees per box.
     FeesSection "fees." {
         boxes: BTreeMap<String, u64> = BTreeMap::new(), ["MESSAGEBOX_FEES"], "Delivery fees as box=satoshis,...; they take precedence over those in the database";
     }

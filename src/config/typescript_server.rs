@@ -21,12 +21,12 @@ enum Unit {
     Days,
     /// Requests per window. The named variable has the window in milliseconds.
     RateOf(&'static str),
-    /// `{"/route": satoshis}`.
+    /// A JSON object: `{"/route": satoshis}`.
     PricesOfRoutes,
 }
 
 struct Variable {
-    /// Without the prefix.
+    /// The name without the prefix.
     name: &'static str,
     /// The key of the setting.
     path: &'static str,

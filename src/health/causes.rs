@@ -6,7 +6,7 @@ pub const REDIS: &str = "redis";
 pub const WALLET: &str = "wallet";
 /// The block headers service for payment checks.
 pub const HEADERS: &str = "headers";
-/// Firebase Cloud Messaging.
+/// Firebase Cloud Messaging, for push notifications.
 pub const FCM: &str = "fcm";
 /// The disk of the database file is full, or nearly full.
 pub const DISK: &str = "disk";
@@ -15,5 +15,4 @@ pub const CLOCK: &str = "clock";
 /// The database was copied without its write-ahead log.
 pub const DATABASE_LOG: &str = "database_log";
 
-/// All causes.
 pub const CAUSES: [&str; 7] = [REDIS, WALLET, HEADERS, FCM, DISK, CLOCK, DATABASE_LOG];

@@ -12,7 +12,7 @@ impl Observation {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen.err();
     }
 
-    /// The last result.
+    /// The result of the last probe.
     ///
     /// # Errors
     /// Why the dependency fails.

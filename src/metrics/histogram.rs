@@ -35,7 +35,6 @@ impl Histogram {
         self.max.fetch_max(value, Ordering::Relaxed);
     }
 
-    /// Records microseconds.
     pub fn record_time(&self, time: Duration) {
         self.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
@@ -127,12 +126,10 @@ impl Distribution {
 /// How a [`Distribution`] is serialised.
 #[derive(Serialize, ToSchema)]
 struct Percentiles {
-    /// Number of values.
     count: u64,
     p50: u64,
     p95: u64,
     p99: u64,
-    /// The largest value.
     max: u64,
 }
 

@@ -3,8 +3,8 @@
 //! A clone of a counter is its value at that moment, and it is serialised as that value. So the struct in which a layer
 //! counts is also what the status shows and what the metrics are read from.
 //!
-//! No counter is touched for a delivery: many cores would contend for it. Such figures are summed up from what each socket
-//! records of itself ([`crate::socket::SocketRecord`]), or counted once per event by the actor that handles it anyway.
+//! No counter is touched for a delivery: many cores would contend for it. Such figures are sums over the sockets'
+//! own records ([`crate::socket::SocketRecord`]), or counts of the actor that handles the event anyway.
 #![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod codes;

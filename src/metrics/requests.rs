@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{CodeCounts, Counter, Histogram, KeyedCounts};
 
-/// HTTP requests.
+/// Counts and latencies of HTTP requests.
 #[derive(Debug, Default, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestCounts {

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::config::Settings;
 use crate::db;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
 /// Accepts the missing log, and writes the outcome to `out`.

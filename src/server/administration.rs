@@ -13,8 +13,6 @@ use crate::http::{AdminState, HttpState};
 use crate::ids::IdentityKey;
 use crate::live::Live;
 
-use super::Server;
-
 /// A shorter token could be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
@@ -37,7 +35,7 @@ pub(super) fn migrate_key(settings: &Settings) -> Result<Option<&str>, ConfigErr
     secret("migrate_key", settings.migrate_key.as_ref())
 }
 
-/// The configured admins.
+/// The guard for the configured admins.
 pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
     let token = secret("admin.token", settings.admin.token.as_ref())?;
     let key = |text: &String| {
@@ -109,12 +107,4 @@ pub(super) fn state(
 pub(super) fn session_count(state: &HttpState) -> Arc<dyn Fn() -> usize + Send + Sync> {
     let state = state.clone();
     Arc::new(move || state.session_count())
-}
-
-impl Server {
-    /// Waits until an admin asks for a shutdown.
-    pub(super) async fn drain_asked(&self) -> &'static str {
-        self.drain.notified().await;
-        "admin"
-    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::config::Settings;
 use crate::db::{self, ArchiveError, DbSettings, RowCounts};
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
 /// File mode: only the owner may read the archive.

@@ -45,7 +45,6 @@ const MAX_BATCH: usize = 10_000;
 /// The background tasks, which run until they are aborted.
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
-/// Starts all tasks.
 pub(super) fn start(
     db: &DbHandle,
     state: &HttpState,

@@ -4,8 +4,9 @@ use crate::cluster::check_address;
 use crate::config::{Settings, load_identity};
 use crate::db::refuse_old_schema;
 
+use super::error::ServerError;
 use super::layer_settings::{cluster_settings, db_settings, request_prices};
-use super::{ServerError, administration, advertising, notifier};
+use super::{administration, advertising, notifier};
 
 /// Checks the settings as [`super::Server::start`] does, and gives the warnings. It writes no file, and connects to nothing
 /// but a database whose tables it may not change.

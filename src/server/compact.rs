@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::config::Settings;
 use crate::db::CompactPlan;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
 /// Writes the disk space and time that compacting takes to `out`, and compacts the file unless this is a dry run.

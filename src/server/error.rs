@@ -27,7 +27,6 @@ pub enum ServerError {
     File { path: String, cause: std::io::Error },
     #[error("cannot listen on {address}: {cause}{}", listen_advice(cause))]
     Listen {
-        /// Host and port.
         address: String,
         cause: std::io::Error,
     },

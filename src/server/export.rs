@@ -10,10 +10,9 @@ use crate::config::{Settings, load_identity};
 use crate::db::DbHandle;
 use crate::model::KeptPayment;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// Payments per read.
 const PAGE: i64 = 100;
 
 #[derive(Serialize)]

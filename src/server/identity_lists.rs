@@ -12,7 +12,7 @@ use crate::ids::IdentityKey;
 use crate::model::IdentityList;
 use crate::socket::SocketTable;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
 /// How often a server reads the lists, which other servers and commands change too.
@@ -21,7 +21,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Reads after a change that check sockets too: a socket that was being opened is in the table by then.
 const LATE_CHECKS: u8 = 3;
 
-/// Identities per read.
 const PAGE: i64 = 1_000;
 
 /// Follows the lists, and closes the sockets of identities that are no longer served.

@@ -127,8 +127,8 @@ pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
     }
 }
 
-/// After a lost connection, how much earlier than the loss the database is read: longer than any server takes from a commit
-/// to its publication.
+/// After a lost connection, messages are read from this long before the loss. No server takes longer from a commit to its
+/// publication.
 const CLUSTER_OVERLAP: Duration = Duration::from_secs(10);
 
 /// `None` if this is the only server.

@@ -16,7 +16,7 @@ pub(super) struct ClusterPeers {
 }
 
 impl ClusterPeers {
-    /// Starts the rooms.
+    /// Starts the rooms, without connecting to other servers.
     pub(super) fn prepare(
         settings: &Settings,
         outbound: OutboundMemory,

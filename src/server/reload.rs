@@ -2,16 +2,19 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::admin::Guard;
+use crate::authsocket::AuthSocketService;
 use crate::config::{ConfigError, Settings, Values, differing_keys};
 use crate::db::DbHandle;
-use crate::http::Info;
+use crate::http::{HttpState, Info};
+use crate::ids::IdentityKey;
 use crate::live::Live;
 use crate::telemetry;
 
 use super::layer_settings::{address_settings, quotas, rate, request_prices, socket_rates};
-use super::{Server, administration, info};
+use super::{administration, info};
 
 /// Declares the keys that take effect without a restart.
 macro_rules! applied {
@@ -51,31 +54,25 @@ applied! {
 }
 
 /// Reads the configuration again.
-type Read = Box<dyn Fn() -> Result<Settings, ConfigError>>;
+pub(super) type Read = Box<dyn Fn() -> Result<Settings, ConfigError>>;
 
 /// The state that a reload reads and replaces.
 pub(super) struct Reloading {
-    read: Option<Read>,
+    /// Without it, a reload does nothing.
+    pub(super) read: Option<Read>,
     /// The settings in effect.
-    settings: RefCell<Settings>,
-    guard: Live<Guard>,
-    info: Live<Info>,
+    pub(super) settings: RefCell<Settings>,
+    pub(super) guard: Live<Guard>,
+    pub(super) info: Live<Info>,
+    pub(super) state: HttpState,
+    pub(super) db: DbHandle,
+    pub(super) service: Arc<AuthSocketService>,
+    pub(super) identity_key: IdentityKey,
 }
 
 impl fmt::Debug for Reloading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloading").finish_non_exhaustive()
-    }
-}
-
-impl Reloading {
-    pub(super) fn new(settings: &Settings, guard: Live<Guard>, info: Live<Info>) -> Self {
-        Self {
-            read: None,
-            settings: RefCell::new(settings.clone()),
-            guard,
-            info,
-        }
     }
 }
 
@@ -87,20 +84,10 @@ struct Change {
     after: String,
 }
 
-impl Server {
-    /// Sets the function that reads the configuration at SIGHUP; without it, SIGHUP does nothing.
-    #[must_use]
-    pub fn reloaded_by(
-        mut self,
-        read: impl Fn() -> Result<Settings, ConfigError> + 'static,
-    ) -> Self {
-        self.reloading.read = Some(Box::new(read));
-        self
-    }
-
+impl Reloading {
     /// Reads the configuration and applies the changes. A faulty configuration changes nothing.
     pub(super) fn reload(&self) {
-        let Some(read) = &self.reloading.read else {
+        let Some(read) = &self.read else {
             log::info!("SIGHUP: this server has no configuration to read");
             return;
         };
@@ -110,8 +97,7 @@ impl Server {
     }
 
     fn apply(&self, after: &Settings) -> Result<(), ConfigError> {
-        let reloading = &self.reloading;
-        let before = reloading.settings.borrow().clone();
+        let before = self.settings.borrow().clone();
         // Everything that can fail comes first.
         let (prices, guard) = (request_prices(after)?, administration::guard(after)?);
         let changes = changes(&before, after);
@@ -142,13 +128,12 @@ impl Server {
         if self.db.set_quotas(quotas(after)) {
             actix::spawn(count(self.db.clone()));
         }
-        reloading.guard.set(guard);
+        self.guard.set(guard);
         let mut running = before;
         apply_keys(&mut running, after);
-        let known = reloading.info.get();
+        let known = self.info.get();
         let is_required = known.features.certificates_required;
-        reloading
-            .info
+        self.info
             .set(info::info(&running, self.identity_key, is_required));
         for Change { key, before, after } in applied {
             log::info!("SIGHUP: {key} is {after}, was {before}");
@@ -158,7 +143,7 @@ impl Server {
                 "SIGHUP: {key} = {after} takes effect at the next start; until then it is {before}"
             );
         }
-        *reloading.settings.borrow_mut() = running;
+        *self.settings.borrow_mut() = running;
         Ok(())
     }
 }

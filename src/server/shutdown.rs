@@ -7,7 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::engineio::CloseReason;
 
-use super::{Server, ServerError};
+use super::Server;
+use super::error::ServerError;
 
 /// Maximum wait for push notifications.
 const PUSH_DEADLINE: Duration = Duration::from_secs(3);

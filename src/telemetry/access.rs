@@ -46,7 +46,7 @@ pub struct AccessLine<'a> {
     /// Code and reason of a refusal.
     pub refusal: Option<(&'a str, &'a str)>,
     pub address: Option<String>,
-    /// The authenticated identity.
+    /// The identity, if authenticated.
     pub identity: Option<String>,
     pub took: Option<Duration>,
     /// Size of the answer.

@@ -37,7 +37,6 @@ pub enum LogFormat {
 #[error("expected a level, or module=level, or several of them separated by commas")]
 pub struct NoFilter;
 
-/// The current filter.
 static FILTER: RwLock<Option<Arc<Filter>>> = RwLock::new(None);
 
 /// Sets up logging. A second call changes nothing.
@@ -65,7 +64,7 @@ pub fn start(filter: &str, format: LogFormat) {
     put(env_filter::Builder::new().parse(filter).build());
 }
 
-/// Replaces the filter.
+/// Replaces the filter of log lines.
 ///
 /// # Errors
 /// [`NoFilter`]; then the filter is unchanged.

@@ -17,7 +17,7 @@ const MAX_CHARS: usize = 500;
 pub struct RecentLine {
     /// ISO 8601 in UTC, to the millisecond.
     pub ts: String,
-    /// `WARN` or `ERROR`.
+    /// Either `WARN` or `ERROR`.
     pub level: &'static str,
     pub target: String,
     /// The beginning of the message.

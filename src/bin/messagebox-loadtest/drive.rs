@@ -49,7 +49,7 @@ pub(crate) struct Milestones<T> {
     pub(crate) to: T,
 }
 
-/// Samples the processes.
+/// Samples the server's process and this one.
 struct Watch {
     run: Arc<Run>,
     server: Option<Mutex<ServerProcess>>,
@@ -90,7 +90,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs all phases.
+/// Runs all phases of a run.
 ///
 /// # Errors
 /// If no socket could connect, or a sender could not: then there is nothing to report.

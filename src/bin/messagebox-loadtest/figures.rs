@@ -1,6 +1,5 @@
 //! Formats numbers for people, and converts numbers with loss of precision.
 
-/// Bytes per mebibyte.
 const MIB: f64 = 1_048_576.0;
 
 /// Exact up to 2^53, which is 104 days in nanoseconds.
@@ -28,7 +27,7 @@ pub(crate) fn per(amount: f64, each: f64) -> f64 {
     if each > 0.0 { amount / each } else { 0.0 }
 }
 
-/// Formats like `12,345`.
+/// Separates thousands, as in `12,345`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,12 +1,11 @@
-//! The marker in the id and at the head of the body of each message: its stream, its number, and when it should have been
-//! sent.
+//! The marker in the id and the body of each message: its stream, its number, and when it should have been sent.
 
 use std::fmt;
 
 /// `lt-<run>-<stream>-<sequence>-<intended>`, all in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marker {
-    /// Identifies the run.
+    /// Identifies the run among all others.
     pub(crate) run: u32,
     /// The stream of the message.
     pub(crate) stream: u32,

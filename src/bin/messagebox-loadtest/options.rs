@@ -56,7 +56,7 @@ pub(crate) struct LoadOptions {
     /// servers [fanout, rooms, soak; default: --server].
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) members_at: Option<ServerAddress>,
-    /// Transport of Socket.IO.
+    /// Transport of the Socket.IO connections.
     #[arg(
         long,
         global = true,
@@ -70,8 +70,7 @@ pub(crate) struct LoadOptions {
     /// Messages or operations per second in total, on a schedule.
     #[arg(long, global = true, value_parser = rate, conflicts_with = "in_flight")]
     pub(crate) rate: Option<f64>,
-    /// Messages in flight per room, sender or client, instead of a schedule [default: fanout 4, rooms 1, send 8, http and
-    /// handshake 1].
+    /// Messages in flight per room, sender or client, without a schedule [default: fanout 4, send 8, others 1].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) in_flight: Option<usize>,
     /// Bytes of a message's body; at least those of its marker.
@@ -105,7 +104,7 @@ pub(crate) struct LoadOptions {
     /// Write a report with plots to this file, as self-contained HTML.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Show no progress.
+    /// Show no progress on standard error.
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -179,11 +178,11 @@ pub(crate) struct HttpOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HttpOperation {
-    /// `POST /sendMessage`
+    /// Sends messages: `POST /sendMessage`.
     Send,
-    /// `POST /listMessages`
+    /// Lists messages: `POST /listMessages`.
     List,
-    /// `POST /acknowledgeMessage`
+    /// Acknowledges messages: `POST /acknowledgeMessage`.
     Acknowledge,
 }
 

@@ -178,7 +178,6 @@ impl Run {
         self.issued.load(Ordering::Acquire).saturating_sub(settled)
     }
 
-    /// Stops all tasks.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }

@@ -9,7 +9,6 @@ use secp256k1::{Message, Secp256k1, SecretKey};
 
 /// Signatures before timing, to warm the caches.
 const WARM_UP: u32 = 20;
-/// Signatures per timing.
 const TURN: u32 = 100;
 
 /// CPU time of one signature, on the same clock as the server's: neither includes time that a hypervisor takes away. Takes

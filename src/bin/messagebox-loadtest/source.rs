@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::clock::Clock;
 use super::options::SendPace;
 
-/// Triggers one message.
+/// Triggers one message of a task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tick {
     /// The index of the stream in its task.

@@ -10,9 +10,9 @@ use super::source::Source;
 /// When a message is done, so that the next one may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CompletedBy {
-    /// After its ack.
+    /// When its ack has arrived.
     Ack,
-    /// After its delivery to every member.
+    /// When every member has it.
     Deliveries,
 }
 
@@ -66,7 +66,7 @@ impl Stream {
         self.count_deliveries(1);
     }
 
-    /// Counts an ack.
+    /// Counts the ack of a message.
     pub(crate) fn acked(&self, run: &Run) {
         run.settled.fetch_add(1, Ordering::AcqRel);
         let members = self.members.load(Ordering::Relaxed);

@@ -26,7 +26,7 @@ pub(crate) enum AdminCommand {
     },
     /// Block an identity: every server refuses its requests and closes its sockets within seconds.
     Block(IdentityArg),
-    /// Unblock an identity.
+    /// Unblock an identity on every server.
     Unblock(IdentityArg),
     /// Put an identity on the allow list. If the list has any, servers serve no others.
     Allow(IdentityArg),
@@ -34,7 +34,7 @@ pub(crate) enum AdminCommand {
     Disallow(IdentityArg),
     /// Print the blocked or the allowed identities.
     List {
-        /// The list.
+        /// The name of the list.
         #[arg(value_enum)]
         list: IdentityListName,
         #[command(flatten)]
@@ -89,11 +89,11 @@ pub(crate) struct PageArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InboxOrder {
-    /// By key.
+    /// In the order of identity keys.
     Identity,
-    /// Most messages first.
+    /// Inboxes with most messages first.
     Messages,
-    /// Most bytes first.
+    /// Inboxes with most bytes first.
     Bytes,
 }
 

@@ -7,7 +7,7 @@ use messagebox::client::{ClientError, Failure};
 use messagebox::overlay::{OverlayError, OverlayFailure};
 use thiserror::Error;
 
-/// Exit codes.
+/// How the command exits, with its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     Done = 0,

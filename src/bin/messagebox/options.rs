@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Keygen,
     /// Print your identity key, to which others send messages.
     Identity,
-    /// Send a message.
+    /// Send a message to one recipient.
     Send(Send),
     /// Print the messages of a box: the stored ones, then live ones until interrupted. Reconnects automatically.
     Listen(Listen),
@@ -105,7 +105,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InBox {
-    /// The box.
+    /// The name of the box.
     #[arg(long = "box", default_value = "inbox", value_name = "NAME")]
     pub(crate) message_box: String,
 }
@@ -189,7 +189,7 @@ pub(crate) struct Ack {
 
 #[derive(Debug, Args)]
 pub(crate) struct Request {
-    /// HTTP method.
+    /// HTTP method of the request.
     #[arg(value_parser = ["GET", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
     pub(crate) method: String,
     /// Path of the route, with its query if any, such as `/permissions/list?limit=5`. It is appended to the path of --server.
@@ -216,9 +216,9 @@ pub(crate) enum NamesCommand {
         /// The identity key: 66 hexadecimal characters.
         key: IdentityKey,
     },
-    /// Remove a name.
+    /// Remove a name from its key.
     Remove {
-        /// The name.
+        /// The name to remove.
         name: Name,
     },
     /// Print all names and their keys.
@@ -229,7 +229,7 @@ pub(crate) enum NamesCommand {
 pub(crate) enum Permissions {
     /// Set a fee for a box, or allow or block it, for everybody or for one sender.
     Set {
-        /// The box.
+        /// The name of your box.
         message_box: String,
         /// `block`, `allow`, or a fee in satoshis.
         #[arg(value_parser = fee, allow_hyphen_values = true)]
@@ -240,13 +240,13 @@ pub(crate) enum Permissions {
     },
     /// Print the permission of a box, for everybody or for one sender.
     Get {
-        /// The box.
+        /// The name of your box.
         message_box: String,
-        /// For this sender.
+        /// The permission for this sender.
         #[arg(long, value_name = "KEY OR NAME")]
         sender: Option<KeyOrName>,
     },
-    /// Print all permissions.
+    /// Print the permissions of your boxes.
     List {
         /// For this box only.
         message_box: Option<String>,
@@ -266,7 +266,7 @@ fn fee(text: &str) -> Result<i64, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Devices {
-    /// Register a device.
+    /// Register a device for push notifications.
     Register {
         /// The Firebase Cloud Messaging token of the device.
         token: String,
@@ -277,7 +277,7 @@ pub(crate) enum Devices {
         #[arg(long, value_parser = ["ios", "android", "web"])]
         platform: Option<String>,
     },
-    /// Print your devices.
+    /// Print your registered devices.
     List,
 }
 

@@ -10,7 +10,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{CommandError, Exit};
-use crate::options::General;
 
 /// The form of results.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +20,12 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(general: &General) -> Self {
-        let is_terminal = io::stdout().is_terminal();
+    /// `json` and `human` are the flags of these names.
+    pub(crate) fn new(json: bool, human: bool) -> Self {
+        let piped = !human && !io::stdout().is_terminal();
         Self {
-            json: general.json || (!general.human && !is_terminal),
-            piped: !general.human && !is_terminal,
+            json: json || piped,
+            piped,
         }
     }
 
@@ -138,7 +138,7 @@ pub(crate) fn doubtful(text: &str) -> String {
     styled(AnsiColor::Yellow.on_default(), text)
 }
 
-/// Styles a failure.
+/// Styles a word for a failure.
 pub(crate) fn bad(text: &str) -> String {
     styled(AnsiColor::Red.on_default().bold(), text)
 }

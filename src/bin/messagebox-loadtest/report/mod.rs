@@ -31,7 +31,7 @@ pub(crate) struct LoadReport {
     pub(crate) version: &'static str,
     pub(crate) scenario: &'static str,
     pub(crate) server: String,
-    /// ISO 8601.
+    /// ISO 8601, to the second.
     pub(crate) finished_at: String,
     pub(crate) options: OptionsReport,
     /// The most important one is first.
@@ -42,7 +42,7 @@ pub(crate) struct LoadReport {
     pub(crate) unsent: u64,
     /// Deliveries of rooms whose member the receiver is not.
     pub(crate) foreign: u64,
-    /// Verified events.
+    /// Events with a verified signature.
     pub(crate) verified: u64,
     pub(crate) errors: u64,
     pub(crate) error_kinds: BTreeMap<String, u64>,
@@ -59,7 +59,7 @@ pub(crate) struct LoadReport {
 pub(crate) struct OptionsReport {
     pub(crate) transport: &'static str,
     pub(crate) sockets: u64,
-    /// Rooms, for `rooms`.
+    /// Number of rooms, in the scenario `rooms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rooms: Option<u64>,
     /// Messages per second, with a schedule.

@@ -22,7 +22,6 @@ pub(crate) struct OperationReport {
     pub(crate) series: Vec<u64>,
 }
 
-/// Latencies in microseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Times {
     pub(crate) count: u64,

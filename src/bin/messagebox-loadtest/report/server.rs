@@ -66,7 +66,7 @@ pub(crate) struct ServerReport {
     pub(crate) signatures_per_operation: Option<f64>,
     /// Memory added by connecting, per socket.
     pub(crate) rss_bytes_per_socket: Option<f64>,
-    /// After the drain.
+    /// Memory at the end of the drain.
     pub(crate) rss_last_bytes: u64,
     pub(crate) file_descriptors_last: u64,
     pub(crate) looks: Vec<Usage>,

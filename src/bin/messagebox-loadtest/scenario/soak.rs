@@ -10,7 +10,6 @@ use crate::options::{HttpOperation, HttpOptions, SendPace};
 use crate::run::Run;
 use crate::workload::Workload;
 
-/// Members per room.
 const MEMBERS: usize = 5;
 /// Lifetime of a short-lived socket.
 const STAY: Duration = Duration::from_secs(5);

@@ -27,7 +27,7 @@ use crate::workload::Workload;
 pub(super) const IDLE: &str = "idle";
 pub(super) const LOADED: &str = "loaded";
 
-/// The costliest requests.
+/// The costliest request of each route.
 pub(super) const REQUESTS: [&str; 7] = [
     "list",
     "message",

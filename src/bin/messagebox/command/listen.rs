@@ -52,7 +52,7 @@ pub(crate) async fn run(
 
 /// Why a connection ended.
 enum Ended {
-    /// The connection failed.
+    /// The connection failed, so that a new one may help.
     Lost(ClientError),
     /// A new connection would not help.
     Failed(CommandError),

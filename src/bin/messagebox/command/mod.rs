@@ -20,10 +20,9 @@ use crate::error::{CommandError, Exit};
 use crate::options::{Command, CommandLine};
 use crate::output::Printer;
 
-/// Runs the subcommand.
 pub(crate) async fn run(options: &CommandLine) -> Result<Exit, CommandError> {
     let general = &options.general;
-    let output = Printer::new(general);
+    let output = Printer::new(general.json, general.human);
     match &options.command {
         Command::Keygen => identity::generate(general, output),
         Command::Identity => identity::show(general, output),
