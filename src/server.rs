@@ -4,11 +4,11 @@
 mod accept;
 mod administration;
 mod advertising;
-mod announce;
 mod application;
 mod archive;
 mod background;
 mod check;
+mod cluster_peers;
 mod compact;
 mod error;
 mod export;
@@ -16,9 +16,7 @@ mod home;
 mod identity_lists;
 mod info;
 mod layer_settings;
-mod lines;
 mod migrate;
-mod neighbours;
 mod notifier;
 mod probes;
 mod readiness;
@@ -26,6 +24,8 @@ mod relief;
 mod reload;
 mod shared_sessions;
 mod shutdown;
+mod start_stop_log;
+mod startup_log;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -57,14 +57,14 @@ use layer_settings::{
     socketio_config,
 };
 
-use announce::{
-    log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
-};
-use lines::Stopped;
-use neighbours::ClusterPeers;
+use cluster_peers::ClusterPeers;
 use readiness::health;
 use reload::Reloading;
 use shutdown::Signals;
+use start_stop_log::Stopped;
+use startup_log::{
+    log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
+};
 
 pub use accept::accept_database;
 pub use archive::{export_archive, import_archive};

@@ -77,7 +77,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 }
 
 /// A mistake: the variable, and what was expected.
-pub(super) type Wrong = (String, String);
+pub(super) type WrongVariable = (String, String);
 
 /// What the environment has of that server.
 #[derive(Default)]
@@ -88,7 +88,7 @@ pub(super) struct Found {
     pub(super) unread: Vec<String>,
 }
 
-pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, Wrong> {
+pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, WrongVariable> {
     let set = |name: &str| {
         let text = variables.get(&format!("{PREFIX}{name}"))?.trim();
         (!text.is_empty()).then_some(text)
@@ -179,7 +179,7 @@ mod tests {
     /// Keys with their texts, and the variables that are not read.
     type Texts = (Vec<(&'static str, String)>, Vec<String>);
 
-    fn found(variables: &[(&str, &str)]) -> Result<Texts, Wrong> {
+    fn found(variables: &[(&str, &str)]) -> Result<Texts, WrongVariable> {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let found = read(&variables.iter().map(own).collect())?;
         let texts = found

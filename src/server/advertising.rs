@@ -9,7 +9,7 @@ use crate::ids::IdentityKey;
 use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, Tracker};
 
 use super::layer_settings::wallet_url;
-use super::lines::LogLine;
+use super::start_stop_log::LogLine;
 
 /// Shortest and longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::limits::SHARE;
 
 use super::administration;
 use super::layer_settings::{cluster_settings, max_body_bytes, wallet_url};
-use super::lines::LogLine;
+use super::start_stop_log::LogLine;
 
 /// Raises the limit of file descriptors. A websocket takes one, a polling socket up to two, and many systems begin with 1,024.
 pub(super) fn raise_file_limit(max_sockets: usize) {
