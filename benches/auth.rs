@@ -1,4 +1,4 @@
-//! What a BRC-103 signature and its verification cost, against bare libsecp256k1 in the same run.
+//! The cost of a BRC-103 signature and its verification, against bare libsecp256k1 in the same run.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use secp256k1::{Message, PublicKey, Secp256k1, SecretKey};
 
 const PAYLOAD: usize = 420;
 
-/// A client and a server that know each other.
+/// A client and a server after their handshake.
 fn pair() -> (Peer, Peer) {
     let peer = || Peer::new(Arc::new(Identity::random()), PeerConfig::default());
     let (mut client, mut server) = (peer(), peer());
@@ -35,7 +35,7 @@ fn pair() -> (Peer, Peer) {
     (client, server)
 }
 
-/// The shortest of many short turns, which a noisy machine disturbs least.
+/// The shortest of many short timings, which a noisy machine disturbs least.
 fn best(mut work: impl FnMut()) -> Duration {
     let turn = |work: &mut dyn FnMut()| {
         let start = Instant::now();
@@ -88,7 +88,7 @@ fn costs(criterion: &mut Criterion) {
             frame
         })
         .collect();
-    // Each frame counts once: its nonce is used up.
+    // Each frame can be verified once, because its nonce is consumed.
     let peer_verify = best(|| {
         if let Some(frame) = frames.pop() {
             let message = AuthMessage::parse(&frame).unwrap();
@@ -106,7 +106,7 @@ fn costs(criterion: &mut Criterion) {
     );
 }
 
-/// What a session costs, and restoring it.
+/// The cost of creating and of restoring a session.
 fn sessions(criterion: &mut Criterion) {
     let server = Identity::random();
     let mut client = Peer::new(Arc::new(Identity::random()), PeerConfig::default());

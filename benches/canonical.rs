@@ -1,4 +1,4 @@
-//! The bytes that a BRC-104 request signs: written out, and hashed without being written, against hashing its body alone.
+//! Serializing and hashing the bytes that a BRC-104 request signs, against hashing its body alone.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use messagebox::auth::sha256;
 
 const BODY: usize = 1_024;
 
-/// The shortest of many short turns, which a noisy machine disturbs least.
+/// The shortest of many short timings, which a noisy machine disturbs least.
 fn best(mut work: impl FnMut()) -> Duration {
     let turn = |work: &mut dyn FnMut()| {
         let start = Instant::now();

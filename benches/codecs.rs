@@ -1,4 +1,4 @@
-//! Engine.IO and Socket.IO on an event of 1 KiB.
+//! Engine.IO and Socket.IO codecs on an event of 1 KiB.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;

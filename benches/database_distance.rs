@@ -1,5 +1,5 @@
-//! Acknowledged messages a second, and the time to an acknowledgement, by the distance to the database; then the same for
-//! the writer alone, without sockets and signatures, which is what one lock can do.
+//! Acknowledged messages per second and ack latency, by the distance to the database. Then the same for the writer alone,
+//! without sockets and signatures, which shows the limit of one lock.
 //!
 //! `cargo bench --bench database_distance --all-features` starts this build's server and its load test, with a delaying proxy
 //! in front of the servers at `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`. `BENCH_SECONDS` is how long each case is measured;
@@ -43,10 +43,10 @@ use delaying_proxy::DelayingProxy;
 /// Senders, each of its own identity.
 const SENDERS: usize = 50;
 
-/// Messages that each of them has in flight for the throughput: 800 in all.
+/// Messages in flight per sender for the throughput: 800 in total.
 const IN_FLIGHT: usize = 16;
 
-/// Messages that wait for the writer of each node when it is measured alone.
+/// Messages queued for the writer of each node when it is measured alone.
 const WAITING: usize = 2_048;
 
 /// A share of a core: a control group with one process.
@@ -86,7 +86,7 @@ impl Drop for Share {
 struct Server {
     process: Child,
     address: SocketAddr,
-    /// Goes after the process has.
+    /// Dropped after the process.
     _share: Option<Share>,
     _folder: tempfile::TempDir,
 }
@@ -123,7 +123,7 @@ impl Server {
         server
     }
 
-    /// Starts a load test; its results go to this file.
+    /// Starts a load test that writes its results to this file.
     fn load(&self, senders: usize, in_flight: usize, results: &Path) -> Child {
         let seconds = seconds();
         Command::new(env!("CARGO_BIN_EXE_messagebox-loadtest"))
@@ -300,7 +300,7 @@ fn open_writer(url: &str) -> DbHandle {
     receiver.recv().unwrap()
 }
 
-/// Messages that a writer commits in this time, with as many waiting as it can take in groups.
+/// Messages that a writer commits in this time, with a full queue.
 fn drive_writer(db: &DbHandle, node: usize, time: Duration) -> usize {
     let identities: Vec<IdentityKey> = (0..SENDERS)
         .map(|_| Identity::random().identity_key())

@@ -1,4 +1,4 @@
-//! Group commit against one commit a message, on a real SQLite file with synchronous=FULL.
+//! Group commit against one commit per message, on a real SQLite file with synchronous=FULL.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::sync::mpsc;
@@ -44,7 +44,7 @@ impl Store {
         }
     }
 
-    /// Hands so many messages in at once and waits until all are durable.
+    /// Submits messages at once and waits until all are durable.
     fn store(&mut self) -> Duration {
         let (sender, receiver) = mpsc::channel();
         let start = Instant::now();

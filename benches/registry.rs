@@ -1,4 +1,4 @@
-//! What it costs to get an event to the members of a room, all but signing it, alone and beside many others.
+//! The cost of delivering an event to the members of a room, without signing, alone and beside many other rooms.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const MEMBERS: usize = 1_000;
 const OTHERS: usize = 9_000;
 
-/// Counts what it is sent.
+/// A member that counts its deliveries.
 struct Member(mpsc::UnboundedSender<()>);
 
 impl Actor for Member {
@@ -34,7 +34,7 @@ impl Handler<SlowConsumer> for Member {
     fn handle(&mut self, _: SlowConsumer, _ctx: &mut Self::Context) {}
 }
 
-/// A room, and whoever else is there.
+/// A room, and the other members of the registry.
 struct Rooms {
     handle: RoomsHandle,
     room: RoomId,

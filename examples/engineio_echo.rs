@@ -33,13 +33,13 @@ impl Application for Echo {
 
 #[derive(Debug, Parser)]
 struct Flags {
-    /// TCP port.
+    /// TCP port to listen on.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Milliseconds from a pong to the next ping.
     #[arg(long, default_value_t = 300)]
     ping_interval: u64,
-    /// Milliseconds that a pong may take.
+    /// Maximum milliseconds for a pong.
     #[arg(long, default_value_t = 200)]
     ping_timeout: u64,
     /// Largest payload or frame in bytes.
@@ -73,7 +73,7 @@ async fn main() -> std::io::Result<()> {
         open: Arc::new(|_: &Opening| Ok(Echo)),
     };
     let mut listener = ListenerSettings::new(tcp);
-    // One thread, so that concurrent requests of one session are handled in the order in which they come.
+    // One thread, so that concurrent requests of one session are handled in their order of arrival.
     listener.workers = Some(1);
     let target = ("127.0.0.1", flags.port);
     let application = move || App::new().service(engineio_scope("/engine.io", endpoint.clone()));

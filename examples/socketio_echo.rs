@@ -21,14 +21,14 @@ use messagebox::socketio::{
     self, AckBody, Body, Event, EventBody, Namespace, Packet, ProtocolError,
 };
 
-/// Time from a namespace's confirmation to what follows it. Clients exist that lose the second of two packets when
-/// both come in one read; servers on Node.js never send two packets in one turn.
+/// Pause after the confirmation of a namespace. Some clients lose the second of two packets in one read. Servers on Node.js
+/// never send two packets in one turn.
 const TURN: Duration = Duration::from_millis(2);
 
-/// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with what they came with.
+/// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with the same arguments.
 struct Echo {
     connection: socketio::Connection,
-    /// What waits for the turn after a confirmation, and when that is.
+    /// Packets queued until the pause after a confirmation is over.
     waiting: Vec<Packet>,
     turn: Option<Instant>,
 }
@@ -83,7 +83,7 @@ impl Echo {
 }
 
 fn answer(namespace: Namespace, event: &EventBody) -> Option<Packet> {
-    // The arguments are what follows the name, which is a string without escapes in both cases.
+    // The arguments follow the name, which is a string without escapes in both cases.
     let arguments = |name: &str| event.data.strip_prefix(&format!("[\"{name}\""));
     let body = if let Some(rest) = arguments("message") {
         Body::Event(EventBody {
@@ -155,19 +155,19 @@ struct Flags {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// TCP port.
+    /// TCP port to listen on.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Milliseconds from a pong to the next ping.
     #[arg(long, default_value_t = 300)]
     ping_interval: u64,
-    /// Milliseconds that a pong may take.
+    /// Maximum milliseconds for a pong.
     #[arg(long, default_value_t = 200)]
     ping_timeout: u64,
     /// Largest payload or frame in bytes.
     #[arg(long, default_value_t = 1_000_000)]
     max_payload: usize,
-    /// Milliseconds that a client may take to join a namespace.
+    /// Maximum milliseconds to join a namespace.
     #[arg(long, default_value_t = 1_000)]
     connect_timeout: u64,
 }
@@ -206,7 +206,7 @@ async fn main() -> std::io::Result<()> {
         }),
     };
     let mut listener = ListenerSettings::new(tcp);
-    // One thread, so that concurrent requests of one session are handled in the order in which they come.
+    // One thread, so that concurrent requests of one session are handled in their order of arrival.
     listener.workers = Some(1);
     let target = (flags.host, flags.port);
     let application = move || App::new().service(engineio_scope("/socket.io", endpoint.clone()));

@@ -1,7 +1,8 @@
-//! Whether the server can do its work: named checks of what it depends on, and whether it is going down.
+//! The health of the server: named checks of its dependencies, and whether it is shutting down.
 //!
-//! Some checks ask, at most once a [`HealthSettings::keep`] however many want to know, and nobody waits for one longer than
-//! [`HealthSettings::deadline`]. Others look at what is known anyway.
+//! Some checks probe a dependency, at most once per [`HealthSettings::keep`]. No request waits for a probe longer than
+//! [`HealthSettings::deadline`]. Other checks only read a known state.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod causes;
 mod observation;
@@ -20,26 +21,25 @@ use crate::panics;
 pub use causes::{CAUSES, CLOCK, DATABASE_LOG, DISK, FCM, HEADERS, REDIS, WALLET};
 pub use observation::Observation;
 
-/// What a server that is going down is not ready because of.
+/// The failing check of a server that is shutting down.
 pub const DRAINING: &str = "draining";
 
-/// Whether something works, or why not.
+/// The result of a check: success, or why it fails.
 type Answer = Result<(), String>;
 
-/// Tells whether a dependency works.
+/// How a dependency is checked.
 enum Probe {
-    /// By asking it.
+    /// By a request to it.
     Ask(Box<dyn Fn() -> LocalBoxFuture<'static, Answer> + Send + Sync>),
-    /// By what is known of it.
+    /// By its known state.
     Look(Box<dyn Fn() -> Answer + Send + Sync>),
 }
 
-/// Times of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// How long a result counts.
+    /// How long a result is valid.
     pub keep: Duration,
-    /// How long a check may take; what takes longer has failed.
+    /// Maximum duration of a check; a slower one fails.
     pub deadline: Duration,
 }
 
@@ -52,18 +52,17 @@ impl Default for HealthSettings {
     }
 }
 
-/// What the server can and cannot do now.
+/// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readiness {
-    /// Dependencies that work.
     pub ready: Vec<&'static str>,
-    /// Dependencies that do not, and that the server can do without for a while.
+    /// Failing checks that the server can work without for a while.
     pub degraded: Vec<&'static str>,
-    /// Dependencies that do not, and [`DRAINING`].
+    /// Other failing checks, and [`DRAINING`].
     pub not_ready: Vec<&'static str>,
-    /// Dependencies that the server can do without for a while, whether they work or not.
+    /// All checks that the server can work without for a while.
     pub optional: Vec<&'static str>,
-    /// Why those that do not work do not; for admins only.
+    /// Why checks fail; for admins only.
     pub reasons: BTreeMap<&'static str, String>,
 }
 
@@ -79,7 +78,7 @@ struct Shared {
 
 struct Check {
     name: &'static str,
-    /// Whether the server can do its work without it, if not as well.
+    /// Whether the server can work without it for a while.
     is_optional: bool,
     probe: Probe,
     state: Mutex<State>,
@@ -89,13 +88,13 @@ struct Check {
 struct State {
     latest: Option<(Instant, Answer)>,
     running: Option<Running>,
-    /// What the log was told last.
+    /// The last logged result.
     logged: Option<bool>,
 }
 
 struct Running {
     since: Instant,
-    /// The result, once there is one.
+    /// The result, once the probe is done.
     result: watch::Receiver<Option<Answer>>,
 }
 
@@ -107,7 +106,6 @@ impl fmt::Debug for Health {
 }
 
 impl Health {
-    /// No checks yet.
     #[must_use]
     pub fn new(settings: HealthSettings) -> Self {
         Self(Arc::new(Shared {
@@ -117,7 +115,7 @@ impl Health {
         }))
     }
 
-    /// Adds a check. `probe` must end by itself at some time; until then it is not asked again.
+    /// Adds a check. `probe` must end at some time; until then it does not run again.
     #[must_use]
     pub fn with<F>(self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -127,7 +125,7 @@ impl Health {
         self.adding(name, false, ask)
     }
 
-    /// Adds a check of something that the server can do without: it is told, and does not make the server unready.
+    /// Adds a check that the server can work without: a failure is reported, and the server stays ready.
     #[must_use]
     pub fn with_optional<F>(
         self,
@@ -141,7 +139,7 @@ impl Health {
         self.adding(name, true, ask)
     }
 
-    /// Adds a check of something that the server can do without, of which it is known at once whether it works.
+    /// Adds a check of a known state that the server can work without.
     #[must_use]
     pub fn with_known(
         self,
@@ -166,18 +164,18 @@ impl Health {
         }))
     }
 
-    /// The server is going down: from now on it is not ready.
+    /// Reports not ready from now on, because the server is shutting down.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// Whether the server is going down.
+    /// Whether the server is shutting down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Acquire)
     }
 
-    /// What works and what does not. Must be called inside an actix system.
+    /// Runs all checks. Must be called inside an actix system.
     pub async fn readiness(&self) -> Readiness {
         let Shared {
             settings, checks, ..
@@ -207,11 +205,11 @@ impl Health {
         readiness
     }
 
-    /// Logs what has changed in what is known anyway, whether or not anybody asks.
+    /// Logs changes of known states, also while no request asks for them.
     pub fn look(&self) {
         for check in &self.0.checks {
             if let Probe::Look(look) = &check.probe {
-                // Whoever asks is told.
+                // The result goes to the log only.
                 drop(check.look(look));
             }
         }
@@ -251,7 +249,7 @@ impl Check {
         let late = || Err("no answer in time".to_owned());
         match tokio::time::timeout(left, result.wait_for(Option::is_some)).await {
             Ok(Ok(answer)) => answer.clone().unwrap_or_else(late),
-            // Its thread has ended, or it takes too long.
+            // The thread of the probe has ended.
             Ok(Err(_)) => {
                 self.state().running = None;
                 late()
@@ -263,7 +261,7 @@ impl Check {
         }
     }
 
-    /// Runs the probe beside the requests that wait for it, so that none of them takes it along when it is dropped.
+    /// Spawns the probe, so that dropping a waiting request does not cancel it.
     fn start(self: &Arc<Self>, asked: LocalBoxFuture<'static, Answer>) -> Running {
         let (sender, result) = watch::channel(None);
         let check = Arc::clone(self);
@@ -284,7 +282,7 @@ impl Check {
         }
     }
 
-    /// Logs a change, once.
+    /// Logs a change of the result.
     fn note(&self, state: &mut State, answer: &Answer) {
         let works = answer.is_ok();
         let before = state.logged.replace(works);
@@ -324,7 +322,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn whoever_asks_a_probe_runs_once() {
+    async fn a_probe_runs_once_for_all_requests() {
         let (runs, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (counted, gate) = (Arc::clone(&runs), Arc::clone(&go));
         let health = Health::new(settings()).with("one", move || {
@@ -335,7 +333,7 @@ mod tests {
                 Ok(())
             }
         });
-        // One that goes away takes nothing along.
+        // A dropped request does not cancel the probe.
         let mut gone = Box::pin(health.readiness());
         assert!(futures_util::poll!(&mut gone).is_pending());
         drop(gone);
@@ -347,7 +345,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_fails_panics_or_takes_too_long_is_named() {
+    async fn checks_that_fail_panic_or_take_too_long_are_named() {
         let brief = HealthSettings {
             deadline: Duration::from_millis(50),
             ..settings()
@@ -371,10 +369,10 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_is_known_anyway_is_told_as_it_is_now() {
+    async fn known_states_are_current() {
         let seen = Observation::default();
-        let looked = seen.clone();
-        let health = Health::new(settings()).with_known("seen", move || looked.check());
+        let checked = seen.clone();
+        let health = Health::new(settings()).with_known("seen", move || checked.check());
         for (now, expected) in [(Ok(()), 0), (Err("gone".to_owned()), 1), (Ok(()), 0)] {
             seen.note(now);
             health.look();
@@ -387,7 +385,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_server_that_goes_down_is_not_ready_at_once() {
+    async fn a_server_that_shuts_down_is_not_ready() {
         let health = Health::new(settings()).with("works", || async { Ok(()) });
         assert_eq!(health.readiness().await.not_ready, [""; 0]);
         health.clone().drain();

@@ -1,19 +1,16 @@
 //! The default binary: `messagebox-server`.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
-use messagebox::config::{
-    Cli, ConfigError, Identities, Loaded, Settings, Task, Variables, load, show,
-};
+use messagebox::config::{Cli, ConfigError, Loaded, Settings, Task, Variables, load, show};
 use messagebox::db::RowCounts;
 use messagebox::documents::Document;
-use messagebox::model::IdentityList::{self, Allow, Block};
-use messagebox::server::{Server, ServerError};
+use messagebox::model::IdentityList::{Allow, Block};
+use messagebox::server::{self, Server, ServerError};
 use messagebox::telemetry;
 
-/// The system's allocator keeps what a crowd of sockets has taken; this one gives it back within seconds.
+/// The system's allocator keeps the memory of closed sockets; this one returns it within seconds.
 #[cfg(all(target_os = "linux", feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -21,7 +18,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// The configuration cannot be used.
 const EXIT_CONFIG: u8 = 2;
 
-/// A second signal came while the server went down.
+/// A second signal came during the shutdown.
 const EXIT_INTERRUPTED: u8 = 3;
 
 fn main() -> ExitCode {
@@ -42,18 +39,11 @@ fn main() -> ExitCode {
     let settings = loaded.settings;
     telemetry::start(settings.log_filter(), settings.log.format);
     telemetry::set_access_log(settings.log.access);
-    match &cli.task {
-        Some(Task::Migrate { dry_run }) => return migrate(&settings, *dry_run),
-        Some(Task::Export { file }) => return export(&settings, file.as_deref()),
-        Some(Task::Import { file }) => return import(&settings, file.as_deref()),
-        Some(Task::AcceptDatabase) => return accept_database(&settings),
-        Some(Task::Compact { dry_run }) => return compact(&settings, *dry_run),
-        Some(Task::Block(whom)) => return change_list(&settings, Block, whom, true),
-        Some(Task::Unblock(whom)) => return change_list(&settings, Block, whom, false),
-        Some(Task::Allow(whom)) => return change_list(&settings, Allow, whom, true),
-        Some(Task::Disallow(whom)) => return change_list(&settings, Allow, whom, false),
-        Some(Task::Lists) => return print_lists(&settings),
-        Some(Task::Document(_)) | None => {}
+    if let Some(task) = &cli.task {
+        return match run(task, &settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        };
     }
     if let Some(after) = cli.export_payments {
         return export_payments(&settings, after);
@@ -64,7 +54,7 @@ fn main() -> ExitCode {
             .run()
             .await;
         if let Err(error @ ServerError::Interrupted(_)) = &served {
-            // At once: leaving this block would wait for threads that are at work.
+            // At once: leaving this block would wait for busy threads.
             fail(error, EXIT_INTERRUPTED);
             std::process::exit(EXIT_INTERRUPTED.into());
         }
@@ -76,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The environment and the files, as they are now.
+/// Reads the environment and the files.
 fn configuration(cli: &Cli) -> Result<(Loaded, Variables), ConfigError> {
     let variables = Variables::read()?;
     let folder = cli.config_folder(&variables.texts);
@@ -93,23 +83,43 @@ fn fail_to_serve(error: &ServerError) -> ExitCode {
     fail(error, code)
 }
 
-fn export(settings: &Settings, file: Option<&Path>) -> ExitCode {
-    match messagebox::server::export_archive(settings, file) {
-        Ok(rows) => moved("exported", &rows),
-        Err(error) => fail(&error, 1),
+/// Runs a task instead of serving.
+fn run(task: &Task, settings: &Settings) -> Result<(), ServerError> {
+    let mut out = std::io::stdout();
+    let mut change = |list, of: &messagebox::config::Identities, listed| {
+        server::change_list(settings, list, &of.keys, listed, &mut out)
+    };
+    match task {
+        Task::Block(of) => change(Block, of, true),
+        Task::Unblock(of) => change(Block, of, false),
+        Task::Allow(of) => change(Allow, of, true),
+        Task::Disallow(of) => change(Allow, of, false),
+        Task::Lists => server::print_lists(settings, &mut out),
+        Task::Migrate { dry_run } => server::migrate(settings, *dry_run, &mut out),
+        Task::Compact { dry_run } => server::compact(settings, *dry_run, &mut out),
+        Task::AcceptDatabase => server::accept_database(settings, &mut out),
+        Task::Export { file } => {
+            report(
+                "exported",
+                &server::export_archive(settings, file.as_deref())?,
+            );
+            Ok(())
+        }
+        Task::Import { file } => {
+            report(
+                "imported",
+                &server::import_archive(settings, file.as_deref())?,
+            );
+            Ok(())
+        }
+        // It needs no configuration, so it is already done.
+        Task::Document(_) => Ok(()),
     }
 }
 
-fn import(settings: &Settings, file: Option<&Path>) -> ExitCode {
-    match messagebox::server::import_archive(settings, file) {
-        Ok(rows) => moved("imported", &rows),
-        Err(error) => fail(&error, 1),
-    }
-}
-
-/// On standard error: the archive itself may go to standard output.
-fn moved(what: &str, rows: &RowCounts) -> ExitCode {
-    let said = writeln!(
+/// Reports on standard error, because the archive itself may go to standard output.
+fn report(what: &str, rows: &RowCounts) {
+    let written = writeln!(
         std::io::stderr(),
         "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers, {} identities on lists",
         rows.total(),
@@ -123,17 +133,14 @@ fn moved(what: &str, rows: &RowCounts) -> ExitCode {
         rows.payment_replays,
         rows.identity_lists,
     );
-    // Nobody is left to tell if standard error is closed.
-    drop(said);
-    ExitCode::SUCCESS
+    // There is no other place to report to if standard error is closed.
+    drop(written);
 }
 
 fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let exported = actix_web::rt::System::new().block_on(messagebox::server::export_payments(
-        settings, after, &mut out,
-    ));
-    match exported {
+    let exporting = server::export_payments(settings, after, &mut out);
+    match actix_web::rt::System::new().block_on(exporting) {
         Ok(count) => {
             log::info!("{count} payments");
             ExitCode::SUCCESS
@@ -143,83 +150,38 @@ fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     }
 }
 
-fn migrate(settings: &Settings, dry_run: bool) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::migrate(settings, dry_run, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn accept_database(settings: &Settings) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::accept_database(settings, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn change_list(
-    settings: &Settings,
-    list: IdentityList,
-    whom: &Identities,
-    listed: bool,
-) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::change_list(settings, list, &whom.keys, listed, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn print_lists(settings: &Settings) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::print_lists(settings, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::compact(settings, dry_run, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-/// Finds whatever would keep the server from starting, and makes nothing.
+/// Checks whether the server could start, and prints its settings.
 fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
-    let warnings = match messagebox::server::check(&loaded.settings) {
+    let warnings = match server::check(&loaded.settings) {
         Ok(warnings) => warnings,
         Err(error) => return fail_to_serve(&error),
     };
     for warning in warnings {
-        // Nobody is left to tell if standard error is closed.
+        // There is no other place to report to if standard error is closed.
         let _ = writeln!(std::io::stderr(), "messagebox-server: warning: {warning}");
     }
     match show(loaded, &variables.of_file) {
-        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => print(text.as_bytes()),
         Err(error) => fail(&error, EXIT_CONFIG),
     }
 }
 
-/// Needs no configuration.
 fn print_document(document: &Document) -> ExitCode {
     match document.render(Cli::described()) {
-        Ok(text) => match std::io::stdout().write_all(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => print(&text),
         Err(error) => fail(&error, EXIT_CONFIG),
+    }
+}
+
+fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    // Nobody is left to tell if standard error is closed.
+    // There is no other place to report to if standard error is closed.
     let _ = writeln!(std::io::stderr(), "messagebox-server: {error}");
     ExitCode::from(code)
 }

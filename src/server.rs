@@ -1,12 +1,14 @@
-//! The composition root: starts the actors, wires them, serves HTTP, and takes it all down again.
+//! The composition root: starts the actors, connects them, serves HTTP, and shuts everything down again.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod accept;
 mod administration;
 mod advertising;
-mod announce;
+mod application;
 mod archive;
 mod background;
 mod check;
+mod cluster_peers;
 mod compact;
 mod error;
 mod export;
@@ -14,9 +16,7 @@ mod home;
 mod identity_lists;
 mod info;
 mod layer_settings;
-mod lines;
 mod migrate;
-mod neighbours;
 mod notifier;
 mod probes;
 mod readiness;
@@ -24,50 +24,47 @@ mod relief;
 mod reload;
 mod shared_sessions;
 mod shutdown;
+mod start_stop_log;
+mod startup_log;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Addr;
-use actix_web::App;
 use actix_web::dev::{Server as HttpService, ServerHandle};
 use tokio::sync::Notify;
 
-use crate::admin::{Admin, End, Sources};
-use crate::auth::Identity;
-use crate::authsocket::{AuthSocketService, AuthSocketSession};
+use crate::admin::{Admin, StatusSources, StopAdmin};
+use crate::authsocket::{AuthSocketSession, AuthSocketService};
 use crate::cluster::Cluster;
-use crate::config::{Settings, load_identity};
-use crate::db::{DatabaseUrl, DbHandle};
-use crate::delivery::{Delivery, RequestPrices};
+use crate::config::{ConfigError, Settings, load_identity};
+use crate::db::DbHandle;
+use crate::delivery::Delivery;
 use crate::health::Health;
-use crate::http::{
-    self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
-    engineio_off, engineio_scope, protect_pages, refuse_large_headers, watch_answers,
-};
+use crate::http::{Extras, HttpState};
 use crate::ids::IdentityKey;
 use crate::limits::OutboundMemory;
 use crate::live::Live;
 use crate::panics;
 use crate::push::PushHandle;
-use crate::socket::{Opening, SocketTable};
+use crate::socket::SocketTable;
 
+use application::{ServerParts, endpoint, extras, http_state, listen};
 use layer_settings::{
-    address_limits, authsocket_settings, db_settings, engineio_config, head_limits, http_limits,
-    listen_address, listener_settings, max_message_bytes, paying, request_prices, session_limits,
+    address_limits, authsocket_settings, db_settings, max_message_bytes, paying, request_prices,
     socketio_config,
 };
 
-use announce::{
-    log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
-};
-use lines::Stopped;
-use neighbours::Neighbours;
+use cluster_peers::ClusterPeers;
 use readiness::health;
 use reload::Reloading;
 use shutdown::Signals;
+use start_stop_log::Stopped;
+use startup_log::{
+    log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
+};
 
 pub use accept::accept_database;
 pub use archive::{export_archive, import_archive};
@@ -78,43 +75,25 @@ pub use export::export_payments;
 pub use identity_lists::{change_list, print_lists};
 pub use migrate::migrate;
 
-/// A server that listens.
+/// A server that listens for connections.
 pub struct Server {
-    /// Where it listens.
     pub address: SocketAddr,
-    /// Who it is.
     pub identity_key: IdentityKey,
-    /// Its sockets.
     pub sockets: Arc<SocketTable<AuthSocketSession>>,
-    /// What they share.
     pub service: Arc<AuthSocketService>,
-    /// Its database.
     pub db: DbHandle,
-    /// What its requests share.
     pub state: HttpState,
-    /// Push notifications, where they are enabled.
     pub push: Option<PushHandle>,
-    /// The other servers with the same database, where there are any.
     pub cluster: Option<Cluster>,
-    /// Whether it can do its work.
     pub health: Health,
-    /// Who is asked how it is.
     pub admin: Addr<Admin>,
-    /// Told when it is to go down.
+    /// Notified when an admin asks for a shutdown.
     drain: Arc<Notify>,
     reloading: Reloading,
     settings: Settings,
     started: Instant,
     signals: Option<Signals>,
     http: Option<HttpService>,
-}
-
-/// What the application is made of, before it is served.
-#[derive(Debug, Clone)]
-struct ServerParts {
-    endpoint: Option<Endpoint<AuthSocketSession>>,
-    state: HttpState,
-    extras: Extras,
 }
 
 impl std::fmt::Debug for Server {
@@ -134,7 +113,7 @@ impl Server {
     pub fn start(settings: &Settings) -> Result<Self, ServerError> {
         panics::watch();
         let signals = Signals::listen()?;
-        let url = DatabaseUrl::parse(&settings.database_url())?;
+        let database = db_settings(settings)?;
         let (prices, fcm) = (request_prices(settings)?, notifier::fcm(settings)?);
         let (identity, source) = load_identity(settings)?;
         let identity = Arc::new(identity);
@@ -143,13 +122,13 @@ impl Server {
         administration::warn_of_no_admin(settings, &guard);
         let migrate_key = administration::migrate_key(settings)?;
         let outbound = OutboundMemory::new(settings.server.max_buffered_bytes / 2);
-        let neighbours = Neighbours::prepare(settings, outbound.clone())?;
-        let rooms = neighbours.rooms.clone();
+        let peers = ClusterPeers::prepare(settings, outbound.clone())?;
+        let rooms = peers.rooms.clone();
         let on_commit = rooms.registry().clone().recipient();
-        let db = DbHandle::open(&db_settings(settings, url.clone()), Some(on_commit))?;
+        let db = DbHandle::open(&database, Some(on_commit))?;
         warn_of_small_packets(&db, settings);
         warn_of_large_bodies(settings);
-        let cluster = neighbours.start(&identity, &db)?;
+        let cluster = peers.start(&identity, &db)?;
         let paying = Arc::new(paying(settings, &identity));
         let push = fcm.map(|fcm| notifier::start_push(fcm, settings, &db));
         let notify = notifier::notifier(settings, push.as_ref());
@@ -173,11 +152,11 @@ impl Server {
             .with_addresses(addresses)
             .with_heavy(service.heavy.clone());
         let state = match &certificates {
-            // What another node was shown is not known here.
+            // A session of another node does not tell which certificates that node has seen.
             Some(_) => state,
             None => shared_sessions::shared(state, &db, cluster.as_ref(), settings),
         };
-        let sources = Sources {
+        let sources = StatusSources {
             facts: administration::facts(settings, identity.identity_key()),
             sockets: Arc::clone(&sockets),
             service: Arc::clone(&service),
@@ -192,8 +171,8 @@ impl Server {
         };
         let (admin, drain) = (Admin::start_beside(sources.clone()), Arc::default());
         let guard = Live::new(guard);
-        let looked_after = administration::state(settings, guard.clone(), &admin, &sources, &drain);
-        let state = state.with_admin(looked_after);
+        let admin_state = administration::state(settings, guard.clone(), &admin, &sources, &drain);
+        let state = state.with_admin(admin_state);
         let key = identity.identity_key();
         let info = Live::new(info::info(settings, key, certificates.is_some()));
         let parts = ServerParts {
@@ -210,9 +189,18 @@ impl Server {
         };
         raise_file_limit(settings.socket.max_sockets);
         let (http, address) = listen(settings, parts)?;
-        log_start(settings, address, &identity, &source, &url);
+        log_start(settings, address, &identity, &source, &database.url);
         log_certificates(certificates.as_ref());
-        let reloading = Reloading::new(settings, guard, info);
+        let reloading = Reloading {
+            read: None,
+            settings: RefCell::new(settings.clone()),
+            guard,
+            info,
+            state: state.clone(),
+            db: db.clone(),
+            service: Arc::clone(&service),
+            identity_key: key,
+        };
         Ok(Self {
             address,
             identity_key: identity.identity_key(),
@@ -233,17 +221,27 @@ impl Server {
         })
     }
 
+    /// Sets the function that reads the configuration at SIGHUP; without it, SIGHUP does nothing.
+    #[must_use]
+    pub fn reloaded_by(
+        mut self,
+        read: impl Fn() -> Result<Settings, ConfigError> + 'static,
+    ) -> Self {
+        self.reloading.read = Some(Box::new(read));
+        self
+    }
+
     /// A handle that can stop the server.
     #[must_use]
     pub fn handle(&self) -> Option<ServerHandle> {
         self.http.as_ref().map(HttpService::handle)
     }
 
-    /// Serves until a signal comes (SIGINT, SIGTERM or SIGQUIT) or the handle stops it, then takes everything down: sockets are
-    /// ended once their messages are answered, requests are finished, writes are flushed.
+    /// Serves until a signal (SIGINT, SIGTERM or SIGQUIT), an admin or the handle stops the server. Then shuts down: closes
+    /// sockets once their messages are answered, finishes requests, and flushes writes.
     ///
     /// # Errors
-    /// [`ServerError::Broken`]; [`ServerError::Interrupted`] when a second signal comes meanwhile.
+    /// [`ServerError::Broken`]; [`ServerError::Interrupted`] at a second signal.
     pub async fn run(mut self) -> Result<(), ServerError> {
         let (Some(mut http), Some(mut signals)) = (self.http.take(), self.signals.take()) else {
             return Ok(());
@@ -258,15 +256,15 @@ impl Server {
         );
         let signal = tokio::select! {
             served = &mut http => Err(served),
-            signal = signals.next(|| self.reload()) => Ok(signal),
-            asked = self.drain_asked() => Ok(asked),
+            signal = signals.next(|| self.reloading.reload()) => Ok(signal),
+            () = self.drain.notified() => Ok("admin"),
         };
         let open = self.sockets.len();
         let (reason, drained, served) = match signal {
             Ok(signal) => {
                 log::info!("{signal}: shutting down, {open} sockets open");
                 let drain = async {
-                    // It takes commands only while it is polled.
+                    // The HTTP service handles commands only while it is polled.
                     let mut drain = std::pin::pin!(self.drain(&handle));
                     tokio::select! {
                         drained = &mut drain => drained,
@@ -282,7 +280,7 @@ impl Server {
             Err(Err(error)) => ("broken", self.flush_at_end().await, Err(error)),
         };
         background.abort();
-        self.admin.do_send(End);
+        self.admin.do_send(StopAdmin);
         if let Some(cluster) = &self.cluster {
             cluster.end();
         }
@@ -296,106 +294,5 @@ impl Server {
         };
         stopped.line().log();
         served.map_err(ServerError::Broken)
-    }
-}
-
-fn listen(
-    settings: &Settings,
-    parts: ServerParts,
-) -> Result<(HttpService, SocketAddr), ServerError> {
-    let prefix = settings.routing_prefix();
-    let heads = head_limits(settings);
-    let listener = listener_settings(settings, &parts.state);
-    let mut socket_paths = vec!["/socket.io".to_owned()];
-    if !prefix.is_empty() {
-        socket_paths.push(format!("{prefix}/socket.io"));
-    }
-    let counted_prefix = prefix;
-    let app = move || {
-        let ServerParts {
-            endpoint,
-            state,
-            extras,
-        } = &parts;
-        // Of each worker its own: what all would count together, each request would wait for.
-        let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
-        let routes = configure(state.clone(), extras.clone());
-        let mut app = App::new()
-            .wrap_fn(move |request, service| refuse_large_headers(heads, request, service))
-            .wrap_fn(watch_answers)
-            .wrap_fn(protect_pages)
-            .wrap(cors())
-            .wrap_fn(move |request, service| {
-                let (counts, prefix) = &*counts;
-                count_answers(Arc::clone(counts), prefix, request, service)
-            })
-            .configure(routes);
-        for path in &socket_paths {
-            app = app.service(match endpoint {
-                Some(endpoint) => engineio_scope(path, endpoint.clone()),
-                None => engineio_off(path),
-            });
-        }
-        app
-    };
-    let target = (settings.server.host.as_str(), settings.port());
-    http::listen(target, &listener, app).map_err(|cause| ServerError::Listen {
-        address: listen_address(settings),
-        cause,
-    })
-}
-
-fn endpoint(
-    settings: &Settings,
-    sockets: &Arc<SocketTable<AuthSocketSession>>,
-    service: &Arc<AuthSocketService>,
-    state: &HttpState,
-) -> Endpoint<AuthSocketSession> {
-    let service = Arc::clone(service);
-    Endpoint {
-        config: Arc::new(engineio_config(settings)),
-        table: Arc::clone(sockets),
-        bodies: state.bodies.clone(),
-        addresses: Arc::clone(&state.addresses),
-        open: Arc::new(move |opening: &Opening| {
-            AuthSocketSession::new(Arc::clone(&service), opening)
-        }),
-    }
-}
-
-fn http_state(
-    settings: &Settings,
-    identity: &Arc<Identity>,
-    delivery: Delivery,
-    db: &DbHandle,
-    prices: RequestPrices,
-) -> HttpState {
-    let prefix = settings.routing_prefix();
-    HttpState::new(
-        Arc::clone(identity),
-        delivery,
-        db.clone(),
-        &prefix,
-        http_limits(settings),
-        prices,
-        session_limits(settings),
-    )
-}
-
-fn extras(
-    settings: &Settings,
-    migrate_key: Option<&str>,
-    db: &DbHandle,
-    health: &Health,
-) -> Extras {
-    let (server, prefix) = (&settings.server, settings.routing_prefix());
-    let address = server.hosting_domain.as_deref();
-    let docs = || Docs::new(&prefix, address, settings.port());
-    Extras {
-        migrate: migrate_key.map(|key| MigrateState::new(db.clone(), key)),
-        docs: server.docs.then(docs),
-        health: Some((health.clone(), info::serving(settings))),
-        home: None,
-        info: None,
     }
 }

@@ -314,7 +314,7 @@ fn help_documents_every_flag_key_and_variable() {
     let output = run(folder.path(), &[], &["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = text(&output.stdout);
-    for key in KEYS {
+    for key in KEYS.iter() {
         assert!(help.contains(key.path), "{}", key.path);
         for variable in key.variables {
             assert!(help.contains(variable), "{variable}");

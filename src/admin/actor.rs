@@ -1,4 +1,4 @@
-//! The actor that is asked how the server is.
+//! The actor that collects the status and samples the history.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,37 +8,36 @@ use tokio::sync::oneshot;
 
 use crate::panics;
 
-use super::collect::Sources;
+use super::collect::StatusSources;
 use super::history::{Figures, History, HistoryReport};
 use super::rates::{Counts, Rates};
-use super::status::Status;
+use super::status::ServerStatus;
 
-/// How long an answer counts, however many ask.
+/// How long a status is served before the next one is collected.
 const KEEP: Duration = Duration::from_millis(900);
 
-/// How often what rates are made of is looked at.
+/// Time between two samples for rates.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Ask how the server is. `None`: it could not be found out.
+/// Asks for the status; `None` after a panic.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<Arc<Status>>")]
-pub struct GetStatus;
+#[rtype(result = "Option<Arc<ServerStatus>>")]
+pub struct GetServerStatus;
 
-/// Ask how the server was in the last 24 hours. `None`: it could not be found out.
+/// Asks for the history of the last 24 hours; `None` after a panic.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<HistoryReport>")]
 pub struct GetHistory;
 
-/// The server has ended: let go of everything, and of the arbiter.
+/// Stops the actor and its arbiter.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct End;
+pub struct StopAdmin;
 
-/// What is looked at once a second.
 struct Sample {
     counts: Counts,
     deliveries: u64,
-    /// Once a minute.
+    /// Collected once per minute.
     figures: Option<Figures>,
 }
 
@@ -47,24 +46,24 @@ fn unix_seconds() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// Asks everybody, once for all who ask it meanwhile.
+/// Collects the status. Requests that arrive meanwhile share the result.
 #[derive(Debug)]
 pub struct Admin {
-    sources: Sources,
+    sources: StatusSources,
     rates: Rates,
     history: History,
-    /// What the registry said last.
+    /// The registry's last count.
     deliveries: u64,
     sampling: bool,
-    latest: Option<(Instant, Arc<Status>)>,
-    /// Who waits for what is being found out.
-    waiting: Vec<oneshot::Sender<Arc<Status>>>,
+    latest: Option<(Instant, Arc<ServerStatus>)>,
+    /// Requests that wait for the status being collected.
+    waiting: Vec<oneshot::Sender<Arc<ServerStatus>>>,
 }
 
 impl Admin {
-    /// Starts it on an arbiter of its own, where nobody else keeps it waiting.
+    /// Starts the actor on an arbiter of its own, where no other work delays it.
     #[must_use]
-    pub fn start_beside(sources: Sources) -> Addr<Self> {
+    pub fn start_beside(sources: StatusSources) -> Addr<Self> {
         let arbiter = Arbiter::new();
         Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
             sources,
@@ -91,7 +90,7 @@ impl Admin {
                 figures: is_due.then(|| sources.figures(deliveries)),
             }
         });
-        let noted = sampled
+        let sampled = sampled
             .into_actor(self)
             .map(|sample: Option<Sample>, admin, _| {
                 admin.sampling = false;
@@ -102,24 +101,24 @@ impl Admin {
                     admin.history.add(unix_seconds(), figures);
                 }
             });
-        ctx.spawn(noted);
+        ctx.spawn(sampled);
     }
 
     fn collect(&self, ctx: &mut Context<Self>) {
         let (sources, rates) = (self.sources.clone(), self.rates.get());
         let collected = panics::contained("Admin", async move { sources.status(rates).await });
-        let told = collected.into_actor(self).map(|status, admin, _| {
+        let collected = collected.into_actor(self).map(|status, admin, _| {
             let waiting = std::mem::take(&mut admin.waiting);
-            // Who waits hears of a panic by being dropped.
+            // After a panic, dropping the senders tells those who wait.
             let Some(status) = status else { return };
             let status = Arc::new(status);
             admin.latest = Some((Instant::now(), Arc::clone(&status)));
             for waiter in waiting {
-                // Who has gone needs no answer.
+                // A request may be gone.
                 drop(waiter.send(Arc::clone(&status)));
             }
         });
-        ctx.spawn(told);
+        ctx.spawn(collected);
     }
 }
 
@@ -132,20 +131,20 @@ impl Actor for Admin {
     }
 }
 
-impl Handler<End> for Admin {
+impl Handler<StopAdmin> for Admin {
     type Result = ();
 
-    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: StopAdmin, ctx: &mut Self::Context) {
         ctx.stop();
-        // It was started for this actor only.
+        // The arbiter runs this actor only.
         Arbiter::current().stop();
     }
 }
 
-impl Handler<GetStatus> for Admin {
-    type Result = ResponseFuture<Option<Arc<Status>>>;
+impl Handler<GetServerStatus> for Admin {
+    type Result = ResponseFuture<Option<Arc<ServerStatus>>>;
 
-    fn handle(&mut self, _: GetStatus, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: GetServerStatus, ctx: &mut Self::Context) -> Self::Result {
         if let Some((at, status)) = &self.latest
             && at.elapsed() < KEEP
         {

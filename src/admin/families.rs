@@ -1,140 +1,159 @@
-//! Metrics as the library wants them: each a family of samples that differ in their labels.
+//! What a metric is, and its samples in the form of the `prometheus` library.
 
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use super::status::Percentiles;
+use crate::metrics::Distribution;
 
-/// A label's name and value.
-pub(super) type Label<'a> = (&'static str, &'a str);
+pub(super) const MICROS: f64 = 1e6;
 
-#[derive(Default)]
-pub(super) struct Families(Vec<MetricFamily>);
+/// Adds the samples that a `T` has.
+type Read<T> = fn(&T, &mut Samples);
 
-impl Families {
-    /// What was added, in its order.
-    pub(super) fn all(&self) -> &[MetricFamily] {
-        &self.0
-    }
+/// How a metric is named, what it means, and where its samples come from.
+pub(super) struct Family<T> {
+    name: &'static str,
+    kind: MetricType,
+    help: &'static str,
+    read: Read<T>,
+}
 
-    fn family(&mut self, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {
-        // Without samples there is nothing to say, and the format wants some.
-        if metrics.is_empty() {
-            return;
+macro_rules! constructors {
+    ($($name:ident $kind:ident),*) => {$(
+        pub(super) const fn $name<T>(
+            name: &'static str,
+            help: &'static str,
+            read: Read<T>,
+        ) -> Family<T> {
+            Family { name, kind: MetricType::$kind, help, read }
         }
-        let mut family = MetricFamily::default();
-        family.set_name(format!("messagebox_{name}"));
-        if let Some(own) = name.strip_prefix('=') {
-            family.set_name(own.to_owned());
-        }
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        family.set_metric(metrics);
-        self.0.push(family);
-    }
+    )*};
+}
 
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Into<Number>) {
-        self.gauges(name, help, [(None, value.into())]);
-    }
+constructors!(gauge GAUGE, counter COUNTER, histogram HISTOGRAM);
 
-    pub(super) fn gauges<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Option<Label<'a>>, Number)>,
-    ) {
-        let sample = |(label, value): (Option<Label<'a>>, Number)| {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value.0);
-            let mut metric = labelled(&label.into_iter().collect::<Vec<_>>());
-            metric.set_gauge(gauge);
-            metric
+/// Adds the families of a source that have samples.
+pub(super) fn add<T>(found: &mut Vec<MetricFamily>, families: &[Family<T>], source: &T) {
+    for family in families {
+        let mut samples = Samples {
+            kind: family.kind,
+            metrics: Vec::new(),
         };
-        let metrics = samples.into_iter().map(sample).collect();
-        self.family(name, help, MetricType::GAUGE, metrics);
+        (family.read)(source, &mut samples);
+        if samples.metrics.is_empty() {
+            continue;
+        }
+        let mut metrics = MetricFamily::default();
+        // Metrics of processes have the names that they have in every program.
+        let is_common = family.name.starts_with("process_");
+        let prefix = if is_common { "" } else { "messagebox_" };
+        metrics.set_name(format!("{prefix}{}", family.name));
+        metrics.set_help(family.help.to_owned());
+        metrics.set_field_type(family.kind);
+        metrics.set_metric(samples.metrics);
+        found.push(metrics);
+    }
+}
+
+/// The samples of one family.
+pub(super) struct Samples {
+    kind: MetricType,
+    metrics: Vec<Metric>,
+}
+
+impl Samples {
+    pub(super) fn one(&mut self, value: impl Number) {
+        self.labelled(&[], value);
     }
 
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: impl Into<Number>) {
-        self.counters(name, help, [(Vec::new(), value.into())]);
+    pub(super) fn some(&mut self, value: Option<impl Number>) {
+        if let Some(value) = value {
+            self.one(value);
+        }
     }
 
-    pub(super) fn counters<'a>(
+    /// One sample for each value of a label.
+    pub(super) fn each<L: AsRef<str>, N: Number>(
         &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Vec<Label<'a>>, Number)>,
+        label: &'static str,
+        samples: impl IntoIterator<Item = (L, N)>,
     ) {
-        let sample = |(labels, value): (Vec<Label<'a>>, Number)| {
+        for (value, number) in samples {
+            self.labelled(&[(label, value.as_ref())], number);
+        }
+    }
+
+    pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: impl Number) {
+        let pair = |(name, value): &(&str, &str)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*name).to_owned());
+            pair.set_value((*value).to_owned());
+            pair
+        };
+        let mut metric = Metric::from_label(labels.iter().map(pair).collect());
+        if self.kind == MetricType::COUNTER {
             let mut counter = Counter::default();
-            counter.set_value(value.0);
-            let mut metric = labelled(&labels);
+            counter.set_value(value.float());
             metric.set_counter(counter);
-            metric
-        };
-        let metrics = samples.into_iter().map(sample).collect();
-        self.family(name, help, MetricType::COUNTER, metrics);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value.float());
+            metric.set_gauge(gauge);
+        }
+        self.metrics.push(metric);
     }
 
-    /// Values that are counted in a unit of which one of the metric's has so many.
-    pub(super) fn histogram(&mut self, name: &str, help: &str, values: &Percentiles, unit: f64) {
+    /// `unit`: how many of the recorded unit are one of the metric's.
+    pub(super) fn distribution(&mut self, values: &Distribution, unit: f64) {
         let mut histogram = Histogram::default();
-        histogram.set_sample_count(values.count);
-        histogram.set_sample_sum(Number::from(values.whole.sum).0 / unit);
+        histogram.set_sample_count(values.count());
+        histogram.set_sample_sum(values.sum.float() / unit);
         let bucket = |(bound, below): (u64, u64)| {
             let mut bucket = Bucket::default();
-            bucket.set_upper_bound(Number::from(bound).0 / unit);
+            bucket.set_upper_bound(bound.float() / unit);
             bucket.set_cumulative_count(below);
             bucket
         };
-        histogram.set_bucket(values.whole.cumulative().map(bucket).collect());
+        histogram.set_bucket(values.cumulative().map(bucket).collect());
         let mut metric = Metric::default();
         metric.set_histogram(histogram);
-        self.family(name, help, MetricType::HISTOGRAM, vec![metric]);
+        self.metrics.push(metric);
     }
 }
 
-fn labelled(labels: &[Label<'_>]) -> Metric {
-    let pair = |(name, value): &Label<'_>| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value((*value).to_owned());
-        pair
-    };
-    Metric::from_label(labels.iter().map(pair).collect())
+/// The format has no numbers but floats.
+pub(super) trait Number {
+    fn float(self) -> f64;
 }
 
-/// A number as the format has them.
-pub(super) struct Number(pub(super) f64);
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Number for $type {
+            #[expect(clippy::cast_precision_loss, reason = "the format has no other numbers")]
+            fn float(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the format has no other numbers"
-)]
-impl From<u64> for Number {
-    fn from(number: u64) -> Self {
-        Self(number as f64)
+numbers!(u64, i64, usize);
+
+impl Number for u32 {
+    fn float(self) -> f64 {
+        self.into()
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the format has no other numbers"
-)]
-impl From<usize> for Number {
-    fn from(number: usize) -> Self {
-        Self(number as f64)
+impl Number for f64 {
+    fn float(self) -> f64 {
+        self
     }
 }
 
-impl From<f64> for Number {
-    fn from(number: f64) -> Self {
-        Self(number)
-    }
-}
-
-impl From<bool> for Number {
-    fn from(is_so: bool) -> Self {
-        Self(if is_so { 1.0 } else { 0.0 })
+impl Number for bool {
+    fn float(self) -> f64 {
+        f64::from(u8::from(self))
     }
 }

@@ -1,5 +1,5 @@
-//! Who may manage the server: a request with the operator's token, or signed with an admin's key. In development, with neither
-//! set, requests from this machine. Pure.
+//! Decides which requests are an admin's: those with the operator's token, and those signed with an admin's key. In
+//! development, with neither configured, also those from this machine. Pure.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,30 +11,26 @@ use crate::auth::sha256;
 use crate::ids::IdentityKey;
 use crate::limits::is_loopback_host;
 
-/// What is known of who asks, before anything is verified.
+/// What a request shows before any signature is verified.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asker<'a> {
-    /// The other end of the connection itself, whatever a header says.
+pub struct AdminRequest<'a> {
+    /// The peer of the TCP connection; no header can change it.
     pub peer: Option<IpAddr>,
-    /// `Authorization`.
     pub authorization: Option<&'a str>,
-    /// `Host`.
     pub host: Option<&'a str>,
-    /// `Origin`.
     pub origin: Option<&'a str>,
-    /// `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
-    /// Whether a header says that a proxy passed it on.
+    /// Whether a header says that a proxy forwarded the request.
     pub forwarded: bool,
 }
 
-/// Who is let in.
+/// The admins of the configuration.
 #[derive(Clone, Default)]
 pub struct Guard {
-    /// SHA-256 of the token: of one length, whatever is compared with it.
+    /// SHA-256 of the token, so that comparisons take the same time for every length.
     token: Option<[u8; 32]>,
     identities: HashSet<IdentityKey>,
-    /// Whether this machine counts as an admin, where neither of the two is set.
+    /// Whether requests from this machine are an admin's if neither of the two is set.
     trusts_this_machine: bool,
 }
 
@@ -49,7 +45,7 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// Admits requests with this token, and those signed with one of these keys. With neither, it admits nothing.
+    /// Admits requests with this token, and requests signed with one of these keys. Without both, it admits none.
     #[must_use]
     pub fn new(token: Option<&str>, identities: impl IntoIterator<Item = IdentityKey>) -> Self {
         Self {
@@ -59,8 +55,8 @@ impl Guard {
         }
     }
 
-    /// Where neither token nor keys are set: admits requests from this machine. For development only, because a proxy on the
-    /// machine need not say that it forwards for others.
+    /// Without token and keys, admits requests from this machine. For development only: a proxy on the machine need not
+    /// say that it forwards requests of others.
     #[must_use]
     pub const fn trusting_this_machine(mut self) -> Self {
         self.trusts_this_machine = true;
@@ -73,20 +69,19 @@ impl Guard {
         self.token.is_none() && self.identities.is_empty() && !self.trusts_this_machine
     }
 
-    /// Whether this key is an admin's.
     #[must_use]
     pub fn admits_identity(&self, identity: &IdentityKey) -> bool {
         self.identities.contains(identity)
     }
 
-    /// Whether a request that is not signed is an admin's.
+    /// Whether an unsigned request is an admin's.
     #[must_use]
-    pub fn admits(&self, asker: &Asker<'_>) -> bool {
+    pub fn admits(&self, request: &AdminRequest<'_>) -> bool {
         if let Some(digest) = &self.token {
-            let token = asker.authorization.and_then(bearer);
+            let token = request.authorization.and_then(bearer);
             return token.is_some_and(|token| sha256(token.as_bytes()).ct_eq(digest).into());
         }
-        self.trusts_this_machine && self.identities.is_empty() && is_local(asker)
+        self.trusts_this_machine && self.identities.is_empty() && is_local(request)
     }
 }
 
@@ -95,21 +90,21 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Somebody at this machine, and neither a proxy on it nor a page of another site in a browser on it.
-fn is_local(asker: &Asker<'_>) -> bool {
-    let is_loopback = asker
+/// Whether a request comes from this machine, and neither through a proxy on it nor from a page of another site.
+fn is_local(request: &AdminRequest<'_>) -> bool {
+    let is_loopback = request
         .peer
         .is_some_and(|peer| peer.to_canonical().is_loopback());
-    let same_site = asker
+    let same_site = request
         .fetch_site
         .is_none_or(|site| matches!(site, "same-origin" | "none"));
-    // A name that leads here may be anybody's: a browser would take his page for ours.
-    let named = asker.host.is_some_and(is_loopback_host);
-    let own_page = asker.origin.is_none_or(|origin| {
+    // Any domain may resolve to this machine: a browser would take its page for ours (DNS rebinding).
+    let is_loopback_name = request.host.is_some_and(is_loopback_host);
+    let own_page = request.origin.is_none_or(|origin| {
         let host = origin.split_once("://").map(|(_, host)| host);
-        host.is_some() && host == asker.host
+        host.is_some() && host == request.host
     });
-    is_loopback && !asker.forwarded && same_site && named && own_page
+    is_loopback && !request.forwarded && same_site && is_loopback_name && own_page
 }
 
 #[cfg(test)]
@@ -117,18 +112,18 @@ mod tests {
     use super::*;
     use crate::auth::Identity;
 
-    fn local() -> Asker<'static> {
-        Asker {
+    fn local() -> AdminRequest<'static> {
+        AdminRequest {
             peer: "127.0.0.1".parse().ok(),
             host: Some("localhost:8080"),
-            ..Asker::default()
+            ..AdminRequest::default()
         }
     }
 
     #[test]
-    fn a_token_opens_and_nothing_else_does_where_there_is_one() {
+    fn with_a_token_nothing_else_opens() {
         let guard = Guard::new(Some("the operator's token"), []).trusting_this_machine();
-        let bring = |authorization| Asker {
+        let bring = |authorization| AdminRequest {
             authorization,
             ..local()
         };
@@ -148,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_signs_and_being_local_is_then_nothing() {
+    fn with_admin_keys_local_requests_are_refused() {
         let [admin, other] = [(); 2].map(|()| Identity::random().identity_key());
         let guard = Guard::new(None, [admin]).trusting_this_machine();
         assert!(guard.admits_identity(&admin) && !guard.admits_identity(&other));
@@ -164,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn without_token_and_keys_only_this_machine_is_let_in_and_no_proxy_or_page_on_it() {
+    fn without_token_and_keys_only_this_machine_is_admitted_and_no_proxy_or_page_on_it() {
         let guard = Guard::default().trusting_this_machine();
         assert!(!guard.is_closed());
         for host in [
@@ -175,68 +170,68 @@ mod tests {
             "LOCALHOST:80",
         ] {
             let host = Some(host);
-            assert!(guard.admits(&Asker { host, ..local() }), "{host:?}");
+            assert!(guard.admits(&AdminRequest { host, ..local() }), "{host:?}");
         }
         let v6 = "::ffff:127.0.0.1".parse().ok();
-        assert!(guard.admits(&Asker {
+        assert!(guard.admits(&AdminRequest {
             peer: v6,
             ..local()
         }));
         let own = Some("http://localhost:8080");
         let same = Some("same-origin");
-        assert!(guard.admits(&Asker {
+        assert!(guard.admits(&AdminRequest {
             origin: own,
             fetch_site: same,
             ..local()
         }));
         let refused = [
-            Asker {
+            AdminRequest {
                 peer: None,
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 peer: "192.0.2.1".parse().ok(),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 forwarded: true,
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 host: None,
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 host: Some("rebound.example:8080"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 host: Some("localhost.example"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 origin: Some("https://evil.example"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 origin: Some("null"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 origin: Some("http://localhost:9090"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 fetch_site: Some("cross-site"),
                 ..local()
             },
-            Asker {
+            AdminRequest {
                 fetch_site: Some("same-site"),
                 ..local()
             },
         ];
-        for asker in refused {
-            assert!(!guard.admits(&asker), "{asker:?}");
+        for request in refused {
+            assert!(!guard.admits(&request), "{request:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How the server was in the last 24 hours: a point a minute, in less than 200 KB of memory.
+//! The history of the last 24 hours: one point per minute, in less than 200 KB of memory.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,19 +6,23 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::status::{DatabasePart, EventsPart, HttpPart, Percentiles, ProcessPart, SocketsPart};
+use crate::authsocket::EventCounts;
+use crate::db::{DbMeasures, DbStatus};
+use crate::metrics::{Distribution, RequestCounts};
 
-/// From one point to the next.
+use super::process::ProcessUsage;
+use super::status::SocketsPart;
+
+/// Time between two points.
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Points that are kept.
+/// Points of 24 hours.
 const KEPT: usize = 24 * 60;
 
-/// Values of a point.
 const VALUES: usize = 23;
 
-/// Their names, in their order. Rates are means over the minute, latencies are of what happened in it, and the rest is as it
-/// was at its end.
+/// The names of the values, in their order. Rates are means over the minute, latencies are those of the minute, and gauges
+/// are those of its end.
 const NAMES: [&str; VALUES] = [
     "socketsAuthenticated",
     "socketsUnauthenticated",
@@ -45,42 +49,41 @@ const NAMES: [&str; VALUES] = [
     "cpu",
 ];
 
-/// The last 24 hours.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryReport {
-    /// Always `success`.
+    /// The word `success`, always.
     pub status: &'static str,
-    /// Seconds from one point to the next; the last may be nearer.
+    /// Seconds between two points; the last one may be closer.
     pub interval_seconds: u64,
-    /// When the points are: seconds since 1970.
+    /// Times of the points, in seconds since 1970.
     pub at: Vec<u64>,
-    /// Their values by name: rates in a second, latencies in microseconds, the rest in its own unit; null where nothing is
-    /// known.
+    /// Values of the points by name: rates per second, latencies in microseconds, gauges in their own unit; null if
+    /// unknown.
     pub series: BTreeMap<&'static str, Vec<Option<f32>>>,
 }
 
-/// What is counted and measured at one time.
+/// The figures at one time.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     pub(super) at: Instant,
     pub(super) sockets: SocketsPart,
-    pub(super) events: EventsPart,
-    pub(super) http: HttpPart,
-    pub(super) database: DatabasePart,
-    pub(super) process: Option<ProcessPart>,
+    pub(super) events: EventCounts,
+    pub(super) requests: RequestCounts,
+    pub(super) writes: DbStatus,
+    pub(super) database: DbMeasures,
+    pub(super) process: Option<ProcessUsage>,
     pub(super) deliveries: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
-    /// Seconds since 1970.
+    /// Time in seconds since 1970.
     at: u64,
-    /// NaN: not known.
+    /// NaN for an unknown value.
     values: [f32; VALUES],
 }
 
-/// The points so far.
 #[derive(Debug, Default)]
 pub(super) struct History {
     points: VecDeque<Point>,
@@ -88,13 +91,13 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Whether it is time for [`Self::add`].
+    /// Whether the next point is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let last = self.last.as_ref();
         last.is_none_or(|last| now.saturating_duration_since(last.at) >= INTERVAL)
     }
 
-    /// Adds a point between the figures before and these. `at`: seconds since 1970.
+    /// Adds the point between the last figures and these. `at` is in seconds since 1970.
     pub(super) fn add(&mut self, at: u64, now: Figures) {
         if let Some(last) = &self.last {
             if self.points.len() >= KEPT {
@@ -105,10 +108,10 @@ impl History {
         self.last = Some(now);
     }
 
-    /// All points, and one for the minute that has not ended.
+    /// All points, and one for the current minute.
     pub(super) fn report(&self, at: u64, now: &Figures) -> HistoryReport {
-        let is_some_time = |last: &&Figures| now.at > last.at;
-        let latest = self.last.as_ref().filter(is_some_time);
+        let is_earlier = |last: &&Figures| last.at < now.at;
+        let latest = self.last.as_ref().filter(is_earlier);
         let latest = latest.map(|last| Point::between(at, last, now));
         let points = || self.points.iter().chain(&latest);
         let known = |value: f32| value.is_finite().then_some(value);
@@ -129,12 +132,14 @@ impl Point {
     fn between(at: u64, before: &Figures, now: &Figures) -> Self {
         let seconds = now.at.saturating_duration_since(before.at).as_secs_f32();
         let rate = |before: u64, now: u64| number(now.saturating_sub(before)) / seconds;
-        let [ack_p50, ack_p95, ack_p99] =
-            percentiles(&before.events.answer_micros, &now.events.answer_micros);
+        let [ack_p50, ack_p95, ack_p99] = percentiles(
+            &before.events.answer_time.get(),
+            &now.events.answer_time.get(),
+        );
         let [request_p50, request_p95, request_p99] =
-            percentiles(&before.http.answer_micros, &now.http.answer_micros);
+            percentiles(&before.requests.time.get(), &now.requests.time.get());
         let [commit_p50, commit_p95, commit_p99] =
-            percentiles(&before.database.commit_micros, &now.database.commit_micros);
+            percentiles(&before.database.commit_time, &now.database.commit_time);
         let cpu = match (&before.process, &now.process) {
             (Some(before), Some(now)) => {
                 #[expect(clippy::cast_possible_truncation, reason = "for a plot")]
@@ -148,11 +153,14 @@ impl Point {
         let values = [
             number(sockets.proven),
             number(sockets.unproven),
-            rate(events_in(&before.events), events_in(&now.events)),
+            rate(before.events.events.total(), now.events.events.total()),
             rate(events_out(before), events_out(now)),
-            rate(requests(&before.http), requests(&now.http)),
+            rate(
+                before.requests.answered.total(),
+                now.requests.answered.total(),
+            ),
             rate(before.deliveries, now.deliveries),
-            rate(before.database.stored, database.stored),
+            rate(before.writes.stored, now.writes.stored),
             ack_p50,
             ack_p95,
             ack_p99,
@@ -162,7 +170,7 @@ impl Point {
             commit_p50,
             commit_p95,
             commit_p99,
-            number(database.queued_writes),
+            number(now.writes.queued_writes),
             number(database.reads),
             number(database.undelivered),
             number(sockets.outbound_bytes),
@@ -172,114 +180,89 @@ impl Point {
         ];
         Self {
             at,
-            // Digits that no plot shows would make up most of the answer.
+            // Digits that no plot shows would be most of the answer.
             values: values.map(|value| (value * 100.0).round() / 100.0),
         }
     }
 }
 
-/// With the seven digits that a plot needs at most.
+/// A plot needs at most the seven digits of this type.
 #[expect(clippy::cast_precision_loss, reason = "for a plot")]
 fn number<T: TryInto<u64>>(count: T) -> f32 {
     count.try_into().unwrap_or(u64::MAX) as f32
 }
 
-fn percentiles(before: &Percentiles, now: &Percentiles) -> [f32; 3] {
+fn percentiles(before: &Distribution, now: &Distribution) -> [f32; 3] {
     let recent = now.since(before);
-    if recent.count == 0 {
+    if recent.count() == 0 {
         return [f32::NAN; 3];
     }
-    [recent.p50, recent.p95, recent.p99].map(number)
-}
-
-fn events_in(events: &EventsPart) -> u64 {
-    events.received.values().sum()
+    [0.5, 0.95, 0.99].map(|part| number(recent.percentile(part)))
 }
 
 fn events_out(figures: &Figures) -> u64 {
-    figures.events.answers + figures.deliveries
-}
-
-fn requests(http: &HttpPart) -> u64 {
-    let classes = http.requests.values().flat_map(BTreeMap::values);
-    classes.sum()
+    figures.events.answers.get() + figures.deliveries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::rooms::Responding;
-    use crate::metrics::Histogram;
 
-    fn figures(at: Instant, count: u64, answers: &Histogram) -> Figures {
-        let micros = || Percentiles::from(answers.get());
-        Figures {
-            at,
-            sockets: SocketsPart {
-                proven: 3,
-                ..SocketsPart::default()
-            },
-            events: EventsPart {
-                received: BTreeMap::from([("sendMessage", count), ("joinRoom", count)]),
-                answers: count,
-                acks: 0,
-                failures: BTreeMap::new(),
-                refused_frames: 0,
-                held_frames: 0,
-                waiting_frames: 0,
-                dropped_deliveries: 0,
-                in_per_second: 0.0,
-                out_per_second: 0.0,
-                answer_micros: micros(),
-            },
-            http: HttpPart {
-                requests: BTreeMap::from([("/sendMessage", BTreeMap::from([("2xx", count)]))]),
-                failures: BTreeMap::new(),
-                connection_errors: BTreeMap::new(),
-                per_second: 0.0,
-                answer_micros: micros(),
-                worker_delay_micros: micros(),
-                worker_busy_micros: micros(),
-                oversized: 0,
-            },
-            database: DatabasePart {
-                executor: Responding::Answers,
-                queued_writes: 7,
-                reads: 0,
-                undelivered: 0,
-                commits: 0,
-                writes: 0,
-                stored: count,
-                failures: 0,
-                group_size: micros(),
-                commit_micros: micros(),
-                read_micros: micros(),
-                connections: 0,
-                idle_connections: 0,
-                size: None,
-                stored_totals: None,
-                disk: None,
-            },
-            process: None,
-            deliveries: 2 * count,
+    /// A server that works.
+    #[derive(Default)]
+    struct Work {
+        events: EventCounts,
+        requests: RequestCounts,
+        count: u64,
+    }
+
+    impl Work {
+        fn add(&mut self, count: u64) {
+            for _ in 0..count {
+                self.events.events.add_one("sendMessage");
+                self.events.events.add_one("joinRoom");
+                self.requests.answered.add_one(("/sendMessage", "2xx"));
+            }
+            self.events.answers.add(count);
+            self.count += count;
+        }
+
+        fn figures(&self, at: Instant) -> Figures {
+            Figures {
+                at,
+                sockets: SocketsPart {
+                    proven: 3,
+                    ..SocketsPart::default()
+                },
+                events: self.events.clone(),
+                requests: self.requests.clone(),
+                writes: DbStatus {
+                    queued_writes: 7,
+                    stored: self.count,
+                    ..DbStatus::default()
+                },
+                database: DbMeasures::default(),
+                process: None,
+                deliveries: 2 * self.count,
+            }
         }
     }
 
     #[test]
     fn a_day_is_kept_and_no_more() {
         let (mut history, began) = (History::default(), Instant::now());
-        let answers = Histogram::default();
+        let mut work = Work::default();
         let minute = |n: u64| began + INTERVAL * u32::try_from(n).unwrap();
         let minutes = u64::try_from(KEPT).unwrap() + 10;
         for n in 0..=minutes {
             assert!(history.is_due(minute(n)));
-            history.add(n, figures(minute(n), n * 120, &answers));
+            history.add(n, work.figures(minute(n)));
             assert!(!history.is_due(minute(n)));
+            work.add(if n < minutes { 120 } else { 10 });
         }
-        // A minute that has not ended has a point too.
-        answers.record(1_000);
-        let later = minute(minutes) + Duration::from_secs(10);
-        let now = figures(later, minutes * 120 + 10, &answers);
+        // The current minute has a point too.
+        work.events.answer_time.record(1_000);
+        let now = work.figures(minute(minutes) + Duration::from_secs(10));
         let report = history.report(minutes + 1, &now);
         assert_eq!(report.at.len(), KEPT + 1);
         assert_eq!((report.at[0], report.at[KEPT]), (11, minutes + 1));

@@ -1,34 +1,23 @@
-//! Looking after a running server: the [`Admin`] actor asks everybody how things are, and [`Guard`] says who may ask it.
+//! Managing a running server: the [`Admin`] actor collects the status, and [`Guard`] decides who may read it.
 //!
-//! Nobody works for it unless asked: layers count what they do anyway, sockets write down how they are, and what an actor
-//! alone knows it is asked for, with a deadline. Who does not answer in time is called unresponsive and not waited for.
+//! Collecting costs the other layers nothing until somebody asks. Layers count their work anyway, and sockets keep a record
+//! of themselves. The actor asks other actors only for what they alone have, with a deadline. An actor that misses the
+//! deadline is reported as unresponsive.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod actor;
-mod admission;
 mod collect;
 mod exposition;
 mod families;
 mod guard;
-mod health_metrics;
 mod history;
-mod http_metrics;
-mod neighbours;
 mod process;
 mod rates;
-mod rooms;
 mod status;
-mod storage;
 
-pub use actor::{Admin, End, GetHistory, GetStatus};
-pub use admission::RefusalsPart;
-pub use collect::{DEADLINE, Facts, Sources};
+pub use actor::{Admin, GetHistory, GetServerStatus, StopAdmin};
+pub use collect::{DEADLINE, Facts, StatusSources};
 pub use exposition::{CONTENT_TYPE, exposition};
-pub use guard::{Asker, Guard};
+pub use guard::{AdminRequest, Guard};
 pub use history::HistoryReport;
-pub use neighbours::{ClusterPart, NoncesPart};
-pub use rooms::{Responding, RoomPart, RoomsAnswer, RoomsPart, Unresponsive};
-pub use status::{
-    DatabasePart, EventsPart, HandshakesPart, HttpPart, PaymentsPart, Percentiles, ProcessPart,
-    PushPart, ServerPart, SessionsPart, SizePart, SocketsPart, Status, shorten,
-};
-pub use storage::{DiskPart, StoredTotalsPart, TotalsPart};
+pub use status::{Responding, RoomsAnswer, ServerStatus, shorten};

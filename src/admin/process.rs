@@ -1,37 +1,42 @@
-//! What the process takes, as Linux says it in `/proc`; elsewhere nothing is known.
+//! Resources of the process, read from Linux's `/proc`; other systems give none.
 
 use std::fs;
 
-/// Memory, time and files of this process.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Usage {
-    pub(super) resident_bytes: u64,
-    pub(super) cpu_seconds: f64,
-    pub(super) threads: u64,
-    pub(super) open_files: usize,
+use serde::Serialize;
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessUsage {
+    /// Resident memory of the process.
+    pub resident_bytes: u64,
+    /// CPU time of all threads.
+    pub cpu_seconds: f64,
+    pub threads: u64,
+    /// Open files and connections.
+    pub open_files: usize,
 }
 
-/// Clock ticks of `/proc/self/stat` in a second: a constant of Linux's interface to programs.
+/// Clock ticks per second in `/proc/self/stat`, a constant of Linux's user interface.
 const TICKS: f64 = 100.0;
 
-/// As it is now.
-pub(super) fn usage() -> Option<Usage> {
+pub(super) fn usage() -> Option<ProcessUsage> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let open_files = fs::read_dir("/proc/self/fd").ok()?.count();
     read(&status, &stat, open_files)
 }
 
-fn read(status: &str, stat: &str, open_files: usize) -> Option<Usage> {
+fn read(status: &str, stat: &str, open_files: usize) -> Option<ProcessUsage> {
     let resident = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    // The name before it may have spaces and parentheses of its own.
+    // The process name before it may contain spaces and parentheses.
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
-    Some(Usage {
+    Some(ProcessUsage {
         resident_bytes: kilobytes * 1024,
         cpu_seconds: (f64::from(number(11)?) + f64::from(number(12)?)) / TICKS,
         threads: number(17)?.into(),
@@ -44,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_words_are_read() {
+    fn files_of_proc_are_read() {
         let stat = "7 (a (b) c) S 1 1 1 0 -1 4194560 9 0 0 0 150 50 0 0 20 0 12 0 99 1 1";
         let usage = read("Name:\tx\nVmRSS:\t  2048 kB\n", stat, 3).unwrap();
         assert_eq!((usage.resident_bytes, usage.threads), (2 << 20, 12));

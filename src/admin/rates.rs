@@ -1,39 +1,30 @@
-//! How much happens in a second, from counts that only grow: the mean over the last few samples. Pure.
+//! Rates per second from counts that only grow: the mean over the last few samples. Pure.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// Samples that are kept: with one a second, the last ten seconds.
+/// Samples to keep: at one per second, the last 10 s.
 const KEPT: usize = 11;
 
-/// Counts at one time.
+/// Counts at one time. Events out are replies and deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
-    /// Verified events that came.
     pub(super) events_in: u64,
-    /// Events that were sent: answers and deliveries.
     pub(super) events_out: u64,
-    /// HTTP requests.
     pub(super) requests: u64,
 }
 
-/// So many in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct PerSecond {
-    /// Verified events that came.
     pub(super) events_in: f64,
-    /// Events that were sent.
     pub(super) events_out: f64,
-    /// HTTP requests.
     pub(super) requests: f64,
 }
 
-/// The latest samples.
 #[derive(Debug, Default)]
 pub(super) struct Rates(VecDeque<(Instant, Counts)>);
 
 impl Rates {
-    /// Adds a sample.
     pub(super) fn sample(&mut self, now: Instant, counts: Counts) {
         if self.0.len() >= KEPT {
             self.0.pop_front();
@@ -41,14 +32,14 @@ impl Rates {
         self.0.push_back((now, counts));
     }
 
-    /// Between the first and the last sample that are kept; nothing before there are two.
+    /// The rates between the oldest and the latest sample; 0 before there are two.
     #[must_use]
     pub(super) fn get(&self) -> PerSecond {
         let (Some((began, first)), Some((ended, last))) = (self.0.front(), self.0.back()) else {
             return PerSecond::default();
         };
         let seconds = ended.saturating_duration_since(*began).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "of some seconds")]
+        #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
         let rate = |first: u64, last: u64| {
             if seconds <= 0.0 {
                 return 0.0;

@@ -1,345 +1,238 @@
-//! What is said of the server: counts, never a body. Also the form of `GET /admin/status`.
+//! The status of the server: counts, never a body. `GET /admin/status` serialises it, and the metrics are read from it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::ids::IDENTITY_KEY_HEX_LEN;
-use crate::metrics::Distribution;
+use crate::authsocket::EventCounts;
+use crate::cluster::{Cluster, ClusterStatus, NonceStatus, Peer};
+use crate::db::{DbMeasures, DbStatus, DiskSpace, StoredTotals};
+use crate::delivery::PaymentCounts;
+use crate::ids::{IDENTITY_KEY_HEX_LEN, RoomId};
+use crate::metrics::RequestCounts;
+use crate::model::StoredSize;
+use crate::push::PushStatus;
+use crate::rooms::{RoomsStatus, TopRooms};
 
-use super::admission::RefusalsPart;
-use super::neighbours::ClusterPart;
-use super::rooms::{Responding, RoomsAnswer};
-use super::storage::{DiskPart, StoredTotalsPart};
+use super::process::ProcessUsage;
 
-/// Characters of an identity key that are shown where keys are shortened.
+/// Characters that a shortened identity key shows.
 const SHOWN: usize = 10;
 
-/// How the server is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Status {
-    /// Always `success`.
+#[schema(as = Status)]
+pub struct ServerStatus {
+    /// The word `success`, always.
     pub status: &'static str,
-    /// Who it is.
     pub server: ServerPart,
-    /// Connected sockets.
     pub sockets: SocketsPart,
-    /// The registry's answer.
     pub rooms: RoomsAnswer,
-    /// Events of sockets.
+    /// Events of sockets since the start.
     pub events: EventsPart,
-    /// Handshakes that came to something.
+    /// Completed handshakes since the start.
     pub handshakes: HandshakesPart,
-    /// HTTP requests, those of polling among them.
+    /// HTTP requests, Engine.IO polling included.
     pub http: HttpPart,
-    /// The database.
     pub database: DatabasePart,
-    /// Sessions.
     pub sessions: SessionsPart,
-    /// Push notifications, where they are enabled.
-    pub push: Option<PushPart>,
-    /// Payments.
-    pub payments: PaymentsPart,
-    /// Other nodes, where there are any.
+    /// Push notifications; null if they are disabled.
+    pub push: Option<PushStatus>,
+    pub payments: PaymentCounts,
+    /// The other nodes; null if this is the only server.
     pub cluster: Option<ClusterPart>,
-    /// What the process takes; on Linux.
-    pub process: Option<ProcessPart>,
-    /// Panics that were contained, or ended a thread.
+    /// Resources of the process, on Linux.
+    pub process: Option<ProcessUsage>,
+    /// Panics that were contained, or that ended a thread.
     pub panics: u64,
-    /// What was refused for lack of room, by resource and there by reason: `own_share` or `all`.
-    pub refusals: RefusalsPart,
+    /// Refusals for lack of capacity, by resource and by reason: `own_share` or `all`.
+    pub refusals: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
-/// Who the server is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerPart {
-    /// Of the program.
     pub version: &'static str,
-    /// Seconds since it started.
     pub uptime_seconds: u64,
-    /// Its own identity key.
     pub identity_key: String,
-    /// As it was configured.
     pub environment: String,
     /// Threads that serve connections.
     pub workers: usize,
-    /// Whether it is going down.
+    /// Whether the server is shutting down.
     pub draining: bool,
-    /// What `/readyz` checks and finds in order; null where the checks do not answer.
+    /// Checks of `/readyz` that pass; null if the checks do not answer.
     pub ready: Option<Vec<&'static str>>,
-    /// What it finds not in order.
+    /// Checks of `/readyz` that fail.
     pub not_ready: Option<Vec<&'static str>>,
-    /// What it finds not in order, and the server does without meanwhile: `redis`, `wallet`, `headers`, `fcm`, `disk`,
-    /// `clock`, `database_log`.
+    /// Checks that fail, and that the server can work without: `redis`, `wallet`, `headers`, `fcm`, `disk`, `clock`,
+    /// `database_log`.
     pub degraded: Option<Vec<&'static str>>,
-    /// Why that is so, by name.
+    /// Why checks fail, by check.
     pub reasons: BTreeMap<&'static str, String>,
-    /// What of all this the server could do without.
+    /// Checks that the server can work without.
     #[serde(skip)]
-    #[schema(ignore)]
     pub(super) optional: Vec<&'static str>,
 }
 
-/// Connected sockets.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SocketsPart {
-    /// Open now.
     pub open: usize,
-    /// Those that have proven an identity.
+    /// Sockets that are authenticated.
     pub proven: usize,
-    /// Those that have not.
+    /// Sockets that are not authenticated.
     pub unproven: usize,
-    /// Identities that have sockets.
+    /// Identities with open sockets.
     pub identities: usize,
-    /// On websockets.
     pub websocket: usize,
-    /// On polling.
     pub polling: usize,
-    /// As many as there may be.
+    /// Maximum number of sockets.
     pub max: usize,
-    /// Began since the start.
+    /// Sockets opened since the start.
     pub opened: u64,
-    /// Bytes that wait for all of them.
+    /// Bytes in the outbound buffers of all sockets.
     pub outbound_bytes: u64,
-    /// Bytes that wait for the one that has most.
+    /// Largest outbound buffer of any socket, in bytes.
     pub largest_outbound_bytes: u64,
-    /// Memory of what waits for sockets: what several share counts once.
+    /// Memory of all outbound buffers in bytes; shared frames count once.
     pub outbound_memory_bytes: usize,
-    /// Sockets that were cut off because they did not read.
+    /// Sockets closed as slow consumers.
     pub slow_readers_cut: u64,
-    /// Ended since the start, by reason.
+    /// Sockets closed since the start, by reason.
     pub ended: BTreeMap<&'static str, u64>,
-    /// TCP connections of addresses that are counted.
+    /// Open TCP connections of addresses with limits.
     pub counted_connections: usize,
 }
 
-/// Where values lie: at least so many percent of them are not above this.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Percentiles {
-    /// How many values.
-    pub count: u64,
-    /// 50 percent.
-    pub p50: u64,
-    /// 95 percent.
-    pub p95: u64,
-    /// 99 percent.
-    pub p99: u64,
-    /// The largest.
-    pub max: u64,
-    #[serde(skip)]
-    #[schema(ignore)]
-    pub(super) whole: Distribution,
+/// The word for an actor that did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unresponsive {
+    Unresponsive,
 }
 
-impl From<Distribution> for Percentiles {
-    fn from(whole: Distribution) -> Self {
+/// Whether an actor works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Responding {
+    Answers,
+    /// It answers that it cannot do its work.
+    Fails,
+    /// It does not answer in time.
+    Unresponsive,
+}
+
+/// The counts of the registry, or `unresponsive`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RoomsAnswer {
+    Answered(Box<RoomsPart>),
+    Not(Unresponsive),
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomsPart {
+    #[serde(flatten)]
+    pub counts: RoomsStatus,
+    /// Microseconds until the registry answered, which grow with its mailbox.
+    pub answer_micros: u64,
+    #[serde(flatten)]
+    pub top: TopRooms,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsPart {
+    #[serde(flatten)]
+    pub counts: EventCounts,
+    /// Events received per second, mean of the last 10 s.
+    pub in_per_second: f64,
+    /// Replies and deliveries sent per second, mean of the last 10 s.
+    pub out_per_second: f64,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct HandshakesPart {
+    /// Completed handshakes over HTTP.
+    pub http: u64,
+    /// Sockets that have authenticated.
+    pub sockets: u64,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpPart {
+    #[serde(flatten)]
+    pub counts: RequestCounts,
+    /// Requests per second, mean of the last 10 s.
+    pub per_second: f64,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabasePart {
+    /// Whether the writer and a reader answer.
+    pub executor: Responding,
+    #[serde(flatten)]
+    pub counts: DbStatus,
+    #[serde(flatten)]
+    pub measures: DbMeasures,
+    /// Size of the database, measured once a minute.
+    pub size: Option<StoredSize>,
+    /// Stored messages per identity, counted every 10 minutes; null without quotas.
+    pub stored_totals: Option<StoredTotals>,
+    /// The disk of the database file; null for a database server.
+    pub disk: Option<DiskSpace>,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionsPart {
+    /// HTTP sessions, authenticated or not.
+    pub http: usize,
+    /// Sessions of lost sockets, kept for a revival.
+    pub lost: usize,
+    /// Replayed requests and frames that were refused.
+    pub replays_refused: u64,
+}
+
+/// Traffic between this node and the others. Events count once for each node.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ClusterPart {
+    #[serde(flatten)]
+    pub events: ClusterStatus,
+    /// Nonces of requests; null if nodes share no sessions.
+    pub nonces: Option<NonceStatus>,
+    /// The other nodes that greeted this one in the last 10 minutes, by name.
+    pub peers: Vec<Peer>,
+}
+
+impl From<&Cluster> for ClusterPart {
+    fn from(cluster: &Cluster) -> Self {
         Self {
-            count: whole.count(),
-            p50: whole.percentile(0.5),
-            p95: whole.percentile(0.95),
-            p99: whole.percentile(0.99),
-            max: whole.max,
-            whole,
+            events: cluster.status(),
+            nonces: cluster.nonce_status(),
+            peers: cluster.peers(),
         }
     }
 }
 
-impl Percentiles {
-    /// Of the values that came after an earlier look.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        self.whole.since(&earlier.whole).into()
-    }
-}
-
-/// Events of sockets.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventsPart {
-    /// Verified events that came, by name.
-    pub received: BTreeMap<&'static str, u64>,
-    /// Events that were sent in answer to one.
-    pub answers: u64,
-    /// Messages that were acknowledged to their senders.
-    pub acks: u64,
-    /// Messages that were refused, by reason.
-    pub failures: BTreeMap<&'static str, u64>,
-    /// Auth messages that were refused.
-    pub refused_frames: u64,
-    /// Frames that were held for a proof.
-    pub held_frames: u64,
-    /// Frames that wait until the clients of their sockets can verify them.
-    pub waiting_frames: u64,
-    /// Deliveries that were dropped because too many waited; they are listed.
-    pub dropped_deliveries: u64,
-    /// Came, in a second of the last ten.
-    pub in_per_second: f64,
-    /// Were sent, answers and deliveries, in a second of the last ten.
-    pub out_per_second: f64,
-    /// From a message to its answer.
-    pub answer_micros: Percentiles,
-}
-
-/// Handshakes that came to something.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct HandshakesPart {
-    /// Over HTTP.
-    pub http: u64,
-    /// Sockets that proved an identity.
-    pub sockets: u64,
-}
-
-/// HTTP requests.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpPart {
-    /// By route and class of status.
-    pub requests: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// Failures by code.
-    pub failures: BTreeMap<&'static str, u64>,
-    /// Connections that ended by an error of their client: `tls` (to a port without TLS), `bad_request`, `head_too_large`,
-    /// `timeout`, `disconnected`.
-    pub connection_errors: BTreeMap<&'static str, u64>,
-    /// In a second of the last ten.
-    pub per_second: f64,
-    /// From a request to its answer, those of sockets left out.
-    pub answer_micros: Percentiles,
-    /// How late a worker comes to what waits for it.
-    pub worker_delay_micros: Percentiles,
-    /// How much of that the worker itself was busy.
-    pub worker_busy_micros: Percentiles,
-    /// Messages that a list named in `oversized` instead of showing them. Each list counts them anew.
-    pub oversized: u64,
-}
-
-/// The database.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DatabasePart {
-    /// Whether its writer and a reader answer.
-    pub executor: Responding,
-    /// Writes that wait.
-    pub queued_writes: usize,
-    /// Reads that wait or are being made.
-    pub reads: usize,
-    /// Messages that are stored and were not handed to their rooms yet.
-    pub undelivered: usize,
-    /// Transactions that were committed.
-    pub commits: u64,
-    /// Writes in them.
-    pub writes: u64,
-    /// Messages that were stored.
-    pub stored: u64,
-    /// Writes that failed.
-    pub failures: u64,
-    /// Writes in one transaction.
-    pub group_size: Percentiles,
-    /// From the start of a transaction to the end of its commit.
-    pub commit_micros: Percentiles,
-    /// What a read takes.
-    pub read_micros: Percentiles,
-    /// Connections of the pool.
-    pub connections: u32,
-    /// Those that nobody uses.
-    pub idle_connections: u32,
-    /// How much it holds, asked once a minute.
-    pub size: Option<SizePart>,
-    /// What identities have stored, looked at every ten minutes; null where nothing is limited.
-    pub stored_totals: Option<StoredTotalsPart>,
-    /// The disk of the database's file; null where the database is a server.
-    pub disk: Option<DiskPart>,
-}
-
-/// How much the database holds.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SizePart {
-    /// Bytes of its tables and indexes, free space in them included.
-    pub bytes: u64,
-    /// Bytes of it that nothing uses; PostgreSQL does not say.
-    pub free_bytes: Option<u64>,
-    /// Messages that are stored: counted in SQLite, estimated by the servers.
-    pub messages: u64,
-    /// Seconds that the oldest of them has been stored.
-    pub oldest_message_seconds: Option<f64>,
-}
-
-/// Sessions.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionsPart {
-    /// Of HTTP, proven and not.
-    pub http: usize,
-    /// Of sockets that were lost, kept for a while.
-    pub lost: usize,
-    /// Requests and frames that had come before and were refused.
-    pub replays_refused: u64,
-}
-
-/// Push notifications.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PushPart {
-    /// Wait or are under way.
-    pub pending: usize,
-    /// Devices that were notified.
-    pub sent: u64,
-    /// Tries that were put off.
-    pub retried: u64,
-    /// Tokens that no device has any more.
-    pub dead_tokens: u64,
-    /// Devices that were not notified.
-    pub failed: u64,
-    /// Notifications that Firebase refuses for the project or its account, whoever the device is.
-    pub refused: u64,
-    /// Notifications for which there was no room.
-    pub dropped: u64,
-}
-
-/// Payments.
-#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentsPart {
-    /// Checked and found to pay what is due.
-    pub checked: u64,
-    /// Found not to.
-    pub refused: u64,
-    /// Given up: what was paid for came to nothing.
-    pub given_up: u64,
-}
-
-/// What the process takes.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProcessPart {
-    /// Bytes of memory.
-    pub resident_bytes: u64,
-    /// Seconds of processors, in all.
-    pub cpu_seconds: f64,
-    /// Threads.
-    pub threads: u64,
-    /// Open files and connections.
-    pub open_files: usize,
-}
-
-impl Status {
-    /// With identities shortened.
+impl ServerStatus {
+    /// The status with identity keys shortened.
     #[must_use]
     pub fn shortened(&self) -> Self {
         let mut status = self.clone();
         if let RoomsAnswer::Answered(rooms) = &mut status.rooms {
-            for room in rooms.largest.iter_mut().chain(&mut rooms.busiest) {
-                room.room = shorten(&room.room);
+            for room in rooms.top.largest.iter_mut().chain(&mut rooms.top.busiest) {
+                room.room = RoomId::new(shorten(room.room.as_str()));
             }
         }
         status
     }
 }
 
-/// A text with every identity key in it cut short.
+/// A text with every identity key in it shortened.
 #[must_use]
 pub fn shorten(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
@@ -366,7 +259,7 @@ mod tests {
     use super::shorten;
 
     #[test]
-    fn keys_are_cut_short_wherever_they_stand() {
+    fn identity_keys_are_shortened_anywhere_in_a_text() {
         let key = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
         for (text, expected) in [
             (format!("{key}-inbox"), "022f8bde4d…-inbox"),

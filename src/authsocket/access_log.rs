@@ -4,7 +4,7 @@ use crate::auth::CertificateError;
 use crate::events::{self, Refusal, ServerEvent};
 use crate::ids::IdentityKey;
 use crate::socket::Application as _;
-use crate::telemetry::{self, Access};
+use crate::telemetry::{self, AccessLine};
 
 use super::session::AuthSocketSession;
 
@@ -32,14 +32,14 @@ impl AuthSocketSession {
     ) {
         telemetry::access(refusal.is_some(), || {
             let refusal = refusal.map(|(code, reason)| (code, reason.to_string()));
-            let access = Access {
+            let access = AccessLine {
                 what: event,
                 refusal: refusal
                     .as_ref()
                     .map(|(code, reason)| (*code, reason.as_str())),
                 address: self.counted_for.map(|address| address.to_string()),
                 identity: identity.map(|identity| identity.shortened()),
-                ..Access::default()
+                ..AccessLine::default()
             };
             access.to_string()
         });

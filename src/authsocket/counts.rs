@@ -1,34 +1,46 @@
 //! Counts of all sockets: of events from clients and of answers to them, never of deliveries.
 
-use std::sync::atomic::AtomicU64;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::events::ClientEvent;
 use crate::metrics::{CodeCounts, Counter, Histogram};
 
-/// Counts of all sockets since the start of the server.
-#[derive(Debug, Default)]
+/// Counts of all sockets since the start.
+#[derive(Debug, Default, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct EventCounts {
-    /// Refused auth messages: malformed, forged, replayed, of no session, or with invalid certificates.
-    pub refused: AtomicU64,
-    /// Refused auth messages that had been received before.
+    /// Auth messages that were refused: malformed, forged, replayed, of no session, with certificates that do not fit.
+    #[serde(rename = "refusedFrames")]
+    pub refused: Counter,
+    /// Those of them that had come before.
+    #[serde(skip)]
     pub replayed: Counter,
-    /// Frames held until a revival, or until certificates arrive.
-    pub held: AtomicU64,
-    /// Sockets that have authenticated an identity.
+    /// Frames held for a revival or until certificates come.
+    #[serde(rename = "heldFrames")]
+    pub held: Counter,
+    /// Sockets that have proven an identity.
+    #[serde(skip)]
     pub proven: Counter,
-    /// Verified events of clients by name; unknown ones count as `unknown`.
+    /// Verified events that came, by name; what is no event of ours is `unknown`.
+    #[serde(rename = "received")]
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub events: CodeCounts,
     /// Events that were sent as answers.
     pub answers: Counter,
     /// Messages that were acknowledged.
     pub acks: Counter,
     /// Messages that were refused, by reason.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub failures: CodeCounts,
-    /// Frames that wait until the client can verify them.
-    pub waiting: AtomicU64,
-    /// Deliveries dropped because too many frames waited. Clients find them by listing.
+    /// Frames that wait until their socket's client can verify them.
+    #[serde(rename = "waitingFrames")]
+    pub waiting: Counter,
+    /// Deliveries for which there was no more room there. They are in the list.
+    #[serde(rename = "droppedDeliveries")]
     pub dropped: Counter,
-    /// The time from a message to its answer, in microseconds.
+    /// From a message to its answer, in microseconds.
+    #[serde(rename = "answerMicros")]
     pub answer_time: Histogram,
 }
 

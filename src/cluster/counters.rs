@@ -1,7 +1,11 @@
 //! Counts of a node since its start.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// What this node exchanged with the others. Each node counts an event once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Whether Redis answers now.
     pub connected: bool,
@@ -24,7 +28,8 @@ pub struct ClusterStatus {
 }
 
 /// What Redis said about the nonces of HTTP requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct NonceStatus {
     /// Whether Redis answers in time.
     pub connected: bool,

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::envelope::NodeId;
 use super::timing::{MAX_HEARD_AGO, MAX_SILENCE, REMEMBERED, TIME_TO_HEAR};
@@ -36,7 +37,8 @@ pub(super) struct Greeting {
 }
 
 /// Another node of the cluster, for operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterPeer {
     /// The id of one run of the node: 32 hexadecimal digits.
     pub node: String,
@@ -47,9 +49,15 @@ pub struct ClusterPeer {
     /// Its start in seconds since 1970.
     pub started: u64,
     /// The time since its last greeting.
+    #[serde(rename = "silentSeconds", serialize_with = "whole_seconds")]
+    #[schema(value_type = u64)]
     pub silent_for: Duration,
     /// Whether that time is short enough.
     pub present: bool,
+}
+
+fn whole_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_secs())
 }
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Numbers that end somewhere, whatever an operator would like.
+//! Numbers with an upper bound that no operator can raise.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 pub struct AtMost<const MAX: usize>(usize);
 
 impl<const MAX: usize> AtMost<MAX> {
-    /// This number, or the largest there may be.
+    /// This number, capped at `MAX`.
     #[must_use]
     pub const fn new(number: usize) -> Self {
         Self(if number < MAX { number } else { MAX })
     }
 
-    /// The number.
     #[must_use]
     pub const fn get(self) -> usize {
         self.0

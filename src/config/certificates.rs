@@ -1,4 +1,4 @@
-//! The certificates that an operator asks for: checked value by value where they come in, and together at the end.
+//! The certificates that an operator requires: each value is checked by itself, then all of them together.
 
 use std::sync::Arc;
 
@@ -7,29 +7,30 @@ use crate::auth::{
 };
 use crate::ids::IdentityKey;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, TOGETHER};
 use super::sections::CertificatesSection;
 
-/// Where a mistake comes from that no single source made.
-const TOGETHER: &str = "the configuration as a whole";
-
 impl CertificatesSection {
-    /// Checks each value by itself, as `origin` set it.
-    pub(super) fn check_values(&self, origin: &str) -> Result<(), ConfigError> {
+    /// Checks each value by itself. `origin` gives the origin of a key.
+    pub(super) fn check_values(&self, origin: impl Fn(&str) -> String) -> Result<(), ConfigError> {
+        let check = |name, text: &String, error: Option<DemandError>| match error {
+            Some(error) => Err(mistake(name, &origin, format!("{error}, not {text:?}"))),
+            None => Ok(()),
+        };
         for text in &self.certifiers {
             let parsed = text.parse::<IdentityKey>().map_err(DemandError::from);
-            told(parsed, "certifiers", text, origin)?;
+            check("certifiers", text, parsed.err())?;
         }
         for text in self.types.keys() {
-            told(text.parse::<CertificateType>(), "types", text, origin)?;
+            check("types", text, text.parse::<CertificateType>().err())?;
         }
         for text in &self.require_field {
-            told(text.parse::<FieldRule>(), "require_field", text, origin)?;
+            check("require_field", text, text.parse::<FieldRule>().err())?;
         }
         Ok(())
     }
 
-    /// What is required; nothing where neither certifiers nor types nor rules are set.
+    /// The required certificates; `None` without certifiers, types and rules.
     ///
     /// # Errors
     /// [`ConfigError::Value`].
@@ -39,7 +40,8 @@ impl CertificatesSection {
         if is_off {
             return Ok(None);
         }
-        self.check_values(TOGETHER)?;
+        let together = |_: &str| TOGETHER.to_owned();
+        self.check_values(together)?;
         let certifiers = self.certifiers.iter().filter_map(|text| text.parse().ok());
         let types = self.types.iter().filter_map(|(text, fields)| {
             let fields = fields.iter().cloned().collect();
@@ -59,7 +61,7 @@ impl CertificatesSection {
                 DemandError::RuleWithoutField(_) => "require_field",
                 _ => "types",
             };
-            mistake(name, TOGETHER, error.to_string())
+            mistake(name, &together, error.to_string())
         })?;
         Ok(Some(RequiredCertificates {
             demand: Arc::new(demand),
@@ -68,22 +70,11 @@ impl CertificatesSection {
     }
 }
 
-fn told<T>(
-    parsed: Result<T, DemandError>,
-    name: &str,
-    text: &str,
-    origin: &str,
-) -> Result<(), ConfigError> {
-    match parsed {
-        Ok(_) => Ok(()),
-        Err(error) => Err(mistake(name, origin, format!("{error}, not {text:?}"))),
-    }
-}
-
-fn mistake(name: &str, origin: &str, expected: String) -> ConfigError {
+fn mistake(name: &str, origin: &impl Fn(&str) -> String, expected: String) -> ConfigError {
+    let key = format!("auth.certificates.{name}");
     ConfigError::Value {
-        key: format!("auth.certificates.{name}"),
-        origin: origin.to_owned(),
+        origin: origin(&key),
+        key,
         expected,
     }
 }

@@ -1,17 +1,16 @@
-//! What can be said of the settings as a whole, before anything is started: values that cannot work, and those that
-//! are probably a mistake.
+//! Checks the settings as a whole: values that cannot work are errors, and probable mistakes are warnings.
 
 use toml::Value;
 use url::Url;
 
 use crate::telemetry::{self, FilterReach};
 
-use super::error::ConfigError;
+use super::error::{ConfigError, TOGETHER};
 use super::layers::Sources;
 use super::settings::Settings;
 use super::values::Values;
 
-/// Values for which 0 would refuse every client, or do the same thing without a pause.
+/// Keys for which 0 would refuse every client, or repeat a task without a pause.
 const NOT_ZERO: &[&str] = &[
     "server.max_connections",
     "server.max_url_bytes",
@@ -27,8 +26,6 @@ const NOT_ZERO: &[&str] = &[
     "database.max_queued_reads",
     "socket.ping_interval",
     "socket.ping_timeout",
-    "socket.connect_timeout",
-    "socket.upgrade_timeout",
     "socket.max_payload",
     "socket.max_outbound_bytes",
     "socket.max_sockets",
@@ -38,14 +35,13 @@ const NOT_ZERO: &[&str] = &[
     "limits.unproven_sockets",
     "limits.unproven_sockets_per_address",
     "limits.sockets_per_identity",
-    "rooms.max_pending_deliveries",
     "messages.sweep_interval",
     "messages.max_listed_bytes",
     "wallet.timeout",
     "push.max_queued",
 ];
 
-/// What servers in use and their documents call the networks.
+/// Names of the networks in servers in use and in their documents.
 const NETWORKS: [&str; 7] = [
     "main",
     "mainnet",
@@ -56,7 +52,7 @@ const NETWORKS: [&str; 7] = [
     "local",
 ];
 
-/// Checks the settings, and turns on what follows from them. Gives the warnings.
+/// Checks the settings, enables what follows from them, and gives the warnings.
 ///
 /// # Errors
 /// [`ConfigError::Value`], for the first value that cannot work.
@@ -84,7 +80,7 @@ pub(super) fn check(
     ] {
         let text = address.as_ref().map_or("", |secret| secret.expose().trim());
         if !text.is_empty() && !is_address(text) {
-            // It may hold a secret, so it is not shown.
+            // The address may hold a secret, so the error does not show it.
             let expected = "expected an address such as https://service.example".to_owned();
             return Err(wrong(key, expected));
         }
@@ -112,7 +108,7 @@ pub(super) fn check(
     match telemetry::check_filter(&settings.log.level) {
         Ok(FilterReach::Ours) => {}
         Ok(FilterReach::OthersOnly) => warnings.push(format!(
-            "{} is {:?}, which logs nothing of this server; its own part is named messagebox",
+            "{} is {:?}, which logs nothing of this server: its modules begin with messagebox",
             origin(sources, "log.level"),
             settings.log.level
         )),
@@ -124,7 +120,7 @@ pub(super) fn check(
     Ok(warnings)
 }
 
-/// Turns notifications on where an account is given and nobody has said otherwise.
+/// Enables notifications if there is a service account and no source says otherwise.
 fn push(settings: &mut Settings, sources: &mut Sources) -> Vec<String> {
     let push = &mut settings.push;
     let json = push.service_account_json.as_ref();
@@ -137,10 +133,10 @@ fn push(settings: &mut Settings, sources: &mut Sources) -> Vec<String> {
     if push.enabled {
         return Vec::new();
     }
-    // The file of defaults says `false` for every installation.
-    let said = sources.get("push.enabled");
-    let is_said = said.is_some_and(|origin| !origin.ends_with("default.toml"));
-    match (account, is_said) {
+    // `config/default.toml` has `false` in every installation.
+    let source = sources.get("push.enabled");
+    let is_explicit = source.is_some_and(|origin| !origin.ends_with("default.toml"));
+    match (account, is_explicit) {
         (Some(account), false) => {
             push.enabled = true;
             let reason = format!("{} is set", origin(sources, account));
@@ -148,12 +144,12 @@ fn push(settings: &mut Settings, sources: &mut Sources) -> Vec<String> {
             Vec::new()
         }
         (Some(account), true) => vec![format!(
-            "{} is set, but {} turns notifications off",
+            "{} is set, but {} disables push notifications",
             origin(sources, account),
             origin(sources, "push.enabled")
         )],
         (None, _) if push.project_id.is_some() => vec![format!(
-            "{} is set, but no service account: notifications are off; set FIREBASE_SERVICE_ACCOUNT_JSON or \
+            "{} is set without a service account: push notifications are off; set FIREBASE_SERVICE_ACCOUNT_JSON or \
              FIREBASE_SERVICE_ACCOUNT_PATH",
             origin(sources, "push.project_id")
         )],
@@ -163,13 +159,13 @@ fn push(settings: &mut Settings, sources: &mut Sources) -> Vec<String> {
 
 fn origin<'a>(sources: &'a Sources, key: &str) -> &'a str {
     let origin = sources.get(key).map(String::as_str);
-    origin.unwrap_or("the configuration as a whole")
+    origin.unwrap_or(TOGETHER)
 }
 
 fn is_zero(value: &Value) -> bool {
     match value {
         Value::Integer(number) => *number == 0,
-        // A duration.
+        // A duration of zero.
         Value::String(text) => text == "0s",
         _ => false,
     }
@@ -180,7 +176,7 @@ fn is_address(text: &str) -> bool {
     url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// A host with or without a port, as some documents of other servers have it.
+/// A host with or without a port: some documents of other servers name it so.
 fn is_host(text: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     text.chars().all(is_plain) && Url::parse(&format!("https://{text}")).is_ok()

@@ -1,4 +1,4 @@
-//! Flags.
+//! The command line of `messagebox-server`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::keys::KEYS;
-use super::settings::Settings;
+use super::settings::{KEYS, Settings};
 use super::values::Values;
 use crate::documents::Document;
 use crate::ids::IdentityKey;
@@ -16,12 +15,11 @@ use crate::ids::IdentityKey;
 #[derive(Debug, Parser)]
 #[command(name = "messagebox-server", version)]
 pub struct Cli {
-    /// Folder with default.toml and a file for each environment; it may be missing.
     #[arg(
         long,
         global = true,
         value_name = "FOLDER",
-        help = "Folder with default.toml and a file for each environment; it may be missing [env: CONFIG_DIR] [default: config]"
+        help = "Folder with default.toml and one file per environment; it may be missing [env: CONFIG_DIR] [default: config]"
     )]
     pub config_dir: Option<PathBuf>,
     /// Environment: development, production, or any other name [env: `NODE_ENV`].
@@ -33,64 +31,64 @@ pub struct Cli {
     /// TCP port [env: PORT].
     #[arg(long, global = true)]
     pub port: Option<String>,
-    /// Folder of the database and of the key that development makes [env: `DATA_DIR`].
+    /// Folder of the SQLite database and of the generated development key [env: `DATA_DIR`].
     #[arg(long, global = true)]
     pub data_dir: Option<String>,
-    /// Database [env: `DATABASE_URL`].
+    /// URL of the database [env: `DATABASE_URL`].
     #[arg(long, global = true)]
     pub database_url: Option<String>,
-    /// Any key, such as `--set socket.ping_interval=10s`; may be given several times.
+    /// Set any key, such as `--set socket.ping_interval=10s`; may be repeated.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
     /// Check the configuration, print every value with its source, secrets masked, and exit.
     #[arg(long)]
     pub check_config: bool,
-    /// Print the payments that the server has taken, one line of JSON each, and exit. Only those behind the payment
-    /// with this id.
+    /// Print the payments that the server keeps, one line of JSON each, and exit. With an id, only the payments after that
+    /// one.
     #[arg(long, value_name = "AFTER", num_args = 0..=1, default_missing_value = "0")]
     pub export_payments: Option<i64>,
-    /// What to do instead of serving.
+    /// A task to run instead of serving.
     #[command(subcommand)]
     pub task: Option<Task>,
 }
 
-/// What the binary does instead of serving.
+/// A task that the binary runs instead of serving.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Bring the tables of the database up to date, and exit.
+    /// Apply pending migrations to the database, and exit.
     Migrate {
-        /// Only print the SQL that would be run; nothing is changed.
+        /// Only print the SQL; change nothing.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write everything that the server keeps, messages and all, as lines of JSON, and exit. Servers may go on working
-    /// meanwhile; what they store then is not in it.
+    /// Write the whole database, messages included, as lines of JSON, and exit. Servers may run meanwhile; the archive does
+    /// not have what they store then.
     Export {
-        /// A file that does not exist yet, made for its owner alone; standard output without it.
+        /// A new file, readable by its owner only; standard output without it.
         file: Option<PathBuf>,
     },
-    /// Read what `export` wrote into an empty database of any kind, all of it or nothing, and exit.
+    /// Read an archive of `export` into an empty database of any kind, all or nothing, and exit.
     Import {
-        /// The file; standard input without it.
+        /// The archive; standard input without it.
         file: Option<PathBuf>,
     },
-    /// Accept a SQLite database that was copied without its log of writes: what is in the file is all that there is, and
+    /// Accept a SQLite database that was copied without its write-ahead log, and exit. Messages in the log are lost;
     /// health is no longer `degraded`. Servers may run.
     AcceptDatabase,
-    /// Block identities: their requests are refused and their sockets ended. Running servers follow within two seconds.
+    /// Block identities: servers refuse their requests and close their sockets, within two seconds.
     Block(Identities),
-    /// Serve identities again that were blocked.
+    /// Unblock identities, on all servers.
     Unblock(Identities),
-    /// Put identities on the allow list. Where that has any, no others are served; admins can always manage the server.
+    /// Put identities on the allow list. If the list has any, servers serve no others; admins can always manage the server.
     Allow(Identities),
-    /// Take identities off the allow list. When the last one is gone, everybody is served who is not blocked.
+    /// Take identities off the allow list. An empty list allows all identities that are not blocked.
     Disallow(Identities),
-    /// Print who is on which list, and since when.
+    /// Print both lists, with the time since when each identity is listed.
     Lists,
-    /// Rewrite the SQLite file without the space that nothing uses, and exit. It says first how much room and time that
-    /// takes. No server may run meanwhile.
+    /// Rewrite the SQLite file without its unused space, and exit. It first prints the disk space and time that this takes.
+    /// No server may run meanwhile.
     Compact {
-        /// Only say how much room and time it takes; servers may run.
+        /// Only print the disk space and time; servers may run.
         #[arg(long)]
         dry_run: bool,
     },
@@ -99,7 +97,7 @@ pub enum Task {
     Document(Document),
 }
 
-/// Whom a command is about.
+/// The identities that a task changes.
 #[derive(Debug, clap::Args)]
 pub struct Identities {
     /// Identity keys: 66 hexadecimal characters each.
@@ -117,7 +115,7 @@ impl Cli {
     /// Reads the program's arguments. `--help` lists every key with its environment variables.
     ///
     /// # Errors
-    /// What clap has to say, help and version included.
+    /// clap's message, help and version included.
     pub fn read(
         arguments: impl IntoIterator<Item = std::ffi::OsString>,
     ) -> Result<Self, clap::Error> {
@@ -135,7 +133,7 @@ impl Cli {
             .after_long_help(describe_keys())
     }
 
-    /// The folder of the files: as the flag says, else as `CONFIG_DIR` does.
+    /// The folder of the files: of the flag, else of `CONFIG_DIR`.
     #[must_use]
     pub fn config_folder(&self, variables: &BTreeMap<String, String>) -> PathBuf {
         let variable = variables.get("CONFIG_DIR").filter(|text| !text.is_empty());
@@ -164,7 +162,7 @@ fn describe_keys() -> String {
     let mut text =
         "Keys (in files and with --set) and the environment variables that set them:\n".to_owned();
     let defaults = Values::of(&Settings::default()).ok();
-    for key in KEYS {
+    for key in KEYS.iter() {
         let variables = key.variables.join(", ");
         let default = defaults
             .as_ref()

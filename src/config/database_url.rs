@@ -1,14 +1,14 @@
-//! The database as the variables of other servers name it, as a URL.
+//! Makes a database URL from the variables of other servers.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use url::Url;
 
-/// What is wrong with a variable: its name, and what was expected.
+/// A mistake: the variable, and what was expected.
 pub(super) type Wrong = (&'static str, String);
 
-/// `DB_SOURCE` (with `DB_DRIVER`), else `KNEX_DB_CONNECTION` (with `KNEX_DB_CLIENT`): the variable, and its URL.
+/// Reads `DB_SOURCE` (with `DB_DRIVER`), else `KNEX_DB_CONNECTION` (with `KNEX_DB_CLIENT`). Gives the variable and its URL.
 pub(super) fn of_other_servers(
     variables: &BTreeMap<String, String>,
 ) -> Result<Option<(&'static str, String)>, Wrong> {
@@ -30,7 +30,7 @@ pub(super) fn of_other_servers(
     Ok(Some(("KNEX_DB_CONNECTION", url)))
 }
 
-/// A kind of database without its address. SQLite has a default, which is ours too.
+/// A database client without an address. SQLite needs none: it has a default, which is ours too.
 fn without_source(
     name: &'static str,
     kind: &str,
@@ -49,7 +49,7 @@ fn of_source(driver: &str, source: &str) -> Result<String, String> {
     }
     match driver {
         "sqlite" | "sqlite3" => Ok(format!("sqlite://{source}")),
-        // As Go's driver has it: user:password@tcp(host:port)/database.
+        // The form of Go's driver: user:password@tcp(host:port)/database.
         "mysql" | "mariadb" => Ok(format!(
             "mysql://{}",
             source.replacen("@tcp(", "@", 1).replacen(")/", "/", 1)
@@ -89,7 +89,7 @@ fn of_knex(client: &str, connection: &str) -> Result<String, String> {
         .get("ssl")
         .is_some_and(|ssl| *ssl != Json::Bool(false) && !ssl.is_null())
     {
-        return Err("`ssl` has another form here: name the database in DATABASE_URL, with ssl-mode and ssl-ca (MySQL) or sslmode and sslrootcert (PostgreSQL)".to_owned());
+        return Err("the server does not read `ssl`: set DATABASE_URL instead, with ssl-mode and ssl-ca (MySQL) or sslmode and sslrootcert (PostgreSQL)".to_owned());
     }
     let port = match json.get("port") {
         None | Some(Json::Null) => Some(port),
@@ -102,7 +102,7 @@ fn of_knex(client: &str, connection: &str) -> Result<String, String> {
         .unwrap_or("localhost");
     let wrong = |()| "expected a host name as `host`".to_owned();
     let mut url = Url::parse(&format!("{scheme}://{host}:{port}")).map_err(|_| wrong(()))?;
-    // What is set is taken for encoded where it has a `%`.
+    // `set_username` and `set_password` take a `%` for the beginning of an escape.
     let plain = |name: &str| field(name).replace('%', "%25");
     url.set_username(&plain("user")).map_err(wrong)?;
     let password = Some(plain("password")).filter(|password| !password.is_empty());
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_as_knex_has_it() {
+    fn a_connection_of_knex() {
         let knex = |client: &str, json: &str| {
             url(&[("KNEX_DB_CLIENT", client), ("KNEX_DB_CONNECTION", json)])
         };

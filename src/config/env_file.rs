@@ -1,4 +1,4 @@
-//! The environment: what the process was given, and below it the file `.env` of the working folder.
+//! The environment variables of the process. The file `.env` of the working folder adds those that are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,25 +7,23 @@ use std::path::Path;
 
 use super::error::ConfigError;
 
-/// Where the file lies: in the working folder.
 const FILE: &str = ".env";
 
-/// Environment variables.
+/// Environment variables, with those of `.env`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
-    /// Their texts by name.
     pub texts: BTreeMap<String, String>,
-    /// The names of those that stand in the file only.
+    /// The names of variables that only the file sets.
     pub of_file: BTreeSet<String>,
 }
 
 impl Variables {
-    /// The variables of this process, above those of `.env`.
+    /// The variables of this process, which take precedence over those of `.env`.
     ///
     /// # Errors
     /// [`ConfigError::File`].
     pub fn read() -> Result<Self, ConfigError> {
-        // A variable that is no text is none of ours.
+        // A variable that is not UTF-8 is not one of ours.
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_without_its_text() {
+    fn errors_name_the_variable_and_not_its_text() {
         let error = read("PORT=1\nADMIN_TOKEN=hunter2 hunter3\n", &[]).unwrap_err();
         let error = error.to_string();
         assert!(

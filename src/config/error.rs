@@ -2,47 +2,44 @@
 
 use thiserror::Error;
 
-/// A configuration that cannot be used. The program ends with code 2.
+/// The origin of a mistake that no single source made.
+pub(super) const TOGETHER: &str = "the configuration as a whole";
+
+/// A configuration that cannot be used. The program exits with code 2.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    /// A key that does not exist.
+    /// A key that does not exist. The origin is a file, an environment variable or a flag.
     #[error("{origin}: unknown key `{key}`; `--help` lists all of them")]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// File, environment variable or flag.
-        origin: String,
-    },
+    UnknownKey { key: String, origin: String },
     /// A value that does not fit its key.
     #[error("{origin}: `{key}`: {expected}")]
     Value {
-        /// The key.
         key: String,
-        /// File, environment variable or flag.
         origin: String,
-        /// What was expected.
         expected: String,
     },
     /// A variable whose name is nearly that of a setting.
     #[error("{name}: no setting has this name; did you mean {known}? Rename or unset it")]
-    Resembles {
-        /// The variable.
-        name: String,
-        /// The variable that it resembles.
-        known: String,
-    },
-    /// A file that cannot be read or is no TOML.
+    Resembles { name: String, known: String },
+    /// A file that cannot be read, or that is not TOML.
     #[error("{path}: {cause}")]
-    File {
-        /// The file.
-        path: String,
-        /// What went wrong.
-        cause: String,
-    },
+    File { path: String, cause: String },
     /// The settings cannot be written as values.
-    #[error("the settings: {0}")]
+    #[error("the settings cannot be shown: {0}")]
     NoValues(String),
-    /// The identity key is missing or malformed.
+    /// The server's private key is missing or malformed.
     #[error("{0}")]
     IdentityKey(String),
+}
+
+impl ConfigError {
+    /// A value that does not fit its key, wherever it comes from.
+    #[must_use]
+    pub fn value(key: &str, expected: String) -> Self {
+        Self::Value {
+            key: key.to_owned(),
+            origin: TOGETHER.to_owned(),
+            expected,
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The server's private key: given, or in development made once and kept.
+//! The server's private key: configured, or generated once in development.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -9,18 +9,17 @@ use crate::auth::Identity;
 use super::error::ConfigError;
 use super::settings::Settings;
 
-/// Where the key came from.
+/// The origin of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentityKeySource {
-    /// The configuration.
     Configured,
-    /// A file that an earlier start made.
+    /// A file of an earlier start.
     File(PathBuf),
-    /// A file that was made now.
-    Made(PathBuf),
+    /// A file that this start wrote.
+    Generated(PathBuf),
 }
 
-/// The server's identity.
+/// Loads the server's key, or generates it.
 ///
 /// # Errors
 /// [`ConfigError::IdentityKey`] when it is malformed, or missing outside development.
@@ -66,9 +65,9 @@ pub fn load_identity(settings: &Settings) -> Result<(Identity, IdentityKeySource
                 Ok(()) => {
                     let identity = Identity::from_bytes(bytes)
                         .map_err(|error| ConfigError::IdentityKey(error.to_string()))?;
-                    Ok((identity, IdentityKeySource::Made(path)))
+                    Ok((identity, IdentityKeySource::Generated(path)))
                 }
-                // Another process was quicker: its key is the key.
+                // Another process was faster: use its key.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => load_identity(settings),
                 Err(error) => Err(failed(&error)),
             }
@@ -77,7 +76,7 @@ pub fn load_identity(settings: &Settings) -> Result<(Identity, IdentityKeySource
     }
 }
 
-/// Reads the key; a file that others may read is narrowed to its owner first.
+/// Reads the key. If others may read the file, only its owner may afterwards.
 fn read(path: &Path) -> std::io::Result<String> {
     let text = fs::read_to_string(path)?;
     #[cfg(unix)]
@@ -91,7 +90,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Writes the key whole or not at all, and never over another.
+/// Writes the key atomically, and never over another.
 fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = fs::DirBuilder::new();
@@ -99,7 +98,7 @@ fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    // A name of its own: what a process left behind that was killed here is in nobody's way.
+    // The name is unique, so that the draft of a killed process blocks no other.
     let draft = folder.join(format!("server.key.{:016x}", rand::random::<u64>()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -107,10 +106,10 @@ fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&draft)?;
     let written = writeln!(file, "{hex}").and_then(|()| file.sync_all());
-    // A link fails where a rename would replace what another process has just made.
-    let kept = written.and_then(|()| fs::hard_link(&draft, path));
+    // `hard_link` fails if the file exists; a rename would replace the key of another process.
+    let linked = written.and_then(|()| fs::hard_link(&draft, path));
     let _ = fs::remove_file(&draft);
-    kept
+    linked
 }
 
 #[cfg(test)]
@@ -131,7 +130,7 @@ mod tests {
         let settings = settings(&folder);
         let (made, source) = load_identity(&settings).unwrap();
         let path = folder.path().join("data/server.key");
-        assert_eq!(source, IdentityKeySource::Made(path.clone()));
+        assert_eq!(source, IdentityKeySource::Generated(path.clone()));
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600

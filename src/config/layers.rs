@@ -1,4 +1,4 @@
-//! Lays the sources over each other and reads the result, so that a mistake is told with its origin.
+//! Lays the sources over each other and reads the result. Every mistake is reported with its origin.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,31 +7,30 @@ use toml::{Table, Value};
 
 use super::check::check;
 use super::database_url;
-use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind, REMOVED};
-use super::settings::Settings;
+use super::error::{ConfigError, TOGETHER};
+use super::keys::{Key, Kind, REMOVED};
+use super::settings::{KEYS, Settings};
 use super::similar;
 use super::typescript_server;
 
 /// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
 const PREFIX: &str = "MESSAGEBOX__";
 
-/// Where each key that is set comes from: a file, a variable or a flag.
+/// The origin of each key that is set: a file, a variable or a flag.
 pub type Sources = BTreeMap<&'static str, String>;
 
-/// A configuration, and where its values come from.
+/// A configuration, and the origins of its values.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The values.
     pub settings: Settings,
-    /// Their sources; a key that is missing here has its default.
+    /// A key that is missing here has its default.
     pub sources: Sources,
 }
 
 /// Reads the configuration. `variables` is the environment; `flags` are keys and their texts.
 ///
 /// # Errors
-/// [`ConfigError`], for the first source that is wrong.
+/// [`ConfigError`], for the first mistake.
 pub fn load(
     folder: &Path,
     variables: &BTreeMap<String, String>,
@@ -39,12 +38,12 @@ pub fn load(
 ) -> Result<Loaded, ConfigError> {
     let mut layers = Layers::default();
     layers.file(&folder.join("default.toml"))?;
-    let environment = environment(&layers, variables, flags);
-    check_environment(&environment)?;
+    let environment = layers.environment(variables, flags)?;
     layers.file(&folder.join(format!("{environment}.toml")))?;
-    // Their own variables go over those.
     layers.typescript_server(variables)?;
-    for key in KEYS {
+    let mut warnings = Vec::new();
+    // Our own variables take precedence over those of the TypeScript server.
+    for key in KEYS.iter() {
         let systematic = systematic(key.path);
         let names = key.variables.iter().copied().chain([systematic.as_str()]);
         let set = names
@@ -52,102 +51,74 @@ pub fn load(
             .find(|(_, text)| !text.is_empty());
         if let Some((name, text)) = set {
             layers.text(key, text, name)?;
-        } else if let Some(warning) = similar::empty_list(key, variables) {
-            layers.warnings.push(warning);
+        } else {
+            warnings.extend(similar::empty_list(key, variables));
         }
     }
     layers.removed_variables(variables);
     layers.database_of_other_servers(variables)?;
     refuse_unknown_variables(variables)?;
-    layers.warnings.extend(similar::check(variables)?);
+    warnings.extend(similar::check(variables)?);
     for (path, text) in flags {
         let origin = format!("flag for {path}");
-        let key = KEYS.iter().find(|key| key.path == path);
-        let key = key.ok_or_else(|| ConfigError::UnknownKey {
-            key: path.clone(),
-            origin: origin.clone(),
-        })?;
-        layers.text(key, text, &origin)?;
+        match KEYS.iter().find(|key| key.path == path) {
+            Some(key) => layers.text(key, text, &origin)?,
+            None => return Err(unknown_key(path.clone(), origin)),
+        }
     }
-    let Layers {
-        mut settings,
-        mut sources,
-        mut warnings,
-        ..
-    } = layers;
-    settings.unread_variables = layers.unread;
+    let mut settings = layers.settings()?;
     settings.auth.certificates.required()?;
     settings.environment = environment;
-    settings.without_effect = layers.without_effect;
-    warnings.extend(check(&mut settings, &mut sources)?);
-    settings.warnings = warnings;
-    Ok(Loaded { settings, sources })
-}
-
-/// The environment decides which file is read, so it is looked up ahead of everything else.
-fn environment(
-    layers: &Layers,
-    variables: &BTreeMap<String, String>,
-    flags: &[(String, String)],
-) -> String {
-    let flag = flags
-        .iter()
-        .find(|(path, _)| path == "environment")
-        .map(|(_, text)| text);
-    let variable = ["NODE_ENV", "MESSAGEBOX__ENVIRONMENT"]
-        .iter()
-        .find_map(|name| variables.get(*name).filter(|text| !text.is_empty()));
-    flag.or(variable)
-        .cloned()
-        .unwrap_or_else(|| layers.settings.environment.clone())
-}
-
-/// The name becomes that of a file, which must not lie anywhere else.
-fn check_environment(name: &str) -> Result<(), ConfigError> {
-    let fits = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if fits {
-        return Ok(());
+    warnings.extend(check(&mut settings, &mut layers.sources)?);
+    if !layers.without_effect.is_empty() {
+        warnings.push(format!(
+            "settings of an earlier release have no effect any more, remove them: {}",
+            layers.without_effect.join(", ")
+        ));
     }
-    Err(ConfigError::Value {
-        key: "environment".to_owned(),
-        origin: "NODE_ENV or --environment".to_owned(),
-        expected: format!("expected letters, digits, - and _, not {name:?}"),
+    if !layers.unread.is_empty() {
+        warnings.push(format!(
+            "the server does not follow these variables of the TypeScript server: {}",
+            layers.unread.join(", ")
+        ));
+    }
+    settings.warnings = warnings;
+    Ok(Loaded {
+        settings,
+        sources: layers.sources,
     })
 }
 
 fn refuse_unknown_variables(variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
-    for name in variables.keys().filter(|name| name.starts_with(PREFIX)) {
-        let path = name
-            .trim_start_matches(PREFIX)
-            .replace("__", ".")
-            .to_lowercase();
+    for name in variables.keys() {
+        let Some(rest) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let path = rest.replace("__", ".").to_lowercase();
         let is_removed = REMOVED.iter().any(|(removed, _)| *removed == path);
         if !is_removed && !KEYS.iter().any(|key| key.path == path) {
-            return Err(ConfigError::UnknownKey {
-                key: path,
-                origin: name.clone(),
-            });
+            return Err(unknown_key(path, name.clone()));
         }
     }
     Ok(())
 }
 
+fn unknown_key(key: String, origin: String) -> ConfigError {
+    ConfigError::UnknownKey { key, origin }
+}
+
 #[derive(Default)]
 struct Layers {
     table: Table,
-    settings: Settings,
-    /// Variables of another server that nothing here follows.
-    unread: Vec<String>,
-    without_effect: Vec<String>,
-    warnings: Vec<String>,
     sources: Sources,
+    /// Settings of the last release that are set and do nothing.
+    without_effect: Vec<String>,
+    /// Variables of the TypeScript server that this one does not follow.
+    unread: Vec<String>,
 }
 
 impl Layers {
-    /// Lays a file over what is there; one that does not exist is no mistake.
+    /// Adds a file; it may be missing.
     fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let origin = path.display().to_string();
         let failed = |cause: String| ConfigError::File {
@@ -159,38 +130,83 @@ impl Layers {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error.to_string())),
         };
-        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-            failed(error.message().lines().collect::<Vec<_>>().join(" "))
-        })?;
+        let mut table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| failed(one_line(error.message())))?;
         for (path, _) in REMOVED {
             if remove(&mut table, path) {
                 self.without_effect.push(format!("{path} ({origin})"));
             }
         }
-        for key in KEYS {
-            if contains(&table, key.path) {
-                self.sources.insert(key.path, origin.clone());
-            }
+        if let Some(key) = self.note_sources(&table, "", &origin) {
+            return Err(unknown_key(key, origin));
         }
         merge(&mut self.table, table);
-        self.read(&origin)
+        Ok(())
+    }
+
+    /// Notes the origin of each key in a table. Gives the first key that does not exist.
+    fn note_sources(&mut self, table: &Table, prefix: &str, origin: &str) -> Option<String> {
+        table.iter().find_map(|(name, value)| {
+            let path = format!("{prefix}{name}");
+            if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+                self.sources.insert(key.path, origin.to_owned());
+                return None;
+            }
+            let section = format!("{path}.");
+            let is_section = KEYS.iter().any(|key| key.path.starts_with(&section));
+            match value {
+                Value::Table(inner) if is_section => self.note_sources(inner, &section, origin),
+                _ => Some(path),
+            }
+        })
+    }
+
+    /// The environment: it decides which file is read, so it is looked up ahead of everything else.
+    fn environment(
+        &self,
+        variables: &BTreeMap<String, String>,
+        flags: &[(String, String)],
+    ) -> Result<String, ConfigError> {
+        let flag = flags.iter().find(|(path, _)| path == "environment");
+        let variable = || {
+            ["NODE_ENV", "MESSAGEBOX__ENVIRONMENT"]
+                .iter()
+                .find_map(|name| variables.get(*name).filter(|text| !text.is_empty()))
+        };
+        let name = match flag.map(|(_, text)| text).or_else(variable) {
+            Some(name) => name.clone(),
+            None => match self.table.get("environment") {
+                Some(Value::String(name)) => name.clone(),
+                _ => Settings::default().environment,
+            },
+        };
+        // It becomes the name of a file, which must lie in the folder.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !name.is_empty() && name.bytes().all(is_plain) {
+            return Ok(name);
+        }
+        Err(ConfigError::Value {
+            key: "environment".to_owned(),
+            origin: "NODE_ENV or --environment".to_owned(),
+            expected: format!("expected letters, digits, - and _, not {name:?}"),
+        })
     }
 
     /// Notes variables that have no effect any more.
     fn removed_variables(&mut self, variables: &BTreeMap<String, String>) {
         for (path, variable) in REMOVED {
-            let systematic = systematic(path);
-            let names = [*variable, systematic.as_str()];
+            let names = [(*variable).to_owned(), systematic(path)];
             let given = names
                 .into_iter()
-                .filter(|name| variables.contains_key(*name));
-            self.without_effect.extend(given.map(ToOwned::to_owned));
+                .filter(|name| variables.contains_key(name));
+            self.without_effect.extend(given);
         }
     }
 
-    /// Lays one value over what is there.
+    /// Sets one key from a text.
     fn text(&mut self, key: &Key, text: &str, origin: &str) -> Result<(), ConfigError> {
-        let value = convert(key, text).map_err(|expected| ConfigError::Value {
+        let value = convert(key.kind, text).map_err(|expected| ConfigError::Value {
             key: key.path.to_owned(),
             origin: origin.to_owned(),
             expected,
@@ -202,10 +218,10 @@ impl Layers {
             merge(&mut self.table, table);
         }
         self.sources.insert(key.path, origin.to_owned());
-        self.read(origin)
+        Ok(())
     }
 
-    /// The variables of the TypeScript server.
+    /// Reads the variables of the TypeScript server.
     fn typescript_server(
         &mut self,
         variables: &BTreeMap<String, String>,
@@ -224,15 +240,13 @@ impl Layers {
         Ok(())
     }
 
-    /// `DB_DRIVER` and `DB_SOURCE`, then `KNEX_DB_CONNECTION`, where no URL is set.
+    /// Reads `DB_DRIVER` and `DB_SOURCE`, else `KNEX_DB_CONNECTION`, where no URL is set.
     fn database_of_other_servers(
         &mut self,
         variables: &BTreeMap<String, String>,
     ) -> Result<(), ConfigError> {
-        if self.settings.database.url.is_some() {
-            return Ok(());
-        }
-        let Some(key) = KEYS.iter().find(|key| key.path == "database.url") else {
+        let key = KEYS.iter().find(|key| key.path == "database.url");
+        let Some(key) = key.filter(|key| !self.sources.contains_key(key.path)) else {
             return Ok(());
         };
         let found = database_url::of_other_servers(variables);
@@ -247,36 +261,35 @@ impl Layers {
         }
     }
 
-    fn read(&mut self, origin: &str) -> Result<(), ConfigError> {
+    /// The settings as the layers have them so far.
+    fn settings(&self) -> Result<Settings, ConfigError> {
         let value = Value::Table(self.table.clone());
-        self.settings = serde_path_to_error::deserialize(value).map_err(|error| {
+        let settings: Settings = serde_path_to_error::deserialize(value).map_err(|error| {
             let key = error.path().to_string();
-            let message = error.inner().message().to_owned();
-            match message
-                .strip_prefix("unknown field `")
-                .and_then(|rest| rest.split_once('`'))
-            {
-                Some((field, _)) => {
-                    let key = if key.ends_with(field) || key == "." {
-                        key
-                    } else {
-                        format!("{key}.{field}")
-                    };
-                    let key = if key == "." { field.to_owned() } else { key };
-                    ConfigError::UnknownKey {
-                        key,
-                        origin: origin.to_owned(),
-                    }
-                }
-                None => ConfigError::Value {
-                    key,
-                    origin: origin.to_owned(),
-                    expected: message.lines().collect::<Vec<_>>().join(" "),
-                },
+            ConfigError::Value {
+                origin: self.origin(&key),
+                key,
+                expected: one_line(error.inner().message()),
             }
         })?;
-        self.settings.auth.certificates.check_values(origin)
+        let certificates = &settings.auth.certificates;
+        certificates.check_values(|key| self.origin(key))?;
+        Ok(settings)
     }
+
+    /// The origin of a key, or of the key that a value belongs to.
+    fn origin(&self, path: &str) -> String {
+        let is_within = |key: &str| {
+            let rest = path.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let source = self.sources.iter().find(|(key, _)| is_within(key));
+        source.map_or_else(|| TOGETHER.to_owned(), |(_, origin)| origin.clone())
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.lines().collect::<Vec<_>>().join(" ")
 }
 
 /// The systematic variable of a key.
@@ -284,7 +297,7 @@ fn systematic(path: &str) -> String {
     format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
 }
 
-/// Takes a key out; says whether it was there.
+/// Removes a key; says whether the table had it.
 fn remove(table: &mut Table, path: &str) -> bool {
     match path.split_once('.') {
         None => table.remove(path).is_some(),
@@ -292,16 +305,6 @@ fn remove(table: &mut Table, path: &str) -> bool {
             Some(Value::Table(section)) => remove(section, rest),
             _ => false,
         },
-    }
-}
-
-fn contains(table: &Table, path: &str) -> bool {
-    match path.split_once('.') {
-        None => table.contains_key(path),
-        Some((section, rest)) => {
-            let section = table.get(section).and_then(Value::as_table);
-            section.is_some_and(|section| contains(section, rest))
-        }
     }
 }
 
@@ -314,9 +317,10 @@ fn merge(below: &mut Table, above: Table) {
     }
 }
 
-fn convert(key: &Key, text: &str) -> Result<Value, String> {
+/// The value that a text means, or what was expected.
+fn convert(kind: Kind, text: &str) -> Result<Value, String> {
     let text = text.trim();
-    match key.kind {
+    match kind {
         Kind::Text => Ok(Value::String(text.to_owned())),
         Kind::Switch => match text.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
@@ -327,49 +331,39 @@ fn convert(key: &Key, text: &str) -> Result<Value, String> {
             Ok(number) => Ok(Value::Integer(number)),
             Err(_) => Err(format!("expected a whole number, not {text:?}")),
         },
-        Kind::Fees => text
-            .split(',')
-            .filter(|pair| !pair.trim().is_empty())
-            .map(|pair| {
-                let fee = pair.split_once('=').and_then(|(name, fee)| {
-                    let fee = fee.trim().parse().ok().filter(|fee| *fee >= 0)?;
-                    Some((name.trim().to_owned(), Value::Integer(fee)))
-                });
-                fee.ok_or_else(|| format!("expected box=satoshis,box=satoshis, not {pair:?}"))
-            })
-            .collect::<Result<Table, String>>()
-            .map(Value::Table),
-        Kind::Lifetimes => text
-            .split(',')
-            .filter(|pair| !pair.trim().is_empty())
-            .map(|pair| {
-                let time = pair.split_once('=');
-                let time = time.map(|(name, time)| {
-                    (
-                        name.trim().to_owned(),
-                        Value::String(time.trim().to_owned()),
-                    )
-                });
-                time.ok_or_else(|| format!("expected box=duration,box=duration, not {pair:?}"))
-            })
-            .collect::<Result<Table, String>>()
-            .map(Value::Table),
-        // Empty text is no text: a variable that is set to nothing counts as not set.
+        // A variable without text counts as not set, so an empty list needs a word.
         Kind::List if text == "none" => Ok(Value::Array(Vec::new())),
         Kind::List => Ok(list(text, ',')),
-        Kind::FieldsByType => text
-            .split(',')
-            .filter(|pair| !pair.trim().is_empty())
-            .map(|pair| {
-                // The base64 of a type ends with `=` itself.
-                let fields = pair.rsplit_once('=');
-                let fields =
-                    fields.map(|(name, fields)| (name.trim().to_owned(), list(fields, '+')));
-                fields.ok_or_else(|| format!("expected type=field+field,type=field, not {pair:?}"))
-            })
-            .collect::<Result<Table, String>>()
-            .map(Value::Table),
+        Kind::Amounts => pairs(text, "box=satoshis,box=satoshis", |pair| {
+            let (name, amount) = pair.split_once('=')?;
+            let amount = amount.trim().parse().ok().filter(|amount| *amount >= 0)?;
+            Some((name, Value::Integer(amount)))
+        }),
+        Kind::Lifetimes => pairs(text, "box=duration,box=duration", |pair| {
+            let (name, time) = pair.split_once('=')?;
+            Some((name, Value::String(time.trim().to_owned())))
+        }),
+        // The base64 of a type ends with `=` itself.
+        Kind::FieldsByType => pairs(text, "type=field+field,type=field", |pair| {
+            let (name, fields) = pair.rsplit_once('=')?;
+            Some((name, list(fields, '+')))
+        }),
     }
+}
+
+fn pairs(
+    text: &str,
+    form: &str,
+    read: impl Fn(&str) -> Option<(&str, Value)>,
+) -> Result<Value, String> {
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    let table: Result<Table, String> = pairs
+        .map(|pair| match read(pair) {
+            Some((name, value)) => Ok((name.trim().to_owned(), value)),
+            None => Err(format!("expected {form}, not {pair:?}")),
+        })
+        .collect();
+    table.map(Value::Table)
 }
 
 fn list(text: &str, separator: char) -> Value {

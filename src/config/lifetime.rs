@@ -1,4 +1,4 @@
-//! A duration as the value of a table.
+//! A duration within a table of the configuration.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::units;
 
-/// A duration, written as everywhere: `"25s"`, or a number of seconds.
+/// A duration in the usual form: `"25s"`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Lifetime(#[serde(with = "units")] pub Duration);

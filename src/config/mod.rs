@@ -1,7 +1,8 @@
 //! Configuration: defaults, files, environment variables and flags, in one typed value.
 //!
-//! Precedence, each over the one before: compiled defaults, `config/default.toml`,
+//! Each source takes precedence over the one before: the defaults of `sections.rs`, `config/default.toml`,
 //! `config/<environment>.toml`, `.env` in the working folder, environment variables, flags.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod at_most;
 mod certificates;
@@ -27,7 +28,7 @@ pub use cli::{Cli, Identities, Task};
 pub use env_file::Variables;
 pub use error::ConfigError;
 pub use identity_key::{IdentityKeySource, load_identity};
-pub use keys::{KEYS, Key};
+pub use keys::Key;
 pub use layers::{Loaded, Sources, load};
 pub use lifetime::Lifetime;
 pub use secret::Secret;
@@ -35,6 +36,6 @@ pub use sections::{
     AuthSection, CertificatesSection, DatabaseSection, FeesSection, IdentitySection, LogSection,
     PushSection, RoomsSection, ServerSection, SocketSection, WalletSection,
 };
-pub use settings::Settings;
+pub use settings::{KEYS, Settings, differing_keys};
 pub use show::show;
 pub use values::Values;

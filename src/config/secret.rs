@@ -1,11 +1,11 @@
-//! A value that is never shown.
+//! A secret text that logs and `--check-config` never show.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroize;
 
-/// What is shown in place of a secret.
+/// Shown in place of a secret.
 const MASK: &str = "***";
 
 /// A secret text: masked in `Debug` and when serialized, erased when dropped.
@@ -14,13 +14,11 @@ const MASK: &str = "***";
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text secret.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

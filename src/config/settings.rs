@@ -1,103 +1,81 @@
-//! The settings, and what follows from them.
+//! All settings together, and the values that follow from them.
+
+use std::sync::LazyLock;
 
 use gethostname::gethostname;
 use serde::{Deserialize, Serialize};
 
+use super::keys::{Key, Setting, section};
 use super::secret::Secret;
 use super::sections::{
-    AdminSection, AuthSection, ClusterSection, DatabaseSection, FeesSection, IdentitySection,
-    LimitsSection, LogSection, MessagesSection, OverlaySection, PricesSection, PushSection,
-    RoomsSection, ServerSection, SocketSection, WalletSection,
+    AdminSection, AuthSection, CertificatesSection, ClusterSection, DatabaseSection, FeesSection,
+    IdentitySection, LimitsSection, LogSection, MessagesSection, OverlaySection, PricesSection,
+    PushSection, RoomsSection, ServerSection, SocketSection, WalletSection,
 };
 
-/// Everything that an operator can set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// `development`, `production`, or any other name.
-    pub environment: String,
-    /// Guards migration operations; without it there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrate_key: Option<Secret>,
-    /// HTTP.
-    pub server: ServerSection,
-    /// Who the server is.
-    pub identity: IdentitySection,
-    /// Where messages are kept.
-    pub database: DatabaseSection,
-    /// Engine.IO and Socket.IO.
-    pub socket: SocketSection,
-    /// BRC-103 and BRC-104.
-    pub auth: AuthSection,
-    /// What one of many may have.
-    pub limits: LimitsSection,
-    /// Other servers with the same database.
-    pub cluster: ClusterSection,
-    /// Rooms.
-    pub rooms: RoomsSection,
-    /// Logging.
-    pub log: LogSection,
-    /// Who may look after the server.
-    pub admin: AdminSection,
-    /// Bounds and times of messages.
-    pub messages: MessagesSection,
-    /// Fees.
-    pub fees: FeesSection,
-    /// What requests cost.
-    pub prices: PricesSection,
-    /// Wallet.
-    pub wallet: WalletSection,
-    /// The overlay network.
-    pub overlay: OverlaySection,
-    /// Push notifications.
-    pub push: PushSection,
-    /// Environment variables of another server that are set and that nothing here follows.
-    #[serde(skip)]
-    pub unread_variables: Vec<String>,
-    /// Settings of an earlier release that were given and have no effect any more.
-    #[serde(skip)]
-    pub without_effect: Vec<String>,
-    /// What may be meant, and more often is a mistake; logged at the start.
-    #[serde(skip)]
-    pub warnings: Vec<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            environment: "development".to_owned(),
-            migrate_key: None,
-            server: ServerSection::default(),
-            identity: IdentitySection::default(),
-            database: DatabaseSection::default(),
-            socket: SocketSection::default(),
-            auth: AuthSection::default(),
-            limits: LimitsSection::default(),
-            cluster: ClusterSection::default(),
-            rooms: RoomsSection::default(),
-            log: LogSection::default(),
-            admin: AdminSection::default(),
-            messages: MessagesSection::default(),
-            fees: FeesSection::default(),
-            prices: PricesSection::default(),
-            wallet: WalletSection::default(),
-            overlay: OverlaySection::default(),
-            push: PushSection::default(),
-            unread_variables: Vec::new(),
-            without_effect: Vec::new(),
-            warnings: Vec::new(),
-        }
+section! {
+    /// Everything that an operator can set.
+    Settings "" {
+        environment: String = "development".to_owned(), ["NODE_ENV"], "`development` generates a server key; every other environment needs one";
+        migrate_key: Option<Secret> = None, ["MIGRATE_KEY"], "Bearer token for POST /admin/migrate, 16 characters or more; unset: no such route; secret";
+    }
+    with {
+        server: ServerSection,
+        identity: IdentitySection,
+        database: DatabaseSection,
+        socket: SocketSection,
+        auth: AuthSection,
+        limits: LimitsSection,
+        cluster: ClusterSection,
+        rooms: RoomsSection,
+        log: LogSection,
+        admin: AdminSection,
+        messages: MessagesSection,
+        fees: FeesSection,
+        prices: PricesSection,
+        wallet: WalletSection,
+        overlay: OverlaySection,
+        push: PushSection,
+    }
+    beside {
+        /// Probable mistakes, settings without effect and variables that the server does not follow; logged at start.
+        warnings: Vec<String>,
     }
 }
 
+/// Every key, in the order of `config/default.toml`.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    [
+        Settings::KEYS,
+        ServerSection::KEYS,
+        IdentitySection::KEYS,
+        DatabaseSection::KEYS,
+        SocketSection::KEYS,
+        AuthSection::KEYS,
+        CertificatesSection::KEYS,
+        LimitsSection::KEYS,
+        ClusterSection::KEYS,
+        RoomsSection::KEYS,
+        LogSection::KEYS,
+        AdminSection::KEYS,
+        MessagesSection::KEYS,
+        FeesSection::KEYS,
+        PricesSection::KEYS,
+        WalletSection::KEYS,
+        OverlaySection::KEYS,
+        PushSection::KEYS,
+    ]
+    .concat()
+});
+
 impl Settings {
-    /// Whether convenience goes before caution: a key may be made by itself.
+    /// Whether the server may generate a key.
     #[must_use]
     pub fn is_development(&self) -> bool {
         matches!(self.environment.as_str(), "development" | "test")
     }
 
-    /// The port: as set, or 8080 in development and 3000 elsewhere.
+    /// The configured port, or 8080 in development and 3000 elsewhere.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.server
@@ -105,7 +83,7 @@ impl Settings {
             .unwrap_or(if self.is_development() { 8080 } else { 3000 })
     }
 
-    /// The database's URL: as set, or a SQLite file in the data folder.
+    /// The configured URL of the database, or a SQLite file in the data folder.
     #[must_use]
     pub fn database_url(&self) -> String {
         match &self.database.url {
@@ -117,7 +95,7 @@ impl Settings {
         }
     }
 
-    /// What other servers with the same database call this one.
+    /// The name of this server for the others with the same database.
     #[must_use]
     pub fn node_name(&self) -> String {
         let named = self.cluster.node_name.as_deref().map(str::trim);
@@ -127,7 +105,7 @@ impl Settings {
         )
     }
 
-    /// The routing prefix: empty, or `/x` without a slash at its end.
+    /// The routing prefix: empty, or `/x` without a trailing slash.
     #[must_use]
     pub fn routing_prefix(&self) -> String {
         let prefix = self.server.routing_prefix.trim_matches('/');
@@ -138,7 +116,7 @@ impl Settings {
         }
     }
 
-    /// The filter for `env_logger`. Verbose raises our own level only: what libraries say at debug is not ours to vouch for.
+    /// The filter for `env_logger`. Verbose raises our own level only: nobody has checked what libraries log at debug level.
     #[must_use]
     pub fn log_filter(&self) -> &str {
         if self.log.verbose && self.log.level == "info" {
@@ -147,4 +125,12 @@ impl Settings {
             &self.log.level
         }
     }
+}
+
+/// The keys whose values differ, secrets included.
+#[must_use]
+pub fn differing_keys(before: &Settings, after: &Settings) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    before.add_differences(after, &mut keys);
+    keys
 }

@@ -1,4 +1,4 @@
-//! `--check-config`: every effective value with its source, as a file that could be read again, but for its secrets.
+//! `--check-config`: every effective value with its source. A file could have it, except that secrets are masked.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use super::error::ConfigError;
-use super::keys::KEYS;
 use super::layers::Loaded;
+use super::settings::KEYS;
 use super::values::Values;
 
-/// What stands for a secret.
+/// Shown in place of a secret.
 const MASK: &str = "***";
 
-/// Parameters of addresses that are no secrets.
+/// Query parameters of addresses that are not secret.
 const PLAIN_PARAMETERS: [&str; 7] = [
     "host",
     "ssl-ca",
@@ -24,10 +24,10 @@ const PLAIN_PARAMETERS: [&str; 7] = [
     "unix-socket",
 ];
 
-/// The values, a line each. `of_file`: the variables that stand in `.env`.
+/// One line per value. `of_file` names the variables that come from `.env`.
 ///
 /// # Errors
-/// [`ConfigError`], where a value has no form.
+/// [`ConfigError::NoValues`].
 pub fn show(loaded: &Loaded, of_file: &BTreeSet<String>) -> Result<String, ConfigError> {
     let settings = &loaded.settings;
     let values = Values::of(settings)?;
@@ -37,10 +37,10 @@ pub fn show(loaded: &Loaded, of_file: &BTreeSet<String>) -> Result<String, Confi
     };
     let mut text = String::new();
     let mut last_section = "";
-    for key in KEYS {
+    for key in KEYS.iter() {
         let (section, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         let value = match key.path {
-            // Both follow from other settings where they are not set.
+            // Both have a default that depends on other settings.
             "server.port" => Some(Value::Integer(settings.port().into())),
             "database.url" => Some(Value::String(masked(&settings.database_url()))),
             "cluster.redis_url" => address(&settings.cluster.redis_url),
@@ -66,7 +66,7 @@ pub fn show(loaded: &Loaded, of_file: &BTreeSet<String>) -> Result<String, Confi
     Ok(text)
 }
 
-/// An address without what opens it: password, parameters, and parts of a path that look like a key.
+/// An address with its secrets masked: the password, the parameters, and parts of the path that look like a key.
 fn masked(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         // The path of a database file.
@@ -74,7 +74,7 @@ fn masked(address: &str) -> String {
         return if is_path { address } else { MASK }.to_owned();
     };
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // A password may have any of these characters where nobody has encoded it.
+    // A password that is not percent-encoded may have any of these characters.
     let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
     let user = match user.split_once(':') {
         Some((name, _)) => format!("{name}:{MASK}@"),
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_what_opens_it() {
+    fn secrets_in_an_address_are_masked() {
         for (address, shown) in [
             ("sqlite://data/messagebox.db", "sqlite://data/messagebox.db"),
             ("mysql://u:hunter2@h:3306/d", "mysql://u:***@h:3306/d"),

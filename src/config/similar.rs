@@ -1,14 +1,14 @@
-//! Variables that an operator has set and that do nothing: misspelled names, and lists without items.
+//! Variables that are set and do nothing: misspelled names, and empty lists.
 
 use std::collections::BTreeMap;
 
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind, REMOVED};
-use super::settings::Settings;
+use super::keys::{Key, Kind, REMOVED};
+use super::settings::{KEYS, Settings};
 use super::typescript_server;
 use super::values::Values;
 
-/// Variables that are read, or that servers in use read, beside those of the keys.
+/// Variables beside those of the keys that this server or other servers in use read.
 const OTHERS: &[&str] = &[
     "CONFIG_DIR",
     "DB_DRIVER",
@@ -26,13 +26,13 @@ const OTHERS: &[&str] = &[
 /// Names of other programs that are one letter away from ours.
 const FOREIGN: &[&str] = &["DATADIR", "HOSTNAME", "NODE_HOME"];
 
-/// A name this long is nobody else's: two wrong letters are a mistake, and the server does not start.
+/// From this length on, a name with up to two wrong letters is a mistake, and the server does not start.
 const LONG: usize = 10;
 
-/// Shorter names resemble too many others.
+/// Shorter names are not compared: they resemble too many others.
 const SHORT: usize = 6;
 
-/// Variables that resemble ours; the warnings are for those that may belong to another program.
+/// Looks for variables that resemble ours. Gives warnings for those that may belong to another program.
 ///
 /// # Errors
 /// [`ConfigError::Resembles`].
@@ -59,7 +59,7 @@ pub(super) fn check(variables: &BTreeMap<String, String>) -> Result<Vec<String>,
             });
         }
         warnings.push(format!(
-            "{name} is not read; if it is meant for this server, its name is {nearest}"
+            "the server does not read {name}; if you mean its setting, rename the variable to {nearest}"
         ));
     }
     Ok(warnings)
@@ -81,7 +81,7 @@ fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     nearest.map(|(_, known)| known)
 }
 
-/// The warning for a list whose variable is set to nothing, where the default is not nothing.
+/// Warns of an empty variable for a list whose default is not empty.
 pub(super) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Option<String> {
     let name = key.variables.iter().find(|name| {
         variables
@@ -94,7 +94,7 @@ pub(super) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Opt
     let defaults = Values::of(&Settings::default()).ok()?;
     let default = defaults.get(key.path)?.to_string();
     (default != "[]").then(|| {
-        format!("{name} is empty, which counts as not set: {default} holds; `{name}=none` is an empty list")
+        format!("{name} is empty, which counts as not set: the default {default} applies; `{name}=none` sets an empty list")
     })
 }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_others_and_our_own_are_let_be() {
+    fn variables_of_other_programs_and_our_own_cause_no_warning() {
         let others = [
             "PATH",
             "HOME",
@@ -160,7 +160,7 @@ mod tests {
             "AUTH_RESUME",
         ];
         assert_eq!(checked(&others), Ok(Vec::new()));
-        for key in KEYS {
+        for key in KEYS.iter() {
             assert_eq!(checked(key.variables), Ok(Vec::new()), "{}", key.path);
         }
     }

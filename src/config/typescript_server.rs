@@ -1,35 +1,34 @@
-//! Environment variables of the TypeScript server (1.1), read under their own names where a setting means the same.
+//! Environment variables of the TypeScript server (1.1). The server reads those that have a setting with the same meaning.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::keys::{KEYS, Key};
+use super::keys::Key;
+use super::settings::KEYS;
 
-/// What nearly all of its variables begin with.
+/// Prefix of nearly all of its variables.
 const PREFIX: &str = "MESSAGE_BOX_";
 
 /// How the text of a variable becomes that of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
-    /// As it stands.
     Same,
-    /// A time.
     Milliseconds,
-    /// As it stands; unlimited is 0.
+    /// The same number, where `unlimited` means 0.
     OrZero,
-    /// A time; unlimited is 0.
+    /// A number of days, where `unlimited` means 0.
     Days,
-    /// Requests in the window that another variable names, in milliseconds.
+    /// Requests per window. The named variable has the window in milliseconds.
     RateOf(&'static str),
-    /// `{"/route": satoshis}`.
+    /// A JSON object: `{"/route": satoshis}`.
     PricesOfRoutes,
 }
 
 struct Variable {
-    /// Behind the prefix.
+    /// The name without the prefix.
     name: &'static str,
-    /// The setting.
+    /// The key of the setting.
     path: &'static str,
     unit: Unit,
 }
@@ -38,7 +37,7 @@ const fn variable(name: &'static str, path: &'static str, unit: Unit) -> Variabl
     Variable { name, path, unit }
 }
 
-/// Those that a setting stands for.
+/// Variables with a setting.
 #[rustfmt::skip]
 const READ: &[Variable] = &[
     variable("MAX_BODY_BYTES", "server.max_body_bytes", Unit::Same),
@@ -61,7 +60,7 @@ const READ: &[Variable] = &[
     variable("ROUTE_PRICES_JSON", "prices.routes", Unit::PricesOfRoutes),
 ];
 
-/// Those without the prefix that nothing stands for.
+/// Variables without the prefix and without a setting.
 const UNPREFIXED: [&str; 6] = [
     "RESOURCE_PROFILE",
     "CORS_MODE",
@@ -71,26 +70,25 @@ const UNPREFIXED: [&str; 6] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
-/// Its variables, by their whole names.
+/// Its variables, with their prefix.
 pub(super) fn names() -> impl Iterator<Item = String> {
     let prefixed = READ.iter().map(|known| format!("{PREFIX}{}", known.name));
     prefixed.chain(UNPREFIXED.map(ToOwned::to_owned))
 }
 
-/// What is wrong with a variable: its name, and what was expected.
-pub(super) type Wrong = (String, String);
+/// A mistake: the variable, and what was expected.
+pub(super) type WrongVariable = (String, String);
 
-/// What the environment says in that server's words.
+/// What the environment has of that server.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Settings with their texts, and the variables that they come from.
+    /// Keys with their texts, and the variables that these come from.
     pub(super) texts: Vec<(&'static Key, String, String)>,
-    /// Variables that are set, and that nothing here follows.
+    /// Variables that are set and that this server does not follow.
     pub(super) unread: Vec<String>,
 }
 
-/// Reads them.
-pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, Wrong> {
+pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, WrongVariable> {
     let set = |name: &str| {
         let text = variables.get(&format!("{PREFIX}{name}"))?.trim();
         (!text.is_empty()).then_some(text)
@@ -102,9 +100,9 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, Wrong>
         let known = match name.strip_prefix(PREFIX) {
             _ if text.is_empty() => continue,
             None if !UNPREFIXED.contains(&&**name) => continue,
-            // What is so here anyway.
+            // This server always allows every origin.
             None | Some("CORS_MODE") if name.ends_with("CORS_MODE") && text == "public" => continue,
-            // It asks for nothing; where it does, part of its prices has no counterpart.
+            // Its prices count only with monetization, and part of them has no counterpart here.
             Some("MONETIZATION_ENABLED") if !is_priced => continue,
             Some(price) if price.contains("PRICE") && !is_priced => continue,
             Some(window) if is_window(window, &set) => continue,
@@ -136,7 +134,7 @@ fn is_window<'a>(name: &str, set: &impl Fn(&str) -> Option<&'a str>) -> bool {
     })
 }
 
-/// The text of the setting; none where it has no such value.
+/// The text of the setting; `None` if the setting has no such value.
 fn convert<'a>(
     unit: Unit,
     text: &str,
@@ -156,7 +154,7 @@ fn convert<'a>(
         Unit::Days => format!("{}days", number(text)?),
         Unit::RateOf(window) => {
             let window = set(window).map_or(Ok(60_000), number)?.max(1);
-            // Not less than was said, and not none, which would be no limit.
+            // Rounded up, and never 0, which would be no limit.
             let milli = number(text)?.saturating_mul(1_000);
             milli.div_ceil(window).max(1).to_string()
         }
@@ -181,7 +179,7 @@ mod tests {
     /// Keys with their texts, and the variables that are not read.
     type Texts = (Vec<(&'static str, String)>, Vec<String>);
 
-    fn found(variables: &[(&str, &str)]) -> Result<Texts, Wrong> {
+    fn found(variables: &[(&str, &str)]) -> Result<Texts, WrongVariable> {
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let found = read(&variables.iter().map(own).collect())?;
         let texts = found

@@ -1,4 +1,4 @@
-//! Durations in configuration files: `"25s"`, `"300ms"`, or a number of seconds.
+//! Reads and writes durations: `"25s"`, `"300ms"`, or a number of seconds.
 
 use std::fmt;
 use std::time::Duration;

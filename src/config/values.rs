@@ -1,17 +1,15 @@
-//! The settings as a tree of values, which keys lead into.
+//! The settings as a tree of values, looked up by key.
 
 use toml::Value;
 
 use super::error::ConfigError;
 use super::settings::Settings;
 
-/// What files would have; secrets are masked.
+/// The values as a file would have them; secrets are masked.
 #[derive(Debug, Clone)]
 pub struct Values(Value);
 
 impl Values {
-    /// Of these settings.
-    ///
     /// # Errors
     /// [`ConfigError::NoValues`].
     pub fn of(settings: &Settings) -> Result<Self, ConfigError> {
@@ -20,14 +18,14 @@ impl Values {
         Ok(Self(values))
     }
 
-    /// The value of a key (`section.name`); none where it is not set.
+    /// The value of a key (`section.name`), if it is set.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
         path.split('.')
             .try_fold(&self.0, |value, name| value.get(name))
     }
 
-    /// The same as a file would have it, or `unset`.
+    /// The value as a file would have it, or `unset`.
     #[must_use]
     pub fn shown(&self, path: &str) -> String {
         let value = self.get(path);

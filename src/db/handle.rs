@@ -14,12 +14,10 @@ mod size;
 mod totals;
 mod waiting;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::db::engine::any_connection::AnyConnection;
@@ -53,27 +51,8 @@ use crate::model::{
 
 pub use identity_lists::{listed_identities, set_listed};
 pub use log::accept_database;
-pub use measures::DbMeasures;
+pub use measures::{DbMeasures, DbStatus};
 pub use totals::{StoredTotals, TotalsOfRole};
-
-/// Counts of the persistence layer since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct DbStatus {
-    /// Writes that wait.
-    pub queued_writes: usize,
-    /// Transactions committed.
-    pub commits: u64,
-    /// Writes in them.
-    pub writes: u64,
-    /// Messages stored.
-    pub stored: u64,
-    /// Writes in the largest of them.
-    pub largest_group: u64,
-    /// Writes that failed.
-    pub failures: u64,
-    /// Panics that were contained.
-    pub panics: u64,
-}
 
 /// Look-ups of sessions that wait for the readers at a time; the others wait for these.
 const MAX_SESSION_LOOKUPS: usize = 64;
@@ -313,21 +292,6 @@ impl DbHandle {
             .send(Migrate)
             .await
             .unwrap_or(Err(DbError::Closed))
-    }
-
-    /// Counts since the start.
-    #[must_use]
-    pub fn status(&self) -> DbStatus {
-        let counters = &self.0.counters;
-        DbStatus {
-            queued_writes: self.0.writer.queue.len(),
-            commits: counters.commits.load(Ordering::Relaxed),
-            writes: counters.writes.load(Ordering::Relaxed),
-            stored: counters.stored.load(Ordering::Relaxed),
-            largest_group: counters.largest_group.load(Ordering::Relaxed),
-            failures: counters.failures.load(Ordering::Relaxed),
-            panics: counters.panics.load(Ordering::Relaxed),
-        }
     }
 
     fn write<C: Command>(

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::auth::Identity;
 use crate::db::{DbError, DbHandle};
 use crate::ids::IdentityKey;
@@ -29,8 +32,9 @@ pub struct PaymentConfig {
     pub headers: Option<BlockHeaders>,
 }
 
-/// Counts of payments since the start.
-#[derive(Debug, Default)]
+/// Payments since the start.
+#[derive(Debug, Default, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PaymentCounts {
     /// Payments that covered their price.
     pub checked: Counter,

@@ -1,21 +1,21 @@
-//! What was last seen of something that is looked at now and then.
+//! The last known state of a dependency that is probed now and then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Shared by its clones. Until something was seen, all is well.
+/// Clones share it. Before the first probe, it passes.
 #[derive(Debug, Clone, Default)]
 pub struct Observation(Arc<Mutex<Option<String>>>);
 
 impl Observation {
-    /// Notes what was seen: whether it works, or why not.
+    /// Notes the result of a probe.
     pub fn note(&self, seen: Result<(), String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen.err();
     }
 
-    /// What was seen last.
+    /// The result of the last probe.
     ///
     /// # Errors
-    /// Why it does not work.
+    /// Why the dependency fails.
     pub fn check(&self) -> Result<(), String> {
         let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         failure.clone().map_or(Ok(()), Err)

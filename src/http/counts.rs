@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage as _};
 
 use crate::metrics::RequestCounts;
-use crate::telemetry::{self, Access, TraceId};
+use crate::telemetry::{self, AccessLine, TraceId};
 
 use super::client_address::RequestOrigin;
 use super::reply::FailureNote;
@@ -67,7 +67,7 @@ fn log_access<B: MessageBody>(answer: &ServiceResponse<B>, took: Duration) {
         let left = answer.response().extensions();
         let refusal = left.get::<FailureNote>();
         let refusal = refusal.map(|failed| (failed.code, &*failed.reason));
-        let access = Access {
+        let access = AccessLine {
             method: request.method().as_str(),
             what: request.path(),
             status: Some(status.as_u16()),

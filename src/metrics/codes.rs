@@ -1,21 +1,29 @@
-//! Counts by words of the program, such as the code of a failure: as many as the program has words.
+//! Counts by words of the program, such as error codes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use serde::{Serialize, Serializer};
 
-/// How often each word was counted.
-pub struct KeyedCounts<K: Eq + Hash>(DashMap<K, AtomicU64>);
+use super::Counter;
 
-/// Counts by one word.
+/// A count per key. The keys must be words of the program, so that no client can make the map grow.
+pub struct KeyedCounts<K: Eq + Hash>(DashMap<K, Counter>);
+
+/// A count per word.
 pub type CodeCounts = KeyedCounts<&'static str>;
 
 impl<K: Eq + Hash> Default for KeyedCounts<K> {
     fn default() -> Self {
         Self(DashMap::new())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Clone for KeyedCounts<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
@@ -26,37 +34,54 @@ impl<K: Eq + Hash + Ord + Copy + fmt::Debug> fmt::Debug for KeyedCounts<K> {
 }
 
 impl<K: Eq + Hash + Ord + Copy> KeyedCounts<K> {
-    /// Counts a word. It must be of the program, so that nobody outside makes the list long.
-    pub fn add_one(&self, word: K) {
-        if let Some(count) = self.0.get(&word) {
-            count.fetch_add(1, Ordering::Relaxed);
-            return;
+    pub fn add_one(&self, key: K) {
+        if let Some(count) = self.0.get(&key) {
+            return count.add_one();
         }
-        let count = self.0.entry(word).or_default();
-        count.fetch_add(1, Ordering::Relaxed);
+        self.0.entry(key).or_default().add_one();
     }
 
-    /// Shows a word that was not counted yet.
-    pub fn declare(&self, word: K) {
-        self.0.entry(word).or_default();
+    /// Shows a key before anything is counted under it.
+    pub fn declare(&self, key: K) {
+        self.0.entry(key).or_default();
     }
 
-    /// All of them.
     #[must_use]
     pub fn get(&self) -> BTreeMap<K, u64> {
         let entries = self.0.iter();
         entries
-            .map(|entry| (*entry.key(), entry.value().load(Ordering::Relaxed)))
+            .map(|entry| (*entry.key(), entry.value().get()))
             .collect()
     }
 
-    /// All of them together.
+    /// The sum over all keys.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let entries = self.0.iter();
-        entries
-            .map(|entry| entry.value().load(Ordering::Relaxed))
-            .sum()
+        self.0.iter().map(|entry| entry.value().get()).sum()
+    }
+}
+
+/// Counts by two words, as one map in the other.
+#[must_use]
+pub fn nested(
+    counts: BTreeMap<(&'static str, &'static str), u64>,
+) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let mut outer: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((first, second), count) in counts {
+        outer.entry(first).or_default().insert(second, count);
+    }
+    outer
+}
+
+impl Serialize for KeyedCounts<&'static str> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
+}
+
+impl Serialize for KeyedCounts<(&'static str, &'static str)> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        nested(self.get()).serialize(serializer)
     }
 }
 

@@ -1,13 +1,18 @@
-//! How values are spread: buckets that double, each an atomic. Recording costs three relaxed additions and takes no lock, so
-//! it may be done where work is done; what percentiles say is exact up to a factor of two.
+//! Histograms with buckets that double. Recording costs three relaxed atomic operations and takes no lock. Percentiles are
+//! exact up to a factor of two.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Buckets up to 1, 2, 4, ... and one for what is above; with microseconds the last bound is half a minute.
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+/// Buckets up to 1, 2, 4, ... and one for the rest. In microseconds, the last bound is half a minute.
 const BUCKETS: usize = 27;
 
-/// Counts values, such as microseconds.
+/// Counts values, such as microseconds, by bucket.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BUCKETS],
@@ -16,9 +21,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts a value.
     pub fn record(&self, value: u64) {
-        // The first whose bound it does not pass.
+        // The first bucket whose bound the value does not exceed.
         let doublings = value
             .saturating_sub(1)
             .checked_ilog2()
@@ -31,12 +35,10 @@ impl Histogram {
         self.max.fetch_max(value, Ordering::Relaxed);
     }
 
-    /// Counts a time, in microseconds.
     pub fn record_time(&self, time: Duration) {
         self.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// What was counted so far.
     #[must_use]
     pub fn get(&self) -> Distribution {
         let buckets = self
@@ -51,24 +53,38 @@ impl Histogram {
     }
 }
 
-/// What a [`Histogram`] had counted at some time.
+impl Clone for Histogram {
+    fn clone(&self) -> Self {
+        let Distribution { buckets, sum, max } = self.get();
+        Self {
+            buckets: buckets.map(AtomicU64::new),
+            sum: sum.into(),
+            max: max.into(),
+        }
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
+}
+
+/// The values of a [`Histogram`] at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Distribution {
     buckets: [u64; BUCKETS],
-    /// All values together.
     pub sum: u64,
-    /// The largest value.
     pub max: u64,
 }
 
 impl Distribution {
-    /// How many values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// The bound of each bucket but the last, and how many values are not above it.
+    /// The bound of each bucket but the last, with the number of values up to it.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let bounded = self.buckets.iter().take(BUCKETS - 1).enumerate();
         bounded.scan(0, |below, (index, count)| {
@@ -77,7 +93,7 @@ impl Distribution {
         })
     }
 
-    /// Of the values that came after an earlier look. Their largest is known by its bucket only.
+    /// The values since an earlier time. The largest of them is known by its bucket only.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
@@ -92,7 +108,7 @@ impl Distribution {
         since
     }
 
-    /// A value that at least this part of all is not above (0 to 1): the bound of its bucket, but no more than the largest value.
+    /// The bound of the bucket with this percentile (0 to 1), but at most the largest value.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -106,6 +122,47 @@ impl Distribution {
         found.map_or(self.max, |(bound, _)| bound.min(self.max))
     }
 }
+
+/// How a [`Distribution`] is serialised.
+#[derive(Serialize, ToSchema)]
+struct Percentiles {
+    count: u64,
+    p50: u64,
+    p95: u64,
+    p99: u64,
+    max: u64,
+}
+
+impl Serialize for Distribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let percentiles = Percentiles {
+            count: self.count(),
+            p50: self.percentile(0.5),
+            p95: self.percentile(0.95),
+            p99: self.percentile(0.99),
+            max: self.max,
+        };
+        percentiles.serialize(serializer)
+    }
+}
+
+macro_rules! percentiles_schema {
+    ($($name:ident),*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                Percentiles::schema()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                Percentiles::name()
+            }
+        }
+    )*};
+}
+
+percentiles_schema!(Histogram, Distribution);
 
 #[cfg(test)]
 mod tests {

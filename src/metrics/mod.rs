@@ -1,55 +1,71 @@
-//! Counting: what each layer counts of itself, with relaxed atomics that nobody waits for.
+//! Counters and histograms that each layer keeps of itself, with relaxed atomics that nobody waits for.
 //!
-//! Nothing here is counted for a delivery: what many cores would add to together is summed up from what each socket says
-//! of itself ([`crate::socket::SocketRecord`]), or counted once an event by the actor that has it anyway.
+//! A clone of a counter is its value at that moment, and it is serialised as that value. So the struct in which a layer
+//! counts is also what the status shows and what the metrics are read from.
+//!
+//! No counter is touched for a delivery: many cores would contend for it. Such figures are sums over the sockets'
+//! own records ([`crate::socket::SocketRecord`]), or counts of the actor that handles the event anyway.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod codes;
 mod histogram;
+mod requests;
 
-pub use codes::{CodeCounts, KeyedCounts};
+pub use codes::{CodeCounts, KeyedCounts, nested};
 pub use histogram::{Distribution, Histogram};
+pub use requests::RequestCounts;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts up.
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+/// A count, or a gauge that goes up and down.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
     pub fn add_one(&self) {
         self.add(1);
     }
 
-    /// So many more.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// HTTP requests.
-#[derive(Debug, Default)]
-pub struct RequestCounts {
-    /// Requests that were answered, by route and class of status, such as `2xx`.
-    pub answered: KeyedCounts<(&'static str, &'static str)>,
-    /// Failures by code.
-    pub failures: CodeCounts,
-    /// Connections that ended by an error of their client, by kind.
-    pub connection_errors: CodeCounts,
-    /// From a request to its answer in microseconds, those of sockets left out.
-    pub time: Histogram,
-    /// Requests whose nonce had been used before.
-    pub replayed: Counter,
-    /// How late a worker comes to what waits for it, in microseconds.
-    pub worker_delay: Histogram,
-    /// How much of that the worker itself was busy, in microseconds.
-    pub worker_busy: Histogram,
-    /// Messages that a list named instead of showing, because they are larger than a page. Each list counts them anew.
-    pub oversized: Counter,
+impl Deref for Counter {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        &self.0
+    }
 }
+
+impl Clone for Counter {
+    fn clone(&self) -> Self {
+        Self(self.get().into())
+    }
+}
+
+impl Serialize for Counter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
+}
+
+impl PartialSchema for Counter {
+    fn schema() -> RefOr<Schema> {
+        u64::schema()
+    }
+}
+
+impl ToSchema for Counter {}

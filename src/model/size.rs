@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
 /// How much there is, as it was found when the database was last asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct StoredSize {
     /// Bytes of its tables and indexes, free space in them included.
     pub bytes: u64,
@@ -12,5 +16,12 @@ pub struct StoredSize {
     /// Messages that are stored: counted in SQLite, estimated by the servers.
     pub messages: u64,
     /// How long the oldest of them has been stored; none: there is none.
+    #[serde(rename = "oldestMessageSeconds", serialize_with = "seconds")]
+    #[schema(value_type = Option<f64>)]
     pub oldest_message: Option<Duration>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field")]
+fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }

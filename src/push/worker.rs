@@ -8,6 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use utoipa::ToSchema;
 
 use crate::db::DbHandle;
 use crate::ids::IdentityKey;
@@ -91,7 +92,8 @@ impl Default for PushSettings {
 }
 
 /// Counts since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PushStatus {
     /// Notifications that are queued or being sent.
     pub pending: usize,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::SharedPayload;
 use crate::ids::{IdentityKey, RoomId, Sid};
@@ -86,8 +87,9 @@ pub struct SlowConsumer;
 #[rtype(result = "RoomsStatus")]
 pub struct GetRoomsStatus;
 
-/// The registry's counts since the start, and its current size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize)]
+/// Counts of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, MessageResponse, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RoomsStatus {
     /// Rooms that at least one member joined by asking.
     pub rooms: usize,

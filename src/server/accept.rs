@@ -1,25 +1,24 @@
-//! `messagebox-server accept-database`: keeps a database that was copied without its log of writes.
+//! `messagebox-server accept-database`: accepts a database that was copied without its write-ahead log.
 
 use std::io::Write;
 
 use crate::config::Settings;
-use crate::db::{self, DatabaseUrl};
+use crate::db;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// Acknowledges the missing log, and writes to `out` what was done.
+/// Accepts the missing log, and writes the outcome to `out`.
 ///
 /// # Errors
 /// [`ServerError`].
 pub fn accept_database(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
-    let settings = db_settings(settings, url);
+    let settings = db_settings(settings)?;
     let was_missing = db::accept_database(&settings)?;
-    let said = if was_missing {
-        "accepted without its log of writes"
+    let outcome = if was_missing {
+        "accepted without its write-ahead log"
     } else {
-        "has its log of writes: nothing to accept"
+        "has its write-ahead log: nothing to accept"
     };
-    writeln!(out, "{}: {said}", settings.url).map_err(ServerError::Broken)
+    writeln!(out, "{}: {outcome}", settings.url).map_err(ServerError::Broken)
 }

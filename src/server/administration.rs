@@ -1,4 +1,4 @@
-//! Who may look after this server, and whom the admin actor asks.
+//! The admins of the server, and the sources of the admin actor.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,49 +7,45 @@ use std::time::Instant;
 use actix::Addr;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{Admin, Facts, Guard, Sources};
+use crate::admin::{Admin, Facts, Guard, StatusSources};
 use crate::config::{ConfigError, Secret, Settings};
 use crate::http::{AdminState, HttpState};
 use crate::ids::IdentityKey;
 use crate::live::Live;
 
-use super::Server;
-
 /// A shorter token could be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
-/// Who listen to how the server is, at a time.
+/// Dashboards that may follow the status at a time.
 const MAX_STREAMS: usize = 32;
 
-fn wrong(key: &str, expected: String) -> ConfigError {
-    ConfigError::Value {
-        key: key.to_owned(),
-        origin: "the configuration as a whole".to_owned(),
-        expected,
-    }
-}
-
-/// A secret that opens something to whoever brings it; none where it is empty.
+/// Checks a bearer token; an empty one counts as not set.
 fn secret<'a>(key: &str, secret: Option<&'a Secret>) -> Result<Option<&'a str>, ConfigError> {
     let text = secret.map(|secret| secret.expose().trim());
     let text = text.filter(|text| !text.is_empty());
     if text.is_some_and(|text| text.chars().count() < MIN_TOKEN_CHARS) {
-        return Err(wrong(key, format!("at least {MIN_TOKEN_CHARS} characters")));
+        let expected = format!("at least {MIN_TOKEN_CHARS} characters");
+        return Err(ConfigError::value(key, expected));
     }
     Ok(text)
 }
 
-/// What opens `POST /admin/migrate`, if anything does.
+/// The bearer token for `POST /admin/migrate`, if there is one.
 pub(super) fn migrate_key(settings: &Settings) -> Result<Option<&str>, ConfigError> {
     secret("migrate_key", settings.migrate_key.as_ref())
 }
 
-/// Who is let in.
+/// The guard for the configured admins.
 pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
     let token = secret("admin.token", settings.admin.token.as_ref())?;
     let key = |text: &String| {
         let key = text.trim().parse::<IdentityKey>();
-        key.map_err(|_| wrong("admin.identities", format!("{text:?} is no identity key")))
+        key.map_err(|_| {
+            ConfigError::value(
+                "admin.identities",
+                format!("{text:?} is not an identity key"),
+            )
+        })
     };
     let identities: Result<Vec<IdentityKey>, ConfigError> =
         settings.admin.identities.iter().map(key).collect();
@@ -61,7 +57,7 @@ pub(super) fn guard(settings: &Settings) -> Result<Guard, ConfigError> {
     })
 }
 
-/// Says that nobody can manage this server, and how to change that.
+/// Warns if no request can be an admin's.
 pub(super) fn warn_of_no_admin(settings: &Settings, guard: &Guard) {
     if settings.admin.enabled && guard.is_closed() {
         log::warn!(
@@ -70,7 +66,7 @@ pub(super) fn warn_of_no_admin(settings: &Settings, guard: &Guard) {
     }
 }
 
-/// Threads that serve connections.
+/// The number of threads that serve connections.
 pub(super) fn workers(settings: &Settings) -> usize {
     match settings.server.workers {
         0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -78,7 +74,6 @@ pub(super) fn workers(settings: &Settings) -> usize {
     }
 }
 
-/// What does not change while it runs.
 pub(super) fn facts(settings: &Settings, identity_key: IdentityKey) -> Facts {
     Facts {
         identity_key,
@@ -88,12 +83,12 @@ pub(super) fn facts(settings: &Settings, identity_key: IdentityKey) -> Facts {
     }
 }
 
-/// What the routes of admins need; nothing where they are not served.
+/// The state of the admin routes; `None` if they are not served.
 pub(super) fn state(
     settings: &Settings,
     guard: Live<Guard>,
     admin: &Addr<Admin>,
-    sources: &Sources,
+    sources: &StatusSources,
     drain: &Arc<Notify>,
 ) -> Option<AdminState> {
     settings.admin.enabled.then(|| AdminState {
@@ -108,16 +103,8 @@ pub(super) fn state(
     })
 }
 
-/// HTTP sessions, counted when asked.
+/// Counts HTTP sessions on demand.
 pub(super) fn session_count(state: &HttpState) -> Arc<dyn Fn() -> usize + Send + Sync> {
     let state = state.clone();
     Arc::new(move || state.session_count())
-}
-
-impl Server {
-    /// Waits until an admin wants it to go down.
-    pub(super) async fn drain_asked(&self) -> &'static str {
-        self.drain.notified().await;
-        "admin"
-    }
 }

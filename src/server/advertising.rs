@@ -1,4 +1,4 @@
-//! Tells the overlay network at the start where the server is. Nothing waits for it: what fails is said and tried again.
+//! Advertises the server on the overlay network at start, in the background. A failure is logged and retried.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use crate::ids::IdentityKey;
 use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, Tracker};
 
 use super::layer_settings::wallet_url;
-use super::lines::Line;
+use super::start_stop_log::LogLine;
 
-/// Pauses between attempts.
+/// Shortest and longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// What is to be advertised, and how.
+/// What to advertise, and how.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct AdvertisingPlan {
     advertiser: Rc<Advertiser>,
     host: AdvertisedHost,
     identity: IdentityKey,
 }
 
-/// What the settings ask for, if they do. What cannot work is logged and no reason not to serve.
-pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<Plan> {
+/// The plan, if the settings ask for one. Logs why it cannot work, which does not keep the server from starting.
+pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<AdvertisingPlan> {
     if !settings.overlay.advertise {
         return None;
     }
@@ -37,7 +37,7 @@ pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<Plan> {
     }
 }
 
-/// Why the server cannot be advertised, where the settings ask for it.
+/// Why the server cannot be advertised although the settings ask for it.
 pub(super) fn obstacle(settings: &Settings) -> Option<String> {
     if !settings.overlay.advertise {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn obstacle(settings: &Settings) -> Option<String> {
     Some(format!("the server is not advertised: {reason}"))
 }
 
-fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
+fn read(settings: &Settings, identity: IdentityKey) -> Result<AdvertisingPlan, String> {
     let Parts {
         host,
         wallet,
@@ -55,7 +55,7 @@ fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
     } = parts(settings)?;
     let timeout = settings.wallet.timeout;
     let overlay = Overlay::new(network, &trackers, timeout);
-    Ok(Plan {
+    Ok(AdvertisingPlan {
         advertiser: Rc::new(Advertiser::new(
             "messagebox-server",
             wallet,
@@ -67,7 +67,7 @@ fn read(settings: &Settings, identity: IdentityKey) -> Result<Plan, String> {
     })
 }
 
-/// What the settings say of it.
+/// The settings of advertising.
 struct Parts<'a> {
     host: AdvertisedHost,
     wallet: &'a str,
@@ -104,8 +104,8 @@ fn parts(settings: &Settings) -> Result<Parts<'_>, String> {
     })
 }
 
-/// Until it is done.
-pub(super) async fn run(plan: Plan) {
+/// Advertises the server, with retries.
+pub(super) async fn run(plan: AdvertisingPlan) {
     let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
     while let Err(error) = advertise(&plan).await {
         let pause = backoff.next(rand::random());
@@ -118,13 +118,13 @@ pub(super) async fn run(plan: Plan) {
     }
 }
 
-async fn advertise(plan: &Plan) -> Result<(), OverlayError> {
+async fn advertise(plan: &AdvertisingPlan) -> Result<(), OverlayError> {
     let owner = plan.advertiser.identity_key().await?;
     if owner != plan.identity {
         return Err(OverlayError::OtherIdentity(owner));
     }
     let advertised = plan.advertiser.advertise(&plan.host).await?;
-    Line::new("advertised")
+    LogLine::new("advertised")
         .with("host", &plan.host)
         .with("identity", advertised.identity_key)
         .with("transaction", &advertised.txid)

@@ -1,4 +1,4 @@
-//! `messagebox-server export` and `import`: everything that the server keeps, from one database to another.
+//! `messagebox-server export` and `import`: the whole content of a database, from one to another.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -6,20 +6,20 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::config::Settings;
-use crate::db::{self, ArchiveError, DatabaseUrl, DbSettings, RowCounts};
+use crate::db::{self, ArchiveError, DbSettings, RowCounts};
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// What is private is its owner's alone.
+/// File mode: only the owner may read the archive.
 const ONLY_OWNER: u32 = 0o600;
 
-/// Writes an archive to a new file, or to standard output; says how many rows it has.
+/// Writes an archive to a new file, or to standard output. Gives its row counts.
 ///
 /// # Errors
-/// [`ServerError`]. No file is left behind.
+/// [`ServerError`]; then the file is removed.
 pub fn export_archive(settings: &Settings, file: Option<&Path>) -> Result<RowCounts, ServerError> {
-    let database = database(settings)?;
+    let database = db_settings(settings)?;
     let Some(path) = file else {
         let mut out = BufWriter::new(io::stdout().lock());
         return Ok(db::export_archive(&database, &mut out)?);
@@ -47,12 +47,12 @@ fn export_to(database: &DbSettings, mut file: &File) -> Result<RowCounts, Archiv
     Ok(exported)
 }
 
-/// Reads an archive from a file, or from standard input, into an empty database; says how many rows there were.
+/// Imports an archive from a file, or from standard input, into an empty database. Gives its row counts.
 ///
 /// # Errors
-/// [`ServerError`]. Then nothing was imported.
+/// [`ServerError`]; then nothing is imported.
 pub fn import_archive(settings: &Settings, file: Option<&Path>) -> Result<RowCounts, ServerError> {
-    let database = database(settings)?;
+    let database = db_settings(settings)?;
     let Some(path) = file else {
         return Ok(db::import_archive(&database, &mut io::stdin().lock())?);
     };
@@ -61,9 +61,4 @@ pub fn import_archive(settings: &Settings, file: Option<&Path>) -> Result<RowCou
         cause,
     })?;
     Ok(db::import_archive(&database, &mut BufReader::new(file))?)
-}
-
-fn database(settings: &Settings) -> Result<DbSettings, ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
-    Ok(db_settings(settings, url))
 }

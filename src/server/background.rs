@@ -1,4 +1,4 @@
-//! What goes on beside the requests: asking the database whether it answers, and letting go of what has expired.
+//! Background tasks: probing and measuring the database, and deleting what has expired.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,38 +16,37 @@ use crate::socket::SocketTable;
 use super::relief::relieve;
 use super::{advertising, identity_lists};
 
-/// How often the database is asked whether it answers, and how long it may take.
+/// Interval and deadline of the database probe.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The pause before a task that panicked begins anew.
+/// The pause before a task that panicked is restarted.
 pub(super) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often expired sessions are deleted, and how many in one transaction.
+/// How often expired sessions are deleted, and how many per transaction.
 const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const SESSION_SWEEP_BATCH: i64 = 500;
 
-/// How often the database is asked how much it holds.
+/// How often the size of the database is measured.
 const SIZE_INTERVAL: Duration = Duration::from_secs(60);
-/// How often a database to which something was committed is marked as one that has a log of writes.
+/// How often a database with new commits is marked as one that has a write-ahead log.
 const LOG_MARK_INTERVAL: Duration = Duration::from_secs(10);
-/// How often the totals of identities are looked at.
+/// How often the totals of identities are summed up.
 const TOTALS_INTERVAL: Duration = Duration::from_secs(600);
 
-/// How long after a recount the next one begins: soon where totals were off, because a server that counts nothing may still be
-/// writing, and twice as late each time where none was.
+/// Pause between two recounts. It is short after a correction, because a server of an earlier release, which counts nothing,
+/// may still be writing. It doubles while all totals are right.
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(3_600);
 /// How long after the start a server recounts a database that has totals: its clients connect first.
 const FIRST_RECOUNT: Duration = Duration::from_secs(60);
 const MAX_RECOUNT_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
-/// Ids that one statement may name.
+/// Maximum ids per statement.
 const MAX_BATCH: usize = 10_000;
 
-/// What goes on until it is aborted.
+/// The background tasks, which run until they are aborted.
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
-/// Starts all of it.
 pub(super) fn start(
     db: &DbHandle,
     state: &HttpState,
@@ -55,43 +54,29 @@ pub(super) fn start(
     settings: &Settings,
     sockets: &Arc<SocketTable<AuthSocketSession>>,
 ) -> Background {
-    let messages = &settings.messages;
-    let batch = messages.sweep_batch.get().min(MAX_BATCH);
+    let interval = settings.messages.sweep_interval;
+    let batch = settings.messages.sweep_batch.get().min(MAX_BATCH);
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-    let (watched, swept, interval) = (db.clone(), db.clone(), messages.sweep_interval);
-    let measured = db.clone();
+    let ttl = Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero());
+    let (listed, relieved, state) = (Arc::clone(sockets), Arc::clone(sockets), state.clone());
     let mut tasks = vec![
-        restarted("watch_database", RESTART_PAUSE, move || {
-            watch_database(watched.clone())
+        with(db, "watch_database", watch_database),
+        with(db, "sweep_messages", move |db| {
+            sweep_messages(db, interval, batch)
         }),
-        restarted("sweep_messages", RESTART_PAUSE, move || {
-            sweep_messages(swept.clone(), interval, batch)
+        with(db, "measure_database", measure_database),
+        with(db, "expect_log", expect_log),
+        with(db, "follow_lists", move |db| {
+            identity_lists::follow(db, Arc::clone(&listed))
         }),
-        restarted("measure_database", RESTART_PAUSE, move || {
-            measure_database(measured.clone())
+        with(db, "count_totals", count_totals),
+        with(db, "sweep_sessions", move |db| {
+            sweep_sessions(state.clone(), db, ttl)
+        }),
+        restarted("relieve_sockets", RESTART_PAUSE, move || {
+            relieve(Arc::clone(&relieved))
         }),
     ];
-    let marked = db.clone();
-    tasks.push(restarted("expect_log", RESTART_PAUSE, move || {
-        expect_log(marked.clone())
-    }));
-    let (followed, followers) = (db.clone(), Arc::clone(sockets));
-    tasks.push(restarted("follow_lists", RESTART_PAUSE, move || {
-        identity_lists::follow(followed.clone(), Arc::clone(&followers))
-    }));
-    let sockets = Arc::clone(sockets);
-    tasks.push(restarted("relieve_sockets", RESTART_PAUSE, move || {
-        relieve(Arc::clone(&sockets))
-    }));
-    let counted = db.clone();
-    tasks.push(restarted("count_totals", RESTART_PAUSE, move || {
-        count_totals(counted.clone())
-    }));
-    let (db, state) = (db.clone(), state.clone());
-    let ttl = Some(settings.auth.session_ttl).filter(|ttl| !ttl.is_zero());
-    tasks.push(restarted("sweep_sessions", RESTART_PAUSE, move || {
-        sweep_sessions(state.clone(), db.clone(), ttl)
-    }));
     if let Some(plan) = advertising::plan(settings, identity) {
         tasks.push(restarted("advertise_host", RESTART_PAUSE, move || {
             advertising::run(plan.clone())
@@ -100,7 +85,20 @@ pub(super) fn start(
     Background(tasks)
 }
 
-/// Spawns a task that begins anew when it panics.
+/// Starts a task that uses the database.
+fn with<F>(
+    db: &DbHandle,
+    name: &'static str,
+    task: impl Fn(DbHandle) -> F + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let db = db.clone();
+    restarted(name, RESTART_PAUSE, move || task(db.clone()))
+}
+
+/// Spawns a task and restarts it after a panic.
 pub(super) fn restarted<F>(
     name: &'static str,
     pause: Duration,
@@ -116,7 +114,7 @@ where
     })
 }
 
-/// Forgets expired sessions, also when nobody shakes hands any more.
+/// Deletes expired sessions, also while no client shakes hands.
 async fn sweep_sessions(state: HttpState, db: DbHandle, ttl: Option<Duration>) {
     let interval = ttl.map_or(SESSION_SWEEP_INTERVAL, |ttl| {
         (ttl / 2).clamp(Duration::from_millis(10), SESSION_SWEEP_INTERVAL)
@@ -126,11 +124,11 @@ async fn sweep_sessions(state: HttpState, db: DbHandle, ttl: Option<Duration>) {
         state.sweep_sessions();
         loop {
             match db.sweep_sessions(SESSION_SWEEP_BATCH).await {
-                // Others have their turn between two batches.
+                // Between two batches, other writes have their turn.
                 Ok(deleted) if i64::try_from(deleted).is_ok_and(|n| n >= SESSION_SWEEP_BATCH) => {}
                 Ok(_) => break,
                 Err(error) => {
-                    log::debug!("expired sessions were not deleted: {error}");
+                    log::debug!("cannot delete expired sessions: {error}");
                     break;
                 }
             }
@@ -146,7 +144,7 @@ impl Background {
     }
 }
 
-/// Asks the database now and then: an address cannot tell that its actor is gone, only silence can.
+/// Probes the database: only silence tells that its actor is gone, an address does not.
 async fn watch_database(db: DbHandle) {
     loop {
         tokio::time::sleep(HEALTH_INTERVAL).await;
@@ -156,29 +154,30 @@ async fn watch_database(db: DbHandle) {
     }
 }
 
-/// Asks the database how much it holds: nobody who reads the figures waits for it.
+/// Measures the size of the database, so that no reader of the figures waits for it.
 async fn measure_database(db: DbHandle) {
     loop {
         if let Err(error) = db.measure().await {
-            log::debug!("the database does not say how much it holds: {error}");
+            log::debug!("cannot measure the database: {error}");
         }
         tokio::time::sleep(SIZE_INTERVAL).await;
     }
 }
 
-/// Marks the database's file again after checkpoints, so that a copy without its log is noticed.
+/// Marks the database file again after checkpoints, so that a copy without its log is detected.
 async fn expect_log(db: DbHandle) {
     loop {
         tokio::time::sleep(LOG_MARK_INTERVAL).await;
         if let Err(error) = db.expect_log().await {
-            log::debug!("the database was not marked: {error}");
+            log::debug!("cannot mark the database: {error}");
         }
     }
 }
 
-/// Deletes expired messages and gives back their space, one batch in a transaction: between two of them others get their turn.
+/// Deletes expired messages and releases their space, one batch per transaction: between two batches, other writes have their
+/// turn.
 async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
-    // No interval would keep the writer busy for nothing.
+    // Without a pause, the writer would always be busy.
     let interval = interval.max(Duration::from_millis(10));
     loop {
         let mut total = 0;
@@ -187,7 +186,7 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
                 Ok(0) => break,
                 Ok(deleted) => total += deleted,
                 Err(error) => {
-                    log::warn!("expired messages were not deleted: {error}");
+                    log::warn!("cannot delete expired messages: {error}");
                     break;
                 }
             }
@@ -200,7 +199,7 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    log::warn!("free space was not given back: {error}");
+                    log::warn!("cannot release free space: {error}");
                     break;
                 }
             }
@@ -209,7 +208,7 @@ async fn sweep_messages(db: DbHandle, interval: Duration, batch: i64) {
     }
 }
 
-/// Recounts what identities have stored, and looks at the totals.
+/// Recounts the stored messages of identities, and sums up the totals.
 async fn count_totals(db: DbHandle) {
     let mut interval = RECOUNT_INTERVAL;
     let mut due = Instant::now();
@@ -223,11 +222,11 @@ async fn count_totals(db: DbHandle) {
                 Ok(Some(0)) => (interval * 2).min(MAX_RECOUNT_INTERVAL),
                 Ok(None) => interval,
                 Ok(Some(count)) => {
-                    log::info!("corrected what is stored for {count} recipients and senders");
+                    log::info!("corrected the stored totals of {count} recipients and senders");
                     RECOUNT_INTERVAL
                 }
                 Err(error) => {
-                    log::warn!("what identities have stored was not counted: {error}");
+                    log::warn!("cannot count the stored messages of identities: {error}");
                     RECOUNT_INTERVAL
                 }
             };
@@ -239,15 +238,15 @@ async fn count_totals(db: DbHandle) {
                 let over = (totals.inboxes.over, totals.senders.over);
                 if over != (0, 0) && warned != Some(over) {
                     log::warn!(
-                        "{} inboxes and {} senders have more stored than their quota: sends are refused until messages are \
-                         acknowledged or expire (MAX_INBOX_MESSAGES, MAX_INBOX_BYTES, MAX_SENDER_MESSAGES, MAX_SENDER_BYTES)",
+                        "{} inboxes and {} senders are over their quota: the server refuses messages until others are acknowledged or \
+                         expire (MAX_INBOX_MESSAGES, MAX_INBOX_BYTES, MAX_SENDER_MESSAGES, MAX_SENDER_BYTES)",
                         over.0,
                         over.1
                     );
                 }
                 warned = Some(over);
             }
-            Err(error) => log::debug!("the totals were not looked at: {error}"),
+            Err(error) => log::debug!("cannot sum up the totals: {error}"),
         }
         let next = due.saturating_duration_since(Instant::now());
         tokio::time::sleep(TOTALS_INTERVAL.min(next)).await;
@@ -261,7 +260,7 @@ mod tests {
     use std::rc::Rc;
 
     #[actix::test]
-    async fn a_task_that_panics_begins_anew() {
+    async fn a_task_that_panics_is_restarted() {
         let runs = Rc::new(Cell::new(0));
         let counted = Rc::clone(&runs);
         let task = restarted("test", Duration::from_millis(1), move || {

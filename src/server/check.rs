@@ -1,21 +1,22 @@
-//! `--check-config`: whatever would keep the server from starting, found without starting it.
+//! `--check-config`: finds what would keep the server from starting, without starting it.
 
 use crate::cluster::check_address;
 use crate::config::{Settings, load_identity};
-use crate::db::{DatabaseUrl, refuse_old_schema};
+use crate::db::refuse_old_schema;
 
+use super::error::ServerError;
 use super::layer_settings::{cluster_settings, db_settings, request_prices};
-use super::{ServerError, administration, advertising, announce, notifier};
+use super::{administration, advertising, notifier};
 
-/// Checks the settings as [`super::Server::start`] does, and gives the warnings. No file is made, and nobody is asked,
-/// but for the database where its tables are not to be changed.
+/// Checks the settings as [`super::Server::start`] does, and gives the warnings. It writes no file, and connects to nothing
+/// but a database whose tables it may not change.
 ///
 /// # Errors
 /// [`ServerError`].
 pub fn check(settings: &Settings) -> Result<Vec<String>, ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
+    let database = db_settings(settings)?;
     request_prices(settings)?;
-    // In development one would be made.
+    // In development, loading a missing key would generate one.
     if settings.identity.private_key.is_some() || !settings.is_development() {
         load_identity(settings)?;
     }
@@ -25,8 +26,8 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, ServerError> {
     if let Some(cluster) = cluster_settings(settings) {
         check_address(&cluster.url)?;
     }
-    refuse_old_schema(&db_settings(settings, url))?;
-    let mut warnings = announce::warnings(settings);
+    refuse_old_schema(&database)?;
+    let mut warnings = settings.warnings.clone();
     warnings.extend(advertising::obstacle(settings));
     Ok(warnings)
 }

@@ -1,25 +1,24 @@
-//! `messagebox-server compact`: rewrites a SQLite file without the space that nothing uses.
+//! `messagebox-server compact`: rewrites a SQLite file without its unused space.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::config::Settings;
-use crate::db::{CompactPlan, DatabaseUrl};
+use crate::db::CompactPlan;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// Says to `out` how much room and time compacting takes, and does it; with `dry_run`, only says so.
+/// Writes the disk space and time that compacting takes to `out`, and compacts the file unless this is a dry run.
 ///
 /// # Errors
-/// [`ServerError`]. Then the database is as it was.
+/// [`ServerError`]; then the database is unchanged.
 pub fn compact(
     settings: &Settings,
     dry_run: bool,
     out: &mut impl Write,
 ) -> Result<(), ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
-    let settings = db_settings(settings, url);
+    let settings = db_settings(settings)?;
     let plan = CompactPlan::of(&settings)?;
     let mut write = |line: String| {
         let written = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -73,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_times_are_said_as_people_say_them() {
+    fn sizes_and_times_are_readable() {
         assert_eq!(size(999), "999 bytes");
         assert_eq!(size(1_250), "1.2 kB");
         assert_eq!(size(12_500_000), "12 MB");

@@ -1,4 +1,4 @@
-//! `--export-payments`: what the server was paid and keeps, one line of JSON each, ready for a wallet to take.
+//! `--export-payments`: the payments that the server keeps, one line of JSON each, in the form that a wallet takes.
 
 use std::io::Write;
 
@@ -7,18 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::config::{Settings, load_identity};
-use crate::db::{DatabaseUrl, DbHandle};
+use crate::db::DbHandle;
 use crate::model::KeptPayment;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// Payments read at a time.
 const PAGE: i64 = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct PaymentLine<'a> {
     id: i64,
     created_at: &'a str,
     payer: &'a str,
@@ -52,8 +51,7 @@ struct Remittance<'a> {
     sender_identity_key: String,
 }
 
-/// Writes the payments behind the one with this id to `out`; says how many there were. Must be called inside an actix
-/// system.
+/// Writes the payments after the one with this id to `out`, and gives their number. Must be called inside an actix system.
 ///
 /// # Errors
 /// [`ServerError`].
@@ -62,9 +60,8 @@ pub async fn export_payments(
     after: i64,
     out: &mut impl Write,
 ) -> Result<usize, ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
     let (identity, _) = load_identity(settings)?;
-    let db = DbHandle::open(&db_settings(settings, url), None)?;
+    let db = DbHandle::open(&db_settings(settings)?, None)?;
     let mut after = after;
     let mut count = 0;
     loop {
@@ -83,7 +80,7 @@ pub async fn export_payments(
 fn write(payment: &KeptPayment, out: &mut impl Write) -> std::io::Result<()> {
     let output = &payment.output;
     let transaction = output.transaction.as_deref().unwrap_or_default();
-    let line = Line {
+    let line = PaymentLine {
         id: payment.id,
         created_at: &payment.created_at,
         payer: &payment.payer,

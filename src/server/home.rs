@@ -1,11 +1,10 @@
-//! The page that a browser gets at the root.
+//! The start page for browsers.
 
 use crate::config::Settings;
 use crate::http::{Home, HomePlace, Info};
 
 use super::administration;
 
-/// The page for this server.
 pub(super) fn home(settings: &Settings, info: &Info) -> Home {
     let admin = &settings.admin;
     let place = HomePlace {
@@ -18,7 +17,7 @@ pub(super) fn home(settings: &Settings, info: &Info) -> Home {
     Home::new(info, &place)
 }
 
-/// Otherwise there is no dashboard.
+/// Without admins there is no dashboard.
 fn has_admins(settings: &Settings) -> bool {
     administration::guard(settings).is_ok_and(|guard| !guard.is_closed())
 }

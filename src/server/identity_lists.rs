@@ -1,4 +1,4 @@
-//! `messagebox-server block`, `unblock`, `allow`, `disallow` and `lists`; and the look at these lists while the server runs.
+//! `messagebox-server block`, `unblock`, `allow`, `disallow` and `lists`. A running server follows the lists.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -6,60 +6,56 @@ use std::time::Duration;
 
 use crate::authsocket::AuthSocketSession;
 use crate::config::Settings;
-use crate::db::{DatabaseUrl, DbHandle, DbSettings, listed_identities, set_listed};
+use crate::db::{DbHandle, listed_identities, set_listed};
 use crate::http::end_refused;
 use crate::ids::IdentityKey;
 use crate::model::IdentityList;
 use crate::socket::SocketTable;
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// How often the lists are looked at: other servers and commands change them too.
+/// How often a server reads the lists, which other servers and commands change too.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks behind a change in which sockets are looked at too: one that was being opened meanwhile is in the table by then.
-const LATE_LOOKS: u8 = 3;
+/// Reads after a change that check sockets too: a socket that was being opened is in the table by then.
+const LATE_CHECKS: u8 = 3;
 
-/// Identities that are read at a time.
 const PAGE: i64 = 1_000;
 
-/// Follows the lists, and ends the sockets of those that are not served any more.
+/// Follows the lists, and closes the sockets of identities that are no longer served.
 pub(super) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocketSession>>) {
-    let mut looks = LATE_LOOKS;
+    let mut checks = LATE_CHECKS;
     let mut is_failing = false;
     loop {
         match db.follow_identity_lists().await {
             Ok(is_changed) => {
                 is_failing = false;
                 if is_changed {
-                    looks = LATE_LOOKS;
+                    checks = LATE_CHECKS;
                 }
             }
             Err(error) => {
                 if !is_failing {
-                    log::warn!("the lists of identities stay as they were: {error}");
+                    log::warn!(
+                        "cannot read the lists of identities, the last ones stay in effect: {error}"
+                    );
                 }
                 is_failing = true;
             }
         }
-        if looks > 0 {
-            looks -= 1;
+        if checks > 0 {
+            checks -= 1;
             end_refused(&sockets, &db);
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-fn database(settings: &Settings) -> Result<DbSettings, ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
-    Ok(db_settings(settings, url))
-}
-
-/// Puts identities on a list, or takes them off, and writes to `out` what was done. Servers may run, and follow within seconds.
+/// Puts identities on a list, or takes them off, and writes the outcome to `out`. Running servers follow within seconds.
 ///
 /// # Errors
-/// [`ServerError`]. Then nothing is changed.
+/// [`ServerError`]; then nothing is changed.
 pub fn change_list(
     settings: &Settings,
     list: IdentityList,
@@ -67,26 +63,26 @@ pub fn change_list(
     listed: bool,
     out: &mut impl Write,
 ) -> Result<(), ServerError> {
-    let changed = set_listed(&database(settings)?, list, identities, listed)?;
+    let changed = set_listed(&db_settings(settings)?, list, identities, listed)?;
     for identity in identities {
-        let done = match (changed.contains(identity), listed) {
+        let outcome = match (changed.contains(identity), listed) {
             (true, true) => "now on",
             (true, false) => "taken off",
             (false, true) => "already on",
             (false, false) => "not on",
         };
-        writeln!(out, "{identity}: {done} the {} list", list.word())
+        writeln!(out, "{identity}: {outcome} the {} list", list.word())
             .map_err(ServerError::Broken)?;
     }
     Ok(())
 }
 
-/// Writes both lists to `out`: a line for each identity, with the list's name before it, and the time since when it is there.
+/// Writes both lists to `out`, a line per identity: the list, the identity, and the time since when it is listed.
 ///
 /// # Errors
 /// [`ServerError`].
 pub fn print_lists(settings: &Settings, out: &mut impl Write) -> Result<(), ServerError> {
-    let settings = database(settings)?;
+    let settings = db_settings(settings)?;
     for list in IdentityList::ALL {
         let mut after = String::new();
         loop {

@@ -1,4 +1,4 @@
-//! What the server says of itself to everybody.
+//! The public description of the server, for `/info`.
 
 use crate::config::Settings;
 use crate::events::{MAX_MESSAGE_BOX_BYTES, MAX_MESSAGE_ID_BYTES};

@@ -1,4 +1,4 @@
-//! What each layer is told of the operator's settings.
+//! Derives the settings of each layer from the operator's settings.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,8 +9,8 @@ use crate::auth::{Identity, PeerConfig, RequiredCertificates, SessionLimits};
 use crate::authsocket::{AuthSocketSettings, SocketRates};
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
-use crate::db::{DatabaseUrl, DbSettings};
-use crate::delivery::{PaymentConfig, RequestPrices};
+use crate::db::{DatabaseUrl, DbError, DbSettings};
+use crate::delivery::{Paying, RequestPrices};
 use crate::engineio;
 use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
@@ -27,10 +27,8 @@ pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
     engineio::Config {
         ping_interval: socket.ping_interval,
         ping_timeout: socket.ping_timeout,
-        upgrade_timeout: socket.upgrade_timeout,
         max_payload: socket.max_payload,
         max_outbound_bytes: socket.max_outbound_bytes,
-        max_packets_per_poll: socket.max_packets_per_poll.get(),
         max_packets_per_payload: socket.max_packets_per_payload.get(),
         request_timeout: settings.server.request_timeout,
         ..engineio::Config::default()
@@ -38,7 +36,7 @@ pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
 }
 
 pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
-    // A client whose host has a path takes that path for its namespace, with a slash at its end if there is one. The
+    // A client whose host has a path uses that path as its namespace, with the trailing slash if there is one. The
     // published documents name `/ws` and `/wss`.
     let prefix = settings.routing_prefix();
     let named = [prefix.as_str(), "/ws", "/wss"];
@@ -46,11 +44,11 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     let named = named.flat_map(|name| [Namespace::new(name), Namespace::new(&format!("{name}/"))]);
     let namespaces = std::iter::once(Namespace::main()).chain(named).collect();
     socketio::Config {
-        connect_timeout: settings.socket.connect_timeout,
         namespaces,
         max_attachments: settings.socket.max_attachments,
         max_attachment_bytes: settings.socket.max_payload,
         max_json_depth: settings.limits.max_json_depth.get(),
+        ..socketio::Config::default()
     }
 }
 
@@ -63,10 +61,8 @@ pub(super) fn authsocket_settings(
         auth_timeout: auth.timeout,
         revival_delay: auth.revival_delay,
         max_held_frames: auth.max_held_frames,
-        lost_session_ttl: auth.lost_session_ttl,
-        max_lost_sessions: auth.max_lost_sessions,
         peer: PeerConfig {
-            // A client may have sent a lot before it sees that a new session begins.
+            // A client may send many frames before it sees that a new session begins.
             max_seen_nonces: auth.max_seen_nonces.get().saturating_mul(4),
             renew_after_received: (auth.max_seen_nonces.get() / 4 * 3).clamp(1, 3_000),
             requested_certificates: certificates.map(|required| required.demand.json().to_owned()),
@@ -84,7 +80,7 @@ pub(super) fn authsocket_settings(
     }
 }
 
-/// What sockets and identities may send in a second.
+/// Rate limits of sockets and identities.
 pub(super) fn socket_rates(settings: &Settings) -> SocketRates {
     let limits = &settings.limits;
     let rates = |frames, bytes| FlowRates {
@@ -97,7 +93,7 @@ pub(super) fn socket_rates(settings: &Settings) -> SocketRates {
     }
 }
 
-/// So many in a second, and as many at once as the settings allow.
+/// A rate with the configured burst.
 pub(super) fn rate(settings: &Settings, per_second: u64) -> Rate {
     Rate::new(per_second, settings.limits.burst)
 }
@@ -124,13 +120,17 @@ pub(super) fn room_settings(settings: &Settings) -> RoomSettings {
         auto_join: settings.rooms.auto_join,
         access: settings.rooms.access,
         max_rooms_per_socket: settings.rooms.max_rooms_per_socket,
-        max_pending_deliveries: settings.rooms.max_pending_deliveries,
-        // A byte takes up to four in a frame, and a member must have room for a second one.
+        // A byte takes up to four in a frame, and a member must have room for a second event.
         max_event_bytes: (settings.socket.max_outbound_bytes / 8).min(MAX_EVENT_BYTES),
+        ..RoomSettings::default()
     }
 }
 
-/// None where this is the only server.
+/// After a lost connection, messages are read from this long before the loss. No server takes longer from a commit to its
+/// publication.
+const CLUSTER_OVERLAP: Duration = Duration::from_secs(10);
+
+/// `None` if this is the only server.
 pub(super) fn cluster_settings(settings: &Settings) -> Option<ClusterSettings> {
     let cluster = &settings.cluster;
     let url = cluster.redis_url.as_ref()?.expose().trim();
@@ -140,19 +140,21 @@ pub(super) fn cluster_settings(settings: &Settings) -> Option<ClusterSettings> {
         prefix: cluster.prefix.clone(),
         max_queued_bytes: cluster.max_queued_bytes,
         max_catch_up: cluster.max_catch_up,
-        overlap: cluster.overlap,
+        overlap: CLUSTER_OVERLAP,
     })
 }
 
-pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
+/// # Errors
+/// [`DbError::Url`].
+pub(super) fn db_settings(settings: &Settings) -> Result<DbSettings, DbError> {
+    let url = DatabaseUrl::parse(&settings.database_url())?;
     let database = &settings.database;
     let readers = database.max_connections.get().saturating_sub(1);
-    DbSettings {
+    Ok(DbSettings {
         read_threads: NonZeroUsize::new(readers).unwrap_or(NonZeroUsize::MIN),
         busy_timeout: database.busy_timeout,
         max_queued_writes: database.max_queued_writes,
         max_queued_bytes: database.max_queued_bytes,
-        max_group: database.max_group.get(),
         max_queued_reads: database.max_queued_reads,
         migrate: database.migrate_on_start,
         takes_old_schema: settings.migrate_key.is_some(),
@@ -167,17 +169,17 @@ pub(super) fn db_settings(settings: &Settings, url: DatabaseUrl) -> DbSettings {
         pending_session_life: session_limits(settings).pending_ttl(),
         tells_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
-    }
+    })
 }
 
-/// How long messages of single boxes are kept; 0 in the settings is no limit.
+/// Retention per box; 0 in the settings is no limit.
 pub(super) fn retention(settings: &Settings) -> BTreeMap<String, Duration> {
     let boxes = settings.messages.retention.iter();
     let limited = boxes.filter(|(_, time)| !time.0.is_zero());
     limited.map(|(name, time)| (name.clone(), time.0)).collect()
 }
 
-/// How much an identity may have stored; 0 in the settings is no limit.
+/// Storage quotas per identity; 0 in the settings is no limit.
 pub(super) fn quotas(settings: &Settings) -> Quotas {
     let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
     let messages = &settings.messages;
@@ -193,7 +195,7 @@ pub(super) fn quotas(settings: &Settings) -> Quotas {
     }
 }
 
-/// Bytes of a message in a list; 0 in the settings is no limit.
+/// Maximum bytes of a message in a list; 0 in the settings is no limit.
 pub(super) const fn max_message_bytes(settings: &Settings) -> usize {
     match settings.messages.max_message_bytes {
         0 => usize::MAX,
@@ -201,7 +203,7 @@ pub(super) const fn max_message_bytes(settings: &Settings) -> usize {
     }
 }
 
-/// Bytes of a request body: no more than one client may hold of the memory of bodies.
+/// Maximum bytes of a request body: at most one client's share of the memory for bodies.
 pub(super) fn max_body_bytes(settings: &Settings) -> usize {
     let server = &settings.server;
     server.max_body_bytes.min(share(server.max_buffered_bytes))
@@ -220,7 +222,7 @@ pub(super) fn http_limits(settings: &Settings) -> HttpLimits {
     }
 }
 
-/// Where the server listens, as an address is written.
+/// The address that the server listens on, for messages.
 pub(super) fn listen_address(settings: &Settings) -> String {
     let (host, port) = (&settings.server.host, settings.port());
     if host.contains(':') {
@@ -245,7 +247,7 @@ pub(super) fn listener_settings(settings: &Settings, state: &HttpState) -> Liste
         max_connections: server.max_connections,
         head_timeout: server.head_timeout,
         keep_alive: server.keep_alive,
-        // The drain has its own time, which is shorter.
+        // The drain has a deadline of its own, which is shorter.
         shutdown_timeout: server.shutdown_timeout.as_secs().saturating_add(1),
         tcp,
         addresses: Arc::clone(&state.addresses),
@@ -271,15 +273,12 @@ pub(super) fn session_limits(settings: &Settings) -> SessionLimits {
     }
 }
 
-/// A price for a route that is not there would be a price that nobody pays.
+/// Refuses prices of unknown routes, which nobody would pay.
 pub(super) fn request_prices(settings: &Settings) -> Result<RequestPrices, ConfigError> {
     let routes = &settings.prices.routes;
     if let Some(unknown) = routes.keys().find(|route| !is_route(route)) {
-        return Err(ConfigError::Value {
-            key: "prices.routes".to_owned(),
-            origin: "the configuration as a whole".to_owned(),
-            expected: format!("there is no route {unknown:?}; routes are named like /sendMessage"),
-        });
+        let expected = format!("there is no route {unknown:?}; routes are named like /sendMessage");
+        return Err(ConfigError::value("prices.routes", expected));
     }
     Ok(RequestPrices {
         routes: routes.clone(),
@@ -287,10 +286,10 @@ pub(super) fn request_prices(settings: &Settings) -> Result<RequestPrices, Confi
     })
 }
 
-/// Hosts of a protocol of their own, which `WALLET_STORAGE_URL` names in many installations.
+/// Hosts of wallet storages, which speak another protocol. Many installations name one in `WALLET_STORAGE_URL`.
 const STORAGE_HOSTS: &str = "storage.babbage.systems";
 
-/// The wallet that takes payments, unless the server keeps them.
+/// The wallet that takes payments; `None` if the server keeps them.
 pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
     let url = settings.wallet.url.as_ref()?.expose().trim();
     (!url.is_empty() && !url.contains(STORAGE_HOSTS)).then_some(url)
@@ -303,7 +302,7 @@ pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> PaymentCo
     } else {
         if settings.wallet.url.is_some() {
             log::warn!(
-                "WALLET_STORAGE_URL names a wallet storage and not a BRC-100 wallet: payments are kept here (--export-payments)"
+                "WALLET_STORAGE_URL names a wallet storage, not a BRC-100 wallet: the server keeps payments (--export-payments)"
             );
         }
         Arc::new(Keeper)
@@ -321,7 +320,7 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    /// Installations of the servers in use name a storage there, which is no wallet that could be asked.
+    /// Installations of the servers in use name a storage there, which does not speak BRC-100.
     #[test]
     fn a_wallet_storage_is_not_taken_for_a_wallet() {
         let cases = [

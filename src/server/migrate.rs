@@ -1,15 +1,14 @@
-//! `messagebox-server migrate`: brings the tables up to date, or says what would be run.
+//! `messagebox-server migrate`: applies pending migrations, or prints their SQL.
 
 use std::io::Write;
 
 use crate::config::Settings;
-use crate::db::{DatabaseUrl, apply_migrations, pending_migrations};
+use crate::db::{apply_migrations, pending_migrations};
 
-use super::ServerError;
+use super::error::ServerError;
 use super::layer_settings::db_settings;
 
-/// Brings the tables up to date and writes the names of what was applied to `out`; with `dry_run`, the SQL of what would
-/// be, and nothing is changed.
+/// Applies pending migrations and writes their names to `out`. With `dry_run`, it only writes their SQL.
 ///
 /// # Errors
 /// [`ServerError`].
@@ -18,8 +17,7 @@ pub fn migrate(
     dry_run: bool,
     out: &mut impl Write,
 ) -> Result<(), ServerError> {
-    let url = DatabaseUrl::parse(&settings.database_url())?;
-    let settings = db_settings(settings, url);
+    let settings = db_settings(settings)?;
     let mut write = |line: &str| writeln!(out, "{line}").map_err(ServerError::Broken);
     if dry_run {
         let pending = pending_migrations(&settings)?;

@@ -1,4 +1,4 @@
-//! What tells the push worker of stored messages.
+//! Passes stored messages to the push worker.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::push::{
     Fcm, FcmSettings, Notification, PushHandle, PushSettings, ServiceAccount, ServiceAccountError,
 };
 
-/// Hands stored messages of some boxes to the push worker.
+/// Passes messages of the configured boxes to the push worker.
 #[derive(Debug)]
 pub(super) struct Notifier {
     boxes: HashSet<String>,
@@ -41,7 +41,7 @@ pub(super) fn start_push(fcm: Fcm, settings: &Settings, db: &DbHandle) -> PushHa
     PushHandle::start(fcm, db.clone(), &worker)
 }
 
-/// The way to Firebase; none where notifications are off. Nothing is sent.
+/// The client of Firebase; `None` if notifications are off. Connects to nothing.
 pub(super) fn fcm(settings: &Settings) -> Result<Option<Fcm>, ServiceAccountError> {
     let push = &settings.push;
     if !push.enabled {
@@ -60,7 +60,7 @@ pub(super) fn fcm(settings: &Settings) -> Result<Option<Fcm>, ServiceAccountErro
     Ok(Some(Fcm::new(account, &fcm)?))
 }
 
-/// What delivery tells of stored messages.
+/// The listener that delivery calls for stored messages.
 pub(super) fn notifier(settings: &Settings, push: Option<&PushHandle>) -> Option<Arc<dyn Notify>> {
     let push = push?.clone();
     let boxes = settings.push.boxes.iter().cloned().collect();

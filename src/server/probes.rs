@@ -1,5 +1,5 @@
-//! Asks the services that the server works with whether they work, also while nobody needs them. Their answers also tell
-//! whether this machine's clock is right.
+//! Probes the external services periodically: wallet, block headers, Firebase. Their answers also show whether this
+//! machine's clock is right.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +15,16 @@ use crate::push::PushHandle;
 use super::background::{RESTART_PAUSE, restarted};
 use super::layer_settings::wallet_url;
 
-/// How long a service may take to answer: with the interval of 2 s, less than 5 s until everybody knows.
+/// Deadline of a probe. With the interval of 2 s, a failure shows within 5 s.
 const DEADLINE: Duration = Duration::from_millis(1_500);
 
 /// Milliseconds by which this machine's clock may differ from another's.
 const MAX_CLOCK_ERROR: u64 = 10_000;
 
-/// As the wallet knows the server.
+/// The server's name for the wallet.
 const ORIGINATOR: &str = "messagebox-server";
 
-/// Begins to watch whatever is configured, and adds what it finds to the checks.
+/// Starts probing the configured services, and adds their checks.
 pub(super) fn watch(
     health: Health,
     settings: &Settings,
@@ -64,7 +64,7 @@ pub(super) fn watch(
         ..
     } = watch;
     if !has_clocks {
-        // Nobody tells the time.
+        // There is no clock to compare with.
         return health;
     }
     let cluster = cluster.cloned();
@@ -109,10 +109,10 @@ impl Watch {
 
 async fn in_time(probing: impl Future<Output = Probed>) -> Probed {
     let probed = tokio::time::timeout(DEADLINE, probing).await;
-    probed.unwrap_or_else(|_| Probed::failed("it did not answer in time"))
+    probed.unwrap_or_else(|_| Probed::failed("no answer in time"))
 }
 
-/// What others tell of this machine's clock, by who they are. Shared by its clones.
+/// Offsets of this machine's clock from those of the services. Clones share them.
 #[derive(Debug, Clone, Default)]
 struct Clocks(Arc<Mutex<BTreeMap<&'static str, ClockOffset>>>);
 
@@ -125,8 +125,7 @@ impl Clocks {
         };
     }
 
-    /// Fails where at least half of those who tell the time say that this machine's clock is wrong. Where most agree with
-    /// it, the others are.
+    /// Fails if at least half of the services disagree with this machine's clock. If most agree, the others are wrong.
     fn check(&self, redis: Option<ClockOffset>) -> Result<(), String> {
         let mut known = self
             .0
@@ -163,21 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_wrong_where_not_most_of_the_others_agree_with_it() {
+    fn a_clock_is_wrong_unless_most_services_agree_with_it() {
         let clocks = Clocks::default();
         assert_eq!(clocks.check(None), Ok(()));
         clocks.note(WALLET, Some(differing_by(-60)));
-        let said = clocks.check(None).unwrap_err();
+        let error = clocks.check(None).unwrap_err();
         assert!(
-            said.starts_with("this machine's clock is ")
-                && said.contains(" s ahead of that of wallet"),
-            "{said}"
+            error.starts_with("this machine's clock is ")
+                && error.contains(" s ahead of that of wallet"),
+            "{error}"
         );
         // One against one.
         assert!(clocks.check(Some(differing_by(0))).is_err());
         clocks.note(HEADERS, Some(differing_by(2)));
         assert_eq!(clocks.check(Some(differing_by(0))), Ok(()));
-        // Who does not answer says nothing any more.
+        // A service that does not answer does not count.
         clocks.note(HEADERS, None);
         clocks.note(WALLET, None);
         assert_eq!(clocks.check(Some(differing_by(0))), Ok(()));
@@ -185,8 +184,8 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_service_that_hangs_does_not_work() {
+    async fn a_service_that_hangs_fails() {
         let probed = in_time(std::future::pending()).await;
-        assert_eq!(probed, Probed::failed("it did not answer in time"));
+        assert_eq!(probed, Probed::failed("no answer in time"));
     }
 }

@@ -1,4 +1,4 @@
-//! What `/readyz` asks, and what the server can be degraded by.
+//! The checks of `/readyz`, required and optional.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::push::PushHandle;
 use super::background::{RESTART_PAUSE, restarted};
 use super::probes;
 
-/// How often the log is told what has changed.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often changes of checks are logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What the server depends on; more dependencies are more checks. Begins to watch those that are elsewhere.
+/// The checks of everything that the server depends on. Starts the probes of external services.
 pub(super) fn health(
     db: &DbHandle,
     cluster: Option<&Cluster>,
@@ -41,32 +41,35 @@ pub(super) fn health(
         health
     };
     let health = match cluster.cloned() {
-        // It refuses requests without.
+        // Without Redis, the server refuses requests.
         Some(cluster) if settings.cluster.require_nonces => {
             health.with(REDIS, move || std::future::ready(cluster.check()))
         }
-        // Its members and its requests are served without; a balancer that left out every server would serve nobody.
+        // Without Redis, the server still serves requests and local members. If it were not ready, a balancer would take every
+        // server out.
         Some(cluster) => health.with_known(REDIS, move || cluster.check()),
         None => health,
     };
     let health = probes::watch(health, settings, push, cluster);
-    let looked = health.clone();
-    restarted("watch_health", RESTART_PAUSE, move || look(looked.clone()));
+    let watched = health.clone();
+    restarted("watch_health", RESTART_PAUSE, move || {
+        watch(watched.clone())
+    });
     health
 }
 
-async fn look(health: Health) {
+async fn watch(health: Health) {
     loop {
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        tokio::time::sleep(LOG_INTERVAL).await;
         health.look();
     }
 }
 
-/// Without room for messages the server still serves those that it has. Before it comes to that, there is time to make room.
+/// Fails while there is still room for messages, so that an operator can free disk space in time.
 fn check_disk(db: &DbHandle) -> Result<(), String> {
     match db.disk() {
         Some(space) if space.free_bytes < space.min_free_bytes.saturating_mul(2) => Err(format!(
-            "{} bytes are free where the database is; below {} no message is stored: make room (DB_MIN_FREE_BYTES)",
+            "{} bytes are free on the disk of the database, below {} the server refuses messages: free disk space (DB_MIN_FREE_BYTES)",
             space.free_bytes, space.min_free_bytes
         )),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Cuts the sockets that read least, when the memory of what waits for sockets is full.
+//! Closes the slowest consumers when the memory for outbound buffers is full.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use tokio::time::sleep;
 use crate::engineio::CloseReason;
 use crate::socket::{Application, SocketTable};
 
-/// How often it is looked at whether a socket that was cut is gone, and for how long.
-const LOOK: Duration = Duration::from_millis(1);
-const LOOKS: usize = 50;
+/// How often, and how many times, to check whether a closed socket is gone.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+const CHECKS: usize = 50;
 
-/// How long to wait where no socket can be cut: what is full is on its way to them.
+/// Pause if no socket can be closed: the frames have not reached the sockets yet.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Keeps what waits for sockets within its memory: cuts one at a time, the one with the most first.
+/// Keeps the outbound buffers within their memory: closes one socket at a time, the one with the largest buffer first.
 pub(super) async fn relieve<A: Application>(sockets: Arc<SocketTable<A>>) {
     let outbound = sockets.outbound();
     loop {
@@ -25,13 +25,15 @@ pub(super) async fn relieve<A: Application>(sockets: Arc<SocketTable<A>>) {
             sleep(PAUSE).await;
             continue;
         };
-        log::debug!("socket {slowest} is cut: it leaves the most unread, and the memory is full");
+        log::debug!(
+            "close socket {slowest}: it has the largest outbound buffer, and the memory for buffers is full"
+        );
         sockets.close(slowest, CloseReason::SlowConsumer);
-        for _ in 0..LOOKS {
+        for _ in 0..CHECKS {
             if sockets.get(slowest).is_none() {
                 break;
             }
-            sleep(LOOK).await;
+            sleep(CHECK_INTERVAL).await;
         }
     }
 }

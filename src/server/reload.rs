@@ -1,54 +1,73 @@
-//! SIGHUP: reads the configuration again, applies what can change while the server runs, and logs the difference.
+//! SIGHUP: reads the configuration again, applies the keys that can change at run time, and logs the differences.
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::admin::Guard;
-use crate::config::{ConfigError, KEYS, Settings, Values};
+use crate::authsocket::AuthSocketService;
+use crate::config::{ConfigError, Settings, Values, differing_keys};
 use crate::db::DbHandle;
-use crate::http::Info;
+use crate::http::{HttpState, Info};
+use crate::ids::IdentityKey;
 use crate::live::Live;
 use crate::telemetry;
 
 use super::layer_settings::{address_settings, quotas, rate, request_prices, socket_rates};
-use super::{Server, administration, announce, info};
+use super::{administration, info};
 
-/// Keys that take effect without a restart.
-const APPLIED: &[&str] = &[
-    "log.level",
-    "log.verbose",
-    "log.access",
-    "prices.request",
-    "prices.routes",
-    "fees.boxes",
-    "server.trusted_proxies",
-    "limits.unlimited_addresses",
-    "limits.requests_per_address",
-    "limits.handshakes_per_address",
-    "limits.requests_per_identity",
-    "limits.frames_per_socket",
-    "limits.bytes_per_socket",
-    "limits.frames_per_identity",
-    "limits.bytes_per_identity",
-    "limits.burst",
-    "messages.max_inbox_messages",
-    "messages.max_inbox_bytes",
-    "messages.max_sender_messages",
-    "messages.max_sender_bytes",
-    "admin.identities",
-    "admin.token",
-];
+/// Declares the keys that take effect without a restart.
+macro_rules! applied {
+    ($($section:ident.$name:ident),* $(,)?) => {
+        const APPLIED: &[&str] = &[$(concat!(stringify!($section), ".", stringify!($name))),*];
 
-/// Reads the configuration as it is now.
-type Read = Box<dyn Fn() -> Result<Settings, ConfigError>>;
+        /// Copies the applied keys into the running settings.
+        fn apply_keys(running: &mut Settings, after: &Settings) {
+            $(running.$section.$name.clone_from(&after.$section.$name);)*
+        }
+    };
+}
 
-/// What is needed to apply another configuration.
+applied! {
+    log.level,
+    log.verbose,
+    log.access,
+    prices.request,
+    prices.routes,
+    fees.boxes,
+    server.trusted_proxies,
+    limits.unlimited_addresses,
+    limits.requests_per_address,
+    limits.handshakes_per_address,
+    limits.requests_per_identity,
+    limits.frames_per_socket,
+    limits.bytes_per_socket,
+    limits.frames_per_identity,
+    limits.bytes_per_identity,
+    limits.burst,
+    messages.max_inbox_messages,
+    messages.max_inbox_bytes,
+    messages.max_sender_messages,
+    messages.max_sender_bytes,
+    admin.identities,
+    admin.token,
+}
+
+/// Reads the configuration again.
+pub(super) type Read = Box<dyn Fn() -> Result<Settings, ConfigError>>;
+
+/// The state that a reload reads and replaces.
 pub(super) struct Reloading {
-    read: Option<Read>,
-    /// What holds now.
-    settings: RefCell<Settings>,
-    guard: Live<Guard>,
-    info: Live<Info>,
+    /// Without it, a reload does nothing.
+    pub(super) read: Option<Read>,
+    /// The settings in effect.
+    pub(super) settings: RefCell<Settings>,
+    pub(super) guard: Live<Guard>,
+    pub(super) info: Live<Info>,
+    pub(super) state: HttpState,
+    pub(super) db: DbHandle,
+    pub(super) service: Arc<AuthSocketService>,
+    pub(super) identity_key: IdentityKey,
 }
 
 impl fmt::Debug for Reloading {
@@ -57,18 +76,7 @@ impl fmt::Debug for Reloading {
     }
 }
 
-impl Reloading {
-    pub(super) fn new(settings: &Settings, guard: Live<Guard>, info: Live<Info>) -> Self {
-        Self {
-            read: None,
-            settings: RefCell::new(settings.clone()),
-            guard,
-            info,
-        }
-    }
-}
-
-/// A key whose value differs, with both values as they may be shown.
+/// A key whose value differs; secrets are masked.
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
     key: &'static str,
@@ -76,21 +84,11 @@ struct Change {
     after: String,
 }
 
-impl Server {
-    /// SIGHUP has it read the configuration again by this function; without it, SIGHUP does nothing.
-    #[must_use]
-    pub fn reloaded_by(
-        mut self,
-        read: impl Fn() -> Result<Settings, ConfigError> + 'static,
-    ) -> Self {
-        self.reloading.read = Some(Box::new(read));
-        self
-    }
-
-    /// Reads the configuration and applies what may change. One that is wrong changes nothing.
+impl Reloading {
+    /// Reads the configuration and applies the changes. A faulty configuration changes nothing.
     pub(super) fn reload(&self) {
-        let Some(read) = &self.reloading.read else {
-            log::info!("SIGHUP: nothing to read");
+        let Some(read) = &self.read else {
+            log::info!("SIGHUP: this server has no configuration to read");
             return;
         };
         if let Err(error) = read().and_then(|settings| self.apply(&settings)) {
@@ -99,22 +97,21 @@ impl Server {
     }
 
     fn apply(&self, after: &Settings) -> Result<(), ConfigError> {
-        let reloading = &self.reloading;
-        let before = reloading.settings.borrow().clone();
-        // What can fail comes first.
+        let before = self.settings.borrow().clone();
+        // Everything that can fail comes first.
         let (prices, guard) = (request_prices(after)?, administration::guard(after)?);
         let changes = changes(&before, after);
-        for warning in announce::warnings(after) {
+        for warning in &after.warnings {
             log::warn!("{warning}");
         }
         if changes.is_empty() {
-            log::info!("SIGHUP: nothing has changed");
+            log::info!("SIGHUP: no key has changed");
             return Ok(());
         }
         let (applied, later): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|change| APPLIED.contains(&change.key));
-        // Before the lines below, which it may let through.
+        // The new filter decides whether the lines below are logged.
         let is_filter = |change: &Change| change.key.starts_with("log.");
         if applied.iter().any(is_filter)
             && let Err(error) = telemetry::set_filter(after.log_filter())
@@ -131,94 +128,50 @@ impl Server {
         if self.db.set_quotas(quotas(after)) {
             actix::spawn(count(self.db.clone()));
         }
-        reloading.guard.set(guard);
+        self.guard.set(guard);
         let mut running = before;
-        take_over(&mut running, after);
-        let known = reloading.info.get();
+        apply_keys(&mut running, after);
+        let known = self.info.get();
         let is_required = known.features.certificates_required;
-        reloading
-            .info
+        self.info
             .set(info::info(&running, self.identity_key, is_required));
         for Change { key, before, after } in applied {
             log::info!("SIGHUP: {key} is {after}, was {before}");
         }
         for Change { key, before, after } in later {
-            log::warn!("SIGHUP: {key} = {after} takes effect at the next start; it stays {before}");
+            log::warn!(
+                "SIGHUP: {key} = {after} takes effect at the next start; until then it is {before}"
+            );
         }
-        *reloading.settings.borrow_mut() = running;
+        *self.settings.borrow_mut() = running;
         Ok(())
     }
 }
 
-/// Counts what is stored where nothing was counted before, because nothing was limited.
+/// Counts stored messages after quotas were turned on: without quotas, the server counts nothing.
 async fn count(db: DbHandle) {
     match db.recount().await {
         Ok(count) => log::info!(
-            "SIGHUP: counted what is stored: {} totals",
+            "SIGHUP: counted stored messages: {} totals",
             count.unwrap_or(0)
         ),
-        Err(error) => log::warn!("SIGHUP: what identities have stored was not counted: {error}"),
+        Err(error) => log::warn!("SIGHUP: cannot count stored messages: {error}"),
     }
-}
-
-/// Puts what was applied into the settings that hold.
-fn take_over(running: &mut Settings, after: &Settings) {
-    running.log.level.clone_from(&after.log.level);
-    running.log.verbose = after.log.verbose;
-    running.log.access = after.log.access;
-    running.prices.clone_from(&after.prices);
-    running.fees.clone_from(&after.fees);
-    let (proxies, limits) = (&after.server.trusted_proxies, &after.limits);
-    running.server.trusted_proxies.clone_from(proxies);
-    let unlimited = &limits.unlimited_addresses;
-    running.limits.unlimited_addresses.clone_from(unlimited);
-    running.limits.requests_per_address = limits.requests_per_address;
-    running.limits.handshakes_per_address = limits.handshakes_per_address;
-    running.limits.requests_per_identity = limits.requests_per_identity;
-    running.limits.frames_per_socket = limits.frames_per_socket;
-    running.limits.bytes_per_socket = limits.bytes_per_socket;
-    running.limits.frames_per_identity = limits.frames_per_identity;
-    running.limits.bytes_per_identity = limits.bytes_per_identity;
-    running.limits.burst = limits.burst;
-    let messages = &after.messages;
-    running.messages.max_inbox_messages = messages.max_inbox_messages;
-    running.messages.max_inbox_bytes = messages.max_inbox_bytes;
-    running.messages.max_sender_messages = messages.max_sender_messages;
-    running.messages.max_sender_bytes = messages.max_sender_bytes;
-    running.admin.identities.clone_from(&after.admin.identities);
-    running.admin.token.clone_from(&after.admin.token);
 }
 
 fn changes(before: &Settings, after: &Settings) -> Vec<Change> {
     let (Ok(old), Ok(new)) = (Values::of(before), Values::of(after)) else {
         return Vec::new();
     };
-    let change = |key: &'static str| {
-        let (before_shown, after_shown) = (old.shown(key), new.shown(key));
-        // Two secrets look the same.
-        let is_changed = before_shown != after_shown || secret(before, key) != secret(after, key);
-        is_changed.then_some(Change {
-            key,
-            before: before_shown,
-            after: after_shown,
-        })
+    let change = |key| Change {
+        key,
+        before: old.shown(key),
+        after: new.shown(key),
     };
-    KEYS.iter().filter_map(|key| change(key.path)).collect()
-}
-
-fn secret<'a>(settings: &'a Settings, key: &str) -> Option<&'a str> {
-    let secret = match key {
-        "migrate_key" => &settings.migrate_key,
-        "identity.private_key" => &settings.identity.private_key,
-        "database.url" => &settings.database.url,
-        "cluster.redis_url" => &settings.cluster.redis_url,
-        "admin.token" => &settings.admin.token,
-        "wallet.url" => &settings.wallet.url,
-        "wallet.headers_url" => &settings.wallet.headers_url,
-        "push.service_account_json" => &settings.push.service_account_json,
-        _ => return None,
-    };
-    secret.as_ref().map(crate::config::Secret::expose)
+    differing_keys(before, after)
+        .into_iter()
+        .map(change)
+        .collect()
 }
 
 #[cfg(test)]
@@ -227,7 +180,7 @@ mod tests {
     use crate::config::Secret;
 
     #[test]
-    fn what_differs_is_named_and_secrets_are_not_shown() {
+    fn differences_are_named_and_secrets_are_masked() {
         let before = Settings::default();
         let mut after = before.clone();
         assert_eq!(changes(&before, &after), []);
@@ -242,9 +195,9 @@ mod tests {
         assert_eq!(changes(&after, &later).len(), 1);
     }
 
-    /// A key that is said to be applied, and is not taken over, would be named again at each signal.
+    /// A key that is reported as applied but not copied would be reported again at each signal.
     #[test]
-    fn what_is_applied_is_taken_over() {
+    fn applied_keys_are_copied() {
         let mut after = Settings::default();
         after.log.level = "debug".to_owned();
         after.log.verbose = true;
@@ -273,7 +226,7 @@ mod tests {
         let keys: Vec<_> = found.iter().map(|change| change.key).collect();
         assert_eq!(keys.len(), APPLIED.len(), "{keys:?}");
         assert!(keys.iter().all(|key| APPLIED.contains(key)));
-        take_over(&mut running, &after);
+        apply_keys(&mut running, &after);
         assert_eq!(changes(&running, &after), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Where sessions are shared: in Redis where there is one, else in the database.
+//! Shares sessions between processes: in Redis if there is one, else in the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::model::SessionRow;
 
 use super::layer_settings::session_limits;
 
-/// How long a request waits for the database to store or to find a session.
+/// Maximum wait of a request for the database to store or find a session.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct DatabaseSessions(DbHandle);
 
 impl DatabaseSessions {
-    /// What the database does in time.
+    /// The result, unless the database fails or is too slow.
     async fn in_time<T>(&self, done: impl Future<Output = Result<T, DbError>>) -> Option<T> {
         match tokio::time::timeout(DATABASE_TIMEOUT, done).await {
             Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => {
-                log::debug!("a session was not stored or found: {error}");
+                log::debug!("cannot store or find a session: {error}");
                 None
             }
             Err(_) => None,
@@ -104,7 +104,7 @@ impl SharedSessions for SessionsInRedis {
         })
     }
 
-    /// Each request has done it.
+    /// Each request prolongs its session in Redis.
     fn prolong<'a>(&'a self, _: &'a str) -> LocalBoxFuture<'a, bool> {
         Box::pin(std::future::ready(true))
     }
@@ -114,7 +114,7 @@ impl SharedSessions for SessionsInRedis {
     }
 }
 
-/// Shares the sessions of these requests with all other processes that have the server's key.
+/// Shares sessions with all other processes that have the server's key.
 pub(super) fn shared(
     state: HttpState,
     db: &DbHandle,

@@ -1,4 +1,4 @@
-//! How the server goes down: in which order, how long each step may take, and what ends it at once.
+//! The shutdown of the server: signals, the order of the steps, and their deadlines.
 
 use std::time::{Duration, Instant};
 
@@ -7,21 +7,22 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::engineio::CloseReason;
 
-use super::{Server, ServerError};
+use super::Server;
+use super::error::ServerError;
 
-/// How long a shutdown waits for push notifications, at most.
+/// Maximum wait for push notifications.
 const PUSH_DEADLINE: Duration = Duration::from_secs(3);
 
-/// How long a shutdown waits until other nodes know of the last messages, at most.
+/// Maximum wait until other nodes have the last events.
 const CLUSTER_DEADLINE: Duration = Duration::from_secs(3);
 
-/// How often the sockets that are left are counted.
+/// How often the remaining sockets are counted.
 const SOCKETS_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Two equal signals within this time are one: supervisors send a signal to the process and to its group.
+/// Two equal signals within this time count as one: supervisors signal the process and its group.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
-/// The signals that the server listens to, so that none of them ends the process by itself.
+/// The signals that the server handles; none of them ends the process by itself.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
@@ -31,18 +32,14 @@ pub(super) struct Signals {
     user: [Signal; 2],
 }
 
-/// What a signal asks for.
-enum Asked {
-    /// To shut down.
-    End(&'static str),
-    /// To read the configuration again.
+enum Action {
+    Shutdown(&'static str),
     Reload,
-    /// Nothing; other servers open their logs anew, or start a debugger.
+    /// For other servers these signals reopen logs or start a debugger; for this one they do nothing.
     Nothing(&'static str),
 }
 
 impl Signals {
-    /// From now on they do not end the process by themselves.
     pub(super) fn listen() -> Result<Self, ServerError> {
         let listen = |kind| signal(kind).map_err(ServerError::Signals);
         Ok(Self {
@@ -57,47 +54,47 @@ impl Signals {
         })
     }
 
-    async fn asked(&mut self) -> Asked {
+    async fn action(&mut self) -> Action {
         let [user_1, user_2] = &mut self.user;
         tokio::select! {
-            Some(()) = self.interrupt.recv() => Asked::End("SIGINT"),
-            Some(()) = self.terminate.recv() => Asked::End("SIGTERM"),
-            Some(()) = self.quit.recv() => Asked::End("SIGQUIT"),
-            Some(()) = self.hang_up.recv() => Asked::Reload,
-            Some(()) = user_1.recv() => Asked::Nothing("SIGUSR1"),
-            Some(()) = user_2.recv() => Asked::Nothing("SIGUSR2"),
+            Some(()) = self.interrupt.recv() => Action::Shutdown("SIGINT"),
+            Some(()) = self.terminate.recv() => Action::Shutdown("SIGTERM"),
+            Some(()) = self.quit.recv() => Action::Shutdown("SIGQUIT"),
+            Some(()) = self.hang_up.recv() => Action::Reload,
+            Some(()) = user_1.recv() => Action::Nothing("SIGUSR1"),
+            Some(()) = user_2.recv() => Action::Nothing("SIGUSR2"),
             else => std::future::pending().await,
         }
     }
 
-    /// The name of the next one that ends the server. `reload` is called for each SIGHUP before it.
+    /// Waits for a signal to shut down, and gives its name. Calls `reload` for each SIGHUP.
     pub(super) async fn next(&mut self, reload: impl Fn()) -> &'static str {
         loop {
-            match self.asked().await {
-                Asked::End(name) => return name,
-                Asked::Reload => reload(),
-                Asked::Nothing(name) => log::info!("{name}: does nothing here"),
+            match self.action().await {
+                Action::Shutdown(name) => return name,
+                Action::Reload => reload(),
+                Action::Nothing(name) => log::info!("{name}: ignored"),
             }
         }
     }
 
-    /// The name of the next one that ends the server at once, after `first` has begun a shutdown.
+    /// Waits for a signal to exit at once, after `first` has started a shutdown.
     pub(super) async fn second(&mut self, first: &'static str) -> &'static str {
         let mut last = (first, Instant::now());
         loop {
             let name = self
-                .next(|| log::info!("SIGHUP while shutting down: does nothing"))
+                .next(|| log::info!("SIGHUP: ignored while shutting down"))
                 .await;
             let (before, at) = std::mem::replace(&mut last, (name, Instant::now()));
             if name != before || at.elapsed() > SAME_SIGNAL {
                 return name;
             }
-            log::info!("{name} again: counts once within a second");
+            log::info!("{name} again within a second: counts once");
         }
     }
 }
 
-/// The time that a shutdown has, and what each of its steps may take of it.
+/// The time for a shutdown, which its steps share.
 struct Budget {
     began: Instant,
     whole: Duration,
@@ -111,26 +108,26 @@ impl Budget {
         }
     }
 
-    /// What is left until this share of the whole is used up, in tenths.
+    /// The time left until this share of the whole, in tenths.
     fn left(&self, tenths: u32) -> Duration {
         (self.whole * tenths / 10).saturating_sub(self.began.elapsed())
     }
 }
 
 impl Server {
-    /// Lets go of everybody without losing anything: says that it is not ready, ends the sockets once their messages are
-    /// answered, finishes the requests. Says whether all of that was done in time.
+    /// Shuts down without loss: reports not ready, closes sockets once their messages are answered, and finishes requests.
+    /// Gives whether all of that was done in time.
     pub(super) async fn drain(&self, http: &ServerHandle) -> bool {
         self.health.drain();
         tokio::time::sleep(self.settings.server.drain_delay).await;
         let budget = Budget::new(self.settings.server.shutdown_timeout);
-        // The listener stays until then: a client that polls comes back for its last answers.
+        // The listener stays open until then: polling clients fetch their last packets with a new request.
         let sockets_ended = self.end_sockets(&budget).await;
         let finished = tokio::time::timeout(budget.left(8), http.stop(true)).await;
         self.flush(&budget).await && sockets_ended && finished.is_ok()
     }
 
-    /// Commits what waits and sends what is to be notified, as far as there is time.
+    /// Commits queued writes and sends pending notifications, as far as time allows.
     pub(super) async fn flush_at_end(&self) -> bool {
         self.sockets.drain(CloseReason::ServerShutdown);
         let budget = Budget::new(self.settings.server.shutdown_timeout);
@@ -138,16 +135,16 @@ impl Server {
     }
 
     async fn flush(&self, budget: &Budget) -> bool {
-        // First: what is acknowledged is worth more than who is told of it.
+        // Writes come first: storing messages matters more than announcing them.
         let committed = self.db.close(budget.left(9)).await;
         if let Err(error) = &committed {
             log::error!("at shutdown: {error}");
         }
         if let Some(cluster) = &self.cluster {
-            // The registry is told of commits before it answers this.
+            // The registry has received all commits when it answers.
             let _ = tokio::time::timeout(budget.left(10), self.service.rooms.status()).await;
             if !cluster.flush(CLUSTER_DEADLINE.min(budget.left(10))).await {
-                log::warn!("at shutdown: other nodes did not hear of all that was stored last");
+                log::warn!("at shutdown: other nodes did not receive the last events");
             }
         }
         if let Some(push) = &self.push
@@ -162,13 +159,13 @@ impl Server {
         while !self.sockets.is_empty() {
             if budget.left(5).is_zero() {
                 log::warn!(
-                    "at shutdown: {} sockets are cut off: their last packets were not taken",
+                    "at shutdown: {} sockets are closed before they read their last packets",
                     self.sockets.len()
                 );
                 self.sockets.drain(CloseReason::TransportClose);
                 return false;
             }
-            // Again and again: one may have been about to begin.
+            // Repeatedly, because a socket may have been about to open.
             self.sockets.drain(CloseReason::ServerShutdown);
             tokio::time::sleep(SOCKETS_INTERVAL).await;
         }

@@ -1,4 +1,4 @@
-//! The access log: a line for each request and event, or only for those that are refused.
+//! The access log: one line per request and event, or only per refusal.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,22 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::line_limit::LineLimit;
 
-/// The target of its lines, for filters.
+/// The target of its lines in log filters.
 const TARGET: &str = "messagebox::access";
 
-/// Lines in a second: strangers can be refused as often as they like.
+/// Lines per second: clients can cause any number of refusals.
 static REFUSALS: LineLimit = LineLimit::new(50);
 
-/// Characters of a path, a code or a reason.
+/// Maximum characters of a path, a code or a reason.
 const MAX_TEXT: usize = 200;
 
-/// What has a line.
+/// Which requests and events are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLog {
-    /// Nothing.
     Off,
-    /// What is refused.
+    /// Refused requests and events.
     #[default]
     Refused,
     /// Every request, and every message of a socket.
@@ -32,33 +31,29 @@ pub enum AccessLog {
 
 static MODE: AtomicU8 = AtomicU8::new(AccessLog::Off as u8);
 
-/// Sets what has a line from now on.
 pub fn set_access_log(mode: AccessLog) {
     MODE.store(mode as u8, Ordering::Relaxed);
 }
 
-/// A request or an event, and what became of it.
+/// A request or an event, with its outcome.
 #[derive(Debug, Clone, Default)]
-pub struct Access<'a> {
-    /// The method of a request; nothing for an event.
+pub struct AccessLine<'a> {
+    /// The method of a request; empty for an event.
     pub method: &'a str,
     /// The path of a request, or the name of an event.
     pub what: &'a str,
-    /// The status of an answer.
     pub status: Option<u16>,
-    /// The code and the reason of a refusal.
+    /// Code and reason of a refusal.
     pub refusal: Option<(&'a str, &'a str)>,
-    /// Where it came from.
     pub address: Option<String>,
-    /// Who has proven to ask.
+    /// The identity, if authenticated.
     pub identity: Option<String>,
-    /// How long it took.
     pub took: Option<Duration>,
-    /// Bytes of the answer.
+    /// Size of the answer.
     pub bytes: Option<u64>,
 }
 
-impl fmt::Display for Access<'_> {
+impl fmt::Display for AccessLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.method.is_empty() {
             write!(f, "{} ", self.method)?;
@@ -89,13 +84,13 @@ impl fmt::Display for Access<'_> {
     }
 }
 
-/// The beginning of a text, which may be a stranger's.
+/// The beginning of a text, which a client may have chosen.
 fn head(text: &str) -> &str {
     let end = text.char_indices().nth(MAX_TEXT);
     end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-/// Writes the line of a request or an event, if it has one. `make` puts an [`Access`] together.
+/// Logs a request or an event, if the mode says so. `make` formats an [`AccessLine`].
 pub fn access(is_refused: bool, make: impl FnOnce() -> String) {
     let mode = MODE.load(Ordering::Relaxed);
     if mode == AccessLog::All as u8 {
@@ -108,7 +103,7 @@ pub fn access(is_refused: bool, make: impl FnOnce() -> String) {
         return;
     };
     if left_out > 0 {
-        log::info!(target: TARGET, "{left_out} more were refused; the admin status counts them");
+        log::info!(target: TARGET, "{left_out} more refusals are not logged; the admin status counts them");
     }
     log::info!(target: TARGET, "{}", make());
 }
@@ -118,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_what_is_known_and_no_more_of_a_text_than_its_beginning() {
-        let event = Access {
+    fn a_line_has_the_known_fields_and_long_texts_are_cut() {
+        let event = AccessLine {
             what: "sendMessage",
-            ..Access::default()
+            ..AccessLine::default()
         };
         assert_eq!(event.to_string(), "sendMessage");
         let path = format!("/{}", "é".repeat(300));
-        let request = Access {
+        let request = AccessLine {
             method: "POST",
             what: &path,
             status: Some(401),

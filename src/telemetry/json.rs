@@ -1,4 +1,4 @@
-//! Log lines as JSON: one object a line, whatever stands in it.
+//! Log lines as JSON: one object per line.
 
 use std::io::{self, Write};
 
@@ -10,27 +10,27 @@ use time::format_description::well_known::Rfc3339;
 use super::trace;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     /// ISO 8601 in UTC, to the millisecond.
     ts: String,
     level: &'a str,
     target: &'a str,
-    /// Of the request or event that it belongs to.
+    /// The id of the request or event.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     message: String,
 }
 
-/// Writes a record and the end of its line.
+/// Writes a record as one line.
 pub(super) fn write(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
-    let line = Line {
+    let line = JsonLine {
         ts: now(),
         level: record.level().as_str(),
         target: record.target(),
         id: trace::current().map(|id| id.to_string()),
         message: record.args().to_string(),
     };
-    // The line is put together first: half of one would spoil the next.
+    // The line is written in one piece: half a line would spoil the next.
     let mut text = serde_json::to_string(&line)?;
     text.push('\n');
     out.write_all(text.as_bytes())
@@ -50,10 +50,10 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn a_line_is_one_object_whatever_is_said() {
-        let said = "a \"quoted\" text\nwith {\"level\":\"ERROR\"} and \u{1b}[2J";
+    fn every_message_is_one_object() {
+        let message = "a \"quoted\" text\nwith {\"level\":\"ERROR\"} and \u{1b}[2J";
         let mut out = Vec::new();
-        let args = format_args!("{said}");
+        let args = format_args!("{message}");
         let mut record = Record::builder();
         record.level(Level::Warn).target("messagebox::x");
         write(&mut out, &record.args(args).build()).unwrap();
@@ -64,7 +64,7 @@ mod tests {
             "{text:?}"
         );
         let line: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(line["message"], said);
+        assert_eq!(line["message"], message);
         assert_eq!(
             (&line["level"], &line["target"]),
             (&"WARN".into(), &"messagebox::x".into())

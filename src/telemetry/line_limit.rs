@@ -1,16 +1,16 @@
-//! How often the same may be logged: so many lines in a second, and a count of what had no line.
+//! A limit of log lines per second, with a count of the lines left out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For lines that strangers cause.
+/// Limits lines that clients cause.
 #[derive(Debug)]
 pub struct LineLimit {
     max: u32,
     window: Mutex<Option<Window>>,
 }
 
-/// Lines in the present second.
+/// Lines of the current second.
 #[derive(Debug)]
 struct Window {
     since: Instant,
@@ -19,7 +19,7 @@ struct Window {
 }
 
 impl LineLimit {
-    /// So many lines in a second.
+    /// `max`: lines per second.
     #[must_use]
     pub const fn new(max: u32) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl LineLimit {
         }
     }
 
-    /// Whether there is a place for a line now; and how many had none before it.
+    /// Whether a line may be logged now. Gives the number of lines left out before it.
     #[must_use]
     pub fn enter(&self) -> Option<u64> {
         self.enter_at(Instant::now())
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_lines_in_a_second_and_the_rest_is_counted() {
+    fn lines_above_the_limit_are_counted() {
         let (limit, begin) = (LineLimit::new(2), Instant::now());
         let at = |millis| limit.enter_at(begin + Duration::from_millis(millis));
         let entered: Vec<_> = [0, 1, 2, 999].map(at).to_vec();

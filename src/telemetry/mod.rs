@@ -1,4 +1,5 @@
-//! Logging: `env_logger` behind the `log` facade, with a filter in front that can be changed, as text or JSON.
+//! Logging: `env_logger` behind the `log` facade, as text or JSON, with a filter that can change at run time.
+#![expect(missing_docs, reason = "names that say it all have no comment")]
 
 mod access;
 mod json;
@@ -16,7 +17,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use access::{Access, AccessLog, access, set_access_log};
+pub use access::{AccessLine, AccessLog, access, set_access_log};
 pub use line_limit::LineLimit;
 pub use recent::{RecentLine, recent};
 pub use trace::{TraceId, current, event, under, within};
@@ -25,25 +26,23 @@ pub use trace::{TraceId, current, event, under, within};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
     #[default]
     Text,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
-/// A text is no filter.
+/// The text is not a log filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a filter is a level, or module=level, or several of them with commas between")]
+#[error("expected a level, or module=level, or several of them separated by commas")]
 pub struct NoFilter;
 
-/// What is logged now.
 static FILTER: RwLock<Option<Arc<Filter>>> = RwLock::new(None);
 
-/// Sets logging up, once. A second call changes nothing.
+/// Sets up logging. A second call changes nothing.
 pub fn start(filter: &str, format: LogFormat) {
     let mut builder = env_logger::Builder::new();
-    // The filter is in front.
+    // Our own filter comes first.
     builder
         .filter_level(LevelFilter::Trace)
         .target(Target::Stderr);
@@ -58,17 +57,17 @@ pub fn start(filter: &str, format: LogFormat) {
         lines: builder.build(),
     };
     if log::set_boxed_logger(Box::new(own)).is_err() {
-        log::debug!("logging was set up already");
+        log::debug!("logging is already set up");
         return;
     }
-    // The configuration was checked before; a part that cannot be read is left away.
+    // The configuration is already checked; an invalid part is ignored.
     put(env_filter::Builder::new().parse(filter).build());
 }
 
-/// Sets what is logged from now on.
+/// Replaces the filter of log lines.
 ///
 /// # Errors
-/// [`NoFilter`]; then nothing changes.
+/// [`NoFilter`]; then the filter is unchanged.
 pub fn set_filter(filter: &str) -> Result<(), NoFilter> {
     check_filter(filter)?;
     let mut builder = env_filter::Builder::new();
@@ -76,19 +75,19 @@ pub fn set_filter(filter: &str) -> Result<(), NoFilter> {
     Ok(())
 }
 
-/// The crate's name, which its modules begin with.
+/// The name of the crate, with which its modules begin.
 const OURS: &str = "messagebox";
 
-/// Whose lines a filter lets through.
+/// Whose lines pass a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterReach {
-    /// This crate's, unless it says `off`.
+    /// Those of this crate, unless the filter is `off`.
     Ours,
-    /// Only those of modules that this crate does not have.
+    /// Only those of other crates.
     OthersOnly,
 }
 
-/// Reads a filter strictly.
+/// Checks every part of a filter.
 ///
 /// # Errors
 /// [`NoFilter`].
@@ -105,7 +104,7 @@ pub fn check_filter(filter: &str) -> Result<FilterReach, NoFilter> {
         text.split_once('=')
             .map(|(module, _)| module.trim().to_owned())
     };
-    // A module is named by its first letters.
+    // A filter names modules by a prefix.
     let is_ours = |module: Option<String>| {
         module.is_none_or(|module| module.starts_with(OURS) || OURS.starts_with(&module))
     };
@@ -133,7 +132,7 @@ fn filter() -> Option<Arc<Filter>> {
         .clone()
 }
 
-/// Modules of actix that log what clients do wrong, as errors of the server. What they say is counted and named elsewhere
+/// Modules of actix that log mistakes of clients as errors. The server counts these elsewhere
 /// (`http/connection_errors.rs`).
 const OF_CLIENTS: [&str; 3] = [
     "actix_http::h1::dispatcher",
@@ -141,8 +140,8 @@ const OF_CLIENTS: [&str; 3] = [
     "actix_http::h1::chunked",
 ];
 
-/// The same line, no louder than debug where strangers cause it.
-fn judged<'a>(record: &'a Record<'_>) -> Record<'a> {
+/// The record, at debug level if a client caused it.
+fn leveled<'a>(record: &'a Record<'_>) -> Record<'a> {
     let level = if OF_CLIENTS.contains(&record.target()) {
         record.level().max(Level::Debug)
     } else {
@@ -158,7 +157,7 @@ fn judged<'a>(record: &'a Record<'_>) -> Record<'a> {
         .build()
 }
 
-/// Lines of the current filter. What is below the most verbose level in it never comes here.
+/// Logs the lines that pass the current filter. The `log` facade drops lines below its most verbose level before.
 struct Filtered {
     format: LogFormat,
     lines: Logger,
@@ -170,7 +169,7 @@ impl Log for Filtered {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let record = &judged(record);
+        let record = &leveled(record);
         if !filter().is_some_and(|filter| filter.matches(record)) {
             return;
         }
@@ -178,8 +177,8 @@ impl Log for Filtered {
         if self.format == LogFormat::Json {
             return self.lines.log(record);
         }
-        let said = record.args().to_string();
-        let said = one_line(&said);
+        let message = record.args().to_string();
+        let message = one_line(&message);
         let line = |args| {
             let mut copy = Record::builder();
             copy.metadata(record.metadata().clone())
@@ -189,8 +188,8 @@ impl Log for Filtered {
             self.lines.log(&copy.args(args).build());
         };
         match current() {
-            Some(id) => line(format_args!("id={id} {said}")),
-            None => line(format_args!("{said}")),
+            Some(id) => line(format_args!("id={id} {message}")),
+            None => line(format_args!("{message}")),
         }
     }
 
@@ -199,8 +198,8 @@ impl Log for Filtered {
     }
 }
 
-/// A text in which nothing ends a line, steers a terminal or turns its direction: whatever a stranger, a database or
-/// another server wrote into it, it is one line of the log.
+/// Escapes control characters, line ends and bidirectional marks. A client, a database or another server may have written
+/// the text, and it must stay one line of the log.
 fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return Cow::Borrowed(text);
@@ -226,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_line_is_escaped_and_nothing_else() {
+    fn only_control_characters_are_escaped() {
         let cases = [
             ("", ""),
             ("plain \"text\" \\n {} é 😀", "plain \"text\" \\n {} é 😀"),
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_cause_is_no_error() {
+    fn mistakes_of_clients_are_no_errors() {
         for (target, level, expected) in [
             ("actix_http::h1::dispatcher", Level::Error, Level::Debug),
             ("actix_http::h1::dispatcher", Level::Trace, Level::Trace),
@@ -251,12 +250,12 @@ mod tests {
             ("messagebox::db", Level::Error, Level::Error),
         ] {
             let record = Record::builder().target(target).level(level).build();
-            assert_eq!(judged(&record).level(), expected, "{target}");
+            assert_eq!(leveled(&record).level(), expected, "{target}");
         }
     }
 
     #[test]
-    fn a_filter_is_read_strictly() {
+    fn every_part_of_a_filter_is_checked() {
         for wrong in [
             "",
             "loud",
@@ -269,7 +268,7 @@ mod tests {
         ] {
             assert_eq!(set_filter(wrong), Err(NoFilter), "{wrong:?}");
         }
-        // Tests have no logger; this changes nothing for them.
+        // Tests have no logger, so the filter has no effect.
         assert_eq!(set_filter("warn, messagebox::db=debug"), Ok(()));
         assert_eq!(log::max_level(), LevelFilter::Debug);
         for (filter, reach) in [

@@ -1,4 +1,4 @@
-//! The last warnings and errors, for whoever looks at the dashboard: a bounded list.
+//! The last warnings and errors, for the dashboard.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::json;
 
-/// Lines that are kept, and characters of each.
+/// Lines to keep, and maximum characters of each.
 const KEPT: usize = 50;
 const MAX_CHARS: usize = 500;
 
@@ -17,17 +17,16 @@ const MAX_CHARS: usize = 500;
 pub struct RecentLine {
     /// ISO 8601 in UTC, to the millisecond.
     pub ts: String,
-    /// `WARN` or `ERROR`.
+    /// Either `WARN` or `ERROR`.
     pub level: &'static str,
-    /// Where it comes from.
     pub target: String,
-    /// What it says, cut short.
+    /// The beginning of the message.
     pub message: String,
 }
 
 static LINES: Mutex<VecDeque<RecentLine>> = Mutex::new(VecDeque::new());
 
-/// Keeps a line that is a warning or worse.
+/// Keeps warnings and errors.
 pub(super) fn keep(record: &Record<'_>) {
     if record.level() > Level::Warn {
         return;
@@ -45,7 +44,7 @@ pub(super) fn keep(record: &Record<'_>) {
     lines.push_back(line);
 }
 
-/// The last of them, oldest first.
+/// The last warnings and errors, oldest first.
 #[must_use]
 pub fn recent() -> Vec<RecentLine> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,16 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_warnings_are_kept_and_nothing_else() {
-        let say = |level, text: String| {
+    fn only_the_last_warnings_and_errors_are_kept() {
+        let log = |level, text: String| {
             let mut record = Record::builder();
             keep(&record.level(level).args(format_args!("{text}")).build());
         };
-        say(Level::Info, "unheard".to_owned());
+        log(Level::Info, "not kept".to_owned());
         for n in 0..KEPT + 3 {
-            say(Level::Warn, n.to_string());
+            log(Level::Warn, n.to_string());
         }
-        say(Level::Error, "x".repeat(MAX_CHARS + 9));
+        log(Level::Error, "x".repeat(MAX_CHARS + 9));
         let lines = recent();
         assert_eq!((lines.len(), &*lines[0].message), (KEPT, "4"));
         let last = lines.last().unwrap();

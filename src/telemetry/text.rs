@@ -1,4 +1,4 @@
-//! Log lines for people.
+//! Log lines as text.
 
 use std::io::{self, Write as _};
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use env_logger::fmt::Formatter;
 use log::Record;
 
-/// Writes `[time level target] message`, the level in its color where the output is a terminal.
+/// Writes `[time level target] message`, with a colored level on a terminal.
 pub(super) fn write(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let now = humantime::format_rfc3339_millis(SystemTime::now());
     let level = record.level();

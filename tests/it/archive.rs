@@ -103,7 +103,7 @@ async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
     let whole = fs::read(&file).unwrap();
 
     let printed = fails(&old.database, &["export", text(&file)]);
-    assert!(printed.contains("not overwritten"), "{printed}");
+    assert!(printed.contains("not overwrite"), "{printed}");
     let printed = fails(&old.database, &["import", text(&file)]);
     assert!(printed.contains("messageBox has rows"), "{printed}");
     assert_eq!(fs::read(&file).unwrap(), whole);

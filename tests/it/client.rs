@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, Reading,
+    AuthSocketSession, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, Reading,
     ReceivedEvent, Sent, TransportKind,
 };
 use messagebox::ids::RoomId;
@@ -67,13 +67,13 @@ async fn a_socket_sends_and_receives_over_either_transport() {
         let connector = connector(&server, transport);
         let owner = Arc::new(Identity::random());
         let room = RoomId::of(&owner.identity_key(), "inbox");
-        let connect = || AuthSocket::connect(&connector, Arc::clone(&owner));
+        let connect = || AuthSocketSession::connect(&connector, Arc::clone(&owner));
         let mut one = within("a socket", connect()).await.unwrap();
         let mut other = within("a socket", connect()).await.unwrap();
         assert_eq!(one.server_key(), server.identity_key);
         one.join(&room).await.unwrap();
         other.join(&room).await.unwrap();
-        let mut sender = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+        let mut sender = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let message =
@@ -104,7 +104,7 @@ async fn a_socket_survives_renewals_of_its_session() {
     let connector = connector(&server, TransportKind::Websocket);
     let reading = Reading::Unverified { max_bytes: 4096 };
     for reading in [Reading::Verified, reading] {
-        let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+        let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let room = RoomId::of(&Identity::random().identity_key(), "inbox");
@@ -131,7 +131,7 @@ async fn a_refusal_and_an_end_have_their_own_errors() {
     let server = TestServer::start();
     for transport in TRANSPORTS {
         let connector = connector(&server, transport);
-        let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+        let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let foreign = RoomId::of(&Identity::random().identity_key(), "inbox");
@@ -156,7 +156,7 @@ async fn a_session_moves_from_polling_to_a_websocket() {
     let server = TestServer::start();
     let connector = connector(&server, TransportKind::Polling).upgrading();
     let owner = Arc::new(Identity::random());
-    let connect = AuthSocket::connect(&connector, Arc::clone(&owner));
+    let connect = AuthSocketSession::connect(&connector, Arc::clone(&owner));
     let mut socket = within("a socket", connect).await.unwrap();
     let room = RoomId::of(&owner.identity_key(), "inbox");
     socket.join(&room).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_session_moves_from_polling_to_a_websocket() {
 async fn a_message_over_a_socket_is_stored_or_refused() {
     let server = TestServer::start();
     let connector = connector(&server, TransportKind::Websocket);
-    let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
+    let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
         .await
         .unwrap();
     let bob = boxes(&server);
@@ -250,7 +250,7 @@ async fn a_server_that_falls_silent_is_left() {
     };
     let connector = Connector::new(address.parse().unwrap(), TransportKind::Websocket);
     let connecting = async {
-        let connected = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+        let connected = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
         let error = within("the end", connected).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout(_)), "{error}");
         assert_eq!(error.failure(), Failure::Unreachable);
@@ -265,7 +265,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
         let connector = Connector::new(silent.url.parse().unwrap(), transport)
             .with_timeout(Duration::from_millis(200))
             .unwrap();
-        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+        let socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
         let error = within("an error", socket).await.unwrap_err();
         assert_eq!(error.failure(), Failure::Unreachable, "{error}");
         let client = MessageBoxClient::new(connector, Arc::new(Identity::random()));
@@ -303,7 +303,7 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
                 let error = match transport {
                     TransportKind::Websocket => client.list("inbox").await.unwrap_err(),
                     TransportKind::Polling => {
-                        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
+                        let socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
                         socket.await.unwrap_err()
                     }
                 };

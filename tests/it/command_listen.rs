@@ -75,7 +75,7 @@ fn a_listener_survives_its_server_and_prints_nothing_twice() {
     alice.send(&bob, "two", &[]);
     assert_eq!(listener.json()["body"], "two");
     server.kill();
-    listener.wait_for("connecting again");
+    listener.wait_for("reconnecting");
     let server = ServerProcess::start(address, folder.path());
     alice.send(&bob, "three", &[]);
     assert_eq!(listener.json()["body"], "three");

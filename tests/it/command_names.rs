@@ -143,7 +143,7 @@ fn an_invalid_file_of_names_is_reported_where_a_name_is_used() {
         assert!(result.err.contains(wrong), "{}", result.err);
         let listed = bob.run(&["list"]);
         assert_eq!(listed.json()["messages"], json!([]));
-        assert!(listed.err.contains("without names"), "{}", listed.err);
+        assert!(listed.err.contains("cannot show names"), "{}", listed.err);
         assert_eq!(bob.run(&["quote", &key]).code, 0);
     }
 }

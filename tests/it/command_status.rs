@@ -46,7 +46,7 @@ fn without_admin_rights_the_command_says_how_to_get_them() {
         let other = user.run(&["status"]);
         assert_eq!(other.code, 1, "{}", other.err);
         assert!(
-            other.err.contains("Your key is no admin's"),
+            other.err.contains("Your key is not an admin's"),
             "{}",
             other.err
         );

@@ -68,7 +68,7 @@ fn a_healthy_server_passes_every_check() {
     let stranger = User::without_key(&server.http(""));
     let human = stranger.run(&["doctor", "--human"]);
     assert!(
-        human.human().contains("a key made for this check"),
+        human.human().contains("a key generated for this check"),
         "{}",
         human.out
     );

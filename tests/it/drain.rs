@@ -271,7 +271,7 @@ async fn sighup_changes_quotas_and_the_rates_of_open_sockets() {
     // Messages stored without a quota are counted first.
     for line in [
         "bytes_per_socket is 1000, was 1000000",
-        "counted what is stored",
+        "counted stored messages",
     ] {
         eventually_async(line, async || server.log().contains(line)).await;
     }

@@ -187,7 +187,7 @@ fn a_server_that_is_not_there_and_a_mistake_have_codes_of_their_own() {
     let output = run(&absent, folder.path());
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("nothing could be connected"), "{error}");
+    assert!(error.contains("no client could connect"), "{error}");
     assert_eq!(
         run("fanout --sockets none", folder.path()).status.code(),
         Some(2)

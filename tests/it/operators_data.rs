@@ -267,7 +267,7 @@ fn without_admin_rights_every_route_is_refused() {
         let refused = user.run(&[&["admin"], arguments].concat());
         assert_eq!(refused.code, 1, "{}", refused.err);
         assert!(
-            refused.err.contains("Your key is no admin's"),
+            refused.err.contains("Your key is not an admin's"),
             "{}",
             refused.err
         );

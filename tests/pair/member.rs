@@ -1,4 +1,4 @@
-//! AuthSocket on both sides: the server's application, and a client whose every frame a test can keep and repeat.
+//! AuthSocketSession on both sides: the server's application, and a client whose every frame a test can keep and repeat.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
-use messagebox::authsocket::{AuthSocket, AuthSocketService, AuthSocketSettings};
+use messagebox::authsocket::{AuthSocketSession, AuthSocketService, AuthSocketSettings};
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::delivery::{Delivery, Paying};
 use messagebox::engineio::{Config, TransportKind};
@@ -36,7 +36,7 @@ impl Process {
     }
 
     /// A client that has shaken hands and is confirmed, as the published ones do it.
-    pub fn authenticated(&self) -> Pair<AuthSocket, Member> {
+    pub fn authenticated(&self) -> Pair<AuthSocketSession, Member> {
         let mut pair = self.pair(Member::new(Greeting::Authenticates(None)));
         pair.run_for(Duration::from_millis(50));
         assert_eq!(pair.client.party.names(), ["authenticationSuccess"]);
@@ -90,11 +90,11 @@ impl Process {
     }
 
     /// A client of this process, over a websocket with default heartbeats.
-    pub fn pair(&self, member: Member) -> Pair<AuthSocket, Member> {
+    pub fn pair(&self, member: Member) -> Pair<AuthSocketSession, Member> {
         self.pair_with(Config::default(), member)
     }
 
-    pub fn pair_with(&self, config: Config, member: Member) -> Pair<AuthSocket, Member> {
+    pub fn pair_with(&self, config: Config, member: Member) -> Pair<AuthSocketSession, Member> {
         let service = Rc::clone(&self.service);
         let open = move || {
             let opening = Opening {
@@ -102,7 +102,7 @@ impl Process {
                 remote: None,
                 counted_for: None,
             };
-            AuthSocket::new(Arc::clone(&service.borrow()), &opening).unwrap()
+            AuthSocketSession::new(Arc::clone(&service.borrow()), &opening).unwrap()
         };
         Pair::new(TransportKind::Websocket, config, open, member)
     }
@@ -295,7 +295,7 @@ impl Party for Member {
     }
 }
 
-impl Pair<AuthSocket, Member> {
+impl Pair<AuthSocketSession, Member> {
     /// The client comes back over a new websocket, and begins with `greeting`.
     pub fn come_back(&mut self, greeting: Greeting) {
         let member = &mut self.client.party;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messagebox::authsocket::AuthSocket;
+use messagebox::authsocket::AuthSocketSession;
 use messagebox::engineio::Config;
 use messagebox::limits::Pace;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn paced(pace: Pace) -> Process {
 }
 
 /// The client sends so many requests at once.
-fn flood(pair: &mut Pair<AuthSocket, Member>, count: usize) {
+fn flood(pair: &mut Pair<AuthSocketSession, Member>, count: usize) {
     for n in 0..count {
         let join = pair.client.party.join(&n.to_string());
         pair.send(&join);
@@ -27,7 +27,7 @@ fn flood(pair: &mut Pair<AuthSocket, Member>, count: usize) {
 }
 
 /// All were answered, in their order.
-fn assert_answered(pair: &Pair<AuthSocket, Member>, count: usize) {
+fn assert_answered(pair: &Pair<AuthSocketSession, Member>, count: usize) {
     let member = &pair.client.party;
     let answers = member.events.iter().skip(1);
     let rooms: Vec<_> = answers.map(|event| event.data["roomId"].clone()).collect();

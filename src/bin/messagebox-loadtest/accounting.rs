@@ -1,4 +1,4 @@
-//! What became of each message: lost, duplicated, out of order.
+//! Counts lost, duplicated and reordered messages.
 
 use std::ops::AddAssign;
 
@@ -6,20 +6,20 @@ use serde::Serialize;
 
 /// Totals over all receivers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Tally {
-    /// What should have come.
+pub(crate) struct DeliveryTally {
+    /// Messages that should have arrived.
     pub(crate) expected: u64,
-    /// What came, each counted once.
+    /// Messages that arrived, duplicates not counted.
     pub(crate) received: u64,
-    /// What did not come by the end.
+    /// Messages missing at the end.
     pub(crate) lost: u64,
-    /// What came again.
+    /// Messages that arrived again.
     pub(crate) duplicated: u64,
-    /// What came after a later one of the same sender.
+    /// Messages that arrived after a later one of the same sender.
     pub(crate) out_of_order: u64,
 }
 
-impl AddAssign for Tally {
+impl AddAssign for DeliveryTally {
     fn add_assign(&mut self, other: Self) {
         self.expected += other.expected;
         self.received += other.received;
@@ -29,24 +29,24 @@ impl AddAssign for Tally {
     }
 }
 
-impl Tally {
-    /// Whether each came once and in its turn.
+impl DeliveryTally {
+    /// Whether each message arrived once and in order.
     pub(crate) const fn is_clean(&self) -> bool {
         self.lost == 0 && self.duplicated == 0 && self.out_of_order == 0
     }
 }
 
-/// One receiver's record of one sequence: a bit for each message.
+/// One receiver's record of one sequence: one bit per message.
 #[derive(Debug, Default)]
-pub(crate) struct Tracker {
+pub(crate) struct SequenceTracker {
     seen: Vec<u64>,
     highest: Option<u64>,
-    tally: Tally,
+    tally: DeliveryTally,
 }
 
-impl Tracker {
-    /// Notes the message of this place in the sequence; whether it came for the first time. The caller has checked
-    /// that so many were sent: a place beyond all measure would take memory beyond all measure.
+impl SequenceTracker {
+    /// Notes the message with this number. Gives whether it is new. The caller checks that the number was sent: memory grows
+    /// with the highest number.
     pub(crate) fn note(&mut self, sequence: u64) -> bool {
         let Ok(word) = usize::try_from(sequence / 64) else {
             return false;
@@ -72,9 +72,9 @@ impl Tracker {
         true
     }
 
-    /// The totals, given how many should have come.
-    pub(crate) fn finish(&self, expected: u64) -> Tally {
-        Tally {
+    /// The totals, given the number of messages sent.
+    pub(crate) fn finish(&self, expected: u64) -> DeliveryTally {
+        DeliveryTally {
             expected,
             lost: expected.saturating_sub(self.tally.received),
             ..self.tally
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tally(arrivals: &[u64], sent: u64) -> Tally {
-        let mut tracker = Tracker::default();
+    fn tally(arrivals: &[u64], sent: u64) -> DeliveryTally {
+        let mut tracker = SequenceTracker::default();
         for &sequence in arrivals {
             tracker.note(sequence);
         }
@@ -96,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_once_and_in_turn_is_clean() {
+    fn messages_in_order_are_clean() {
         let arrivals: Vec<u64> = (0..1_000).collect();
         let tally = tally(&arrivals, 1_000);
         assert!(tally.is_clean());
         assert_eq!((tally.expected, tally.received), (1_000, 1_000));
-        assert!(Tracker::default().finish(0).is_clean());
+        assert!(SequenceTracker::default().finish(0).is_clean());
     }
 
     #[test]
-    fn each_kind_of_fault_is_counted_as_what_it_is() {
-        let faults = |tally: Tally| (tally.lost, tally.duplicated, tally.out_of_order);
+    fn each_kind_of_fault_is_counted() {
+        let faults = |tally: DeliveryTally| (tally.lost, tally.duplicated, tally.out_of_order);
         let cases: [(&[u64], u64, _); 6] = [
             (&[0, 1, 3], 4, (1, 0, 0)),
             (&[], 3, (3, 0, 0)),
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// What a server that drops, repeats and shuffles would make of a sequence.
+    /// What a faulty server does with a message.
     #[derive(Debug, Clone, Copy)]
     enum Fate {
         Passes,
@@ -140,8 +140,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_lossy_server_is_found_out(fates in proptest::collection::vec(fate(), 0..300)) {
-            let mut tracker = Tracker::default();
+        fn faults_of_a_server_are_counted(fates in proptest::collection::vec(fate(), 0..300)) {
+            let mut tracker = SequenceTracker::default();
             let (mut lost, mut duplicated, mut late) = (0, 0, Vec::new());
             let mut last_in_turn = None;
             for (sequence, fate) in (0..).zip(&fates) {
@@ -157,7 +157,7 @@ mod tests {
                     Fate::Late => late.push(sequence),
                 }
             }
-            // What is late comes last, in an order of its own.
+            // Late messages arrive last.
             let mut out_of_order = 0;
             for sequence in late {
                 if last_in_turn.is_some_and(|last| sequence < last) { out_of_order += 1; }

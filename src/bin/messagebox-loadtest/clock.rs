@@ -1,21 +1,20 @@
-//! The run's clock: nanoseconds since the start, and the window in which things are measured.
+//! The clock of a run: nanoseconds since the start, and the measured window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Shared by all tasks.
 #[derive(Debug)]
 pub(crate) struct Clock {
     epoch: Instant,
-    /// When traffic began; the maximum while it has not.
+    /// When traffic began; `u64::MAX` before.
     began: AtomicU64,
     warm_up: u64,
-    /// Shorter than asked for when the run is cut.
+    /// Shorter than configured if the run is cut.
     duration: AtomicU64,
 }
 
 impl Clock {
-    /// Starts now; the traffic begins later.
+    /// Starts the clock; the traffic begins later.
     pub(crate) fn start(warm_up: Duration, duration: Duration) -> Self {
         Self {
             epoch: Instant::now(),
@@ -30,49 +29,48 @@ impl Clock {
         nanos(self.epoch.elapsed())
     }
 
-    /// The moment that is so many nanoseconds after the start.
+    /// The instant at this time of the clock.
     pub(crate) fn instant(&self, at: u64) -> Instant {
         self.epoch + Duration::from_nanos(at)
     }
 
-    /// The traffic begins: with the warm-up.
+    /// Begins the traffic, with the warm-up.
     pub(crate) fn begin(&self) {
         self.began.store(self.now(), Ordering::Release);
     }
 
-    /// When the traffic began.
     pub(crate) fn began(&self) -> u64 {
         self.began.load(Ordering::Acquire)
     }
 
-    /// When measuring begins.
+    /// Start of the measured window.
     pub(crate) fn measured_from(&self) -> u64 {
         self.began().saturating_add(self.warm_up)
     }
 
-    /// When it ends, and the traffic with it.
+    /// End of the measured window and of the traffic.
     pub(crate) fn measured_to(&self) -> u64 {
         let duration = self.duration.load(Ordering::Acquire);
         self.measured_from().saturating_add(duration)
     }
 
-    /// The measuring ends now.
+    /// Ends the measured window now.
     pub(crate) fn cut(&self) {
         let since = self.now().saturating_sub(self.measured_from());
         self.duration.fetch_min(since, Ordering::AcqRel);
     }
 
-    /// Whether something that happens at this time counts.
+    /// Whether this time is in the measured window.
     pub(crate) fn measures(&self, at: u64) -> bool {
         (self.measured_from()..self.measured_to()).contains(&at)
     }
 
-    /// Whether there is to be traffic.
+    /// Whether there should be traffic now.
     pub(crate) fn is_running(&self) -> bool {
         (self.began()..self.measured_to()).contains(&self.now())
     }
 
-    /// Which second of the traffic this time is in; none before it.
+    /// The second of the traffic at this time; `None` before it.
     pub(crate) fn second(&self, at: u64) -> Option<usize> {
         let since = at.checked_sub(self.began())?;
         usize::try_from(since / 1_000_000_000).ok()
@@ -98,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_counts_before_the_warm_up_is_over() {
+    fn the_warm_up_is_not_measured() {
         let clock = Clock::start(Duration::from_secs(1), Duration::from_secs(2));
         assert!(!clock.is_running() && !clock.measures(clock.now()));
         clock.begin();
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_cut_ends_there_and_then() {
+    fn a_cut_run_ends_at_once() {
         let clock = Clock::start(Duration::ZERO, Duration::from_secs(60));
         clock.begin();
         std::thread::sleep(Duration::from_millis(5));

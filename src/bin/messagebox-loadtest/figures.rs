@@ -1,15 +1,14 @@
-//! Numbers as people read them, and the conversions that lose precision, in one place.
+//! Formats numbers for people, and converts numbers with loss of precision.
 
-/// Bytes of a mebibyte.
 const MIB: f64 = 1_048_576.0;
 
-/// As a float. Exact up to 2^53, which is 104 days in nanoseconds.
+/// Exact up to 2^53, which is 104 days in nanoseconds.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) const fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// As a whole number; zero for what is negative or no number.
+/// Zero for negative numbers and NaN.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -19,17 +18,16 @@ pub(crate) const fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// A count, which never exceeds 64 bits.
 pub(crate) fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// How much there is for each; zero where there is none.
+/// A quotient; zero for a divisor of zero.
 pub(crate) fn per(amount: f64, each: f64) -> f64 {
     if each > 0.0 { amount / each } else { 0.0 }
 }
 
-/// `12,345`.
+/// Separates thousands, as in `12,345`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -42,13 +40,13 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
-/// With as many decimals as there is need for, three at most.
+/// With up to three decimals, without trailing zeros.
 pub(crate) fn decimals(number: f64) -> String {
     let text = format!("{number:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Microseconds with a unit that fits.
+/// Microseconds in a fitting unit.
 pub(crate) fn micros(number: u64) -> String {
     let number = float(number);
     if number < 1_000.0 {
@@ -60,7 +58,6 @@ pub(crate) fn micros(number: u64) -> String {
     }
 }
 
-/// Mebibytes.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", float(bytes) / MIB)
 }

@@ -1,4 +1,4 @@
-//! `messagebox-loadtest`: puts load on any server of the protocol, and says what that costs it.
+//! `messagebox-loadtest`: puts load on any server of the protocol, and reports latencies, losses and costs.
 
 mod accounting;
 mod clock;
@@ -29,28 +29,28 @@ use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use messagebox::client::TransportKind;
 use messagebox::documents::Document;
-use options::Options;
-use report::Report;
+use options::LoadOptions;
+use report::LoadReport;
 use run::Run;
 
-/// Something was lost, duplicated, out of order, or failed.
+/// Messages were lost, duplicated or out of order, or an operation failed.
 const EXIT_FAULTS: u8 = 1;
 /// File descriptors beside those of the sockets.
 const SPARE_DESCRIPTORS: u64 = 256;
 
 fn main() -> ExitCode {
-    // A usage mistake ends the process with code 2.
-    let program = Document::augment_subcommands(Options::command());
+    // A usage mistake exits with code 2.
+    let program = Document::augment_subcommands(LoadOptions::command());
     let matches = program.clone().get_matches();
     if let Ok(document) = Document::from_arg_matches(&matches) {
         return print(&document, program);
     }
-    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let options = LoadOptions::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let threads = options
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
         .unwrap_or(1);
-    // A poll and a post may be under way at the same time.
+    // A poll and a post may be in flight at the same time.
     let connections = match options.transport {
         TransportKind::Websocket => 1,
         TransportKind::Polling => 2,
@@ -58,9 +58,11 @@ fn main() -> ExitCode {
     let sockets = figures::count(options.sockets());
     let wanted = sockets.saturating_mul(connections) + SPARE_DESCRIPTORS;
     match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => say(&format!("only {limit} files may be open (ulimit -n)")),
+        Ok(limit) if limit < wanted => say(&format!(
+            "at most {limit} files can be open; raise `ulimit -n` to {wanted}"
+        )),
         Ok(_) => {}
-        Err(error) => say(&format!("the limit of open files stays as it is: {error}")),
+        Err(error) => say(&format!("cannot raise the limit of open files: {error}")),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -83,9 +85,9 @@ fn main() -> ExitCode {
             return fail(&error);
         }
     };
-    // Ten thousand sockets need not be closed one by one.
+    // Closing ten thousand sockets one by one would take long.
     runtime.shutdown_background();
-    let report = Report::new(&run, &outcome);
+    let report = LoadReport::new(&run, &outcome);
     match write(&report, &options) {
         Ok(()) if report.is_clean() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(EXIT_FAULTS),
@@ -93,7 +95,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(report: &Report, options: &Options) -> std::io::Result<()> {
+fn write(report: &LoadReport, options: &LoadOptions) -> std::io::Result<()> {
     std::io::stdout().write_all(report::table(report).as_bytes())?;
     if let Some(path) = &options.json {
         let mut json = serde_json::to_string_pretty(report)?;
@@ -118,7 +120,7 @@ fn print(document: &Document, program: clap::Command) -> ExitCode {
 }
 
 fn say(text: &str) {
-    // Nobody is left to tell if standard error is closed.
+    // There is no other place to report to if standard error is closed.
     let _ = writeln!(std::io::stderr(), "messagebox-loadtest: {text}");
 }
 

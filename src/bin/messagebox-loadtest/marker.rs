@@ -1,18 +1,17 @@
-//! The mark that each message carries, in its id and at the head of its body: whose it is, which one, and when it
-//! should have been sent.
+//! The marker in the id and the body of each message: its stream, its number, and when it should have been sent.
 
 use std::fmt;
 
 /// `lt-<run>-<stream>-<sequence>-<intended>`, all in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marker {
-    /// Tells this run from all others on the server.
+    /// Identifies the run among all others.
     pub(crate) run: u32,
-    /// The sequence that the message belongs to.
+    /// The stream of the message.
     pub(crate) stream: u32,
-    /// Its place in the sequence, from 0.
+    /// Its number in the stream, from 0.
     pub(crate) sequence: u64,
-    /// When it should have been sent: nanoseconds on the run's clock.
+    /// When it should have been sent, in nanoseconds of the run's clock.
     pub(crate) intended: u64,
 }
 
@@ -29,7 +28,7 @@ impl fmt::Display for Marker {
 }
 
 impl Marker {
-    /// The first mark of this run in a payload, wherever it stands in it.
+    /// The first marker of this run anywhere in a payload.
     pub(crate) fn find(payload: &[u8], run: u32) -> Option<Self> {
         let head = format!("lt-{run:08x}-");
         let at = payload
@@ -47,7 +46,7 @@ impl Marker {
         })
     }
 
-    /// The mark, and filling up to so many bytes.
+    /// The marker, padded to this many bytes.
     pub(crate) fn body(&self, bytes: usize) -> String {
         let mut body = self.to_string();
         // Ends the last number.
@@ -57,7 +56,7 @@ impl Marker {
     }
 }
 
-/// Takes a number, and the dash behind it if there is one.
+/// Takes a number, and the dash after it if any.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let end = rest
         .iter()
@@ -80,7 +79,7 @@ mod tests {
     };
 
     #[test]
-    fn a_mark_is_found_where_it_stands() {
+    fn a_marker_is_found_anywhere() {
         let payload =
             format!(r#"{{"eventName":"sendMessage-02-x","data":{{"messageId":"{MARKER}"}}}}"#);
         assert_eq!(Marker::find(payload.as_bytes(), 0xab), Some(MARKER));
@@ -92,13 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_the_length_that_was_asked_for_if_the_mark_fits() {
+    fn a_body_has_the_given_length_if_the_marker_fits() {
         assert_eq!(MARKER.body(300).len(), 300);
         assert!(MARKER.body(0).starts_with("lt-000000ab-3-fff-"));
     }
 
     #[test]
-    fn a_broken_mark_is_none() {
+    fn a_broken_marker_is_not_found() {
         for text in [
             "",
             "lt-000000ab-",

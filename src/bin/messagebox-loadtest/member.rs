@@ -1,4 +1,4 @@
-//! A member of a room: a socket that waits for what is sent there.
+//! A member of a room: a socket that receives its messages.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,36 +7,36 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::accounting::{Tally, Tracker};
+use super::accounting::{DeliveryTally, SequenceTracker};
 use super::marker::Marker;
-use super::recorder::Operation;
+use super::recorder::TimedOperation;
 use super::run::{Run, stopped};
 use super::stream::Stream;
 
-/// Joins, says on `ready` whether that went well, receives until the run ends. Tells what became of what was sent to it.
+/// Joins, reports on `ready` whether that worked, and receives until the run stops. Gives the tally of its messages.
 pub(crate) async fn receive(
     run: Arc<Run>,
     identity: Arc<Identity>,
     stream: Arc<Stream>,
-    deliveries: Arc<Operation>,
+    deliveries: Arc<TimedOperation>,
     ready: UnboundedSender<bool>,
-) -> Tally {
+) -> DeliveryTally {
     let mut socket = match join(&run, identity, &stream).await {
         Ok(socket) => {
             stream.members.fetch_add(1, Ordering::AcqRel);
-            // Nobody waits any more if the run has ended.
+            // After the end of the run, nobody waits.
             let _ = ready.send(true);
             socket
         }
         Err(error) => {
             run.errors.note("a member could not join", &error);
             let _ = ready.send(false);
-            return Tally::default();
+            return DeliveryTally::default();
         }
     };
     drop(ready);
     let shard = deliveries.shard();
-    let mut tracker = Tracker::default();
+    let mut tracker = SequenceTracker::default();
     let mut stop = run.stopping();
     loop {
         let payload = tokio::select! {
@@ -67,16 +67,16 @@ async fn join(
     Ok(socket)
 }
 
-/// Accounts for an event, if it is a delivery of this room.
+/// Counts an event, if it is a delivery of this room.
 pub(crate) fn take(
     run: &Run,
     stream: &Stream,
     payload: &[u8],
-    tracker: &mut Tracker,
-    deliveries: &Operation,
+    tracker: &mut SequenceTracker,
+    deliveries: &TimedOperation,
     shard: usize,
 ) {
-    // What was sent before this run is none of its business.
+    // A message of an earlier run does not count.
     let Some(marker) = Marker::find(payload, run.tag) else {
         return;
     };

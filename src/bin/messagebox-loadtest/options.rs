@@ -10,42 +10,41 @@ use messagebox::client::{ServerAddress, TransportKind};
 const EXAMPLES: &str = "\
 Scenarios, each with an example:
 
-  fanout     N sockets of one identity in its room, one sender of another identity: what a delivery costs.
+  fanout     N sockets of one identity in its room, and one sender of another: the cost of a delivery.
                messagebox-loadtest fanout --sockets 1000 --rate 10 --server-pid $(pgrep messagebox-serv)
-  rooms      many rooms with few members each, some senders.
+  rooms      many rooms with few members each, and some senders.
                messagebox-loadtest rooms --sockets 1000 --rooms 250 --senders 8 --rate 400
                messagebox-loadtest rooms --sockets 50 --rooms 50 --rate 50 --members-at http://localhost:8081
-  send       each socket sends to a box of its own and waits for acks; --offline: to boxes nobody listens on.
+  send       each socket sends to its own box and waits for acks; --offline: to boxes without listeners.
                messagebox-loadtest send --sockets 50 --in-flight 16 --offline
-  http       authenticated requests: send, list, acknowledge, each timed by itself.
+  http       authenticated requests: send, list and acknowledge, each timed.
                messagebox-loadtest http --operations list --messages 100 --body 1024
-  handshake  opens a socket until `authenticationSuccess`, closes it, again and again.
+  handshake  opens a socket until `authenticationSuccess` and closes it, repeatedly.
                messagebox-loadtest handshake --sockets 32 --duration 20s
-  idle       sockets that are held open, each of its own identity: what they cost in memory.
+  idle       open sockets, each of its own identity: their cost in memory.
                messagebox-loadtest idle --sockets 10000 --duration 60s --server-pid PID
-  worst      the costliest request of each route beside users who want little: what one key can do to the others. In the
-             first half of the time there are only the users.
+  worst      the costliest request of each route beside light users: how much one key can slow down others. In the
+             first half of the time there are only light users.
                messagebox-loadtest worst --duration 40s --admin-token TOKEN --server-pid PID
-  soak       a mix of rooms, send, http and sockets that come and go, for minutes.
+  soak       a mix of rooms, send, http and short-lived sockets, for minutes.
                messagebox-loadtest soak --sockets 200 --duration 20m --server-pid PID
 
-With --rate, messages are sent on a schedule and times count from when a message should have been sent, so a server
-that stalls is charged for all that it held up (coordinated omission is accounted for). With --in-flight, so many are
-under way for each room, sender or client, and the next is sent when one is done: that finds the throughput, and its
-times are those of a client that waits. Without either, --in-flight has the default of the scenario.
+With --rate, messages are sent on a schedule, and latencies count from when a message should have been sent. So a stalled
+server is charged for every message that it delayed (no coordinated omission). With --in-flight, each room, sender or
+client has that many messages in flight, and sends the next when one is done. That finds the throughput; the latencies
+are those of a client that waits. Without either, --in-flight has the default of the scenario.
 
-Ctrl-C ends the measuring early and reports what there is.
+Ctrl-C stops the measurement early and reports the figures so far.
 
-Exit code: 0 when nothing was lost, duplicated, out of order or failed; 1 when something was; 2 for a usage mistake.";
+Exit code: 0 if nothing was lost, duplicated, out of order or failed; 1 otherwise; 2 for a usage mistake.";
 
-/// Puts load on a server of the MessageBox and AuthSocket protocols, and says what that costs it.
+/// Puts load on a server of the MessageBox and AuthSocket protocols, and reports latencies, losses and costs.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "messagebox-loadtest", version, after_long_help = EXAMPLES, after_help = "--help has examples.")]
-pub(crate) struct Options {
-    /// What to do.
+pub(crate) struct LoadOptions {
     #[command(subcommand)]
     pub(crate) scenario: Scenario,
-    /// The server's address; a path is put in front of the HTTP routes.
+    /// The server's address; its path becomes the prefix of the HTTP routes.
     #[arg(
         long,
         global = true,
@@ -53,11 +52,11 @@ pub(crate) struct Options {
         default_value = "http://localhost:8080"
     )]
     pub(crate) server: ServerAddress,
-    /// Another server of the same database, which the members of rooms connect to while the senders are at --server:
-    /// what crossing costs [fanout, rooms, soak; default: the same].
+    /// Another server with the same database, for the members of rooms; senders use --server. It shows the cost of crossing
+    /// servers [fanout, rooms, soak; default: --server].
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) members_at: Option<ServerAddress>,
-    /// What carries Socket.IO.
+    /// Transport of the Socket.IO connections.
     #[arg(
         long,
         global = true,
@@ -68,50 +67,48 @@ pub(crate) struct Options {
     /// Sockets, or parallel clients [default: fanout, rooms, idle 1000; soak 200; handshake 32; send 50; http 16; worst 20].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) sockets: Option<usize>,
-    /// Messages or operations each second, all together, on a schedule.
+    /// Messages or operations per second in total, on a schedule.
     #[arg(long, global = true, value_parser = rate, conflicts_with = "in_flight")]
     pub(crate) rate: Option<f64>,
-    /// Messages under way for each room, sender or client, instead of a schedule [default: fanout 4, rooms 1, send 8,
-    /// http and handshake 1].
+    /// Messages in flight per room, sender or client, without a schedule [default: fanout 4, send 8, others 1].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) in_flight: Option<usize>,
-    /// Bytes of a message's body; at least what its mark takes.
+    /// Bytes of a message's body; at least those of its marker.
     #[arg(long, global = true, value_name = "BYTES", default_value_t = 200)]
     pub(crate) body: usize,
-    /// How long to measure [default: 10s; worst 40s; soak 5m].
+    /// Length of the measurement [default: 10s; worst 40s; soak 5m].
     #[arg(long, global = true, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Traffic before the measuring begins.
+    /// Traffic before the measurement begins.
     #[arg(long, global = true, value_parser = duration, default_value = "2s")]
     pub(crate) warm_up: Duration,
-    /// What is outstanding at the end counts as lost when nothing came for so long, or after ten times as long.
+    /// Outstanding messages count as lost if none arrives for this long, or after ten times as long.
     #[arg(long, global = true, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,
-    /// Share of the incoming events whose signature is verified, from 0 to 1. Every handshake and every HTTP answer is.
+    /// Share of incoming events to verify, from 0 to 1. Every handshake and every HTTP answer is verified.
     #[arg(long, global = true, value_name = "SHARE", value_parser = share, default_value = "0.01")]
     pub(crate) verify: f64,
-    /// Sockets that are being opened at a time.
+    /// Sockets to open concurrently.
     #[arg(long, global = true, value_parser = positive, default_value = "64")]
     pub(crate) connecting: usize,
-    /// Threads of the load test [default: one for each core].
+    /// Threads of the load test [default: one per core].
     #[arg(long, global = true, value_parser = positive)]
     pub(crate) threads: Option<usize>,
-    /// Process id of the server, on this machine: what it spends is measured (Linux). Memory for each socket means
-    /// something on a server that was just started only: later, it has memory to reuse.
+    /// Process id of the server on this machine, to measure its CPU and memory (Linux). Memory per socket is meaningful only
+    /// for a newly started server: later, it reuses memory.
     #[arg(long, global = true, value_name = "PID")]
     pub(crate) server_pid: Option<u32>,
-    /// Write the results there as JSON.
+    /// Write the results to this file as JSON.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write a report with plots there, one HTML file that needs nothing else.
+    /// Write a report with plots to this file, as self-contained HTML.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Show no progress.
+    /// Show no progress on standard error.
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }
 
-/// The scenarios.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Scenario {
     /// N sockets in one room, one sender.
@@ -124,21 +121,20 @@ pub(crate) enum Scenario {
     Http(HttpOptions),
     /// Opens and closes sockets.
     Handshake,
-    /// Holds sockets open.
+    /// Open sockets without traffic.
     Idle,
-    /// The costliest requests beside users who want little.
+    /// The costliest requests beside light users.
     Worst(WorstOptions),
     /// A mix of the others.
     Soak,
 }
 
-/// Of `worst`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorstOptions {
-    /// The server's admin token: its metrics say how late its workers are. Not needed where the metrics are public.
+    /// The server's admin token, to read its worker delays from the metrics. Not needed if the metrics are public.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
-    /// Which requests to make, in turn.
+    /// The requests to make, in turn.
     #[arg(
         long,
         value_delimiter = ',',
@@ -147,30 +143,27 @@ pub(crate) struct WorstOptions {
     pub(crate) requests: Vec<String>,
 }
 
-/// Of `rooms`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RoomsOptions {
-    /// Rooms; `--sockets` are spread over them.
+    /// Number of rooms, over which `--sockets` are spread.
     #[arg(long, value_parser = positive, default_value = "250")]
     pub(crate) rooms: usize,
-    /// Sockets that send.
+    /// Number of sending sockets.
     #[arg(long, value_parser = positive, default_value = "8")]
     pub(crate) senders: usize,
 }
 
-/// Of `send`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SendOptions {
-    /// Send to boxes of identities that are not connected, so that nothing is delivered: acks alone.
+    /// Send to identities that are not connected, so that there are only acks and no deliveries.
     #[arg(long)]
     pub(crate) offline: bool,
 }
 
-/// Of `http`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HttpOptions {
-    /// Which to do, in turn. `acknowledge` without `send` needs a message each time, which is sent before and not
-    /// timed, though the server's CPU has it.
+    /// The operations, in turn. `acknowledge` without `send` sends a message each time, which is not timed but adds to the
+    /// server's CPU.
     #[arg(
         long,
         value_enum,
@@ -178,33 +171,31 @@ pub(crate) struct HttpOptions {
         default_value = "send,list,acknowledge"
     )]
     pub(crate) operations: Vec<HttpOperation>,
-    /// Messages in the box that is listed.
+    /// Messages in the box to list.
     #[arg(long, default_value_t = 10)]
     pub(crate) messages: u64,
 }
 
-/// An operation of `http`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HttpOperation {
-    /// `POST /sendMessage`
+    /// Sends messages: `POST /sendMessage`.
     Send,
-    /// `POST /listMessages`
+    /// Lists messages: `POST /listMessages`.
     List,
-    /// `POST /acknowledgeMessage`
+    /// Acknowledges messages: `POST /acknowledgeMessage`.
     Acknowledge,
 }
 
-/// When the next message is sent.
+/// When to send the next message.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Pace {
-    /// On a schedule, so many each second, all together.
+pub(crate) enum SendPace {
+    /// On a schedule: messages per second in total.
     Rate(f64),
-    /// When one is done, so many under way for each source.
+    /// When one is done: messages in flight per source.
     InFlight(usize),
 }
 
 impl Scenario {
-    /// Its name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Fanout => "fanout",
@@ -219,8 +210,7 @@ impl Scenario {
     }
 }
 
-impl Options {
-    /// Sockets, or parallel clients.
+impl LoadOptions {
     pub(crate) fn sockets(&self) -> usize {
         self.sockets.unwrap_or(match self.scenario {
             Scenario::Fanout | Scenario::Rooms(_) | Scenario::Idle => 1_000,
@@ -232,7 +222,6 @@ impl Options {
         })
     }
 
-    /// How long to measure.
     pub(crate) fn duration(&self) -> Duration {
         let default = match self.scenario {
             Scenario::Soak => Duration::from_secs(300),
@@ -242,18 +231,18 @@ impl Options {
         self.duration.unwrap_or(default)
     }
 
-    /// When the next message is sent.
-    pub(crate) fn pace(&self) -> Pace {
+    /// When to send the next message.
+    pub(crate) fn pace(&self) -> SendPace {
         let default = match self.scenario {
             Scenario::Fanout => 4,
             Scenario::Send(_) => 8,
             _ => 1,
         };
         match (self.rate, self.in_flight, &self.scenario) {
-            (Some(rate), _, _) => Pace::Rate(rate),
-            // A soak is to last, not to find the limit.
-            (None, None, Scenario::Soak) => Pace::Rate(100.0),
-            (None, in_flight, _) => Pace::InFlight(in_flight.unwrap_or(default)),
+            (Some(rate), _, _) => SendPace::Rate(rate),
+            // A soak runs below the limit.
+            (None, None, Scenario::Soak) => SendPace::Rate(100.0),
+            (None, in_flight, _) => SendPace::InFlight(in_flight.unwrap_or(default)),
         }
     }
 }
@@ -292,7 +281,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         })
 }
 
-/// The names of transports.
 fn transport() -> impl TypedValueParser<Value = TransportKind> {
     PossibleValuesParser::new(TransportKind::ALL.map(TransportKind::name))
         .try_map(|name| name.parse::<TransportKind>())
@@ -303,20 +291,23 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    fn parse(arguments: &str) -> Result<Options, clap::Error> {
-        Options::try_parse_from(std::iter::once("x").chain(arguments.split_whitespace()))
+    fn parse(arguments: &str) -> Result<LoadOptions, clap::Error> {
+        LoadOptions::try_parse_from(std::iter::once("x").chain(arguments.split_whitespace()))
     }
 
     #[test]
     fn options_may_stand_on_either_side_of_the_scenario() {
-        Options::command().debug_assert();
+        LoadOptions::command().debug_assert();
         for arguments in ["--sockets 10000 idle", "idle --sockets 10000"] {
             assert_eq!(parse(arguments).unwrap().sockets(), 10_000);
         }
         assert_eq!(parse("idle").unwrap().sockets(), 1_000);
-        assert_eq!(parse("soak").unwrap().pace(), Pace::Rate(100.0));
-        assert_eq!(parse("fanout").unwrap().pace(), Pace::InFlight(4));
-        assert_eq!(parse("send --rate 2.5").unwrap().pace(), Pace::Rate(2.5));
+        assert_eq!(parse("soak").unwrap().pace(), SendPace::Rate(100.0));
+        assert_eq!(parse("fanout").unwrap().pace(), SendPace::InFlight(4));
+        assert_eq!(
+            parse("send --rate 2.5").unwrap().pace(),
+            SendPace::Rate(2.5)
+        );
     }
 
     #[test]

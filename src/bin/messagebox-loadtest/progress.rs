@@ -1,4 +1,4 @@
-//! Shows how a run is doing, on standard error.
+//! Shows the progress of a run on standard error.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::figures::{micros, thousands};
 use super::run::{Run, stopped};
 
-/// How often on a terminal, and how often elsewhere, where each is a line of its own.
+/// Intervals on a terminal, and elsewhere, where each is a new line.
 const ON_TERMINAL: Duration = Duration::from_millis(500);
 const ELSEWHERE: Duration = Duration::from_secs(5);
 
-/// Shows it until the run ends.
+/// Shows the progress until the run stops.
 pub(crate) async fn show(run: Arc<Run>) {
     let mut stop = run.stopping();
     let is_terminal = std::io::stderr().is_terminal();
@@ -25,7 +25,7 @@ pub(crate) async fn show(run: Arc<Run>) {
         }
         let line = describe(&run);
         let mut out = std::io::stderr().lock();
-        // Nobody is left to tell if standard error is closed.
+        // There is no other place to report to if standard error is closed.
         let _ = if is_terminal {
             write!(out, "\r\x1b[2K{line}").and_then(|()| out.flush())
         } else {
@@ -54,7 +54,7 @@ fn describe(run: &Run) -> String {
         let since = Duration::from_nanos(now - run.clock.measured_from());
         format!("{} of {} s", since.as_secs(), run.clock.seconds())
     } else {
-        format!("waiting for {} to come", thousands(run.outstanding()))
+        format!("draining: {} outstanding", thousands(run.outstanding()))
     };
     let mut line = format!("{phase}: {connected} connected");
     for operation in &run.operations {

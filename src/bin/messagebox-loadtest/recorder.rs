@@ -1,4 +1,4 @@
-//! How long an operation took, how often it came about in each second, and how often it failed.
+//! Records latencies and counts per second of operations.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,21 +7,21 @@ use hdrhistogram::Histogram;
 
 use super::clock::Clock;
 
-/// Microseconds of the longest time that is told apart: ten minutes.
+/// Longest recorded latency in microseconds: 10 minutes.
 const LONGEST: u64 = 600_000_000;
-/// Significant digits of times.
+/// Significant digits of latencies.
 const DIGITS: u8 = 3;
-/// Histograms that share the work, so that threads seldom wait for each other.
+/// Histograms per operation, so that threads seldom contend.
 const SHARDS: usize = 8;
-/// Seconds after the window in which things may still come about.
+/// Seconds after the measured window that still have a counter.
 const EXTRA_SECONDS: usize = 120;
 
 /// A kind of operation, such as a delivery.
 #[derive(Debug)]
-pub(crate) struct Operation {
+pub(crate) struct TimedOperation {
     name: &'static str,
     clock: Arc<Clock>,
-    /// Whether what happens outside of the measured window counts too.
+    /// Whether the time outside of the measured window counts too.
     always: bool,
     shards: Vec<Mutex<Histogram<u64>>>,
     next_shard: AtomicUsize,
@@ -29,13 +29,13 @@ pub(crate) struct Operation {
     series: Vec<AtomicU64>,
 }
 
-impl Operation {
-    /// One of which what is measured counts.
+impl TimedOperation {
+    /// An operation that counts in the measured window.
     pub(crate) fn new(name: &'static str, clock: &Arc<Clock>) -> Self {
         Self::with(name, clock, false)
     }
 
-    /// One that counts whenever it comes about.
+    /// An operation that always counts.
     pub(crate) fn always(name: &'static str, clock: &Arc<Clock>) -> Self {
         Self::with(name, clock, true)
     }
@@ -43,7 +43,7 @@ impl Operation {
     fn with(name: &'static str, clock: &Arc<Clock>, always: bool) -> Self {
         let seconds = super::figures::whole(clock.seconds() + clock.warm_up_seconds());
         let seconds = usize::try_from(seconds).unwrap_or(0) + EXTRA_SECONDS;
-        // The bounds are valid, so there are as many histograms as were asked for.
+        // The bounds are valid, so no histogram is missing.
         let histogram = || Histogram::new_with_bounds(1, LONGEST, DIGITS).ok();
         Self {
             name,
@@ -58,12 +58,12 @@ impl Operation {
         }
     }
 
-    /// Where one task records.
+    /// The histogram for one task.
     pub(crate) fn shard(&self) -> usize {
         self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS
     }
 
-    /// It came about now, and should have begun at `intended`.
+    /// Records an operation that is done now and should have begun at `intended`.
     pub(crate) fn record(&self, shard: usize, intended: u64) {
         self.record_at(shard, intended, self.clock.now());
     }
@@ -86,23 +86,22 @@ impl Operation {
         }
     }
 
-    /// What it is called.
     pub(crate) const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How often it came about in the measured window.
+    /// Completed operations in the measured window.
     pub(crate) fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// How often it came about in this second of the traffic.
+    /// Completed operations in this second of the traffic.
     pub(crate) fn in_second(&self, second: usize) -> u64 {
         let counter = self.series.get(second);
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// The times of all that began in the measured window, in microseconds.
+    /// Latencies of operations that began in the measured window, in microseconds.
     pub(crate) fn times(&self) -> Option<Histogram<u64>> {
         let mut sum = Histogram::new_with_bounds(1, LONGEST, DIGITS).ok()?;
         for shard in &self.shards {
@@ -122,11 +121,11 @@ mod tests {
     #[test]
     fn times_count_from_when_an_operation_should_have_begun() {
         let clock = Arc::new(Clock::start(Duration::from_secs(1), Duration::from_secs(2)));
-        let operation = Operation::new("send", &clock);
+        let operation = TimedOperation::new("send", &clock);
         clock.begin();
         let began = clock.began();
         let second = 1_000_000_000;
-        // In the warm-up; in the window; begun in it and done after it.
+        // In the warm-up; in the window; begun in the window and done after it.
         operation.record_at(0, began, began + second / 2);
         operation.record_at(1, began + second, began + second + 5_000_000);
         operation.record_at(2, began + 2 * second, began + 4 * second);
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn a_time_beyond_all_bounds_is_the_longest() {
         let clock = Arc::new(Clock::start(Duration::ZERO, Duration::from_secs(1)));
-        let operation = Operation::always("connect", &clock);
+        let operation = TimedOperation::always("connect", &clock);
         operation.record_at(operation.shard(), 0, u64::MAX);
         assert!(operation.times().unwrap().max() >= LONGEST);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What all tasks of a run share.
+//! The state that all tasks of a run share.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,43 +11,42 @@ use messagebox::client::{AuthSocket, ClientError, Connector, Reading};
 use tokio::sync::{Semaphore, watch};
 
 use super::clock::Clock;
-use super::options::Options;
-use super::recorder::Operation;
+use super::options::LoadOptions;
+use super::recorder::TimedOperation;
 use super::worker_delay::WorkerDelay;
 
-/// Different errors that are told apart.
+/// Maximum number of distinct errors.
 const MAX_KINDS: usize = 20;
-/// Bytes of an event that are read where it is not verified: what stands before the body, and the mark at its head.
+/// Bytes read of an unverified event: everything before the body, and the marker at its head.
 const HEAD_BYTES: usize = 1024;
-/// How long opening a socket may take.
+/// Deadline for opening a socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A run.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) options: Options,
+    pub(crate) options: LoadOptions,
     pub(crate) connector: Connector,
-    /// Where members of rooms connect.
+    /// The server of the members of rooms.
     members_at: Connector,
     pub(crate) clock: Arc<Clock>,
-    /// Tells this run's messages from all others.
+    /// Identifies the messages of this run.
     pub(crate) tag: u32,
-    /// Every kind of operation, the one that matters most first.
-    pub(crate) operations: Vec<Arc<Operation>>,
+    /// All operations, the most important first.
+    pub(crate) operations: Vec<Arc<TimedOperation>>,
     /// From the first byte to `authenticationSuccess`.
-    pub(crate) connect: Arc<Operation>,
+    pub(crate) connect: Arc<TimedOperation>,
     pub(crate) errors: Errors,
-    /// Acks and deliveries that are to come, and that came.
+    /// Acks and deliveries expected and arrived.
     pub(crate) issued: AtomicU64,
     pub(crate) settled: AtomicU64,
-    /// Messages that should have been sent in time and were not, because the sender had not come to them.
+    /// Scheduled messages that the sender was too slow to send.
     pub(crate) unsent: AtomicU64,
-    /// Deliveries of rooms that their receiver is not in.
+    /// Deliveries of rooms whose member the receiver is not.
     pub(crate) foreign: AtomicU64,
     pub(crate) verified: AtomicU64,
-    /// How late the server's workers were, where it was asked.
+    /// Lateness of the server's workers, if measured.
     pub(crate) worker_delay: OnceLock<WorkerDelay>,
-    /// Sockets that are to be open, and that are.
+    /// Sockets to open, and open sockets.
     pub(crate) wanted: AtomicU64,
     pub(crate) connected: AtomicU64,
     connecting: Semaphore,
@@ -55,7 +54,7 @@ pub(crate) struct Run {
     stop: watch::Sender<bool>,
 }
 
-/// What went wrong, by what it says.
+/// Errors, counted by text.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     count: AtomicU64,
@@ -63,7 +62,7 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// Notes that something went wrong while doing `what`.
+    /// Counts an error of `what`.
     pub(crate) fn note(&self, what: &str, error: &impl Display) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,12 +74,10 @@ impl Errors {
         }
     }
 
-    /// How often something went wrong.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// What, and how often.
     pub(crate) fn kinds(&self) -> BTreeMap<String, u64> {
         let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.clone()
@@ -88,21 +85,20 @@ impl Errors {
 }
 
 impl Run {
-    /// A run that has not begun.
-    pub(crate) fn new(options: Options, names: &[&'static str]) -> Self {
+    pub(crate) fn new(options: LoadOptions, names: &[&'static str]) -> Self {
         let clock = Arc::new(Clock::start(options.warm_up, options.duration()));
         let connector = Connector::new(options.server.clone(), options.transport);
         let members_at = match &options.members_at {
             Some(server) => Connector::new(server.clone(), options.transport),
             None => connector.clone(),
         };
-        let operation = |name: &&'static str| Arc::new(Operation::new(name, &clock));
+        let operation = |name: &&'static str| Arc::new(TimedOperation::new(name, &clock));
         Self {
             connector,
             members_at,
             tag: rand::random(),
             operations: names.iter().map(operation).collect(),
-            connect: Arc::new(Operation::always("connect", &clock)),
+            connect: Arc::new(TimedOperation::always("connect", &clock)),
             errors: Errors::default(),
             issued: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -120,24 +116,26 @@ impl Run {
         }
     }
 
-    /// The operation of this name.
-    pub(crate) fn operation(&self, name: &'static str) -> Arc<Operation> {
+    pub(crate) fn operation(&self, name: &'static str) -> Arc<TimedOperation> {
         let known = self.operations.iter().find(|known| known.name() == name);
-        // One that is not listed is recorded and not reported.
-        known.map_or_else(|| Arc::new(Operation::new(name, &self.clock)), Arc::clone)
+        // An unlisted operation is recorded and not reported.
+        known.map_or_else(
+            || Arc::new(TimedOperation::new(name, &self.clock)),
+            Arc::clone,
+        )
     }
 
-    /// A number for a sequence of messages.
+    /// A number for a stream.
     pub(crate) fn next_stream(&self) -> u32 {
         self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Opens a socket when it is its turn.
+    /// Opens a socket, at most --connecting at a time.
     pub(crate) async fn connect(&self, identity: Arc<Identity>) -> Result<AuthSocket, ClientError> {
         self.connect_at(&self.connector, identity).await
     }
 
-    /// The same for a member of a room.
+    /// Opens the socket of a room member.
     pub(crate) async fn connect_member(
         &self,
         identity: Arc<Identity>,
@@ -152,7 +150,7 @@ impl Run {
     ) -> Result<AuthSocket, ClientError> {
         let turn = self.connecting.acquire().await;
         let began = self.clock.now();
-        // On the heap for as long as it takes, so that tasks of open sockets stay small.
+        // On the heap only while connecting, so that tasks of open sockets stay small.
         let connecting = Box::pin(AuthSocket::connect(connector, identity));
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
         drop(turn);
@@ -161,7 +159,7 @@ impl Run {
         Ok(socket)
     }
 
-    /// How the next event is read: a share of them is verified.
+    /// How to read the next event: a share of the events is verified.
     pub(crate) fn reading(&self) -> Reading {
         let share = self.options.verify;
         if share > 0.0 && rand::random::<f64>() < share {
@@ -174,24 +172,23 @@ impl Run {
         }
     }
 
-    /// Acks and deliveries that have not come yet.
+    /// Outstanding acks and deliveries.
     pub(crate) fn outstanding(&self) -> u64 {
         let settled = self.settled.load(Ordering::Acquire);
         self.issued.load(Ordering::Acquire).saturating_sub(settled)
     }
 
-    /// Tells all tasks to end.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Comes true when all tasks are to end.
+    /// Becomes true when all tasks must stop.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
 }
 
-/// Waits for the end.
+/// Waits until the run stops.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The sender lives as long as the run, which every task holds.
     let _ = stop.wait_for(|stopped| *stopped).await;
@@ -202,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_counted_by_what_they_say_and_bounded() {
+    fn errors_are_counted_by_text_and_bounded() {
         let errors = Errors::default();
         for index in 0..100 {
             errors.note("connect", &index);

@@ -8,40 +8,39 @@ use messagebox::events;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::accounting::{Tally, Tracker};
+use super::accounting::{DeliveryTally, SequenceTracker};
 use super::marker::Marker;
 use super::member;
-use super::recorder::Operation;
+use super::recorder::TimedOperation;
 use super::run::{Run, stopped};
 use super::source::Tick;
 use super::stream::Stream;
 
-/// A sender and all that it sends to.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) run: Arc<Run>,
     pub(crate) socket: AuthSocket,
     pub(crate) ticks: UnboundedReceiver<Tick>,
-    pub(crate) lanes: Vec<Lane>,
-    pub(crate) acks: Arc<Operation>,
-    pub(crate) deliveries: Arc<Operation>,
+    pub(crate) lanes: Vec<SenderLane>,
+    pub(crate) acks: Arc<TimedOperation>,
+    pub(crate) deliveries: Arc<TimedOperation>,
 }
 
-/// One sequence, as its sender sees it.
+/// One stream of a sender.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct SenderLane {
     stream: Arc<Stream>,
-    acks: Tracker,
-    /// Whether the sender is a member of the room itself, and what it got.
-    own: Option<Tracker>,
+    acks: SequenceTracker,
+    /// Deliveries to the sender, if it is a member of the room itself.
+    own: Option<SequenceTracker>,
 }
 
-impl Lane {
+impl SenderLane {
     pub(crate) fn new(stream: Arc<Stream>, is_member: bool) -> Self {
         Self {
             stream,
-            acks: Tracker::default(),
-            own: is_member.then(Tracker::default),
+            acks: SequenceTracker::default(),
+            own: is_member.then(SequenceTracker::default),
         }
     }
 }
@@ -61,7 +60,7 @@ struct Outgoing<'a> {
     body: &'a str,
 }
 
-/// What an event of the server is to its sender.
+/// The kind of an event for its sender.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Ack,
@@ -78,7 +77,7 @@ impl Kind {
             ("\"messageFailed\"", Self::Failure),
             ("\"paymentFailed\"", Self::Failure),
         ];
-        // A name stands near the head; bodies are further on.
+        // The name is near the head, before the body.
         let contains = |name: &str| {
             payload
                 .windows(name.len())
@@ -92,8 +91,8 @@ impl Kind {
 }
 
 impl Sender {
-    /// Sends and receives until the run ends. Tells what became of its acks, and of what was delivered to itself.
-    pub(crate) async fn work(mut self) -> Tally {
+    /// Sends and receives until the run stops. Gives the tally of acks and of deliveries to itself.
+    pub(crate) async fn work(mut self) -> DeliveryTally {
         let mut stop = self.run.stopping();
         let (acks, deliveries) = (self.acks.shard(), self.deliveries.shard());
         loop {
@@ -111,11 +110,11 @@ impl Sender {
                 break;
             }
         }
-        // What was scheduled and never taken.
+        // Scheduled messages that were never sent.
         while self.ticks.try_recv().is_ok() {
             self.run.unsent.fetch_add(1, Ordering::Relaxed);
         }
-        let mut tally = Tally::default();
+        let mut tally = DeliveryTally::default();
         for lane in &self.lanes {
             tally += lane.acks.finish(lane.stream.sent());
             if let Some(own) = &lane.own {
@@ -191,7 +190,7 @@ impl Sender {
     fn take_delivery(&mut self, payload: &[u8], shard: usize) {
         let run = Arc::clone(&self.run);
         let operation = Arc::clone(&self.deliveries);
-        // Servers exist that send every delivery to everybody, its sender included.
+        // Some servers send every delivery to everybody, including the sender.
         if let Some((_, lane)) = self.lane_of(payload)
             && let Some(own) = &mut lane.own
         {
@@ -199,10 +198,10 @@ impl Sender {
         }
     }
 
-    /// The mark of a payload, and the lane that it belongs to.
-    fn lane_of(&mut self, payload: &[u8]) -> Option<(Marker, &mut Lane)> {
+    /// The marker of a payload, and its lane.
+    fn lane_of(&mut self, payload: &[u8]) -> Option<(Marker, &mut SenderLane)> {
         let marker = Marker::find(payload, self.run.tag)?;
-        // The lanes of a sender have numbers that follow each other.
+        // The lanes of a sender have consecutive numbers.
         let first = self.lanes.first()?.stream.number;
         let index = usize::try_from(marker.stream.checked_sub(first)?).ok()?;
         let lane = self.lanes.get_mut(index)?;
@@ -217,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_told_apart_by_their_names() {
+    fn events_are_recognized_by_name() {
         let cases = [
             (
                 r#"{"eventName":"sendMessageAck-02-x","data":{}}"#,

@@ -1,4 +1,4 @@
-//! What the server's process spends, read from `/proc`: CPU time, memory, threads, file descriptors.
+//! Samples a process from `/proc`: CPU time, memory, threads, file descriptors.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Ticks of a second in `/proc/<pid>/stat`, the same on all Linux systems in use.
+/// Ticks per second in `/proc/<pid>/stat`, the same on all Linux systems in use.
 const TICKS: u64 = 100;
 
-/// The state of a process at one time.
+/// Resources of a process at one time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Usage {
     /// Nanoseconds on the run's clock.
@@ -26,16 +26,15 @@ pub(crate) struct Usage {
     pub(crate) descriptors: u64,
 }
 
-/// A process that is looked at now and then.
+/// A process to sample.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     folder: PathBuf,
-    /// The CPU time of each thread when it was seen last, so that threads that end keep what they have used.
+    /// The last known CPU time of each thread, so that the time of ended threads counts.
     threads: HashMap<String, u64>,
 }
 
 impl ServerProcess {
-    /// The process of this id.
     pub(crate) fn new(pid: u32) -> Self {
         Self {
             folder: PathBuf::from(format!("/proc/{pid}")),
@@ -43,12 +42,11 @@ impl ServerProcess {
         }
     }
 
-    /// This process.
     pub(crate) fn own() -> Self {
         Self::new(std::process::id())
     }
 
-    /// How it is at this time; none when there is no such process, or no `/proc`.
+    /// A sample; `None` without such a process, or without `/proc`.
     pub(crate) fn usage(&mut self, at: u64) -> Option<Usage> {
         let status = fs::read_to_string(self.folder.join("status")).ok()?;
         let descriptors = fs::read_dir(self.folder.join("fd")).map_or(0, Iterator::count);
@@ -61,7 +59,7 @@ impl ServerProcess {
         })
     }
 
-    /// The scheduler's own count has nanoseconds; where the kernel does not keep it, ticks of 10 ms must do.
+    /// CPU time in nanoseconds from the scheduler, or in ticks of 10 ms if the kernel does not keep that.
     fn cpu(&mut self) -> Option<u64> {
         for entry in fs::read_dir(self.folder.join("task")).ok()?.flatten() {
             let schedstat = fs::read_to_string(entry.path().join("schedstat"));
@@ -80,7 +78,7 @@ impl ServerProcess {
     }
 }
 
-/// The number behind a name in `/proc/<pid>/status`.
+/// The number after a name in `/proc/<pid>/status`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -91,7 +89,7 @@ pub(crate) fn running_nanos(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
 }
 
-/// User and system time in `stat`. The name of the process stands in brackets and may hold anything.
+/// User and system time in `stat`. The process name in parentheses may contain anything.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_writes_is_read() {
+    fn files_of_proc_are_read() {
         let status = "Name:\tx\nVmRSS:\t    1234 kB\nThreads:\t7\n";
         assert_eq!(field(status, "VmRSS:"), Some(1234));
         assert_eq!(field(status, "Threads:"), Some(7));
@@ -123,7 +121,7 @@ mod tests {
         let mut sum = 0_u64;
         let start = std::time::Instant::now();
         let mut after = before;
-        // Others may have the processor meanwhile.
+        // Other processes may have the CPU meanwhile.
         while after.cpu <= before.cpu + 10_000_000 {
             assert!(start.elapsed().as_secs() < 20, "{before:?} {after:?}");
             for _ in 0..100_000 {

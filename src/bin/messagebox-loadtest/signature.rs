@@ -1,20 +1,18 @@
-//! What a bare secp256k1 signature takes on this machine, the unit that a server's costs are told in.
+//! CPU time of a bare secp256k1 signature on this machine, the unit of a server's costs.
 //!
-//! It is timed again and again while the server is measured: what slows the machine down for a while, be it heat or a
-//! neighbour, slows both down.
+//! It is timed repeatedly during the run, so that heat or other load on the machine affects both figures.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use secp256k1::{Message, Secp256k1, SecretKey};
 
-/// Signatures before the clock is looked at, when caches are warm.
+/// Signatures before timing, to warm the caches.
 const WARM_UP: u32 = 20;
-/// Signatures of one turn.
 const TURN: u32 = 100;
 
-/// CPU time of one signature, by the clock that the server's is read from: time that a hypervisor takes away is in
-/// neither of them. Takes some milliseconds.
+/// CPU time of one signature, on the same clock as the server's: neither includes time that a hypervisor takes away. Takes
+/// some milliseconds.
 pub(crate) fn turn() -> Option<Duration> {
     let curve = Secp256k1::new();
     let secret = SecretKey::from_byte_array([7; 32]).ok()?;
@@ -37,15 +35,15 @@ pub(crate) fn turn() -> Option<Duration> {
     Some(whole / TURN)
 }
 
-/// The turn that as many are shorter than as are longer.
+/// The median of the timings.
 pub(crate) fn median(mut turns: Vec<Duration>) -> Option<Duration> {
     turns.sort_unstable();
     turns.get(turns.len() / 2).copied()
 }
 
-/// What this thread has used so far, as far as the system says.
+/// CPU time of this thread, if the system tells it.
 fn cpu_time() -> Option<Duration> {
-    // The scheduler counts when it is entered.
+    // The scheduler updates the count when it runs.
     std::thread::yield_now();
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = super::server_process::running_nanos(&schedstat)?;

@@ -1,4 +1,4 @@
-//! What asks for the next message: a schedule, or the end of one before it.
+//! Triggers messages: on a schedule, or when an earlier one is done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,53 +6,53 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::Clock;
-use super::options::Pace;
+use super::options::SendPace;
 
-/// Asks a task for one message.
+/// Triggers one message of a task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tick {
-    /// Which of the task's sequences.
+    /// The index of the stream in its task.
     pub(crate) local: usize,
-    /// When it should be sent; none: when the tick is taken.
+    /// When the message should be sent; `None`: when the tick is taken.
     pub(crate) intended: Option<u64>,
 }
 
-/// Where ticks for one sequence go. Their number is bounded by the rate, or by what is in flight.
+/// Sends the ticks of one stream. The rate, or the messages in flight, bound their number.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) ticks: UnboundedSender<Tick>,
     pub(crate) local: usize,
-    pub(crate) pace: Pace,
+    pub(crate) pace: SendPace,
     pub(crate) clock: Arc<Clock>,
 }
 
 impl Source {
-    /// One is done: where that asks for the next, it is asked for.
+    /// Reports a message as done, which triggers the next one in flight.
     pub(crate) fn completed(&self) {
-        if matches!(self.pace, Pace::InFlight(_)) && self.clock.is_running() {
+        if matches!(self.pace, SendPace::InFlight(_)) && self.clock.is_running() {
             self.tick(None);
         }
     }
 
     fn tick(&self, intended: Option<u64>) {
         let local = self.local;
-        // A task that has ended because its socket has takes no more.
+        // The task of a lost socket takes no more ticks.
         let _ = self.ticks.send(Tick { local, intended });
     }
 }
 
-/// Sets sources going. The clock has begun.
-pub(crate) fn begin(sources: Vec<Source>, pace: Pace, clock: Arc<Clock>) {
+/// Starts the sources, after the clock has begun.
+pub(crate) fn begin(sources: Vec<Source>, pace: SendPace, clock: Arc<Clock>) {
     match pace {
-        Pace::InFlight(window) => {
+        SendPace::InFlight(window) => {
             for source in sources {
                 for _ in 0..window {
                     source.tick(None);
                 }
             }
         }
-        Pace::Rate(rate) => {
-            // A thread of its own, because it sleeps more exactly than the runtime's timer, which counts milliseconds.
+        SendPace::Rate(rate) => {
+            // A thread sleeps more exactly than the runtime's timer, which counts milliseconds.
             std::thread::spawn(move || schedule(&sources, rate, &clock));
         }
     }
@@ -64,7 +64,7 @@ fn schedule(sources: &[Source], rate: f64, clock: &Clock) {
         let offset = super::figures::whole(super::figures::float(index) * 1e9 / rate);
         let due = began.saturating_add(offset);
         let wait = due.saturating_sub(clock.now());
-        // The end is asked for each time: a run may be cut.
+        // The end may move, because a run may be cut.
         if wait > 0 && due < clock.measured_to() {
             std::thread::sleep(Duration::from_nanos(wait));
         }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use tokio::sync::mpsc;
 
-    fn source(pace: Pace, clock: &Arc<Clock>) -> (Source, mpsc::UnboundedReceiver<Tick>) {
+    fn source(pace: SendPace, clock: &Arc<Clock>) -> (Source, mpsc::UnboundedReceiver<Tick>) {
         let (ticks, receiver) = mpsc::unbounded_channel();
         let clock = Arc::clone(clock);
         let source = Source {
@@ -93,10 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_keeps_its_times_whatever_becomes_of_the_messages() {
+    fn a_schedule_does_not_depend_on_the_messages() {
         let clock = Arc::new(Clock::start(Duration::ZERO, Duration::from_millis(100)));
-        let (one, mut ones) = source(Pace::Rate(100.0), &clock);
-        let (other, mut others) = source(Pace::Rate(100.0), &clock);
+        let (one, mut ones) = source(SendPace::Rate(100.0), &clock);
+        let (other, mut others) = source(SendPace::Rate(100.0), &clock);
         clock.begin();
         schedule(&[one.clone(), other], 100.0, &clock);
         one.completed();
@@ -109,11 +109,15 @@ mod tests {
     }
 
     #[test]
-    fn a_window_asks_for_the_next_when_one_is_done_and_not_after_the_end() {
+    fn a_done_message_triggers_the_next_until_the_end() {
         let clock = Arc::new(Clock::start(Duration::ZERO, Duration::from_secs(60)));
-        let (source, mut ticks) = source(Pace::InFlight(3), &clock);
+        let (source, mut ticks) = source(SendPace::InFlight(3), &clock);
         clock.begin();
-        begin(vec![source.clone()], Pace::InFlight(3), Arc::clone(&clock));
+        begin(
+            vec![source.clone()],
+            SendPace::InFlight(3),
+            Arc::clone(&clock),
+        );
         source.completed();
         assert_eq!(std::iter::from_fn(|| ticks.try_recv().ok()).count(), 4);
         clock.cut();

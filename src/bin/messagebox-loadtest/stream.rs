@@ -1,4 +1,4 @@
-//! A sequence of messages from one sender to one room, and how far it has come.
+//! A stream of messages from one sender to one room, with its progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,16 +7,16 @@ use messagebox::ids::{IdentityKey, RoomId};
 use super::run::Run;
 use super::source::Source;
 
-/// What completes a message where the end of one asks for the next.
+/// When a message is done, so that the next one may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CompletedBy {
-    /// Its ack.
+    /// When its ack has arrived.
     Ack,
-    /// Its delivery to every member.
+    /// When every member has it.
     Deliveries,
 }
 
-/// A sequence. Its sender and the members of its room share it.
+/// A stream, which its sender and the members of its room share.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) number: u32,
@@ -24,11 +24,11 @@ pub(crate) struct Stream {
     pub(crate) recipient: IdentityKey,
     pub(crate) source: Source,
     pub(crate) completed_by: CompletedBy,
-    /// Receivers in the room. Fixed before the first message.
+    /// Members of the room; fixed before the first message.
     pub(crate) members: AtomicU64,
     sent: AtomicU64,
     refused: AtomicU64,
-    /// Deliveries so far, over all members; those of refused messages count as come.
+    /// Deliveries to all members; those of refused messages count as done.
     delivered: AtomicU64,
 }
 
@@ -53,20 +53,20 @@ impl Stream {
         }
     }
 
-    /// Takes the next place in the sequence; its ack and deliveries are to come from now on.
+    /// Takes the next number of the stream, and expects its ack and deliveries.
     pub(crate) fn take_place(&self, run: &Run) -> u64 {
         let members = self.members.load(Ordering::Relaxed);
         run.issued.fetch_add(1 + members, Ordering::AcqRel);
         self.sent.fetch_add(1, Ordering::AcqRel)
     }
 
-    /// A message came to one member for the first time.
+    /// Counts a first delivery to one member.
     pub(crate) fn delivered(&self, run: &Run) {
         run.settled.fetch_add(1, Ordering::AcqRel);
         self.count_deliveries(1);
     }
 
-    /// The sender got its ack.
+    /// Counts the ack of a message.
     pub(crate) fn acked(&self, run: &Run) {
         run.settled.fetch_add(1, Ordering::AcqRel);
         let members = self.members.load(Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl Stream {
         }
     }
 
-    /// The sender was told that this message will not be delivered.
+    /// Counts a refused message, which will not be delivered.
     pub(crate) fn refused(&self, run: &Run) {
         let members = self.members.load(Ordering::Relaxed);
         self.refused.fetch_add(1, Ordering::AcqRel);
@@ -83,23 +83,22 @@ impl Stream {
         self.count_deliveries(members);
     }
 
-    /// Whether a message of this place can have come.
+    /// Whether the message with this number was sent.
     pub(crate) fn has_sent(&self, sequence: u64) -> bool {
         sequence < self.sent.load(Ordering::Acquire)
     }
 
-    /// How many were sent.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// How many each member should have.
+    /// Messages that each member should have.
     pub(crate) fn due(&self) -> u64 {
         self.sent()
             .saturating_sub(self.refused.load(Ordering::Acquire))
     }
 
-    /// Each time that as many came as there are members, one message's worth is done.
+    /// Each time that the deliveries reach a multiple of the members, a message is done.
     fn count_deliveries(&self, more: u64) {
         let members = self.members.load(Ordering::Relaxed);
         if self.completed_by != CompletedBy::Deliveries || members == 0 {

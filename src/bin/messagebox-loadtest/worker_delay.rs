@@ -1,29 +1,28 @@
-//! How late the server's workers come to what waits for them, as its metrics say.
+//! Lateness of the server's workers, from its metrics.
 
 use messagebox::client::{ClientError, Connector};
 use serde::Serialize;
 
-/// The two families of metrics: how late a worker came, and how much of that it was busy.
+/// The two families of metrics: the lateness of workers, and their CPU time during it.
 const LATE: &str = "worker_delay";
 const BUSY: &str = "worker_busy";
 
-/// What the metrics say at one time.
+/// Both families at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delays {
     late: Times,
     busy: Times,
 }
 
-/// One family.
 #[derive(Debug, Clone, PartialEq)]
 struct Times {
-    /// The bound of each bucket in seconds, and how many times are not above it.
+    /// The bound of each bucket in seconds, and the number of values up to it.
     buckets: Vec<(f64, u64)>,
     /// The longest since the server started, in seconds.
     longest: f64,
 }
 
-/// What became of the delays in a while.
+/// Both families over a period.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct WorkerDelay {
     pub(crate) late: Spread,
@@ -33,15 +32,15 @@ pub(crate) struct WorkerDelay {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "units, as in all results")]
 pub(crate) struct Spread {
-    /// Milliseconds that 99.9 % of the turns did not pass: a bucket's bound, up to twice too much.
+    /// 99.9th percentile in milliseconds: a bucket's bound, up to twice too high.
     pub(crate) p99_9_ms: f64,
-    /// The same of all turns.
+    /// Maximum in milliseconds, with the same error.
     pub(crate) most_ms: f64,
-    /// The longest since the server started, exactly.
+    /// Exact maximum since the server started.
     pub(crate) longest_ms: f64,
 }
 
-/// Asks the server for its metrics.
+/// Fetches the server's metrics.
 pub(crate) async fn look(
     connector: &Connector,
     token: Option<&str>,
@@ -52,7 +51,7 @@ pub(crate) async fn look(
     };
     let text = std::str::from_utf8(&reply.body).unwrap_or_default();
     Delays::read(text).ok_or(ClientError::Unexpected(
-        "metrics without worker delays (--admin-token, or public metrics)",
+        "the metrics have no worker delays: set --admin-token, or make the metrics public",
     ))
 }
 
@@ -64,7 +63,7 @@ impl Delays {
         })
     }
 
-    /// What came after an earlier look.
+    /// The delays since an earlier time.
     pub(crate) fn since(&self, earlier: &Self) -> WorkerDelay {
         WorkerDelay {
             late: self.late.since(&earlier.late),
@@ -87,7 +86,7 @@ impl Times {
         (!buckets.is_empty()).then_some(Self { buckets, longest })
     }
 
-    /// What came after an earlier look.
+    /// The delays since an earlier time.
     fn since(&self, earlier: &Self) -> Spread {
         let pairs = self.buckets.iter().zip(&earlier.buckets);
         let buckets: Vec<(f64, u64)> = pairs
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_those_between_two_looks() {
+    fn delays_are_those_between_two_times() {
         let before = metrics([10, 20, 30], "0.5");
         let after = metrics([3_010, 3_021, 3_031], "0.5");
         for found in [after.since(&before).late, after.since(&before).busy] {

@@ -1,4 +1,4 @@
-//! What a scenario has prepared: tasks that wait for their ticks, and where the ticks go.
+//! A prepared scenario: tasks that wait for ticks, and their sources.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,18 +7,18 @@ use messagebox::client::ClientError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::accounting::Tally;
-use super::options::Pace;
+use super::accounting::DeliveryTally;
+use super::options::SendPace;
 use super::run::Run;
 use super::source::{Source, Tick};
 
-/// Part of a scenario, ready to begin.
+/// A part of a scenario, ready to begin.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    /// Each tells at the end what became of its messages.
-    pub(crate) tasks: JoinSet<Tally>,
+    /// Each gives the tally of its messages.
+    pub(crate) tasks: JoinSet<DeliveryTally>,
     pub(crate) sources: Vec<Source>,
-    pub(crate) pace: Pace,
+    pub(crate) pace: SendPace,
     run: Arc<Run>,
     ready: UnboundedSender<bool>,
     joined: UnboundedReceiver<bool>,
@@ -26,8 +26,7 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// One without tasks.
-    pub(crate) fn new(run: &Arc<Run>, pace: Pace) -> Self {
+    pub(crate) fn new(run: &Arc<Run>, pace: SendPace) -> Self {
         let (ready, joined) = mpsc::unbounded_channel();
         Self {
             tasks: JoinSet::new(),
@@ -40,7 +39,7 @@ impl Workload {
         }
     }
 
-    /// Ticks for a task, and where they come from for each of its `lanes`.
+    /// The ticks for a task, and a source for each of its `lanes`.
     pub(crate) fn ticks(&mut self, lanes: usize) -> (Vec<Source>, UnboundedReceiver<Tick>) {
         let (ticks, receiver) = mpsc::unbounded_channel();
         let source = |local| Source {
@@ -54,7 +53,7 @@ impl Workload {
         (sources, receiver)
     }
 
-    /// Where a task says that it is ready, or never will be. [`Self::all_ready`] waits for it.
+    /// A channel on which a task reports whether it is ready. [`Self::all_ready`] waits for it.
     pub(crate) fn expect_ready(&mut self) -> UnboundedSender<bool> {
         self.awaited += 1;
         self.run.wanted.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +63,7 @@ impl Workload {
     /// Waits until every task is ready or has failed.
     ///
     /// # Errors
-    /// When none is ready: there is nothing to measure.
+    /// If no task is ready: there is nothing to measure.
     pub(crate) async fn all_ready(&mut self) -> Result<(), ClientError> {
         let mut any = self.awaited == 0;
         while self.awaited > 0 {
@@ -74,7 +73,7 @@ impl Workload {
         if any {
             Ok(())
         } else {
-            Err(ClientError::Unexpected("nothing could be connected"))
+            Err(ClientError::Unexpected("no client could connect"))
         }
     }
 }

@@ -4,108 +4,108 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::names::Whom;
+use crate::names::KeyOrName;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Admin {
-    /// Print which boxes have waiting messages: how many, their bytes, and the age of the oldest.
+pub(crate) enum AdminCommand {
+    /// Print the boxes with stored messages: messages, bytes, and the age of the oldest.
     Boxes {
-        /// Only the boxes of this identity, with their sum.
+        /// Only the boxes of this identity, with their total.
         #[arg(long, value_name = "KEY OR NAME")]
-        identity: Option<Whom>,
+        identity: Option<KeyOrName>,
         #[command(flatten)]
-        page: Page,
+        page: PageArgs,
     },
-    /// Print which identities have waiting messages: how many, and their bytes.
+    /// Print the identities with stored messages: messages and bytes.
     Inboxes {
-        /// In which order.
-        #[arg(long, value_enum, default_value_t = Order::Messages)]
-        order: Order,
+        /// The order of the list.
+        #[arg(long, value_enum, default_value_t = InboxOrder::Messages)]
+        order: InboxOrder,
         #[command(flatten)]
-        page: Page,
+        page: PageArgs,
     },
-    /// Block an identity: its requests are refused and its sockets ended, on every server within seconds.
-    Block(Identity),
-    /// Serve an identity again that was blocked.
-    Unblock(Identity),
-    /// Put an identity on the allow list. Where that has any, no others are served.
-    Allow(Identity),
+    /// Block an identity: every server refuses its requests and closes its sockets within seconds.
+    Block(IdentityArg),
+    /// Unblock an identity on every server.
+    Unblock(IdentityArg),
+    /// Put an identity on the allow list. If the list has any, servers serve no others.
+    Allow(IdentityArg),
     /// Take an identity off the allow list.
-    Disallow(Identity),
-    /// Print who is blocked, or allowed.
+    Disallow(IdentityArg),
+    /// Print the blocked or the allowed identities.
     List {
-        /// Which list.
+        /// The name of the list.
         #[arg(value_enum)]
-        list: List,
+        list: IdentityListName,
         #[command(flatten)]
-        page: Page,
+        page: PageArgs,
     },
     /// Print the devices of an identity.
-    Devices(Identity),
+    Devices(IdentityArg),
     /// Remove a device of an identity.
     RemoveDevice {
         #[command(flatten)]
-        of: Identity,
-        /// The server's number for it, as `devices` prints it.
+        of: IdentityArg,
+        /// The number of the device, as `devices` prints it.
         id: i64,
     },
     /// Print the permissions of an identity.
     Permissions {
         #[command(flatten)]
-        of: Identity,
+        of: IdentityArg,
         /// For this box only.
         #[arg(long = "box", value_name = "NAME")]
         message_box: Option<String>,
     },
-    /// Unset a permission of an identity, so that what is more general holds.
+    /// Unset a permission of an identity, so that the more general one applies.
     UnsetPermission {
         #[command(flatten)]
-        of: Identity,
-        /// Which box, exactly as `permissions` prints it.
+        of: IdentityArg,
+        /// The box, exactly as `permissions` prints it.
         message_box: String,
         /// The permission for this sender; without it, the one for everybody.
         #[arg(long, value_name = "KEY OR NAME")]
-        sender: Option<Whom>,
+        sender: Option<KeyOrName>,
     },
 }
 
-/// Whom it is about.
+/// The identity that a command is about.
 #[derive(Debug, Args)]
-pub(crate) struct Identity {
+pub(crate) struct IdentityArg {
     /// An identity key, or a name that you gave it.
     #[arg(value_name = "KEY OR NAME")]
-    pub(crate) identity: Whom,
+    pub(crate) identity: KeyOrName,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Page {
-    /// Print this many at most, up to 1000.
+pub(crate) struct PageArgs {
+    /// Maximum number of entries, up to 1000.
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// Begin there: the `next` of a list that ended at its limit.
+    /// Cursor to continue from: the `next` of a list that reached its limit.
     #[arg(long, value_name = "NEXT")]
     pub(crate) after: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Order {
-    /// By key.
+pub(crate) enum InboxOrder {
+    /// In the order of identity keys.
     Identity,
-    /// Those with most messages first.
+    /// Inboxes with most messages first.
     Messages,
-    /// Those with most bytes first.
+    /// Inboxes with most bytes first.
     Bytes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum List {
-    /// Those that are not served.
+pub(crate) enum IdentityListName {
+    /// Identities that servers do not serve.
     Block,
-    /// Those that alone are served, where there are any.
+    /// The only identities that servers serve, if there are any.
     Allow,
 }
 
-impl Order {
+impl InboxOrder {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -115,7 +115,7 @@ impl Order {
     }
 }
 
-impl List {
+impl IdentityListName {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Block => "block",

@@ -1,4 +1,4 @@
-//! Asking a server as one of its admins: with the operator's token, with a key, or with neither at the server's own machine.
+//! Requests of admins: with the operator's token, with a key, or with neither on the server's own machine.
 
 use std::sync::Arc;
 
@@ -10,17 +10,16 @@ use crate::error::{CommandError, Exit};
 use crate::key_file;
 use crate::options::General;
 
-/// The operator's token; never on the command line, where others could read it.
+/// The variable of the operator's token; other users could read it on the command line.
 const TOKEN: &str = "MESSAGEBOX_ADMIN_TOKEN";
 
-/// Whether a request changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
     Post,
 }
 
-/// Asks for a route of admins, with its query if it has one; gives what the server answers.
+/// Sends a request to an admin route, with its query if any, and gives the answer.
 pub(crate) async fn ask(
     general: &General,
     method: Method,
@@ -34,13 +33,13 @@ pub(crate) async fn ask(
         Some(_) => None,
         None => key_file::load_if_any(general.key_file.as_deref())?,
     };
-    let (asker, body) = match (token, identity) {
+    let (credential, body) = match (token, identity) {
         (Some(token), _) => {
             let reply = match method {
                 Method::Get => connector.get_with_token(route, token).await?,
                 Method::Post => connector.post_with_token(route, token).await?,
             };
-            (Asker::Token, reply.success().map(|reply| reply.body))
+            (Credential::Token, reply.success().map(|reply| reply.body))
         }
         (None, Some(identity)) => {
             let client = Brc104Client::new(connector, Arc::new(identity));
@@ -49,39 +48,38 @@ pub(crate) async fn ask(
                 Method::Post => "POST",
             };
             let reply = client.request(name, route, Bytes::new()).await?;
-            (Asker::Key, reply.success().map(|reply| reply.body))
+            (Credential::Key, reply.success().map(|reply| reply.body))
         }
         (None, None) => {
             let reply = match method {
                 Method::Get => connector.get_as_nobody(route).await?,
                 Method::Post => connector.post_as_nobody(route).await?,
             };
-            (Asker::Nobody, reply.success().map(|reply| reply.body))
+            (Credential::None, reply.success().map(|reply| reply.body))
         }
     };
-    let body = body.map_err(|error| asker.refused(error))?;
+    let body = body.map_err(|error| credential.refused(error))?;
     serde_json::from_slice(&body).map_err(|_| foreign())
 }
 
-/// What answers is no MessageBox server.
 pub(crate) fn foreign() -> CommandError {
     CommandError::new(
         Exit::Protocol,
-        "the server's answer is not one of a MessageBox server",
+        "the answer is not that of a MessageBox server",
     )
-    .advise("Does --server name a MessageBox server, with its path if it has one?")
+    .advise("Does --server name a MessageBox server, with its path if any?")
 }
 
-/// As whom the server was asked.
+/// How a request authenticated.
 #[derive(Clone, Copy)]
-enum Asker {
+enum Credential {
     Token,
     Key,
-    Nobody,
+    None,
 }
 
-impl Asker {
-    /// The error where the server refuses. It does not say why: it has no such route for others than admins.
+impl Credential {
+    /// The error for a refusal. The server does not tell why: for others than admins, the route does not exist.
     fn refused(self, error: ClientError) -> CommandError {
         let has_own_code = matches!(
             &error,
@@ -93,14 +91,14 @@ impl Asker {
         let advice = match self {
             Self::Token => format!("{TOKEN} must be the server's ADMIN_TOKEN."),
             Self::Key => format!(
-                "Your key is no admin's (ADMIN_IDENTITIES), and the server does not trust this machine. {TOKEN} may hold its ADMIN_TOKEN."
+                "Your key is not an admin's (ADMIN_IDENTITIES), and the server does not trust this machine. Set {TOKEN} to its ADMIN_TOKEN."
             ),
-            Self::Nobody => format!(
-                "Only a server in development answers without a token or key, at its own machine. {TOKEN} may hold the server's ADMIN_TOKEN; --key-file names the key of an admin (ADMIN_IDENTITIES)."
+            Self::None => format!(
+                "Only a server in development answers without a token or key, on its own machine. Set {TOKEN} to the server's ADMIN_TOKEN, or name an admin's key (ADMIN_IDENTITIES) with --key-file."
             ),
         };
         let error = CommandError::from(error);
-        let what = format!("the server does not take you for an admin: {}", error.what);
+        let what = format!("the server does not accept you as an admin: {}", error.what);
         CommandError::new(error.exit, what).advise(advice)
     }
 }

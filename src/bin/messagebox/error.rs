@@ -1,4 +1,4 @@
-//! Why a command failed, what to do about it, and the exit code that says so.
+//! Errors of commands, with advice and exit codes.
 
 use std::process::ExitCode;
 
@@ -7,31 +7,29 @@ use messagebox::client::{ClientError, Failure};
 use messagebox::overlay::{OverlayError, OverlayFailure};
 use thiserror::Error;
 
-/// How the process ends.
+/// How the command exits, with its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
-    /// It was done.
     Done = 0,
-    /// It failed, or the server refused it.
+    /// The command failed, or the server refused it.
     Failed = 1,
-    /// It was asked for in a wrong way.
+    /// The command line is wrong.
     Usage = 2,
-    /// The server cannot be reached.
     Unreachable = 3,
-    /// A key could not be used or proven.
+    /// A key could not be used or authenticated.
     Authentication = 4,
-    /// What answers is no MessageBox server.
+    /// The peer is not a MessageBox server.
     Protocol = 5,
 }
 
-/// The exit codes, as the help and the manual have them.
+/// The exit codes for the help and the manual.
 pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
-    0  done\n  \
+    0  success\n  \
     1  failed, or refused by the server\n  \
     2  wrong usage\n  \
     3  the server cannot be reached\n  \
-    4  authentication: a key could not be used or proven\n  \
-    5  what answers does not speak the protocol";
+    4  authentication failed: a key could not be used or verified\n  \
+    5  the peer does not speak the protocol";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -39,15 +37,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A failure, for people to read.
+/// A failure of a command.
 #[derive(Debug, Error)]
 #[error("{what}")]
 pub(crate) struct CommandError {
-    /// How the process ends.
     pub(crate) exit: Exit,
-    /// What went wrong.
     pub(crate) what: String,
-    /// What to do about it.
+    /// What the user can do.
     pub(crate) advice: Option<String>,
 }
 
@@ -60,7 +56,7 @@ impl CommandError {
         }
     }
 
-    /// The reader of standard output has gone, such as `head`. That is no failure, and nobody needs to be told.
+    /// The reader of standard output is gone, such as `head`. That is not a failure, and nothing is printed.
     pub(crate) const fn unread() -> Self {
         Self {
             exit: Exit::Done,
@@ -109,7 +105,7 @@ impl From<OverlayError> for CommandError {
         let what = match &error {
             OverlayError::Wallet {
                 said: Some(said), ..
-            } => format!("{error}, and says: {said}"),
+            } => format!("{error}; its message: {said}"),
             _ => error.to_string(),
         };
         Self::new(exit, what).advise(error.advice())
@@ -129,33 +125,33 @@ fn advice(error: &ClientError) -> Option<String> {
                 let price =
                     satoshis.map_or(String::from("something"), |it| format!("{it} satoshis"));
                 return Some(format!(
-                    "The request costs {price}, and this command pays nothing: use a client with a wallet, such as AuthFetch."
+                    "The request costs {price}, and this command never pays: use a client with a wallet, such as AuthFetch."
                 ));
             }
             ("ERR_DUPLICATE_MESSAGE", _) => {
                 "Another sender has used this id for this recipient: choose another with --id or --new-id."
             }
             ("ERR_DELIVERY_BLOCKED", _) => {
-                "The recipient blocks your key; only it can change that."
+                "The recipient blocks your key; only the recipient can change that."
             }
             ("ERR_INVALID_ACKNOWLEDGMENT", _) => {
-                "No message with this id is in a box of yours; it may have been acknowledged before."
+                "None of your boxes has a message with this id; it may already be acknowledged."
             }
             ("ERR_INBOX_QUOTA_EXCEEDED", _) => {
-                "The recipient has as many messages as the server keeps for one identity: try again when some are acknowledged."
+                "The recipient has reached its quota of stored messages: try again when some are acknowledged."
             }
             ("ERR_SENDER_QUOTA_EXCEEDED", _) => {
-                "The server keeps as many messages of yours as it does of one sender: try again when recipients have acknowledged some."
+                "You have reached your quota of stored messages: try again when recipients have acknowledged some."
             }
             ("ERR_STORAGE_FULL", _) => {
-                "The server's disk is full: only its operator can change that. Listing and acknowledging work."
+                "The server's disk is full: only its operator can free space. Listing and acknowledging still work."
             }
             ("ERR_PAYMENT_UNAVAILABLE", _) => {
                 "The server cannot check payments now: try again later."
             }
-            (_, 429 | 503) => "The server has too much to do: try again later.",
+            (_, 429 | 503) => "The server is overloaded: try again later.",
             ("CERTIFICATE_TIMEOUT", _) => {
-                "The server asks for certificates, which this command cannot bring."
+                "The server requires certificates, which this command cannot present."
             }
             _ => return failure_advice(error.failure()),
         };
@@ -167,13 +163,13 @@ fn advice(error: &ClientError) -> Option<String> {
 fn failure_advice(failure: Failure) -> Option<String> {
     let text = match failure {
         Failure::Unreachable => {
-            "Is the server running, and its address right (--server, MESSAGEBOX_SERVER)? `messagebox doctor` looks closer."
+            "Is the server running, and is its address right (--server, MESSAGEBOX_SERVER)? Run `messagebox doctor`."
         }
         Failure::Authentication => {
-            "Is it the server that you mean (--server), and the key (--key-file)? `messagebox doctor` looks closer."
+            "Are the server (--server) and the key (--key-file) the right ones? Run `messagebox doctor`."
         }
         Failure::Protocol => {
-            "Does --server name a MessageBox server, with its path if it has one? `messagebox doctor` looks closer."
+            "Does --server name a MessageBox server, with its path if any? Run `messagebox doctor`."
         }
         Failure::Refused => return None,
     };

@@ -1,4 +1,4 @@
-//! When a message expires, as the user says it.
+//! The expiry of a message on the command line.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,18 +9,16 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{CommandError, Exit};
 
-/// A time from now on, or a date.
+/// A duration from now, or a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expiry {
     In(Duration),
     At(OffsetDateTime),
 }
 
-/// A text is neither.
+/// The text is neither a duration nor a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "expected a time from now on, such as 90s, 12h or 7days, or a date such as 2030-01-31T12:00:00Z"
-)]
+#[error("expected a duration such as 90s, 12h or 7days, or a date such as 2030-01-31T12:00:00Z")]
 pub(crate) struct ExpiryError;
 
 impl FromStr for Expiry {
@@ -34,7 +32,7 @@ impl FromStr for Expiry {
 }
 
 impl Expiry {
-    /// The date, as it is at this moment.
+    /// The date of the expiry.
     pub(crate) fn date(self, now: OffsetDateTime) -> Result<OffsetDateTime, CommandError> {
         let date = match self {
             Self::At(date) => Some(date),
@@ -43,8 +41,8 @@ impl Expiry {
         let wrong = |what| Err(CommandError::new(Exit::Usage, what));
         match date {
             Some(date) if date > now => Ok(date),
-            Some(_) => wrong("--expires: the message would have expired already"),
-            None => wrong("--expires: the date is beyond the year 9999"),
+            Some(_) => wrong("--expires: the message would already be expired"),
+            None => wrong("--expires: the date is after the year 9999"),
         }
     }
 }
@@ -54,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expiry_is_a_time_or_a_date_to_come() {
+    fn an_expiry_is_a_duration_or_a_future_date() {
         let now = OffsetDateTime::parse("2026-01-01T00:00:00Z", &Rfc3339).unwrap();
         let date = |text: &str| {
             let expiry = text.parse::<Expiry>().map_err(|error| error.to_string())?;

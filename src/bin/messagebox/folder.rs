@@ -1,11 +1,11 @@
-//! The user's folder of this command, which has the key and the names.
+//! The configuration folder of the user, with the key and the names.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{CommandError, Exit};
 
-/// The folder, which need not exist; `None` where nothing says whose home this is.
+/// The folder, which may be missing; `None` if no home folder is known.
 pub(crate) fn configuration() -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let folder = if cfg!(windows) {
@@ -17,13 +17,12 @@ pub(crate) fn configuration() -> Option<PathBuf> {
     folder.map(|folder| folder.join("messagebox"))
 }
 
-/// The error where there is none.
 pub(crate) fn unknown() -> CommandError {
-    let what = "the user's configuration folder is not known (HOME)";
+    let what = "the user's configuration folder is unknown: set HOME";
     CommandError::new(Exit::Usage, what)
 }
 
-/// Makes a folder that only the user can read, unless it exists.
+/// Creates a folder that only the user can read, unless it exists.
 pub(crate) fn create(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,5 +1,5 @@
-//! The private key: of a file that only its owner can read, or of the environment. Never of the command line, which others
-//! can see.
+//! The private key: from a file that only its owner can read, or from the environment. It never comes from the command line,
+//! which other users can see.
 
 use std::env;
 use std::fs;
@@ -14,10 +14,10 @@ use crate::folder;
 
 /// The variable that may hold the key.
 const VARIABLE: &str = "MESSAGEBOX_PRIVATE_KEY";
-/// A key file is a line of 64 characters; what is much longer is something else.
+/// Maximum bytes of the file. A key file is one line of 64 characters.
 const MAX_BYTES: u64 = 1024;
 
-/// The identity: of the file that was named, else of the environment, else of the default file.
+/// Loads the identity: from the named file, else from the environment, else from the default file.
 pub(crate) fn load(named: Option<&Path>) -> Result<Identity, CommandError> {
     match load_if_any(named)? {
         Some(identity) => Ok(identity),
@@ -26,12 +26,12 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Identity, CommandError> {
             format!("there is no key in {}", path(named)?.display()),
         )
         .advise(format!(
-            "`messagebox keygen` makes one; --key-file names another file, {VARIABLE} holds a key itself."
+            "Generate one with `messagebox keygen`, name another file with --key-file, or set {VARIABLE}."
         ))),
     }
 }
 
-/// As [`load`]; none where there is neither a variable nor a file.
+/// Loads the identity like [`load`]; `None` if there is neither a variable nor a file.
 pub(crate) fn load_if_any(named: Option<&Path>) -> Result<Option<Identity>, CommandError> {
     if named.is_none()
         && let Ok(hex) = env::var(VARIABLE).map(Zeroizing::new)
@@ -49,7 +49,7 @@ pub(crate) fn load_if_any(named: Option<&Path>) -> Result<Option<Identity>, Comm
         Ok(hex) => {
             let identity = Identity::from_hex(hex.trim());
             identity.map(Some).map_err(|error| {
-                failed(&path, &error).advise("The file holds the key as 64 hexadecimal characters, such as `messagebox keygen` writes them.")
+                failed(&path, &error).advise("The file must have the key as 64 hexadecimal characters, as `messagebox keygen` writes it.")
             })
         }
         Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -62,13 +62,13 @@ pub(crate) fn load_if_any(named: Option<&Path>) -> Result<Option<Identity>, Comm
             ),
         )
         .advise(format!(
-            "If nobody has: chmod 600 {}. Else make a new key.",
+            "If nobody has read it: chmod 600 {}. Otherwise generate a new key.",
             path.display()
         ))),
     }
 }
 
-/// The file that was named, else the default.
+/// The named file, else the default.
 pub(crate) fn path(named: Option<&Path>) -> Result<PathBuf, CommandError> {
     if let Some(path) = named {
         return Ok(path.to_owned());
@@ -81,7 +81,7 @@ pub(crate) fn path(named: Option<&Path>) -> Result<PathBuf, CommandError> {
     Ok(folder.join("identity.key"))
 }
 
-/// Makes a key and writes it, never over another.
+/// Generates a key and writes it, never over another.
 pub(crate) fn generate(path: &Path) -> Result<Identity, CommandError> {
     let (identity, hex) = loop {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
@@ -94,9 +94,9 @@ pub(crate) fn generate(path: &Path) -> Result<Identity, CommandError> {
         Ok(()) => Ok(identity),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CommandError::new(
             Exit::Failed,
-            format!("{} exists; it was left as it is", path.display()),
+            format!("{} exists; it is unchanged", path.display()),
         )
-        .advise("Whoever loses a key loses its messages: move the file away yourself, or name another with --key-file.")),
+        .advise("Without a key its messages cannot be read: move the file away, or name another with --key-file.")),
         Err(error) => Err(failed(path, &error)),
     }
 }
@@ -107,7 +107,7 @@ fn failed(path: &Path, error: &dyn std::error::Error) -> CommandError {
 
 enum ReadError {
     Io(std::io::Error),
-    /// Others may read it; its mode.
+    /// Others may read the file, which has this mode.
     Open(u32),
 }
 
@@ -122,7 +122,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, ReadError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // Of the file that is open, whatever its path leads to meanwhile.
+        // The mode of the open file, even if its path changes meanwhile.
         let mode = file.metadata()?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(ReadError::Open(mode));
@@ -133,7 +133,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, ReadError> {
     Ok(text)
 }
 
-/// Writes the key whole or not at all.
+/// Writes the key completely or not at all.
 fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     let parent = path.parent();
     if let Some(parent) = parent.filter(|parent| !parent.as_os_str().is_empty()) {
@@ -146,7 +146,7 @@ fn write(path: &Path, hex: &str) -> std::io::Result<()> {
     let mut file = options.open(path)?;
     let written = writeln!(file, "{hex}").and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half a key is of no use, and would be in the way of a whole one.
+        // Half a key is useless, and would block a complete one.
         let _ = fs::remove_file(path);
     }
     written

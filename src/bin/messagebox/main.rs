@@ -1,4 +1,4 @@
-//! `messagebox`: sends, lists, acknowledges and listens to messages, from a terminal or a script.
+//! `messagebox`: sends, lists, acknowledges and receives messages, from a terminal or a script.
 
 mod admin_options;
 mod administration;
@@ -20,11 +20,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use error::{CommandError, Exit};
-use options::Options;
+use options::CommandLine;
 
 fn main() -> ExitCode {
-    // A usage mistake ends the process with code 2.
-    let options = Options::parse();
+    // A usage mistake exits with code 2.
+    let options = CommandLine::parse();
     let result = run(&options);
     match result {
         Ok(exit) => exit.into(),
@@ -35,12 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<Exit, CommandError> {
+fn run(options: &CommandLine) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let result = runtime.block_on(command::run(options));
-    // A look-up of a name cannot be broken off.
+    // A pending name lookup cannot be cancelled.
     runtime.shutdown_background();
     result
 }

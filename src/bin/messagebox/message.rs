@@ -1,4 +1,4 @@
-//! A message as it is printed.
+//! A message for printing.
 
 use std::fmt::Write as _;
 
@@ -12,18 +12,18 @@ use serde_json::value::RawValue;
 use crate::names::Names;
 use crate::output::{doubtful, label, printable, quoted};
 
-/// A message of a box, read.
+/// A decrypted message of a box.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PrintedMessage {
     pub(crate) message_id: String,
     pub(crate) sender: String,
-    /// What the user calls the sender.
+    /// The user's name for the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_name: Option<String>,
     message_box: String,
     created_at: String,
-    /// Absent when it cannot be decrypted.
+    /// `None` if it cannot be decrypted.
     body: Option<String>,
     encrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,12 +98,11 @@ impl PrintedMessage {
         }
     }
 
-    /// Whether it can be deleted once it was printed in this form: nothing of it is lost then.
-    pub(crate) const fn may_go(&self, json: bool) -> bool {
+    /// Whether it can be deleted once it is printed in this form, without losing a payment or an unread body.
+    pub(crate) const fn is_safe_to_delete(&self, json: bool) -> bool {
         self.error.is_none() && (json || self.payment.is_none())
     }
 
-    /// For people.
     pub(crate) fn human(&self, names: &Names) -> String {
         let (sender, id) = (names.shown(&self.sender), printable(&self.message_id));
         let [from, id_label, time] = ["from", "id", "time"].map(label);
@@ -148,7 +147,7 @@ mod tests {
         let paid = stored(r#"{"message":"hello","payment":{"tx":[1,2],"outputs":[]}}"#);
         let names = Names::default();
         let paid = PrintedMessage::stored(&reader, &names, "inbox", paid);
-        assert!(paid.may_go(true) && !paid.may_go(false));
+        assert!(paid.is_safe_to_delete(true) && !paid.is_safe_to_delete(false));
         let json = serde_json::to_string(&paid).unwrap();
         assert!(
             json.contains(r#""payment":{"tx":[1,2],"outputs":[]}"#),
@@ -158,9 +157,9 @@ mod tests {
         assert!(human.contains("with a payment"), "{human}");
         let free = stored(r#"{"message":"hello"}"#);
         let free = PrintedMessage::stored(&reader, &names, "inbox", free);
-        assert!(free.may_go(true) && free.may_go(false));
+        assert!(free.is_safe_to_delete(true) && free.is_safe_to_delete(false));
         let garbled = stored(r#"{"message":"{\"encryptedMessage\":\"AAAA\"}"}"#);
         let garbled = PrintedMessage::stored(&reader, &names, "inbox", garbled);
-        assert!(!garbled.may_go(true) && !garbled.may_go(false));
+        assert!(!garbled.is_safe_to_delete(true) && !garbled.is_safe_to_delete(false));
     }
 }

@@ -1,4 +1,4 @@
-//! Names for identity keys: a file of the user's with a line `name key` for each. A name stands wherever a key is asked for.
+//! Names for identity keys, which the user may give instead of keys. The file has a line `name key` for each.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -13,16 +13,16 @@ use crate::error::{CommandError, Exit};
 use crate::folder;
 use crate::output::{note, printable, strong};
 
-/// Characters of a name: fewer than a key has, so that no name can be taken for one.
+/// Maximum characters of a name: fewer than a key has, so that no name looks like one.
 const MAX_CHARS: usize = 32;
-/// Bytes of the file that are read.
+/// Maximum bytes of the file.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A name that the user has given to a key.
+/// The user's name for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
-/// Why a text is no name.
+/// The text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a name has 1 to 32 letters, digits, `.`, `_` or `-`, and begins with a letter or digit")]
 pub(crate) struct NameError;
@@ -50,31 +50,29 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whom a command is about: a key, or a name that stands for one.
+/// An identity on the command line: a key, or a name for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whom {
+pub(crate) enum KeyOrName {
     Key(IdentityKey),
     Name(Name),
 }
 
-/// Why a text is neither a key nor a name.
+/// The text is neither a key nor a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "expected an identity key (66 hexadecimal characters), or a name that `messagebox names` knows"
-)]
-pub(crate) struct WhomError;
+#[error("expected an identity key (66 hexadecimal characters), or a name of `messagebox names`")]
+pub(crate) struct KeyOrNameError;
 
-impl FromStr for Whom {
-    type Err = WhomError;
+impl FromStr for KeyOrName {
+    type Err = KeyOrNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let key = text.parse().map(Self::Key);
-        key.or_else(|_| text.parse().map(Self::Name).map_err(|_| WhomError))
+        key.or_else(|_| text.parse().map(Self::Name).map_err(|_| KeyOrNameError))
     }
 }
 
-impl Whom {
-    /// The key. Reads the file only for a name.
+impl KeyOrName {
+    /// The key; a name is looked up in the file.
     pub(crate) fn key(&self) -> Result<IdentityKey, CommandError> {
         match self {
             Self::Key(key) => Ok(*key),
@@ -88,7 +86,7 @@ impl Whom {
 pub(crate) struct Names(Vec<(Name, IdentityKey)>);
 
 impl Names {
-    /// All of them; none where there is no file.
+    /// Loads the names; without a file there are none.
     pub(crate) fn load() -> Result<Self, CommandError> {
         let Some(path) = path() else {
             return Ok(Self::default());
@@ -96,10 +94,10 @@ impl Names {
         parse(&path, &read(&path)?)
     }
 
-    /// All of them, to show beside keys: a file that cannot be read is noted, and keys are shown alone.
+    /// Loads the names for display. If the file cannot be read, prints a note and shows keys alone.
     pub(crate) fn to_show() -> Self {
         Self::load().unwrap_or_else(|error| {
-            note(&format!("without names: {}", error.what));
+            note(&format!("cannot show names: {}", error.what));
             Self::default()
         })
     }
@@ -109,20 +107,20 @@ impl Names {
         self.0.iter()
     }
 
-    /// The key that a name was given to.
+    /// The key with this name.
     pub(crate) fn key(&self, name: &Name) -> Result<IdentityKey, CommandError> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, key)| *key).ok_or_else(|| unknown(name))
     }
 
-    /// The name of the key with these hexadecimal characters.
+    /// The name of a key in hexadecimal.
     pub(crate) fn of(&self, key: &str) -> Option<&str> {
         let key: IdentityKey = key.parse().ok()?;
         let found = self.0.iter().find(|(_, known)| *known == key);
         found.map(|(name, _)| name.0.as_str())
     }
 
-    /// A key as people see it: with its name, if it has one. The key is never left out.
+    /// A key for display, with its name if it has one.
     pub(crate) fn shown(&self, key: &str) -> String {
         match self.of(key) {
             Some(name) => format!("{} ({})", strong(name), printable(key)),
@@ -131,7 +129,7 @@ impl Names {
     }
 }
 
-/// Gives a name to a key. Returns the key that had it before.
+/// Gives a name to a key. Returns its earlier key.
 pub(crate) fn set(name: &Name, key: IdentityKey) -> Result<Option<IdentityKey>, CommandError> {
     let path = path().ok_or_else(folder::unknown)?;
     let text = read(&path)?;
@@ -143,7 +141,7 @@ pub(crate) fn set(name: &Name, key: IdentityKey) -> Result<Option<IdentityKey>, 
     Ok(before)
 }
 
-/// Forgets a name.
+/// Removes a name. Returns its key.
 pub(crate) fn remove(name: &Name) -> Result<IdentityKey, CommandError> {
     let path = path().ok_or_else(folder::unknown)?;
     let text = read(&path)?;
@@ -158,11 +156,11 @@ fn path() -> Option<PathBuf> {
 
 fn unknown(name: &Name) -> CommandError {
     CommandError::new(Exit::Usage, format!("no key has the name {name}")).advise(format!(
-        "`messagebox names set {name} KEY` gives it to a key; `messagebox names list` prints all names."
+        "Use `messagebox names set {name} KEY`; `messagebox names list` prints all names."
     ))
 }
 
-/// The lines of the file that are not about this name, as they were.
+/// The file without the lines of this name.
 fn without(text: &str, name: &Name) -> String {
     let is_other = |line: &&str| line.split_whitespace().next() != Some(&name.0);
     let lines = text.lines().filter(is_other);
@@ -213,14 +211,14 @@ fn read(path: &Path) -> Result<String, CommandError> {
         let metadata = file.metadata().map_err(|error| failed(path, &error))?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o022 != 0 {
-            // They could have messages sent to a key of theirs.
+            // They could redirect messages to a key of theirs.
             let what = format!(
                 "{}: others may change the names (mode {mode:04o})",
                 path.display()
             );
             let error = CommandError::new(Exit::Authentication, what);
             return Err(error.advise(format!(
-                "Look through it, then: chmod go-w {}",
+                "Check the names, then: chmod go-w {}",
                 path.display()
             )));
         }
@@ -233,7 +231,7 @@ fn read(path: &Path) -> Result<String, CommandError> {
 
 /// Replaces the file atomically. A concurrent reader gets the old names.
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    // It may be a link to a file elsewhere.
+    // The path may be a link to a file elsewhere.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let new = path.with_extension("new");
     let write = || {
@@ -259,10 +257,10 @@ mod tests {
     const KEY: &str = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4";
 
     #[test]
-    fn a_name_is_a_short_word_and_no_key() {
+    fn a_name_is_a_short_word_and_not_a_key() {
         let longest = "x".repeat(MAX_CHARS);
         for name in ["a", "alice", "Alice.Smith_2-b", "0", &longest] {
-            assert_eq!(name.parse(), Ok(Whom::Name(Name(name.to_owned()))));
+            assert_eq!(name.parse(), Ok(KeyOrName::Name(Name(name.to_owned()))));
         }
         let too_long = "a".repeat(MAX_CHARS + 1);
         for text in [
@@ -277,11 +275,14 @@ mod tests {
             "a\u{202e}",
             &too_long,
         ] {
-            assert_eq!(text.parse::<Whom>(), Err(WhomError), "{text}");
+            assert_eq!(text.parse::<KeyOrName>(), Err(KeyOrNameError), "{text}");
         }
-        assert_eq!(KEY.parse(), Ok(Whom::Key(KEY.parse().unwrap())));
-        // A key with a typing error is no name.
-        assert_eq!(KEY.get(1..).unwrap().parse::<Whom>(), Err(WhomError));
+        assert_eq!(KEY.parse(), Ok(KeyOrName::Key(KEY.parse().unwrap())));
+        // A key with a typo is not a name.
+        assert_eq!(
+            KEY.get(1..).unwrap().parse::<KeyOrName>(),
+            Err(KeyOrNameError)
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line, but for `admin`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ use messagebox::documents::Document;
 use messagebox::ids::IdentityKey;
 use messagebox::overlay::{AdvertisedHost, OverlayNetwork, Tracker};
 
-use crate::admin_options::Admin;
+use crate::admin_options::AdminCommand;
 use crate::error::EXIT_CODES;
 use crate::expiry::Expiry;
-use crate::names::{Name, Whom};
+use crate::names::{KeyOrName, Name};
 
-/// Sends, lists, acknowledges and listens to messages of any MessageBox server.
+/// Sends, lists, acknowledges and receives messages of any MessageBox server.
 ///
-/// Who you are is a private key: of `MESSAGEBOX_PRIVATE_KEY`, else of a file that `messagebox keygen` makes. Bodies are
-/// encrypted for their recipient as the published clients do it. Results go to standard output, for people on a
-/// terminal and as JSON otherwise; everything else goes to standard error.
+/// Your identity is a private key: that of `MESSAGEBOX_PRIVATE_KEY`, or of the file that `messagebox keygen` writes. Bodies
+/// are encrypted for their recipient, as in the published clients. Results go to standard output: as text on a terminal,
+/// otherwise as JSON. Everything else goes to standard error.
 #[derive(Debug, Parser)]
 #[command(name = "messagebox", version, after_help = EXIT_CODES)]
-pub(crate) struct Options {
+pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) general: General,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What all subcommands share.
+/// Options of all subcommands.
 #[derive(Debug, Args)]
 pub(crate) struct General {
-    /// The server's address, with its path if it has one.
+    /// The server's address, with its path if any.
     #[arg(
         long,
         global = true,
@@ -42,62 +42,62 @@ pub(crate) struct General {
         value_name = "URL"
     )]
     pub(crate) server: ServerAddress,
-    /// File with the private key; others must not be able to read it. Before `MESSAGEBOX_PRIVATE_KEY`, which comes before
-    /// the default: messagebox/identity.key in the user's configuration folder.
+    /// File with the private key; others must not be able to read it. It takes precedence over `MESSAGEBOX_PRIVATE_KEY`,
+    /// and that over the default: messagebox/identity.key in the user's configuration folder.
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) key_file: Option<PathBuf>,
-    /// How long the server may take to answer.
+    /// Maximum wait for an answer of the server.
     #[arg(long, global = true, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
-    /// Print JSON, also on a terminal: one document, or a line for each message of `listen`.
+    /// Print JSON, also on a terminal: one document, or one line per message of `listen`.
     #[arg(long, global = true, conflicts_with = "human")]
     pub(crate) json: bool,
-    /// Print for people, also when standard output is no terminal.
+    /// Print text, also when standard output is not a terminal.
     #[arg(long, global = true)]
     pub(crate) human: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a private key and keep it in a file that only you can read.
+    /// Generate a private key and save it in a file that only you can read.
     Keygen,
-    /// Print your identity key: what others send messages to.
+    /// Print your identity key, to which others send messages.
     Identity,
-    /// Send a message.
+    /// Send a message to one recipient.
     Send(Send),
-    /// Print what comes into a box: what waits there, then live, until interrupted. Reconnects by itself.
+    /// Print the messages of a box: the stored ones, then live ones until interrupted. Reconnects automatically.
     Listen(Listen),
-    /// Print what waits in a box. Nothing is deleted.
-    List(List),
+    /// Print the messages of a box, without deleting any.
+    List(ListOptions),
     /// Acknowledge messages: the server deletes them.
     Ack(Ack),
-    /// What you ask of those who send to your boxes.
+    /// Fees and blocks for senders to your boxes.
     #[command(subcommand)]
     Permissions(Permissions),
-    /// Devices that push notifications go to.
+    /// Devices for push notifications.
     #[command(subcommand)]
     Devices(Devices),
-    /// Names for identity keys: a name stands wherever a key is asked for. They are kept on this machine only.
+    /// Names for identity keys, which you can use instead of keys. They are saved on this machine only.
     #[command(subcommand)]
     Names(NamesCommand),
-    /// Make any request to the server, signed with your key, and print the answer.
+    /// Send any request to the server, signed with your key, and print the answer.
     Request(Request),
-    /// Ask what a message would cost.
-    Quote(Quote),
-    /// Advertise your host on the overlay network, in place of any before: clients that are told nothing else send what is
-    /// for you there. Signed and paid by your wallet, for the identity of the wallet.
+    /// Print the price of a message.
+    Quote(QuoteOptions),
+    /// Advertise your host on the overlay network, in place of any earlier one. Clients without another host send your
+    /// messages there. Your wallet signs and pays, for its own identity.
     Advertise(Advertise),
-    /// Revoke what was advertised for your wallet's identity.
+    /// Revoke the advertisements of your wallet's identity.
     Revoke(Revoke),
     /// Print the hosts that are advertised for an identity.
     Advertisements(Advertisements),
-    /// Say how a server is, for its admins: with the token of `MESSAGEBOX_ADMIN_TOKEN`, else with your key. A server in
-    /// development needs neither at its own machine.
-    Status(Status),
-    /// What a server keeps, and whom it serves, for its admins: asked for as `status` is.
+    /// Print the status of a server, for its admins: with the token of `MESSAGEBOX_ADMIN_TOKEN`, else with your key. A server
+    /// in development needs neither on its own machine.
+    Status(StatusOptions),
+    /// Boxes, identity lists, devices and permissions of a server, for its admins: with a token or key as for `status`.
     #[command(subcommand)]
-    Admin(Admin),
-    /// Check a server from outside: network, protocol, transports, clock, latency.
+    Admin(AdminCommand),
+    /// Diagnose a server from outside: network, protocol, transports, clock, latency.
     Doctor(Doctor),
     #[command(flatten)]
     Document(Document),
@@ -105,19 +105,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct InBox {
-    /// Which box.
+    /// The name of the box.
     #[arg(long = "box", default_value = "inbox", value_name = "NAME")]
     pub(crate) message_box: String,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct ListOptions {
     #[command(flatten)]
     pub(crate) from: InBox,
-    /// Print this many messages at most, the oldest first. The list then names where the next ones begin.
+    /// Maximum number of messages, oldest first. The list then ends with the cursor of the next ones.
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// Begin there: the `next` of a list that ended at its limit.
+    /// Cursor to continue from: the `next` of a list that reached its limit.
     #[arg(long, value_name = "NEXT", value_parser = next)]
     pub(crate) after: Option<PageStart>,
 }
@@ -131,26 +131,26 @@ fn next(text: &str) -> Result<PageStart, std::convert::Infallible> {
 pub(crate) struct Send {
     /// The recipient's identity key (66 hexadecimal characters), or a name that you gave it.
     #[arg(value_name = "KEY OR NAME")]
-    pub(crate) recipient: Whom,
-    /// What to send; without it, or as `-`, what comes from standard input, exactly.
+    pub(crate) recipient: KeyOrName,
+    /// The body; without it, or with `-`, standard input, byte for byte.
     pub(crate) body: Option<String>,
     #[command(flatten)]
     pub(crate) to: InBox,
-    /// The message's id. Sending again with the same id is safe: it is stored once. By default the id follows from
-    /// recipient and body, whatever the box, so that the same text is stored once. The same text into another box needs
-    /// --new-id: an id that is in use is refused.
+    /// The message's id. Sending again with the same id is safe: the server stores one message. By default the id derives
+    /// from recipient and body, but not from the box, so that the same text is stored once. To send the same text into
+    /// another box, use --new-id: the server refuses an id that is in use.
     #[arg(long, value_name = "ID", conflicts_with = "new_id")]
     pub(crate) id: Option<String>,
-    /// Make a fresh id, so that the same text can be sent again.
+    /// Use a random id, so that the same text can be sent again.
     #[arg(long)]
     pub(crate) new_id: bool,
-    /// When the server deletes it, acknowledged or not: a time from now on (12h, 7days) or a date (2030-01-31T12:00:00Z).
+    /// When the server deletes the message, acknowledged or not: a duration (12h, 7days) or a date (2030-01-31T12:00:00Z).
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<Expiry>,
-    /// Do not encrypt: the server can read it.
+    /// Do not encrypt the body: the server can read it.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Send over a socket, and over HTTP if that does not come about.
+    /// Send over a socket, or over HTTP if that fails.
     #[arg(long)]
     pub(crate) live: bool,
 }
@@ -159,25 +159,25 @@ pub(crate) struct Send {
 pub(crate) struct Listen {
     #[command(flatten)]
     pub(crate) from: InBox,
-    /// Acknowledge what was printed. Left alone are messages that cannot be decrypted and, unless the output is JSON,
-    /// those with a payment, which would be lost.
+    /// Acknowledge printed messages. Messages that cannot be decrypted stay. Unless the output is JSON, so do messages with
+    /// a payment, because the payment would be lost.
     #[arg(long)]
     pub(crate) ack: bool,
-    /// What carries the socket.
+    /// Transport of the socket.
     #[arg(long, value_parser = transport(), default_value = TransportKind::Websocket.name())]
     pub(crate) transport: TransportKind,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Ack {
-    /// Ids, as `list` and `listen` print them.
+    /// Message ids, as `list` and `listen` print them.
     #[arg(required_unless_present = "all", value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// Acknowledge all messages of a box, read or not. Messages with a payment stay, because the payment would be lost. So do
     /// messages too large to be listed, which may have one. Name their ids to delete them.
     #[arg(long, conflicts_with = "ids")]
     pub(crate) all: bool,
-    /// Which box, for --all.
+    /// The box for --all.
     #[arg(
         long = "box",
         default_value = "inbox",
@@ -189,11 +189,10 @@ pub(crate) struct Ack {
 
 #[derive(Debug, Args)]
 pub(crate) struct Request {
-    /// HTTP method.
+    /// HTTP method of the request.
     #[arg(value_parser = ["GET", "POST", "PUT", "PATCH", "DELETE"], ignore_case = true)]
     pub(crate) method: String,
-    /// Path of the route, with its query if it has one, such as `/permissions/list?limit=5`. It stands behind the path of
-    /// --server.
+    /// Path of the route, with its query if any, such as `/permissions/list?limit=5`. It is appended to the path of --server.
     #[arg(value_parser = route)]
     pub(crate) path: String,
     /// JSON to send; `-` reads it from standard input.
@@ -210,16 +209,16 @@ fn route(text: &str) -> Result<String, &'static str> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NamesCommand {
-    /// Give a name to a key, in place of the key that had it before.
+    /// Give a name to a key, in place of its earlier key.
     Set {
         /// The name: letters, digits, `.`, `_` and `-`.
         name: Name,
         /// The identity key: 66 hexadecimal characters.
         key: IdentityKey,
     },
-    /// Forget a name.
+    /// Remove a name from its key.
     Remove {
-        /// Which name.
+        /// The name to remove.
         name: Name,
     },
     /// Print all names and their keys.
@@ -228,26 +227,26 @@ pub(crate) enum NamesCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Permissions {
-    /// Ask a fee of everybody, or of one sender, for a box; or let them, or block them.
+    /// Set a fee for a box, or allow or block it, for everybody or for one sender.
     Set {
-        /// Which box.
+        /// The name of your box.
         message_box: String,
         /// `block`, `allow`, or a fee in satoshis.
         #[arg(value_parser = fee, allow_hyphen_values = true)]
         fee: i64,
         /// Only for this sender.
         #[arg(long, value_name = "KEY OR NAME")]
-        sender: Option<Whom>,
+        sender: Option<KeyOrName>,
     },
-    /// Print what is asked of everybody, or of one sender, for a box.
+    /// Print the permission of a box, for everybody or for one sender.
     Get {
-        /// Which box.
+        /// The name of your box.
         message_box: String,
-        /// For this sender.
+        /// The permission for this sender.
         #[arg(long, value_name = "KEY OR NAME")]
-        sender: Option<Whom>,
+        sender: Option<KeyOrName>,
     },
-    /// Print everything that was set.
+    /// Print the permissions of your boxes.
     List {
         /// For this box only.
         message_box: Option<String>,
@@ -267,33 +266,33 @@ fn fee(text: &str) -> Result<i64, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Devices {
-    /// Register a device.
+    /// Register a device for push notifications.
     Register {
-        /// Its Firebase Cloud Messaging token.
+        /// The Firebase Cloud Messaging token of the device.
         token: String,
-        /// Your name for it.
+        /// A name for the device.
         #[arg(long)]
         name: Option<String>,
-        /// What it runs.
+        /// The platform of the device.
         #[arg(long, value_parser = ["ios", "android", "web"])]
         platform: Option<String>,
     },
-    /// Print your devices.
+    /// Print your registered devices.
     List,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Quote {
+pub(crate) struct QuoteOptions {
     /// The recipient's identity key, or a name that you gave it.
     #[arg(value_name = "KEY OR NAME")]
-    pub(crate) recipient: Whom,
+    pub(crate) recipient: KeyOrName,
     #[command(flatten)]
     pub(crate) to: InBox,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Advertise {
-    /// The host's public address, such as `https://messagebox.example.org`, with its path if it has one.
+    /// The host's public address, such as `https://messagebox.example.org`, with its path if any.
     #[arg(long, env = "HOSTING_DOMAIN", value_name = "URL")]
     pub(crate) host: AdvertisedHost,
     #[command(flatten)]
@@ -304,7 +303,7 @@ pub(crate) struct Advertise {
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    /// Only this host, as it is advertised; by default all.
+    /// The advertised host to revoke; by default all.
     #[arg(long, value_name = "URL")]
     pub(crate) host: Option<String>,
     #[command(flatten)]
@@ -315,9 +314,9 @@ pub(crate) struct Revoke {
 
 #[derive(Debug, Args)]
 pub(crate) struct Advertisements {
-    /// Whose; by default yours.
+    /// The identity; by default yours.
     #[arg(value_name = "KEY OR NAME")]
-    pub(crate) identity: Option<Whom>,
+    pub(crate) identity: Option<KeyOrName>,
     #[command(flatten)]
     pub(crate) overlay: OverlayServices,
 }
@@ -336,10 +335,10 @@ pub(crate) struct Wallet {
     pub(crate) url: String,
 }
 
-/// Which overlay services are asked and told.
+/// The overlay services to use.
 #[derive(Debug, Args)]
 pub(crate) struct OverlayServices {
-    /// Which network: mainnet, testnet, or local for a service at `http://localhost:8080`.
+    /// The network: mainnet, testnet, or local for a service at `http://localhost:8080`.
     #[arg(
         long,
         env = "BSV_NETWORK",
@@ -347,7 +346,7 @@ pub(crate) struct OverlayServices {
         value_name = "NAME"
     )]
     pub(crate) network: OverlayNetwork,
-    /// Trackers that know the network's services, in place of the known ones.
+    /// Trackers of the network's services, instead of the known ones.
     #[arg(
         long = "tracker",
         env = "SLAP_TRACKERS",
@@ -358,20 +357,19 @@ pub(crate) struct OverlayServices {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// Show identities in full.
+pub(crate) struct StatusOptions {
+    /// Do not shorten identity keys.
     #[arg(long)]
     pub(crate) full: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Signed requests to take the time of.
+    /// Number of signed requests to time.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "COUNT")]
     pub(crate) requests: u16,
 }
 
-/// The names of transports.
 fn transport() -> impl TypedValueParser<Value = TransportKind> {
     PossibleValuesParser::new(TransportKind::ALL.map(TransportKind::name))
         .try_map(|name| name.parse::<TransportKind>())

@@ -1,4 +1,4 @@
-//! What is printed: for people, or JSON.
+//! Printing: text for people, or JSON.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -10,22 +10,22 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{CommandError, Exit};
-use crate::options::General;
 
-/// Where results go.
+/// The form of results.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Output {
+pub(crate) struct Printer {
     json: bool,
-    /// Whether neither a terminal nor people read it.
+    /// Whether standard output is neither a terminal nor for people.
     piped: bool,
 }
 
-impl Output {
-    pub(crate) fn new(general: &General) -> Self {
-        let is_terminal = io::stdout().is_terminal();
+impl Printer {
+    /// `json` and `human` are the flags of these names.
+    pub(crate) fn new(json: bool, human: bool) -> Self {
+        let piped = !human && !io::stdout().is_terminal();
         Self {
-            json: general.json || (!general.human && !is_terminal),
-            piped: !general.human && !is_terminal,
+            json: json || piped,
+            piped,
         }
     }
 
@@ -33,7 +33,7 @@ impl Output {
         self.json
     }
 
-    /// Prints a result, in one form or the other; it is out when this comes back.
+    /// Prints and flushes a result, as JSON or as text.
     pub(crate) fn print(
         self,
         json: &impl Serialize,
@@ -46,8 +46,8 @@ impl Output {
         write_text(&with_end(human()))
     }
 
-    /// Prints what a server answered, whatever it is. JSON keeps its meaning, and is indented for people. Anything else goes
-    /// to a pipe or a file as it came.
+    /// Prints the answer of a server. JSON keeps its meaning, and is indented for people. Anything else goes to a pipe or a
+    /// file unchanged.
     pub(crate) fn print_answer(self, body: &[u8]) -> Result<(), CommandError> {
         if let Ok(json) = serde_json::from_slice::<&RawValue>(body) {
             let indented = || {
@@ -56,7 +56,7 @@ impl Output {
             };
             let text = match (self.json, indented()) {
                 (false, Some(text)) => text,
-                // A line break is no part of a string in JSON.
+                // JSON strings contain no line breaks.
                 _ => json.get().replace(['\n', '\r', '\t'], ""),
             };
             return write(with_end(printable_json(&text)).as_bytes());
@@ -75,13 +75,12 @@ fn with_end(mut text: String) -> String {
     text
 }
 
-/// Writes to standard output; it is out when this comes back.
+/// Writes to standard output and flushes it.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), CommandError> {
     written(io::stdout().lock(), bytes)
 }
 
-/// Writes a text for people to standard output. What sets it off is left out where it is no terminal, and where `NO_COLOR` or
-/// `TERM` says so.
+/// Writes text to standard output. Without a terminal, and if `NO_COLOR` or `TERM` says so, it leaves styles out.
 pub(crate) fn write_text(text: &str) -> Result<(), CommandError> {
     written(AutoStream::auto(io::stdout()).lock(), text.as_bytes())
 }
@@ -94,12 +93,12 @@ fn written(mut stdout: impl io::Write, bytes: &[u8]) -> Result<(), CommandError>
     })
 }
 
-/// Tells the user something that is no result.
+/// Prints a note to standard error.
 pub(crate) fn note(text: &str) {
     write_error(&format!("messagebox: {}\n", printable(text)));
 }
 
-/// Tells the user why the command failed, and what to do about it.
+/// Prints an error and its advice.
 pub(crate) fn report(error: &CommandError) {
     if error.is_unread() {
         return;
@@ -113,33 +112,33 @@ pub(crate) fn report(error: &CommandError) {
 }
 
 fn write_error(text: &str) {
-    // Nobody is left to tell if standard error is closed.
+    // There is no other place to report to if standard error is closed.
     let _ = AutoStream::auto(io::stderr())
         .lock()
         .write_all(text.as_bytes());
 }
 
-/// The name of a field, before its value.
+/// Styles the name of a field.
 pub(crate) fn label(text: &str) -> String {
     styled(Style::new().dimmed(), text)
 }
 
-/// The word that people look for first.
+/// Styles the most important word.
 pub(crate) fn strong(text: &str) -> String {
     styled(Style::new().bold(), text)
 }
 
-/// A state that needs no attention.
+/// Styles a state that needs no attention.
 pub(crate) fn good(text: &str) -> String {
     styled(AnsiColor::Green.on_default(), text)
 }
 
-/// A state that somebody should look at.
+/// Styles a state that needs attention.
 pub(crate) fn doubtful(text: &str) -> String {
     styled(AnsiColor::Yellow.on_default(), text)
 }
 
-/// A failure.
+/// Styles a word for a failure.
 pub(crate) fn bad(text: &str) -> String {
     styled(AnsiColor::Red.on_default().bold(), text)
 }
@@ -148,8 +147,7 @@ fn styled(style: Style, text: &str) -> String {
     format!("{style}{}{style:#}", printable(text))
 }
 
-/// A text of others on one line of a terminal. What would end the line, move the cursor, change colours or turn the direction
-/// of writing is written as an escape.
+/// Escapes a text of others for one line of a terminal: line ends, control characters and bidirectional marks.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -162,7 +160,7 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// A text of others of several lines. Each begins with a mark, so that none can be taken for a line of ours.
+/// Escapes a text of others with several lines. Each line gets a mark, so that none looks like a line of ours.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split('\n') {
@@ -173,8 +171,8 @@ pub(crate) fn quoted(text: &str) -> String {
     shown
 }
 
-/// JSON with the same meaning, in which nothing steers a terminal. JSON itself lets most of that through within its strings;
-/// a line break can only stand between them.
+/// Escapes control characters in JSON without changing its meaning. JSON allows most of them within strings; line breaks
+/// can only be between values.
 fn printable_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
@@ -191,7 +189,7 @@ fn printable_json(json: &str) -> String {
     shown
 }
 
-/// Control characters, ends of lines, and what turns the direction of writing.
+/// Whether a character is a control character, a line end or a bidirectional mark.
 fn steers(character: char) -> bool {
     let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}')
@@ -202,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_steer_a_terminal_is_shown_instead() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("héllo € end"), "héllo € end");
         assert_eq!(
             printable("\u{1b}[2J\r\n\u{9b}a\u{202e}b\u{2028}"),
@@ -211,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn no_line_of_a_quotation_is_one_of_ours() {
+    fn every_line_of_a_quotation_is_marked() {
         let text = "hello\n\nfrom  02aa\r\nid\t1\u{85}time";
         let expected = "| hello\n| \n| from  02aa\\u{d}\n| id\t1\\u{85}time\n";
         assert_eq!(quoted(text), expected);
     }
 
     #[test]
-    fn json_says_the_same_and_steers_nothing() {
+    fn escaped_json_keeps_its_meaning() {
         let text = "a\u{1b}\u{7f}\u{9b}\u{61c}\u{202e}\u{2066}\u{2029}é\n";
         let json = printable_json(&serde_json::to_string(text).unwrap());
         assert!(!json.chars().any(steers), "{json}");

@@ -1,4 +1,4 @@
-//! Who we are, and the server that we talk to.
+//! The user's identity and the server.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::error::CommandError;
 use crate::key_file;
 use crate::options::General;
 
-/// Messages that are acknowledged in one request.
+/// Messages per request of acknowledgements.
 const MAX_ACKNOWLEDGED: usize = 1_000;
 
-/// A key and a server.
+/// A client with an identity and a server.
 #[derive(Debug)]
 pub(crate) struct Party {
     pub(crate) identity: Arc<Identity>,
@@ -21,13 +21,12 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    /// With the user's key. Nothing is said yet.
+    /// With the user's key; connects to nothing yet.
     pub(crate) fn open(general: &General) -> Result<Self, CommandError> {
         let identity = key_file::load(general.key_file.as_deref())?;
         Self::with(identity, general)
     }
 
-    /// With this key.
     pub(crate) fn with(identity: Identity, general: &General) -> Result<Self, CommandError> {
         let identity = Arc::new(identity);
         let connector = Connector::new(general.server.clone(), TransportKind::Websocket)
@@ -39,7 +38,7 @@ impl Party {
         })
     }
 
-    /// Acknowledges messages, as many as there are. That somebody else was quicker is no failure.
+    /// Acknowledges any number of messages. One that is already acknowledged is not a failure.
     pub(crate) async fn acknowledge(&self, ids: &[String]) -> Result<(), ClientError> {
         for ids in ids.chunks(MAX_ACKNOWLEDGED) {
             match self.boxes.acknowledge(ids).await {
@@ -50,7 +49,6 @@ impl Party {
         Ok(())
     }
 
-    /// Opens a socket.
     pub(crate) async fn socket(
         &self,
         connector: &Connector,
@@ -61,7 +59,7 @@ impl Party {
     }
 }
 
-/// Waits as long as the user lets the server take.
+/// Limits the wait for the server to --timeout.
 pub(crate) async fn in_time<T>(
     general: &General,
     what: &'static str,

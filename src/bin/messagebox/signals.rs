@@ -1,8 +1,8 @@
-//! The end that is asked for from outside.
+//! Signals that stop the command.
 
 use tokio::signal;
 
-/// Comes back at SIGINT, or SIGTERM.
+/// Returns at SIGINT or SIGTERM.
 pub(crate) async fn asked_to_stop() -> std::io::Result<()> {
     #[cfg(unix)]
     {

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
-use crate::config::Secret;
+use crate::config::{Secret, Values};
 use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 
@@ -77,10 +77,40 @@ fn the_environment_may_come_from_anywhere() {
     assert_eq!((settings.environment.as_str(), settings.port()), ("x", 9));
 }
 
+/// `config/default.toml`: every key with its help, its variables and its default.
+fn default_file() -> String {
+    let defaults = Values::of(&Settings::default()).unwrap();
+    let mut text = "# Every key with its default. A file of the same form named after the environment takes precedence over this one, \
+                    environment\n# variables over that, flags over all. Durations: \"25s\", \"300ms\", or a number of seconds. Sizes: bytes.\n\
+                    # Generated: UPDATE_DEFAULTS=1 cargo test --lib default_file\n"
+        .to_owned();
+    let mut last_section = "";
+    for key in KEYS.iter() {
+        let (section, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        if section != last_section {
+            last_section = section;
+            text += &format!("\n[{section}]");
+        }
+        let line = match defaults.get(key.path) {
+            Some(value) => format!("{name} = {value}"),
+            None if key.kind == Kind::Number => format!("# {name} = 0"),
+            None => format!("# {name} = \"...\""),
+        };
+        let variables = key.variables.join(", ");
+        text += &format!("\n# {}. Env: {variables}.\n{line}", key.help);
+    }
+    text + "\n"
+}
+
 #[test]
 fn the_default_file_says_what_the_program_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    let text = fs::read_to_string(folder.join("default.toml")).unwrap();
+    let (file, generated) = (folder.join("default.toml"), default_file());
+    if std::env::var_os("UPDATE_DEFAULTS").is_some() {
+        fs::write(&file, &generated).unwrap();
+    }
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text == generated, "stale: UPDATE_DEFAULTS=1 writes it");
     let from_file = load(
         &folder,
         &BTreeMap::new(),
@@ -93,7 +123,7 @@ fn the_default_file_says_what_the_program_says() {
         ..Settings::default()
     };
     assert_eq!(from_file, expected);
-    for key in KEYS {
+    for key in KEYS.iter() {
         let name = key.path.rsplit('.').next().unwrap();
         let variable = key.variables.first().unwrap();
         assert!(
@@ -107,7 +137,7 @@ fn the_default_file_says_what_the_program_says() {
 
 #[test]
 fn every_key_exists_and_every_variable_sets_it() {
-    for key in KEYS {
+    for key in KEYS.iter() {
         for variable in key.variables {
             let text = match (key.kind, key.path) {
                 (
@@ -121,7 +151,7 @@ fn every_key_exists_and_every_variable_sets_it() {
                 ) => "false",
                 (Kind::Switch, _) => "true",
                 (Kind::Number, _) => "77",
-                (Kind::Fees, _) => "inbox=5",
+                (Kind::Amounts, _) => "inbox=5",
                 (Kind::Lifetimes, _) => "inbox=5days",
                 // Of no effect without the other keys of its section, and a mistake with some of them only.
                 (Kind::List | Kind::FieldsByType, path)
@@ -147,8 +177,7 @@ fn every_key_exists_and_every_variable_sets_it() {
                     | "server.drain_delay"
                     | "server.health_interval"
                     | "limits.burst"
-                    | "limits.max_delay"
-                    | "cluster.overlap",
+                    | "limits.max_delay",
                 ) => "77s",
                 (Kind::Text, path) if path.ends_with("interval") => "77s",
                 (Kind::Text, "log.level") => "debug",
@@ -343,8 +372,11 @@ fn variables_of_the_typescript_server_are_read_below_our_own() {
     );
     assert_eq!(settings.messages.max_recipients.get(), 8);
     assert_eq!(settings.prices.routes["/sendMessage"], 3);
-    let unread = ["MESSAGE_BOX_MONETIZATION_ENABLED", "RESOURCE_PROFILE"];
-    assert_eq!(settings.unread_variables, unread);
+    let [warning] = settings.warnings.as_slice() else {
+        panic!("{:?}", settings.warnings);
+    };
+    let unread = ": MESSAGE_BOX_MONETIZATION_ENABLED, RESOURCE_PROFILE";
+    assert!(warning.ends_with(unread), "{warning}");
     let wrong = variables(&[("MESSAGE_BOX_RETENTION_DAYS", "a month")]).unwrap_err();
     assert!(
         wrong.to_string().contains("MESSAGE_BOX_RETENTION_DAYS"),
@@ -360,16 +392,24 @@ fn settings_of_the_last_release_are_accepted_and_noted() {
     ]);
     let settings = settings.unwrap();
     assert_eq!(settings.auth, Settings::default().auth);
+    let warned = |settings: &Settings| {
+        let [warning] = settings.warnings.as_slice() else {
+            panic!("{:?}", settings.warnings);
+        };
+        let (_, named) = warning.split_once("remove them: ").unwrap();
+        named.to_owned()
+    };
     assert_eq!(
-        settings.without_effect,
-        ["AUTH_RESUME", "MESSAGEBOX__AUTH__RESUME_FOR"]
+        warned(&settings),
+        "AUTH_RESUME, MESSAGEBOX__AUTH__RESUME_FOR"
     );
     let text = "[auth]\nresume = false\nmax_held_frames = 3\n";
     let settings = Folder::new(&[("default.toml", text)]).load(&[], &[]);
     let settings = settings.unwrap();
     assert_eq!(settings.auth.max_held_frames, 3);
-    assert_eq!(settings.without_effect.len(), 1);
-    assert!(settings.without_effect[0].starts_with("auth.resume ("));
+    let named = warned(&settings);
+    assert!(named.starts_with("auth.resume ("), "{named}");
+    assert_eq!(named.matches(" (").count(), 1, "{named}");
 }
 
 #[test]

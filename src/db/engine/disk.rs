@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::url::DatabaseUrl;
 
 /// How long an answer of the disk counts.
 const KEEP: Duration = Duration::from_millis(500);
 
 /// What is known of the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct DiskSpace {
     /// Bytes that the server may still use.
     pub free_bytes: u64,

@@ -1,6 +1,6 @@
 //! The persistence layer on real databases.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use diesel::connection::{Connection as _, InstrumentationEvent};

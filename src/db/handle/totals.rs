@@ -2,6 +2,9 @@
 
 use std::sync::{PoisonError, mpsc};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::db::engine::connection::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
@@ -21,11 +24,13 @@ const BATCH: usize = 500;
 const MAX_EMPTY: i64 = 100_000;
 
 /// What all identities have stored, when it was looked at last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct StoredTotals {
     /// As recipients.
+    #[serde(rename = "inbox")]
     pub inboxes: TotalsOfRole,
     /// As senders.
+    #[serde(rename = "sender")]
     pub senders: TotalsOfRole,
 }
 

@@ -14,6 +14,8 @@ use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::dialect::{octet_length, snapshot};
@@ -171,7 +173,8 @@ pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryRes
 }
 
 /// What all identities have stored in one role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct TotalsOfRole {
     /// Identities that have any messages.
     pub identities: i64,
@@ -184,6 +187,7 @@ pub struct TotalsOfRole {
     /// The most bytes that one of them has.
     pub most_bytes: i64,
     /// Those that are over their quota.
+    #[serde(rename = "overQuota")]
     pub over: i64,
 }
 

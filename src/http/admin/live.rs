@@ -14,6 +14,7 @@ use crate::admin::{Percentiles, Status};
 use crate::http::error::ApiError;
 use crate::http::reply::NO_STORE;
 use crate::limits::{LimitExceeded, Owner, refusals};
+use crate::metrics::{Distribution, Histogram};
 use crate::telemetry::{self, RecentLine};
 
 use super::state::AdminState;
@@ -43,9 +44,13 @@ struct RecentLatencies {
 impl RecentLatencies {
     fn between(earlier: &Status, now: &Status) -> Self {
         Self {
-            message: (now.events.answer_micros).since(&earlier.events.answer_micros),
-            request: now.http.answer_micros.since(&earlier.http.answer_micros),
-            commit: (now.database.commit_micros).since(&earlier.database.commit_micros),
+            message: since(
+                &earlier.events.counts.answer_time,
+                &now.events.counts.answer_time,
+            ),
+            request: since(&earlier.http.counts.time, &now.http.counts.time),
+            commit: (now.database.measures.commit_time)
+                .since(&earlier.database.measures.commit_time),
         }
     }
 }

@@ -105,11 +105,11 @@ pub(super) async fn answer_signed(
     answer(&admin_request, admin).await
 }
 
-fn asker(request: &HttpRequest) -> Asker<'_> {
+fn asker(request: &HttpRequest) -> AdminRequest<'_> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_there = |name: HeaderName| headers.contains_key(name);
-    Asker {
+    AdminRequest {
         peer: request.peer_addr().map(|peer| peer.ip()),
         authorization: text(header::AUTHORIZATION),
         host: text(header::HOST),

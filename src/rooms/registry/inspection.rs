@@ -7,6 +7,8 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use actix::prelude::*;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::ids::{RoomId, Sid};
 
@@ -15,10 +17,13 @@ use super::RoomRegistry;
 /// Most rooms that [`GetTopRooms`] scans: the dashboard asks every second.
 const MAX_SCANNED: usize = 50_000;
 
-/// A room and its activity, for the admin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RoomSummary {
-    /// The id of the room.
+    /// Its id.
+    #[serde(serialize_with = "room_text")]
+    #[schema(value_type = String)]
     pub room: RoomId,
     /// The members that joined the room, and the sockets of its owner.
     pub members: usize,
@@ -26,8 +31,12 @@ pub struct RoomSummary {
     pub recent_events: Option<u64>,
 }
 
+fn room_text<S: Serializer>(room: &RoomId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(room.as_str())
+}
+
 /// The largest and the busiest rooms.
-#[derive(Debug, Clone, PartialEq, Eq, Default, MessageResponse)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, MessageResponse, Serialize, ToSchema)]
 pub struct TopRooms {
     /// The rooms with the most members, of those that a member joined by asking.
     pub largest: Vec<RoomSummary>,

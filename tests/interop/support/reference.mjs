@@ -64,10 +64,9 @@ async function http () {
 }
 
 async function metrics () {
-  const read = name => readFile(path.join(root, `src/admin/${name}.rs`), 'utf8')
-  const source = (await Promise.all(['exposition', 'health_metrics', 'http_metrics', 'storage', 'admission', 'neighbours'].map(read))).join('\n')
-  const found = [...source.matchAll(/\.(gauge|counter|histogram)s?\(\s*"(=?)([\w]+)",\s*"([^"]*)"/g)]
-  const rows = found.map(([, kind, own, name, says]) => [`\`${own ? '' : 'messagebox_'}${name}\``, kind, says])
+  const source = await readFile(path.join(root, 'src/admin/exposition.rs'), 'utf8')
+  const found = [...source.matchAll(/^ {4}(gauge|counter|histogram)\("(\w+)", "([^"]*)"/gm)]
+  const rows = found.map(([, kind, name, says]) => [`\`${name.startsWith('process_') ? '' : 'messagebox_'}${name}\``, kind, says])
   return `# Metrics\n\n${note}\n\`GET /metrics\` has those of which there is something to say.\n\n${table(['name', 'kind', 'meaning'], rows)}\n`
 }
 

@@ -1,24 +1,23 @@
-//! The results as one HTML file that needs nothing else.
+//! The results as one self-contained HTML file.
 
 use std::fmt::Write as _;
 
-use super::Report;
+use super::LoadReport;
 use super::operation::OperationReport;
-use super::plot::{Line, Plot, show_count};
+use super::plot::{Plot, PlotLine, show_count};
 use super::table::{basis, describe};
 use crate::figures::{decimals, float, mebibytes, micros, thousands, whole};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The report.
-pub(crate) fn html(report: &Report) -> String {
+pub(crate) fn html(report: &LoadReport) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_html(report, &mut out);
     out
 }
 
-fn write_html(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_html(report: &LoadReport, out: &mut String) -> std::fmt::Result {
     let verdict = if report.is_clean() { "pass" } else { "fail" };
     writeln!(
         out,
@@ -55,7 +54,7 @@ fn write_html(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</body></html>")
 }
 
-fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_tiles(report: &LoadReport, out: &mut String) -> std::fmt::Result {
     let accounting = report.accounting;
     let mut tiles = vec![
         ("lost", thousands(accounting.lost)),
@@ -68,7 +67,7 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     if let Some(server) = &report.server_process {
         if let Some(each) = server.cpu_us_per_operation {
-            tiles.push(("server CPU for each", format!("{each:.1} µs")));
+            tiles.push(("server CPU per operation", format!("{each:.1} µs")));
         }
         if let Some(signatures) = server.signatures_per_operation {
             tiles.push(("in signatures", format!("{signatures:.2}")));
@@ -92,14 +91,14 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</dl>")
 }
 
-fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_operations(report: &LoadReport, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "<div class=\"scroll\"><table><tr><th></th><th>count</th><th>per second</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>"
     )?;
-    let came_about = |operation: &&OperationReport| operation.completed > 0;
+    let happened = |operation: &&OperationReport| operation.completed > 0;
     let operations = report.operations.iter().chain([&report.connect]);
-    for operation in operations.filter(came_about) {
+    for operation in operations.filter(happened) {
         write!(
             out,
             "<tr><th>{}</th><td>{}</td><td>{}</td>",
@@ -121,11 +120,11 @@ fn write_operations(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn plots(report: &Report) -> Vec<Plot> {
+fn plots(report: &LoadReport) -> Vec<Plot> {
     let mut plots = Vec::new();
-    let mut curves: Vec<Line> = report.operations.iter().filter_map(curve).collect();
+    let mut curves: Vec<PlotLine> = report.operations.iter().filter_map(curve).collect();
     if curves.is_empty() {
-        // Beside others, its times would press theirs to the ground.
+        // Its long times would flatten the other curves.
         curves.extend(curve(&report.connect));
     }
     if !curves.is_empty() {
@@ -145,28 +144,28 @@ fn plots(report: &Report) -> Vec<Plot> {
             title: "Time by percentile",
             lines: curves,
             marks: marks.into_iter().filter(|(at, _)| *at <= last).collect(),
-            horizontal: "share of the operations that took no longer",
+            horizontal: "share of operations up to this time",
             show: |value| format!("{} ms", decimals(value)),
         });
     }
-    let series = |operation: &OperationReport| Line {
+    let series = |operation: &OperationReport| PlotLine {
         name: operation.name.to_owned(),
         points: (0_u32..)
             .zip(&operation.series)
             .map(|(second, count)| (f64::from(second), float(*count)))
             .collect(),
     };
-    let throughput: Vec<Line> = report.operations.iter().map(series).collect();
+    let throughput: Vec<PlotLine> = report.operations.iter().map(series).collect();
     if throughput.iter().any(|line| line.points.len() > 1) {
         plots.push(Plot::over_time(
-            "Operations each second, warm-up included",
+            "Operations per second, warm-up included",
             throughput,
             show_count,
         ));
     }
     if let Some(server) = &report.server_process {
         let line = |points| {
-            vec![Line {
+            vec![PlotLine {
                 name: String::from("server"),
                 points,
             }]
@@ -185,23 +184,23 @@ fn plots(report: &Report) -> Vec<Plot> {
     plots
 }
 
-/// The percentile curve of an operation: each step to the right halves what is left.
-fn curve(operation: &OperationReport) -> Option<Line> {
+/// The percentile curve of an operation: each step to the right halves the rest.
+fn curve(operation: &OperationReport) -> Option<PlotLine> {
     let times = operation.times.as_ref()?;
     let point =
         |point: &super::operation::Point| (halvings(point.quantile), float(point.us) / 1_000.0);
-    Some(Line {
+    Some(PlotLine {
         name: operation.name.to_owned(),
         points: times.curve.iter().map(point).collect(),
     })
 }
 
-/// How often what is left must be halved to come to this quantile.
+/// How often the rest must be halved to reach this quantile.
 fn halvings(quantile: f64) -> f64 {
     -(1.0 - quantile).log2()
 }
 
-/// As text within HTML.
+/// Escapes text for HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,4 +1,4 @@
-//! The results: as a value that is written as JSON, as a table, and as HTML.
+//! The results of a run, for JSON, a table and HTML.
 
 mod html;
 mod operation;
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::accounting::Tally;
-use super::drive::Outcome;
+use super::accounting::DeliveryTally;
+use super::drive::RunOutcome;
 use super::figures::{count, float};
-use super::options::{Options, Pace, Scenario};
+use super::options::{LoadOptions, Scenario, SendPace};
 use super::run::Run;
 use super::worker_delay::WorkerDelay;
 use operation::OperationReport;
@@ -24,47 +24,47 @@ use server::{ProcessReport, ServerReport};
 pub(crate) use html::html;
 pub(crate) use table::table;
 
-/// All that a run has found. Field names are those of the JSON, which others read.
+/// The results of a run. The field names are those of the JSON, which other programs read.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct LoadReport {
     pub(crate) tool: &'static str,
     pub(crate) version: &'static str,
     pub(crate) scenario: &'static str,
     pub(crate) server: String,
-    /// ISO 8601.
+    /// ISO 8601, to the second.
     pub(crate) finished_at: String,
     pub(crate) options: OptionsReport,
-    /// The one that matters most comes first.
+    /// The most important one is first.
     pub(crate) operations: Vec<OperationReport>,
     pub(crate) connect: OperationReport,
-    pub(crate) accounting: Tally,
-    /// Messages that should have been sent in time and were not: the sender, or the server's backpressure, was too slow.
+    pub(crate) accounting: DeliveryTally,
+    /// Scheduled messages that were not sent: the sender, or the server's backpressure, was too slow.
     pub(crate) unsent: u64,
-    /// Deliveries of rooms that their receiver is not in.
+    /// Deliveries of rooms whose member the receiver is not.
     pub(crate) foreign: u64,
-    /// Events whose signature was verified.
+    /// Events with a verified signature.
     pub(crate) verified: u64,
     pub(crate) errors: u64,
     pub(crate) error_kinds: BTreeMap<String, u64>,
-    /// Microseconds of a bare secp256k1 signature on this machine.
+    /// CPU time of a bare secp256k1 signature on this machine, in microseconds.
     pub(crate) signature_us: Option<f64>,
-    /// How late the server's workers were under load, where it was asked.
+    /// Lateness of the server's workers under load, if measured.
     pub(crate) worker_delay: Option<WorkerDelay>,
     pub(crate) server_process: Option<ServerReport>,
     pub(crate) generator: Option<ProcessReport>,
 }
 
-/// What the run was asked for.
+/// The options of the run.
 #[derive(Debug, Serialize)]
 pub(crate) struct OptionsReport {
     pub(crate) transport: &'static str,
     pub(crate) sockets: u64,
-    /// Rooms of `rooms`.
+    /// Number of rooms, in the scenario `rooms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rooms: Option<u64>,
-    /// Each second, where there is a schedule.
+    /// Messages per second, with a schedule.
     pub(crate) rate: Option<f64>,
-    /// For each source, where there is none.
+    /// Messages per source, without a schedule.
     pub(crate) in_flight: Option<u64>,
     pub(crate) body_bytes: u64,
     pub(crate) warm_up_seconds: f64,
@@ -74,11 +74,11 @@ pub(crate) struct OptionsReport {
 
 impl OptionsReport {
     fn new(run: &Run) -> Self {
-        let options: &Options = &run.options;
+        let options: &LoadOptions = &run.options;
         let (rate, in_flight) = match (&options.scenario, options.pace()) {
             (Scenario::Idle, _) => (None, None),
-            (_, Pace::Rate(rate)) => (Some(rate), None),
-            (_, Pace::InFlight(window)) => (None, Some(count(window))),
+            (_, SendPace::Rate(rate)) => (Some(rate), None),
+            (_, SendPace::InFlight(window)) => (None, Some(count(window))),
         };
         let rooms = match &options.scenario {
             Scenario::Rooms(rooms) => Some(count(rooms.rooms.min(options.sockets()))),
@@ -101,20 +101,19 @@ impl OptionsReport {
     }
 }
 
-impl Report {
-    /// Of a run that has ended.
-    pub(crate) fn new(run: &Run, outcome: &Outcome) -> Self {
+impl LoadReport {
+    pub(crate) fn new(run: &Run, outcome: &RunOutcome) -> Self {
         let seconds = run.clock.seconds();
         let operations: Vec<OperationReport> = run
             .operations
             .iter()
             .map(|operation| OperationReport::new(operation, seconds, Some(&run.clock)))
-            // A part of the mix that did not come about would be a row of zeros.
+            // An unused part of a mix would be a row of zeros.
             .filter(|operation| operation.completed > 0 || operation.times.is_some())
             .collect();
         let micros = |signature| float(count_nanos(signature)) / 1_000.0;
         let signature_us = outcome.signature.map(micros);
-        // In a mix, an operation is any of them; elsewhere, the one that the scenario is about.
+        // In a mix, all operations count; elsewhere, only that of the scenario.
         let counted: u64 = match run.options.scenario {
             Scenario::Soak | Scenario::Http(_) => {
                 operations.iter().map(|operation| operation.completed).sum()

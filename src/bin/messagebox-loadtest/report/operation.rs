@@ -1,29 +1,27 @@
-//! The results of one kind of operation.
+//! The results of one operation.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::figures::{float, per};
-use crate::recorder::Operation;
+use crate::recorder::TimedOperation;
 
-/// Points of the percentile curve: halves of what is left, to one in a million.
+/// Points of the percentile curve: each halves the rest, down to one in a million.
 const CURVE_POINTS: i32 = 20;
 
-/// Results of an operation.
 #[derive(Debug, Serialize)]
 pub(crate) struct OperationReport {
     pub(crate) name: &'static str,
-    /// How often it came about in the measured window.
+    /// Operations in the measured window.
     pub(crate) completed: u64,
     pub(crate) per_second: f64,
-    /// None where nothing was timed.
+    /// `None` if nothing was timed.
     pub(crate) times: Option<Times>,
-    /// How often it came about in each second of the traffic, warm-up included.
+    /// Operations in each second of the traffic, warm-up included.
     pub(crate) series: Vec<u64>,
 }
 
-/// Times in microseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Times {
     pub(crate) count: u64,
@@ -40,13 +38,13 @@ pub(crate) struct Times {
 /// A point of the percentile curve.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Point {
-    /// Share of the operations that took no longer, from 0 to 1.
+    /// Share of operations up to this time, from 0 to 1.
     pub(crate) quantile: f64,
     pub(crate) us: u64,
 }
 
 impl Times {
-    /// The columns of a table.
+    /// The columns of the table.
     pub(crate) const fn shown(&self) -> [u64; 5] {
         [
             self.p50_us,
@@ -63,7 +61,7 @@ impl Times {
         }
         let curve = (0..CURVE_POINTS)
             .map(|halvings| 1.0 - 0.5_f64.powi(halvings))
-            // Behind the last operation there is nothing to see.
+            // After the last operation there are no points.
             .filter(|quantile| (1.0 - quantile) * float(histogram.len()) >= 0.5)
             .map(|quantile| Point {
                 quantile,
@@ -84,8 +82,8 @@ impl Times {
 }
 
 impl OperationReport {
-    /// With the clock, the course over time too.
-    pub(crate) fn new(operation: &Operation, seconds: f64, clock: Option<&Clock>) -> Self {
+    /// With a clock, the result has the series over time.
+    pub(crate) fn new(operation: &TimedOperation, seconds: f64, clock: Option<&Clock>) -> Self {
         let last = clock.and_then(|clock| clock.second(clock.measured_to()));
         let series = last.map_or_else(Vec::new, |last| {
             (0..last)

@@ -10,33 +10,31 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
-/// Parts that the vertical axis is divided into.
+/// Divisions of the vertical axis.
 const DIVISIONS: u32 = 4;
 
-/// A line: its name and its points.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct PlotLine {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// What is plotted against what.
 #[derive(Debug, Clone)]
 pub(super) struct Plot {
     pub(super) title: &'static str,
-    pub(super) lines: Vec<Line>,
-    /// Marks of the horizontal axis: where, and what is written there.
+    pub(super) lines: Vec<PlotLine>,
+    /// Labels of the horizontal axis, with their positions.
     pub(super) marks: Vec<(f64, String)>,
     pub(super) horizontal: &'static str,
-    /// Writes a value of the vertical axis.
+    /// Formats a value of the vertical axis.
     pub(super) show: fn(f64) -> String,
 }
 
 impl Plot {
-    /// Over time: the marks are round seconds.
+    /// A plot over time, with labels at round seconds.
     pub(super) fn over_time(
         title: &'static str,
-        lines: Vec<Line>,
+        lines: Vec<PlotLine>,
         show: fn(f64) -> String,
     ) -> Self {
         let ends = bounds(
@@ -61,7 +59,7 @@ impl Plot {
         }
     }
 
-    /// The figure, with its title and legend.
+    /// The figure with its title and legend, as SVG.
     pub(super) fn svg(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
@@ -140,7 +138,7 @@ impl Plot {
     }
 }
 
-/// A whole number.
+/// Formats a whole number.
 pub(super) fn show_count(value: f64) -> String {
     thousands(whole(value))
 }
@@ -152,7 +150,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The next step of 1, 2 or 5 times a power of ten.
+/// The next 1, 2 or 5 times a power of ten.
 fn round_step(value: f64) -> f64 {
     if value.is_nan() || value <= 0.0 {
         return 1.0;

@@ -1,20 +1,20 @@
-//! What the server's process, and the load test's own, have spent.
+//! Resources of the server's process, and of the load test.
 
 use serde::Serialize;
 
-use crate::drive::{Marks, Outcome};
+use crate::drive::{Milestones, RunOutcome};
 use crate::figures::{float, per};
 use crate::run::Run;
 use crate::server_process::Usage;
 
-/// What the costs are told for.
+/// What the costs are divided by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Costs {
-    /// What an operation is.
+    /// The name of an operation.
     pub(crate) unit: &'static str,
     /// Operations in the measured window.
     pub(crate) operations: u64,
-    /// Sockets that were opened before it and are open all the time.
+    /// Sockets opened before the measured window, and open during it.
     pub(crate) sockets: u64,
     pub(crate) signature_us: Option<f64>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Costs {
 /// A process in the measured window.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct ProcessReport {
-    /// CPU time over time: 1 is one core.
+    /// CPU time per time: 1 is one core.
     pub(crate) cores: f64,
     pub(crate) cpu_seconds: f64,
     /// Before the first socket.
@@ -37,7 +37,7 @@ pub(crate) struct ProcessReport {
 }
 
 impl ProcessReport {
-    pub(crate) fn new(marks: &Marks<Option<Usage>>) -> Option<Self> {
+    pub(crate) fn new(marks: &Milestones<Option<Usage>>) -> Option<Self> {
         let (start, connected, from, to) = (marks.start?, marks.connected?, marks.from?, marks.to?);
         let cpu_seconds = float(to.cpu.saturating_sub(from.cpu)) / 1e9;
         let seconds = float(to.at.saturating_sub(from.at)) / 1e9;
@@ -54,29 +54,28 @@ impl ProcessReport {
     }
 }
 
-/// The server's process.
 #[derive(Debug, Serialize)]
 pub(crate) struct ServerReport {
     #[serde(flatten)]
     pub(crate) process: ProcessReport,
-    /// What an operation is in the figures below.
+    /// The name of an operation in the figures below.
     pub(crate) unit: &'static str,
-    /// CPU time of the server for each operation of the measured window.
+    /// CPU time of the server per operation of the measured window.
     pub(crate) cpu_us_per_operation: Option<f64>,
-    /// The same in bare secp256k1 signatures.
+    /// CPU time per operation in bare secp256k1 signatures.
     pub(crate) signatures_per_operation: Option<f64>,
-    /// What connecting has added to its memory, for each socket.
+    /// Memory added by connecting, per socket.
     pub(crate) rss_bytes_per_socket: Option<f64>,
-    /// After the end, when what was sent is settled.
+    /// Memory at the end of the drain.
     pub(crate) rss_last_bytes: u64,
     pub(crate) file_descriptors_last: u64,
     pub(crate) looks: Vec<Usage>,
-    /// Where the traffic begins on the clock of the looks.
+    /// Start of the traffic, on the clock of the samples.
     pub(crate) began_ns: u64,
 }
 
 impl ServerReport {
-    pub(crate) fn new(run: &Run, outcome: &Outcome, costs: Costs) -> Option<Self> {
+    pub(crate) fn new(run: &Run, outcome: &RunOutcome, costs: Costs) -> Option<Self> {
         let process = ProcessReport::new(&outcome.marks)?;
         let last = outcome.server.last()?;
         let added = float(process.rss_connected_bytes) - float(process.rss_start_bytes);
@@ -96,7 +95,7 @@ impl ServerReport {
         })
     }
 
-    /// Cores in use between two looks, by seconds since the traffic began; negative while sockets were opened.
+    /// Cores in use between two samples, by seconds of the traffic; negative while connecting.
     pub(crate) fn cores(&self) -> Vec<(f64, f64)> {
         let pairs = self.looks.iter().zip(self.looks.iter().skip(1));
         pairs
@@ -108,13 +107,13 @@ impl ServerReport {
             .collect()
     }
 
-    /// Mebibytes of memory, by seconds since the traffic began.
+    /// Memory in mebibytes, by seconds of the traffic.
     pub(crate) fn memory(&self) -> Vec<(f64, f64)> {
-        let point = |look: &Usage| (self.seconds(look), float(look.rss) / 1_048_576.0);
+        let point = |sample: &Usage| (self.seconds(sample), float(sample.rss) / 1_048_576.0);
         self.looks.iter().map(point).collect()
     }
 
-    fn seconds(&self, look: &Usage) -> f64 {
-        (float(look.at) - float(self.began_ns)) / 1e9
+    fn seconds(&self, sample: &Usage) -> f64 {
+        (float(sample.at) - float(self.began_ns)) / 1e9
     }
 }

@@ -1,21 +1,20 @@
-//! The results as text for a terminal.
+//! The results as a text table.
 
 use std::fmt::Write as _;
 
 use super::operation::OperationReport;
-use super::{OptionsReport, Report};
-use crate::accounting::Tally;
+use super::{LoadReport, OptionsReport};
+use crate::accounting::DeliveryTally;
 use crate::figures::{decimals, mebibytes, micros, thousands, whole};
 
-/// The table.
-pub(crate) fn table(report: &Report) -> String {
+pub(crate) fn table(report: &LoadReport) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_table(report, &mut out);
     out
 }
 
-fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_table(report: &LoadReport, out: &mut String) -> std::fmt::Result {
     writeln!(out, "{} on {}", report.scenario, report.server)?;
     writeln!(out, "{}", describe(&report.options))?;
     writeln!(out)?;
@@ -32,7 +31,7 @@ fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out)?;
     if report.operations.is_empty() {
-        writeln!(out, "No traffic: sockets were held open.")?;
+        writeln!(out, "No traffic: the sockets were only open.")?;
     } else {
         writeln!(out, "{}", basis(&report.options))?;
     }
@@ -43,14 +42,14 @@ fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
         let unsent = thousands(report.unsent);
         writeln!(
             out,
-            "{unsent} messages were not sent in time: the rate is more than the server takes, or this machine makes"
+            "{unsent} messages were not sent in time: the rate is too high for the server, or for this machine"
         )?;
     }
     if report.foreign > 0 {
         let foreign = thousands(report.foreign);
         writeln!(
             out,
-            "{foreign} deliveries came to sockets that had not asked for them"
+            "{foreign} deliveries arrived at sockets outside of their room"
         )?;
     }
     writeln!(
@@ -67,10 +66,10 @@ fn write_table(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "{verdict}")
 }
 
-fn write_accounting(accounting: Tally, out: &mut String) -> std::fmt::Result {
+fn write_accounting(accounting: DeliveryTally, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
-        "{} of {} came: lost {}, duplicated {}, out of order {}",
+        "{} of {} arrived: lost {}, duplicated {}, out of order {}",
         thousands(accounting.received),
         thousands(accounting.expected),
         thousands(accounting.lost),
@@ -99,18 +98,18 @@ fn row(operation: &OperationReport, out: &mut String) -> std::fmt::Result {
     writeln!(out)
 }
 
-fn write_processes(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_processes(report: &LoadReport, out: &mut String) -> std::fmt::Result {
     if let Some(signature) = report.signature_us {
         writeln!(
             out,
-            "a bare secp256k1 signature takes {signature:.1} µs here"
+            "a bare secp256k1 signature takes {signature:.1} µs on this machine"
         )?;
     }
     if let Some(delay) = &report.worker_delay {
-        for (what, spread) in [("late by", delay.late), ("busy for", delay.busy)] {
+        for (what, spread) in [("late", delay.late), ("busy", delay.busy)] {
             writeln!(
                 out,
-                "server workers under load: {what} at most {} ms for 99.9 % of turns, {} ms for all; longest since its start {} ms",
+                "server workers under load: {what} p99.9 {} ms, max {} ms; max since start {} ms",
                 decimals(spread.p99_9_ms),
                 decimals(spread.most_ms),
                 decimals(spread.longest_ms)
@@ -158,7 +157,7 @@ fn write_processes(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// What was asked for, in a line.
+/// The options in one line.
 pub(super) fn describe(options: &OptionsReport) -> String {
     let mut text = format!("{} × {}", thousands(options.sockets), options.transport);
     if let Some(rooms) = options.rooms {
@@ -180,11 +179,11 @@ pub(super) fn describe(options: &OptionsReport) -> String {
     text
 }
 
-/// What the times are measured from.
+/// From when latencies count.
 pub(super) const fn basis(options: &OptionsReport) -> &'static str {
     if options.rate.is_some() {
-        "Times count from when a message should have been sent: coordinated omission is accounted for."
+        "Latencies count from when a message should have been sent: no coordinated omission."
     } else {
-        "Times are those of a closed loop, from when a message was sent; what a slow answer kept from being sent is not in them (--rate)."
+        "Latencies are those of a closed loop, from when a message was sent; messages that a slow answer delayed do not count (--rate)."
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 
 use super::*;
-use crate::drive::{Marks, Outcome};
-use crate::options::Options;
+use crate::drive::{Milestones, RunOutcome};
+use crate::options::LoadOptions;
 use crate::run::Run;
 use crate::scenario;
 use crate::server_process::Usage;
@@ -22,9 +22,9 @@ fn usage(at: u64, cpu: u64, rss: u64) -> Usage {
 }
 
 /// A run of a second in which 1,000 deliveries took up to a millisecond.
-fn report(arguments: &str, tally: Tally) -> Report {
+fn report(arguments: &str, tally: DeliveryTally) -> LoadReport {
     let arguments = format!("x {arguments} --warm-up 0 --duration 1s --sockets 100");
-    let options = Options::parse_from(arguments.split_whitespace());
+    let options = LoadOptions::parse_from(arguments.split_whitespace());
     let names = scenario::operations(&options.scenario);
     let run = Arc::new(Run::new(options, &names));
     run.clock.begin();
@@ -39,23 +39,23 @@ fn report(arguments: &str, tally: Tally) -> Report {
         usage(1_100_000_000, 2_000_000, 25),
         usage(2_100_000_000, 52_000_000, 30),
     );
-    let marks = Marks {
+    let marks = Milestones {
         start: Some(start),
         connected: Some(connected),
         from: Some(from),
         to: Some(to),
     };
-    let outcome = Outcome {
+    let outcome = RunOutcome {
         signature: Some(Duration::from_micros(25)),
         tally,
         server: vec![start, connected, from, to],
         marks,
         own: marks,
     };
-    Report::new(&run, &outcome)
+    LoadReport::new(&run, &outcome)
 }
 
-const CLEAN: Tally = Tally {
+const CLEAN: DeliveryTally = DeliveryTally {
     expected: 1_000,
     received: 1_000,
     lost: 0,
@@ -102,12 +102,12 @@ fn the_table_says_whether_all_went_well() {
     );
     assert!(text.ends_with("PASS\n"), "{text}");
     for faulty in [
-        Tally { lost: 1, ..CLEAN },
-        Tally {
+        DeliveryTally { lost: 1, ..CLEAN },
+        DeliveryTally {
             duplicated: 1,
             ..CLEAN
         },
-        Tally {
+        DeliveryTally {
             out_of_order: 1,
             ..CLEAN
         },

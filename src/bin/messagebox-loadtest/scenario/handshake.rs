@@ -7,25 +7,24 @@ use std::time::Duration;
 use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 
-use crate::accounting::Tally;
-use crate::options::Pace;
-use crate::recorder::Operation;
+use crate::accounting::DeliveryTally;
+use crate::options::SendPace;
+use crate::recorder::TimedOperation;
 use crate::run::{Run, stopped};
 use crate::workload::Workload;
 
-/// How long a handshake may take.
+/// Deadline for a handshake.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Whether a socket is used for a while before it is closed.
+/// How long a socket stays open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Hold {
-    /// It is closed at once.
     No,
-    /// It is held open for so long, give or take a half.
+    /// This long, plus or minus a half.
     For(Duration),
 }
 
-pub(crate) fn prepare(run: &Arc<Run>, workers: usize, hold: Hold, pace: Pace) -> Workload {
+pub(crate) fn prepare(run: &Arc<Run>, workers: usize, hold: Hold, pace: SendPace) -> Workload {
     let mut workload = Workload::new(run, pace);
     let operation = run.operation("handshake");
     for _ in 0..workers {
@@ -57,7 +56,7 @@ pub(crate) fn prepare(run: &Arc<Run>, workers: usize, hold: Hold, pace: Pace) ->
                     source.completed();
                 }
             }
-            Tally::default()
+            DeliveryTally::default()
         });
     }
     workload
@@ -65,7 +64,7 @@ pub(crate) fn prepare(run: &Arc<Run>, workers: usize, hold: Hold, pace: Pace) ->
 
 async fn open(
     run: &Run,
-    operation: &Operation,
+    operation: &TimedOperation,
     shard: usize,
     intended: u64,
 ) -> Result<AuthSocket, ClientError> {
@@ -77,7 +76,7 @@ async fn open(
     Ok(socket)
 }
 
-/// Uses the socket for as long as it is to be held, and closes it.
+/// Reads from the socket while it is held, then closes it.
 async fn leave(run: &Run, mut socket: AuthSocket, hold: Hold) {
     if let Hold::For(duration) = hold {
         let until = tokio::time::sleep(duration.mul_f64(0.5 + rand::random::<f64>()));
@@ -90,7 +89,7 @@ async fn leave(run: &Run, mut socket: AuthSocket, hold: Hold) {
                 () = stopped(&mut stop) => break,
             };
             if let Err(error) = event {
-                run.errors.note("a socket ended early", &error);
+                run.errors.note("a socket closed early", &error);
                 return;
             }
         }

@@ -9,27 +9,27 @@ use messagebox::client::{ClientError, MessageBoxClient};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{MESSAGE_BOX, http_name};
-use crate::accounting::{Tally, Tracker};
+use crate::accounting::{DeliveryTally, SequenceTracker};
 use crate::figures;
 use crate::marker::Marker;
-use crate::options::{HttpOperation, HttpOptions, Pace};
-use crate::recorder::Operation;
+use crate::options::{HttpOperation, HttpOptions, SendPace};
+use crate::recorder::TimedOperation;
 use crate::run::{Run, stopped};
 use crate::source::{Source, Tick};
 use crate::workload::Workload;
 
-/// The box that is listed; it holds the same messages all the time.
+/// The box to list, whose messages do not change.
 const LISTED_BOX: &str = "loadtest-list";
-/// Messages that are acknowledged at a time in the end.
+/// Messages per acknowledgement at the end.
 const CHUNK: usize = 500;
-/// Lists that it may take to see all of a box, where a server lists a part at a time.
+/// Maximum lists to empty a box, for servers that list a part at a time.
 const MAX_ROUNDS: usize = 1_000;
 
 pub(crate) async fn prepare(
     run: &Arc<Run>,
     options: &HttpOptions,
     clients: usize,
-    pace: Pace,
+    pace: SendPace,
 ) -> Result<Workload, ClientError> {
     let mut workload = Workload::new(run, pace);
     for _ in 0..clients {
@@ -48,7 +48,7 @@ pub(crate) async fn prepare(
             stream: run.next_stream(),
             sent: 0,
             stored: 0,
-            tracker: Tracker::default(),
+            tracker: SequenceTracker::default(),
             waiting: VecDeque::new(),
         };
         workload.tasks.spawn(client.work(sources, ticks, ready));
@@ -60,22 +60,22 @@ pub(crate) async fn prepare(
 #[derive(Debug)]
 struct Step {
     operation: HttpOperation,
-    times: Arc<Operation>,
+    times: Arc<TimedOperation>,
 }
 
-/// One party: it does one request at a time.
+/// A client, with one request at a time.
 #[derive(Debug)]
 struct Client {
     run: Arc<Run>,
     boxes: MessageBoxClient,
     steps: Vec<Step>,
-    /// Messages in the box that is listed.
+    /// Messages in the box to list.
     listed: u64,
     stream: u32,
     sent: u64,
     stored: u64,
-    tracker: Tracker,
-    /// Messages that are stored and not acknowledged.
+    tracker: SequenceTracker,
+    /// Messages stored and not yet acknowledged.
     waiting: VecDeque<Marker>,
 }
 
@@ -85,17 +85,17 @@ impl Client {
         sources: Vec<Source>,
         mut ticks: UnboundedReceiver<Tick>,
         ready: UnboundedSender<bool>,
-    ) -> Tally {
+    ) -> DeliveryTally {
         let prepared = self.fill().await;
         if let Err(error) = &prepared {
-            self.run.errors.note("a client could not begin", error);
+            self.run.errors.note("a client could not start", error);
         } else {
             self.run.connected.fetch_add(1, Ordering::Relaxed);
         }
         let _ = ready.send(prepared.is_ok());
         drop(ready);
         if prepared.is_err() {
-            return Tally::default();
+            return DeliveryTally::default();
         }
         let mut stop = self.run.stopping();
         let mut turn = 0;
@@ -123,7 +123,7 @@ impl Client {
         self.finish().await
     }
 
-    /// Shakes hands, and fills the box that is to be listed.
+    /// Shakes hands, and fills the box to list.
     async fn fill(&self) -> Result<(), ClientError> {
         self.boxes.connect().await?;
         let lists = |step: &Step| step.operation == HttpOperation::List;
@@ -147,7 +147,7 @@ impl Client {
         if operation == HttpOperation::Acknowledge && self.waiting.is_empty() {
             self.send(self.run.clock.now()).await?;
         }
-        // What was done first for want of a message is not part of the time, unless there is a schedule.
+        // Without a schedule, sending the missing message does not count.
         let intended = tick.intended.unwrap_or_else(|| self.run.clock.now());
         match operation {
             HttpOperation::Send => self.send(intended).await?,
@@ -182,7 +182,7 @@ impl Client {
     async fn list(&self) -> Result<(), ClientError> {
         let listed = figures::count(self.boxes.list(LISTED_BOX).await?.len());
         if listed != self.listed {
-            let difference = format!("{listed} messages where {} are", self.listed);
+            let difference = format!("{listed} messages instead of {}", self.listed);
             self.run.errors.note("a list", &difference);
         }
         Ok(())
@@ -193,7 +193,7 @@ impl Client {
             return Ok(());
         };
         match self.boxes.acknowledge(&[marker.to_string()]).await {
-            // It is still there, and its turn comes again.
+            // The message is still stored, and is acknowledged again later.
             Err(error @ ClientError::Refused { status: 500.., .. }) => {
                 self.waiting.push_front(marker);
                 Err(error)
@@ -206,8 +206,8 @@ impl Client {
         }
     }
 
-    /// Looks for all that was sent and not acknowledged, and leaves the boxes empty.
-    async fn finish(mut self) -> Tally {
+    /// Counts the remaining messages, and empties the boxes.
+    async fn finish(mut self) -> DeliveryTally {
         for message_box in [MESSAGE_BOX, LISTED_BOX] {
             if let Err(error) = self.empty(message_box).await {
                 self.run.errors.note("emptying a box", &error);
@@ -235,6 +235,6 @@ impl Client {
                 self.boxes.acknowledge(chunk).await?;
             }
         }
-        Err(ClientError::Unexpected("a box that does not become empty"))
+        Err(ClientError::Unexpected("a box does not become empty"))
     }
 }

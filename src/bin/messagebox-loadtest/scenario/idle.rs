@@ -1,4 +1,4 @@
-//! `idle`: sockets that are held open, each of an identity of its own.
+//! `idle`: open sockets, each of its own identity.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use messagebox::auth::Identity;
 use messagebox::client::ClientError;
 
-use crate::accounting::Tally;
-use crate::options::Pace;
+use crate::accounting::DeliveryTally;
+use crate::options::SendPace;
 use crate::run::{Run, stopped};
 use crate::workload::Workload;
 
 pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, ClientError> {
-    let mut workload = Workload::new(run, Pace::InFlight(1));
+    let mut workload = Workload::new(run, SendPace::InFlight(1));
     for _ in 0..sockets {
         let ready = workload.expect_ready();
         let run = Arc::clone(run);
@@ -22,7 +22,7 @@ pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, 
                 Err(error) => {
                     run.errors.note("a socket could not connect", &error);
                     let _ = ready.send(false);
-                    return Tally::default();
+                    return DeliveryTally::default();
                 }
             };
             run.connected.fetch_add(1, Ordering::Relaxed);
@@ -35,12 +35,12 @@ pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, 
                     () = stopped(&mut stop) => break,
                 };
                 if let Err(error) = event {
-                    run.errors.note("an idle socket ended", &error);
+                    run.errors.note("an idle socket closed", &error);
                     run.connected.fetch_sub(1, Ordering::Relaxed);
                     break;
                 }
             }
-            Tally::default()
+            DeliveryTally::default()
         });
     }
     workload.all_ready().await?;

@@ -1,4 +1,4 @@
-//! The scenarios: what each of them connects and sends.
+//! The scenarios.
 
 mod handshake;
 mod http;
@@ -16,10 +16,10 @@ use super::options::{HttpOperation, Scenario};
 use super::run::Run;
 use super::workload::Workload;
 
-/// The box that messages go to.
+/// The box for messages.
 const MESSAGE_BOX: &str = "loadtest";
 
-/// The operations that a scenario records; its costs are told for each of the first.
+/// The operations that a scenario records. Costs are per operation of the first kind.
 pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
     match scenario {
         Scenario::Fanout | Scenario::Rooms(_) => vec!["delivery", "ack"],
@@ -54,13 +54,13 @@ const fn http_name(operation: HttpOperation) -> &'static str {
     }
 }
 
-/// Connects all that the scenario needs.
+/// Connects everything that the scenario needs.
 pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError> {
     let sockets = run.options.sockets();
     let pace = run.options.pace();
     let workload = match &run.options.scenario {
         Scenario::Fanout => {
-            let plan = rooms::Plan {
+            let plan = rooms::RoomsPlan {
                 rooms: 1,
                 sockets,
                 senders: 1,
@@ -69,7 +69,7 @@ pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError
             rooms::prepare(run, plan).await?
         }
         Scenario::Rooms(options) => {
-            let plan = rooms::Plan {
+            let plan = rooms::RoomsPlan {
                 rooms: options.rooms.min(sockets),
                 sockets,
                 senders: options.senders,

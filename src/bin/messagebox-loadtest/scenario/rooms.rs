@@ -1,4 +1,4 @@
-//! `rooms` and `fanout`: sockets that share their owner's room, and senders of other identities.
+//! `rooms` and `fanout`: sockets in their owner's room, and senders of other identities.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,28 +11,28 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::MESSAGE_BOX;
 use crate::member;
-use crate::options::Pace;
+use crate::options::SendPace;
 use crate::run::Run;
-use crate::sender::{Lane, Sender};
+use crate::sender::{Sender, SenderLane};
 use crate::source::Tick;
 use crate::stream::{CompletedBy, Stream};
 use crate::workload::Workload;
 
-/// How many of what.
+/// The numbers of rooms and sockets.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    /// Rooms, each of an identity of its own.
+pub(crate) struct RoomsPlan {
+    /// Rooms, each of its own identity.
     pub(crate) rooms: usize,
-    /// Sockets that receive, spread evenly over the rooms. All in a room have its owner's identity, because rooms may
-    /// be private to their owner.
+    /// Receiving sockets, spread evenly over the rooms. All in a room have its owner's identity, because rooms may be private
+    /// to their owner.
     pub(crate) sockets: usize,
-    /// Sockets that send; each room has one of them.
+    /// Sending sockets; each room has one.
     pub(crate) senders: usize,
-    pub(crate) pace: Pace,
+    pub(crate) pace: SendPace,
 }
 
-/// A sender that is not connected yet.
-struct Waiting {
+/// A sender before it connects.
+struct PendingSender {
     ticks: UnboundedReceiver<Tick>,
     rooms: Vec<Room>,
 }
@@ -43,11 +43,11 @@ struct Room {
     stream: Arc<Stream>,
 }
 
-pub(crate) async fn prepare(run: &Arc<Run>, plan: Plan) -> Result<Workload, ClientError> {
+pub(crate) async fn prepare(run: &Arc<Run>, plan: RoomsPlan) -> Result<Workload, ClientError> {
     let mut workload = Workload::new(run, plan.pace);
     let (deliveries, acks) = (run.operation("delivery"), run.operation("ack"));
     let senders = plan.senders.min(plan.rooms);
-    let waiting: Vec<Waiting> = (0..senders)
+    let waiting: Vec<PendingSender> = (0..senders)
         .map(|sender| {
             open_rooms(
                 run,
@@ -69,12 +69,14 @@ pub(crate) async fn prepare(run: &Arc<Run>, plan: Plan) -> Result<Workload, Clie
         workload.tasks.spawn(receiving);
     }
     workload.all_ready().await?;
-    // The senders come last, so that none of them is silent for as long as all others take to connect.
-    for Waiting { ticks, rooms } in waiting {
+    // The senders connect last, so that none is silent while all others connect.
+    for PendingSender { ticks, rooms } in waiting {
         run.wanted.fetch_add(1, Ordering::Relaxed);
         let socket = run.connect(Arc::new(Identity::random())).await?;
         run.connected.fetch_add(1, Ordering::Relaxed);
-        let lanes = rooms.into_iter().map(|room| Lane::new(room.stream, false));
+        let lanes = rooms
+            .into_iter()
+            .map(|room| SenderLane::new(room.stream, false));
         let sender = Sender {
             run: Arc::clone(run),
             socket,
@@ -88,8 +90,8 @@ pub(crate) async fn prepare(run: &Arc<Run>, plan: Plan) -> Result<Workload, Clie
     Ok(workload)
 }
 
-/// The rooms of one sender. Their sequences have numbers that follow each other.
-fn open_rooms(run: &Arc<Run>, workload: &mut Workload, count: usize) -> Waiting {
+/// Opens the rooms of one sender. Their streams have consecutive numbers.
+fn open_rooms(run: &Arc<Run>, workload: &mut Workload, count: usize) -> PendingSender {
     let (sources, ticks) = workload.ticks(count);
     let open = |source| {
         let owner = Arc::new(Identity::random());
@@ -101,7 +103,7 @@ fn open_rooms(run: &Arc<Run>, workload: &mut Workload, count: usize) -> Waiting 
             stream: Arc::new(stream),
         }
     };
-    Waiting {
+    PendingSender {
         ticks,
         rooms: sources.into_iter().map(open).collect(),
     }

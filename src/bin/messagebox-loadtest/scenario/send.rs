@@ -8,9 +8,9 @@ use messagebox::client::{AuthSocket, ClientError};
 use messagebox::ids::RoomId;
 
 use super::MESSAGE_BOX;
-use crate::options::Pace;
+use crate::options::SendPace;
 use crate::run::Run;
-use crate::sender::{Lane, Sender};
+use crate::sender::{Sender, SenderLane};
 use crate::stream::{CompletedBy, Stream};
 use crate::workload::Workload;
 
@@ -18,7 +18,7 @@ pub(crate) async fn prepare(
     run: &Arc<Run>,
     sockets: usize,
     offline: bool,
-    pace: Pace,
+    pace: SendPace,
 ) -> Result<Workload, ClientError> {
     let mut workload = Workload::new(run, pace);
     let (deliveries, acks) = (run.operation("delivery"), run.operation("ack"));
@@ -30,7 +30,7 @@ pub(crate) async fn prepare(
         workload.tasks.spawn(async move {
             let identity = Arc::new(Identity::random());
             let own = identity.identity_key();
-            // A key that nobody holds: the message is stored and goes nowhere.
+            // Nobody has this key, so the message is only stored.
             let nobody = || Identity::random().identity_key();
             let recipient = if offline { nobody() } else { own };
             let room = RoomId::of(&recipient, MESSAGE_BOX);
@@ -38,7 +38,7 @@ pub(crate) async fn prepare(
                 let stream = Stream::new(&run, room.clone(), recipient, source, CompletedBy::Ack);
                 let members = u64::from(!offline);
                 stream.members.store(members, Ordering::Release);
-                Lane::new(Arc::new(stream), !offline)
+                SenderLane::new(Arc::new(stream), !offline)
             });
             let lanes = streams.collect();
             let socket = match open(&run, identity, (!offline).then_some(&room)).await {
@@ -46,7 +46,7 @@ pub(crate) async fn prepare(
                 Err(error) => {
                     run.errors.note("a sender could not connect", &error);
                     let _ = ready.send(false);
-                    return crate::accounting::Tally::default();
+                    return crate::accounting::DeliveryTally::default();
                 }
             };
             let _ = ready.send(true);

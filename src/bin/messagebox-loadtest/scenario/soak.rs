@@ -1,4 +1,4 @@
-//! `soak`: a mix of the other scenarios at a modest rate, with sockets that come and go.
+//! `soak`: a mix of the other scenarios at a modest rate, with short-lived sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,28 +6,27 @@ use std::time::Duration;
 use messagebox::client::ClientError;
 
 use super::{handshake, http, rooms, send};
-use crate::options::{HttpOperation, HttpOptions, Pace};
+use crate::options::{HttpOperation, HttpOptions, SendPace};
 use crate::run::Run;
 use crate::workload::Workload;
 
-/// Members of a room.
 const MEMBERS: usize = 5;
-/// How long a socket that comes and goes stays.
+/// Lifetime of a short-lived socket.
 const STAY: Duration = Duration::from_secs(5);
-/// Share of the rate that each part has; the sockets that come and go have a pace of their own.
+/// Shares of the rate; short-lived sockets have a pace of their own.
 const ROOMS_SHARE: f64 = 0.3;
 const SEND_SHARE: f64 = 0.5;
 const HTTP_SHARE: f64 = 0.2;
 
-/// Half of the sockets are in rooms, a quarter send, a quarter come and go.
+/// Half of the sockets are in rooms, a quarter sends, and a quarter is short-lived.
 pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError> {
     let sockets = run.options.sockets();
     let quarter = (sockets / 4).max(1);
     let share = |share: f64| match run.options.pace() {
-        Pace::Rate(rate) => Pace::Rate(rate * share),
-        in_flight @ Pace::InFlight(_) => in_flight,
+        SendPace::Rate(rate) => SendPace::Rate(rate * share),
+        in_flight @ SendPace::InFlight(_) => in_flight,
     };
-    let plan = rooms::Plan {
+    let plan = rooms::RoomsPlan {
         rooms: (quarter * 2).div_ceil(MEMBERS),
         sockets: quarter * 2,
         senders: 4,
@@ -46,6 +45,11 @@ pub(crate) async fn prepare(run: &Arc<Run>) -> Result<Vec<Workload>, ClientError
         rooms::prepare(run, plan).await?,
         send::prepare(run, quarter, false, share(SEND_SHARE)).await?,
         http::prepare(run, &requests, clients, share(HTTP_SHARE)).await?,
-        handshake::prepare(run, quarter, handshake::Hold::For(STAY), Pace::InFlight(1)),
+        handshake::prepare(
+            run,
+            quarter,
+            handshake::Hold::For(STAY),
+            SendPace::InFlight(1),
+        ),
     ])
 }

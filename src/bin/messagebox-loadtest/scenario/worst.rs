@@ -1,6 +1,7 @@
-//! `worst`: the costliest request of each route, beside users who want little.
+//! `worst`: the costliest request of each route, beside light users.
 //!
-//! The first half of the time is the users' alone. In the second half two keys make the costliest requests, four at a time.
+//! In the first half of the time there are only light users. In the second half, two keys make the costliest requests, four
+//! at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +16,18 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::MESSAGE_BOX;
-use crate::accounting::Tally;
-use crate::options::{Pace, WorstOptions};
+use crate::accounting::DeliveryTally;
+use crate::options::{SendPace, WorstOptions};
 use crate::run::{Run, stopped};
 use crate::source::Tick;
 use crate::worker_delay;
 use crate::workload::Workload;
 
-/// Operations of users while nobody else wants anything, and meanwhile.
+/// Operations of light users in the first and in the second half.
 pub(super) const IDLE: &str = "idle";
 pub(super) const LOADED: &str = "loaded";
 
-/// The costliest requests.
+/// The costliest request of each route.
 pub(super) const REQUESTS: [&str; 7] = [
     "list",
     "message",
@@ -37,24 +38,24 @@ pub(super) const REQUESTS: [&str; 7] = [
     EVENT,
 ];
 
-/// The one that is an event of a socket.
+/// The request that is an event of a socket.
 const EVENT: &str = "event";
 
-/// Keys that make them, and requests of each at a time.
+/// Keys with costly requests, and concurrent requests per key.
 const KEYS: usize = 2;
 const EACH: usize = 2;
 
-/// How long a user thinks.
+/// Pause between two requests of a light user.
 const THINKING: Duration = Duration::from_millis(50);
 
-/// A box with more in it than one list of an older client shows.
+/// A box with more than one list of an older client.
 const LARGE_BOX: &str = "loadtest-worst";
 const LARGE_MESSAGES: usize = 5;
 const LARGE_BODY: usize = 3_900_000;
 
-/// Bytes of the largest bodies: below what servers take, so that all of them is read.
+/// Bytes of the largest bodies: below the servers' limit, so that servers read them completely.
 const BODY: usize = 31 * 1024 * 1024;
-/// Recipients of one message, and bytes of a body that each of them gets.
+/// Recipients of one message, and bytes of the body for each of them.
 const RECIPIENTS: usize = 1_000;
 const COPIED: usize = 8_000;
 /// Bytes of a body full of ids.
@@ -65,7 +66,7 @@ pub(crate) async fn prepare(
     options: &WorstOptions,
     users: usize,
 ) -> Result<Workload, ClientError> {
-    let mut workload = Workload::new(run, Pace::InFlight(1));
+    let mut workload = Workload::new(run, SendPace::InFlight(1));
     for _ in 0..users {
         let (_, ticks) = workload.ticks(1);
         let client = MessageBoxClient::new(run.connector.clone(), Arc::new(Identity::random()));
@@ -102,7 +103,7 @@ pub(crate) async fn prepare(
     Ok(workload)
 }
 
-/// When the second half begins, once the traffic has.
+/// Waits for the traffic, and gives the start of the second half.
 async fn half(run: &Run, mut ticks: UnboundedReceiver<Tick>) -> u64 {
     let _ = ticks.recv().await;
     let (from, to) = (run.clock.measured_from(), run.clock.measured_to());
@@ -113,12 +114,12 @@ async fn sleep_until(run: &Run, at: u64) {
     tokio::time::sleep_until(run.clock.instant(at).into()).await;
 }
 
-/// Sends, lists and acknowledges a message now and then.
+/// Sends, lists and acknowledges messages with pauses.
 async fn use_lightly(
     run: Arc<Run>,
     client: MessageBoxClient,
     ticks: UnboundedReceiver<Tick>,
-) -> Tally {
+) -> DeliveryTally {
     let half = half(&run, ticks).await;
     let (idle, loaded) = (run.operation(IDLE), run.operation(LOADED));
     let (shard, own, mut stop) = (idle.shard(), client.identity_key(), run.stopping());
@@ -146,10 +147,10 @@ async fn use_lightly(
             () = stopped(&mut stop) => break,
         }
     }
-    Tally::default()
+    DeliveryTally::default()
 }
 
-/// Fills the box that is too large for one list.
+/// Fills the box with more than one list.
 async fn fill(run: &Run, identity: &Arc<Identity>) -> Result<(), ClientError> {
     let client = MessageBoxClient::new(run.connector.clone(), Arc::clone(identity));
     let body = "x".repeat(LARGE_BODY);
@@ -203,13 +204,13 @@ fn requests(identity: &Identity) -> Vec<Request> {
         .collect()
 }
 
-/// A text of so many bytes between two others.
+/// Two texts with this many bytes of another between them.
 fn filled(before: &str, between: &str, behind: &str, bytes: usize) -> Bytes {
     let times = bytes / between.len().max(1);
     [before, &between.repeat(times), behind].concat().into()
 }
 
-/// A socket that is opened when it is needed, and anew after it has failed.
+/// A socket that opens on demand, and again after a failure.
 struct EventSocket {
     identity: Arc<Identity>,
     open: Option<AuthSocket>,
@@ -238,12 +239,12 @@ impl EventSocket {
     }
 }
 
-/// Does this on a thread of its own that lets others go first. Signing a large body takes long here too, and what is
-/// measured is how long it takes the server.
-async fn beside(work: impl Future<Output = Tally> + Send + 'static) -> Tally {
+/// Runs `work` on a thread of low priority. Signing a large body takes long in the load test too, and should not delay the
+/// light users.
+async fn beside(work: impl Future<Output = DeliveryTally> + Send + 'static) -> DeliveryTally {
     let done = tokio::task::spawn_blocking(|| {
         if let Err(error) = rustix::process::nice(10) {
-            log::warn!("large requests are made as eagerly as small ones: {error}");
+            log::warn!("cannot lower the priority of large requests: {error}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -253,13 +254,13 @@ async fn beside(work: impl Future<Output = Tally> + Send + 'static) -> Tally {
     match done.await {
         Ok(Ok(tally)) => tally,
         failed => {
-            log::error!("large requests are not made: {failed:?}");
-            Tally::default()
+            log::error!("cannot make large requests: {failed:?}");
+            DeliveryTally::default()
         }
     }
 }
 
-/// Makes one request after the other. That they are refused is no fault; that they take long is measured at the users.
+/// Makes one request after the other. Refusals are no faults; the latencies of the light users show the effect.
 async fn ask_for_much(
     run: Arc<Run>,
     client: Arc<Brc104Client>,
@@ -267,7 +268,7 @@ async fn ask_for_much(
     requests: Arc<Vec<Request>>,
     turn: Arc<AtomicUsize>,
     ticks: UnboundedReceiver<Tick>,
-) -> Tally {
+) -> DeliveryTally {
     let half = half(&run, ticks).await;
     sleep_until(&run, half).await;
     while run.clock.is_running() {
@@ -286,15 +287,15 @@ async fn ask_for_much(
         }
         operation.record(operation.shard(), began);
     }
-    Tally::default()
+    DeliveryTally::default()
 }
 
-/// Looks at the server's metrics before and after.
+/// Reads the server's metrics before and after.
 async fn watch_workers(
     run: Arc<Run>,
     token: Option<String>,
     ticks: UnboundedReceiver<Tick>,
-) -> Tally {
+) -> DeliveryTally {
     let half = half(&run, ticks).await;
     sleep_until(&run, half).await;
     let before = worker_delay::look(&run.connector, token.as_deref()).await;
@@ -306,5 +307,5 @@ async fn watch_workers(
         }
         (Err(error), _) | (_, Err(error)) => run.errors.note("the server's metrics", &error),
     }
-    Tally::default()
+    DeliveryTally::default()
 }

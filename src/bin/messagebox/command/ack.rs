@@ -1,15 +1,15 @@
-//! `ack`: has messages deleted.
+//! `ack`: acknowledges messages, which the server then deletes.
 
 use messagebox::client::{PageStart, has_payment};
 use serde_json::json;
 
 use crate::error::CommandError;
 use crate::options::{Ack, General};
-use crate::output::{Output, note, printable};
+use crate::output::{Printer, note, printable};
 use crate::party::Party;
 
-/// Acknowledges messages by their ids, or all of a box.
-pub(crate) async fn run(general: &General, ack: &Ack, output: Output) -> Result<(), CommandError> {
+/// Acknowledges messages by id, or all messages of a box.
+pub(crate) async fn run(general: &General, ack: &Ack, output: Printer) -> Result<(), CommandError> {
     let party = Party::open(general)?;
     if ack.all {
         return all(&party, &ack.message_box, output).await;
@@ -22,46 +22,46 @@ pub(crate) async fn run(general: &General, ack: &Ack, output: Output) -> Result<
 
 /// The messages of a box at one moment. Messages that arrive later stay.
 #[derive(Default)]
-struct Waiting {
-    /// What may be deleted.
+struct BoxContent {
+    /// Ids of messages that may be deleted.
     ids: Vec<String>,
-    /// Ids of those with a payment.
+    /// Ids of messages with a payment.
     paid: Vec<String>,
-    /// Ids of those that no list can hold. They may have a payment.
+    /// Ids of messages too large for a list, which may have a payment.
     oversized: Vec<String>,
 }
 
-impl Waiting {
-    /// Reads page by page, and keeps no body.
+impl BoxContent {
+    /// Reads the box page by page, and keeps no bodies.
     async fn read(party: &Party, message_box: &str) -> Result<Self, CommandError> {
-        let mut waiting = Self::default();
+        let mut content = Self::default();
         let mut start = Some(PageStart::default());
         while let Some(from) = start {
             let page = party.boxes.list_page(message_box, &from, None).await?;
             for message in page.messages {
                 let is_paid = has_payment(&message.body);
                 let ids = if is_paid {
-                    &mut waiting.paid
+                    &mut content.paid
                 } else {
-                    &mut waiting.ids
+                    &mut content.ids
                 };
                 ids.push(message.message_id);
             }
             let oversized = page.oversized.into_iter().map(|message| message.message_id);
-            waiting.oversized.extend(oversized);
+            content.oversized.extend(oversized);
             start = page.next;
         }
-        Ok(waiting)
+        Ok(content)
     }
 }
 
-async fn all(party: &Party, message_box: &str, output: Output) -> Result<(), CommandError> {
-    let waiting = Waiting::read(party, message_box).await?;
-    party.acknowledge(&waiting.ids).await?;
+async fn all(party: &Party, message_box: &str, output: Printer) -> Result<(), CommandError> {
+    let content = BoxContent::read(party, message_box).await?;
+    party.acknowledge(&content.ids).await?;
     for (ids, what) in [
-        (&waiting.paid, "with a payment, which would be lost"),
+        (&content.paid, "with a payment, which would be lost"),
         (
-            &waiting.oversized,
+            &content.oversized,
             "too large to be listed, which may have a payment",
         ),
     ] {
@@ -73,11 +73,11 @@ async fn all(party: &Party, message_box: &str, output: Output) -> Result<(), Com
             ));
         }
     }
-    let Waiting {
+    let BoxContent {
         ids,
         paid,
         oversized,
-    } = waiting;
+    } = content;
     let left = [paid, oversized].concat();
     let result = json!({ "messageBox": message_box, "acknowledged": ids, "left": left });
     output.print(&result, || match ids.len() {

@@ -1,4 +1,4 @@
-//! `admin`: what a server keeps, and whom it serves, for its admins.
+//! `admin`: boxes, identity lists, devices and permissions of a server, for its admins.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::admin_options::{Admin, Page};
+use crate::admin_options::{AdminCommand, PageArgs};
 use crate::administration::{Method, ask, foreign};
 use crate::error::CommandError;
-use crate::names::{Names, Whom};
+use crate::names::{KeyOrName, Names};
 use crate::options::General;
-use crate::output::{Output, bad, doubtful, good, label, printable};
+use crate::output::{Printer, bad, doubtful, good, label, printable};
 
-/// A query that grows by what is given.
+/// A route with its query.
 struct Route(String);
 
 impl Route {
@@ -31,58 +31,58 @@ impl Route {
         self
     }
 
-    fn page(self, page: &Page) -> Self {
+    fn page(self, page: &PageArgs) -> Self {
         let limit = page.limit.map(|limit| limit.to_string());
         self.with("limit", limit.as_deref())
             .with("after", page.after.as_deref())
     }
 }
 
-fn of(whom: &Whom, rest: &str) -> Result<Route, CommandError> {
+fn of(whom: &KeyOrName, rest: &str) -> Result<Route, CommandError> {
     Ok(Route::new(format!(
         "/admin/identities/{}{rest}",
         whom.key()?
     )))
 }
 
-/// Writes an answer for people; none where it is no such answer.
+/// Formats an answer as text; `None` if it has another form.
 type Human = fn(&Value, &Names) -> Option<String>;
 
-/// Asks, and prints what comes.
+/// Sends the request and prints the answer.
 pub(crate) async fn run(
     general: &General,
-    command: &Admin,
-    output: Output,
+    command: &AdminCommand,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let (method, route, human): (Method, Route, Human) = match command {
-        Admin::Boxes { identity, page } => {
-            let identity = identity.as_ref().map(Whom::key).transpose()?;
+        AdminCommand::Boxes { identity, page } => {
+            let identity = identity.as_ref().map(KeyOrName::key).transpose()?;
             let identity = identity.map(|key| key.to_hex());
             let route = Route::new("/admin/boxes")
                 .with("identity", identity.as_deref())
                 .with("full", Some("true"));
             (Method::Get, route.page(page), boxes)
         }
-        Admin::Inboxes { order, page } => {
+        AdminCommand::Inboxes { order, page } => {
             let route = Route::new("/admin/inboxes")
                 .with("order", Some(order.word()))
                 .with("full", Some("true"));
             (Method::Get, route.page(page), inboxes)
         }
-        Admin::Block(whom) => (Method::Post, of(&whom.identity, "/block")?, changed),
-        Admin::Unblock(whom) => (Method::Post, of(&whom.identity, "/unblock")?, changed),
-        Admin::Allow(whom) => (Method::Post, of(&whom.identity, "/allow")?, changed),
-        Admin::Disallow(whom) => (Method::Post, of(&whom.identity, "/disallow")?, changed),
-        Admin::List { list, page } => {
+        AdminCommand::Block(whom) => (Method::Post, of(&whom.identity, "/block")?, changed),
+        AdminCommand::Unblock(whom) => (Method::Post, of(&whom.identity, "/unblock")?, changed),
+        AdminCommand::Allow(whom) => (Method::Post, of(&whom.identity, "/allow")?, changed),
+        AdminCommand::Disallow(whom) => (Method::Post, of(&whom.identity, "/disallow")?, changed),
+        AdminCommand::List { list, page } => {
             let route = Route::new(format!("/admin/lists/{}", list.word()));
             (Method::Get, route.page(page), listed)
         }
-        Admin::Devices(whom) => (Method::Get, of(&whom.identity, "/devices")?, devices),
-        Admin::RemoveDevice { of: whom, id } => {
+        AdminCommand::Devices(whom) => (Method::Get, of(&whom.identity, "/devices")?, devices),
+        AdminCommand::RemoveDevice { of: whom, id } => {
             let route = of(&whom.identity, &format!("/devices/{id}/remove"))?;
             (Method::Post, route, removed)
         }
-        Admin::Permissions {
+        AdminCommand::Permissions {
             of: whom,
             message_box,
         } => {
@@ -91,12 +91,12 @@ pub(crate) async fn run(
             let route = route.with("messageBox", message_box.as_deref());
             (Method::Get, route, permissions)
         }
-        Admin::UnsetPermission {
+        AdminCommand::UnsetPermission {
             of: whom,
             message_box,
             sender,
         } => {
-            let sender = sender.as_ref().map(Whom::key).transpose()?;
+            let sender = sender.as_ref().map(KeyOrName::key).transpose()?;
             let sender = sender.map(|key| key.to_hex());
             let route = of(&whom.identity, "/permissions/unset")?
                 .with("messageBox", Some(message_box))
@@ -110,12 +110,11 @@ pub(crate) async fn run(
     output.print(&answer, || text)
 }
 
-/// A text of the answer.
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
-/// Lines of a list, and where the next page begins; or that there is nothing.
+/// The lines of a list and the cursor of the next page, or `nothing`.
 fn lines(
     answer: &Value,
     name: &str,
@@ -133,7 +132,7 @@ fn lines(
     Some(lines.join("\n"))
 }
 
-/// Messages, bytes, and the age of the oldest where that is told.
+/// Messages, bytes, and the age of the oldest if known.
 fn amount(value: &Value) -> Option<String> {
     let (messages, bytes) = (value["messages"].as_i64()?, value["bytes"].as_i64()?);
     let oldest = value.get("oldestSeconds").and_then(Value::as_u64);
@@ -155,10 +154,10 @@ fn boxes(answer: &Value, names: &Names) -> Option<String> {
             amount(item)?
         ))
     };
-    let mut shown = lines(answer, "boxes", "nothing waits", line)?;
+    let mut shown = lines(answer, "boxes", "no stored messages", line)?;
     if let Some(total) = answer.get("total") {
         // Writing to a string cannot fail.
-        let _ = write!(shown, "\n{} {}", label("in all:"), amount(total)?);
+        let _ = write!(shown, "\n{} {}", label("total:"), amount(total)?);
     }
     Some(shown)
 }
@@ -168,7 +167,7 @@ fn inboxes(answer: &Value, names: &Names) -> Option<String> {
         let owner = names.shown(text(item, "identity")?);
         Some(format!("{owner}  {}", amount(item)?))
     };
-    lines(answer, "inboxes", "nothing waits", line)
+    lines(answer, "inboxes", "no stored messages", line)
 }
 
 fn changed(answer: &Value, names: &Names) -> Option<String> {
@@ -178,11 +177,11 @@ fn changed(answer: &Value, names: &Names) -> Option<String> {
         bad("not served")
     };
     let is_new = answer["changed"].as_bool()?;
-    let was_so = if is_new { "" } else { ", as before" };
+    let was_so = if is_new { "" } else { ", unchanged" };
     let ended = answer["disconnected"].as_u64()?;
     let ended = match ended {
         0 => String::new(),
-        count => format!("; {count} sockets of this server were ended"),
+        count => format!("; closed {count} sockets of this server"),
     };
     let owner = names.shown(text(answer, "identity")?);
     Some(format!("{owner}  {served}{was_so}{ended}"))
@@ -196,7 +195,7 @@ fn listed(answer: &Value, names: &Names) -> Option<String> {
             names.shown(text(item, "identity")?)
         ))
     };
-    lines(answer, "identities", "nobody", line)
+    lines(answer, "identities", "no identities", line)
 }
 
 fn devices(answer: &Value, _: &Names) -> Option<String> {
@@ -227,7 +226,7 @@ fn permissions(answer: &Value, names: &Names) -> Option<String> {
         let message_box = printable(text(item, "messageBox")?);
         Some(format!("{message_box}  {sender}: {asked}"))
     };
-    lines(answer, "permissions", "nothing was set", line)
+    lines(answer, "permissions", "no permissions", line)
 }
 
 fn removed(answer: &Value, _: &Names) -> Option<String> {

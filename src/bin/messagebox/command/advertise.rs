@@ -1,4 +1,4 @@
-//! `advertise`, `revoke` and `advertisements`: where an identity can be reached, on the overlay network.
+//! `advertise`, `revoke` and `advertisements`: hosts of identities on the overlay network.
 
 use messagebox::overlay::{Advertisement, Advertiser, Overlay, Standing};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::error::{CommandError, Exit};
 use crate::key_file;
 use crate::options::{Advertise, Advertisements, General, OverlayServices, Revoke, Wallet};
-use crate::output::{Output, note, printable};
+use crate::output::{Printer, note, printable};
 
 fn overlay(general: &General, services: &OverlayServices) -> Overlay {
     Overlay::new(services.network, &services.trackers, general.timeout)
@@ -25,29 +25,28 @@ fn documents(advertisements: &[Advertisement]) -> Vec<Value> {
     advertisements.iter().map(document).collect()
 }
 
-/// What was revoked, a line each.
+/// One line per revoked advertisement.
 fn lines(revoked: &[Advertisement]) -> String {
     let line = |advertisement: &Advertisement| {
-        format!("revoked       {}\n", printable(&advertisement.host))
+        format!("revoked           {}\n", printable(&advertisement.host))
     };
     revoked.iter().map(line).collect()
 }
 
-/// Says what remains although it should not.
+/// Notes advertisements that remain because the wallet cannot revoke them.
 fn note_foreign(foreign: &[Advertisement]) {
     for advertisement in foreign {
         note(&format!(
-            "{} is advertised too, by an output that this wallet does not have",
+            "{} is also advertised, by an output that this wallet does not have",
             advertisement.host
         ));
     }
 }
 
-/// Advertises a host.
 pub(crate) async fn run(
     general: &General,
     command: &Advertise,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let advertiser = advertiser(general, &command.wallet, &command.overlay);
     let done = advertiser.advertise(&command.host).await?;
@@ -63,21 +62,20 @@ pub(crate) async fn run(
     output.print(&result, || {
         let how = match done.standing {
             Standing::Made => "advertised",
-            Standing::Repeated => "told again",
-            Standing::Stood => "as before",
+            Standing::Repeated => "advertised again",
+            Standing::Stood => "unchanged",
         };
         let (key, txid) = (done.identity_key, &done.txid);
         let revoked = lines(&done.revoked);
         let (host, txid) = (printable(&command.host.to_string()), printable(txid));
-        format!("{how:<12}  {host}\nidentity key  {key}\ntransaction   {txid}\n{revoked}")
+        format!("{how:<16}  {host}\nidentity key      {key}\ntransaction       {txid}\n{revoked}")
     })
 }
 
-/// Revokes what was advertised.
 pub(crate) async fn revoke(
     general: &General,
     command: &Revoke,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let advertiser = advertiser(general, &command.wallet, &command.overlay);
     let done = advertiser.revoke(command.host.as_deref()).await?;
@@ -97,15 +95,14 @@ pub(crate) async fn revoke(
             return String::from("nothing is advertised");
         };
         let revoked = lines(&done.revoked);
-        format!("{revoked}transaction   {}\n", printable(txid))
+        format!("{revoked}transaction       {}\n", printable(txid))
     })
 }
 
-/// Prints what is advertised.
 pub(crate) async fn list(
     general: &General,
     command: &Advertisements,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let identity = match &command.identity {
         Some(identity) => identity.key()?,

@@ -1,18 +1,17 @@
-//! `devices`: where push notifications go.
+//! `devices`: devices for push notifications.
 
 use messagebox::client::{NewDevice, RegisteredDevice};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::options::{Devices, General};
-use crate::output::{Output, printable};
+use crate::output::{Printer, printable};
 use crate::party::Party;
 
-/// Registers or lists.
 pub(crate) async fn run(
     general: &General,
     command: &Devices,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let boxes = Party::open(general)?.boxes;
     match command {

@@ -4,13 +4,12 @@ use clap::CommandFactory as _;
 use messagebox::documents::{Document, DocumentError};
 
 use crate::error::{CommandError, Exit};
-use crate::options::Options;
+use crate::options::CommandLine;
 use crate::output::write;
 
-/// Prints a document of the command line.
 pub(crate) fn print(document: &Document) -> Result<(), CommandError> {
     let text = document
-        .render(Options::command())
+        .render(CommandLine::command())
         .map_err(|error| match error {
             DocumentError::NoSubcommand(_) => CommandError::new(Exit::Usage, error.to_string()),
             DocumentError::Io(error) => error.into(),

@@ -1,27 +1,25 @@
-//! `keygen` and `identity`: the key, and its public part.
+//! `keygen` and `identity`: the user's key.
 
 use serde_json::json;
 
 use crate::error::CommandError;
 use crate::key_file;
 use crate::options::General;
-use crate::output::{Output, printable};
+use crate::output::{Printer, printable};
 
-/// Makes a key.
-pub(crate) fn generate(general: &General, output: Output) -> Result<(), CommandError> {
+pub(crate) fn generate(general: &General, output: Printer) -> Result<(), CommandError> {
     let path = key_file::path(general.key_file.as_deref())?;
     let key = key_file::generate(&path)?.identity_key().to_hex();
     let file = path.display().to_string();
     output.print(&json!({ "identityKey": key, "keyFile": file }), || {
         let file = printable(&file);
         format!(
-            "identity key  {key}\nkept in       {file}\n\nOthers send to the identity key. Keep the file, and keep it secret.\n"
+            "identity key  {key}\nsaved to      {file}\n\nOthers send messages to the identity key. Back up the file, and keep it secret.\n"
         )
     })
 }
 
-/// Prints the public part of the user's key.
-pub(crate) fn show(general: &General, output: Output) -> Result<(), CommandError> {
+pub(crate) fn show(general: &General, output: Printer) -> Result<(), CommandError> {
     let identity = key_file::load(general.key_file.as_deref())?;
     let key = identity.identity_key().to_hex();
     output.print(&json!({ "identityKey": key }), || key.clone())

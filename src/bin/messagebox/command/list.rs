@@ -1,4 +1,4 @@
-//! `list`: what waits in a box.
+//! `list`: the messages of a box.
 
 use std::num::NonZeroUsize;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::message::PrintedMessage;
 use crate::names::Names;
-use crate::options::{General, List};
-use crate::output::{Output, note, printable};
+use crate::options::{General, ListOptions};
+use crate::output::{Printer, note, printable};
 use crate::party::Party;
 
 #[derive(Serialize)]
@@ -19,12 +19,12 @@ struct Listed<'a> {
     messages: Vec<PrintedMessage>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     oversized: Vec<Oversized>,
-    /// What --after takes to go on.
+    /// The cursor for --after.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// A message that the server cannot list.
+/// A message that is too large for a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Oversized {
@@ -43,11 +43,11 @@ impl From<OversizedMessage> for Oversized {
     }
 }
 
-/// Prints what is in a box, or a part of it.
+/// Prints a box, or a page of it.
 pub(crate) async fn run(
     general: &General,
-    list: &List,
-    output: Output,
+    list: &ListOptions,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let party = Party::open(general)?;
     let names = Names::to_show();
@@ -73,7 +73,7 @@ pub(crate) async fn run(
     output.print(&listed, || {
         if listed.messages.is_empty() {
             let more = if list.after.is_some() { "more " } else { "" };
-            return printable(&format!("nothing {more}in {message_box}"));
+            return printable(&format!("no {more}messages in {message_box}"));
         }
         let messages = listed.messages.iter();
         messages.map(|message| message.human(&names)).collect()

@@ -1,4 +1,4 @@
-//! `listen`: what waits in a box, then what comes, each message once, over as many connections as it takes.
+//! `listen`: the stored messages of a box, then live ones, each once, over as many connections as needed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -11,21 +11,21 @@ use crate::error::CommandError;
 use crate::message::PrintedMessage;
 use crate::names::Names;
 use crate::options::{General, Listen};
-use crate::output::{Output, note};
+use crate::output::{Printer, note};
 use crate::party::{Party, in_time};
 use crate::signals::asked_to_stop;
 
-/// The pause before the first try to reconnect; each further one is twice as long.
+/// The pause before the first reconnection; it doubles for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Why a server refuses an identity that has as many sockets as it may have.
+/// The server's reason for a refusal above the sockets of one identity.
 const TOO_MANY_SOCKETS: &str = "Too many sockets of this identity";
 
-/// Listens until it is asked to stop.
+/// Listens until a signal.
 pub(crate) async fn run(
     general: &General,
     listen: &Listen,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let party = Party::open(general)?;
     let connector = party.connector.clone().over(listen.transport);
@@ -52,9 +52,9 @@ pub(crate) async fn run(
 
 /// Why a connection ended.
 enum Ended {
-    /// The server, or the way to it.
+    /// The connection failed, so that a new one may help.
     Lost(ClientError),
-    /// What another connection does not help against.
+    /// A new connection would not help.
     Failed(CommandError),
 }
 
@@ -70,19 +70,18 @@ impl From<CommandError> for Ended {
     }
 }
 
-/// A sender and its id for a message: what tells messages apart.
+/// The sender and its message id identify a message.
 type Key = (String, String);
 
 struct Listener<'a> {
     general: &'a General,
     listen: &'a Listen,
-    output: Output,
+    output: Printer,
     party: Party,
     connector: Connector,
     names: Names,
     room: RoomId,
-    /// What was printed of what the box held when it was last listed, and what came since; and whether it may be
-    /// acknowledged.
+    /// Printed messages, of the last list and since, and whether they may be acknowledged.
     known: HashMap<Key, bool>,
     was_connected: bool,
     pause: Duration,
@@ -101,15 +100,15 @@ impl Listener<'_> {
             }
             let pause = self.pause;
             self.pause = LONGEST_PAUSE.min(pause * 2);
-            note(&format!("{error}; connecting again in {pause:?}"));
+            note(&format!("{error}; reconnecting in {pause:?}"));
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// One connection, until it is lost.
+    /// Runs one connection until it is lost.
     async fn connection(&mut self) -> Result<Infallible, Ended> {
         let mut socket = self.party.socket(&self.connector, self.general).await?;
-        // First the room, then the list: what is stored between the two is in both, and nothing is in neither.
+        // First the room, then the list: a message stored between the two comes twice, and none is missed.
         in_time(self.general, "joining the room", socket.join(&self.room)).await?;
         self.catch_up().await?;
         if !self.was_connected {
@@ -131,7 +130,7 @@ impl Listener<'_> {
                 continue;
             }
             if self.listen.ack {
-                // A live event does not bring the payment that would be deleted with its message.
+                // A live event lacks the payment, which would be deleted with the message.
                 self.catch_up().await?;
                 continue;
             }
@@ -143,7 +142,7 @@ impl Listener<'_> {
         }
     }
 
-    /// Prints what is in the box and was not printed yet; then acknowledges, where that is asked for.
+    /// Prints the new messages of the box, and acknowledges them if asked to.
     async fn catch_up(&mut self) -> Result<(), Ended> {
         let message_box = &self.listen.from.message_box;
         let stored = self.party.boxes.list(message_box).await?;
@@ -154,16 +153,16 @@ impl Listener<'_> {
                 (message.sender.clone(), message.message_id.clone()),
                 message.message_id.clone(),
             );
-            let may_go = if let Some(may_go) = self.known.get(&key) {
-                *may_go
+            let is_done = if let Some(is_done) = self.known.get(&key) {
+                *is_done
             } else {
                 let reader = &self.party.identity;
                 let message = PrintedMessage::stored(reader, &self.names, message_box, message);
                 self.output.print(&message, || message.human(&self.names))?;
-                message.may_go(self.output.is_json())
+                message.is_safe_to_delete(self.output.is_json())
             };
-            known.insert(key, may_go);
-            if may_go && self.listen.ack {
+            known.insert(key, is_done);
+            if is_done && self.listen.ack {
                 done.push(id);
             }
         }
@@ -173,13 +172,13 @@ impl Listener<'_> {
     }
 }
 
-/// Whether another try may help, once there was a connection.
+/// Whether a reconnection may help.
 fn may_pass(error: &ClientError) -> bool {
     let is_busy = match error {
         ClientError::Refused {
             status: 408, code, ..
         } => code != "CERTIFICATE_TIMEOUT",
-        // One of its own that has not ended yet may be among them.
+        // The lost connection may still count.
         ClientError::EventRefused { reason, .. } => reason == TOO_MANY_SOCKETS,
         other => other.status() == Some(429),
     };
@@ -198,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_told_to_come_later_comes_later() {
+    fn temporary_refusals_are_retried() {
         let refused = |status, code: &str| ClientError::Refused {
             status,
             code: code.to_owned(),

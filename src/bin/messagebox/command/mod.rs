@@ -1,4 +1,4 @@
-//! The subcommands, a file for each.
+//! The subcommands, one file each.
 
 mod ack;
 mod admin;
@@ -17,13 +17,12 @@ mod status;
 
 use crate::doctor;
 use crate::error::{CommandError, Exit};
-use crate::options::{Command, Options};
-use crate::output::Output;
+use crate::options::{Command, CommandLine};
+use crate::output::Printer;
 
-/// Does what was asked for.
-pub(crate) async fn run(options: &Options) -> Result<Exit, CommandError> {
+pub(crate) async fn run(options: &CommandLine) -> Result<Exit, CommandError> {
     let general = &options.general;
-    let output = Output::new(general);
+    let output = Printer::new(general.json, general.human);
     match &options.command {
         Command::Keygen => identity::generate(general, output),
         Command::Identity => identity::show(general, output),

@@ -1,4 +1,4 @@
-//! `names`: what the user calls identity keys.
+//! `names`: the user's names for identity keys.
 
 use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::names::{self, Name, Names};
 use crate::options::NamesCommand;
-use crate::output::{Output, note, strong};
+use crate::output::{Printer, note, strong};
 
-/// Sets, removes or lists. Nothing is asked of a server.
-pub(crate) fn run(command: &NamesCommand, output: Output) -> Result<(), CommandError> {
+/// Sets, removes or lists names, without a server.
+pub(crate) fn run(command: &NamesCommand, output: Printer) -> Result<(), CommandError> {
     match command {
         NamesCommand::Set { name, key } => {
             let before = names::set(name, *key)?;
@@ -22,7 +22,7 @@ pub(crate) fn run(command: &NamesCommand, output: Output) -> Result<(), CommandE
         NamesCommand::Remove { name } => {
             let key = names::remove(name)?;
             let result = json!({ "name": name.to_string(), "identityKey": key.to_hex() });
-            output.print(&result, || format!("{name} is forgotten; it was {key}"))
+            output.print(&result, || format!("removed {name}, which was {key}"))
         }
         NamesCommand::List => {
             let names = Names::load()?;

@@ -1,25 +1,24 @@
-//! `permissions`: what is asked of those who send to one's boxes.
+//! `permissions`: fees and blocks for senders to the user's boxes.
 
 use messagebox::client::Permission;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::names::{Names, Whom};
+use crate::names::{KeyOrName, Names};
 use crate::options::{General, Permissions};
-use crate::output::{Output, printable};
+use crate::output::{Printer, printable};
 use crate::party::Party;
 
-/// Sets, gets or lists.
 pub(crate) async fn run(
     general: &General,
     command: &Permissions,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let sender = match command {
         Permissions::Set { sender, .. } | Permissions::Get { sender, .. } => sender.as_ref(),
         Permissions::List { .. } => None,
     };
-    let sender = sender.map(Whom::key).transpose()?;
+    let sender = sender.map(KeyOrName::key).transpose()?;
     let boxes = Party::open(general)?.boxes;
     let names = Names::to_show();
     match command {
@@ -40,7 +39,7 @@ pub(crate) async fn run(
             output.print(&json, || {
                 found
                     .as_ref()
-                    .map_or_else(|| String::from("nothing was set"), |it| line(&names, it))
+                    .map_or_else(|| String::from("no permissions"), |it| line(&names, it))
             })
         }
         Permissions::List { message_box } => {
@@ -48,7 +47,7 @@ pub(crate) async fn run(
             let documents: Vec<Value> = listed.iter().map(document).collect();
             output.print(&json!({ "permissions": documents }), || {
                 if listed.is_empty() {
-                    return String::from("nothing was set");
+                    return String::from("no permissions");
                 }
                 listed
                     .iter()

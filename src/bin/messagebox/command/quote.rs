@@ -1,17 +1,16 @@
-//! `quote`: what a message would cost.
+//! `quote`: the price of a message.
 
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::options::{General, Quote};
-use crate::output::Output;
+use crate::options::{General, QuoteOptions};
+use crate::output::Printer;
 use crate::party::Party;
 
-/// Asks for the fees of a message.
 pub(crate) async fn run(
     general: &General,
-    quote: &Quote,
-    output: Output,
+    quote: &QuoteOptions,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let recipient = quote.recipient.key()?;
     let party = Party::open(general)?;

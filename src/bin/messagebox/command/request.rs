@@ -1,4 +1,4 @@
-//! `request`: any request to the server, signed.
+//! `request`: any signed request to the server.
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use messagebox::client::{Brc104Client, Connector, TransportKind};
 use crate::error::CommandError;
 use crate::key_file;
 use crate::options::{General, Request};
-use crate::output::Output;
+use crate::output::Printer;
 
-/// Asks, and prints what comes, also where that is a refusal.
+/// Sends the request and prints the answer, even a refusal.
 pub(crate) async fn run(
     general: &General,
     request: &Request,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let identity = Arc::new(key_file::load(general.key_file.as_deref())?);
     let body = match request.body.as_deref() {

@@ -10,17 +10,17 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{CommandError, Exit};
 use crate::options::{General, Send};
-use crate::output::{Output, doubtful, good, note, printable};
+use crate::output::{Printer, doubtful, good, note, printable};
 use crate::party::Party;
 
-/// How long a server may take to acknowledge on a socket; the published client waits as long.
+/// Maximum wait for an ack on a socket, as in the published client.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends, and prints the message's id.
+/// Sends the message and prints its id.
 pub(crate) async fn run(
     general: &General,
     send: &Send,
-    output: Output,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let recipient = send.recipient.key()?;
     let now = OffsetDateTime::now_utc();
@@ -48,7 +48,9 @@ pub(crate) async fn run(
     if send.live {
         match over_socket(general, &party, &message).await {
             Ok(outcome) => live = Some(outcome),
-            Err(error) => note(&format!("over HTTP, because of the socket: {error}")),
+            Err(error) => note(&format!(
+                "sending over HTTP, because the socket failed: {error}"
+            )),
         }
     }
     let outcome = match live {
@@ -61,10 +63,10 @@ pub(crate) async fn run(
     let again = outcome == Sent::Already;
     if again {
         note(
-            "a message with this id was sent to this recipient before, to whichever box: nothing new was stored (--new-id sends the same text again)",
+            "this recipient already has a message with this id, in some box: nothing new was stored (--new-id sends the same text again)",
         );
     }
-    // Over a socket, only a message that was sent before is told apart, and not by every server.
+    // Over a socket, not every server tells that a message was sent before.
     let already_sent = (again || live.is_none()).then_some(again);
     let mut result = json!({
         "messageId": id,
@@ -94,13 +96,13 @@ fn body(argument: Option<&str>) -> Result<String, CommandError> {
         _ => {
             let mut stdin = io::stdin();
             if stdin.is_terminal() {
-                note("type the message, and end it with Ctrl-D");
+                note("type the message, then press Ctrl-D");
             }
             let mut text = String::new();
             let read = stdin.read_to_string(&mut text);
             read.map_err(|error| {
                 CommandError::new(Exit::Usage, format!("standard input: {error}"))
-                    .advise("A body is text (UTF-8); encode other data, as with base64.")
+                    .advise("A body is UTF-8 text; encode other data, for example with base64.")
             })?;
             text
         }
@@ -122,7 +124,7 @@ async fn over_socket(
     acked.unwrap_or(Err(ClientError::Timeout("an acknowledgement")))
 }
 
-/// Why a message was refused; where a fee is due, with what is due.
+/// The error of a refused message; with the price, if it has one.
 async fn refused(party: &Party, message: &OutgoingMessage<'_>, error: ClientError) -> CommandError {
     let is_refused =
         |known: &str| matches!(&error, ClientError::Refused { code, .. } if code == known);
@@ -140,7 +142,7 @@ async fn refused(party: &Party, message: &OutgoingMessage<'_>, error: ClientErro
                 "not sent: {total} satoshis are due, {delivery} for the server and {recipient} for the recipient"
             ),
         )
-        .advise("This command pays nothing: use a client with a wallet, such as @bsv/message-box-client with checkPermissions.");
+        .advise("This command never pays: use a client with a wallet, such as @bsv/message-box-client with checkPermissions.");
     }
     error.into()
 }

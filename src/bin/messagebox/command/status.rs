@@ -1,4 +1,4 @@
-//! `status`: how a server is, as it says to its admins.
+//! `status`: the status of a server, for its admins.
 
 use std::fmt::Write as _;
 
@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::administration::{Method, ask, foreign};
 use crate::error::CommandError;
-use crate::options::{General, Status};
-use crate::output::{Output, bad, doubtful, good, label, printable};
+use crate::options::{General, StatusOptions};
+use crate::output::{Printer, bad, doubtful, good, label, printable};
 
-/// Asks, and prints what comes.
+/// Fetches and prints the status.
 pub(crate) async fn run(
     general: &General,
-    command: &Status,
-    output: Output,
+    command: &StatusOptions,
+    output: Printer,
 ) -> Result<(), CommandError> {
     let full = if command.full { "true" } else { "false" };
-    let said = ask(general, Method::Get, &format!("/admin/status?full={full}")).await?;
-    if !said.get("server").is_some_and(Value::is_object) {
+    let status = ask(general, Method::Get, &format!("/admin/status?full={full}")).await?;
+    if !status.get("server").is_some_and(Value::is_object) {
         return Err(foreign());
     }
-    output.print(&said, || human(&said))
+    output.print(&status, || human(&status))
 }
 
-/// What people want to know first.
-fn human(said: &Value) -> String {
-    let (server, sockets, events) = (&said["server"], &said["sockets"], &said["events"]);
-    let (rooms, database) = (&said["rooms"], &said["database"]);
+/// The most important figures as text.
+fn human(status: &Value) -> String {
+    let (server, sockets, events) = (&status["server"], &status["sockets"], &status["events"]);
+    let (rooms, database) = (&status["rooms"], &status["database"]);
     let percentiles = |of: &Value| {
         let milliseconds = |name: &str| of[name].as_f64().unwrap_or_default() / 1e3;
         let (p50, p95, p99) = (
@@ -34,7 +34,7 @@ fn human(said: &Value) -> String {
             milliseconds("p95"),
             milliseconds("p99"),
         );
-        format!("{p50:.1} / {p95:.1} / {p99:.1} ms (50, 95, 99 %)")
+        format!("{p50:.1} / {p95:.1} / {p99:.1} ms (p50, p95, p99)")
     };
     let text = |value: &Value| {
         value
@@ -48,7 +48,7 @@ fn human(said: &Value) -> String {
         ),
         other => text(other),
     };
-    let memory = said
+    let memory = status
         .pointer("/process/residentBytes")
         .and_then(Value::as_f64);
     let memory = memory.map_or_else(
@@ -71,7 +71,7 @@ fn human(said: &Value) -> String {
         (
             "sockets",
             format!(
-                "{} open, {} proven, {} websocket, {} polling",
+                "{} open, {} authenticated, {} websocket, {} polling",
                 sockets["open"], sockets["proven"], sockets["websocket"], sockets["polling"]
             ),
         ),
@@ -79,24 +79,24 @@ fn human(said: &Value) -> String {
         (
             "events",
             format!(
-                "{} in, {} out in a second",
+                "{} in, {} out per second",
                 events["inPerSecond"], events["outPerSecond"]
             ),
         ),
-        ("answers", percentiles(&events["answerMicros"])),
+        ("acks", percentiles(&events["answerMicros"])),
         (
             "database",
             format!(
-                "{}, {} stored, {} writes wait",
+                "{}, {} stored, {} writes queued",
                 text(&database["executor"]),
                 database["stored"],
                 database["queuedWrites"]
             ),
         ),
         ("commits", percentiles(&database["commitMicros"])),
-        ("nodes", nodes(&said["cluster"])),
+        ("nodes", nodes(&status["cluster"])),
         ("memory", memory),
-        ("panics", text(&said["panics"])),
+        ("panics", text(&status["panics"])),
     ];
     let line = |name: &str, value: &str| format!("{} {value}\n", label(&format!("{name:<9}")));
     let lines = |of: &[(&str, String)]| -> String {
@@ -108,7 +108,7 @@ fn human(said: &Value) -> String {
     lines(&before) + &line("ready", &ready(server)) + &lines(&reasons(server)) + &lines(&after)
 }
 
-/// Why something does not work, below what does not.
+/// Why checks fail, for the lines below them.
 fn reasons(server: &Value) -> Vec<(&'static str, String)> {
     let reasons = server["reasons"].as_object().into_iter().flatten();
     reasons
@@ -116,7 +116,7 @@ fn reasons(server: &Value) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Whether it takes requests, and what it does without.
+/// Whether the server is ready or degraded.
 fn ready(server: &Value) -> String {
     let names = |field: &str| {
         let names = server[field].as_array()?;
@@ -133,26 +133,26 @@ fn ready(server: &Value) -> String {
     }
 }
 
-/// The other servers with the same database, and who of them has fallen silent.
+/// The other servers with the same database, and which of them are silent.
 fn nodes(cluster: &Value) -> String {
     let Some(peers) = cluster["peers"].as_array() else {
         return "no others".to_owned();
     };
-    let mut said = if cluster["connected"] == true {
+    let mut text = if cluster["connected"] == true {
         "Redis answers".to_owned()
     } else {
-        "Redis is away".to_owned()
+        "Redis does not answer".to_owned()
     };
     for peer in peers {
         let name = peer["name"].as_str().unwrap_or_default();
         let version = peer["version"].as_str().unwrap_or_default();
-        let _ = write!(said, "; {name} ({version}");
+        let _ = write!(text, "; {name} ({version}");
         if peer["present"] != true {
-            let _ = write!(said, ", silent for {} s", peer["silentSeconds"]);
+            let _ = write!(text, ", silent for {} s", peer["silentSeconds"]);
         }
-        said.push(')');
+        text.push(')');
     }
-    said
+    text
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_ready_or_degraded_is_named() {
+    fn failing_checks_are_named() {
         for (server, expected) in [
             (json!({"notReady": [], "degraded": []}), "yes"),
             (json!({"notReady": []}), "yes"),
@@ -186,20 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn why_something_does_not_work_is_said_below() {
+    fn reasons_are_below_the_failing_checks() {
         let server = json!({"notReady": [], "degraded": ["wallet"], "reasons": {"wallet": "it could\nnot be reached"}});
-        let said = human(&json!({ "server": server }));
-        let said = anstream::adapter::strip_str(&said).to_string();
+        let text = human(&json!({ "server": server }));
+        let text = anstream::adapter::strip_str(&text).to_string();
         let expected =
             "ready     yes, degraded: wallet\n          wallet: it could\\u{a}not be reached\n";
-        assert!(said.contains(expected), "{said}");
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]
     fn other_nodes_are_named() {
         assert_eq!(nodes(&Value::Null), "no others");
         let mut cluster = json!({"connected": false, "peers": []});
-        assert_eq!(nodes(&cluster), "Redis is away");
+        assert_eq!(nodes(&cluster), "Redis does not answer");
         cluster["connected"] = json!(true);
         cluster["peers"] = json!([
             {"name": "a:8080", "version": "1.0.0", "present": true, "silentSeconds": 3},

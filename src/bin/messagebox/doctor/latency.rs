@@ -1,10 +1,10 @@
-//! How long round trips take.
+//! Latency of round trips.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Percentiles of some round trips, in milliseconds.
+/// Percentiles of round trips, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Latency {
@@ -16,12 +16,12 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// Of these times; none of none.
+    /// The percentiles; `None` without times.
     pub(super) fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         let max = times.last()?;
         let milliseconds = |time: &Duration| (time.as_secs_f64() * 1e5).round() / 1e2;
-        // The smallest time that so many in a hundred do not exceed.
+        // The smallest time that this share, in percent, does not exceed.
         let percentile = |share: usize| {
             let rank = (times.len() * share).div_ceil(100);
             let time = times.get(rank.saturating_sub(1));
@@ -38,7 +38,7 @@ impl Latency {
 
     pub(super) fn human(&self) -> String {
         format!(
-            "{} round trips: half within {} ms, 90 % within {} ms, 99 % within {} ms, all within {} ms",
+            "{} round trips: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
             self.count, self.p50_ms, self.p90_ms, self.p99_ms, self.max_ms
         )
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_times_that_were_taken() {
+    fn percentiles_are_measured_times() {
         assert_eq!(Latency::of(Vec::new()), None);
         let times = (1..=200).rev().map(Duration::from_millis).collect();
         let latency = Latency::of(times).unwrap();

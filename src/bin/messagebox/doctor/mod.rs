@@ -1,4 +1,4 @@
-//! `doctor`: checks a server from outside, from the network up, and says what to do about what it finds.
+//! `doctor`: diagnoses a server from outside, from the network up, with advice for each finding.
 
 mod latency;
 mod network;
@@ -10,24 +10,24 @@ use messagebox::auth::Identity;
 use crate::error::{CommandError, Exit};
 use crate::key_file;
 use crate::options::{Doctor, General};
-use crate::output::Output;
+use crate::output::Printer;
 use crate::party::Party;
 
-use report::{Check, Report};
+use report::{Check, Diagnosis};
 
-/// Checks, prints, and gives the exit code of the worst that was found.
+/// Runs and prints all checks, and gives the exit code of the worst finding.
 pub(crate) async fn run(
     general: &General,
     doctor: &Doctor,
-    output: Output,
+    output: Printer,
 ) -> Result<Exit, CommandError> {
-    let mut report = Report::new(general, output);
-    // Any key will do; the user's own also finds what the server has against it.
+    let mut report = Diagnosis::new(general, output);
+    // Any key will do; the user's own also shows whether the server refuses it.
     let own = key_file::load_if_any(general.key_file.as_deref())?;
     let whose = if own.is_some() {
         "your key"
     } else {
-        "a key made for this check"
+        "a key generated for this check"
     };
     let party = Party::with(own.unwrap_or_else(Identity::random), general)?;
     report.add(Check::ok(
@@ -38,12 +38,12 @@ pub(crate) async fn run(
     report.finish()
 }
 
-/// Stops where what follows could only fail for the same reason.
+/// Stops when further checks could only fail for the same reason.
 async fn examine(
     general: &General,
     doctor: &Doctor,
     party: &Party,
-    report: &mut Report,
+    report: &mut Diagnosis,
 ) -> Result<(), CommandError> {
     let (check, addresses) = network::name(general).await;
     report.add(check)?;
@@ -60,8 +60,8 @@ async fn examine(
         report.add(network::clock(&health))?;
     }
     let info = network::info(&party.connector).await;
-    let said = info.as_ref().map(|(_, info)| info);
-    report.add(network::version(&party.connector, said).await)?;
+    let known = info.as_ref().map(|(_, info)| info);
+    report.add(network::version(&party.connector, known).await)?;
     if let Some((check, info)) = info {
         report.add(check)?;
         report.info = Some(info);

@@ -1,4 +1,4 @@
-//! What needs no key: name, connection, HTTP, health, clock, version.
+//! Checks without a key: name, connection, HTTP, health, clock, version.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -14,10 +14,10 @@ use crate::options::General;
 
 use super::report::Check;
 
-/// Seconds by which two clocks may differ before somebody should look.
+/// Seconds by which two clocks may differ without a warning.
 const MAX_CLOCK_SECONDS: i64 = 30;
 
-/// The addresses of the server's name.
+/// Resolves the server's name.
 pub(super) async fn name(general: &General) -> (Check, Vec<SocketAddr>) {
     let (host, port) = (general.server.host(), general.server.port());
     let looked_up = tokio::time::timeout(general.timeout, lookup_host((host.as_str(), port))).await;
@@ -30,7 +30,7 @@ pub(super) async fn name(general: &General) -> (Check, Vec<SocketAddr>) {
             "name",
             Exit::Unreachable,
             format!("{host} has no address"),
-            "Is it spelled right, and does this machine reach its name server?",
+            "Is the name right, and does this machine reach its name server?",
         );
         return (check, addresses);
     }
@@ -42,7 +42,7 @@ pub(super) async fn name(general: &General) -> (Check, Vec<SocketAddr>) {
     )
 }
 
-/// Whether one of the addresses takes a connection.
+/// Connects to one of the addresses.
 pub(super) async fn connection(general: &General, addresses: &[SocketAddr]) -> Check {
     let mut failure = String::new();
     for address in addresses {
@@ -60,11 +60,11 @@ pub(super) async fn connection(general: &General, addresses: &[SocketAddr]) -> C
         "connection",
         Exit::Unreachable,
         failure,
-        "Does the server run and listen on this port, on an address that is reached from here? Does a firewall let it through?",
+        "Does the server run and listen on this port, on an address that this machine can reach? Does a firewall block it?",
     )
 }
 
-/// Whether it speaks HTTP, and over TLS if it should; with what it says of its health.
+/// Checks HTTP, with TLS if the address says so. Gives the answer of `/healthz`.
 pub(super) async fn http(
     general: &General,
     connector: &Connector,
@@ -81,7 +81,7 @@ pub(super) async fn http(
             } else {
                 Check::warning(
                     name,
-                    "without TLS: others on the way see who talks to whom, and what is not encrypted",
+                    "without TLS: others on the network see who talks to whom, and unencrypted bodies",
                     "Put the server behind a proxy with a certificate, and use https.",
                 )
             };
@@ -89,11 +89,11 @@ pub(super) async fn http(
         }
         Err(error) => {
             let advice = if is_https {
-                "Is its certificate valid for this name, complete, and of an authority that this machine trusts? Does the port speak TLS?"
+                "Is the certificate chain valid for this name, complete, and trusted by this machine? Does the port speak TLS?"
             } else {
-                "Is it a web server at all that listens there? Would it have to be https?"
+                "Does a web server listen there? Must the address begin with https?"
             };
-            // Somebody took the connection, and is no web server, or none without TLS.
+            // The peer accepted the connection, but does not speak plain HTTP.
             let is_other = !is_https && !matches!(error, ClientError::Timeout(_));
             let mut error = CommandError::from(error);
             if is_other {
@@ -104,37 +104,35 @@ pub(super) async fn http(
     }
 }
 
-/// What `/healthz` said.
 pub(super) fn health(reply: &UnsignedReply) -> Check {
-    probe("health", "/healthz", reply, "Look into the server's log.")
+    probe("health", "/healthz", reply, "Read the server's log.")
 }
 
-/// What `/readyz` says.
 pub(super) async fn readiness(connector: &Connector) -> Check {
     match connector.get_unsigned("/readyz").await {
         Ok(reply) if reply.status == 200 && !degraded(&reply.body).is_empty() => Check::warning(
             "readiness",
-            format!("/readyz says yes, degraded: {}", degraded(&reply.body)),
-            "The server works without what it names: look into its log.",
+            format!("/readyz: ready, degraded: {}", degraded(&reply.body)),
+            "The server works without these services: read its log.",
         ),
         Ok(reply) => probe(
             "readiness",
             "/readyz",
             &reply,
-            "The server runs but does not take requests now: look into its log, and at its database.",
+            "The server runs but does not accept requests now: read its log, and check its database.",
         ),
         Err(error) => Check::error(
             "readiness",
             error.into(),
-            "Try again: the server answered just before.",
+            "Try again: the server has just answered another request.",
         ),
     }
 }
 
-/// What a server that is ready does without.
+/// The failing services of a server that is ready.
 fn degraded(body: &[u8]) -> String {
-    let said: Value = serde_json::from_slice(body).unwrap_or_default();
-    let names = said.get("degraded").and_then(Value::as_array);
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let names = body.get("degraded").and_then(Value::as_array);
     let names = names.map_or(&[][..], Vec::as_slice);
     let names: Vec<&str> = names.iter().filter_map(Value::as_str).take(20).collect();
     names.join(", ")
@@ -142,27 +140,27 @@ fn degraded(body: &[u8]) -> String {
 
 fn probe(name: &'static str, path: &str, reply: &UnsignedReply, advice: &str) -> Check {
     match reply.status {
-        200..=299 => Check::ok(name, format!("{path} says yes")),
-        // Servers need not have it, and some answer nothing without authentication.
+        200..=299 => Check::ok(name, format!("{path}: ok")),
+        // The route is optional, and some servers require authentication for every route.
         401 | 403 | 404 | 405 => Check::ok(name, format!("the server has no {path}")),
         status => {
-            let says: String = String::from_utf8_lossy(&reply.body)
+            let text: String = String::from_utf8_lossy(&reply.body)
                 .chars()
                 .take(200)
                 .collect();
             let id = reply.request_id.as_deref();
             let id = id.map_or_else(String::new, |id| format!(" (request {id})"));
-            let found = format!("{path} says {status}: {}{id}", says.trim());
+            let found = format!("{path} answers {status}: {}{id}", text.trim());
             Check::failed(name, Exit::Failed, found, advice)
         }
     }
 }
 
-/// Whether its clock agrees with ours.
+/// Compares the server's clock with ours.
 pub(super) fn clock(reply: &UnsignedReply) -> Check {
     let date = reply.date.as_deref();
     let Some(theirs) = date.and_then(|text| OffsetDateTime::parse(text, &Rfc2822).ok()) else {
-        return Check::ok("clock", "the server does not tell the time");
+        return Check::ok("clock", "the server sends no date");
     };
     let seconds = (theirs - OffsetDateTime::now_utc()).whole_seconds();
     let found = match seconds {
@@ -176,11 +174,11 @@ pub(super) fn clock(reply: &UnsignedReply) -> Check {
     Check::warning(
         "clock",
         found,
-        "Let both machines set their clocks by NTP; messages that expire would expire at the wrong time.",
+        "Synchronize both clocks by NTP; otherwise messages expire at the wrong time.",
     )
 }
 
-/// What the server says of itself to everybody: a line for people, and the whole.
+/// The public description of the server: a summary, and the whole.
 pub(super) async fn info(connector: &Connector) -> Option<(Check, Value)> {
     let reply = connector.get_unsigned("/info").await.ok()?;
     let info: Value = serde_json::from_slice(&reply.body).ok()?;
@@ -213,10 +211,10 @@ pub(super) async fn info(connector: &Connector) -> Option<(Check, Value)> {
     Some((Check::ok("limits", found), info))
 }
 
-/// Which version it is, if it says so.
+/// The version of the server, if known.
 pub(super) async fn version(connector: &Connector, info: Option<&Value>) -> Check {
-    let told = info.and_then(|info| info.get("version")?.as_str());
-    if let Some(version) = told {
+    let version = info.and_then(|info| info.get("version")?.as_str());
+    if let Some(version) = version {
         return Check::ok("version", format!("MessageBox {version}"));
     }
     let document = connector.get_unsigned("/docs/openapi.json").await.ok();
@@ -227,7 +225,7 @@ pub(super) async fn version(connector: &Connector, info: Option<&Value>) -> Chec
         "version",
         match (text("title"), text("version")) {
             (Some(title), Some(version)) => format!("{title} {version}"),
-            _ => String::from("the server does not say"),
+            _ => String::from("unknown"),
         },
     )
 }

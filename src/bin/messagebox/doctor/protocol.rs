@@ -1,4 +1,4 @@
-//! What needs a key: handshake, signed requests, sockets over both transports.
+//! Checks with a key: handshake, signed requests, sockets over both transports.
 
 use std::time::Instant;
 
@@ -11,12 +11,12 @@ use crate::options::General;
 use crate::party::{Party, in_time};
 
 use super::latency::Latency;
-use super::report::{Check, Report};
+use super::report::{Check, Diagnosis};
 
-/// A box that nobody uses: listing it is cheap, and changes nothing.
+/// An unused box: listing it is cheap and changes nothing.
 const BOX: &str = "messagebox-doctor";
 
-/// Whether the server proves its key over HTTP.
+/// Checks the handshake over HTTP.
 pub(super) async fn handshake(party: &Party) -> (Check, Option<IdentityKey>) {
     let began = Instant::now();
     match party.boxes.server_key().await {
@@ -26,20 +26,20 @@ pub(super) async fn handshake(party: &Party) -> (Check, Option<IdentityKey>) {
             (Check::ok("handshake", found), Some(key))
         }
         Err(error) => {
-            // A web server that knows nothing of it refuses in words of its own.
+            // Another web server refuses without a code of this protocol.
             let is_other = matches!(&error, ClientError::Refused { code, .. } if code.is_empty());
             let mut error = CommandError::from(error);
             if is_other {
                 error.exit = Exit::Protocol;
             }
             let advice =
-                "Is it a MessageBox server, and does a proxy pass POST /.well-known/auth to it?";
+                "Is it a MessageBox server, and does a proxy forward POST /.well-known/auth to it?";
             (Check::error("handshake", error, advice), None)
         }
     }
 }
 
-/// Whether signed requests are answered with signatures, and how soon.
+/// Checks signed requests and their signed answers, and times them.
 pub(super) async fn requests(party: &Party, count: u16) -> (Check, Option<Latency>) {
     let mut times = Vec::with_capacity(count.into());
     for _ in 0..count {
@@ -49,13 +49,13 @@ pub(super) async fn requests(party: &Party, count: u16) -> (Check, Option<Latenc
                 Check::warning(
                     "requests",
                     error.to_string(),
-                    "The server has a price on requests: use a client with a wallet.",
+                    "The server charges for requests: use a client with a wallet.",
                 )
             } else {
                 Check::error(
                     "requests",
                     error.into(),
-                    "Does a proxy change paths, headers or bodies? Every byte is signed. Does the server's log say more?",
+                    "Does a proxy change paths, headers or bodies? Every byte is signed. Read the server's log.",
                 )
             };
             return (check, Latency::of(times));
@@ -67,11 +67,11 @@ pub(super) async fn requests(party: &Party, count: u16) -> (Check, Option<Latenc
     (Check::ok("requests", found), latency)
 }
 
-/// Whether events go both ways over polling, over a websocket, and from one to the other.
+/// Checks events over polling, over a websocket, and over an upgrade from one to the other.
 pub(super) async fn sockets(
     general: &General,
     party: &Party,
-    report: &mut Report,
+    report: &mut Diagnosis,
 ) -> Result<(), CommandError> {
     let over = |transport| party.connector.clone().over(transport);
     let polling = over(TransportKind::Polling);
@@ -79,17 +79,17 @@ pub(super) async fn sockets(
         (
             "polling",
             polling.clone(),
-            "Does a proxy pass /socket.io/ on, without buffering answers?",
+            "Does a proxy forward /socket.io/ without buffering answers?",
         ),
         (
             "websocket",
             over(TransportKind::Websocket),
-            "Does a proxy pass the headers Upgrade and Connection on? Clients stay on polling without it.",
+            "Does a proxy forward the headers Upgrade and Connection? Without them, clients stay on polling.",
         ),
         (
             "upgrade",
             polling.upgrading(),
-            "Does a proxy send all requests of a session to the same server? Clients stay on polling without it.",
+            "Does a proxy send all requests of a session to the same server? Otherwise clients stay on polling.",
         ),
     ];
     for (name, connector, advice) in ways {
@@ -97,14 +97,14 @@ pub(super) async fn sockets(
         match round_trip(general, party, &connector).await {
             Ok(()) => {
                 let found = format!(
-                    "connected, proven, and in a room after {:.1?}",
+                    "connected, authenticated, and in a room after {:.1?}",
                     began.elapsed()
                 );
                 report.add(Check::ok(name, found))?;
             }
             Err(error) if name == "polling" && has_none(report, &error) => {
-                let advice = "Live messages do not come; clients send over HTTP instead. Unless that is wanted: ENABLE_WEBSOCKETS, or let the proxy pass /socket.io/ on.";
-                report.add(Check::warning("sockets", "there are none", advice))?;
+                let advice = "Clients receive no live messages, and send over HTTP. To change that, set ENABLE_WEBSOCKETS, or let the proxy forward /socket.io/.";
+                report.add(Check::warning("sockets", "not served", advice))?;
                 return Ok(());
             }
             Err(error) => {
@@ -115,14 +115,14 @@ pub(super) async fn sockets(
     Ok(())
 }
 
-/// Whether the server says that it has no sockets, or answers as servers do that know nothing of them.
-fn has_none(report: &Report, error: &ClientError) -> bool {
-    let says = report.info.as_ref();
-    let says = says.and_then(|info| info.pointer("/features/websockets")?.as_bool());
-    says == Some(false) || matches!(error.status(), Some(401 | 403 | 404))
+/// Whether the server reports that it serves no sockets, or answers like a server without the route.
+fn has_none(report: &Diagnosis, error: &ClientError) -> bool {
+    let info = report.info.as_ref();
+    let serves = info.and_then(|info| info.pointer("/features/websockets")?.as_bool());
+    serves == Some(false) || matches!(error.status(), Some(401 | 403 | 404))
 }
 
-/// Connects, and asks for a room, which is answered.
+/// Connects, joins a room, and waits for the answer.
 async fn round_trip(
     general: &General,
     party: &Party,

@@ -1,4 +1,4 @@
-//! What a check found, and all of it together.
+//! The findings of the checks.
 
 use std::fmt::Write as _;
 
@@ -6,19 +6,16 @@ use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
 use crate::options::General;
-use crate::output::{Output, bad, doubtful, good, printable, write_text};
+use crate::output::{Printer, bad, doubtful, good, printable, write_text};
 
 use super::latency::Latency;
 
-/// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// As it should be.
     Ok,
-    /// It works, but something should be looked at.
+    /// It works, but needs attention.
     Warning,
-    /// It does not work.
     Failed,
 }
 
@@ -31,7 +28,6 @@ impl Verdict {
         }
     }
 
-    /// A text in the verdict's colour.
     fn shown(self, text: &str) -> String {
         match self {
             Self::Ok => good(text),
@@ -41,7 +37,6 @@ impl Verdict {
     }
 }
 
-/// One check.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     name: &'static str,
@@ -85,7 +80,7 @@ impl Check {
         }
     }
 
-    /// With the error's own exit code and advice, or this advice where it has none.
+    /// A failure with the exit code of an error.
     pub(super) fn error(name: &'static str, error: CommandError, advice: &str) -> Self {
         let CommandError { exit, what, .. } = error;
         Self::failed(name, exit, what, advice)
@@ -102,26 +97,26 @@ impl Check {
     }
 }
 
-/// All checks so far.
+/// All findings so far.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(super) struct Diagnosis {
     server: String,
     verdict: Verdict,
     pub(super) identity_key: Option<String>,
-    /// What the server says of itself, as it came.
+    /// The public description of the server, unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) info: Option<serde_json::Value>,
     checks: Vec<Check>,
     pub(super) latency: Option<Latency>,
     #[serde(skip)]
-    output: Output,
+    output: Printer,
     #[serde(skip)]
     exit: Exit,
 }
 
-impl Report {
-    pub(super) fn new(general: &General, output: Output) -> Self {
+impl Diagnosis {
+    pub(super) fn new(general: &General, output: Printer) -> Self {
         Self {
             server: general.server.to_string(),
             verdict: Verdict::Ok,

@@ -1,4 +1,4 @@
-//! The other servers with the same database, where there are any.
+//! Starts the rooms and the connection to the other servers with the same database.
 
 use crate::auth::Identity;
 use crate::cluster::{Cluster, ClusterError};
@@ -9,14 +9,14 @@ use crate::rooms::RoomsHandle;
 
 use super::layer_settings::{cluster_settings, room_settings};
 
-/// The rooms, and the way to the other servers that is not open yet.
-pub(super) struct Neighbours {
+/// The rooms, and the connection to the other servers, which is not open yet.
+pub(super) struct ClusterPeers {
     pub(super) rooms: RoomsHandle,
     cluster: Option<Cluster>,
 }
 
-impl Neighbours {
-    /// Starts the rooms.
+impl ClusterPeers {
+    /// Starts the rooms, without connecting to other servers.
     pub(super) fn prepare(
         settings: &Settings,
         outbound: OutboundMemory,
@@ -29,7 +29,7 @@ impl Neighbours {
         })
     }
 
-    /// Opens the way, before anybody is served.
+    /// Connects to the other servers, before this one serves anybody.
     pub(super) fn start(
         self,
         identity: &Identity,

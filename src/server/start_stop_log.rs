@@ -1,24 +1,24 @@
-//! What the log says when the server starts and stops: one line each, `key=value`, for programs that read logs.
+//! Log lines of the start and the stop of the server, as `key=value` for programs that read logs.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A word and what belongs to it.
-pub(super) struct Line(String);
+/// A word and `key=value` pairs.
+pub(super) struct LogLine(String);
 
-impl Line {
+impl LogLine {
     pub(super) fn new(word: &str) -> Self {
         Self(word.to_owned())
     }
 
-    /// Adds a pair; a value that a program could misread is quoted.
+    /// Adds a pair. A value with spaces, quotes or control characters is quoted.
     pub(super) fn with(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         let value = value.to_string();
         let is_plain = !value.is_empty()
             && value
                 .chars()
                 .all(|c| !c.is_whitespace() && !c.is_control() && c != '"');
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = if is_plain {
             write!(self.0, " {key}={value}")
         } else {
@@ -32,25 +32,24 @@ impl Line {
     }
 }
 
-/// What became of the server.
+/// How the server stopped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopped {
-    /// The signal, or what else.
+    /// The signal, `admin`, `handle` or `broken`.
     pub(super) reason: &'static str,
     pub(super) uptime: Duration,
-    /// Messages that were stored since the start.
+    /// Messages stored since the start.
     pub(super) stored: u64,
-    /// Sockets that were open when the shutdown began and are not any more.
+    /// Sockets closed during the shutdown.
     pub(super) sockets_closed: usize,
-    /// Whether everything that was under way has come to its end.
+    /// Whether all work in progress was finished in time.
     pub(super) drained: bool,
-    /// Panics since the start.
     pub(super) panics: u64,
 }
 
 impl Stopped {
-    pub(super) fn line(&self) -> Line {
-        Line::new("stopped")
+    pub(super) fn line(&self) -> LogLine {
+        LogLine::new("stopped")
             .with("reason", self.reason)
             .with("uptime_seconds", self.uptime.as_secs())
             .with("messages_stored", self.stored)
@@ -65,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_pair_by_pair() {
-        let line = Line::new("started")
+    fn values_with_spaces_are_quoted() {
+        let line = LogLine::new("started")
             .with("version", "1.2")
             .with("database", "sqlite:///a folder/x.db")
             .with("nothing", "");
