@@ -1,4 +1,4 @@
-//! What differs by database: how it is reached, opened and brought up to date, and what it says differently.
+//! The differences between database engines: connecting, migrating, and SQL dialects.
 
 pub(super) mod any_connection;
 pub(super) mod clock;

@@ -1,4 +1,4 @@
-//! The way to the database for everybody else: admits, detaches and counts.
+//! The handle on the database: it admits writes and reads, and keeps counts.
 
 mod devices;
 mod health;
@@ -56,47 +56,43 @@ pub use log::accept_database;
 pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
 
-/// Counts of the persistence layer since the start.
+/// Counters of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DbStatus {
-    /// Writes that wait.
     pub queued_writes: usize,
-    /// Transactions committed.
     pub commits: u64,
-    /// Writes in them.
+    /// Writes in the committed transactions.
     pub writes: u64,
-    /// Messages stored.
     pub stored: u64,
-    /// Writes in the largest of them.
+    /// Writes in the largest transaction.
     pub largest_group: u64,
-    /// Writes that failed.
     pub failures: u64,
-    /// Panics that were contained.
+    /// Panics that were caught.
     pub panics: u64,
 }
 
-/// Look-ups of sessions that wait for the readers at a time; the others wait for these.
+/// Maximum number of session lookups in the read queue. Further lookups wait for these.
 const MAX_SESSION_LOOKUPS: usize = 64;
 
 struct Shared {
     counters: Arc<Counters>,
     writer: Writer,
-    /// Writes sessions, where the database takes several writers.
+    /// Writes sessions, if the engine allows several writers.
     session_writer: Option<Writer>,
     session_life: Duration,
     pending_session_life: Duration,
-    /// Look-ups of sessions that may wait for the readers.
+    /// Permits for session lookups in the read queue.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
     reads: ReadQueue,
-    /// Connections, and those of them that do nothing.
+    /// Total and idle connections.
     connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
     message_ttl: Option<Duration>,
     quotas: Live<Quotas>,
     totals: Mutex<Option<StoredTotals>>,
     identity_lists: IdentityLists,
-    /// Held while the lists are looked at: an older look must not undo a newer one.
+    /// Held while the lists are refreshed: an older refresh must not overwrite a newer one.
     following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
     log: log::Log,
@@ -107,14 +103,14 @@ struct Shared {
     first_message_id: i64,
 }
 
-/// For whom a handle is.
+/// The requester that a handle works for.
 #[derive(Debug, Clone, Default)]
 struct Caller {
     claim: Option<RequestClaim>,
     address: Option<AddressKey>,
 }
 
-/// A handle on the database; cheap to clone. Where it is for one request, its first write claims that.
+/// A handle on the database; cheap to clone. A handle for one request claims that request with its first write.
 #[derive(Clone)]
 pub struct DbHandle(Arc<Shared>, Caller);
 
@@ -125,8 +121,8 @@ impl std::fmt::Debug for DbHandle {
 }
 
 impl DbHandle {
-    /// Opens the database, brings it up to date and starts the actors. `on_commit` hears of every message
-    /// that was made durable, in order.
+    /// Opens the database, applies pending migrations and starts the actors. `on_commit` receives every durable
+    /// message, in order.
     ///
     /// # Errors
     /// [`DbError::Open`].
@@ -138,7 +134,7 @@ impl DbHandle {
         let pool = open(settings)?;
         let (first_message_id, largest, begins_at_once, identity_lists) = match pool.get() {
             Ok(mut pooled) => (
-                // Tables that are not there yet have no messages.
+                // Tables that are not migrated yet have no messages.
                 missed_messages::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
@@ -197,7 +193,7 @@ impl DbHandle {
             })
         });
         let readers = {
-            // They write nothing.
+            // Readers have an empty queue because they never write.
             let queue = Arc::new(WriteQueue::new(0, 0));
             SyncArbiter::start(settings.read_threads.get(), move || {
                 executor(Arc::clone(&queue), None, WriteLock::Held)
@@ -234,14 +230,14 @@ impl DbHandle {
         Ok(Self(Arc::new(shared), Caller::default()))
     }
 
-    /// Hands messages in. `reply` is called on the writer's thread after the commit, in the order of commits; at once
-    /// when the write may not wait. Nothing that happens to the caller takes the write back.
+    /// Submits messages. The writer's thread calls `reply` after the commit, in commit order. A full queue calls it at
+    /// once. Dropping the caller cancels nothing.
     pub fn submit(
         &self,
         submission: Submission,
         reply: impl FnOnce(Result<SubmitOutcome, DbError>) + Send + 'static,
     ) {
-        // What a wallet has taken is stored on the last bytes of a disk too.
+        // Paid messages that a wallet has accepted are stored even on a nearly full disk.
         let is_taken = |paid: &Paid| paid.state == PaymentState::Internalized;
         let checked = self.0.largest.check(&submission.messages);
         match checked {
@@ -253,8 +249,8 @@ impl DbHandle {
         }
     }
 
-    /// What would come of these messages, without storing them: [`SubmitOutcome::Stored`] when they are already,
-    /// `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
+    /// Predicts the outcome of these messages without storing them. The result is [`SubmitOutcome::Stored`] if all are
+    /// duplicates, `Blocked`, `Full`, or `Due` with a price that may be zero.
     ///
     /// # Errors
     /// [`DbError`].
@@ -277,7 +273,7 @@ impl DbHandle {
         .await
     }
 
-    /// Deletes messages of this recipient; says how many there were. Dropping the future takes nothing back.
+    /// Deletes messages of this recipient and returns their number. Dropping the future cancels nothing.
     ///
     /// # Errors
     /// [`DbError`].
@@ -294,7 +290,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// Deletes up to `max` messages that are past their time; says how many it were.
+    /// Deletes up to `max` expired messages and returns their number.
     ///
     /// # Errors
     /// [`DbError`].
@@ -302,7 +298,7 @@ impl DbHandle {
         self.run(DeleteExpired { max }).await
     }
 
-    /// Brings the tables up to date; gives the names of the migrations that were applied.
+    /// Applies pending migrations and returns their names.
     ///
     /// # Errors
     /// [`DbError`].
@@ -315,7 +311,7 @@ impl DbHandle {
             .unwrap_or(Err(DbError::Closed))
     }
 
-    /// Counts since the start.
+    /// Counters since the start.
     #[must_use]
     pub fn status(&self) -> DbStatus {
         let counters = &self.0.counters;
@@ -341,7 +337,7 @@ impl DbHandle {
         self.0.writer.write(write);
     }
 
-    /// Writes a session: beside everything else where the database takes several writers.
+    /// Writes a session, in the session writer's thread if there is one.
     fn write_session<C: Command>(
         &self,
         command: C,
@@ -351,22 +347,22 @@ impl DbHandle {
         writer.write(write::write(command, None, self.1.address, reply));
     }
 
-    /// Runs a command and waits. Dropping the future takes nothing back.
+    /// Runs a command and waits for its result. Dropping the future cancels nothing.
     async fn run<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
-    /// The same for a session.
+    /// As `run`, but for sessions.
     async fn run_session<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write_session(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
-    /// Reads for `owner`: each has its turn, however much others read. A read that is being done keeps its place when
-    /// nobody waits for it any more. It is done again where its connection was lost.
+    /// Reads on behalf of `owner`. Owners take turns, however many reads one of them queues. A running read keeps its
+    /// permit even if its caller is gone. A read is retried if its connection was lost.
     async fn read<T: Send + 'static>(
         &self,
         owner: Option<IdentityKey>,
@@ -394,7 +390,7 @@ impl DbHandle {
     }
 }
 
-/// What is never stored is not asked for: PostgreSQL takes no text with U+0000.
+/// Texts with U+0000 are never stored, because PostgreSQL rejects them. So lookups need not ask for them.
 fn may_be_stored(name: &str) -> bool {
     !name.contains('\0')
 }

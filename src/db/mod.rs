@@ -1,15 +1,15 @@
 //! Persistence: the `DbExecutor` actor, its handle and the store functions.
 //!
-//! Writes are grouped: while one transaction runs, those that arrive collect, and the next one commits them
-//! together. A reply is given only after the commit that made its write durable.
+//! Writes are grouped: while one transaction runs, new writes queue up, and the next transaction commits them together.
+//! Each reply waits for the commit that made its write durable.
 //!
-//! The rooms know only what is below them:
+//! Each room may use the rooms below it only:
 //!
 //! ```text
-//! handle    the way to the database for everybody else
-//! writer    the queue, groups, and the actor that commits them        archive   everything as a stream of lines
+//! handle    the interface for other layers
+//! writer    the queue, groups, and the actor that commits them        archive   export and import
 //! store     statements, and the commands that run them
-//! engine    what differs by database
+//! engine    differences between database engines
 //! ```
 
 mod archive;

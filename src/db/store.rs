@@ -1,4 +1,4 @@
-//! What is stored: the statements, and the commands that run them in a transaction of the writer.
+//! Statements, and the commands that run them in the writer's transaction.
 
 pub(super) mod command;
 pub(super) mod device_store;

@@ -1,4 +1,4 @@
-//! The thread that writes: what waits for it, its groups, and one transaction for each group.
+//! The writer's thread: its queue, its groups, and one transaction per group.
 
 mod claiming;
 pub(super) mod committed;

@@ -1,37 +1,34 @@
-//! Messages that a node has missed.
+//! Pages of messages for a node that has to catch up.
 
-/// What is known of a message before it is read.
+/// A message without its sender and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHead {
-    /// Ascending in the order of storing.
+    /// Ascending in storage order.
     pub id: i64,
-    /// 66 hexadecimal characters.
+    /// An identity key in hexadecimal.
     pub recipient: String,
     /// The sender's id for it.
     pub message_id: String,
-    /// ISO 8601.
     pub created_at: String,
 }
 
-/// A message with everything that its recipient is told.
+/// A message with everything that is delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WholeMessage {
-    /// What is known of it without reading it.
     pub head: MessageHead,
-    /// The box's name.
     pub message_box: String,
-    /// 66 hexadecimal characters.
+    /// An identity key in hexadecimal.
     pub sender: String,
-    /// `{"message":...}`, and `"payment"` where one came along.
+    /// `{"message":...}`, with `"payment"` if one was sent.
     pub body: String,
 }
 
-/// Some of the messages that were stored after a certain one.
+/// A page of messages stored after a given one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MissedPage {
-    /// Those that were wanted, in the order of storing.
+    /// The wanted messages, in storage order.
     pub messages: Vec<WholeMessage>,
-    /// Where the next page begins.
+    /// The next page starts after this id.
     pub last: i64,
     /// Whether there is a next page.
     pub more: bool,

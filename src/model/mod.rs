@@ -1,4 +1,4 @@
-//! Plain values that the layers hand to each other: messages, payments, prices, pages. They know no database.
+//! Plain values that layers exchange: messages, payments, prices, pages. They are independent of the database.
 
 mod device;
 mod identity_list;

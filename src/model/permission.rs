@@ -1,29 +1,24 @@
-//! What recipients ask of those who write to them.
+//! Fees and blocks that recipients set for senders.
 
-/// What a recipient asks for a box, of one sender or of all.
+/// A recipient's fee or block for a box and one sender, or all senders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
-    /// Of whom; none: of everybody.
+    /// None stands for all senders.
     pub sender: Option<String>,
-    /// Which box.
     pub message_box: String,
     /// -1 blocks, 0 allows, more is a fee in satoshis.
     pub recipient_fee: i64,
-    /// ISO 8601.
     pub created_at: String,
-    /// ISO 8601.
     pub updated_at: String,
 }
 
-/// Which of a recipient's permissions are listed.
+/// Selects permissions of a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionPage {
-    /// Of this box only.
+    /// Selects permissions of this box only.
     pub message_box: Option<String>,
-    /// So many at most.
     pub limit: i64,
-    /// Without the first so many.
     pub offset: i64,
-    /// Among equals, the newest first.
+    /// Among equals, newest first.
     pub newest_first: bool,
 }

@@ -1,24 +1,24 @@
 //! The price of a message.
 
-/// What a message costs.
+/// The price of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Satoshis for the server, for one recipient.
+    /// The server's fee for one recipient, in satoshis.
     pub delivery_fee: u64,
-    /// Whether that is due for each recipient; else it is due once, however many there are.
+    /// Whether the fee is due for each recipient. Otherwise it is due once.
     pub per_recipient: bool,
-    /// For each recipient, in the order asked: -1 blocks, 0 allows, more is a fee in satoshis.
+    /// For each recipient, in order: -1 blocks, 0 allows, more is a fee in satoshis.
     pub recipient_fees: Vec<i64>,
 }
 
 impl Quote {
-    /// Whether somebody blocks.
+    /// Whether any recipient blocks the sender.
     #[must_use]
     pub fn blocks(&self) -> bool {
         self.recipient_fees.iter().any(|fee| *fee < 0)
     }
 
-    /// Satoshis that the server must get for the whole message. Senders who pay for each recipient all the same pay enough.
+    /// Satoshis due to the server for the whole message. A sender that pays per recipient always pays enough.
     #[must_use]
     pub fn delivery_due(&self) -> u64 {
         let count = if self.per_recipient {
@@ -29,7 +29,7 @@ impl Quote {
         self.delivery_fee.saturating_mul(count)
     }
 
-    /// Whether there is nothing to pay and nobody blocks.
+    /// Whether the message costs nothing and no recipient blocks the sender.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.delivery_fee == 0 && self.recipient_fees.iter().all(|fee| *fee == 0)

@@ -1,14 +1,14 @@
-//! A request that counts once: its nonce is claimed in the transaction of what it writes.
+//! Request claims: a request counts once, because its nonce is claimed in the transaction of its write.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-/// Characters of a message nonce that the table takes.
+/// Maximum characters of a message nonce in the table.
 pub const MAX_CLAIM_CHARS: usize = 64;
 
-/// A request of a session, which writes once. Cheap to clone; all clones are the same request.
+/// A claim for one request of a session. Cheap to clone; all clones claim the same request.
 #[derive(Debug, Clone)]
 pub struct RequestClaim(Arc<Claim>);
 
@@ -16,24 +16,25 @@ pub struct RequestClaim(Arc<Claim>);
 struct Claim {
     session_nonce: String,
     message_nonce: String,
-    /// Whether a write counts it.
+    /// Whether a write has taken the claim.
     is_taken: AtomicBool,
     refusal: OnceLock<ClaimRefusal>,
 }
 
-/// Why a request does not count.
+/// Why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ClaimRefusal {
     /// It was served before, by this process or another.
     #[error("the request was served before")]
     Repeated,
-    /// Its session has expired, or was ended.
+    /// Its session has expired or was ended.
     #[error("the session of the request has ended")]
     SessionEnded,
 }
 
 impl RequestClaim {
-    /// For the request with this nonce of up to [`MAX_CLAIM_CHARS`], in the session that has this nonce of ours.
+    /// Creates a claim. The session is identified by the server's nonce. The request's nonce has up to
+    /// [`MAX_CLAIM_CHARS`].
     #[must_use]
     pub fn new(session_nonce: &str, message_nonce: &str) -> Self {
         Self(Arc::new(Claim {
@@ -44,18 +45,18 @@ impl RequestClaim {
         }))
     }
 
-    /// Why a write of the request was refused, if one was.
+    /// The reason why a write of the request was refused, if any.
     #[must_use]
     pub fn refusal(&self) -> Option<ClaimRefusal> {
         self.0.refusal.get().copied()
     }
 
     pub(crate) fn refuse(&self, refusal: ClaimRefusal) {
-        // The first counts; there is one write that claims.
+        // Only the first refusal counts, and only one write claims.
         let _ = self.0.refusal.set(refusal);
     }
 
-    /// The claim, for the first write of the request; none for those that follow.
+    /// The claim for the first write of the request; none for later writes.
     pub(crate) fn take(&self) -> Option<Self> {
         let was_taken = self.0.is_taken.swap(true, Ordering::AcqRel);
         (!was_taken).then(|| self.clone())

@@ -1,14 +1,14 @@
-//! A session as all processes share it.
+//! A session that all processes share.
 
 use crate::ids::IdentityKey;
 
-/// What a session is restored from.
+/// The stored part of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// The server's nonce, which names the session.
+    /// The server's nonce, which identifies the session.
     pub own_nonce: String,
-    /// The client's nonce, as it wrote it.
+    /// The client's nonce, unchanged.
     pub peer_nonce: String,
-    /// The client's key.
+    /// The client's identity key.
     pub peer: IdentityKey,
 }

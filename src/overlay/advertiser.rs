@@ -1,4 +1,4 @@
-//! Advertises a host, and revokes what was advertised, through the wallet of the identity.
+//! Advertises a host and revokes advertisements, through the wallet of the identity.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,17 +23,17 @@ use super::locking::push_drop;
 use super::network::Overlay;
 use super::spending::{Made, Payer, UNREADABLE};
 
-/// What wallets list at most.
+/// Maximum outputs that a wallet lists.
 const MAX_LISTED: u32 = 10_000;
 
-/// How an advertisement came to stand.
+/// How an advertisement came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A transaction was made for it.
+    /// A new transaction was created for it.
     Made,
-    /// The wallet had it and the overlay network did not; it has been told again.
+    /// The wallet had it but the overlay network did not, so it was submitted again.
     Repeated,
-    /// It stood already, and nothing was done.
+    /// It existed already, and nothing was done.
     Stood,
 }
 
@@ -47,31 +47,26 @@ impl fmt::Display for Standing {
     }
 }
 
-/// A host is advertised.
+/// The result of advertising a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertised {
-    /// For whom.
     pub identity_key: IdentityKey,
-    /// In which transaction.
     pub txid: String,
-    /// How it came to be.
     pub standing: Standing,
-    /// What the same transaction revoked.
+    /// Advertisements that the same transaction revoked.
     pub revoked: Vec<Advertisement>,
-    /// What else is advertised for the identity, by outputs that are not this wallet's to spend.
+    /// Other advertisements of the identity, whose outputs this wallet cannot spend.
     pub foreign: Vec<Advertisement>,
 }
 
-/// Advertisements are revoked.
+/// The result of revoking advertisements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// Whose they were.
     pub identity_key: IdentityKey,
-    /// By which transaction; none if there was nothing to revoke.
+    /// The revoking transaction; none if there was nothing to revoke.
     pub txid: Option<String>,
-    /// Which.
     pub revoked: Vec<Advertisement>,
-    /// Which would have been, had they been this wallet's to spend.
+    /// Advertisements that could not be revoked, because this wallet cannot spend their outputs.
     pub foreign: Vec<Advertisement>,
 }
 
@@ -89,7 +84,7 @@ impl fmt::Debug for Advertiser {
     }
 }
 
-/// What the wallet has of what it advertised, and may spend.
+/// Spendable outputs of the wallet, with their advertisements.
 struct Held(HashMap<String, Option<Advertisement>>);
 
 impl Held {
@@ -99,8 +94,7 @@ impl Held {
 }
 
 impl Advertiser {
-    /// Uses the BRC-100 wallet at this URL, which may take as long as `timeout` for each answer. `originator` tells the
-    /// wallet which program is asking.
+    /// Uses the BRC-100 wallet at this URL, with `timeout` per answer. `originator` names the program to the wallet.
     #[must_use]
     pub fn new(originator: &str, wallet_url: &str, overlay: Overlay, timeout: Duration) -> Self {
         Self {
@@ -115,7 +109,7 @@ impl Advertiser {
         }
     }
 
-    /// Whose wallet it is.
+    /// The identity key of the wallet.
     ///
     /// # Errors
     /// [`OverlayError`].
@@ -135,11 +129,11 @@ impl Advertiser {
             .map_err(|_| OverlayError::WalletAnswer("no identity key"))
     }
 
-    /// Advertises a host, in place of what was advertised before. Where it stands already, nothing is paid.
+    /// Advertises a host and replaces earlier advertisements. If the host is advertised already, nothing is paid.
     ///
     /// # Errors
-    /// [`OverlayError`]. After [`OverlayError::Submit`] the wallet has the advertisement, and another attempt only tells
-    /// the overlay network of it.
+    /// [`OverlayError`]. After [`OverlayError::Submit`] the wallet holds the advertisement, and another attempt only
+    /// submits it again.
     pub async fn advertise(&self, host: &AdvertisedHost) -> Result<Advertised, OverlayError> {
         let identity_key = self.identity_key().await?;
         let known = self.overlay.advertisements(&identity_key).await?;
@@ -157,7 +151,7 @@ impl Advertiser {
         {
             return Ok(advertised(&only.txid, Standing::Stood, Vec::new(), foreign));
         }
-        // What it has and nobody knows; beside others that stand it would not take their place.
+        // The wallet has it, but no overlay service does. It cannot replace others that are advertised already.
         let untold = held
             .0
             .into_values()
@@ -210,7 +204,7 @@ impl Advertiser {
         Ok(push_drop(&key.to_der(), &fields))
     }
 
-    /// Revokes what is advertised: all of it, or one host, written as it is advertised.
+    /// Revokes all advertisements, or those of one host as it was advertised.
     ///
     /// # Errors
     /// [`OverlayError`].

@@ -1,4 +1,4 @@
-//! Overlay services: which there are, what they know of an identity, and what they are given.
+//! Overlay services: finding them, asking them about an identity, and submitting to them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,38 +18,38 @@ use super::answer::{self, Outputs};
 use super::error::{LookupFailure, OverlayError};
 use super::service_token::{Role, hosts};
 
-/// The published clients' trackers of the main chain.
+/// The published clients' trackers for the main chain.
 const MAINNET: [&str; 4] = [
     "https://overlay-us-1.bsvb.tech",
     "https://overlay-eu-1.bsvb.tech",
     "https://overlay-ap-1.bsvb.tech",
     "https://users.bapp.dev",
 ];
-/// Those of the test chain.
+/// The published clients' trackers for the test chain.
 const TESTNET: [&str; 1] = ["https://testnet-users.bapp.dev"];
-/// The one service of the local network.
+/// The only service of the local network.
 const LOCAL: &str = "http://localhost:8080";
 
-/// How long one service may take to answer a look-up, as in the published clients.
+/// Timeout of one service for a lookup, as in the published clients.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that an answer to a look-up may have.
+/// Maximum bytes of an answer to a lookup.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Services that are asked at a time, as in the SDK.
+/// Maximum concurrent lookups, as in the SDK.
 const MAX_ASKED: usize = 8;
 
-/// Which overlay network, as the published clients name them.
+/// An overlay network, by the published clients' names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverlayNetwork {
-    /// That of the main chain.
+    /// The network of the main chain.
     #[default]
     Mainnet,
-    /// That of the test chain.
+    /// The network of the test chain.
     Testnet,
     /// One service at `http://localhost:8080`, for development.
     Local,
 }
 
-/// A text names no network.
+/// The text names no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected mainnet, testnet or local")]
 pub struct UnknownNetwork;
@@ -67,11 +67,11 @@ impl FromStr for OverlayNetwork {
     }
 }
 
-/// Where it is asked which services there are (SLAP): an address that begins with `https://`, without a trailing slash.
+/// The address of a service directory (SLAP): `https://` only, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracker(String);
 
-/// A text is no tracker's address.
+/// The text is not a tracker's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected an address such as https://overlay.example")]
 pub struct NoTracker;
@@ -81,7 +81,7 @@ impl FromStr for Tracker {
 
     fn from_str(text: &str) -> Result<Self, NoTracker> {
         let url = Url::parse(text.trim()).map_err(|_| NoTracker)?;
-        // No others are asked: who could change an answer could choose the services.
+        // HTTPS only: an attacker who can change an answer could choose the services.
         if url.scheme() != "https" {
             return Err(NoTracker);
         }
@@ -89,12 +89,12 @@ impl FromStr for Tracker {
     }
 }
 
-/// Where the services are found.
+/// Where services are found.
 #[derive(Debug, Clone)]
 enum Found {
     /// Through these trackers; the text names the network.
     Through(Vec<String>, String),
-    /// There is one, at a known address.
+    /// At one known address.
     At(String),
 }
 
@@ -107,8 +107,8 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// The services of this network, found through these trackers or, where there are none, through its own. Finding them
-    /// and asking them may take as long as `timeout` together.
+    /// Services of this network, found through these trackers. Without trackers the network's own are used. `timeout`
+    /// covers finding and asking together.
     #[must_use]
     pub fn new(network: OverlayNetwork, trackers: &[Tracker], timeout: Duration) -> Self {
         let through = |known: &[&str], name: &str| {
@@ -137,7 +137,7 @@ impl Overlay {
         &self.service
     }
 
-    /// What they know of an identity, in the order of transactions and outputs.
+    /// The advertisements of an identity, in the order of transactions and outputs.
     ///
     /// # Errors
     /// [`OverlayError::Lookup`].
@@ -159,7 +159,7 @@ impl Overlay {
         Ok(found)
     }
 
-    /// The services that find advertisements: those that the first tracker knows which knows any.
+    /// Services that find advertisements: those of the first tracker that names any.
     async fn lookup_hosts(&self, deadline: Instant) -> Result<Vec<String>, LookupFailure> {
         let trackers = match &self.found {
             Found::At(host) => return Ok(vec![host.clone()]),
@@ -186,7 +186,7 @@ impl Overlay {
         }
     }
 
-    /// The services that take advertisements, of all trackers.
+    /// Services that take advertisements, of all trackers.
     pub(super) async fn topic_hosts(
         &self,
         deadline: Instant,
@@ -201,7 +201,7 @@ impl Overlay {
         Ok(hosts(Role::TakesTopic, TOPIC, &answers))
     }
 
-    /// Asks all of them. One answer is enough; without any, the last failure counts.
+    /// Asks all hosts. One answer is enough; without any, the last failure is returned.
     async fn ask_all(
         &self,
         hosts: &[String],
@@ -260,7 +260,7 @@ impl Overlay {
         }
     }
 
-    /// Only the local network may be asked without TLS.
+    /// Only the local network works without TLS.
     pub(super) fn check_secure(&self, host: &str) -> Result<(), RemoteFailure> {
         match &self.found {
             Found::Through(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),

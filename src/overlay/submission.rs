@@ -1,4 +1,4 @@
-//! Gives a transaction to the overlay services that take advertisements.
+//! Submits transactions to the overlay services that take advertisements.
 
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
@@ -12,14 +12,14 @@ use super::advertisement::TOPIC;
 use super::error::{OverlayError, SubmitFailure};
 use super::network::Overlay;
 
-/// Services that receive the transaction at the same time, as in the SDK.
+/// Maximum concurrent submissions, as in the SDK.
 const MAX_SENT: usize = 16;
-/// Bytes that an acknowledgement may have.
+/// Maximum bytes of an acknowledgement.
 const MAX_ANSWER: usize = 1024 * 1024;
-/// Refusals that an error quotes.
+/// Maximum refusals quoted in an error.
 const MAX_REFUSALS: usize = 4;
 
-/// What a service did with the outputs and inputs of one topic: their numbers.
+/// A service's result for one topic, as indexes of outputs and inputs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Admittance {
@@ -29,7 +29,7 @@ struct Admittance {
 }
 
 impl Admittance {
-    /// Whether anything came of the transaction.
+    /// Whether the service used the transaction.
     fn is_acknowledgement(&self) -> bool {
         let removed = self.coins_removed.as_deref().unwrap_or_default();
         [&self.outputs_to_admit, &self.coins_to_retain, removed]
@@ -41,16 +41,16 @@ impl Admittance {
 /// The reply of one service.
 enum Reply {
     Acknowledged,
-    /// It answered, and nothing came of the transaction.
+    /// It answered, but did not use the transaction.
     Nothing,
     Refused(String),
 }
 
 impl Overlay {
-    /// Gives a transaction, as a plain BEEF, to all services that take advertisements.
+    /// Submits a transaction, as a plain BEEF, to all services that take advertisements.
     ///
     /// # Errors
-    /// [`OverlayError::Submit`] unless one of them has acknowledged it.
+    /// [`OverlayError::Submit`] unless at least one of them acknowledges it.
     pub(super) async fn submit(&self, txid: &str, beef: &[u8]) -> Result<(), OverlayError> {
         let deadline = self.deadline();
         let sent = match self.topic_hosts(deadline).await {
@@ -124,7 +124,7 @@ impl Overlay {
             }
             Ok(_) => Reply::Nothing,
             Err(failure) => match answer.failure().and_then(|_| answer.words()) {
-                // The words are a stranger's, and may be logged.
+                // The text is untrusted, but may be logged.
                 Some(words) => Reply::Refused(format!(
                     "{host}: {failure}, and says: {}",
                     words.escape_debug()

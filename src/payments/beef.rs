@@ -1,4 +1,4 @@
-//! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
+//! Reads a payment's transaction and checks that it can be mined: proven ancestors, amounts, scripts.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -14,42 +14,37 @@ use super::scripts::reading;
 use super::spends;
 use super::verdict_cache::{self, BeefHash, VerdictCache};
 
-/// Blocks that its proofs may lead to; each is asked for by itself.
+/// Maximum blocks that the proofs may refer to; each takes one request to the header service.
 const MAX_BLOCKS: usize = 200;
 
-/// An output as it was read.
+/// An output of a checked transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// What it is worth.
     pub satoshis: u64,
-    /// Its locking script.
     pub script: Vec<u8>,
 }
 
-/// A transaction whose ancestors are proven and whose scripts hold.
+/// A transaction with proven ancestors and valid scripts.
 ///
-/// Whether the proofs lead to blocks that were mined is known to who has the block headers:
-/// [`Self::merkle_roots`] is for them.
+/// Its proofs are checked against block headers elsewhere: that check uses [`Self::merkle_roots`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedTransaction {
-    /// Hexadecimal, as it is displayed.
+    /// Hexadecimal, in display order.
     pub txid: String,
-    /// Its outputs.
     pub outputs: Vec<Output>,
-    /// What it spends, and what its ancestors spend that are not mined yet.
+    /// Outputs spent by the transaction and by its unmined ancestors.
     pub spends: Vec<SpentOutput>,
-    /// By block height, the merkle root that its proofs lead to.
+    /// The merkle root of its proofs for each block height.
     pub merkle_roots: Vec<(u32, String)>,
 }
 
-/// What was read out of a payment whose transaction was checked.
+/// A payment with its checked transaction's data.
 #[derive(Debug, Clone)]
 pub struct Checked<T> {
-    /// What was read.
     pub payment: T,
-    /// What its transaction spends, and what those of its ancestors spend that are not mined yet.
+    /// Outputs spent by the transaction and by its unmined ancestors.
     pub spends: Vec<SpentOutput>,
-    /// By block height, the merkle root that its proofs lead to.
+    /// The merkle root of its proofs for each block height.
     pub merkle_roots: Vec<(u32, String)>,
 }
 
@@ -57,17 +52,17 @@ pub(super) fn invalid(reason: impl Into<String>) -> PaymentError {
     PaymentError::Invalid(reason.into())
 }
 
-/// A transaction that was read: proven, and paying out no more than it spends. Its scripts have yet to be run.
+/// A parsed transaction: proven, and paying out no more than it spends. Its scripts have not run yet.
 pub(super) struct ReadTransaction {
     pub(super) transaction: CheckedTransaction,
     beef: Beef,
     hash: BeefHash,
-    /// What running its scripts costs.
+    /// The cost of running its scripts.
     cost: u64,
 }
 
 impl ReadTransaction {
-    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it but its scripts.
+    /// Parses an `AtomicBEEF` (BRC-95) and checks everything except its scripts.
     ///
     /// # Errors
     /// [`CheckError`].
@@ -124,7 +119,7 @@ impl ReadTransaction {
         })
     }
 
-    /// Runs the scripts of all its inputs, unless they held before. Slow: run it where it holds nobody up.
+    /// Runs the scripts of all inputs, unless they passed before. Slow: do not call it on a worker thread.
     ///
     /// # Errors
     /// [`CheckError`].
@@ -139,7 +134,7 @@ impl ReadTransaction {
 }
 
 impl CheckedTransaction {
-    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it, whatever that costs. Slow: run it where it holds nobody up.
+    /// Parses an `AtomicBEEF` (BRC-95) and checks all of it, at any cost. Slow: do not call it on a worker thread.
     ///
     /// # Errors
     /// [`PaymentError::Invalid`].
@@ -158,8 +153,8 @@ impl CheckedTransaction {
     }
 }
 
-/// What the proofs of all proven transactions lead to. The SDK computes roots for leaves that are marked as
-/// transactions; a path without marks would prove its transactions without a root that anybody could check.
+/// The merkle roots of all proven transactions. The SDK computes roots only for leaves marked as transactions. A path
+/// without marks would prove its transactions without a root to check.
 fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
     let mut roots = BTreeMap::new();
     for entry in &beef.txs {
@@ -221,7 +216,7 @@ mod tests {
         };
         let good = Mint::new().pay(&[(vec![0x51], 7)]);
         let forged = Mint::new().forged().pay(&[(vec![0x51], 7)]);
-        // Reading them may cost something, running a script nothing.
+        // Parsing may cost something, and running a script nothing.
         let reading_only = checks(&cache, reading(&good) * 2, &|| {});
         for bytes in [&good, &forged] {
             assert_eq!(check(bytes, &reading_only), Err(CheckError::Costly));
@@ -230,7 +225,7 @@ mod tests {
         let refused = check(&forged, &whole).unwrap_err();
         assert_eq!(check(&good, &reading_only), Ok(first));
         assert_eq!(check(&forged, &reading_only), Err(refused));
-        // What was refused is not even read again.
+        // A refused transaction is not even parsed again.
         let nothing = checks(&cache, 0, &|| {});
         assert!(matches!(
             check(&forged, &nothing),
@@ -239,7 +234,7 @@ mod tests {
         assert_eq!(check(&good, &nothing), Err(CheckError::Costly));
     }
 
-    /// A transaction that spends outputs with these locking scripts, each worth 100; whoever comes may unlock them.
+    /// A transaction that spends outputs with these locking scripts, each worth 100. Anyone may unlock them.
     fn spending_scripts(scripts: &[Vec<u8>], satoshis: u64) -> Transaction {
         let mut source = proven();
         source.outputs = scripts
@@ -268,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_cannot_pay_is_refused_before_a_script_runs() {
-        // OP_FALSE, which is refused as soon as it is run; and what costs too much.
+        // OP_FALSE, which fails when it runs, and a script that costs too much.
         let (wrong, costly) = (vec![0x00], vec![0xac; 1_000]);
         let refused = |scripts: &[Vec<u8>], satoshis| {
             let payment = spending_scripts(scripts, satoshis);
@@ -284,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_costs_much_pauses_now_and_then() {
-        // OP_NOP, over and over, and OP_TRUE: a fifth of a slice.
+        // OP_NOP, many times, and OP_TRUE: a fifth of a slice.
         let script = [vec![0x61; 4_000], vec![0x51]].concat();
         let payment = spending_scripts(&vec![script; 20], 1);
         let mut beef = Beef::new(bsv::transaction::beef::BEEF_V2);
@@ -299,7 +294,7 @@ mod tests {
         assert!(pauses.get() >= 2, "{}", pauses.get());
     }
 
-    /// Marks only say which leaves a root is computed for; they prove nothing by being absent.
+    /// Marks select the leaves for which a root is computed. Their absence proves nothing.
     #[test]
     fn a_proof_without_marks_has_its_root_all_the_same() {
         let bytes = Mint::new().pay(&[(vec![0x51], 7)]);
@@ -315,7 +310,7 @@ mod tests {
     #[test]
     fn a_payment_that_cannot_be_mined_is_refused() {
         let output = [(vec![0x51], 7)];
-        // 1 shifted by 2^63 - 1: to run it would end the process.
+        // 1 shifted by 2^63 - 1: running it would crash the process.
         let shift = [0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xb6];
         let shifting = [&[0x51][..], &shift].concat();
         let multisig = vec![0x61, 0x51, 0x51, 0x51, 0xae];
@@ -348,7 +343,7 @@ mod tests {
     fn output(satoshis: u64) -> TransactionOutput {
         TransactionOutput {
             satoshis: Some(satoshis),
-            // Whoever comes may spend it.
+            // Anyone may spend it.
             locking_script: LockingScript::from_binary(&[0x51, 0x61]),
             change: false,
         }
@@ -415,7 +410,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(said.contains("spent twice"), "{said}");
-        // It is not for the two inputs: one of them alone is none.
+        // The cause is not the number of inputs: one of them alone is fine.
         assert!(read(&spending(&[&one], 40)).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Who takes what is paid to the server: a wallet, or nobody, and then it is kept.
+//! Receives payments to the server: a wallet takes them, or the database keeps them.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,42 +17,40 @@ use crate::outbound::{RemoteFailure, WalletHttp};
 
 use super::brc29::canonical_base64;
 
-/// What a wallet is told a payment is for, where its sender does not say.
+/// The description for the wallet if the sender gives none.
 const DESCRIPTION: &str = "MessageBox delivery payment (batch)";
 
-/// A verified output that pays the server, with its transaction.
+/// A verified output that pays the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerPayment {
-    /// Which, and how its key is derived.
     pub output: PaymentOutput,
-    /// What it is for, in the sender's words.
     pub description: Option<String>,
 }
 
-/// Why a payment was not taken.
+/// Why a payment was not received.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CashierError {
-    /// The wallet does not want it.
+    /// The wallet refused it.
     #[error("Payment was not accepted by the server.")]
     Refused,
-    /// The wallet could not be asked, or did not answer.
+    /// The wallet could not be reached, or did not answer.
     #[error("Failed to internalize payment: {0}")]
     Failed(String),
 }
 
-/// Takes verified payments to the server.
+/// Receives verified payments to the server.
 pub trait Cashier: Send + Sync + fmt::Debug {
-    /// Takes one; says what became of it.
+    /// Receives a payment and returns its new state.
     fn take<'a>(
         &'a self,
         payment: &'a ServerPayment,
     ) -> BoxFuture<'a, Result<PaymentState, CashierError>>;
 
-    /// Whether somebody else is asked, so that the outputs must be claimed before.
+    /// Whether this asks an external service. Then the outputs must be claimed first.
     fn asks(&self) -> bool;
 }
 
-/// Takes payments by leaving them where they are: the database keeps them, with all that is needed to spend them.
+/// Leaves payments in the database, with everything that is needed to spend them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keeper;
 
@@ -69,14 +67,14 @@ impl Cashier for Keeper {
     }
 }
 
-/// Gives payments to a BRC-100 wallet over HTTP, which spends from then on.
+/// Sends payments to a BRC-100 wallet over HTTP. The wallet can spend them from then on.
 #[derive(Debug)]
 pub struct WalletClient {
     wallet: WalletHttp,
 }
 
 impl WalletClient {
-    /// Asks the wallet at this URL, and waits so long for its answer.
+    /// Uses the wallet at this URL, with this timeout per answer.
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Self {
         Self {
@@ -114,7 +112,7 @@ impl Cashier for WalletClient {
     }
 }
 
-/// `None` for what the wallet's interface cannot carry: it takes derivations in base64, byte for byte.
+/// Returns `None` if the wallet's interface cannot carry the payment: it needs derivations in base64.
 fn arguments(payment: &ServerPayment) -> Option<InternalizeActionArgs> {
     let output = &payment.output;
     Some(InternalizeActionArgs {
@@ -134,7 +132,7 @@ fn arguments(payment: &ServerPayment) -> Option<InternalizeActionArgs> {
     })
 }
 
-/// Wallets take 5 to 50 characters; a published client sends whatever comes to hand.
+/// Wallets accept 5 to 50 characters; a published client sends arbitrary text.
 fn description(given: Option<&str>) -> String {
     let given: String = given.unwrap_or_default().chars().take(50).collect();
     if (5..=50).contains(&given.len()) {

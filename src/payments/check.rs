@@ -1,29 +1,28 @@
-//! How far a payment may be checked: what that may cost, and what is known from before.
+//! Limits for checking a payment: its cost, and earlier verdicts.
 
 use thiserror::Error;
 
 use super::error::PaymentError;
 use super::verdict_cache::VerdictCache;
 
-/// Why a payment was not found to pay.
+/// Why a payment failed its check.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CheckError {
-    /// It does not pay.
     #[error(transparent)]
     Refused(#[from] PaymentError),
-    /// Checking it costs more than was allowed. Nothing slow was done.
+    /// The check would exceed its cost limit. Nothing slow was done.
     #[error("checking the payment costs more than is allowed")]
     Costly,
 }
 
-/// How payments are checked.
+/// The limits and the cache of a check.
 #[derive(Clone, Copy)]
 pub struct Checks<'a> {
-    /// What came of the same bytes before.
+    /// Verdicts on the same bytes.
     pub cache: &'a VerdictCache,
-    /// What checking one may cost.
+    /// Maximum cost of checking one payment.
     pub max_cost: u64,
-    /// Called now and then while it costs much, so that others have their turn.
+    /// Called regularly during an expensive check, so that other work can run.
     pub pause: &'a dyn Fn(),
 }
 

@@ -1,7 +1,7 @@
-//! Payments: what a client says it has paid, checked against the transaction that it brings.
+//! Payments: checks the payment that a client claims to have made against its transaction.
 //!
-//! `beef` and below are pure: bytes in, a verdict out. Nothing here is stored; `db` keeps what was taken, once for each
-//! output, and `cashier` is the one interface behind which a wallet takes it, or nobody does and it is kept.
+//! `beef` and the modules below it are pure. This room stores nothing: `db` records each claimed output once. The trait
+//! in `cashier` hides who receives a payment: a wallet, or the database.
 
 mod allocation;
 mod beef;

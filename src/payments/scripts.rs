@@ -1,30 +1,30 @@
-//! Whether running scripts is affordable. The interpreter's numbers are slow and as large as a script makes them, so
-//! scripts that grow numbers are not run at all; everything else is paid for out of a budget before it is run.
+//! Decides whether scripts are affordable. The interpreter's numbers are slow, and scripts can make them arbitrarily
+//! large. So scripts that grow numbers never run. All other work is paid from a budget before it runs.
 
-/// Bytes of one script.
+/// Maximum bytes of one script.
 const MAX_SCRIPT_BYTES: usize = 100_000;
 
-/// What one signature check costs: about as much as going through so many bytes.
+/// The cost of a signature check: about the time of scanning this many bytes.
 const SIGNATURE_CHECK: u64 = 1_000_000;
 
-/// What copying a byte of a transaction costs, of which the interpreter gets a copy for each input.
+/// The cost per byte of copying a transaction. The interpreter gets a copy for each input.
 const COPY: u64 = 16;
 
-/// What may be done at a stretch, before others have their turn: 20 signature checks, which take some 20 ms.
+/// The cost of one uninterrupted slice of work: 20 signature checks, about 20 ms.
 pub const SLICE: u64 = 20 * SIGNATURE_CHECK;
 
-/// What reading a transaction of these bytes costs, with its ancestors and proofs.
+/// The cost of parsing a transaction of these bytes, with its ancestors and proofs.
 pub(super) const fn reading(bytes: &[u8]) -> u64 {
     bytes.len() as u64 * COPY
 }
 
-/// What checking one payment may cost: 500 signature checks, or whatever takes as long.
+/// Maximum cost of checking one payment: 500 signature checks, or equivalent work.
 const MAX_COST: u64 = 500 * SIGNATURE_CHECK;
 
-/// What one input of it may cost. Its scripts run at a stretch, while others wait.
+/// Maximum cost of one input, whose scripts run uninterrupted.
 const MAX_INPUT_COST: u64 = 5 * SLICE;
 
-/// What is left of it.
+/// What the scripts of one payment may still cost.
 #[derive(Debug)]
 pub(super) struct Budget(u64);
 
@@ -33,13 +33,12 @@ impl Budget {
         Self(MAX_COST)
     }
 
-    /// What was paid for so far.
+    /// The cost paid so far.
     pub(super) const fn spent(&self) -> u64 {
         MAX_COST - self.0
     }
 
-    /// Pays for running the two scripts of an input of a transaction of this size, and says what that costs; `None` when it is
-    /// not to be done.
+    /// Pays for the two scripts of an input and returns their cost. Returns `None` if they must not run.
     pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> Option<u64> {
         let size = transaction_bytes as u64;
         let (mut checks, mut length) = (0, 0);
@@ -47,8 +46,8 @@ impl Budget {
             checks += signature_checks(script)? as u64;
             length += script.len() as u64;
         }
-        // The outputs are copied for every input, and hashed for every signature. An item as long as half of both
-        // scripts may be copied or hashed by each opcode of the other half.
+        // The interpreter copies the outputs for every input and hashes them for every signature. An item may be half
+        // as long as both scripts together. Each opcode of the other half may copy or hash it.
         let cost = size * COPY + checks * (SIGNATURE_CHECK + size) + length * length / 4;
         if cost > MAX_INPUT_COST {
             return None;
@@ -58,10 +57,11 @@ impl Budget {
     }
 }
 
-/// Whether an opcode may be run: constants, flow, stack, `OP_SPLIT`, `OP_SIZE`, bitwise logic, comparisons, sums, hashes and
-/// single signatures, which all cost what the script's length allows for. Everything else is not: it grows items or
-/// numbers (one that shifts by 2^63 asks for more memory than there is and ends the process), or is unknown, or is
-/// `OP_CHECKMULTISIG`, which the SDK's interpreter lets pass with empty signatures.
+/// Whether an opcode may run: constants, flow, stack, `OP_SPLIT`, `OP_SIZE`, bitwise logic, comparisons, sums, hashes
+/// and single signatures. The script's length bounds their cost.
+///
+/// Other opcodes are refused. Some grow items or numbers: a shift by 2^63 exhausts memory and crashes the process. Some
+/// are unknown. The SDK's interpreter accepts `OP_CHECKMULTISIG` with empty signatures.
 const fn is_run(op: u8) -> bool {
     matches!(
         op,
@@ -69,7 +69,7 @@ const fn is_run(op: u8) -> bool {
     )
 }
 
-/// Signature checks that running these scripts may take; `None` when they are not to be run.
+/// The number of signature checks in a script; `None` if the script must not run.
 fn signature_checks(script: &[u8]) -> Option<usize> {
     if script.len() > MAX_SCRIPT_BYTES {
         return None;
@@ -90,7 +90,7 @@ fn signature_checks(script: &[u8]) -> Option<usize> {
             op if is_run(*op) => continue,
             _ => return None,
         };
-        // A push that breaks off is the interpreter's to refuse.
+        // The interpreter refuses a truncated push.
         rest = rest.get(size_bytes + size..).unwrap_or_default();
     }
     Some(checks)
@@ -130,20 +130,20 @@ mod tests {
         };
         assert_eq!(times([checked, &[]], 0), 500);
         assert_eq!(times([checked, checked], 0), 249);
-        // Large transactions and long scripts cost as much as signatures do.
+        // Large transactions and long scripts cost as much as signatures.
         assert_eq!(times([checked, &[]], 1_000_000), 27);
         assert_eq!(times([&vec![0x61; 20_000], &[]], 0), 5);
         assert_eq!(times([&vec![0x61; 10_000], &vec![0x61; 10_000]], 0), 5);
         assert_eq!(times([&[], &[]], 1_000_000), 31);
         assert_eq!(times([&[0x95], &[]], 0), 0);
-        // One input has a part of it.
+        // One input may use a part of it.
         assert_eq!(times([&[0xac; 99], &[]], 0), 5);
         assert_eq!(times([&[0xac; 101], &[]], 0), 0);
     }
 
     #[test]
     fn what_grows_or_proves_nothing_is_not_run() {
-        // Arithmetic that is not linear, what concatenates and shifts (the opcodes since 0xb0 too), and multisig.
+        // Nonlinear arithmetic, concatenation and shifts (including the opcodes from 0xb0), and multisig.
         let refused = [
             0x7e, 0x80, 0x81, 0x8d, 0x8e, 0x95, 0x96, 0x97, 0x98, 0x99, 0xae, 0xaf,
         ];

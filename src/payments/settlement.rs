@@ -1,4 +1,4 @@
-//! Holding a payment against what is due.
+//! Checks that a payment pays the price.
 
 use std::collections::HashSet;
 
@@ -17,38 +17,35 @@ use super::check::{CheckError, Checks};
 use super::draft::{DraftOutput, PaymentDraft};
 use super::error::PaymentError;
 
-/// A payment that pays what is due, which may be nothing.
+/// A payment that pays the price, which may be zero.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    /// Satoshis for the server.
+    /// Satoshis to the server.
     pub delivery: u64,
-    /// Satoshis for each recipient who asks for some.
+    /// Satoshis to each recipient that asks for a fee.
     pub recipients: Vec<u64>,
-    /// The outputs that are handed out; each must be taken once.
+    /// The assigned outputs. Each must be claimed once.
     pub outputs: Vec<PaymentOutput>,
-    /// JSON of the payment for each recipient who gets a part of it.
+    /// JSON of the payment for each recipient that gets a part of it.
     pub shares: Vec<Option<ByteString>>,
-    /// The server's part.
+    /// The part that pays the server.
     pub server: Option<ServerPayment>,
 }
 
-/// Who takes part in a payment.
+/// The parties of a payment.
 #[derive(Debug, Clone)]
 pub struct Parties {
-    /// Who pays.
     pub payer: IdentityKey,
-    /// Who delivers.
     pub server: IdentityKey,
-    /// To whom.
     pub recipients: Vec<IdentityKey>,
 }
 
 impl Settlement {
-    /// Checks that a payment pays what is due. Where nothing is due it goes to the recipients as it is: it need not pay
-    /// anybody in particular, but it must be one. Slow: run it where it holds nobody up.
+    /// Checks that a payment pays the price. If nothing is due, the payment may pay any party, but must be valid. Slow:
+    /// do not call it on a worker thread.
     ///
-    /// Only outputs that pay their payee by their script are handed out to be claimed. What nobody asked for may be of a
-    /// transaction that belongs to somebody else, who is still to pay with it.
+    /// Only outputs whose script pays their payee are returned for claiming. Other outputs may belong to a transaction
+    /// of another payer, which still has to pay with it.
     ///
     /// # Errors
     /// [`CheckError`].
@@ -111,7 +108,7 @@ impl Settlement {
             settlement.recipients.push(if fee > 0 { paid } else { 0 });
         }
         let transaction = read.run_scripts(checks)?;
-        // Coins are noted as spent along with an output that is claimed, and not for nothing.
+        // Coins are recorded as spent only together with a claimed output.
         let spends = if settlement.outputs.is_empty() {
             Vec::new()
         } else {
@@ -134,7 +131,7 @@ fn enough(paid: u64, due: u64, payee: &str) -> Result<(), PaymentError> {
     )))
 }
 
-/// Every output that is handed out exists and is named once.
+/// Checks that each assigned output exists and is named once.
 fn check_named(
     outputs: &[DraftOutput],
     transaction: &CheckedTransaction,
@@ -175,7 +172,7 @@ struct Till<'a> {
 }
 
 impl Till<'_> {
-    /// What stands at this position of the sender's list.
+    /// The output at this position of the sender's list.
     fn named(&self, position: usize) -> Result<Named<'_>, PaymentError> {
         let draft = self.outputs.get(position);
         let index = draft.and_then(|output| output.index);
@@ -222,8 +219,8 @@ impl Till<'_> {
         self.output(&named, payee, derivation.clone())
     }
 
-    /// The output at this position, which nobody asked for, if it provably pays the recipient. Else whom it pays is for the
-    /// recipient to see, and it is none of ours.
+    /// An output beyond the price, if it provably pays the recipient. Otherwise only the recipient can tell, so it is
+    /// not claimed.
     fn goes_to(
         &self,
         position: usize,
@@ -239,7 +236,7 @@ impl Till<'_> {
         Ok(is_theirs.then_some(output))
     }
 
-    /// What is kept of an output. PostgreSQL takes no text with U+0000, so such a derivation is none.
+    /// The stored form of an output. PostgreSQL rejects texts with U+0000, so such derivations are refused.
     fn output(
         &self,
         named: &Named<'_>,

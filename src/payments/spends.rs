@@ -1,6 +1,6 @@
-//! What the transactions of a payment spend: that it is there, is spent once, is enough, and is signed for.
+//! Checks the inputs of a payment's transactions: they exist, are spent once, are worth enough, and are signed.
 //!
-//! First everything that costs little is checked, and what the scripts will cost is summed; only then the first script runs.
+//! All cheap checks run first, and the cost of the scripts is summed. Only then the first script runs.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ fn by_txid(beef: &Beef) -> ByTxid<'_> {
         .collect()
 }
 
-/// The transactions that are not mined yet.
+/// Transactions that are not mined yet.
 fn unproven(beef: &Beef) -> impl Iterator<Item = (&BeefTx, &Transaction)> {
     let is_proven = |entry: &&BeefTx| beef.find_bump(&entry.txid).is_some();
     let open = beef.txs.iter().filter(move |entry| !is_proven(entry));
@@ -55,11 +55,11 @@ fn unlocking(input: &TransactionInput) -> UnlockingScript {
     script.unwrap_or_else(|| UnlockingScript::from_binary(&[]))
 }
 
-/// Checks everything about what is spent but the scripts. Says what is spent, and what running the scripts will cost.
+/// Checks the inputs except their scripts. Returns the spent outputs, and the cost of running the scripts.
 pub(super) fn check_amounts(beef: &Beef) -> Result<(Vec<SpentOutput>, u64), PaymentError> {
     let by_txid = by_txid(beef);
     let mut budget = Budget::new();
-    // By what, for all transactions together: two that spend the same cannot both be mined.
+    // Keyed across all transactions: two that spend the same output cannot both be mined.
     let mut spent = HashMap::new();
     for (entry, transaction) in unproven(beef) {
         check_final(transaction)?;
@@ -102,7 +102,7 @@ pub(super) fn check_amounts(beef: &Beef) -> Result<(Vec<SpentOutput>, u64), Paym
     Ok((spent.into_iter().map(output).collect(), budget.spent()))
 }
 
-/// One that waits for a time to come can be replaced until then.
+/// A transaction with a lock time can be replaced until then.
 fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
     let mut inputs = transaction.inputs.iter();
     if transaction.lock_time == 0 || inputs.all(|input| input.sequence == u32::MAX) {
@@ -112,7 +112,7 @@ fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
     }
 }
 
-/// Runs the scripts of every input that is not mined yet. Calls `pause` each time that it has cost a slice.
+/// Runs the scripts of every unmined input. Calls `pause` after each slice of cost.
 pub(super) fn run_scripts(beef: &Beef, pause: &dyn Fn()) -> Result<(), PaymentError> {
     let by_txid = by_txid(beef);
     let mut budget = Budget::new();

@@ -1,5 +1,4 @@
-//! Remembers what came of checking a transaction, by the hash of its bytes: the same bytes are never checked twice, whoever
-//! sends them again.
+//! Caches verdicts on transactions by the hash of their bytes, so that the same bytes are checked only once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +7,13 @@ use crate::auth::sha256;
 
 use super::error::PaymentError;
 
-/// Transactions that are remembered; the oldest goes first.
+/// Maximum cached verdicts; the oldest is evicted first.
 const MAX_VERDICTS: usize = 4_096;
 
-/// The hash of a transaction's bytes, with its ancestors and proofs.
+/// The hash of a BEEF's bytes, with its ancestors and proofs.
 pub(super) type BeefHash = [u8; 32];
 
-/// What came of checking transactions. The verdict depends on their bytes alone.
+/// A cache of verdicts. A verdict depends on the bytes alone.
 #[derive(Debug, Default)]
 pub struct VerdictCache(Mutex<Verdicts>);
 
@@ -29,12 +28,12 @@ pub(super) fn hash(beef: &[u8]) -> BeefHash {
 }
 
 impl VerdictCache {
-    /// What was said of these bytes before.
+    /// The cached verdict on these bytes.
     pub(super) fn get(&self, hash: &BeefHash) -> Option<Result<(), PaymentError>> {
         self.lock().by_hash.get(hash).cloned()
     }
 
-    /// Remembers a verdict, and returns it.
+    /// Caches a verdict and returns it.
     pub(super) fn note<T>(
         &self,
         hash: BeefHash,

@@ -1,4 +1,4 @@
-//! Writing an archive.
+//! Writes an archive.
 
 use std::io::Write;
 
@@ -13,11 +13,11 @@ use super::last_ids::LastIds;
 use super::lines::Writer;
 use super::rows::{RowCounts, read_all};
 
-/// Writes everything that this database keeps to `out`, as it is at one moment; servers may go on working meanwhile. Says
-/// how many rows there were. Holds some megabytes of them at a time, or one that is larger.
+/// Writes a snapshot of the whole database to `out` and returns the row counts. Servers may keep running. Memory holds
+/// a few megabytes of rows at a time, or one larger row.
 ///
 /// # Errors
-/// [`ArchiveError`]. What was written by then lacks its last line, and will not be imported.
+/// [`ArchiveError`]. The partial output lacks its last line, so it cannot be imported.
 pub fn export_archive(
     settings: &DbSettings,
     out: &mut dyn Write,

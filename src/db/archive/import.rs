@@ -1,4 +1,4 @@
-//! Reading an archive into an empty database.
+//! Reads an archive into an empty database.
 
 use std::io::BufRead;
 
@@ -17,14 +17,14 @@ use super::last_ids::LastIds;
 use super::lines::Reader;
 use super::rows::{Batch, RowCounts, occupied, take_first_fees};
 
-/// Rows that go into the database together.
+/// Maximum number of rows in one insert batch.
 const MAX_ROWS: usize = 200;
 
-/// Bytes of them, unless one alone is larger. MySQL takes no statement that is larger than its `max_allowed_packet`.
+/// Maximum size of a batch, in bytes, unless one row alone is larger. MySQL rejects statements larger than its
+/// `max_allowed_packet`.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Brings the tables of an empty database up to date and reads the archive into them, in one transaction: all of it, or
-/// nothing. Says how many rows there were.
+/// Migrates an empty database and reads the archive into it, in one transaction. Returns the row counts.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -34,7 +34,7 @@ pub fn import_archive(
 ) -> Result<RowCounts, ArchiveError> {
     let (mut reader, last_ids) = Reader::begin(input)?;
     let mut connection = by_hand(settings)?;
-    // Before anything is changed. A table that is not there is empty too.
+    // Checked before anything changes. A missing table counts as empty.
     if let Ok(Some(table)) = occupied(&mut connection) {
         return Err(ArchiveError::NotEmpty(table));
     }

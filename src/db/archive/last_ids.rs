@@ -1,5 +1,5 @@
-//! The ids that were given last. Rows that are gone have had ids too, and clients keep them as cursors: an id that is given
-//! again would hide what bears it.
+//! The highest id that each table ever assigned. Clients keep ids of deleted rows as cursors: a reused id would hide
+//! its new message from them.
 
 use diesel::prelude::*;
 #[cfg(feature = "mysql")]
@@ -14,7 +14,7 @@ use crate::db::engine::schema::{
 };
 use crate::db::engine::schema::{messages, payments};
 
-/// Of the tables whose ids somebody remembers.
+/// Covers only the tables whose ids are used as cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LastIds {
@@ -28,7 +28,7 @@ struct Last {
     id: i64,
 }
 
-/// What MySQL would give next.
+/// The next auto-increment value of a MySQL table.
 #[cfg(feature = "mysql")]
 #[derive(QueryableByName)]
 struct Next {
@@ -37,9 +37,8 @@ struct Next {
 }
 
 impl LastIds {
-    /// Those of this database.
     pub(super) fn read(connection: &mut AnyConnection) -> QueryResult<Self> {
-        // What a database says of itself may be old; the rows are not.
+        // Sequence metadata may be stale, so the rows are checked too.
         let messages: Option<i64> = messages::table
             .select(diesel::dsl::max(messages::id))
             .get_result(connection)?;
@@ -52,7 +51,7 @@ impl LastIds {
         })
     }
 
-    /// Before the rows are there, and outside of a transaction: MySQL commits when a table is altered.
+    /// Runs before the rows are inserted and outside a transaction: MySQL commits when a table is altered.
     pub(super) fn before_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),
@@ -70,7 +69,7 @@ impl LastIds {
         }
     }
 
-    /// Behind the rows. Only PostgreSQL does not notice ids that it has not given itself.
+    /// Runs after the rows are inserted. Only PostgreSQL ignores explicit ids in its sequences.
     pub(super) fn behind_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
             AnyConnection::Sqlite(connection) => {
@@ -130,7 +129,7 @@ impl LastIds {
     }
 }
 
-/// The id that this table gave last; 0: none.
+/// The highest id that this table ever assigned; 0 if it never assigned one.
 fn given(connection: &mut AnyConnection, table: &'static str) -> QueryResult<i64> {
     match connection {
         AnyConnection::Sqlite(connection) => {

@@ -1,4 +1,4 @@
-//! The lines of an archive, as they are written and read.
+//! The line format of an archive: writer and reader.
 
 use std::io::{BufRead, Read as _, Write};
 
@@ -9,19 +9,18 @@ use super::ArchiveError;
 use super::last_ids::LastIds;
 use super::rows::{Row, RowCounts};
 
-/// The form of the lines.
 const FORMAT: u32 = 1;
 
-/// Which columns there are. Whoever adds one to a table adds it to `rows.rs` and raises this.
+/// Version of the column set. Increase it when a column is added to a table and to `rows.rs`.
 const SCHEMA: u32 = 3;
 
-/// The oldest columns that are read: what was added since may be missing.
+/// The oldest column set that an import accepts: later columns may be missing.
 const OLDEST_SCHEMA: u32 = 1;
 
-/// Bytes of the first line: what is longer is something else.
+/// Maximum length of the header line, in bytes. A longer first line is not an archive.
 const MAX_FIRST_LINE: u64 = 4_096;
 
-/// Bytes of any other line; a message's body takes up to six times its size where much must be escaped.
+/// Maximum length of any other line, in bytes. JSON escaping can make a body six times larger.
 const MAX_LINE: u64 = 1 << 30;
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +40,7 @@ const FORM: Form = Form {
     schema: SCHEMA,
 };
 
-/// What an archive of another form has in common with ours.
+/// The part that archives of all formats share.
 #[derive(Deserialize)]
 struct AnyHeader {
     messagebox_archive: Form,
@@ -57,11 +56,10 @@ struct End {
 #[serde(deny_unknown_fields)]
 struct Totals {
     rows: RowCounts,
-    /// Of everything before this line.
+    /// Covers everything before this line.
     sha256: String,
 }
 
-/// Writes an archive.
 pub(super) struct Writer<W> {
     out: W,
     line: Vec<u8>,
@@ -70,7 +68,7 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the first line.
+    /// Writes the header line.
     pub(super) fn begin(out: W, last_ids: LastIds) -> Result<Self, ArchiveError> {
         let mut writer = Self {
             out,
@@ -111,18 +109,16 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Reads an archive.
 pub(super) struct Reader<R> {
     input: R,
     line: Vec<u8>,
-    /// Counted from 1.
     number: u64,
     hash: Sha256,
     rows: RowCounts,
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Reads the first line.
+    /// Reads the header line.
     pub(super) fn begin(input: R) -> Result<(Self, LastIds), ArchiveError> {
         let mut reader = Self {
             input,
@@ -145,7 +141,7 @@ impl<R: BufRead> Reader<R> {
         Ok((reader, header.last_ids))
     }
 
-    /// Whether there is a whole line.
+    /// Returns whether it read a complete line.
     fn next_line(&mut self, longest: u64) -> Result<bool, ArchiveError> {
         self.line.clear();
         self.number += 1;
@@ -155,7 +151,7 @@ impl<R: BufRead> Reader<R> {
         Ok(self.line.ends_with(b"\n"))
     }
 
-    /// What is wrong is said by its place: what the line says is nobody's business.
+    /// Reports the position only: the content of a line is private.
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArchiveError> {
         serde_json::from_slice(&self.line).map_err(|error| ArchiveError::Damaged {
             line: self.number,
@@ -163,7 +159,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// The next row; none behind the last one, where the last line fits all that was read.
+    /// Returns the next row, or none after the last line has been verified.
     pub(super) fn next(&mut self) -> Result<Option<Row>, ArchiveError> {
         if !self.next_line(MAX_LINE)? {
             return Err(ArchiveError::CutOff(self.number - 1));
@@ -188,17 +184,17 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
-    /// How many rows there were so far.
+    /// Counts of the rows read so far.
     pub(super) const fn rows(&self) -> RowCounts {
         self.rows
     }
 
-    /// The line that was read last.
+    /// The number of the last line read.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Its bytes.
+    /// Bytes of the last line read.
     pub(super) fn length(&self) -> usize {
         self.line.len()
     }

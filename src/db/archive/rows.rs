@@ -1,4 +1,4 @@
-//! The rows of an archive: every column of every table that is ours.
+//! The archive's rows: every column of every table that belongs to the server.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -16,13 +16,13 @@ use crate::db::store::payment_replays::taken_by_others;
 
 use super::ArchiveError;
 
-/// Rows read at a time where a row is small.
+/// Rows per page where rows are small.
 const PAGE: i64 = 500;
 
-/// Payments read at a time: each may bring a transaction of a mebibyte.
+/// Payments per page: each may hold a transaction of 1 MiB.
 const PAYMENTS: i64 = 16;
 
-/// Bytes of messages read at a time, unless one alone is larger.
+/// Maximum bytes of messages per page, unless one message alone is larger.
 const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
 macro_rules! row {
@@ -38,7 +38,6 @@ macro_rules! row {
 }
 
 row! {
-    /// A box.
     BoxRow of message_boxes {
         message_box_id: i64,
         created_at: Timestamp,
@@ -49,7 +48,6 @@ row! {
 }
 
 row! {
-    /// A message that waits.
     MessageRow of messages {
         id: i64,
         message_id: String,
@@ -64,7 +62,7 @@ row! {
 }
 
 row! {
-    /// What a recipient asks of a sender.
+    /// A fee or a block that a recipient has set for a sender.
     PermissionRow of message_permissions {
         id: i64,
         created_at: Timestamp,
@@ -77,7 +75,7 @@ row! {
 }
 
 row! {
-    /// What the server asks for a box.
+    /// The server's delivery fee for a box.
     FeeRow of server_fees {
         id: i64,
         created_at: Timestamp,
@@ -88,7 +86,6 @@ row! {
 }
 
 row! {
-    /// A device.
     DeviceRow of device_registrations {
         id: i64,
         created_at: Timestamp,
@@ -103,7 +100,7 @@ row! {
 }
 
 row! {
-    /// An output that was taken as a payment.
+    /// An output that was claimed as a payment.
     PaymentRow of payments {
         id: i64,
         created_at: Timestamp,
@@ -137,7 +134,7 @@ row! {
 }
 
 row! {
-    /// A transaction that has paid a server of another kind.
+    /// A transaction that paid another kind of server.
     ReplayRow of payment_replays {
         transaction_id: String,
         created_at: Timestamp,
@@ -145,7 +142,7 @@ row! {
 }
 
 row! {
-    /// An identity on a list of the operator's, or one that was taken off.
+    /// An identity that was added to a list of the operator's, or removed from it.
     ListedRow of identity_lists {
         revision: i64,
         changed_at: Timestamp,
@@ -157,14 +154,14 @@ row! {
 
 macro_rules! tables {
     ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident > $first:expr, $page:expr;)+) => {
-        /// A row, under the name of what it is.
+        /// One row, tagged with its kind.
         #[derive(Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub(super) enum Row {
             $($variant($row),)+
         }
 
-        /// How many rows of each table there are.
+        /// Row counts by table.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct RowCounts {
@@ -172,7 +169,6 @@ macro_rules! tables {
         }
 
         impl RowCounts {
-            /// All of them.
             #[must_use]
             pub fn total(&self) -> u64 {
                 0 $(+ self.$plural)+
@@ -185,7 +181,7 @@ macro_rules! tables {
             }
         }
 
-        /// Rows that one statement for each table inserts.
+        /// Rows to insert, with one statement per table.
         #[derive(Default)]
         pub(super) struct Batch {
             $($plural: Vec<$row>,)+
@@ -198,7 +194,7 @@ macro_rules! tables {
                 }
             }
 
-            /// Boxes go before what is in them.
+            /// Inserts boxes before their messages.
             pub(super) fn insert(&mut self, connection: &mut AnyConnection) -> QueryResult<()> {
                 $(if !self.$plural.is_empty() {
                     let rows = std::mem::take(&mut self.$plural);
@@ -210,7 +206,7 @@ macro_rules! tables {
             }
         }
 
-        /// Reads every row, table by table in the order of ids, some at a time.
+        /// Reads every row, table by table in the order of ids, page by page.
         pub(super) fn read_all(
             connection: &mut AnyConnection,
             mut take: impl FnMut(Row) -> Result<(), ArchiveError>,
@@ -231,11 +227,11 @@ macro_rules! tables {
             Ok(())
         }
 
-        /// A table that has rows.
+        /// The name of a table that has rows, if any has.
         pub(super) fn occupied(connection: &mut AnyConnection) -> QueryResult<Option<&'static str>> {
             $({
                 let rows: i64 = $table::table.count().get_result(connection)?;
-                // Every new database has some fees.
+                // Migrations insert default fees into every new database.
                 if rows > 0 && $name != "server_fees" {
                     return Ok(Some($name));
                 }
@@ -268,14 +264,14 @@ fn few(_: &mut AnyConnection, _: &i64) -> QueryResult<i64> {
     Ok(PAYMENTS)
 }
 
-/// A table that was taken over may have messages that are in no box: nobody can list them.
+/// Adopted tables may hold messages without a box. No client can list them.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn in_boxes() -> _ {
     messages::table.filter(messages::message_box_id.is_not_null())
 }
 
-/// How many messages behind this one are read at a time. Client libraries hold the whole of what is asked for, so that is
-/// measured first.
+/// The number of messages after this id that fit into one page. Client libraries buffer whole results, so the sizes are
+/// read first.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "another key is a text")]
 fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult<i64> {
     let size = body_bytes(connection).unwrap_or(r#"length(CAST("messages"."body" AS BLOB))"#);
@@ -296,7 +292,7 @@ fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult
     Ok(count)
 }
 
-/// Empties the table of fees, unless somebody has changed what every new database has there; says whether it did.
+/// Empties the table of fees if it still has its defaults. Returns whether it did.
 pub(super) fn take_first_fees(connection: &mut AnyConnection) -> QueryResult<bool> {
     const FIRST: [(&str, i64); 3] = [("inbox", 0), ("notifications", 10), ("payment_inbox", 0)];
     let found: Vec<(String, i64)> = server_fees::table

@@ -1,4 +1,4 @@
-//! What an archive holds, and what is not taken for one.
+//! Round trips of archives, and rejected archives.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -10,7 +10,6 @@ use super::*;
 use crate::db::engine::connection::{DbSettings, apply_migrations};
 use crate::db::engine::url::DatabaseUrl;
 
-/// One row in each table.
 const ROWS: &str = r#"
     INSERT INTO "messageBox" VALUES (4, 't', 't', 'inbox', '02b');
     INSERT INTO "messages" VALUES (7, 'm', 't', 't', 4, '02a', '02b', '{"message":"hello"}', 't');
@@ -72,8 +71,8 @@ impl Database {
     }
 }
 
-/// Whoever adds a table or a column finds out here that it would be left behind.
-/// But for sessions: clients shake hands again; and totals: they are counted again.
+/// Fails when a new table or column is missing from the archive. Sessions are excluded: clients shake hands again.
+/// Totals are excluded: the server recounts them.
 #[test]
 fn every_column_of_every_table_is_in_an_archive() {
     let mut database = filled();

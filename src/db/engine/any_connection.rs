@@ -1,8 +1,7 @@
-//! A connection to one of the databases of this build. The stores are written once, for all of them.
+//! A connection to any engine of this build, so that stores are written once for all engines.
 
 use diesel::sqlite::SqliteConnection;
 
-/// One variant for each database.
 #[expect(unreachable_pub, reason = "what is derived from it makes it public")]
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {

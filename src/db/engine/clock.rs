@@ -1,5 +1,4 @@
-//! Timestamps as the tables and the clients know them: ISO 8601, UTC, milliseconds. Their order as texts is
-//! their order in time.
+//! The clock of a transaction, and timestamps as text: ISO 8601, UTC, milliseconds. Text order is time order.
 
 use std::num::NonZero;
 
@@ -16,11 +15,11 @@ const MILLISECONDS: EncodedConfig = Config::DEFAULT
     .encode();
 const FORMAT: Iso8601<MILLISECONDS> = Iso8601;
 
-/// `2026-01-31T23:59:59.999Z`.
+/// Formats a time as `2026-01-31T23:59:59.999Z`.
 pub(in crate::db) fn text(time: OffsetDateTime) -> Timestamp {
-    // A time at the end of all times that is not UTC has no UTC.
+    // Near the maximum date, a time in another offset cannot be converted to UTC.
     let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
-    // Formatting a date of this era with a fixed format does not fail.
+    // A fixed format cannot fail for dates of this era.
     Timestamp(time.format(&FORMAT).unwrap_or_default())
 }
 
@@ -34,15 +33,14 @@ fn after(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestam
     time.checked_add(duration).map(text)
 }
 
-/// One reading of the clock, for everything that one transaction does.
+/// One reading of the clock, shared by a whole transaction.
 #[derive(Debug, Clone)]
 pub(in crate::db) struct Now {
     time: OffsetDateTime,
-    /// The time as text.
     pub(in crate::db) text: Timestamp,
-    /// What was stored up to then has outlived its time; none when messages live for ever.
+    /// Messages stored up to this time have expired; none if messages never expire.
     pub(in crate::db) stale: Option<Timestamp>,
-    /// When what is stored now will have; none when messages live for ever.
+    /// The time at which a message stored now expires; none if messages never expire.
     #[cfg_attr(
         not(feature = "mysql"),
         expect(dead_code, reason = "only MySQL has the column")
@@ -51,7 +49,7 @@ pub(in crate::db) struct Now {
 }
 
 impl Now {
-    /// Reads the clock; messages live for `ttl`, if at all limited.
+    /// Reads the clock. Messages expire after `ttl`, if given.
     pub(in crate::db) fn read(ttl: Option<std::time::Duration>) -> Self {
         let time = OffsetDateTime::now_utc();
         Self {
@@ -62,30 +60,29 @@ impl Now {
         }
     }
 
-    /// Milliseconds since 1970.
     pub(in crate::db) fn millis(&self) -> i64 {
         let millis = self.time.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
-    /// After this time from now; none: later than all times.
+    /// Adds a duration. Returns none if the result is out of range.
     pub(in crate::db) fn later(&self, duration: std::time::Duration) -> Option<Timestamp> {
         after(self.time, duration)
     }
 
-    /// So long ago, but not before anything was stored.
+    /// Subtracts a duration, but not past 1970.
     pub(in crate::db) fn ago(&self, duration: std::time::Duration) -> Timestamp {
         before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))
     }
 
-    /// How long ago that was; nothing where it is yet to come.
+    /// The time elapsed since then; zero if then is in the future.
     pub(in crate::db) fn since(&self, then: &Timestamp) -> std::time::Duration {
         let then = OffsetDateTime::parse(then, &time::format_description::well_known::Rfc3339);
         let passed = then.map_or(Duration::ZERO, |then| self.time - then);
         passed.try_into().unwrap_or_default()
     }
 
-    /// Whether a message that was stored and expires then is gone by now.
+    /// Whether a message with these times has expired.
     pub(in crate::db) fn is_past(
         &self,
         created_at: &Timestamp,

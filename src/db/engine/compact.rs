@@ -1,4 +1,4 @@
-//! Rewriting a SQLite file without the space that nothing uses.
+//! Rewrites a SQLite file to release its free pages.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,47 +14,43 @@ use super::error::DbError;
 use super::sqlite::{self, Space};
 use super::url::DatabaseUrl;
 
-/// Bytes of a database that are rewritten in a second, at least, on a disk of today.
+/// Minimum rewrite speed of a current disk, in bytes per second.
 const BYTES_PER_SECOND: u64 = 40_000_000;
 
-/// How long another program's lock is waited for.
+/// How long to wait for another program's lock.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a database was not compacted.
 #[derive(Debug, Error)]
 pub enum CompactError {
-    /// There is no such SQLite file.
+    /// The SQLite file does not exist.
     #[error("there is no database at {0}: name the one that is to be compacted (DATABASE_URL)")]
     NoDatabase(String),
     /// Another program has the file open.
     #[error("{0} is in use: stop the server, then compact")]
     InUse(String),
-    /// The disk lacks the room for the copy.
+    /// The disk has too little free space for the copy.
     #[error(
         "compacting {url} needs {needed} bytes in {folder}, which has {available}: make room there, then compact"
     )]
     NoRoom {
-        /// The database.
         url: String,
-        /// Where the copy is made.
+        /// The folder where the copy is written.
         folder: String,
-        /// Bytes that the copy and its log take.
+        /// Bytes for the copy and its log.
         needed: u64,
-        /// Bytes that are free.
         available: u64,
     },
-    /// It is not a file.
+    /// The database is a server, which reuses free space itself.
     #[error("{0}")]
     Server(&'static str),
-    /// The disk does not say how much room it has.
+    /// The free space of the disk could not be read.
     #[error("{folder}: {cause}")]
     Disk {
-        /// Where the copy is made.
+        /// The folder where the copy is written.
         folder: String,
-        /// What went wrong.
         cause: std::io::Error,
     },
-    /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DbError),
 }
@@ -68,27 +64,27 @@ const POSTGRES: &str = "nothing was done: PostgreSQL uses free space again by it
                         servers and run `VACUUM (FULL, ANALYZE) messages` in psql. It copies the table, so it needs as much free \
                         space as the table has";
 
-/// What compacting a database takes, and what it gives.
+/// The cost and the gain of compacting a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactPlan {
     url: String,
     path: PathBuf,
-    /// Where the copy is made: the folder of the file.
+    /// The folder of the file, where the copy is written.
     pub folder: PathBuf,
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Bytes that will be left, at most.
+    /// Maximum size after compaction, in bytes.
     pub bytes_left: u64,
-    /// Bytes that are needed beside the file meanwhile.
+    /// Bytes needed beside the file during compaction.
     pub bytes_needed: u64,
-    /// Bytes that are free there.
+    /// Bytes free in the folder.
     pub bytes_available: u64,
-    /// How long it takes, at most, on a disk of today.
+    /// Estimated maximum duration on a current disk.
     pub time: Duration,
 }
 
 impl CompactPlan {
-    /// Reads how large the database is. Nothing is changed, and servers may go on working.
+    /// Measures the database. Nothing changes, and servers may keep running.
     ///
     /// # Errors
     /// [`CompactError`].
@@ -122,7 +118,7 @@ impl CompactPlan {
             path: path.clone(),
             bytes: space.bytes(space.pages),
             bytes_left,
-            // The copy, and once more in the log of writes.
+            // The copy itself, and the same size again in the write-ahead log.
             bytes_needed: bytes_left.saturating_mul(2),
             bytes_available: available(folder).map_err(|cause| CompactError::Disk {
                 folder: folder.display().to_string(),
@@ -133,8 +129,8 @@ impl CompactPlan {
         })
     }
 
-    /// Rewrites the file. From then on it gives back free space by itself. Says how many bytes are left. Where it breaks off,
-    /// the file is as it was.
+    /// Rewrites the file and returns its new size in bytes. From then on the file shrinks by itself. A failed run
+    /// leaves the file unchanged.
     ///
     /// # Errors
     /// [`CompactError`].
@@ -164,8 +160,8 @@ fn connect(path: &Path, url: &str) -> Result<SqliteConnection, DbError> {
     })
 }
 
-/// Locks everybody else out until the connection is closed; `false` where another program has the file open. It may not
-/// even read: every connection to a file with a log of writes keeps that from being closed.
+/// Locks out all other connections until this one closes. Returns `false` if another program has the file open, even to
+/// read: each open connection keeps the write-ahead log from being closed.
 fn hold_alone(connection: &mut SqliteConnection) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Mode {
@@ -185,7 +181,7 @@ fn hold_alone(connection: &mut SqliteConnection) -> QueryResult<bool> {
     Ok(true)
 }
 
-/// Bytes that a program may still write there.
+/// Bytes that a program may still write to this folder's disk.
 fn available(folder: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -195,7 +191,7 @@ fn available(folder: &Path) -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// A file of an earlier release, with much that nothing uses.
+    /// A file of an earlier release with many free pages.
     fn earlier(folder: &Path) -> (DbSettings, SqliteConnection) {
         let path = folder.join("it's.db");
         let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
@@ -238,14 +234,14 @@ mod tests {
         let plan = CompactPlan::of(&settings).unwrap();
         let in_use = plan.run().unwrap_err();
         assert!(matches!(in_use, CompactError::InUse(_)), "{in_use}");
-        // The other goes on.
+        // The other connection still works.
         other
             .batch_execute("INSERT INTO kept VALUES ('y')")
             .unwrap();
         drop(other);
         let mut alone = connect(&plan.path, &plan.url).unwrap();
         assert_eq!(hold_alone(&mut alone), Ok(true));
-        // Nobody comes in between.
+        // No other program can open the file during the rewrite.
         let locked = sqlite::connect(&plan.path, Duration::ZERO)
             .map(drop)
             .unwrap_err();

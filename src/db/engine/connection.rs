@@ -1,4 +1,4 @@
-//! How the database is opened.
+//! Settings of the store, and opening the database.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -21,52 +21,51 @@ use super::version::refuse_newer;
 use super::{migrations, sqlite};
 use crate::model::Quotas;
 
-/// Bounds and times of the store.
+/// Settings of the store.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct DbSettings {
-    /// Which database.
     pub url: DatabaseUrl,
-    /// Threads that read; one more writes.
+    /// Reader threads. One more thread writes.
     pub read_threads: NonZeroUsize,
-    /// How long a statement waits for another process's lock.
+    /// Maximum number of queued writes.
     pub busy_timeout: Duration,
-    /// Writes that may wait.
+    /// Maximum bytes of messages in queued writes.
     pub max_queued_writes: usize,
-    /// Bytes of messages in them.
+    /// Maximum number of writes per transaction.
     pub max_queued_bytes: usize,
-    /// Writes that one transaction commits together.
+    /// Maximum number of queued reads.
     pub max_group: usize,
-    /// Reads that may wait.
+    /// Whether opening the database applies pending migrations.
     pub max_queued_reads: usize,
-    /// Whether the tables are brought up to date when the database is opened.
+    /// Whether the server starts with pending migrations because an operator can apply them later.
     pub migrate: bool,
-    /// Whether it is opened with the tables of an earlier release, because somebody can migrate it while it runs.
+    /// Whether shutdown empties the write-ahead log of a SQLite file.
     pub takes_old_schema: bool,
-    /// Whether the log of writes of a SQLite database is emptied at the end.
+    /// The operator's delivery fees by box, in satoshis. They override the table.
     pub checkpoint: bool,
-    /// The operator's delivery fees by box, in satoshis; they go before those in the table.
+    /// Whether the delivery fee is due once for each recipient of a message.
     pub delivery_fees: BTreeMap<String, u64>,
     /// Whether a message costs its delivery fee once for each recipient.
     pub delivery_fee_per_recipient: bool,
-    /// How long messages live; none: until they are acknowledged.
+    /// How long messages live in single boxes, by box name.
     pub message_ttl: Option<Duration>,
-    /// The same for single boxes, by their names.
+    /// The storage quotas of each identity.
     pub retention: BTreeMap<String, Duration>,
-    /// How much each identity may have stored.
+    /// No message is stored when the database's disk has fewer free bytes; 0 turns the check off.
     pub quotas: Quotas,
     /// Free bytes of the disk of a database file below which no message is stored; 0: no matter how many.
     pub min_free_bytes: u64,
-    /// How long a session is stored after its last request.
+    /// How long a session lives after its last request.
     pub session_life: Duration,
-    /// How long it is stored before its first.
+    /// How long a session lives before its first request.
     pub pending_session_life: Duration,
-    /// Whether notices of stored messages tell their ids, which takes a statement for each transaction.
+    /// Whether notices carry message ids. This costs one statement per transaction.
     pub tells_ids: bool,
 }
 
 impl DbSettings {
-    /// Defaults for this database.
+    /// The default settings for this database.
     #[must_use]
     pub fn new(url: DatabaseUrl) -> Self {
         Self {
@@ -93,7 +92,6 @@ impl DbSettings {
     }
 }
 
-/// Opens connections to one database.
 #[derive(Debug)]
 pub(in crate::db) struct Connector {
     url: DatabaseUrl,
@@ -126,7 +124,7 @@ impl Connector {
         })
     }
 
-    /// The first connection: opens it, and refuses a way to the database on which nothing can rely.
+    /// Opens the first connection, and refuses a pooler that shares sessions.
     fn open_first(&self) -> Result<AnyConnection, DbError> {
         let failed = |error: Failed| DbError::Open {
             url: self.url.to_string(),
@@ -139,18 +137,18 @@ impl Connector {
     }
 }
 
-/// Opens the database and brings its tables up to date.
+/// Opens the database and applies pending migrations.
 pub(in crate::db) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     let failed = |cause: String| DbError::Open {
         url: settings.url.to_string(),
         cause,
     };
     let connector = Connector::new(settings);
-    // r2d2 retries until its time-out and then says only that; one connection by hand says why.
+    // r2d2 retries until its timeout and hides the reason. A single connection reports it.
     let mut first = connector.open_first()?;
     let prepared = prepare(&mut first, settings.migrate);
     if prepared.is_err() && first.ping().is_err() {
-        // A server that migrates at this moment may have ended the connection.
+        // Another server's migration may have closed the connection, so try once more.
         first = connector.open_first()?;
         prepare(&mut first, settings.migrate).map_err(failed)?;
     } else {
@@ -165,14 +163,14 @@ pub(in crate::db) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
             );
         }
     }
-    // One writes; where sessions have a writer of their own, one more.
+    // One connection writes messages; on a database server, another one writes sessions.
     let is_server = has_session_writer(&settings.url);
     let writers = if is_server { 2 } else { 1 };
     let size = u32::try_from(settings.read_threads.get() + writers).unwrap_or(u32::MAX);
     DbPool::new(connector, size, settings.busy_timeout, is_server).map_err(failed)
 }
 
-/// Fails where migrations are missing and nobody can apply them.
+/// Fails if migrations are pending and no operator can apply them.
 fn check_schema(settings: &DbSettings, pending: usize) -> Result<(), DbError> {
     if pending == 0 || settings.migrate || settings.takes_old_schema {
         return Ok(());
@@ -183,7 +181,8 @@ fn check_schema(settings: &DbSettings, pending: usize) -> Result<(), DbError> {
     })
 }
 
-/// Whether the server would refuse the tables that are there. Asks the database only where it is not to migrate them.
+/// Returns an error if the server would refuse the current schema. Reads the database only if migrating at start is
+/// off.
 ///
 /// # Errors
 /// [`DbError`].
@@ -194,7 +193,7 @@ pub fn refuse_old_schema(settings: &DbSettings) -> Result<(), DbError> {
     check_schema(settings, pending_migrations(settings)?.len())
 }
 
-/// Checks that this program knows the tables, and brings them up to date if it is to.
+/// Checks that this binary supports the schema, and migrates it if asked.
 fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> {
     refuse_newer(connection)?;
     if migrate {
@@ -203,17 +202,17 @@ fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> 
     Ok(())
 }
 
-/// Whether sessions are written beside everything else. In a file, one writes at a time.
+/// Whether sessions have their own writer. A SQLite file allows only one writer at a time.
 pub(in crate::db) const fn has_session_writer(url: &DatabaseUrl) -> bool {
     !matches!(url, DatabaseUrl::Sqlite(_))
 }
 
-/// One connection, for what is done before the server is started, or instead of it.
+/// Opens a single connection for commands that run without the server's pool.
 pub(in crate::db) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
     Connector::new(settings).open_first()
 }
 
-/// The migrations that are not applied to this database, in order. Nothing is changed.
+/// The migrations that are not applied yet, in order. Nothing changes.
 ///
 /// # Errors
 /// [`DbError`].
@@ -226,7 +225,7 @@ pub fn pending_migrations(settings: &DbSettings) -> Result<Vec<PendingMigration>
     migrations::pending(&mut by_hand(settings)?)
 }
 
-/// Brings the tables up to date; gives the names of what was applied.
+/// Applies pending migrations and returns their names.
 ///
 /// # Errors
 /// [`DbError`].
@@ -274,7 +273,7 @@ mod tests {
         }
     }
 
-    /// The shapes of what the stores ask, against tables that may have a million rows.
+    /// Checks the query plans of the stores' statements: each must use an index.
     #[test]
     fn what_is_looked_up_has_an_index() {
         #[derive(QueryableByName)]

@@ -1,4 +1,4 @@
-//! What the databases say differently: beginning to write, and inserting what may be there already.
+//! Operations that each engine spells differently: transactions, locks, and inserts that skip existing rows.
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
 use diesel::prelude::*;
@@ -8,8 +8,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 
-/// Runs a statement on the connection that there is, past the common one: that one takes some microseconds for each
-/// statement, which counts where it is run for every message.
+/// Runs a statement on the engine's own connection. The common connection adds some microseconds per statement, which
+/// matters for statements that run once per message.
 macro_rules! directly {
     ($connection:expr, $inner:ident => $run:expr) => {{
         use $crate::db::engine::any_connection::AnyConnection;
@@ -24,9 +24,9 @@ macro_rules! directly {
 }
 pub(in crate::db) use directly;
 
-/// Inserts a row unless one is there that has the same values in `$unique`; says whether it did.
+/// Inserts a row unless a row with the same values in `$unique` exists. Returns whether it inserted.
 ///
-/// A macro, because each database has its own type for the same statement.
+/// This is a macro because each engine has its own statement type.
 macro_rules! insert_unless_there {
     ($connection:expr, $table:expr, $row:expr, $unique:expr) => {{
         use $crate::db::engine::any_connection::AnyConnection;
@@ -41,7 +41,7 @@ macro_rules! insert_unless_there {
                 let insert = insert.on_conflict($unique).do_nothing();
                 insert.execute(connection)
             }
-            // Ignoring would ignore more than this, and cut texts that are too long; the transaction goes on.
+            // `INSERT IGNORE` would ignore other errors too, and truncate long texts. The transaction stays open.
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(connection) => match insert.execute(connection) {
                 Err(diesel::result::Error::DatabaseError(
@@ -59,13 +59,13 @@ pub(in crate::db) use insert_unless_there;
 /// Why a transaction was not committed.
 #[derive(Debug)]
 pub(in crate::db) enum Failure {
-    /// It was in another's way, or its connection was lost before the commit. Everything of it is taken back: the same may
-    /// work at once, on another connection.
+    /// It conflicted with another transaction, or lost its connection before the commit. Everything was rolled back, so
+    /// a retry on another connection may succeed.
     Collision(DbError),
-    /// The database was not to be had, or takes no writes now: whatever else waits would fare no better. None of it holds,
-    /// unless the connection broke while it was committed, which nobody can tell.
+    /// The database is unreachable or read-only, so other queued writes would fail too. Nothing was committed, unless
+    /// the connection broke during the commit: then the outcome is unknown.
     Unreachable(DbError),
-    /// One of its writes cannot be done.
+    /// One of its writes failed.
     Refused(DbError),
 }
 
@@ -78,7 +78,7 @@ impl Failure {
 }
 
 impl From<DbError> for Failure {
-    /// What happens outside of the work: no connection, or a panic in one of the writes.
+    /// Errors outside the work itself: no connection, or a panic in a write.
     fn from(error: DbError) -> Self {
         match error {
             DbError::Panicked => Self::Refused(error),
@@ -87,11 +87,12 @@ impl From<DbError> for Failure {
     }
 }
 
-/// How a transaction that writes begins.
+/// How a writing transaction begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) struct Begin {
     pub(in crate::db) lock: WriteLock,
-    /// Whether one statement begins it and takes the lock. Where claims take it, they are this statement.
+    /// Whether one statement begins the transaction and takes the lock. For [`WriteLock::TakenByClaims`] that statement
+    /// is the claims.
     pub(in crate::db) at_once: bool,
 }
 
@@ -104,7 +105,7 @@ impl From<WriteLock> for Begin {
     }
 }
 
-/// Whether one statement can begin a transaction and take the lock, where others take two.
+/// Whether one statement can begin a transaction and take the lock. Other engines need two.
 pub(in crate::db) fn can_begin_at_once(connection: &mut AnyConnection) -> QueryResult<bool> {
     match connection {
         #[cfg(feature = "mysql")]
@@ -115,15 +116,15 @@ pub(in crate::db) fn can_begin_at_once(connection: &mut AnyConnection) -> QueryR
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
 
-/// What else may go on while a transaction writes.
+/// What may run concurrently with a writing transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) enum WriteLock {
-    /// Nobody else writes, not from other servers either. So ids have the order of commits: who has read up to one has
-    /// missed none below it.
+    /// No other writer runs, on any server. Ids then follow commit order, so a reader at one id has missed no lower id.
     Held,
-    /// The same. The claims of requests are the first statement of the transaction, and take it where that saves a round trip.
+    /// As `Held`, but the transaction's first statement claims requests. It also takes the lock where that saves a
+    /// round trip.
     TakenByClaims,
-    /// Others write too. What is lost when the database's machine fails can be done again. SQLite has no such thing.
+    /// Other writers may run. A machine failure may lose the last commits, which can be redone. Not used on SQLite.
     NotNeeded,
 }
 
@@ -147,18 +148,18 @@ pub(in crate::db) fn write<T>(
         Ok(done) => match commit(connection) {
             Ok(()) => Ok(done),
             Err(error) if answers(connection) => Err(Failure::of(error, true)),
-            // Whether it was committed nobody can tell.
+            // The outcome of the commit is unknown.
             Err(error) => Err(Failure::Unreachable(error.into())),
         },
         Err(error) => {
-            // Where this fails, the connection is lost, and the server takes everything back.
+            // If the rollback fails, the connection is lost and the server rolls back.
             let is_there = roll_back(connection).is_ok() || is_file(connection);
             Err(Failure::of(error, is_there))
         }
     }
 }
 
-/// A transaction that is taken back by a panic.
+/// Rolls the transaction back on a panic.
 struct Open<'a>(&'a mut AnyConnection);
 
 impl Drop for Open<'_> {
@@ -185,17 +186,17 @@ fn roll_back(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
-/// Marks the place in a transaction to which [`return_to_savepoint`] takes it back.
+/// Sets the savepoint for [`return_to_savepoint`].
 pub(in crate::db) fn set_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("SAVEPOINT messagebox_step")
 }
 
-/// Keeps what was done since the savepoint.
+/// Keeps the changes since the savepoint.
 pub(in crate::db) fn release_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("RELEASE SAVEPOINT messagebox_step")
 }
 
-/// Takes back what was done since the savepoint.
+/// Discards the changes since the savepoint.
 pub(in crate::db) fn return_to_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("ROLLBACK TO SAVEPOINT messagebox_step")?;
     release_savepoint(connection)
@@ -205,13 +206,13 @@ const fn is_file(connection: &AnyConnection) -> bool {
     matches!(connection, AnyConnection::Sqlite(_))
 }
 
-/// Whether the connection is still there. One to a file always is.
+/// Whether the connection still works. A connection to a file always does.
 fn answers(connection: &mut AnyConnection) -> bool {
     is_file(connection)
         || !Manager::is_broken_transaction_manager(connection) && connection.ping().is_ok()
 }
 
-/// Begins, and waits for whoever writes. In one message to the server: it is waited for by everybody behind it.
+/// Begins a transaction and waits for the current writer, in one message to the server: later writers wait for it.
 fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
     #[cfg(not(any(feature = "mysql", feature = "postgres")))]
     let _ = begin;
@@ -219,13 +220,13 @@ fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
         AnyConnection::Sqlite(connection) => begin_with(connection, "BEGIN IMMEDIATE"),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => super::mysql::begin(connection, begin),
-        // Any number that nothing else in the database uses.
+        // The lock number is arbitrary; nothing else in the database uses it.
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => begin_with(
             connection,
             match begin.lock {
-                // Statements of the writer step into an index for each of their keys; statistics of a table that was small
-                // a moment ago say that reading all of it is cheaper.
+                // The writer's statements use one index lookup per key. Stale statistics of a small table would make
+                // the planner prefer a full scan.
                 WriteLock::Held | WriteLock::TakenByClaims => {
                     "BEGIN; SET LOCAL plan_cache_mode TO force_generic_plan; SET LOCAL enable_seqscan TO off; \
                      SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; \
@@ -237,7 +238,7 @@ fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
     }
 }
 
-/// Whether a transaction that has just begun has waited for the lock already.
+/// Whether a transaction that has just begun already holds the lock.
 pub(in crate::db) const fn has_lock(connection: &AnyConnection, begin: Begin) -> bool {
     match (connection, begin.lock) {
         #[cfg(feature = "mysql")]
@@ -253,13 +254,13 @@ where
 {
     let begun = AnsiTransactionManager::begin_transaction_sql(connection, sql);
     if begun.is_err() {
-        // It may have begun and got no further.
+        // The transaction may have begun before the error.
         let _ = connection.batch_execute("ROLLBACK");
     }
     begun
 }
 
-/// Runs `read` on the database as it is now, whatever others write meanwhile.
+/// Runs `read` on a consistent snapshot, whatever other connections write.
 pub(in crate::db) fn snapshot<T, E: From<Error>>(
     connection: &mut AnyConnection,
     read: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
@@ -279,13 +280,13 @@ pub(in crate::db) fn snapshot<T, E: From<Error>>(
         ),
     }?;
     let done = read(connection);
-    // There is nothing to keep.
+    // A read leaves nothing to commit.
     let _ = Manager::rollback_transaction(connection);
     done
 }
 
-/// Takes a lock that ends with the connection, unless another connection to this database has it; says whether it did. A file
-/// has one server, which needs none.
+/// Takes the recount lock, which lasts until the connection closes. Returns `false` if another connection holds it. A
+/// file has one server, which needs no lock.
 pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult<bool> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(true),
@@ -296,7 +297,7 @@ pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult
     }
 }
 
-/// Lets a transaction wait for hours for what is not the database: a pipe, a slow disk.
+/// Lets a transaction idle for hours, to wait for a pipe or a slow disk.
 pub(in crate::db) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
@@ -307,12 +308,12 @@ pub(in crate::db) fn be_patient(connection: &mut AnyConnection) -> QueryResult<(
     }
 }
 
-// Bytes of a text; all databases have this function.
+// Bytes of a text. All engines have this function.
 diesel::define_sql_function! {
     fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer;
 }
 
-/// What a message's body takes, in bytes, as SQL; none where rows come one by one.
+/// The SQL expression for the size of a message body in bytes; none if the client library streams rows.
 pub(in crate::db) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
     match connection {
         AnyConnection::Sqlite(_) => None,
@@ -324,10 +325,10 @@ pub(in crate::db) fn body_bytes(connection: &AnyConnection) -> Option<&'static s
 }
 
 impl Failure {
-    /// What a failure before the commit means. `is_there`: whether the connection still is.
+    /// Classifies a failure before the commit. `is_there`: whether the connection still works.
     fn of(error: Error, is_there: bool) -> Self {
         if !is_there || is_collision(&error) {
-            // Everything was taken back, so another connection may do the same.
+            // Everything was rolled back, so a retry on another connection may succeed.
             Self::Collision(error.into())
         } else if is_read_only(&error) {
             Self::Unreachable(error.into())
@@ -337,8 +338,8 @@ impl Failure {
     }
 }
 
-/// Whether a transaction was in another's way. PostgreSQL's 40P01 has no kind in diesel, and neither has anything that MySQL
-/// says of several statements at once.
+/// Whether a transaction conflicted with another. diesel has no error kind for PostgreSQL's 40P01, nor for MySQL's
+/// errors in multi-statements.
 fn is_collision(error: &Error) -> bool {
     match error {
         Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
@@ -349,8 +350,8 @@ fn is_collision(error: &Error) -> bool {
     }
 }
 
-/// Whether a server says that it takes no writes: 25006 of PostgreSQL; of MySQL 1036, 1223, 1290, 1792 and 1836, and 1047 of a
-/// Galera node that has lost the others. Sessions have English messages.
+/// Whether a server refuses writes. PostgreSQL reports 25006. MySQL reports 1036, 1223, 1290, 1792 or 1836, and a
+/// Galera node without quorum 1047. Sessions use English messages.
 pub(in crate::db) fn is_read_only(error: &Error) -> bool {
     const SIGNS: [&str; 4] = [
         "read-only",
@@ -360,7 +361,7 @@ pub(in crate::db) fn is_read_only(error: &Error) -> bool {
     ];
     match error {
         Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
-        // Others quote what was to be written.
+        // Other kinds of errors quote the written data.
         Error::DatabaseError(DatabaseErrorKind::Unknown, said) => {
             let said = said.message().to_lowercase();
             SIGNS.iter().any(|sign| said.contains(sign))

@@ -1,4 +1,4 @@
-//! Whether the disk of a database file has room for more messages.
+//! Checks whether the disk of a database file has room for more messages.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -6,30 +6,28 @@ use std::time::{Duration, Instant};
 
 use super::url::DatabaseUrl;
 
-/// How long an answer of the disk counts.
+/// How long a measurement is cached.
 const KEEP: Duration = Duration::from_millis(500);
 
-/// What is known of the disk.
+/// Free space of the database's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSpace {
     /// Bytes that the server may still use.
     pub free_bytes: u64,
-    /// Fewer than these, and no message is stored.
+    /// With fewer free bytes, no message is stored.
     pub min_free_bytes: u64,
 }
 
 impl DiskSpace {
-    /// Whether there is too little.
     #[must_use]
     pub const fn is_low(self) -> bool {
         self.free_bytes < self.min_free_bytes
     }
 }
 
-/// Watches the disk of a database file. Where the database is a server, its disk is its own.
+/// Watches the disk of a database file. A database server manages its own disk.
 #[derive(Debug)]
 pub(in crate::db) struct DiskGuard {
-    /// The folder of the file.
     folder: Option<PathBuf>,
     min_free_bytes: u64,
     latest: Mutex<Option<(Instant, u64)>>,
@@ -54,7 +52,7 @@ impl DiskGuard {
         }
     }
 
-    /// The disk's space; none where it is not watched, or does not say. Asks the disk at most twice a second.
+    /// The disk's free space; none if it is not watched or unreadable. Reads the disk at most twice per second.
     pub(in crate::db) fn space(&self) -> Option<DiskSpace> {
         let folder = self.folder.as_ref()?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +71,7 @@ impl DiskGuard {
         })
     }
 
-    /// Whether messages must not be stored now.
+    /// Whether new messages must be refused now.
     pub(in crate::db) fn is_low(&self) -> bool {
         self.min_free_bytes > 0 && self.space().is_some_and(DiskSpace::is_low)
     }

@@ -1,4 +1,4 @@
-//! Why something was not stored or read.
+//! Errors of the persistence layer, with advice for the operator.
 
 use thiserror::Error;
 
@@ -7,42 +7,41 @@ use crate::model::ClaimRefusal;
 /// A failure of the persistence layer. Nothing was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DbError {
-    /// As many writes wait as may wait.
+    /// The queue is full.
     #[error("too many writes are waiting")]
     Overloaded,
-    /// A message has more bytes than the database takes.
+    /// A message is larger than the database's packet limit.
     #[error("the database takes no message of more than {0} bytes")]
     TooLarge(usize),
-    /// The disk of the database has too little room for more messages.
+    /// The database's disk has too little free space for more messages.
     #[error("the disk of the database is nearly full: no message is stored (DB_MIN_FREE_BYTES)")]
     LowDisk,
-    /// The database could not do it now: locked, full, read-only, gone.
+    /// The database is locked, full, read-only or unreachable.
     #[error("the database is unavailable: {cause}{advice}", cause = .0, advice = advice(.0))]
     Unavailable(String),
-    /// A store function panicked; the connection was replaced.
+    /// A store function panicked. Its connection was replaced.
     #[error("a database operation failed unexpectedly")]
     Panicked,
-    /// The request that the write belongs to does not count.
+    /// The request that the write belongs to was refused.
     #[error(transparent)]
     NotCounted(#[from] ClaimRefusal),
     /// The executor is stopping.
     #[error("the database is closed")]
     Closed,
-    /// The URL names no database that this build can use.
+    /// The URL names no database that this build supports.
     #[error("database url {url}: {expected}")]
     Url {
         /// The URL, without a password.
         url: String,
-        /// What was expected.
         expected: &'static str,
     },
-    /// The log of writes that belongs to the file is missing.
+    /// The file's write-ahead log is missing.
     #[error(
         "the database was copied without its log of writes (-wal), and lacks the newest messages: `messagebox-server \
          accept-database` keeps what is there"
     )]
     NoLog,
-    /// The tables are those of an earlier release, and nobody may bring them up to date.
+    /// Migrations are pending, and the settings allow no way to apply them.
     #[error(
         "{url}: {pending} migrations are missing, and DB_MIGRATE_ON_START is false: run `messagebox-server migrate`, or set \
          MIGRATE_KEY and use POST /admin/migrate"
@@ -50,30 +49,29 @@ pub enum DbError {
     OldSchema {
         /// The URL, without a password.
         url: String,
-        /// How many migrations are to be applied.
+        /// Number of pending migrations.
         pending: usize,
     },
-    /// The tables are those of an earlier release, and this command does not bring them up to date.
+    /// Migrations are pending, and this command does not apply them.
     #[error("{url}: {pending} migrations are missing: run `messagebox-server migrate` first")]
     NotMigrated {
         /// The URL, without a password.
         url: String,
-        /// How many migrations are to be applied.
+        /// Number of pending migrations.
         pending: usize,
     },
-    /// The database could not be opened or brought up to date.
+    /// The database could not be opened or migrated.
     #[error("cannot open the database {url}: {cause}{}", advice(cause))]
     Open {
         /// The URL, without a password.
         url: String,
-        /// What went wrong.
         cause: String,
     },
 }
 
-/// What an operator can do where the database says this; what is said first here counts.
+/// Advice for error texts of databases. The first match wins.
 const ADVICE: &[(&str, &str)] = &[
-    // Servers. What they say of a connection that failed has the way to them in it, so the reasons come first.
+    // Database servers. Their connection errors contain the address, so the specific reasons come first.
     ("Access denied for user", ACCESS),
     ("password authentication failed", ACCESS),
     ("no pg_hba.conf entry", ACCESS),
@@ -170,14 +168,14 @@ const TABLES: &str =
 const CONNECT: &str =
     "start it, or name where it listens (DATABASE_URL), and let this machine through to it";
 
-/// What PostgreSQL says of databases, users and tables that are not there, in the same words.
+/// PostgreSQL's texts for missing databases, users and tables have the same ending.
 const NOT_THERE: &[(&str, &str)] = &[
     ("database \"", DATABASE),
     ("role \"", ACCESS),
     ("relation \"", TABLES),
 ];
 
-/// What to do about it, if anything is known.
+/// Returns advice for this error text, if there is any.
 fn advice(cause: &str) -> String {
     let of_postgres = if cause.contains("\" does not exist") {
         NOT_THERE
@@ -199,7 +197,7 @@ impl From<diesel::result::Error> for DbError {
 mod tests {
     use super::*;
 
-    /// The words of MariaDB 10.11, MySQL 8.4 and PostgreSQL 15, and of their client libraries.
+    /// The texts of MariaDB 10.11, MySQL 8.4, PostgreSQL 15 and their client libraries.
     #[test]
     fn what_servers_say_is_answered_with_what_to_do() {
         let socket = "connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory\n\tIs the server running locally and accepting connections on that socket?";

@@ -1,8 +1,8 @@
-//! Whether the database's file is still where it was opened.
+//! Checks that the database file is still the file that was opened.
 //!
-//! A file that is moved away or deleted stays open: SQLite goes on writing into it, where nobody finds it after a
-//! restart. So what would be committed there is refused until the very file is back. Another file in its place is not
-//! opened by itself: a restart does that, and checks it.
+//! A moved or deleted file stays open: SQLite keeps writing to it, but a restart would not find it. So the writer
+//! refuses commits until the original file is back. A different file at the path is opened only by a restart, which
+//! checks it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,14 +21,14 @@ use super::url::DatabaseUrl;
 
 /// The files of an open database.
 pub(in crate::db) struct DatabaseFile {
-    /// Path, device and inode of the database and of its log of writes.
+    /// Path, device and inode of the database and of its write-ahead log.
     files: Vec<(PathBuf, (u64, u64))>,
-    /// While a connection stays open, SQLite does not replace the log of writes.
+    /// While a connection stays open, SQLite does not replace the write-ahead log.
     anchor: Option<Mutex<SqliteConnection>>,
     lacks_log: bool,
 }
 
-/// Whether the log of writes of this database has anything; asked before the database is opened.
+/// Whether the database has a non-empty write-ahead log. Call it before the database is opened.
 pub(in crate::db) fn has_log(url: &DatabaseUrl) -> bool {
     match url {
         DatabaseUrl::Sqlite(path) => log_mark::has_log(path),
@@ -53,7 +53,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Of a database that has been opened. `had_log`: what [`has_log`] said before that.
+    /// Inspects an opened database. `had_log`: the result of [`has_log`] before it was opened.
     pub(in crate::db) fn of(settings: &DbSettings, had_log: bool) -> Result<Self, DbError> {
         let url = &settings.url;
         let failed = |cause: String| DbError::Open {
@@ -69,7 +69,7 @@ impl DatabaseFile {
         )]
         let path = match url {
             DatabaseUrl::Sqlite(path) => path,
-            // Where a server keeps its files is its own.
+            // A database server manages its own files.
             #[cfg(feature = "mysql")]
             DatabaseUrl::Mysql(_) => return Ok(Self::elsewhere()),
             #[cfg(feature = "postgres")]
@@ -77,7 +77,7 @@ impl DatabaseFile {
         };
         let mut anchor = sqlite::connect(path, settings.busy_timeout)
             .map_err(|error| failed(error.to_string()))?;
-        // A connection counts once it has read.
+        // SQLite opens the file lazily, at the first read.
         diesel::sql_query("SELECT COUNT(*) FROM sqlite_master")
             .execute(&mut anchor)
             .map_err(|error| failed(error.to_string()))?;
@@ -98,21 +98,21 @@ impl DatabaseFile {
         })
     }
 
-    /// Whether its log of writes was missing.
+    /// Whether the write-ahead log was missing at start.
     pub(in crate::db) const fn lacks_log(&self) -> bool {
         self.lacks_log
     }
 
-    /// Marks the file as one that has a log of writes. Without the mark, nothing but a warning is missed.
+    /// Marks the file as having a write-ahead log. Without the mark, only a warning is lost.
     pub(in crate::db) fn expect_log(&self) {
         if let Err(error) = self.with_anchor(log_mark::expect_log) {
             log::debug!("the database was not marked: {error}");
         }
     }
 
-    /// Moves everything from the log of writes to the file; says whether the log is empty.
+    /// Checkpoints the write-ahead log into the file. Returns whether the log is empty.
     pub(in crate::db) fn empty_log(&self) -> QueryResult<bool> {
-        // A file that was moved away has another in its place, or none.
+        // A moved file's log is no longer at its path.
         if self.check().is_err() {
             return Ok(true);
         }
@@ -128,7 +128,7 @@ impl DatabaseFile {
         anchor.map(|mut anchor| work(&mut anchor)).transpose()
     }
 
-    /// Fails when what is written now would not be found at the database's path.
+    /// Fails if the files at the database's paths are no longer the opened ones.
     pub(in crate::db) fn check(&self) -> Result<(), DbError> {
         for (path, opened) in &self.files {
             let what = match identity(path) {

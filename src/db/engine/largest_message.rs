@@ -1,4 +1,4 @@
-//! How large a message the database takes.
+//! The maximum message size that the database accepts.
 
 use diesel::prelude::*;
 
@@ -7,23 +7,23 @@ use crate::model::NewMessage;
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 
-/// Bytes of a statement that are not the body: keys, an id, times.
+/// Bytes of a statement beside the body: keys, an id, times.
 #[cfg(feature = "mysql")]
 const BESIDE_BODY: usize = 8 * 1024;
 
-/// JSON writes a byte of a text with six characters at most.
+/// JSON escapes one byte with at most six characters.
 const MOST_ESCAPED: usize = 6;
 
-/// More than what is put around body and payment.
+/// Upper bound of the JSON text around body and payment, in bytes.
 const AROUND: usize = 32;
 
-/// Bytes of a body, as it is stored; where the database has no bound that a request could meet, none.
+/// The maximum size of a stored body, in bytes; none if no request can exceed the database's limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::db) struct LargestMessage(pub(in crate::db) Option<usize>);
 
 impl LargestMessage {
-    /// MySQL closes the connection on a statement that is larger than a packet may be, and all that is written together
-    /// with it fails.
+    /// MySQL closes the connection when a statement exceeds the packet size. All writes of the same statement would
+    /// fail.
     pub(in crate::db) fn of(connection: &mut AnyConnection) -> QueryResult<Self> {
         match connection {
             AnyConnection::Sqlite(_) => Ok(Self(None)),
@@ -37,7 +37,7 @@ impl LargestMessage {
         }
     }
 
-    /// Refuses what has a message that is too large.
+    /// Fails if one of these messages is too large.
     pub(in crate::db) fn check(self, messages: &[NewMessage]) -> Result<(), DbError> {
         let Some(max) = self.0 else {
             return Ok(());
@@ -45,7 +45,7 @@ impl LargestMessage {
         let too_large = |message: &NewMessage| {
             let payment = message.payment.as_deref();
             let bytes = message.body.bytes() + payment.map_or(0, str::len);
-            // Most are far from it, and need not be written to know that.
+            // Most messages are small, so the exact size is computed only near the limit.
             let most = bytes.saturating_mul(MOST_ESCAPED).saturating_add(AROUND);
             most > max && message.body.wrapped(payment).len() > max
         };
@@ -75,7 +75,7 @@ mod tests {
             expires_at: None,
             room: None,
         };
-        // {"message":"..."} is 14 bytes longer.
+        // {"message":"..."} adds 14 bytes.
         let check = |message| LargestMessage(Some(24)).check(&[message]);
         assert_eq!(check(message("0123456789", None)), Ok(()));
         let refused = Err(DbError::TooLarge(24));

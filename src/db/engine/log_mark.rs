@@ -1,9 +1,9 @@
-//! Whether the log of writes of a SQLite database was left behind when its file was copied.
+//! Detects a SQLite file that was copied without its write-ahead log.
 //!
-//! The newest commits are in the log (`-wal`) until a checkpoint. A copy of the file alone opens without a word and lacks
-//! them. So the file itself says [`EXPECTED`], and a commit that is in the log only takes that back. File and log together
-//! say nothing; the file alone says that its log is missing. A copy that SQLite has made says nothing either, because
-//! SQLite reads both. The mark is the database's `user_version`, which belongs to the application.
+//! The newest commits stay in the log (`-wal`) until a checkpoint. A copy of the file alone opens without an error, but
+//! lacks them. So the file carries the mark [`EXPECTED`], and a later commit in the log clears it. File and log
+//! together show no mark; the file alone does, which means that its log is missing. A copy made by SQLite shows no mark
+//! either, because SQLite reads both. The mark is the database's `user_version`, a field reserved for applications.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use diesel::sqlite::SqliteConnection;
 /// The file has a log.
 const EXPECTED: i32 = 1_835_139_073;
 
-/// The log was missing at a start, and nobody has acknowledged that.
+/// The log was missing at a start, and no operator has acknowledged that.
 const MISSING: i32 = 1_835_139_074;
 
-/// Where the log of a database is.
+/// The path of a database's log.
 pub(in crate::db) fn log_of(path: &Path) -> PathBuf {
     let mut log = OsString::from(path);
     log.push("-wal");
     PathBuf::from(log)
 }
 
-/// Whether the log has anything; asked before the first connection, which makes an empty one.
+/// Whether the log is non-empty. Call it before the first connection, which creates an empty log.
 pub(in crate::db) fn has_log(path: &Path) -> bool {
     std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
 }
 
-/// Finds out whether a log is missing, and keeps that for later starts. `had_log`: what [`has_log`] said.
+/// Checks whether the log is missing, and stores the result for later starts. `had_log`: the result of [`has_log`].
 pub(in crate::db) fn find_missing(
     connection: &mut SqliteConnection,
     had_log: bool,
@@ -46,12 +46,12 @@ pub(in crate::db) fn find_missing(
     }
 }
 
-/// Whether a missing log waits to be acknowledged.
+/// Whether a missing log has not been acknowledged yet.
 pub(in crate::db) fn is_missing(connection: &mut SqliteConnection) -> QueryResult<bool> {
     Ok(mark(connection)? == MISSING)
 }
 
-/// Acknowledges a missing log; says whether there was anything to acknowledge.
+/// Acknowledges a missing log. Returns whether one was missing.
 pub(in crate::db) fn acknowledge(connection: &mut SqliteConnection) -> QueryResult<bool> {
     let is_marked = matches!(mark(connection)?, MISSING | EXPECTED);
     if is_marked {
@@ -60,22 +60,22 @@ pub(in crate::db) fn acknowledge(connection: &mut SqliteConnection) -> QueryResu
     Ok(is_marked)
 }
 
-/// Has the file say that it has a log. A checkpoint takes that back, so it is done again now and then.
+/// Marks the file as having a log. Each checkpoint clears the mark, so this runs periodically.
 pub(in crate::db) fn expect_log(connection: &mut SqliteConnection) -> QueryResult<()> {
-    // Another program's mark stays, and so does a log that is missing.
+    // Keep another program's mark, and the mark of a missing log.
     if !matches!(mark(connection)?, 0 | EXPECTED) {
         return Ok(());
     }
-    // First, so that the mark is there for a moment only: a copy by SQLite would have it too.
+    // Checkpoint first to keep the mark short-lived: a copy by SQLite would include it.
     move_some(connection)?;
     set_expected(connection)?;
     let moved = move_some(connection);
-    // Whatever became of the checkpoint.
+    // Clear the mark even if the checkpoint failed.
     clear(connection)?;
     moved
 }
 
-/// Moves everything from the log to the file; says whether the log is empty.
+/// Checkpoints the whole log. Returns whether the log is empty.
 pub(in crate::db) fn empty_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
     if mark(connection)? == EXPECTED {
         clear(connection)?;
@@ -112,13 +112,13 @@ struct Checkpoint {
     busy: i32,
 }
 
-/// As far as nobody reads; never waits.
+/// Checkpoints the pages that no reader needs. Never waits.
 fn move_some(connection: &mut SqliteConnection) -> QueryResult<()> {
     let moved = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)");
     moved.get_result::<Checkpoint>(connection).map(drop)
 }
 
-/// Everything, and cuts the log; says whether that was done.
+/// Checkpoints everything and truncates the log. Returns whether it succeeded.
 fn move_all(connection: &mut SqliteConnection) -> QueryResult<bool> {
     let moved: Checkpoint =
         diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;
@@ -146,7 +146,7 @@ mod tests {
         count.get_result::<Count>(connection).unwrap().count
     }
 
-    /// A database in use with one row, a copy of its file, and one of file and log.
+    /// Creates a database with one row, copies its file, and copies file and log.
     fn copied(folder: &Path, copies: [&str; 2]) -> SqliteConnection {
         let path = folder.join("x.db");
         let mut connection = open(&path);
@@ -186,7 +186,7 @@ mod tests {
         assert!(acknowledge(&mut alone).unwrap() && !acknowledge(&mut alone).unwrap());
         drop(alone);
         assert!(!start("alone.db").1);
-        // What SQLite copies by itself is whole.
+        // A copy by SQLite is complete.
         let copy = folder.path().join("vacuumed.db");
         let vacuum = diesel::sql_query("VACUUM INTO ?");
         let vacuum = vacuum.bind::<diesel::sql_types::Text, _>(copy.to_str().unwrap());

@@ -1,4 +1,4 @@
-//! The scripts that bring the tables up to date. They are in the binary; what was applied is noted in the database.
+//! The migration scripts. They are compiled into the binary; the database records which ones were applied.
 
 use diesel::backend::Backend;
 use diesel::connection::BoxableConnection;
@@ -11,7 +11,7 @@ use diesel_migrations::MigrationHarness;
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 
-/// A migration: the folder of `migrations/` that it is in, and its two files.
+/// A migration: its folder in `migrations/` and its two scripts.
 #[derive(Debug, Clone, Copy)]
 struct Script {
     name: &'static str,
@@ -19,7 +19,7 @@ struct Script {
     down: &'static str,
 }
 
-/// Those of one database, in order.
+/// The scripts of one engine, in order.
 #[derive(Debug, Clone, Copy)]
 struct Scripts(&'static [Script]);
 
@@ -127,13 +127,13 @@ impl<DB: Backend> MigrationSource<DB> for Scripts {
 /// A migration that is not applied yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingMigration {
-    /// The folder that it is in.
+    /// The name of its folder.
     pub name: String,
-    /// What it runs.
+    /// The text of its `up.sql`.
     pub sql: &'static str,
 }
 
-/// Which tables say what was applied, counted.
+/// Counts the tables that record applied migrations.
 const SQLITE_NOTES: &str =
     "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
 
@@ -145,7 +145,7 @@ const MYSQL_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tabl
 const POSTGRES_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
                               WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'";
 
-/// What is not applied yet, in order. Nothing is changed.
+/// The migrations that are not applied yet, in order. Nothing changes.
 pub(in crate::db) fn pending(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<PendingMigration>, DbError> {
@@ -159,7 +159,6 @@ pub(in crate::db) fn pending(
     .map_err(|error| DbError::Unavailable(error.to_string()))
 }
 
-/// All that there is for this kind of database.
 pub(in crate::db) fn all_of_sqlite() -> Vec<PendingMigration> {
     SQLITE.0.iter().map(Script::pending).collect()
 }
@@ -170,8 +169,9 @@ struct Tables {
     count: i64,
 }
 
-/// The versions that were applied. `notes` counts the tables that say so; without one, nothing was. The library would make
-/// it, and so get into the way of another server that does.
+/// The applied versions. `notes` counts the tables that record them; without such a table, none is applied.
+///
+/// The library would create the table, and collide with another server that does the same.
 fn applied<C, DB>(connection: &mut C, notes: &'static str) -> Result<Vec<MigrationVersion<'static>>>
 where
     C: MigrationHarness<DB>,
@@ -201,7 +201,7 @@ where
     Ok(pending.map(Script::pending).collect())
 }
 
-/// A version that was applied and that is not one of ours.
+/// An applied version that this binary does not contain.
 pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
     let (applied, scripts) = match connection {
         AnyConnection::Sqlite(connection) => (applied(connection, SQLITE_NOTES)?, SQLITE),
@@ -217,7 +217,7 @@ pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<St
     Ok(unknown.map(ToString::to_string))
 }
 
-/// What a server does: [`migrate`], with a line of the log for each that was applied.
+/// Migrates and logs each applied migration.
 pub(in crate::db) fn migrate_and_log(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<String>, DbError> {
@@ -228,8 +228,8 @@ pub(in crate::db) fn migrate_and_log(
     Ok(applied)
 }
 
-/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns. In a database that
-/// cannot be written to, nothing is tried.
+/// Applies pending migrations and returns their names. Servers that start at the same time take turns. A read-only
+/// database is left alone.
 pub(in crate::db) fn migrate(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<String>, DbError> {
@@ -238,7 +238,7 @@ pub(in crate::db) fn migrate(
     }
     match connection {
         AnyConnection::Sqlite(connection) => match connection.has_pending_migration(SQLITE) {
-            // Whoever may write is alone.
+            // The write lock excludes other servers.
             Ok(true) => {
                 connection.immediate_transaction(|connection| migrate_with(connection, SQLITE))
             }
@@ -278,7 +278,7 @@ where
     Ok(applied)
 }
 
-/// Undoes everything; says how many migrations that were.
+/// Reverts all migrations and returns their number.
 #[cfg(test)]
 pub(in crate::db) fn revert_all(connection: &mut AnyConnection) -> usize {
     match connection {

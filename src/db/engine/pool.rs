@@ -1,8 +1,8 @@
-//! The pool of connections, and what is known of each of them: whether it is there, and whether it can write.
+//! The connection pool, and the state of each connection: writable, read-only or lost.
 //!
-//! Taking a connection out costs no round trip. A connection is judged by its last use: one whose work failed is asked
-//! when the work ends. One that was lost, or that cannot write any more, casts doubt on all that were opened before: each
-//! of them is asked once before its next use.
+//! Taking a connection costs no round trip. The pool judges a connection by its last use: after failed work it checks
+//! the connection. A lost or read-only connection casts doubt on all older ones: each is checked once before its next
+//! use.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::any_connection::AnyConnection;
 use super::connection::Connector;
 use super::error::DbError;
 
-/// Idle connections to a server are closed after this time, before the server or something in between closes them.
+/// Idle server connections close after this time, before a server or proxy closes them.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// A connection to a server is replaced after this time, so that a server that a name no longer leads to is left.
+/// Server connections are replaced after this time, so that DNS changes take effect.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-/// A connection that cannot write serves reads for this time. Then a new one finds out whether the database can.
+/// A read-only connection serves reads for this time. Then a new connection checks whether the database accepts writes.
 const MAX_READ_ONLY: Duration = Duration::from_secs(1);
 
-/// What a server says of itself when none of its connections can write.
+/// The error text when no connection of a server can write.
 const READ_ONLY: &str = "it is read-only, or a replica";
 
 /// What a connection can do.
@@ -32,7 +32,7 @@ const READ_ONLY: &str = "it is read-only, or a replica";
 pub(in crate::db) enum Condition {
     Writes,
     ReadsOnly,
-    /// It does not answer.
+    /// The connection does not answer.
     Lost,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::db) struct Held {
     connection: AnyConnection,
     opened: Instant,
     condition: Condition,
-    /// [`Connections::doubts`] when the connection was asked.
+    /// The value of [`Connections::doubts`] at its last check.
     asked_at: u64,
 }
 
@@ -69,11 +69,11 @@ impl DerefMut for Held {
     }
 }
 
-/// Opens and judges connections, for the library's pool.
+/// Opens and checks connections for r2d2.
 #[derive(Debug)]
 pub(in crate::db) struct Connections {
     connector: Connector,
-    /// How often a connection turned out to be worse than it was.
+    /// Counts how often a connection turned out worse than before.
     doubts: Arc<AtomicU64>,
 }
 
@@ -99,7 +99,7 @@ impl ManageConnection for Connections {
         })
     }
 
-    /// Not called: taking a connection out costs no round trip.
+    /// Not called: taking a connection costs no round trip.
     fn is_valid(&self, held: &mut Held) -> Result<(), Self::Error> {
         held.ping().map_err(diesel::r2d2::Error::QueryError)
     }
@@ -111,7 +111,7 @@ impl ManageConnection for Connections {
 
 pub(in crate::db) type Pooled = PooledConnection<Connections>;
 
-/// The pool; cheap to clone.
+/// The connection pool; cheap to clone.
 #[derive(Debug, Clone)]
 pub(in crate::db) struct DbPool {
     pool: Pool<Connections>,
@@ -119,7 +119,7 @@ pub(in crate::db) struct DbPool {
 }
 
 impl DbPool {
-    /// Opens up to `size` connections. `timeout`: how long to wait for one. Those to a server are replaced with time.
+    /// Opens up to `size` connections. `timeout`: how long to wait for one. Server connections are replaced regularly.
     pub(in crate::db) fn new(
         connector: Connector,
         size: u32,
@@ -131,7 +131,8 @@ impl DbPool {
             .max_size(size)
             .test_on_check_out(false)
             .connection_timeout(timeout)
-            // All are opened at once and kept: a connection to a file that was moved away would make another.
+            // File connections are opened at once and kept: after a move of the file, a new one would create another
+            // file.
             .idle_timeout(None)
             .max_lifetime(None);
         if is_server {
@@ -148,15 +149,15 @@ impl DbPool {
         Ok(Self { pool, doubts })
     }
 
-    /// Connections, and the idle ones among them.
+    /// Total and idle connections.
     pub(in crate::db) fn counts(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections, state.idle_connections)
     }
 
-    /// A connection that answers, as far as is known.
+    /// Takes a connection that was not lost at its last check.
     pub(in crate::db) fn get(&self) -> Result<Pooled, DbError> {
-        // Each round drops a connection that was lost, and there are no more than these.
+        // Each round drops one lost connection, and the pool has no more than this.
         for _ in 0..=self.pool.max_size() {
             let taken = self.pool.get();
             let mut held = taken.map_err(|error| DbError::Unavailable(error.to_string()))?;
@@ -177,19 +178,19 @@ impl DbPool {
                 return Ok(held);
             }
             if !held.is_worn_out() {
-                // It has just been opened.
+                // It was opened a moment ago.
                 break;
             }
-            // Another took its place before it could be dropped: never twice.
+            // Mark it lost, so that this loop never takes it twice.
             held.condition = Condition::Lost;
         }
         Err(DbError::Unavailable(READ_ONLY.to_owned()))
     }
 
-    /// Runs `work` with a connection that can write, as far as is known.
+    /// Runs `work` with a connection that was writable at its last check.
     ///
     /// # Errors
-    /// Those of `work`; [`DbError`] where no connection can write.
+    /// Errors of `work`, or [`DbError`] if no connection can write.
     pub(in crate::db) fn write<T, E: From<DbError>>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
@@ -202,11 +203,11 @@ impl DbPool {
         done
     }
 
-    /// Runs `read` with a connection, and once more with another where that one was lost: the server may have closed it
-    /// while it was idle.
+    /// Runs `read`, and retries once on another connection if the first one was lost: a server may close idle
+    /// connections.
     ///
     /// # Errors
-    /// Those of `read`; [`DbError`] where there is no connection.
+    /// Errors of `read`, or [`DbError`] if there is no connection.
     pub(in crate::db) fn read<T>(
         &self,
         mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError>,
@@ -229,7 +230,7 @@ impl DbPool {
         done
     }
 
-    /// Finds out what a connection can do now.
+    /// Checks what a connection can do now.
     fn ask(&self, held: &mut Held) -> Condition {
         let asked_at = self.doubts.load(Ordering::Acquire);
         let condition = if held.is_broken() {
@@ -247,10 +248,10 @@ impl DbPool {
 }
 
 impl AnyConnection {
-    /// What the database says of it. An error is that of a connection that is lost.
+    /// Asks the database. An error means that the connection is lost.
     fn condition(&mut self) -> diesel::QueryResult<Condition> {
         let writes = match self {
-            // A file has one way to it, and says of each statement whether it can be done.
+            // A file has one path to it, and each statement reports whether it is allowed.
             Self::Sqlite(_) => true,
             #[cfg(feature = "mysql")]
             Self::Mysql(connection) => super::mysql::can_write(connection)?,

@@ -1,4 +1,4 @@
-//! Whether the way to the database keeps a session: a pooler in between may give a connection the session of another.
+//! Detects a pooler between server and database that hands one session to several connections.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
@@ -6,7 +6,7 @@ use diesel::sql_types::{Nullable, Text};
 use super::any_connection::AnyConnection;
 use super::connection::Failed;
 
-/// A pooler that is in use by others may give a connection its own session again by chance.
+/// A busy pooler may return the right session by chance, so the check repeats.
 const ROUNDS: u32 = 4;
 
 const REFUSAL: &str = "what is set on a connection is lost or seen by another: a pooler such as PgBouncer is in between \
@@ -19,7 +19,7 @@ struct Answer {
     answer: Option<String>,
 }
 
-/// Refuses a way to a server on which two connections share a session, or change it. `open`: opens another connection.
+/// Fails if two connections share or swap sessions. `open` opens another connection.
 pub(in crate::db) fn refuse_shared_sessions(
     mut first: AnyConnection,
     open: impl FnOnce() -> Result<AnyConnection, Failed>,
@@ -39,8 +39,8 @@ pub(in crate::db) fn refuse_shared_sessions(
     Ok(first)
 }
 
-/// Notes a text in each of the two sessions, and reads that of the first, the second time while the second is in a
-/// transaction: then a pooler cannot give the first what the second has.
+/// Sets a value in each session and reads the first one back twice. The second time, the second session is in a
+/// transaction, so a pooler cannot give its session to the first.
 fn keeps_session(
     first: &mut AnyConnection,
     second: &mut AnyConnection,
@@ -90,7 +90,7 @@ fn read(connection: &mut AnyConnection) -> QueryResult<Option<String>> {
     Ok(answer.answer)
 }
 
-/// What poolers say of transactions, and what PostgreSQL says of statements that were prepared in another session.
+/// Whether the error comes from a pooler, or from a statement prepared in another session.
 fn is_of_pooler(error: &diesel::result::Error) -> bool {
     let text = error.to_string();
     ["prepared statement", "statement pooling", "pooling mode"]

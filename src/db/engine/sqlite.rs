@@ -1,4 +1,4 @@
-//! SQLite: a file, and how its connections are set.
+//! SQLite: the file and its connections.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::connection::Failed;
 
-/// Opens the file; makes it, and its folder, where there is none.
+/// Opens the file, and creates it and its folder if missing.
 pub(in crate::db) fn connect(
     path: &Path,
     busy_timeout: Duration,
@@ -24,10 +24,10 @@ pub(in crate::db) fn connect(
         busy_timeout.as_millis()
     ))?;
     if is_new {
-        // It holds for files that have no page yet, and the next line writes one.
+        // The mode applies only to files without pages, and the next statement writes one.
         connection.batch_execute("PRAGMA auto_vacuum = INCREMENTAL")?;
     }
-    // FULL: a commit is on the disk before it is acknowledged, whatever happens to the machine.
+    // FULL: each commit is on the disk before it is acknowledged.
     connection.batch_execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;",
@@ -35,15 +35,15 @@ pub(in crate::db) fn connect(
     Ok(connection)
 }
 
-/// The mode of a file that can give back pages.
+/// The mode of a file that can release pages.
 const INCREMENTAL: i64 = 2;
 
-/// The pages of a file.
+/// Page counts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub(in crate::db) struct Space {
     #[diesel(sql_type = BigInt)]
     pub(in crate::db) pages: i64,
-    /// Pages that nothing uses.
+    /// Pages that are not in use.
     #[diesel(sql_type = BigInt)]
     pub(in crate::db) free: i64,
     #[diesel(sql_type = BigInt)]
@@ -53,7 +53,7 @@ pub(in crate::db) struct Space {
 }
 
 impl Space {
-    /// Reads the head of the file.
+    /// Reads the file's header.
     pub(in crate::db) fn of(connection: &mut SqliteConnection) -> QueryResult<Self> {
         diesel::sql_query(
             "SELECT page_count AS pages, freelist_count AS free, page_size AS page_bytes, auto_vacuum AS mode \
@@ -62,25 +62,25 @@ impl Space {
         .get_result(connection)
     }
 
-    /// Whether the file can give back its free pages.
+    /// Whether the file can release its free pages.
     pub(in crate::db) const fn can_shrink(&self) -> bool {
         self.mode == INCREMENTAL
     }
 
-    /// The bytes of this many pages.
+    /// The size of this many pages, in bytes.
     pub(in crate::db) fn bytes(&self, pages: i64) -> u64 {
         u64::try_from(pages.saturating_mul(self.page_bytes)).unwrap_or(0)
     }
 }
 
-/// Cuts this many free pages off the file's end; pages there that are in use move to free ones.
+/// Truncates this many free pages. Used pages at the end move to free ones first.
 pub(in crate::db) fn give_back(connection: &mut SqliteConnection, pages: i64) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))
 }
 
-/// Rewrites the whole file, with its temporary copy in this folder, so that it can give back pages from then on.
+/// Rewrites the whole file so that it can release pages. The temporary copy goes into this folder.
 pub(in crate::db) fn rewrite(connection: &mut SqliteConnection, folder: &Path) -> QueryResult<()> {
-    // Its own choice, such as /var/tmp, may be smaller, or not there.
+    // SQLite's own choice, such as /var/tmp, may be smaller or missing.
     let folder = folder.display().to_string().replace('\'', "''");
     connection.batch_execute(&format!(
         "PRAGMA temp_store_directory = '{folder}'; PRAGMA auto_vacuum = INCREMENTAL; VACUUM; \

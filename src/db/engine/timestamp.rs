@@ -1,5 +1,4 @@
-//! Times as texts here, and as what each database has for them: text in SQLite, `TIMESTAMP` in MySQL, `timestamptz` in
-//! PostgreSQL. Sessions are in UTC.
+//! The SQL type of times: text in SQLite, `TIMESTAMP` in MySQL, `timestamptz` in PostgreSQL. Sessions use UTC.
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,10 +17,10 @@ use time::format_description::well_known::Rfc3339;
 use super::any_connection::{MultiBackend, MultiRawValue};
 use super::clock;
 
-/// The columns' type.
+/// The SQL type of time columns.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(sqlite_type(name = "Text"))]
-// Not as `Timestamp`, which ends in 2038: MariaDB makes of a later one NULL, in columns that go further too.
+// `Timestamp` ends in 2038: MariaDB stores NULL for later times, even in columns with a larger range.
 #[cfg_attr(feature = "mysql", diesel(mysql_type(name = "DateTime")))]
 #[cfg_attr(
     feature = "postgres",
@@ -29,7 +28,7 @@ use super::clock;
 )]
 pub struct Moment;
 
-/// `2026-01-31T23:59:59.999Z`.
+/// A time such as `2026-01-31T23:59:59.999Z`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Moment)]
 pub struct Timestamp(pub(in crate::db) String);
@@ -61,7 +60,7 @@ impl Serialize for Timestamp {
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
-    /// In this form only: times are compared as texts.
+    /// Accepts this format only, because times are compared as texts.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Self(String::deserialize(deserializer)?);
         let time = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
@@ -108,7 +107,7 @@ impl FromSql<Moment, MultiBackend> for Timestamp {
     }
 }
 
-/// `TIMESTAMP(3)` and `DATETIME(3)`: the client library's own form.
+/// `TIMESTAMP(3)` and `DATETIME(3)`, as the client library represents them.
 #[cfg(feature = "mysql")]
 mod mysql {
     use diesel::mysql::data_types::{MysqlTime, MysqlTimestampType};

@@ -1,4 +1,4 @@
-//! Which database: the URL, as operators write it, and as the client libraries read it.
+//! The database URL, as operators write it and as client libraries expect it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,10 +7,9 @@ use url::Url;
 
 use super::error::DbError;
 
-/// Where the messages are kept.
+/// The location of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// A SQLite file.
     Sqlite(PathBuf),
     /// A database of a MySQL or MariaDB server.
     #[cfg(feature = "mysql")]
@@ -20,14 +19,14 @@ pub enum DatabaseUrl {
     Postgres(ServerUrl),
 }
 
-/// The URL of a server's database. `Display` and `Debug` leave out the user, the password and the parameters.
+/// The URL of a server's database. `Display` and `Debug` omit the user, the password and the parameters.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl {
-    /// As the client library reads it. For MySQL one URL per host: its library connects to one host only.
+    /// In the client library's format. MySQL's library connects to one host only, so it has one URL per host.
     pub(in crate::db) urls: Vec<String>,
     shown: String,
-    /// Whether a connection that is not encrypted is refused.
+    /// Whether unencrypted connections are refused.
     pub(in crate::db) encrypted: bool,
 }
 
@@ -46,13 +45,13 @@ impl fmt::Debug for ServerUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite://path`, `sqlite:path`, `file:path`, a bare path, `mysql://` (or `mariadb://`) and `postgres://` (or
-    /// `postgresql://`) with `user:password@host:port/database`. A server's URL may name several hosts, separated by
-    /// commas: `host1:port,host2:port`. The one that takes writes is used.
+    /// Parses a SQLite path (`sqlite://path`, `sqlite:path`, `file:path` or a bare path) or a server's URL. Servers are
+    /// `mysql://` (or `mariadb://`) and `postgres://` (or `postgresql://`) with `user:password@host:port/database`. A
+    /// URL may name several hosts: `host1:port,host2:port`. The server uses the writable one.
     ///
     /// # Errors
-    /// [`DbError::Url`] for what cannot be read, for a database that this build does not have, and for one in memory,
-    /// which would lose what was acknowledged.
+    /// [`DbError::Url`] for an invalid URL, an engine outside this build, or an in-memory database, which would lose
+    /// acknowledged messages.
     pub fn parse(url: &str) -> Result<Self, DbError> {
         let read = match url.split_once("://").map(|(scheme, _)| scheme) {
             Some("mysql" | "mariadb") => mysql(url),
@@ -78,8 +77,8 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Hides the password of `scheme://user:password@host/...`, and parameters, which may hold one. Where it cannot be told
-/// what is the password, because it has characters in it that should be encoded, all is hidden.
+/// Hides the user, the password and the parameters of a URL. Unencoded characters in a password make its end ambiguous:
+/// then everything after the scheme is hidden.
 fn mask(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
@@ -99,12 +98,12 @@ fn mask(url: &str) -> String {
     }
 }
 
-/// Splits what follows `://` into `user:password@hosts` and the rest.
+/// Splits the text after `://` into `user:password@hosts` and the rest.
 fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// The URL once for each of its hosts.
+/// Repeats the URL for each of its hosts.
 fn per_host(url: &str) -> Vec<String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return vec![url.to_owned()];
@@ -171,8 +170,8 @@ fn mysql(url: &str) -> Result<DatabaseUrl, &'static str> {
     }))
 }
 
-/// The URL of one host as the library reads it, and whether a connection must be encrypted. Parameters may be spelled as
-/// MySQL's own clients spell them (`ssl-mode`) or as the library does (`ssl_mode`).
+/// Converts the URL of one host for the client library. Also returns whether a connection must be encrypted. Parameters
+/// may use the spelling of MySQL's clients (`ssl-mode`) or of the library (`ssl_mode`).
 #[cfg(feature = "mysql")]
 fn mysql_host(url: &str) -> Result<(String, bool), &'static str> {
     let mut url = server(url)?;
@@ -192,8 +191,8 @@ fn mysql_host(url: &str) -> Result<(String, bool), &'static str> {
         }
     }
     let has_ca = pairs.iter().any(|(name, _)| name == "ssl_ca");
-    // MariaDB's client library knows no mode: given an authority, it encrypts and holds the server's certificate against
-    // that, and without one it does not encrypt. That it did is looked up once connected.
+    // MariaDB's client library has no modes. With an authority it encrypts and verifies the server's certificate;
+    // without one it does not encrypt. The connection is checked after connecting.
     let knows_modes = mysqlclient_sys::SUPPORTS_MYSQL_SSL_MODE;
     let encrypted = match mode.as_deref() {
         None | Some("preferred" | "disabled") if has_ca => {
@@ -219,7 +218,7 @@ fn mysql_host(url: &str) -> Result<(String, bool), &'static str> {
     if let Some(mode) = mode.filter(|_| knows_modes) {
         pairs.push(("ssl_mode".to_owned(), mode));
     }
-    // To the library this name means a file; to those who write it, mostly, this machine.
+    // The library reads `localhost` as a socket file; operators usually mean 127.0.0.1.
     let has_file = pairs.iter().any(|(name, _)| name == "unix_socket");
     if url.host_str() == Some("localhost") && !has_file {
         let numeric = url.set_host(Some("127.0.0.1"));
@@ -232,8 +231,7 @@ fn mysql_host(url: &str) -> Result<(String, bool), &'static str> {
     Ok((url.into(), encrypted))
 }
 
-/// Adds what the library does not have by default: a server that does not answer must not hold anybody for long, and of
-/// several hosts the one that takes writes is the one to use.
+/// Adds timeouts, so that a dead server blocks no thread for long, and prefers the writable host among several.
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
     let hosts = per_host(url);
@@ -260,7 +258,7 @@ fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
             );
         }
     }
-    // 2 s is the least that the library knows. All hosts together must not take longer than one host alone.
+    // The library's minimum is 2 s. All hosts together must not take longer than a single host.
     let connect_timeout = if has_several { "2" } else { "5" };
     for (name, value) in [
         ("connect_timeout", connect_timeout),
@@ -275,12 +273,12 @@ fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
     Ok(DatabaseUrl::Postgres(ServerUrl {
         urls: vec![with_hosts_of(&first, url)],
         shown: mask(url),
-        // The library itself holds a connection to sslmode.
+        // The client library enforces sslmode itself.
         encrypted: false,
     }))
 }
 
-/// This URL with all the hosts that `original` names.
+/// Replaces the hosts of this URL with all hosts of `original`.
 #[cfg(feature = "postgres")]
 fn with_hosts_of(url: &Url, original: &str) -> String {
     let authority = |text: &str| {
@@ -416,7 +414,7 @@ mod tests {
         ] {
             assert_eq!(encrypted(only_with_modes), modes.then_some(true));
         }
-        // What would be ignored otherwise.
+        // These would be ignored otherwise.
         for wrong in [
             "ssl-mode=verify_ca",
             "ssl-ca=/ca.pem",

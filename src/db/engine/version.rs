@@ -1,10 +1,9 @@
-//! Whether a database is one that this binary knows.
+//! Checks that this binary supports the database's schema.
 
 use super::any_connection::AnyConnection;
 use super::migrations::unknown;
 
-/// Says what is wrong with a database that a newer binary has brought up to date: this one would not know what its
-/// tables mean.
+/// Returns an error text if a newer binary has migrated the database: this one does not know the new schema.
 pub(in crate::db) fn refuse_newer(connection: &mut AnyConnection) -> Result<(), String> {
     match unknown(connection).map_err(|error| error.to_string())? {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Whether the database works, through the handle.
+//! Health checks of the database.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::db::writer::executor::{self, Ping};
 use super::DbHandle;
 
 impl DbHandle {
-    /// Asks the writers and a reader whether the database answers, for at most `deadline`.
+    /// Checks that the writers and a reader respond within `deadline`.
     ///
     /// # Errors
-    /// [`DbError`]; a writer that is gone for good is replaced.
+    /// [`DbError`]. A dead writer is replaced.
     pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
         let all = async {
             let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
@@ -33,7 +33,7 @@ impl DbHandle {
         answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
     }
 
-    /// Whether something can be stored and read now: commits a write that leaves nothing, behind those that wait.
+    /// Commits a write that leaves no trace, behind the queued writes, and reads from a connection.
     ///
     /// # Errors
     /// [`DbError`].

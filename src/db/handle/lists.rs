@@ -1,4 +1,4 @@
-//! Lists of messages, through the handle.
+//! Listing messages.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::{ListBound, ListSink, Listed, MessagePage, Page};
 use super::{DbHandle, may_be_stored};
 
 impl DbHandle {
-    /// Messages of a box in the order of storing, unless the page asks for the reverse, as many as fit into the bound.
+    /// Lists messages of a box within a bound, in storage order unless the page asks for the reverse.
     ///
     /// # Errors
     /// [`DbError`].
@@ -27,12 +27,12 @@ impl DbHandle {
         Ok(MessagePage { last, more, ..page })
     }
 
-    /// The same, into a sink, which has each message as soon as it is read. A sink is made for each attempt: a read whose
-    /// connection was lost is done again.
+    /// Lists into a sink, which receives each message as soon as it is read. Each attempt gets a new sink: a read is
+    /// retried if its connection was lost.
     ///
     /// # Errors
-    /// [`DbError`]; [`DbError::Overloaded`] where the sink has no memory for the first message, or the list may not be
-    /// read in parts.
+    /// [`DbError`]; [`DbError::Overloaded`] if the sink has no memory for the first message, or if the client cannot
+    /// read pages.
     pub async fn list_into<S: ListSink + Send + 'static>(
         &self,
         recipient: IdentityKey,

@@ -1,4 +1,4 @@
-//! The log of writes of a SQLite database: emptied when the server stops, marked while it runs, missed at the start.
+//! The write-ahead log of a SQLite file: marked while the server runs, emptied at shutdown, checked at the start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +12,14 @@ use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::log_mark;
 use crate::db::writer::executor::CommitWaiting;
 
-/// What is known of the log.
+/// The state of the write-ahead log.
 #[derive(Debug)]
 pub(super) struct Log {
     file: Arc<DatabaseFile>,
-    /// Whether it is emptied at the end, and marked until then.
+    /// Whether shutdown empties the log. Until then the file carries a mark.
     checkpoint: bool,
     was_missing: bool,
-    /// Commits when the file was marked last.
+    /// The commit counter at the time of the last mark.
     marked_at: AtomicU64,
 }
 
@@ -48,7 +48,7 @@ impl Log {
 }
 
 impl DbHandle {
-    /// Fails while the database lacks its log of writes and nobody has acknowledged that.
+    /// Fails while the write-ahead log is missing and no operator has acknowledged that.
     ///
     /// # Errors
     /// [`DbError`].
@@ -71,13 +71,13 @@ impl DbHandle {
         .await
     }
 
-    /// Whether the log of writes was missing at the start.
+    /// Whether the write-ahead log was missing at the start.
     #[must_use]
     pub fn was_log_missing(&self) -> bool {
         self.0.log.was_missing
     }
 
-    /// Marks the file as one that has a log, where something was committed since it was marked last.
+    /// Marks the file as having a log, if something was committed since the last mark.
     ///
     /// # Errors
     /// [`DbError`].
@@ -95,18 +95,17 @@ impl DbHandle {
         .await
     }
 
-    /// Takes no more writes, waits until those that were admitted are answered, and empties the log of writes, so that the
-    /// database's file has everything.
+    /// Stops accepting writes, waits for the admitted ones, and checkpoints the write-ahead log into the database file.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when that takes longer than `deadline`.
+    /// [`DbError::Unavailable`] after `deadline`.
     pub async fn close(&self, deadline: Duration) -> Result<(), DbError> {
         let sessions = self.0.session_writer.as_ref();
         self.0.writer.queue.close();
         if let Some(sessions) = sessions {
             sessions.queue.close();
         }
-        // A writer handles commands in order: what was admitted is done when it answers.
+        // A writer handles commands in order, so its reply means that all admitted writes are done.
         let done = async {
             let _ = self.0.writer.address().send(CommitWaiting).await;
             if let Some(sessions) = sessions {
@@ -132,8 +131,7 @@ impl DbHandle {
     }
 }
 
-/// Acknowledges that the log of writes is missing: what is in the database's file is all that there is. Says whether there
-/// was anything to acknowledge.
+/// Acknowledges a missing write-ahead log and accepts the file as it is. Returns whether a log was missing.
 ///
 /// # Errors
 /// [`DbError`].

@@ -1,4 +1,4 @@
-//! What is read of messages by the order of storing.
+//! Reading messages in storage order, to catch up.
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
@@ -7,17 +7,17 @@ use crate::model::{MessageHead, MissedPage};
 
 use super::DbHandle;
 
-/// Bytes of bodies in a page.
+/// Maximum bytes of bodies in a page.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl DbHandle {
-    /// The last id when the database was opened.
+    /// The last message id when the database was opened.
     #[must_use]
     pub fn first_message_id(&self) -> i64 {
         self.0.first_message_id
     }
 
-    /// The id of the message that was stored last, of those that are there; 0 when there are none.
+    /// The highest id of a stored message; 0 if there is none.
     ///
     /// # Errors
     /// [`DbError`].
@@ -25,8 +25,7 @@ impl DbHandle {
         self.read(None, missed::last_id).await
     }
 
-    /// Messages that were stored behind the one with the id `after` and are there still, in the order of storing, as
-    /// far as they are `wanted`: a page of them.
+    /// Returns a page of messages with ids above `after`, in storage order, filtered by `wanted`.
     ///
     /// # Errors
     /// [`DbError`].

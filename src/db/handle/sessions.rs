@@ -1,4 +1,4 @@
-//! Sessions, through the handle.
+//! Sessions and request claims.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::model::{RequestClaim, SessionRow};
 
 use super::DbHandle;
 
-/// Command: take a step of a session. The group takes it; this only says what came of it.
+/// Command: one change of a session. The group applies all of them first; this command only reports the result.
 struct TakeStep(SessionStep);
 
 impl Command for TakeStep {
     type Output = bool;
 
-    /// A handshake proves nothing, so all of them share one lane.
+    /// Handshakes are unauthenticated, so all of them share one turn and one budget.
     fn holder(&self) -> Owner {
         match &self.0 {
             SessionStep::Store(StoredSession { proven: false, .. })
@@ -59,13 +59,13 @@ impl Command for ClaimNow {
     }
 }
 
-/// As the table has it.
+/// Converts a duration for the table.
 pub(in crate::db) fn life_ms(life: Duration) -> i64 {
     i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl DbHandle {
-    /// Stores a session; `proven`: whether a request has verified in it.
+    /// Stores a session. `proven`: whether a request was authenticated in it.
     ///
     /// # Errors
     /// [`DbError`].
@@ -83,7 +83,7 @@ impl DbHandle {
         self.run_session(TakeStep(step)).await.map(drop)
     }
 
-    /// A request has verified in this session: it has its whole life from now. `false` where it has ended.
+    /// Extends a session to its full life after an authenticated request. Returns `false` if the session has ended.
     ///
     /// # Errors
     /// [`DbError`].
@@ -92,7 +92,7 @@ impl DbHandle {
         self.run_session(TakeStep(step)).await
     }
 
-    /// Ends sessions; `proven`: whether a request has verified in them.
+    /// Ends sessions. `proven`: whether a request was authenticated in them.
     ///
     /// # Errors
     /// [`DbError`].
@@ -101,12 +101,12 @@ impl DbHandle {
         self.run_session(TakeStep(step)).await.map(drop)
     }
 
-    /// The session that has this nonce of ours, unless it has ended.
+    /// The session with this server nonce, unless it has ended.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _permit = self.0.session_lookups.acquire().await;
         self.read_in(Lane::new(Owner::Strangers, None), move |connection| {
             session_store::find(connection, own_nonce.clone(), &Now::read(None))
@@ -114,7 +114,7 @@ impl DbHandle {
         .await
     }
 
-    /// Deletes up to about `max` sessions whose time is over, and the nonces of their requests; says how many it were.
+    /// Deletes up to about `max` expired sessions with their request nonces. Returns their number.
     ///
     /// # Errors
     /// [`DbError`].
@@ -122,8 +122,8 @@ impl DbHandle {
         self.run_session(SweepSessions { max }).await
     }
 
-    /// The same handle for one request: its first write claims the request, and is refused where it was claimed before or
-    /// where its session has ended.
+    /// Returns a handle for one request. Its first write claims the request. The write fails if the request was claimed
+    /// before or its session has ended.
     #[must_use]
     pub fn claiming(&self, claim: &RequestClaim) -> Self {
         let mut handle = self.clone();
@@ -131,7 +131,7 @@ impl DbHandle {
         handle
     }
 
-    /// The same handle for a client at this address, which has a share of what may wait.
+    /// Returns a handle for a client at this address, which has its own share of the queues.
     #[must_use]
     pub fn from_address(&self, address: Option<AddressKey>) -> Self {
         let mut handle = self.clone();
@@ -139,16 +139,16 @@ impl DbHandle {
         handle
     }
 
-    /// Where the client of [`Self::from_address`] is.
+    /// The address given to [`Self::from_address`].
     #[must_use]
     pub const fn address(&self) -> Option<AddressKey> {
         self.1.address
     }
 
-    /// Claims the request of [`Self::claiming`] without writing anything else.
+    /// Claims the request of [`Self::claiming`] without another write.
     ///
     /// # Errors
-    /// [`DbError::NotCounted`] where it does not count.
+    /// [`DbError::NotCounted`] if the claim is refused.
     pub async fn claim_now(&self) -> Result<(), DbError> {
         self.run(ClaimNow).await
     }

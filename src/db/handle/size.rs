@@ -1,4 +1,4 @@
-//! How much the database holds, and giving back what it has too much of, through the handle.
+//! The size of the database, and releasing its free space.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,20 +11,20 @@ use crate::model::StoredSize;
 
 use super::DbHandle;
 
-/// Messages that one read counts.
+/// Messages counted per read.
 const COUNTED: u32 = 50_000;
 
-/// Counting takes this part of a reader's time at most.
+/// Counting takes at most one part in this many of a reader's time.
 const COUNTING_SHARE: u32 = 100;
 
-/// What was found when the database was last asked.
+/// The result of the last measurement.
 #[derive(Debug, Default)]
 pub(super) struct LastSize(Mutex<Option<Known>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
     size: StoredSize,
-    /// Messages are not counted again before.
+    /// The earliest time of the next count.
     recount: Instant,
 }
 
@@ -39,7 +39,7 @@ impl LastSize {
 }
 
 impl DbHandle {
-    /// Asks the database how much it holds, for [`Self::size`].
+    /// Measures the database for [`Self::size`].
     ///
     /// # Errors
     /// [`DbError`].
@@ -69,7 +69,7 @@ impl DbHandle {
         Ok(())
     }
 
-    /// Counts the messages, some thousands in each read; says when to count again.
+    /// Counts the messages, some thousands per read. Also returns when to count again.
     async fn count(&self) -> Result<(u64, Instant), DbError> {
         let (mut messages, mut took) = (0, Duration::ZERO);
         let mut next = Some(size::START);
@@ -88,13 +88,13 @@ impl DbHandle {
         Ok((messages, Instant::now() + took * COUNTING_SHARE))
     }
 
-    /// How much the database held when it was last asked; none before that.
+    /// The size at the last measurement; none before the first.
     #[must_use]
     pub fn size(&self) -> Option<StoredSize> {
         self.0.size.get().map(|known| known.size)
     }
 
-    /// Gives back some space that nothing uses, where the database does not do it by itself; says whether there is more.
+    /// Releases some free pages of a SQLite file. Returns whether there are more.
     ///
     /// # Errors
     /// [`DbError`].

@@ -92,12 +92,12 @@ fn one(message: NewMessage) -> Submission {
     }
 }
 
-/// As much as there is.
+/// No bound on a list.
 fn everything() -> ListBound {
     ListBound::stored(usize::MAX)
 }
 
-/// What became of a single message that costs nothing.
+/// The outcome of a single free message.
 fn single(outcome: &SubmitOutcome) -> StoreOutcome {
     match outcome {
         SubmitOutcome::Stored(outcomes) => outcomes[0],
@@ -136,7 +136,7 @@ impl Store {
             .collect()
     }
 
-    /// Sets a time of all rows for which this holds.
+    /// Sets a time column of all matching rows.
     fn set_time(&self, table: &str, column: &str, iso: &str, rows: &str) {
         let time = self.database.time(iso);
         let sql = format!(r#"UPDATE "{table}" SET "{column}" = {time} WHERE {rows}"#);
@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-/// Makes the writer panic.
+/// A command that panics in the writer.
 struct Panics;
 
 impl Command for Panics {

@@ -1,4 +1,4 @@
-//! What identities have stored, through the handle.
+//! Totals of what identities have stored.
 
 use std::sync::{PoisonError, mpsc};
 
@@ -17,21 +17,18 @@ pub use crate::db::store::recount::TotalsOfRole;
 /// Totals that one write changes.
 const BATCH: usize = 500;
 
-/// Rows that say nothing and are deleted after one recount.
+/// Maximum number of empty rows deleted after one recount.
 const MAX_EMPTY: i64 = 100_000;
 
-/// What all identities have stored, when it was looked at last.
+/// Totals of all identities, as of the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoredTotals {
-    /// As recipients.
     pub inboxes: TotalsOfRole,
-    /// As senders.
     pub senders: TotalsOfRole,
 }
 
 impl DbHandle {
-    /// Takes these quotas from now on; says whether nothing was limited before and something is now. Then what is stored has to
-    /// be counted first.
+    /// Replaces the quotas. Returns whether this sets the first limit: then the stored messages must be counted first.
     #[must_use]
     pub fn set_quotas(&self, quotas: Quotas) -> bool {
         let had_none = self.0.quotas.get().are_none();
@@ -39,10 +36,10 @@ impl DbHandle {
         had_none && !quotas.are_none()
     }
 
-    /// Counts what identities have stored, and corrects their totals. Gives the number of totals that were off; none where
-    /// nothing is limited, or another server is counting.
+    /// Counts what identities have stored and corrects their totals. Returns the number of wrong totals. Returns none
+    /// if no quota is set or another server is counting.
     ///
-    /// Takes as long as reading the sizes of all messages does. Others read and write meanwhile.
+    /// Takes as long as reading the sizes of all messages. Reads and writes continue meanwhile.
     ///
     /// # Errors
     /// [`DbError`].
@@ -56,7 +53,7 @@ impl DbHandle {
     }
 
     fn recount_blocking(&self) -> Result<Option<usize>, DbError> {
-        // Its lock ends with it.
+        // The lock ends with this connection.
         let mut connection = by_hand(&self.0.settings)?;
         if !lock_recount(&mut connection)? {
             return Ok(None);
@@ -78,7 +75,7 @@ impl DbHandle {
         Ok(Some(total))
     }
 
-    /// Looks at the totals of all identities; none where nothing is limited.
+    /// Sums the totals of all identities; none if no quota is set.
     ///
     /// # Errors
     /// [`DbError`].
@@ -93,7 +90,7 @@ impl DbHandle {
         Ok(Some(totals))
     }
 
-    /// With a connection of its own: clients wait for none of the readers.
+    /// Uses its own connection, so clients do not wait for a reader.
     fn look_blocking(&self) -> Result<StoredTotals, DbError> {
         let mut connection = by_hand(&self.0.settings)?;
         let quotas = self.0.quotas.get();
@@ -104,7 +101,7 @@ impl DbHandle {
         })
     }
 
-    /// What [`look_at_totals`](Self::look_at_totals) has found last.
+    /// The result of the last [`look_at_totals`](Self::look_at_totals).
     #[must_use]
     pub fn totals(&self) -> Option<StoredTotals> {
         *self.0.totals.lock().unwrap_or_else(PoisonError::into_inner)

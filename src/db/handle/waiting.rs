@@ -1,4 +1,4 @@
-//! What waits in boxes, for operators.
+//! Messages in boxes, for operators.
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
@@ -9,7 +9,7 @@ use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingPage, WaitingTotal};
 use super::DbHandle;
 
 impl DbHandle {
-    /// Boxes with messages, by their numbers, behind this one.
+    /// Boxes with messages, in the order of their numbers, after this one.
     ///
     /// # Errors
     /// [`DbError`].
@@ -20,7 +20,8 @@ impl DbHandle {
         .await
     }
 
-    /// Boxes of a recipient that have messages, by their numbers, behind this one; and the sum of all its boxes.
+    /// A recipient's boxes with messages, in the order of their numbers, after this one. Also the sum over all of its
+    /// boxes.
     ///
     /// # Errors
     /// [`DbError`].
@@ -40,8 +41,8 @@ impl DbHandle {
         .await
     }
 
-    /// What recipients have stored: those behind `after` where they come by identity, else those that have most. None where
-    /// nothing is limited, because nothing is counted then.
+    /// Totals of recipients: those after `after` in identity order, or else the largest. None if no quota is set,
+    /// because totals are not kept then.
     ///
     /// # Errors
     /// [`DbError`].

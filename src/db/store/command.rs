@@ -1,4 +1,4 @@
-//! What is done in a transaction of the writer.
+//! Commands: units of work inside the writer's transaction.
 
 use diesel::prelude::*;
 
@@ -14,66 +14,66 @@ use super::message_store::{Acknowledge, BoxIds, Retention};
 use super::session_step::{SessionStep, SessionSteps};
 use super::totals::TotalChanges;
 
-/// What a command works with.
+/// The context of a command.
 pub(in crate::db) struct Work<'a> {
     pub(in crate::db) connection: &'a mut AnyConnection,
     pub(in crate::db) boxes: &'a mut BoxIds,
     pub(in crate::db) now: &'a Now,
     pub(in crate::db) fees: &'a DeliveryFees,
-    /// How long messages of single boxes are kept.
+    /// How long messages live in single boxes.
     pub(in crate::db) retention: &'a Retention,
     pub(in crate::db) quotas: &'a Quotas,
-    /// What the group changes of what identities have stored.
+    /// The group's changes of stored totals.
     pub(in crate::db) totals: &'a mut TotalChanges,
-    /// What came of the group's steps of sessions.
+    /// The results of the group's session steps.
     pub(in crate::db) sessions: &'a SessionSteps,
 }
 
-/// Something to write.
+/// A unit of work that writes.
 pub(in crate::db) trait Command: Send + 'static {
-    /// What comes of it.
+    /// The result of the command.
     type Output: Send + 'static;
 
-    /// Runs inside the transaction of a group. A group that fails is tried again write by write, so this may
-    /// run twice; what counts is the run that is committed.
+    /// Runs inside a group's transaction. A failed group is retried in smaller parts, so this may run twice. Only the
+    /// committed run counts.
     fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output>;
 
-    /// For whom it is done.
+    /// The identity that the command works for.
     fn owner(&self) -> Option<IdentityKey> {
         None
     }
 
-    /// The same, with those that are nobody in particular.
+    /// The owner of the command's queue and budget.
     fn holder(&self) -> Owner {
         self.owner().map_or(Owner::Server, Owner::Identity)
     }
 
-    /// Its part in a group. One that is settled in memory is not run.
+    /// How the command joins its group. A command that is decided in memory is not run.
     fn part(&self) -> Part<'_> {
         Part::Rare
     }
 
-    /// Its output, where it was settled in memory.
+    /// Converts a decision made in memory to the command's output.
     fn output_of(&self, _settled: Settled) -> Option<Self::Output> {
         None
     }
 
-    /// A step of a session, which is taken for the whole group before any write is run.
+    /// A session step, applied for the whole group before any command runs.
     fn session_step(&self) -> Option<&SessionStep> {
         None
     }
 
-    /// How many of the places in the queue it takes.
+    /// Places that the command takes in the queue.
     fn places(&self) -> usize {
         1
     }
 
-    /// How many bytes of messages it holds while it waits.
+    /// Bytes of messages that the command holds while it is queued.
     fn bytes(&self) -> usize {
         0
     }
 
-    /// How many messages it may store.
+    /// Maximum number of messages that the command stores.
     fn messages(&self) -> usize {
         0
     }
@@ -83,7 +83,7 @@ pub(in crate::db) trait Command: Send + 'static {
         false
     }
 
-    /// The messages that are durable now, in order.
+    /// The messages that are now durable, in order.
     fn stored(self, _output: &Self::Output) -> Vec<NewMessage>
     where
         Self: Sized,
@@ -92,27 +92,27 @@ pub(in crate::db) trait Command: Send + 'static {
     }
 }
 
-/// The part that a command has in its group.
+/// How a command joins its group.
 #[derive(Debug)]
 pub(in crate::db) enum Part<'a> {
-    /// Settled in memory.
+    /// The group decides its outcome in memory.
     Submission(&'a Submission),
-    /// Settled in memory.
+    /// The group decides its outcome in memory.
     Acknowledge(&'a Acknowledge),
     /// Runs no statement of its own.
     Stateless,
-    /// Runs its own statements, in its place.
+    /// Runs its own statements at its position in the group.
     Rare,
 }
 
-/// The outcome of a command that was settled in memory.
+/// The outcome of a command that was decided in memory.
 #[derive(Debug)]
 pub(in crate::db) enum Settled {
     Submission(SubmitOutcome),
     Acknowledged(usize),
 }
 
-/// Runs `steps` so that a refusal takes back what they did, and nothing else of the group.
+/// Runs `steps` under a savepoint: a refusal rolls back these steps and nothing else of the group.
 pub(in crate::db) fn all_or_nothing<T>(
     work: &mut Work<'_>,
     steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
@@ -127,7 +127,7 @@ pub(in crate::db) fn all_or_nothing<T>(
         Err(refusal) => {
             dialect::return_to_savepoint(work.connection)?;
             work.totals.take_back();
-            // Boxes that were made have gone with the rest.
+            // Boxes created since the savepoint are rolled back too.
             work.boxes.forget();
             Ok(refusal)
         }

@@ -1,4 +1,4 @@
-//! Devices that want push notifications.
+//! Devices that receive push notifications.
 
 use diesel::prelude::*;
 
@@ -12,11 +12,11 @@ use crate::model::Device;
 
 use super::command::{Command, Work};
 
-/// Devices of one identity: each gets every notification.
+/// Maximum devices per identity: each of them receives every notification.
 const MAX_DEVICES: i64 = 50;
 
-/// Command: register a device, or what is new about it. Gives its row; none where the token is another identity's: who has a
-/// token can write to its device, and could else take its notifications away.
+/// Command: register a device or update it, and return its row. Returns none if another identity owns the token: its
+/// owner controls the device, and the device must not lose its notifications.
 pub(in crate::db) struct RegisterDevice {
     pub(in crate::db) owner: IdentityKey,
     pub(in crate::db) fcm_token: String,
@@ -66,7 +66,7 @@ impl Command for RegisterDevice {
 }
 
 impl RegisterDevice {
-    /// Deletes what its owner has too many of: dead devices first, then the oldest.
+    /// Deletes the owner's surplus devices: dead ones first, then the oldest.
     fn forget_oldest(&self, work: &mut Work<'_>, latest: i64) -> QueryResult<()> {
         let too_many: Vec<i64> = devices::table
             .filter(devices::identity_key.eq(self.owner.to_hex()))
@@ -88,7 +88,7 @@ impl RegisterDevice {
     }
 }
 
-/// Command: a device's token worked, or is dead.
+/// Command: record that a device's token worked, or that it is dead.
 pub(in crate::db) struct MarkDevice {
     pub(in crate::db) id: i64,
     pub(in crate::db) works: bool,
@@ -113,7 +113,7 @@ impl Command for MarkDevice {
     }
 }
 
-/// Command: delete a device of an identity. Says whether there was one.
+/// Command: delete a device of an identity. Returns whether it existed.
 pub(in crate::db) struct RemoveDevice {
     pub(in crate::db) owner: IdentityKey,
     pub(in crate::db) id: i64,
@@ -130,7 +130,7 @@ impl Command for RemoveDevice {
     }
 }
 
-/// An identity's devices, the one that changed last first.
+/// The devices of an identity, most recently changed first.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     owner: &IdentityKey,

@@ -1,4 +1,4 @@
-//! Deleting what is past its time, a little at a time so that no write waits for it.
+//! Deletes expired messages in small steps, so that no write waits long.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::db::engine::timestamp::Timestamp;
 
 use super::command::{Command, Work};
 
-/// A message's id, the time of its storing, its recipient, its sender, and the bytes of its body.
+/// A message's id, storage time, recipient, sender, and the bytes of its body.
 type Row = (i64, Timestamp, String, String, i32);
 
 macro_rules! columns {
@@ -25,7 +25,7 @@ macro_rules! columns {
     };
 }
 
-/// Command: delete up to so many messages that are past their time; says how many it were.
+/// Command: delete up to `max` expired messages and return their number.
 pub(in crate::db) struct DeleteExpired {
     pub(in crate::db) max: i64,
 }
@@ -43,7 +43,7 @@ impl Command for DeleteExpired {
         if let Some(stale) = &work.now.stale {
             rows.extend(outlived(work, stale, self.max)?);
         }
-        // Some may have expired in both ways.
+        // A message may have expired in both ways.
         let rows: BTreeMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
         let expired = messages::table.filter(messages::id.eq_any(rows.keys()));
         let deleted = diesel::delete(expired).execute(work.connection)?;
@@ -56,8 +56,8 @@ impl Command for DeleteExpired {
     }
 }
 
-/// The oldest messages, as far as they were stored before then. Ids ascend with time, so no index is needed; what was
-/// stored while the clock was ahead is passed over, or nothing behind it would ever be deleted.
+/// The oldest messages that outlived the server's retention. Ids ascend with time, so no index is needed. Messages with
+/// a future storage time are skipped, because they would block the deletion of all later ones.
 fn outlived(work: &mut Work<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<Row>> {
     let oldest: Vec<Row> = messages::table
         .filter(messages::created_at.le(&work.now.text))

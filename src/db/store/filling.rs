@@ -1,4 +1,4 @@
-//! A page of a list under construction: ends where its bytes, its messages or the memory do.
+//! Builds a page of a list. The page ends at its byte limit, its message limit, or the memory limit.
 
 use crate::db::engine::error::DbError;
 use crate::model::{ListBound, ListSink, Listed, NoMemory, OversizedMessage, Page, StoredMessage};

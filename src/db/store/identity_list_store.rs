@@ -1,4 +1,4 @@
-//! The operator's lists of identities: who is on them, and what changed since a server looked.
+//! The operator's lists of identities, and their changes.
 
 use diesel::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::model::{IdentityList, ListChange, ListedIdentity};
 
 use super::command::{Command, Work};
 
-/// Command: put an identity on a list, or take it off. Says whether that changed anything.
+/// Command: add an identity to a list, or remove it. Returns whether the list changed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::db) struct SetListed {
     pub(in crate::db) list: IdentityList,
@@ -28,7 +28,7 @@ impl Command for SetListed {
 }
 
 impl SetListed {
-    /// Runs in a transaction that holds the writer's lock: so revisions have the order of commits.
+    /// Requires a transaction with the writer's lock, so that revisions follow commit order.
     pub(in crate::db) fn apply(
         &self,
         connection: &mut AnyConnection,
@@ -74,17 +74,17 @@ impl SetListed {
     }
 }
 
-/// What changed, in order.
+/// Changes of the lists, in order.
 #[derive(Debug, Default)]
 pub(in crate::db) struct ListChanges {
     pub(in crate::db) changes: Vec<ListChange>,
-    /// The first revision that was found, also where nobody can read the row.
+    /// The first revision found, even if its row is unreadable.
     pub(in crate::db) first: Option<i64>,
-    /// The last one; 0: nothing has ever changed.
+    /// The last revision found; 0 if the lists never changed.
     pub(in crate::db) last: i64,
 }
 
-/// The changes from this revision on. Nearly always that is the one that is known, so this reads one row.
+/// The changes from this revision on, including it. Usually it is the last one, so this reads one row.
 pub(in crate::db) fn changes(
     connection: &mut AnyConnection,
     from: i64,
@@ -101,7 +101,7 @@ pub(in crate::db) fn changes(
         .load(connection)?;
     let change = |(_, word, identity, listed): (i64, String, String, bool)| {
         Some(ListChange {
-            // Of a later release, or written by hand.
+            // Skips lists of a later release and rows that were written by hand.
             list: IdentityList::of(&word)?,
             identity: identity.parse().ok()?,
             listed,
@@ -114,7 +114,7 @@ pub(in crate::db) fn changes(
     })
 }
 
-/// Identities on a list, by their keys, behind this one.
+/// The identities on a list after this one, in key order.
 pub(in crate::db) fn listed(
     connection: &mut AnyConnection,
     list: IdentityList,

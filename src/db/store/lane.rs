@@ -1,34 +1,35 @@
-//! For whom the database works: each has a share and a turn, however much others ask.
+//! The requester of database work. Each requester has its own turn and its own share of the queues.
 
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, KeyedBudget, Owner, Permit};
 
-/// For whom something is done.
+/// The requester of a read or a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) struct Lane {
     pub(in crate::db) owner: Owner,
-    /// Where its client is; none where addresses have no limits.
+    /// The client's address; none if addresses are not limited.
     address: Option<AddressKey>,
 }
 
 impl Lane {
-    /// The server works for itself only, wherever the reason came from.
+    /// Work of the server itself never counts for an address.
     pub(in crate::db) fn new(owner: Owner, address: Option<AddressKey>) -> Self {
         let address = address.filter(|_| owner != Owner::Server);
         Self { owner, address }
     }
 
-    /// For an identity, or for the server itself.
+    /// The requester for an identity, or for the server itself.
     pub(in crate::db) fn of(identity: Option<IdentityKey>, address: Option<AddressKey>) -> Self {
         Self::new(identity.map_or(Owner::Server, Owner::Identity), address)
     }
 
-    /// Whose turn it is among all: identities of one address share theirs.
+    /// The outer queue: all identities of one address share a turn.
     pub(in crate::db) fn outer(&self) -> Owner {
         self.address.map_or(self.owner, Owner::Address)
     }
 
-    /// Nothing yet. What the server does for itself is refused last: a payment that was taken has to be settled.
+    /// An empty permit for this requester. The server's own work is refused last, because a claimed payment must be
+    /// settled.
     pub(in crate::db) fn hold<S>(&self, budget: &KeyedBudget<Owner, S>) -> Permit<Owner, S> {
         let permit = budget.hold_for([Some(self.owner), self.address.map(Owner::Address)]);
         if self.owner == Owner::Server {

@@ -67,8 +67,8 @@ struct Part {
     end: Option<i64>,
 }
 
-/// Whether a message is in the box. Looking up the box is a part of the statement, which saves a round trip; as a single value
-/// it lets the index give the order.
+/// Whether a message is in the box. The box lookup is part of the statement, which saves a round trip. As a single
+/// value, it lets the index provide the order.
 macro_rules! is_in_box {
     ($listing:expr) => {
         messages::message_box_id.nullable().eq(message_boxes::table
@@ -133,8 +133,8 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results. None for
-    /// SQLite, which streams rows.
+    /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results.
+    /// Returns none for SQLite, which streams rows.
     fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
         if matches!(connection, AnyConnection::Sqlite(_)) {
             return Ok(None);
@@ -180,7 +180,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Loads names of messages whose bodies stay in the database.
+    /// Loads the names of messages that are too large for a page. Their bodies stay in the database.
     fn named(
         &self,
         connection: &mut AnyConnection,
@@ -253,7 +253,7 @@ impl<'a> Listing<'a> {
         Ok(listed)
     }
 
-    /// Reads what one statement reads.
+    /// Reads one part, with one statement.
     fn read_part(
         &self,
         connection: &mut AnyConnection,
@@ -279,7 +279,7 @@ impl<'a> Listing<'a> {
         if !oversized.is_empty() {
             query = query.filter(messages::id.ne_all(oversized.to_vec()));
         }
-        // One more than asked for tells whether there are more.
+        // One extra row shows whether there are more.
         let limit = self
             .page
             .limit
@@ -329,8 +329,8 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Lists messages of a recipient's box in the order of storing, unless the page asks for the reverse. Expired messages are
-/// left out. The mark is for the page that follows.
+/// Lists messages of a recipient's box in storage order, unless the page asks for the reverse. Expired messages are
+/// skipped. The returned mark is for the next page.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     query: &ListQuery<'_>,

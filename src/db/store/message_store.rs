@@ -1,4 +1,4 @@
-//! What is done with messages, as plain functions over a connection.
+//! Storing and acknowledging messages.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use crate::model::{NewMessage, StoreOutcome};
 use super::command::{Command, Part, Settled, Work};
 use super::totals::TotalChanges;
 
-/// Ids of boxes that are known to exist, for the writer. Forgotten whole when it grows too large, and after
-/// every transaction that did not commit.
+/// Ids of known boxes, for the writer. It is cleared when it grows too large, and after every failed transaction.
 #[derive(Debug, Default)]
 pub(in crate::db) struct BoxIds {
     by_owner: HashMap<IdentityKey, HashMap<String, i64>>,
@@ -37,7 +36,6 @@ impl BoxIds {
         self.by_owner.get(owner)?.get(name).copied()
     }
 
-    /// How many are known.
     #[cfg(test)]
     pub(in crate::db) const fn len(&self) -> usize {
         self.count
@@ -54,7 +52,7 @@ impl BoxIds {
     }
 }
 
-/// How long messages of single boxes are kept, by the name of the box.
+/// How long messages live in single boxes, by box name.
 #[derive(Debug, Clone, Default)]
 pub(in crate::db) struct Retention(Arc<BTreeMap<String, Duration>>);
 
@@ -83,7 +81,7 @@ pub(in crate::db) struct MessageRow<'a> {
     pub(in crate::db) expires_at: Option<&'a Timestamp>,
 }
 
-/// Stores one message inside the current transaction.
+/// Stores one message in the current transaction.
 pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
@@ -92,7 +90,7 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
     let box_id = if let Some(id) = known {
         id
     } else {
-        // A message that is refused creates no box.
+        // A refused message creates no box.
         if in_use(work.connection, message, work.now)? == Some(StoreOutcome::Taken) {
             return Ok(StoreOutcome::Taken);
         }
@@ -134,15 +132,15 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
     Ok(first.used_by(&sender, Some(box_id)))
 }
 
-/// Changes totals, where anything is limited.
+/// Changes the totals if a quota is set.
 fn count(work: &mut Work<'_>, change: impl FnOnce(&mut TotalChanges)) {
     if !work.quotas.are_none() {
         change(work.totals);
     }
 }
 
-/// When a message expires: at its own time, when its box keeps it no longer, and on MySQL no later than the server keeps messages. Newer TypeScript servers go by
-/// this column alone, where we go by the time of storing too.
+/// When a message expires: at its own time, or after its box's retention. On MySQL, the server's retention counts too:
+/// newer TypeScript servers read only this column.
 pub(in crate::db) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
     let own = message.expires_at.map(clock::text);
     let retained_until = match work.connection {
@@ -163,12 +161,12 @@ fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<b
 #[derive(Queryable)]
 pub(in crate::db) struct First {
     pub(in crate::db) id: i64,
-    /// None where another server has stored it so.
+    /// None for some rows of other servers.
     pub(in crate::db) box_id: Option<i64>,
     pub(in crate::db) sender: String,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
-    /// Of its body.
+    /// Bytes of its body.
     pub(in crate::db) bytes: i32,
 }
 
@@ -177,8 +175,8 @@ impl First {
         now.is_past(&self.created_at, self.expires_at.as_ref())
     }
 
-    /// What it comes to that `sender` uses its id again in this box; none: a box that does not exist yet. Bodies are not
-    /// compared: clients encrypt anew for each attempt.
+    /// The outcome when `sender` reuses its id in this box. `box_id` is none if the box does not exist yet. Bodies are
+    /// not compared, because clients encrypt anew for each attempt.
     fn used_by(&self, sender: &str, box_id: Option<i64>) -> StoreOutcome {
         if self.sender == sender && box_id.is_some() && self.box_id == box_id {
             StoreOutcome::Duplicate
@@ -188,7 +186,7 @@ impl First {
     }
 }
 
-/// The message of this recipient that has this id.
+/// The message of this recipient with this id.
 pub(in crate::db) fn find(
     connection: &mut AnyConnection,
     recipient: &str,
@@ -209,7 +207,7 @@ pub(in crate::db) fn find(
         .optional()
 }
 
-/// What storing this message would come to, where its id is in use: a duplicate, or taken.
+/// The outcome of storing this message if its id is in use: a duplicate, or taken.
 pub(in crate::db) fn in_use(
     connection: &mut AnyConnection,
     message: &NewMessage,
@@ -257,10 +255,10 @@ fn box_id(
     find_box(connection, owner, name)?.ok_or(diesel::result::Error::NotFound)
 }
 
-/// Ids that one statement names: all databases take some tens of thousands of values.
+/// Maximum ids per statement. All engines accept tens of thousands of values.
 const MAX_IDS: usize = 500;
 
-/// Command: delete messages of this recipient; says how many there were.
+/// Command: delete messages of this recipient and return their number.
 #[derive(Debug)]
 pub(in crate::db) struct Acknowledge {
     pub(in crate::db) recipient: IdentityKey,
@@ -300,7 +298,7 @@ impl Command for Acknowledge {
                 }
             }
             deleted += if let [message_id] = message_ids {
-                // Always the same statement, which stays prepared.
+                // A constant statement, which stays prepared.
                 let single = own.filter(messages::message_id.eq(message_id));
                 diesel::delete(single).execute(work.connection)?
             } else {

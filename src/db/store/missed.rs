@@ -1,4 +1,4 @@
-//! Messages by the order of storing, whoever they are for: what a node reads that has missed some.
+//! Reads messages in storage order, for a node that has to catch up.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,13 @@ use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::Timestamp;
 use crate::model::{MessageHead, MissedPage, WholeMessage};
 
-/// Rows that one page looks at.
+/// Maximum rows scanned per page.
 const MAX_SCANNED: i64 = 1_000;
 
-/// Ids of messages, by recipient and the sender's id.
+/// Message ids by recipient and the sender's id.
 pub(in crate::db) type NewestIds = HashMap<(String, String), i64>;
 
-/// The ids of the messages that were stored last, so many at most. The transaction that has just stored them asks, so they
-/// are its own.
+/// The ids of the newest messages, up to `count`. It runs in the transaction that stored them, so they are its own.
 pub(in crate::db) fn newest_ids(
     connection: &mut AnyConnection,
     count: usize,
@@ -41,7 +40,7 @@ pub(in crate::db) fn newest_ids(
     Ok(rows.into_iter().map(named).collect())
 }
 
-/// The id of the message that was stored last, of those that are there; 0 when there are none.
+/// The highest id of a stored message; 0 if there is none.
 pub(in crate::db) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbError> {
     let last: Option<i64> = messages::table
         .select(diesel::dsl::max(messages::id))
@@ -49,9 +48,9 @@ pub(in crate::db) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbEr
     Ok(last.unwrap_or(0))
 }
 
-/// Messages behind `after` that are `wanted`, up to `max_bytes` of them. What is past its time is left out.
+/// Reads the `wanted` messages with ids above `after`, up to `max_bytes` of bodies. Skips expired messages.
 ///
-/// Two statements for a page: client libraries hold the whole of what is asked for, so sizes are read before bodies.
+/// A page takes two statements. Client libraries buffer whole results, so the first one reads sizes only.
 pub(in crate::db) fn missed(
     connection: &mut AnyConnection,
     after: i64,
@@ -59,7 +58,7 @@ pub(in crate::db) fn missed(
     now: &Now,
     mut wanted: impl FnMut(&MessageHead) -> bool,
 ) -> Result<MissedPage, DbError> {
-    // Without bodies: most messages are for members of other nodes, or for nobody who is here.
+    // Without bodies: most messages have no member on this node.
     let mut query = messages::table
         .filter(messages::id.gt(after))
         .filter(
@@ -112,7 +111,7 @@ pub(in crate::db) fn missed(
     let ids: Vec<i64> = heads.iter().map(|head| head.id).collect();
     let mut heads = heads.into_iter();
     for (id, message_box, sender, body) in whole(connection, &ids)? {
-        // Those before it were deleted since.
+        // Messages before this one were deleted since.
         let Some(head) = heads.find(|head| head.id == id) else {
             break;
         };
@@ -126,10 +125,10 @@ pub(in crate::db) fn missed(
     Ok(page)
 }
 
-/// A message's id, the name of its box, its sender and its body.
+/// A message's id, box name, sender and body.
 type WholeRow = (i64, String, String, String);
 
-/// The messages that have these ids, by id.
+/// The messages with these ids, in id order.
 fn whole(connection: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<WholeRow>> {
     match connection {
         AnyConnection::Sqlite(connection) => messages::table

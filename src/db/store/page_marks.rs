@@ -1,4 +1,4 @@
-//! The ends of pages requested by offset. The next page starts there, so that reading a whole box stays linear.
+//! The ends of pages requested by offset. The next page starts there, so reading a whole box takes linear time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::ids::IdentityKey;
 use crate::model::{Order, Page};
 
-/// Maximum number of marks. When it is reached all are dropped, and the next pages skip their rows once more.
+/// Maximum number of marks. At this number all are dropped, and the next pages skip their rows again.
 const MAX_MARKS: usize = 10_000;
 
 /// The end of a page.

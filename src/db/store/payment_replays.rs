@@ -1,6 +1,6 @@
-//! Transactions that have paid a server of another kind, in the table `payment_replays` of newer TypeScript servers. On MySQL
-//! both kinds of servers write to it, and neither takes what the other has taken. On the other databases it has what was
-//! imported.
+//! Transactions that paid another kind of server, in the table `payment_replays` of newer TypeScript servers. On MySQL
+//! both kinds of servers share the table, and neither accepts the other's transactions. On the other engines it holds
+//! only imported rows.
 
 use diesel::prelude::*;
 
@@ -8,13 +8,13 @@ use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::schema::{payment_replays, payments};
 use crate::db::engine::timestamp::Timestamp;
 
-/// Whether a server of either kind has noted this transaction.
+/// Whether a server of either kind has recorded this transaction.
 pub(in crate::db) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
     let noted = payment_replays::table.find(txid);
     diesel::select(diesel::dsl::exists(noted)).get_result(connection)
 }
 
-/// Notes a transaction that has paid here, for ever, where a server of another kind may read it.
+/// Records a transaction that paid here permanently, for servers of the other kind.
 #[cfg_attr(
     not(feature = "mysql"),
     expect(unused_variables, reason = "the other servers have MySQL only")
@@ -40,7 +40,7 @@ pub(in crate::db) fn note(
     }
 }
 
-/// Notes all transactions that have paid here, as [`note`] does.
+/// Records all transactions that paid here, as [`note`] does.
 pub(in crate::db) fn note_all(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         #[cfg(feature = "mysql")]
@@ -54,7 +54,7 @@ pub(in crate::db) fn note_all(connection: &mut AnyConnection) -> QueryResult<()>
     }
 }
 
-/// The transactions that another server has taken, and this one has not.
+/// The transactions that another server accepted and this one did not.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(in crate::db) fn taken_by_others() -> _ {
     let own = payments::table

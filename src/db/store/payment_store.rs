@@ -1,7 +1,7 @@
 //! The tables of payments.
 //!
-//! An output is claimed for a purpose, and settled when that is done; then it has paid for good. What is claimed and not
-//! settled may be claimed again by the same payer: for the same purpose, or for any once that came to nothing.
+//! A claim reserves an output for a purpose. Settling marks the purpose as done: then the output has paid for good.
+//! Until then the same payer may claim it again: for the same purpose, or for any purpose after a release.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use crate::model::{
 use super::command::{Command, Work, all_or_nothing};
 use super::payment_replays;
 
-/// The purpose of what was claimed for something that came to nothing.
+/// The purpose of a released claim.
 const NO_PURPOSE: &str = "";
 
-/// A claim that is neither settled nor given up after so long was left behind by a server that ended.
+/// After this time an open claim counts as abandoned by a server that ended.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 #[derive(Insertable)]
@@ -46,8 +46,8 @@ struct PaymentRow<'a> {
     transaction: Option<&'a str>,
 }
 
-/// Takes every output of a payment, or says which one is taken. `settled`: what is paid for is done in the same
-/// transaction. What was done before a refusal is the caller's to take back.
+/// Claims every output of a payment, or returns the one that is taken. `settled`: this transaction also does the paid
+/// action. The caller rolls back after a refusal.
 pub(in crate::db) fn claim(
     work: &mut Work<'_>,
     payment: &Payment,
@@ -55,7 +55,7 @@ pub(in crate::db) fn claim(
     settled: bool,
 ) -> QueryResult<ClaimOutcome> {
     let payer = payment.payer.to_hex();
-    // Each output's own state decides: a wallet that has one of them need not have another.
+    // Each output has its own state: a wallet may hold one of them and not another.
     let mut internalized = payment.outputs.iter().any(PaymentOutput::pays_server);
     for output in &payment.outputs {
         let row = PaymentRow {
@@ -103,8 +103,8 @@ fn used(output: &PaymentOutput) -> ClaimOutcome {
     ClaimOutcome::Spent(SpentPart::Output(output.outpoint.clone()))
 }
 
-/// Whether another kind of server has taken a transaction, of which an output was just claimed here: it is noted, and not
-/// because of another output that was taken here.
+/// Whether another kind of server accepted this transaction. The table also records our own transactions, so a second
+/// output here does not count.
 fn is_taken_by_another(work: &mut Work<'_>, txid: &str) -> QueryResult<bool> {
     if !payment_replays::is_noted(work.connection, txid)? {
         return Ok(false);
@@ -114,7 +114,7 @@ fn is_taken_by_another(work: &mut Work<'_>, txid: &str) -> QueryResult<bool> {
     Ok(outputs <= 1)
 }
 
-/// An output that is taken already: none when it is not to be had; else whether a wallet has it.
+/// Claims an output again. Returns none if it is unavailable, or else whether a wallet holds it.
 fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
     let left_behind = work.now.ago(LEFT_BEHIND);
     let known: Option<(i64, String)> = payments::table
@@ -133,7 +133,7 @@ fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>>
     let Some((id, state)) = known else {
         return Ok(None);
     };
-    // A wallet that has it does not give it back.
+    // A wallet never returns an output.
     let internalized = state == PaymentState::Internalized.name();
     let state = if internalized { &*state } else { row.state };
     diesel::update(payments::table.find(id))
@@ -147,8 +147,8 @@ fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>>
     Ok(Some(internalized))
 }
 
-/// Takes an output that was claimed for somebody whom it does not pay: its script pays one party, and that is the server.
-/// Earlier releases claimed outputs on their senders' word.
+/// Takes over an output that was claimed for the wrong payee: its script pays the server. Earlier releases claimed
+/// outputs on the sender's word.
 fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
     let claimed = payments::table
         .filter(payments::txid.eq(row.txid))
@@ -172,7 +172,7 @@ fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
     Ok(taken == 1)
 }
 
-/// Notes that an output is spent; `false` when another transaction spends it.
+/// Records that an output is spent. Returns `false` if another transaction spends it.
 fn spend(
     work: &mut Work<'_>,
     spent: &SpentOutput,
@@ -203,7 +203,7 @@ fn spend(
         return Ok(false);
     };
     if !already {
-        // Who claimed it last is who may free it; once it is settled, nobody may.
+        // The latest claim may free the coin. After settling, nothing frees it.
         diesel::update(payment_inputs::table.find(id))
             .set((
                 payment_inputs::purpose.eq(purpose),
@@ -214,7 +214,7 @@ fn spend(
     Ok(true)
 }
 
-/// Command: take these outputs, before a wallet is asked to internalize them or because all is done.
+/// Command: claim these outputs, before a wallet is asked or because the action is done.
 pub(in crate::db) struct ClaimPayment {
     pub(in crate::db) payment: Payment,
     pub(in crate::db) state: PaymentState,
@@ -224,7 +224,7 @@ pub(in crate::db) struct ClaimPayment {
 impl Command for ClaimPayment {
     type Output = ClaimOutcome;
 
-    /// What is done already is written for the server: no share of its payer refuses it.
+    /// A finished action is written as the server's own work, so no quota of the payer refuses it.
     fn owner(&self) -> Option<IdentityKey> {
         (!self.settled).then_some(self.payment.payer)
     }
@@ -244,10 +244,10 @@ impl Command for ClaimPayment {
     }
 }
 
-/// Command: what this payment was claimed for came to nothing.
+/// Command: release a payment whose action failed.
 pub(in crate::db) struct GiveUpPayment {
     pub(in crate::db) payment: Payment,
-    /// What became of its outputs that pay the server; none: nobody has them, and they are free again.
+    /// The new state of the outputs that pay the server. None deletes the claims, which frees the outputs.
     pub(in crate::db) state: Option<PaymentState>,
 }
 
@@ -265,7 +265,7 @@ impl Command for GiveUpPayment {
                     .filter(payments::payer.eq(&payer))
                     .filter(payments::settled.eq(false))
             };
-            // What a wallet has stays its payer's, whatever becomes of the others.
+            // An output in a wallet stays reserved for its payer.
             let in_wallet = payments::state.eq(PaymentState::Internalized.name());
             diesel::update(claimed().filter(in_wallet))
                 .set((
@@ -306,7 +306,7 @@ impl Command for GiveUpPayment {
 }
 
 impl GiveUpPayment {
-    /// Whether an output of its transaction is still taken: then its coins are spent.
+    /// Whether an output of the transaction is still claimed. Then its coins stay spent.
     fn has_claims(&self, work: &mut Work<'_>) -> QueryResult<bool> {
         let Some(first) = self.payment.outputs.first() else {
             return Ok(false);
@@ -333,7 +333,7 @@ struct Found {
     transaction: Option<String>,
 }
 
-/// The payments to `payee` behind the one with this id, oldest first.
+/// The payments to `payee` with ids above this one, oldest first.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     payee: &IdentityKey,

@@ -1,4 +1,4 @@
-//! What recipients ask of those who write to them.
+//! Fees and blocks that recipients set for senders.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
@@ -12,7 +12,7 @@ use crate::model::{Permission, PermissionPage};
 
 use super::command::{Command, Work};
 
-/// Command: set what a recipient asks for.
+/// Command: set a recipient's permission.
 #[derive(Debug)]
 pub(in crate::db) struct SetPermission {
     pub(in crate::db) recipient: IdentityKey,
@@ -32,7 +32,7 @@ impl Command for SetPermission {
         let recipient = self.recipient.to_hex();
         let sender = self.sender.map(|key| key.to_hex());
         let now = &work.now.text;
-        // An upsert would not find a NULL sender. One transaction writes at a time, so nothing comes in between.
+        // An upsert never matches a NULL sender. The writer runs one transaction at a time, so no other row can appear.
         let own = permissions::table
             .filter(permissions::recipient.eq(&recipient))
             .filter(permissions::message_box.eq(&self.message_box))
@@ -60,7 +60,7 @@ impl Command for SetPermission {
     }
 }
 
-/// Command: delete what a recipient asks of a sender, or of everybody. Says whether there was anything.
+/// Command: delete a recipient's permission for one sender, or for all. Returns whether it existed.
 #[derive(Debug)]
 pub(in crate::db) struct UnsetPermission {
     pub(in crate::db) recipient: IdentityKey,
@@ -87,7 +87,7 @@ impl Command for UnsetPermission {
 type Condition<'a> =
     Box<dyn BoxableExpression<permissions::table, MultiBackend, SqlType = Nullable<Bool>> + 'a>;
 
-/// Rows for this sender, or for everybody. A NULL sender is equal to nothing, so it is asked for by itself.
+/// Matches the rows for this sender, or for all senders. NULL equals nothing, so it needs its own condition.
 fn is_for(sender: Option<&str>) -> Condition<'_> {
     match sender {
         Some(sender) => Box::new(permissions::sender.eq(sender)),
@@ -121,7 +121,7 @@ fn permission((sender, message_box, recipient_fee, created_at, updated_at): Row)
     }
 }
 
-/// What a recipient has set for a box and this sender, or for everybody.
+/// A recipient's permission for a box and this sender, or for all senders.
 pub(in crate::db) fn get(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
@@ -139,7 +139,7 @@ pub(in crate::db) fn get(
     Ok(found.map(permission))
 }
 
-/// A recipient's permissions by box and sender, and how many there are in all.
+/// A recipient's permissions by box and sender, and their total number.
 pub(in crate::db) fn list(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
@@ -155,7 +155,7 @@ pub(in crate::db) fn list(
         own
     };
     let total = own().count().get_result(connection)?;
-    // Databases disagree on where NULL is; here everybody goes first.
+    // Engines sort NULL differently. Here permissions for all senders come first.
     let sorted = own().order((
         permissions::message_box.asc(),
         permissions::sender.is_not_null().asc(),

@@ -1,4 +1,4 @@
-//! Whether the database can store something now: that it answers says nothing of a disk that is full.
+//! Checks that the database can store something: a full disk still answers reads.
 
 use diesel::prelude::*;
 
@@ -6,10 +6,10 @@ use crate::db::engine::schema::server_fees;
 
 use super::command::{Command, Work};
 
-/// A box that nobody has: names are not blank.
+/// A name that no box can have: box names are not blank.
 const NO_BOX: &str = " ";
 
-/// Command: write a row and take it away again, which takes a commit as every other write does and leaves nothing.
+/// Command: insert a row and delete it again. This takes a real commit and leaves no trace.
 pub(in crate::db) struct ProbeWrite;
 
 impl Command for ProbeWrite {

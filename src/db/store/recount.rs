@@ -1,7 +1,7 @@
-//! Counting what identities have stored: by how much the rows of `stored_totals` are off.
+//! Recounts what identities have stored, and returns the corrections of `stored_totals`.
 //!
-//! Servers of earlier releases and other programs write messages and count nothing. All counts are of one moment, those of the
-//! messages and those of the totals. So what a total is off by stays right however much is written in between.
+//! Servers of earlier releases and other programs write messages without updating totals. One snapshot covers messages
+//! and totals, so a correction stays right whatever is written meanwhile.
 
 use std::collections::HashMap;
 
@@ -22,10 +22,10 @@ use crate::model::{Quotas, Role, StoredTotal};
 
 use super::totals::Change;
 
-/// Totals that are corrected after one count. What is left over is found by the next.
+/// Maximum corrections per count. The next count finds the rest.
 pub(in crate::db) const MAX_CORRECTIONS: usize = 100_000;
 
-// A database server counts by itself: identity and role of a row, and what must be added to its total.
+// Database servers count themselves. Each row has an identity, a role, and the correction of its total.
 #[cfg(feature = "mysql")]
 statement! {
     CountOnMysql<'a> on Mysql, MysqlConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = "
@@ -43,7 +43,6 @@ HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
 LIMIT ?"
 }
 
-// The same on PostgreSQL.
 #[cfg(feature = "postgres")]
 statement! {
     CountOnPostgres<'a> on Pg, PgConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = r#"
@@ -61,15 +60,15 @@ HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
 LIMIT ?"#
 }
 
-/// The role of this word; none where a later release has made another one.
+/// The role with this name; none for roles of later releases.
 fn role(word: &str) -> Option<Role> {
     Role::ALL.into_iter().find(|role| role.word() == word)
 }
 
-/// What must be added to totals, up to [`MAX_CORRECTIONS`].
+/// The corrections of wrong totals, up to [`MAX_CORRECTIONS`].
 pub(in crate::db) fn corrections(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
     match connection {
-        // Its own grouping would sort all rows on the disk.
+        // SQLite's own grouping would sort all rows on the disk.
         AnyConnection::Sqlite(_) => snapshot(connection, corrections_of_file),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
@@ -97,7 +96,7 @@ fn changes(rows: Vec<(String, String, i64, i64)>) -> Vec<Change> {
     rows.into_iter().filter_map(change).collect()
 }
 
-/// Rows come one by one, and one count for each identity is kept.
+/// Streams the rows and keeps one count per identity in memory.
 fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
     let mut counts = HashMap::<String, [StoredTotal; 2]>::new();
     let mut add = |identity: String, role: Role, total: StoredTotal| {
@@ -147,7 +146,7 @@ fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change
     Ok(changes.take(MAX_CORRECTIONS).collect())
 }
 
-/// Identities of rows that say nothing, up to so many.
+/// Identities with all-zero totals, up to `max`.
 pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryResult<Vec<String>> {
     stored_totals::table
         .filter(stored_totals::messages.eq(0))
@@ -157,20 +156,18 @@ pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryRes
         .load(connection)
 }
 
-/// What all identities have stored in one role.
+/// Sums over all identities in one role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TotalsOfRole {
-    /// Identities that have any messages.
+    /// Identities with at least one message.
     pub identities: i64,
-    /// Messages of all of them.
     pub messages: i64,
-    /// Bytes of all of them.
     pub bytes: i64,
-    /// The most messages that one of them has.
+    /// The largest number of messages of one identity.
     pub most_messages: i64,
-    /// The most bytes that one of them has.
+    /// The largest size of one identity, in bytes.
     pub most_bytes: i64,
-    /// Those that are over their quota.
+    /// Identities over their quota.
     pub over: i64,
 }
 
@@ -184,7 +181,7 @@ struct Sums {
     bytes: i64,
 }
 
-/// What all identities of a role have. The sum of large numbers has another type in each database.
+/// The sums of a role. Each engine has its own type for a sum of large numbers, so the statements cast it.
 fn sums(connection: &mut AnyConnection, role: Role) -> QueryResult<Sums> {
     match connection {
         AnyConnection::Sqlite(connection) => diesel::sql_query(
@@ -210,7 +207,7 @@ fn sums(connection: &mut AnyConnection, role: Role) -> QueryResult<Sums> {
     }
 }
 
-/// The largest totals of a role, their sums, and how many are over their quota.
+/// The sums and maximums of a role, and the number of identities over their quota.
 pub(in crate::db) fn summary(
     connection: &mut AnyConnection,
     quotas: &Quotas,

@@ -1,4 +1,4 @@
-//! What a write asks of the sessions, and what came of it.
+//! Session steps of writes, and their results.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,30 +6,30 @@ use crate::model::ClaimRefusal;
 
 use super::session_store::StoredSession;
 
-/// What one write asks.
+/// A change of a session that a write requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::db) enum SessionStep {
     Store(StoredSession),
-    /// It lives on for so many milliseconds.
+    /// Extends the session by this many milliseconds.
     Prolong(String, i64),
-    /// `proven`: whether a request has verified in them.
+    /// `proven`: whether a request was authenticated in them.
     End {
         own_nonces: Vec<String>,
         proven: bool,
     },
 }
 
-/// What came of the steps of a group.
+/// The results of a group's session steps.
 #[derive(Debug, Default)]
 pub(in crate::db) struct SessionSteps {
-    /// Sessions that should have been prolonged and had ended.
+    /// Sessions that had ended before they could be extended.
     pub(in crate::db) ended: HashSet<String>,
-    /// By place in the group.
+    /// By position in the group.
     pub(in crate::db) refusals: HashMap<usize, ClaimRefusal>,
 }
 
 impl SessionSteps {
-    /// Why the write at this place is not done.
+    /// The reason why the write at this position is refused, if any.
     pub(in crate::db) fn refusal(&self, place: usize) -> Option<ClaimRefusal> {
         self.refusals.get(&place).copied()
     }

@@ -15,7 +15,7 @@ use crate::model::SessionRow;
 
 use super::command::{Command, Work};
 
-/// A session that is written, and for how long it lives from now.
+/// A session to store, and its life from now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::db) struct StoredSession {
     pub(in crate::db) record: SessionRow,
@@ -34,7 +34,7 @@ struct Row<'a> {
     expires_at: i64,
 }
 
-/// Writes sessions: one statement, whatever their number (on SQLite one for each; there is no way to its server).
+/// Stores sessions with one statement. SQLite takes one per session, because it has no round trips.
 pub(in crate::db) fn store(
     connection: &mut AnyConnection,
     stored: &[&StoredSession],
@@ -86,7 +86,7 @@ pub(in crate::db) fn store(
     Ok(())
 }
 
-/// Requests have verified in these sessions: each lives on for `life_ms`. Gives those that had ended.
+/// Extends sessions after authenticated requests to `life_ms` from now. Returns those that had ended.
 pub(in crate::db) fn prolong(
     connection: &mut AnyConnection,
     own_nonces: &[&str],
@@ -110,7 +110,7 @@ pub(in crate::db) fn prolong(
     Ok(ended.map(|nonce| (*nonce).to_owned()).collect())
 }
 
-/// Those of these sessions that have not ended.
+/// The sessions among these that have not ended.
 fn alive_of(
     connection: &mut AnyConnection,
     own_nonces: &[&str],
@@ -120,7 +120,7 @@ fn alive_of(
         .filter(sessions::expires_at.gt(now.millis()))
         .select(sessions::session_nonce);
     let alive: Vec<String> = match own_nonces {
-        // A statement that stays prepared.
+        // A constant statement, which stays prepared.
         [single] => alive
             .filter(sessions::session_nonce.eq(single))
             .load(connection)?,
@@ -131,7 +131,7 @@ fn alive_of(
     Ok(alive.into_iter().collect())
 }
 
-/// Ends sessions, and forgets the nonces of their requests: without its session, none of them counts.
+/// Ends sessions and deletes their request nonces: no request counts without its session.
 pub(in crate::db) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) -> QueryResult<()> {
     let sessions = sessions::table.filter(sessions::session_nonce.eq_any(own_nonces));
     diesel::delete(sessions).execute(connection)?;
@@ -140,7 +140,7 @@ pub(in crate::db) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) ->
     Ok(())
 }
 
-/// The session that has this nonce, unless it has ended.
+/// The session with this nonce, unless it has ended.
 pub(in crate::db) fn find(
     connection: &mut AnyConnection,
     own_nonce: String,
@@ -163,8 +163,7 @@ pub(in crate::db) fn find(
     }))
 }
 
-/// Command: delete up to so many sessions whose time is over, with the nonces of their requests; says how many rows it
-/// looked at.
+/// Command: delete up to `max` expired sessions with their request nonces. Returns the number of rows found.
 pub(in crate::db) struct SweepSessions {
     pub(in crate::db) max: i64,
 }
@@ -180,7 +179,7 @@ impl Command for SweepSessions {
             .limit(self.max)
             .select(sessions::session_nonce)
             .load(work.connection)?;
-        // Those of sessions that another process has ended while the nonce was claimed, and those of other servers.
+        // Nonces without a session: of sessions that another process ended during the claim, or of other servers.
         let has_session = sessions::table.filter(sessions::session_nonce.eq(nonces::session_nonce));
         let orphans: Vec<String> = nonces::table
             .filter(nonces::expires_at.le(now))

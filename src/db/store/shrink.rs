@@ -1,4 +1,4 @@
-//! Giving back the free space of a SQLite file, a little at a time: writes wait for one step at most.
+//! Releases free space of a SQLite file in small steps: a write waits for one step at most.
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -8,13 +8,13 @@ use crate::db::engine::sqlite::{self, Space};
 
 use super::command::{Command, Work};
 
-/// Pages that one step gives back: 1 MiB of the usual pages.
+/// Pages per step: 1 MiB with the default page size.
 const STEP: i64 = 256;
 
-/// Free pages that a file keeps for the next messages; a larger one keeps a quarter of what it uses.
+/// Free pages that a file keeps for new messages. Large files keep a quarter of their used pages instead.
 const SPARE: i64 = 4_096;
 
-/// Command: give back some of the free pages; says whether there are more to give back. Servers do this themselves.
+/// Command: release some free pages. Returns whether there are more. Database servers do this themselves.
 pub(in crate::db) struct ShrinkFile;
 
 impl Command for ShrinkFile {
@@ -39,7 +39,7 @@ fn shrink(connection: &mut SqliteConnection) -> QueryResult<bool> {
     Ok(surplus > STEP)
 }
 
-/// Pages that the file can do without.
+/// Pages that the file can release.
 fn surplus(space: &Space) -> i64 {
     if !space.can_shrink() {
         return 0;

@@ -1,4 +1,4 @@
-//! How much the database holds, asked so that it costs the same with ten rows and ten million.
+//! The size of the database, measured at a cost that does not grow with its rows.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::db::engine::schema::messages;
 use crate::db::engine::sqlite::Space;
 use crate::db::engine::timestamp::Timestamp;
 
-/// What the database says of itself.
+/// The database's own figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) struct Told {
     pub(in crate::db) bytes: u64,
     pub(in crate::db) free_bytes: Option<u64>,
-    /// None in SQLite, which has no estimate.
+    /// None for SQLite, which has no estimate.
     pub(in crate::db) messages: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ impl From<Answer> for Told {
     }
 }
 
-/// Asks the database for its size and for its estimate of the messages.
+/// Reads the size of the database and its estimate of the number of messages.
 pub(in crate::db) fn told(connection: &mut AnyConnection) -> QueryResult<Told> {
     match connection {
         AnyConnection::Sqlite(connection) => {
@@ -69,7 +69,7 @@ pub(in crate::db) fn told(connection: &mut AnyConnection) -> QueryResult<Told> {
             .get_result(connection)?;
             Ok(answer.into())
         }
-        // Its counts are lost in a crash; then what the last look at the table found holds until the next.
+        // PostgreSQL loses its counters in a crash. Until the next analysis, the last one's estimate is used.
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             let answer: Answer = diesel::sql_query(
@@ -84,7 +84,7 @@ pub(in crate::db) fn told(connection: &mut AnyConnection) -> QueryResult<Told> {
     }
 }
 
-/// How long the message has been stored that was stored first.
+/// The age of the oldest message.
 pub(in crate::db) fn oldest(
     connection: &mut AnyConnection,
     now: &Now,
@@ -97,7 +97,7 @@ pub(in crate::db) fn oldest(
     Ok(oldest.map(|created_at| now.since(&created_at)))
 }
 
-/// A place in the index of messages by box.
+/// A position in the index of messages by box.
 pub(in crate::db) type Place = (i64, i64);
 
 /// Before the first message.
@@ -105,8 +105,9 @@ pub(in crate::db) const START: Place = (i64::MIN, i64::MIN);
 
 type Boxes = messages::BoxedQuery<'static, MultiBackend>;
 
-/// Counts messages of a SQLite file behind `after`, at least `max` if there are so many, and less than twice as many; gives the
-/// place where the next step begins. An index alone answers it: first of the box of that place, then of the boxes behind it.
+/// Counts messages of a SQLite file after `after` and returns the position of the next step. One step counts at least
+/// `max` messages, if there are so many, and less than twice as many. It reads an index only: first the rest of the
+/// current box, then the boxes after it.
 pub(in crate::db) fn count(
     connection: &mut AnyConnection,
     after: Place,

@@ -1,7 +1,7 @@
-//! What each identity has stored: the rows of `stored_totals`, and how one transaction changes them.
+//! What each identity has stored: the rows of `stored_totals`, and their changes in one transaction.
 //!
-//! A group collects its changes and writes them with one statement at its end. A total is a sum of changes: a correction that
-//! was computed earlier is as right as before.
+//! A group collects its changes and writes them with one statement at its end. Totals are sums of changes, so a
+//! correction computed earlier stays right.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::model::{NewMessage, QuotaExceeded, Quotas, Role, StoredTotal};
 
 use super::command::{Command, Work};
 
-/// A message that counts, or no longer does: for whom, and how many bytes it has.
+/// One message that is added or removed.
 #[derive(Debug)]
 struct Step {
     recipient: String,
@@ -31,17 +31,17 @@ pub(in crate::db) type Change = (String, Role, StoredTotal);
 pub(in crate::db) struct TotalChanges {
     inboxes: HashMap<String, StoredTotal>,
     senders: HashMap<String, StoredTotal>,
-    /// Since the last mark.
+    /// Steps since the last mark.
     steps: Vec<Step>,
 }
 
 impl TotalChanges {
-    /// Marks the state that [`take_back`](Self::take_back) restores.
+    /// Sets the mark for [`take_back`](Self::take_back).
     pub(in crate::db) fn mark(&mut self) {
         self.steps.clear();
     }
 
-    /// Takes back what was added and removed since the mark.
+    /// Undoes all steps since the mark.
     pub(in crate::db) fn take_back(&mut self) {
         for step in std::mem::take(&mut self.steps) {
             self.apply(&step.recipient, &step.sender, step.change.negated());
@@ -53,13 +53,13 @@ impl TotalChanges {
         self.step(recipient, sender, StoredTotal { messages: 1, bytes });
     }
 
-    /// Counts a message no longer.
+    /// Subtracts a deleted message.
     pub(in crate::db) fn remove(&mut self, recipient: String, sender: String, bytes: i64) {
         let change = StoredTotal { messages: 1, bytes };
         self.step(recipient, sender, change.negated());
     }
 
-    /// Changes one total, whatever the mark.
+    /// Changes one total, independent of the mark.
     fn correct(&mut self, identity: &str, role: Role, change: StoredTotal) {
         let changes = match role {
             Role::Inbox => &mut self.inboxes,
@@ -91,7 +91,7 @@ impl TotalChanges {
         changes.get(identity).copied().unwrap_or_default()
     }
 
-    /// Takes all changes out, those that change nothing left out.
+    /// Takes out all changes that are not zero.
     pub(in crate::db) fn take(&mut self) -> Vec<Change> {
         let changes = std::mem::take(self);
         let rows = |changes: HashMap<String, StoredTotal>, role| {
@@ -112,8 +112,8 @@ fn plus(changes: &mut HashMap<String, StoredTotal>, identity: &str, change: Stor
     }
 }
 
-/// The first quota that these new messages exceed: that of their sender, then those of their recipients. `total`: what one has
-/// stored with them.
+/// The first quota that new messages exceed: the sender's, then those of the recipients. The function `total` returns
+/// what an identity has stored, new messages included.
 pub(in crate::db) fn exceeded<'a, E>(
     quotas: &Quotas,
     new: impl Iterator<Item = &'a NewMessage>,
@@ -143,7 +143,7 @@ pub(in crate::db) fn exceeded<'a, E>(
     Ok(None)
 }
 
-/// What an identity has stored, without what the current transaction changes.
+/// What an identity has stored, without the current transaction's changes.
 pub(in crate::db) fn total(
     connection: &mut AnyConnection,
     identity: &str,
@@ -158,7 +158,7 @@ pub(in crate::db) fn total(
     Ok(StoredTotal { messages, bytes })
 }
 
-/// The first quota that these new messages, which the current transaction has stored, exceed.
+/// The first quota that the current transaction's new messages exceed.
 pub(in crate::db) fn exceeded_by_stored<'a>(
     work: &mut Work<'_>,
     new: impl Iterator<Item = &'a NewMessage>,
@@ -188,7 +188,7 @@ impl Command for Correct {
     }
 }
 
-/// Command: delete rows of these identities that say nothing.
+/// Command: delete the all-zero rows of these identities.
 pub(in crate::db) struct ForgetEmpty(pub(in crate::db) Vec<String>);
 
 impl Command for ForgetEmpty {

@@ -1,4 +1,5 @@
-//! What waits in boxes, counted for operators by readers: a box at a time by the index of boxes, or all boxes of one recipient.
+//! Messages in boxes, for operators. Readers count box by box through the index of boxes, or all boxes of one
+//! recipient.
 
 use std::collections::HashMap;
 
@@ -11,13 +12,13 @@ use crate::db::engine::schema::{message_boxes, messages, stored_totals};
 use crate::db::engine::timestamp::Timestamp;
 use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};
 
-/// Boxes that one statement counts.
+/// Boxes counted per statement.
 const BOXES: i64 = 50;
 
-/// Messages after which a page ends early: the next one goes on.
+/// A page ends early after this many messages. The next page continues.
 const MAX_COUNTED: i64 = 200_000;
 
-/// Ids that one statement names.
+/// Maximum ids per statement.
 const MAX_IDS: usize = 500;
 
 #[derive(QueryableByName)]
@@ -28,12 +29,12 @@ struct Counted {
     messages: i64,
     #[diesel(sql_type = BigInt)]
     bytes: i64,
-    /// The id of the oldest message.
     #[diesel(sql_type = BigInt)]
     oldest: i64,
 }
 
-/// Boxes with messages, by their numbers, behind this one. At most `limit`, and fewer where they hold very many messages.
+/// Boxes with messages after this one, in the order of their numbers. Returns at most `limit`, or fewer if they hold
+/// very many messages.
 pub(in crate::db) fn boxes(
     connection: &mut AnyConnection,
     after: i64,
@@ -44,7 +45,7 @@ pub(in crate::db) fn boxes(
     let (mut last, mut messages) = (after, 0_i64);
     loop {
         let missing = limit.saturating_sub(i64::try_from(counted.len()).unwrap_or(i64::MAX));
-        // Behind these there may be none; then the next page is empty.
+        // There may be no box after these. Then the next page is empty.
         let is_full = missing <= 0 || messages > MAX_COUNTED;
         let asked = missing.min(BOXES);
         let found = if is_full {
@@ -67,7 +68,8 @@ pub(in crate::db) fn boxes(
     }
 }
 
-/// Boxes of a recipient that have messages, by their numbers, behind this one; and the sum of all its boxes.
+/// A recipient's boxes with messages, in the order of their numbers, after this one. Also the sum over all of its
+/// boxes.
 pub(in crate::db) fn boxes_of(
     connection: &mut AnyConnection,
     recipient: &str,
@@ -137,7 +139,7 @@ fn count_behind(
     }
 }
 
-/// No order and no limit, which could make a database prefer the index of boxes, and read all of it.
+/// No order and no limit: either could make an engine scan the whole index of boxes.
 fn count_of(connection: &mut AnyConnection, recipient: &str) -> QueryResult<Vec<Counted>> {
     match connection {
         AnyConnection::Sqlite(connection) => diesel::sql_query(
@@ -146,7 +148,7 @@ fn count_of(connection: &mut AnyConnection, recipient: &str) -> QueryResult<Vec<
         )
         .bind::<Text, _>(recipient)
         .load(connection),
-        // A table that was taken over may have messages in no box.
+        // Adopted tables may hold messages without a box.
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => diesel::sql_query(
             "SELECT CAST(`messageBoxId` AS SIGNED) AS `box_id`, COUNT(*) AS `messages`, \
@@ -165,7 +167,7 @@ fn count_of(connection: &mut AnyConnection, recipient: &str) -> QueryResult<Vec<
     }
 }
 
-/// The same with the names of the boxes and the age of what is in them.
+/// Adds the names of the boxes and the age of their oldest messages.
 fn named(
     connection: &mut AnyConnection,
     counted: Vec<Counted>,
@@ -195,7 +197,7 @@ fn named(
         times.extend(rows);
     }
     let waiting = |counted: Counted| {
-        // A box that was emptied meanwhile has nothing to tell.
+        // The box was emptied meanwhile.
         let (identity, message_box) = names.remove(&counted.box_id)?;
         Some(WaitingBox {
             id: counted.box_id,
@@ -209,7 +211,7 @@ fn named(
     Ok(counted.into_iter().filter_map(waiting).collect())
 }
 
-/// What identities have stored in one role, those behind `after` where the order is theirs.
+/// Totals of identities in one role. In identity order they start after `after`.
 pub(in crate::db) fn totals(
     connection: &mut AnyConnection,
     role: Role,

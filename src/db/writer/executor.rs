@@ -1,4 +1,4 @@
-//! The actor that owns the database: one thread that writes, a few that read.
+//! The actor that owns the database: one thread writes, several read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +30,10 @@ use super::group;
 use super::queue::WriteQueue;
 use super::write::{self, Write};
 
-/// How long a transaction that was in another's way waits before each of its next tries, in milliseconds.
+/// Pauses before each retry of a transaction that collided, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
 
-/// Counts that the executor keeps and the handle reports.
+/// Counters that the executor updates and the handle reports.
 #[derive(Debug, Default)]
 pub(in crate::db) struct Counters {
     pub(in crate::db) commits: AtomicU64,
@@ -42,40 +42,39 @@ pub(in crate::db) struct Counters {
     pub(in crate::db) largest_group: AtomicU64,
     pub(in crate::db) panics: AtomicU64,
     pub(in crate::db) failures: AtomicU64,
-    /// Writes in a transaction.
     pub(in crate::db) group_sizes: Histogram,
-    /// From the start of a transaction to the end of its commit, in microseconds.
+    /// Time from the start of a transaction to the end of its commit, in microseconds.
     pub(in crate::db) commit_time: Histogram,
-    /// What a read takes once its turn has come.
+    /// Time of a read once it runs, in microseconds.
     pub(in crate::db) read_time: Histogram,
 }
 
-/// Command: commit what waits.
+/// Command: commit the queued writes.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::db) struct CommitWaiting;
 
-/// Command: read something.
+/// Command: run a read.
 pub(in crate::db) struct Read<T>(pub(in crate::db) Reading<T>);
 
-/// It is run again where its connection was lost.
+/// May run twice: a read is retried if its connection was lost.
 type Reading<T> = Box<dyn FnMut(&mut AnyConnection) -> Result<T, DbError> + Send>;
 
 impl<T: Send + 'static> Message for Read<T> {
     type Result = Result<T, DbError>;
 }
 
-/// Command: bring the tables up to date; gives the names of what was applied.
+/// Command: apply pending migrations and return their names.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<String>, DbError>")]
 pub(in crate::db) struct Migrate;
 
-/// Command: say whether the database answers.
+/// Command: check that the database responds.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), DbError>")]
 pub(in crate::db) struct Ping;
 
-/// Runs on threads of its own ([`SyncArbiter`]): diesel blocks.
+/// Runs on its own threads ([`SyncArbiter`]), because diesel blocks.
 #[derive(Debug)]
 pub(in crate::db) struct DbExecutor {
     pub(in crate::db) pool: DbPool,
@@ -89,18 +88,16 @@ pub(in crate::db) struct DbExecutor {
     pub(in crate::db) message_ttl: Option<Duration>,
     pub(in crate::db) retention: Retention,
     pub(in crate::db) quotas: Live<Quotas>,
-    /// Whether messages need their ids once they are stored.
+    /// Whether notices carry message ids.
     pub(in crate::db) tells_ids: bool,
     pub(in crate::db) lock: WriteLock,
-    /// See [`Begin::at_once`].
     pub(in crate::db) begins_at_once: bool,
-    /// How long a claimed request is known at least, in milliseconds.
+    /// Minimum life of a request claim, in milliseconds.
     pub(in crate::db) claim_ms: i64,
 }
 
 impl DbExecutor {
-    /// Runs a store function behind a boundary that no panic crosses: one would end this thread for good,
-    /// and nobody could tell from the address.
+    /// Runs a store function and contains its panics. A panic would end this thread, and the address would not show it.
     fn guarded<T, E: From<DbError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         panics::contain("DbExecutor", work).unwrap_or_else(|| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
@@ -108,12 +105,11 @@ impl DbExecutor {
         })
     }
 
-    /// Commits one group and tells everybody. A group that fails because of one of its writes is narrowed by halves, so that
-    /// this write fails alone. If it is the database that fails, all of them fail at once: each on its own would wait as
-    /// long as all of them together.
+    /// Commits one group and sends its replies. If one write fails, the group is split in halves until that write fails
+    /// alone. If the database fails, all writes fail at once: one by one, they would wait for as many timeouts.
     fn commit(&mut self, group: Vec<Box<dyn Write>>) {
         let now = Now::read(self.message_ttl);
-        // The last part is the next.
+        // The last part is the next one.
         let mut parts = vec![group];
         let mut max_size = self.max_group;
         while let Some(mut part) = parts.pop() {
@@ -126,7 +122,7 @@ impl DbExecutor {
                 }
                 Err(failure) => failure,
             };
-            // What is narrowed does not grow.
+            // A split part takes no new writes.
             max_size = 0;
             if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
                 self.fail(part, &failure.into_error());
@@ -143,7 +139,7 @@ impl DbExecutor {
         }
     }
 
-    /// Tries again what only was in another's way, a little later each time.
+    /// Retries a transaction that collided with another, after growing pauses.
     fn transact_patiently(
         &mut self,
         group: &mut Vec<Box<dyn Write>>,
@@ -161,7 +157,7 @@ impl DbExecutor {
         }
     }
 
-    /// Whether the database can store anything at all.
+    /// Whether the database can store anything now.
     fn can_write(&mut self, now: &Now) -> bool {
         let mut probe = vec![write::write(ProbeWrite, None, None, drop)];
         self.transact(&mut probe, 0, now).is_ok()
@@ -179,8 +175,8 @@ impl DbExecutor {
         }
     }
 
-    /// Once it has the lock, which another server may have had for long, it takes what has come meanwhile into the group, up to
-    /// `max_size`.
+    /// Runs one transaction. The lock may take long if another server holds it. Then the group takes newly queued
+    /// writes, up to `max_size`.
     fn transact(
         &mut self,
         group: &mut Vec<Box<dyn Write>>,
@@ -189,7 +185,7 @@ impl DbExecutor {
     ) -> Result<NewestIds, Failure> {
         let mut boxes = std::mem::take(&mut self.boxes);
         let (fees, retention) = (self.fees.clone(), self.retention.clone());
-        // One answer for the whole group.
+        // The same quotas for the whole group.
         let quotas = self.quotas.get();
         let result = self.file.check().map_err(Failure::from).and_then(|()| {
             let begin = self.begin(group);
@@ -216,7 +212,7 @@ impl DbExecutor {
             self.pool
                 .write(|connection| self.guarded(|| work(connection)))
         });
-        // Once more: it may have been moved away meanwhile.
+        // Checked again: the file may have been moved during the transaction.
         let result = result.and_then(|ids| {
             self.file.check()?;
             Ok(ids)
@@ -231,7 +227,7 @@ impl DbExecutor {
     /// How the transaction of a group begins.
     fn begin(&self, group: &[Box<dyn Write>]) -> Begin {
         let claims = group.iter().any(|write| write.claim().is_some());
-        // They would come before the claims.
+        // Session steps run before the claims.
         let steps = group.iter().any(|write| write.session_step().is_some());
         let lock = match self.lock {
             WriteLock::Held if claims && !steps => WriteLock::TakenByClaims,
@@ -243,7 +239,7 @@ impl DbExecutor {
         }
     }
 
-    /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
+    /// Sends replies and notices of durable writes. Replies go first, so that a sender's ack precedes its own delivery.
     fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now, mut ids: NewestIds) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -298,7 +294,7 @@ impl Handler<CommitWaiting> for DbExecutor {
             if group.is_empty() {
                 return;
             }
-            // Whoever waits for an answer of a group that is lost hears that it is.
+            // After a panic, each caller's reply channel closes, which reports the failure.
             let _ = panics::contain("DbExecutor", || self.commit(group));
         }
     }
@@ -334,7 +330,7 @@ impl Handler<Ping> for DbExecutor {
     }
 }
 
-/// Whether a connection answers.
+/// Checks that a connection responds.
 pub(in crate::db) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
     use diesel::r2d2::R2D2Connection as _;
     Ok(connection.ping()?)

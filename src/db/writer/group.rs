@@ -1,8 +1,8 @@
-//! The writes of a group, with a handful of statements however many they are.
+//! Runs the writes of a group with a constant number of statements.
 //!
-//! Common writes that stand next to each other are one run. A run takes one look-up, settles its outcomes in memory in the
-//! order of its writes, and takes one statement for each kind of change. A rare write (a payment, a permission, a device)
-//! runs its own statements in its place between two runs.
+//! Adjacent common writes form a run. A run takes one lookup, decides its outcomes in memory in write order, and takes
+//! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
+//! two runs.
 
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -39,16 +39,16 @@ struct NewRow<'a> {
         expect(dead_code, reason = "only MySQL gives no ids of new boxes")
     )]
     box_key: BoxKey<'a>,
-    /// None where the database gave no id for a new box; the statement looks it up.
+    /// None if the engine returned no id for a new box. The statement looks it up.
     box_id: Option<i64>,
     body: String,
     expires_at: Option<Timestamp>,
 }
 
-/// Bytes of bodies in one statement. A MySQL server may refuse packets of more than 1 MiB.
+/// Maximum bytes of bodies per statement. A MySQL server may refuse packets larger than 1 MiB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Runs all writes of a group but those whose request does not count. Gives the ids of the new messages if `tells_ids`.
+/// Runs all writes of a group except those with refused requests. Returns the ids of new messages if `tells_ids`.
 pub(in crate::db) fn run(
     work: &mut Work<'_>,
     group: &mut [Box<dyn Write>],
@@ -86,7 +86,7 @@ pub(in crate::db) fn run(
     newest_ids(work.connection, ids.unknown + ids.known.len())
 }
 
-/// Writes what the group changes of totals.
+/// Writes the group's changes of totals.
 fn change_totals(work: &mut Work<'_>) -> QueryResult<()> {
     let changes = work.totals.take();
     if changes.is_empty() {
@@ -105,7 +105,7 @@ fn change_totals(work: &mut Work<'_>) -> QueryResult<()> {
 #[derive(Default)]
 struct Ids {
     known: NewestIds,
-    /// How many messages may have been stored whose ids the database has not told.
+    /// Maximum number of stored messages whose ids the engine did not return.
     unknown: usize,
 }
 
@@ -128,7 +128,7 @@ fn run_common(
     Ok(())
 }
 
-/// Looks everything up and decides. Writes without a statement have no outcome here.
+/// Runs the lookup and decides. Writes without a statement have no outcome here.
 fn settle<'w>(
     work: &mut Work<'_>,
     writes: &'w [&mut Box<dyn Write>],
@@ -158,7 +158,7 @@ fn settle<'w>(
     Ok((plan, outcomes))
 }
 
-/// What a message of `sender` to these recipients costs.
+/// The price of a message from `sender` to these recipients.
 pub(in crate::db) fn quote(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
@@ -174,8 +174,8 @@ pub(in crate::db) fn quote(
     Ok(settlement.quote(sender, recipients, message_box, fees))
 }
 
-/// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
-/// `Taken`, `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
+/// Predicts the outcome of these messages without storing them. Duplicates give `Stored`. Messages that could be
+/// stored give `Due`, with a price that may be zero.
 pub(in crate::db) fn inspect(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
@@ -192,7 +192,7 @@ pub(in crate::db) fn inspect(
         return Ok(SubmitOutcome::Stored(Vec::new()));
     };
     let outcome = settlement.refuse(messages, quote, &known);
-    // Nobody is to pay for what cannot be stored.
+    // No sender should pay for a message that cannot be stored.
     let exceeded = match outcome {
         SubmitOutcome::Due(_) => settlement.would_exceed(messages, &known),
         _ => None,
@@ -200,7 +200,7 @@ pub(in crate::db) fn inspect(
     Ok(exceeded.map_or(outcome, SubmitOutcome::Full))
 }
 
-/// A settlement that begins a transaction, or is none.
+/// A settlement without earlier changes in its transaction.
 fn without_totals<'a>(
     questions: Questions<'a>,
     answers: Answers,
@@ -210,7 +210,7 @@ fn without_totals<'a>(
     Settlement::new(questions, answers, now, quotas, TotalChanges::default())
 }
 
-/// Answers all questions with one statement; on SQLite, which has no way to its server, with one for each.
+/// Answers all questions with one statement. SQLite takes one statement each, because it has no round trips.
 fn look_up(
     connection: &mut AnyConnection,
     questions: &Questions<'_>,
@@ -239,7 +239,7 @@ fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryRes
         }
     }
     create_boxes(work, &mut plan)?;
-    // Each recipient's row has a body of its own: only those of one statement are made at a time.
+    // Each recipient's row has its own body, so only one statement's bodies exist at a time.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for insert in &plan.inserts {
         let row = new_row(work, *insert, &plan.boxes);
@@ -276,7 +276,7 @@ fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> Query
     Ok(())
 }
 
-/// Creates the new boxes. MySQL does not tell their ids.
+/// Creates the new boxes. MySQL does not return their ids.
 fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
     let new = plan.new_boxes.iter();
     let keys: Vec<BoxKey<'_>> = new

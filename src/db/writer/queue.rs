@@ -1,4 +1,5 @@
-//! The writes that wait: bounded, in order for each identity, in turn among them, and drained into groups.
+//! The queue of writes. It is bounded, keeps the order of each identity, takes turns between identities, and fills
+//! groups.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,20 +11,20 @@ use crate::limits::{KeyedBudget, LimitExceeded, Owner, Permit};
 use super::turns::{Queue as _, Turns};
 use super::write::Write;
 
-/// The part of the queue that one write counts for at most, however much it does.
+/// A single write counts for at most one part in this many of the queue.
 const LARGEST: usize = 64;
 
-/// Places that a small write takes at most.
+/// Maximum places of a small write.
 const SMALL: usize = 8;
 
-/// A write with what it takes while it waits: places and bytes.
+/// A queued write with its permits: places and bytes.
 #[derive(Debug)]
 struct Waiter {
     write: Box<dyn Write>,
     permits: [Permit<Owner>; 2],
 }
 
-/// Each address has its turn, and there each identity.
+/// Addresses take turns, and the identities of each address take turns.
 type Waiters = Turns<Turns<VecDeque<(usize, Waiter)>>>;
 
 #[derive(Debug, Default)]
@@ -33,14 +34,14 @@ struct Waiting {
     closed: bool,
 }
 
-/// The writes that wait for the writer.
+/// The queue of writes.
 #[derive(Debug)]
 pub(in crate::db) struct WriteQueue {
     waiting: Mutex<Waiting>,
-    /// Of writes that wait, and of messages that are stored and not yet delivered.
+    /// Places of queued writes, and of stored messages that are not yet delivered.
     places: KeyedBudget<Owner>,
     bytes: KeyedBudget<Owner>,
-    /// Places that one write counts for at most.
+    /// Maximum places that a single write counts for.
     largest: usize,
 }
 
@@ -54,9 +55,9 @@ impl WriteQueue {
         }
     }
 
-    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One identity, and one
-    /// address, may have a sixteenth of the places, with those of its messages that are not yet delivered, and of the bytes.
-    /// Whoever has nothing there can add one small write, also where its address or the queue is full.
+    /// Adds a write. A refused write is answered with the reason, and `false` is returned. One identity, and one
+    /// address, may hold a sixteenth of the places and of the bytes. Its undelivered messages count as places. A
+    /// requester that holds nothing can always add one small write.
     pub(in crate::db) fn push(&self, write: Box<dyn Write>) -> bool {
         let lane = write.lane();
         let refusal = match self.permits(&lane, &*write) {
@@ -73,7 +74,7 @@ impl WriteQueue {
                 DbError::Closed
             }
         };
-        // Outside the lock: the answer is somebody else's code.
+        // Called outside the lock, because the reply runs the caller's code.
         write.fail(refusal);
         false
     }
@@ -86,8 +87,8 @@ impl WriteQueue {
         Ok([places, bytes])
     }
 
-    /// Adds what waits to a group, until it has `max` places but at least one write; of each identity one, and then of each
-    /// another.
+    /// Moves queued writes to a group, up to `max` places but at least one write. Identities take turns, one write
+    /// each.
     pub(in crate::db) fn fill(&self, group: &mut Vec<Box<dyn Write>>, max: usize) {
         let taken: usize = group.iter().map(|write| write.places()).sum();
         let mut room = max.saturating_sub(taken);
@@ -105,24 +106,24 @@ impl WriteQueue {
         }
     }
 
-    /// Places that are taken by writes that wait.
+    /// Places of queued writes.
     pub(in crate::db) fn len(&self) -> usize {
         self.lock().places
     }
 
-    /// Messages that are stored and not yet delivered.
+    /// Stored messages that are not yet delivered.
     pub(in crate::db) fn undelivered(&self) -> usize {
         self.places.held().saturating_sub(self.len())
     }
 
-    /// Places for messages that are stored, until they are delivered: a mailbox is no bound.
+    /// Places for stored messages until they are delivered, because actix mailboxes are unbounded.
     pub(in crate::db) fn announce(&self, lane: &Lane, messages: usize) -> Permit<Owner> {
         let mut permit = lane.hold(&self.places);
         permit.insist(messages);
         permit
     }
 
-    /// Takes no more.
+    /// Accepts no more writes.
     pub(in crate::db) fn close(&self) {
         self.lock().closed = true;
     }
@@ -142,7 +143,7 @@ mod tests {
     use crate::limits::AddressKey;
     use diesel::QueryResult;
 
-    /// A write of somebody.
+    /// A write of an identity.
     struct Mark {
         owner: IdentityKey,
         places: usize,
@@ -267,7 +268,7 @@ mod tests {
         let (elsewhere, neighbour) = (key(), key());
         let push_small = |owner, last| push_from(&queue, owner, Some(address(last)), 1, 100);
         assert!((0..600).all(|_| push_small(elsewhere, 2)));
-        // At the same address whoever has nothing there adds one, and no second one.
+        // A requester at the same address that holds nothing adds one write, but not a second one.
         assert!(push_small(neighbour, 1) && !push_small(neighbour, 1));
         let group = owners(&take(&queue, 512));
         assert!(
@@ -286,7 +287,7 @@ mod tests {
             let pushes = (0..99).filter(|_| push_from(&queue, key(), Some(address(last)), 1, 0));
             pushes.count()
         };
-        // Its share, and as much of the reserve.
+        // The address's share, and as much of the reserve.
         assert_eq!(pushed(1), 20);
         assert_eq!(pushed(2), 20);
         drain(&queue);
@@ -298,7 +299,7 @@ mod tests {
         let taken = |owner| (0..100).filter(|_| push(&queue, owner, 1)).count();
         let crowd: Vec<IdentityKey> = (0..16).map(|_| key()).collect();
         assert!(crowd.iter().all(|owner| taken(*owner) == 5));
-        // All places are taken, and still whoever comes has one; as many as there are places.
+        // All places are taken, and each newcomer still gets one; as many as there are places.
         assert!((0..80).all(|_| taken(key()) == 1));
         assert_eq!(taken(key()), 0);
         drain(&queue);
@@ -306,7 +307,7 @@ mod tests {
         assert!(!push(&WriteQueue::new(0, 80), key(), 1));
     }
 
-    /// Ids that nobody has to know: a request of 30 kB is a write of 10,000 places.
+    /// Ids need not exist: a request of 30 kB is a write of 10,000 places.
     #[test]
     fn a_large_write_is_a_small_part_of_the_queue() {
         let queue = WriteQueue::new(10_000, usize::MAX);
@@ -314,7 +315,7 @@ mod tests {
         let large = (0..20).filter(|_| push(&queue, flood, 10_000)).count();
         assert_eq!((large, queue.len()), (4, 4 * 156));
         assert!(push(&queue, other, 1_000) && push(&queue, other, 1));
-        // What costs less has its turn earlier.
+        // A cheaper write has its turn earlier.
         assert_eq!(owners(&take(&queue, 512)), [other]);
         assert_eq!(owners(&take(&queue, 512)), [other]);
         assert_eq!(owners(&take(&queue, 512)), [flood]);
@@ -332,7 +333,7 @@ mod tests {
         let first = key();
         assert_eq!(taken(first), 1);
         assert!((0..15).all(|_| taken(key()) == 1));
-        // Who has nothing adds what is small, and nothing else.
+        // An identity that holds nothing adds one small write, and no large one.
         let other = key();
         assert_eq!((taken(other), push_bytes(&queue, other, 60_000)), (0, true));
         take(&queue, 1);
@@ -363,7 +364,7 @@ mod tests {
         drain(&queue);
     }
 
-    /// A payment that a wallet has taken is settled by a write of the server.
+    /// A server write settles a payment that a wallet has accepted.
     #[test]
     fn what_the_server_writes_is_refused_last() {
         let queue = WriteQueue::new(16, usize::MAX);

@@ -1,4 +1,4 @@
-//! The reads that wait: bounded, and for each identity and each address so that it keeps nobody else from reading.
+//! The queue of reads. It is bounded, and limits each identity and each address.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -9,12 +9,11 @@ use crate::db::engine::error::DbError;
 use crate::db::store::lane::Lane;
 use crate::limits::{KeyedBudget, Owner, Permit};
 
-/// The threads that one owner may keep busy.
+/// Limits the threads that one owner may keep busy.
 type ReadTurns = OnceLock<Arc<Semaphore>>;
 
-/// Places for reads. One identity, and one address, may have a sixteenth of them, and half of the threads: a list may be
-/// long, and those of one would otherwise be before everybody else's. Whoever has none can take one, also where all are
-/// taken.
+/// Permits for reads. One identity, and one address, may hold a sixteenth of them, and half of the threads.
+/// Otherwise long lists of one requester would delay all others. A requester without a permit can always take one.
 #[derive(Debug)]
 pub(in crate::db) struct ReadQueue {
     places: KeyedBudget<Owner, ReadTurns>,
@@ -22,7 +21,7 @@ pub(in crate::db) struct ReadQueue {
 }
 
 impl ReadQueue {
-    /// For so many reads, done by so many threads.
+    /// For `max` queued reads and this number of threads.
     pub(in crate::db) fn new(max: usize, threads: NonZeroUsize) -> Self {
         Self {
             places: KeyedBudget::of_shared_places(max, 1).named("reads"),
@@ -30,7 +29,7 @@ impl ReadQueue {
         }
     }
 
-    /// Takes a place for a read in a lane, until it is dropped. Those of the server itself need no turn.
+    /// Takes a permit for a read. Reads of the server itself need no turn.
     ///
     /// # Errors
     /// [`DbError::Overloaded`].
@@ -52,26 +51,25 @@ impl ReadQueue {
         })
     }
 
-    /// Places that are taken.
     pub(in crate::db) fn len(&self) -> usize {
         self.places.held()
     }
 }
 
-/// A place that is taken; given back when dropped.
+/// A permit for a read.
 #[derive(Debug)]
 pub(in crate::db) struct ReadPlace {
-    /// Of its identity, and of its address.
+    /// The turns of its identity and of its address.
     turns: Vec<Arc<Semaphore>>,
     _permit: Permit<Owner, ReadTurns>,
 }
 
 impl ReadPlace {
-    /// Waits until fewer reads of each of its owners are being done than may be at once.
+    /// Waits for a turn of each of its owners.
     pub(in crate::db) async fn turn(&self) -> Vec<OwnedSemaphorePermit> {
         let mut held = Vec::with_capacity(self.turns.len());
         for turns in &self.turns {
-            // It is never closed.
+            // The semaphore is never closed.
             held.extend(Arc::clone(turns).acquire_owned().await);
         }
         held
@@ -104,7 +102,7 @@ mod tests {
         taken.extend((0..45).map(|_| queue.take(&server).unwrap()));
         assert_eq!(queue.take(&flood).err(), Some(DbError::Overloaded));
         assert!(queue.take(&server).is_ok());
-        // Whoever has none gets one.
+        // A newcomer still gets one.
         let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(&lane(None)).unwrap()).collect();
         assert_eq!(queue.take(&lane(None)).err(), Some(DbError::Overloaded));
         late.clear();
@@ -122,7 +120,7 @@ mod tests {
             (0..99).map_while(|_| queue.take(lane).ok()).collect()
         };
         let held = [&flood, &second, &other].map(taken);
-        // The second has a place because it had none.
+        // The second one gets a permit because it held none.
         assert_eq!(held.each_ref().map(Vec::len), [10, 1, 10]);
     }
 

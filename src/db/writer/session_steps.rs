@@ -1,4 +1,4 @@
-//! What the writes of a group ask of the sessions, done for all of them together: round trips do not grow with the group.
+//! Applies the session steps of a whole group, so that round trips do not grow with the group.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use super::claiming;
 use super::write::Write;
 
 impl SessionSteps {
-    /// Takes the steps of all these writes, in this order: store, end, prolong, claim. A claim lives for `claim_ms`.
+    /// Applies all steps in this order: store, end, extend, claim. A claim lives for `claim_ms`.
     pub(in crate::db) fn take(
         connection: &mut AnyConnection,
         group: &[Box<dyn Write>],
@@ -45,7 +45,7 @@ impl SessionSteps {
         if !ended.is_empty() {
             session_store::end(connection, &ended)?;
         }
-        // All have the life of the settings.
+        // All of them have the life from the settings.
         if let Some(life_ms) = prolonged.values().min().copied() {
             let own_nonces: Vec<&str> = prolonged.into_keys().collect();
             steps.ended = session_store::prolong(connection, &own_nonces, life_ms, now)?;

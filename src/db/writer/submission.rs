@@ -1,4 +1,4 @@
-//! Taking messages in: fees, payment and storage in one transaction, all of it or nothing.
+//! Submissions: fees, payment and storage in one transaction, all or nothing.
 
 use diesel::prelude::*;
 
@@ -17,8 +17,8 @@ use crate::model::{
 impl Paid {
     fn covers(&self, quote: &Quote) -> bool {
         if self.state == PaymentState::Internalized {
-            // It was checked against what was due then, and a wallet has taken it: nobody is asked for more, nor
-            // refused for what was said in between.
+            // The payment was checked against the price at that time, and a wallet has accepted it. Later price changes
+            // or blocks do not apply.
             return true;
         }
         let recipients = quote.recipient_fees.iter().enumerate();
@@ -41,7 +41,7 @@ impl Command for Submission {
         (self.messages.len() + paid).max(1)
     }
 
-    /// The recipients share one body, and each has a payment of its own.
+    /// The recipients share one body, but each has its own payment.
     fn bytes(&self) -> usize {
         let payments = self
             .messages
@@ -118,7 +118,7 @@ impl Submission {
                 outcome => outcomes.push(outcome),
             }
         }
-        // A wallet has taken what was paid, so no quota refuses what it was paid for.
+        // A wallet has accepted the payment, so no quota refuses its messages.
         let paid = self.paid.as_ref();
         if paid.is_none_or(|paid| paid.state != PaymentState::Internalized) {
             let new = self.messages.iter().zip(&outcomes);
@@ -139,8 +139,7 @@ impl Submission {
     }
 }
 
-/// What a submission that is not paid comes to. Who sends the same again is not asked to pay again, nor told of a
-/// block that came later.
+/// The outcome of an unpaid submission. A duplicate is not charged again, and a later block does not apply to it.
 fn unpaid(
     connection: &mut AnyConnection,
     messages: &[NewMessage],
@@ -154,7 +153,7 @@ fn unpaid(
     Ok(refusal(messages, &outcomes, quote))
 }
 
-/// The same, where it is known what would come of each message whose id is in use.
+/// As [`unpaid`], given the outcome of each message whose id is in use.
 pub(in crate::db) fn refusal(
     messages: &[NewMessage],
     outcomes: &[Option<StoreOutcome>],
@@ -166,7 +165,7 @@ pub(in crate::db) fn refusal(
         return SubmitOutcome::Stored(outcomes);
     }
     if !quote.blocks() {
-        // Nobody is to pay for what cannot be stored.
+        // No sender should pay for a message that cannot be stored.
         let taken = Some(StoreOutcome::Taken);
         let taken = outcomes.iter().position(|outcome| *outcome == taken);
         let taken = taken.and_then(|index| messages.get(index));

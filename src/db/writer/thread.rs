@@ -1,4 +1,4 @@
-//! One thread that writes: its queue, and how it is woken and replaced.
+//! A writer's thread: its queue, its wake-up and its replacement.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use super::write::Write;
 
 pub(in crate::db) struct Writer {
     pub(in crate::db) queue: Arc<WriteQueue>,
-    /// Set while it has been told that something waits and has not yet answered.
+    /// Set while a wake-up is pending.
     told: Arc<AtomicBool>,
     address: Mutex<Addr<DbExecutor>>,
     start: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
@@ -28,7 +28,7 @@ impl Writer {
             let queue = Arc::clone(&queue);
             move || {
                 let (queue, executor) = (Arc::clone(&queue), executor.clone());
-                // One thread: its order is the order of everything.
+                // One thread: its order is the order of all writes.
                 SyncArbiter::start(1, move || executor(Arc::clone(&queue)))
             }
         };
@@ -40,7 +40,7 @@ impl Writer {
         }
     }
 
-    /// Has a write done, or refused at once.
+    /// Queues a write, or refuses it at once.
     pub(in crate::db) fn write(&self, write: Box<dyn Write>) {
         if self.queue.push(write) {
             self.wake();
@@ -51,7 +51,7 @@ impl Writer {
         self.lock().clone()
     }
 
-    /// Starts another executor in the place of one that is gone.
+    /// Replaces a dead executor.
     pub(in crate::db) fn restart(&self) {
         log::error!("the database writer is gone; starting another");
         let mut address = self.lock();
@@ -61,7 +61,7 @@ impl Writer {
         address.do_send(CommitWaiting);
     }
 
-    /// While it is busy, one more command waits for it and not one for each write.
+    /// Sends one wake-up while the writer is busy, not one per write.
     fn wake(&self) {
         if self.told.swap(true, Ordering::AcqRel) {
             return;
@@ -75,7 +75,7 @@ impl Writer {
     }
 }
 
-/// Command: something waits. Clears its flag before it looks, so that nothing is overlooked.
+/// Command: writes are queued. Clears its flag before it reads the queue, so that no write is missed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Wake(Arc<AtomicBool>);

@@ -1,24 +1,24 @@
-//! Queues that take turns by cost (deficit round robin): whoever brings large writes waits for as many rounds as they cost.
+//! A fair queue (deficit round robin): a queue with large items waits for as many rounds as they cost.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::limits::Owner;
 
-/// What a queue is given in each round. It passes a round for each time that its next write costs more than it has.
+/// The credit that a queue gains per round, until it can pay for its next item.
 const QUANTUM: usize = 64;
 
-/// Something in order.
+/// A queue of items with costs.
 pub(in crate::db) trait Queue: Default {
     type Item;
 
-    /// What the next item costs; none where there is none.
+    /// The cost of the next item; none if the queue is empty.
     fn cost(&mut self) -> Option<usize>;
 
-    /// The next item.
+    /// Removes the next item.
     fn pop(&mut self) -> Option<Self::Item>;
 }
 
-/// An item and what it costs.
+/// Items with their costs.
 impl<T> Queue for VecDeque<(usize, T)> {
     type Item = T;
 
@@ -55,7 +55,7 @@ impl<Q> Default for Turns<Q> {
 }
 
 impl<Q: Queue> Turns<Q> {
-    /// The queue of this owner, to which the caller adds something.
+    /// The queue of this owner. The caller must add an item to it.
     pub(in crate::db) fn queue(&mut self, owner: Owner) -> &mut Q {
         self.queues.entry(owner).or_insert_with(|| {
             self.order.push_back(Turn { owner, credit: 0 });
@@ -73,7 +73,7 @@ impl<Q: Queue> Turns<Q> {
 impl<Q: Queue> Queue for Turns<Q> {
     type Item = Q::Item;
 
-    /// Passes the turn on until it is at a queue that can afford its next item.
+    /// Passes the turn on until a queue can pay for its next item.
     fn cost(&mut self) -> Option<usize> {
         loop {
             let turn = self.order.front_mut()?;
@@ -138,7 +138,7 @@ mod tests {
             .extend([(4 * QUANTUM, "L"), (4 * QUANTUM, "L")]);
         turns.queue(small).extend([(1, "s"); 9]);
         assert_eq!(drain(&mut turns), "sssLssssLss");
-        // Alone it waits for nobody, and nothing is left of it.
+        // A queue alone waits for no other, and leaves no credit.
         turns.queue(large).extend([(9 * QUANTUM, "L")]);
         assert_eq!(drain(&mut turns), "L");
     }

@@ -1,4 +1,4 @@
-//! A command in the queue of the writer, and whom to tell when it is durable.
+//! A queued command with its reply.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use crate::model::{ClaimRefusal, NewMessage, RequestClaim};
 use crate::panics;
 use crate::telemetry::{self, TraceId};
 
-/// A command with its answer, as the queue holds it.
+/// A command with its reply, as the queue holds it.
 pub(in crate::db) trait Write: Send {
-    /// Whose turn and whose share it is.
+    /// The requester whose turn and share it uses.
     fn lane(&self) -> Lane;
     fn session_step(&self) -> Option<&SessionStep>;
-    /// The request that it counts.
+    /// The request that it claims.
     fn claim(&self) -> Option<&RequestClaim>;
-    /// It is not run: its request does not count.
+    /// Marks the write as refused, so it is not run.
     fn refuse(&mut self, refusal: ClaimRefusal);
     fn places(&self) -> usize;
     fn bytes(&self) -> usize;
@@ -30,9 +30,9 @@ pub(in crate::db) trait Write: Send {
     fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
     /// Whether its messages came with a payment.
     fn has_payment(&self) -> bool;
-    /// It is durable: answers, and gives the messages that it stored, with the id of what they belong to in the log.
+    /// Sends the reply after the commit. Returns the stored messages and the trace id for the log.
     fn committed(self: Box<Self>) -> (Vec<NewMessage>, Option<TraceId>);
-    /// Answers with a failure.
+    /// Replies with an error.
     fn fail(self: Box<Self>, error: DbError);
 }
 
@@ -48,13 +48,13 @@ struct Job<C: Command, R> {
     reply: R,
     claim: Option<RequestClaim>,
     address: Option<AddressKey>,
-    /// Of the last run.
+    /// Set by the last run.
     refusal: Option<ClaimRefusal>,
-    /// The answer comes on the writer's thread.
+    /// The reply runs on the writer's thread.
     trace: Option<TraceId>,
 }
 
-/// Puts a command and its answer together; the command counts a request if one is given. `address` is where its client is.
+/// Combines a command with its reply. The command claims a request if one is given. `address` is the client's address.
 pub(in crate::db) fn write<C: Command>(
     command: C,
     claim: Option<RequestClaim>,
@@ -146,7 +146,7 @@ where
             return (Vec::new(), trace);
         };
         let stored = command.stored(&output);
-        // The answer is somebody else's code.
+        // The reply runs the caller's code.
         let _ = panics::contain("DbExecutor", || answer(Ok(output)));
         (stored, trace)
     }

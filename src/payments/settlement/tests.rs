@@ -1,4 +1,4 @@
-//! Payments held against what is due.
+//! Payments checked against their price.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use super::super::verdict_cache::VerdictCache;
 use super::*;
 use crate::auth::Identity;
 
-/// A server, a payer and recipients, and the means to pay them.
+/// A server, a payer and recipients, with the means to pay them.
 struct World {
     server: Identity,
     payer: Identity,
     recipients: Vec<IdentityKey>,
 }
 
-/// An output to make: whom it pays, derived with whom, and how much.
+/// An output to create: its payee, its counterparty, and its amount.
 struct Pay {
     payee: IdentityKey,
     with: Option<IdentityKey>,
@@ -129,7 +129,7 @@ fn a_payment_to_server_and_recipients_settles() {
         .map(|output| output.satoshis)
         .collect();
     assert_eq!(worth, [10, 5, 7]);
-    // The server keeps what it needs to spend its own output, and nothing of the others'.
+    // The server stores what it needs to spend its own output, and nothing of the other parties.
     let kept: Vec<bool> = settled
         .outputs
         .iter()
@@ -165,7 +165,7 @@ fn what_does_not_pay_is_refused_and_says_why() {
             world.payment(&[world.to_server(10), world.to_recipient(0, 4)]),
             "gets 4 of 5",
         ),
-        // Derived between two others, so nobody else can tell.
+        // Derived between two other parties, so the server cannot check it.
         (
             world.payment(&[
                 world.to_server(10),
@@ -244,9 +244,9 @@ fn a_voluntary_payment_goes_to_its_recipients_if_it_is_one() {
     let settled = world.settle(&payment, 0, &[0]).unwrap();
     let share: Value = serde_json::from_str(settled.shares[0].as_ref().unwrap()).unwrap();
     assert_eq!(share, payment);
-    // Nothing says whose it is, so nothing is taken: somebody else may be about to pay with it.
+    // The recipient is unknown, so the output is not claimed: another payer may be about to pay with it.
     assert!(settled.outputs.is_empty() && settled.server.is_none());
-    // What is the recipient's by its script is taken: it pays nothing else.
+    // An output that pays the recipient by its script is claimed, because it can pay nothing else.
     let payment = world.payment(&[world.to_recipient(0, 5)]);
     let settled = world.settle(&payment, 0, &[0]).unwrap();
     assert_eq!((settled.outputs.len(), settled.outputs[0].satoshis), (1, 5));
@@ -260,7 +260,7 @@ fn a_voluntary_payment_goes_to_its_recipients_if_it_is_one() {
     }
 }
 
-/// No database would keep it everywhere, whether or not it pays.
+/// Some databases cannot store it, whether or not it pays.
 #[test]
 fn a_derivation_has_no_zero_in_it() {
     let world = World::new(1);

@@ -34,7 +34,7 @@ async fn a_change_holds_on_every_server_that_follows_and_after_a_restart() {
         restarted.identity_lists().check(&alice),
         Err(NotServed::Blocked)
     );
-    // The last change changes again, and is followed by others.
+    // The last change is replaced, and another change follows it.
     store.db.set_listed(Block, alice, false).await.unwrap();
     store.db.set_listed(Allow, bob, true).await.unwrap();
     for db in [&store.db, &other, &restarted] {
@@ -46,7 +46,7 @@ async fn a_change_holds_on_every_server_that_follows_and_after_a_restart() {
         assert_eq!(db.identity_lists().check(&bob), Ok(()));
         assert_eq!(db.follow_identity_lists().await, Ok(false));
     }
-    // Rows that somebody has deleted by hand are noticed too.
+    // Rows deleted by hand are noticed too.
     store.database.run(r#"DELETE FROM "identity_lists""#);
     assert_eq!(other.follow_identity_lists().await, Ok(true));
     assert_eq!(other.identity_lists().check(&alice), Ok(()));

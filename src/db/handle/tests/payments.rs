@@ -84,7 +84,7 @@ async fn what_came_to_nothing_is_its_payers_and_what_is_settled_is_nobodys() {
     let stolen = payment(bob, "one", "t", "c");
     assert_eq!(store.claim(&stolen, false).await, spent("t"));
     assert_eq!(store.claim(&two, false).await, INTERNALIZED);
-    // Whoever gives up what is another's purpose by now gives up nothing.
+    // Releasing a payment has no effect if another purpose has claimed its outputs.
     store.give_up(&one, None).await;
     assert_eq!(store.claim(&two, true).await, INTERNALIZED);
     store.give_up(&two, None).await;
@@ -118,11 +118,11 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
-    // What a refused payment takes back, it takes back whole.
+    // A refused payment is rolled back completely.
     store.give_up(&one, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
-    // A second payment out of the same transaction that is given up does not free its coin.
+    // A second payment from the same transaction does not free the coin when it is released.
     let mut second = payment(alice, "second", "u", "c");
     second.outputs[0].outpoint.index = 1;
     assert_eq!(store.claim(&second, false).await, FRESH);
@@ -130,7 +130,7 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
 }
 
-/// A wallet that did not answer, and then, for something else, refused.
+/// A wallet that did not answer, and then refused another purpose.
 #[actix::test]
 async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     let store = store();
@@ -140,7 +140,7 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     assert_eq!(store.claim(&one, false).await, FRESH);
     store.give_up(&one, Some(PaymentState::Claimed)).await;
     assert_eq!(store.claim(&two, false).await, FRESH);
-    // What another purpose has by now is not freed by the first.
+    // The first purpose does not free what another purpose has claimed since.
     store.give_up(&one, None).await;
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
@@ -148,7 +148,7 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     assert_eq!(store.claim(&other, true).await, FRESH);
 }
 
-/// A wallet has output 0; then output 1 pays the server, and output 0 is named for somebody else.
+/// The wallet holds output 0. Then output 1 pays the server, and output 0 is named for another party.
 #[actix::test]
 async fn each_output_has_a_state_of_its_own() {
     let store = store();
@@ -177,7 +177,7 @@ async fn each_output_has_a_state_of_its_own() {
     assert_eq!(store.claim(&one, true).await, INTERNALIZED);
 }
 
-/// An output pays one party. What was claimed for another, on its sender's word, was not the sender's to claim.
+/// An output pays one party. A claim for another party, made on the sender's word, was not the sender's to make.
 #[actix::test]
 async fn what_pays_the_server_by_its_script_is_the_servers() {
     let store = store();

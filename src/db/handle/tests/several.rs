@@ -10,7 +10,7 @@ use crate::db::engine::version::refuse_newer;
 use crate::db::engine::{connection, migrations};
 use crate::db::store::message_store;
 
-/// Two of them.
+/// Two servers on one database.
 fn servers() -> (TestDatabase, [DbHandle; 2]) {
     let database = TestDatabase::create();
     let open = || DbHandle::open(&settings(&database), None).unwrap();
@@ -27,8 +27,8 @@ async fn put(db: &DbHandle, message: NewMessage) -> StoreOutcome {
 const SENDERS: usize = 4;
 const MESSAGES: usize = 40;
 
-/// Each message of a sender goes to the other server than the one before; a reader goes on from where it was all the
-/// time, and neither misses one nor sees one too early.
+/// Each message goes to the other server than the one before. A reader continues from its cursor, and no message is
+/// missing or early.
 #[actix::test]
 async fn each_senders_order_is_kept_and_a_cursor_misses_nothing() {
     let (_database, servers) = servers();
@@ -114,7 +114,7 @@ async fn an_id_a_box_and_a_permission_for_everybody_are_made_once() {
     assert_eq!(database.count("message_permissions"), 20);
 }
 
-/// Is in another's way the first few times.
+/// Collides with another transaction the first few times.
 struct Collides(AtomicUsize);
 
 impl Command for Collides {

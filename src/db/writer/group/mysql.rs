@@ -1,5 +1,5 @@
-//! MySQL and MariaDB: one JSON text has the rows of a statement. Its columns name their character set: else they have that of
-//! the database, which may not hold every text.
+//! MySQL and MariaDB: one JSON text carries the rows of a statement. Its columns name their character set. Otherwise
+//! they would use the database's, which may not cover every text.
 
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
@@ -17,7 +17,7 @@ use crate::db::store::totals::Change;
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
 
-/// The joins are straight, so each key is one step into an index. Collations have different names in the two servers.
+/// The joins are straight, so each key takes one index lookup. The two servers name their collations differently.
 const LOOK_UP: &str = "
 SELECT CAST(0 AS SIGNED), CAST(k.place AS SIGNED), CAST(b.`messageBoxId` AS SIGNED), CAST(NULL AS SIGNED),
     CAST(NULL AS SIGNED), CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
@@ -153,7 +153,7 @@ FROM JSON_TABLE(?, '$[*]' COLUMNS (
 ORDER BY k.place"
 }
 
-/// Creates boxes. Their ids stay unknown: this saves a statement.
+/// Creates boxes without reading their ids, which saves a statement.
 pub(super) fn create_boxes(
     connection: &mut MysqlConnection,
     keys: &[BoxKey<'_>],
@@ -171,7 +171,8 @@ pub(super) fn create_boxes(
     Ok(Vec::new())
 }
 
-// Boxes are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
+// The statement joins boxes because MariaDB caches subquery results by `k`, and compares those keys without regard to
+// case.
 statement! {
     Insert<'a> on Mysql, MysqlConnection: (rows: Text = String) -> BigInt = "
 INSERT INTO `messages`
@@ -192,7 +193,7 @@ WHERE OCTET_LENGTH(k.body) = k.body_bytes
 ORDER BY k.place"
 }
 
-/// Bytes of a body that go into JSON, where each may take two.
+/// Maximum bytes of a body inside JSON, which may double its size.
 const MAX_JSON_BYTES: usize = 256 * 1024;
 
 pub(super) fn insert(
@@ -232,7 +233,7 @@ pub(super) fn insert(
     if inserted == rows.len() {
         return Ok(());
     }
-    // JSON_TABLE makes of a text that it cannot hold another one, and says nothing.
+    // `JSON_TABLE` silently replaces text that it cannot represent.
     Err(Error::SerializationError("a body came out changed".into()))
 }
 
@@ -262,7 +263,7 @@ pub(super) fn change_totals(
         .map(drop)
 }
 
-/// A time as the server reads it.
+/// Converts a time to the server's format.
 fn in_statement(iso: &str) -> String {
     iso.replace('T', " ").replace('Z', "")
 }

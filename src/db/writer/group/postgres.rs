@@ -1,4 +1,4 @@
-//! PostgreSQL: arrays.
+//! PostgreSQL: arrays carry the rows of a statement.
 
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
@@ -12,7 +12,7 @@ use crate::db::store::totals::Change;
 use super::NewRow;
 use super::questions::{Answers, BoxKey, FoundRow, Questions};
 
-/// The limits keep the planner from reading a whole table to join it: each key is one step into an index.
+/// The limits keep the planner from scanning a whole table for a join: each key takes one index lookup.
 const LOOK_UP: &str = r#"
 SELECT 0::bigint, k.place, b."messageBoxId", NULL::bigint, NULL::bigint, NULL::text, NULL::timestamptz, NULL::timestamptz
 FROM unnest(?, ?) WITH ORDINALITY AS k (owner, name, place)
@@ -121,7 +121,7 @@ ORDER BY k.place
 RETURNING "messageBoxId""#
 }
 
-/// Creates boxes, and gives their ids.
+/// Creates boxes and returns their ids.
 pub(super) fn create_boxes(
     connection: &mut PgConnection,
     keys: &[BoxKey<'_>],
@@ -157,7 +157,7 @@ ORDER BY k.place
 RETURNING "id""#
 }
 
-/// Inserts rows, and gives their ids.
+/// Inserts rows and returns their ids.
 pub(super) fn insert(
     connection: &mut PgConnection,
     rows: &[NewRow<'_>],

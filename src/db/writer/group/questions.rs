@@ -1,4 +1,4 @@
-//! The look-ups of a run of writes, each asked once, and their answers.
+//! The lookups of a run of writes, without repeats, and their answers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{Role, StoredTotal};
 
-/// Distinct keys in the order in which they were added. The index of a key is the place of its answer.
+/// Distinct keys in insertion order. The index of a key is the index of its answer.
 #[derive(Debug)]
 pub(super) struct Keys<K> {
     places: HashMap<K, usize>,
@@ -27,7 +27,7 @@ impl<K> Default for Keys<K> {
 }
 
 impl<K: Copy + Eq + Hash> Keys<K> {
-    /// Adds a key unless it is there, and gives its place.
+    /// Adds a key if it is new, and returns its index.
     pub(super) fn add(&mut self, key: K) -> usize {
         *self.places.entry(key).or_insert_with(|| {
             self.keys.push(key);
@@ -43,24 +43,23 @@ impl<K: Copy + Eq + Hash> Keys<K> {
 /// A box: its owner and its name.
 pub(super) type BoxKey<'a> = (IdentityKey, &'a str);
 
-/// A permission: recipient, sender and the name of the box.
+/// A permission: recipient, sender and box name.
 pub(super) type PermissionKey<'a> = (IdentityKey, IdentityKey, &'a str);
 
-/// A message: its recipient and its sender's id for it.
+/// A message: its recipient and the sender's id for it.
 pub(super) type MessageKey<'a> = (IdentityKey, &'a str);
 
-/// A total: whose, and as what.
+/// A total: identity and role.
 pub(super) type TotalKey = (IdentityKey, Role);
 
 /// Everything that a run of writes looks up before it writes.
 #[derive(Debug, Default)]
 pub(super) struct Questions<'a> {
     pub(super) boxes: Keys<BoxKey<'a>>,
-    /// Names of boxes whose delivery fee is in the table, if anywhere.
+    /// Boxes whose delivery fee may be in the table.
     pub(super) fees: Keys<&'a str>,
     pub(super) permissions: Keys<PermissionKey<'a>>,
     pub(super) messages: Keys<MessageKey<'a>>,
-    /// What has been stored for quotas.
     pub(super) totals: Keys<TotalKey>,
 }
 
@@ -74,11 +73,11 @@ impl Questions<'_> {
     }
 }
 
-/// A row of `messages` that has an id that is asked for.
+/// A stored message with an id from the lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundMessage {
     pub(super) id: i64,
-    /// None where another kind of server has stored it so.
+    /// None for some rows of other servers.
     pub(super) box_id: Option<i64>,
     pub(super) sender: String,
     /// Bytes of its body.
@@ -87,18 +86,18 @@ pub(super) struct FoundMessage {
     pub(super) is_past: bool,
 }
 
-/// The answers, each in the place of its question.
+/// The answers, each at the index of its question.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) boxes: Vec<Option<i64>>,
     pub(super) fees: Vec<Option<i64>>,
-    /// The recipient's fee for this sender, else for everybody.
+    /// The recipient's fee for this sender, or else for all senders.
     pub(super) permissions: Vec<Option<i64>>,
     pub(super) messages: Vec<Option<FoundMessage>>,
     pub(super) totals: Vec<StoredTotal>,
 }
 
-/// Kinds of rows of a look-up that asks everything at once; 4 is a message.
+/// Kinds of rows in a combined lookup; 4 is a message.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod kind {
     pub(in crate::db::writer::group) const BOX: i64 = 0;
@@ -108,8 +107,8 @@ pub(super) mod kind {
     pub(in crate::db::writer::group) const TOTAL: i64 = 5;
 }
 
-/// A row of such a look-up: its kind, the place of its question (from 1), and an id or a fee. A message has the bytes of its
-/// body, the id of its box, its sender, its time of storing and its expiry too. A total has a count and bytes.
+/// A row of a combined lookup: its kind, the index of its question (from 1), and an id or a fee. A message also has its
+/// body size, box id, sender, storage time and expiry. A total has a count and bytes.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) type FoundRow = (
     i64,
@@ -123,7 +122,7 @@ pub(super) type FoundRow = (
 );
 
 impl Answers {
-    /// Answers for these questions, all of them negative.
+    /// Negative answers to all of these questions.
     pub(super) fn none(questions: &Questions<'_>) -> Self {
         Self {
             boxes: vec![None; questions.boxes.keys.len()],
@@ -134,7 +133,7 @@ impl Answers {
         }
     }
 
-    /// Puts the rows of a look-up in their places.
+    /// Sorts the rows of a combined lookup into answers.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn of(questions: &Questions<'_>, rows: Vec<FoundRow>, now: &Now) -> Self {
         let mut answers = Self::none(questions);

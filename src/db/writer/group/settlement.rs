@@ -1,6 +1,6 @@
-//! The outcomes of a run of writes, settled in memory in the order of the writes.
+//! The outcomes of a run of writes, decided in memory in write order.
 //!
-//! The writer's lock is held, so nothing changes between the look-up and the statements that carry this out.
+//! The writer's lock is held, so nothing changes between the lookup and the statements that carry this out.
 
 mod storing;
 
@@ -22,7 +22,7 @@ use super::questions::{Answers, BoxKey, FoundMessage, Questions};
 enum Slot {
     /// No message has this id.
     Free,
-    /// A row of the table has it.
+    /// A stored message has it.
     Row(FoundMessage),
     /// A message of this run has it: its index in `inserts`.
     New(usize),
@@ -33,11 +33,11 @@ enum Slot {
 struct KnownBox<'a> {
     key: BoxKey<'a>,
     id: Option<i64>,
-    /// Whether this run stores something in it.
+    /// Whether this run stores a message in it.
     is_used: bool,
 }
 
-/// A message that is stored, the bytes of its body as it is stored, and the index of its box.
+/// A message to insert, the size of its stored body in bytes, and the index of its box.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Insert<'a> {
     pub(super) message: &'a NewMessage,
@@ -45,13 +45,13 @@ pub(super) struct Insert<'a> {
     pub(super) box_index: usize,
 }
 
-/// The statements that carry out a run of writes.
+/// The changes that carry out a run of writes.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    /// Ids of rows that go. They go first: a new row may have the same message id.
+    /// Ids of rows to delete. They go first, because a new row may have the same message id.
     pub(super) deletes: Vec<i64>,
     pub(super) boxes: Vec<(BoxKey<'a>, Option<i64>)>,
-    /// Indexes of boxes that are created.
+    /// Indexes of the boxes to create.
     pub(super) new_boxes: Vec<usize>,
     /// In the order of acceptance.
     pub(super) inserts: Vec<Insert<'a>>,
@@ -79,7 +79,7 @@ impl<'a> Questions<'a> {
         message_box: &'a str,
         fees: &DeliveryFees,
     ) {
-        // Fees that the operator has set are not in the table.
+        // The operator's fees override the table.
         if fees.own(message_box).is_none() {
             self.fees.add(message_box);
         }
@@ -88,7 +88,7 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// Adds what the messages of a submission depend on. Boxes that are known are not asked for.
+    /// Adds the lookups of a submission's messages. Known boxes need none.
     pub(super) fn ask_for_messages(
         &mut self,
         messages: &'a [NewMessage],
@@ -156,7 +156,7 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// Decides a submission that brings no payment.
+    /// Decides a submission without a payment.
     pub(super) fn submit(
         &mut self,
         submission: &'a Submission,
@@ -170,7 +170,7 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// The outcome of messages that are not paid for.
+    /// The outcome of unpaid messages.
     pub(super) fn refuse(
         &mut self,
         messages: &'a [NewMessage],
@@ -188,7 +188,7 @@ impl<'a> Settlement<'a> {
         refusal(messages, &outcomes, quote)
     }
 
-    /// The price of the messages of a submission; none where there are none.
+    /// The price of a submission; none without messages.
     pub(super) fn quote_of(
         &mut self,
         messages: &'a [NewMessage],
@@ -223,7 +223,7 @@ impl<'a> Settlement<'a> {
         fees.quote(delivery_fee, recipient_fees)
     }
 
-    /// Deletes messages, and gives their number.
+    /// Deletes messages and returns their number.
     pub(super) fn acknowledge(&mut self, acknowledge: &'a Acknowledge) -> usize {
         let mut count = 0;
         for message_id in &acknowledge.message_ids {
@@ -237,7 +237,7 @@ impl<'a> Settlement<'a> {
                     self.deletes.push(row.id);
                     self.uncount(acknowledge.recipient, || row.sender, row.bytes);
                 }
-                // Stored and deleted by the same transaction, so nobody ever sees it.
+                // Stored and deleted in the same transaction, so no reader ever sees it.
                 Slot::New(index) => {
                     if let Some(insert) = self.set_insert(index, None) {
                         let sender = || insert.message.sender.to_hex();
@@ -250,7 +250,7 @@ impl<'a> Settlement<'a> {
         count
     }
 
-    /// The statements that carry this out, and the changes of the transaction.
+    /// The changes that carry this out, and the changes of totals.
     pub(super) fn into_plan(self) -> (Plan<'a>, TotalChanges) {
         let inserts: Vec<Insert<'a>> = self.inserts.into_iter().flatten().collect();
         let is_new = |known: &KnownBox<'_>| known.is_used && known.id.is_none();
@@ -265,7 +265,7 @@ impl<'a> Settlement<'a> {
         (plan, self.totals)
     }
 
-    /// The result of using an id that is in use; none where it is free.
+    /// The outcome of a message whose id is in use; none if it is free.
     fn in_use(&self, place: usize, message: &NewMessage, box_index: usize) -> Option<StoreOutcome> {
         let is_same = match self.slots.get(place)? {
             Slot::Free => return None,

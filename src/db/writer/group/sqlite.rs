@@ -1,4 +1,4 @@
-//! SQLite: a statement for each row. There is no way to a server, and a short statement that stays prepared is the fastest.
+//! SQLite: one statement per row. There are no round trips, and short prepared statements are fastest.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -58,7 +58,7 @@ pub(super) fn delete(connection: &mut SqliteConnection, ids: &[i64]) -> QueryRes
     Ok(())
 }
 
-/// Creates boxes, and gives their ids.
+/// Creates boxes and returns their ids.
 pub(super) fn create_boxes(
     connection: &mut SqliteConnection,
     keys: &[BoxKey<'_>],

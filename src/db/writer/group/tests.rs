@@ -1,4 +1,4 @@
-//! Random groups, run as a group in one database and one by one in another: the same answers, the same rows.
+//! Runs random groups as groups in one database and one by one in another. Replies and rows must be equal.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -31,14 +31,14 @@ use crate::model::{
     MessageBody, NewMessage, Paid, Payment, PaymentState, Quota, Role, StoredTotal, Submission,
 };
 
-/// The variable that says how many groups are run.
+/// The environment variable with the number of groups.
 const GROUPS: &str = "TEST_GROUPS";
 
-/// Few enough that they collide.
+/// Few enough to collide.
 const BOXES: [&str; 4] = ["inbox", "notifications", "Inbox ", "paid"];
 const IDS: [&str; 8] = ["1", "2", "a", "A", "a ", "ä", "a'\"\\?", "😀"];
 
-/// Groups of the same people.
+/// Groups with the same identities.
 const SAME_PEOPLE: usize = 25;
 
 fn people() -> Vec<IdentityKey> {
@@ -56,7 +56,7 @@ fn groups() -> usize {
     })
 }
 
-/// A write that can be run in both ways.
+/// A write that can run in both ways.
 #[derive(Debug, Clone)]
 enum Made {
     Submission(Submission),
@@ -116,7 +116,7 @@ impl Random {
             1
         };
         let id = self.id();
-        // In MySQL, ids are of the same length at least; in all, the past is a second ago.
+        // On MySQL all ids have the same length at least. On all engines, the past is a second ago.
         let message = |random: &mut Self| NewMessage {
             recipient: random.person(),
             sender,
@@ -204,7 +204,7 @@ type BoxLine = (String, String);
 
 type PermissionLine = (String, Option<String>, String, i64);
 
-/// Few enough that they are exceeded.
+/// Few enough to be exceeded.
 const QUOTAS: Quotas = Quotas {
     inbox: Quota {
         messages: Some(3),
@@ -216,7 +216,7 @@ const QUOTAS: Quotas = Quotas {
     },
 };
 
-/// A database, and what its writer keeps.
+/// A database and its writer's caches.
 struct Side {
     connection: Pooled,
     boxes: BoxIds,
@@ -268,7 +268,6 @@ impl Side {
         .unwrap()
     }
 
-    /// All totals, in order.
     fn totals(&mut self) -> Vec<TotalLine> {
         let connection = &mut **self.connection;
         let mut rows: Vec<TotalLine> = stored_totals::table
@@ -295,7 +294,7 @@ impl Side {
         self.boxes.forget();
     }
 
-    /// All messages in the order of their ids, and the ids.
+    /// All messages in id order, and their ids.
     fn messages(&mut self) -> (Vec<MessageLine>, Vec<i64>) {
         type Row = (i64, String, String, String, i64, String, Option<Timestamp>);
         let connection = &mut **self.connection;
@@ -363,7 +362,7 @@ impl Side {
     }
 }
 
-/// What totals must be while these messages are stored.
+/// The totals that these stored messages must give.
 fn totals_of(lines: &[MessageLine]) -> Vec<TotalLine> {
     let mut totals = BTreeMap::<(String, &str), StoredTotal>::new();
     for (recipient, _, sender, _, body, _) in lines {
@@ -382,7 +381,7 @@ fn totals_of(lines: &[MessageLine]) -> Vec<TotalLine> {
     totals.into_iter().map(line).collect()
 }
 
-/// What kind of answer this is.
+/// The kind of this reply.
 fn kind_of(answer: &str) -> String {
     let word = |words: &'static [&'static str]| {
         let found = words.iter().find(|word| answer.contains(**word));
@@ -462,7 +461,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
             *kinds.entry(kind_of(&answer)).or_default() += 1;
         }
     }
-    // Groups that try too little prove nothing.
+    // The test proves nothing if the groups try too little.
     let total = |name: &str| {
         let of_name = kinds.iter().filter(|(kind, _)| kind.contains(name));
         of_name.map(|(_, count)| count).sum::<usize>()

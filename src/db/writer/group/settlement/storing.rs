@@ -1,4 +1,4 @@
-//! Storing the messages of a submission: all of them, or none where an id is taken or a quota would be exceeded.
+//! Stores the messages of a submission: all of them, or none if an id is taken or a quota is exceeded.
 
 use std::convert::Infallible;
 
@@ -12,18 +12,18 @@ use crate::model::{
 
 use super::{Insert, Settlement, Slot};
 
-/// What a submission has done so far, to be taken back.
+/// The changes of a submission so far, for undoing them.
 struct Undo<'a> {
-    /// How many there were before it.
+    /// The lengths before the submission.
     inserts: usize,
     deletes: usize,
-    /// Slots that it has changed, with what was in them.
+    /// Changed slots with their previous content.
     slots: Vec<(usize, Slot, Option<Insert<'a>>)>,
-    /// The body of its last message without a payment, and its bytes as it is stored.
+    /// The body of its last message without a payment, and its stored size in bytes.
     body: Option<(&'a MessageBody, i64)>,
 }
 
-/// Bytes of what [`MessageBody::wrapped`] gives.
+/// The length of [`MessageBody::wrapped`], in bytes.
 fn wrapped_len(body: &MessageBody, payment: Option<&str>) -> usize {
     let json = match body {
         MessageBody::Text(text) => encoded_len(text),
@@ -40,7 +40,7 @@ fn is_same(one: &MessageBody, other: &MessageBody) -> bool {
 }
 
 impl<'a> Undo<'a> {
-    /// Bytes of a message's body as it is stored. Recipients share one body, which is measured once.
+    /// The size of a message's stored body, in bytes. Recipients share one body, which is measured once.
     fn bytes_of(&mut self, message: &'a NewMessage) -> i64 {
         let measure = |payment| {
             let bytes = wrapped_len(&message.body, payment);
@@ -102,7 +102,7 @@ impl<'a> Settlement<'a> {
         SubmitOutcome::Stored(outcomes)
     }
 
-    /// Stores a message whose id is free, or whose id a message has that has expired.
+    /// Stores a message whose id is free or belongs to an expired message.
     fn store(
         &mut self,
         place: usize,
@@ -164,7 +164,7 @@ impl<'a> Settlement<'a> {
         self.totals.take_back();
     }
 
-    /// The first quota that those of the messages exceed that are stored now.
+    /// The first quota that the newly stored messages exceed.
     fn exceeded(
         &mut self,
         messages: &'a [NewMessage],
@@ -187,7 +187,7 @@ impl<'a> Settlement<'a> {
         exceeded
     }
 
-    /// The quota that messages would exceed if they were stored now.
+    /// The quota that these messages would exceed if they were stored now.
     pub(in crate::db::writer::group) fn would_exceed(
         &mut self,
         messages: &'a [NewMessage],
