@@ -145,7 +145,7 @@ pub struct Listed {
 
 /// The memory limit leaves no space for another message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("there is no memory for another message")]
+#[error("the memory limit leaves no space for another message")]
 pub struct NoMemory;
 
 /// Receives the messages of a list one by one, so that no list is held as rows.

@@ -7,13 +7,13 @@ use crate::outbound::{RemoteFailure, WalletFailure};
 /// Why a lookup failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LookupFailure {
-    #[error("no tracker gave an answer; the last failure: {0}")]
+    #[error("no tracker answered; the last failure: {0}")]
     Trackers(RemoteFailure),
     /// Trackers answered, but none names a service.
     #[error("no tracker names a service that finds advertisements")]
     NoService,
     /// None of the named services answered.
-    #[error("no service gave an answer; the last failure: {0}")]
+    #[error("no service answered; the last failure: {0}")]
     Services(RemoteFailure),
 }
 
@@ -49,10 +49,10 @@ pub enum OverlayError {
     #[error("the wallet: it did not answer in time")]
     WalletSilent,
     /// The wallet's answer is unusable.
-    #[error("the wallet: it gave {0}")]
+    #[error("the wallet: it returned {0}")]
     WalletAnswer(&'static str),
     /// The wallet belongs to another identity.
-    #[error("the wallet: it is the wallet of another identity, {0}")]
+    #[error("the wallet: it belongs to another identity, {0}")]
     OtherIdentity(crate::ids::IdentityKey),
     /// The overlay network could not be asked.
     #[error("the overlay network could not be asked for advertisements: {0}")]
@@ -114,16 +114,16 @@ impl OverlayError {
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::Wallet { .. } | Self::WalletSilent | Self::WalletAnswer(_) => {
-                "WALLET_URL must name a BRC-100 wallet that speaks JSON over HTTP; it must be unlocked, have some satoshis, and allow what it is asked for."
+                "WALLET_URL must name a BRC-100 wallet with JSON over HTTP. The wallet must be unlocked, hold some satoshis, and grant the requested permissions."
             }
             Self::OtherIdentity(_) => {
-                "An advertisement is signed by whom it is for: WALLET_URL must name the wallet of this identity."
+                "The advertised identity signs its advertisement: WALLET_URL must name the wallet of this identity."
             }
             Self::Lookup(_) => {
-                "BSV_NETWORK says which overlay network is asked, SLAP_TRACKERS through which trackers."
+                "BSV_NETWORK selects the overlay network, and SLAP_TRACKERS its trackers."
             }
             Self::Submit { .. } => {
-                "Try again later: what the wallet has made and the overlay network does not know is told it, and not paid for again."
+                "Try again later: the wallet's transaction is submitted again, and not paid for again."
             }
         }
     }

@@ -27,13 +27,13 @@ pub enum HostError {
     #[error("expected an address such as https://messagebox.example.org")]
     Shape,
     /// Clients accept https only.
-    #[error("clients take an advertised host only if its address begins with https://")]
+    #[error("clients accept an advertised host only if its address begins with https://")]
     Scheme,
     /// A local address, or a name reserved for tests.
-    #[error("clients do not take an advertised host that is local or an example")]
+    #[error("clients refuse an advertised host that is local or an example")]
     Local,
     /// A user, a password, a query or a fragment.
-    #[error("a host's address is a name, perhaps with a port and a path, and nothing else")]
+    #[error("a host's address may hold a name, a port and a path only")]
     Extra,
 }
 

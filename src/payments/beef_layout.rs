@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         self.varint()?;
         let height = self.byte()?;
         if height == 0 || height > MAX_TREE_HEIGHT {
-            return Err(Misfit("a merkle path is not of this world"));
+            return Err(Misfit("the Merkle path is invalid: its height exceeds the tree"));
         }
         let too_many = || Misfit("its merkle paths have too many leaves");
         let (before, mut lowest) = (self.leaves, None);

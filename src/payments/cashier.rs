@@ -97,7 +97,7 @@ impl Cashier for WalletClient {
                     Err(CashierError::Failed("the wallet did not answer".into()))
                 }
                 Err(error) => {
-                    log::error!("the wallet did not take a payment: {}", error.failure);
+                    log::error!("the wallet failed to receive a payment: {}", error.failure);
                     Err(CashierError::Failed(
                         "the wallet answered with an error".into(),
                     ))

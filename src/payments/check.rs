@@ -11,7 +11,7 @@ pub enum CheckError {
     #[error(transparent)]
     Refused(#[from] PaymentError),
     /// The check would exceed its cost limit. Nothing slow was done.
-    #[error("checking the payment costs more than is allowed")]
+    #[error("checking the payment exceeds its cost limit")]
     Costly,
 }
 

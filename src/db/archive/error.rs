@@ -8,16 +8,16 @@ use crate::db::DbError;
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// The SQLite file does not exist.
-    #[error("there is no database at {0}: name the one that is to be exported (DATABASE_URL)")]
+    #[error("there is no database at {0}: set DATABASE_URL to the database to export")]
     NoDatabase(String),
     /// The database has pending migrations, so columns of the archive are missing.
     #[error(
-        "the tables are not up to date: bring them there with `messagebox-server migrate`, then export"
+        "the database has pending migrations: run `messagebox-server migrate`, then export"
     )]
     NotMigrated,
     /// The target database has rows. An import never merges.
     #[error(
-        "the database is not empty: its table {0} has rows. Import into a new one: name another (DATABASE_URL), or drop \
+        "the database is not empty: its table {0} has rows. Import into a new one: set DATABASE_URL to another, or drop \
          this one and create it anew"
     )]
     NotEmpty(&'static str),
@@ -26,12 +26,12 @@ pub enum ArchiveError {
     Foreign,
     /// The header names a format that this binary does not support.
     #[error(
-        "this archive has form {0}, which this binary does not know: import it with the binary that made it, or a newer one"
+        "this binary does not support archive format {0}: import with the version that exported it, or a newer one"
     )]
     Unknown(String),
     /// The last line is missing.
     #[error(
-        "the archive is cut off behind line {0}: copy it again, or export again; nothing was imported"
+        "the archive is truncated after line {0}: copy it again, or export again; nothing was imported"
     )]
     CutOff(u64),
     /// A line is not valid JSON for a row.
@@ -45,7 +45,7 @@ pub enum ArchiveError {
     },
     /// The checksum or the row counts do not match.
     #[error(
-        "the archive is not what was exported, its checksum or its counts differ: copy it again, or export again; nothing was imported"
+        "the archive does not match its checksum or its row counts: copy it again, or export again; nothing was imported"
     )]
     Changed,
     #[error("cannot read the archive: {0}")]
@@ -54,7 +54,7 @@ pub enum ArchiveError {
     Write(std::io::Error),
     /// The database rejected a row at or shortly before this line.
     #[error(
-        "the database does not take a row of the archive, at line {line} or shortly before it: {cause}; nothing was imported"
+        "the database rejected a row of the archive, at line {line} or shortly before it: {cause}; nothing was imported"
     )]
     Refused { line: u64, cause: DbError },
     /// The database cannot be opened or used.

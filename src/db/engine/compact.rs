@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 pub enum CompactError {
     /// The SQLite file does not exist.
-    #[error("there is no database at {0}: name the one that is to be compacted (DATABASE_URL)")]
+    #[error("there is no database at {0}: set DATABASE_URL to the database to compact")]
     NoDatabase(String),
     /// Another program has the file open.
     #[error("{0} is in use: stop the server, then compact")]
@@ -56,11 +56,11 @@ pub enum CompactError {
 }
 
 #[cfg(feature = "mysql")]
-const MYSQL: &str = "nothing was done: MySQL and MariaDB use free space again by themselves. To give it back to the disk, run \
+const MYSQL: &str = "nothing was done: MySQL and MariaDB reuse free space themselves. To return it to the disk, run \
                      `OPTIMIZE TABLE messages` with their client. It copies the table, so it needs as much free space as the table has";
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &str = "nothing was done: PostgreSQL uses free space again by itself (autovacuum). To give it back to the disk, stop the \
+const POSTGRES: &str = "nothing was done: PostgreSQL reuses free space itself (autovacuum). To return it to the disk, stop the \
                         servers and run `VACUUM (FULL, ANALYZE) messages` in psql. It copies the table, so it needs as much free \
                         space as the table has";
 

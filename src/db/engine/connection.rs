@@ -159,7 +159,7 @@ pub(in crate::db) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
         check_schema(settings, pending)?;
         if pending > 0 {
             log::warn!(
-                "the tables are not up to date; POST /admin/migrate, or `messagebox-server migrate`, brings them there"
+                "the database has pending migrations: apply them with POST /admin/migrate or `messagebox-server migrate`"
             );
         }
     }

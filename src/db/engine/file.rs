@@ -106,7 +106,7 @@ impl DatabaseFile {
     /// Marks the file as having a write-ahead log. Without the mark, only a warning is lost.
     pub(in crate::db) fn expect_log(&self) {
         if let Err(error) = self.with_anchor(log_mark::expect_log) {
-            log::debug!("the database was not marked: {error}");
+            log::debug!("the mark of the write-ahead log was not set: {error}");
         }
     }
 
@@ -133,7 +133,7 @@ impl DatabaseFile {
         for (path, opened) in &self.files {
             let what = match identity(path) {
                 Ok(found) if found == *opened => continue,
-                Ok(_) => "is another file than the one that was opened".to_owned(),
+                Ok(_) => "is another file than the opened one".to_owned(),
                 Err(error) if error.kind() == ErrorKind::NotFound => "is gone".to_owned(),
                 Err(error) => error.to_string(),
             };

@@ -184,7 +184,7 @@ fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
     let set = connection.batch_execute("SET SESSION binlog_format = 'ROW'");
     set.map_err(|error| {
         format!(
-            "binlog_format is STATEMENT, and this user may not set it for a session ({error}): set binlog_format=ROW or \
+            "binlog_format is STATEMENT, and this user may not change it for a session ({error}): set binlog_format=ROW or \
              MIXED at the server, or grant the user BINLOG ADMIN (MySQL: SESSION_VARIABLES_ADMIN)"
         )
         .into()
@@ -267,7 +267,7 @@ pub(in crate::db) fn whole<T>(
             // The original error matters more than this one.
             let drop = format!("DROP TABLE {}", names.join(", "));
             if let Err(error) = connection.batch_execute(&drop) {
-                log::error!("{} stay behind: {error}", names.join(", "));
+                log::error!("a failed migration left the tables {} behind: {error}", names.join(", "));
             }
         }
     }

@@ -9,9 +9,9 @@ use super::connection::Failed;
 /// A busy pooler may return the right session by chance, so the check repeats.
 const ROUNDS: u32 = 4;
 
-const REFUSAL: &str = "what is set on a connection is lost or seen by another: a pooler such as PgBouncer is in between \
-                       and shares sessions by transaction or statement. Set pool_mode=session there, for this database \
-                       or user, or name the database server itself (DATABASE_URL)";
+const REFUSAL: &str = "session settings are lost or shared between connections: a pooler such as PgBouncer \
+                       shares sessions by transaction or statement. Set pool_mode=session there, for this database \
+                       or user, or set DATABASE_URL to the database server itself";
 
 #[derive(QueryableByName)]
 struct Answer {

@@ -71,10 +71,10 @@ pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Opti
         "SELECT current_schema() IS NOT NULL AS has_schema, pg_is_in_recovery() AS is_replica";
     let found: Found = diesel::sql_query(query).get_result(connection)?;
     Ok(if found.is_replica {
-        Some("it is a replica: name the server that takes writes (DATABASE_URL)")
+        Some("it is a replica: set DATABASE_URL to the primary server")
     } else if !found.has_schema {
         Some(
-            "search_path names no schema that is there: correct it for this role or database (ALTER ROLE ... SET search_path)",
+            "search_path names no existing schema: correct it for this role or database (ALTER ROLE ... SET search_path)",
         )
     } else if !can_write(connection)? {
         Some("default_transaction_read_only is on for this role, database or server: set it to off")

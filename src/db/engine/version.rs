@@ -8,7 +8,7 @@ pub(in crate::db) fn refuse_newer(connection: &mut AnyConnection) -> Result<(), 
     match unknown(connection).map_err(|error| error.to_string())? {
         None => Ok(()),
         Some(version) => Err(format!(
-            "it is newer than this binary, which does not know its migration {version}: use the binary that made it, or a \
+            "it is newer than this binary, which lacks its migration {version}: use the version that created it, or a \
              newer one"
         )),
     }

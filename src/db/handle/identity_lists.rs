@@ -87,7 +87,7 @@ pub(super) fn at_start(connection: &mut AnyConnection) -> IdentityLists {
     let lists = IdentityLists::default();
     match store::changes(connection, 0) {
         Ok(all) => lists.replace(&all.changes, all.last),
-        Err(error) => log::warn!("the lists of identities are not known yet: {error}"),
+        Err(error) => log::warn!("the identity lists are not loaded yet: {error}"),
     }
     lists
 }

@@ -28,8 +28,8 @@ impl Log {
         let was_missing = file.lacks_log();
         if was_missing {
             log::warn!(
-                "{}: the log of writes (-wal) that belongs to this file is missing, and the newest messages with it: it was \
-                 copied without its log. Stop the server and put the log beside it, or keep what is there: \
+                "{}: the write-ahead log (-wal) of this file is missing, and the newest messages with it: the file was \
+                 copied without its log. Stop the server and put the log beside it, or accept the file as it is: \
                  `messagebox-server accept-database`",
                 settings.url
             );
@@ -117,12 +117,12 @@ impl DbHandle {
                 match emptied {
                     Ok(Ok(true)) => {}
                     Ok(Ok(false)) => log::warn!(
-                        "at shutdown: another program reads the database, so its newest messages are in the log of writes (-wal): copy both"
+                        "at shutdown: another program reads the database, so its newest messages stay in the write-ahead log (-wal): copy both files"
                     ),
                     Ok(Err(error)) => log::warn!(
-                        "at shutdown: the log of writes (-wal) was not emptied: {error}; copy it with the database"
+                        "at shutdown: the write-ahead log (-wal) was not emptied: {error}; copy it together with the database"
                     ),
-                    Err(error) => log::error!("at shutdown: the log of writes (-wal): {error}"),
+                    Err(error) => log::error!("at shutdown: the write-ahead log (-wal) was not emptied: {error}"),
                 }
             }
         };

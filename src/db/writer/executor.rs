@@ -128,7 +128,7 @@ impl DbExecutor {
                 self.fail(part, &failure.into_error());
             } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
                 let (size, error) = (part.len(), failure.into_error());
-                log::warn!("a group of {size} writes failed ({error}); trying each half");
+                log::warn!("a group of {size} writes failed ({error}); retrying each half");
                 let second = part.split_off(size / 2);
                 parts.extend([second, part]);
             } else {
@@ -152,7 +152,7 @@ impl DbExecutor {
             let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
                 return result;
             };
-            log::debug!("{error}; trying again");
+            log::debug!("{error}; retrying");
             std::thread::sleep(Duration::from_millis(*pause));
         }
     }

@@ -53,7 +53,7 @@ impl Writer {
 
     /// Replaces a dead executor.
     pub(in crate::db) fn restart(&self) {
-        log::error!("the database writer is gone; starting another");
+        log::error!("the database writer has stopped; starting a new one");
         let mut address = self.lock();
         *address = (self.start)();
         // The old writer's wake-up was lost, so wake the new one.

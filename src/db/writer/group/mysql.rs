@@ -234,7 +234,7 @@ pub(super) fn insert(
         return Ok(());
     }
     // `JSON_TABLE` silently replaces text that it cannot represent.
-    Err(Error::SerializationError("a body came out changed".into()))
+    Err(Error::SerializationError("JSON_TABLE changed a body".into()))
 }
 
 statement! {
