@@ -1,35 +1,35 @@
-//! Walks through the bytes of a BEEF (BRC-62, BRC-95, BRC-96) and checks every length and every count.
+//! Walks through the bytes of a BEEF (BRC-62, BRC-95, BRC-96) and checks that every length in it fits, and that there
+//! is not too much of anything.
 //!
-//! The SDK's parser allocates what the lengths ask for before it reads. So a few bytes could exhaust memory and crash
-//! the process. It also computes a merkle root for every leaf, with a linear search each. A BEEF that passes here has
-//! correct lengths and is cheap to parse.
+//! The SDK's reader reserves what the lengths ask for before it reads, so that a few bytes of nonsense could ask for
+//! more memory than there is and end the process; and it computes a merkle root for every leaf, looking each up from
+//! the beginning. What passes here is as long as it says, and cheap to read.
 
-/// Maximum bytes of one BEEF. In base64 it fills the largest payment of a request (BRC-118); a larger one would be
-/// refused after its coins are spent. The SDK stores scripts per opcode, which takes 32 times as much memory.
+/// Bytes of one BEEF. In base64 it fills the largest payment of a request (BRC-118), which is refused after its coins are
+/// spent. The SDK keeps scripts opcode by opcode, which takes 32 times as much.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
-/// Maximum transactions in one BEEF.
+/// Transactions in one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;
-/// Maximum inputs of all transactions. The cost of checking grows with the square of this.
+/// Inputs of all of them; what checking them takes grows with the square of it.
 const MAX_INPUTS: u64 = 1_000;
-/// Maximum outputs of all transactions.
+/// Outputs of all of them.
 const MAX_OUTPUTS: u64 = 10_000;
-/// The length of two hashes. A transaction of this length could pass as an inner node of a merkle tree.
+/// A transaction as long as two hashes, which an inner node of a merkle tree could be taken for.
 const AMBIGUOUS_BYTES: usize = 64;
-/// Maximum levels of a merkle tree: leaves for 2^32 transactions.
+/// Levels of a merkle tree: leaves for 2^32 transactions.
 const MAX_TREE_HEIGHT: u8 = 32;
-/// Maximum leaves on one level of a merkle path: one per proven transaction, and their neighbors.
+/// Leaves on one level of a merkle path: one for each transaction that it proves, and their neighbours.
 const MAX_LEAVES_OF_LEVEL: u64 = 128;
-/// Maximum leaves of all merkle paths.
+/// Leaves of all merkle paths.
 const MAX_LEAVES: u64 = 20_000;
-/// Bounds the cost of computing roots. Per merkle path it counts the leaves of the lowest level times all of its
-/// leaves.
+/// For each merkle path, the leaves of its lowest level times all of its leaves: what computing its roots may take.
 const MAX_LEAVES_VISITED: u64 = 100_000;
 
 const ATOMIC: u32 = 0x0101_0101;
 const V1: u32 = 0xEFBE_0001;
 const V2: u32 = 0xEFBE_0002;
 
-/// The reason why a layout is refused.
+/// Where the walk ended, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misfit(pub &'static str);
 
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// From the version to the end of the bytes.
+    /// From its version to the end of the bytes.
     fn beef(&mut self) -> Result<(), Misfit> {
         let version = self.version()?;
         if version != V1 && version != V2 {
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         self.varint()?;
         let height = self.byte()?;
         if height == 0 || height > MAX_TREE_HEIGHT {
-            return Err(Misfit("the Merkle path is invalid: its height exceeds the tree"));
+            return Err(Misfit("a merkle path is not of this world"));
         }
         let too_many = || Misfit("its merkle paths have too many leaves");
         let (before, mut lowest) = (self.leaves, None);
@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Checks an `AtomicBEEF`: its prefix, all lengths, and that no bytes are left over.
+/// Checks an `AtomicBEEF`: its prefix, and that all lengths fit and nothing is left over.
 ///
 /// # Errors
 /// [`Misfit`].
@@ -207,7 +207,7 @@ pub fn check_layout(bytes: &[u8]) -> Result<(), Misfit> {
     walk.beef()
 }
 
-/// Checks a BEEF of any kind, with or without the atomic prefix.
+/// The same for a BEEF of any kind, with or without the prefix that makes it atomic.
 ///
 /// # Errors
 /// [`Misfit`].
@@ -231,7 +231,7 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(check_layout(&bytes[..end]).is_err(), "{end}");
         }
-        // The same bytes without the prefix. A BEEF without it is not atomic.
+        // The same without the prefix; what has none is not atomic.
         assert_eq!(check_any_layout(&bytes), Ok(()));
         assert_eq!(check_any_layout(&bytes[36..]), Ok(()));
         assert!(check_layout(&bytes[36..]).is_err());
@@ -253,7 +253,7 @@ mod tests {
         assert!(check_layout(&bytes).is_err());
         // The leaves of the first level of the first bump: 200.
         let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);
-        // The hashes before the bumps may hold any bytes.
+        // What is before the bumps is hashes, which may look like anything.
         let (hashes, bumps) = bytes.split_at_mut(41);
         assert_eq!(hashes[40], 1);
         let levels = bumps.windows(2).position(|pair| pair == [1, 2]).unwrap();
@@ -351,7 +351,7 @@ mod tests {
             let _ = check_layout(&bytes);
         }
 
-        /// The SDK parses every accepted BEEF without exhausting memory.
+        /// What passes here, the SDK reads without asking for more memory than there is.
         #[test]
         fn a_beef_with_wrong_bytes_is_refused_or_read(at in 0_usize..400, byte: u8) {
             let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);
