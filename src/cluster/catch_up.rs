@@ -133,14 +133,14 @@ impl Node {
         &self,
         reading: &Arc<Reading>,
         after: i64,
-    ) -> Result<crate::model::MissedPage, DbError> {
+    ) -> Result<crate::model::CatchUpPage, DbError> {
         let mut attempts = 0;
         loop {
             let reading = Arc::clone(reading);
             let wanted = move |head: &crate::model::MessageHead| {
                 reading.wants(&Topic::of_owner(&head.recipient), head.id)
             };
-            match self.db.missed_messages(after, wanted).await {
+            match self.db.messages_after(after, wanted).await {
                 Ok(page) => return Ok(page),
                 Err(error) if attempts >= ATTEMPTS => return Err(error),
                 Err(_) => {

@@ -88,7 +88,7 @@ impl Node {
                 let after = dropped.since;
                 *self.republishing.borrow_mut() = Some(dropped.clone());
                 let wanted = Arc::clone(&keys);
-                let page = self.db.missed_messages(after, move |head| {
+                let page = self.db.messages_after(after, move |head| {
                     let key =
                         EventKey::of_message(&head.recipient, &head.message_id, &head.created_at);
                     wanted.contains(&key)

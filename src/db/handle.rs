@@ -30,19 +30,19 @@ use crate::db::engine::disk::DiskGuard;
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::{DatabaseFile, has_log};
 use crate::db::engine::largest_message::LargestMessage;
-use crate::db::store::command::Command;
+use crate::db::store::command::WriteCommand;
 use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::lane::Lane;
 use crate::db::store::message_store::{Acknowledge, BoxIds, Retention};
-use crate::db::store::missed as missed_messages;
-use crate::db::store::page_marks::PageMarks;
+use crate::db::store::missed as catch_up_query;
+use crate::db::store::page_cursors::PageCursors;
+use crate::db::store::requester::Requester;
 use crate::db::writer::committed::MessagesStored;
-use crate::db::writer::executor::{Counters, DbExecutor, Migrate, Read};
+use crate::db::writer::executor::{ApplyMigrations, Counters, DbExecutor, ReadCommand};
 use crate::db::writer::group;
 use crate::db::writer::queue::WriteQueue;
 use crate::db::writer::reads::ReadQueue;
-use crate::db::writer::thread::Writer;
+use crate::db::writer::thread::WriterThread;
 use crate::db::writer::write;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, IdentityLists};
@@ -76,9 +76,9 @@ const MAX_SESSION_LOOKUPS: usize = 64;
 
 struct Shared {
     counters: Arc<Counters>,
-    writer: Writer,
+    writer: WriterThread,
     /// Writes sessions, if the engine allows several writers.
-    session_writer: Option<Writer>,
+    session_writer: Option<WriterThread>,
     session_life: Duration,
     pending_session_life: Duration,
     /// Permits for session lookups in the read queue.
@@ -97,9 +97,9 @@ struct Shared {
     disk: DiskGuard,
     log: log::Log,
     settings: DbSettings,
-    page_marks: Arc<PageMarks>,
+    page_cursors: Arc<PageCursors>,
     largest: LargestMessage,
-    size: size::LastSize,
+    size: size::SizeCache,
     first_message_id: i64,
 }
 
@@ -135,7 +135,7 @@ impl DbHandle {
         let (first_message_id, largest, begins_at_once, identity_lists) = match pool.get() {
             Ok(mut pooled) => (
                 // Tables that are not migrated yet have no messages.
-                missed_messages::last_id(&mut pooled).unwrap_or(0),
+                catch_up_query::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
                 identity_lists::at_start(&mut pooled),
@@ -158,7 +158,7 @@ impl DbHandle {
         let executor = {
             let (pool, fees) = (pool.clone(), fees.clone());
             let counters = Arc::clone(&counters);
-            let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
+            let (max_group, returns_ids) = (settings.max_group.max(1), settings.returns_ids);
             let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
             let (retention, quotas) = (Retention::new(settings.retention.clone()), quotas.clone());
             move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
@@ -173,7 +173,7 @@ impl DbHandle {
                 message_ttl,
                 retention: retention.clone(),
                 quotas: quotas.clone(),
-                tells_ids,
+                returns_ids,
                 lock,
                 begins_at_once,
                 claim_ms: sessions::life_ms(session_life),
@@ -182,13 +182,13 @@ impl DbHandle {
         let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
         let writer = {
             let executor = executor.clone();
-            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
+            WriterThread::start(WriteQueue::new(max, max_bytes), move |queue| {
                 executor(queue, on_commit.clone(), WriteLock::Held)
             })
         };
         let session_writer = has_session_writer(&settings.url).then(|| {
             let executor = executor.clone();
-            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
+            WriterThread::start(WriteQueue::new(max, max_bytes), move |queue| {
                 executor(queue, None, WriteLock::NotNeeded)
             })
         });
@@ -222,9 +222,9 @@ impl DbHandle {
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
             log,
             settings: settings.clone(),
-            page_marks: Arc::default(),
+            page_cursors: Arc::default(),
             largest,
-            size: size::LastSize::default(),
+            size: size::SizeCache::default(),
             first_message_id,
         };
         Ok(Self(Arc::new(shared), Caller::default()))
@@ -306,7 +306,7 @@ impl DbHandle {
         self.0
             .writer
             .address()
-            .send(Migrate)
+            .send(ApplyMigrations)
             .await
             .unwrap_or(Err(DbError::Closed))
     }
@@ -326,7 +326,7 @@ impl DbHandle {
         }
     }
 
-    fn write<C: Command>(
+    fn write<C: WriteCommand>(
         &self,
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
@@ -338,7 +338,7 @@ impl DbHandle {
     }
 
     /// Writes a session, in the session writer's thread if there is one.
-    fn write_session<C: Command>(
+    fn write_session<C: WriteCommand>(
         &self,
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
@@ -348,14 +348,14 @@ impl DbHandle {
     }
 
     /// Runs a command and waits for its result. Dropping the future cancels nothing.
-    async fn run<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    async fn run<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
     /// As `run`, but for sessions.
-    async fn run_session<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    async fn run_session<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write_session(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
@@ -368,15 +368,16 @@ impl DbHandle {
         owner: Option<IdentityKey>,
         read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        self.read_in(Lane::of(owner, self.1.address), read).await
+        self.read_in(Requester::of(owner, self.1.address), read)
+            .await
     }
 
     async fn read_in<T: Send + 'static>(
         &self,
-        lane: Lane,
+        requester: Requester,
         mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let place = self.0.reads.take(&lane)?;
+        let place = self.0.reads.take(&requester)?;
         let held = (place.turn().await, place);
         let read = move |connection: &mut AnyConnection| {
             let _held = &held;
@@ -384,7 +385,7 @@ impl DbHandle {
         };
         self.0
             .readers
-            .send(Read(Box::new(read)))
+            .send(ReadCommand(Box::new(read)))
             .await
             .unwrap_or(Err(DbError::Closed))
     }

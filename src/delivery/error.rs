@@ -6,8 +6,8 @@ use thiserror::Error;
 use crate::db::DbError;
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
-use crate::model::{QuotaExceeded, Quote, Role};
-use crate::payments::{CashierError, PaymentError};
+use crate::model::{FeeQuote, QuotaExceeded, Role};
+use crate::payments::{PaymentError, ReceiveError};
 
 /// A message that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,13 +37,13 @@ pub enum DeliveryError {
     Full(QuotaExceeded),
     /// There is something to pay and nothing was paid.
     #[error("there is a fee to pay")]
-    PaymentRequired(Quote),
+    PaymentRequired(FeeQuote),
     /// What was paid does not pay what is due.
     #[error(transparent)]
     Payment(#[from] PaymentError),
     /// Who takes the server's fee did not take it.
     #[error(transparent)]
-    Cashier(#[from] CashierError),
+    Cashier(#[from] ReceiveError),
     /// The store could not take it.
     #[error(transparent)]
     Store(#[from] DbError),

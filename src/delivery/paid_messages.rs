@@ -2,8 +2,8 @@
 
 use crate::auth::sha256;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Paid, Payment, PaymentState, Quote};
-use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, Settlement};
+use crate::model::{FeeQuote, NewMessage, Paid, Payment, PaymentState};
+use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, VerifiedPayment};
 
 use super::error::DeliveryError;
 use super::submit::{Delivery, Sent};
@@ -14,7 +14,7 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         draft: PaymentDraft,
-        quote: Quote,
+        quote: FeeQuote,
     ) -> Result<Vec<Sent>, DeliveryError> {
         let Some(payer) = messages.first().map(|message| message.sender) else {
             return Ok(Vec::new());
@@ -27,7 +27,7 @@ impl Delivery {
         let checked = self
             .till
             .check(payer, move |keys, checks| {
-                Settlement::read(&draft, &quote, &parties, keys, checks)
+                VerifiedPayment::verify(&draft, &quote, &parties, keys, checks)
             })
             .await?;
         // From here on it goes to its end, even when its client has gone: money changes hands.
@@ -41,7 +41,7 @@ impl Delivery {
         &self,
         mut messages: Vec<NewMessage>,
         payer: IdentityKey,
-        checked: Checked<Settlement>,
+        checked: Checked<VerifiedPayment>,
     ) -> Result<Vec<Sent>, DeliveryError> {
         let settlement = checked.payment;
         let payment = Payment {

@@ -9,8 +9,8 @@ use crate::ids::IdentityKey;
 use crate::metrics::Counter;
 use crate::model::{ClaimOutcome, Payment, PaymentState};
 use crate::payments::{
-    BlockHeaders, Cashier, CashierError, CheckError, Checked, Checks, PaymentError, PaymentKeys,
-    SLICE, ServerPayment, VerdictCache,
+    BlockHeaders, CheckError, Checked, Checks, PaymentError, PaymentKeys, PaymentReceiver,
+    ReceiveError, SLICE, ServerPayment, VerdictCache,
 };
 
 use super::check_places::{CheckPlace, CheckPlaces};
@@ -23,7 +23,7 @@ pub struct Paying {
     /// Who the server is.
     pub identity: Arc<Identity>,
     /// Who takes what is paid to the server.
-    pub cashier: Arc<dyn Cashier>,
+    pub cashier: Arc<dyn PaymentReceiver>,
     /// Who knows which blocks were mined, if anybody.
     pub headers: Option<BlockHeaders>,
 }
@@ -79,7 +79,7 @@ impl Till {
 
     /// Whether somebody else is asked to take what is paid to the server.
     pub(super) fn asks(&self) -> bool {
-        self.paying.cashier.asks()
+        self.paying.cashier.is_external()
     }
 
     /// Checks a payment, on a thread that may be kept busy, and its proofs against the chain where that is known. One that
@@ -177,13 +177,13 @@ impl Till {
                 internalized: false,
             } => {}
         }
-        match self.paying.cashier.take(server).await {
+        match self.paying.cashier.receive(server).await {
             Ok(state) => Ok(state),
             Err(error) => {
                 // Who did not answer may have taken it all the same: then it stays its payer's.
                 let state = match error {
-                    CashierError::Refused => None,
-                    CashierError::Failed(_) => Some(claimed),
+                    ReceiveError::Refused => None,
+                    ReceiveError::Failed(_) => Some(claimed),
                 };
                 self.give_up(payment.clone(), state).await;
                 Err(error.into())
@@ -205,7 +205,7 @@ impl Till {
     /// What was paid for came to nothing.
     pub(super) async fn give_up(&self, payment: Payment, state: Option<PaymentState>) {
         self.counts.given_up.add_one();
-        if let Err(error) = self.db.give_up_payment(payment, state).await {
+        if let Err(error) = self.db.release_payment(payment, state).await {
             log::error!("a payment that came to nothing stays claimed: {error}");
         }
     }

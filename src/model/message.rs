@@ -134,7 +134,7 @@ impl MessagePage {
 
 /// The end of a page, without its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Listed {
+pub struct PageEnd {
     /// The number of messages, listed and too large.
     pub count: usize,
     /// The `id` of the last message, listed or too large.
@@ -206,7 +206,7 @@ impl ListBound {
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum ListOrder {
     #[default]
     Ascending,
     Descending,
@@ -222,5 +222,5 @@ pub struct Page {
     pub after: Option<i64>,
     /// Selects only the message with this sender's id.
     pub message_id: Option<String>,
-    pub order: Order,
+    pub order: ListOrder,
 }

@@ -25,7 +25,7 @@ pub struct WholeMessage {
 
 /// A page of messages stored after a given one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MissedPage {
+pub struct CatchUpPage {
     /// The wanted messages, in storage order.
     pub messages: Vec<WholeMessage>,
     /// The next page starts after this id.

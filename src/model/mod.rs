@@ -19,17 +19,17 @@ pub use identity_list::{IdentityList, ListChange, ListedIdentity};
 #[cfg(test)]
 pub(crate) use message::MESSAGE_OVERHEAD;
 pub use message::{
-    ListBound, ListSink, Listed, MessageBody, MessagePage, NewMessage, NoMemory, Order,
-    OversizedMessage, Page, StoreOutcome, StoredMessage,
+    ListBound, ListOrder, ListSink, MessageBody, MessagePage, NewMessage, NoMemory,
+    OversizedMessage, Page, PageEnd, StoreOutcome, StoredMessage,
 };
-pub use missed::{MessageHead, MissedPage, WholeMessage};
+pub use missed::{CatchUpPage, MessageHead, WholeMessage};
 pub use payment::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
     SpentPart,
 };
 pub use permission::{Permission, PermissionPage};
 pub use quota::{Quota, QuotaExceeded, QuotaResource, Quotas, Role, StoredTotal};
-pub use quote::Quote;
+pub use quote::FeeQuote;
 pub use request_claim::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim};
 pub use session::SessionRow;
 pub use size::StoredSize;

@@ -2,7 +2,7 @@
 
 /// The price of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
+pub struct FeeQuote {
     /// The server's fee for one recipient, in satoshis.
     pub delivery_fee: u64,
     /// Whether the fee is due for each recipient. Otherwise it is due once.
@@ -11,7 +11,7 @@ pub struct Quote {
     pub recipient_fees: Vec<i64>,
 }
 
-impl Quote {
+impl FeeQuote {
     /// Whether any recipient blocks the sender.
     #[must_use]
     pub fn blocks(&self) -> bool {

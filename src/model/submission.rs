@@ -5,7 +5,7 @@ use crate::ids::IdentityKey;
 use super::message::{NewMessage, StoreOutcome};
 use super::payment::{Payment, PaymentState, SpentPart};
 use super::quota::QuotaExceeded;
-use super::quote::Quote;
+use super::quote::FeeQuote;
 
 /// Messages of one sender to one box, each to another recipient.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub enum SubmitOutcome {
     /// These recipients block the sender.
     Blocked(Vec<IdentityKey>),
     /// The payment is smaller than this price.
-    Due(Quote),
+    Due(FeeQuote),
     /// The messages would exceed this quota.
     Full(QuotaExceeded),
     /// This part of the payment is unavailable.

@@ -14,7 +14,7 @@ use crate::auth::{Counterparty, Identity, KeyId, Protocol, sha256};
 use crate::ids::IdentityKey;
 use crate::payments::check_any_layout;
 
-use super::answer::{Named, Outputs};
+use super::answer::{OutputRef, Outputs};
 use super::host::AdvertisedHost;
 
 /// The topic of overlay services that store advertisements.
@@ -83,7 +83,7 @@ impl Advertisement {
     }
 
     /// As `read`, for a parsed BEEF.
-    fn within(identity: &IdentityKey, beef: &Beef, named: &[Named]) -> Vec<Self> {
+    fn within(identity: &IdentityKey, beef: &Beef, named: &[OutputRef]) -> Vec<Self> {
         let spent: HashSet<(&str, u32)> = beef
             .txs
             .iter()
@@ -91,12 +91,14 @@ impl Advertisement {
             .flat_map(|transaction| &transaction.inputs)
             .filter_map(|input| Some((input.source_txid.as_deref()?, input.source_output_index)))
             .collect();
-        let is_meant =
-            |entry: &BeefTx, named: &Named| match named.txid.as_ref().or(beef.atomic_txid.as_ref())
-            {
-                Some(txid) => entry.txid == *txid,
-                None => !spent.contains(&(entry.txid.as_str(), named.index)),
-            };
+        let is_meant = |entry: &BeefTx, named: &OutputRef| match named
+            .txid
+            .as_ref()
+            .or(beef.atomic_txid.as_ref())
+        {
+            Some(txid) => entry.txid == *txid,
+            None => !spent.contains(&(entry.txid.as_str(), named.index)),
+        };
         named
             .iter()
             .flat_map(|named| {

@@ -21,7 +21,7 @@ use super::error::OverlayError;
 use super::host::AdvertisedHost;
 use super::locking::push_drop;
 use super::network::Overlay;
-use super::spending::{Made, Payer, UNREADABLE};
+use super::spending::{CreatedTransaction, UNREADABLE, WalletActions};
 
 /// Maximum outputs that a wallet lists.
 const MAX_LISTED: u32 = 10_000;
@@ -30,19 +30,19 @@ const MAX_LISTED: u32 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// A new transaction was created for it.
-    Made,
+    Created,
     /// The wallet had it but the overlay network did not, so it was submitted again.
-    Repeated,
+    Resubmitted,
     /// It existed already, and nothing was done.
-    Stood,
+    Unchanged,
 }
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Made => "made",
-            Self::Repeated => "repeated",
-            Self::Stood => "stood",
+            Self::Created => "made",
+            Self::Resubmitted => "repeated",
+            Self::Unchanged => "stood",
         })
     }
 }
@@ -85,9 +85,9 @@ impl fmt::Debug for Advertiser {
 }
 
 /// Spendable outputs of the wallet, with their advertisements.
-struct Held(HashMap<String, Option<Advertisement>>);
+struct WalletOutputs(HashMap<String, Option<Advertisement>>);
 
-impl Held {
+impl WalletOutputs {
     fn has(&self, advertisement: &Advertisement) -> bool {
         self.0.contains_key(&advertisement.outpoint())
     }
@@ -103,8 +103,8 @@ impl Advertiser {
         }
     }
 
-    fn payer(&self) -> Payer<'_> {
-        Payer {
+    fn actions(&self) -> WalletActions<'_> {
+        WalletActions {
             wallet: &self.wallet,
         }
     }
@@ -114,7 +114,7 @@ impl Advertiser {
     /// # Errors
     /// [`OverlayError`].
     pub async fn identity_key(&self) -> Result<IdentityKey, OverlayError> {
-        let asked = GetPublicKeyArgs {
+        let request = GetPublicKeyArgs {
             identity_key: true,
             protocol_id: None,
             key_id: None,
@@ -124,7 +124,7 @@ impl Advertiser {
             for_self: None,
             seek_permission: None,
         };
-        let answer = self.wallet.get_public_key(&asked).await?;
+        let answer = self.wallet.get_public_key(&request).await?;
         IdentityKey::from_sec1(&answer.public_key.to_der())
             .map_err(|_| OverlayError::WalletAnswer("no identity key"))
     }
@@ -149,7 +149,12 @@ impl Advertiser {
         if let [only] = own.as_slice()
             && host.is(&only.host)
         {
-            return Ok(advertised(&only.txid, Standing::Stood, Vec::new(), foreign));
+            return Ok(advertised(
+                &only.txid,
+                Standing::Unchanged,
+                Vec::new(),
+                foreign,
+            ));
         }
         // The wallet has it, but no overlay service does. It cannot replace others that are advertised already.
         let untold = held
@@ -158,18 +163,23 @@ impl Advertiser {
             .flatten()
             .find(|one| host.is(&one.host));
         if let Some(untold) = untold.filter(|_| own.is_empty()) {
-            let made = Made::read(&untold.beef).ok_or(UNREADABLE)?;
+            let made = CreatedTransaction::read(&untold.beef).ok_or(UNREADABLE)?;
             let (revoked, foreign) = foreign.into_iter().partition(|one| made.spends(one));
             self.overlay.submit(&made.txid, &made.beef).await?;
-            return Ok(advertised(&made.txid, Standing::Repeated, revoked, foreign));
+            return Ok(advertised(
+                &made.txid,
+                Standing::Resubmitted,
+                revoked,
+                foreign,
+            ));
         }
         let script = self.locked(&identity_key, host).await?;
         let made = self
-            .payer()
+            .actions()
             .make("Advertise a MessageBox host", &own, Some(&script))
             .await?;
         self.overlay.submit(&made.txid, &made.beef).await?;
-        Ok(advertised(&made.txid, Standing::Made, own, foreign))
+        Ok(advertised(&made.txid, Standing::Created, own, foreign))
     }
 
     /// The script of an advertisement, locked to a key of the wallet and signed with it.
@@ -223,7 +233,7 @@ impl Advertiser {
         };
         if !revoked.revoked.is_empty() {
             let made = self
-                .payer()
+                .actions()
                 .make("Revoke a MessageBox host", &revoked.revoked, None)
                 .await?;
             self.overlay.submit(&made.txid, &made.beef).await?;
@@ -232,8 +242,8 @@ impl Advertiser {
         Ok(revoked)
     }
 
-    async fn held(&self, identity: &IdentityKey) -> Result<Held, OverlayError> {
-        let asked = ListOutputsArgs {
+    async fn held(&self, identity: &IdentityKey) -> Result<WalletOutputs, OverlayError> {
+        let request = ListOutputsArgs {
             basket: BASKET.to_owned(),
             tags: Vec::new(),
             tag_query_mode: None,
@@ -245,7 +255,7 @@ impl Advertiser {
             offset: None,
             seek_permission: BooleanDefaultTrue(None),
         };
-        let listed = self.wallet.list_outputs(&asked).await?;
+        let listed = self.wallet.list_outputs(&request).await?;
         let beef = listed.beef.as_deref();
         let beef = beef.and_then(|bytes| Beef::from_binary(&mut Cursor::new(bytes)).ok());
         let spendable = listed.outputs.into_iter().filter(|output| output.spendable);
@@ -255,6 +265,6 @@ impl Advertiser {
                 .and_then(|beef| Advertisement::at(identity, beef, &output.outpoint));
             (output.outpoint, advertisement)
         });
-        Ok(Held(held.collect()))
+        Ok(WalletOutputs(held.collect()))
     }
 }

@@ -12,12 +12,12 @@ const TXID: usize = 32;
 pub(super) struct Outputs {
     /// The transactions, as any kind of BEEF.
     pub(super) beef: Vec<u8>,
-    pub(super) named: Vec<Named>,
+    pub(super) named: Vec<OutputRef>,
 }
 
 /// One output of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct OutputRef {
     /// Hexadecimal, in display order. None if the BEEF holds one transaction and its ancestors.
     pub(super) txid: Option<String>,
     pub(super) index: u32,
@@ -47,7 +47,7 @@ pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Vec<Outputs>> {
     let Json::OutputList { outputs } = serde_json::from_slice(body).ok()?;
     let each = outputs.into_iter().take(MAX_OUTPUTS).map(|entry| Outputs {
         beef: entry.beef,
-        named: vec![Named {
+        named: vec![OutputRef {
             txid: None,
             index: entry.output_index,
         }],
@@ -65,7 +65,7 @@ fn aggregated(mut rest: &[u8]) -> Option<Outputs> {
         let context = number(&mut rest)?;
         take(&mut rest, usize::try_from(context).ok()?)?;
         if named.len() < MAX_OUTPUTS {
-            named.push(Named {
+            named.push(OutputRef {
                 txid: Some(hex::encode(txid)),
                 index,
             });
@@ -102,8 +102,8 @@ mod tests {
 
     const BINARY: &str = "application/octet-stream";
 
-    fn named(txid: Option<&str>, index: u32) -> Named {
-        Named {
+    fn named(txid: Option<&str>, index: u32) -> OutputRef {
+        OutputRef {
             txid: txid.map(str::to_owned),
             index,
         }

@@ -24,4 +24,4 @@ pub use advertisement::Advertisement;
 pub use advertiser::{Advertised, Advertiser, Revoked, Standing};
 pub use error::{LookupFailure, OverlayError, OverlayFailure, SubmitFailure};
 pub use host::{AdvertisedHost, HostError};
-pub use network::{NoTracker, Overlay, OverlayNetwork, Tracker, UnknownNetwork};
+pub use network::{InvalidTracker, Overlay, OverlayNetwork, SlapTracker, UnknownNetwork};

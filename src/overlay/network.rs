@@ -16,7 +16,7 @@ use crate::outbound::{Posted, RemoteFailure, Service};
 use super::advertisement::{Advertisement, SERVICE, TOPIC};
 use super::answer::{self, Outputs};
 use super::error::{LookupFailure, OverlayError};
-use super::service_token::{Role, hosts};
+use super::service_token::{ServiceRole, hosts};
 
 /// The published clients' trackers for the main chain.
 const MAINNET: [&str; 4] = [
@@ -69,21 +69,21 @@ impl FromStr for OverlayNetwork {
 
 /// The address of a service directory (SLAP): `https://` only, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tracker(String);
+pub struct SlapTracker(String);
 
 /// The text is not a tracker's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected an address such as https://overlay.example")]
-pub struct NoTracker;
+pub struct InvalidTracker;
 
-impl FromStr for Tracker {
-    type Err = NoTracker;
+impl FromStr for SlapTracker {
+    type Err = InvalidTracker;
 
-    fn from_str(text: &str) -> Result<Self, NoTracker> {
-        let url = Url::parse(text.trim()).map_err(|_| NoTracker)?;
+    fn from_str(text: &str) -> Result<Self, InvalidTracker> {
+        let url = Url::parse(text.trim()).map_err(|_| InvalidTracker)?;
         // HTTPS only: an attacker who can change an answer could choose the services.
         if url.scheme() != "https" {
-            return Err(NoTracker);
+            return Err(InvalidTracker);
         }
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
@@ -91,17 +91,17 @@ impl FromStr for Tracker {
 
 /// Where services are found.
 #[derive(Debug, Clone)]
-enum Found {
+enum Discovery {
     /// Through these trackers; the text names the network.
-    Through(Vec<String>, String),
+    Trackers(Vec<String>, String),
     /// At one known address.
-    At(String),
+    Fixed(String),
 }
 
 /// The services of a network.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    found: Found,
+    found: Discovery,
     service: Service,
     timeout: Duration,
 }
@@ -110,17 +110,17 @@ impl Overlay {
     /// Services of this network, found through these trackers. Without trackers the network's own are used. `timeout`
     /// covers finding and asking together.
     #[must_use]
-    pub fn new(network: OverlayNetwork, trackers: &[Tracker], timeout: Duration) -> Self {
+    pub fn new(network: OverlayNetwork, trackers: &[SlapTracker], timeout: Duration) -> Self {
         let through = |known: &[&str], name: &str| {
             let known = known.iter().map(|known| (*known).to_owned()).collect();
-            Found::Through(known, name.to_owned())
+            Discovery::Trackers(known, name.to_owned())
         };
         let own: Vec<&str> = trackers.iter().map(|tracker| tracker.0.as_str()).collect();
         let found = match network {
             _ if !own.is_empty() => through(&own, &own.join(", ")),
             OverlayNetwork::Mainnet => through(&MAINNET, "mainnet"),
             OverlayNetwork::Testnet => through(&TESTNET, "testnet"),
-            OverlayNetwork::Local => Found::At(LOCAL.to_owned()),
+            OverlayNetwork::Local => Discovery::Fixed(LOCAL.to_owned()),
         };
         Self {
             found,
@@ -162,8 +162,8 @@ impl Overlay {
     /// Services that find advertisements: those of the first tracker that names any.
     async fn lookup_hosts(&self, deadline: Instant) -> Result<Vec<String>, LookupFailure> {
         let trackers = match &self.found {
-            Found::At(host) => return Ok(vec![host.clone()]),
-            Found::Through(trackers, _) => trackers,
+            Discovery::Fixed(host) => return Ok(vec![host.clone()]),
+            Discovery::Trackers(trackers, _) => trackers,
         };
         let question = question("ls_slap", &json!({ "service": SERVICE }));
         let mut failure = None;
@@ -171,7 +171,7 @@ impl Overlay {
         for tracker in trackers {
             match self.ask(tracker, &question, deadline).await {
                 Ok(answer) => {
-                    let hosts = hosts(Role::AnswersLookups, SERVICE, &answer);
+                    let hosts = hosts(ServiceRole::AnswersLookups, SERVICE, &answer);
                     if !hosts.is_empty() {
                         return Ok(hosts);
                     }
@@ -192,13 +192,13 @@ impl Overlay {
         deadline: Instant,
     ) -> Result<Vec<String>, LookupFailure> {
         let trackers = match &self.found {
-            Found::At(host) => return Ok(vec![host.clone()]),
-            Found::Through(trackers, _) => trackers,
+            Discovery::Fixed(host) => return Ok(vec![host.clone()]),
+            Discovery::Trackers(trackers, _) => trackers,
         };
         let question = question("ls_ship", &json!({ "topics": [TOPIC] }));
         let answers = self.ask_all(trackers, &question, deadline).await;
         let answers = answers.map_err(LookupFailure::Trackers)?;
-        Ok(hosts(Role::TakesTopic, TOPIC, &answers))
+        Ok(hosts(ServiceRole::TakesTopic, TOPIC, &answers))
     }
 
     /// Asks all hosts. One answer is enough; without any, the last failure is returned.
@@ -263,7 +263,7 @@ impl Overlay {
     /// Only the local network works without TLS.
     pub(super) fn check_secure(&self, host: &str) -> Result<(), RemoteFailure> {
         match &self.found {
-            Found::Through(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),
+            Discovery::Trackers(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),
             _ => Ok(()),
         }
     }
@@ -276,8 +276,8 @@ fn question(service: &str, query: &Value) -> String {
 impl fmt::Display for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.found {
-            Found::Through(_, name) => name,
-            Found::At(_) => "local",
+            Discovery::Trackers(_, name) => name,
+            Discovery::Fixed(_) => "local",
         })
     }
 }

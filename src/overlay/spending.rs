@@ -32,7 +32,7 @@ pub(super) const UNREADABLE: OverlayError =
 
 /// A transaction that the wallet created.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct CreatedTransaction {
     /// Hexadecimal, in display order.
     pub(super) txid: String,
     /// The transaction with its proofs, without the atomic prefix, which some services cannot read.
@@ -41,7 +41,7 @@ pub(super) struct Made {
     spent: Vec<(String, u32)>,
 }
 
-impl Made {
+impl CreatedTransaction {
     /// Whether it spends an advertisement, and so revokes it.
     pub(super) fn spends(&self, advertisement: &Advertisement) -> bool {
         self.spent.iter().any(|(txid, index)| {
@@ -68,18 +68,18 @@ impl Made {
 }
 
 /// A wallet that creates and pays for transactions.
-pub(super) struct Payer<'a> {
+pub(super) struct WalletActions<'a> {
     pub(super) wallet: &'a WalletHttp,
 }
 
-impl Payer<'_> {
+impl WalletActions<'_> {
     /// Creates a transaction that spends advertisements. With a script, it also adds an advertisement.
     pub(super) async fn make(
         &self,
         description: &str,
         spent: &[Advertisement],
         script: Option<&[u8]>,
-    ) -> Result<Made, OverlayError> {
+    ) -> Result<CreatedTransaction, OverlayError> {
         let action = action(description, spent, script).map_err(|_| UNREADABLE)?;
         let made = self.wallet.create_action(&action).await?;
         let atomic = match (made.signable_transaction, made.tx) {
@@ -87,7 +87,7 @@ impl Payer<'_> {
             (None, Some(whole)) => whole,
             (None, None) => return Err(OverlayError::WalletAnswer("no transaction")),
         };
-        Made::read(&atomic).ok_or(UNREADABLE)
+        CreatedTransaction::read(&atomic).ok_or(UNREADABLE)
     }
 
     /// Signs the spent outputs. A failed transaction is aborted, so that the wallet keeps its money.

@@ -39,7 +39,7 @@ impl Admittance {
 }
 
 /// The reply of one service.
-enum Reply {
+enum SubmitReply {
     Acknowledged,
     /// It answered, but did not use the transaction.
     Nothing,
@@ -74,29 +74,32 @@ impl Overlay {
         }
         // Every service gets the transaction, even after one has acknowledged it.
         let sent = hosts.iter().map(|host| self.send(host, beef, deadline));
-        let replies: Vec<Reply> = stream::iter(sent)
+        let replies: Vec<SubmitReply> = stream::iter(sent)
             .buffer_unordered(MAX_SENT)
             .collect()
             .await;
         if replies
             .iter()
-            .any(|reply| matches!(reply, Reply::Acknowledged))
+            .any(|reply| matches!(reply, SubmitReply::Acknowledged))
         {
             return Ok(());
         }
-        if replies.iter().any(|reply| matches!(reply, Reply::Nothing)) {
+        if replies
+            .iter()
+            .any(|reply| matches!(reply, SubmitReply::Nothing))
+        {
             return Err(SubmitFailure::Unacknowledged);
         }
         let refusals = replies.into_iter().filter_map(|reply| match reply {
-            Reply::Refused(refusal) => Some(refusal),
-            Reply::Acknowledged | Reply::Nothing => None,
+            SubmitReply::Refused(refusal) => Some(refusal),
+            SubmitReply::Acknowledged | SubmitReply::Nothing => None,
         });
         let refusals: Vec<String> = refusals.take(MAX_REFUSALS).collect();
         Err(SubmitFailure::Refused(refusals.join("; ")))
     }
 
-    async fn send(&self, host: &str, beef: &[u8], deadline: Instant) -> Reply {
-        let refused = |failure: RemoteFailure| Reply::Refused(format!("{host}: {failure}"));
+    async fn send(&self, host: &str, beef: &[u8], deadline: Instant) -> SubmitReply {
+        let refused = |failure: RemoteFailure| SubmitReply::Refused(format!("{host}: {failure}"));
         if let Err(failure) = self.check_secure(host) {
             return refused(failure);
         }
@@ -120,12 +123,12 @@ impl Overlay {
                     .get(TOPIC)
                     .is_some_and(Admittance::is_acknowledgement) =>
             {
-                Reply::Acknowledged
+                SubmitReply::Acknowledged
             }
-            Ok(_) => Reply::Nothing,
+            Ok(_) => SubmitReply::Nothing,
             Err(failure) => match answer.failure().and_then(|_| answer.words()) {
                 // The text is untrusted, but may be logged.
-                Some(words) => Reply::Refused(format!(
+                Some(words) => SubmitReply::Refused(format!(
                     "{host}: {failure}, and says: {}",
                     words.escape_debug()
                 )),

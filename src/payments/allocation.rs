@@ -1,7 +1,7 @@
 //! Assigns the named outputs to the parties of a payment.
 
 use crate::ids::IdentityKey;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
 use super::draft::DraftOutput;
 use super::error::PaymentError;
@@ -20,7 +20,7 @@ pub(super) struct Allocation {
 /// that ask for nothing.
 pub(super) fn allocate(
     outputs: &[DraftOutput],
-    quote: &Quote,
+    quote: &FeeQuote,
     recipients: &[IdentityKey],
 ) -> Result<Allocation, PaymentError> {
     let server = (quote.delivery_fee > 0).then_some(0);
@@ -108,7 +108,7 @@ mod tests {
             })
             .collect();
         let draft = PaymentDraft::parse(&json!({ "outputs": outputs }).to_string());
-        let quote = Quote {
+        let quote = FeeQuote {
             delivery_fee: case.delivery,
             per_recipient: false,
             recipient_fees: case.fees.clone(),

@@ -19,7 +19,7 @@ const MAX_BLOCKS: usize = 200;
 
 /// An output of a checked transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct CheckedOutput {
     pub satoshis: u64,
     pub script: Vec<u8>,
 }
@@ -31,7 +31,7 @@ pub struct Output {
 pub struct CheckedTransaction {
     /// Hexadecimal, in display order.
     pub txid: String,
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<CheckedOutput>,
     /// Outputs spent by the transaction and by its unmined ancestors.
     pub spends: Vec<SpentOutput>,
     /// The merkle root of its proofs for each block height.
@@ -101,7 +101,7 @@ impl ReadTransaction {
         let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
         let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
-        let output = |output: &bsv::transaction::TransactionOutput| Output {
+        let output = |output: &bsv::transaction::TransactionOutput| CheckedOutput {
             satoshis: output.satoshis.unwrap_or(0),
             script: output.locking_script.to_binary(),
         };

@@ -1,18 +1,18 @@
 //! Payments: checks the payment that a client claims to have made against its transaction.
 //!
 //! `beef` and the modules below it are pure. This room stores nothing: `db` records each claimed output once. The trait
-//! in `cashier` hides who receives a payment: a wallet, or the database.
+//! in `receiver` hides who receives a payment: a wallet, or the database.
 
 mod allocation;
 mod beef;
 mod beef_layout;
 mod brc29;
-mod cashier;
 mod check;
 mod draft;
 mod error;
 mod headers;
 mod multipart;
+mod receiver;
 mod request_payment;
 mod scripts;
 mod settlement;
@@ -22,7 +22,6 @@ mod verdict_cache;
 pub use beef::{Checked, CheckedTransaction};
 pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
-pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use check::{CheckError, Checks};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
@@ -31,9 +30,10 @@ pub use multipart::{
     MAX_PART_HEADER_BYTES, MAX_PARTS, MAX_PAYMENT_BYTES, MultipartBody, MultipartError,
     PAYMENT_TRANSPORTS, is_multipart,
 };
+pub use receiver::{PaymentReceiver, PaymentStore, ReceiveError, ServerPayment, WalletClient};
 pub use request_payment::RequestPayment;
 pub use scripts::SLICE;
-pub use settlement::{Parties, Settlement};
+pub use settlement::{Parties, VerifiedPayment};
 pub use verdict_cache::VerdictCache;
 
 #[cfg(test)]

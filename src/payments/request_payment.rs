@@ -9,9 +9,9 @@ use crate::model::{Outpoint, PaymentOutput};
 
 use super::beef::{Checked, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
-use super::cashier::ServerPayment;
 use super::check::{CheckError, Checks};
 use super::error::PaymentError;
+use super::receiver::ServerPayment;
 
 /// The payment of a request.
 #[derive(Clone)]

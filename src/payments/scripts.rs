@@ -26,9 +26,9 @@ const MAX_INPUT_COST: u64 = 5 * SLICE;
 
 /// What the scripts of one payment may still cost.
 #[derive(Debug)]
-pub(super) struct Budget(u64);
+pub(super) struct ScriptBudget(u64);
 
-impl Budget {
+impl ScriptBudget {
     pub(super) const fn new() -> Self {
         Self(MAX_COST)
     }
@@ -123,7 +123,7 @@ mod tests {
     fn a_budget_pays_for_so_much_and_no_more() {
         let checked: &[u8] = &[0xac];
         let times = |scripts: [&[u8]; 2], size| {
-            let mut budget = Budget::new();
+            let mut budget = ScriptBudget::new();
             (0..10_000)
                 .take_while(|_| budget.pay(scripts, size).is_some())
                 .count()

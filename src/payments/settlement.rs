@@ -7,19 +7,19 @@ use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
 
 use crate::ids::IdentityKey;
-use crate::model::{Outpoint, PaymentOutput, Quote};
+use crate::model::{FeeQuote, Outpoint, PaymentOutput};
 
 use super::allocation::{Allocation, allocate};
-use super::beef::{Checked, CheckedTransaction, Output, ReadTransaction};
+use super::beef::{Checked, CheckedOutput, CheckedTransaction, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
-use super::cashier::ServerPayment;
 use super::check::{CheckError, Checks};
 use super::draft::{DraftOutput, PaymentDraft};
 use super::error::PaymentError;
+use super::receiver::ServerPayment;
 
 /// A payment that pays the price, which may be zero.
 #[derive(Debug, Clone)]
-pub struct Settlement {
+pub struct VerifiedPayment {
     /// Satoshis to the server.
     pub delivery: u64,
     /// Satoshis to each recipient that asks for a fee.
@@ -40,7 +40,7 @@ pub struct Parties {
     pub recipients: Vec<IdentityKey>,
 }
 
-impl Settlement {
+impl VerifiedPayment {
     /// Checks that a payment pays the price. If nothing is due, the payment may pay any party, but must be valid. Slow:
     /// do not call it on a worker thread.
     ///
@@ -49,9 +49,9 @@ impl Settlement {
     ///
     /// # Errors
     /// [`CheckError`].
-    pub fn read(
+    pub fn verify(
         draft: &PaymentDraft,
-        quote: &Quote,
+        quote: &FeeQuote,
         parties: &Parties,
         keys: &PaymentKeys<'_>,
         checks: &Checks<'_>,
@@ -68,7 +68,7 @@ impl Settlement {
         let allocation = allocate(outputs, quote, recipients)?;
         let read = ReadTransaction::read(bytes, checks)?;
         check_named(outputs, &read.transaction, &allocation)?;
-        let till = Till {
+        let checker = OutputChecker {
             outputs,
             transaction: &read.transaction,
             keys,
@@ -81,7 +81,7 @@ impl Settlement {
             server: None,
         };
         if let Some(position) = allocation.server {
-            let mut output = till.pays_server(position, parties.server)?;
+            let mut output = checker.pays_server(position, parties.server)?;
             enough(output.satoshis, quote.delivery_due(), "the server")?;
             output.transaction = Some(STANDARD.encode(bytes));
             settlement.delivery = output.satoshis;
@@ -97,9 +97,9 @@ impl Settlement {
             let mut paid = 0_u64;
             for position in allocation.recipients.get(index).into_iter().flatten() {
                 let output = if fee > 0 {
-                    Some(till.pays(*position, *recipient)?)
+                    Some(checker.pays(*position, *recipient)?)
                 } else {
-                    till.goes_to(*position, *recipient)?
+                    checker.goes_to(*position, *recipient)?
                 };
                 paid = paid.saturating_add(output.as_ref().map_or(0, |output| output.satoshis));
                 settlement.outputs.extend(output);
@@ -153,7 +153,7 @@ fn check_named(
     Ok(())
 }
 
-fn output_at(transaction: &CheckedTransaction, index: Option<u32>) -> Option<&Output> {
+fn output_at(transaction: &CheckedTransaction, index: Option<u32>) -> Option<&CheckedOutput> {
     transaction.outputs.get(usize::try_from(index?).ok()?)
 }
 
@@ -165,20 +165,20 @@ fn shares(draft: &PaymentDraft, allocation: &Allocation) -> Vec<Option<ByteStrin
         .collect()
 }
 
-struct Till<'a> {
+struct OutputChecker<'a> {
     outputs: &'a [DraftOutput],
     transaction: &'a CheckedTransaction,
     keys: &'a PaymentKeys<'a>,
 }
 
-impl Till<'_> {
+impl OutputChecker<'_> {
     /// The output at this position of the sender's list.
-    fn named(&self, position: usize) -> Result<Named<'_>, PaymentError> {
+    fn named(&self, position: usize) -> Result<NamedOutput<'_>, PaymentError> {
         let draft = self.outputs.get(position);
         let index = draft.and_then(|output| output.index);
         let output = output_at(self.transaction, index);
         match (draft, index, output) {
-            (Some(draft), Some(index), Some(output)) => Ok(Named {
+            (Some(draft), Some(index), Some(output)) => Ok(NamedOutput {
                 draft,
                 index,
                 output,
@@ -239,7 +239,7 @@ impl Till<'_> {
     /// The stored form of an output. PostgreSQL rejects texts with U+0000, so such derivations are refused.
     fn output(
         &self,
-        named: &Named<'_>,
+        named: &NamedOutput<'_>,
         payee: IdentityKey,
         derivation: Derivation,
     ) -> Result<PaymentOutput, PaymentError> {
@@ -264,13 +264,13 @@ impl Till<'_> {
 }
 
 /// An output that the sender named and that exists.
-struct Named<'a> {
+struct NamedOutput<'a> {
     draft: &'a DraftOutput,
     index: u32,
-    output: &'a Output,
+    output: &'a CheckedOutput,
 }
 
-impl Named<'_> {
+impl NamedOutput<'_> {
     fn derivation(&self) -> Result<&Derivation, PaymentError> {
         let derivation = self.draft.derivation.as_ref();
         derivation.ok_or_else(|| self.insufficient("is not a wallet payment with its derivation"))

@@ -11,7 +11,7 @@ use crate::model::{Outpoint, SpentOutput};
 
 use super::beef::invalid;
 use super::error::PaymentError;
-use super::scripts::{Budget, SLICE};
+use super::scripts::{SLICE, ScriptBudget};
 
 type ByTxid<'a> = HashMap<&'a str, &'a Transaction>;
 
@@ -58,7 +58,7 @@ fn unlocking(input: &TransactionInput) -> UnlockingScript {
 /// Checks the inputs except their scripts. Returns the spent outputs, and the cost of running the scripts.
 pub(super) fn check_amounts(beef: &Beef) -> Result<(Vec<SpentOutput>, u64), PaymentError> {
     let by_txid = by_txid(beef);
-    let mut budget = Budget::new();
+    let mut budget = ScriptBudget::new();
     // Keyed across all transactions: two that spend the same output cannot both be mined.
     let mut spent = HashMap::new();
     for (entry, transaction) in unproven(beef) {
@@ -115,7 +115,7 @@ fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
 /// Runs the scripts of every unmined input. Calls `pause` after each slice of cost.
 pub(super) fn run_scripts(beef: &Beef, pause: &dyn Fn()) -> Result<(), PaymentError> {
     let by_txid = by_txid(beef);
-    let mut budget = Budget::new();
+    let mut budget = ScriptBudget::new();
     let mut in_slice: u64 = 0;
     for (_, transaction) in unproven(beef) {
         let size = size(transaction)?;

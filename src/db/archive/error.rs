@@ -11,9 +11,7 @@ pub enum ArchiveError {
     #[error("there is no database at {0}: set DATABASE_URL to the database to export")]
     NoDatabase(String),
     /// The database has pending migrations, so columns of the archive are missing.
-    #[error(
-        "the database has pending migrations: run `messagebox-server migrate`, then export"
-    )]
+    #[error("the database has pending migrations: run `messagebox-server migrate`, then export")]
     NotMigrated,
     /// The target database has rows. An import never merges.
     #[error(
@@ -49,7 +47,7 @@ pub enum ArchiveError {
     )]
     Changed,
     #[error("cannot read the archive: {0}")]
-    Read(std::io::Error),
+    ReadCommand(std::io::Error),
     #[error("cannot write the archive: {0}")]
     Write(std::io::Error),
     /// The database rejected a row at or shortly before this line.

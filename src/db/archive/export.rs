@@ -10,7 +10,7 @@ use crate::db::engine::version::refuse_newer;
 
 use super::ArchiveError;
 use super::last_ids::LastIds;
-use super::lines::Writer;
+use super::lines::ArchiveWriter;
 use super::rows::{RowCounts, read_all};
 
 /// Writes a snapshot of the whole database to `out` and returns the row counts. Servers may keep running. Memory holds
@@ -34,7 +34,7 @@ pub fn export_archive(
     refuse_newer(&mut connection).map_err(crate::db::DbError::Unavailable)?;
     be_patient(&mut connection)?;
     snapshot(&mut connection, |connection| {
-        let mut writer = Writer::begin(out, LastIds::read(connection)?)?;
+        let mut writer = ArchiveWriter::begin(out, LastIds::read(connection)?)?;
         read_all(connection, |row| writer.row(&row))?;
         writer.end()
     })

@@ -14,8 +14,8 @@ use crate::db::store::payment_replays;
 
 use super::ArchiveError;
 use super::last_ids::LastIds;
-use super::lines::Reader;
-use super::rows::{Batch, RowCounts, occupied, take_first_fees};
+use super::lines::ArchiveReader;
+use super::rows::{InsertBatch, RowCounts, occupied, take_first_fees};
 
 /// Maximum number of rows in one insert batch.
 const MAX_ROWS: usize = 200;
@@ -32,7 +32,7 @@ pub fn import_archive(
     settings: &DbSettings,
     input: &mut dyn BufRead,
 ) -> Result<RowCounts, ArchiveError> {
-    let (mut reader, last_ids) = Reader::begin(input)?;
+    let (mut reader, last_ids) = ArchiveReader::begin(input)?;
     let mut connection = by_hand(settings)?;
     // Checked before anything changes. A missing table counts as empty.
     if let Ok(Some(table)) = occupied(&mut connection) {
@@ -54,7 +54,7 @@ pub fn import_archive(
 
 fn fill(
     connection: &mut AnyConnection,
-    reader: &mut Reader<&mut dyn BufRead>,
+    reader: &mut ArchiveReader<&mut dyn BufRead>,
     last_ids: LastIds,
 ) -> Result<RowCounts, ArchiveError> {
     if let Some(table) = occupied(connection)? {
@@ -63,7 +63,7 @@ fn fill(
     if !take_first_fees(connection)? {
         return Err(ArchiveError::NotEmpty("server_fees"));
     }
-    let mut batch = Batch::default();
+    let mut batch = InsertBatch::default();
     let (mut rows, mut bytes) = (0, 0);
     loop {
         let row = reader.next()?;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ArchiveError;
 use super::last_ids::LastIds;
-use super::rows::{Row, RowCounts};
+use super::rows::{ArchiveRow, RowCounts};
 
 const FORMAT: u32 = 1;
 
@@ -60,14 +60,14 @@ struct Totals {
     sha256: String,
 }
 
-pub(super) struct Writer<W> {
+pub(super) struct ArchiveWriter<W> {
     out: W,
     line: Vec<u8>,
     hash: Sha256,
     rows: RowCounts,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> ArchiveWriter<W> {
     /// Writes the header line.
     pub(super) fn begin(out: W, last_ids: LastIds) -> Result<Self, ArchiveError> {
         let mut writer = Self {
@@ -92,7 +92,7 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&self.line).map_err(ArchiveError::Write)
     }
 
-    pub(super) fn row(&mut self, row: &Row) -> Result<(), ArchiveError> {
+    pub(super) fn row(&mut self, row: &ArchiveRow) -> Result<(), ArchiveError> {
         self.rows.count(row);
         self.write(row)
     }
@@ -109,7 +109,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-pub(super) struct Reader<R> {
+pub(super) struct ArchiveReader<R> {
     input: R,
     line: Vec<u8>,
     number: u64,
@@ -117,7 +117,7 @@ pub(super) struct Reader<R> {
     rows: RowCounts,
 }
 
-impl<R: BufRead> Reader<R> {
+impl<R: BufRead> ArchiveReader<R> {
     /// Reads the header line.
     pub(super) fn begin(input: R) -> Result<(Self, LastIds), ArchiveError> {
         let mut reader = Self {
@@ -160,7 +160,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Returns the next row, or none after the last line has been verified.
-    pub(super) fn next(&mut self) -> Result<Option<Row>, ArchiveError> {
+    pub(super) fn next(&mut self) -> Result<Option<ArchiveRow>, ArchiveError> {
         if !self.next_line(MAX_LINE)? {
             return Err(ArchiveError::CutOff(self.number - 1));
         }

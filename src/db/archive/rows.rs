@@ -157,11 +157,11 @@ macro_rules! tables {
         /// One row, tagged with its kind.
         #[derive(Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub(super) enum Row {
+        pub(super) enum ArchiveRow {
             $($variant($row),)+
         }
 
-        /// Row counts by table.
+        /// ArchiveRow counts by table.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct RowCounts {
@@ -174,23 +174,23 @@ macro_rules! tables {
                 0 $(+ self.$plural)+
             }
 
-            pub(super) fn count(&mut self, row: &Row) {
+            pub(super) fn count(&mut self, row: &ArchiveRow) {
                 match row {
-                    $(Row::$variant(_) => self.$plural += 1,)+
+                    $(ArchiveRow::$variant(_) => self.$plural += 1,)+
                 }
             }
         }
 
         /// Rows to insert, with one statement per table.
         #[derive(Default)]
-        pub(super) struct Batch {
+        pub(super) struct InsertBatch {
             $($plural: Vec<$row>,)+
         }
 
-        impl Batch {
-            pub(super) fn push(&mut self, row: Row) {
+        impl InsertBatch {
+            pub(super) fn push(&mut self, row: ArchiveRow) {
                 match row {
-                    $(Row::$variant(row) => self.$plural.push(row),)+
+                    $(ArchiveRow::$variant(row) => self.$plural.push(row),)+
                 }
             }
 
@@ -209,7 +209,7 @@ macro_rules! tables {
         /// Reads every row, table by table in the order of ids, page by page.
         pub(super) fn read_all(
             connection: &mut AnyConnection,
-            mut take: impl FnMut(Row) -> Result<(), ArchiveError>,
+            mut take: impl FnMut(ArchiveRow) -> Result<(), ArchiveError>,
         ) -> Result<(), ArchiveError> {
             $(let mut after = $first;
             loop {
@@ -222,7 +222,7 @@ macro_rules! tables {
                     .load(connection)?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.$id);
-                rows.into_iter().try_for_each(|row| take(Row::$variant(row)))?;
+                rows.into_iter().try_for_each(|row| take(ArchiveRow::$variant(row)))?;
             })+
             Ok(())
         }

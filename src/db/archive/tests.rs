@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use serde_json::Value;
 
-use super::lines::Reader;
+use super::lines::ArchiveReader;
 use super::*;
 use crate::db::engine::connection::{DbSettings, apply_migrations};
 use crate::db::engine::url::DatabaseUrl;
@@ -60,13 +60,13 @@ impl Database {
 
     fn counts(&mut self, sql: &str) -> Vec<(String, i64)> {
         #[derive(QueryableByName)]
-        struct Row {
+        struct ArchiveRow {
             #[diesel(sql_type = Text)]
             name: String,
             #[diesel(sql_type = BigInt)]
             count: i64,
         }
-        let rows: Vec<Row> = diesel::sql_query(sql).load(&mut self.connection).unwrap();
+        let rows: Vec<ArchiveRow> = diesel::sql_query(sql).load(&mut self.connection).unwrap();
         rows.into_iter().map(|row| (row.name, row.count)).collect()
     }
 }
@@ -110,7 +110,7 @@ fn what_comes_back_is_what_was_there() {
 }
 
 fn read(archive: &[u8]) -> Result<RowCounts, ArchiveError> {
-    let (mut reader, _) = Reader::begin(archive)?;
+    let (mut reader, _) = ArchiveReader::begin(archive)?;
     while reader.next()?.is_some() {}
     Ok(reader.rows())
 }

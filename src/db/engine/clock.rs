@@ -16,7 +16,7 @@ const MILLISECONDS: EncodedConfig = Config::DEFAULT
 const FORMAT: Iso8601<MILLISECONDS> = Iso8601;
 
 /// Formats a time as `2026-01-31T23:59:59.999Z`.
-pub(in crate::db) fn text(time: OffsetDateTime) -> Timestamp {
+pub(crate) fn text(time: OffsetDateTime) -> Timestamp {
     // Near the maximum date, a time in another offset cannot be converted to UTC.
     let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
     // A fixed format cannot fail for dates of this era.
@@ -35,22 +35,22 @@ fn after(time: OffsetDateTime, duration: std::time::Duration) -> Option<Timestam
 
 /// One reading of the clock, shared by a whole transaction.
 #[derive(Debug, Clone)]
-pub(in crate::db) struct Now {
+pub(crate) struct Now {
     time: OffsetDateTime,
-    pub(in crate::db) text: Timestamp,
+    pub(crate) text: Timestamp,
     /// Messages stored up to this time have expired; none if messages never expire.
-    pub(in crate::db) stale: Option<Timestamp>,
+    pub(crate) stale: Option<Timestamp>,
     /// The time at which a message stored now expires; none if messages never expire.
     #[cfg_attr(
         not(feature = "mysql"),
         expect(dead_code, reason = "only MySQL has the column")
     )]
-    pub(in crate::db) retained_until: Option<Timestamp>,
+    pub(crate) retained_until: Option<Timestamp>,
 }
 
 impl Now {
     /// Reads the clock. Messages expire after `ttl`, if given.
-    pub(in crate::db) fn read(ttl: Option<std::time::Duration>) -> Self {
+    pub(crate) fn read(ttl: Option<std::time::Duration>) -> Self {
         let time = OffsetDateTime::now_utc();
         Self {
             time,
@@ -60,34 +60,30 @@ impl Now {
         }
     }
 
-    pub(in crate::db) fn millis(&self) -> i64 {
+    pub(crate) fn millis(&self) -> i64 {
         let millis = self.time.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
     /// Adds a duration. Returns none if the result is out of range.
-    pub(in crate::db) fn later(&self, duration: std::time::Duration) -> Option<Timestamp> {
+    pub(crate) fn later(&self, duration: std::time::Duration) -> Option<Timestamp> {
         after(self.time, duration)
     }
 
     /// Subtracts a duration, but not past 1970.
-    pub(in crate::db) fn ago(&self, duration: std::time::Duration) -> Timestamp {
+    pub(crate) fn ago(&self, duration: std::time::Duration) -> Timestamp {
         before(self.time, duration).unwrap_or_else(|| text(OffsetDateTime::UNIX_EPOCH))
     }
 
     /// The time elapsed since then; zero if then is in the future.
-    pub(in crate::db) fn since(&self, then: &Timestamp) -> std::time::Duration {
+    pub(crate) fn since(&self, then: &Timestamp) -> std::time::Duration {
         let then = OffsetDateTime::parse(then, &time::format_description::well_known::Rfc3339);
         let passed = then.map_or(Duration::ZERO, |then| self.time - then);
         passed.try_into().unwrap_or_default()
     }
 
     /// Whether a message with these times has expired.
-    pub(in crate::db) fn is_past(
-        &self,
-        created_at: &Timestamp,
-        expires_at: Option<&Timestamp>,
-    ) -> bool {
+    pub(crate) fn is_past(&self, created_at: &Timestamp, expires_at: Option<&Timestamp>) -> bool {
         expires_at.is_some_and(|at| *at <= self.text)
             || self.stale.as_ref().is_some_and(|stale| created_at <= stale)
     }

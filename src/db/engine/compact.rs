@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::connection::DbSettings;
 use super::error::DbError;
-use super::sqlite::{self, Space};
+use super::sqlite::{self, FilePages};
 use super::url::DatabaseUrl;
 
 /// Minimum rewrite speed of a current disk, in bytes per second.
@@ -107,7 +107,7 @@ impl CompactPlan {
         if !path.exists() {
             return Err(CompactError::NoDatabase(url));
         }
-        let space = Space::of(&mut connect(path, &url)?).map_err(DbError::from)?;
+        let space = FilePages::of(&mut connect(path, &url)?).map_err(DbError::from)?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -148,7 +148,7 @@ impl CompactPlan {
             return Err(CompactError::InUse(self.url.clone()));
         }
         sqlite::rewrite(&mut connection, &self.folder).map_err(DbError::from)?;
-        let space = Space::of(&mut connection).map_err(DbError::from)?;
+        let space = FilePages::of(&mut connection).map_err(DbError::from)?;
         Ok(space.bytes(space.pages))
     }
 }
@@ -221,7 +221,7 @@ mod tests {
             .collect();
         assert_eq!(sizes, [left]);
         let mut connection = connect(&plan.path, &plan.url).unwrap();
-        assert!(Space::of(&mut connection).unwrap().can_shrink());
+        assert!(FilePages::of(&mut connection).unwrap().can_shrink());
         let kept =
             diesel::sql_query("INSERT INTO kept SELECT x FROM kept").execute(&mut connection);
         assert_eq!(kept, Ok(1));

@@ -61,7 +61,7 @@ pub struct DbSettings {
     /// How long a session lives before its first request.
     pub pending_session_life: Duration,
     /// Whether notices carry message ids. This costs one statement per transaction.
-    pub tells_ids: bool,
+    pub returns_ids: bool,
 }
 
 impl DbSettings {
@@ -87,20 +87,20 @@ impl DbSettings {
             min_free_bytes: 0,
             session_life: Duration::from_secs(3_600),
             pending_session_life: Duration::from_secs(300),
-            tells_ids: false,
+            returns_ids: false,
         }
     }
 }
 
 #[derive(Debug)]
-pub(in crate::db) struct Connector {
+pub(crate) struct DbConnector {
     url: DatabaseUrl,
     busy_timeout: Duration,
 }
 
-pub(in crate::db) type Failed = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl Connector {
+impl DbConnector {
     fn new(settings: &DbSettings) -> Self {
         Self {
             url: settings.url.clone(),
@@ -108,7 +108,7 @@ impl Connector {
         }
     }
 
-    pub(in crate::db) fn open(&self) -> Result<AnyConnection, Failed> {
+    pub(crate) fn open(&self) -> Result<AnyConnection, BoxError> {
         Ok(match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 AnyConnection::Sqlite(sqlite::connect(path, self.busy_timeout)?)
@@ -126,7 +126,7 @@ impl Connector {
 
     /// Opens the first connection, and refuses a pooler that shares sessions.
     fn open_first(&self) -> Result<AnyConnection, DbError> {
-        let failed = |error: Failed| DbError::Open {
+        let failed = |error: BoxError| DbError::Open {
             url: self.url.to_string(),
             cause: error.to_string(),
         };
@@ -138,12 +138,12 @@ impl Connector {
 }
 
 /// Opens the database and applies pending migrations.
-pub(in crate::db) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
+pub(crate) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
     let failed = |cause: String| DbError::Open {
         url: settings.url.to_string(),
         cause,
     };
-    let connector = Connector::new(settings);
+    let connector = DbConnector::new(settings);
     // r2d2 retries until its timeout and hides the reason. A single connection reports it.
     let mut first = connector.open_first()?;
     let prepared = prepare(&mut first, settings.migrate);
@@ -203,13 +203,13 @@ fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> 
 }
 
 /// Whether sessions have their own writer. A SQLite file allows only one writer at a time.
-pub(in crate::db) const fn has_session_writer(url: &DatabaseUrl) -> bool {
+pub(crate) const fn has_session_writer(url: &DatabaseUrl) -> bool {
     !matches!(url, DatabaseUrl::Sqlite(_))
 }
 
 /// Opens a single connection for commands that run without the server's pool.
-pub(in crate::db) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
-    Connector::new(settings).open_first()
+pub(crate) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
+    DbConnector::new(settings).open_first()
 }
 
 /// The migrations that are not applied yet, in order. Nothing changes.

@@ -22,7 +22,7 @@ macro_rules! directly {
         }
     }};
 }
-pub(in crate::db) use directly;
+pub(crate) use directly;
 
 /// Inserts a row unless a row with the same values in `$unique` exists. Returns whether it inserted.
 ///
@@ -54,11 +54,11 @@ macro_rules! insert_unless_there {
         inserted.map(|rows| rows > 0)
     }};
 }
-pub(in crate::db) use insert_unless_there;
+pub(crate) use insert_unless_there;
 
 /// Why a transaction was not committed.
 #[derive(Debug)]
-pub(in crate::db) enum Failure {
+pub(crate) enum WriteFailure {
     /// It conflicted with another transaction, or lost its connection before the commit. Everything was rolled back, so
     /// a retry on another connection may succeed.
     Collision(DbError),
@@ -69,15 +69,15 @@ pub(in crate::db) enum Failure {
     Refused(DbError),
 }
 
-impl Failure {
-    pub(in crate::db) fn into_error(self) -> DbError {
+impl WriteFailure {
+    pub(crate) fn into_error(self) -> DbError {
         match self {
             Self::Collision(error) | Self::Unreachable(error) | Self::Refused(error) => error,
         }
     }
 }
 
-impl From<DbError> for Failure {
+impl From<DbError> for WriteFailure {
     /// Errors outside the work itself: no connection, or a panic in a write.
     fn from(error: DbError) -> Self {
         match error {
@@ -89,11 +89,11 @@ impl From<DbError> for Failure {
 
 /// How a writing transaction begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) struct Begin {
-    pub(in crate::db) lock: WriteLock,
+pub(crate) struct Begin {
+    pub(crate) lock: WriteLock,
     /// Whether one statement begins the transaction and takes the lock. For [`WriteLock::TakenByClaims`] that statement
     /// is the claims.
-    pub(in crate::db) at_once: bool,
+    pub(crate) at_once: bool,
 }
 
 impl From<WriteLock> for Begin {
@@ -106,7 +106,7 @@ impl From<WriteLock> for Begin {
 }
 
 /// Whether one statement can begin a transaction and take the lock. Other engines need two.
-pub(in crate::db) fn can_begin_at_once(connection: &mut AnyConnection) -> QueryResult<bool> {
+pub(crate) fn can_begin_at_once(connection: &mut AnyConnection) -> QueryResult<bool> {
     match connection {
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => super::mysql::is_mariadb(connection),
@@ -118,7 +118,7 @@ type Manager = <AnyConnection as Connection>::TransactionManager;
 
 /// What may run concurrently with a writing transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) enum WriteLock {
+pub(crate) enum WriteLock {
     /// No other writer runs, on any server. Ids then follow commit order, so a reader at one id has missed no lower id.
     Held,
     /// As `Held`, but the transaction's first statement claims requests. It also takes the lock where that saves a
@@ -129,15 +129,15 @@ pub(in crate::db) enum WriteLock {
 }
 
 /// Runs `work` in a transaction and commits it.
-pub(in crate::db) fn write<T>(
+pub(crate) fn write<T>(
     connection: &mut AnyConnection,
     how: impl Into<Begin>,
     work: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
-) -> Result<T, Failure> {
+) -> Result<T, WriteFailure> {
     if let Err(error) = begin(connection, how.into()) {
         let is_there = answers(connection);
-        return Err(match Failure::of(error, is_there) {
-            Failure::Refused(error) => Failure::Unreachable(error),
+        return Err(match WriteFailure::of(error, is_there) {
+            WriteFailure::Refused(error) => WriteFailure::Unreachable(error),
             failure => failure,
         });
     }
@@ -147,14 +147,14 @@ pub(in crate::db) fn write<T>(
     match done {
         Ok(done) => match commit(connection) {
             Ok(()) => Ok(done),
-            Err(error) if answers(connection) => Err(Failure::of(error, true)),
+            Err(error) if answers(connection) => Err(WriteFailure::of(error, true)),
             // The outcome of the commit is unknown.
-            Err(error) => Err(Failure::Unreachable(error.into())),
+            Err(error) => Err(WriteFailure::Unreachable(error.into())),
         },
         Err(error) => {
             // If the rollback fails, the connection is lost and the server rolls back.
             let is_there = roll_back(connection).is_ok() || is_file(connection);
-            Err(Failure::of(error, is_there))
+            Err(WriteFailure::of(error, is_there))
         }
     }
 }
@@ -187,17 +187,17 @@ fn roll_back(connection: &mut AnyConnection) -> QueryResult<()> {
 }
 
 /// Sets the savepoint for [`return_to_savepoint`].
-pub(in crate::db) fn set_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+pub(crate) fn set_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("SAVEPOINT messagebox_step")
 }
 
 /// Keeps the changes since the savepoint.
-pub(in crate::db) fn release_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+pub(crate) fn release_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("RELEASE SAVEPOINT messagebox_step")
 }
 
 /// Discards the changes since the savepoint.
-pub(in crate::db) fn return_to_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
+pub(crate) fn return_to_savepoint(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.batch_execute("ROLLBACK TO SAVEPOINT messagebox_step")?;
     release_savepoint(connection)
 }
@@ -239,7 +239,7 @@ fn begin(connection: &mut AnyConnection, begin: Begin) -> QueryResult<()> {
 }
 
 /// Whether a transaction that has just begun already holds the lock.
-pub(in crate::db) const fn has_lock(connection: &AnyConnection, begin: Begin) -> bool {
+pub(crate) const fn has_lock(connection: &AnyConnection, begin: Begin) -> bool {
     match (connection, begin.lock) {
         #[cfg(feature = "mysql")]
         (AnyConnection::Mysql(_), WriteLock::TakenByClaims) => false,
@@ -261,7 +261,7 @@ where
 }
 
 /// Runs `read` on a consistent snapshot, whatever other connections write.
-pub(in crate::db) fn snapshot<T, E: From<Error>>(
+pub(crate) fn snapshot<T, E: From<Error>>(
     connection: &mut AnyConnection,
     read: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -287,7 +287,7 @@ pub(in crate::db) fn snapshot<T, E: From<Error>>(
 
 /// Takes the recount lock, which lasts until the connection closes. Returns `false` if another connection holds it. A
 /// file has one server, which needs no lock.
-pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult<bool> {
+pub(crate) fn lock_recount(connection: &mut AnyConnection) -> QueryResult<bool> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(true),
         #[cfg(feature = "mysql")]
@@ -298,7 +298,7 @@ pub(in crate::db) fn lock_recount(connection: &mut AnyConnection) -> QueryResult
 }
 
 /// Lets a transaction idle for hours, to wait for a pipe or a slow disk.
-pub(in crate::db) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
+pub(crate) fn be_patient(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
         #[cfg(feature = "mysql")]
@@ -314,7 +314,7 @@ diesel::define_sql_function! {
 }
 
 /// The SQL expression for the size of a message body in bytes; none if the client library streams rows.
-pub(in crate::db) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
+pub(crate) fn body_bytes(connection: &AnyConnection) -> Option<&'static str> {
     match connection {
         AnyConnection::Sqlite(_) => None,
         #[cfg(feature = "mysql")]
@@ -324,7 +324,7 @@ pub(in crate::db) fn body_bytes(connection: &AnyConnection) -> Option<&'static s
     }
 }
 
-impl Failure {
+impl WriteFailure {
     /// Classifies a failure before the commit. `is_there`: whether the connection still works.
     fn of(error: Error, is_there: bool) -> Self {
         if !is_there || is_collision(&error) {
@@ -352,7 +352,7 @@ fn is_collision(error: &Error) -> bool {
 
 /// Whether a server refuses writes. PostgreSQL reports 25006. MySQL reports 1036, 1223, 1290, 1792 or 1836, and a
 /// Galera node without quorum 1047. Sessions use English messages.
-pub(in crate::db) fn is_read_only(error: &Error) -> bool {
+pub(crate) fn is_read_only(error: &Error) -> bool {
     const SIGNS: [&str; 4] = [
         "read-only",
         "read only",
@@ -399,11 +399,15 @@ mod tests {
 
     #[test]
     fn what_was_taken_back_is_tried_again_and_a_server_without_writes_is_left() {
-        let of = |said, is_there| Failure::of(error(DatabaseErrorKind::Unknown, said), is_there);
-        assert!(matches!(of("anything", false), Failure::Collision(_)));
-        assert!(matches!(of("Deadlock found", true), Failure::Collision(_)));
+        let of =
+            |said, is_there| WriteFailure::of(error(DatabaseErrorKind::Unknown, said), is_there);
+        assert!(matches!(of("anything", false), WriteFailure::Collision(_)));
+        assert!(matches!(
+            of("Deadlock found", true),
+            WriteFailure::Collision(_)
+        ));
         let read_only = of("Running in read-only mode", true);
-        assert!(matches!(read_only, Failure::Unreachable(_)));
-        assert!(matches!(of("anything", true), Failure::Refused(_)));
+        assert!(matches!(read_only, WriteFailure::Unreachable(_)));
+        assert!(matches!(of("anything", true), WriteFailure::Refused(_)));
     }
 }

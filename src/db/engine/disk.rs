@@ -27,14 +27,14 @@ impl DiskSpace {
 
 /// Watches the disk of a database file. A database server manages its own disk.
 #[derive(Debug)]
-pub(in crate::db) struct DiskGuard {
+pub(crate) struct DiskGuard {
     folder: Option<PathBuf>,
     min_free_bytes: u64,
     latest: Mutex<Option<(Instant, u64)>>,
 }
 
 impl DiskGuard {
-    pub(in crate::db) fn new(url: &DatabaseUrl, min_free_bytes: u64) -> Self {
+    pub(crate) fn new(url: &DatabaseUrl, min_free_bytes: u64) -> Self {
         let folder = match url {
             DatabaseUrl::Sqlite(path) => {
                 let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
@@ -53,7 +53,7 @@ impl DiskGuard {
     }
 
     /// The disk's free space; none if it is not watched or unreadable. Reads the disk at most twice per second.
-    pub(in crate::db) fn space(&self) -> Option<DiskSpace> {
+    pub(crate) fn space(&self) -> Option<DiskSpace> {
         let folder = self.folder.as_ref()?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let free_bytes = match *latest {
@@ -72,7 +72,7 @@ impl DiskGuard {
     }
 
     /// Whether new messages must be refused now.
-    pub(in crate::db) fn is_low(&self) -> bool {
+    pub(crate) fn is_low(&self) -> bool {
         self.min_free_bytes > 0 && self.space().is_some_and(DiskSpace::is_low)
     }
 }

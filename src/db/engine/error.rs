@@ -145,10 +145,10 @@ const ADVICE: &[(&str, &str)] = &[
 const FOLDER: &str = "the folder must exist or be creatable, and the server's user must be able to write to it \
                       (DATA_DIR, DATABASE_URL)";
 
-const ACCESS: &str = "set DATABASE_URL to a user with access and its password, or grant the missing privileges";
+const ACCESS: &str =
+    "set DATABASE_URL to a user with access and its password, or grant the missing privileges";
 
-const DATABASE: &str =
-    "create an empty database, or set DATABASE_URL to another: the server creates tables, but no databases";
+const DATABASE: &str = "create an empty database, or set DATABASE_URL to another: the server creates tables, but no databases";
 
 const CONNECTIONS: &str =
     "raise the database's connection limit, or lower DB_MAX_CONNECTIONS of each server";

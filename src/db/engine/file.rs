@@ -20,7 +20,7 @@ use super::sqlite;
 use super::url::DatabaseUrl;
 
 /// The files of an open database.
-pub(in crate::db) struct DatabaseFile {
+pub(crate) struct DatabaseFile {
     /// Path, device and inode of the database and of its write-ahead log.
     files: Vec<(PathBuf, (u64, u64))>,
     /// While a connection stays open, SQLite does not replace the write-ahead log.
@@ -29,7 +29,7 @@ pub(in crate::db) struct DatabaseFile {
 }
 
 /// Whether the database has a non-empty write-ahead log. Call it before the database is opened.
-pub(in crate::db) fn has_log(url: &DatabaseUrl) -> bool {
+pub(crate) fn has_log(url: &DatabaseUrl) -> bool {
     match url {
         DatabaseUrl::Sqlite(path) => log_mark::has_log(path),
         #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -54,7 +54,7 @@ impl DatabaseFile {
     }
 
     /// Inspects an opened database. `had_log`: the result of [`has_log`] before it was opened.
-    pub(in crate::db) fn of(settings: &DbSettings, had_log: bool) -> Result<Self, DbError> {
+    pub(crate) fn of(settings: &DbSettings, had_log: bool) -> Result<Self, DbError> {
         let url = &settings.url;
         let failed = |cause: String| DbError::Open {
             url: url.to_string(),
@@ -99,19 +99,19 @@ impl DatabaseFile {
     }
 
     /// Whether the write-ahead log was missing at start.
-    pub(in crate::db) const fn lacks_log(&self) -> bool {
+    pub(crate) const fn lacks_log(&self) -> bool {
         self.lacks_log
     }
 
     /// Marks the file as having a write-ahead log. Without the mark, only a warning is lost.
-    pub(in crate::db) fn expect_log(&self) {
+    pub(crate) fn expect_log(&self) {
         if let Err(error) = self.with_anchor(log_mark::expect_log) {
             log::debug!("the mark of the write-ahead log was not set: {error}");
         }
     }
 
     /// Checkpoints the write-ahead log into the file. Returns whether the log is empty.
-    pub(in crate::db) fn empty_log(&self) -> QueryResult<bool> {
+    pub(crate) fn empty_log(&self) -> QueryResult<bool> {
         // A moved file's log is no longer at its path.
         if self.check().is_err() {
             return Ok(true);
@@ -129,7 +129,7 @@ impl DatabaseFile {
     }
 
     /// Fails if the files at the database's paths are no longer the opened ones.
-    pub(in crate::db) fn check(&self) -> Result<(), DbError> {
+    pub(crate) fn check(&self) -> Result<(), DbError> {
         for (path, opened) in &self.files {
             let what = match identity(path) {
                 Ok(found) if found == *opened => continue,

@@ -19,12 +19,12 @@ const AROUND: usize = 32;
 
 /// The maximum size of a stored body, in bytes; none if no request can exceed the database's limit.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::db) struct LargestMessage(pub(in crate::db) Option<usize>);
+pub(crate) struct LargestMessage(pub(crate) Option<usize>);
 
 impl LargestMessage {
     /// MySQL closes the connection when a statement exceeds the packet size. All writes of the same statement would
     /// fail.
-    pub(in crate::db) fn of(connection: &mut AnyConnection) -> QueryResult<Self> {
+    pub(crate) fn of(connection: &mut AnyConnection) -> QueryResult<Self> {
         match connection {
             AnyConnection::Sqlite(_) => Ok(Self(None)),
             #[cfg(feature = "mysql")]
@@ -38,7 +38,7 @@ impl LargestMessage {
     }
 
     /// Fails if one of these messages is too large.
-    pub(in crate::db) fn check(self, messages: &[NewMessage]) -> Result<(), DbError> {
+    pub(crate) fn check(self, messages: &[NewMessage]) -> Result<(), DbError> {
         let Some(max) = self.0 else {
             return Ok(());
         };

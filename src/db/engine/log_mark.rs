@@ -20,22 +20,19 @@ const EXPECTED: i32 = 1_835_139_073;
 const MISSING: i32 = 1_835_139_074;
 
 /// The path of a database's log.
-pub(in crate::db) fn log_of(path: &Path) -> PathBuf {
+pub(crate) fn log_of(path: &Path) -> PathBuf {
     let mut log = OsString::from(path);
     log.push("-wal");
     PathBuf::from(log)
 }
 
 /// Whether the log is non-empty. Call it before the first connection, which creates an empty log.
-pub(in crate::db) fn has_log(path: &Path) -> bool {
+pub(crate) fn has_log(path: &Path) -> bool {
     std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
 }
 
 /// Checks whether the log is missing, and stores the result for later starts. `had_log`: the result of [`has_log`].
-pub(in crate::db) fn find_missing(
-    connection: &mut SqliteConnection,
-    had_log: bool,
-) -> QueryResult<bool> {
+pub(crate) fn find_missing(connection: &mut SqliteConnection, had_log: bool) -> QueryResult<bool> {
     match mark(connection)? {
         MISSING => Ok(true),
         EXPECTED if !had_log => {
@@ -47,12 +44,12 @@ pub(in crate::db) fn find_missing(
 }
 
 /// Whether a missing log has not been acknowledged yet.
-pub(in crate::db) fn is_missing(connection: &mut SqliteConnection) -> QueryResult<bool> {
+pub(crate) fn is_missing(connection: &mut SqliteConnection) -> QueryResult<bool> {
     Ok(mark(connection)? == MISSING)
 }
 
 /// Acknowledges a missing log. Returns whether one was missing.
-pub(in crate::db) fn acknowledge(connection: &mut SqliteConnection) -> QueryResult<bool> {
+pub(crate) fn acknowledge(connection: &mut SqliteConnection) -> QueryResult<bool> {
     let is_marked = matches!(mark(connection)?, MISSING | EXPECTED);
     if is_marked {
         clear(connection)?;
@@ -61,7 +58,7 @@ pub(in crate::db) fn acknowledge(connection: &mut SqliteConnection) -> QueryResu
 }
 
 /// Marks the file as having a log. Each checkpoint clears the mark, so this runs periodically.
-pub(in crate::db) fn expect_log(connection: &mut SqliteConnection) -> QueryResult<()> {
+pub(crate) fn expect_log(connection: &mut SqliteConnection) -> QueryResult<()> {
     // Keep another program's mark, and the mark of a missing log.
     if !matches!(mark(connection)?, 0 | EXPECTED) {
         return Ok(());
@@ -76,7 +73,7 @@ pub(in crate::db) fn expect_log(connection: &mut SqliteConnection) -> QueryResul
 }
 
 /// Checkpoints the whole log. Returns whether the log is empty.
-pub(in crate::db) fn empty_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
+pub(crate) fn empty_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
     if mark(connection)? == EXPECTED {
         clear(connection)?;
     }

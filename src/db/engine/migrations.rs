@@ -146,7 +146,7 @@ const POSTGRES_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.t
                               WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'";
 
 /// The migrations that are not applied yet, in order. Nothing changes.
-pub(in crate::db) fn pending(
+pub(crate) fn pending(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<PendingMigration>, DbError> {
     match connection {
@@ -159,7 +159,7 @@ pub(in crate::db) fn pending(
     .map_err(|error| DbError::Unavailable(error.to_string()))
 }
 
-pub(in crate::db) fn all_of_sqlite() -> Vec<PendingMigration> {
+pub(crate) fn all_of_sqlite() -> Vec<PendingMigration> {
     SQLITE.0.iter().map(Script::pending).collect()
 }
 
@@ -202,7 +202,7 @@ where
 }
 
 /// An applied version that this binary does not contain.
-pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
+pub(crate) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
     let (applied, scripts) = match connection {
         AnyConnection::Sqlite(connection) => (applied(connection, SQLITE_NOTES)?, SQLITE),
         #[cfg(feature = "mysql")]
@@ -218,7 +218,7 @@ pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<St
 }
 
 /// Migrates and logs each applied migration.
-pub(in crate::db) fn migrate_and_log(
+pub(crate) fn migrate_and_log(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<String>, DbError> {
     let applied = migrate(connection)?;
@@ -230,9 +230,7 @@ pub(in crate::db) fn migrate_and_log(
 
 /// Applies pending migrations and returns their names. Servers that start at the same time take turns. A read-only
 /// database is left alone.
-pub(in crate::db) fn migrate(
-    connection: &mut AnyConnection,
-) -> std::result::Result<Vec<String>, DbError> {
+pub(crate) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec<String>, DbError> {
     if pending(connection)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -280,7 +278,7 @@ where
 
 /// Reverts all migrations and returns their number.
 #[cfg(test)]
-pub(in crate::db) fn revert_all(connection: &mut AnyConnection) -> usize {
+pub(crate) fn revert_all(connection: &mut AnyConnection) -> usize {
     match connection {
         AnyConnection::Sqlite(connection) => connection.revert_all_migrations(SQLITE),
         #[cfg(feature = "mysql")]

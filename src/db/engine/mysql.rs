@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::Failed;
+use super::connection::BoxError;
 use super::dialect::{self, Begin, WriteLock};
 use super::statement::{statement, with_values};
 use super::url::ServerUrl;
@@ -54,10 +54,10 @@ const SESSION: &str = "SET time_zone = '+00:00', \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// Connects to the first writable host, or else to the first reachable one, and sets up the session.
-pub(in crate::db) fn connect(
+pub(crate) fn connect(
     url: &ServerUrl,
     busy_timeout: Duration,
-) -> Result<MysqlConnection, Failed> {
+) -> Result<MysqlConnection, BoxError> {
     // Called before the client library does it: this variant frees nothing at exit that another thread may still use.
     openssl::init();
     let (mut read_only, mut failed) = (None, None);
@@ -79,7 +79,7 @@ fn connect_to(
     host: &str,
     encrypted: bool,
     busy_timeout: Duration,
-) -> Result<MysqlConnection, Failed> {
+) -> Result<MysqlConnection, BoxError> {
     let mut connection = MysqlConnection::establish(host)?;
     if encrypted && !is_encrypted(&mut connection)? {
         return Err("the server does not encrypt the connection".into());
@@ -116,7 +116,7 @@ statement! {
 }
 
 /// Whether the server is MariaDB, which accepts statement blocks.
-pub(in crate::db) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult<bool> {
+pub(crate) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult<bool> {
     let query = "SELECT CAST(VERSION() LIKE '%MariaDB%' AS SIGNED) AS `answer`";
     let answer: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(answer.answer == Some(1))
@@ -126,7 +126,7 @@ pub(in crate::db) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult
 ///
 /// diesel's own methods take three round trips each because they switch a protocol mode on and off. These statements
 /// stay prepared. diesel does not track the transaction, so none may begin inside it.
-pub(in crate::db) fn begin(connection: &mut MysqlConnection, how: Begin) -> QueryResult<()> {
+pub(crate) fn begin(connection: &mut MysqlConnection, how: Begin) -> QueryResult<()> {
     let begun = match (how.lock, how.at_once) {
         (WriteLock::Held, true) => with_values!(BeginWithLock {}).execute(connection).map(drop),
         // The claims begin the transaction.
@@ -148,12 +148,12 @@ pub(in crate::db) fn begin(connection: &mut MysqlConnection, how: Begin) -> Quer
 }
 
 /// Waits for the writer's lock, which lasts until the transaction ends.
-pub(in crate::db) fn lock_writer(connection: &mut MysqlConnection) -> QueryResult<()> {
+pub(crate) fn lock_writer(connection: &mut MysqlConnection) -> QueryResult<()> {
     with_values!(LockWriter {}).execute(connection).map(drop)
 }
 
 /// Commits by switching autocommit on.
-pub(in crate::db) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
+pub(crate) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
     let committed = with_values!(EnterAutocommit {}).execute(connection);
     if committed.is_err() {
         // The next user of this connection must not find an open transaction.
@@ -163,7 +163,7 @@ pub(in crate::db) fn commit(connection: &mut MysqlConnection) -> QueryResult<()>
 }
 
 /// Rolls back. If that fails, the pool drops the connection even if it still answers: nothing on it would ever commit.
-pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
+pub(crate) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
     let rolled_back = connection
         .batch_execute("ROLLBACK")
         .and_then(|()| with_values!(EnterAutocommit {}).execute(connection));
@@ -174,7 +174,7 @@ pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<
 }
 
 /// InnoDB refuses all writes in `READ COMMITTED` while the binary log format is `STATEMENT`.
-fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
+fn log_rows(connection: &mut MysqlConnection) -> Result<(), BoxError> {
     let query =
         "SELECT CAST(@@log_bin = 1 AND @@binlog_format = 'STATEMENT' AS SIGNED) AS `answer`";
     let logs_statements: Answer = diesel::sql_query(query).get_result(connection)?;
@@ -193,7 +193,7 @@ fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
 
 /// Whether this session can write, which a replica and a read-only server refuse. Before the tables exist, the first
 /// migration reports it.
-pub(in crate::db) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
+pub(crate) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
     // Changes nothing and locks no row: servers refuse it before they search for rows.
     let update = "UPDATE `messagebox_writer` SET `id` = `id` WHERE FALSE";
     match diesel::sql_query(update).execute(connection) {
@@ -204,7 +204,7 @@ pub(in crate::db) fn can_write(connection: &mut MysqlConnection) -> QueryResult<
 }
 
 /// Lets this session idle for a day, even in a transaction.
-pub(in crate::db) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
+pub(crate) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
     connection.batch_execute("SET SESSION wait_timeout = 86400, SESSION net_write_timeout = 86400")
 }
 
@@ -226,7 +226,7 @@ struct Answer {
 }
 
 /// Runs `work` while no other server of this database runs its own.
-pub(in crate::db) fn alone<T>(
+pub(crate) fn alone<T>(
     connection: &mut MysqlConnection,
     work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
@@ -245,7 +245,7 @@ pub(in crate::db) fn alone<T>(
     done
 }
 
-pub(in crate::db) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
+pub(crate) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
     let lock = "SELECT GET_LOCK(CONCAT('messagebox_recount ', SHA1(DATABASE())), 0) AS `answer`";
     let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
     Ok(lock.answer == Some(1))
@@ -253,7 +253,7 @@ pub(in crate::db) fn lock_recount(connection: &mut MysqlConnection) -> QueryResu
 
 /// Runs `work`, and drops the tables that it created if it fails. Other tables stay. MySQL commits each statement that
 /// creates or alters a table.
-pub(in crate::db) fn whole<T>(
+pub(crate) fn whole<T>(
     connection: &mut MysqlConnection,
     work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
@@ -267,7 +267,10 @@ pub(in crate::db) fn whole<T>(
             // The original error matters more than this one.
             let drop = format!("DROP TABLE {}", names.join(", "));
             if let Err(error) = connection.batch_execute(&drop) {
-                log::error!("a failed migration left the tables {} behind: {error}", names.join(", "));
+                log::error!(
+                    "a failed migration left the tables {} behind: {error}",
+                    names.join(", ")
+                );
             }
         }
     }
@@ -289,7 +292,7 @@ fn tables(connection: &mut MysqlConnection) -> QueryResult<Vec<&'static str>> {
 }
 
 /// Maximum bytes of a statement with its values.
-pub(in crate::db) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
+pub(crate) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
     let packet = "SELECT CAST(@@max_allowed_packet AS SIGNED) AS `answer`";
     let packet: Answer = diesel::sql_query(packet).get_result(connection)?;
     let packet = packet.answer.and_then(|bytes| usize::try_from(bytes).ok());
@@ -297,13 +300,13 @@ pub(in crate::db) fn max_packet(connection: &mut MysqlConnection) -> QueryResult
 }
 
 /// Makes `information_schema` report current values: MySQL caches them for a day. MariaDB skips the comment.
-pub(in crate::db) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
+pub(crate) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
     let now = "SET @expiry = 0 /*!80003 , SESSION information_schema_stats_expiry = 0 */";
     connection.batch_execute(now)
 }
 
 /// Makes the next ids of a table follow this one. Ends the current transaction. Table names cannot be bound.
-pub(in crate::db) fn give_ids_behind(
+pub(crate) fn give_ids_behind(
     connection: &mut MysqlConnection,
     table: &'static str,
     last: i64,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 
 use super::any_connection::AnyConnection;
-use super::connection::Connector;
+use super::connection::DbConnector;
 use super::error::DbError;
 
 /// Idle server connections close after this time, before a server or proxy closes them.
@@ -29,33 +29,33 @@ const READ_ONLY: &str = "it is read-only, or a replica";
 
 /// What a connection can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) enum Condition {
-    Writes,
-    ReadsOnly,
+pub(crate) enum ConnectionState {
+    Writable,
+    ReadOnly,
     /// The connection does not answer.
     Lost,
 }
 
 /// A connection of the pool.
-pub(in crate::db) struct Held {
+pub(crate) struct TrackedConnection {
     connection: AnyConnection,
     opened: Instant,
-    condition: Condition,
+    condition: ConnectionState,
     /// The value of [`Connections::doubts`] at its last check.
-    asked_at: u64,
+    checked_at: u64,
 }
 
-impl Held {
-    fn is_worn_out(&self) -> bool {
+impl TrackedConnection {
+    fn must_be_replaced(&self) -> bool {
         match self.condition {
-            Condition::Writes => false,
-            Condition::ReadsOnly => self.opened.elapsed() > MAX_READ_ONLY,
-            Condition::Lost => true,
+            ConnectionState::Writable => false,
+            ConnectionState::ReadOnly => self.opened.elapsed() > MAX_READ_ONLY,
+            ConnectionState::Lost => true,
         }
     }
 }
 
-impl Deref for Held {
+impl Deref for TrackedConnection {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
@@ -63,7 +63,7 @@ impl Deref for Held {
     }
 }
 
-impl DerefMut for Held {
+impl DerefMut for TrackedConnection {
     fn deref_mut(&mut self) -> &mut AnyConnection {
         &mut self.connection
     }
@@ -71,18 +71,18 @@ impl DerefMut for Held {
 
 /// Opens and checks connections for r2d2.
 #[derive(Debug)]
-pub(in crate::db) struct Connections {
-    connector: Connector,
+pub(crate) struct Connections {
+    connector: DbConnector,
     /// Counts how often a connection turned out worse than before.
     doubts: Arc<AtomicU64>,
 }
 
 impl ManageConnection for Connections {
-    type Connection = Held;
+    type Connection = TrackedConnection;
     type Error = diesel::r2d2::Error;
 
-    fn connect(&self) -> Result<Held, Self::Error> {
-        let asked_at = self.doubts.load(Ordering::Acquire);
+    fn connect(&self) -> Result<TrackedConnection, Self::Error> {
+        let checked_at = self.doubts.load(Ordering::Acquire);
         let opened = self.connector.open().and_then(|mut connection| {
             let condition = connection.condition()?;
             Ok((connection, condition))
@@ -91,37 +91,37 @@ impl ManageConnection for Connections {
             let error = diesel::ConnectionError::BadConnection(error.to_string());
             diesel::r2d2::Error::ConnectionError(error)
         })?;
-        Ok(Held {
+        Ok(TrackedConnection {
             connection,
             opened: Instant::now(),
             condition,
-            asked_at,
+            checked_at,
         })
     }
 
     /// Not called: taking a connection costs no round trip.
-    fn is_valid(&self, held: &mut Held) -> Result<(), Self::Error> {
-        held.ping().map_err(diesel::r2d2::Error::QueryError)
+    fn is_valid(&self, tracked: &mut TrackedConnection) -> Result<(), Self::Error> {
+        tracked.ping().map_err(diesel::r2d2::Error::QueryError)
     }
 
-    fn has_broken(&self, held: &mut Held) -> bool {
-        std::thread::panicking() || held.is_worn_out() || held.is_broken()
+    fn has_broken(&self, tracked: &mut TrackedConnection) -> bool {
+        std::thread::panicking() || tracked.must_be_replaced() || tracked.is_broken()
     }
 }
 
-pub(in crate::db) type Pooled = PooledConnection<Connections>;
+pub(crate) type Pooled = PooledConnection<Connections>;
 
 /// The connection pool; cheap to clone.
 #[derive(Debug, Clone)]
-pub(in crate::db) struct DbPool {
+pub(crate) struct DbPool {
     pool: Pool<Connections>,
     doubts: Arc<AtomicU64>,
 }
 
 impl DbPool {
     /// Opens up to `size` connections. `timeout`: how long to wait for one. Server connections are replaced regularly.
-    pub(in crate::db) fn new(
-        connector: Connector,
+    pub(crate) fn new(
+        connector: DbConnector,
         size: u32,
         timeout: Duration,
         is_server: bool,
@@ -150,22 +150,22 @@ impl DbPool {
     }
 
     /// Total and idle connections.
-    pub(in crate::db) fn counts(&self) -> (u32, u32) {
+    pub(crate) fn counts(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections, state.idle_connections)
     }
 
     /// Takes a connection that was not lost at its last check.
-    pub(in crate::db) fn get(&self) -> Result<Pooled, DbError> {
+    pub(crate) fn get(&self) -> Result<Pooled, DbError> {
         // Each round drops one lost connection, and the pool has no more than this.
         for _ in 0..=self.pool.max_size() {
             let taken = self.pool.get();
-            let mut held = taken.map_err(|error| DbError::Unavailable(error.to_string()))?;
-            if held.asked_at < self.doubts.load(Ordering::Acquire) {
-                self.ask(&mut held);
+            let mut tracked = taken.map_err(|error| DbError::Unavailable(error.to_string()))?;
+            if tracked.checked_at < self.doubts.load(Ordering::Acquire) {
+                self.check(&mut tracked);
             }
-            if held.condition != Condition::Lost {
-                return Ok(held);
+            if tracked.condition != ConnectionState::Lost {
+                return Ok(tracked);
             }
         }
         Err(DbError::Unavailable("its connections are lost".to_owned()))
@@ -173,16 +173,16 @@ impl DbPool {
 
     fn get_for_writing(&self) -> Result<Pooled, DbError> {
         for _ in 0..=self.pool.max_size() {
-            let mut held = self.get()?;
-            if held.condition == Condition::Writes {
-                return Ok(held);
+            let mut tracked = self.get()?;
+            if tracked.condition == ConnectionState::Writable {
+                return Ok(tracked);
             }
-            if !held.is_worn_out() {
+            if !tracked.must_be_replaced() {
                 // It was opened a moment ago.
                 break;
             }
             // Mark it lost, so that this loop never takes it twice.
-            held.condition = Condition::Lost;
+            tracked.condition = ConnectionState::Lost;
         }
         Err(DbError::Unavailable(READ_ONLY.to_owned()))
     }
@@ -191,14 +191,14 @@ impl DbPool {
     ///
     /// # Errors
     /// Errors of `work`, or [`DbError`] if no connection can write.
-    pub(in crate::db) fn write<T, E: From<DbError>>(
+    pub(crate) fn write<T, E: From<DbError>>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut held = self.get_for_writing()?;
-        let done = work(&mut held);
+        let mut tracked = self.get_for_writing()?;
+        let done = work(&mut tracked);
         if done.is_err() {
-            self.ask(&mut held);
+            self.check(&mut tracked);
         }
         done
     }
@@ -208,48 +208,51 @@ impl DbPool {
     ///
     /// # Errors
     /// Errors of `read`, or [`DbError`] if there is no connection.
-    pub(in crate::db) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError>,
     ) -> Result<T, DbError> {
-        let mut held = self.get()?;
-        let done = read(&mut held);
+        let mut tracked = self.get()?;
+        let done = read(&mut tracked);
         let Err(error) = &done else {
             return done;
         };
-        let was_lost = self.ask(&mut held) == Condition::Lost;
+        let was_lost = self.check(&mut tracked) == ConnectionState::Lost;
         if !was_lost || *error == DbError::Panicked {
             return done;
         }
-        drop(held);
-        let mut held = self.get()?;
-        let done = read(&mut held);
+        drop(tracked);
+        let mut tracked = self.get()?;
+        let done = read(&mut tracked);
         if done.is_err() {
-            self.ask(&mut held);
+            self.check(&mut tracked);
         }
         done
     }
 
     /// Checks what a connection can do now.
-    fn ask(&self, held: &mut Held) -> Condition {
-        let asked_at = self.doubts.load(Ordering::Acquire);
-        let condition = if held.is_broken() {
-            Condition::Lost
+    fn check(&self, tracked: &mut TrackedConnection) -> ConnectionState {
+        let checked_at = self.doubts.load(Ordering::Acquire);
+        let condition = if tracked.is_broken() {
+            ConnectionState::Lost
         } else {
-            held.connection.condition().unwrap_or(Condition::Lost)
+            tracked
+                .connection
+                .condition()
+                .unwrap_or(ConnectionState::Lost)
         };
-        if condition != held.condition && condition != Condition::Writes {
+        if condition != tracked.condition && condition != ConnectionState::Writable {
             self.doubts.fetch_add(1, Ordering::AcqRel);
         }
-        held.asked_at = asked_at;
-        held.condition = condition;
+        tracked.checked_at = checked_at;
+        tracked.condition = condition;
         condition
     }
 }
 
 impl AnyConnection {
     /// Asks the database. An error means that the connection is lost.
-    fn condition(&mut self) -> diesel::QueryResult<Condition> {
+    fn condition(&mut self) -> diesel::QueryResult<ConnectionState> {
         let writes = match self {
             // A file has one path to it, and each statement reports whether it is allowed.
             Self::Sqlite(_) => true,
@@ -259,9 +262,9 @@ impl AnyConnection {
             Self::Postgres(connection) => super::postgres::can_write(connection)?,
         };
         Ok(if writes {
-            Condition::Writes
+            ConnectionState::Writable
         } else {
-            Condition::ReadsOnly
+            ConnectionState::ReadOnly
         })
     }
 }

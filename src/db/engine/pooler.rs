@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
 use super::any_connection::AnyConnection;
-use super::connection::Failed;
+use super::connection::BoxError;
 
 /// A busy pooler may return the right session by chance, so the check repeats.
 const ROUNDS: u32 = 4;
@@ -20,10 +20,10 @@ struct Answer {
 }
 
 /// Fails if two connections share or swap sessions. `open` opens another connection.
-pub(in crate::db) fn refuse_shared_sessions(
+pub(crate) fn refuse_shared_sessions(
     mut first: AnyConnection,
-    open: impl FnOnce() -> Result<AnyConnection, Failed>,
-) -> Result<AnyConnection, Failed> {
+    open: impl FnOnce() -> Result<AnyConnection, BoxError>,
+) -> Result<AnyConnection, BoxError> {
     if matches!(first, AnyConnection::Sqlite(_)) {
         return Ok(first);
     }

@@ -8,7 +8,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::connection::Failed;
+use super::connection::BoxError;
 use super::url::ServerUrl;
 
 /// How long servers that start at the same time wait for each other's migrations.
@@ -33,10 +33,7 @@ const SESSION: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, MDY'; SET Inte
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-pub(in crate::db) fn connect(
-    url: &ServerUrl,
-    busy_timeout: Duration,
-) -> Result<PgConnection, Failed> {
+pub(crate) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, BoxError> {
     // Called before the client library does it: this variant frees nothing at exit that another thread may still use.
     openssl::init();
     let mut connection = PgConnection::establish(&url.urls.concat())?;
@@ -52,14 +49,14 @@ struct Answer {
 }
 
 /// Whether this session can write, which a replica and a read-only server refuse.
-pub(in crate::db) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
+pub(crate) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
     let query = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
     let answer: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(answer.answer)
 }
 
 /// The reason why this session cannot create tables, if there is one.
-pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
+pub(crate) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
     #[derive(QueryableByName)]
     struct Found {
         #[diesel(sql_type = Bool)]
@@ -84,12 +81,12 @@ pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Opti
 }
 
 /// Lets this session idle for a day, even in a transaction.
-pub(in crate::db) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
+pub(crate) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
     connection.batch_execute("SET idle_in_transaction_session_timeout = '1d'")
 }
 
 /// Runs `work` while no other server of this database runs its own.
-pub(in crate::db) fn alone<T>(
+pub(crate) fn alone<T>(
     connection: &mut PgConnection,
     work: impl FnOnce(&mut PgConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
@@ -107,7 +104,7 @@ pub(in crate::db) fn alone<T>(
     done
 }
 
-pub(in crate::db) fn lock_recount(connection: &mut PgConnection) -> QueryResult<bool> {
+pub(crate) fn lock_recount(connection: &mut PgConnection) -> QueryResult<bool> {
     try_lock(connection, RECOUNT)
 }
 

@@ -8,13 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::connection::Failed;
+use super::connection::BoxError;
 
 /// Opens the file, and creates it and its folder if missing.
-pub(in crate::db) fn connect(
-    path: &Path,
-    busy_timeout: Duration,
-) -> Result<SqliteConnection, Failed> {
+pub(crate) fn connect(path: &Path, busy_timeout: Duration) -> Result<SqliteConnection, BoxError> {
     create_parent(path)?;
     let text = path.to_str().ok_or("the path is not UTF-8")?;
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
@@ -40,21 +37,21 @@ const INCREMENTAL: i64 = 2;
 
 /// Page counts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
-pub(in crate::db) struct Space {
+pub(crate) struct FilePages {
     #[diesel(sql_type = BigInt)]
-    pub(in crate::db) pages: i64,
+    pub(crate) pages: i64,
     /// Pages that are not in use.
     #[diesel(sql_type = BigInt)]
-    pub(in crate::db) free: i64,
+    pub(crate) free: i64,
     #[diesel(sql_type = BigInt)]
-    pub(in crate::db) page_bytes: i64,
+    pub(crate) page_bytes: i64,
     #[diesel(sql_type = BigInt)]
     mode: i64,
 }
 
-impl Space {
+impl FilePages {
     /// Reads the file's header.
-    pub(in crate::db) fn of(connection: &mut SqliteConnection) -> QueryResult<Self> {
+    pub(crate) fn of(connection: &mut SqliteConnection) -> QueryResult<Self> {
         diesel::sql_query(
             "SELECT page_count AS pages, freelist_count AS free, page_size AS page_bytes, auto_vacuum AS mode \
              FROM pragma_page_count, pragma_freelist_count, pragma_page_size, pragma_auto_vacuum",
@@ -63,23 +60,23 @@ impl Space {
     }
 
     /// Whether the file can release its free pages.
-    pub(in crate::db) const fn can_shrink(&self) -> bool {
+    pub(crate) const fn can_shrink(&self) -> bool {
         self.mode == INCREMENTAL
     }
 
     /// The size of this many pages, in bytes.
-    pub(in crate::db) fn bytes(&self, pages: i64) -> u64 {
+    pub(crate) fn bytes(&self, pages: i64) -> u64 {
         u64::try_from(pages.saturating_mul(self.page_bytes)).unwrap_or(0)
     }
 }
 
 /// Truncates this many free pages. Used pages at the end move to free ones first.
-pub(in crate::db) fn give_back(connection: &mut SqliteConnection, pages: i64) -> QueryResult<()> {
+pub(crate) fn give_back(connection: &mut SqliteConnection, pages: i64) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))
 }
 
 /// Rewrites the whole file so that it can release pages. The temporary copy goes into this folder.
-pub(in crate::db) fn rewrite(connection: &mut SqliteConnection, folder: &Path) -> QueryResult<()> {
+pub(crate) fn rewrite(connection: &mut SqliteConnection, folder: &Path) -> QueryResult<()> {
     // SQLite's own choice, such as /var/tmp, may be smaller or missing.
     let folder = folder.display().to_string().replace('\'', "''");
     connection.batch_execute(&format!(

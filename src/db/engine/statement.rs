@@ -39,7 +39,7 @@ macro_rules! statement {
         impl diesel::RunQueryDsl<$connection> for $name<'_> {}
     };
 }
-pub(in crate::db) use statement;
+pub(crate) use statement;
 
 /// Builds a statement with these values.
 macro_rules! with_values {
@@ -47,4 +47,4 @@ macro_rules! with_values {
         $name { _values: std::marker::PhantomData, $($values)* }
     };
 }
-pub(in crate::db) use with_values;
+pub(crate) use with_values;

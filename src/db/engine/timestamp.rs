@@ -31,7 +31,7 @@ pub struct Moment;
 /// A time such as `2026-01-31T23:59:59.999Z`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Moment)]
-pub struct Timestamp(pub(in crate::db) String);
+pub struct Timestamp(pub(crate) String);
 
 impl Deref for Timestamp {
     type Target = str;

@@ -24,10 +24,10 @@ pub enum DatabaseUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl {
     /// In the client library's format. MySQL's library connects to one host only, so it has one URL per host.
-    pub(in crate::db) urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     shown: String,
     /// Whether unencrypted connections are refused.
-    pub(in crate::db) encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]

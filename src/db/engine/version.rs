@@ -4,7 +4,7 @@ use super::any_connection::AnyConnection;
 use super::migrations::unknown;
 
 /// Returns an error text if a newer binary has migrated the database: this one does not know the new schema.
-pub(in crate::db) fn refuse_newer(connection: &mut AnyConnection) -> Result<(), String> {
+pub(crate) fn refuse_newer(connection: &mut AnyConnection) -> Result<(), String> {
     match unknown(connection).map_err(|error| error.to_string())? {
         None => Ok(()),
         Some(version) => Err(format!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::db::engine::error::DbError;
-use crate::db::store::probe::ProbeWrite;
+use crate::db::store::probe::WriteProbe;
 use crate::db::writer::executor::{self, Ping};
 
 use super::DbHandle;
@@ -38,7 +38,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn probe(&self) -> Result<(), DbError> {
-        self.run(ProbeWrite).await?;
+        self.run(WriteProbe).await?;
         self.read(None, executor::answers).await
     }
 }

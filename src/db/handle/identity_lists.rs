@@ -3,7 +3,7 @@
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::connection::{DbSettings, by_hand, pending_migrations};
-use crate::db::engine::dialect::{self, Failure, WriteLock};
+use crate::db::engine::dialect::{self, WriteFailure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::store::identity_list_store::{self as store, SetListed};
 use crate::ids::IdentityKey;
@@ -59,7 +59,7 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`]. The lists stay unchanged then.
-    pub async fn follow_identity_lists(&self) -> Result<bool, DbError> {
+    pub async fn refresh_identity_lists(&self) -> Result<bool, DbError> {
         let _alone = self.0.following.lock().await;
         let lists = &self.0.identity_lists;
         let known = lists.revision();
@@ -129,7 +129,7 @@ pub fn set_listed(
         }
         Ok(changed)
     });
-    set.map_err(Failure::into_error)
+    set.map_err(WriteFailure::into_error)
 }
 
 /// The identities on a list after this one, in key order.

@@ -6,7 +6,7 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
 use crate::db::store::message_list::{self, ListQuery};
 use crate::ids::IdentityKey;
-use crate::model::{ListBound, ListSink, Listed, MessagePage, Page};
+use crate::model::{ListBound, ListSink, MessagePage, Page, PageEnd};
 
 use super::{DbHandle, may_be_stored};
 
@@ -23,7 +23,7 @@ impl DbHandle {
         bound: ListBound,
     ) -> Result<MessagePage, DbError> {
         let list = self.list_into(recipient, message_box, page, bound, MessagePage::default);
-        let (page, Listed { last, more, .. }) = list.await?;
+        let (page, PageEnd { last, more, .. }) = list.await?;
         Ok(MessagePage { last, more, ..page })
     }
 
@@ -40,12 +40,12 @@ impl DbHandle {
         page: Page,
         bound: ListBound,
         mut sink: impl FnMut() -> S + Send + 'static,
-    ) -> Result<(S, Listed), DbError> {
+    ) -> Result<(S, PageEnd), DbError> {
         let names = page.message_id.iter().chain([&message_box]);
         if !names.map(String::as_str).all(may_be_stored) {
-            return Ok((sink(), Listed::default()));
+            return Ok((sink(), PageEnd::default()));
         }
-        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_marks));
+        let (ttl, marks) = (self.0.message_ttl, Arc::clone(&self.0.page_cursors));
         self.read(Some(recipient), move |connection| {
             let query = ListQuery {
                 recipient: &recipient,

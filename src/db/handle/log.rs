@@ -10,7 +10,7 @@ use crate::db::engine::connection::{DbSettings, by_hand};
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::log_mark;
-use crate::db::writer::executor::CommitWaiting;
+use crate::db::writer::executor::CommitQueued;
 
 /// The state of the write-ahead log.
 #[derive(Debug)]
@@ -107,9 +107,9 @@ impl DbHandle {
         }
         // A writer handles commands in order, so its reply means that all admitted writes are done.
         let done = async {
-            let _ = self.0.writer.address().send(CommitWaiting).await;
+            let _ = self.0.writer.address().send(CommitQueued).await;
             if let Some(sessions) = sessions {
-                let _ = sessions.address().send(CommitWaiting).await;
+                let _ = sessions.address().send(CommitQueued).await;
             }
             if self.0.log.checkpoint {
                 let file = Arc::clone(&self.0.log.file);
@@ -122,7 +122,9 @@ impl DbHandle {
                     Ok(Err(error)) => log::warn!(
                         "at shutdown: the write-ahead log (-wal) was not emptied: {error}; copy it together with the database"
                     ),
-                    Err(error) => log::error!("at shutdown: the write-ahead log (-wal) was not emptied: {error}"),
+                    Err(error) => log::error!(
+                        "at shutdown: the write-ahead log (-wal) was not emptied: {error}"
+                    ),
                 }
             }
         };

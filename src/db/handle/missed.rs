@@ -3,7 +3,7 @@
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
 use crate::db::store::missed;
-use crate::model::{MessageHead, MissedPage};
+use crate::model::{CatchUpPage, MessageHead};
 
 use super::DbHandle;
 
@@ -29,11 +29,11 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn missed_messages(
+    pub async fn messages_after(
         &self,
         after: i64,
         mut wanted: impl FnMut(&MessageHead) -> bool + Send + 'static,
-    ) -> Result<MissedPage, DbError> {
+    ) -> Result<CatchUpPage, DbError> {
         let ttl = self.0.message_ttl;
         self.read(None, move |connection| {
             let now = Now::read(ttl);

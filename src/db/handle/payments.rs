@@ -1,7 +1,7 @@
 //! Payments.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::payment_store::{self, ClaimPayment, GiveUpPayment};
+use crate::db::store::payment_store::{self, ClaimPayment, ReleasePayment};
 use crate::ids::IdentityKey;
 use crate::model::{ClaimOutcome, KeptPayment, Payment, PaymentState};
 
@@ -31,12 +31,12 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn give_up_payment(
+    pub async fn release_payment(
         &self,
         payment: Payment,
         state: Option<PaymentState>,
     ) -> Result<(), DbError> {
-        self.run(GiveUpPayment { payment, state }).await
+        self.run(ReleasePayment { payment, state }).await
     }
 
     /// Payments to `payee` with ids above `after`, oldest first.

@@ -6,7 +6,7 @@ use crate::db::engine::error::DbError;
 use crate::db::store::permission_store::{self, SetPermission, UnsetPermission};
 use crate::db::writer::group;
 use crate::ids::IdentityKey;
-use crate::model::{Permission, PermissionPage, Quote};
+use crate::model::{FeeQuote, Permission, PermissionPage};
 
 use super::{DbHandle, may_be_stored};
 
@@ -103,7 +103,7 @@ impl DbHandle {
         sender: IdentityKey,
         recipients: Vec<IdentityKey>,
         message_box: String,
-    ) -> Result<Quote, DbError> {
+    ) -> Result<FeeQuote, DbError> {
         let fees = self.0.fees.clone();
         self.read(Some(sender), move |connection| {
             let quote = group::quote(connection, &fees, &sender, &recipients, &message_box);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
-use crate::db::store::command::{Command, Part, Work};
-use crate::db::store::lane::Lane;
+use crate::db::store::command::{Batching, WriteCommand, WriteScope};
+use crate::db::store::requester::Requester;
 use crate::db::store::session_step::SessionStep;
 use crate::db::store::session_store::{self, StoredSession, SweepSessions};
 use crate::limits::{AddressKey, Owner};
@@ -16,14 +16,20 @@ use super::DbHandle;
 /// Command: one change of a session. The group applies all of them first; this command only reports the result.
 struct TakeStep(SessionStep);
 
-impl Command for TakeStep {
+impl WriteCommand for TakeStep {
     type Output = bool;
 
     /// Handshakes are unauthenticated, so all of them share one turn and one budget.
     fn holder(&self) -> Owner {
         match &self.0 {
-            SessionStep::Store(StoredSession { proven: false, .. })
-            | SessionStep::End { proven: false, .. } => Owner::Strangers,
+            SessionStep::Store(StoredSession {
+                authenticated: false,
+                ..
+            })
+            | SessionStep::End {
+                authenticated: false,
+                ..
+            } => Owner::Strangers,
             _ => Owner::Server,
         }
     }
@@ -32,13 +38,13 @@ impl Command for TakeStep {
         Some(&self.0)
     }
 
-    fn part(&self) -> Part<'_> {
-        Part::Stateless
+    fn batching(&self) -> Batching<'_> {
+        Batching::NoStatements
     }
 
-    fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> diesel::QueryResult<bool> {
         Ok(match &self.0 {
-            SessionStep::Prolong(own_nonce, _) => !work.sessions.ended.contains(own_nonce),
+            SessionStep::Prolong(own_nonce, _) => !scope.sessions.ended.contains(own_nonce),
             _ => true,
         })
     }
@@ -47,37 +53,41 @@ impl Command for TakeStep {
 /// Command: claim a request that writes nothing else.
 struct ClaimNow;
 
-impl Command for ClaimNow {
+impl WriteCommand for ClaimNow {
     type Output = ();
 
-    fn part(&self) -> Part<'_> {
-        Part::Stateless
+    fn batching(&self) -> Batching<'_> {
+        Batching::NoStatements
     }
 
-    fn run(&self, _work: &mut Work<'_>) -> diesel::QueryResult<()> {
+    fn run(&self, _scope: &mut WriteScope<'_>) -> diesel::QueryResult<()> {
         Ok(())
     }
 }
 
 /// Converts a duration for the table.
-pub(in crate::db) fn life_ms(life: Duration) -> i64 {
+pub(crate) fn life_ms(life: Duration) -> i64 {
     i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl DbHandle {
-    /// Stores a session. `proven`: whether a request was authenticated in it.
+    /// Stores a session. `authenticated`: whether a request was authenticated in it.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn store_session(&self, record: SessionRow, proven: bool) -> Result<(), DbError> {
-        let life_ms = life_ms(if proven {
+    pub async fn store_session(
+        &self,
+        record: SessionRow,
+        authenticated: bool,
+    ) -> Result<(), DbError> {
+        let life_ms = life_ms(if authenticated {
             self.0.session_life
         } else {
             self.0.pending_session_life
         });
         let step = SessionStep::Store(StoredSession {
             record,
-            proven,
+            authenticated,
             life_ms,
         });
         self.run_session(TakeStep(step)).await.map(drop)
@@ -92,12 +102,19 @@ impl DbHandle {
         self.run_session(TakeStep(step)).await
     }
 
-    /// Ends sessions. `proven`: whether a request was authenticated in them.
+    /// Ends sessions. `authenticated`: whether a request was authenticated in them.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn end_sessions(&self, own_nonces: Vec<String>, proven: bool) -> Result<(), DbError> {
-        let step = SessionStep::End { own_nonces, proven };
+    pub async fn end_sessions(
+        &self,
+        own_nonces: Vec<String>,
+        authenticated: bool,
+    ) -> Result<(), DbError> {
+        let step = SessionStep::End {
+            own_nonces,
+            authenticated,
+        };
         self.run_session(TakeStep(step)).await.map(drop)
     }
 
@@ -108,7 +125,7 @@ impl DbHandle {
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
         // The semaphore is never closed.
         let _permit = self.0.session_lookups.acquire().await;
-        self.read_in(Lane::new(Owner::Strangers, None), move |connection| {
+        self.read_in(Requester::new(Owner::Strangers, None), move |connection| {
             session_store::find(connection, own_nonce.clone(), &Now::read(None))
         })
         .await

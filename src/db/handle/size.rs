@@ -19,7 +19,7 @@ const COUNTING_SHARE: u32 = 100;
 
 /// The result of the last measurement.
 #[derive(Debug, Default)]
-pub(super) struct LastSize(Mutex<Option<Known>>);
+pub(super) struct SizeCache(Mutex<Option<Known>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -28,7 +28,7 @@ struct Known {
     recount: Instant,
 }
 
-impl LastSize {
+impl SizeCache {
     fn get(&self) -> Option<Known> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,13 +44,13 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn measure(&self) -> Result<(), DbError> {
-        let (told, oldest_message) = self
+        let (estimate, oldest_message) = self
             .read(None, |connection| {
                 let oldest = size::oldest(connection, &Now::read(None))?;
-                Ok((size::told(connection)?, oldest))
+                Ok((size::estimate(connection)?, oldest))
             })
             .await?;
-        let (messages, recount) = match (told.messages, self.0.size.get()) {
+        let (messages, recount) = match (estimate.messages, self.0.size.get()) {
             (Some(messages), _) => (messages, Instant::now()),
             (None, Some(known)) if Instant::now() < known.recount => {
                 (known.size.messages, known.recount)
@@ -59,8 +59,8 @@ impl DbHandle {
         };
         self.0.size.set(Known {
             size: StoredSize {
-                bytes: told.bytes,
-                free_bytes: told.free_bytes,
+                bytes: estimate.bytes,
+                free_bytes: estimate.free_bytes,
                 messages,
                 oldest_message,
             },

@@ -10,13 +10,13 @@ use super::*;
 use crate::auth::Identity;
 use crate::db::engine::clock;
 use crate::db::engine::url::DatabaseUrl;
-use crate::db::store::command::Work;
+use crate::db::store::command::WriteScope;
 use crate::db::store::session_step::SessionSteps;
 use crate::db::store::totals::TotalChanges;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
 use crate::model::{
-    ClaimOutcome, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Outpoint, Page, Payment,
+    ClaimOutcome, ListBound, ListOrder, MESSAGE_OVERHEAD, MessageBody, Outpoint, Page, Payment,
     PaymentOutput, PaymentState, SpentOutput, SpentPart, StoreOutcome,
 };
 
@@ -147,10 +147,10 @@ impl Store {
 /// A command that panics in the writer.
 struct Panics;
 
-impl Command for Panics {
+impl WriteCommand for Panics {
     type Output = ();
 
-    fn run(&self, _: &mut Work<'_>) -> diesel::QueryResult<()> {
+    fn run(&self, _: &mut WriteScope<'_>) -> diesel::QueryResult<()> {
         panic!("asked for by a test")
     }
 }

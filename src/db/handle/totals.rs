@@ -5,9 +5,9 @@ use std::sync::{PoisonError, mpsc};
 use crate::db::engine::connection::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
-use crate::db::store::command::Command;
+use crate::db::store::command::WriteCommand;
 use crate::db::store::recount::{self, MAX_CORRECTIONS};
-use crate::db::store::totals::{Correct, ForgetEmpty};
+use crate::db::store::totals::{CorrectTotals, DeleteEmptyTotals};
 use crate::model::{Quotas, Role};
 
 use super::DbHandle;
@@ -62,7 +62,7 @@ impl DbHandle {
         loop {
             let corrections = recount::corrections(&mut connection)?;
             for batch in corrections.chunks(BATCH) {
-                self.run_blocking(Correct(batch.to_vec()))?;
+                self.run_blocking(CorrectTotals(batch.to_vec()))?;
             }
             total += corrections.len();
             if corrections.len() < MAX_CORRECTIONS {
@@ -70,7 +70,7 @@ impl DbHandle {
             }
         }
         for batch in recount::empty(&mut connection, MAX_EMPTY)?.chunks(BATCH) {
-            self.run_blocking(ForgetEmpty(batch.to_vec()))?;
+            self.run_blocking(DeleteEmptyTotals(batch.to_vec()))?;
         }
         Ok(Some(total))
     }
@@ -79,7 +79,7 @@ impl DbHandle {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn look_at_totals(&self) -> Result<Option<StoredTotals>, DbError> {
+    pub async fn refresh_totals(&self) -> Result<Option<StoredTotals>, DbError> {
         if self.0.quotas.get().are_none() {
             return Ok(None);
         }
@@ -101,13 +101,13 @@ impl DbHandle {
         })
     }
 
-    /// The result of the last [`look_at_totals`](Self::look_at_totals).
+    /// The result of the last [`refresh_totals`](Self::refresh_totals).
     #[must_use]
     pub fn totals(&self) -> Option<StoredTotals> {
         *self.0.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run_blocking<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    fn run_blocking<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = mpsc::channel();
         self.write(command, move |result| drop(sender.send(result)));
         receiver.recv().unwrap_or(Err(DbError::Closed))

@@ -15,28 +15,28 @@ use super::session_step::{SessionStep, SessionSteps};
 use super::totals::TotalChanges;
 
 /// The context of a command.
-pub(in crate::db) struct Work<'a> {
-    pub(in crate::db) connection: &'a mut AnyConnection,
-    pub(in crate::db) boxes: &'a mut BoxIds,
-    pub(in crate::db) now: &'a Now,
-    pub(in crate::db) fees: &'a DeliveryFees,
+pub(crate) struct WriteScope<'a> {
+    pub(crate) connection: &'a mut AnyConnection,
+    pub(crate) boxes: &'a mut BoxIds,
+    pub(crate) now: &'a Now,
+    pub(crate) fees: &'a DeliveryFees,
     /// How long messages live in single boxes.
-    pub(in crate::db) retention: &'a Retention,
-    pub(in crate::db) quotas: &'a Quotas,
+    pub(crate) retention: &'a Retention,
+    pub(crate) quotas: &'a Quotas,
     /// The group's changes of stored totals.
-    pub(in crate::db) totals: &'a mut TotalChanges,
+    pub(crate) totals: &'a mut TotalChanges,
     /// The results of the group's session steps.
-    pub(in crate::db) sessions: &'a SessionSteps,
+    pub(crate) sessions: &'a SessionSteps,
 }
 
 /// A unit of work that writes.
-pub(in crate::db) trait Command: Send + 'static {
+pub(crate) trait WriteCommand: Send + 'static {
     /// The result of the command.
     type Output: Send + 'static;
 
     /// Runs inside a group's transaction. A failed group is retried in smaller parts, so this may run twice. Only the
     /// committed run counts.
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output>;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<Self::Output>;
 
     /// The identity that the command works for.
     fn owner(&self) -> Option<IdentityKey> {
@@ -49,12 +49,12 @@ pub(in crate::db) trait Command: Send + 'static {
     }
 
     /// How the command joins its group. A command that is decided in memory is not run.
-    fn part(&self) -> Part<'_> {
-        Part::Rare
+    fn batching(&self) -> Batching<'_> {
+        Batching::Individual
     }
 
     /// Converts a decision made in memory to the command's output.
-    fn output_of(&self, _settled: Settled) -> Option<Self::Output> {
+    fn output_of(&self, _decided: Decided) -> Option<Self::Output> {
         None
     }
 
@@ -94,41 +94,41 @@ pub(in crate::db) trait Command: Send + 'static {
 
 /// How a command joins its group.
 #[derive(Debug)]
-pub(in crate::db) enum Part<'a> {
+pub(crate) enum Batching<'a> {
     /// The group decides its outcome in memory.
     Submission(&'a Submission),
     /// The group decides its outcome in memory.
     Acknowledge(&'a Acknowledge),
     /// Runs no statement of its own.
-    Stateless,
+    NoStatements,
     /// Runs its own statements at its position in the group.
-    Rare,
+    Individual,
 }
 
 /// The outcome of a command that was decided in memory.
 #[derive(Debug)]
-pub(in crate::db) enum Settled {
+pub(crate) enum Decided {
     Submission(SubmitOutcome),
     Acknowledged(usize),
 }
 
 /// Runs `steps` under a savepoint: a refusal rolls back these steps and nothing else of the group.
-pub(in crate::db) fn all_or_nothing<T>(
-    work: &mut Work<'_>,
-    steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
+pub(crate) fn all_or_nothing<T>(
+    scope: &mut WriteScope<'_>,
+    steps: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<Result<T, T>>,
 ) -> QueryResult<T> {
-    dialect::set_savepoint(work.connection)?;
-    work.totals.mark();
-    match steps(work)? {
+    dialect::set_savepoint(scope.connection)?;
+    scope.totals.mark();
+    match steps(scope)? {
         Ok(done) => {
-            dialect::release_savepoint(work.connection)?;
+            dialect::release_savepoint(scope.connection)?;
             Ok(done)
         }
         Err(refusal) => {
-            dialect::return_to_savepoint(work.connection)?;
-            work.totals.take_back();
+            dialect::return_to_savepoint(scope.connection)?;
+            scope.totals.take_back();
             // Boxes created since the savepoint are rolled back too.
-            work.boxes.forget();
+            scope.boxes.forget();
             Ok(refusal)
         }
     }

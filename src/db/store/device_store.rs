@@ -10,29 +10,29 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::Device;
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// Maximum devices per identity: each of them receives every notification.
 const MAX_DEVICES: i64 = 50;
 
 /// Command: register a device or update it, and return its row. Returns none if another identity owns the token: its
 /// owner controls the device, and the device must not lose its notifications.
-pub(in crate::db) struct RegisterDevice {
-    pub(in crate::db) owner: IdentityKey,
-    pub(in crate::db) fcm_token: String,
-    pub(in crate::db) device_id: Option<String>,
-    pub(in crate::db) platform: Option<String>,
+pub(crate) struct RegisterDevice {
+    pub(crate) owner: IdentityKey,
+    pub(crate) fcm_token: String,
+    pub(crate) device_id: Option<String>,
+    pub(crate) platform: Option<String>,
 }
 
-impl Command for RegisterDevice {
+impl WriteCommand for RegisterDevice {
     type Output = Option<i64>;
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.owner)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<Option<i64>> {
-        let now = &work.now.text;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<Option<i64>> {
+        let now = &scope.now.text;
         let owner = self.owner.to_hex();
         let values = (
             devices::updated_at.eq(now),
@@ -48,26 +48,26 @@ impl Command for RegisterDevice {
             values,
         );
         let unique = devices::fcm_token;
-        if !insert_unless_there!(work.connection, devices::table, row, unique)? {
+        if !insert_unless_there!(scope.connection, devices::table, row, unique)? {
             let own = devices::table
                 .filter(devices::fcm_token.eq(&self.fcm_token))
                 .filter(devices::identity_key.eq(&owner));
-            if diesel::update(own).set(values).execute(work.connection)? == 0 {
+            if diesel::update(own).set(values).execute(scope.connection)? == 0 {
                 return Ok(None);
             }
         }
         let id = devices::table
             .filter(devices::fcm_token.eq(&self.fcm_token))
             .select(devices::id)
-            .first(work.connection)?;
-        self.forget_oldest(work, id)?;
+            .first(scope.connection)?;
+        self.forget_oldest(scope, id)?;
         Ok(Some(id))
     }
 }
 
 impl RegisterDevice {
     /// Deletes the owner's surplus devices: dead ones first, then the oldest.
-    fn forget_oldest(&self, work: &mut Work<'_>, latest: i64) -> QueryResult<()> {
+    fn forget_oldest(&self, scope: &mut WriteScope<'_>, latest: i64) -> QueryResult<()> {
         let too_many: Vec<i64> = devices::table
             .filter(devices::identity_key.eq(self.owner.to_hex()))
             .filter(devices::id.ne(latest))
@@ -79,59 +79,59 @@ impl RegisterDevice {
             .offset(MAX_DEVICES - 1)
             .limit(i64::MAX)
             .select(devices::id)
-            .load(work.connection)?;
+            .load(scope.connection)?;
         if !too_many.is_empty() {
             diesel::delete(devices::table.filter(devices::id.eq_any(too_many)))
-                .execute(work.connection)?;
+                .execute(scope.connection)?;
         }
         Ok(())
     }
 }
 
 /// Command: record that a device's token worked, or that it is dead.
-pub(in crate::db) struct MarkDevice {
-    pub(in crate::db) id: i64,
-    pub(in crate::db) works: bool,
+pub(crate) struct MarkDevice {
+    pub(crate) id: i64,
+    pub(crate) works: bool,
 }
 
-impl Command for MarkDevice {
+impl WriteCommand for MarkDevice {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
-        let now = &work.now.text;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
+        let now = &scope.now.text;
         let device = devices::table.find(self.id);
         if self.works {
             diesel::update(device)
                 .set((devices::last_used.eq(now), devices::updated_at.eq(now)))
-                .execute(work.connection)?;
+                .execute(scope.connection)?;
         } else {
             diesel::update(device)
                 .set((devices::active.eq(false), devices::updated_at.eq(now)))
-                .execute(work.connection)?;
+                .execute(scope.connection)?;
         }
         Ok(())
     }
 }
 
 /// Command: delete a device of an identity. Returns whether it existed.
-pub(in crate::db) struct RemoveDevice {
-    pub(in crate::db) owner: IdentityKey,
-    pub(in crate::db) id: i64,
+pub(crate) struct RemoveDevice {
+    pub(crate) owner: IdentityKey,
+    pub(crate) id: i64,
 }
 
-impl Command for RemoveDevice {
+impl WriteCommand for RemoveDevice {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
         let own = devices::table
             .filter(devices::id.eq(self.id))
             .filter(devices::identity_key.eq(self.owner.to_hex()));
-        Ok(diesel::delete(own).execute(work.connection)? > 0)
+        Ok(diesel::delete(own).execute(scope.connection)? > 0)
     }
 }
 
 /// The devices of an identity, most recently changed first.
-pub(in crate::db) fn list(
+pub(crate) fn list(
     connection: &mut AnyConnection,
     owner: &IdentityKey,
 ) -> Result<Vec<Device>, DbError> {

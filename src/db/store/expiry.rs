@@ -8,7 +8,7 @@ use crate::db::engine::dialect::octet_length;
 use crate::db::engine::schema::messages;
 use crate::db::engine::timestamp::Timestamp;
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// A message's id, storage time, recipient, sender, and the bytes of its body.
 type Row = (i64, Timestamp, String, String, i32);
@@ -26,30 +26,30 @@ macro_rules! columns {
 }
 
 /// Command: delete up to `max` expired messages and return their number.
-pub(in crate::db) struct DeleteExpired {
-    pub(in crate::db) max: i64,
+pub(crate) struct DeleteExpired {
+    pub(crate) max: i64,
 }
 
-impl Command for DeleteExpired {
+impl WriteCommand for DeleteExpired {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<usize> {
         let mut rows: Vec<Row> = messages::table
-            .filter(messages::expires_at.le(&work.now.text))
+            .filter(messages::expires_at.le(&scope.now.text))
             .order(messages::expires_at.asc())
             .limit(self.max)
             .select(columns!())
-            .load(work.connection)?;
-        if let Some(stale) = &work.now.stale {
-            rows.extend(outlived(work, stale, self.max)?);
+            .load(scope.connection)?;
+        if let Some(stale) = &scope.now.stale {
+            rows.extend(outlived(scope, stale, self.max)?);
         }
         // A message may have expired in both ways.
         let rows: BTreeMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
         let expired = messages::table.filter(messages::id.eq_any(rows.keys()));
-        let deleted = diesel::delete(expired).execute(work.connection)?;
-        if !work.quotas.are_none() {
+        let deleted = diesel::delete(expired).execute(scope.connection)?;
+        if !scope.quotas.are_none() {
             for (_, _, recipient, sender, bytes) in rows.into_values() {
-                work.totals.remove(recipient, sender, bytes.into());
+                scope.totals.remove(recipient, sender, bytes.into());
             }
         }
         Ok(deleted)
@@ -58,13 +58,13 @@ impl Command for DeleteExpired {
 
 /// The oldest messages that outlived the server's retention. Ids ascend with time, so no index is needed. Messages with
 /// a future storage time are skipped, because they would block the deletion of all later ones.
-fn outlived(work: &mut Work<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<Row>> {
+fn outlived(scope: &mut WriteScope<'_>, stale: &Timestamp, max: i64) -> QueryResult<Vec<Row>> {
     let oldest: Vec<Row> = messages::table
-        .filter(messages::created_at.le(&work.now.text))
+        .filter(messages::created_at.le(&scope.now.text))
         .order(messages::id.asc())
         .limit(max)
         .select(columns!())
-        .load(work.connection)?;
+        .load(scope.connection)?;
     let outlived = oldest.into_iter();
     Ok(outlived
         .take_while(|(_, created_at, ..)| created_at <= stale)

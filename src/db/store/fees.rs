@@ -9,10 +9,10 @@ use crate::db::engine::dialect::directly;
 use crate::db::engine::schema::{message_permissions, server_fees};
 use crate::ids::IdentityKey;
 use crate::live::Live;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
 /// The default fee of a recipient, in satoshis: 10 for notifications, otherwise none.
-pub(in crate::db) fn default_recipient_fee(message_box: &str) -> i64 {
+pub(crate) fn default_recipient_fee(message_box: &str) -> i64 {
     if message_box == "notifications" {
         10
     } else {
@@ -22,14 +22,14 @@ pub(in crate::db) fn default_recipient_fee(message_box: &str) -> i64 {
 
 /// The operator's delivery fees. They override the table.
 #[derive(Debug, Clone, Default)]
-pub(in crate::db) struct DeliveryFees {
+pub(crate) struct DeliveryFees {
     boxes: Live<BTreeMap<String, u64>>,
     /// Whether the delivery fee is due once for each recipient.
     per_recipient: bool,
 }
 
 impl DeliveryFees {
-    pub(in crate::db) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
+    pub(crate) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
         Self {
             boxes: Live::new(overrides),
             per_recipient,
@@ -37,12 +37,12 @@ impl DeliveryFees {
     }
 
     /// The operator's fee for a box, in satoshis, if set.
-    pub(in crate::db) fn own(&self, message_box: &str) -> Option<u64> {
+    pub(crate) fn own(&self, message_box: &str) -> Option<u64> {
         self.boxes.get().get(message_box).copied()
     }
 
     /// Replaces the operator's fees.
-    pub(in crate::db) fn set(&self, overrides: BTreeMap<String, u64>) {
+    pub(crate) fn set(&self, overrides: BTreeMap<String, u64>) {
         self.boxes.set(overrides);
     }
 
@@ -55,8 +55,8 @@ impl DeliveryFees {
         Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
     }
 
-    pub(in crate::db) const fn quote(&self, delivery_fee: u64, recipient_fees: Vec<i64>) -> Quote {
-        Quote {
+    pub(crate) const fn quote(&self, delivery_fee: u64, recipient_fees: Vec<i64>) -> FeeQuote {
+        FeeQuote {
             delivery_fee,
             per_recipient: self.per_recipient,
             recipient_fees,
@@ -65,7 +65,7 @@ impl DeliveryFees {
 }
 
 /// The delivery fee of a box in the table.
-pub(in crate::db) fn delivery_fee(
+pub(crate) fn delivery_fee(
     connection: &mut AnyConnection,
     message_box: &str,
 ) -> QueryResult<Option<i64>> {
@@ -79,7 +79,7 @@ pub(in crate::db) fn delivery_fee(
 
 /// A recipient's permission for a sender: -1 blocks, 0 allows, more is a fee in satoshis. A permission for the sender
 /// overrides one for all senders.
-pub(in crate::db) fn permission(
+pub(crate) fn permission(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: &IdentityKey,
@@ -103,13 +103,13 @@ pub(in crate::db) fn permission(
 }
 
 /// The price of a message from `sender` to these recipients.
-pub(in crate::db) fn quote(
+pub(crate) fn quote(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     sender: &IdentityKey,
     recipients: impl Iterator<Item = IdentityKey>,
     message_box: &str,
-) -> QueryResult<Quote> {
+) -> QueryResult<FeeQuote> {
     let delivery_fee = fees.of(connection, message_box)?;
     let recipient_fees = recipients
         .map(|recipient| {

@@ -9,27 +9,27 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{IdentityList, ListChange, ListedIdentity};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// Command: add an identity to a list, or remove it. Returns whether the list changed.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::db) struct SetListed {
-    pub(in crate::db) list: IdentityList,
-    pub(in crate::db) identity: IdentityKey,
-    pub(in crate::db) listed: bool,
+pub(crate) struct SetListed {
+    pub(crate) list: IdentityList,
+    pub(crate) identity: IdentityKey,
+    pub(crate) listed: bool,
 }
 
-impl Command for SetListed {
+impl WriteCommand for SetListed {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
-        self.apply(work.connection, &work.now.text)
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
+        self.apply(scope.connection, &scope.now.text)
     }
 }
 
 impl SetListed {
     /// Requires a transaction with the writer's lock, so that revisions follow commit order.
-    pub(in crate::db) fn apply(
+    pub(crate) fn apply(
         &self,
         connection: &mut AnyConnection,
         now: &Timestamp,
@@ -76,19 +76,16 @@ impl SetListed {
 
 /// Changes of the lists, in order.
 #[derive(Debug, Default)]
-pub(in crate::db) struct ListChanges {
-    pub(in crate::db) changes: Vec<ListChange>,
+pub(crate) struct ListChanges {
+    pub(crate) changes: Vec<ListChange>,
     /// The first revision found, even if its row is unreadable.
-    pub(in crate::db) first: Option<i64>,
+    pub(crate) first: Option<i64>,
     /// The last revision found; 0 if the lists never changed.
-    pub(in crate::db) last: i64,
+    pub(crate) last: i64,
 }
 
 /// The changes from this revision on, including it. Usually it is the last one, so this reads one row.
-pub(in crate::db) fn changes(
-    connection: &mut AnyConnection,
-    from: i64,
-) -> Result<ListChanges, DbError> {
+pub(crate) fn changes(connection: &mut AnyConnection, from: i64) -> Result<ListChanges, DbError> {
     let rows: Vec<(i64, String, String, bool)> = lists::table
         .filter(lists::revision.ge(from))
         .order(lists::revision.asc())
@@ -115,7 +112,7 @@ pub(in crate::db) fn changes(
 }
 
 /// The identities on a list after this one, in key order.
-pub(in crate::db) fn listed(
+pub(crate) fn listed(
     connection: &mut AnyConnection,
     list: IdentityList,
     after: &str,

@@ -12,10 +12,12 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
-use crate::model::{ListBound, ListSink, Listed, Order, OversizedMessage, Page, StoredMessage};
+use crate::model::{
+    ListBound, ListOrder, ListSink, OversizedMessage, Page, PageEnd, StoredMessage,
+};
 
-use super::filling::Filling;
-use super::page_marks::Mark;
+use super::page_builder::PageBuilder;
+use super::page_cursors::PageCursor;
 
 /// Messages whose sizes are asked for at a time.
 const SIZES: u16 = 1_000;
@@ -24,14 +26,14 @@ const SIZES: u16 = 1_000;
 const READ_BYTES: i64 = 1024 * 1024;
 
 /// A request for messages of a box.
-pub(in crate::db) struct ListQuery<'a> {
-    pub(in crate::db) recipient: &'a IdentityKey,
-    pub(in crate::db) message_box: &'a str,
-    pub(in crate::db) page: &'a Page,
-    pub(in crate::db) bound: &'a ListBound,
+pub(crate) struct ListQuery<'a> {
+    pub(crate) recipient: &'a IdentityKey,
+    pub(crate) message_box: &'a str,
+    pub(crate) page: &'a Page,
+    pub(crate) bound: &'a ListBound,
     /// The end of the last page of this box, if the handle kept one.
-    pub(in crate::db) mark: Option<Mark>,
-    pub(in crate::db) now: &'a Now,
+    pub(crate) mark: Option<PageCursor>,
+    pub(crate) now: &'a Now,
 }
 
 /// A box that is being listed, with a cursor into it.
@@ -49,7 +51,7 @@ struct Listing<'a> {
 
 /// The result of measuring messages without reading their bodies.
 #[derive(Default)]
-struct Measured {
+struct MeasuredList {
     /// Id of the first message in order.
     first: Option<i64>,
     /// Id of the first message that does not fit; none where all fit.
@@ -61,7 +63,7 @@ struct Measured {
 }
 
 /// Messages that are read with one statement: behind one id, before another.
-struct Part {
+struct ListPart {
     after: Option<i64>,
     offset: i64,
     end: Option<i64>,
@@ -98,12 +100,12 @@ impl<'a> Listing<'a> {
             query = query.filter(messages::message_id.eq(message_id));
         }
         match (self.page.order, after) {
-            (Order::Ascending, None) => query.order(messages::id.asc()),
-            (Order::Ascending, Some(id)) => {
+            (ListOrder::Ascending, None) => query.order(messages::id.asc()),
+            (ListOrder::Ascending, Some(id)) => {
                 query.filter(messages::id.gt(id)).order(messages::id.asc())
             }
-            (Order::Descending, None) => query.order(messages::id.desc()),
-            (Order::Descending, Some(id)) => {
+            (ListOrder::Descending, None) => query.order(messages::id.desc()),
+            (ListOrder::Descending, Some(id)) => {
                 query.filter(messages::id.lt(id)).order(messages::id.desc())
             }
         }
@@ -113,11 +115,11 @@ impl<'a> Listing<'a> {
     fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
         let all = messages::table.filter(is_in_box!(self));
         match self.page.order {
-            Order::Ascending => all
+            ListOrder::Ascending => all
                 .filter(messages::id.le(id))
                 .count()
                 .get_result(connection),
-            Order::Descending => all
+            ListOrder::Descending => all
                 .filter(messages::id.ge(id))
                 .count()
                 .get_result(connection),
@@ -125,7 +127,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Continues behind the previous page instead of skipping all messages again, unless one of them was deleted since.
-    fn resume(&mut self, connection: &mut AnyConnection, mark: &Mark) -> QueryResult<()> {
+    fn resume(&mut self, connection: &mut AnyConnection, mark: &PageCursor) -> QueryResult<()> {
         if self.count_up_to(connection, mark.last)? == mark.below {
             self.after = Some(mark.last);
             self.offset = 0;
@@ -135,7 +137,7 @@ impl<'a> Listing<'a> {
 
     /// Adds up sizes before any body is read: the client libraries of MySQL and PostgreSQL buffer whole results.
     /// Returns none for SQLite, which streams rows.
-    fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<Measured>> {
+    fn measure(&self, connection: &mut AnyConnection) -> QueryResult<Option<MeasuredList>> {
         if matches!(connection, AnyConnection::Sqlite(_)) {
             return Ok(None);
         }
@@ -143,7 +145,7 @@ impl<'a> Listing<'a> {
         let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
         let (mut after, mut offset) = (self.after, self.offset);
         let (mut bytes, mut part, mut count) = (0_i64, 0_i64, 0_i64);
-        let mut measured = Measured::default();
+        let mut measured = MeasuredList::default();
         loop {
             let sizes: Vec<(i64, i32)> = self
                 .behind(after)
@@ -218,37 +220,37 @@ impl<'a> Listing<'a> {
         &self,
         connection: &mut AnyConnection,
         sink: &mut dyn ListSink,
-    ) -> Result<Listed, DbError> {
+    ) -> Result<PageEnd, DbError> {
         let measured = self.measure(connection)?;
         let (mut after, mut offset) = (self.after, self.offset);
         if let Some(measured) = &measured {
             let Some(first) = measured.first else {
-                return Ok(Listed::default());
+                return Ok(PageEnd::default());
             };
             (after, offset) = (Some(self.before(first)), 0);
         }
         let measured = measured.unwrap_or_default();
         let mut named = self.named(connection, &measured.oversized)?;
-        let mut filling = Filling::new(self.page, self.bound, sink);
+        let mut page = PageBuilder::new(self.page, self.bound, sink);
         let ends = measured.parts.iter().copied().map(Some);
         for end in ends.chain([measured.end]) {
-            let part = Part { after, offset, end };
+            let part = ListPart { after, offset, end };
             self.read_part(
                 connection,
                 &part,
                 &measured.oversized,
                 &mut named,
-                &mut filling,
+                &mut page,
             )?;
-            if filling.is_full {
+            if page.is_full {
                 break;
             }
             (after, offset) = (end.map(|id| self.before(id)), 0);
         }
         for (id, message) in named {
-            filling.name(id, message)?;
+            page.name(id, message)?;
         }
-        let mut listed = filling.listed;
+        let mut listed = page.listed;
         listed.more |= measured.end.is_some();
         Ok(listed)
     }
@@ -257,10 +259,10 @@ impl<'a> Listing<'a> {
     fn read_part(
         &self,
         connection: &mut AnyConnection,
-        part: &Part,
+        part: &ListPart,
         oversized: &[i64],
         named: &mut VecDeque<(i64, OversizedMessage)>,
-        filling: &mut Filling<'_>,
+        page: &mut PageBuilder<'_>,
     ) -> Result<(), DbError> {
         type Row = (i64, String, String, String, Timestamp, Timestamp);
         let mut query = self.behind(part.after).select((
@@ -273,8 +275,8 @@ impl<'a> Listing<'a> {
         ));
         query = match (self.page.order, part.end) {
             (_, None) => query,
-            (Order::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
-            (Order::Descending, Some(end)) => query.filter(messages::id.gt(end)),
+            (ListOrder::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
+            (ListOrder::Descending, Some(end)) => query.filter(messages::id.gt(end)),
         };
         if !oversized.is_empty() {
             query = query.filter(messages::id.ne_all(oversized.to_vec()));
@@ -296,9 +298,9 @@ impl<'a> Listing<'a> {
                 let Some((named_id, message)) = named.pop_front() else {
                     break;
                 };
-                filling.name(named_id, message)?;
+                page.name(named_id, message)?;
             }
-            filling.list(StoredMessage {
+            page.list(StoredMessage {
                 id,
                 message_id,
                 sender,
@@ -306,7 +308,7 @@ impl<'a> Listing<'a> {
                 created_at: created_at.0,
                 updated_at: updated_at.0,
             })?;
-            if filling.is_full {
+            if page.is_full {
                 break;
             }
         }
@@ -316,26 +318,26 @@ impl<'a> Listing<'a> {
     /// The id behind which this message is the first.
     const fn before(&self, id: i64) -> i64 {
         match self.page.order {
-            Order::Ascending => id.saturating_sub(1),
-            Order::Descending => id.saturating_add(1),
+            ListOrder::Ascending => id.saturating_sub(1),
+            ListOrder::Descending => id.saturating_add(1),
         }
     }
 
     const fn is_before(&self, one: i64, other: i64) -> bool {
         match self.page.order {
-            Order::Ascending => one < other,
-            Order::Descending => one > other,
+            ListOrder::Ascending => one < other,
+            ListOrder::Descending => one > other,
         }
     }
 }
 
 /// Lists messages of a recipient's box in storage order, unless the page asks for the reverse. Expired messages are
 /// skipped. The returned mark is for the next page.
-pub(in crate::db) fn list(
+pub(crate) fn list(
     connection: &mut AnyConnection,
     query: &ListQuery<'_>,
     sink: &mut dyn ListSink,
-) -> Result<(Listed, Option<Mark>), DbError> {
+) -> Result<(PageEnd, Option<PageCursor>), DbError> {
     let ListQuery {
         recipient,
         message_box,
@@ -361,10 +363,10 @@ pub(in crate::db) fn list(
     let listed = listing.read(connection, sink)?;
     let next = match listed
         .last
-        .filter(|_| listed.more && Mark::can_follow(page))
+        .filter(|_| listed.more && PageCursor::can_follow(page))
     {
         None => None,
-        Some(last) => Some(Mark {
+        Some(last) => Some(PageCursor {
             order: page.order,
             offset: page
                 .offset

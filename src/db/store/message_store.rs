@@ -14,12 +14,12 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, StoreOutcome};
 
-use super::command::{Command, Part, Settled, Work};
+use super::command::{Batching, Decided, WriteCommand, WriteScope};
 use super::totals::TotalChanges;
 
 /// Ids of known boxes, for the writer. It is cleared when it grows too large, and after every failed transaction.
 #[derive(Debug, Default)]
-pub(in crate::db) struct BoxIds {
+pub(crate) struct BoxIds {
     by_owner: HashMap<IdentityKey, HashMap<String, i64>>,
     count: usize,
 }
@@ -27,21 +27,21 @@ pub(in crate::db) struct BoxIds {
 const MAX_KNOWN_BOXES: usize = 50_000;
 
 impl BoxIds {
-    pub(in crate::db) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.by_owner.clear();
         self.count = 0;
     }
 
-    pub(in crate::db) fn get(&self, owner: &IdentityKey, name: &str) -> Option<i64> {
+    pub(crate) fn get(&self, owner: &IdentityKey, name: &str) -> Option<i64> {
         self.by_owner.get(owner)?.get(name).copied()
     }
 
     #[cfg(test)]
-    pub(in crate::db) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.count
     }
 
-    pub(in crate::db) fn insert(&mut self, owner: &IdentityKey, name: &str, id: i64) {
+    pub(crate) fn insert(&mut self, owner: &IdentityKey, name: &str, id: i64) {
         if self.count >= MAX_KNOWN_BOXES {
             self.forget();
         }
@@ -54,10 +54,10 @@ impl BoxIds {
 
 /// How long messages live in single boxes, by box name.
 #[derive(Debug, Clone, Default)]
-pub(in crate::db) struct Retention(Arc<BTreeMap<String, Duration>>);
+pub(crate) struct Retention(Arc<BTreeMap<String, Duration>>);
 
 impl Retention {
-    pub(in crate::db) fn new(boxes: BTreeMap<String, Duration>) -> Self {
+    pub(crate) fn new(boxes: BTreeMap<String, Duration>) -> Self {
         Self(Arc::new(boxes))
     }
 
@@ -70,36 +70,37 @@ impl Retention {
 
 #[derive(Insertable)]
 #[diesel(table_name = messages)]
-pub(in crate::db) struct MessageRow<'a> {
-    pub(in crate::db) message_id: &'a str,
-    pub(in crate::db) created_at: &'a Timestamp,
-    pub(in crate::db) updated_at: &'a Timestamp,
-    pub(in crate::db) message_box_id: i64,
-    pub(in crate::db) sender: &'a str,
-    pub(in crate::db) recipient: &'a str,
-    pub(in crate::db) body: &'a str,
-    pub(in crate::db) expires_at: Option<&'a Timestamp>,
+pub(crate) struct MessageRow<'a> {
+    pub(crate) message_id: &'a str,
+    pub(crate) created_at: &'a Timestamp,
+    pub(crate) updated_at: &'a Timestamp,
+    pub(crate) message_box_id: i64,
+    pub(crate) sender: &'a str,
+    pub(crate) recipient: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) expires_at: Option<&'a Timestamp>,
 }
 
 /// Stores one message in the current transaction.
-pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
+pub(crate) fn store(scope: &mut WriteScope<'_>, message: &NewMessage) -> QueryResult<StoreOutcome> {
     let recipient = message.recipient.to_hex();
     let sender = message.sender.to_hex();
-    let now = &work.now.text;
-    let known = work.boxes.get(&message.recipient, &message.message_box);
+    let now = &scope.now.text;
+    let known = scope.boxes.get(&message.recipient, &message.message_box);
     let box_id = if let Some(id) = known {
         id
     } else {
         // A refused message creates no box.
-        if in_use(work.connection, message, work.now)? == Some(StoreOutcome::Taken) {
+        if in_use(scope.connection, message, scope.now)? == Some(StoreOutcome::Taken) {
             return Ok(StoreOutcome::Taken);
         }
-        let id = box_id(work.connection, &recipient, &message.message_box, now)?;
-        work.boxes
+        let id = box_id(scope.connection, &recipient, &message.message_box, now)?;
+        scope
+            .boxes
             .insert(&message.recipient, &message.message_box, id);
         id
     };
-    let expires_at = expiry(work, message);
+    let expires_at = expiry(scope, message);
     let body = message.body.wrapped(message.payment.as_deref());
     let row = MessageRow {
         message_id: &message.message_id,
@@ -112,18 +113,18 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
         expires_at: expires_at.as_ref(),
     };
     let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
-    if insert(work.connection, &row)? {
-        count(work, |totals| totals.add(recipient, sender, bytes));
+    if insert(scope.connection, &row)? {
+        count(scope, |totals| totals.add(recipient, sender, bytes));
         return Ok(StoreOutcome::Stored);
     }
-    let first = find(work.connection, &recipient, &message.message_id)?;
+    let first = find(scope.connection, &recipient, &message.message_id)?;
     let Some(first) = first else {
         return Err(diesel::result::Error::NotFound);
     };
-    if first.is_past(work.now) {
-        diesel::delete(messages::table.find(first.id)).execute(work.connection)?;
-        insert(work.connection, &row)?;
-        count(work, |totals| {
+    if first.is_past(scope.now) {
+        diesel::delete(messages::table.find(first.id)).execute(scope.connection)?;
+        insert(scope.connection, &row)?;
+        count(scope, |totals| {
             totals.remove(recipient.clone(), first.sender, first.bytes.into());
             totals.add(recipient, sender, bytes);
         });
@@ -133,22 +134,22 @@ pub(in crate::db) fn store(work: &mut Work<'_>, message: &NewMessage) -> QueryRe
 }
 
 /// Changes the totals if a quota is set.
-fn count(work: &mut Work<'_>, change: impl FnOnce(&mut TotalChanges)) {
-    if !work.quotas.are_none() {
-        change(work.totals);
+fn count(scope: &mut WriteScope<'_>, change: impl FnOnce(&mut TotalChanges)) {
+    if !scope.quotas.are_none() {
+        change(scope.totals);
     }
 }
 
 /// When a message expires: at its own time, or after its box's retention. On MySQL, the server's retention counts too:
 /// newer TypeScript servers read only this column.
-pub(in crate::db) fn expiry(work: &Work<'_>, message: &NewMessage) -> Option<Timestamp> {
+pub(crate) fn expiry(scope: &WriteScope<'_>, message: &NewMessage) -> Option<Timestamp> {
     let own = message.expires_at.map(clock::text);
-    let retained_until = match work.connection {
+    let retained_until = match scope.connection {
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(_) => work.now.retained_until.clone(),
+        AnyConnection::Mysql(_) => scope.now.retained_until.clone(),
         _ => None,
     };
-    let in_box = work.retention.until(&message.message_box, work.now);
+    let in_box = scope.retention.until(&message.message_box, scope.now);
     let all = [own, retained_until, in_box];
     all.into_iter().flatten().min()
 }
@@ -159,19 +160,19 @@ fn insert(connection: &mut AnyConnection, row: &MessageRow<'_>) -> QueryResult<b
 }
 
 #[derive(Queryable)]
-pub(in crate::db) struct First {
-    pub(in crate::db) id: i64,
+pub(crate) struct ExistingMessage {
+    pub(crate) id: i64,
     /// None for some rows of other servers.
-    pub(in crate::db) box_id: Option<i64>,
-    pub(in crate::db) sender: String,
+    pub(crate) box_id: Option<i64>,
+    pub(crate) sender: String,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     /// Bytes of its body.
-    pub(in crate::db) bytes: i32,
+    pub(crate) bytes: i32,
 }
 
-impl First {
-    pub(in crate::db) fn is_past(&self, now: &Now) -> bool {
+impl ExistingMessage {
+    pub(crate) fn is_past(&self, now: &Now) -> bool {
         now.is_past(&self.created_at, self.expires_at.as_ref())
     }
 
@@ -187,11 +188,11 @@ impl First {
 }
 
 /// The message of this recipient with this id.
-pub(in crate::db) fn find(
+pub(crate) fn find(
     connection: &mut AnyConnection,
     recipient: &str,
     message_id: &str,
-) -> QueryResult<Option<First>> {
+) -> QueryResult<Option<ExistingMessage>> {
     messages::table
         .filter(messages::recipient.eq(recipient))
         .filter(messages::message_id.eq(message_id))
@@ -208,7 +209,7 @@ pub(in crate::db) fn find(
 }
 
 /// The outcome of storing this message if its id is in use: a duplicate, or taken.
-pub(in crate::db) fn in_use(
+pub(crate) fn in_use(
     connection: &mut AnyConnection,
     message: &NewMessage,
     now: &Now,
@@ -222,7 +223,7 @@ pub(in crate::db) fn in_use(
     Ok(Some(first.used_by(&message.sender.to_hex(), box_id)))
 }
 
-pub(in crate::db) fn find_box(
+pub(crate) fn find_box(
     connection: &mut AnyConnection,
     owner: &str,
     name: &str,
@@ -260,50 +261,50 @@ const MAX_IDS: usize = 500;
 
 /// Command: delete messages of this recipient and return their number.
 #[derive(Debug)]
-pub(in crate::db) struct Acknowledge {
-    pub(in crate::db) recipient: IdentityKey,
-    pub(in crate::db) message_ids: Vec<String>,
+pub(crate) struct Acknowledge {
+    pub(crate) recipient: IdentityKey,
+    pub(crate) message_ids: Vec<String>,
 }
 
-impl Command for Acknowledge {
+impl WriteCommand for Acknowledge {
     type Output = usize;
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.recipient)
     }
 
-    fn part(&self) -> Part<'_> {
-        Part::Acknowledge(self)
+    fn batching(&self) -> Batching<'_> {
+        Batching::Acknowledge(self)
     }
 
-    fn output_of(&self, settled: Settled) -> Option<usize> {
-        match settled {
-            Settled::Acknowledged(count) => Some(count),
-            Settled::Submission(_) => None,
+    fn output_of(&self, decided: Decided) -> Option<usize> {
+        match decided {
+            Decided::Acknowledged(count) => Some(count),
+            Decided::Submission(_) => None,
         }
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<usize> {
         let owner = self.recipient.to_hex();
         let mut deleted = 0;
         for message_ids in self.message_ids.chunks(MAX_IDS) {
             let own = messages::table.filter(messages::recipient.eq(&owner));
-            if !work.quotas.are_none() {
+            if !scope.quotas.are_none() {
                 let rows: Vec<(String, i32)> = own
                     .filter(messages::message_id.eq_any(message_ids))
                     .select((messages::sender, octet_length(messages::body)))
-                    .load(work.connection)?;
+                    .load(scope.connection)?;
                 for (sender, bytes) in rows {
-                    work.totals.remove(owner.clone(), sender, bytes.into());
+                    scope.totals.remove(owner.clone(), sender, bytes.into());
                 }
             }
             deleted += if let [message_id] = message_ids {
                 // A constant statement, which stays prepared.
                 let single = own.filter(messages::message_id.eq(message_id));
-                diesel::delete(single).execute(work.connection)?
+                diesel::delete(single).execute(scope.connection)?
             } else {
                 let several = own.filter(messages::message_id.eq_any(message_ids));
-                diesel::delete(several).execute(work.connection)?
+                diesel::delete(several).execute(scope.connection)?
             };
         }
         Ok(deleted)

@@ -18,19 +18,16 @@ use crate::db::engine::schema::{message_boxes, messages};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::Timestamp;
-use crate::model::{MessageHead, MissedPage, WholeMessage};
+use crate::model::{CatchUpPage, MessageHead, WholeMessage};
 
 /// Maximum rows scanned per page.
 const MAX_SCANNED: i64 = 1_000;
 
 /// Message ids by recipient and the sender's id.
-pub(in crate::db) type NewestIds = HashMap<(String, String), i64>;
+pub(crate) type NewestIds = HashMap<(String, String), i64>;
 
 /// The ids of the newest messages, up to `count`. It runs in the transaction that stored them, so they are its own.
-pub(in crate::db) fn newest_ids(
-    connection: &mut AnyConnection,
-    count: usize,
-) -> QueryResult<NewestIds> {
+pub(crate) fn newest_ids(connection: &mut AnyConnection, count: usize) -> QueryResult<NewestIds> {
     let rows: Vec<(String, String, i64)> = messages::table
         .select((messages::recipient, messages::message_id, messages::id))
         .order(messages::id.desc())
@@ -41,7 +38,7 @@ pub(in crate::db) fn newest_ids(
 }
 
 /// The highest id of a stored message; 0 if there is none.
-pub(in crate::db) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbError> {
+pub(crate) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbError> {
     let last: Option<i64> = messages::table
         .select(diesel::dsl::max(messages::id))
         .get_result(connection)?;
@@ -51,13 +48,13 @@ pub(in crate::db) fn last_id(connection: &mut AnyConnection) -> Result<i64, DbEr
 /// Reads the `wanted` messages with ids above `after`, up to `max_bytes` of bodies. Skips expired messages.
 ///
 /// A page takes two statements. Client libraries buffer whole results, so the first one reads sizes only.
-pub(in crate::db) fn missed(
+pub(crate) fn missed(
     connection: &mut AnyConnection,
     after: i64,
     max_bytes: usize,
     now: &Now,
     mut wanted: impl FnMut(&MessageHead) -> bool,
-) -> Result<MissedPage, DbError> {
+) -> Result<CatchUpPage, DbError> {
     // Without bodies: most messages have no member on this node.
     let mut query = messages::table
         .filter(messages::id.gt(after))
@@ -80,7 +77,7 @@ pub(in crate::db) fn missed(
         query = query.filter(messages::created_at.gt(stale));
     }
     let rows: Vec<(i64, String, String, Timestamp, i32)> = query.load(connection)?;
-    let mut page = MissedPage {
+    let mut page = CatchUpPage {
         last: rows.last().map_or(after, |row| row.0),
         more: i64::try_from(rows.len()).is_ok_and(|len| len >= MAX_SCANNED),
         messages: Vec::new(),

@@ -9,7 +9,7 @@ use crate::db::engine::schema::{payment_replays, payments};
 use crate::db::engine::timestamp::Timestamp;
 
 /// Whether a server of either kind has recorded this transaction.
-pub(in crate::db) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
+pub(crate) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {
     let noted = payment_replays::table.find(txid);
     diesel::select(diesel::dsl::exists(noted)).get_result(connection)
 }
@@ -19,11 +19,7 @@ pub(in crate::db) fn is_noted(connection: &mut AnyConnection, txid: &str) -> Que
     not(feature = "mysql"),
     expect(unused_variables, reason = "the other servers have MySQL only")
 )]
-pub(in crate::db) fn note(
-    connection: &mut AnyConnection,
-    txid: &str,
-    now: &Timestamp,
-) -> QueryResult<()> {
+pub(crate) fn note(connection: &mut AnyConnection, txid: &str, now: &Timestamp) -> QueryResult<()> {
     match connection {
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
@@ -41,7 +37,7 @@ pub(in crate::db) fn note(
 }
 
 /// Records all transactions that paid here, as [`note`] does.
-pub(in crate::db) fn note_all(connection: &mut AnyConnection) -> QueryResult<()> {
+pub(crate) fn note_all(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => diesel::sql_query(
@@ -56,7 +52,7 @@ pub(in crate::db) fn note_all(connection: &mut AnyConnection) -> QueryResult<()>
 
 /// The transactions that another server accepted and this one did not.
 #[diesel::dsl::auto_type(no_type_alias)]
-pub(in crate::db) fn taken_by_others() -> _ {
+pub(crate) fn taken_by_others() -> _ {
     let own = payments::table
         .filter(payments::txid.eq(payment_replays::transaction_id))
         .filter(payments::settled);

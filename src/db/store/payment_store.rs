@@ -18,7 +18,7 @@ use crate::model::{
     SpentPart,
 };
 
-use super::command::{Command, Work, all_or_nothing};
+use super::command::{WriteCommand, WriteScope, all_or_nothing};
 use super::payment_replays;
 
 /// The purpose of a released claim.
@@ -48,8 +48,8 @@ struct PaymentRow<'a> {
 
 /// Claims every output of a payment, or returns the one that is taken. `settled`: this transaction also does the paid
 /// action. The caller rolls back after a refusal.
-pub(in crate::db) fn claim(
-    work: &mut Work<'_>,
+pub(crate) fn claim(
+    scope: &mut WriteScope<'_>,
     payment: &Payment,
     state: PaymentState,
     settled: bool,
@@ -59,8 +59,8 @@ pub(in crate::db) fn claim(
     let mut internalized = payment.outputs.iter().any(PaymentOutput::pays_server);
     for output in &payment.outputs {
         let row = PaymentRow {
-            created_at: &work.now.text,
-            updated_at: &work.now.text,
+            created_at: &scope.now.text,
+            updated_at: &scope.now.text,
             txid: &output.outpoint.txid,
             output_index: output.outpoint.index.into(),
             satoshis: i64::try_from(output.satoshis).unwrap_or(i64::MAX),
@@ -75,23 +75,23 @@ pub(in crate::db) fn claim(
             transaction: output.transaction.as_deref(),
         };
         let unique = (payments::txid, payments::output_index);
-        if !insert_unless_there!(work.connection, payments::table, &row, unique)? {
-            match renew(work, &row)? {
+        if !insert_unless_there!(scope.connection, payments::table, &row, unique)? {
+            match renew(scope, &row)? {
                 Some(known) => internalized &= known || !output.pays_server(),
-                None if output.pays_server() && take_over(work, &row)? => internalized = false,
+                None if output.pays_server() && take_over(scope, &row)? => internalized = false,
                 None => return Ok(used(output)),
             }
-        } else if is_taken_by_another(work, row.txid)? {
+        } else if is_taken_by_another(scope, row.txid)? {
             return Ok(used(output));
         } else {
             internalized &= !output.pays_server();
         }
         if settled {
-            payment_replays::note(work.connection, row.txid, row.created_at)?;
+            payment_replays::note(scope.connection, row.txid, row.created_at)?;
         }
     }
     for spent in &payment.spends {
-        if !spend(work, spent, &payment.purpose, settled)? {
+        if !spend(scope, spent, &payment.purpose, settled)? {
             let coin = SpentPart::Coin(spent.outpoint.clone());
             return Ok(ClaimOutcome::Spent(coin));
         }
@@ -105,18 +105,18 @@ fn used(output: &PaymentOutput) -> ClaimOutcome {
 
 /// Whether another kind of server accepted this transaction. The table also records our own transactions, so a second
 /// output here does not count.
-fn is_taken_by_another(work: &mut Work<'_>, txid: &str) -> QueryResult<bool> {
-    if !payment_replays::is_noted(work.connection, txid)? {
+fn is_taken_by_another(scope: &mut WriteScope<'_>, txid: &str) -> QueryResult<bool> {
+    if !payment_replays::is_noted(scope.connection, txid)? {
         return Ok(false);
     }
     let taken = payments::table.filter(payments::txid.eq(txid));
-    let outputs: i64 = taken.count().get_result(work.connection)?;
+    let outputs: i64 = taken.count().get_result(scope.connection)?;
     Ok(outputs <= 1)
 }
 
 /// Claims an output again. Returns none if it is unavailable, or else whether a wallet holds it.
-fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
-    let left_behind = work.now.ago(LEFT_BEHIND);
+fn renew(scope: &mut WriteScope<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>> {
+    let left_behind = scope.now.ago(LEFT_BEHIND);
     let known: Option<(i64, String)> = payments::table
         .filter(payments::txid.eq(row.txid))
         .filter(payments::output_index.eq(row.output_index))
@@ -128,7 +128,7 @@ fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>>
                 .or(payments::updated_at.le(left_behind)),
         )
         .select((payments::id, payments::state))
-        .first(work.connection)
+        .first(scope.connection)
         .optional()?;
     let Some((id, state)) = known else {
         return Ok(None);
@@ -143,13 +143,13 @@ fn renew(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<Option<bool>>
             payments::settled.eq(row.settled),
             payments::updated_at.eq(row.updated_at),
         ))
-        .execute(work.connection)?;
+        .execute(scope.connection)?;
     Ok(Some(internalized))
 }
 
 /// Takes over an output that was claimed for the wrong payee: its script pays the server. Earlier releases claimed
 /// outputs on the sender's word.
-fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
+fn take_over(scope: &mut WriteScope<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
     let claimed = payments::table
         .filter(payments::txid.eq(row.txid))
         .filter(payments::output_index.eq(row.output_index))
@@ -168,20 +168,20 @@ fn take_over(work: &mut Work<'_>, row: &PaymentRow<'_>) -> QueryResult<bool> {
             payments::settled.eq(row.settled),
             payments::transaction.eq(row.transaction),
         ))
-        .execute(work.connection)?;
+        .execute(scope.connection)?;
     Ok(taken == 1)
 }
 
 /// Records that an output is spent. Returns `false` if another transaction spends it.
 fn spend(
-    work: &mut Work<'_>,
+    scope: &mut WriteScope<'_>,
     spent: &SpentOutput,
     purpose: &str,
     settled: bool,
 ) -> QueryResult<bool> {
     let (txid, index) = (&spent.outpoint.txid, i64::from(spent.outpoint.index));
     let row = (
-        payment_inputs::created_at.eq(&work.now.text),
+        payment_inputs::created_at.eq(&scope.now.text),
         payment_inputs::txid.eq(txid),
         payment_inputs::output_index.eq(index),
         payment_inputs::spent_by.eq(&spent.by),
@@ -189,7 +189,7 @@ fn spend(
         payment_inputs::settled.eq(settled),
     );
     let unique = (payment_inputs::txid, payment_inputs::output_index);
-    if insert_unless_there!(work.connection, payment_inputs::table, row, unique)? {
+    if insert_unless_there!(scope.connection, payment_inputs::table, row, unique)? {
         return Ok(true);
     }
     let known: Option<(i64, bool)> = payment_inputs::table
@@ -197,7 +197,7 @@ fn spend(
         .filter(payment_inputs::output_index.eq(index))
         .filter(payment_inputs::spent_by.eq(&spent.by))
         .select((payment_inputs::id, payment_inputs::settled))
-        .first(work.connection)
+        .first(scope.connection)
         .optional()?;
     let Some((id, already)) = known else {
         return Ok(false);
@@ -209,19 +209,19 @@ fn spend(
                 payment_inputs::purpose.eq(purpose),
                 payment_inputs::settled.eq(settled),
             ))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
     }
     Ok(true)
 }
 
 /// Command: claim these outputs, before a wallet is asked or because the action is done.
-pub(in crate::db) struct ClaimPayment {
-    pub(in crate::db) payment: Payment,
-    pub(in crate::db) state: PaymentState,
-    pub(in crate::db) settled: bool,
+pub(crate) struct ClaimPayment {
+    pub(crate) payment: Payment,
+    pub(crate) state: PaymentState,
+    pub(crate) settled: bool,
 }
 
-impl Command for ClaimPayment {
+impl WriteCommand for ClaimPayment {
     type Output = ClaimOutcome;
 
     /// A finished action is written as the server's own work, so no quota of the payer refuses it.
@@ -229,9 +229,9 @@ impl Command for ClaimPayment {
         (!self.settled).then_some(self.payment.payer)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output> {
-        all_or_nothing(work, |work| {
-            let outcome = claim(work, &self.payment, self.state, self.settled)?;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<Self::Output> {
+        all_or_nothing(scope, |scope| {
+            let outcome = claim(scope, &self.payment, self.state, self.settled)?;
             Ok(match outcome {
                 ClaimOutcome::Claimed { .. } => Ok(outcome),
                 ClaimOutcome::Spent(_) => Err(outcome),
@@ -245,16 +245,16 @@ impl Command for ClaimPayment {
 }
 
 /// Command: release a payment whose action failed.
-pub(in crate::db) struct GiveUpPayment {
-    pub(in crate::db) payment: Payment,
+pub(crate) struct ReleasePayment {
+    pub(crate) payment: Payment,
     /// The new state of the outputs that pay the server. None deletes the claims, which frees the outputs.
-    pub(in crate::db) state: Option<PaymentState>,
+    pub(crate) state: Option<PaymentState>,
 }
 
-impl Command for GiveUpPayment {
+impl WriteCommand for ReleasePayment {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         let payer = self.payment.payer.to_hex();
         for output in &self.payment.outputs {
             let claimed = || {
@@ -270,21 +270,21 @@ impl Command for GiveUpPayment {
             diesel::update(claimed().filter(in_wallet))
                 .set((
                     payments::purpose.eq(NO_PURPOSE),
-                    payments::updated_at.eq(&work.now.text),
+                    payments::updated_at.eq(&scope.now.text),
                 ))
-                .execute(work.connection)?;
+                .execute(scope.connection)?;
             match self.state {
-                None => diesel::delete(claimed()).execute(work.connection)?,
+                None => diesel::delete(claimed()).execute(scope.connection)?,
                 Some(state) => diesel::update(claimed())
                     .set((
                         payments::purpose.eq(NO_PURPOSE),
                         payments::state.eq(output.state_of(state).name()),
-                        payments::updated_at.eq(&work.now.text),
+                        payments::updated_at.eq(&scope.now.text),
                     ))
-                    .execute(work.connection)?,
+                    .execute(scope.connection)?,
             };
         }
-        if self.state.is_some() || self.has_claims(work)? {
+        if self.state.is_some() || self.has_claims(scope)? {
             return Ok(());
         }
         for spent in &self.payment.spends {
@@ -295,7 +295,7 @@ impl Command for GiveUpPayment {
                     .filter(payment_inputs::purpose.eq(&self.payment.purpose))
                     .filter(payment_inputs::settled.eq(false)),
             )
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         }
         Ok(())
     }
@@ -305,14 +305,14 @@ impl Command for GiveUpPayment {
     }
 }
 
-impl GiveUpPayment {
+impl ReleasePayment {
     /// Whether an output of the transaction is still claimed. Then its coins stay spent.
-    fn has_claims(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+    fn has_claims(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
         let Some(first) = self.payment.outputs.first() else {
             return Ok(false);
         };
         let taken = payments::table.filter(payments::txid.eq(&first.outpoint.txid));
-        diesel::select(diesel::dsl::exists(taken)).get_result(work.connection)
+        diesel::select(diesel::dsl::exists(taken)).get_result(scope.connection)
     }
 }
 
@@ -334,7 +334,7 @@ struct Found {
 }
 
 /// The payments to `payee` with ids above this one, oldest first.
-pub(in crate::db) fn list(
+pub(crate) fn list(
     connection: &mut AnyConnection,
     payee: &IdentityKey,
     after: i64,

@@ -10,28 +10,28 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{Permission, PermissionPage};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// Command: set a recipient's permission.
 #[derive(Debug)]
-pub(in crate::db) struct SetPermission {
-    pub(in crate::db) recipient: IdentityKey,
-    pub(in crate::db) sender: Option<IdentityKey>,
-    pub(in crate::db) message_box: String,
-    pub(in crate::db) recipient_fee: i64,
+pub(crate) struct SetPermission {
+    pub(crate) recipient: IdentityKey,
+    pub(crate) sender: Option<IdentityKey>,
+    pub(crate) message_box: String,
+    pub(crate) recipient_fee: i64,
 }
 
-impl Command for SetPermission {
+impl WriteCommand for SetPermission {
     type Output = ();
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.recipient)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         let recipient = self.recipient.to_hex();
         let sender = self.sender.map(|key| key.to_hex());
-        let now = &work.now.text;
+        let now = &scope.now.text;
         // An upsert never matches a NULL sender. The writer runs one transaction at a time, so no other row can appear.
         let own = permissions::table
             .filter(permissions::recipient.eq(&recipient))
@@ -42,7 +42,7 @@ impl Command for SetPermission {
                 permissions::recipient_fee.eq(self.recipient_fee),
                 permissions::updated_at.eq(now),
             ))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         if updated > 0 {
             return Ok(());
         }
@@ -55,23 +55,23 @@ impl Command for SetPermission {
                 permissions::message_box.eq(&self.message_box),
                 permissions::recipient_fee.eq(self.recipient_fee),
             ))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         Ok(())
     }
 }
 
 /// Command: delete a recipient's permission for one sender, or for all. Returns whether it existed.
 #[derive(Debug)]
-pub(in crate::db) struct UnsetPermission {
-    pub(in crate::db) recipient: IdentityKey,
-    pub(in crate::db) sender: Option<IdentityKey>,
-    pub(in crate::db) message_box: String,
+pub(crate) struct UnsetPermission {
+    pub(crate) recipient: IdentityKey,
+    pub(crate) sender: Option<IdentityKey>,
+    pub(crate) message_box: String,
 }
 
-impl Command for UnsetPermission {
+impl WriteCommand for UnsetPermission {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
         let sender = self.sender.map(|key| key.to_hex());
         let deleted = diesel::delete(
             permissions::table
@@ -79,7 +79,7 @@ impl Command for UnsetPermission {
                 .filter(permissions::message_box.eq(&self.message_box))
                 .filter(is_for(sender.as_deref())),
         )
-        .execute(work.connection)?;
+        .execute(scope.connection)?;
         Ok(deleted > 0)
     }
 }
@@ -122,7 +122,7 @@ fn permission((sender, message_box, recipient_fee, created_at, updated_at): Row)
 }
 
 /// A recipient's permission for a box and this sender, or for all senders.
-pub(in crate::db) fn get(
+pub(crate) fn get(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: Option<&IdentityKey>,
@@ -140,7 +140,7 @@ pub(in crate::db) fn get(
 }
 
 /// A recipient's permissions by box and sender, and their total number.
-pub(in crate::db) fn list(
+pub(crate) fn list(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     page: &PermissionPage,

@@ -4,29 +4,29 @@ use diesel::prelude::*;
 
 use crate::db::engine::schema::server_fees;
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// A name that no box can have: box names are not blank.
 const NO_BOX: &str = " ";
 
 /// Command: insert a row and delete it again. This takes a real commit and leaves no trace.
-pub(in crate::db) struct ProbeWrite;
+pub(crate) struct WriteProbe;
 
-impl Command for ProbeWrite {
+impl WriteCommand for WriteProbe {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         let row = (
-            server_fees::created_at.eq(&work.now.text),
-            server_fees::updated_at.eq(&work.now.text),
+            server_fees::created_at.eq(&scope.now.text),
+            server_fees::updated_at.eq(&scope.now.text),
             server_fees::message_box.eq(NO_BOX),
             server_fees::delivery_fee.eq(0),
         );
         diesel::insert_into(server_fees::table)
             .values(row)
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         diesel::delete(server_fees::table.filter(server_fees::message_box.eq(NO_BOX)))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         Ok(())
     }
 }

@@ -20,10 +20,10 @@ use crate::db::engine::schema::{messages, stored_totals};
 use crate::db::engine::statement::{statement, with_values};
 use crate::model::{Quotas, Role, StoredTotal};
 
-use super::totals::Change;
+use super::totals::TotalChange;
 
 /// Maximum corrections per count. The next count finds the rest.
-pub(in crate::db) const MAX_CORRECTIONS: usize = 100_000;
+pub(crate) const MAX_CORRECTIONS: usize = 100_000;
 
 // Database servers count themselves. Each row has an identity, a role, and the correction of its total.
 #[cfg(feature = "mysql")]
@@ -66,7 +66,7 @@ fn role(word: &str) -> Option<Role> {
 }
 
 /// The corrections of wrong totals, up to [`MAX_CORRECTIONS`].
-pub(in crate::db) fn corrections(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
+pub(crate) fn corrections(connection: &mut AnyConnection) -> QueryResult<Vec<TotalChange>> {
     match connection {
         // SQLite's own grouping would sort all rows on the disk.
         AnyConnection::Sqlite(_) => snapshot(connection, corrections_of_file),
@@ -88,7 +88,7 @@ pub(in crate::db) fn corrections(connection: &mut AnyConnection) -> QueryResult<
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-fn changes(rows: Vec<(String, String, i64, i64)>) -> Vec<Change> {
+fn changes(rows: Vec<(String, String, i64, i64)>) -> Vec<TotalChange> {
     let change = |(identity, word, messages, bytes): (String, String, i64, i64)| {
         let role = role(&word)?;
         Some((identity, role, StoredTotal { messages, bytes }))
@@ -97,7 +97,7 @@ fn changes(rows: Vec<(String, String, i64, i64)>) -> Vec<Change> {
 }
 
 /// Streams the rows and keeps one count per identity in memory.
-fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change>> {
+fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<TotalChange>> {
     let mut counts = HashMap::<String, [StoredTotal; 2]>::new();
     let mut add = |identity: String, role: Role, total: StoredTotal| {
         let [inbox, sender] = counts.entry(identity).or_default();
@@ -147,7 +147,7 @@ fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<Change
 }
 
 /// Identities with all-zero totals, up to `max`.
-pub(in crate::db) fn empty(connection: &mut AnyConnection, max: i64) -> QueryResult<Vec<String>> {
+pub(crate) fn empty(connection: &mut AnyConnection, max: i64) -> QueryResult<Vec<String>> {
     stored_totals::table
         .filter(stored_totals::messages.eq(0))
         .filter(stored_totals::bytes.eq(0))
@@ -208,7 +208,7 @@ fn sums(connection: &mut AnyConnection, role: Role) -> QueryResult<Sums> {
 }
 
 /// The sums and maximums of a role, and the number of identities over their quota.
-pub(in crate::db) fn summary(
+pub(crate) fn summary(
     connection: &mut AnyConnection,
     quotas: &Quotas,
     role: Role,

@@ -8,29 +8,29 @@ use super::session_store::StoredSession;
 
 /// A change of a session that a write requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::db) enum SessionStep {
+pub(crate) enum SessionStep {
     Store(StoredSession),
     /// Extends the session by this many milliseconds.
     Prolong(String, i64),
-    /// `proven`: whether a request was authenticated in them.
+    /// `authenticated`: whether a request was authenticated in them.
     End {
         own_nonces: Vec<String>,
-        proven: bool,
+        authenticated: bool,
     },
 }
 
 /// The results of a group's session steps.
 #[derive(Debug, Default)]
-pub(in crate::db) struct SessionSteps {
+pub(crate) struct SessionSteps {
     /// Sessions that had ended before they could be extended.
-    pub(in crate::db) ended: HashSet<String>,
+    pub(crate) ended: HashSet<String>,
     /// By position in the group.
-    pub(in crate::db) refusals: HashMap<usize, ClaimRefusal>,
+    pub(crate) refusals: HashMap<usize, ClaimRefusal>,
 }
 
 impl SessionSteps {
     /// The reason why the write at this position is refused, if any.
-    pub(in crate::db) fn refusal(&self, place: usize) -> Option<ClaimRefusal> {
+    pub(crate) fn refusal(&self, place: usize) -> Option<ClaimRefusal> {
         self.refusals.get(&place).copied()
     }
 }

@@ -13,14 +13,14 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 use crate::model::SessionRow;
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// A session to store, and its life from now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::db) struct StoredSession {
-    pub(in crate::db) record: SessionRow,
-    pub(in crate::db) proven: bool,
-    pub(in crate::db) life_ms: i64,
+pub(crate) struct StoredSession {
+    pub(crate) record: SessionRow,
+    pub(crate) authenticated: bool,
+    pub(crate) life_ms: i64,
 }
 
 #[derive(Insertable)]
@@ -35,7 +35,7 @@ struct Row<'a> {
 }
 
 /// Stores sessions with one statement. SQLite takes one per session, because it has no round trips.
-pub(in crate::db) fn store(
+pub(crate) fn store(
     connection: &mut AnyConnection,
     stored: &[&StoredSession],
     now: &Now,
@@ -46,7 +46,7 @@ pub(in crate::db) fn store(
             session_nonce: &session.record.own_nonce,
             peer_nonce: &session.record.peer_nonce,
             peer_identity_key: session.record.peer.to_hex(),
-            is_authenticated: session.proven,
+            is_authenticated: session.authenticated,
             last_update: now.millis(),
             expires_at: now.millis().saturating_add(session.life_ms),
         })
@@ -87,7 +87,7 @@ pub(in crate::db) fn store(
 }
 
 /// Extends sessions after authenticated requests to `life_ms` from now. Returns those that had ended.
-pub(in crate::db) fn prolong(
+pub(crate) fn prolong(
     connection: &mut AnyConnection,
     own_nonces: &[&str],
     life_ms: i64,
@@ -132,7 +132,7 @@ fn alive_of(
 }
 
 /// Ends sessions and deletes their request nonces: no request counts without its session.
-pub(in crate::db) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) -> QueryResult<()> {
+pub(crate) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) -> QueryResult<()> {
     let sessions = sessions::table.filter(sessions::session_nonce.eq_any(own_nonces));
     diesel::delete(sessions).execute(connection)?;
     let nonces = nonces::table.filter(nonces::session_nonce.eq_any(own_nonces));
@@ -141,7 +141,7 @@ pub(in crate::db) fn end(connection: &mut AnyConnection, own_nonces: &[&str]) ->
 }
 
 /// The session with this nonce, unless it has ended.
-pub(in crate::db) fn find(
+pub(crate) fn find(
     connection: &mut AnyConnection,
     own_nonce: String,
     now: &Now,
@@ -164,21 +164,21 @@ pub(in crate::db) fn find(
 }
 
 /// Command: delete up to `max` expired sessions with their request nonces. Returns the number of rows found.
-pub(in crate::db) struct SweepSessions {
-    pub(in crate::db) max: i64,
+pub(crate) struct SweepSessions {
+    pub(crate) max: i64,
 }
 
-impl Command for SweepSessions {
+impl WriteCommand for SweepSessions {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
-        let now = work.now.millis();
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<usize> {
+        let now = scope.now.millis();
         let expired: Vec<String> = sessions::table
             .filter(sessions::expires_at.le(now))
             .order(sessions::expires_at.asc())
             .limit(self.max)
             .select(sessions::session_nonce)
-            .load(work.connection)?;
+            .load(scope.connection)?;
         // Nonces without a session: of sessions that another process ended during the claim, or of other servers.
         let has_session = sessions::table.filter(sessions::session_nonce.eq(nonces::session_nonce));
         let orphans: Vec<String> = nonces::table
@@ -186,10 +186,10 @@ impl Command for SweepSessions {
             .filter(not(exists(has_session)))
             .limit(self.max)
             .select(nonces::session_nonce)
-            .load(work.connection)?;
+            .load(scope.connection)?;
         let over: Vec<&str> = expired.iter().chain(&orphans).map(String::as_str).collect();
         if !over.is_empty() {
-            end(work.connection, &over)?;
+            end(scope.connection, &over)?;
         }
         Ok(over.len())
     }

@@ -4,9 +4,9 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::sqlite::{self, Space};
+use crate::db::engine::sqlite::{self, FilePages};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// Pages per step: 1 MiB with the default page size.
 const STEP: i64 = 256;
@@ -15,13 +15,13 @@ const STEP: i64 = 256;
 const SPARE: i64 = 4_096;
 
 /// Command: release some free pages. Returns whether there are more. Database servers do this themselves.
-pub(in crate::db) struct ShrinkFile;
+pub(crate) struct ShrinkFile;
 
-impl Command for ShrinkFile {
+impl WriteCommand for ShrinkFile {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
-        match work.connection {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
+        match scope.connection {
             AnyConnection::Sqlite(connection) => shrink(connection),
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(_) => Ok(false),
@@ -32,7 +32,7 @@ impl Command for ShrinkFile {
 }
 
 fn shrink(connection: &mut SqliteConnection) -> QueryResult<bool> {
-    let surplus = surplus(&Space::of(connection)?);
+    let surplus = surplus(&FilePages::of(connection)?);
     if surplus > 0 {
         sqlite::give_back(connection, surplus.min(STEP))?;
     }
@@ -40,7 +40,7 @@ fn shrink(connection: &mut SqliteConnection) -> QueryResult<bool> {
 }
 
 /// Pages that the file can release.
-fn surplus(space: &Space) -> i64 {
+fn surplus(space: &FilePages) -> i64 {
     if !space.can_shrink() {
         return 0;
     }

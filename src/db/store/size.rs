@@ -11,16 +11,16 @@ use crate::db::engine::clock::Now;
 #[cfg(feature = "mysql")]
 use crate::db::engine::mysql;
 use crate::db::engine::schema::messages;
-use crate::db::engine::sqlite::Space;
+use crate::db::engine::sqlite::FilePages;
 use crate::db::engine::timestamp::Timestamp;
 
 /// The database's own figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) struct Told {
-    pub(in crate::db) bytes: u64,
-    pub(in crate::db) free_bytes: Option<u64>,
+pub(crate) struct SizeEstimate {
+    pub(crate) bytes: u64,
+    pub(crate) free_bytes: Option<u64>,
     /// None for SQLite, which has no estimate.
-    pub(in crate::db) messages: Option<u64>,
+    pub(crate) messages: Option<u64>,
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -35,7 +35,7 @@ struct Answer {
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-impl From<Answer> for Told {
+impl From<Answer> for SizeEstimate {
     fn from(answer: Answer) -> Self {
         let number = |number| u64::try_from(number).unwrap_or(0);
         Self {
@@ -47,11 +47,11 @@ impl From<Answer> for Told {
 }
 
 /// Reads the size of the database and its estimate of the number of messages.
-pub(in crate::db) fn told(connection: &mut AnyConnection) -> QueryResult<Told> {
+pub(crate) fn estimate(connection: &mut AnyConnection) -> QueryResult<SizeEstimate> {
     match connection {
         AnyConnection::Sqlite(connection) => {
-            let space = Space::of(connection)?;
-            Ok(Told {
+            let space = FilePages::of(connection)?;
+            Ok(SizeEstimate {
                 bytes: space.bytes(space.pages),
                 free_bytes: Some(space.bytes(space.free)),
                 messages: None,
@@ -85,10 +85,7 @@ pub(in crate::db) fn told(connection: &mut AnyConnection) -> QueryResult<Told> {
 }
 
 /// The age of the oldest message.
-pub(in crate::db) fn oldest(
-    connection: &mut AnyConnection,
-    now: &Now,
-) -> QueryResult<Option<Duration>> {
+pub(crate) fn oldest(connection: &mut AnyConnection, now: &Now) -> QueryResult<Option<Duration>> {
     let oldest: Option<Timestamp> = messages::table
         .order(messages::id.asc())
         .select(messages::created_at)
@@ -98,21 +95,21 @@ pub(in crate::db) fn oldest(
 }
 
 /// A position in the index of messages by box.
-pub(in crate::db) type Place = (i64, i64);
+pub(crate) type IndexPosition = (i64, i64);
 
 /// Before the first message.
-pub(in crate::db) const START: Place = (i64::MIN, i64::MIN);
+pub(crate) const START: IndexPosition = (i64::MIN, i64::MIN);
 
 type Boxes = messages::BoxedQuery<'static, MultiBackend>;
 
 /// Counts messages of a SQLite file after `after` and returns the position of the next step. One step counts at least
 /// `max` messages, if there are so many, and less than twice as many. It reads an index only: first the rest of the
 /// current box, then the boxes after it.
-pub(in crate::db) fn count(
+pub(crate) fn count(
     connection: &mut AnyConnection,
-    after: Place,
+    after: IndexPosition,
     max: u32,
-) -> QueryResult<(u64, Option<Place>)> {
+) -> QueryResult<(u64, Option<IndexPosition>)> {
     let (box_id, id) = after;
     let of_box = || -> Boxes {
         let of_box = messages::table.filter(messages::message_box_id.eq(box_id));
@@ -124,7 +121,7 @@ pub(in crate::db) fn count(
     };
     let mut counted = 0;
     for part in [&of_box as &dyn Fn() -> Boxes, &behind] {
-        let last: Option<Place> = part()
+        let last: Option<IndexPosition> = part()
             .order((messages::message_box_id.asc(), messages::id.asc()))
             .select((messages::message_box_id, messages::id))
             .limit(1)

@@ -13,7 +13,7 @@ use crate::db::engine::schema::stored_totals;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, QuotaExceeded, Quotas, Role, StoredTotal};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
 /// One message that is added or removed.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ struct Step {
 }
 
 /// The change of one total.
-pub(in crate::db) type Change = (String, Role, StoredTotal);
+pub(crate) type TotalChange = (String, Role, StoredTotal);
 
 /// The changes of a transaction.
 #[derive(Debug, Default)]
-pub(in crate::db) struct TotalChanges {
+pub(crate) struct TotalChanges {
     inboxes: HashMap<String, StoredTotal>,
     senders: HashMap<String, StoredTotal>,
     /// Steps since the last mark.
@@ -37,24 +37,24 @@ pub(in crate::db) struct TotalChanges {
 
 impl TotalChanges {
     /// Sets the mark for [`take_back`](Self::take_back).
-    pub(in crate::db) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.steps.clear();
     }
 
     /// Undoes all steps since the mark.
-    pub(in crate::db) fn take_back(&mut self) {
+    pub(crate) fn take_back(&mut self) {
         for step in std::mem::take(&mut self.steps) {
             self.apply(&step.recipient, &step.sender, step.change.negated());
         }
     }
 
     /// Counts a new message.
-    pub(in crate::db) fn add(&mut self, recipient: String, sender: String, bytes: i64) {
+    pub(crate) fn add(&mut self, recipient: String, sender: String, bytes: i64) {
         self.step(recipient, sender, StoredTotal { messages: 1, bytes });
     }
 
     /// Subtracts a deleted message.
-    pub(in crate::db) fn remove(&mut self, recipient: String, sender: String, bytes: i64) {
+    pub(crate) fn remove(&mut self, recipient: String, sender: String, bytes: i64) {
         let change = StoredTotal { messages: 1, bytes };
         self.step(recipient, sender, change.negated());
     }
@@ -83,7 +83,7 @@ impl TotalChanges {
     }
 
     /// The change of one total so far.
-    pub(in crate::db) fn of(&self, identity: &str, role: Role) -> StoredTotal {
+    pub(crate) fn of(&self, identity: &str, role: Role) -> StoredTotal {
         let changes = match role {
             Role::Inbox => &self.inboxes,
             Role::Sender => &self.senders,
@@ -92,7 +92,7 @@ impl TotalChanges {
     }
 
     /// Takes out all changes that are not zero.
-    pub(in crate::db) fn take(&mut self) -> Vec<Change> {
+    pub(crate) fn take(&mut self) -> Vec<TotalChange> {
         let changes = std::mem::take(self);
         let rows = |changes: HashMap<String, StoredTotal>, role| {
             let changes = changes.into_iter();
@@ -114,7 +114,7 @@ fn plus(changes: &mut HashMap<String, StoredTotal>, identity: &str, change: Stor
 
 /// The first quota that new messages exceed: the sender's, then those of the recipients. The function `total` returns
 /// what an identity has stored, new messages included.
-pub(in crate::db) fn exceeded<'a, E>(
+pub(crate) fn exceeded<'a, E>(
     quotas: &Quotas,
     new: impl Iterator<Item = &'a NewMessage>,
     mut total: impl FnMut(&'a IdentityKey, Role) -> Result<StoredTotal, E>,
@@ -144,7 +144,7 @@ pub(in crate::db) fn exceeded<'a, E>(
 }
 
 /// What an identity has stored, without the current transaction's changes.
-pub(in crate::db) fn total(
+pub(crate) fn total(
     connection: &mut AnyConnection,
     identity: &str,
     role: Role,
@@ -159,15 +159,15 @@ pub(in crate::db) fn total(
 }
 
 /// The first quota that the current transaction's new messages exceed.
-pub(in crate::db) fn exceeded_by_stored<'a>(
-    work: &mut Work<'_>,
+pub(crate) fn exceeded_by_stored<'a>(
+    scope: &mut WriteScope<'_>,
     new: impl Iterator<Item = &'a NewMessage>,
 ) -> QueryResult<Option<QuotaExceeded>> {
-    if work.quotas.are_none() {
+    if scope.quotas.are_none() {
         return Ok(None);
     }
-    let (connection, changes) = (&mut *work.connection, &*work.totals);
-    exceeded(work.quotas, new, |identity, role| {
+    let (connection, changes) = (&mut *scope.connection, &*scope.totals);
+    exceeded(scope.quotas, new, |identity, role| {
         let identity = identity.to_hex();
         let before = total(connection, &identity, role)?;
         Ok(before.plus(changes.of(&identity, role)))
@@ -175,31 +175,31 @@ pub(in crate::db) fn exceeded_by_stored<'a>(
 }
 
 /// Command: add corrections to totals.
-pub(in crate::db) struct Correct(pub(in crate::db) Vec<Change>);
+pub(crate) struct CorrectTotals(pub(crate) Vec<TotalChange>);
 
-impl Command for Correct {
+impl WriteCommand for CorrectTotals {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         for (identity, role, change) in &self.0 {
-            work.totals.correct(identity, *role, *change);
+            scope.totals.correct(identity, *role, *change);
         }
         Ok(())
     }
 }
 
 /// Command: delete the all-zero rows of these identities.
-pub(in crate::db) struct ForgetEmpty(pub(in crate::db) Vec<String>);
+pub(crate) struct DeleteEmptyTotals(pub(crate) Vec<String>);
 
-impl Command for ForgetEmpty {
+impl WriteCommand for DeleteEmptyTotals {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<usize> {
         let rows = stored_totals::table
             .filter(stored_totals::identity_key.eq_any(&self.0))
             .filter(stored_totals::messages.eq(0))
             .filter(stored_totals::bytes.eq(0));
-        diesel::delete(rows).execute(work.connection)
+        diesel::delete(rows).execute(scope.connection)
     }
 }
 

@@ -35,7 +35,7 @@ struct Counted {
 
 /// Boxes with messages after this one, in the order of their numbers. Returns at most `limit`, or fewer if they hold
 /// very many messages.
-pub(in crate::db) fn boxes(
+pub(crate) fn boxes(
     connection: &mut AnyConnection,
     after: i64,
     limit: i64,
@@ -70,7 +70,7 @@ pub(in crate::db) fn boxes(
 
 /// A recipient's boxes with messages, in the order of their numbers, after this one. Also the sum over all of its
 /// boxes.
-pub(in crate::db) fn boxes_of(
+pub(crate) fn boxes_of(
     connection: &mut AnyConnection,
     recipient: &str,
     after: i64,
@@ -212,7 +212,7 @@ fn named(
 }
 
 /// Totals of identities in one role. In identity order they start after `after`.
-pub(in crate::db) fn totals(
+pub(crate) fn totals(
     connection: &mut AnyConnection,
     role: Role,
     order: TotalsOrder,

@@ -32,7 +32,7 @@ type Request<'a> = (&'a str, &'a str);
 /// Claims requests, and returns the reason of each refusal.
 ///
 /// No other claims run concurrently: the transaction holds the writer's lock, or these statements take it (`begin`).
-pub(in crate::db) fn claim(
+pub(crate) fn claim(
     connection: &mut AnyConnection,
     claims: &[&RequestClaim],
     life_ms: i64,

@@ -8,16 +8,16 @@ use actix::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::{self, Begin, Failure, WriteLock};
+use crate::db::engine::dialect::{self, Begin, WriteFailure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::migrations;
 use crate::db::engine::pool::DbPool;
-use crate::db::store::command::Work;
+use crate::db::store::command::WriteScope;
 use crate::db::store::fees::DeliveryFees;
 use crate::db::store::message_store::{BoxIds, Retention};
 use crate::db::store::missed::NewestIds;
-use crate::db::store::probe::ProbeWrite;
+use crate::db::store::probe::WriteProbe;
 use crate::db::store::session_step::SessionSteps;
 use crate::db::store::totals::TotalChanges;
 use crate::live::Live;
@@ -28,72 +28,72 @@ use crate::panics;
 use super::committed::{Committed, MessagesStored};
 use super::group;
 use super::queue::WriteQueue;
-use super::write::{self, Write};
+use super::write::{self, QueuedWrite};
 
 /// Pauses before each retry of a transaction that collided, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
 
 /// Counters that the executor updates and the handle reports.
 #[derive(Debug, Default)]
-pub(in crate::db) struct Counters {
-    pub(in crate::db) commits: AtomicU64,
-    pub(in crate::db) writes: AtomicU64,
-    pub(in crate::db) stored: AtomicU64,
-    pub(in crate::db) largest_group: AtomicU64,
-    pub(in crate::db) panics: AtomicU64,
-    pub(in crate::db) failures: AtomicU64,
-    pub(in crate::db) group_sizes: Histogram,
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) stored: AtomicU64,
+    pub(crate) largest_group: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) group_sizes: Histogram,
     /// Time from the start of a transaction to the end of its commit, in microseconds.
-    pub(in crate::db) commit_time: Histogram,
+    pub(crate) commit_time: Histogram,
     /// Time of a read once it runs, in microseconds.
-    pub(in crate::db) read_time: Histogram,
+    pub(crate) read_time: Histogram,
 }
 
 /// Command: commit the queued writes.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::db) struct CommitWaiting;
+pub(crate) struct CommitQueued;
 
 /// Command: run a read.
-pub(in crate::db) struct Read<T>(pub(in crate::db) Reading<T>);
+pub(crate) struct ReadCommand<T>(pub(crate) Reading<T>);
 
 /// May run twice: a read is retried if its connection was lost.
 type Reading<T> = Box<dyn FnMut(&mut AnyConnection) -> Result<T, DbError> + Send>;
 
-impl<T: Send + 'static> Message for Read<T> {
+impl<T: Send + 'static> Message for ReadCommand<T> {
     type Result = Result<T, DbError>;
 }
 
 /// Command: apply pending migrations and return their names.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<String>, DbError>")]
-pub(in crate::db) struct Migrate;
+pub(crate) struct ApplyMigrations;
 
 /// Command: check that the database responds.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), DbError>")]
-pub(in crate::db) struct Ping;
+pub(crate) struct Ping;
 
 /// Runs on its own threads ([`SyncArbiter`]), because diesel blocks.
 #[derive(Debug)]
-pub(in crate::db) struct DbExecutor {
-    pub(in crate::db) pool: DbPool,
-    pub(in crate::db) file: Arc<DatabaseFile>,
-    pub(in crate::db) queue: Arc<WriteQueue>,
-    pub(in crate::db) counters: Arc<Counters>,
-    pub(in crate::db) on_commit: Option<Recipient<MessagesStored>>,
-    pub(in crate::db) max_group: usize,
-    pub(in crate::db) boxes: BoxIds,
-    pub(in crate::db) fees: DeliveryFees,
-    pub(in crate::db) message_ttl: Option<Duration>,
-    pub(in crate::db) retention: Retention,
-    pub(in crate::db) quotas: Live<Quotas>,
+pub(crate) struct DbExecutor {
+    pub(crate) pool: DbPool,
+    pub(crate) file: Arc<DatabaseFile>,
+    pub(crate) queue: Arc<WriteQueue>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) on_commit: Option<Recipient<MessagesStored>>,
+    pub(crate) max_group: usize,
+    pub(crate) boxes: BoxIds,
+    pub(crate) fees: DeliveryFees,
+    pub(crate) message_ttl: Option<Duration>,
+    pub(crate) retention: Retention,
+    pub(crate) quotas: Live<Quotas>,
     /// Whether notices carry message ids.
-    pub(in crate::db) tells_ids: bool,
-    pub(in crate::db) lock: WriteLock,
-    pub(in crate::db) begins_at_once: bool,
+    pub(crate) returns_ids: bool,
+    pub(crate) lock: WriteLock,
+    pub(crate) begins_at_once: bool,
     /// Minimum life of a request claim, in milliseconds.
-    pub(in crate::db) claim_ms: i64,
+    pub(crate) claim_ms: i64,
 }
 
 impl DbExecutor {
@@ -107,7 +107,7 @@ impl DbExecutor {
 
     /// Commits one group and sends its replies. If one write fails, the group is split in halves until that write fails
     /// alone. If the database fails, all writes fail at once: one by one, they would wait for as many timeouts.
-    fn commit(&mut self, group: Vec<Box<dyn Write>>) {
+    fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
         let now = Now::read(self.message_ttl);
         // The last part is the next one.
         let mut parts = vec![group];
@@ -124,9 +124,9 @@ impl DbExecutor {
             };
             // A split part takes no new writes.
             max_size = 0;
-            if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
+            if part.len() == 1 && !matches!(failure, WriteFailure::Unreachable(_)) {
                 self.fail(part, &failure.into_error());
-            } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
+            } else if matches!(failure, WriteFailure::Refused(_)) && self.can_write(&now) {
                 let (size, error) = (part.len(), failure.into_error());
                 log::warn!("a group of {size} writes failed ({error}); retrying each half");
                 let second = part.split_off(size / 2);
@@ -142,14 +142,15 @@ impl DbExecutor {
     /// Retries a transaction that collided with another, after growing pauses.
     fn transact_patiently(
         &mut self,
-        group: &mut Vec<Box<dyn Write>>,
+        group: &mut Vec<Box<dyn QueuedWrite>>,
         max_size: usize,
         now: &Now,
-    ) -> Result<NewestIds, Failure> {
+    ) -> Result<NewestIds, WriteFailure> {
         let mut pauses = COLLISION_PAUSES.iter();
         loop {
             let result = self.transact(group, max_size, now);
-            let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
+            let (Err(WriteFailure::Collision(error)), Some(pause)) = (&result, pauses.next())
+            else {
                 return result;
             };
             log::debug!("{error}; retrying");
@@ -159,11 +160,11 @@ impl DbExecutor {
 
     /// Whether the database can store anything now.
     fn can_write(&mut self, now: &Now) -> bool {
-        let mut probe = vec![write::write(ProbeWrite, None, None, drop)];
+        let mut probe = vec![write::write(WriteProbe, None, None, drop)];
         self.transact(&mut probe, 0, now).is_ok()
     }
 
-    fn fail(&self, group: Vec<Box<dyn Write>>, error: &DbError) {
+    fn fail(&self, group: Vec<Box<dyn QueuedWrite>>, error: &DbError) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         if size == 0 {
             return;
@@ -179,39 +180,43 @@ impl DbExecutor {
     /// writes, up to `max_size`.
     fn transact(
         &mut self,
-        group: &mut Vec<Box<dyn Write>>,
+        group: &mut Vec<Box<dyn QueuedWrite>>,
         max_size: usize,
         now: &Now,
-    ) -> Result<NewestIds, Failure> {
+    ) -> Result<NewestIds, WriteFailure> {
         let mut boxes = std::mem::take(&mut self.boxes);
         let (fees, retention) = (self.fees.clone(), self.retention.clone());
         // The same quotas for the whole group.
         let quotas = self.quotas.get();
-        let result = self.file.check().map_err(Failure::from).and_then(|()| {
-            let begin = self.begin(group);
-            let mut work = |connection: &mut AnyConnection| {
-                dialect::write(connection, begin, |connection| {
-                    if dialect::has_lock(connection, begin) {
-                        self.queue.fill(group, max_size);
-                    }
-                    let sessions =
-                        SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
-                    let mut work = Work {
-                        connection,
-                        boxes: &mut boxes,
-                        now,
-                        fees: &fees,
-                        retention: &retention,
-                        quotas: &quotas,
-                        totals: &mut TotalChanges::default(),
-                        sessions: &sessions,
-                    };
-                    group::run(&mut work, group, self.tells_ids)
-                })
-            };
-            self.pool
-                .write(|connection| self.guarded(|| work(connection)))
-        });
+        let result = self
+            .file
+            .check()
+            .map_err(WriteFailure::from)
+            .and_then(|()| {
+                let begin = self.begin(group);
+                let mut work = |connection: &mut AnyConnection| {
+                    dialect::write(connection, begin, |connection| {
+                        if dialect::has_lock(connection, begin) {
+                            self.queue.fill(group, max_size);
+                        }
+                        let sessions =
+                            SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
+                        let mut work = WriteScope {
+                            connection,
+                            boxes: &mut boxes,
+                            now,
+                            fees: &fees,
+                            retention: &retention,
+                            quotas: &quotas,
+                            totals: &mut TotalChanges::default(),
+                            sessions: &sessions,
+                        };
+                        group::run(&mut work, group, self.returns_ids)
+                    })
+                };
+                self.pool
+                    .write(|connection| self.guarded(|| work(connection)))
+            });
         // Checked again: the file may have been moved during the transaction.
         let result = result.and_then(|ids| {
             self.file.check()?;
@@ -225,7 +230,7 @@ impl DbExecutor {
     }
 
     /// How the transaction of a group begins.
-    fn begin(&self, group: &[Box<dyn Write>]) -> Begin {
+    fn begin(&self, group: &[Box<dyn QueuedWrite>]) -> Begin {
         let claims = group.iter().any(|write| write.claim().is_some());
         // Session steps run before the claims.
         let steps = group.iter().any(|write| write.session_step().is_some());
@@ -240,7 +245,7 @@ impl DbExecutor {
     }
 
     /// Sends replies and notices of durable writes. Replies go first, so that a sender's ack precedes its own delivery.
-    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now, mut ids: NewestIds) {
+    fn reply(&self, group: Vec<Box<dyn QueuedWrite>>, now: &Now, mut ids: NewestIds) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.group_sizes.record(size);
@@ -250,10 +255,10 @@ impl DbExecutor {
             .fetch_max(size, Ordering::Relaxed);
         let (mut stored, mut places) = (Vec::new(), Vec::new());
         for write in group {
-            let (is_paid, lane) = (write.has_payment(), write.lane());
+            let (is_paid, requester) = (write.has_payment(), write.requester());
             let (messages, trace) = write.committed();
             if !messages.is_empty() {
-                places.push(self.queue.announce(&lane, messages.len()));
+                places.push(self.queue.announce(&requester, messages.len()));
             }
             stored.extend(messages.into_iter().map(|message| Committed {
                 id: id_of(&message, &mut ids),
@@ -284,10 +289,10 @@ impl Actor for DbExecutor {
     type Context = SyncContext<Self>;
 }
 
-impl Handler<CommitWaiting> for DbExecutor {
+impl Handler<CommitQueued> for DbExecutor {
     type Result = ();
 
-    fn handle(&mut self, _: CommitWaiting, _ctx: &mut Self::Context) {
+    fn handle(&mut self, _: CommitQueued, _ctx: &mut Self::Context) {
         loop {
             let mut group = Vec::new();
             self.queue.fill(&mut group, self.max_group);
@@ -300,10 +305,14 @@ impl Handler<CommitWaiting> for DbExecutor {
     }
 }
 
-impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
+impl<T: Send + 'static> Handler<ReadCommand<T>> for DbExecutor {
     type Result = Result<T, DbError>;
 
-    fn handle(&mut self, Read(mut read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        ReadCommand(mut read): ReadCommand<T>,
+        _ctx: &mut Self::Context,
+    ) -> Self::Result {
         let began = Instant::now();
         let result = self
             .pool
@@ -313,10 +322,10 @@ impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
     }
 }
 
-impl Handler<Migrate> for DbExecutor {
+impl Handler<ApplyMigrations> for DbExecutor {
     type Result = Result<Vec<String>, DbError>;
 
-    fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: ApplyMigrations, _ctx: &mut Self::Context) -> Self::Result {
         self.pool
             .write(|connection| self.guarded(|| migrations::migrate_and_log(connection)))
     }
@@ -331,7 +340,7 @@ impl Handler<Ping> for DbExecutor {
 }
 
 /// Checks that a connection responds.
-pub(in crate::db) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
+pub(crate) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
     use diesel::r2d2::R2D2Connection as _;
     Ok(connection.ping()?)
 }

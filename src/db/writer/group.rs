@@ -4,30 +4,30 @@
 //! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
 //! two runs.
 
+mod lookup;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod questions;
-mod settlement;
 mod sqlite;
+mod state;
 
 use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::timestamp::Timestamp;
-use crate::db::store::command::{Part, Settled, Work};
+use crate::db::store::command::{Batching, Decided, WriteScope};
 use crate::db::store::fees::DeliveryFees;
 use crate::db::store::message_store::{BoxIds, expiry};
 use crate::db::store::missed::{NewestIds, newest_ids};
 use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Quotas, Quote, SubmitOutcome};
+use crate::model::{FeeQuote, NewMessage, Quotas, SubmitOutcome};
 
-use super::write::Write;
-use questions::{Answers, BoxKey, Questions};
-use settlement::{Insert, Plan, Settlement};
+use super::write::QueuedWrite;
+use lookup::{BoxKey, LookupKeys, LookupResults};
+use state::{GroupPlan, GroupState, Insert};
 
 /// A new row of `messages`.
 struct NewRow<'a> {
@@ -48,19 +48,19 @@ struct NewRow<'a> {
 /// Maximum bytes of bodies per statement. A MySQL server may refuse packets larger than 1 MiB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Runs all writes of a group except those with refused requests. Returns the ids of new messages if `tells_ids`.
-pub(in crate::db) fn run(
-    work: &mut Work<'_>,
-    group: &mut [Box<dyn Write>],
-    tells_ids: bool,
+/// Runs all writes of a group except those with refused requests. Returns the ids of new messages if `returns_ids`.
+pub(crate) fn run(
+    scope: &mut WriteScope<'_>,
+    group: &mut [Box<dyn QueuedWrite>],
+    returns_ids: bool,
 ) -> QueryResult<NewestIds> {
-    let refusals = work.sessions;
+    let refusals = scope.sessions;
     for (place, write) in group.iter_mut().enumerate() {
         if let Some(refusal) = refusals.refusal(place) {
             write.refuse(refusal);
         }
     }
-    let mut counted: Vec<&mut Box<dyn Write>> = group
+    let mut counted: Vec<&mut Box<dyn QueuedWrite>> = group
         .iter_mut()
         .enumerate()
         .filter_map(|(place, write)| refusals.refusal(place).is_none().then_some(write))
@@ -68,31 +68,32 @@ pub(in crate::db) fn run(
     let mut ids = Ids::default();
     let mut rest = &mut counted[..];
     while !rest.is_empty() {
-        let is_rare = |write: &&mut Box<dyn Write>| matches!(write.part(), Part::Rare);
+        let is_rare =
+            |write: &&mut Box<dyn QueuedWrite>| matches!(write.batching(), Batching::Individual);
         let end = rest.iter().position(is_rare).unwrap_or(rest.len());
         let (common, others) = rest.split_at_mut(end);
-        run_common(work, common, &mut ids)?;
+        run_common(scope, common, &mut ids)?;
         let Some((rare, others)) = others.split_first_mut() else {
             break;
         };
         ids.unknown += rare.messages();
-        rare.run(work)?;
+        rare.run(scope)?;
         rest = others;
     }
-    change_totals(work)?;
-    if !tells_ids || ids.unknown == 0 {
+    change_totals(scope)?;
+    if !returns_ids || ids.unknown == 0 {
         return Ok(ids.known);
     }
-    newest_ids(work.connection, ids.unknown + ids.known.len())
+    newest_ids(scope.connection, ids.unknown + ids.known.len())
 }
 
 /// Writes the group's changes of totals.
-fn change_totals(work: &mut Work<'_>) -> QueryResult<()> {
-    let changes = work.totals.take();
+fn change_totals(scope: &mut WriteScope<'_>) -> QueryResult<()> {
+    let changes = scope.totals.take();
     if changes.is_empty() {
         return Ok(());
     }
-    match work.connection {
+    match scope.connection {
         AnyConnection::Sqlite(connection) => sqlite::change_totals(connection, &changes),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => mysql::change_totals(connection, &changes),
@@ -110,73 +111,73 @@ struct Ids {
 }
 
 fn run_common(
-    work: &mut Work<'_>,
-    writes: &mut [&mut Box<dyn Write>],
+    scope: &mut WriteScope<'_>,
+    writes: &mut [&mut Box<dyn QueuedWrite>],
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if writes.is_empty() {
         return Ok(());
     }
-    let (plan, outcomes) = settle(work, writes)?;
-    carry_out(work, plan, ids)?;
+    let (plan, outcomes) = decide(scope, writes)?;
+    carry_out(scope, plan, ids)?;
     for (write, outcome) in writes.iter_mut().zip(outcomes) {
         match outcome {
-            Some(settled) => write.settle(settled),
-            None => write.run(work)?,
+            Some(decided) => write.decide(decided),
+            None => write.run(scope)?,
         }
     }
     Ok(())
 }
 
 /// Runs the lookup and decides. Writes without a statement have no outcome here.
-fn settle<'w>(
-    work: &mut Work<'_>,
-    writes: &'w [&mut Box<dyn Write>],
-) -> QueryResult<(Plan<'w>, Vec<Option<Settled>>)> {
-    let (fees, known, quotas) = (work.fees, &*work.boxes, work.quotas);
-    let mut questions = Questions::default();
+fn decide<'w>(
+    scope: &mut WriteScope<'_>,
+    writes: &'w [&mut Box<dyn QueuedWrite>],
+) -> QueryResult<(GroupPlan<'w>, Vec<Option<Decided>>)> {
+    let (fees, known, quotas) = (scope.fees, &*scope.boxes, scope.quotas);
+    let mut lookup = LookupKeys::default();
     for write in writes {
-        match write.part() {
-            Part::Submission(it) => {
-                questions.ask_for_messages(&it.messages, fees, known, quotas);
+        match write.batching() {
+            Batching::Submission(it) => {
+                lookup.ask_for_messages(&it.messages, fees, known, quotas);
             }
-            Part::Acknowledge(it) => questions.ask_for_acknowledgement(it),
-            Part::Stateless | Part::Rare => {}
+            Batching::Acknowledge(it) => lookup.ask_for_acknowledgement(it),
+            Batching::NoStatements | Batching::Individual => {}
         }
     }
-    let answers = look_up(work.connection, &questions, work.now)?;
-    let totals = std::mem::take(work.totals);
-    let mut settlement = Settlement::new(questions, answers, work.now, quotas, totals);
-    let outcomes = writes.iter().map(|write| match write.part() {
-        Part::Submission(it) => Some(Settled::Submission(settlement.submit(it, fees, known))),
-        Part::Acknowledge(it) => Some(Settled::Acknowledged(settlement.acknowledge(it))),
-        Part::Stateless | Part::Rare => None,
+    let results = look_up(scope.connection, &lookup, scope.now)?;
+    let totals = std::mem::take(scope.totals);
+    let mut state = GroupState::new(lookup, results, scope.now, quotas, totals);
+    let outcomes = writes.iter().map(|write| match write.batching() {
+        Batching::Submission(it) => Some(Decided::Submission(state.submit(it, fees, known))),
+        Batching::Acknowledge(it) => Some(Decided::Acknowledged(state.acknowledge(it))),
+        Batching::NoStatements | Batching::Individual => None,
     });
     let outcomes = outcomes.collect();
-    let (plan, totals) = settlement.into_plan();
-    *work.totals = totals;
+    let (plan, totals) = state.into_plan();
+    *scope.totals = totals;
     Ok((plan, outcomes))
 }
 
 /// The price of a message from `sender` to these recipients.
-pub(in crate::db) fn quote(
+pub(crate) fn quote(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     sender: &IdentityKey,
     recipients: &[IdentityKey],
     message_box: &str,
-) -> QueryResult<Quote> {
-    let mut questions = Questions::default();
-    questions.ask_for_quote(sender, recipients, message_box, fees);
+) -> QueryResult<FeeQuote> {
+    let mut lookup = LookupKeys::default();
+    lookup.ask_for_quote(sender, recipients, message_box, fees);
     let now = Now::read(None);
-    let answers = look_up(connection, &questions, &now)?;
-    let mut settlement = without_totals(questions, answers, &now, &Quotas::NONE);
-    Ok(settlement.quote(sender, recipients, message_box, fees))
+    let results = look_up(connection, &lookup, &now)?;
+    let mut state = without_earlier_changes(lookup, results, &now, &Quotas::NONE);
+    Ok(state.quote(sender, recipients, message_box, fees))
 }
 
 /// Predicts the outcome of these messages without storing them. Duplicates give `Stored`. Messages that could be
 /// stored give `Due`, with a price that may be zero.
-pub(in crate::db) fn inspect(
+pub(crate) fn inspect(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     messages: &[NewMessage],
@@ -184,53 +185,57 @@ pub(in crate::db) fn inspect(
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
     let known = BoxIds::default();
-    let mut questions = Questions::default();
-    questions.ask_for_messages(messages, fees, &known, quotas);
-    let answers = look_up(connection, &questions, now)?;
-    let mut settlement = without_totals(questions, answers, now, quotas);
-    let Some(quote) = settlement.quote_of(messages, fees) else {
+    let mut lookup = LookupKeys::default();
+    lookup.ask_for_messages(messages, fees, &known, quotas);
+    let results = look_up(connection, &lookup, now)?;
+    let mut state = without_earlier_changes(lookup, results, now, quotas);
+    let Some(quote) = state.quote_of(messages, fees) else {
         return Ok(SubmitOutcome::Stored(Vec::new()));
     };
-    let outcome = settlement.refuse(messages, quote, &known);
+    let outcome = state.refuse(messages, quote, &known);
     // No sender should pay for a message that cannot be stored.
     let exceeded = match outcome {
-        SubmitOutcome::Due(_) => settlement.would_exceed(messages, &known),
+        SubmitOutcome::Due(_) => state.would_exceed(messages, &known),
         _ => None,
     };
     Ok(exceeded.map_or(outcome, SubmitOutcome::Full))
 }
 
-/// A settlement without earlier changes in its transaction.
-fn without_totals<'a>(
-    questions: Questions<'a>,
-    answers: Answers,
+/// A state without earlier changes in its transaction.
+fn without_earlier_changes<'a>(
+    lookup: LookupKeys<'a>,
+    results: LookupResults,
     now: &Now,
     quotas: &Quotas,
-) -> Settlement<'a> {
-    Settlement::new(questions, answers, now, quotas, TotalChanges::default())
+) -> GroupState<'a> {
+    GroupState::new(lookup, results, now, quotas, TotalChanges::default())
 }
 
-/// Answers all questions with one statement. SQLite takes one statement each, because it has no round trips.
+/// LookupResults all lookup with one statement. SQLite takes one statement each, because it has no round trips.
 fn look_up(
     connection: &mut AnyConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    if questions.is_empty() {
-        return Ok(Answers::none(questions));
+) -> QueryResult<LookupResults> {
+    if lookup.is_empty() {
+        return Ok(LookupResults::none(lookup));
     }
     match connection {
-        AnyConnection::Sqlite(_) => sqlite::look_up(connection, questions, now),
+        AnyConnection::Sqlite(_) => sqlite::look_up(connection, lookup, now),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::look_up(connection, questions, now),
+        AnyConnection::Mysql(connection) => mysql::look_up(connection, lookup, now),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => postgres::look_up(connection, questions, now),
+        AnyConnection::Postgres(connection) => postgres::look_up(connection, lookup, now),
     }
 }
 
-fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryResult<()> {
+fn carry_out(
+    scope: &mut WriteScope<'_>,
+    mut plan: GroupPlan<'_>,
+    ids: &mut Ids,
+) -> QueryResult<()> {
     if !plan.deletes.is_empty() {
-        match work.connection {
+        match scope.connection {
             AnyConnection::Sqlite(connection) => sqlite::delete(connection, &plan.deletes)?,
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(connection) => mysql::delete(connection, &plan.deletes)?,
@@ -238,33 +243,33 @@ fn carry_out(work: &mut Work<'_>, mut plan: Plan<'_>, ids: &mut Ids) -> QueryRes
             AnyConnection::Postgres(connection) => postgres::delete(connection, &plan.deletes)?,
         }
     }
-    create_boxes(work, &mut plan)?;
+    create_boxes(scope, &mut plan)?;
     // Each recipient's row has its own body, so only one statement's bodies exist at a time.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for insert in &plan.inserts {
-        let row = new_row(work, *insert, &plan.boxes);
+        let row = new_row(scope, *insert, &plan.boxes);
         if !rows.is_empty() && bytes + row.body.len() > MAX_BODY_BYTES {
-            insert_rows(work, &rows, ids)?;
+            insert_rows(scope, &rows, ids)?;
             rows.clear();
             bytes = 0;
         }
         bytes += row.body.len();
         rows.push(row);
     }
-    insert_rows(work, &rows, ids)
+    insert_rows(scope, &rows, ids)
 }
 
-fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> QueryResult<()> {
+fn insert_rows(scope: &mut WriteScope<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> QueryResult<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    match work.connection {
-        AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, work.now)?,
+    match scope.connection {
+        AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, scope.now)?,
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::insert(connection, rows, work.now)?,
+        AnyConnection::Mysql(connection) => mysql::insert(connection, rows, scope.now)?,
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
-            let inserted = postgres::insert(connection, rows, work.now)?;
+            let inserted = postgres::insert(connection, rows, scope.now)?;
             let keys = rows
                 .iter()
                 .map(|row| (row.recipient.clone(), row.message_id.to_owned()));
@@ -277,19 +282,21 @@ fn insert_rows(work: &mut Work<'_>, rows: &[NewRow<'_>], ids: &mut Ids) -> Query
 }
 
 /// Creates the new boxes. MySQL does not return their ids.
-fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
+fn create_boxes(scope: &mut WriteScope<'_>, plan: &mut GroupPlan<'_>) -> QueryResult<()> {
     let new = plan.new_boxes.iter();
     let keys: Vec<BoxKey<'_>> = new
         .filter_map(|index| plan.boxes.get(*index).map(|(key, _)| *key))
         .collect();
     if !keys.is_empty() {
-        let ids = match work.connection {
-            AnyConnection::Sqlite(connection) => sqlite::create_boxes(connection, &keys, work.now)?,
+        let ids = match scope.connection {
+            AnyConnection::Sqlite(connection) => {
+                sqlite::create_boxes(connection, &keys, scope.now)?
+            }
             #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::create_boxes(connection, &keys, work.now)?,
+            AnyConnection::Mysql(connection) => mysql::create_boxes(connection, &keys, scope.now)?,
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(connection) => {
-                postgres::create_boxes(connection, &keys, work.now)?
+                postgres::create_boxes(connection, &keys, scope.now)?
             }
         };
         for (index, id) in plan.new_boxes.iter().zip(ids) {
@@ -300,14 +307,14 @@ fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
     }
     for ((owner, name), id) in &plan.boxes {
         if let Some(id) = id {
-            work.boxes.insert(owner, name, *id);
+            scope.boxes.insert(owner, name, *id);
         }
     }
     Ok(())
 }
 
 fn new_row<'a>(
-    work: &Work<'_>,
+    scope: &WriteScope<'_>,
     insert: Insert<'a>,
     boxes: &[(BoxKey<'a>, Option<i64>)],
 ) -> NewRow<'a> {
@@ -319,7 +326,7 @@ fn new_row<'a>(
         box_key: (message.recipient, &message.message_box),
         box_id: boxes.get(insert.box_index).and_then(|(_, id)| *id),
         body: message.body.wrapped(message.payment.as_deref()),
-        expires_at: expiry(work, message),
+        expires_at: expiry(scope, message),
     }
 }
 

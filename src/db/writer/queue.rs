@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::db::engine::error::DbError;
-use crate::db::store::lane::Lane;
+use crate::db::store::requester::Requester;
 use crate::limits::{KeyedBudget, LimitExceeded, Owner, Permit};
 
-use super::turns::{Queue as _, Turns};
-use super::write::Write;
+use super::turns::{CostQueue as _, FairQueue};
+use super::write::QueuedWrite;
 
 /// A single write counts for at most one part in this many of the queue.
 const LARGEST: usize = 64;
@@ -20,12 +20,12 @@ const SMALL: usize = 8;
 /// A queued write with its permits: places and bytes.
 #[derive(Debug)]
 struct Waiter {
-    write: Box<dyn Write>,
+    write: Box<dyn QueuedWrite>,
     permits: [Permit<Owner>; 2],
 }
 
 /// Addresses take turns, and the identities of each address take turns.
-type Waiters = Turns<Turns<VecDeque<(usize, Waiter)>>>;
+type Waiters = FairQueue<FairQueue<VecDeque<(usize, Waiter)>>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -36,7 +36,7 @@ struct Waiting {
 
 /// The queue of writes.
 #[derive(Debug)]
-pub(in crate::db) struct WriteQueue {
+pub(crate) struct WriteQueue {
     waiting: Mutex<Waiting>,
     /// Places of queued writes, and of stored messages that are not yet delivered.
     places: KeyedBudget<Owner>,
@@ -46,7 +46,7 @@ pub(in crate::db) struct WriteQueue {
 }
 
 impl WriteQueue {
-    pub(in crate::db) fn new(max: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max: usize, max_bytes: usize) -> Self {
         Self {
             waiting: Mutex::default(),
             places: KeyedBudget::of_shared_places(max, SMALL).named("write_places"),
@@ -58,16 +58,19 @@ impl WriteQueue {
     /// Adds a write. A refused write is answered with the reason, and `false` is returned. One identity, and one
     /// address, may hold a sixteenth of the places and of the bytes. Its undelivered messages count as places. A
     /// requester that holds nothing can always add one small write.
-    pub(in crate::db) fn push(&self, write: Box<dyn Write>) -> bool {
-        let lane = write.lane();
-        let refusal = match self.permits(&lane, &*write) {
+    pub(crate) fn push(&self, write: Box<dyn QueuedWrite>) -> bool {
+        let requester = write.requester();
+        let refusal = match self.permits(&requester, &*write) {
             Err(_) => DbError::Overloaded,
             Ok(permits) => {
                 let mut waiting = self.lock();
                 if !waiting.closed {
                     waiting.places += permits[0].amount();
                     let cost = write.places();
-                    let queue = waiting.writes.queue(lane.outer()).queue(lane.owner);
+                    let queue = waiting
+                        .writes
+                        .queue(requester.outer())
+                        .queue(requester.owner);
                     queue.push_back((cost, Waiter { write, permits }));
                     return true;
                 }
@@ -79,17 +82,21 @@ impl WriteQueue {
         false
     }
 
-    fn permits(&self, lane: &Lane, write: &dyn Write) -> Result<[Permit<Owner>; 2], LimitExceeded> {
-        let mut places = lane.hold(&self.places);
+    fn permits(
+        &self,
+        requester: &Requester,
+        write: &dyn QueuedWrite,
+    ) -> Result<[Permit<Owner>; 2], LimitExceeded> {
+        let mut places = requester.hold(&self.places);
         places.grow(write.places().min(self.largest))?;
-        let mut bytes = lane.hold(&self.bytes);
+        let mut bytes = requester.hold(&self.bytes);
         bytes.grow(write.bytes())?;
         Ok([places, bytes])
     }
 
     /// Moves queued writes to a group, up to `max` places but at least one write. Identities take turns, one write
     /// each.
-    pub(in crate::db) fn fill(&self, group: &mut Vec<Box<dyn Write>>, max: usize) {
+    pub(crate) fn fill(&self, group: &mut Vec<Box<dyn QueuedWrite>>, max: usize) {
         let taken: usize = group.iter().map(|write| write.places()).sum();
         let mut room = max.saturating_sub(taken);
         let mut waiting = self.lock();
@@ -107,24 +114,24 @@ impl WriteQueue {
     }
 
     /// Places of queued writes.
-    pub(in crate::db) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lock().places
     }
 
     /// Stored messages that are not yet delivered.
-    pub(in crate::db) fn undelivered(&self) -> usize {
+    pub(crate) fn undelivered(&self) -> usize {
         self.places.held().saturating_sub(self.len())
     }
 
     /// Places for stored messages until they are delivered, because actix mailboxes are unbounded.
-    pub(in crate::db) fn announce(&self, lane: &Lane, messages: usize) -> Permit<Owner> {
-        let mut permit = lane.hold(&self.places);
+    pub(crate) fn announce(&self, requester: &Requester, messages: usize) -> Permit<Owner> {
+        let mut permit = requester.hold(&self.places);
         permit.insist(messages);
         permit
     }
 
     /// Accepts no more writes.
-    pub(in crate::db) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().closed = true;
     }
 
@@ -138,7 +145,7 @@ mod tests {
     use super::super::write::write;
     use super::*;
     use crate::auth::Identity;
-    use crate::db::store::command::{Command, Work};
+    use crate::db::store::command::{WriteCommand, WriteScope};
     use crate::ids::IdentityKey;
     use crate::limits::AddressKey;
     use diesel::QueryResult;
@@ -150,7 +157,7 @@ mod tests {
         bytes: usize,
     }
 
-    impl Command for Mark {
+    impl WriteCommand for Mark {
         type Output = ();
 
         fn owner(&self) -> Option<IdentityKey> {
@@ -165,7 +172,7 @@ mod tests {
             self.bytes
         }
 
-        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+        fn run(&self, _work: &mut WriteScope<'_>) -> QueryResult<()> {
             Ok(())
         }
     }
@@ -173,10 +180,10 @@ mod tests {
     /// A write of the server.
     struct Own;
 
-    impl Command for Own {
+    impl WriteCommand for Own {
         type Output = ();
 
-        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+        fn run(&self, _work: &mut WriteScope<'_>) -> QueryResult<()> {
             Ok(())
         }
     }
@@ -204,8 +211,8 @@ mod tests {
         push_from(queue, owner, None, 1, bytes)
     }
 
-    fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
-        let lanes = group.iter().map(|write| write.lane().owner);
+    fn owners(group: &[Box<dyn QueuedWrite>]) -> Vec<IdentityKey> {
+        let lanes = group.iter().map(|write| write.requester().owner);
         let identity = |owner| match owner {
             Owner::Identity(identity) => Some(identity),
             _ => None,
@@ -213,7 +220,7 @@ mod tests {
         lanes.filter_map(identity).collect()
     }
 
-    fn take(queue: &WriteQueue, max: usize) -> Vec<Box<dyn Write>> {
+    fn take(queue: &WriteQueue, max: usize) -> Vec<Box<dyn QueuedWrite>> {
         let mut group = Vec::new();
         queue.fill(&mut group, max);
         group
@@ -378,8 +385,8 @@ mod tests {
     fn messages_keep_their_places_until_they_are_delivered() {
         let queue = WriteQueue::new(160, usize::MAX);
         let [sender, other, _] = people();
-        let lane = Lane::of(Some(sender), Some(address(1)));
-        let undelivered = queue.announce(&lane, 20);
+        let requester = Requester::of(Some(sender), Some(address(1)));
+        let undelivered = queue.announce(&requester, 20);
         assert_eq!((queue.len(), queue.undelivered()), (0, 20));
         assert!(!push(&queue, sender, 1));
         assert!(push_from(&queue, other, Some(address(2)), 9, 0));

@@ -11,13 +11,13 @@ use crate::db::store::session_step::{SessionStep, SessionSteps};
 use crate::db::store::session_store::{self, StoredSession};
 
 use super::claiming;
-use super::write::Write;
+use super::write::QueuedWrite;
 
 impl SessionSteps {
     /// Applies all steps in this order: store, end, extend, claim. A claim lives for `claim_ms`.
-    pub(in crate::db) fn take(
+    pub(crate) fn take(
         connection: &mut AnyConnection,
-        group: &[Box<dyn Write>],
+        group: &[Box<dyn QueuedWrite>],
         claim_ms: i64,
         now: &Now,
         begin: Begin,

@@ -4,18 +4,18 @@ use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::store::command::{Command, Part, Settled, Work, all_or_nothing};
+use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope, all_or_nothing};
 use crate::db::store::fees::quote;
 use crate::db::store::message_store::{in_use, store};
 use crate::db::store::payment_store::claim;
 use crate::db::store::totals::exceeded_by_stored;
 use crate::ids::IdentityKey;
 use crate::model::{
-    ClaimOutcome, NewMessage, Paid, PaymentState, Quote, StoreOutcome, Submission, SubmitOutcome,
+    ClaimOutcome, FeeQuote, NewMessage, Paid, PaymentState, StoreOutcome, Submission, SubmitOutcome,
 };
 
 impl Paid {
-    fn covers(&self, quote: &Quote) -> bool {
+    fn covers(&self, quote: &FeeQuote) -> bool {
         if self.state == PaymentState::Internalized {
             // The payment was checked against the price at that time, and a wallet has accepted it. Later price changes
             // or blocks do not apply.
@@ -29,7 +29,7 @@ impl Paid {
     }
 }
 
-impl Command for Submission {
+impl WriteCommand for Submission {
     type Output = SubmitOutcome;
 
     fn owner(&self) -> Option<IdentityKey> {
@@ -62,37 +62,37 @@ impl Command for Submission {
         self.has_payment || self.paid.is_some()
     }
 
-    fn part(&self) -> Part<'_> {
+    fn batching(&self) -> Batching<'_> {
         match self.paid {
-            None => Part::Submission(self),
-            Some(_) => Part::Rare,
+            None => Batching::Submission(self),
+            Some(_) => Batching::Individual,
         }
     }
 
-    fn output_of(&self, settled: Settled) -> Option<SubmitOutcome> {
-        match settled {
-            Settled::Submission(outcome) => Some(outcome),
-            Settled::Acknowledged(_) => None,
+    fn output_of(&self, decided: Decided) -> Option<SubmitOutcome> {
+        match decided {
+            Decided::Submission(outcome) => Some(outcome),
+            Decided::Acknowledged(_) => None,
         }
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<SubmitOutcome> {
         let Some(first) = self.messages.first() else {
             return Ok(SubmitOutcome::Stored(Vec::new()));
         };
         let recipients = self.messages.iter().map(|message| message.recipient);
         let quote = quote(
-            work.connection,
-            work.fees,
+            scope.connection,
+            scope.fees,
             &first.sender,
             recipients,
             &first.message_box,
         )?;
         let covered = self.paid.as_ref().is_some_and(|paid| paid.covers(&quote));
         if !quote.is_free() && !covered {
-            return unpaid(work.connection, &self.messages, quote, work.now);
+            return unpaid(scope.connection, &self.messages, quote, scope.now);
         }
-        all_or_nothing(work, |work| self.store_all(work))
+        all_or_nothing(scope, |scope| self.store_all(scope))
     }
 
     fn stored(self, output: &SubmitOutcome) -> Vec<NewMessage> {
@@ -108,10 +108,13 @@ impl Command for Submission {
 }
 
 impl Submission {
-    fn store_all(&self, work: &mut Work<'_>) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
+    fn store_all(
+        &self,
+        scope: &mut WriteScope<'_>,
+    ) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
         let mut outcomes = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
-            match store(work, message)? {
+            match store(scope, message)? {
                 StoreOutcome::Taken => {
                     return Ok(Err(SubmitOutcome::Taken(message.recipient)));
                 }
@@ -123,14 +126,14 @@ impl Submission {
         if paid.is_none_or(|paid| paid.state != PaymentState::Internalized) {
             let new = self.messages.iter().zip(&outcomes);
             let new = new.filter(|(_, outcome)| **outcome == StoreOutcome::Stored);
-            let exceeded = exceeded_by_stored(work, new.map(|(message, _)| message))?;
+            let exceeded = exceeded_by_stored(scope, new.map(|(message, _)| message))?;
             if let Some(exceeded) = exceeded {
                 return Ok(Err(SubmitOutcome::Full(exceeded)));
             }
         }
         let is_new = outcomes.contains(&StoreOutcome::Stored);
         if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
-            let claimed = claim(work, &paid.payment, paid.state, true)?;
+            let claimed = claim(scope, &paid.payment, paid.state, true)?;
             if let ClaimOutcome::Spent(spent) = claimed {
                 return Ok(Err(SubmitOutcome::Spent(spent)));
             }
@@ -143,7 +146,7 @@ impl Submission {
 fn unpaid(
     connection: &mut AnyConnection,
     messages: &[NewMessage],
-    quote: Quote,
+    quote: FeeQuote,
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
     let mut outcomes = Vec::with_capacity(messages.len());
@@ -154,10 +157,10 @@ fn unpaid(
 }
 
 /// As [`unpaid`], given the outcome of each message whose id is in use.
-pub(in crate::db) fn refusal(
+pub(crate) fn refusal(
     messages: &[NewMessage],
     outcomes: &[Option<StoreOutcome>],
-    quote: Quote,
+    quote: FeeQuote,
 ) -> SubmitOutcome {
     let duplicate = Some(StoreOutcome::Duplicate);
     if outcomes.iter().all(|outcome| *outcome == duplicate) {

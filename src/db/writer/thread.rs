@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
 
-use super::executor::{CommitWaiting, DbExecutor};
+use super::executor::{CommitQueued, DbExecutor};
 use super::queue::WriteQueue;
-use super::write::Write;
+use super::write::QueuedWrite;
 
-pub(in crate::db) struct Writer {
-    pub(in crate::db) queue: Arc<WriteQueue>,
+pub(crate) struct WriterThread {
+    pub(crate) queue: Arc<WriteQueue>,
     /// Set while a wake-up is pending.
-    told: Arc<AtomicBool>,
+    woken: Arc<AtomicBool>,
     address: Mutex<Addr<DbExecutor>>,
     start: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
 }
 
-impl Writer {
+impl WriterThread {
     /// Starts an executor for this queue.
-    pub(in crate::db) fn start(
+    pub(crate) fn start(
         queue: WriteQueue,
         executor: impl Fn(Arc<WriteQueue>) -> DbExecutor + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -34,40 +34,40 @@ impl Writer {
         };
         Self {
             queue,
-            told: Arc::default(),
+            woken: Arc::default(),
             address: Mutex::new(start()),
             start: Box::new(start),
         }
     }
 
     /// Queues a write, or refuses it at once.
-    pub(in crate::db) fn write(&self, write: Box<dyn Write>) {
+    pub(crate) fn write(&self, write: Box<dyn QueuedWrite>) {
         if self.queue.push(write) {
             self.wake();
         }
     }
 
-    pub(in crate::db) fn address(&self) -> Addr<DbExecutor> {
+    pub(crate) fn address(&self) -> Addr<DbExecutor> {
         self.lock().clone()
     }
 
     /// Replaces a dead executor.
-    pub(in crate::db) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         log::error!("the database writer has stopped; starting a new one");
         let mut address = self.lock();
         *address = (self.start)();
         // The old writer's wake-up was lost, so wake the new one.
-        self.told.store(false, Ordering::Release);
-        address.do_send(CommitWaiting);
+        self.woken.store(false, Ordering::Release);
+        address.do_send(CommitQueued);
     }
 
     /// Sends one wake-up while the writer is busy, not one per write.
     fn wake(&self) {
-        if self.told.swap(true, Ordering::AcqRel) {
+        if self.woken.swap(true, Ordering::AcqRel) {
             return;
         }
-        let told = Arc::clone(&self.told);
-        self.address().do_send(Wake(told));
+        let woken = Arc::clone(&self.woken);
+        self.address().do_send(Wake(woken));
     }
 
     fn lock(&self) -> MutexGuard<'_, Addr<DbExecutor>> {
@@ -83,8 +83,8 @@ struct Wake(Arc<AtomicBool>);
 impl Handler<Wake> for DbExecutor {
     type Result = ();
 
-    fn handle(&mut self, Wake(told): Wake, ctx: &mut Self::Context) {
-        told.store(false, Ordering::Release);
-        Handler::<CommitWaiting>::handle(self, CommitWaiting, ctx);
+    fn handle(&mut self, Wake(woken): Wake, ctx: &mut Self::Context) {
+        woken.store(false, Ordering::Release);
+        Handler::<CommitQueued>::handle(self, CommitQueued, ctx);
     }
 }

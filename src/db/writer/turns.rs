@@ -8,7 +8,7 @@ use crate::limits::Owner;
 const QUANTUM: usize = 64;
 
 /// A queue of items with costs.
-pub(in crate::db) trait Queue: Default {
+pub(crate) trait CostQueue: Default {
     type Item;
 
     /// The cost of the next item; none if the queue is empty.
@@ -19,7 +19,7 @@ pub(in crate::db) trait Queue: Default {
 }
 
 /// Items with their costs.
-impl<T> Queue for VecDeque<(usize, T)> {
+impl<T> CostQueue for VecDeque<(usize, T)> {
     type Item = T;
 
     fn cost(&mut self) -> Option<usize> {
@@ -39,13 +39,13 @@ struct Turn {
 
 /// Queues by owner, none of them empty.
 #[derive(Debug)]
-pub(in crate::db) struct Turns<Q> {
+pub(crate) struct FairQueue<Q> {
     queues: HashMap<Owner, Q>,
     /// Each owner of a queue once.
     order: VecDeque<Turn>,
 }
 
-impl<Q> Default for Turns<Q> {
+impl<Q> Default for FairQueue<Q> {
     fn default() -> Self {
         Self {
             queues: HashMap::new(),
@@ -54,9 +54,9 @@ impl<Q> Default for Turns<Q> {
     }
 }
 
-impl<Q: Queue> Turns<Q> {
+impl<Q: CostQueue> FairQueue<Q> {
     /// The queue of this owner. The caller must add an item to it.
-    pub(in crate::db) fn queue(&mut self, owner: Owner) -> &mut Q {
+    pub(crate) fn queue(&mut self, owner: Owner) -> &mut Q {
         self.queues.entry(owner).or_insert_with(|| {
             self.order.push_back(Turn { owner, credit: 0 });
             Q::default()
@@ -65,12 +65,12 @@ impl<Q: Queue> Turns<Q> {
 
     /// Whether all queues are gone.
     #[cfg(test)]
-    pub(in crate::db) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queues.is_empty() && self.order.is_empty()
     }
 }
 
-impl<Q: Queue> Queue for Turns<Q> {
+impl<Q: CostQueue> CostQueue for FairQueue<Q> {
     type Item = Q::Item;
 
     /// Passes the turn on until a queue can pay for its next item.
@@ -114,7 +114,7 @@ mod tests {
         Owner::Identity(Identity::random().identity_key())
     }
 
-    fn drain<Q: Queue<Item = &'static str>>(turns: &mut Turns<Q>) -> String {
+    fn drain<Q: CostQueue<Item = &'static str>>(turns: &mut FairQueue<Q>) -> String {
         let names: Vec<&str> = std::iter::from_fn(|| turns.pop()).collect();
         assert!(turns.is_empty());
         names.concat()
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn each_has_one_in_its_turn() {
-        let mut turns = Turns::<Named>::default();
+        let mut turns = FairQueue::<Named>::default();
         let [first, second] = [owner(), owner()];
         turns.queue(first).extend([(1, "a"), (1, "b"), (1, "c")]);
         turns.queue(second).extend([(1, "x"), (1, "y")]);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_costs_much_waits_for_as_many_rounds() {
-        let mut turns = Turns::<Named>::default();
+        let mut turns = FairQueue::<Named>::default();
         let [large, small] = [owner(), owner()];
         turns
             .queue(large)
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn identities_of_one_address_share_its_turn() {
-        let mut turns = Turns::<Turns<Named>>::default();
+        let mut turns = FairQueue::<FairQueue<Named>>::default();
         let [crowded, other] = [owner(), owner()];
         for name in ["a", "b", "c"] {
             turns.queue(crowded).queue(owner()).extend([(1, name); 2]);

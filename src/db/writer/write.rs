@@ -5,8 +5,8 @@ use std::fmt;
 use diesel::prelude::*;
 
 use crate::db::engine::error::DbError;
-use crate::db::store::command::{Command, Part, Settled, Work};
-use crate::db::store::lane::Lane;
+use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope};
+use crate::db::store::requester::Requester;
 use crate::db::store::session_step::SessionStep;
 use crate::limits::AddressKey;
 use crate::model::{ClaimRefusal, NewMessage, RequestClaim};
@@ -14,9 +14,9 @@ use crate::panics;
 use crate::telemetry::{self, TraceId};
 
 /// A command with its reply, as the queue holds it.
-pub(in crate::db) trait Write: Send {
+pub(crate) trait QueuedWrite: Send {
     /// The requester whose turn and share it uses.
-    fn lane(&self) -> Lane;
+    fn requester(&self) -> Requester;
     fn session_step(&self) -> Option<&SessionStep>;
     /// The request that it claims.
     fn claim(&self) -> Option<&RequestClaim>;
@@ -25,9 +25,9 @@ pub(in crate::db) trait Write: Send {
     fn places(&self) -> usize;
     fn bytes(&self) -> usize;
     fn messages(&self) -> usize;
-    fn part(&self) -> Part<'_>;
-    fn settle(&mut self, settled: Settled);
-    fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()>;
+    fn batching(&self) -> Batching<'_>;
+    fn decide(&mut self, decided: Decided);
+    fn run(&mut self, scope: &mut WriteScope<'_>) -> QueryResult<()>;
     /// Whether its messages came with a payment.
     fn has_payment(&self) -> bool;
     /// Sends the reply after the commit. Returns the stored messages and the trace id for the log.
@@ -36,13 +36,13 @@ pub(in crate::db) trait Write: Send {
     fn fail(self: Box<Self>, error: DbError);
 }
 
-impl fmt::Debug for dyn Write {
+impl fmt::Debug for dyn QueuedWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Write")
     }
 }
 
-struct Job<C: Command, R> {
+struct Job<C: WriteCommand, R> {
     command: C,
     output: Option<C::Output>,
     reply: R,
@@ -55,12 +55,12 @@ struct Job<C: Command, R> {
 }
 
 /// Combines a command with its reply. The command claims a request if one is given. `address` is the client's address.
-pub(in crate::db) fn write<C: Command>(
+pub(crate) fn write<C: WriteCommand>(
     command: C,
     claim: Option<RequestClaim>,
     address: Option<AddressKey>,
     reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
-) -> Box<dyn Write> {
+) -> Box<dyn QueuedWrite> {
     Box::new(Job {
         command,
         output: None,
@@ -72,13 +72,13 @@ pub(in crate::db) fn write<C: Command>(
     })
 }
 
-impl<C, R> Write for Job<C, R>
+impl<C, R> QueuedWrite for Job<C, R>
 where
-    C: Command,
+    C: WriteCommand,
     R: FnOnce(Result<C::Output, DbError>) + Send,
 {
-    fn lane(&self) -> Lane {
-        Lane::new(self.command.holder(), self.address)
+    fn requester(&self) -> Requester {
+        Requester::new(self.command.holder(), self.address)
     }
 
     fn session_step(&self) -> Option<&SessionStep> {
@@ -109,18 +109,18 @@ where
         self.command.has_payment()
     }
 
-    fn part(&self) -> Part<'_> {
-        self.command.part()
+    fn batching(&self) -> Batching<'_> {
+        self.command.batching()
     }
 
-    fn settle(&mut self, settled: Settled) {
+    fn decide(&mut self, decided: Decided) {
         self.refusal = None;
-        self.output = self.command.output_of(settled);
+        self.output = self.command.output_of(decided);
     }
 
-    fn run(&mut self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&mut self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         self.refusal = None;
-        self.output = Some(self.command.run(work)?);
+        self.output = Some(self.command.run(scope)?);
         Ok(())
     }
 

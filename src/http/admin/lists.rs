@@ -100,7 +100,7 @@ pub(super) async fn set(
     let identity = key(identity)?;
     let changed = async {
         let changed = admin.db.set_listed(list, identity, listed).await?;
-        admin.db.follow_identity_lists().await?;
+        admin.db.refresh_identity_lists().await?;
         Ok(changed)
     };
     let changed = changed.await.map_err(|error| database_error(&error))?;

@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use crate::db::DbError;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
-use crate::model::{ListBound, Listed as Listing, Order, OversizedMessage, Page, StoredMessage};
+use crate::model::{
+    ListBound, Listed as Listing, Order, OversizedMessage, Page, PageEnd as Listing, StoredMessage,
+};
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
@@ -275,8 +277,8 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         },
     };
     let order = match field("order").map(Value::as_str) {
-        None | Some(Some("asc")) => Order::Ascending,
-        Some(Some("desc")) => Order::Descending,
+        None | Some(Some("asc")) => ListOrder::Ascending,
+        Some(Some("desc")) => ListOrder::Descending,
         Some(_) => return refuse("ERR_INVALID_ORDER", "order must be asc or desc"),
     };
     let page = Page {
@@ -321,7 +323,7 @@ pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
         "offset": is_paged.then_some(page.offset),
         "cursor": page.after.map(|id| id.to_string()),
         "messageId": page.message_id,
-        "order": if page.order == Order::Ascending { "asc" } else { "desc" },
+        "order": if page.order == ListOrder::Ascending { "asc" } else { "desc" },
     }))
 }
 
@@ -395,7 +397,7 @@ mod tests {
         let page = Page {
             limit: Some(2),
             after: Some(17),
-            order: Order::Descending,
+            order: ListOrder::Descending,
             ..Page::default()
         };
         assert_eq!(validate(body).unwrap().page, page);

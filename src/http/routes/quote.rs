@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::events::is_message_box;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::js_trim;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
 use super::super::error::{ApiError, store_error};
 use super::super::reply::Reply;
@@ -150,7 +150,7 @@ fn validate(query: &Query, max: usize) -> Result<(Vec<IdentityKey>, &str), ApiEr
     Ok((read.into_iter().flatten().collect(), message_box))
 }
 
-fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuotes {
+fn many(recipients: &[IdentityKey], message_box: &str, quote: &FeeQuote) -> ManyQuotes {
     let mut totals = QuoteTotals {
         delivery_fees: 0,
         recipient_fees: 0,
@@ -204,7 +204,7 @@ mod tests {
         let keys: Vec<IdentityKey> = (0..3)
             .map(|_| crate::auth::Identity::random().identity_key())
             .collect();
-        let quote = Quote {
+        let quote = FeeQuote {
             delivery_fee: 10,
             per_recipient: false,
             recipient_fees: vec![5, -1, 0],

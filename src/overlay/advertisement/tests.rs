@@ -35,7 +35,7 @@ fn read_for(
     txid: Option<&str>,
     index: u32,
 ) -> Vec<Advertisement> {
-    let named = Named {
+    let named = OutputRef {
         txid: txid.map(str::to_owned),
         index,
     };

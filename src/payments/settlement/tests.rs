@@ -84,8 +84,8 @@ impl World {
         payment: &Value,
         delivery: u64,
         fees: &[i64],
-    ) -> Result<Settlement, PaymentError> {
-        let quote = Quote {
+    ) -> Result<VerifiedPayment, PaymentError> {
+        let quote = FeeQuote {
             delivery_fee: delivery,
             per_recipient: false,
             recipient_fees: fees.to_vec(),
@@ -102,7 +102,7 @@ impl World {
             max_cost: u64::MAX,
             pause: &|| {},
         };
-        let checked = Settlement::read(&draft, &quote, &parties, &keys, &checks);
+        let checked = VerifiedPayment::verify(&draft, &quote, &parties, &keys, &checks);
         checked
             .map(|checked| checked.payment)
             .map_err(|error| match error {

@@ -62,9 +62,9 @@ pub(crate) async fn run(
     });
     output.print(&result, || {
         let how = match done.standing {
-            Standing::Made => "advertised",
-            Standing::Repeated => "told again",
-            Standing::Stood => "as before",
+            Standing::Created => "advertised",
+            Standing::Resubmitted => "told again",
+            Standing::Unchanged => "as before",
         };
         let (key, txid) = (done.identity_key, &done.txid);
         let revoked = lines(&done.revoked);

@@ -87,7 +87,7 @@ impl Handler<MessagesStored> for Recorder {
 async fn commits_are_announced_once_in_order_and_without_duplicates() {
     let (sender, notices) = mpsc::channel();
     let recorder = Recorder(sender).start();
-    let change = |settings: &mut DbSettings| settings.tells_ids = true;
+    let change = |settings: &mut DbSettings| settings.returns_ids = true;
     let store = store_with(change, Some(recorder.recipient()));
     let (recipient, from) = (key(), key());
     for id in ["1", "2", "1", "3"] {
@@ -146,7 +146,7 @@ async fn one_that_cannot_be_written_is_found_by_halves() {
     let store = store();
     let commits = store.db.status().commits;
     let held = store.database.hold_writers();
-    let (replies, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let (replies, mut results) = tokio::sync::mpsc::unbounded_channel();
     // The first write waits for the lock, and the others join its group.
     for n in 0..WRITES {
         let replies = replies.clone();
@@ -170,7 +170,7 @@ async fn one_that_cannot_be_written_is_found_by_halves() {
     drop(held);
     let mut stored = 0;
     for _ in 0..WRITES {
-        let answer = tokio::time::timeout(PATIENCE, answers.recv()).await;
+        let answer = tokio::time::timeout(PATIENCE, results.recv()).await;
         stored += usize::from(answer.unwrap().unwrap());
     }
     assert_eq!(stored, WRITES - 1);

@@ -111,11 +111,11 @@ async fn messages_that_no_page_can_hold_are_named_and_counted() {
     let bound = paged(2_600);
     for (order, expected) in [
         (
-            Order::Ascending,
+            ListOrder::Ascending,
             [("0 2", "1 3", true), ("4", "", true), ("", "5", false)],
         ),
         (
-            Order::Descending,
+            ListOrder::Descending,
             [("", "5", true), ("4", "", true), ("2 0", "3 1", false)],
         ),
     ] {
@@ -233,14 +233,11 @@ async fn what_was_missed_is_read_in_pages_of_so_many_bytes() {
     for (max_bytes, in_page) in [(1, 1), (26, 1), (27, 2), (26 * 120, 120), (usize::MAX, 297)] {
         let (mut after, mut found) = (0, Vec::new());
         loop {
-            let page = missed_messages::missed(
-                &mut connection,
-                after,
-                max_bytes,
-                &Now::read(None),
-                |_| true,
-            )
-            .unwrap();
+            let page =
+                catch_up_query::missed(&mut connection, after, max_bytes, &Now::read(None), |_| {
+                    true
+                })
+                .unwrap();
             let ids = page.messages.into_iter().map(|message| {
                 assert!(message.body.contains(&message.head.message_id));
                 message.head.message_id
@@ -274,7 +271,7 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
         store.db.submit(one(message), |_| {});
     }
     store.db.close(PATIENCE).await.unwrap();
-    for order in [Order::Ascending, Order::Descending] {
+    for order in [ListOrder::Ascending, ListOrder::Descending] {
         let page = Page {
             order,
             offset: 1,
@@ -323,13 +320,23 @@ async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
     };
     let all = ListBound::stored(usize::MAX);
     for (order, bound, limit, expected) in [
-        (Order::Ascending, all, None, "01234567"),
-        (Order::Descending, all, None, "76543210"),
-        (Order::Ascending, all, Some(4), "0123"),
-        (Order::Ascending, ListBound::stored(3_000_000), None, "0123"),
-        (Order::Descending, ListBound::stored(3_000_000), None, "76"),
-        (Order::Ascending, paged(2_200_000), None, "012"),
-        (Order::Descending, paged(2_200_000), None, "764"),
+        (ListOrder::Ascending, all, None, "01234567"),
+        (ListOrder::Descending, all, None, "76543210"),
+        (ListOrder::Ascending, all, Some(4), "0123"),
+        (
+            ListOrder::Ascending,
+            ListBound::stored(3_000_000),
+            None,
+            "0123",
+        ),
+        (
+            ListOrder::Descending,
+            ListBound::stored(3_000_000),
+            None,
+            "76",
+        ),
+        (ListOrder::Ascending, paged(2_200_000), None, "012"),
+        (ListOrder::Descending, paged(2_200_000), None, "764"),
     ] {
         let page = list(order, bound, limit).await.unwrap();
         assert_eq!(ids(&page), expected, "{order:?} {bound:?} {limit:?}");
@@ -341,7 +348,7 @@ async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
         assert!(listed.eq(sent));
         assert_eq!(page.more, expected.len() < sizes.len());
     }
-    let mut page = list(Order::Ascending, paged(2_200_000), None)
+    let mut page = list(ListOrder::Ascending, paged(2_200_000), None)
         .await
         .unwrap();
     let mut seen = String::new();

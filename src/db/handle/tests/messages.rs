@@ -133,7 +133,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
             }
         }
     });
-    let mut work = Work {
+    let mut scope = WriteScope {
         connection: &mut connection,
         boxes: &mut BoxIds::default(),
         now: &Now::read(None),
@@ -143,7 +143,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
         totals: &mut TotalChanges::default(),
         sessions: &SessionSteps::default(),
     };
-    assert_eq!(command.run(&mut work).unwrap(), 1_203);
+    assert_eq!(command.run(&mut scope).unwrap(), 1_203);
     let statements = statements.load(Ordering::Relaxed);
     assert!((1..100).contains(&statements), "{statements}");
     assert_eq!(store.ids(recipient, "inbox").await, [""; 0]);

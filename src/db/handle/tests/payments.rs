@@ -48,9 +48,9 @@ impl Store {
             .unwrap()
     }
 
-    async fn give_up(&self, payment: &Payment, state: Option<PaymentState>) {
+    async fn release(&self, payment: &Payment, state: Option<PaymentState>) {
         self.db
-            .give_up_payment(payment.clone(), state)
+            .release_payment(payment.clone(), state)
             .await
             .unwrap();
     }
@@ -80,14 +80,14 @@ async fn what_came_to_nothing_is_its_payers_and_what_is_settled_is_nobodys() {
     assert_eq!(store.claim(&one, false).await, FRESH);
     assert_eq!(store.claim(&one, false).await, FRESH, "a retry");
     assert_eq!(store.claim(&two, false).await, spent("t"));
-    store.give_up(&one, Some(PaymentState::Internalized)).await;
+    store.release(&one, Some(PaymentState::Internalized)).await;
     let stolen = payment(bob, "one", "t", "c");
     assert_eq!(store.claim(&stolen, false).await, spent("t"));
     assert_eq!(store.claim(&two, false).await, INTERNALIZED);
     // Releasing a payment has no effect if another purpose has claimed its outputs.
-    store.give_up(&one, None).await;
+    store.release(&one, None).await;
     assert_eq!(store.claim(&two, true).await, INTERNALIZED);
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     assert_eq!(store.claim(&two, true).await, spent("t"));
 }
 
@@ -119,14 +119,14 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     assert_eq!(store.claim(&one, false).await, FRESH);
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
     // A refused payment is rolled back completely.
-    store.give_up(&one, None).await;
+    store.release(&one, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
     // A second payment from the same transaction does not free the coin when it is released.
     let mut second = payment(alice, "second", "u", "c");
     second.outputs[0].outpoint.index = 1;
     assert_eq!(store.claim(&second, false).await, FRESH);
-    store.give_up(&second, None).await;
+    store.release(&second, None).await;
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
 }
 
@@ -138,13 +138,13 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     let one = payment(alice, "one", "t", "c");
     let two = payment(alice, "two", "t", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
-    store.give_up(&one, Some(PaymentState::Claimed)).await;
+    store.release(&one, Some(PaymentState::Claimed)).await;
     assert_eq!(store.claim(&two, false).await, FRESH);
     // The first purpose does not free what another purpose has claimed since.
-    store.give_up(&one, None).await;
+    store.release(&one, None).await;
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
 }
 
@@ -155,7 +155,7 @@ async fn each_output_has_a_state_of_its_own() {
     let alice = key();
     let one = payment(alice, "one", "t", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
-    store.give_up(&one, Some(PaymentState::Internalized)).await;
+    store.release(&one, Some(PaymentState::Internalized)).await;
     let mut two = payment(alice, "two", "t", "c");
     two.outputs[0].outpoint.index = 1;
     two.outputs.push(PaymentOutput {
@@ -169,7 +169,7 @@ async fn each_output_has_a_state_of_its_own() {
         "no wallet has output 1"
     );
     // The wallet refuses it: output 1 is free, output 0 stays in the wallet, and the coin stays spent.
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     let bob = payment(key(), "bob", "t", "c");
     assert_eq!(store.claim(&bob, false).await, spent("t"));
     let other = payment(alice, "other", "u", "c");

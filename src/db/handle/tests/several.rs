@@ -117,12 +117,12 @@ async fn an_id_a_box_and_a_permission_for_everybody_are_made_once() {
 /// Collides with another transaction the first few times.
 struct Collides(AtomicUsize);
 
-impl Command for Collides {
+impl WriteCommand for Collides {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> diesel::QueryResult<usize> {
         let recipient = key();
-        message_store::store(work, &message(recipient, recipient, "1"))?;
+        message_store::store(scope, &message(recipient, recipient, "1"))?;
         let before = self.0.fetch_add(1, Ordering::AcqRel);
         if before < 3 {
             let deadlock = Box::new("deadlock detected".to_owned());

@@ -54,7 +54,7 @@ async fn is_stored(db: &DbHandle, message: NewMessage) -> bool {
 
 /// The number of messages of the largest inbox and of the largest sender.
 async fn largest(db: &DbHandle) -> (i64, i64) {
-    let totals = db.look_at_totals().await.unwrap().unwrap();
+    let totals = db.refresh_totals().await.unwrap().unwrap();
     (totals.inboxes.most_messages, totals.senders.most_messages)
 }
 

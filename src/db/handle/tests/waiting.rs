@@ -135,7 +135,7 @@ async fn identities_come_by_key_or_by_what_they_have() {
     );
     assert_eq!(found(TotalsOrder::Messages, "", 2).await, [(1, 3), (2, 2)]);
     assert_eq!(found(TotalsOrder::Bytes, "", 2).await, [(0, 1), (2, 2)]);
-    let totals = store.db.look_at_totals().await.unwrap().unwrap();
+    let totals = store.db.refresh_totals().await.unwrap().unwrap();
     assert_eq!((totals.inboxes.identities, totals.inboxes.messages), (3, 6));
     assert_eq!(totals.inboxes.bytes, 6 * WRAPPING + 50 + 3 + 20);
 }

@@ -12,10 +12,10 @@ use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::Moment;
 use crate::db::store::message_store::MessageRow;
-use crate::db::store::totals::Change;
+use crate::db::store::totals::TotalChange;
 
 use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
+use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults, kind};
 
 /// The joins are straight, so each key takes one index lookup. The two servers name their collations differently.
 const LOOK_UP: &str = "
@@ -84,19 +84,19 @@ statement! {
 
 pub(super) fn look_up(
     connection: &mut MysqlConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let boxes = questions.boxes.list().iter();
+) -> QueryResult<LookupResults> {
+    let boxes = lookup.boxes.list().iter();
     let boxes: Vec<_> = boxes.map(|(owner, name)| (owner.to_hex(), name)).collect();
-    let messages = questions.messages.list().iter();
+    let messages = lookup.messages.list().iter();
     let messages: Vec<_> = messages.map(|(owner, id)| (owner.to_hex(), id)).collect();
-    let totals = questions.totals.list().iter();
+    let totals = lookup.totals.list().iter();
     let totals: Vec<_> = totals
         .map(|(it, role)| (it.to_hex(), role.word()))
         .collect();
     let mut permissions = Vec::new();
-    for (index, (recipient, sender, name)) in questions.permissions.list().iter().enumerate() {
+    for (index, (recipient, sender, name)) in lookup.permissions.list().iter().enumerate() {
         let (recipient, place) = (recipient.to_hex(), index + 1);
         let of_sender = (
             kind::PERMISSION_OF_SENDER,
@@ -116,13 +116,13 @@ pub(super) fn look_up(
     }
     let look_up = with_values!(LookUp {
         boxes: json(&boxes)?,
-        fees: json(&questions.fees.list())?,
+        fees: json(&lookup.fees.list())?,
         permissions: json(&permissions)?,
         messages: json(&messages)?,
         totals: json(&totals)?,
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
-    Ok(Answers::of(questions, rows, now))
+    Ok(LookupResults::of(lookup, rows, now))
 }
 
 fn json(value: &impl Serialize) -> QueryResult<String> {
@@ -234,7 +234,9 @@ pub(super) fn insert(
         return Ok(());
     }
     // `JSON_TABLE` silently replaces text that it cannot represent.
-    Err(Error::SerializationError("JSON_TABLE changed a body".into()))
+    Err(Error::SerializationError(
+        "JSON_TABLE changed a body".into(),
+    ))
 }
 
 statement! {
@@ -251,7 +253,7 @@ ON DUPLICATE KEY UPDATE
 
 pub(super) fn change_totals(
     connection: &mut MysqlConnection,
-    changes: &[Change],
+    changes: &[TotalChange],
 ) -> QueryResult<()> {
     let changes = changes.iter();
     let changes: Vec<_> = changes

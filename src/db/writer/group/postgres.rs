@@ -7,10 +7,10 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use crate::db::engine::clock::Now;
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::{Moment, Timestamp};
-use crate::db::store::totals::Change;
+use crate::db::store::totals::TotalChange;
 
 use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundRow, Questions};
+use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults};
 
 /// The limits keep the planner from scanning a whole table for a join: each key takes one index lookup.
 const LOOK_UP: &str = r#"
@@ -75,17 +75,17 @@ statement! {
 
 pub(super) fn look_up(
     connection: &mut PgConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let boxes = questions.boxes.list();
-    let permissions = questions.permissions.list();
-    let messages = questions.messages.list();
-    let totals = questions.totals.list();
+) -> QueryResult<LookupResults> {
+    let boxes = lookup.boxes.list();
+    let permissions = lookup.permissions.list();
+    let messages = lookup.messages.list();
+    let totals = lookup.totals.list();
     let look_up = with_values!(LookUp {
         box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
         box_names: boxes.iter().map(|(_, name)| *name).collect(),
-        fees: questions.fees.list(),
+        fees: lookup.fees.list(),
         recipients: permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
         senders: permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
         names: permissions.iter().map(|(.., name)| *name).collect(),
@@ -95,7 +95,7 @@ pub(super) fn look_up(
         roles: totals.iter().map(|(_, role)| role.word()).collect(),
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
-    Ok(Answers::of(questions, rows, now))
+    Ok(LookupResults::of(lookup, rows, now))
 }
 
 statement! {
@@ -190,7 +190,10 @@ ON CONFLICT ("identity_key", "role") DO UPDATE
 SET "messages" = t."messages" + EXCLUDED."messages", "bytes" = t."bytes" + EXCLUDED."bytes""#
 }
 
-pub(super) fn change_totals(connection: &mut PgConnection, changes: &[Change]) -> QueryResult<()> {
+pub(super) fn change_totals(
+    connection: &mut PgConnection,
+    changes: &[TotalChange],
+) -> QueryResult<()> {
     let totals = || changes.iter().map(|(_, _, change)| change);
     with_values!(ChangeTotals {
         identities: changes.iter().map(|(identity, ..)| &**identity).collect(),

@@ -10,30 +10,30 @@ use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::fees::{delivery_fee, permission};
 use crate::db::store::message_store::{self, MessageRow, find_box};
-use crate::db::store::totals::{self, Change};
+use crate::db::store::totals::{self, TotalChange};
 
 use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundMessage, Questions};
+use super::lookup::{BoxKey, FoundMessage, LookupKeys, LookupResults};
 
 pub(super) fn look_up(
     connection: &mut AnyConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let mut answers = Answers::none(questions);
-    let boxes = questions.boxes.list().iter().zip(&mut answers.boxes);
+) -> QueryResult<LookupResults> {
+    let mut results = LookupResults::none(lookup);
+    let boxes = lookup.boxes.list().iter().zip(&mut results.boxes);
     for ((owner, name), answer) in boxes {
         *answer = find_box(connection, &owner.to_hex(), name)?;
     }
-    let fees = questions.fees.list().iter().zip(&mut answers.fees);
+    let fees = lookup.fees.list().iter().zip(&mut results.fees);
     for (name, answer) in fees {
         *answer = delivery_fee(connection, name)?;
     }
-    let permissions = questions.permissions.list().iter();
-    for ((recipient, sender, name), answer) in permissions.zip(&mut answers.permissions) {
+    let permissions = lookup.permissions.list().iter();
+    for ((recipient, sender, name), answer) in permissions.zip(&mut results.permissions) {
         *answer = permission(connection, recipient, sender, name)?;
     }
-    let found = questions.messages.list().iter().zip(&mut answers.messages);
+    let found = lookup.messages.list().iter().zip(&mut results.messages);
     for ((recipient, message_id), answer) in found {
         let first = message_store::find(connection, &recipient.to_hex(), message_id)?;
         *answer = first.map(|first| FoundMessage {
@@ -44,11 +44,11 @@ pub(super) fn look_up(
             sender: first.sender,
         });
     }
-    let totals = questions.totals.list().iter().zip(&mut answers.totals);
+    let totals = lookup.totals.list().iter().zip(&mut results.totals);
     for ((identity, role), answer) in totals {
         *answer = totals::total(connection, &identity.to_hex(), *role)?;
     }
-    Ok(answers)
+    Ok(results)
 }
 
 pub(super) fn delete(connection: &mut SqliteConnection, ids: &[i64]) -> QueryResult<()> {
@@ -115,7 +115,7 @@ SET "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded.
 
 pub(super) fn change_totals(
     connection: &mut SqliteConnection,
-    changes: &[Change],
+    changes: &[TotalChange],
 ) -> QueryResult<()> {
     for (identity, role, change) in changes {
         with_values!(ChangeTotal {

@@ -19,7 +19,7 @@ use crate::db::engine::dialect::{self, WriteLock};
 use crate::db::engine::pool::Pooled;
 use crate::db::engine::schema::{message_boxes, message_permissions, messages, stored_totals};
 use crate::db::engine::url::DatabaseUrl;
-use crate::db::store::command::Command;
+use crate::db::store::command::WriteCommand;
 use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
 use crate::db::store::message_store::{Acknowledge, Retention};
@@ -160,29 +160,29 @@ impl Random {
     }
 }
 
-type Answers = Arc<Mutex<Vec<String>>>;
+type LookupResults = Arc<Mutex<Vec<String>>>;
 
-fn write<C: Command>(command: C, answers: &Answers) -> Box<dyn Write>
+fn write<C: WriteCommand>(command: C, results: &LookupResults) -> Box<dyn QueuedWrite>
 where
     C::Output: Debug,
 {
-    let answers = Arc::clone(answers);
+    let results = Arc::clone(results);
     write::write(command, None, None, move |result| {
-        answers.lock().unwrap().push(format!("{result:?}"));
+        results.lock().unwrap().push(format!("{result:?}"));
     })
 }
 
-fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
+fn writes(group: &[Made], results: &LookupResults) -> Vec<Box<dyn QueuedWrite>> {
     let write = |made: &Made| match made.clone() {
-        Made::Submission(submission) => write(submission, answers),
+        Made::Submission(submission) => write(submission, results),
         Made::Acknowledge(recipient, message_ids) => {
             let command = Acknowledge {
                 recipient,
                 message_ids,
             };
-            write(command, answers)
+            write(command, results)
         }
-        Made::Sweep => write(DeleteExpired { max: 3 }, answers),
+        Made::Sweep => write(DeleteExpired { max: 3 }, results),
         Made::Permission(recipient, sender, message_box, recipient_fee) => {
             let command = SetPermission {
                 recipient,
@@ -190,7 +190,7 @@ fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
                 message_box: message_box.to_owned(),
                 recipient_fee,
             };
-            write(command, answers)
+            write(command, results)
         }
     };
     group.iter().map(write).collect()
@@ -246,7 +246,7 @@ impl Side {
     }
 
     /// Runs a group in one transaction.
-    fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut Work<'_>) -> QueryResult<T>) -> T {
+    fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<T>) -> T {
         let sessions = SessionSteps::default();
         let (boxes, fees) = (&mut self.boxes, &self.fees);
         let retention = Retention::new(BTreeMap::from([(
@@ -254,7 +254,7 @@ impl Side {
             Duration::from_secs(60),
         )]));
         dialect::write(&mut self.connection, WriteLock::Held, |connection| {
-            run(&mut Work {
+            run(&mut WriteScope {
                 connection,
                 boxes,
                 now,
@@ -398,11 +398,11 @@ fn kind_of(answer: &str) -> String {
     words.join(" ")
 }
 
-fn answered(writes: Vec<Box<dyn Write>>, answers: &Answers) -> Vec<String> {
+fn answered(writes: Vec<Box<dyn QueuedWrite>>, results: &LookupResults) -> Vec<String> {
     for write in writes {
         write.committed();
     }
-    std::mem::take(&mut *answers.lock().unwrap())
+    std::mem::take(&mut *results.lock().unwrap())
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         people: people(),
     };
     let (mut together, mut single) = (Side::new(), Side::new());
-    let answers = Answers::default();
+    let results = LookupResults::default();
     let mut newest = 0;
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..groups() {
@@ -428,18 +428,18 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         let made = random.group(&now);
         let about = format!("seed {seed}, group {number}: {made:#?}");
 
-        let mut group = writes(&made, &answers);
+        let mut group = writes(&made, &results);
         let ids = together.run(&now, |work| run(work, &mut group, true));
-        let of_group = answered(group, &answers);
+        let of_group = answered(group, &results);
 
-        let mut group = writes(&made, &answers);
+        let mut group = writes(&made, &results);
         single.run(&now, |work| {
             group.iter_mut().try_for_each(|write| {
                 write.run(work)?;
                 change_totals(work)
             })
         });
-        let one_by_one = answered(group, &answers);
+        let one_by_one = answered(group, &results);
 
         assert_eq!(of_group, one_by_one, "{about}");
         let (lines, numbers) = together.messages();

@@ -1,4 +1,4 @@
-//! The lookups of a run of writes, without repeats, and their answers.
+//! The lookups of a run of writes, without repeats, and their results.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -54,7 +54,7 @@ pub(super) type TotalKey = (IdentityKey, Role);
 
 /// Everything that a run of writes looks up before it writes.
 #[derive(Debug, Default)]
-pub(super) struct Questions<'a> {
+pub(super) struct LookupKeys<'a> {
     pub(super) boxes: Keys<BoxKey<'a>>,
     /// Boxes whose delivery fee may be in the table.
     pub(super) fees: Keys<&'a str>,
@@ -63,7 +63,7 @@ pub(super) struct Questions<'a> {
     pub(super) totals: Keys<TotalKey>,
 }
 
-impl Questions<'_> {
+impl LookupKeys<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.boxes.keys.is_empty()
             && self.fees.keys.is_empty()
@@ -86,9 +86,9 @@ pub(super) struct FoundMessage {
     pub(super) is_past: bool,
 }
 
-/// The answers, each at the index of its question.
+/// The results, each at the index of its key.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct LookupResults {
     pub(super) boxes: Vec<Option<i64>>,
     pub(super) fees: Vec<Option<i64>>,
     /// The recipient's fee for this sender, or else for all senders.
@@ -121,32 +121,32 @@ pub(super) type FoundRow = (
     Option<Timestamp>,
 );
 
-impl Answers {
-    /// Negative answers to all of these questions.
-    pub(super) fn none(questions: &Questions<'_>) -> Self {
+impl LookupResults {
+    /// Negative results for all of these keys.
+    pub(super) fn none(lookup: &LookupKeys<'_>) -> Self {
         Self {
-            boxes: vec![None; questions.boxes.keys.len()],
-            fees: vec![None; questions.fees.keys.len()],
-            permissions: vec![None; questions.permissions.keys.len()],
-            messages: vec![None; questions.messages.keys.len()],
-            totals: vec![StoredTotal::default(); questions.totals.keys.len()],
+            boxes: vec![None; lookup.boxes.keys.len()],
+            fees: vec![None; lookup.fees.keys.len()],
+            permissions: vec![None; lookup.permissions.keys.len()],
+            messages: vec![None; lookup.messages.keys.len()],
+            totals: vec![StoredTotal::default(); lookup.totals.keys.len()],
         }
     }
 
-    /// Sorts the rows of a combined lookup into answers.
+    /// Sorts the rows of a combined lookup into results.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
-    pub(super) fn of(questions: &Questions<'_>, rows: Vec<FoundRow>, now: &Now) -> Self {
-        let mut answers = Self::none(questions);
-        let mut of_all = answers.permissions.clone();
+    pub(super) fn of(lookup: &LookupKeys<'_>, rows: Vec<FoundRow>, now: &Now) -> Self {
+        let mut results = Self::none(lookup);
+        let mut of_all = results.permissions.clone();
         for (kind, place, number, bytes, box_id, sender, created_at, expires_at) in rows {
             let index = usize::try_from(place - 1).unwrap_or(usize::MAX);
             let numbers = match kind {
-                kind::BOX => &mut answers.boxes,
-                kind::FEE => &mut answers.fees,
-                kind::PERMISSION_OF_SENDER => &mut answers.permissions,
+                kind::BOX => &mut results.boxes,
+                kind::FEE => &mut results.fees,
+                kind::PERMISSION_OF_SENDER => &mut results.permissions,
                 kind::PERMISSION_OF_ALL => &mut of_all,
                 kind::TOTAL => {
-                    if let Some(answer) = answers.totals.get_mut(index) {
+                    if let Some(answer) = results.totals.get_mut(index) {
                         *answer = StoredTotal {
                             messages: number,
                             bytes: bytes.unwrap_or_default(),
@@ -155,7 +155,7 @@ impl Answers {
                     continue;
                 }
                 _ => {
-                    if let Some(answer) = answers.messages.get_mut(index) {
+                    if let Some(answer) = results.messages.get_mut(index) {
                         let is_past =
                             created_at.is_some_and(|at| now.is_past(&at, expires_at.as_ref()));
                         *answer = Some(FoundMessage {
@@ -173,9 +173,9 @@ impl Answers {
                 *answer = Some(number);
             }
         }
-        for (own, of_all) in answers.permissions.iter_mut().zip(of_all) {
+        for (own, of_all) in results.permissions.iter_mut().zip(of_all) {
             *own = own.or(of_all);
         }
-        answers
+        results
     }
 }

@@ -11,11 +11,11 @@ use crate::db::store::message_store::{Acknowledge, BoxIds};
 use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
 use crate::model::{
-    NewMessage, Quota, Quotas, Quote, Role, StoreOutcome, Submission, SubmitOutcome,
+    FeeQuote, NewMessage, Quota, Quotas, Role, StoreOutcome, Submission, SubmitOutcome,
 };
 
 use super::super::submission::refusal;
-use super::questions::{Answers, BoxKey, FoundMessage, Questions};
+use super::lookup::{BoxKey, FoundMessage, LookupKeys, LookupResults};
 
 /// The state of one message id of one recipient.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(super) struct Insert<'a> {
 
 /// The changes that carry out a run of writes.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct GroupPlan<'a> {
     /// Ids of rows to delete. They go first, because a new row may have the same message id.
     pub(super) deletes: Vec<i64>,
     pub(super) boxes: Vec<(BoxKey<'a>, Option<i64>)>,
@@ -59,9 +59,9 @@ pub(super) struct Plan<'a> {
 
 /// The state of everything that a run of writes may change.
 #[derive(Debug)]
-pub(super) struct Settlement<'a> {
-    questions: Questions<'a>,
-    answers: Answers,
+pub(super) struct GroupState<'a> {
+    lookup: LookupKeys<'a>,
+    results: LookupResults,
     slots: Vec<Slot>,
     boxes: Vec<KnownBox<'a>>,
     inserts: Vec<Option<Insert<'a>>>,
@@ -71,7 +71,7 @@ pub(super) struct Settlement<'a> {
     totals: TotalChanges,
 }
 
-impl<'a> Questions<'a> {
+impl<'a> LookupKeys<'a> {
     pub(super) fn ask_for_quote(
         &mut self,
         sender: &IdentityKey,
@@ -125,17 +125,17 @@ impl<'a> Questions<'a> {
     }
 }
 
-impl<'a> Settlement<'a> {
+impl<'a> GroupState<'a> {
     /// `totals`: the changes of the transaction so far.
     pub(super) fn new(
-        questions: Questions<'a>,
-        mut answers: Answers,
+        lookup: LookupKeys<'a>,
+        mut results: LookupResults,
         now: &Now,
         quotas: &Quotas,
         totals: TotalChanges,
     ) -> Self {
-        let slots = std::mem::take(&mut answers.messages).into_iter();
-        let boxes = questions.boxes.list().iter().zip(&answers.boxes);
+        let slots = std::mem::take(&mut results.messages).into_iter();
+        let boxes = lookup.boxes.list().iter().zip(&results.boxes);
         let boxes = boxes.map(|(key, id)| KnownBox {
             key: *key,
             id: *id,
@@ -146,8 +146,8 @@ impl<'a> Settlement<'a> {
                 .map(|found| found.map_or(Slot::Free, Slot::Row))
                 .collect(),
             boxes: boxes.collect(),
-            questions,
-            answers,
+            lookup,
+            results,
             inserts: Vec::new(),
             deletes: Vec::new(),
             now: now.text.clone(),
@@ -174,7 +174,7 @@ impl<'a> Settlement<'a> {
     pub(super) fn refuse(
         &mut self,
         messages: &'a [NewMessage],
-        quote: Quote,
+        quote: FeeQuote,
         known: &BoxIds,
     ) -> SubmitOutcome {
         let outcomes: Vec<_> = messages
@@ -193,7 +193,7 @@ impl<'a> Settlement<'a> {
         &mut self,
         messages: &'a [NewMessage],
         fees: &DeliveryFees,
-    ) -> Option<Quote> {
+    ) -> Option<FeeQuote> {
         let first = messages.first()?;
         let recipients: Vec<IdentityKey> = messages.iter().map(|it| it.recipient).collect();
         Some(self.quote(&first.sender, &recipients, &first.message_box, fees))
@@ -205,19 +205,19 @@ impl<'a> Settlement<'a> {
         recipients: &[IdentityKey],
         message_box: &'a str,
         fees: &DeliveryFees,
-    ) -> Quote {
+    ) -> FeeQuote {
         let delivery_fee = fees.own(message_box).unwrap_or_else(|| {
-            let place = self.questions.fees.add(message_box);
-            let fee = self.answers.fees.get(place).copied().flatten();
+            let place = self.lookup.fees.add(message_box);
+            let fee = self.results.fees.get(place).copied().flatten();
             fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0)
         });
         let mut recipient_fees = Vec::with_capacity(recipients.len());
         for recipient in recipients {
             let place = self
-                .questions
+                .lookup
                 .permissions
                 .add((*recipient, *sender, message_box));
-            let fee = self.answers.permissions.get(place).copied().flatten();
+            let fee = self.results.permissions.get(place).copied().flatten();
             recipient_fees.push(fee.unwrap_or_else(|| default_recipient_fee(message_box)));
         }
         fees.quote(delivery_fee, recipient_fees)
@@ -228,7 +228,7 @@ impl<'a> Settlement<'a> {
         let mut count = 0;
         for message_id in &acknowledge.message_ids {
             let place = self
-                .questions
+                .lookup
                 .messages
                 .add((acknowledge.recipient, message_id));
             match self.set(place, Slot::Free) {
@@ -251,12 +251,12 @@ impl<'a> Settlement<'a> {
     }
 
     /// The changes that carry this out, and the changes of totals.
-    pub(super) fn into_plan(self) -> (Plan<'a>, TotalChanges) {
+    pub(super) fn into_plan(self) -> (GroupPlan<'a>, TotalChanges) {
         let inserts: Vec<Insert<'a>> = self.inserts.into_iter().flatten().collect();
         let is_new = |known: &KnownBox<'_>| known.is_used && known.id.is_none();
         let boxes = self.boxes.iter().enumerate();
         let new_boxes = boxes.filter_map(|(index, known)| is_new(known).then_some(index));
-        let plan = Plan {
+        let plan = GroupPlan {
             deletes: self.deletes,
             new_boxes: new_boxes.collect(),
             boxes: self.boxes.iter().map(|it| (it.key, it.id)).collect(),
@@ -292,13 +292,13 @@ impl<'a> Settlement<'a> {
 
     fn place_of(&mut self, message: &'a NewMessage) -> usize {
         let key = (message.recipient, &*message.message_id);
-        self.questions.messages.add(key)
+        self.lookup.messages.add(key)
     }
 
     /// The index of a message's box.
     fn box_of(&mut self, message: &'a NewMessage, known: &BoxIds) -> usize {
         let key = (message.recipient, &*message.message_box);
-        let index = self.questions.boxes.add(key);
+        let index = self.lookup.boxes.add(key);
         if index == self.boxes.len() {
             self.boxes.push(KnownBox {
                 key,

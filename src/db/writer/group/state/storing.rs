@@ -10,7 +10,7 @@ use crate::model::{
     MessageBody, NewMessage, QuotaExceeded, StoreOutcome, StoredTotal, Submission, SubmitOutcome,
 };
 
-use super::{Insert, Settlement, Slot};
+use super::{GroupState, Insert, Slot};
 
 /// The changes of a submission so far, for undoing them.
 struct Undo<'a> {
@@ -60,7 +60,7 @@ impl<'a> Undo<'a> {
     }
 }
 
-impl<'a> Settlement<'a> {
+impl<'a> GroupState<'a> {
     /// Stores all messages or none.
     pub(super) fn store_all(
         &mut self,
@@ -176,10 +176,10 @@ impl<'a> Settlement<'a> {
         let new = messages.iter().zip(outcomes);
         let new = new.filter(|(_, outcome)| **outcome == StoreOutcome::Stored);
         let (quotas, changes) = (self.quotas, &self.totals);
-        let (questions, answers) = (&mut self.questions, &self.answers);
+        let (lookup, results) = (&mut self.lookup, &self.results);
         let total = |identity: &IdentityKey, role| {
-            let place = questions.totals.add((*identity, role));
-            let before = answers.totals.get(place).copied().unwrap_or_default();
+            let place = lookup.totals.add((*identity, role));
+            let before = results.totals.get(place).copied().unwrap_or_default();
             let change = changes.of(&identity.to_hex(), role);
             Ok::<StoredTotal, Infallible>(before.plus(change))
         };

@@ -29,7 +29,7 @@ pub struct ServerPayment {
 
 /// Why a payment was not received.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum CashierError {
+pub enum ReceiveError {
     /// The wallet refused it.
     #[error("Payment was not accepted by the server.")]
     Refused,
@@ -39,30 +39,30 @@ pub enum CashierError {
 }
 
 /// Receives verified payments to the server.
-pub trait Cashier: Send + Sync + fmt::Debug {
+pub trait PaymentReceiver: Send + Sync + fmt::Debug {
     /// Receives a payment and returns its new state.
     fn take<'a>(
         &'a self,
         payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, CashierError>>;
+    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>>;
 
     /// Whether this asks an external service. Then the outputs must be claimed first.
-    fn asks(&self) -> bool;
+    fn is_external(&self) -> bool;
 }
 
 /// Leaves payments in the database, with everything that is needed to spend them.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Keeper;
+pub struct PaymentStore;
 
-impl Cashier for Keeper {
+impl PaymentReceiver for PaymentStore {
     fn take<'a>(
         &'a self,
         _payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, CashierError>> {
+    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {
         futures_util::future::ready(Ok(PaymentState::Kept)).boxed()
     }
 
-    fn asks(&self) -> bool {
+    fn is_external(&self) -> bool {
         false
     }
 }
@@ -83,22 +83,22 @@ impl WalletClient {
     }
 }
 
-impl Cashier for WalletClient {
+impl PaymentReceiver for WalletClient {
     fn take<'a>(
         &'a self,
         payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, CashierError>> {
+    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {
         async move {
-            let arguments = arguments(payment).ok_or(CashierError::Refused)?;
+            let arguments = arguments(payment).ok_or(ReceiveError::Refused)?;
             match self.wallet.internalize_action(&arguments).await {
                 Ok(result) if result.accepted => Ok(PaymentState::Internalized),
-                Ok(_) => Err(CashierError::Refused),
+                Ok(_) => Err(ReceiveError::Refused),
                 Err(error) if error.failure == RemoteFailure::Late => {
-                    Err(CashierError::Failed("the wallet did not answer".into()))
+                    Err(ReceiveError::Failed("the wallet did not answer".into()))
                 }
                 Err(error) => {
                     log::error!("the wallet failed to receive a payment: {}", error.failure);
-                    Err(CashierError::Failed(
+                    Err(ReceiveError::Failed(
                         "the wallet answered with an error".into(),
                     ))
                 }
@@ -107,7 +107,7 @@ impl Cashier for WalletClient {
         .boxed()
     }
 
-    fn asks(&self) -> bool {
+    fn is_external(&self) -> bool {
         true
     }
 }

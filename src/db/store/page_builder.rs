@@ -1,27 +1,27 @@
 //! Builds a page of a list. The page ends at its byte limit, its message limit, or the memory limit.
 
 use crate::db::engine::error::DbError;
-use crate::model::{ListBound, ListSink, Listed, NoMemory, OversizedMessage, Page, StoredMessage};
+use crate::model::{ListBound, ListSink, NoMemory, OversizedMessage, Page, PageEnd, StoredMessage};
 
 /// A page under construction. A full page takes no more messages.
-pub(super) struct Filling<'a> {
+pub(super) struct PageBuilder<'a> {
     bound: &'a ListBound,
     /// Maximum number of messages.
     limit: Option<usize>,
     bytes: usize,
     sink: &'a mut dyn ListSink,
-    pub(super) listed: Listed,
+    pub(super) listed: PageEnd,
     pub(super) is_full: bool,
 }
 
-impl<'a> Filling<'a> {
+impl<'a> PageBuilder<'a> {
     pub(super) fn new(page: &Page, bound: &'a ListBound, sink: &'a mut dyn ListSink) -> Self {
         Self {
             bound,
             limit: page.limit.and_then(|limit| usize::try_from(limit).ok()),
             bytes: 0,
             sink,
-            listed: Listed::default(),
+            listed: PageEnd::default(),
             is_full: false,
         }
     }
@@ -122,12 +122,12 @@ mod tests {
             };
             let mut sink = Narrow(MessagePage::default(), memory);
             let (page, large) = (Page::default(), 20_000);
-            let mut filling = Filling::new(&page, &bound, &mut sink);
+            let mut page = PageBuilder::new(&page, &bound, &mut sink);
             let bodies = [1, if is_paged { large } else { 1 }, 1];
             let filled = (1..)
                 .zip(bodies)
-                .try_for_each(|(id, body)| filling.list(message(id, body)));
-            let listed = filled.map(|()| filling.listed);
+                .try_for_each(|(id, body)| page.list(message(id, body)));
+            let listed = filled.map(|()| page.listed);
             assert_eq!(listed.clone().map(|listed| listed.count), expected);
             if let Ok(listed) = listed {
                 let last = i64::try_from(memory).unwrap();
