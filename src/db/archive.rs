@@ -6,9 +6,9 @@
 
 mod error;
 mod export;
+mod format;
 mod import;
 mod last_ids;
-mod lines;
 mod rows;
 
 pub use error::ArchiveError;

@@ -1,18 +1,18 @@
 //! The handle on the database: it admits writes and reads, and keeps counts.
 
+mod catch_up;
 mod devices;
 mod health;
 mod identity_lists;
 mod lists;
-mod log;
 mod measures;
-mod missed;
 mod payments;
 mod permissions;
 mod sessions;
 mod size;
 mod totals;
 mod waiting;
+mod wal;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -24,26 +24,26 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::connection::{DbSettings, has_session_writer, open};
+use crate::db::engine::connect::largest_message::LargestMessage;
+use crate::db::engine::connect::{DbSettings, has_session_writer, open};
 use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
-use crate::db::engine::disk::DiskGuard;
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::{DatabaseFile, has_log};
-use crate::db::engine::largest_message::LargestMessage;
+use crate::db::engine::sqlite::disk::DiskGuard;
+use crate::db::engine::sqlite::file_identity::{DatabaseFile, has_log};
 use crate::db::store::command::WriteCommand;
-use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{Acknowledge, BoxIds, Retention};
-use crate::db::store::missed as catch_up_query;
-use crate::db::store::page_cursors::PageCursors;
+use crate::db::store::messages::catch_up_query;
+use crate::db::store::messages::expiry::DeleteExpired;
+use crate::db::store::messages::message_store::{Acknowledge, BoxIds, Retention};
+use crate::db::store::messages::page_cursors::PageCursors;
 use crate::db::store::requester::Requester;
 use crate::db::writer::committed::MessagesStored;
 use crate::db::writer::executor::{ApplyMigrations, Counters, DbExecutor, ReadCommand};
 use crate::db::writer::group;
 use crate::db::writer::queue::WriteQueue;
+use crate::db::writer::queued_write;
 use crate::db::writer::reads::ReadQueue;
 use crate::db::writer::thread::WriterThread;
-use crate::db::writer::write;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, IdentityLists};
 use crate::live::Live;
@@ -52,9 +52,9 @@ use crate::model::{
 };
 
 pub use identity_lists::{listed_identities, set_listed};
-pub use log::accept_database;
 pub use measures::DbMeasures;
 pub use totals::{StoredTotals, TotalsOfRole};
+pub use wal::accept_database;
 
 /// Counters of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,7 +95,7 @@ struct Shared {
     /// Held while the lists are refreshed: an older refresh must not overwrite a newer one.
     following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
-    log: log::Log,
+    log: wal::Log,
     settings: DbSettings,
     page_cursors: Arc<PageCursors>,
     largest: LargestMessage,
@@ -148,7 +148,7 @@ impl DbHandle {
             ),
         };
         let file = Arc::new(DatabaseFile::of(settings, had_log)?);
-        let log = log::Log::new(Arc::clone(&file), settings);
+        let log = wal::Log::new(Arc::clone(&file), settings);
         let counters = Arc::new(Counters::default());
         let fees = DeliveryFees::new(
             settings.delivery_fees.clone(),
@@ -333,7 +333,7 @@ impl DbHandle {
     ) {
         let Caller { claim, address } = &self.1;
         let claim = claim.as_ref().and_then(RequestClaim::take);
-        let write = write::write(command, claim, *address, reply);
+        let write = queued_write::write(command, claim, *address, reply);
         self.0.writer.write(write);
     }
 
@@ -344,7 +344,7 @@ impl DbHandle {
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
-        writer.write(write::write(command, None, self.1.address, reply));
+        writer.write(queued_write::write(command, None, self.1.address, reply));
     }
 
     /// Runs a command and waits for its result. Dropping the future cancels nothing.

@@ -19,12 +19,12 @@ mod store;
 mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
-pub use engine::compact::{CompactError, CompactPlan};
-pub use engine::connection::{DbSettings, apply_migrations, pending_migrations, refuse_old_schema};
-pub use engine::disk::DiskSpace;
+pub use engine::connect::url::DatabaseUrl;
+pub use engine::connect::{DbSettings, apply_migrations, pending_migrations, refuse_old_schema};
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
-pub use engine::url::DatabaseUrl;
+pub use engine::sqlite::compact::{CompactError, CompactPlan};
+pub use engine::sqlite::disk::DiskSpace;
 pub use handle::{
     DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole, accept_database, listed_identities,
     set_listed,

@@ -1,5 +1,10 @@
 //! Reads a payment's transaction and checks that it can be mined: proven ancestors, amounts, scripts.
 
+pub(in crate::payments) mod check;
+pub(in crate::payments) mod scripts;
+mod spends;
+pub(in crate::payments) mod verdict_cache;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
@@ -7,12 +12,11 @@ use bsv::transaction::Beef;
 
 use crate::model::SpentOutput;
 
+use self::check::{CheckError, Checks};
+use self::scripts::reading;
+use self::verdict_cache::{BeefHash, VerdictCache};
 use super::beef_layout::check_layout;
-use super::check::{CheckError, Checks};
 use super::error::PaymentError;
-use super::scripts::reading;
-use super::spends;
-use super::verdict_cache::{self, BeefHash, VerdictCache};
 
 /// Maximum blocks that the proofs may refer to; each takes one request to the header service.
 const MAX_BLOCKS: usize = 200;
@@ -289,7 +293,7 @@ mod tests {
         let count = || pauses.set(pauses.get() + 1);
         let whole = checks(&cache, u64::MAX, &count);
         let read = ReadTransaction::read(&bytes, &whole).unwrap();
-        assert!(read.cost > 2 * super::super::scripts::SLICE);
+        assert!(read.cost > 2 * super::scripts::SLICE);
         read.run_scripts(&whole).unwrap();
         assert!(pauses.get() >= 2, "{}", pauses.get());
     }

@@ -7,22 +7,20 @@ mod allocation;
 mod beef;
 mod beef_layout;
 mod brc29;
-mod check;
 mod draft;
 mod error;
 mod headers;
 mod multipart;
 mod receiver;
 mod request_payment;
-mod scripts;
-mod settlement;
-mod spends;
-mod verdict_cache;
+mod verified_payment;
 
+pub use beef::check::{CheckError, Checks};
+pub use beef::scripts::SLICE;
+pub use beef::verdict_cache::VerdictCache;
 pub use beef::{Checked, CheckedTransaction};
 pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
-pub use check::{CheckError, Checks};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
@@ -32,9 +30,7 @@ pub use multipart::{
 };
 pub use receiver::{PaymentReceiver, PaymentStore, ReceiveError, ServerPayment, WalletClient};
 pub use request_payment::RequestPayment;
-pub use scripts::SLICE;
-pub use settlement::{Parties, VerifiedPayment};
-pub use verdict_cache::VerdictCache;
+pub use verified_payment::{Parties, VerifiedPayment};
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]

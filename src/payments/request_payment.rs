@@ -7,9 +7,9 @@ use serde::Deserialize;
 use crate::ids::IdentityKey;
 use crate::model::{Outpoint, PaymentOutput};
 
+use super::beef::check::{CheckError, Checks};
 use super::beef::{Checked, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
-use super::check::{CheckError, Checks};
 use super::error::PaymentError;
 use super::receiver::ServerPayment;
 

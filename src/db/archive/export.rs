@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use crate::db::engine::connection::{DbSettings, by_hand};
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::connect::version::refuse_newer;
+use crate::db::engine::connect::{DbSettings, by_hand};
 use crate::db::engine::dialect::{be_patient, snapshot};
 use crate::db::engine::migrations;
-use crate::db::engine::url::DatabaseUrl;
-use crate::db::engine::version::refuse_newer;
 
 use super::ArchiveError;
+use super::format::ArchiveWriter;
 use super::last_ids::LastIds;
-use super::lines::ArchiveWriter;
 use super::rows::{RowCounts, read_all};
 
 /// Writes a snapshot of the whole database to `out` and returns the row counts. Servers may keep running. Memory holds

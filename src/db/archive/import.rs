@@ -5,16 +5,16 @@ use std::io::BufRead;
 use diesel::result::Error;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::connection::{DbSettings, by_hand};
+use crate::db::engine::connect::version::refuse_newer;
+use crate::db::engine::connect::{DbSettings, by_hand};
 use crate::db::engine::dialect::{self, WriteLock, be_patient};
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrations;
-use crate::db::engine::version::refuse_newer;
-use crate::db::store::payment_replays;
+use crate::db::store::payments::payment_replays;
 
 use super::ArchiveError;
+use super::format::ArchiveReader;
 use super::last_ids::LastIds;
-use super::lines::ArchiveReader;
 use super::rows::{InsertBatch, RowCounts, occupied, take_first_fees};
 
 /// Maximum number of rows in one insert batch.

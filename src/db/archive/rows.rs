@@ -12,7 +12,7 @@ use crate::db::engine::schema::{
     payment_inputs, payment_replays, payments, server_fees,
 };
 use crate::db::engine::timestamp::Timestamp;
-use crate::db::store::payment_replays::taken_by_others;
+use crate::db::store::payments::payment_replays::taken_by_others;
 
 use super::ArchiveError;
 

@@ -5,10 +5,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use serde_json::Value;
 
-use super::lines::ArchiveReader;
+use super::format::ArchiveReader;
 use super::*;
-use crate::db::engine::connection::{DbSettings, apply_migrations};
-use crate::db::engine::url::DatabaseUrl;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::connect::{DbSettings, apply_migrations};
 
 const ROWS: &str = r#"
     INSERT INTO "messageBox" VALUES (4, 't', 't', 'inbox', '02b');

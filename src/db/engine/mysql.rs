@@ -9,10 +9,10 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::BoxError;
+use super::connect::BoxError;
+use super::connect::url::ServerUrl;
 use super::dialect::{self, Begin, WriteLock};
 use super::statement::{statement, with_values};
-use super::url::ServerUrl;
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -1,5 +1,10 @@
 //! SQLite: the file and its connections.
 
+pub(crate) mod compact;
+pub(crate) mod disk;
+pub(crate) mod file_identity;
+pub(crate) mod wal_marker;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::connection::BoxError;
+use super::connect::BoxError;
 
 /// Opens the file, and creates it and its folder if missing.
 pub(crate) fn connect(path: &Path, busy_timeout: Duration) -> Result<SqliteConnection, BoxError> {

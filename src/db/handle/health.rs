@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::db::engine::error::DbError;
-use crate::db::store::probe::WriteProbe;
+use crate::db::store::upkeep::write_probe::WriteProbe;
 use crate::db::writer::executor::{self, Ping};
 
 use super::DbHandle;

@@ -2,7 +2,7 @@
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::connection::{DbSettings, by_hand, pending_migrations};
+use crate::db::engine::connect::{DbSettings, by_hand, pending_migrations};
 use crate::db::engine::dialect::{self, WriteFailure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::store::identity_list_store::{self as store, SetListed};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
-use crate::db::store::message_list::{self, ListQuery};
+use crate::db::store::messages::message_list::{self, ListQuery};
 use crate::ids::IdentityKey;
 use crate::model::{ListBound, ListSink, MessagePage, Page, PageEnd};
 

@@ -1,6 +1,6 @@
 //! Database measurements for metrics and the admin API.
 
-use crate::db::engine::disk::DiskSpace;
+use crate::db::engine::sqlite::disk::DiskSpace;
 use crate::metrics::Distribution;
 
 use super::DbHandle;

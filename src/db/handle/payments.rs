@@ -1,7 +1,7 @@
 //! Payments.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::payment_store::{self, ClaimPayment, ReleasePayment};
+use crate::db::store::payments::payment_store::{self, ClaimPayment, ReleasePayment};
 use crate::ids::IdentityKey;
 use crate::model::{ClaimOutcome, KeptPayment, Payment, PaymentState};
 

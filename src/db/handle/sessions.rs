@@ -6,8 +6,8 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
 use crate::db::store::command::{Batching, WriteCommand, WriteScope};
 use crate::db::store::requester::Requester;
-use crate::db::store::session_step::SessionStep;
-use crate::db::store::session_store::{self, StoredSession, SweepSessions};
+use crate::db::store::sessions::session_step::SessionStep;
+use crate::db::store::sessions::session_store::{self, StoredSession, SweepSessions};
 use crate::limits::{AddressKey, Owner};
 use crate::model::{RequestClaim, SessionRow};
 

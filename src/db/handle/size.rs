@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
-use crate::db::store::shrink::ShrinkFile;
-use crate::db::store::size;
+use crate::db::store::upkeep::shrink::ShrinkFile;
+use crate::db::store::upkeep::size;
 use crate::model::StoredSize;
 
 use super::DbHandle;

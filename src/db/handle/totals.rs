@@ -2,17 +2,17 @@
 
 use std::sync::{PoisonError, mpsc};
 
-use crate::db::engine::connection::by_hand;
+use crate::db::engine::connect::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
 use crate::db::store::command::WriteCommand;
-use crate::db::store::recount::{self, MAX_CORRECTIONS};
+use crate::db::store::totals::recount::{self, MAX_CORRECTIONS};
 use crate::db::store::totals::{CorrectTotals, DeleteEmptyTotals};
 use crate::model::{Quotas, Role};
 
 use super::DbHandle;
 
-pub use crate::db::store::recount::TotalsOfRole;
+pub use crate::db::store::totals::recount::TotalsOfRole;
 
 /// Totals that one write changes.
 const BATCH: usize = 500;

@@ -2,7 +2,7 @@
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
-use crate::db::store::waiting;
+use crate::db::store::upkeep::waiting_boxes;
 use crate::ids::IdentityKey;
 use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingPage, WaitingTotal};
 
@@ -15,7 +15,12 @@ impl DbHandle {
     /// [`DbError`].
     pub async fn waiting_boxes(&self, after: i64, limit: i64) -> Result<WaitingPage, DbError> {
         self.read(None, move |connection| {
-            Ok(waiting::boxes(connection, after, limit, &Now::read(None))?)
+            Ok(waiting_boxes::boxes(
+                connection,
+                after,
+                limit,
+                &Now::read(None),
+            )?)
         })
         .await
     }
@@ -34,7 +39,7 @@ impl DbHandle {
         let recipient = recipient.to_hex();
         self.read(None, move |connection| {
             let now = Now::read(None);
-            Ok(waiting::boxes_of(
+            Ok(waiting_boxes::boxes_of(
                 connection, &recipient, after, limit, &now,
             )?)
         })
@@ -56,7 +61,7 @@ impl DbHandle {
             return Ok(None);
         }
         self.read(None, move |connection| {
-            Ok(Some(waiting::totals(
+            Ok(Some(waiting_boxes::totals(
                 connection,
                 Role::Inbox,
                 order,

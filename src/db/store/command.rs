@@ -10,8 +10,8 @@ use crate::limits::Owner;
 use crate::model::{NewMessage, Quotas, Submission, SubmitOutcome};
 
 use super::fees::DeliveryFees;
-use super::message_store::{Acknowledge, BoxIds, Retention};
-use super::session_step::{SessionStep, SessionSteps};
+use super::messages::message_store::{Acknowledge, BoxIds, Retention};
+use super::sessions::session_step::{SessionStep, SessionSteps};
 use super::totals::TotalChanges;
 
 /// The context of a command.

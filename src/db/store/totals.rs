@@ -3,6 +3,8 @@
 //! A group collects its changes and writes them with one statement at its end. Totals are sums of changes, so a
 //! correction computed earlier stays right.
 
+pub(crate) mod recount;
+
 use std::collections::HashMap;
 
 use diesel::prelude::*;

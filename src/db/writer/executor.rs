@@ -8,18 +8,18 @@ use actix::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
+use crate::db::engine::connect::pool::DbPool;
 use crate::db::engine::dialect::{self, Begin, WriteFailure, WriteLock};
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::migrations;
-use crate::db::engine::pool::DbPool;
+use crate::db::engine::sqlite::file_identity::DatabaseFile;
 use crate::db::store::command::WriteScope;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{BoxIds, Retention};
-use crate::db::store::missed::NewestIds;
-use crate::db::store::probe::WriteProbe;
-use crate::db::store::session_step::SessionSteps;
+use crate::db::store::messages::catch_up_query::NewestIds;
+use crate::db::store::messages::message_store::{BoxIds, Retention};
+use crate::db::store::sessions::session_step::SessionSteps;
 use crate::db::store::totals::TotalChanges;
+use crate::db::store::upkeep::write_probe::WriteProbe;
 use crate::live::Live;
 use crate::metrics::Histogram;
 use crate::model::{NewMessage, Quotas};
@@ -28,7 +28,7 @@ use crate::panics;
 use super::committed::{Committed, MessagesStored};
 use super::group;
 use super::queue::WriteQueue;
-use super::write::{self, QueuedWrite};
+use super::queued_write::{self, QueuedWrite};
 
 /// Pauses before each retry of a transaction that collided, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
@@ -160,7 +160,7 @@ impl DbExecutor {
 
     /// Whether the database can store anything now.
     fn can_write(&mut self, now: &Now) -> bool {
-        let mut probe = vec![write::write(WriteProbe, None, None, drop)];
+        let mut probe = vec![queued_write::write(WriteProbe, None, None, drop)];
         self.transact(&mut probe, 0, now).is_ok()
     }
 

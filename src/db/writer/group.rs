@@ -19,13 +19,13 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::command::{Batching, Decided, WriteScope};
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{BoxIds, expiry};
-use crate::db::store::missed::{NewestIds, newest_ids};
+use crate::db::store::messages::catch_up_query::{NewestIds, newest_ids};
+use crate::db::store::messages::message_store::{BoxIds, expiry};
 use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
 use crate::model::{FeeQuote, NewMessage, Quotas, SubmitOutcome};
 
-use super::write::QueuedWrite;
+use super::queued_write::QueuedWrite;
 use lookup::{BoxKey, LookupKeys, LookupResults};
 use state::{GroupPlan, GroupState, Insert};
 

@@ -8,8 +8,8 @@ use crate::db::engine::error::DbError;
 use crate::db::store::requester::Requester;
 use crate::limits::{KeyedBudget, LimitExceeded, Owner, Permit};
 
-use super::turns::{CostQueue as _, FairQueue};
-use super::write::QueuedWrite;
+use super::fair_queue::{CostQueue as _, FairQueue};
+use super::queued_write::QueuedWrite;
 
 /// A single write counts for at most one part in this many of the queue.
 const LARGEST: usize = 64;
@@ -142,10 +142,10 @@ impl WriteQueue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::write::write;
     use super::*;
     use crate::auth::Identity;
     use crate::db::store::command::{WriteCommand, WriteScope};
+    use crate::db::writer::queued_write::write;
     use crate::ids::IdentityKey;
     use crate::limits::AddressKey;
     use diesel::QueryResult;

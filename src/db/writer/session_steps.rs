@@ -7,11 +7,11 @@ use diesel::QueryResult;
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::dialect::Begin;
-use crate::db::store::session_step::{SessionStep, SessionSteps};
-use crate::db::store::session_store::{self, StoredSession};
+use crate::db::store::sessions::session_step::{SessionStep, SessionSteps};
+use crate::db::store::sessions::session_store::{self, StoredSession};
 
 use super::claiming;
-use super::write::QueuedWrite;
+use super::queued_write::QueuedWrite;
 
 impl SessionSteps {
     /// Applies all steps in this order: store, end, extend, claim. A claim lives for `claim_ms`.

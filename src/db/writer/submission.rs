@@ -6,8 +6,8 @@ use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope, all_or_nothing};
 use crate::db::store::fees::quote;
-use crate::db::store::message_store::{in_use, store};
-use crate::db::store::payment_store::claim;
+use crate::db::store::messages::message_store::{in_use, store};
+use crate::db::store::payments::payment_store::claim;
 use crate::db::store::totals::exceeded_by_stored;
 use crate::ids::IdentityKey;
 use crate::model::{

@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::executor::{CommitQueued, DbExecutor};
 use super::queue::WriteQueue;
-use super::write::QueuedWrite;
+use super::queued_write::QueuedWrite;
 
 pub(crate) struct WriterThread {
     pub(crate) queue: Arc<WriteQueue>,

@@ -6,9 +6,9 @@ use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
 use super::*;
-use crate::db::engine::version::refuse_newer;
-use crate::db::engine::{connection, migrations};
-use crate::db::store::message_store;
+use crate::db::engine::connect::version::refuse_newer;
+use crate::db::engine::{connect, migrations};
+use crate::db::store::messages::message_store;
 
 /// Two servers on one database.
 fn servers() -> (TestDatabase, [DbHandle; 2]) {

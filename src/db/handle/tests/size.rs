@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
 
 use super::*;
-use crate::db::store::size;
+use crate::db::store::upkeep::size;
 use crate::db::test_database::Kind;
 
 /// More pages than a file keeps free.

@@ -11,7 +11,7 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::Moment;
-use crate::db::store::message_store::MessageRow;
+use crate::db::store::messages::message_store::MessageRow;
 use crate::db::store::totals::TotalChange;
 
 use super::NewRow;

@@ -9,7 +9,7 @@ use crate::db::engine::clock::Now;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::fees::{delivery_fee, permission};
-use crate::db::store::message_store::{self, MessageRow, find_box};
+use crate::db::store::messages::message_store::{self, MessageRow, find_box};
 use crate::db::store::totals::{self, TotalChange};
 
 use super::NewRow;

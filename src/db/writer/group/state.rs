@@ -7,7 +7,7 @@ mod storing;
 use crate::db::engine::clock::{self, Now};
 use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::fees::{DeliveryFees, default_recipient_fee};
-use crate::db::store::message_store::{Acknowledge, BoxIds};
+use crate::db::store::messages::message_store::{Acknowledge, BoxIds};
 use crate::db::store::totals::TotalChanges;
 use crate::ids::IdentityKey;
 use crate::model::{

@@ -11,21 +11,21 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use time::OffsetDateTime;
 
-use super::super::write;
 use super::*;
 use crate::auth::Identity;
-use crate::db::engine::connection::{DbSettings, open};
+use crate::db::engine::connect::pool::Pooled;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::connect::{DbSettings, open};
 use crate::db::engine::dialect::{self, WriteLock};
-use crate::db::engine::pool::Pooled;
 use crate::db::engine::schema::{message_boxes, message_permissions, messages, stored_totals};
-use crate::db::engine::url::DatabaseUrl;
 use crate::db::store::command::WriteCommand;
-use crate::db::store::expiry::DeleteExpired;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{Acknowledge, Retention};
+use crate::db::store::messages::expiry::DeleteExpired;
+use crate::db::store::messages::message_store::{Acknowledge, Retention};
 use crate::db::store::permission_store::SetPermission;
-use crate::db::store::session_step::SessionSteps;
+use crate::db::store::sessions::session_step::SessionSteps;
 use crate::db::test_database::{Kind, TestDatabase};
+use crate::db::writer::queued_write;
 use crate::ids::IdentityKey;
 use crate::model::{
     MessageBody, NewMessage, Paid, Payment, PaymentState, Quota, Role, StoredTotal, Submission,
@@ -167,7 +167,7 @@ where
     C::Output: Debug,
 {
     let results = Arc::clone(results);
-    write::write(command, None, None, move |result| {
+    queued_write::write(command, None, None, move |result| {
         results.lock().unwrap().push(format!("{result:?}"));
     })
 }

@@ -9,9 +9,9 @@ use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput, TransactionO
 
 use crate::model::{Outpoint, SpentOutput};
 
-use super::beef::invalid;
-use super::error::PaymentError;
+use super::invalid;
 use super::scripts::{SLICE, ScriptBudget};
+use crate::payments::error::PaymentError;
 
 type ByTxid<'a> = HashMap<&'a str, &'a Transaction>;
 
@@ -56,7 +56,9 @@ fn unlocking(input: &TransactionInput) -> UnlockingScript {
 }
 
 /// Checks the inputs except their scripts. Returns the spent outputs, and the cost of running the scripts.
-pub(super) fn check_amounts(beef: &Beef) -> Result<(Vec<SpentOutput>, u64), PaymentError> {
+pub(in crate::payments) fn check_amounts(
+    beef: &Beef,
+) -> Result<(Vec<SpentOutput>, u64), PaymentError> {
     let by_txid = by_txid(beef);
     let mut budget = ScriptBudget::new();
     // Keyed across all transactions: two that spend the same output cannot both be mined.
@@ -113,7 +115,7 @@ fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
 }
 
 /// Runs the scripts of every unmined input. Calls `pause` after each slice of cost.
-pub(super) fn run_scripts(beef: &Beef, pause: &dyn Fn()) -> Result<(), PaymentError> {
+pub(in crate::payments) fn run_scripts(beef: &Beef, pause: &dyn Fn()) -> Result<(), PaymentError> {
     let by_txid = by_txid(beef);
     let mut budget = ScriptBudget::new();
     let mut in_slice: u64 = 0;

@@ -1,7 +1,7 @@
 //! Checks that this binary supports the database's schema.
 
-use super::any_connection::AnyConnection;
-use super::migrations::unknown;
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::migrations::unknown;
 
 /// Returns an error text if a newer binary has migrated the database: this one does not know the new schema.
 pub(crate) fn refuse_newer(connection: &mut AnyConnection) -> Result<(), String> {

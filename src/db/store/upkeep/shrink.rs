@@ -6,7 +6,7 @@ use diesel::sqlite::SqliteConnection;
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::sqlite::{self, FilePages};
 
-use super::command::{WriteCommand, WriteScope};
+use crate::db::store::command::{WriteCommand, WriteScope};
 
 /// Pages per step: 1 MiB with the default page size.
 const STEP: i64 = 256;

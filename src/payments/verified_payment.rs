@@ -10,9 +10,9 @@ use crate::ids::IdentityKey;
 use crate::model::{FeeQuote, Outpoint, PaymentOutput};
 
 use super::allocation::{Allocation, allocate};
+use super::beef::check::{CheckError, Checks};
 use super::beef::{Checked, CheckedOutput, CheckedTransaction, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
-use super::check::{CheckError, Checks};
 use super::draft::{DraftOutput, PaymentDraft};
 use super::error::PaymentError;
 use super::receiver::ServerPayment;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::DbHandle;
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::connection::{DbSettings, by_hand};
+use crate::db::engine::connect::{DbSettings, by_hand};
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::DatabaseFile;
-use crate::db::engine::log_mark;
+use crate::db::engine::sqlite::file_identity::DatabaseFile;
+use crate::db::engine::sqlite::wal_marker;
 use crate::db::writer::executor::CommitQueued;
 
 /// The state of the write-ahead log.
@@ -58,7 +58,7 @@ impl DbHandle {
         }
         self.read(None, |connection| match connection {
             AnyConnection::Sqlite(connection) => {
-                let is_missing = log_mark::is_missing(connection)?;
+                let is_missing = wal_marker::is_missing(connection)?;
                 if is_missing {
                     Err(DbError::NoLog)
                 } else {
@@ -88,7 +88,7 @@ impl DbHandle {
             return Ok(());
         }
         self.read(None, |connection| match connection {
-            AnyConnection::Sqlite(connection) => Ok(log_mark::expect_log(connection)?),
+            AnyConnection::Sqlite(connection) => Ok(wal_marker::expect_log(connection)?),
             #[cfg(any(feature = "mysql", feature = "postgres"))]
             _ => Ok(()),
         })
@@ -139,7 +139,7 @@ impl DbHandle {
 /// [`DbError`].
 pub fn accept_database(settings: &DbSettings) -> Result<bool, DbError> {
     match &mut by_hand(settings)? {
-        AnyConnection::Sqlite(connection) => Ok(log_mark::acknowledge(connection)?),
+        AnyConnection::Sqlite(connection) => Ok(wal_marker::acknowledge(connection)?),
         #[cfg(any(feature = "mysql", feature = "postgres"))]
         _ => Ok(false),
     }

@@ -13,7 +13,7 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 use crate::model::SessionRow;
 
-use super::command::{WriteCommand, WriteScope};
+use crate::db::store::command::{WriteCommand, WriteScope};
 
 /// A session to store, and its life from now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use crate::model::{
     SpentPart,
 };
 
-use super::command::{WriteCommand, WriteScope, all_or_nothing};
 use super::payment_replays;
+use crate::db::store::command::{WriteCommand, WriteScope, all_or_nothing};
 
 /// The purpose of a released claim.
 const NO_PURPOSE: &str = "";

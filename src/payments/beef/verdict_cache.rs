@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::auth::sha256;
 
-use super::error::PaymentError;
+use crate::payments::error::PaymentError;
 
 /// Maximum cached verdicts; the oldest is evicted first.
 const MAX_VERDICTS: usize = 4_096;
 
 /// The hash of a BEEF's bytes, with its ancestors and proofs.
-pub(super) type BeefHash = [u8; 32];
+pub(in crate::payments) type BeefHash = [u8; 32];
 
 /// A cache of verdicts. A verdict depends on the bytes alone.
 #[derive(Debug, Default)]
@@ -23,18 +23,18 @@ struct Verdicts {
     order: VecDeque<BeefHash>,
 }
 
-pub(super) fn hash(beef: &[u8]) -> BeefHash {
+pub(in crate::payments) fn hash(beef: &[u8]) -> BeefHash {
     sha256(beef)
 }
 
 impl VerdictCache {
     /// The cached verdict on these bytes.
-    pub(super) fn get(&self, hash: &BeefHash) -> Option<Result<(), PaymentError>> {
+    pub(in crate::payments) fn get(&self, hash: &BeefHash) -> Option<Result<(), PaymentError>> {
         self.lock().by_hash.get(hash).cloned()
     }
 
     /// Caches a verdict and returns it.
-    pub(super) fn note<T>(
+    pub(in crate::payments) fn note<T>(
         &self,
         hash: BeefHash,
         verdict: Result<T, PaymentError>,

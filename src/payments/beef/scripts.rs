@@ -14,7 +14,7 @@ const COPY: u64 = 16;
 pub const SLICE: u64 = 20 * SIGNATURE_CHECK;
 
 /// The cost of parsing a transaction of these bytes, with its ancestors and proofs.
-pub(super) const fn reading(bytes: &[u8]) -> u64 {
+pub(in crate::payments) const fn reading(bytes: &[u8]) -> u64 {
     bytes.len() as u64 * COPY
 }
 
@@ -26,20 +26,24 @@ const MAX_INPUT_COST: u64 = 5 * SLICE;
 
 /// What the scripts of one payment may still cost.
 #[derive(Debug)]
-pub(super) struct ScriptBudget(u64);
+pub(in crate::payments) struct ScriptBudget(u64);
 
 impl ScriptBudget {
-    pub(super) const fn new() -> Self {
+    pub(in crate::payments) const fn new() -> Self {
         Self(MAX_COST)
     }
 
     /// The cost paid so far.
-    pub(super) const fn spent(&self) -> u64 {
+    pub(in crate::payments) const fn spent(&self) -> u64 {
         MAX_COST - self.0
     }
 
     /// Pays for the two scripts of an input and returns their cost. Returns `None` if they must not run.
-    pub(super) fn pay(&mut self, scripts: [&[u8]; 2], transaction_bytes: usize) -> Option<u64> {
+    pub(in crate::payments) fn pay(
+        &mut self,
+        scripts: [&[u8]; 2],
+        transaction_bytes: usize,
+    ) -> Option<u64> {
         let size = transaction_bytes as u64;
         let (mut checks, mut length) = (0, 0);
         for script in scripts {

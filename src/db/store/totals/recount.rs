@@ -20,7 +20,7 @@ use crate::db::engine::schema::{messages, stored_totals};
 use crate::db::engine::statement::{statement, with_values};
 use crate::model::{Quotas, Role, StoredTotal};
 
-use super::totals::TotalChange;
+use super::TotalChange;
 
 /// Maximum corrections per count. The next count finds the rest.
 pub(crate) const MAX_CORRECTIONS: usize = 100_000;

@@ -4,8 +4,8 @@ use diesel::prelude::*;
 
 use crate::model::NewMessage;
 
-use super::any_connection::AnyConnection;
-use super::error::DbError;
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::error::DbError;
 
 /// Bytes of a statement beside the body: keys, an id, times.
 #[cfg(feature = "mysql")]
@@ -29,7 +29,7 @@ impl LargestMessage {
             AnyConnection::Sqlite(_) => Ok(Self(None)),
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(connection) => {
-                let packet = super::mysql::max_packet(connection)?;
+                let packet = crate::db::engine::mysql::max_packet(connection)?;
                 Ok(Self(Some(packet.saturating_sub(BESIDE_BODY))))
             }
             #[cfg(feature = "postgres")]

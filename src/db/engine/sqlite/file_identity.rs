@@ -13,11 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use diesel::sqlite::SqliteConnection;
 use diesel::{QueryResult, RunQueryDsl as _};
 
-use super::connection::DbSettings;
-use super::error::DbError;
-use super::log_mark;
-use super::sqlite;
-use super::url::DatabaseUrl;
+use super::wal_marker;
+use crate::db::engine::connect::DbSettings;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::error::DbError;
+use crate::db::engine::sqlite;
 
 /// The files of an open database.
 pub(crate) struct DatabaseFile {
@@ -31,7 +31,7 @@ pub(crate) struct DatabaseFile {
 /// Whether the database has a non-empty write-ahead log. Call it before the database is opened.
 pub(crate) fn has_log(url: &DatabaseUrl) -> bool {
     match url {
-        DatabaseUrl::Sqlite(path) => log_mark::has_log(path),
+        DatabaseUrl::Sqlite(path) => wal_marker::has_log(path),
         #[cfg(any(feature = "mysql", feature = "postgres"))]
         _ => true,
     }
@@ -81,13 +81,13 @@ impl DatabaseFile {
         diesel::sql_query("SELECT COUNT(*) FROM sqlite_master")
             .execute(&mut anchor)
             .map_err(|error| failed(error.to_string()))?;
-        let lacks_log = log_mark::find_missing(&mut anchor, had_log)
+        let lacks_log = wal_marker::find_missing(&mut anchor, had_log)
             .map_err(|error| failed(error.to_string()))?;
         let mut files = vec![(
             path.clone(),
             identity(path).map_err(|error| failed(error.to_string()))?,
         )];
-        let log = log_mark::log_of(path);
+        let log = wal_marker::log_of(path);
         if let Ok(identity) = identity(&log) {
             files.push((log, identity));
         }
@@ -105,7 +105,7 @@ impl DatabaseFile {
 
     /// Marks the file as having a write-ahead log. Without the mark, only a warning is lost.
     pub(crate) fn expect_log(&self) {
-        if let Err(error) = self.with_anchor(log_mark::expect_log) {
+        if let Err(error) = self.with_anchor(wal_marker::expect_log) {
             log::debug!("the mark of the write-ahead log was not set: {error}");
         }
     }
@@ -116,7 +116,7 @@ impl DatabaseFile {
         if self.check().is_err() {
             return Ok(true);
         }
-        Ok(self.with_anchor(log_mark::empty_log)?.unwrap_or(true))
+        Ok(self.with_anchor(wal_marker::empty_log)?.unwrap_or(true))
     }
 
     fn with_anchor<T>(

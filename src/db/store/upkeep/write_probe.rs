@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::db::engine::schema::server_fees;
 
-use super::command::{WriteCommand, WriteScope};
+use crate::db::store::command::{WriteCommand, WriteScope};
 
 /// A name that no box can have: box names are not blank.
 const NO_BOX: &str = " ";

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use crate::db::engine::error::DbError;
 use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope};
 use crate::db::store::requester::Requester;
-use crate::db::store::session_step::SessionStep;
+use crate::db::store::sessions::session_step::SessionStep;
 use crate::limits::AddressKey;
 use crate::model::{ClaimRefusal, NewMessage, RequestClaim};
 use crate::panics;

@@ -8,7 +8,7 @@ use crate::db::engine::dialect::octet_length;
 use crate::db::engine::schema::messages;
 use crate::db::engine::timestamp::Timestamp;
 
-use super::command::{WriteCommand, WriteScope};
+use crate::db::store::command::{WriteCommand, WriteScope};
 
 /// A message's id, storage time, recipient, sender, and the bytes of its body.
 type Row = (i64, Timestamp, String, String, i32);

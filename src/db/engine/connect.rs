@@ -1,23 +1,28 @@
 //! Settings of the store, and opening the database.
 
+pub(crate) mod largest_message;
+pub(crate) mod pool;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pooler;
+pub(crate) mod url;
+pub(crate) mod version;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use diesel::r2d2::R2D2Connection as _;
 
+use self::pool::DbPool;
+use self::url::DatabaseUrl;
+use self::version::refuse_newer;
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 use super::migrations::PendingMigration;
 #[cfg(feature = "mysql")]
 use super::mysql;
-use super::pool::DbPool;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-use super::pooler;
 #[cfg(feature = "postgres")]
 use super::postgres;
-use super::url::DatabaseUrl;
-use super::version::refuse_newer;
 use super::{migrations, sqlite};
 use crate::model::Quotas;
 

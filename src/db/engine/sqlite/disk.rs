@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::url::DatabaseUrl;
+use crate::db::engine::connect::url::DatabaseUrl;
 
 /// How long a measurement is cached.
 const KEEP: Duration = Duration::from_millis(500);

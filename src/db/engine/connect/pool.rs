@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 
-use super::any_connection::AnyConnection;
-use super::connection::DbConnector;
-use super::error::DbError;
+use super::DbConnector;
+use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::error::DbError;
 
 /// Idle server connections close after this time, before a server or proxy closes them.
 const MAX_IDLE: Duration = Duration::from_secs(60);
@@ -257,9 +257,9 @@ impl AnyConnection {
             // A file has one path to it, and each statement reports whether it is allowed.
             Self::Sqlite(_) => true,
             #[cfg(feature = "mysql")]
-            Self::Mysql(connection) => super::mysql::can_write(connection)?,
+            Self::Mysql(connection) => crate::db::engine::mysql::can_write(connection)?,
             #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => super::postgres::can_write(connection)?,
+            Self::Postgres(connection) => crate::db::engine::postgres::can_write(connection)?,
         };
         Ok(if writes {
             ConnectionState::Writable

@@ -2,7 +2,7 @@
 
 use crate::db::engine::clock::Now;
 use crate::db::engine::error::DbError;
-use crate::db::store::missed;
+use crate::db::store::messages::catch_up_query;
 use crate::model::{CatchUpPage, MessageHead};
 
 use super::DbHandle;
@@ -22,7 +22,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn last_message_id(&self) -> Result<i64, DbError> {
-        self.read(None, missed::last_id).await
+        self.read(None, catch_up_query::last_id).await
     }
 
     /// Returns a page of messages with ids above `after`, in storage order, filtered by `wanted`.
@@ -37,7 +37,7 @@ impl DbHandle {
         let ttl = self.0.message_ttl;
         self.read(None, move |connection| {
             let now = Now::read(ttl);
-            missed::missed(connection, after, MAX_PAGE_BYTES, &now, &mut wanted)
+            catch_up_query::missed(connection, after, MAX_PAGE_BYTES, &now, &mut wanted)
         })
         .await
     }

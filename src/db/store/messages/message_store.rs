@@ -14,8 +14,8 @@ use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, StoreOutcome};
 
-use super::command::{Batching, Decided, WriteCommand, WriteScope};
-use super::totals::TotalChanges;
+use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope};
+use crate::db::store::totals::TotalChanges;
 
 /// Ids of known boxes, for the writer. It is cleared when it grows too large, and after every failed transaction.
 #[derive(Debug, Default)]

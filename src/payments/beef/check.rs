@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::error::PaymentError;
 use super::verdict_cache::VerdictCache;
+use crate::payments::error::PaymentError;
 
 /// Why a payment failed its check.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Checks<'_> {
 }
 
 impl Checks<'_> {
-    pub(super) const fn affords(&self, cost: u64) -> Result<(), CheckError> {
+    pub(in crate::payments) const fn affords(&self, cost: u64) -> Result<(), CheckError> {
         if cost <= self.max_cost {
             Ok(())
         } else {

@@ -9,10 +9,11 @@ use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 use thiserror::Error;
 
-use super::connection::DbSettings;
-use super::error::DbError;
-use super::sqlite::{self, FilePages};
-use super::url::DatabaseUrl;
+use super::FilePages;
+use crate::db::engine::connect::DbSettings;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::error::DbError;
+use crate::db::engine::sqlite;
 
 /// Minimum rewrite speed of a current disk, in bytes per second.
 const BYTES_PER_SECOND: u64 = 40_000_000;

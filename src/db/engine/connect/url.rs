@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::error::DbError;
+use crate::db::engine::error::DbError;
 
 /// The location of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
