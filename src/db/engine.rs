@@ -13,4 +13,4 @@ mod postgres;
 pub(super) mod schema;
 pub(super) mod sqlite;
 pub(super) mod statement;
-pub(super) mod timestamp;
+pub(super) mod transaction;

@@ -1,47 +1,51 @@
 //! The handle on the database: it admits writes and reads, and keeps counts.
 
-mod catch_up;
 mod devices;
 mod health;
 mod identity_lists;
-mod lists;
 mod measures;
+mod messages;
 mod payments;
 mod permissions;
 mod sessions;
-mod size;
+mod storage;
 mod totals;
-mod waiting;
 mod wal;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use actix::prelude::*;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, millis};
 use crate::db::engine::connect::largest_message::LargestMessage;
-use crate::db::engine::connect::{DbSettings, has_session_writer, open};
-use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
+use crate::db::engine::connect::open;
+use crate::db::engine::connect::pool::DbPool;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::dialect::can_begin_at_once;
 use crate::db::engine::error::DbError;
 use crate::db::engine::sqlite::disk::DiskGuard;
 use crate::db::engine::sqlite::file_identity::{DatabaseFile, has_log};
+use crate::db::engine::sqlite::wal_state::WalState;
+use crate::db::engine::transaction::WriteLock;
 use crate::db::store::command::WriteCommand;
 use crate::db::store::fees::DeliveryFees;
+use crate::db::store::identity_list_store;
+use crate::db::store::messages::box_ids::{BoxIds, Retention};
 use crate::db::store::messages::catch_up_query;
 use crate::db::store::messages::expiry::DeleteExpired;
-use crate::db::store::messages::message_store::{Acknowledge, BoxIds, Retention};
+use crate::db::store::messages::message_store::Acknowledge;
 use crate::db::store::messages::page_cursors::PageCursors;
 use crate::db::store::requester::Requester;
+use crate::db::store::upkeep::size::SizeCache;
 use crate::db::writer::committed::MessagesStored;
 use crate::db::writer::executor::{ApplyMigrations, Counters, DbExecutor, ReadCommand};
 use crate::db::writer::group;
 use crate::db::writer::queue::WriteQueue;
-use crate::db::writer::queued_write;
+use crate::db::writer::queued_write::QueuedWrite;
 use crate::db::writer::reads::ReadQueue;
 use crate::db::writer::thread::WriterThread;
 use crate::ids::IdentityKey;
@@ -75,31 +79,27 @@ pub struct DbStatus {
 const MAX_SESSION_LOOKUPS: usize = 64;
 
 struct Shared {
+    settings: DbSettings,
+    pool: DbPool,
     counters: Arc<Counters>,
     writer: WriterThread,
     /// Writes sessions, if the engine allows several writers.
     session_writer: Option<WriterThread>,
-    session_life: Duration,
-    pending_session_life: Duration,
     /// Permits for session lookups in the read queue.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
     reads: ReadQueue,
-    /// Total and idle connections.
-    connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
-    message_ttl: Option<Duration>,
     quotas: Live<Quotas>,
     totals: Mutex<Option<StoredTotals>>,
     identity_lists: IdentityLists,
     /// Held while the lists are refreshed: an older refresh must not overwrite a newer one.
     following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
-    log: wal::Log,
-    settings: DbSettings,
+    wal: WalState,
     page_cursors: Arc<PageCursors>,
     largest: LargestMessage,
-    size: size::SizeCache,
+    size: SizeCache,
     first_message_id: i64,
 }
 
@@ -138,7 +138,7 @@ impl DbHandle {
                 catch_up_query::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
-                identity_lists::at_start(&mut pooled),
+                identity_list_store::load(&mut pooled),
             ),
             Err(_) => (
                 0,
@@ -148,83 +148,60 @@ impl DbHandle {
             ),
         };
         let file = Arc::new(DatabaseFile::of(settings, had_log)?);
-        let log = wal::Log::new(Arc::clone(&file), settings);
-        let counters = Arc::new(Counters::default());
+        let wal = WalState::new(Arc::clone(&file), settings);
+        let counters = Arc::<Counters>::default();
         let fees = DeliveryFees::new(
             settings.delivery_fees.clone(),
             settings.delivery_fee_per_recipient,
         );
         let quotas = Live::new(settings.quotas);
-        let executor = {
-            let (pool, fees) = (pool.clone(), fees.clone());
-            let counters = Arc::clone(&counters);
-            let (max_group, returns_ids) = (settings.max_group.max(1), settings.returns_ids);
-            let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
-            let (retention, quotas) = (Retention::new(settings.retention.clone()), quotas.clone());
-            move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
-                pool: pool.clone(),
-                file: Arc::clone(&file),
-                queue,
-                counters: Arc::clone(&counters),
-                on_commit,
-                max_group,
-                boxes: BoxIds::default(),
-                fees: fees.clone(),
-                message_ttl,
-                retention: retention.clone(),
-                quotas: quotas.clone(),
-                returns_ids,
-                lock,
-                begins_at_once,
-                claim_ms: sessions::life_ms(session_life),
-            }
+        let reader = DbExecutor {
+            pool: pool.clone(),
+            file,
+            // Readers have an empty queue because they never write.
+            queue: Arc::new(WriteQueue::new(0, 0)),
+            counters: Arc::clone(&counters),
+            on_commit: None,
+            max_group: settings.max_group.max(1),
+            boxes: BoxIds::default(),
+            fees: fees.clone(),
+            message_ttl: settings.message_ttl,
+            retention: Retention::new(settings.retention.clone()),
+            quotas: quotas.clone(),
+            returns_ids: settings.returns_ids,
+            lock: WriteLock::Held,
+            begins_at_once,
+            claim_ms: millis(settings.session_life),
         };
         let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
-        let writer = {
-            let executor = executor.clone();
-            WriterThread::start(WriteQueue::new(max, max_bytes), move |queue| {
-                executor(queue, on_commit.clone(), WriteLock::Held)
+        let writer = |on_commit, lock| {
+            WriterThread::start(DbExecutor {
+                queue: Arc::new(WriteQueue::new(max, max_bytes)),
+                on_commit,
+                lock,
+                ..reader.clone()
             })
         };
-        let session_writer = has_session_writer(&settings.url).then(|| {
-            let executor = executor.clone();
-            WriterThread::start(WriteQueue::new(max, max_bytes), move |queue| {
-                executor(queue, None, WriteLock::NotNeeded)
-            })
-        });
-        let readers = {
-            // Readers have an empty queue because they never write.
-            let queue = Arc::new(WriteQueue::new(0, 0));
-            SyncArbiter::start(settings.read_threads.get(), move || {
-                executor(Arc::clone(&queue), None, WriteLock::Held)
-            })
-        };
-        let connections = {
-            let pool = pool.clone();
-            move || pool.counts()
-        };
+        let sessions = settings.has_session_writer();
         let shared = Shared {
+            settings: settings.clone(),
+            pool,
             counters,
-            writer,
-            session_writer,
-            session_life: settings.session_life,
-            pending_session_life: settings.pending_session_life,
+            writer: writer(on_commit, WriteLock::Held),
+            session_writer: sessions.then(|| writer(None, WriteLock::NotNeeded)),
             session_lookups: Semaphore::new(MAX_SESSION_LOOKUPS),
-            readers,
             reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
-            connections: Box::new(connections),
+            readers: SyncArbiter::start(settings.read_threads.get(), move || reader.clone()),
             fees,
-            message_ttl: settings.message_ttl,
             quotas,
             totals: Mutex::default(),
             identity_lists,
             following: tokio::sync::Mutex::default(),
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
-            log,
-            settings: settings.clone(),
+            wal,
             page_cursors: Arc::default(),
             largest,
-            size: size::SizeCache::default(),
+            size: SizeCache::default(),
             first_message_id,
         };
         Ok(Self(Arc::new(shared), Caller::default()))
@@ -259,7 +236,8 @@ impl DbHandle {
         if self.0.disk.is_low() {
             return Err(DbError::LowDisk);
         }
-        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas.get());
+        let (fees, quotas) = (self.0.fees.clone(), self.0.quotas.get());
+        let ttl = self.0.settings.message_ttl;
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
             Ok(group::inspect(
@@ -333,7 +311,7 @@ impl DbHandle {
     ) {
         let Caller { claim, address } = &self.1;
         let claim = claim.as_ref().and_then(RequestClaim::take);
-        let write = queued_write::write(command, claim, *address, reply);
+        let write = QueuedWrite::new(command, claim, *address, reply);
         self.0.writer.write(write);
     }
 
@@ -344,7 +322,7 @@ impl DbHandle {
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
-        writer.write(queued_write::write(command, None, self.1.address, reply));
+        writer.write(QueuedWrite::new(command, None, self.1.address, reply));
     }
 
     /// Runs a command and waits for its result. Dropping the future cancels nothing.
@@ -359,6 +337,11 @@ impl DbHandle {
         let (sender, receiver) = oneshot::channel();
         self.write_session(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
+    }
+
+    fn writers(&self) -> impl Iterator<Item = &WriterThread> {
+        let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
+        writers.into_iter().flatten()
     }
 
     /// Reads on behalf of `owner`. Owners take turns, however many reads one of them queues. A running read keeps its

@@ -19,8 +19,9 @@ mod store;
 mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
+pub use engine::connect::settings::DbSettings;
 pub use engine::connect::url::DatabaseUrl;
-pub use engine::connect::{DbSettings, apply_migrations, pending_migrations, refuse_old_schema};
+pub use engine::connect::{apply_migrations, pending_migrations, refuse_old_schema};
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
 pub use engine::sqlite::compact::{CompactError, CompactPlan};

@@ -112,26 +112,6 @@ pub struct OversizedMessage {
     pub created_at: String,
 }
 
-/// A page of messages of a box.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MessagePage {
-    pub messages: Vec<StoredMessage>,
-    /// Messages of this page that are too large for any page. They count as listed.
-    pub oversized: Vec<OversizedMessage>,
-    /// The `id` of the last message, listed or too large.
-    pub last: Option<i64>,
-    /// Whether there are more messages.
-    pub more: bool,
-}
-
-impl MessagePage {
-    /// The number of messages, listed and too large.
-    #[must_use]
-    pub const fn count(&self) -> usize {
-        self.messages.len() + self.oversized.len()
-    }
-}
-
 /// The end of a page, without its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PageEnd {
@@ -163,14 +143,14 @@ pub trait ListSink {
     fn oversized(&mut self, message: OversizedMessage, bytes: usize) -> Result<(), NoMemory>;
 }
 
-impl ListSink for MessagePage {
+/// Collects the messages of a list that has no page limit.
+impl ListSink for Vec<StoredMessage> {
     fn message(&mut self, message: StoredMessage, _bytes: usize) -> Result<(), NoMemory> {
-        self.messages.push(message);
+        self.push(message);
         Ok(())
     }
 
-    fn oversized(&mut self, message: OversizedMessage, _bytes: usize) -> Result<(), NoMemory> {
-        self.oversized.push(message);
+    fn oversized(&mut self, _message: OversizedMessage, _bytes: usize) -> Result<(), NoMemory> {
         Ok(())
     }
 }
@@ -185,23 +165,6 @@ pub struct ListBound {
     pub overhead: usize,
     /// Bytes of an oversized message's name entry. None lists an oversized message anyway, alone on its page.
     pub name: Option<fn(&OversizedMessage) -> usize>,
-}
-
-/// Bytes that a message takes in memory beside its body.
-#[cfg(test)]
-pub(crate) const MESSAGE_OVERHEAD: usize = 512;
-
-#[cfg(test)]
-impl ListBound {
-    /// A bound on stored bytes.
-    pub(crate) fn stored(max_bytes: usize) -> Self {
-        Self {
-            max_bytes,
-            measure: |message| message.body.len() + MESSAGE_OVERHEAD,
-            overhead: MESSAGE_OVERHEAD,
-            name: None,
-        }
-    }
 }
 
 /// The order of a list.
@@ -223,4 +186,38 @@ pub struct Page {
     /// Selects only the message with this sender's id.
     pub message_id: Option<String>,
     pub order: ListOrder,
+}
+
+/// A message without its sender and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageHead {
+    /// Ascending in storage order.
+    pub id: i64,
+    /// An identity key in hexadecimal.
+    pub recipient: String,
+    /// The sender's id for it.
+    pub message_id: String,
+    pub created_at: String,
+}
+
+/// A message with everything that is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeMessage {
+    pub head: MessageHead,
+    pub message_box: String,
+    /// An identity key in hexadecimal.
+    pub sender: String,
+    /// `{"message":...}`, with `"payment"` if one was sent.
+    pub body: String,
+}
+
+/// A page of messages stored after a given one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CatchUpPage {
+    /// The wanted messages, in storage order.
+    pub messages: Vec<WholeMessage>,
+    /// The next page starts after this id.
+    pub last: i64,
+    /// Whether there is a next page.
+    pub more: bool,
 }

@@ -4,8 +4,8 @@ use crate::ids::IdentityKey;
 
 use super::message::{NewMessage, StoreOutcome};
 use super::payment::{Payment, PaymentState, SpentPart};
+use super::permission::FeeQuote;
 use super::quota::QuotaExceeded;
-use super::quote::FeeQuote;
 
 /// Messages of one sender to one box, each to another recipient.
 #[derive(Debug, Clone)]

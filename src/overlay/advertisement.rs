@@ -148,13 +148,13 @@ fn advertised_host(identity: &IdentityKey, script: &LockingScript) -> Option<Str
     (!host.trim().is_empty()).then_some(host)
 }
 
-fn is_signed(identity: &IdentityKey, said: &[u8], signature: &[u8]) -> bool {
+fn is_signed(identity: &IdentityKey, data: &[u8], signature: &[u8]) -> bool {
     let (level, name) = PROTOCOL;
     let pair = Identity::anyone().and_then(|anyone| anyone.pair(Counterparty::Other(*identity)));
     let (Ok(protocol), Ok(pair)) = (Protocol::new(level, name), pair) else {
         return false;
     };
-    pair.verify(&protocol, KeyId::One(KEY_ID), &sha256(said), signature)
+    pair.verify(&protocol, KeyId::One(KEY_ID), &sha256(data), signature)
         .is_ok()
 }
 

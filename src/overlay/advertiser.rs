@@ -6,9 +6,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use bsv::transaction::Beef;
-use bsv::wallet::interfaces::{
-    CreateSignatureArgs, GetPublicKeyArgs, ListOutputsArgs, OutputInclude,
-};
+use bsv::wallet::interfaces::{GetPublicKeyArgs, ListOutputsArgs, OutputInclude};
 use bsv::wallet::types::{BooleanDefaultFalse, BooleanDefaultTrue};
 
 use crate::ids::IdentityKey;
@@ -72,7 +70,7 @@ pub struct Revoked {
 
 /// An identity's wallet and the overlay network.
 pub struct Advertiser {
-    wallet: WalletHttp,
+    wallet: WalletActions,
     overlay: Overlay,
 }
 
@@ -98,14 +96,8 @@ impl Advertiser {
     #[must_use]
     pub fn new(originator: &str, wallet_url: &str, overlay: Overlay, timeout: Duration) -> Self {
         Self {
-            wallet: WalletHttp::new(originator, wallet_url, timeout),
+            wallet: WalletActions(WalletHttp::new(originator, wallet_url, timeout)),
             overlay,
-        }
-    }
-
-    fn actions(&self) -> WalletActions<'_> {
-        WalletActions {
-            wallet: &self.wallet,
         }
     }
 
@@ -124,7 +116,7 @@ impl Advertiser {
             for_self: None,
             seek_permission: None,
         };
-        let answer = self.wallet.get_public_key(&request).await?;
+        let answer = self.wallet.0.get_public_key(&request).await?;
         IdentityKey::from_sec1(&answer.public_key.to_der())
             .map_err(|_| OverlayError::WalletAnswer("no identity key"))
     }
@@ -157,13 +149,13 @@ impl Advertiser {
             ));
         }
         // The wallet has it, but no overlay service does. It cannot replace others that are advertised already.
-        let untold = held
+        let unpublished = held
             .0
             .into_values()
             .flatten()
             .find(|one| host.is(&one.host));
-        if let Some(untold) = untold.filter(|_| own.is_empty()) {
-            let made = CreatedTransaction::read(&untold.beef).ok_or(UNREADABLE)?;
+        if let Some(unpublished) = unpublished.filter(|_| own.is_empty()) {
+            let made = CreatedTransaction::read(&unpublished.beef).ok_or(UNREADABLE)?;
             let (revoked, foreign) = foreign.into_iter().partition(|one| made.spends(one));
             self.overlay.submit(&made.txid, &made.beef).await?;
             return Ok(advertised(
@@ -175,7 +167,7 @@ impl Advertiser {
         }
         let script = self.locked(&identity_key, host).await?;
         let made = self
-            .actions()
+            .wallet
             .make("Advertise a MessageBox host", &own, Some(&script))
             .await?;
         self.overlay.submit(&made.txid, &made.beef).await?;
@@ -198,19 +190,10 @@ impl Advertiser {
             for_self: Some(true),
             seek_permission: None,
         };
-        let key = self.wallet.get_public_key(&key).await?.public_key;
+        let key = self.wallet.0.get_public_key(&key).await?.public_key;
         let mut fields = fields(identity, host);
-        let signature = CreateSignatureArgs {
-            protocol_id: wallet_protocol(),
-            key_id: KEY_ID.to_owned(),
-            counterparty: wallet_counterparty(),
-            data: Some(fields.concat()),
-            hash_to_directly_sign: None,
-            privileged: false,
-            privileged_reason: None,
-            seek_permission: None,
-        };
-        fields.push(self.wallet.create_signature(&signature).await?.signature);
+        let signature = self.wallet.sign(fields.concat()).await?;
+        fields.push(signature);
         Ok(push_drop(&key.to_der(), &fields))
     }
 
@@ -233,7 +216,7 @@ impl Advertiser {
         };
         if !revoked.revoked.is_empty() {
             let made = self
-                .actions()
+                .wallet
                 .make("Revoke a MessageBox host", &revoked.revoked, None)
                 .await?;
             self.overlay.submit(&made.txid, &made.beef).await?;
@@ -255,7 +238,7 @@ impl Advertiser {
             offset: None,
             seek_permission: BooleanDefaultTrue(None),
         };
-        let listed = self.wallet.list_outputs(&request).await?;
+        let listed = self.wallet.0.list_outputs(&request).await?;
         let beef = listed.beef.as_deref();
         let beef = beef.and_then(|bytes| Beef::from_binary(&mut Cursor::new(bytes)).ok());
         let spendable = listed.outputs.into_iter().filter(|output| output.spendable);

@@ -208,8 +208,8 @@ impl Overlay {
         question: &str,
         deadline: Instant,
     ) -> Result<Vec<Outputs>, RemoteFailure> {
-        let asked = hosts.iter().map(|host| self.ask(host, question, deadline));
-        let answers: Vec<_> = stream::iter(asked)
+        let requests = hosts.iter().map(|host| self.ask(host, question, deadline));
+        let answers: Vec<_> = stream::iter(requests)
             .buffer_unordered(MAX_ASKED)
             .collect()
             .await;

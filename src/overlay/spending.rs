@@ -68,11 +68,9 @@ impl CreatedTransaction {
 }
 
 /// A wallet that creates and pays for transactions.
-pub(super) struct WalletActions<'a> {
-    pub(super) wallet: &'a WalletHttp,
-}
+pub(super) struct WalletActions(pub(super) WalletHttp);
 
-impl WalletActions<'_> {
+impl WalletActions {
     /// Creates a transaction that spends advertisements. With a script, it also adds an advertisement.
     pub(super) async fn make(
         &self,
@@ -81,7 +79,7 @@ impl WalletActions<'_> {
         script: Option<&[u8]>,
     ) -> Result<CreatedTransaction, OverlayError> {
         let action = action(description, spent, script).map_err(|_| UNREADABLE)?;
-        let made = self.wallet.create_action(&action).await?;
+        let made = self.0.create_action(&action).await?;
         let atomic = match (made.signable_transaction, made.tx) {
             (Some(signable), _) => self.complete(spent, signable).await?,
             (None, Some(whole)) => whole,
@@ -108,7 +106,7 @@ impl WalletActions<'_> {
                         ..SignActionOptions::default()
                     }),
                 };
-                let signed = self.wallet.sign_action(&signing).await;
+                let signed = self.0.sign_action(&signing).await;
                 signed.map_err(OverlayError::from)
             }
             Err(error) => Err(error),
@@ -119,10 +117,7 @@ impl WalletActions<'_> {
                 .ok_or(OverlayError::WalletAnswer("no transaction")),
             Err(error) => {
                 // The original error matters more.
-                let _ = self
-                    .wallet
-                    .abort_action(&AbortActionArgs { reference })
-                    .await;
+                let _ = self.0.abort_action(&AbortActionArgs { reference }).await;
                 Err(error)
             }
         }
@@ -156,20 +151,25 @@ impl WalletActions<'_> {
 
     /// The unlocking script: the wallet's signature and its scope.
     async fn signature(&self, hashed: &[u8]) -> Result<Vec<u8>, OverlayError> {
-        let signing = CreateSignatureArgs {
+        let signature = self.sign(hashed.to_vec()).await?;
+        let unlocking = push_drop_unlocking_script(&signature, SIGHASH)
+            .map_err(|_| OverlayError::WalletAnswer("no signature"))?;
+        Ok(unlocking.to_binary())
+    }
+
+    /// Signs with the key of the advertisements.
+    pub(super) async fn sign(&self, data: Vec<u8>) -> Result<Vec<u8>, OverlayError> {
+        let request = CreateSignatureArgs {
             protocol_id: wallet_protocol(),
             key_id: KEY_ID.to_owned(),
             counterparty: wallet_counterparty(),
-            data: Some(hashed.to_vec()),
+            data: Some(data),
             hash_to_directly_sign: None,
             privileged: false,
             privileged_reason: None,
             seek_permission: None,
         };
-        let signature = self.wallet.create_signature(&signing).await?.signature;
-        let unlocking = push_drop_unlocking_script(&signature, SIGHASH)
-            .map_err(|_| OverlayError::WalletAnswer("no signature"))?;
-        Ok(unlocking.to_binary())
+        Ok(self.0.create_signature(&request).await?.signature)
     }
 }
 

@@ -52,10 +52,6 @@ pub struct Checked<T> {
     pub merkle_roots: Vec<(u32, String)>,
 }
 
-pub(super) fn invalid(reason: impl Into<String>) -> PaymentError {
-    PaymentError::Invalid(reason.into())
-}
-
 /// A parsed transaction: proven, and paying out no more than it spends. Its scripts have not run yet.
 pub(super) struct ReadTransaction {
     pub(super) transaction: CheckedTransaction,
@@ -75,7 +71,7 @@ impl ReadTransaction {
         if let Some(Err(error)) = checks.cache.get(&hash) {
             return Err(error.into());
         }
-        let read = check_layout(bytes).map_err(|misfit| invalid(misfit.0));
+        let read = check_layout(bytes).map_err(|misfit| PaymentError::invalid(misfit.0));
         if read.is_ok() {
             checks.affords(reading(bytes))?;
         }
@@ -88,23 +84,24 @@ impl ReadTransaction {
 
     fn parse(bytes: &[u8], hash: BeefHash) -> Result<Self, PaymentError> {
         let beef = Beef::from_binary(&mut Cursor::new(bytes))
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         let txid = beef
             .atomic_txid
             .clone()
-            .ok_or_else(|| invalid("it is no AtomicBEEF"))?;
+            .ok_or_else(|| PaymentError::invalid("it is no AtomicBEEF"))?;
         let verdict = beef
             .verify_valid(false)
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         if !verdict.valid {
-            return Err(invalid(
+            return Err(PaymentError::invalid(
                 "its transactions are not proven back to mined ones",
             ));
         }
         let (spends, cost) = spends::check_amounts(&beef)?;
         let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
-        let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
+        let subject =
+            subject.ok_or_else(|| PaymentError::invalid("it lacks its own transaction"))?;
         let output = |output: &bsv::transaction::TransactionOutput| CheckedOutput {
             satoshis: output.satoshis.unwrap_or(0),
             script: output.locking_script.to_binary(),
@@ -152,7 +149,7 @@ impl CheckedTransaction {
             ReadTransaction::read(bytes, &checks).and_then(|read| read.run_scripts(&checks));
         checked.map_err(|error| match error {
             CheckError::Refused(error) => error,
-            CheckError::Costly => invalid("it costs too much to check"),
+            CheckError::Costly => PaymentError::invalid("it costs too much to check"),
         })
     }
 }
@@ -167,15 +164,17 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
         };
         let root = bump
             .compute_root(Some(&entry.txid))
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         let known = roots
             .entry(bump.block_height)
             .or_insert_with(|| root.clone());
         if *known != root {
-            return Err(invalid("its proofs lead to two blocks at one height"));
+            return Err(PaymentError::invalid(
+                "its proofs lead to two blocks at one height",
+            ));
         }
         if roots.len() > MAX_BLOCKS {
-            return Err(invalid("its proofs lead to too many blocks"));
+            return Err(PaymentError::invalid("its proofs lead to too many blocks"));
         }
     }
     Ok(roots.into_iter().collect())
@@ -293,7 +292,7 @@ mod tests {
         let count = || pauses.set(pauses.get() + 1);
         let whole = checks(&cache, u64::MAX, &count);
         let read = ReadTransaction::read(&bytes, &whole).unwrap();
-        assert!(read.cost > 2 * super::scripts::SLICE);
+        assert!(read.cost > 2 * scripts::SLICE);
         read.run_scripts(&whole).unwrap();
         assert!(pauses.get() >= 2, "{}", pauses.get());
     }

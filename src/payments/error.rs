@@ -47,3 +47,9 @@ pub enum PaymentError {
     #[error("The block headers could not be asked: {0}")]
     Headers(String),
 }
+
+impl PaymentError {
+    pub(super) fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid(reason.into())
+    }
+}

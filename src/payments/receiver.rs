@@ -41,7 +41,7 @@ pub enum ReceiveError {
 /// Receives verified payments to the server.
 pub trait PaymentReceiver: Send + Sync + fmt::Debug {
     /// Receives a payment and returns its new state.
-    fn take<'a>(
+    fn receive<'a>(
         &'a self,
         payment: &'a ServerPayment,
     ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>>;
@@ -55,7 +55,7 @@ pub trait PaymentReceiver: Send + Sync + fmt::Debug {
 pub struct PaymentStore;
 
 impl PaymentReceiver for PaymentStore {
-    fn take<'a>(
+    fn receive<'a>(
         &'a self,
         _payment: &'a ServerPayment,
     ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {
@@ -84,7 +84,7 @@ impl WalletClient {
 }
 
 impl PaymentReceiver for WalletClient {
-    fn take<'a>(
+    fn receive<'a>(
         &'a self,
         payment: &'a ServerPayment,
     ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {

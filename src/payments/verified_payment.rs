@@ -58,7 +58,7 @@ impl VerifiedPayment {
     ) -> Result<Checked<Self>, CheckError> {
         let (Some(bytes), Some(outputs)) = (&draft.transaction, &draft.outputs) else {
             let error = if quote.is_free() {
-                PaymentError::Invalid("it has no tx or no outputs, or too many".to_owned())
+                PaymentError::invalid("it has no tx or no outputs, or too many")
             } else {
                 PaymentError::MissingTransaction
             };
@@ -142,12 +142,12 @@ fn check_named(
     for position in allocation.server.into_iter().chain(handed_out) {
         let index = outputs.get(position).and_then(|output| output.index);
         if output_at(transaction, index).is_none() {
-            return Err(PaymentError::Invalid(
-                "it names an output that the transaction does not have".to_owned(),
+            return Err(PaymentError::invalid(
+                "it names an output that the transaction does not have",
             ));
         }
         if !seen.insert(index) {
-            return Err(PaymentError::Invalid("it names an output twice".to_owned()));
+            return Err(PaymentError::invalid("it names an output twice"));
         }
     }
     Ok(())
@@ -183,7 +183,7 @@ impl OutputChecker<'_> {
                 index,
                 output,
             }),
-            _ => Err(PaymentError::Invalid("it lacks an output".to_owned())),
+            _ => Err(PaymentError::invalid("it lacks an output")),
         }
     }
 
@@ -246,7 +246,7 @@ impl OutputChecker<'_> {
         let parts = [&derivation.prefix, &derivation.suffix];
         if parts.iter().any(|part| part.contains('\0')) {
             let reason = format!("output {} has U+0000 in its derivation", named.index);
-            return Err(PaymentError::Invalid(reason));
+            return Err(PaymentError::invalid(reason));
         }
         Ok(PaymentOutput {
             outpoint: Outpoint {

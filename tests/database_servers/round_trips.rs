@@ -204,8 +204,9 @@ async fn count_reads(kind: Kind) {
         store.sent(1).await;
     }
     let list = async |db: &DbHandle| {
-        let listed = db.list(reader, "acknowledged".to_owned(), Page::default(), bound);
-        listed.await.unwrap().messages.len()
+        let message_box = "acknowledged".to_owned();
+        let listed = db.list_into(reader, message_box, Page::default(), bound, Vec::new);
+        listed.await.unwrap().0.len()
     };
     let (listed, trips) = store.reading(list).await;
     println!("{kind:?}: a list of {listed}: {trips} round trips");

@@ -47,7 +47,7 @@ pub enum ArchiveError {
     )]
     Changed,
     #[error("cannot read the archive: {0}")]
-    ReadCommand(std::io::Error),
+    Read(std::io::Error),
     #[error("cannot write the archive: {0}")]
     Write(std::io::Error),
     /// The database rejected a row at or shortly before this line.

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::connect::url::DatabaseUrl;
-use crate::db::engine::connect::version::refuse_newer;
-use crate::db::engine::connect::{DbSettings, by_hand};
-use crate::db::engine::dialect::{be_patient, snapshot};
+use crate::db::engine::dialect::be_patient;
 use crate::db::engine::migrations;
+use crate::db::engine::migrations::refuse_newer;
+use crate::db::engine::transaction::snapshot;
 
 use super::ArchiveError;
 use super::format::ArchiveWriter;

@@ -5,11 +5,13 @@ use std::io::BufRead;
 use diesel::result::Error;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::connect::version::refuse_newer;
-use crate::db::engine::connect::{DbSettings, by_hand};
-use crate::db::engine::dialect::{self, WriteLock, be_patient};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::dialect::be_patient;
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrations;
+use crate::db::engine::migrations::refuse_newer;
+use crate::db::engine::transaction::{self, WriteLock};
 use crate::db::store::payments::payment_replays;
 
 use super::ArchiveError;
@@ -43,7 +45,7 @@ pub fn import_archive(
     be_patient(&mut connection)?;
     last_ids.before_rows(&mut connection)?;
     let mut refusal = None;
-    let imported = dialect::write(&mut connection, WriteLock::Held, |connection| {
+    let imported = transaction::write(&mut connection, WriteLock::Held, |connection| {
         fill(connection, &mut reader, last_ids).map_err(|error| {
             refusal = Some(error);
             Error::RollbackTransaction

@@ -1,17 +1,15 @@
 //! The archive's rows: every column of every table that belongs to the server.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::dialect::{body_bytes, directly};
+use crate::db::engine::clock::Timestamp;
+use crate::db::engine::dialect::{directly, octet_length};
 use crate::db::engine::schema::{
     device_registrations, identity_lists, message_boxes, message_permissions, messages,
     payment_inputs, payment_replays, payments, server_fees,
 };
-use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::payments::payment_replays::taken_by_others;
 
 use super::ArchiveError;
@@ -274,16 +272,15 @@ fn in_boxes() -> _ {
 /// read first.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "another key is a text")]
 fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult<i64> {
-    let size = body_bytes(connection).unwrap_or(r#"length(CAST("messages"."body" AS BLOB))"#);
-    let sizes: Vec<i64> = in_boxes()
+    let sizes: Vec<i32> = in_boxes()
         .filter(messages::id.gt(after))
         .order(messages::id.asc())
         .limit(PAGE)
-        .select(sql::<BigInt>(size))
+        .select(octet_length(messages::body))
         .load(connection)?;
     let (mut bytes, mut count) = (0_i64, 0_i64);
     for size in sizes {
-        bytes = bytes.saturating_add(size);
+        bytes = bytes.saturating_add(size.into());
         if bytes > PAGE_BYTES && count > 0 {
             break;
         }

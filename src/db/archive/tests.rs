@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::format::ArchiveReader;
 use super::*;
+use crate::db::engine::connect::apply_migrations;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::connect::url::DatabaseUrl;
-use crate::db::engine::connect::{DbSettings, apply_migrations};
 
 const ROWS: &str = r#"
     INSERT INTO "messageBox" VALUES (4, 't', 't', 'inbox', '02b');

@@ -11,3 +11,18 @@ pub enum AnyConnection {
     #[cfg(feature = "postgres")]
     Postgres(diesel::pg::PgConnection),
 }
+
+impl AnyConnection {
+    /// The SQLite connection, if it is one.
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres")),
+        expect(clippy::unnecessary_wraps, reason = "other builds have other engines")
+    )]
+    pub(crate) const fn as_sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match self {
+            Self::Sqlite(connection) => Some(connection),
+            #[cfg(any(feature = "mysql", feature = "postgres"))]
+            _ => None,
+        }
+    }
+}

@@ -1,160 +1,31 @@
-//! Settings of the store, and opening the database.
+//! Opens the database: its URL, its connection pool, and its migrations.
 
+pub(crate) mod connector;
 pub(crate) mod largest_message;
 pub(crate) mod pool;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod pooler;
+pub(crate) mod settings;
 pub(crate) mod url;
-pub(crate) mod version;
-
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use diesel::r2d2::R2D2Connection as _;
 
+use self::connector::by_hand;
 use self::pool::DbPool;
-use self::url::DatabaseUrl;
-use self::version::refuse_newer;
+use self::settings::DbSettings;
 use super::any_connection::AnyConnection;
 use super::error::DbError;
-use super::migrations::PendingMigration;
-#[cfg(feature = "mysql")]
-use super::mysql;
-#[cfg(feature = "postgres")]
-use super::postgres;
-use super::{migrations, sqlite};
-use crate::model::Quotas;
-
-/// Settings of the store.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct DbSettings {
-    pub url: DatabaseUrl,
-    /// Reader threads. One more thread writes.
-    pub read_threads: NonZeroUsize,
-    /// Maximum number of queued writes.
-    pub busy_timeout: Duration,
-    /// Maximum bytes of messages in queued writes.
-    pub max_queued_writes: usize,
-    /// Maximum number of writes per transaction.
-    pub max_queued_bytes: usize,
-    /// Maximum number of queued reads.
-    pub max_group: usize,
-    /// Whether opening the database applies pending migrations.
-    pub max_queued_reads: usize,
-    /// Whether the server starts with pending migrations because an operator can apply them later.
-    pub migrate: bool,
-    /// Whether shutdown empties the write-ahead log of a SQLite file.
-    pub takes_old_schema: bool,
-    /// The operator's delivery fees by box, in satoshis. They override the table.
-    pub checkpoint: bool,
-    /// Whether the delivery fee is due once for each recipient of a message.
-    pub delivery_fees: BTreeMap<String, u64>,
-    /// Whether a message costs its delivery fee once for each recipient.
-    pub delivery_fee_per_recipient: bool,
-    /// How long messages live in single boxes, by box name.
-    pub message_ttl: Option<Duration>,
-    /// The storage quotas of each identity.
-    pub retention: BTreeMap<String, Duration>,
-    /// No message is stored when the database's disk has fewer free bytes; 0 turns the check off.
-    pub quotas: Quotas,
-    /// Free bytes of the disk of a database file below which no message is stored; 0: no matter how many.
-    pub min_free_bytes: u64,
-    /// How long a session lives after its last request.
-    pub session_life: Duration,
-    /// How long a session lives before its first request.
-    pub pending_session_life: Duration,
-    /// Whether notices carry message ids. This costs one statement per transaction.
-    pub returns_ids: bool,
-}
-
-impl DbSettings {
-    /// The default settings for this database.
-    #[must_use]
-    pub fn new(url: DatabaseUrl) -> Self {
-        Self {
-            url,
-            read_threads: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
-            busy_timeout: Duration::from_secs(5),
-            max_queued_writes: 10_000,
-            max_queued_bytes: 256 * 1024 * 1024,
-            max_group: 512,
-            max_queued_reads: 2048,
-            migrate: true,
-            takes_old_schema: true,
-            checkpoint: true,
-            delivery_fees: BTreeMap::new(),
-            delivery_fee_per_recipient: false,
-            message_ttl: None,
-            retention: BTreeMap::new(),
-            quotas: Quotas::NONE,
-            min_free_bytes: 0,
-            session_life: Duration::from_secs(3_600),
-            pending_session_life: Duration::from_secs(300),
-            returns_ids: false,
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct DbConnector {
-    url: DatabaseUrl,
-    busy_timeout: Duration,
-}
-
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-impl DbConnector {
-    fn new(settings: &DbSettings) -> Self {
-        Self {
-            url: settings.url.clone(),
-            busy_timeout: settings.busy_timeout,
-        }
-    }
-
-    pub(crate) fn open(&self) -> Result<AnyConnection, BoxError> {
-        Ok(match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                AnyConnection::Sqlite(sqlite::connect(path, self.busy_timeout)?)
-            }
-            #[cfg(feature = "mysql")]
-            DatabaseUrl::Mysql(url) => {
-                AnyConnection::Mysql(mysql::connect(url, self.busy_timeout)?)
-            }
-            #[cfg(feature = "postgres")]
-            DatabaseUrl::Postgres(url) => {
-                AnyConnection::Postgres(postgres::connect(url, self.busy_timeout)?)
-            }
-        })
-    }
-
-    /// Opens the first connection, and refuses a pooler that shares sessions.
-    fn open_first(&self) -> Result<AnyConnection, DbError> {
-        let failed = |error: BoxError| DbError::Open {
-            url: self.url.to_string(),
-            cause: error.to_string(),
-        };
-        let first = self.open().map_err(failed)?;
-        #[cfg(any(feature = "mysql", feature = "postgres"))]
-        let first = pooler::refuse_shared_sessions(first, || self.open()).map_err(failed)?;
-        Ok(first)
-    }
-}
+use super::migrations::{self, PendingMigration};
 
 /// Opens the database and applies pending migrations.
 pub(crate) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
-    let failed = |cause: String| DbError::Open {
-        url: settings.url.to_string(),
-        cause,
-    };
-    let connector = DbConnector::new(settings);
+    let failed = |cause: String| DbError::open(&settings.url, cause);
     // r2d2 retries until its timeout and hides the reason. A single connection reports it.
-    let mut first = connector.open_first()?;
+    let mut first = by_hand(settings)?;
     let prepared = prepare(&mut first, settings.migrate);
     if prepared.is_err() && first.ping().is_err() {
         // Another server's migration may have closed the connection, so try once more.
-        first = connector.open_first()?;
+        first = by_hand(settings)?;
         prepare(&mut first, settings.migrate).map_err(failed)?;
     } else {
         prepared.map_err(failed)?;
@@ -168,11 +39,7 @@ pub(crate) fn open(settings: &DbSettings) -> Result<DbPool, DbError> {
             );
         }
     }
-    // One connection writes messages; on a database server, another one writes sessions.
-    let is_server = has_session_writer(&settings.url);
-    let writers = if is_server { 2 } else { 1 };
-    let size = u32::try_from(settings.read_threads.get() + writers).unwrap_or(u32::MAX);
-    DbPool::new(connector, size, settings.busy_timeout, is_server).map_err(failed)
+    DbPool::new(settings).map_err(|error| failed(error.to_string()))
 }
 
 /// Fails if migrations are pending and no operator can apply them.
@@ -200,21 +67,11 @@ pub fn refuse_old_schema(settings: &DbSettings) -> Result<(), DbError> {
 
 /// Checks that this binary supports the schema, and migrates it if asked.
 fn prepare(connection: &mut AnyConnection, migrate: bool) -> Result<(), String> {
-    refuse_newer(connection)?;
+    migrations::refuse_newer(connection)?;
     if migrate {
         migrations::migrate_and_log(connection).map_err(|error| format!("migration: {error}"))?;
     }
     Ok(())
-}
-
-/// Whether sessions have their own writer. A SQLite file allows only one writer at a time.
-pub(crate) const fn has_session_writer(url: &DatabaseUrl) -> bool {
-    !matches!(url, DatabaseUrl::Sqlite(_))
-}
-
-/// Opens a single connection for commands that run without the server's pool.
-pub(crate) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
-    DbConnector::new(settings).open_first()
 }
 
 /// The migrations that are not applied yet, in order. Nothing changes.
@@ -222,9 +79,7 @@ pub(crate) fn by_hand(settings: &DbSettings) -> Result<AnyConnection, DbError> {
 /// # Errors
 /// [`DbError`].
 pub fn pending_migrations(settings: &DbSettings) -> Result<Vec<PendingMigration>, DbError> {
-    if let DatabaseUrl::Sqlite(path) = &settings.url
-        && !path.exists()
-    {
+    if settings.url.file().is_some_and(|path| !path.exists()) {
         return Ok(migrations::all_of_sqlite());
     }
     migrations::pending(&mut by_hand(settings)?)
@@ -240,7 +95,10 @@ pub fn apply_migrations(settings: &DbSettings) -> Result<Vec<String>, DbError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::db::DatabaseUrl;
     use diesel::connection::SimpleConnection as _;
     use diesel::prelude::*;
     use diesel::sql_types::{BigInt, Text};

@@ -1,8 +1,13 @@
 //! Errors of the persistence layer, with advice for the operator.
 
+use std::fmt::Display;
+
 use thiserror::Error;
 
 use crate::model::ClaimRefusal;
+
+/// An error of any client library.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failure of the persistence layer. Nothing was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,6 +72,19 @@ pub enum DbError {
         url: String,
         cause: String,
     },
+}
+
+impl DbError {
+    /// The database at `url` cannot be opened.
+    pub(crate) fn open(url: impl Display, cause: impl Display) -> Self {
+        let (url, cause) = (url.to_string(), cause.to_string());
+        Self::Open { url, cause }
+    }
+
+    /// The database cannot be used now.
+    pub(crate) fn unavailable(cause: impl Display) -> Self {
+        Self::Unavailable(cause.to_string())
+    }
 }
 
 /// Advice for error texts of databases. The first match wins.
@@ -183,13 +201,13 @@ fn advice(cause: &str) -> String {
         &[]
     };
     let mut all = of_postgres.iter().chain(ADVICE);
-    let known = all.find(|(said, _)| cause.contains(said));
+    let known = all.find(|(text, _)| cause.contains(text));
     known.map_or_else(String::new, |(_, advice)| format!("; {advice}"))
 }
 
 impl From<diesel::result::Error> for DbError {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::unavailable(error)
     }
 }
 

@@ -9,10 +9,10 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connect::BoxError;
 use super::connect::url::ServerUrl;
-use super::dialect::{self, Begin, WriteLock};
+use super::error::BoxError;
 use super::statement::{statement, with_values};
+use super::transaction::{Begin, WriteLock, is_read_only};
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -198,7 +198,7 @@ pub(crate) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
     let update = "UPDATE `messagebox_writer` SET `id` = `id` WHERE FALSE";
     match diesel::sql_query(update).execute(connection) {
         Ok(_) => Ok(true),
-        Err(error) if dialect::is_read_only(&error) => Ok(false),
+        Err(error) if is_read_only(&error) => Ok(false),
         Err(_) => connection.ping().map(|()| true),
     }
 }
@@ -230,24 +230,26 @@ pub(crate) fn alone<T>(
     connection: &mut MysqlConnection,
     work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
-    // Locks are global to the server, so the name includes the database.
-    let name = "CONCAT('messagebox ', SHA1(DATABASE()))";
-    let lock = format!(
-        "SELECT GET_LOCK({name}, {}) AS `answer`",
-        PATIENCE.as_secs()
-    );
-    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
-    if lock.answer != Some(1) {
+    if !get_lock(connection, "messagebox", PATIENCE.as_secs())? {
         return Err("another server has been migrating for too long".into());
     }
     let done = work(connection);
-    diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
+    diesel::sql_query("DO RELEASE_LOCK(CONCAT('messagebox ', SHA1(DATABASE())))")
+        .execute(connection)?;
     done
 }
 
 pub(crate) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
-    let lock = "SELECT GET_LOCK(CONCAT('messagebox_recount ', SHA1(DATABASE())), 0) AS `answer`";
-    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+    get_lock(connection, "messagebox_recount", 0)
+}
+
+/// Locks are global to the server, so the name includes the database.
+fn get_lock(connection: &mut MysqlConnection, name: &str, seconds: u64) -> QueryResult<bool> {
+    let lock: Answer =
+        diesel::sql_query("SELECT GET_LOCK(CONCAT(?, ' ', SHA1(DATABASE())), ?) AS `answer`")
+            .bind::<Text, _>(name)
+            .bind::<BigInt, _>(i64::try_from(seconds).unwrap_or(i64::MAX))
+            .get_result(connection)?;
     Ok(lock.answer == Some(1))
 }
 

@@ -8,8 +8,8 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::connect::BoxError;
 use super::connect::url::ServerUrl;
+use super::error::BoxError;
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);

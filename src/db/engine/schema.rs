@@ -2,7 +2,7 @@
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Boxes: one for each recipient and name.
     #[sql_name = "messageBox"]
@@ -20,7 +20,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Messages that are not acknowledged yet.
     messages (id) {
@@ -44,7 +44,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Fees and blocks that recipients set for senders.
     message_permissions (id) {
@@ -63,7 +63,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// The server's delivery fees.
     server_fees (id) {
@@ -77,7 +77,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Devices that receive push notifications.
     device_registrations (id) {
@@ -99,7 +99,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Transaction outputs that were claimed as payments.
     payments (id) {
@@ -129,7 +129,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Outputs that accepted payments spend.
     payment_inputs (id) {
@@ -149,7 +149,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Transactions that have paid for something. On MySQL, TypeScript servers share this table.
     payment_replays (transaction_id) {
@@ -224,7 +224,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// The operator's lists of identities.
     identity_lists (revision) {

@@ -4,6 +4,7 @@ pub(crate) mod compact;
 pub(crate) mod disk;
 pub(crate) mod file_identity;
 pub(crate) mod wal_marker;
+pub(crate) mod wal_state;
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::connect::BoxError;
+use super::error::BoxError;
 
 /// Opens the file, and creates it and its folder if missing.
 pub(crate) fn connect(path: &Path, busy_timeout: Duration) -> Result<SqliteConnection, BoxError> {

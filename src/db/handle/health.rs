@@ -15,8 +15,7 @@ impl DbHandle {
     /// [`DbError`]. A dead writer is replaced.
     pub async fn ping(&self, deadline: Duration) -> Result<(), DbError> {
         let all = async {
-            let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
-            for writer in writers.into_iter().flatten() {
+            for writer in self.writers() {
                 let Ok(answer) = writer.address().send(Ping).await else {
                     writer.restart();
                     return Err(DbError::Closed);
@@ -30,7 +29,7 @@ impl DbHandle {
                 .unwrap_or(Err(DbError::Closed))
         };
         let answer = tokio::time::timeout(deadline, all).await;
-        answer.unwrap_or_else(|_| Err(DbError::Unavailable("no answer in time".to_owned())))
+        answer.unwrap_or_else(|_| Err(DbError::unavailable("no answer in time")))
     }
 
     /// Commits a write that leaves no trace, behind the queued writes, and reads from a connection.

@@ -2,9 +2,11 @@
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::connect::{DbSettings, by_hand, pending_migrations};
-use crate::db::engine::dialect::{self, WriteFailure, WriteLock};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::pending_migrations;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::{self, WriteFailure, WriteLock};
 use crate::db::store::identity_list_store::{self as store, SetListed};
 use crate::ids::IdentityKey;
 use crate::limits::IdentityLists;
@@ -82,16 +84,6 @@ impl DbHandle {
     }
 }
 
-/// The lists at the start. Schemas of earlier releases have none.
-pub(super) fn at_start(connection: &mut AnyConnection) -> IdentityLists {
-    let lists = IdentityLists::default();
-    match store::changes(connection, 0) {
-        Ok(all) => lists.replace(&all.changes, all.last),
-        Err(error) => log::warn!("the identity lists are not loaded yet: {error}"),
-    }
-    lists
-}
-
 /// Opens an existing database without pending migrations. Never creates one.
 fn open(settings: &DbSettings) -> Result<AnyConnection, DbError> {
     match pending_migrations(settings)?.len() {
@@ -115,7 +107,7 @@ pub fn set_listed(
 ) -> Result<Vec<IdentityKey>, DbError> {
     let mut connection = open(settings)?;
     let now = Now::read(None).text;
-    let set = dialect::write(&mut connection, WriteLock::Held, |connection| {
+    let set = transaction::write(&mut connection, WriteLock::Held, |connection| {
         let mut changed = Vec::new();
         for identity in identities {
             let set = SetListed {

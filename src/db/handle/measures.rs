@@ -41,7 +41,7 @@ impl DbHandle {
     #[must_use]
     pub fn measures(&self) -> DbMeasures {
         let (counters, shared) = (&self.0.counters, &self.0);
-        let (connections, idle_connections) = (shared.connections)();
+        let (connections, idle_connections) = shared.pool.counts();
         DbMeasures {
             group_sizes: counters.group_sizes.get(),
             commit_time: counters.commit_time.get(),

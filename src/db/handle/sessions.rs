@@ -1,13 +1,11 @@
 //! Sessions and request claims.
 
-use std::time::Duration;
-
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, millis};
 use crate::db::engine::error::DbError;
 use crate::db::store::command::{Batching, WriteCommand, WriteScope};
 use crate::db::store::requester::Requester;
-use crate::db::store::sessions::session_step::SessionStep;
-use crate::db::store::sessions::session_store::{self, StoredSession, SweepSessions};
+use crate::db::store::sessions::session_step::{SessionStep, StoredSession};
+use crate::db::store::sessions::session_store::{self, SweepSessions};
 use crate::limits::{AddressKey, Owner};
 use crate::model::{RequestClaim, SessionRow};
 
@@ -65,11 +63,6 @@ impl WriteCommand for ClaimNow {
     }
 }
 
-/// Converts a duration for the table.
-pub(crate) fn life_ms(life: Duration) -> i64 {
-    i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl DbHandle {
     /// Stores a session. `authenticated`: whether a request was authenticated in it.
     ///
@@ -80,10 +73,11 @@ impl DbHandle {
         record: SessionRow,
         authenticated: bool,
     ) -> Result<(), DbError> {
-        let life_ms = life_ms(if authenticated {
-            self.0.session_life
+        let settings = &self.0.settings;
+        let life_ms = millis(if authenticated {
+            settings.session_life
         } else {
-            self.0.pending_session_life
+            settings.pending_session_life
         });
         let step = SessionStep::Store(StoredSession {
             record,
@@ -98,7 +92,7 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn prolong_session(&self, own_nonce: String) -> Result<bool, DbError> {
-        let step = SessionStep::Prolong(own_nonce, life_ms(self.0.session_life));
+        let step = SessionStep::Prolong(own_nonce, millis(self.0.settings.session_life));
         self.run_session(TakeStep(step)).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
@@ -12,11 +13,12 @@ use crate::db::engine::clock;
 use crate::db::engine::connect::url::DatabaseUrl;
 use crate::db::store::command::WriteScope;
 use crate::db::store::sessions::session_step::SessionSteps;
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
+use crate::model::tests::{MESSAGE_OVERHEAD, MessagePage};
 use crate::model::{
-    ClaimOutcome, ListBound, ListOrder, MESSAGE_OVERHEAD, MessageBody, Outpoint, Page, Payment,
+    ClaimOutcome, ListBound, ListOrder, MessageBody, Outpoint, Page, PageEnd, Payment,
     PaymentOutput, PaymentState, SpentOutput, SpentPart, StoreOutcome,
 };
 
@@ -103,6 +105,20 @@ fn single(outcome: &SubmitOutcome) -> StoreOutcome {
         SubmitOutcome::Stored(outcomes) => outcomes[0],
         SubmitOutcome::Taken(_) => StoreOutcome::Taken,
         other => panic!("{other:?}"),
+    }
+}
+
+impl DbHandle {
+    async fn list(
+        &self,
+        recipient: IdentityKey,
+        message_box: String,
+        page: Page,
+        bound: ListBound,
+    ) -> Result<MessagePage, DbError> {
+        let list = self.list_into(recipient, message_box, page, bound, MessagePage::default);
+        let (page, PageEnd { last, more, .. }) = list.await?;
+        Ok(MessagePage { last, more, ..page })
     }
 }
 

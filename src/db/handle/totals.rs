@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, mpsc};
 
-use crate::db::engine::connect::by_hand;
+use crate::db::engine::connect::connector::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
 use crate::db::store::command::WriteCommand;

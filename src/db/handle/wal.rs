@@ -1,51 +1,15 @@
 //! The write-ahead log of a SQLite file: marked while the server runs, emptied at shutdown, checked at the start.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::DbHandle;
-use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::connect::{DbSettings, by_hand};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::error::DbError;
-use crate::db::engine::sqlite::file_identity::DatabaseFile;
 use crate::db::engine::sqlite::wal_marker;
 use crate::db::writer::executor::CommitQueued;
-
-/// The state of the write-ahead log.
-#[derive(Debug)]
-pub(super) struct Log {
-    file: Arc<DatabaseFile>,
-    /// Whether shutdown empties the log. Until then the file carries a mark.
-    checkpoint: bool,
-    was_missing: bool,
-    /// The commit counter at the time of the last mark.
-    marked_at: AtomicU64,
-}
-
-impl Log {
-    pub(super) fn new(file: Arc<DatabaseFile>, settings: &DbSettings) -> Self {
-        let was_missing = file.lacks_log();
-        if was_missing {
-            log::warn!(
-                "{}: the write-ahead log (-wal) of this file is missing, and the newest messages with it: the file was \
-                 copied without its log. Stop the server and put the log beside it, or accept the file as it is: \
-                 `messagebox-server accept-database`",
-                settings.url
-            );
-        }
-        let log = Self {
-            file,
-            checkpoint: settings.checkpoint,
-            was_missing,
-            marked_at: AtomicU64::new(0),
-        };
-        if log.checkpoint {
-            log.file.expect_log();
-        }
-        log
-    }
-}
 
 impl DbHandle {
     /// Fails while the write-ahead log is missing and no operator has acknowledged that.
@@ -53,20 +17,15 @@ impl DbHandle {
     /// # Errors
     /// [`DbError`].
     pub async fn check_log(&self) -> Result<(), DbError> {
-        if !self.0.log.was_missing {
+        if !self.was_log_missing() {
             return Ok(());
         }
-        self.read(None, |connection| match connection {
-            AnyConnection::Sqlite(connection) => {
-                let is_missing = wal_marker::is_missing(connection)?;
-                if is_missing {
-                    Err(DbError::NoLog)
-                } else {
-                    Ok(())
-                }
+        self.read(None, |connection| {
+            let sqlite = connection.as_sqlite();
+            match sqlite.map(wal_marker::is_missing).transpose()? {
+                Some(true) => Err(DbError::NoLog),
+                _ => Ok(()),
             }
-            #[cfg(any(feature = "mysql", feature = "postgres"))]
-            _ => Ok(()),
         })
         .await
     }
@@ -74,7 +33,7 @@ impl DbHandle {
     /// Whether the write-ahead log was missing at the start.
     #[must_use]
     pub fn was_log_missing(&self) -> bool {
-        self.0.log.was_missing
+        self.0.wal.file.lacks_log()
     }
 
     /// Marks the file as having a log, if something was committed since the last mark.
@@ -83,14 +42,12 @@ impl DbHandle {
     /// [`DbError`].
     pub async fn expect_log(&self) -> Result<(), DbError> {
         let commits = self.0.counters.commits.load(Ordering::Relaxed);
-        let log = &self.0.log;
-        if !log.checkpoint || log.marked_at.swap(commits, Ordering::Relaxed) == commits {
+        if !self.0.wal.needs_mark(commits) {
             return Ok(());
         }
-        self.read(None, |connection| match connection {
-            AnyConnection::Sqlite(connection) => Ok(wal_marker::expect_log(connection)?),
-            #[cfg(any(feature = "mysql", feature = "postgres"))]
-            _ => Ok(()),
+        self.read(None, |connection| {
+            let sqlite = connection.as_sqlite();
+            Ok(sqlite.map_or(Ok(()), wal_marker::expect_log)?)
         })
         .await
     }
@@ -100,19 +57,14 @@ impl DbHandle {
     /// # Errors
     /// [`DbError::Unavailable`] after `deadline`.
     pub async fn close(&self, deadline: Duration) -> Result<(), DbError> {
-        let sessions = self.0.session_writer.as_ref();
-        self.0.writer.queue.close();
-        if let Some(sessions) = sessions {
-            sessions.queue.close();
-        }
+        self.writers().for_each(|writer| writer.queue.close());
         // A writer handles commands in order, so its reply means that all admitted writes are done.
         let done = async {
-            let _ = self.0.writer.address().send(CommitQueued).await;
-            if let Some(sessions) = sessions {
-                let _ = sessions.address().send(CommitQueued).await;
+            for writer in self.writers() {
+                let _ = writer.address().send(CommitQueued).await;
             }
-            if self.0.log.checkpoint {
-                let file = Arc::clone(&self.0.log.file);
+            if self.0.wal.checkpoint {
+                let file = Arc::clone(&self.0.wal.file);
                 let emptied = tokio::task::spawn_blocking(move || file.empty_log()).await;
                 match emptied {
                     Ok(Ok(true)) => {}
@@ -128,7 +80,7 @@ impl DbHandle {
                 }
             }
         };
-        let late = |_| DbError::Unavailable("writes are still waiting".to_owned());
+        let late = |_| DbError::unavailable("writes are still waiting");
         tokio::time::timeout(deadline, done).await.map_err(late)
     }
 }
@@ -138,9 +90,7 @@ impl DbHandle {
 /// # Errors
 /// [`DbError`].
 pub fn accept_database(settings: &DbSettings) -> Result<bool, DbError> {
-    match &mut by_hand(settings)? {
-        AnyConnection::Sqlite(connection) => Ok(wal_marker::acknowledge(connection)?),
-        #[cfg(any(feature = "mysql", feature = "postgres"))]
-        _ => Ok(false),
-    }
+    let mut connection = by_hand(settings)?;
+    let sqlite = connection.as_sqlite();
+    Ok(sqlite.map_or(Ok(false), wal_marker::acknowledge)?)
 }

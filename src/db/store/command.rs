@@ -4,15 +4,15 @@ use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect;
+use crate::db::engine::transaction;
 use crate::ids::IdentityKey;
 use crate::limits::Owner;
 use crate::model::{NewMessage, Quotas, Submission, SubmitOutcome};
 
 use super::fees::DeliveryFees;
-use super::messages::message_store::{Acknowledge, BoxIds, Retention};
+use super::messages::box_ids::{BoxIds, Retention};
 use super::sessions::session_step::{SessionStep, SessionSteps};
-use super::totals::TotalChanges;
+use super::totals::changes::TotalChanges;
 
 /// The context of a command.
 pub(crate) struct WriteScope<'a> {
@@ -98,7 +98,10 @@ pub(crate) enum Batching<'a> {
     /// The group decides its outcome in memory.
     Submission(&'a Submission),
     /// The group decides its outcome in memory.
-    Acknowledge(&'a Acknowledge),
+    Acknowledge {
+        recipient: IdentityKey,
+        message_ids: &'a [String],
+    },
     /// Runs no statement of its own.
     NoStatements,
     /// Runs its own statements at its position in the group.
@@ -112,20 +115,27 @@ pub(crate) enum Decided {
     Acknowledged(usize),
 }
 
+/// The end of steps that count all or not at all.
+pub(crate) enum Attempt<T> {
+    Done(T),
+    /// The steps must be rolled back.
+    Refused(T),
+}
+
 /// Runs `steps` under a savepoint: a refusal rolls back these steps and nothing else of the group.
 pub(crate) fn all_or_nothing<T>(
     scope: &mut WriteScope<'_>,
-    steps: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<Result<T, T>>,
+    steps: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<Attempt<T>>,
 ) -> QueryResult<T> {
-    dialect::set_savepoint(scope.connection)?;
+    transaction::set_savepoint(scope.connection)?;
     scope.totals.mark();
     match steps(scope)? {
-        Ok(done) => {
-            dialect::release_savepoint(scope.connection)?;
+        Attempt::Done(done) => {
+            transaction::release_savepoint(scope.connection)?;
             Ok(done)
         }
-        Err(refusal) => {
-            dialect::return_to_savepoint(scope.connection)?;
+        Attempt::Refused(refusal) => {
+            transaction::return_to_savepoint(scope.connection)?;
             scope.totals.take_back();
             // Boxes created since the savepoint are rolled back too.
             scope.boxes.forget();

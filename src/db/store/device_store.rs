@@ -3,10 +3,9 @@
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::dialect::{insert_unless_there, load_as};
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::device_registrations as devices;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::Device;
 
@@ -100,16 +99,14 @@ impl WriteCommand for MarkDevice {
     fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         let now = &scope.now.text;
         let device = devices::table.find(self.id);
+        let update = diesel::update(device);
         if self.works {
-            diesel::update(device)
-                .set((devices::last_used.eq(now), devices::updated_at.eq(now)))
-                .execute(scope.connection)?;
+            let used = (devices::last_used.eq(now), devices::updated_at.eq(now));
+            update.set(used).execute(scope.connection).map(drop)
         } else {
-            diesel::update(device)
-                .set((devices::active.eq(false), devices::updated_at.eq(now)))
-                .execute(scope.connection)?;
+            let dead = (devices::active.eq(false), devices::updated_at.eq(now));
+            update.set(dead).execute(scope.connection).map(drop)
         }
-        Ok(())
     }
 }
 
@@ -135,42 +132,21 @@ pub(crate) fn list(
     connection: &mut AnyConnection,
     owner: &IdentityKey,
 ) -> Result<Vec<Device>, DbError> {
-    type Row = (
-        i64,
-        String,
-        Option<String>,
-        Option<String>,
-        bool,
-        Timestamp,
-        Timestamp,
-        Option<Timestamp>,
-    );
-    let rows: Vec<Row> = devices::table
+    let own = devices::table
         .filter(devices::identity_key.eq(owner.to_hex()))
-        .order((devices::updated_at.desc(), devices::id.desc()))
-        .select((
-            devices::id,
-            devices::fcm_token,
-            devices::device_id,
-            devices::platform,
-            devices::active,
-            devices::created_at,
-            devices::updated_at,
-            devices::last_used,
-        ))
-        .load(connection)?;
-    let device =
-        |(id, fcm_token, device_id, platform, active, created_at, updated_at, last_used): Row| {
-            Device {
-                id,
-                fcm_token,
-                device_id,
-                platform,
-                active,
-                created_at: created_at.into(),
-                updated_at: updated_at.into(),
-                last_used: last_used.map(String::from),
-            }
-        };
-    Ok(rows.into_iter().map(device).collect())
+        .order((devices::updated_at.desc(), devices::id.desc()));
+    Ok(load_as!(
+        connection,
+        own,
+        Device {
+            id: devices::id,
+            fcm_token: devices::fcm_token,
+            device_id: devices::device_id,
+            platform: devices::platform,
+            active: devices::active,
+            created_at: devices::created_at,
+            updated_at: devices::updated_at,
+            last_used: devices::last_used,
+        }
+    )?)
 }

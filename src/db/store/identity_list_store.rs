@@ -3,10 +3,11 @@
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Timestamp;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::identity_lists as lists;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
+use crate::limits::IdentityLists;
 use crate::model::{IdentityList, ListChange, ListedIdentity};
 
 use super::command::{WriteCommand, WriteScope};
@@ -118,7 +119,7 @@ pub(crate) fn listed(
     after: &str,
     limit: i64,
 ) -> Result<Vec<ListedIdentity>, DbError> {
-    let rows: Vec<(String, Timestamp)> = lists::table
+    let rows: Vec<(String, String)> = lists::table
         .filter(lists::list.eq(list.word()))
         .filter(lists::listed.eq(true))
         .filter(lists::identity_key.gt(after))
@@ -126,11 +127,19 @@ pub(crate) fn listed(
         .limit(limit)
         .select((lists::identity_key, lists::changed_at))
         .load(connection)?;
-    let identity = |(identity, since): (String, Timestamp)| {
-        Some(ListedIdentity {
-            identity: identity.parse().ok()?,
-            since: since.into(),
-        })
+    let identity = |(identity, since): (String, String)| {
+        let identity = identity.parse().ok()?;
+        Some(ListedIdentity { identity, since })
     };
     Ok(rows.into_iter().filter_map(identity).collect())
+}
+
+/// The lists at the start. Schemas of earlier releases have none.
+pub(crate) fn load(connection: &mut AnyConnection) -> IdentityLists {
+    let lists = IdentityLists::default();
+    match changes(connection, 0) {
+        Ok(all) => lists.replace(&all.changes, all.last),
+        Err(error) => log::warn!("the identity lists are not loaded yet: {error}"),
+    }
+    lists
 }

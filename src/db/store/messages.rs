@@ -1,5 +1,6 @@
 //! Messages: storing, listing, catching up and expiring them.
 
+pub(crate) mod box_ids;
 pub(crate) mod catch_up_query;
 pub(crate) mod expiry;
 pub(crate) mod message_list;

@@ -4,9 +4,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
 use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
+use crate::db::engine::dialect::load_as;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::message_permissions as permissions;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{Permission, PermissionPage};
 
@@ -95,30 +95,21 @@ fn is_for(sender: Option<&str>) -> Condition<'_> {
     }
 }
 
-const COLUMNS: (
-    permissions::sender,
-    permissions::message_box,
-    permissions::recipient_fee,
-    permissions::created_at,
-    permissions::updated_at,
-) = (
-    permissions::sender,
-    permissions::message_box,
-    permissions::recipient_fee,
-    permissions::created_at,
-    permissions::updated_at,
-);
-
-type Row = (Option<String>, String, i64, Timestamp, Timestamp);
-
-fn permission((sender, message_box, recipient_fee, created_at, updated_at): Row) -> Permission {
-    Permission {
-        sender,
-        message_box,
-        recipient_fee,
-        created_at: created_at.into(),
-        updated_at: updated_at.into(),
-    }
+/// Loads the permissions of a query.
+macro_rules! load {
+    ($connection:expr, $query:expr) => {
+        load_as!(
+            $connection,
+            $query,
+            Permission {
+                sender: permissions::sender,
+                message_box: permissions::message_box,
+                recipient_fee: permissions::recipient_fee,
+                created_at: permissions::created_at,
+                updated_at: permissions::updated_at,
+            }
+        )
+    };
 }
 
 /// A recipient's permission for a box and this sender, or for all senders.
@@ -129,14 +120,12 @@ pub(crate) fn get(
     message_box: &str,
 ) -> Result<Option<Permission>, DbError> {
     let sender = sender.map(IdentityKey::to_hex);
-    let found = permissions::table
+    let own = permissions::table
         .filter(permissions::recipient.eq(recipient.to_hex()))
         .filter(permissions::message_box.eq(message_box))
         .filter(is_for(sender.as_deref()))
-        .select(COLUMNS)
-        .first::<Row>(connection)
-        .optional()?;
-    Ok(found.map(permission))
+        .limit(1);
+    Ok(load!(connection, own)?.pop())
 }
 
 /// A recipient's permissions by box and sender, and their total number.
@@ -166,10 +155,6 @@ pub(crate) fn list(
     } else {
         sorted.then_order_by(permissions::created_at.asc())
     };
-    let found: Vec<Row> = sorted
-        .limit(page.limit)
-        .offset(page.offset)
-        .select(COLUMNS)
-        .load(connection)?;
-    Ok((found.into_iter().map(permission).collect(), total))
+    let page = sorted.limit(page.limit).offset(page.offset);
+    Ok((load!(connection, page)?, total))
 }

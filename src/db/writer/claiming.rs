@@ -16,15 +16,18 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-#[cfg(feature = "mysql")]
-use crate::db::engine::dialect::WriteLock;
-use crate::db::engine::dialect::{Begin, insert_unless_there};
+use crate::db::engine::dialect::insert_unless_there;
 #[cfg(feature = "mysql")]
 use crate::db::engine::mysql;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::transaction::Begin;
+#[cfg(feature = "mysql")]
+use crate::db::engine::transaction::WriteLock;
 use crate::model::{ClaimRefusal, RequestClaim};
+
+use super::group::lookup::Keys;
 
 /// A request: the session's nonce and its own.
 type Request<'a> = (&'a str, &'a str);
@@ -39,42 +42,32 @@ pub(crate) fn claim(
     now: &Now,
     begin: Begin,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let mut distinct = Keys::default();
     let requests = claims
         .iter()
         .map(|claim| (claim.session_nonce(), claim.message_nonce()));
-    let requests: Vec<Request<'_>> = requests.collect();
-    let mut distinct = Vec::with_capacity(requests.len());
-    let mut places = HashMap::new();
-    for request in &requests {
-        places.entry(*request).or_insert_with(|| {
-            distinct.push(*request);
-            distinct.len() - 1
-        });
-    }
+    let places: Vec<usize> = requests.map(|request| distinct.add(request)).collect();
+    let distinct = distinct.list();
     let until = now.millis().saturating_add(life_ms);
     #[cfg(not(feature = "mysql"))]
     let _ = begin;
     let refusals = match connection {
-        AnyConnection::Sqlite(_) => claim_each(connection, &distinct, until, now)?,
+        AnyConnection::Sqlite(_) => claim_each(connection, distinct, until, now)?,
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             let begins = begin.lock == WriteLock::TakenByClaims && begin.at_once;
-            claim_on_mysql(connection, &distinct, until, now, begins)?
+            claim_on_mysql(connection, distinct, until, now, begins)?
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            claim_on_postgres(connection, &distinct, until, now)?
-        }
+        AnyConnection::Postgres(connection) => claim_on_postgres(connection, distinct, until, now)?,
     };
-    let mut in_group = HashSet::new();
-    let mut outcomes = Vec::with_capacity(requests.len());
-    for request in requests {
-        let place = places.get(&request).copied().unwrap_or(usize::MAX);
+    let mut seen = HashSet::new();
+    let outcomes = places.into_iter().map(|place| {
+        let is_repeated = !seen.insert(place);
         let refusal = refusals.get(place).copied().flatten();
-        let is_repeated = !in_group.insert(request);
-        outcomes.push(refusal.or(is_repeated.then_some(ClaimRefusal::Repeated)));
-    }
-    Ok(outcomes)
+        refusal.or(is_repeated.then_some(ClaimRefusal::Repeated))
+    });
+    Ok(outcomes.collect())
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]

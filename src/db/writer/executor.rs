@@ -9,16 +9,16 @@ use actix::prelude::*;
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
 use crate::db::engine::connect::pool::DbPool;
-use crate::db::engine::dialect::{self, Begin, WriteFailure, WriteLock};
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrations;
 use crate::db::engine::sqlite::file_identity::DatabaseFile;
+use crate::db::engine::transaction::{self, Begin, WriteFailure, WriteLock};
 use crate::db::store::command::WriteScope;
 use crate::db::store::fees::DeliveryFees;
+use crate::db::store::messages::box_ids::{BoxIds, Retention};
 use crate::db::store::messages::catch_up_query::NewestIds;
-use crate::db::store::messages::message_store::{BoxIds, Retention};
 use crate::db::store::sessions::session_step::SessionSteps;
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::db::store::upkeep::write_probe::WriteProbe;
 use crate::live::Live;
 use crate::metrics::Histogram;
@@ -28,7 +28,7 @@ use crate::panics;
 use super::committed::{Committed, MessagesStored};
 use super::group;
 use super::queue::WriteQueue;
-use super::queued_write::{self, QueuedWrite};
+use super::queued_write::QueuedWrite;
 
 /// Pauses before each retry of a transaction that collided, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
@@ -75,7 +75,7 @@ pub(crate) struct ApplyMigrations;
 pub(crate) struct Ping;
 
 /// Runs on its own threads ([`SyncArbiter`]), because diesel blocks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DbExecutor {
     pub(crate) pool: DbPool,
     pub(crate) file: Arc<DatabaseFile>,
@@ -107,7 +107,7 @@ impl DbExecutor {
 
     /// Commits one group and sends its replies. If one write fails, the group is split in halves until that write fails
     /// alone. If the database fails, all writes fail at once: one by one, they would wait for as many timeouts.
-    fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
+    fn commit(&mut self, group: Vec<QueuedWrite>) {
         let now = Now::read(self.message_ttl);
         // The last part is the next one.
         let mut parts = vec![group];
@@ -142,7 +142,7 @@ impl DbExecutor {
     /// Retries a transaction that collided with another, after growing pauses.
     fn transact_patiently(
         &mut self,
-        group: &mut Vec<Box<dyn QueuedWrite>>,
+        group: &mut Vec<QueuedWrite>,
         max_size: usize,
         now: &Now,
     ) -> Result<NewestIds, WriteFailure> {
@@ -160,11 +160,11 @@ impl DbExecutor {
 
     /// Whether the database can store anything now.
     fn can_write(&mut self, now: &Now) -> bool {
-        let mut probe = vec![queued_write::write(WriteProbe, None, None, drop)];
+        let mut probe = vec![QueuedWrite::new(WriteProbe, None, None, drop)];
         self.transact(&mut probe, 0, now).is_ok()
     }
 
-    fn fail(&self, group: Vec<Box<dyn QueuedWrite>>, error: &DbError) {
+    fn fail(&self, group: Vec<QueuedWrite>, error: &DbError) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         if size == 0 {
             return;
@@ -180,48 +180,43 @@ impl DbExecutor {
     /// writes, up to `max_size`.
     fn transact(
         &mut self,
-        group: &mut Vec<Box<dyn QueuedWrite>>,
+        group: &mut Vec<QueuedWrite>,
         max_size: usize,
         now: &Now,
     ) -> Result<NewestIds, WriteFailure> {
         let mut boxes = std::mem::take(&mut self.boxes);
-        let (fees, retention) = (self.fees.clone(), self.retention.clone());
         // The same quotas for the whole group.
         let quotas = self.quotas.get();
-        let result = self
-            .file
-            .check()
-            .map_err(WriteFailure::from)
-            .and_then(|()| {
-                let begin = self.begin(group);
-                let mut work = |connection: &mut AnyConnection| {
-                    dialect::write(connection, begin, |connection| {
-                        if dialect::has_lock(connection, begin) {
-                            self.queue.fill(group, max_size);
-                        }
-                        let sessions =
-                            SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
-                        let mut work = WriteScope {
-                            connection,
-                            boxes: &mut boxes,
-                            now,
-                            fees: &fees,
-                            retention: &retention,
-                            quotas: &quotas,
-                            totals: &mut TotalChanges::default(),
-                            sessions: &sessions,
-                        };
-                        group::run(&mut work, group, self.returns_ids)
-                    })
+        let begin = self.begin(group);
+        let mut work = |connection: &mut AnyConnection| {
+            transaction::write(connection, begin, |connection| {
+                if transaction::has_lock(connection, begin) {
+                    self.queue.fill(group, max_size);
+                }
+                let sessions = SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
+                let mut scope = WriteScope {
+                    connection,
+                    boxes: &mut boxes,
+                    now,
+                    fees: &self.fees,
+                    retention: &self.retention,
+                    quotas: &quotas,
+                    totals: &mut TotalChanges::default(),
+                    sessions: &sessions,
                 };
-                self.pool
-                    .write(|connection| self.guarded(|| work(connection)))
-            });
-        // Checked again: the file may have been moved during the transaction.
-        let result = result.and_then(|ids| {
+                group::run(&mut scope, group, self.returns_ids)
+            })
+        };
+        let mut checked = || -> Result<NewestIds, WriteFailure> {
+            self.file.check()?;
+            let ids = self
+                .pool
+                .write(|connection| self.guarded(|| work(connection)))?;
+            // Checked again: the file may have been moved during the transaction.
             self.file.check()?;
             Ok(ids)
-        });
+        };
+        let result = checked();
         if result.is_err() {
             boxes.forget();
         }
@@ -230,8 +225,8 @@ impl DbExecutor {
     }
 
     /// How the transaction of a group begins.
-    fn begin(&self, group: &[Box<dyn QueuedWrite>]) -> Begin {
-        let claims = group.iter().any(|write| write.claim().is_some());
+    fn begin(&self, group: &[QueuedWrite]) -> Begin {
+        let claims = group.iter().any(|write| write.claim.is_some());
         // Session steps run before the claims.
         let steps = group.iter().any(|write| write.session_step().is_some());
         let lock = match self.lock {
@@ -245,7 +240,7 @@ impl DbExecutor {
     }
 
     /// Sends replies and notices of durable writes. Replies go first, so that a sender's ack precedes its own delivery.
-    fn reply(&self, group: Vec<Box<dyn QueuedWrite>>, now: &Now, mut ids: NewestIds) {
+    fn reply(&self, group: Vec<QueuedWrite>, now: &Now, mut ids: NewestIds) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.group_sizes.record(size);
@@ -255,7 +250,7 @@ impl DbExecutor {
             .fetch_max(size, Ordering::Relaxed);
         let (mut stored, mut places) = (Vec::new(), Vec::new());
         for write in group {
-            let (is_paid, requester) = (write.has_payment(), write.requester());
+            let (is_paid, requester) = (write.has_payment, write.requester);
             let (messages, trace) = write.committed();
             if !messages.is_empty() {
                 places.push(self.queue.announce(&requester, messages.len()));

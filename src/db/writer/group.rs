@@ -4,9 +4,10 @@
 //! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
 //! two runs.
 
-mod lookup;
+pub(super) mod lookup;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod new_row;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
@@ -16,33 +17,31 @@ use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::timestamp::Timestamp;
 use crate::db::store::command::{Batching, Decided, WriteScope};
 use crate::db::store::fees::DeliveryFees;
+use crate::db::store::messages::box_ids::BoxIds;
 use crate::db::store::messages::catch_up_query::{NewestIds, newest_ids};
-use crate::db::store::messages::message_store::{BoxIds, expiry};
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::messages::message_store::expiry;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::ids::IdentityKey;
 use crate::model::{FeeQuote, NewMessage, Quotas, SubmitOutcome};
 
 use super::queued_write::QueuedWrite;
 use lookup::{BoxKey, LookupKeys, LookupResults};
+use new_row::NewRow;
 use state::{GroupPlan, GroupState, Insert};
 
-/// A new row of `messages`.
-struct NewRow<'a> {
-    message_id: &'a str,
-    sender: String,
-    recipient: String,
-    #[cfg_attr(
-        not(feature = "mysql"),
-        expect(dead_code, reason = "only MySQL gives no ids of new boxes")
-    )]
-    box_key: BoxKey<'a>,
-    /// None if the engine returned no id for a new box. The statement looks it up.
-    box_id: Option<i64>,
-    body: String,
-    expires_at: Option<Timestamp>,
+/// Calls the function of the connection's engine.
+macro_rules! on_engine {
+    ($connection:expr, $function:ident($($argument:expr),*)) => {
+        match $connection {
+            AnyConnection::Sqlite(connection) => sqlite::$function(connection, $($argument),*),
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(connection) => mysql::$function(connection, $($argument),*),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => postgres::$function(connection, $($argument),*),
+        }
+    };
 }
 
 /// Maximum bytes of bodies per statement. A MySQL server may refuse packets larger than 1 MiB.
@@ -51,7 +50,7 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 /// Runs all writes of a group except those with refused requests. Returns the ids of new messages if `returns_ids`.
 pub(crate) fn run(
     scope: &mut WriteScope<'_>,
-    group: &mut [Box<dyn QueuedWrite>],
+    group: &mut [QueuedWrite],
     returns_ids: bool,
 ) -> QueryResult<NewestIds> {
     let refusals = scope.sessions;
@@ -60,7 +59,7 @@ pub(crate) fn run(
             write.refuse(refusal);
         }
     }
-    let mut counted: Vec<&mut Box<dyn QueuedWrite>> = group
+    let mut counted: Vec<&mut QueuedWrite> = group
         .iter_mut()
         .enumerate()
         .filter_map(|(place, write)| refusals.refusal(place).is_none().then_some(write))
@@ -68,15 +67,14 @@ pub(crate) fn run(
     let mut ids = Ids::default();
     let mut rest = &mut counted[..];
     while !rest.is_empty() {
-        let is_rare =
-            |write: &&mut Box<dyn QueuedWrite>| matches!(write.batching(), Batching::Individual);
+        let is_rare = |write: &&mut QueuedWrite| matches!(write.batching(), Batching::Individual);
         let end = rest.iter().position(is_rare).unwrap_or(rest.len());
         let (common, others) = rest.split_at_mut(end);
         run_common(scope, common, &mut ids)?;
         let Some((rare, others)) = others.split_first_mut() else {
             break;
         };
-        ids.unknown += rare.messages();
+        ids.unknown += rare.messages;
         rare.run(scope)?;
         rest = others;
     }
@@ -93,13 +91,7 @@ fn change_totals(scope: &mut WriteScope<'_>) -> QueryResult<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    match scope.connection {
-        AnyConnection::Sqlite(connection) => sqlite::change_totals(connection, &changes),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::change_totals(connection, &changes),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => postgres::change_totals(connection, &changes),
-    }
+    on_engine!(scope.connection, change_totals(&changes))
 }
 
 /// Ids of new messages.
@@ -112,7 +104,7 @@ struct Ids {
 
 fn run_common(
     scope: &mut WriteScope<'_>,
-    writes: &mut [&mut Box<dyn QueuedWrite>],
+    writes: &mut [&mut QueuedWrite],
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if writes.is_empty() {
@@ -132,7 +124,7 @@ fn run_common(
 /// Runs the lookup and decides. Writes without a statement have no outcome here.
 fn decide<'w>(
     scope: &mut WriteScope<'_>,
-    writes: &'w [&mut Box<dyn QueuedWrite>],
+    writes: &'w [&mut QueuedWrite],
 ) -> QueryResult<(GroupPlan<'w>, Vec<Option<Decided>>)> {
     let (fees, known, quotas) = (scope.fees, &*scope.boxes, scope.quotas);
     let mut lookup = LookupKeys::default();
@@ -141,7 +133,10 @@ fn decide<'w>(
             Batching::Submission(it) => {
                 lookup.ask_for_messages(&it.messages, fees, known, quotas);
             }
-            Batching::Acknowledge(it) => lookup.ask_for_acknowledgement(it),
+            Batching::Acknowledge {
+                recipient,
+                message_ids,
+            } => lookup.ask_for_acknowledgement(recipient, message_ids),
             Batching::NoStatements | Batching::Individual => {}
         }
     }
@@ -150,7 +145,12 @@ fn decide<'w>(
     let mut state = GroupState::new(lookup, results, scope.now, quotas, totals);
     let outcomes = writes.iter().map(|write| match write.batching() {
         Batching::Submission(it) => Some(Decided::Submission(state.submit(it, fees, known))),
-        Batching::Acknowledge(it) => Some(Decided::Acknowledged(state.acknowledge(it))),
+        Batching::Acknowledge {
+            recipient,
+            message_ids,
+        } => Some(Decided::Acknowledged(
+            state.acknowledge(recipient, message_ids),
+        )),
         Batching::NoStatements | Batching::Individual => None,
     });
     let outcomes = outcomes.collect();
@@ -235,13 +235,7 @@ fn carry_out(
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if !plan.deletes.is_empty() {
-        match scope.connection {
-            AnyConnection::Sqlite(connection) => sqlite::delete(connection, &plan.deletes)?,
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::delete(connection, &plan.deletes)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => postgres::delete(connection, &plan.deletes)?,
-        }
+        on_engine!(scope.connection, delete(&plan.deletes))?;
     }
     create_boxes(scope, &mut plan)?;
     // Each recipient's row has its own body, so only one statement's bodies exist at a time.
@@ -288,17 +282,7 @@ fn create_boxes(scope: &mut WriteScope<'_>, plan: &mut GroupPlan<'_>) -> QueryRe
         .filter_map(|index| plan.boxes.get(*index).map(|(key, _)| *key))
         .collect();
     if !keys.is_empty() {
-        let ids = match scope.connection {
-            AnyConnection::Sqlite(connection) => {
-                sqlite::create_boxes(connection, &keys, scope.now)?
-            }
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::create_boxes(connection, &keys, scope.now)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => {
-                postgres::create_boxes(connection, &keys, scope.now)?
-            }
-        };
+        let ids = on_engine!(scope.connection, create_boxes(&keys, scope.now))?;
         for (index, id) in plan.new_boxes.iter().zip(ids) {
             if let Some(created) = plan.boxes.get_mut(*index) {
                 created.1 = Some(id);

@@ -20,7 +20,7 @@ const SMALL: usize = 8;
 /// A queued write with its permits: places and bytes.
 #[derive(Debug)]
 struct Waiter {
-    write: Box<dyn QueuedWrite>,
+    write: QueuedWrite,
     permits: [Permit<Owner>; 2],
 }
 
@@ -58,15 +58,15 @@ impl WriteQueue {
     /// Adds a write. A refused write is answered with the reason, and `false` is returned. One identity, and one
     /// address, may hold a sixteenth of the places and of the bytes. Its undelivered messages count as places. A
     /// requester that holds nothing can always add one small write.
-    pub(crate) fn push(&self, write: Box<dyn QueuedWrite>) -> bool {
-        let requester = write.requester();
-        let refusal = match self.permits(&requester, &*write) {
+    pub(crate) fn push(&self, write: QueuedWrite) -> bool {
+        let requester = write.requester;
+        let refusal = match self.permits(&requester, &write) {
             Err(_) => DbError::Overloaded,
             Ok(permits) => {
                 let mut waiting = self.lock();
                 if !waiting.closed {
                     waiting.places += permits[0].amount();
-                    let cost = write.places();
+                    let cost = write.places;
                     let queue = waiting
                         .writes
                         .queue(requester.outer())
@@ -85,19 +85,19 @@ impl WriteQueue {
     fn permits(
         &self,
         requester: &Requester,
-        write: &dyn QueuedWrite,
+        write: &QueuedWrite,
     ) -> Result<[Permit<Owner>; 2], LimitExceeded> {
         let mut places = requester.hold(&self.places);
-        places.grow(write.places().min(self.largest))?;
+        places.grow(write.places.min(self.largest))?;
         let mut bytes = requester.hold(&self.bytes);
-        bytes.grow(write.bytes())?;
+        bytes.grow(write.bytes)?;
         Ok([places, bytes])
     }
 
     /// Moves queued writes to a group, up to `max` places but at least one write. Identities take turns, one write
     /// each.
-    pub(crate) fn fill(&self, group: &mut Vec<Box<dyn QueuedWrite>>, max: usize) {
-        let taken: usize = group.iter().map(|write| write.places()).sum();
+    pub(crate) fn fill(&self, group: &mut Vec<QueuedWrite>, max: usize) {
+        let taken: usize = group.iter().map(|write| write.places).sum();
         let mut room = max.saturating_sub(taken);
         let mut waiting = self.lock();
         while let Some(cost) = waiting.writes.cost() {
@@ -145,7 +145,6 @@ mod tests {
     use super::*;
     use crate::auth::Identity;
     use crate::db::store::command::{WriteCommand, WriteScope};
-    use crate::db::writer::queued_write::write;
     use crate::ids::IdentityKey;
     use crate::limits::AddressKey;
     use diesel::QueryResult;
@@ -200,7 +199,7 @@ mod tests {
             places,
             bytes,
         };
-        queue.push(write(mark, None, address, |_| {}))
+        queue.push(QueuedWrite::new(mark, None, address, |_| {}))
     }
 
     fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
@@ -211,8 +210,8 @@ mod tests {
         push_from(queue, owner, None, 1, bytes)
     }
 
-    fn owners(group: &[Box<dyn QueuedWrite>]) -> Vec<IdentityKey> {
-        let lanes = group.iter().map(|write| write.requester().owner);
+    fn owners(group: &[QueuedWrite]) -> Vec<IdentityKey> {
+        let lanes = group.iter().map(|write| write.requester.owner);
         let identity = |owner| match owner {
             Owner::Identity(identity) => Some(identity),
             _ => None,
@@ -220,7 +219,7 @@ mod tests {
         lanes.filter_map(identity).collect()
     }
 
-    fn take(queue: &WriteQueue, max: usize) -> Vec<Box<dyn QueuedWrite>> {
+    fn take(queue: &WriteQueue, max: usize) -> Vec<QueuedWrite> {
         let mut group = Vec::new();
         queue.fill(&mut group, max);
         group
@@ -376,7 +375,7 @@ mod tests {
     fn what_the_server_writes_is_refused_last() {
         let queue = WriteQueue::new(16, usize::MAX);
         assert!((0..16).all(|_| push(&queue, key(), 1)));
-        let push_own = || queue.push(write(Own, None, Some(address(1)), |_| {}));
+        let push_own = || queue.push(QueuedWrite::new(Own, None, Some(address(1)), |_| {}));
         assert!((0..16).all(|_| push_own()) && !push_own());
         drain(&queue);
     }

@@ -6,9 +6,9 @@ use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::Begin;
-use crate::db::store::sessions::session_step::{SessionStep, SessionSteps};
-use crate::db::store::sessions::session_store::{self, StoredSession};
+use crate::db::engine::transaction::Begin;
+use crate::db::store::sessions::session_step::{SessionStep, SessionSteps, StoredSession};
+use crate::db::store::sessions::session_store;
 
 use super::claiming;
 use super::queued_write::QueuedWrite;
@@ -17,7 +17,7 @@ impl SessionSteps {
     /// Applies all steps in this order: store, end, extend, claim. A claim lives for `claim_ms`.
     pub(crate) fn take(
         connection: &mut AnyConnection,
-        group: &[Box<dyn QueuedWrite>],
+        group: &[QueuedWrite],
         claim_ms: i64,
         now: &Now,
         begin: Begin,
@@ -51,7 +51,7 @@ impl SessionSteps {
             steps.ended = session_store::prolong(connection, &own_nonces, life_ms, now)?;
         }
         let claims = group.iter().enumerate();
-        let claims = claims.filter_map(|(index, write)| Some((index, write.claim()?)));
+        let claims = claims.filter_map(|(index, write)| Some((index, write.claim.as_ref()?)));
         let (places, claims): (Vec<usize>, Vec<_>) = claims.unzip();
         if !claims.is_empty() {
             let refusals = claiming::claim(connection, &claims, claim_ms, now, begin)?;

@@ -4,7 +4,9 @@ use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope, all_or_nothing};
+use crate::db::store::command::{
+    Attempt, Batching, Decided, WriteCommand, WriteScope, all_or_nothing,
+};
 use crate::db::store::fees::quote;
 use crate::db::store::messages::message_store::{in_use, store};
 use crate::db::store::payments::payment_store::claim;
@@ -108,15 +110,12 @@ impl WriteCommand for Submission {
 }
 
 impl Submission {
-    fn store_all(
-        &self,
-        scope: &mut WriteScope<'_>,
-    ) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
+    fn store_all(&self, scope: &mut WriteScope<'_>) -> QueryResult<Attempt<SubmitOutcome>> {
         let mut outcomes = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
             match store(scope, message)? {
                 StoreOutcome::Taken => {
-                    return Ok(Err(SubmitOutcome::Taken(message.recipient)));
+                    return Ok(Attempt::Refused(SubmitOutcome::Taken(message.recipient)));
                 }
                 outcome => outcomes.push(outcome),
             }
@@ -128,17 +127,17 @@ impl Submission {
             let new = new.filter(|(_, outcome)| **outcome == StoreOutcome::Stored);
             let exceeded = exceeded_by_stored(scope, new.map(|(message, _)| message))?;
             if let Some(exceeded) = exceeded {
-                return Ok(Err(SubmitOutcome::Full(exceeded)));
+                return Ok(Attempt::Refused(SubmitOutcome::Full(exceeded)));
             }
         }
         let is_new = outcomes.contains(&StoreOutcome::Stored);
         if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
             let claimed = claim(scope, &paid.payment, paid.state, true)?;
             if let ClaimOutcome::Spent(spent) = claimed {
-                return Ok(Err(SubmitOutcome::Spent(spent)));
+                return Ok(Attempt::Refused(SubmitOutcome::Spent(spent)));
             }
         }
-        Ok(Ok(SubmitOutcome::Stored(outcomes)))
+        Ok(Attempt::Done(SubmitOutcome::Stored(outcomes)))
     }
 }
 

@@ -18,19 +18,13 @@ pub(crate) struct WriterThread {
 }
 
 impl WriterThread {
-    /// Starts an executor for this queue.
-    pub(crate) fn start(
-        queue: WriteQueue,
-        executor: impl Fn(Arc<WriteQueue>) -> DbExecutor + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let queue = Arc::new(queue);
-        let start = {
-            let queue = Arc::clone(&queue);
-            move || {
-                let (queue, executor) = (Arc::clone(&queue), executor.clone());
-                // One thread: its order is the order of all writes.
-                SyncArbiter::start(1, move || executor(Arc::clone(&queue)))
-            }
+    /// Starts an executor with its own queue.
+    pub(crate) fn start(executor: DbExecutor) -> Self {
+        let queue = Arc::clone(&executor.queue);
+        let start = move || {
+            let executor = executor.clone();
+            // One thread: its order is the order of all writes.
+            SyncArbiter::start(1, move || executor.clone())
         };
         Self {
             queue,
@@ -41,7 +35,7 @@ impl WriterThread {
     }
 
     /// Queues a write, or refuses it at once.
-    pub(crate) fn write(&self, write: Box<dyn QueuedWrite>) {
+    pub(crate) fn write(&self, write: QueuedWrite) {
         if self.queue.push(write) {
             self.wake();
         }

@@ -10,7 +10,7 @@ use crate::db::DbError;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
 use crate::model::{
-    ListBound, Listed as Listing, Order, OversizedMessage, Page, PageEnd as Listing, StoredMessage,
+    ListBound, ListOrder, OversizedMessage, Page, PageEnd as Listing, StoredMessage,
 };
 
 use super::super::error::{ApiError, store_error};

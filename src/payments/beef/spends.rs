@@ -9,7 +9,6 @@ use bsv::transaction::{Beef, BeefTx, Transaction, TransactionInput, TransactionO
 
 use crate::model::{Outpoint, SpentOutput};
 
-use super::invalid;
 use super::scripts::{SLICE, ScriptBudget};
 use crate::payments::error::PaymentError;
 
@@ -40,14 +39,14 @@ fn source<'a>(
             let index = usize::try_from(input.source_output_index).ok()?;
             source.outputs.get(index)
         })
-        .ok_or_else(|| invalid("an input spends what is not there"))
+        .ok_or_else(|| PaymentError::invalid("an input spends what is not there"))
 }
 
 fn size(transaction: &Transaction) -> Result<usize, PaymentError> {
     let bytes = transaction.to_bytes();
     bytes
         .map(|bytes| bytes.len())
-        .map_err(|error| invalid(error.to_string()))
+        .map_err(|error| PaymentError::invalid(error.to_string()))
 }
 
 fn unlocking(input: &TransactionInput) -> UnlockingScript {
@@ -72,7 +71,7 @@ pub(in crate::payments) fn check_amounts(
             let source_txid = input.source_txid.as_deref().unwrap_or_default();
             let outpoint = (source_txid, input.source_output_index);
             if spent.insert(outpoint, entry.txid.as_str()).is_some() {
-                return Err(invalid("an output is spent twice"));
+                return Err(PaymentError::invalid("an output is spent twice"));
             }
             worth += u128::from(source.satoshis.unwrap_or(0));
             let scripts = [
@@ -81,7 +80,7 @@ pub(in crate::payments) fn check_amounts(
             ];
             let scripts = [scripts[0].as_slice(), scripts[1].as_slice()];
             if budget.pay(scripts, size).is_none() {
-                return Err(invalid(
+                return Err(PaymentError::invalid(
                     "an input has a script that is not run here, or there are too many",
                 ));
             }
@@ -91,7 +90,7 @@ pub(in crate::payments) fn check_amounts(
             .map(|output| u128::from(output.satoshis.unwrap_or(0)))
             .sum();
         if paid > worth {
-            return Err(invalid("it pays out more than it spends"));
+            return Err(PaymentError::invalid("it pays out more than it spends"));
         }
     }
     let output = |((txid, index), by): ((&str, u32), &str)| SpentOutput {
@@ -110,7 +109,9 @@ fn check_final(transaction: &Transaction) -> Result<(), PaymentError> {
     if transaction.lock_time == 0 || inputs.all(|input| input.sequence == u32::MAX) {
         Ok(())
     } else {
-        Err(invalid("it can be replaced before it is mined"))
+        Err(PaymentError::invalid(
+            "it can be replaced before it is mined",
+        ))
     }
 }
 
@@ -147,7 +148,9 @@ pub(in crate::payments) fn run_scripts(beef: &Beef, pause: &dyn Fn()) -> Result<
             })
             .validate();
             if !matches!(valid, Ok(true)) {
-                return Err(invalid("an input is not signed by who may spend it"));
+                return Err(PaymentError::invalid(
+                    "an input is not signed by who may spend it",
+                ));
             }
         }
     }

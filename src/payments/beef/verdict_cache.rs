@@ -1,10 +1,10 @@
 //! Caches verdicts on transactions by the hash of their bytes, so that the same bytes are checked only once.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::auth::sha256;
+use lru::LruCache;
 
+use crate::auth::sha256;
 use crate::payments::error::PaymentError;
 
 /// Maximum cached verdicts; the oldest is evicted first.
@@ -13,14 +13,16 @@ const MAX_VERDICTS: usize = 4_096;
 /// The hash of a BEEF's bytes, with its ancestors and proofs.
 pub(in crate::payments) type BeefHash = [u8; 32];
 
-/// A cache of verdicts. A verdict depends on the bytes alone.
-#[derive(Debug, Default)]
-pub struct VerdictCache(Mutex<Verdicts>);
+type Verdict = Result<(), PaymentError>;
 
-#[derive(Debug, Default)]
-struct Verdicts {
-    by_hash: HashMap<BeefHash, Result<(), PaymentError>>,
-    order: VecDeque<BeefHash>,
+/// A cache of verdicts. A verdict depends on the bytes alone.
+#[derive(Debug)]
+pub struct VerdictCache(Mutex<LruCache<BeefHash, Verdict>>);
+
+impl Default for VerdictCache {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::unbounded()))
+    }
 }
 
 pub(in crate::payments) fn hash(beef: &[u8]) -> BeefHash {
@@ -29,8 +31,8 @@ pub(in crate::payments) fn hash(beef: &[u8]) -> BeefHash {
 
 impl VerdictCache {
     /// The cached verdict on these bytes.
-    pub(in crate::payments) fn get(&self, hash: &BeefHash) -> Option<Result<(), PaymentError>> {
-        self.lock().by_hash.get(hash).cloned()
+    pub(in crate::payments) fn get(&self, hash: &BeefHash) -> Option<Verdict> {
+        self.lock().peek(hash).cloned()
     }
 
     /// Caches a verdict and returns it.
@@ -39,24 +41,17 @@ impl VerdictCache {
         hash: BeefHash,
         verdict: Result<T, PaymentError>,
     ) -> Result<T, PaymentError> {
-        let known = match &verdict {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.clone()),
-        };
+        let known = verdict.as_ref().map(drop).map_err(Clone::clone);
         let mut verdicts = self.lock();
-        if verdicts.by_hash.insert(hash, known).is_none() {
-            verdicts.order.push_back(hash);
-        }
-        if verdicts.order.len() > MAX_VERDICTS
-            && let Some(oldest) = verdicts.order.pop_front()
-        {
-            verdicts.by_hash.remove(&oldest);
+        verdicts.put(hash, known);
+        if verdicts.len() > MAX_VERDICTS {
+            verdicts.pop_lru();
         }
         drop(verdicts);
         verdict
     }
 
-    fn lock(&self) -> MutexGuard<'_, Verdicts> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<BeefHash, Verdict>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,10 +72,6 @@ mod tests {
         assert_eq!(cache.get(&key(1)), Some(refused()));
         assert_eq!(cache.note(key(1), Ok(7)), Ok(7));
         assert_eq!(cache.get(&key(1)), Some(Ok(())));
-        let verdicts = cache.lock();
-        assert_eq!(
-            (verdicts.by_hash.len(), verdicts.order.len()),
-            (MAX_VERDICTS, MAX_VERDICTS)
-        );
+        assert_eq!(cache.lock().len(), MAX_VERDICTS);
     }
 }

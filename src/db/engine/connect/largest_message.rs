@@ -2,10 +2,9 @@
 
 use diesel::prelude::*;
 
-use crate::model::NewMessage;
-
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::error::DbError;
+use crate::model::NewMessage;
 
 /// Bytes of a statement beside the body: keys, an id, times.
 #[cfg(feature = "mysql")]
@@ -26,14 +25,12 @@ impl LargestMessage {
     /// fail.
     pub(crate) fn of(connection: &mut AnyConnection) -> QueryResult<Self> {
         match connection {
-            AnyConnection::Sqlite(_) => Ok(Self(None)),
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(connection) => {
                 let packet = crate::db::engine::mysql::max_packet(connection)?;
                 Ok(Self(Some(packet.saturating_sub(BESIDE_BODY))))
             }
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(_) => Ok(Self(None)),
+            _ => Ok(Self(None)),
         }
     }
 

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 
-use super::DbConnector;
+use super::connector::connect;
+use super::settings::DbSettings;
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::error::DbError;
 
@@ -72,7 +73,7 @@ impl DerefMut for TrackedConnection {
 /// Opens and checks connections for r2d2.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    connector: DbConnector,
+    settings: DbSettings,
     /// Counts how often a connection turned out worse than before.
     doubts: Arc<AtomicU64>,
 }
@@ -83,7 +84,7 @@ impl ManageConnection for Connections {
 
     fn connect(&self) -> Result<TrackedConnection, Self::Error> {
         let checked_at = self.doubts.load(Ordering::Acquire);
-        let opened = self.connector.open().and_then(|mut connection| {
+        let opened = connect(&self.settings).and_then(|mut connection| {
             let condition = connection.condition()?;
             Ok((connection, condition))
         });
@@ -119,18 +120,17 @@ pub(crate) struct DbPool {
 }
 
 impl DbPool {
-    /// Opens up to `size` connections. `timeout`: how long to wait for one. Server connections are replaced regularly.
-    pub(crate) fn new(
-        connector: DbConnector,
-        size: u32,
-        timeout: Duration,
-        is_server: bool,
-    ) -> Result<Self, String> {
+    /// Opens a connection for each reader and each writer. Server connections are replaced regularly.
+    pub(crate) fn new(settings: &DbSettings) -> Result<Self, diesel::r2d2::PoolError> {
         let doubts = Arc::<AtomicU64>::default();
+        // One connection writes messages; on a database server, another one writes sessions.
+        let is_server = settings.has_session_writer();
+        let writers = if is_server { 2 } else { 1 };
+        let size = settings.read_threads.get() + writers;
         let mut pool = Pool::builder()
-            .max_size(size)
+            .max_size(u32::try_from(size).unwrap_or(u32::MAX))
             .test_on_check_out(false)
-            .connection_timeout(timeout)
+            .connection_timeout(settings.busy_timeout)
             // File connections are opened at once and kept: after a move of the file, a new one would create another
             // file.
             .idle_timeout(None)
@@ -142,10 +142,10 @@ impl DbPool {
                 .max_lifetime(Some(MAX_AGE));
         }
         let connections = Connections {
-            connector,
+            settings: settings.clone(),
             doubts: Arc::clone(&doubts),
         };
-        let pool = pool.build(connections).map_err(|error| error.to_string())?;
+        let pool = pool.build(connections)?;
         Ok(Self { pool, doubts })
     }
 
@@ -160,7 +160,7 @@ impl DbPool {
         // Each round drops one lost connection, and the pool has no more than this.
         for _ in 0..=self.pool.max_size() {
             let taken = self.pool.get();
-            let mut tracked = taken.map_err(|error| DbError::Unavailable(error.to_string()))?;
+            let mut tracked = taken.map_err(DbError::unavailable)?;
             if tracked.checked_at < self.doubts.load(Ordering::Acquire) {
                 self.check(&mut tracked);
             }
@@ -168,7 +168,7 @@ impl DbPool {
                 return Ok(tracked);
             }
         }
-        Err(DbError::Unavailable("its connections are lost".to_owned()))
+        Err(DbError::unavailable("its connections are lost"))
     }
 
     fn get_for_writing(&self) -> Result<Pooled, DbError> {
@@ -184,7 +184,7 @@ impl DbPool {
             // Mark it lost, so that this loop never takes it twice.
             tracked.condition = ConnectionState::Lost;
         }
-        Err(DbError::Unavailable(READ_ONLY.to_owned()))
+        Err(DbError::unavailable(READ_ONLY))
     }
 
     /// Runs `work` with a connection that was writable at its last check.

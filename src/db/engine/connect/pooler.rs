@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
-use super::BoxError;
 use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::error::BoxError;
 
 /// A busy pooler may return the right session by chance, so the check repeats.
 const ROUNDS: u32 = 4;

@@ -1,7 +1,7 @@
 //! The database URL, as operators write it and as client libraries expect it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -62,6 +62,23 @@ impl DatabaseUrl {
             url: mask(url),
             expected,
         })
+    }
+
+    /// The path of the SQLite file; none for a database server.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            #[cfg(any(feature = "mysql", feature = "postgres"))]
+            _ => None,
+        }
+    }
+
+    /// The folder of the SQLite file; none for a database server.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        let parent = self.file()?.parent();
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+        Some(parent.unwrap_or(Path::new(".")))
     }
 }
 

@@ -10,7 +10,8 @@ use diesel::sqlite::SqliteConnection;
 use thiserror::Error;
 
 use super::FilePages;
-use crate::db::engine::connect::DbSettings;
+use super::disk::free_bytes;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::connect::url::DatabaseUrl;
 use crate::db::engine::error::DbError;
 use crate::db::engine::sqlite;
@@ -91,28 +92,17 @@ impl CompactPlan {
     /// [`CompactError`].
     pub fn of(settings: &DbSettings) -> Result<Self, CompactError> {
         let url = settings.url.to_string();
-        #[cfg_attr(
-            not(any(feature = "mysql", feature = "postgres")),
-            expect(
-                clippy::infallible_destructuring_match,
-                reason = "others in other builds"
-            )
-        )]
-        let path = match &settings.url {
-            DatabaseUrl::Sqlite(path) => path,
+        let (path, folder) = match &settings.url {
             #[cfg(feature = "mysql")]
             DatabaseUrl::Mysql(_) => return Err(CompactError::Server(MYSQL)),
             #[cfg(feature = "postgres")]
             DatabaseUrl::Postgres(_) => return Err(CompactError::Server(POSTGRES)),
+            file @ DatabaseUrl::Sqlite(path) => (path, file.folder().unwrap_or(path)),
         };
         if !path.exists() {
             return Err(CompactError::NoDatabase(url));
         }
         let space = FilePages::of(&mut connect(path, &url)?).map_err(DbError::from)?;
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
         let bytes_left = space.bytes(space.pages - space.free);
         Ok(Self {
             folder: folder.to_owned(),
@@ -121,7 +111,7 @@ impl CompactPlan {
             bytes_left,
             // The copy itself, and the same size again in the write-ahead log.
             bytes_needed: bytes_left.saturating_mul(2),
-            bytes_available: available(folder).map_err(|cause| CompactError::Disk {
+            bytes_available: free_bytes(folder).map_err(|cause| CompactError::Disk {
                 folder: folder.display().to_string(),
                 cause,
             })?,
@@ -155,10 +145,7 @@ impl CompactPlan {
 }
 
 fn connect(path: &Path, url: &str) -> Result<SqliteConnection, DbError> {
-    sqlite::connect(path, PATIENCE).map_err(|error| DbError::Open {
-        url: url.to_owned(),
-        cause: error.to_string(),
-    })
+    sqlite::connect(path, PATIENCE).map_err(|error| DbError::open(url, error))
 }
 
 /// Locks out all other connections until this one closes. Returns `false` if another program has the file open, even to
@@ -180,12 +167,6 @@ fn hold_alone(connection: &mut SqliteConnection) -> QueryResult<bool> {
     }
     connection.batch_execute("PRAGMA journal_mode = WAL")?;
     Ok(true)
-}
-
-/// Bytes that a program may still write to this folder's disk.
-fn available(folder: &Path) -> std::io::Result<u64> {
-    let disk = rustix::fs::statvfs(folder)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(test)]

@@ -35,18 +35,8 @@ pub(crate) struct DiskGuard {
 
 impl DiskGuard {
     pub(crate) fn new(url: &DatabaseUrl, min_free_bytes: u64) -> Self {
-        let folder = match url {
-            DatabaseUrl::Sqlite(path) => {
-                let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
-                Some(parent.unwrap_or(Path::new(".")).to_owned())
-            }
-            #[cfg(feature = "mysql")]
-            DatabaseUrl::Mysql(_) => None,
-            #[cfg(feature = "postgres")]
-            DatabaseUrl::Postgres(_) => None,
-        };
         Self {
-            folder,
+            folder: url.folder().map(Path::to_owned),
             min_free_bytes,
             latest: Mutex::default(),
         }
@@ -59,8 +49,7 @@ impl DiskGuard {
         let free_bytes = match *latest {
             Some((at, free_bytes)) if at.elapsed() < KEEP => free_bytes,
             _ => {
-                let found = rustix::fs::statvfs(folder).ok()?;
-                let free_bytes = found.f_bavail.saturating_mul(found.f_frsize);
+                let free_bytes = free_bytes(folder).ok()?;
                 *latest = Some((Instant::now(), free_bytes));
                 free_bytes
             }
@@ -75,6 +64,12 @@ impl DiskGuard {
     pub(crate) fn is_low(&self) -> bool {
         self.min_free_bytes > 0 && self.space().is_some_and(DiskSpace::is_low)
     }
+}
+
+/// Bytes that a program may still write to this folder's disk.
+pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(test)]

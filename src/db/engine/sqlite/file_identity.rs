@@ -9,17 +9,19 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use diesel::sqlite::SqliteConnection;
 use diesel::{QueryResult, RunQueryDsl as _};
 
 use super::wal_marker;
-use crate::db::engine::connect::DbSettings;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::connect::url::DatabaseUrl;
-use crate::db::engine::error::DbError;
+use crate::db::engine::error::{BoxError, DbError};
 use crate::db::engine::sqlite;
 
-/// The files of an open database.
+/// The files of an open database; none for a database server, which manages its own files.
+#[derive(Default)]
 pub(crate) struct DatabaseFile {
     /// Path, device and inode of the database and of its write-ahead log.
     files: Vec<(PathBuf, (u64, u64))>,
@@ -30,11 +32,7 @@ pub(crate) struct DatabaseFile {
 
 /// Whether the database has a non-empty write-ahead log. Call it before the database is opened.
 pub(crate) fn has_log(url: &DatabaseUrl) -> bool {
-    match url {
-        DatabaseUrl::Sqlite(path) => wal_marker::has_log(path),
-        #[cfg(any(feature = "mysql", feature = "postgres"))]
-        _ => true,
-    }
+    url.file().is_none_or(wal_marker::has_log)
 }
 
 impl std::fmt::Debug for DatabaseFile {
@@ -44,49 +42,21 @@ impl std::fmt::Debug for DatabaseFile {
 }
 
 impl DatabaseFile {
-    #[cfg(any(feature = "mysql", feature = "postgres"))]
-    fn elsewhere() -> Self {
-        Self {
-            files: Vec::new(),
-            anchor: None,
-            lacks_log: false,
-        }
-    }
-
     /// Inspects an opened database. `had_log`: the result of [`has_log`] before it was opened.
     pub(crate) fn of(settings: &DbSettings, had_log: bool) -> Result<Self, DbError> {
-        let url = &settings.url;
-        let failed = |cause: String| DbError::Open {
-            url: url.to_string(),
-            cause,
+        let Some(path) = settings.url.file() else {
+            return Ok(Self::default());
         };
-        #[cfg_attr(
-            not(any(feature = "mysql", feature = "postgres")),
-            expect(
-                clippy::infallible_destructuring_match,
-                reason = "others in other builds"
-            )
-        )]
-        let path = match url {
-            DatabaseUrl::Sqlite(path) => path,
-            // A database server manages its own files.
-            #[cfg(feature = "mysql")]
-            DatabaseUrl::Mysql(_) => return Ok(Self::elsewhere()),
-            #[cfg(feature = "postgres")]
-            DatabaseUrl::Postgres(_) => return Ok(Self::elsewhere()),
-        };
-        let mut anchor = sqlite::connect(path, settings.busy_timeout)
-            .map_err(|error| failed(error.to_string()))?;
+        Self::open(path, settings.busy_timeout, had_log)
+            .map_err(|error| DbError::open(&settings.url, error))
+    }
+
+    fn open(path: &Path, busy_timeout: Duration, had_log: bool) -> Result<Self, BoxError> {
+        let mut anchor = sqlite::connect(path, busy_timeout)?;
         // SQLite opens the file lazily, at the first read.
-        diesel::sql_query("SELECT COUNT(*) FROM sqlite_master")
-            .execute(&mut anchor)
-            .map_err(|error| failed(error.to_string()))?;
-        let lacks_log = wal_marker::find_missing(&mut anchor, had_log)
-            .map_err(|error| failed(error.to_string()))?;
-        let mut files = vec![(
-            path.clone(),
-            identity(path).map_err(|error| failed(error.to_string()))?,
-        )];
+        diesel::sql_query("SELECT COUNT(*) FROM sqlite_master").execute(&mut anchor)?;
+        let lacks_log = wal_marker::find_missing(&mut anchor, had_log)?;
+        let mut files = vec![(path.to_owned(), identity(path)?)];
         let log = wal_marker::log_of(path);
         if let Ok(identity) = identity(&log) {
             files.push((log, identity));
@@ -137,7 +107,7 @@ impl DatabaseFile {
                 Err(error) if error.kind() == ErrorKind::NotFound => "is gone".to_owned(),
                 Err(error) => error.to_string(),
             };
-            return Err(DbError::Unavailable(format!(
+            return Err(DbError::unavailable(format_args!(
                 "{} {what}; put it back, or restart the server to use what is there now",
                 path.display()
             )));

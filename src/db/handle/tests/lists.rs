@@ -314,7 +314,7 @@ async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
         };
         store.db.list(recipient, "inbox".to_owned(), page, bound)
     };
-    let ids = |page: &crate::model::MessagePage| -> String {
+    let ids = |page: &MessagePage| -> String {
         let ids = page.messages.iter().map(|message| &*message.message_id);
         ids.collect()
     };

@@ -6,8 +6,9 @@ use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
 use super::*;
-use crate::db::engine::connect::version::refuse_newer;
-use crate::db::engine::{connect, migrations};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::migrations;
+use crate::db::engine::migrations::refuse_newer;
 use crate::db::store::messages::message_store;
 
 /// Two servers on one database.
@@ -149,7 +150,7 @@ fn servers_that_start_together_take_turns_in_making_the_tables() {
     for _ in 0..3 {
         let database = TestDatabase::create();
         let settings = settings(&database);
-        let connections = [(); SERVERS].map(|()| connection::by_hand(&settings).unwrap());
+        let connections = [(); SERVERS].map(|()| by_hand(&settings).unwrap());
         let start = std::sync::Barrier::new(SERVERS);
         std::thread::scope(|scope| {
             let opened: Vec<_> = connections

@@ -11,13 +11,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, Timestamp};
 use crate::db::engine::dialect::octet_length;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{message_boxes, messages};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::Timestamp;
 use crate::model::{CatchUpPage, MessageHead, WholeMessage};
 
 /// Maximum rows scanned per page.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
+use crate::db::engine::clock::Timestamp;
 use crate::db::engine::dialect::octet_length;
 use crate::db::engine::schema::messages;
-use crate::db::engine::timestamp::Timestamp;
 
 use crate::db::store::command::{WriteCommand, WriteScope};
 

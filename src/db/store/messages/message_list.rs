@@ -6,11 +6,10 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, Timestamp};
 use crate::db::engine::dialect::octet_length;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{message_boxes, messages};
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{
     ListBound, ListOrder, ListSink, OversizedMessage, Page, PageEnd, StoredMessage,
@@ -32,7 +31,7 @@ pub(crate) struct ListQuery<'a> {
     pub(crate) page: &'a Page,
     pub(crate) bound: &'a ListBound,
     /// The end of the last page of this box, if the handle kept one.
-    pub(crate) mark: Option<PageCursor>,
+    pub(crate) cursor: Option<PageCursor>,
     pub(crate) now: &'a Now,
 }
 
@@ -127,9 +126,9 @@ impl<'a> Listing<'a> {
     }
 
     /// Continues behind the previous page instead of skipping all messages again, unless one of them was deleted since.
-    fn resume(&mut self, connection: &mut AnyConnection, mark: &PageCursor) -> QueryResult<()> {
-        if self.count_up_to(connection, mark.last)? == mark.below {
-            self.after = Some(mark.last);
+    fn resume(&mut self, connection: &mut AnyConnection, cursor: &PageCursor) -> QueryResult<()> {
+        if self.count_up_to(connection, cursor.last)? == cursor.below {
+            self.after = Some(cursor.last);
             self.offset = 0;
         }
         Ok(())
@@ -332,7 +331,7 @@ impl<'a> Listing<'a> {
 }
 
 /// Lists messages of a recipient's box in storage order, unless the page asks for the reverse. Expired messages are
-/// skipped. The returned mark is for the next page.
+/// skipped. The returned cursor is for the next page.
 pub(crate) fn list(
     connection: &mut AnyConnection,
     query: &ListQuery<'_>,
@@ -343,7 +342,7 @@ pub(crate) fn list(
         message_box,
         page,
         bound,
-        mark,
+        cursor,
         now,
     } = query;
     let owner = recipient.to_hex();
@@ -356,9 +355,9 @@ pub(crate) fn list(
         after: page.after,
         offset: page.offset,
     };
-    let mark = mark.as_ref().filter(|mark| mark.is_for(page));
-    if let Some(mark) = mark {
-        listing.resume(connection, mark)?;
+    let cursor = cursor.as_ref().filter(|cursor| cursor.is_for(page));
+    if let Some(cursor) = cursor {
+        listing.resume(connection, cursor)?;
     }
     let listed = listing.read(connection, sink)?;
     let next = match listed

@@ -1,72 +1,16 @@
 //! Storing and acknowledging messages.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::Duration;
-
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::clock::{self, Now};
+use crate::db::engine::clock::{self, Now, Timestamp};
 use crate::db::engine::dialect::{insert_unless_there, octet_length};
 use crate::db::engine::schema::{message_boxes, messages};
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, StoreOutcome};
 
 use crate::db::store::command::{Batching, Decided, WriteCommand, WriteScope};
-use crate::db::store::totals::TotalChanges;
-
-/// Ids of known boxes, for the writer. It is cleared when it grows too large, and after every failed transaction.
-#[derive(Debug, Default)]
-pub(crate) struct BoxIds {
-    by_owner: HashMap<IdentityKey, HashMap<String, i64>>,
-    count: usize,
-}
-
-const MAX_KNOWN_BOXES: usize = 50_000;
-
-impl BoxIds {
-    pub(crate) fn forget(&mut self) {
-        self.by_owner.clear();
-        self.count = 0;
-    }
-
-    pub(crate) fn get(&self, owner: &IdentityKey, name: &str) -> Option<i64> {
-        self.by_owner.get(owner)?.get(name).copied()
-    }
-
-    #[cfg(test)]
-    pub(crate) const fn len(&self) -> usize {
-        self.count
-    }
-
-    pub(crate) fn insert(&mut self, owner: &IdentityKey, name: &str, id: i64) {
-        if self.count >= MAX_KNOWN_BOXES {
-            self.forget();
-        }
-        let own = self.by_owner.entry(*owner).or_default();
-        if own.insert(name.to_owned(), id).is_none() {
-            self.count += 1;
-        }
-    }
-}
-
-/// How long messages live in single boxes, by box name.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Retention(Arc<BTreeMap<String, Duration>>);
-
-impl Retention {
-    pub(crate) fn new(boxes: BTreeMap<String, Duration>) -> Self {
-        Self(Arc::new(boxes))
-    }
-
-    fn until(&self, message_box: &str, now: &Now) -> Option<Timestamp> {
-        self.0
-            .get(message_box)
-            .and_then(|duration| now.later(*duration))
-    }
-}
+use crate::db::store::totals::changes::TotalChanges;
 
 #[derive(Insertable)]
 #[diesel(table_name = messages)]
@@ -274,7 +218,10 @@ impl WriteCommand for Acknowledge {
     }
 
     fn batching(&self) -> Batching<'_> {
-        Batching::Acknowledge(self)
+        Batching::Acknowledge {
+            recipient: self.recipient,
+            message_ids: &self.message_ids,
+        }
     }
 
     fn output_of(&self, decided: Decided) -> Option<usize> {

@@ -80,7 +80,7 @@ impl<'a> PageBuilder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MessagePage;
+    use crate::model::tests::MessagePage;
 
     /// Has memory for so many messages.
     struct Narrow(MessagePage, usize);

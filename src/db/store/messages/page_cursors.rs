@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::ids::IdentityKey;
 use crate::model::{ListOrder, Page};
 
-/// Maximum number of marks. At this number all are dropped, and the next pages skip their rows again.
-const MAX_MARKS: usize = 10_000;
+/// Maximum number of cursors. At this number all are dropped, and the next pages skip their rows again.
+const MAX_CURSORS: usize = 10_000;
 
 /// The end of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct PageCursor {
     pub(crate) offset: i64,
     /// The `id` of its last message.
     pub(crate) last: i64,
-    /// Messages of the box up to that one, expired ones included. The mark is valid while the count is unchanged.
+    /// Messages of the box up to that one, expired ones included. The cursor is valid while the count is unchanged.
     pub(crate) below: i64,
 }
 
@@ -28,7 +28,7 @@ impl PageCursor {
         page.after.is_none() && page.message_id.is_none()
     }
 
-    /// Whether this page starts at the mark.
+    /// Whether this page starts at the cursor.
     pub(crate) fn is_for(&self, page: &Page) -> bool {
         Self::can_follow(page) && page.order == self.order && page.offset == self.offset
     }
@@ -39,21 +39,21 @@ impl PageCursor {
 pub(crate) struct PageCursors(Mutex<HashMap<(IdentityKey, String), PageCursor>>);
 
 impl PageCursors {
-    /// Removes and returns the mark of a box.
+    /// Removes and returns the cursor of a box.
     pub(crate) fn take(&self, owner: IdentityKey, message_box: &str) -> Option<PageCursor> {
-        self.marks().remove(&(owner, message_box.to_owned()))
+        self.cursors().remove(&(owner, message_box.to_owned()))
     }
 
-    /// Stores the mark of a box.
-    pub(crate) fn keep(&self, owner: IdentityKey, message_box: String, mark: PageCursor) {
-        let mut marks = self.marks();
-        if marks.len() >= MAX_MARKS {
-            marks.clear();
+    /// Stores the cursor of a box.
+    pub(crate) fn keep(&self, owner: IdentityKey, message_box: String, cursor: PageCursor) {
+        let mut cursors = self.cursors();
+        if cursors.len() >= MAX_CURSORS {
+            cursors.clear();
         }
-        marks.insert((owner, message_box), mark);
+        cursors.insert((owner, message_box), cursor);
     }
 
-    fn marks(&self) -> std::sync::MutexGuard<'_, HashMap<(IdentityKey, String), PageCursor>> {
+    fn cursors(&self) -> std::sync::MutexGuard<'_, HashMap<(IdentityKey, String), PageCursor>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

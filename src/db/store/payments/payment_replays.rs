@@ -5,8 +5,8 @@
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Timestamp;
 use crate::db::engine::schema::{payment_replays, payments};
-use crate::db::engine::timestamp::Timestamp;
 
 /// Whether a server of either kind has recorded this transaction.
 pub(crate) fn is_noted(connection: &mut AnyConnection, txid: &str) -> QueryResult<bool> {

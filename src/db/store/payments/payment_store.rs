@@ -8,10 +8,10 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Timestamp;
 use crate::db::engine::dialect::insert_unless_there;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{payment_inputs, payments};
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{
     ClaimOutcome, KeptPayment, Outpoint, Payment, PaymentOutput, PaymentState, SpentOutput,
@@ -19,7 +19,7 @@ use crate::model::{
 };
 
 use super::payment_replays;
-use crate::db::store::command::{WriteCommand, WriteScope, all_or_nothing};
+use crate::db::store::command::{Attempt, WriteCommand, WriteScope, all_or_nothing};
 
 /// The purpose of a released claim.
 const NO_PURPOSE: &str = "";
@@ -27,13 +27,17 @@ const NO_PURPOSE: &str = "";
 /// After this time an open claim counts as abandoned by a server that ended.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
-#[derive(Insertable)]
+#[derive(Insertable, AsChangeset)]
 #[diesel(table_name = payments)]
 struct PaymentRow<'a> {
+    #[diesel(skip_update)]
     created_at: &'a Timestamp,
     updated_at: &'a Timestamp,
+    #[diesel(skip_update)]
     txid: &'a str,
+    #[diesel(skip_update)]
     output_index: i64,
+    #[diesel(skip_update)]
     satoshis: i64,
     payer: &'a str,
     payee: &'a str,
@@ -155,20 +159,7 @@ fn take_over(scope: &mut WriteScope<'_>, row: &PaymentRow<'_>) -> QueryResult<bo
         .filter(payments::output_index.eq(row.output_index))
         .filter(payments::payee.ne(row.payee))
         .filter(payments::transaction.is_null());
-    let taken = diesel::update(claimed)
-        .set((
-            payments::updated_at.eq(row.updated_at),
-            payments::payer.eq(row.payer),
-            payments::payee.eq(row.payee),
-            payments::sender_identity_key.eq(row.sender_identity_key),
-            payments::derivation_prefix.eq(row.derivation_prefix),
-            payments::derivation_suffix.eq(row.derivation_suffix),
-            payments::purpose.eq(row.purpose),
-            payments::state.eq(row.state),
-            payments::settled.eq(row.settled),
-            payments::transaction.eq(row.transaction),
-        ))
-        .execute(scope.connection)?;
+    let taken = diesel::update(claimed).set(row).execute(scope.connection)?;
     Ok(taken == 1)
 }
 
@@ -233,8 +224,8 @@ impl WriteCommand for ClaimPayment {
         all_or_nothing(scope, |scope| {
             let outcome = claim(scope, &self.payment, self.state, self.settled)?;
             Ok(match outcome {
-                ClaimOutcome::Claimed { .. } => Ok(outcome),
-                ClaimOutcome::Spent(_) => Err(outcome),
+                ClaimOutcome::Claimed { .. } => Attempt::Done(outcome),
+                ClaimOutcome::Spent(_) => Attempt::Refused(outcome),
             })
         })
     }

@@ -2,9 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::ClaimRefusal;
+use crate::model::{ClaimRefusal, SessionRow};
 
-use super::session_store::StoredSession;
+/// A session to store, and its life from now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredSession {
+    pub(crate) record: SessionRow,
+    pub(crate) authenticated: bool,
+    pub(crate) life_ms: i64,
+}
 
 /// A change of a session that a write requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,15 +13,9 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 use crate::model::SessionRow;
 
-use crate::db::store::command::{WriteCommand, WriteScope};
+use super::session_step::StoredSession;
 
-/// A session to store, and its life from now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredSession {
-    pub(crate) record: SessionRow,
-    pub(crate) authenticated: bool,
-    pub(crate) life_ms: i64,
-}
+use crate::db::store::command::{WriteCommand, WriteScope};
 
 #[derive(Insertable)]
 #[diesel(table_name = sessions)]

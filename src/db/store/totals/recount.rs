@@ -14,50 +14,57 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::dialect::{octet_length, snapshot};
+use crate::db::engine::dialect::octet_length;
 use crate::db::engine::schema::{messages, stored_totals};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::transaction::snapshot;
 use crate::model::{Quotas, Role, StoredTotal};
 
-use super::TotalChange;
+use super::changes::TotalChange;
 
 /// Maximum corrections per count. The next count finds the rest.
 pub(crate) const MAX_CORRECTIONS: usize = 100_000;
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+const MAX: i64 = 100_000;
+
 // Database servers count themselves. Each row has an identity, a role, and the correction of its total.
-#[cfg(feature = "mysql")]
-statement! {
-    CountOnMysql<'a> on Mysql, MysqlConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = "
-SELECT c.identity, c.role, CAST(SUM(c.messages) AS SIGNED), CAST(SUM(c.bytes) AS SIGNED)
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+macro_rules! count {
+    ($integer:literal) => {
+        concat!(
+            "
+SELECT c.identity, c.role, CAST(SUM(c.messages) AS ",
+            $integer,
+            "), CAST(SUM(c.bytes) AS ",
+            $integer,
+            ")
 FROM (
-    SELECT `recipient` AS identity, 'inbox' AS role, COUNT(*) AS messages, SUM(OCTET_LENGTH(`body`)) AS bytes
-    FROM `messages` GROUP BY `recipient`
+    SELECT recipient AS identity, 'inbox' AS role, COUNT(*) AS messages, SUM(octet_length(body)) AS bytes
+    FROM messages GROUP BY recipient
     UNION ALL
-    SELECT `sender`, 'sender', COUNT(*), SUM(OCTET_LENGTH(`body`)) FROM `messages` GROUP BY `sender`
+    SELECT sender, 'sender', COUNT(*), SUM(octet_length(body)) FROM messages GROUP BY sender
     UNION ALL
-    SELECT `identity_key`, `role`, -`messages`, -`bytes` FROM `stored_totals`
+    SELECT identity_key, role, -messages, -bytes FROM stored_totals
 ) AS c
 GROUP BY c.identity, c.role
 HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
 LIMIT ?"
+        )
+    };
+}
+
+#[cfg(feature = "mysql")]
+statement! {
+    CountOnMysql<'a> on Mysql, MysqlConnection: (max: BigInt = i64)
+        -> (Text, Text, BigInt, BigInt) = count!("SIGNED")
 }
 
 #[cfg(feature = "postgres")]
 statement! {
-    CountOnPostgres<'a> on Pg, PgConnection: (max: BigInt = i64) -> (Text, Text, BigInt, BigInt) = r#"
-SELECT c.identity, c.role, SUM(c.messages)::bigint, SUM(c.bytes)::bigint
-FROM (
-    SELECT "recipient" AS identity, 'inbox' AS role, COUNT(*) AS messages, SUM(octet_length("body")) AS bytes
-    FROM "messages" GROUP BY "recipient"
-    UNION ALL
-    SELECT "sender", 'sender', COUNT(*), SUM(octet_length("body")) FROM "messages" GROUP BY "sender"
-    UNION ALL
-    SELECT "identity_key", "role", -"messages", -"bytes" FROM "stored_totals"
-) AS c
-GROUP BY c.identity, c.role
-HAVING SUM(c.messages) <> 0 OR SUM(c.bytes) <> 0
-LIMIT ?"#
+    CountOnPostgres<'a> on Pg, PgConnection: (max: BigInt = i64)
+        -> (Text, Text, BigInt, BigInt) = count!("bigint")
 }
 
 /// The role with this name; none for roles of later releases.
@@ -72,17 +79,13 @@ pub(crate) fn corrections(connection: &mut AnyConnection) -> QueryResult<Vec<Tot
         AnyConnection::Sqlite(_) => snapshot(connection, corrections_of_file),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
-            let max = i64::try_from(MAX_CORRECTIONS).unwrap_or(i64::MAX);
-            with_values!(CountOnMysql { max })
-                .load(connection)
-                .map(changes)
+            let rows = with_values!(CountOnMysql { max: MAX }).load(connection);
+            rows.map(changes)
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
-            let max = i64::try_from(MAX_CORRECTIONS).unwrap_or(i64::MAX);
-            with_values!(CountOnPostgres { max })
-                .load(connection)
-                .map(changes)
+            let rows = with_values!(CountOnPostgres { max: MAX }).load(connection);
+            rows.map(changes)
         }
     }
 }
@@ -107,11 +110,7 @@ fn corrections_of_file(connection: &mut AnyConnection) -> QueryResult<Vec<TotalC
         };
         *count = count.plus(total);
     };
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "postgres")),
-        expect(irrefutable_let_patterns, reason = "others in other builds")
-    )]
-    let AnyConnection::Sqlite(connection) = connection else {
+    let Some(connection) = connection.as_sqlite() else {
         return Ok(Vec::new());
     };
     let stored = messages::table.select((

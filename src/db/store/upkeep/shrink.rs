@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::sqlite::{self, FilePages};
 
 use crate::db::store::command::{WriteCommand, WriteScope};
@@ -21,13 +20,7 @@ impl WriteCommand for ShrinkFile {
     type Output = bool;
 
     fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
-        match scope.connection {
-            AnyConnection::Sqlite(connection) => shrink(connection),
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(_) => Ok(false),
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(_) => Ok(false),
-        }
+        scope.connection.as_sqlite().map_or(Ok(false), shrink)
     }
 }
 

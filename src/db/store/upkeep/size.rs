@@ -1,86 +1,58 @@
 //! The size of the database, measured at a cost that does not grow with its rows.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 use diesel::sql_types::{BigInt, Nullable};
 
 use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, Timestamp};
 #[cfg(feature = "mysql")]
 use crate::db::engine::mysql;
 use crate::db::engine::schema::messages;
-use crate::db::engine::sqlite::FilePages;
-use crate::db::engine::timestamp::Timestamp;
+use crate::model::StoredSize;
 
 /// The database's own figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub(crate) struct SizeEstimate {
-    pub(crate) bytes: u64,
-    pub(crate) free_bytes: Option<u64>,
-    /// None for SQLite, which has no estimate.
-    pub(crate) messages: Option<u64>,
-}
-
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-#[derive(QueryableByName)]
-struct Answer {
     #[diesel(sql_type = BigInt)]
-    bytes: i64,
+    pub(crate) bytes: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
-    free_bytes: Option<i64>,
-    #[diesel(sql_type = BigInt)]
-    messages: i64,
-}
-
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-impl From<Answer> for SizeEstimate {
-    fn from(answer: Answer) -> Self {
-        let number = |number| u64::try_from(number).unwrap_or(0);
-        Self {
-            bytes: number(answer.bytes),
-            free_bytes: answer.free_bytes.map(number),
-            messages: Some(number(answer.messages)),
-        }
-    }
+    pub(crate) free_bytes: Option<i64>,
+    /// None for SQLite, which has no estimate.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) messages: Option<i64>,
 }
 
 /// Reads the size of the database and its estimate of the number of messages.
 pub(crate) fn estimate(connection: &mut AnyConnection) -> QueryResult<SizeEstimate> {
     match connection {
-        AnyConnection::Sqlite(connection) => {
-            let space = FilePages::of(connection)?;
-            Ok(SizeEstimate {
-                bytes: space.bytes(space.pages),
-                free_bytes: Some(space.bytes(space.free)),
-                messages: None,
-            })
-        }
+        AnyConnection::Sqlite(connection) => diesel::sql_query(
+            "SELECT page_count * page_size AS bytes, freelist_count * page_size AS free_bytes, NULL AS messages \
+             FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        )
+        .get_result(connection),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             mysql::ask_tables_themselves(connection)?;
-            let answer: Answer = diesel::sql_query(
+            diesel::sql_query(
                 "SELECT CAST(COALESCE(SUM(data_length + index_length + data_free), 0) AS SIGNED) AS bytes, \
                  CAST(SUM(data_free) AS SIGNED) AS free_bytes, \
                  CAST(COALESCE(SUM(IF(table_name = 'messages', table_rows, 0)), 0) AS SIGNED) AS messages \
                  FROM information_schema.tables WHERE table_schema = DATABASE()",
             )
-            .get_result(connection)?;
-            Ok(answer.into())
+            .get_result(connection)
         }
         // PostgreSQL loses its counters in a crash. Until the next analysis, the last one's estimate is used.
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            let answer: Answer = diesel::sql_query(
-                "SELECT pg_database_size(current_database())::bigint AS bytes, NULL::bigint AS free_bytes, COALESCE(( \
-                     SELECT CASE WHEN n_live_tup = 0 AND n_tup_ins = 0 THEN GREATEST(reltuples, 0)::bigint ELSE n_live_tup END \
-                     FROM pg_class JOIN pg_stat_user_tables ON relid = oid WHERE oid = to_regclass('messages') \
-                 ), 0) AS messages",
-            )
-            .get_result(connection)?;
-            Ok(answer.into())
-        }
+        AnyConnection::Postgres(connection) => diesel::sql_query(
+            "SELECT pg_database_size(current_database())::bigint AS bytes, NULL::bigint AS free_bytes, COALESCE(( \
+                 SELECT CASE WHEN n_live_tup = 0 AND n_tup_ins = 0 THEN GREATEST(reltuples, 0)::bigint ELSE n_live_tup END \
+                 FROM pg_class JOIN pg_stat_user_tables ON relid = oid WHERE oid = to_regclass('messages') \
+             ), 0) AS messages",
+        )
+        .get_result(connection),
     }
 }
 
@@ -135,4 +107,25 @@ pub(crate) fn count(
         counted += u64::try_from(rest).unwrap_or(0);
     }
     Ok((counted, None))
+}
+
+/// The result of the last measurement.
+#[derive(Debug, Default)]
+pub(crate) struct SizeCache(Mutex<Option<KnownSize>>);
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownSize {
+    pub(crate) size: StoredSize,
+    /// The earliest time of the next count.
+    pub(crate) recount: Instant,
+}
+
+impl SizeCache {
+    pub(crate) fn get(&self) -> Option<KnownSize> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, known: KnownSize) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
 }

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{count_star, min, sum};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, Timestamp};
+use crate::db::engine::dialect::{load_as, octet_length};
 use crate::db::engine::schema::{message_boxes, messages, stored_totals};
-use crate::db::engine::timestamp::Timestamp;
 use crate::model::{IdentityTotal, Role, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};
 
 /// Boxes counted per statement.
@@ -21,16 +21,28 @@ const MAX_COUNTED: i64 = 200_000;
 /// Maximum ids per statement.
 const MAX_IDS: usize = 500;
 
-#[derive(QueryableByName)]
+/// The messages of one box, and the id of the oldest.
 struct Counted {
-    #[diesel(sql_type = BigInt)]
     box_id: i64,
-    #[diesel(sql_type = BigInt)]
     messages: i64,
-    #[diesel(sql_type = BigInt)]
     bytes: i64,
-    #[diesel(sql_type = BigInt)]
     oldest: i64,
+}
+
+/// Counts the messages of a query by box.
+macro_rules! count_by_box {
+    ($connection:expr, $messages:expr) => {
+        load_as!(
+            $connection,
+            $messages.group_by(messages::message_box_id),
+            Counted {
+                box_id: messages::message_box_id,
+                messages: count_star(),
+                bytes: sum(octet_length(messages::body)).assume_not_null(),
+                oldest: min(messages::id).assume_not_null(),
+            }
+        )
+    };
 }
 
 /// Boxes with messages after this one, in the order of their numbers. Returns at most `limit`, or fewer if they hold
@@ -47,13 +59,13 @@ pub(crate) fn boxes(
         let missing = limit.saturating_sub(i64::try_from(counted.len()).unwrap_or(i64::MAX));
         // There may be no box after these. Then the next page is empty.
         let is_full = missing <= 0 || messages > MAX_COUNTED;
-        let asked = missing.min(BOXES);
+        let wanted = missing.min(BOXES);
         let found = if is_full {
             Vec::new()
         } else {
-            count_behind(connection, last, asked)?
+            count_behind(connection, last, wanted)?
         };
-        let is_end = !is_full && i64::try_from(found.len()).is_ok_and(|found| found < asked);
+        let is_end = !is_full && i64::try_from(found.len()).is_ok_and(|found| found < wanted);
         messages = found.iter().fold(messages, |sum, counted| {
             sum.saturating_add(counted.messages)
         });
@@ -111,60 +123,19 @@ fn count_behind(
     after: i64,
     limit: i64,
 ) -> QueryResult<Vec<Counted>> {
-    match connection {
-        AnyConnection::Sqlite(connection) => diesel::sql_query(
-            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\")) AS bytes, MIN(\"id\") AS oldest \
-             FROM \"messages\" WHERE \"messageBoxId\" > ? GROUP BY \"messageBoxId\" ORDER BY \"messageBoxId\" LIMIT ?",
-        )
-        .bind::<BigInt, _>(after)
-        .bind::<BigInt, _>(limit)
-        .load(connection),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => diesel::sql_query(
-            "SELECT CAST(`messageBoxId` AS SIGNED) AS `box_id`, COUNT(*) AS `messages`, \
-             CAST(SUM(OCTET_LENGTH(`body`)) AS SIGNED) AS `bytes`, MIN(`id`) AS `oldest` \
-             FROM `messages` WHERE `messageBoxId` > ? GROUP BY `messageBoxId` ORDER BY `messageBoxId` LIMIT ?",
-        )
-        .bind::<BigInt, _>(after)
-        .bind::<BigInt, _>(limit)
-        .load(connection),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => diesel::sql_query(
-            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\"))::bigint AS bytes, MIN(\"id\") AS oldest \
-             FROM \"messages\" WHERE \"messageBoxId\" > $1 GROUP BY \"messageBoxId\" ORDER BY \"messageBoxId\" LIMIT $2",
-        )
-        .bind::<BigInt, _>(after)
-        .bind::<BigInt, _>(limit)
-        .load(connection),
-    }
+    let behind = messages::table.filter(messages::message_box_id.gt(after));
+    let behind = behind.order(messages::message_box_id.asc()).limit(limit);
+    count_by_box!(connection, behind)
 }
 
-/// No order and no limit: either could make an engine scan the whole index of boxes.
+/// No order and no limit: either could make an engine scan the whole index of boxes. Adopted tables may hold messages
+/// without a box.
 fn count_of(connection: &mut AnyConnection, recipient: &str) -> QueryResult<Vec<Counted>> {
-    match connection {
-        AnyConnection::Sqlite(connection) => diesel::sql_query(
-            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\")) AS bytes, MIN(\"id\") AS oldest \
-             FROM \"messages\" WHERE \"recipient\" = ? GROUP BY \"messageBoxId\"",
-        )
-        .bind::<Text, _>(recipient)
-        .load(connection),
-        // Adopted tables may hold messages without a box.
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => diesel::sql_query(
-            "SELECT CAST(`messageBoxId` AS SIGNED) AS `box_id`, COUNT(*) AS `messages`, \
-             CAST(SUM(OCTET_LENGTH(`body`)) AS SIGNED) AS `bytes`, MIN(`id`) AS `oldest` \
-             FROM `messages` WHERE `recipient` = ? AND `messageBoxId` IS NOT NULL GROUP BY `messageBoxId`",
-        )
-        .bind::<Text, _>(recipient)
-        .load(connection),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => diesel::sql_query(
-            "SELECT \"messageBoxId\" AS box_id, COUNT(*) AS messages, SUM(octet_length(\"body\"))::bigint AS bytes, MIN(\"id\") AS oldest \
-             FROM \"messages\" WHERE \"recipient\" = $1 GROUP BY \"messageBoxId\"",
-        )
-        .bind::<Text, _>(recipient)
-        .load(connection),
-    }
+    let own = messages::table.filter(messages::recipient.eq(recipient));
+    count_by_box!(
+        connection,
+        own.filter(messages::message_box_id.is_not_null())
+    )
 }
 
 /// Adds the names of the boxes and the age of their oldest messages.
@@ -185,10 +156,8 @@ fn named(
                 message_boxes::kind,
             ))
             .load(connection)?;
-        names.extend(
-            rows.into_iter()
-                .map(|(id, owner, name)| (id, (owner, name))),
-        );
+        let named = rows.into_iter();
+        names.extend(named.map(|(id, owner, name)| (id, (owner, name))));
         let oldest: Vec<i64> = part.iter().map(|counted| counted.oldest).collect();
         let rows: Vec<(i64, Timestamp)> = messages::table
             .filter(messages::id.eq_any(oldest))
@@ -222,31 +191,21 @@ pub(crate) fn totals(
     let of_role = stored_totals::table
         .filter(stored_totals::role.eq(role.word()))
         .filter(stored_totals::messages.gt(0))
-        .select((
-            stored_totals::identity_key,
-            stored_totals::messages,
-            stored_totals::bytes,
-        ))
         .limit(limit)
         .into_boxed();
+    let identity = stored_totals::identity_key;
     let ordered = match order {
-        TotalsOrder::Identity => of_role
-            .filter(stored_totals::identity_key.gt(after))
-            .order(stored_totals::identity_key.asc()),
-        TotalsOrder::Messages => of_role.order((
-            stored_totals::messages.desc(),
-            stored_totals::identity_key.asc(),
-        )),
-        TotalsOrder::Bytes => of_role.order((
-            stored_totals::bytes.desc(),
-            stored_totals::identity_key.asc(),
-        )),
+        TotalsOrder::Identity => of_role.filter(identity.gt(after)).order(identity.asc()),
+        TotalsOrder::Messages => of_role.order((stored_totals::messages.desc(), identity.asc())),
+        TotalsOrder::Bytes => of_role.order((stored_totals::bytes.desc(), identity.asc())),
     };
-    let rows: Vec<(String, i64, i64)> = ordered.load(connection)?;
-    let total = |(identity, messages, bytes)| IdentityTotal {
-        identity,
-        messages,
-        bytes,
-    };
-    Ok(rows.into_iter().map(total).collect())
+    load_as!(
+        connection,
+        ordered,
+        IdentityTotal {
+            identity: stored_totals::identity_key,
+            messages: stored_totals::messages,
+            bytes: stored_totals::bytes,
+        }
+    )
 }

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-use crate::db::engine::clock::Now;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-use crate::db::engine::timestamp::Timestamp;
+use crate::db::engine::clock::{Now, Timestamp};
 use crate::ids::IdentityKey;
 use crate::model::{Role, StoredTotal};
 
 /// Distinct keys in insertion order. The index of a key is the index of its answer.
 #[derive(Debug)]
-pub(super) struct Keys<K> {
+pub(in crate::db::writer) struct Keys<K> {
     places: HashMap<K, usize>,
     keys: Vec<K>,
 }
@@ -28,14 +26,14 @@ impl<K> Default for Keys<K> {
 
 impl<K: Copy + Eq + Hash> Keys<K> {
     /// Adds a key if it is new, and returns its index.
-    pub(super) fn add(&mut self, key: K) -> usize {
+    pub(in crate::db::writer) fn add(&mut self, key: K) -> usize {
         *self.places.entry(key).or_insert_with(|| {
             self.keys.push(key);
             self.keys.len() - 1
         })
     }
 
-    pub(super) fn list(&self) -> &[K] {
+    pub(in crate::db::writer) fn list(&self) -> &[K] {
         &self.keys
     }
 }

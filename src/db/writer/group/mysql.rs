@@ -7,15 +7,14 @@ use diesel::result::Error;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Moment, Now};
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::Moment;
 use crate::db::store::messages::message_store::MessageRow;
-use crate::db::store::totals::TotalChange;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
 use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults, kind};
+use super::new_row::NewRow;
 
 /// The joins are straight, so each key takes one index lookup. The two servers name their collations differently.
 const LOOK_UP: &str = "

@@ -4,13 +4,12 @@ use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Moment, Now, Timestamp};
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::{Moment, Timestamp};
-use crate::db::store::totals::TotalChange;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
 use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults};
+use super::new_row::NewRow;
 
 /// The limits keep the planner from scanning a whole table for a join: each key takes one index lookup.
 const LOOK_UP: &str = r#"

@@ -10,10 +10,11 @@ use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::fees::{delivery_fee, permission};
 use crate::db::store::messages::message_store::{self, MessageRow, find_box};
-use crate::db::store::totals::{self, TotalChange};
+use crate::db::store::totals;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
 use super::lookup::{BoxKey, FoundMessage, LookupKeys, LookupResults};
+use super::new_row::NewRow;
 
 pub(super) fn look_up(
     connection: &mut AnyConnection,

@@ -4,11 +4,10 @@
 
 mod storing;
 
-use crate::db::engine::clock::{self, Now};
-use crate::db::engine::timestamp::Timestamp;
+use crate::db::engine::clock::{self, Now, Timestamp};
 use crate::db::store::fees::{DeliveryFees, default_recipient_fee};
-use crate::db::store::messages::message_store::{Acknowledge, BoxIds};
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::messages::box_ids::BoxIds;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::ids::IdentityKey;
 use crate::model::{
     FeeQuote, NewMessage, Quota, Quotas, Role, StoreOutcome, Submission, SubmitOutcome,
@@ -118,9 +117,13 @@ impl<'a> LookupKeys<'a> {
         }
     }
 
-    pub(super) fn ask_for_acknowledgement(&mut self, acknowledge: &'a Acknowledge) {
-        for message_id in &acknowledge.message_ids {
-            self.messages.add((acknowledge.recipient, message_id));
+    pub(super) fn ask_for_acknowledgement(
+        &mut self,
+        recipient: IdentityKey,
+        message_ids: &'a [String],
+    ) {
+        for message_id in message_ids {
+            self.messages.add((recipient, message_id));
         }
     }
 }
@@ -224,24 +227,25 @@ impl<'a> GroupState<'a> {
     }
 
     /// Deletes messages and returns their number.
-    pub(super) fn acknowledge(&mut self, acknowledge: &'a Acknowledge) -> usize {
+    pub(super) fn acknowledge(
+        &mut self,
+        recipient: IdentityKey,
+        message_ids: &'a [String],
+    ) -> usize {
         let mut count = 0;
-        for message_id in &acknowledge.message_ids {
-            let place = self
-                .lookup
-                .messages
-                .add((acknowledge.recipient, message_id));
+        for message_id in message_ids {
+            let place = self.lookup.messages.add((recipient, message_id));
             match self.set(place, Slot::Free) {
                 Slot::Free => continue,
                 Slot::Row(row) => {
                     self.deletes.push(row.id);
-                    self.uncount(acknowledge.recipient, || row.sender, row.bytes);
+                    self.uncount(recipient, || row.sender, row.bytes);
                 }
                 // Stored and deleted in the same transaction, so no reader ever sees it.
                 Slot::New(index) => {
                     if let Some(insert) = self.set_insert(index, None) {
                         let sender = || insert.message.sender.to_hex();
-                        self.uncount(acknowledge.recipient, sender, insert.bytes);
+                        self.uncount(recipient, sender, insert.bytes);
                     }
                 }
             }

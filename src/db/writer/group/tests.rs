@@ -13,19 +13,21 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::auth::Identity;
+use crate::db::engine::clock::Timestamp;
+use crate::db::engine::connect::open;
 use crate::db::engine::connect::pool::Pooled;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::connect::url::DatabaseUrl;
-use crate::db::engine::connect::{DbSettings, open};
-use crate::db::engine::dialect::{self, WriteLock};
 use crate::db::engine::schema::{message_boxes, message_permissions, messages, stored_totals};
+use crate::db::engine::transaction::{self, WriteLock};
 use crate::db::store::command::WriteCommand;
 use crate::db::store::fees::DeliveryFees;
+use crate::db::store::messages::box_ids::Retention;
 use crate::db::store::messages::expiry::DeleteExpired;
-use crate::db::store::messages::message_store::{Acknowledge, Retention};
+use crate::db::store::messages::message_store::Acknowledge;
 use crate::db::store::permission_store::SetPermission;
 use crate::db::store::sessions::session_step::SessionSteps;
 use crate::db::test_database::{Kind, TestDatabase};
-use crate::db::writer::queued_write;
 use crate::ids::IdentityKey;
 use crate::model::{
     MessageBody, NewMessage, Paid, Payment, PaymentState, Quota, Role, StoredTotal, Submission,
@@ -160,29 +162,29 @@ impl Random {
     }
 }
 
-type LookupResults = Arc<Mutex<Vec<String>>>;
+type Replies = Arc<Mutex<Vec<String>>>;
 
-fn write<C: WriteCommand>(command: C, results: &LookupResults) -> Box<dyn QueuedWrite>
+fn write<C: WriteCommand>(command: C, replies: &Replies) -> QueuedWrite
 where
     C::Output: Debug,
 {
-    let results = Arc::clone(results);
-    queued_write::write(command, None, None, move |result| {
-        results.lock().unwrap().push(format!("{result:?}"));
+    let replies = Arc::clone(replies);
+    QueuedWrite::new(command, None, None, move |result| {
+        replies.lock().unwrap().push(format!("{result:?}"));
     })
 }
 
-fn writes(group: &[Made], results: &LookupResults) -> Vec<Box<dyn QueuedWrite>> {
+fn writes(group: &[Made], replies: &Replies) -> Vec<QueuedWrite> {
     let write = |made: &Made| match made.clone() {
-        Made::Submission(submission) => write(submission, results),
+        Made::Submission(submission) => write(submission, replies),
         Made::Acknowledge(recipient, message_ids) => {
             let command = Acknowledge {
                 recipient,
                 message_ids,
             };
-            write(command, results)
+            write(command, replies)
         }
-        Made::Sweep => write(DeleteExpired { max: 3 }, results),
+        Made::Sweep => write(DeleteExpired { max: 3 }, replies),
         Made::Permission(recipient, sender, message_box, recipient_fee) => {
             let command = SetPermission {
                 recipient,
@@ -190,7 +192,7 @@ fn writes(group: &[Made], results: &LookupResults) -> Vec<Box<dyn QueuedWrite>> 
                 message_box: message_box.to_owned(),
                 recipient_fee,
             };
-            write(command, results)
+            write(command, replies)
         }
     };
     group.iter().map(write).collect()
@@ -253,7 +255,7 @@ impl Side {
             "notifications".to_owned(),
             Duration::from_secs(60),
         )]));
-        dialect::write(&mut self.connection, WriteLock::Held, |connection| {
+        transaction::write(&mut self.connection, WriteLock::Held, |connection| {
             run(&mut WriteScope {
                 connection,
                 boxes,
@@ -398,11 +400,11 @@ fn kind_of(answer: &str) -> String {
     words.join(" ")
 }
 
-fn answered(writes: Vec<Box<dyn QueuedWrite>>, results: &LookupResults) -> Vec<String> {
+fn answered(writes: Vec<QueuedWrite>, replies: &Replies) -> Vec<String> {
     for write in writes {
         write.committed();
     }
-    std::mem::take(&mut *results.lock().unwrap())
+    std::mem::take(&mut *replies.lock().unwrap())
 }
 
 #[test]
@@ -413,7 +415,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         people: people(),
     };
     let (mut together, mut single) = (Side::new(), Side::new());
-    let results = LookupResults::default();
+    let replies = Replies::default();
     let mut newest = 0;
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..groups() {
@@ -428,18 +430,18 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         let made = random.group(&now);
         let about = format!("seed {seed}, group {number}: {made:#?}");
 
-        let mut group = writes(&made, &results);
+        let mut group = writes(&made, &replies);
         let ids = together.run(&now, |work| run(work, &mut group, true));
-        let of_group = answered(group, &results);
+        let of_group = answered(group, &replies);
 
-        let mut group = writes(&made, &results);
+        let mut group = writes(&made, &replies);
         single.run(&now, |work| {
             group.iter_mut().try_for_each(|write| {
                 write.run(work)?;
                 change_totals(work)
             })
         });
-        let one_by_one = answered(group, &results);
+        let one_by_one = answered(group, &replies);
 
         assert_eq!(of_group, one_by_one, "{about}");
         let (lines, numbers) = together.messages();

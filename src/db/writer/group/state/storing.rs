@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::db::store::messages::message_store::BoxIds;
+use crate::db::store::messages::box_ids::BoxIds;
 use crate::db::store::totals;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
