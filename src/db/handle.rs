@@ -2,15 +2,15 @@
 
 mod devices;
 mod health;
-mod identity_lists;
-mod measures;
+pub(super) mod identity_lists;
+pub(super) mod measures;
 mod messages;
 mod payments;
 mod permissions;
 mod sessions;
 mod storage;
-mod totals;
-mod wal;
+pub(super) mod totals;
+pub(super) mod wal;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -55,10 +55,7 @@ use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
 
-pub use identity_lists::{listed_identities, set_listed};
-pub use measures::DbMeasures;
-pub use totals::{StoredTotals, TotalsOfRole};
-pub use wal::accept_database;
+use totals::StoredTotals;
 
 /// Counters of the persistence layer since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -28,7 +28,9 @@ pub use multipart::{
     MAX_PART_HEADER_BYTES, MAX_PARTS, MAX_PAYMENT_BYTES, MultipartBody, MultipartError,
     PAYMENT_TRANSPORTS, is_multipart,
 };
-pub use receiver::{PaymentReceiver, PaymentStore, ReceiveError, ServerPayment, WalletClient};
+pub use receiver::{
+    PaymentReceiver, PaymentStore, ReceiveError, Received, ServerPayment, WalletClient,
+};
 pub use request_payment::RequestPayment;
 pub use verified_payment::{Parties, VerifiedPayment};
 

@@ -38,13 +38,13 @@ pub enum ReceiveError {
     Failed(String),
 }
 
+/// The new state of a payment that is being received.
+pub type Received<'a> = BoxFuture<'a, Result<PaymentState, ReceiveError>>;
+
 /// Receives verified payments to the server.
 pub trait PaymentReceiver: Send + Sync + fmt::Debug {
     /// Receives a payment and returns its new state.
-    fn receive<'a>(
-        &'a self,
-        payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>>;
+    fn receive<'a>(&'a self, payment: &'a ServerPayment) -> Received<'a>;
 
     /// Whether this asks an external service. Then the outputs must be claimed first.
     fn is_external(&self) -> bool;
@@ -55,10 +55,7 @@ pub trait PaymentReceiver: Send + Sync + fmt::Debug {
 pub struct PaymentStore;
 
 impl PaymentReceiver for PaymentStore {
-    fn receive<'a>(
-        &'a self,
-        _payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {
+    fn receive<'a>(&'a self, _payment: &'a ServerPayment) -> Received<'a> {
         futures_util::future::ready(Ok(PaymentState::Kept)).boxed()
     }
 
@@ -84,10 +81,7 @@ impl WalletClient {
 }
 
 impl PaymentReceiver for WalletClient {
-    fn receive<'a>(
-        &'a self,
-        payment: &'a ServerPayment,
-    ) -> BoxFuture<'a, Result<PaymentState, ReceiveError>> {
+    fn receive<'a>(&'a self, payment: &'a ServerPayment) -> Received<'a> {
         async move {
             let arguments = arguments(payment).ok_or(ReceiveError::Refused)?;
             match self.wallet.internalize_action(&arguments).await {

@@ -14,8 +14,8 @@ use crate::model::{CatchUpPage, ListBound, ListSink, MessageHead, Page, PageEnd}
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl DbHandle {
-    /// Lists messages of a box within a bound, in storage order unless the page asks for the reverse. The sink receives each message as soon as it is read. Each attempt gets a new sink: a read is
-    /// retried if its connection was lost.
+    /// Lists messages of a box within a bound, in storage order unless the page asks for the reverse. The sink receives
+    /// each message as soon as it is read. Each attempt gets a new sink: a read is retried if its connection was lost.
     ///
     /// # Errors
     /// [`DbError`]; [`DbError::Overloaded`] if the sink has no memory for the first message, or if the client cannot

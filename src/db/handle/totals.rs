@@ -6,13 +6,11 @@ use crate::db::engine::connect::connector::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
 use crate::db::store::command::WriteCommand;
-use crate::db::store::totals::recount::{self, MAX_CORRECTIONS};
+use crate::db::store::totals::recount::{self, MAX_CORRECTIONS, TotalsOfRole};
 use crate::db::store::totals::{CorrectTotals, DeleteEmptyTotals};
 use crate::model::{Quotas, Role};
 
 use super::DbHandle;
-
-pub use crate::db::store::totals::recount::TotalsOfRole;
 
 /// Totals that one write changes.
 const BATCH: usize = 500;

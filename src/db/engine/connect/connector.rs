@@ -10,7 +10,6 @@ use crate::db::engine::mysql;
 use crate::db::engine::postgres;
 use crate::db::engine::sqlite;
 
-/// Opens a connection.
 pub(super) fn connect(settings: &DbSettings) -> Result<AnyConnection, BoxError> {
     let busy_timeout = settings.busy_timeout;
     Ok(match &settings.url {

@@ -1,7 +1,7 @@
 //! The operator's lists of identities.
 
 use super::*;
-use crate::db::handle::{listed_identities, set_listed};
+use crate::db::{listed_identities, set_listed};
 use crate::limits::NotServed;
 use crate::model::IdentityList::{Allow, Block};
 

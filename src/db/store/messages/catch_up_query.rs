@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 #[cfg(feature = "mysql")]
 use diesel::mysql::Mysql;
-#[cfg(feature = "postgres")]
-use diesel::pg::Pg;
 use diesel::prelude::*;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(feature = "mysql")]
 use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
@@ -15,7 +13,7 @@ use crate::db::engine::clock::{Now, Timestamp};
 use crate::db::engine::dialect::octet_length;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::{message_boxes, messages};
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(feature = "mysql")]
 use crate::db::engine::statement::{statement, with_values};
 use crate::model::{CatchUpPage, MessageHead, WholeMessage};
 
@@ -124,20 +122,25 @@ pub(crate) fn missed(
 /// A message's id, box name, sender and body.
 type WholeRow = (i64, String, String, String);
 
-/// The messages with these ids, in id order.
+/// The messages with these ids, in id order. The statement stays prepared.
 fn whole(connection: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<WholeRow>> {
+    macro_rules! whole {
+        ($connection:expr) => {
+            messages::table
+                .inner_join(message_boxes::table)
+                .filter(messages::id.eq_any(ids))
+                .select((
+                    messages::id,
+                    message_boxes::kind,
+                    messages::sender,
+                    messages::body,
+                ))
+                .order(messages::id.asc())
+                .load($connection)
+        };
+    }
     match connection {
-        AnyConnection::Sqlite(connection) => messages::table
-            .inner_join(message_boxes::table)
-            .filter(messages::id.eq_any(ids))
-            .select((
-                messages::id,
-                message_boxes::kind,
-                messages::sender,
-                messages::body,
-            ))
-            .order(messages::id.asc())
-            .load(connection),
+        AnyConnection::Sqlite(connection) => whole!(connection),
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             let ids = serde_json::to_string(ids)
@@ -145,21 +148,8 @@ fn whole(connection: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<WholeRo
             with_values!(WholeOnMysql { ids }).load(connection)
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            with_values!(WholeOnPostgres { ids }).load(connection)
-        }
+        AnyConnection::Postgres(connection) => whole!(connection),
     }
-}
-
-#[cfg(feature = "postgres")]
-statement! {
-    WholeOnPostgres<'a> on Pg, PgConnection: (
-        ids: diesel::sql_types::Array<BigInt> = &'a [i64]
-    ) -> (BigInt, Text, Text, Text) = r#"
-SELECT m."id", b."type", m."sender", m."body"
-FROM "messages" AS m JOIN "messageBox" AS b ON b."messageBoxId" = m."messageBoxId"
-WHERE m."id" = ANY(?)
-ORDER BY m."id""#
 }
 
 #[cfg(feature = "mysql")]

@@ -37,11 +37,8 @@ pub(crate) struct ListQuery<'a> {
 
 /// A box that is being listed, with a cursor into it.
 struct Listing<'a> {
+    query: &'a ListQuery<'a>,
     owner: &'a str,
-    message_box: &'a str,
-    page: &'a Page,
-    bound: &'a ListBound,
-    now: &'a Now,
     /// The list begins behind the message with this id.
     after: Option<i64>,
     /// It skips this many messages there.
@@ -74,7 +71,7 @@ macro_rules! is_in_box {
     ($listing:expr) => {
         messages::message_box_id.nullable().eq(message_boxes::table
             .filter(message_boxes::identity_key.eq($listing.owner))
-            .filter(message_boxes::kind.eq($listing.message_box))
+            .filter(message_boxes::kind.eq($listing.query.message_box))
             .select(message_boxes::message_box_id)
             .single_value())
     };
@@ -89,16 +86,16 @@ impl<'a> Listing<'a> {
             .filter(
                 messages::expires_at
                     .is_null()
-                    .or(messages::expires_at.gt(&self.now.text)),
+                    .or(messages::expires_at.gt(&self.query.now.text)),
             )
             .into_boxed();
-        if let Some(stale) = &self.now.stale {
+        if let Some(stale) = &self.query.now.stale {
             query = query.filter(messages::created_at.gt(stale));
         }
-        if let Some(message_id) = &self.page.message_id {
+        if let Some(message_id) = &self.query.page.message_id {
             query = query.filter(messages::message_id.eq(message_id));
         }
-        match (self.page.order, after) {
+        match (self.query.page.order, after) {
             (ListOrder::Ascending, None) => query.order(messages::id.asc()),
             (ListOrder::Ascending, Some(id)) => {
                 query.filter(messages::id.gt(id)).order(messages::id.asc())
@@ -113,7 +110,7 @@ impl<'a> Listing<'a> {
     /// Counts messages of the box up to this one, expired ones included. An index alone answers it.
     fn count_up_to(&self, connection: &mut AnyConnection, id: i64) -> QueryResult<i64> {
         let all = messages::table.filter(is_in_box!(self));
-        match self.page.order {
+        match self.query.page.order {
             ListOrder::Ascending => all
                 .filter(messages::id.le(id))
                 .count()
@@ -141,7 +138,10 @@ impl<'a> Listing<'a> {
             return Ok(None);
         }
         let int = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let (max_bytes, overhead) = (int(self.bound.max_bytes), int(self.bound.overhead));
+        let (max_bytes, overhead) = (
+            int(self.query.bound.max_bytes),
+            int(self.query.bound.overhead),
+        );
         let (mut after, mut offset) = (self.after, self.offset);
         let (mut bytes, mut part, mut count) = (0_i64, 0_i64, 0_i64);
         let mut measured = MeasuredList::default();
@@ -155,7 +155,7 @@ impl<'a> Listing<'a> {
             for (id, size) in &sizes {
                 measured.first.get_or_insert(*id);
                 let least = i64::from(*size).saturating_add(overhead);
-                let is_oversized = self.bound.name.is_some() && least > max_bytes;
+                let is_oversized = self.query.bound.name.is_some() && least > max_bytes;
                 bytes = bytes.saturating_add(if is_oversized { overhead } else { least });
                 if bytes > max_bytes && count > 0 {
                     measured.end = Some(*id);
@@ -172,7 +172,7 @@ impl<'a> Listing<'a> {
                 }
                 count += 1;
             }
-            let enough = self.page.limit.is_some_and(|limit| count > limit);
+            let enough = self.query.page.limit.is_some_and(|limit| count > limit);
             if enough || sizes.len() < usize::from(SIZES) {
                 return Ok(Some(measured));
             }
@@ -230,7 +230,7 @@ impl<'a> Listing<'a> {
         }
         let measured = measured.unwrap_or_default();
         let mut named = self.named(connection, &measured.oversized)?;
-        let mut page = PageBuilder::new(self.page, self.bound, sink);
+        let mut page = PageBuilder::new(self.query.page, self.query.bound, sink);
         let ends = measured.parts.iter().copied().map(Some);
         for end in ends.chain([measured.end]) {
             let part = ListPart { after, offset, end };
@@ -272,7 +272,7 @@ impl<'a> Listing<'a> {
             messages::created_at,
             messages::updated_at,
         ));
-        query = match (self.page.order, part.end) {
+        query = match (self.query.page.order, part.end) {
             (_, None) => query,
             (ListOrder::Ascending, Some(end)) => query.filter(messages::id.lt(end)),
             (ListOrder::Descending, Some(end)) => query.filter(messages::id.gt(end)),
@@ -282,10 +282,11 @@ impl<'a> Listing<'a> {
         }
         // One extra row shows whether there are more.
         let limit = self
+            .query
             .page
             .limit
             .map_or(i64::MAX, |limit| limit.saturating_add(1));
-        if self.page.limit.is_some() || part.offset > 0 {
+        if self.query.page.limit.is_some() || part.offset > 0 {
             query = query.limit(limit).offset(part.offset);
         }
         for row in query.load_iter::<Row, DefaultLoadingMode>(connection)? {
@@ -316,14 +317,14 @@ impl<'a> Listing<'a> {
 
     /// The id behind which this message is the first.
     const fn before(&self, id: i64) -> i64 {
-        match self.page.order {
+        match self.query.page.order {
             ListOrder::Ascending => id.saturating_sub(1),
             ListOrder::Descending => id.saturating_add(1),
         }
     }
 
     const fn is_before(&self, one: i64, other: i64) -> bool {
-        match self.page.order {
+        match self.query.page.order {
             ListOrder::Ascending => one < other,
             ListOrder::Descending => one > other,
         }
@@ -337,27 +338,15 @@ pub(crate) fn list(
     query: &ListQuery<'_>,
     sink: &mut dyn ListSink,
 ) -> Result<(PageEnd, Option<PageCursor>), DbError> {
-    let ListQuery {
-        recipient,
-        message_box,
-        page,
-        bound,
-        cursor,
-        now,
-    } = query;
-    let owner = recipient.to_hex();
+    let (page, owner) = (query.page, query.recipient.to_hex());
     let mut listing = Listing {
+        query,
         owner: &owner,
-        message_box,
-        page,
-        bound,
-        now,
         after: page.after,
         offset: page.offset,
     };
-    let cursor = cursor.as_ref().filter(|cursor| cursor.is_for(page));
-    if let Some(cursor) = cursor {
-        listing.resume(connection, cursor)?;
+    if let Some(cursor) = query.cursor.filter(|cursor| cursor.is_for(page)) {
+        listing.resume(connection, &cursor)?;
     }
     let listed = listing.read(connection, sink)?;
     let next = match listed

@@ -144,37 +144,32 @@ fn named(
     counted: Vec<Counted>,
     now: &Now,
 ) -> QueryResult<Vec<WaitingBox>> {
-    let mut names: HashMap<i64, (String, String)> = HashMap::new();
-    let mut times: HashMap<i64, Timestamp> = HashMap::new();
+    let mut found: HashMap<i64, (String, String, Timestamp)> = HashMap::new();
     for part in counted.chunks(MAX_IDS) {
-        let boxes: Vec<i64> = part.iter().map(|counted| counted.box_id).collect();
-        let rows: Vec<(i64, String, String)> = message_boxes::table
-            .filter(message_boxes::message_box_id.eq_any(boxes))
+        let oldest: Vec<i64> = part.iter().map(|counted| counted.oldest).collect();
+        let rows: Vec<(i64, String, String, Timestamp)> = messages::table
+            .inner_join(message_boxes::table)
+            .filter(messages::id.eq_any(oldest))
             .select((
-                message_boxes::message_box_id,
+                messages::id,
                 message_boxes::identity_key,
                 message_boxes::kind,
+                messages::created_at,
             ))
             .load(connection)?;
-        let named = rows.into_iter();
-        names.extend(named.map(|(id, owner, name)| (id, (owner, name))));
-        let oldest: Vec<i64> = part.iter().map(|counted| counted.oldest).collect();
-        let rows: Vec<(i64, Timestamp)> = messages::table
-            .filter(messages::id.eq_any(oldest))
-            .select((messages::id, messages::created_at))
-            .load(connection)?;
-        times.extend(rows);
+        let rows = rows.into_iter();
+        found.extend(rows.map(|(id, owner, name, time)| (id, (owner, name, time))));
     }
     let waiting = |counted: Counted| {
         // The box was emptied meanwhile.
-        let (identity, message_box) = names.remove(&counted.box_id)?;
+        let (identity, message_box, oldest) = found.remove(&counted.oldest)?;
         Some(WaitingBox {
             id: counted.box_id,
             identity,
             message_box,
             messages: counted.messages,
             bytes: counted.bytes,
-            oldest: now.since(times.get(&counted.oldest)?),
+            oldest: now.since(&oldest),
         })
     };
     Ok(counted.into_iter().filter_map(waiting).collect())
