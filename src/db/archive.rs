@@ -1,14 +1,14 @@
-//! Everything that the server keeps, as a stream of lines of JSON: the way from one database to another.
+//! Exports and imports the whole database as a stream of JSON lines, to move it from one engine to another.
 //!
-//! The first line says what this is, then there is a line for each row, and the last one has their counts and a checksum
-//! of all lines before it, so that an archive that was cut off is never taken for a whole one. Nothing in it says which
-//! database it came from: the same rows make the same bytes.
+//! The first line is a header. One line follows for each row. The last line holds the row counts and a checksum of all
+//! lines before it, so a truncated archive is never imported. The archive does not name its source engine: the same
+//! rows give the same bytes.
 
 mod error;
 mod export;
+mod format;
 mod import;
 mod last_ids;
-mod lines;
 mod rows;
 
 pub use error::ArchiveError;

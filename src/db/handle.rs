@@ -1,47 +1,51 @@
-//! The way to the database for everybody else: admits, detaches and counts.
+//! The handle on the database: it admits writes and reads, and keeps counts.
 
 mod devices;
 mod health;
-mod identity_lists;
-mod lists;
-mod log;
-mod measures;
-mod missed;
+pub(super) mod identity_lists;
+pub(super) mod measures;
+mod messages;
 mod payments;
 mod permissions;
 mod sessions;
-mod size;
-mod totals;
-mod waiting;
+mod storage;
+pub(super) mod totals;
+pub(super) mod wal;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::clock::Now;
-use crate::db::engine::connection::{DbSettings, has_session_writer, open};
-use crate::db::engine::dialect::{WriteLock, can_begin_at_once};
-use crate::db::engine::disk::DiskGuard;
+use crate::db::engine::clock::{Now, millis};
+use crate::db::engine::connect::largest_message::LargestMessage;
+use crate::db::engine::connect::open;
+use crate::db::engine::connect::pool::DbPool;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::dialect::can_begin_at_once;
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::{DatabaseFile, has_log};
-use crate::db::engine::largest_message::LargestMessage;
-use crate::db::store::command::Command;
-use crate::db::store::expiry::DeleteExpired;
+use crate::db::engine::sqlite::disk::DiskGuard;
+use crate::db::engine::sqlite::file_identity::{DatabaseFile, has_log};
+use crate::db::engine::sqlite::wal_state::WalState;
+use crate::db::engine::transaction::WriteLock;
+use crate::db::store::command::WriteCommand;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::lane::Lane;
-use crate::db::store::message_store::{Acknowledge, BoxIds, Retention};
-use crate::db::store::missed as missed_messages;
-use crate::db::store::page_marks::PageMarks;
+use crate::db::store::identity_list_store;
+use crate::db::store::messages::box_ids::{BoxIds, Retention};
+use crate::db::store::messages::catch_up_query;
+use crate::db::store::messages::expiry::DeleteExpired;
+use crate::db::store::messages::message_store::Acknowledge;
+use crate::db::store::messages::page_cursors::PageCursors;
+use crate::db::store::requester::Requester;
+use crate::db::store::upkeep::size::SizeCache;
 use crate::db::writer::committed::MessagesStored;
-use crate::db::writer::executor::{Counters, DbExecutor, Migrate, Read};
+use crate::db::writer::executor::{ApplyMigrations, Counters, DbExecutor, ReadCommand};
 use crate::db::writer::group;
 use crate::db::writer::queue::WriteQueue;
+use crate::db::writer::queued_write::QueuedWrite;
 use crate::db::writer::reads::ReadQueue;
-use crate::db::writer::thread::Writer;
-use crate::db::writer::write;
+use crate::db::writer::thread::WriterThread;
 use crate::ids::IdentityKey;
 use crate::limits::{AddressKey, IdentityLists};
 use crate::live::Live;
@@ -54,46 +58,42 @@ pub use log::accept_database;
 pub use measures::{DbMeasures, DbStatus};
 pub use totals::{StoredTotals, TotalsOfRole};
 
-/// Look-ups of sessions that wait for the readers at a time; the others wait for these.
+/// Maximum number of session lookups in the read queue. Further lookups wait for these.
 const MAX_SESSION_LOOKUPS: usize = 64;
 
 struct Shared {
+    settings: DbSettings,
+    pool: DbPool,
     counters: Arc<Counters>,
-    writer: Writer,
-    /// Writes sessions, where the database takes several writers.
-    session_writer: Option<Writer>,
-    session_life: Duration,
-    pending_session_life: Duration,
-    /// Look-ups of sessions that may wait for the readers.
+    writer: WriterThread,
+    /// Writes sessions, if the engine allows several writers.
+    session_writer: Option<WriterThread>,
+    /// Permits for session lookups in the read queue.
     session_lookups: Semaphore,
     readers: Addr<DbExecutor>,
     reads: ReadQueue,
-    /// Connections, and those of them that do nothing.
-    connections: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
     fees: DeliveryFees,
-    message_ttl: Option<Duration>,
     quotas: Live<Quotas>,
     totals: Mutex<Option<StoredTotals>>,
     identity_lists: IdentityLists,
-    /// Held while the lists are looked at: an older look must not undo a newer one.
+    /// Held while the lists are refreshed: an older refresh must not overwrite a newer one.
     following: tokio::sync::Mutex<()>,
     disk: DiskGuard,
-    log: log::Log,
-    settings: DbSettings,
-    page_marks: Arc<PageMarks>,
+    wal: WalState,
+    page_cursors: Arc<PageCursors>,
     largest: LargestMessage,
-    size: size::LastSize,
+    size: SizeCache,
     first_message_id: i64,
 }
 
-/// For whom a handle is.
+/// The requester that a handle works for.
 #[derive(Debug, Clone, Default)]
 struct Caller {
     claim: Option<RequestClaim>,
     address: Option<AddressKey>,
 }
 
-/// A handle on the database; cheap to clone. Where it is for one request, its first write claims that.
+/// A handle on the database; cheap to clone. A handle for one request claims that request with its first write.
 #[derive(Clone)]
 pub struct DbHandle(Arc<Shared>, Caller);
 
@@ -104,8 +104,8 @@ impl std::fmt::Debug for DbHandle {
 }
 
 impl DbHandle {
-    /// Opens the database, brings it up to date and starts the actors. `on_commit` hears of every message
-    /// that was made durable, in order.
+    /// Opens the database, applies pending migrations and starts the actors. `on_commit` receives every durable
+    /// message, in order.
     ///
     /// # Errors
     /// [`DbError::Open`].
@@ -117,11 +117,11 @@ impl DbHandle {
         let pool = open(settings)?;
         let (first_message_id, largest, begins_at_once, identity_lists) = match pool.get() {
             Ok(mut pooled) => (
-                // Tables that are not there yet have no messages.
-                missed_messages::last_id(&mut pooled).unwrap_or(0),
+                // Tables that are not migrated yet have no messages.
+                catch_up_query::last_id(&mut pooled).unwrap_or(0),
                 LargestMessage::of(&mut pooled).unwrap_or_default(),
                 can_begin_at_once(&mut pooled).unwrap_or(false),
-                identity_lists::at_start(&mut pooled),
+                identity_list_store::load(&mut pooled),
             ),
             Err(_) => (
                 0,
@@ -131,96 +131,73 @@ impl DbHandle {
             ),
         };
         let file = Arc::new(DatabaseFile::of(settings, had_log)?);
-        let log = log::Log::new(Arc::clone(&file), settings);
-        let counters = Arc::new(Counters::default());
+        let wal = WalState::new(Arc::clone(&file), settings);
+        let counters = Arc::<Counters>::default();
         let fees = DeliveryFees::new(
             settings.delivery_fees.clone(),
             settings.delivery_fee_per_recipient,
         );
         let quotas = Live::new(settings.quotas);
-        let executor = {
-            let (pool, fees) = (pool.clone(), fees.clone());
-            let counters = Arc::clone(&counters);
-            let (max_group, tells_ids) = (settings.max_group.max(1), settings.tells_ids);
-            let (message_ttl, session_life) = (settings.message_ttl, settings.session_life);
-            let (retention, quotas) = (Retention::new(settings.retention.clone()), quotas.clone());
-            move |queue: Arc<WriteQueue>, on_commit, lock| DbExecutor {
-                pool: pool.clone(),
-                file: Arc::clone(&file),
-                queue,
-                counters: Arc::clone(&counters),
-                on_commit,
-                max_group,
-                boxes: BoxIds::default(),
-                fees: fees.clone(),
-                message_ttl,
-                retention: retention.clone(),
-                quotas: quotas.clone(),
-                tells_ids,
-                lock,
-                begins_at_once,
-                claim_ms: sessions::life_ms(session_life),
-            }
+        let reader = DbExecutor {
+            pool: pool.clone(),
+            file,
+            // Readers have an empty queue because they never write.
+            queue: Arc::new(WriteQueue::new(0, 0)),
+            counters: Arc::clone(&counters),
+            on_commit: None,
+            max_group: settings.max_group.max(1),
+            boxes: BoxIds::default(),
+            fees: fees.clone(),
+            message_ttl: settings.message_ttl,
+            retention: Retention::new(settings.retention.clone()),
+            quotas: quotas.clone(),
+            returns_ids: settings.returns_ids,
+            lock: WriteLock::Held,
+            begins_at_once,
+            claim_ms: millis(settings.session_life),
         };
         let (max, max_bytes) = (settings.max_queued_writes, settings.max_queued_bytes);
-        let writer = {
-            let executor = executor.clone();
-            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
-                executor(queue, on_commit.clone(), WriteLock::Held)
+        let writer = |on_commit, lock| {
+            WriterThread::start(DbExecutor {
+                queue: Arc::new(WriteQueue::new(max, max_bytes)),
+                on_commit,
+                lock,
+                ..reader.clone()
             })
         };
-        let session_writer = has_session_writer(&settings.url).then(|| {
-            let executor = executor.clone();
-            Writer::start(WriteQueue::new(max, max_bytes), move |queue| {
-                executor(queue, None, WriteLock::NotNeeded)
-            })
-        });
-        let readers = {
-            // They write nothing.
-            let queue = Arc::new(WriteQueue::new(0, 0));
-            SyncArbiter::start(settings.read_threads.get(), move || {
-                executor(Arc::clone(&queue), None, WriteLock::Held)
-            })
-        };
-        let connections = {
-            let pool = pool.clone();
-            move || pool.counts()
-        };
+        let sessions = settings.has_session_writer();
         let shared = Shared {
+            settings: settings.clone(),
+            pool,
             counters,
-            writer,
-            session_writer,
-            session_life: settings.session_life,
-            pending_session_life: settings.pending_session_life,
+            writer: writer(on_commit, WriteLock::Held),
+            session_writer: sessions.then(|| writer(None, WriteLock::NotNeeded)),
             session_lookups: Semaphore::new(MAX_SESSION_LOOKUPS),
-            readers,
             reads: ReadQueue::new(settings.max_queued_reads, settings.read_threads),
-            connections: Box::new(connections),
+            readers: SyncArbiter::start(settings.read_threads.get(), move || reader.clone()),
             fees,
-            message_ttl: settings.message_ttl,
             quotas,
             totals: Mutex::default(),
             identity_lists,
             following: tokio::sync::Mutex::default(),
             disk: DiskGuard::new(&settings.url, settings.min_free_bytes),
-            log,
-            settings: settings.clone(),
-            page_marks: Arc::default(),
+            wal,
+            page_cursors: Arc::default(),
             largest,
-            size: size::LastSize::default(),
+            size: SizeCache::default(),
             first_message_id,
         };
         Ok(Self(Arc::new(shared), Caller::default()))
     }
 
-    /// Hands messages in. `reply` is called on the writer's thread after the commit, in the order of commits; at once
-    /// when the write may not wait. Nothing that happens to the caller takes the write back.
+    /// Submits messages. The writer's thread calls `reply` after the commit, in commit order. A full queue calls it at
+    /// once. Dropping the caller cancels nothing.
     pub fn submit(
         &self,
         submission: Submission,
         reply: impl FnOnce(Result<SubmitOutcome, DbError>) + Send + 'static,
     ) {
-        // What a wallet has taken is stored on the last bytes of a disk too.
+        // Paid messages that a wallet has accepted are stored even on a nearly full disk.
         let is_taken = |paid: &Paid| paid.state == PaymentState::Internalized;
         let checked = self.0.largest.check(&submission.messages);
         match checked {
@@ -232,8 +209,8 @@ impl DbHandle {
         }
     }
 
-    /// What would come of these messages, without storing them: [`SubmitOutcome::Stored`] when they are already,
-    /// `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
+    /// Predicts the outcome of these messages without storing them. The result is [`SubmitOutcome::Stored`] if all are
+    /// duplicates, `Blocked`, `Full`, or `Due` with a price that may be zero.
     ///
     /// # Errors
     /// [`DbError`].
@@ -242,7 +219,8 @@ impl DbHandle {
         if self.0.disk.is_low() {
             return Err(DbError::LowDisk);
         }
-        let (fees, ttl, quotas) = (self.0.fees.clone(), self.0.message_ttl, self.0.quotas.get());
+        let (fees, quotas) = (self.0.fees.clone(), self.0.quotas.get());
+        let ttl = self.0.settings.message_ttl;
         let sender = messages.first().map(|message| message.sender);
         self.read(sender, move |connection| {
             Ok(group::inspect(
@@ -256,7 +234,7 @@ impl DbHandle {
         .await
     }
 
-    /// Deletes messages of this recipient; says how many there were. Dropping the future takes nothing back.
+    /// Deletes messages of this recipient and returns their number. Dropping the future cancels nothing.
     ///
     /// # Errors
     /// [`DbError`].
@@ -273,7 +251,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// Deletes up to `max` messages that are past their time; says how many it were.
+    /// Deletes up to `max` expired messages and returns their number.
     ///
     /// # Errors
     /// [`DbError`].
@@ -281,7 +259,7 @@ impl DbHandle {
         self.run(DeleteExpired { max }).await
     }
 
-    /// Brings the tables up to date; gives the names of the migrations that were applied.
+    /// Applies pending migrations and returns their names.
     ///
     /// # Errors
     /// [`DbError`].
@@ -289,62 +267,68 @@ impl DbHandle {
         self.0
             .writer
             .address()
-            .send(Migrate)
+            .send(ApplyMigrations)
             .await
             .unwrap_or(Err(DbError::Closed))
     }
 
-    fn write<C: Command>(
+    fn write<C: WriteCommand>(
         &self,
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let Caller { claim, address } = &self.1;
         let claim = claim.as_ref().and_then(RequestClaim::take);
-        let write = write::write(command, claim, *address, reply);
+        let write = QueuedWrite::new(command, claim, *address, reply);
         self.0.writer.write(write);
     }
 
-    /// Writes a session: beside everything else where the database takes several writers.
-    fn write_session<C: Command>(
+    /// Writes a session, in the session writer's thread if there is one.
+    fn write_session<C: WriteCommand>(
         &self,
         command: C,
         reply: impl FnOnce(Result<C::Output, DbError>) + Send + 'static,
     ) {
         let writer = self.0.session_writer.as_ref().unwrap_or(&self.0.writer);
-        writer.write(write::write(command, None, self.1.address, reply));
+        writer.write(QueuedWrite::new(command, None, self.1.address, reply));
     }
 
-    /// Runs a command and waits. Dropping the future takes nothing back.
-    async fn run<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    /// Runs a command and waits for its result. Dropping the future cancels nothing.
+    async fn run<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
-    /// The same for a session.
-    async fn run_session<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    /// As `run`, but for sessions.
+    async fn run_session<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = oneshot::channel();
         self.write_session(command, move |result| drop(sender.send(result)));
         receiver.await.unwrap_or(Err(DbError::Closed))
     }
 
-    /// Reads for `owner`: each has its turn, however much others read. A read that is being done keeps its place when
-    /// nobody waits for it any more. It is done again where its connection was lost.
+    fn writers(&self) -> impl Iterator<Item = &WriterThread> {
+        let writers = [Some(&self.0.writer), self.0.session_writer.as_ref()];
+        writers.into_iter().flatten()
+    }
+
+    /// Reads on behalf of `owner`. Owners take turns, however many reads one of them queues. A running read keeps its
+    /// permit even if its caller is gone. A read is retried if its connection was lost.
     async fn read<T: Send + 'static>(
         &self,
         owner: Option<IdentityKey>,
         read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        self.read_in(Lane::of(owner, self.1.address), read).await
+        self.read_in(Requester::of(owner, self.1.address), read)
+            .await
     }
 
     async fn read_in<T: Send + 'static>(
         &self,
-        lane: Lane,
+        requester: Requester,
         mut read: impl FnMut(&mut AnyConnection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let place = self.0.reads.take(&lane)?;
+        let place = self.0.reads.take(&requester)?;
         let held = (place.turn().await, place);
         let read = move |connection: &mut AnyConnection| {
             let _held = &held;
@@ -352,13 +336,13 @@ impl DbHandle {
         };
         self.0
             .readers
-            .send(Read(Box::new(read)))
+            .send(ReadCommand(Box::new(read)))
             .await
             .unwrap_or(Err(DbError::Closed))
     }
 }
 
-/// What is never stored is not asked for: PostgreSQL takes no text with U+0000.
+/// Texts with U+0000 are never stored, because PostgreSQL rejects them. So lookups need not ask for them.
 fn may_be_stored(name: &str) -> bool {
     !name.contains('\0')
 }

@@ -1,15 +1,15 @@
 //! Persistence: the `DbExecutor` actor, its handle and the store functions.
 //!
-//! Writes are grouped: while one transaction runs, those that arrive collect, and the next one commits them
-//! together. A reply is given only after the commit that made its write durable.
+//! Writes are grouped: while one transaction runs, new writes queue up, and the next transaction commits them together.
+//! Each reply waits for the commit that made its write durable.
 //!
-//! The rooms know only what is below them:
+//! Each room may use the rooms below it only:
 //!
 //! ```text
-//! handle    the way to the database for everybody else
-//! writer    the queue, groups, and the actor that commits them        archive   everything as a stream of lines
+//! handle    the interface for other layers
+//! writer    the queue, groups, and the actor that commits them        archive   export and import
 //! store     statements, and the commands that run them
-//! engine    what differs by database
+//! engine    differences between database engines
 //! ```
 
 mod archive;
@@ -19,16 +19,19 @@ mod store;
 mod writer;
 
 pub use archive::{ArchiveError, RowCounts, export_archive, import_archive};
-pub use engine::compact::{CompactError, CompactPlan};
-pub use engine::connection::{DbSettings, apply_migrations, pending_migrations, refuse_old_schema};
-pub use engine::disk::DiskSpace;
+pub use engine::connect::settings::DbSettings;
+pub use engine::connect::url::DatabaseUrl;
+pub use engine::connect::{apply_migrations, pending_migrations, refuse_old_schema};
 pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
-pub use engine::url::DatabaseUrl;
-pub use handle::{
-    DbHandle, DbMeasures, DbStatus, StoredTotals, TotalsOfRole, accept_database, listed_identities,
-    set_listed,
-};
+pub use engine::sqlite::compact::{CompactError, CompactPlan};
+pub use engine::sqlite::disk::DiskSpace;
+pub use handle::identity_lists::{listed_identities, set_listed};
+pub use handle::measures::DbMeasures;
+pub use handle::totals::StoredTotals;
+pub use handle::wal::accept_database;
+pub use handle::{DbHandle, DbStatus};
+pub use store::totals::recount::TotalsOfRole;
 pub use writer::committed::{Committed, MessagesStored};
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The thread that writes: what waits for it, its groups, and one transaction for each group.
+//! The writer's thread: its queue, its groups, and one transaction per group.
 
 mod claiming;
 pub(super) mod committed;
 pub(super) mod executor;
+mod fair_queue;
 pub(super) mod group;
 pub(super) mod queue;
+pub(super) mod queued_write;
 pub(super) mod reads;
 mod session_steps;
 mod submission;
 pub(super) mod thread;
-mod turns;
-pub(super) mod write;

@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::db::DbError;
 use crate::events::Refusal;
 use crate::ids::IdentityKey;
-use crate::model::{QuotaExceeded, Quote, Role};
-use crate::payments::{CashierError, PaymentError};
+use crate::model::{FeeQuote, QuotaExceeded, Role};
+use crate::payments::{PaymentError, ReceiveError};
 
 /// Why a message was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,13 +36,13 @@ pub enum DeliveryError {
     Full(QuotaExceeded),
     /// A fee is due and the message has no payment.
     #[error("there is a fee to pay")]
-    PaymentRequired(Quote),
+    PaymentRequired(FeeQuote),
     /// The payment does not cover the fee.
     #[error(transparent)]
     Payment(#[from] PaymentError),
     /// The server's part of the payment was not accepted.
     #[error(transparent)]
-    Cashier(#[from] CashierError),
+    Cashier(#[from] ReceiveError),
     /// The database did not store the message.
     #[error(transparent)]
     Store(#[from] DbError),

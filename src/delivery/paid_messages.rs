@@ -2,8 +2,8 @@
 
 use crate::auth::sha256;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Paid, Payment, PaymentState, Quote};
-use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, Settlement};
+use crate::model::{FeeQuote, NewMessage, Paid, Payment, PaymentState};
+use crate::payments::{Checked, Parties, PaymentDraft, PaymentError, VerifiedPayment};
 
 use super::error::DeliveryError;
 use super::submit::{Delivery, SendStatus};
@@ -14,7 +14,7 @@ impl Delivery {
         &self,
         messages: Vec<NewMessage>,
         draft: PaymentDraft,
-        quote: Quote,
+        quote: FeeQuote,
     ) -> Result<Vec<SendStatus>, DeliveryError> {
         let Some(payer) = messages.first().map(|message| message.sender) else {
             return Ok(Vec::new());
@@ -27,7 +27,7 @@ impl Delivery {
         let checked = self
             .gate
             .check(payer, move |keys, checks| {
-                Settlement::read(&draft, &quote, &parties, keys, checks)
+                VerifiedPayment::verify(&draft, &quote, &parties, keys, checks)
             })
             .await?;
         // Money changes hands: the rest runs to its end even if the client disconnects.
@@ -41,7 +41,7 @@ impl Delivery {
         &self,
         mut messages: Vec<NewMessage>,
         payer: IdentityKey,
-        checked: Checked<Settlement>,
+        checked: Checked<VerifiedPayment>,
     ) -> Result<Vec<SendStatus>, DeliveryError> {
         let settlement = checked.payment;
         let payment = Payment {

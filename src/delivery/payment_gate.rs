@@ -13,8 +13,8 @@ use crate::ids::IdentityKey;
 use crate::metrics::Counter;
 use crate::model::{ClaimOutcome, Payment, PaymentState};
 use crate::payments::{
-    BlockHeaders, Cashier, CashierError, CheckError, Checked, Checks, PaymentError, PaymentKeys,
-    SLICE, ServerPayment, VerdictCache,
+    BlockHeaders, CheckError, Checked, Checks, PaymentError, PaymentKeys, PaymentReceiver,
+    ReceiveError, SLICE, ServerPayment, VerdictCache,
 };
 
 use super::check_permits::{CheckPermit, CheckQueue};
@@ -27,7 +27,7 @@ pub struct PaymentConfig {
     /// The identity of the server.
     pub identity: Arc<Identity>,
     /// Accepts the payments to the server.
-    pub cashier: Arc<dyn Cashier>,
+    pub cashier: Arc<dyn PaymentReceiver>,
     /// Knows the mined blocks, if configured.
     pub headers: Option<BlockHeaders>,
 }
@@ -84,7 +84,7 @@ impl PaymentGate {
 
     /// Whether another service must accept the payments to the server.
     pub(super) fn asks(&self) -> bool {
-        self.config.cashier.asks()
+        self.config.cashier.is_external()
     }
 
     /// Checks a payment on a blocking thread, and its proofs against the block headers, if configured. A cheap check runs at
@@ -182,13 +182,13 @@ impl PaymentGate {
                 internalized: false,
             } => {}
         }
-        match self.config.cashier.take(server).await {
+        match self.config.cashier.receive(server).await {
             Ok(state) => Ok(state),
             Err(error) => {
                 // A service that did not answer may have accepted the payment: then it stays claimed for its payer.
                 let state = match error {
-                    CashierError::Refused => None,
-                    CashierError::Failed(_) => Some(claimed),
+                    ReceiveError::Refused => None,
+                    ReceiveError::Failed(_) => Some(claimed),
                 };
                 self.release(payment.clone(), state).await;
                 Err(error.into())
@@ -210,7 +210,7 @@ impl PaymentGate {
     /// Releases a payment that bought nothing.
     pub(super) async fn release(&self, payment: Payment, state: Option<PaymentState>) {
         self.counts.given_up.add_one();
-        if let Err(error) = self.db.give_up_payment(payment, state).await {
+        if let Err(error) = self.db.release_payment(payment, state).await {
             log::error!("a payment that bought nothing was not released: {error}");
         }
     }

@@ -18,7 +18,7 @@ use crate::events::Refusal;
 use crate::heavy::NotDone;
 use crate::ids::IdentityKey;
 use crate::limits::NotServed;
-use crate::payments::{CashierError, PAYMENT_TRANSPORTS, PaymentError};
+use crate::payments::{PAYMENT_TRANSPORTS, PaymentError, ReceiveError};
 use crate::socket::OpeningRefused;
 
 /// A failure as clients see it: `{"status":"error","code":...,"description":...}`. A handler that returns one answers
@@ -343,10 +343,10 @@ impl From<DeliveryError> for ApiError {
             DeliveryError::Full(exceeded) => Self::quota_exceeded(&exceeded),
             DeliveryError::PaymentRequired(_) => PaymentError::MissingTransaction.into(),
             DeliveryError::Payment(error) => error.into(),
-            DeliveryError::Cashier(error @ CashierError::Refused) => {
+            DeliveryError::Cashier(error @ ReceiveError::Refused) => {
                 Self::bad_request("ERR_INSUFFICIENT_PAYMENT", error.to_string())
             }
-            DeliveryError::Cashier(error @ CashierError::Failed(_)) => {
+            DeliveryError::Cashier(error @ ReceiveError::Failed(_)) => {
                 Self::internal("ERR_INTERNALIZE_FAILED", error.to_string())
             }
             DeliveryError::Store(error) => internal_store_error(error),

@@ -2,20 +2,18 @@
 
 use crate::ids::IdentityKey;
 
-/// Which list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentityList {
-    /// Identities that are not served.
+    /// Identities that the server refuses.
     Block,
-    /// Where it has any: the only identities that are served.
+    /// If not empty: the only identities that the server accepts.
     Allow,
 }
 
 impl IdentityList {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Block, Self::Allow];
 
-    /// The word in tables, routes and commands.
+    /// The list's name in tables, routes and commands.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -24,7 +22,7 @@ impl IdentityList {
         }
     }
 
-    /// The list of this word.
+    /// The list with this name.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|list| list.word() == word)
@@ -34,19 +32,15 @@ impl IdentityList {
 /// An identity that was added to a list, or removed from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListChange {
-    /// Which list.
     pub list: IdentityList,
-    /// Which identity.
     pub identity: IdentityKey,
-    /// Whether it is on the list from then on.
+    /// Whether the identity is on the list from now on.
     pub listed: bool,
 }
 
-/// An identity on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedIdentity {
-    /// Which identity.
     pub identity: IdentityKey,
-    /// Since when, ISO 8601.
+    /// The time of its addition, ISO 8601.
     pub since: String,
 }

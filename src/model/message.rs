@@ -1,4 +1,4 @@
-//! Messages on their way into the store and out of it.
+//! Messages that are submitted, stored and listed.
 
 use bytestring::ByteString;
 use thiserror::Error;
@@ -6,17 +6,17 @@ use time::OffsetDateTime;
 
 use crate::ids::{IdentityKey, RoomId};
 
-/// What a message says, as its sender sent it. Cheap to clone: many recipients share one.
+/// A message body as its sender wrote it. Cheap to clone, because recipients share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageBody {
-    /// A string.
+    /// A JSON string, unquoted.
     Text(ByteString),
     /// The JSON text of an object or array, not re-serialized.
     Json(ByteString),
 }
 
 impl MessageBody {
-    /// As it is stored and listed: `{"message":...}`, and `"payment"` where one came along.
+    /// The stored and listed form: `{"message":...}`, with `"payment"` if one was sent.
     #[must_use]
     pub fn wrapped(&self, payment: Option<&str>) -> String {
         let quoted;
@@ -34,12 +34,11 @@ impl MessageBody {
         }
     }
 
-    /// Bytes of its text.
     pub(crate) fn bytes(&self) -> usize {
         self.live().len()
     }
 
-    /// As it is delivered live: the string itself, or an object's JSON text.
+    /// The form for live delivery: the string itself, or an object's JSON text.
     #[must_use]
     pub fn live(&self) -> &str {
         match self {
@@ -49,29 +48,25 @@ impl MessageBody {
     }
 }
 
-/// A message to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Whose box it goes to.
+    /// The owner of the box.
     pub recipient: IdentityKey,
-    /// Who proved to have sent it.
+    /// The identity that authenticated the request.
     pub sender: IdentityKey,
-    /// The box's name.
     pub message_box: String,
-    /// The sender's id for it, unique for the recipient.
+    /// The sender's id for it, unique per recipient.
     pub message_id: String,
-    /// What it says.
     pub body: MessageBody,
-    /// JSON of the payment that goes to the recipient with it.
+    /// JSON of the payment for the recipient.
     pub payment: Option<ByteString>,
-    /// When it is no longer worth delivering.
     pub expires_at: Option<OffsetDateTime>,
-    /// Where it is delivered live if not in the room of recipient and box; not stored.
+    /// The room for live delivery, if not the default room of recipient and box. Not stored.
     pub room: Option<RoomId>,
 }
 
 impl NewMessage {
-    /// The room in which it is delivered live.
+    /// The room for live delivery.
     #[must_use]
     pub fn live_room(&self) -> RoomId {
         let own = || RoomId::of(&self.recipient, &self.message_box);
@@ -79,163 +74,150 @@ impl NewMessage {
     }
 }
 
-/// What became of a message.
+/// The outcome for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreOutcome {
-    /// It is stored, durably.
+    /// It is stored durably.
     Stored,
-    /// The same sender had stored it already; nothing was changed.
+    /// The same sender had stored it already. Nothing was changed.
     Duplicate,
-    /// This id is in use for this recipient: by another sender, or by the same one in another box. Nothing was changed.
+    /// The recipient has another message with this id: from another sender, or in another box. Nothing was changed.
     Taken,
 }
 
-/// A message as it is listed.
+/// A stored message in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Ascending in the order of storing.
+    /// Ascending in storage order.
     pub id: i64,
     /// The sender's id for it.
     pub message_id: String,
-    /// Who sent it, 66 hexadecimal characters.
+    /// An identity key in hexadecimal.
     pub sender: String,
-    /// `{"message":...}`, and `"payment"` where one came along.
+    /// `{"message":...}`, with `"payment"` if one was sent.
     pub body: String,
-    /// ISO 8601.
     pub created_at: String,
-    /// ISO 8601.
     pub updated_at: String,
 }
 
-/// A message that no list of limited size can hold.
+/// A message that is too large for any page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OversizedMessage {
     /// The sender's id for it.
     pub message_id: String,
-    /// Who sent it, 66 hexadecimal characters.
+    /// An identity key in hexadecimal.
     pub sender: String,
-    /// Bytes of its body as it is stored.
+    /// Size of the stored body, in bytes.
     pub body_bytes: usize,
-    /// ISO 8601.
     pub created_at: String,
 }
 
-/// Messages of a box.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MessagePage {
-    /// In the order asked for.
-    pub messages: Vec<StoredMessage>,
-    /// Those in between that are too large to be listed. They count as listed.
-    pub oversized: Vec<OversizedMessage>,
-    /// The `id` of the last message that counts.
-    pub last: Option<i64>,
-    /// Whether there are more behind them.
-    pub more: bool,
-}
-
-impl MessagePage {
-    /// How many messages it accounts for, listed and too large.
-    #[must_use]
-    pub const fn count(&self) -> usize {
-        self.messages.len() + self.oversized.len()
-    }
-}
-
-/// What a list says beside its messages.
+/// The end of a page, without its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Listed {
-    /// How many messages it accounts for, listed and too large.
+pub struct PageEnd {
+    /// The number of messages, listed and too large.
     pub count: usize,
-    /// The `id` of the last message that counts.
+    /// The `id` of the last message, listed or too large.
     pub last: Option<i64>,
-    /// Whether there are more behind them.
+    /// Whether there are more messages.
     pub more: bool,
 }
 
-/// There is no memory for another message.
+/// The memory limit leaves no space for another message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("there is no memory for another message")]
+#[error("the memory limit leaves no space for another message")]
 pub struct NoMemory;
 
-/// Takes the messages of a list one by one while they are read, so that no list is held as rows.
+/// Receives the messages of a list one by one, so that no list is held as rows.
 pub trait ListSink {
-    /// Takes a message, which is measured to so many bytes.
+    /// Takes a message with its measured size in bytes.
     ///
     /// # Errors
-    /// [`NoMemory`]: the message is not taken.
+    /// [`NoMemory`]: the message was not taken.
     fn message(&mut self, message: StoredMessage, bytes: usize) -> Result<(), NoMemory>;
 
-    /// Takes a message that no list of limited size can hold; naming it takes so many bytes.
+    /// Takes a message that is too large for any page; `bytes` is the size of its name entry.
     ///
     /// # Errors
-    /// [`NoMemory`]: the message is not taken.
+    /// [`NoMemory`]: the message was not taken.
     fn oversized(&mut self, message: OversizedMessage, bytes: usize) -> Result<(), NoMemory>;
 }
 
-impl ListSink for MessagePage {
+/// Collects the messages of a list that has no page limit.
+impl ListSink for Vec<StoredMessage> {
     fn message(&mut self, message: StoredMessage, _bytes: usize) -> Result<(), NoMemory> {
-        self.messages.push(message);
+        self.push(message);
         Ok(())
     }
 
-    fn oversized(&mut self, message: OversizedMessage, _bytes: usize) -> Result<(), NoMemory> {
-        self.oversized.push(message);
+    fn oversized(&mut self, _message: OversizedMessage, _bytes: usize) -> Result<(), NoMemory> {
         Ok(())
     }
 }
 
-/// How many bytes a list may take, and how they are counted.
+/// The byte limit of a list, and how its bytes are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct ListBound {
-    /// Bytes of all messages.
     pub max_bytes: usize,
-    /// Bytes of one message: at least those of its body and [`Self::overhead`].
+    /// Size of one message in bytes: at least its body plus [`Self::overhead`].
     pub measure: fn(&StoredMessage) -> usize,
-    /// Bytes that every message takes beside its body, at least.
+    /// Minimum bytes of a message beside its body.
     pub overhead: usize,
-    /// Bytes that naming an oversized message takes; none where a message that is too large by itself is listed all the same,
-    /// alone.
+    /// Bytes of an oversized message's name entry. None lists an oversized message anyway, alone on its page.
     pub name: Option<fn(&OversizedMessage) -> usize>,
 }
 
-/// What a message takes in the store beside its body: a sender, an id, four times.
-#[cfg(test)]
-pub(crate) const MESSAGE_OVERHEAD: usize = 512;
-
-#[cfg(test)]
-impl ListBound {
-    /// So many stored bytes.
-    pub(crate) fn stored(max_bytes: usize) -> Self {
-        Self {
-            max_bytes,
-            measure: |message| message.body.len() + MESSAGE_OVERHEAD,
-            overhead: MESSAGE_OVERHEAD,
-            name: None,
-        }
-    }
-}
-
-/// In which order messages are listed.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// The oldest first.
+pub enum ListOrder {
     #[default]
     Ascending,
-    /// The newest first.
     Descending,
 }
 
-/// Which messages of a box are listed; all of them unless asked for less.
+/// Selects messages of a box; the default selects all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    /// So many at most.
     pub limit: Option<i64>,
-    /// Without the first so many.
+    /// Skips this many messages.
     pub offset: i64,
-    /// Those behind the one with this `id`.
+    /// Starts after the message with this `id`.
     pub after: Option<i64>,
-    /// Only the one with this id of its sender's.
+    /// Selects only the message with this sender's id.
     pub message_id: Option<String>,
-    /// In this order.
-    pub order: Order,
+    pub order: ListOrder,
+}
+
+/// A message without its sender and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageHead {
+    /// Ascending in storage order.
+    pub id: i64,
+    /// An identity key in hexadecimal.
+    pub recipient: String,
+    /// The sender's id for it.
+    pub message_id: String,
+    pub created_at: String,
+}
+
+/// A message with everything that is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeMessage {
+    pub head: MessageHead,
+    pub message_box: String,
+    /// An identity key in hexadecimal.
+    pub sender: String,
+    /// `{"message":...}`, with `"payment"` if one was sent.
+    pub body: String,
+}
+
+/// A page of messages stored after a given one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CatchUpPage {
+    /// The wanted messages, in storage order.
+    pub messages: Vec<WholeMessage>,
+    /// The next page starts after this id.
+    pub last: i64,
+    /// Whether there is a next page.
+    pub more: bool,
 }

@@ -1,4 +1,4 @@
-//! Payments as they are kept: transaction outputs that were taken, once each.
+//! Payments: transaction outputs, each of which pays once.
 
 use std::fmt;
 
@@ -9,9 +9,8 @@ use crate::ids::IdentityKey;
 /// An output of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Outpoint {
-    /// Hexadecimal, as it is displayed.
+    /// Hexadecimal, in display order.
     pub txid: String,
-    /// Which output.
     pub index: u32,
 }
 
@@ -21,26 +20,21 @@ impl fmt::Display for Outpoint {
     }
 }
 
-/// An output that pays somebody.
+/// An output that pays a party.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PaymentOutput {
-    /// Which.
     pub outpoint: Outpoint,
-    /// What it is worth.
     pub satoshis: u64,
-    /// Who is paid.
     pub payee: IdentityKey,
-    /// With whom the payee's key was derived (BRC-29).
+    /// The counterparty of the payee's key (BRC-29).
     pub sender_identity_key: IdentityKey,
-    /// BRC-29.
     pub derivation_prefix: String,
-    /// BRC-29.
     pub derivation_suffix: String,
-    /// The `AtomicBEEF` in base64, where the server is the payee.
+    /// `AtomicBEEF` in base64, if the payee is the server.
     pub transaction: Option<String>,
 }
 
-/// Without the transaction and the derivation: payments stay out of the log.
+/// Omits the transaction and the derivation: payments must not reach the log.
 impl fmt::Debug for PaymentOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PaymentOutput")
@@ -52,12 +46,12 @@ impl fmt::Debug for PaymentOutput {
 }
 
 impl PaymentOutput {
-    /// Whether it pays the server for a delivery or a request: only then its transaction is kept.
+    /// Whether it pays the server. Only then its transaction is stored.
     pub(crate) const fn pays_server(&self) -> bool {
         self.transaction.is_some()
     }
 
-    /// What becomes of it: outputs of others are theirs to take, so they are only claimed.
+    /// The state of this output. Outputs of other payees are only claimed, because those payees take them.
     pub(crate) fn state_of(&self, servers: PaymentState) -> PaymentState {
         if self.pays_server() {
             servers
@@ -67,41 +61,38 @@ impl PaymentOutput {
     }
 }
 
-/// An output that a transaction spends which is not mined yet.
+/// An output that an unmined transaction spends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SpentOutput {
-    /// Which.
     pub outpoint: Outpoint,
-    /// The transaction that spends it.
+    /// The id of the spending transaction.
     pub by: String,
 }
 
-/// Outputs, who paid them, and what for.
+/// Outputs with their payer and their purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// Who paid.
     pub payer: IdentityKey,
-    /// What for. Until that is done, the same purpose may name its outputs again, as a retry does.
+    /// Identifies the paid action. Until it is done, the same purpose may claim its outputs again, as a retry does.
     pub purpose: String,
-    /// Which outputs.
     pub outputs: Vec<PaymentOutput>,
-    /// What the payment spends, itself or by its ancestors: a coin pays in one transaction only.
+    /// Coins that the payment or its unmined ancestors spend. Each coin pays in one transaction only.
     pub spends: Vec<SpentOutput>,
 }
 
 impl Payment {
-    /// Rows that it takes.
+    /// Database rows that it takes.
     pub(crate) fn rows(&self) -> usize {
         self.outputs.len() + self.spends.len()
     }
 }
 
-/// The part of a payment that cannot pay any more.
+/// The part of a payment that is already spent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SpentPart {
     /// This output has paid for something else.
     Output(Outpoint),
-    /// Another transaction has spent this coin, which the payment or an ancestor of it spends.
+    /// Another transaction has spent this coin, which the payment or an ancestor spends.
     Coin(Outpoint),
 }
 
@@ -119,27 +110,27 @@ impl fmt::Display for SpentPart {
     }
 }
 
-/// What came of taking a payment.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// It is taken. `internalized`: a wallet has had what pays the server before, for something that came to nothing.
+    /// All outputs are claimed.
     Claimed {
-        /// Whether no wallet need be asked any more: it has every output that pays the server.
+        /// Whether a wallet already holds every output that pays the server, from an earlier purpose.
         internalized: bool,
     },
-    /// This part of it cannot be taken.
+    /// This part of the payment is unavailable.
     Spent(SpentPart),
 }
 
-/// What became of an output that was taken.
+/// The state of a claimed output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PaymentState {
-    /// It is taken and can pay for nothing else.
+    /// It is reserved and can pay for nothing else.
     Claimed,
-    /// The server keeps it for its operator to collect.
+    /// The server stores it for its operator to collect.
     Kept,
-    /// A wallet has it.
+    /// A wallet holds it.
     Internalized,
 }
 
@@ -153,17 +144,13 @@ impl PaymentState {
     }
 }
 
-/// A payment to the server, as its operator gets to see it.
+/// A payment to the server, for its operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptPayment {
-    /// Ascending.
     pub id: i64,
-    /// ISO 8601.
     pub created_at: String,
-    /// Who paid.
     pub payer: String,
     /// `claimed`, `kept` or `internalized`.
     pub state: String,
-    /// The output.
     pub output: PaymentOutput,
 }

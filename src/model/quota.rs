@@ -1,21 +1,18 @@
-//! How much one identity may have stored: in all of its boxes, and of what it has sent.
+//! Storage quotas per identity: messages in its boxes, and messages that it sent.
 
 use crate::ids::IdentityKey;
 
-/// What an identity is to the messages that count for it.
+/// The role of an identity in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// It is their recipient.
     Inbox,
-    /// It has sent them.
     Sender,
 }
 
 impl Role {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Inbox, Self::Sender];
 
-    /// The word in tables and metrics.
+    /// The name in tables and metrics.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -25,17 +22,15 @@ impl Role {
     }
 }
 
-/// Stored messages, and the bytes of their bodies as they are stored.
+/// Stored messages and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoredTotal {
-    /// How many.
     pub messages: i64,
-    /// Their bytes.
+    /// Bytes of the stored bodies.
     pub bytes: i64,
 }
 
 impl StoredTotal {
-    /// The sum of both.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -44,7 +39,6 @@ impl StoredTotal {
         }
     }
 
-    /// The same with the other sign.
     #[must_use]
     pub const fn negated(self) -> Self {
         Self {
@@ -54,17 +48,15 @@ impl StoredTotal {
     }
 }
 
-/// What a quota limits.
+/// The resource that a quota limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaResource {
-    /// The number of messages.
     Messages,
-    /// The bytes of their bodies.
     Bytes,
 }
 
 impl QuotaResource {
-    /// The word on the wire.
+    /// The name on the wire.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -74,23 +66,22 @@ impl QuotaResource {
     }
 }
 
-/// The most that one identity may have stored.
+/// The limits of one identity in one role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Messages; none: no limit.
+    /// None means no limit.
     pub messages: Option<u64>,
-    /// Bytes of their bodies; none: no limit.
+    /// Bytes of the stored bodies; none: no limit.
     pub bytes: Option<u64>,
 }
 
 impl Quota {
-    /// No limit.
     pub const NONE: Self = Self {
         messages: None,
         bytes: None,
     };
 
-    /// The limit that this total exceeds, if it exceeds one.
+    /// The limit that this total exceeds, if any.
     #[must_use]
     pub fn exceeded_by(&self, total: StoredTotal) -> Option<(QuotaResource, u64)> {
         let over = |limit: Option<u64>, stored: i64| {
@@ -108,26 +99,25 @@ impl Quota {
 /// The quotas of every identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Of messages to it.
+    /// The quota for messages to the identity.
     pub inbox: Quota,
-    /// Of messages from it.
+    /// The quota for messages from the identity.
     pub sender: Quota,
 }
 
 impl Quotas {
-    /// No limits.
     pub const NONE: Self = Self {
         inbox: Quota::NONE,
         sender: Quota::NONE,
     };
 
-    /// Whether nothing is limited. Then nothing is counted.
+    /// Whether nothing is limited. Then totals are not kept.
     #[must_use]
     pub fn are_none(&self) -> bool {
         *self == Self::NONE
     }
 
-    /// That of one role.
+    /// The quota of one role.
     #[must_use]
     pub const fn of(&self, role: Role) -> Quota {
         match role {
@@ -140,13 +130,10 @@ impl Quotas {
 /// A quota that messages would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaExceeded {
-    /// Whose quota.
+    /// The identity with this quota.
     pub identity: IdentityKey,
-    /// Which of its quotas.
     pub role: Role,
-    /// What there would be too much of.
     pub resource: QuotaResource,
-    /// The most that there may be.
     pub limit: u64,
 }
 

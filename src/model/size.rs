@@ -1,21 +1,21 @@
-//! How much a database holds.
+//! The size of a database.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// How much there is, as it was found when the database was last asked.
+/// The size of a database at its last measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredSize {
-    /// Bytes of its tables and indexes, free space in them included.
+    /// Bytes of tables and indexes, including their free space.
     pub bytes: u64,
-    /// Bytes of it that nothing uses; PostgreSQL does not say.
+    /// Unused bytes; none for PostgreSQL, which does not report them.
     pub free_bytes: Option<u64>,
-    /// Messages that are stored: counted in SQLite, estimated by the servers.
+    /// Stored messages: counted in SQLite, estimated by database servers.
     pub messages: u64,
-    /// How long the oldest of them has been stored; none: there is none.
+    /// The age of the oldest message; none if there is none.
     #[serde(rename = "oldestMessageSeconds", serialize_with = "seconds")]
     #[schema(value_type = Option<f64>)]
     pub oldest_message: Option<Duration>,

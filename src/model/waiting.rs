@@ -1,64 +1,57 @@
-//! What waits in boxes, as an operator gets to see it.
+//! Messages in boxes, for operators.
 
 use std::time::Duration;
 
-/// Messages that wait in one box, expired ones that are not deleted yet included.
+/// The messages of one box, including expired ones that are not deleted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingBox {
-    /// The box's number; pages have this order.
+    /// The number of the box. Pages use this order.
     pub id: i64,
-    /// Whose box, 66 hexadecimal characters.
+    /// The owner of the box, 66 hexadecimal characters.
     pub identity: String,
-    /// The box's name.
     pub message_box: String,
-    /// How many.
     pub messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the stored bodies.
     pub bytes: i64,
-    /// How long ago the oldest was stored.
+    /// The age of the oldest message.
     pub oldest: Duration,
 }
 
-/// A page of boxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingPage {
-    /// By their numbers.
+    /// The boxes, in the order of their numbers.
     pub boxes: Vec<WaitingBox>,
-    /// The number behind which the next page begins; none: there are no more.
+    /// The next page starts after this number; none on the last page.
     pub next: Option<i64>,
 }
 
-/// What waits in all boxes of a recipient.
+/// The messages of all boxes of a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WaitingTotal {
-    /// Boxes with messages.
+    /// Number of boxes with messages.
     pub boxes: usize,
-    /// How many messages.
     pub messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the stored bodies.
     pub bytes: i64,
-    /// How long ago the oldest was stored; none: there is none.
+    /// The age of the oldest message; none if there is none.
     pub oldest: Option<Duration>,
 }
 
-/// What an identity has stored in one role.
+/// The total of one identity in one role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityTotal {
-    /// Which identity, 66 hexadecimal characters.
+    /// An identity key in hexadecimal.
     pub identity: String,
-    /// How many messages.
     pub messages: i64,
-    /// Bytes of their bodies.
+    /// Bytes of the stored bodies.
     pub bytes: i64,
 }
 
 /// The order of a list of totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TotalsOrder {
-    /// By identity, from the one behind this.
+    /// By identity, from a given one.
     Identity,
-    /// Those with most messages.
     Messages,
-    /// Those with most bytes.
     Bytes,
 }

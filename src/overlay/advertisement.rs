@@ -1,4 +1,4 @@
-//! What an advertisement says, and how it is read out of a transaction. Pure.
+//! Advertisements, and reading them from transactions. Pure.
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -14,23 +14,23 @@ use crate::auth::{Counterparty, Identity, KeyId, Protocol, sha256};
 use crate::ids::IdentityKey;
 use crate::payments::check_any_layout;
 
-use super::answer::{Named, Outputs};
+use super::answer::{OutputRef, Outputs};
 use super::host::AdvertisedHost;
 
-/// Where overlay services take advertisements.
+/// The topic of overlay services that store advertisements.
 pub(super) const TOPIC: &str = "tm_messagebox";
-/// Where they find them.
+/// The lookup service that finds them.
 pub(super) const SERVICE: &str = "ls_messagebox";
-/// Where wallets keep them.
+/// The wallet's basket for them.
 pub(super) const BASKET: &str = "overlay advertisements";
-/// What an advertisement is worth, in satoshis.
+/// The value of an advertisement, in satoshis.
 pub(super) const SATOSHIS: u64 = 1;
-/// The key id of the key that an output is locked to, and of the signature in it.
+/// The key id of the locking key and of the signature.
 pub(super) const KEY_ID: &str = "1";
-/// Its protocol: security level and name.
+/// The protocol of that key: security level and name.
 const PROTOCOL: (u8, &str) = (1, "messagebox advertisement");
 
-/// The protocol, as a wallet is told.
+/// The protocol in the wallet's format.
 pub(super) fn wallet_protocol() -> WalletProtocol {
     let (security_level, name) = PROTOCOL;
     WalletProtocol {
@@ -39,7 +39,7 @@ pub(super) fn wallet_protocol() -> WalletProtocol {
     }
 }
 
-/// With whom the key is shared: everybody can derive it, and so verify the signature.
+/// The counterparty of the key. Anyone can derive it and verify the signature.
 pub(super) fn wallet_counterparty() -> WalletCounterparty {
     WalletCounterparty {
         counterparty_type: CounterpartyType::Anyone,
@@ -47,27 +47,23 @@ pub(super) fn wallet_counterparty() -> WalletCounterparty {
     }
 }
 
-/// An output that advertises a host for an identity, and whose signature is the identity's.
+/// An output that advertises a host for an identity, signed by the identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertisement {
-    /// Who can be reached.
     pub identity_key: IdentityKey,
-    /// Where, as it was written.
+    /// The host as it was written.
     pub host: String,
-    /// The transaction, hexadecimal, as it is displayed.
+    /// Hexadecimal, in display order.
     pub txid: String,
-    /// Which of its outputs.
     pub output_index: u32,
-    /// What it is worth.
     pub(super) satoshis: u64,
-    /// What it is locked with.
     pub(super) script: Vec<u8>,
-    /// Its transaction with all that proves it, as an `AtomicBEEF`.
+    /// The transaction with its proofs, as an `AtomicBEEF`.
     pub(super) beef: Vec<u8>,
 }
 
 impl Advertisement {
-    /// As wallets write it: `txid.index`.
+    /// The outpoint in the wallet's format: `txid.index`.
     #[must_use]
     pub fn outpoint(&self) -> String {
         format!("{}.{}", self.txid, self.output_index)
@@ -75,8 +71,8 @@ impl Advertisement {
 
     /// The advertisements of `identity` among these outputs.
     ///
-    /// Where an answer does not name the transaction, all are looked at whose output nothing in the BEEF spends. Bytes of
-    /// others: what cannot be read, or was not signed by the identity, is none.
+    /// An answer without transaction ids means every output that nothing in the BEEF spends. The bytes are untrusted:
+    /// unreadable outputs, and outputs without the identity's signature, are skipped.
     pub(super) fn read(identity: &IdentityKey, outputs: &Outputs) -> Vec<Self> {
         if check_any_layout(&outputs.beef).is_err() {
             return Vec::new();
@@ -86,8 +82,8 @@ impl Advertisement {
             .unwrap_or_default()
     }
 
-    /// The same of a BEEF that was read already.
-    fn within(identity: &IdentityKey, beef: &Beef, named: &[Named]) -> Vec<Self> {
+    /// As `read`, for a parsed BEEF.
+    fn within(identity: &IdentityKey, beef: &Beef, named: &[OutputRef]) -> Vec<Self> {
         let spent: HashSet<(&str, u32)> = beef
             .txs
             .iter()
@@ -95,12 +91,14 @@ impl Advertisement {
             .flat_map(|transaction| &transaction.inputs)
             .filter_map(|input| Some((input.source_txid.as_deref()?, input.source_output_index)))
             .collect();
-        let is_meant =
-            |entry: &BeefTx, named: &Named| match named.txid.as_ref().or(beef.atomic_txid.as_ref())
-            {
-                Some(txid) => entry.txid == *txid,
-                None => !spent.contains(&(entry.txid.as_str(), named.index)),
-            };
+        let is_meant = |entry: &BeefTx, named: &OutputRef| match named
+            .txid
+            .as_ref()
+            .or(beef.atomic_txid.as_ref())
+        {
+            Some(txid) => entry.txid == *txid,
+            None => !spent.contains(&(entry.txid.as_str(), named.index)),
+        };
         named
             .iter()
             .flat_map(|named| {
@@ -110,7 +108,7 @@ impl Advertisement {
             .collect()
     }
 
-    /// The one at an outpoint, if it is one of `identity`.
+    /// The advertisement at an outpoint, if it belongs to `identity`.
     pub(super) fn at(identity: &IdentityKey, beef: &Beef, outpoint: &str) -> Option<Self> {
         let (txid, output_index) = outpoint.split_once('.')?;
         let entry = beef.find_txid(txid)?;
@@ -133,12 +131,12 @@ impl Advertisement {
     }
 }
 
-/// What is pushed before the signature: the identity key and the host.
+/// The fields before the signature: the identity key and the host.
 pub(super) fn fields(identity: &IdentityKey, host: &AdvertisedHost) -> Vec<Vec<u8>> {
     vec![identity.as_bytes().to_vec(), host.to_string().into_bytes()]
 }
 
-/// The host that a script advertises for `identity`, if that has signed it.
+/// The host that a script advertises for `identity`, if the signature is valid.
 fn advertised_host(identity: &IdentityKey, script: &LockingScript) -> Option<String> {
     let mut fields = push_drop::decode(script).ok()?.fields;
     let signature = fields.pop()?;
@@ -150,13 +148,13 @@ fn advertised_host(identity: &IdentityKey, script: &LockingScript) -> Option<Str
     (!host.trim().is_empty()).then_some(host)
 }
 
-fn is_signed(identity: &IdentityKey, said: &[u8], signature: &[u8]) -> bool {
+fn is_signed(identity: &IdentityKey, data: &[u8], signature: &[u8]) -> bool {
     let (level, name) = PROTOCOL;
     let pair = Identity::anyone().and_then(|anyone| anyone.pair(Counterparty::Other(*identity)));
     let (Ok(protocol), Ok(pair)) = (Protocol::new(level, name), pair) else {
         return false;
     };
-    pair.verify(&protocol, KeyId::One(KEY_ID), &sha256(said), signature)
+    pair.verify(&protocol, KeyId::One(KEY_ID), &sha256(data), signature)
         .is_ok()
 }
 

@@ -1,4 +1,4 @@
-//! Advertises a host, and revokes what was advertised, through the wallet of the identity.
+//! Advertises a host and revokes advertisements, through the wallet of the identity.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,9 +6,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use bsv::transaction::Beef;
-use bsv::wallet::interfaces::{
-    CreateSignatureArgs, GetPublicKeyArgs, ListOutputsArgs, OutputInclude,
-};
+use bsv::wallet::interfaces::{GetPublicKeyArgs, ListOutputsArgs, OutputInclude};
 use bsv::wallet::types::{BooleanDefaultFalse, BooleanDefaultTrue};
 
 use crate::ids::IdentityKey;
@@ -21,63 +19,58 @@ use super::error::OverlayError;
 use super::host::AdvertisedHost;
 use super::locking::push_drop;
 use super::network::Overlay;
-use super::spending::{Made, Payer, UNREADABLE};
+use super::spending::{CreatedTransaction, UNREADABLE, WalletActions};
 
-/// What wallets list at most.
+/// Maximum outputs that a wallet lists.
 const MAX_LISTED: u32 = 10_000;
 
-/// How an advertisement came to stand.
+/// How an advertisement came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A transaction was made for it.
-    Made,
-    /// The wallet had it and the overlay network did not; it has been told again.
-    Repeated,
-    /// It stood already, and nothing was done.
-    Stood,
+    /// A new transaction was created for it.
+    Created,
+    /// The wallet had it but the overlay network did not, so it was submitted again.
+    Resubmitted,
+    /// It existed already, and nothing was done.
+    Unchanged,
 }
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Made => "made",
-            Self::Repeated => "repeated",
-            Self::Stood => "stood",
+            Self::Created => "made",
+            Self::Resubmitted => "repeated",
+            Self::Unchanged => "stood",
         })
     }
 }
 
-/// A host is advertised.
+/// The result of advertising a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertised {
-    /// For whom.
     pub identity_key: IdentityKey,
-    /// In which transaction.
     pub txid: String,
-    /// How it came to be.
     pub standing: Standing,
-    /// What the same transaction revoked.
+    /// Advertisements that the same transaction revoked.
     pub revoked: Vec<Advertisement>,
-    /// What else is advertised for the identity, by outputs that are not this wallet's to spend.
+    /// Other advertisements of the identity, whose outputs this wallet cannot spend.
     pub foreign: Vec<Advertisement>,
 }
 
-/// Advertisements are revoked.
+/// The result of revoking advertisements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// Whose they were.
     pub identity_key: IdentityKey,
-    /// By which transaction; none if there was nothing to revoke.
+    /// The revoking transaction; none if there was nothing to revoke.
     pub txid: Option<String>,
-    /// Which.
     pub revoked: Vec<Advertisement>,
-    /// Which would have been, had they been this wallet's to spend.
+    /// Advertisements that could not be revoked, because this wallet cannot spend their outputs.
     pub foreign: Vec<Advertisement>,
 }
 
 /// An identity's wallet and the overlay network.
 pub struct Advertiser {
-    wallet: WalletHttp,
+    wallet: WalletActions,
     overlay: Overlay,
 }
 
@@ -89,38 +82,31 @@ impl fmt::Debug for Advertiser {
     }
 }
 
-/// What the wallet has of what it advertised, and may spend.
-struct Held(HashMap<String, Option<Advertisement>>);
+/// Spendable outputs of the wallet, with their advertisements.
+struct WalletOutputs(HashMap<String, Option<Advertisement>>);
 
-impl Held {
+impl WalletOutputs {
     fn has(&self, advertisement: &Advertisement) -> bool {
         self.0.contains_key(&advertisement.outpoint())
     }
 }
 
 impl Advertiser {
-    /// Uses the BRC-100 wallet at this URL, which may take as long as `timeout` for each answer. `originator` tells the
-    /// wallet which program is asking.
+    /// Uses the BRC-100 wallet at this URL, with `timeout` per answer. `originator` names the program to the wallet.
     #[must_use]
     pub fn new(originator: &str, wallet_url: &str, overlay: Overlay, timeout: Duration) -> Self {
         Self {
-            wallet: WalletHttp::new(originator, wallet_url, timeout),
+            wallet: WalletActions(WalletHttp::new(originator, wallet_url, timeout)),
             overlay,
         }
     }
 
-    fn payer(&self) -> Payer<'_> {
-        Payer {
-            wallet: &self.wallet,
-        }
-    }
-
-    /// Whose wallet it is.
+    /// The identity key of the wallet.
     ///
     /// # Errors
     /// [`OverlayError`].
     pub async fn identity_key(&self) -> Result<IdentityKey, OverlayError> {
-        let asked = GetPublicKeyArgs {
+        let request = GetPublicKeyArgs {
             identity_key: true,
             protocol_id: None,
             key_id: None,
@@ -130,16 +116,16 @@ impl Advertiser {
             for_self: None,
             seek_permission: None,
         };
-        let answer = self.wallet.get_public_key(&asked).await?;
+        let answer = self.wallet.0.get_public_key(&request).await?;
         IdentityKey::from_sec1(&answer.public_key.to_der())
             .map_err(|_| OverlayError::WalletAnswer("no identity key"))
     }
 
-    /// Advertises a host, in place of what was advertised before. Where it stands already, nothing is paid.
+    /// Advertises a host and replaces earlier advertisements. If the host is advertised already, nothing is paid.
     ///
     /// # Errors
-    /// [`OverlayError`]. After [`OverlayError::Submit`] the wallet has the advertisement, and another attempt only tells
-    /// the overlay network of it.
+    /// [`OverlayError`]. After [`OverlayError::Submit`] the wallet holds the advertisement, and another attempt only
+    /// submits it again.
     pub async fn advertise(&self, host: &AdvertisedHost) -> Result<Advertised, OverlayError> {
         let identity_key = self.identity_key().await?;
         let known = self.overlay.advertisements(&identity_key).await?;
@@ -155,27 +141,37 @@ impl Advertiser {
         if let [only] = own.as_slice()
             && host.is(&only.host)
         {
-            return Ok(advertised(&only.txid, Standing::Stood, Vec::new(), foreign));
+            return Ok(advertised(
+                &only.txid,
+                Standing::Unchanged,
+                Vec::new(),
+                foreign,
+            ));
         }
-        // What it has and nobody knows; beside others that stand it would not take their place.
-        let untold = held
+        // The wallet has it, but no overlay service does. It cannot replace others that are advertised already.
+        let unpublished = held
             .0
             .into_values()
             .flatten()
             .find(|one| host.is(&one.host));
-        if let Some(untold) = untold.filter(|_| own.is_empty()) {
-            let made = Made::read(&untold.beef).ok_or(UNREADABLE)?;
+        if let Some(unpublished) = unpublished.filter(|_| own.is_empty()) {
+            let made = CreatedTransaction::read(&unpublished.beef).ok_or(UNREADABLE)?;
             let (revoked, foreign) = foreign.into_iter().partition(|one| made.spends(one));
             self.overlay.submit(&made.txid, &made.beef).await?;
-            return Ok(advertised(&made.txid, Standing::Repeated, revoked, foreign));
+            return Ok(advertised(
+                &made.txid,
+                Standing::Resubmitted,
+                revoked,
+                foreign,
+            ));
         }
         let script = self.locked(&identity_key, host).await?;
         let made = self
-            .payer()
+            .wallet
             .make("Advertise a MessageBox host", &own, Some(&script))
             .await?;
         self.overlay.submit(&made.txid, &made.beef).await?;
-        Ok(advertised(&made.txid, Standing::Made, own, foreign))
+        Ok(advertised(&made.txid, Standing::Created, own, foreign))
     }
 
     /// The script of an advertisement, locked to a key of the wallet and signed with it.
@@ -194,23 +190,14 @@ impl Advertiser {
             for_self: Some(true),
             seek_permission: None,
         };
-        let key = self.wallet.get_public_key(&key).await?.public_key;
+        let key = self.wallet.0.get_public_key(&key).await?.public_key;
         let mut fields = fields(identity, host);
-        let signature = CreateSignatureArgs {
-            protocol_id: wallet_protocol(),
-            key_id: KEY_ID.to_owned(),
-            counterparty: wallet_counterparty(),
-            data: Some(fields.concat()),
-            hash_to_directly_sign: None,
-            privileged: false,
-            privileged_reason: None,
-            seek_permission: None,
-        };
-        fields.push(self.wallet.create_signature(&signature).await?.signature);
+        let signature = self.wallet.sign(fields.concat()).await?;
+        fields.push(signature);
         Ok(push_drop(&key.to_der(), &fields))
     }
 
-    /// Revokes what is advertised: all of it, or one host, written as it is advertised.
+    /// Revokes all advertisements, or those of one host as it was advertised.
     ///
     /// # Errors
     /// [`OverlayError`].
@@ -229,7 +216,7 @@ impl Advertiser {
         };
         if !revoked.revoked.is_empty() {
             let made = self
-                .payer()
+                .wallet
                 .make("Revoke a MessageBox host", &revoked.revoked, None)
                 .await?;
             self.overlay.submit(&made.txid, &made.beef).await?;
@@ -238,8 +225,8 @@ impl Advertiser {
         Ok(revoked)
     }
 
-    async fn held(&self, identity: &IdentityKey) -> Result<Held, OverlayError> {
-        let asked = ListOutputsArgs {
+    async fn held(&self, identity: &IdentityKey) -> Result<WalletOutputs, OverlayError> {
+        let request = ListOutputsArgs {
             basket: BASKET.to_owned(),
             tags: Vec::new(),
             tag_query_mode: None,
@@ -251,7 +238,7 @@ impl Advertiser {
             offset: None,
             seek_permission: BooleanDefaultTrue(None),
         };
-        let listed = self.wallet.list_outputs(&asked).await?;
+        let listed = self.wallet.0.list_outputs(&request).await?;
         let beef = listed.beef.as_deref();
         let beef = beef.and_then(|bytes| Beef::from_binary(&mut Cursor::new(bytes)).ok());
         let spendable = listed.outputs.into_iter().filter(|output| output.spendable);
@@ -261,6 +248,6 @@ impl Advertiser {
                 .and_then(|beef| Advertisement::at(identity, beef, &output.outpoint));
             (output.outpoint, advertisement)
         });
-        Ok(Held(held.collect()))
+        Ok(WalletOutputs(held.collect()))
     }
 }

@@ -1,8 +1,8 @@
-//! What an overlay service answers to a look-up: outputs, with the transactions that prove them. Pure.
+//! Answers of overlay services: outputs, with the transactions that prove them. Pure.
 
 use serde::Deserialize;
 
-/// Outputs of one answer that are looked at. An identity has a few advertisements, a network some dozens of services.
+/// Maximum outputs used per answer. An identity has a few advertisements, and a network has some dozens of services.
 const MAX_OUTPUTS: usize = 1_000;
 /// Bytes of a transaction id.
 const TXID: usize = 32;
@@ -12,16 +12,14 @@ const TXID: usize = 32;
 pub(super) struct Outputs {
     /// The transactions, as any kind of BEEF.
     pub(super) beef: Vec<u8>,
-    /// Which outputs are meant.
-    pub(super) named: Vec<Named>,
+    pub(super) named: Vec<OutputRef>,
 }
 
 /// One output of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    /// The transaction, hexadecimal, as it is displayed. None where the BEEF is of one transaction and its ancestors.
+pub(super) struct OutputRef {
+    /// Hexadecimal, in display order. None if the BEEF holds one transaction and its ancestors.
     pub(super) txid: Option<String>,
-    /// Which of its outputs.
     pub(super) index: u32,
 }
 
@@ -39,8 +37,8 @@ struct Entry {
     output_index: u32,
 }
 
-/// Reads an answer of this `Content-Type`: JSON, or bytes that have one BEEF for all outputs (`X-Aggregation: yes`). `None`
-/// if the body is neither.
+/// Parses an answer with this `Content-Type`: JSON, or bytes with one BEEF for all outputs (`X-Aggregation: yes`).
+/// Returns `None` for other bodies.
 pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Vec<Outputs>> {
     let bare = content_type.split(';').next().unwrap_or_default().trim();
     if bare.eq_ignore_ascii_case("application/octet-stream") {
@@ -49,7 +47,7 @@ pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Vec<Outputs>> {
     let Json::OutputList { outputs } = serde_json::from_slice(body).ok()?;
     let each = outputs.into_iter().take(MAX_OUTPUTS).map(|entry| Outputs {
         beef: entry.beef,
-        named: vec![Named {
+        named: vec![OutputRef {
             txid: None,
             index: entry.output_index,
         }],
@@ -57,7 +55,7 @@ pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Vec<Outputs>> {
     Some(each.collect())
 }
 
-/// A count, as many times a transaction id, an output's number and a context with its length, and then the BEEF.
+/// Parses a count, then per output a transaction id, an index and a context with its length, and finally the BEEF.
 fn aggregated(mut rest: &[u8]) -> Option<Outputs> {
     let count = number(&mut rest)?;
     let mut named = Vec::new();
@@ -67,7 +65,7 @@ fn aggregated(mut rest: &[u8]) -> Option<Outputs> {
         let context = number(&mut rest)?;
         take(&mut rest, usize::try_from(context).ok()?)?;
         if named.len() < MAX_OUTPUTS {
-            named.push(Named {
+            named.push(OutputRef {
                 txid: Some(hex::encode(txid)),
                 index,
             });
@@ -85,7 +83,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// A number of one byte, or of two, four or eight after a byte that says so; the lowest byte comes first.
+/// Parses a number of one byte, or of two, four or eight bytes after a marker byte; little-endian.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let width = match *take(rest, 1)? {
         [0xfd] => 2,
@@ -104,8 +102,8 @@ mod tests {
 
     const BINARY: &str = "application/octet-stream";
 
-    fn named(txid: Option<&str>, index: u32) -> Named {
-        Named {
+    fn named(txid: Option<&str>, index: u32) -> OutputRef {
+        OutputRef {
             txid: txid.map(str::to_owned),
             index,
         }
@@ -166,7 +164,7 @@ mod tests {
 
     #[test]
     fn more_than_is_there_and_more_than_anybody_has_are_no_matter() {
-        // A count and a length that nobody has memory for.
+        // A count and a length that exceed any memory.
         assert_eq!(read(BINARY, &[0xff; 9]), None);
         let mut body = vec![1];
         body.extend([0; TXID + 1]);

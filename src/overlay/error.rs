@@ -1,20 +1,19 @@
-//! Why nothing was advertised or revoked.
+//! Errors of advertising and revoking.
 
 use thiserror::Error;
 
 use crate::outbound::{RemoteFailure, WalletFailure};
 
-/// Why a look-up has no answer.
+/// Why a lookup failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LookupFailure {
-    /// Nothing came from any tracker.
-    #[error("no tracker gave an answer; the last failure: {0}")]
+    #[error("no tracker answered; the last failure: {0}")]
     Trackers(RemoteFailure),
-    /// Trackers answered, and none names a service.
+    /// Trackers answered, but none names a service.
     #[error("no tracker names a service that finds advertisements")]
     NoService,
-    /// Nothing came from any service that the trackers name.
-    #[error("no service gave an answer; the last failure: {0}")]
+    /// None of the named services answered.
+    #[error("no service answered; the last failure: {0}")]
     Services(RemoteFailure),
 }
 
@@ -24,13 +23,13 @@ pub enum SubmitFailure {
     /// The services could not be found.
     #[error("{0}")]
     Lookup(#[from] LookupFailure),
-    /// No tracker names one.
+    /// No tracker names a service that takes advertisements.
     #[error("no tracker names a service that takes advertisements")]
     NoService,
-    /// All that were given the transaction failed; the text says how.
+    /// Every service failed; the text lists the failures.
     #[error("{0}")]
     Refused(String),
-    /// Services answered, and none did anything with the transaction.
+    /// Services answered, but none used the transaction.
     #[error("no service acknowledged it")]
     Unacknowledged,
 }
@@ -38,46 +37,45 @@ pub enum SubmitFailure {
 /// A failure of the wallet or of the overlay network.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OverlayError {
-    /// The wallet did not do what it was asked for.
+    /// The wallet refused or failed.
     #[error("the wallet: {failure}")]
     Wallet {
-        /// What went wrong; may be logged.
+        /// The failure; may be logged.
         failure: RemoteFailure,
-        /// The wallet's own words, if it had any. For its user: they may say what nobody else should read.
+        /// The wallet's own error text, if any. For its user only: it may be confidential.
         said: Option<String>,
     },
-    /// Nothing came from the wallet in time.
+    /// The wallet did not answer in time.
     #[error("the wallet: it did not answer in time")]
     WalletSilent,
-    /// What came from the wallet is not what it was asked for.
-    #[error("the wallet: it gave {0}")]
+    /// The wallet's answer is unusable.
+    #[error("the wallet: it returned {0}")]
     WalletAnswer(&'static str),
-    /// The wallet is somebody else's.
-    #[error("the wallet: it is the wallet of another identity, {0}")]
+    /// The wallet belongs to another identity.
+    #[error("the wallet: it belongs to another identity, {0}")]
     OtherIdentity(crate::ids::IdentityKey),
-    /// The overlay network was not asked, or did not answer.
+    /// The overlay network could not be asked.
     #[error("the overlay network could not be asked for advertisements: {0}")]
     Lookup(#[from] LookupFailure),
-    /// The transaction is made, and no overlay service has it.
+    /// The transaction was created, but no overlay service has it.
     #[error("transaction {txid} was made, and the overlay network did not take it: {cause}")]
     Submit {
-        /// Which transaction, as it is displayed.
+        /// Hexadecimal, in display order.
         txid: String,
-        /// Why.
         cause: SubmitFailure,
     },
 }
 
-/// Kinds of failures, for who has a code for each.
+/// Kinds of failures, for callers that map each to a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverlayFailure {
-    /// Somebody is not there, or does not answer.
+    /// A service or the wallet is unreachable or silent.
     Unreachable,
-    /// Somebody says no.
+    /// A service or the wallet refused.
     Refused,
-    /// An answer is not what it should be.
+    /// An answer is malformed.
     Protocol,
-    /// The wallet is another's.
+    /// The wallet belongs to another identity.
     Identity,
 }
 
@@ -94,7 +92,6 @@ impl From<WalletFailure> for OverlayError {
 }
 
 impl OverlayError {
-    /// Of which kind it is.
     #[must_use]
     pub const fn kind(&self) -> OverlayFailure {
         match self {
@@ -112,21 +109,21 @@ impl OverlayError {
         }
     }
 
-    /// What to do about it, for who advertises.
+    /// Advice for the operator.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::Wallet { .. } | Self::WalletSilent | Self::WalletAnswer(_) => {
-                "WALLET_URL must name a BRC-100 wallet that speaks JSON over HTTP; it must be unlocked, have some satoshis, and allow what it is asked for."
+                "WALLET_URL must name a BRC-100 wallet with JSON over HTTP. The wallet must be unlocked, hold some satoshis, and grant the requested permissions."
             }
             Self::OtherIdentity(_) => {
-                "An advertisement is signed by whom it is for: WALLET_URL must name the wallet of this identity."
+                "The advertised identity signs its advertisement: WALLET_URL must name the wallet of this identity."
             }
             Self::Lookup(_) => {
-                "BSV_NETWORK says which overlay network is asked, SLAP_TRACKERS through which trackers."
+                "BSV_NETWORK selects the overlay network, and SLAP_TRACKERS its trackers."
             }
             Self::Submit { .. } => {
-                "Try again later: what the wallet has made and the overlay network does not know is told it, and not paid for again."
+                "Try again later: the wallet's transaction is submitted again, and not paid for again."
             }
         }
     }

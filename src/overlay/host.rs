@@ -1,4 +1,4 @@
-//! The address that an advertisement may give: one that the published clients take.
+//! Host addresses that published clients accept in an advertisement.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use url::{Host, Url};
 
-/// Names of hosts that are nobody's on the internet, which clients do not take from an advertisement.
+/// Reserved host names, which clients refuse in an advertisement.
 const LOCAL_NAMES: [&str; 6] = [
     "localhost",
     "local",
@@ -16,31 +16,31 @@ const LOCAL_NAMES: [&str; 6] = [
     "example.com",
 ];
 
-/// A host's public address, such as `https://messagebox.example`, without a trailing slash.
+/// A public host address such as `https://messagebox.example`, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvertisedHost(String);
 
 /// Why an address cannot be advertised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HostError {
-    /// Not an address.
+    /// The text is not an address.
     #[error("expected an address such as https://messagebox.example.org")]
     Shape,
-    /// Clients take nothing else.
-    #[error("clients take an advertised host only if its address begins with https://")]
+    /// Clients accept https only.
+    #[error("clients accept an advertised host only if its address begins with https://")]
     Scheme,
-    /// An address of this machine or of a name that is kept for tests.
-    #[error("clients do not take an advertised host that is local or an example")]
+    /// A local address, or a name reserved for tests.
+    #[error("clients refuse an advertised host that is local or an example")]
     Local,
     /// A user, a password, a query or a fragment.
-    #[error("a host's address is a name, perhaps with a port and a path, and nothing else")]
+    #[error("a host's address may hold a name, a port and a path only")]
     Extra,
 }
 
 impl FromStr for AdvertisedHost {
     type Err = HostError;
 
-    /// A domain alone, which `HOSTING_DOMAIN` may be, is taken for one of `https`.
+    /// A bare domain, as in `HOSTING_DOMAIN`, gets the scheme `https`.
     fn from_str(text: &str) -> Result<Self, HostError> {
         let text = text.trim();
         let whole = if text.contains("://") {
@@ -86,7 +86,7 @@ impl fmt::Display for AdvertisedHost {
 }
 
 impl AdvertisedHost {
-    /// Whether an advertisement gives this address, whatever slashes it ends in.
+    /// Whether an advertisement names this address, ignoring trailing slashes.
     pub(super) fn is(&self, advertised: &str) -> bool {
         advertised.trim().trim_end_matches('/') == self.0
     }

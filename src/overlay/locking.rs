@@ -1,4 +1,4 @@
-//! The script that locks an advertisement: a key, and fields that are pushed and dropped again (BRC-48, `PushDrop`). Pure.
+//! The locking script of an advertisement: a key, and fields that are pushed and dropped (BRC-48, `PushDrop`). Pure.
 
 const CHECKSIG: u8 = 0xac;
 const DROP: u8 = 0x75;
@@ -7,7 +7,7 @@ const PUSH_1: u8 = 0x4c;
 const PUSH_2: u8 = 0x4d;
 const PUSH_4: u8 = 0x4e;
 
-/// The script that only this key unlocks, with these fields of two bytes and more.
+/// Builds the script that only this key unlocks. Each field must have at least two bytes.
 pub(super) fn push_drop(key: &[u8], fields: &[Vec<u8>]) -> Vec<u8> {
     let mut script = Vec::new();
     push(&mut script, key);
@@ -22,7 +22,7 @@ pub(super) fn push_drop(key: &[u8], fields: &[Vec<u8>]) -> Vec<u8> {
     script
 }
 
-/// Pushes bytes in the shortest way. The shorter forms for one byte and for none are not needed here.
+/// Pushes bytes in the shortest form. The special forms for one byte and for none are not needed here.
 fn push(script: &mut Vec<u8>, bytes: &[u8]) {
     let length = bytes.len().to_le_bytes();
     let [one, two, three, four, ..] = length;
@@ -45,7 +45,7 @@ mod tests {
 
     use super::push_drop;
 
-    /// The SDK's script with these fields, and a signature or none.
+    /// The SDK's script with these fields, with or without a signature.
     fn of_the_sdk(fields: Vec<Vec<u8>>, is_signed: bool) -> bsv::script::LockingScript {
         let wallet = ProtoWallet::new(PrivateKey::from_random().unwrap());
         let protocol = Protocol {

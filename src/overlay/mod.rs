@@ -1,10 +1,13 @@
-//! Where an identity can be reached, made public: advertisements of MessageBox hosts on the overlay network.
+//! Advertises MessageBox hosts on the overlay network, so that clients can find an identity.
 //!
-//! An advertisement is an output of a transaction that names an identity and a host and is signed by the identity. Overlay
-//! services keep those that are not spent (topic `tm_messagebox`) and find them by identity (service `ls_messagebox`). To
-//! spend one is to revoke it. `advertisement` and `host` are pure; `network` asks overlay services, `advertiser` a wallet,
-//! which has the identity's key and pays the transactions.
-//! `answer`, `service_token` and `locking` are pure too; `submission` gives transactions to overlay services.
+//! An advertisement is a transaction output that names an identity and a host, signed by the identity. Overlay services
+//! store unspent ones (topic `tm_messagebox`) and find them by identity (service `ls_messagebox`). Spending one revokes
+//! it.
+//!
+//! `advertisement`, `host`, `answer`, `service_token` and `locking` are pure.
+//! `network` asks overlay services, and `submission` sends them transactions.
+//!
+//! `advertiser` uses a wallet, which holds the identity's key and pays for transactions.
 
 mod advertisement;
 mod advertiser;
@@ -21,4 +24,4 @@ pub use advertisement::Advertisement;
 pub use advertiser::{Advertised, Advertiser, Revoked, Standing};
 pub use error::{LookupFailure, OverlayError, OverlayFailure, SubmitFailure};
 pub use host::{AdvertisedHost, HostError};
-pub use network::{NoTracker, Overlay, OverlayNetwork, Tracker, UnknownNetwork};
+pub use network::{InvalidTracker, Overlay, OverlayNetwork, SlapTracker, UnknownNetwork};

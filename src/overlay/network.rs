@@ -1,4 +1,4 @@
-//! Overlay services: which there are, what they know of an identity, and what they are given.
+//! Overlay services: finding them, asking them about an identity, and submitting to them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,40 +16,40 @@ use crate::outbound::{Posted, RemoteFailure, Service};
 use super::advertisement::{Advertisement, SERVICE, TOPIC};
 use super::answer::{self, Outputs};
 use super::error::{LookupFailure, OverlayError};
-use super::service_token::{Role, hosts};
+use super::service_token::{ServiceRole, hosts};
 
-/// The published clients' trackers of the main chain.
+/// The published clients' trackers for the main chain.
 const MAINNET: [&str; 4] = [
     "https://overlay-us-1.bsvb.tech",
     "https://overlay-eu-1.bsvb.tech",
     "https://overlay-ap-1.bsvb.tech",
     "https://users.bapp.dev",
 ];
-/// Those of the test chain.
+/// The published clients' trackers for the test chain.
 const TESTNET: [&str; 1] = ["https://testnet-users.bapp.dev"];
-/// The one service of the local network.
+/// The only service of the local network.
 const LOCAL: &str = "http://localhost:8080";
 
-/// How long one service may take to answer a look-up, as in the published clients.
+/// Timeout of one service for a lookup, as in the published clients.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that an answer to a look-up may have.
+/// Maximum bytes of an answer to a lookup.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Services that are asked at a time, as in the SDK.
+/// Maximum concurrent lookups, as in the SDK.
 const MAX_ASKED: usize = 8;
 
-/// Which overlay network, as the published clients name them.
+/// An overlay network, by the published clients' names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverlayNetwork {
-    /// That of the main chain.
+    /// The network of the main chain.
     #[default]
     Mainnet,
-    /// That of the test chain.
+    /// The network of the test chain.
     Testnet,
     /// One service at `http://localhost:8080`, for development.
     Local,
 }
 
-/// A text names no network.
+/// The text names no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected mainnet, testnet or local")]
 pub struct UnknownNetwork;
@@ -67,60 +67,60 @@ impl FromStr for OverlayNetwork {
     }
 }
 
-/// Where it is asked which services there are (SLAP): an address that begins with `https://`, without a trailing slash.
+/// The address of a service directory (SLAP): `https://` only, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tracker(String);
+pub struct SlapTracker(String);
 
-/// A text is no tracker's address.
+/// The text is not a tracker's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected an address such as https://overlay.example")]
-pub struct NoTracker;
+pub struct InvalidTracker;
 
-impl FromStr for Tracker {
-    type Err = NoTracker;
+impl FromStr for SlapTracker {
+    type Err = InvalidTracker;
 
-    fn from_str(text: &str) -> Result<Self, NoTracker> {
-        let url = Url::parse(text.trim()).map_err(|_| NoTracker)?;
-        // No others are asked: who could change an answer could choose the services.
+    fn from_str(text: &str) -> Result<Self, InvalidTracker> {
+        let url = Url::parse(text.trim()).map_err(|_| InvalidTracker)?;
+        // HTTPS only: an attacker who can change an answer could choose the services.
         if url.scheme() != "https" {
-            return Err(NoTracker);
+            return Err(InvalidTracker);
         }
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 }
 
-/// Where the services are found.
+/// Where services are found.
 #[derive(Debug, Clone)]
-enum Found {
+enum Discovery {
     /// Through these trackers; the text names the network.
-    Through(Vec<String>, String),
-    /// There is one, at a known address.
-    At(String),
+    Trackers(Vec<String>, String),
+    /// At one known address.
+    Fixed(String),
 }
 
 /// The services of a network.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    found: Found,
+    found: Discovery,
     service: Service,
     timeout: Duration,
 }
 
 impl Overlay {
-    /// The services of this network, found through these trackers or, where there are none, through its own. Finding them
-    /// and asking them may take as long as `timeout` together.
+    /// Services of this network, found through these trackers. Without trackers the network's own are used. `timeout`
+    /// covers finding and asking together.
     #[must_use]
-    pub fn new(network: OverlayNetwork, trackers: &[Tracker], timeout: Duration) -> Self {
+    pub fn new(network: OverlayNetwork, trackers: &[SlapTracker], timeout: Duration) -> Self {
         let through = |known: &[&str], name: &str| {
             let known = known.iter().map(|known| (*known).to_owned()).collect();
-            Found::Through(known, name.to_owned())
+            Discovery::Trackers(known, name.to_owned())
         };
         let own: Vec<&str> = trackers.iter().map(|tracker| tracker.0.as_str()).collect();
         let found = match network {
             _ if !own.is_empty() => through(&own, &own.join(", ")),
             OverlayNetwork::Mainnet => through(&MAINNET, "mainnet"),
             OverlayNetwork::Testnet => through(&TESTNET, "testnet"),
-            OverlayNetwork::Local => Found::At(LOCAL.to_owned()),
+            OverlayNetwork::Local => Discovery::Fixed(LOCAL.to_owned()),
         };
         Self {
             found,
@@ -137,7 +137,7 @@ impl Overlay {
         &self.service
     }
 
-    /// What they know of an identity, in the order of transactions and outputs.
+    /// The advertisements of an identity, in the order of transactions and outputs.
     ///
     /// # Errors
     /// [`OverlayError::Lookup`].
@@ -159,11 +159,11 @@ impl Overlay {
         Ok(found)
     }
 
-    /// The services that find advertisements: those that the first tracker knows which knows any.
+    /// Services that find advertisements: those of the first tracker that names any.
     async fn lookup_hosts(&self, deadline: Instant) -> Result<Vec<String>, LookupFailure> {
         let trackers = match &self.found {
-            Found::At(host) => return Ok(vec![host.clone()]),
-            Found::Through(trackers, _) => trackers,
+            Discovery::Fixed(host) => return Ok(vec![host.clone()]),
+            Discovery::Trackers(trackers, _) => trackers,
         };
         let question = question("ls_slap", &json!({ "service": SERVICE }));
         let mut failure = None;
@@ -171,7 +171,7 @@ impl Overlay {
         for tracker in trackers {
             match self.ask(tracker, &question, deadline).await {
                 Ok(answer) => {
-                    let hosts = hosts(Role::AnswersLookups, SERVICE, &answer);
+                    let hosts = hosts(ServiceRole::AnswersLookups, SERVICE, &answer);
                     if !hosts.is_empty() {
                         return Ok(hosts);
                     }
@@ -186,30 +186,30 @@ impl Overlay {
         }
     }
 
-    /// The services that take advertisements, of all trackers.
+    /// Services that take advertisements, of all trackers.
     pub(super) async fn topic_hosts(
         &self,
         deadline: Instant,
     ) -> Result<Vec<String>, LookupFailure> {
         let trackers = match &self.found {
-            Found::At(host) => return Ok(vec![host.clone()]),
-            Found::Through(trackers, _) => trackers,
+            Discovery::Fixed(host) => return Ok(vec![host.clone()]),
+            Discovery::Trackers(trackers, _) => trackers,
         };
         let question = question("ls_ship", &json!({ "topics": [TOPIC] }));
         let answers = self.ask_all(trackers, &question, deadline).await;
         let answers = answers.map_err(LookupFailure::Trackers)?;
-        Ok(hosts(Role::TakesTopic, TOPIC, &answers))
+        Ok(hosts(ServiceRole::TakesTopic, TOPIC, &answers))
     }
 
-    /// Asks all of them. One answer is enough; without any, the last failure counts.
+    /// Asks all hosts. One answer is enough; without any, the last failure is returned.
     async fn ask_all(
         &self,
         hosts: &[String],
         question: &str,
         deadline: Instant,
     ) -> Result<Vec<Outputs>, RemoteFailure> {
-        let asked = hosts.iter().map(|host| self.ask(host, question, deadline));
-        let answers: Vec<_> = stream::iter(asked)
+        let requests = hosts.iter().map(|host| self.ask(host, question, deadline));
+        let answers: Vec<_> = stream::iter(requests)
             .buffer_unordered(MAX_ASKED)
             .collect()
             .await;
@@ -260,10 +260,10 @@ impl Overlay {
         }
     }
 
-    /// Only the local network may be asked without TLS.
+    /// Only the local network works without TLS.
     pub(super) fn check_secure(&self, host: &str) -> Result<(), RemoteFailure> {
         match &self.found {
-            Found::Through(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),
+            Discovery::Trackers(..) if !host.starts_with("https:") => Err(RemoteFailure::Insecure),
             _ => Ok(()),
         }
     }
@@ -276,8 +276,8 @@ fn question(service: &str, query: &Value) -> String {
 impl fmt::Display for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.found {
-            Found::Through(_, name) => name,
-            Found::At(_) => "local",
+            Discovery::Trackers(_, name) => name,
+            Discovery::Fixed(_) => "local",
         })
     }
 }

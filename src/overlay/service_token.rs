@@ -1,4 +1,4 @@
-//! How an overlay service makes itself known: an output that names its address and what it does. Pure.
+//! Tokens of overlay services: an output with a service's address and role. Pure.
 
 use std::io::Cursor;
 
@@ -8,21 +8,21 @@ use url::Url;
 
 use crate::payments::check_any_layout;
 
-use super::answer::{Named, Outputs};
+use super::answer::{OutputRef, Outputs};
 
-/// Services that are asked or told. A hostile answer may name more than anybody could ask in time.
+/// Maximum services used. A hostile answer may name more than can be asked in time.
 const MAX_HOSTS: usize = 64;
 
-/// What a service does.
+/// The role of an overlay service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ServiceRole {
     /// Takes transactions of a topic: SHIP (BRC-23).
     TakesTopic,
-    /// Answers look-ups of a service: SLAP (BRC-24).
+    /// Answers lookups of a service: SLAP (BRC-24).
     AnswersLookups,
 }
 
-impl Role {
+impl ServiceRole {
     const fn protocol(self) -> &'static [u8] {
         match self {
             Self::TakesTopic => b"SHIP",
@@ -31,9 +31,9 @@ impl Role {
     }
 }
 
-/// The addresses of the services that have this role for the topic or look-up service `name`, without a trailing slash.
-/// Each comes once, in the order in which they came.
-pub(super) fn hosts(role: Role, name: &str, found: &[Outputs]) -> Vec<String> {
+/// Addresses of services with this role for the topic or lookup service `name`, without trailing slashes. Each appears
+/// once, in the order of the answers.
+pub(super) fn hosts(role: ServiceRole, name: &str, found: &[Outputs]) -> Vec<String> {
     let mut hosts: Vec<String> = Vec::new();
     for host in found.iter().flat_map(|outputs| within(role, name, outputs)) {
         if hosts.len() < MAX_HOSTS && !hosts.contains(&host) {
@@ -43,8 +43,8 @@ pub(super) fn hosts(role: Role, name: &str, found: &[Outputs]) -> Vec<String> {
     hosts
 }
 
-/// Bytes of others: what cannot be read names no service.
-fn within(role: Role, name: &str, outputs: &Outputs) -> Vec<String> {
+/// The bytes are untrusted: unreadable outputs name no service.
+fn within(role: ServiceRole, name: &str, outputs: &Outputs) -> Vec<String> {
     if check_any_layout(&outputs.beef).is_err() {
         return Vec::new();
     }
@@ -57,15 +57,15 @@ fn within(role: Role, name: &str, outputs: &Outputs) -> Vec<String> {
         .collect()
 }
 
-fn host(role: Role, name: &str, beef: &Beef, named: &Named) -> Option<String> {
-    // Without a name it is the transaction that the BEEF is about, or the last one, which may spend all others.
+fn host(role: ServiceRole, name: &str, beef: &Beef, named: &OutputRef) -> Option<String> {
+    // Without an id it is the BEEF's subject, or the last transaction, which may spend all others.
     let entry = match named.txid.as_ref().or(beef.atomic_txid.as_ref()) {
         Some(txid) => beef.find_txid(txid)?,
         None => beef.txs.last()?,
     };
     let outputs = &entry.tx.as_ref()?.outputs;
     let output = outputs.get(usize::try_from(named.index).ok()?)?;
-    // Protocol, identity key, address, topic or look-up service, and a signature.
+    // Protocol, identity key, address, topic or lookup service, and a signature.
     let fields = push_drop::decode(&output.locking_script).ok()?.fields;
     let [protocol, _, address, of, ..] = fields.as_slice() else {
         return None;
@@ -120,12 +120,12 @@ mod tests {
     fn outputs(beef: &[u8], txid: Option<String>, index: u32) -> Outputs {
         Outputs {
             beef: beef.to_vec(),
-            named: vec![Named { txid, index }],
+            named: vec![OutputRef { txid, index }],
         }
     }
 
     fn takers(found: &[Outputs]) -> Vec<String> {
-        hosts(Role::TakesTopic, "tm_messagebox", found)
+        hosts(ServiceRole::TakesTopic, "tm_messagebox", found)
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let found = [
             outputs(&atomic, None, 0),
             outputs(&atomic, txid.clone(), 0),
-            // Without what says that it is atomic, it is the last transaction.
+            // Without the atomic prefix, it is the last transaction.
             outputs(&atomic[36..], None, 0),
             outputs(&atomic[36..], txid, 0),
         ];
@@ -150,9 +150,9 @@ mod tests {
             assert_eq!(takers(std::slice::from_ref(found)), [ADDRESS]);
         }
         assert_eq!(takers(&found), [ADDRESS]);
-        let as_lookup = hosts(Role::AnswersLookups, "tm_messagebox", &found);
+        let as_lookup = hosts(ServiceRole::AnswersLookups, "tm_messagebox", &found);
         assert_eq!(as_lookup, Vec::<String>::new());
-        let other_topic = hosts(Role::TakesTopic, "tm_other", &found);
+        let other_topic = hosts(ServiceRole::TakesTopic, "tm_other", &found);
         assert_eq!(other_topic, Vec::<String>::new());
     }
 

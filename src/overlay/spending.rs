@@ -1,5 +1,4 @@
-//! The transaction that advertises, revokes, or does both at once: made and paid by the wallet, with the unlocking of what
-//! it spends.
+//! Transactions that advertise, revoke, or do both. The wallet creates and pays for them and signs the spent outputs.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -21,9 +20,9 @@ use super::advertisement::{
 };
 use super::error::OverlayError;
 
-/// A signature covers all inputs and outputs.
+/// The signature covers all inputs and outputs.
 const SIGHASH: u8 = 0x41;
-/// Bytes of a script that unlocks an advertisement: a signature and how long it is.
+/// Bytes of the unlocking script: a signature and its length.
 const UNLOCKING_BYTES: u32 = 73;
 /// Bytes before the BEEF in an `AtomicBEEF`: a marker and the transaction's id.
 const ATOMIC_PREFIX: usize = 36;
@@ -31,26 +30,25 @@ const ATOMIC_PREFIX: usize = 36;
 pub(super) const UNREADABLE: OverlayError =
     OverlayError::WalletAnswer("a transaction that cannot be used");
 
-/// A transaction that the wallet has made.
+/// A transaction that the wallet created.
 #[derive(Debug)]
-pub(super) struct Made {
-    /// As it is displayed.
+pub(super) struct CreatedTransaction {
+    /// Hexadecimal, in display order.
     pub(super) txid: String,
-    /// With all that proves it, without the prefix that makes it atomic, which not every service reads.
+    /// The transaction with its proofs, without the atomic prefix, which some services cannot read.
     pub(super) beef: Vec<u8>,
-    /// What it spends: transactions and outputs.
+    /// The spent transactions and output indexes.
     spent: Vec<(String, u32)>,
 }
 
-impl Made {
-    /// Whether it spends, and so revokes, an advertisement.
+impl CreatedTransaction {
+    /// Whether it spends an advertisement, and so revokes it.
     pub(super) fn spends(&self, advertisement: &Advertisement) -> bool {
         self.spent.iter().any(|(txid, index)| {
             *txid == advertisement.txid && *index == advertisement.output_index
         })
     }
 
-    /// From an `AtomicBEEF`.
     pub(super) fn read(atomic: &[u8]) -> Option<Self> {
         let beef = Beef::from_binary(&mut Cursor::new(atomic)).ok()?;
         let txid = beef.atomic_txid.clone()?;
@@ -59,7 +57,7 @@ impl Made {
             .iter()
             .filter_map(|input| Some((input.source_txid.clone()?, input.source_output_index)))
             .collect();
-        // In the order of who spends whom, so that it comes last.
+        // Sorted by dependency, so that the transaction comes last.
         let ordered = beef.to_binary_atomic(&txid).ok()?;
         Some(Self {
             txid,
@@ -69,30 +67,28 @@ impl Made {
     }
 }
 
-/// A wallet that makes and pays transactions.
-pub(super) struct Payer<'a> {
-    pub(super) wallet: &'a WalletHttp,
-}
+/// A wallet that creates and pays for transactions.
+pub(super) struct WalletActions(pub(super) WalletHttp);
 
-impl Payer<'_> {
-    /// Makes a transaction that spends advertisements and, with a script, puts one there.
+impl WalletActions {
+    /// Creates a transaction that spends advertisements. With a script, it also adds an advertisement.
     pub(super) async fn make(
         &self,
         description: &str,
         spent: &[Advertisement],
         script: Option<&[u8]>,
-    ) -> Result<Made, OverlayError> {
+    ) -> Result<CreatedTransaction, OverlayError> {
         let action = action(description, spent, script).map_err(|_| UNREADABLE)?;
-        let made = self.wallet.create_action(&action).await?;
+        let made = self.0.create_action(&action).await?;
         let atomic = match (made.signable_transaction, made.tx) {
             (Some(signable), _) => self.complete(spent, signable).await?,
             (None, Some(whole)) => whole,
             (None, None) => return Err(OverlayError::WalletAnswer("no transaction")),
         };
-        Made::read(&atomic).ok_or(UNREADABLE)
+        CreatedTransaction::read(&atomic).ok_or(UNREADABLE)
     }
 
-    /// Signs what is spent. A transaction that comes to nothing is given up, so that the wallet keeps its money.
+    /// Signs the spent outputs. A failed transaction is aborted, so that the wallet keeps its money.
     async fn complete(
         &self,
         spent: &[Advertisement],
@@ -110,7 +106,7 @@ impl Payer<'_> {
                         ..SignActionOptions::default()
                     }),
                 };
-                let signed = self.wallet.sign_action(&signing).await;
+                let signed = self.0.sign_action(&signing).await;
                 signed.map_err(OverlayError::from)
             }
             Err(error) => Err(error),
@@ -120,11 +116,8 @@ impl Payer<'_> {
                 .tx
                 .ok_or(OverlayError::WalletAnswer("no transaction")),
             Err(error) => {
-                // What failed before is what counts.
-                let _ = self
-                    .wallet
-                    .abort_action(&AbortActionArgs { reference })
-                    .await;
+                // The original error matters more.
+                let _ = self.0.abort_action(&AbortActionArgs { reference }).await;
                 Err(error)
             }
         }
@@ -156,26 +149,31 @@ impl Payer<'_> {
         Ok(spends)
     }
 
-    /// The script that unlocks an advertisement: the wallet's signature, with what it covers.
+    /// The unlocking script: the wallet's signature and its scope.
     async fn signature(&self, hashed: &[u8]) -> Result<Vec<u8>, OverlayError> {
-        let signing = CreateSignatureArgs {
+        let signature = self.sign(hashed.to_vec()).await?;
+        let unlocking = push_drop_unlocking_script(&signature, SIGHASH)
+            .map_err(|_| OverlayError::WalletAnswer("no signature"))?;
+        Ok(unlocking.to_binary())
+    }
+
+    /// Signs with the key of the advertisements.
+    pub(super) async fn sign(&self, data: Vec<u8>) -> Result<Vec<u8>, OverlayError> {
+        let request = CreateSignatureArgs {
             protocol_id: wallet_protocol(),
             key_id: KEY_ID.to_owned(),
             counterparty: wallet_counterparty(),
-            data: Some(hashed.to_vec()),
+            data: Some(data),
             hash_to_directly_sign: None,
             privileged: false,
             privileged_reason: None,
             seek_permission: None,
         };
-        let signature = self.wallet.create_signature(&signing).await?.signature;
-        let unlocking = push_drop_unlocking_script(&signature, SIGHASH)
-            .map_err(|_| OverlayError::WalletAnswer("no signature"))?;
-        Ok(unlocking.to_binary())
+        Ok(self.0.create_signature(&request).await?.signature)
     }
 }
 
-/// Where a transaction spends an advertisement.
+/// The index of the input that spends an advertisement.
 fn input_of(transaction: &Transaction, advertisement: &Advertisement) -> Option<usize> {
     transaction.inputs.iter().position(|input| {
         input.source_txid.as_deref() == Some(&advertisement.txid)
@@ -220,7 +218,7 @@ fn action(
     })
 }
 
-/// The transactions of what is spent, in one BEEF.
+/// The transactions of the spent outputs, in one BEEF.
 fn merged(spent: &[Advertisement]) -> Result<Option<Vec<u8>>, bsv::transaction::TransactionError> {
     let Some((first, others)) = spent.split_first() else {
         return Ok(None);

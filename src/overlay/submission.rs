@@ -1,4 +1,4 @@
-//! Gives a transaction to the overlay services that take advertisements.
+//! Submits transactions to the overlay services that take advertisements.
 
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
@@ -12,14 +12,14 @@ use super::advertisement::TOPIC;
 use super::error::{OverlayError, SubmitFailure};
 use super::network::Overlay;
 
-/// Services that receive the transaction at the same time, as in the SDK.
+/// Maximum concurrent submissions, as in the SDK.
 const MAX_SENT: usize = 16;
-/// Bytes that an acknowledgement may have.
+/// Maximum bytes of an acknowledgement.
 const MAX_ANSWER: usize = 1024 * 1024;
-/// Refusals that an error quotes.
+/// Maximum refusals quoted in an error.
 const MAX_REFUSALS: usize = 4;
 
-/// What a service did with the outputs and inputs of one topic: their numbers.
+/// A service's result for one topic, as indexes of outputs and inputs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Admittance {
@@ -29,7 +29,7 @@ struct Admittance {
 }
 
 impl Admittance {
-    /// Whether anything came of the transaction.
+    /// Whether the service used the transaction.
     fn is_acknowledgement(&self) -> bool {
         let removed = self.coins_removed.as_deref().unwrap_or_default();
         [&self.outputs_to_admit, &self.coins_to_retain, removed]
@@ -39,18 +39,18 @@ impl Admittance {
 }
 
 /// The reply of one service.
-enum Reply {
+enum SubmitReply {
     Acknowledged,
-    /// It answered, and nothing came of the transaction.
+    /// It answered, but did not use the transaction.
     Nothing,
     Refused(String),
 }
 
 impl Overlay {
-    /// Gives a transaction, as a plain BEEF, to all services that take advertisements.
+    /// Submits a transaction, as a plain BEEF, to all services that take advertisements.
     ///
     /// # Errors
-    /// [`OverlayError::Submit`] unless one of them has acknowledged it.
+    /// [`OverlayError::Submit`] unless at least one of them acknowledges it.
     pub(super) async fn submit(&self, txid: &str, beef: &[u8]) -> Result<(), OverlayError> {
         let deadline = self.deadline();
         let sent = match self.topic_hosts(deadline).await {
@@ -74,29 +74,32 @@ impl Overlay {
         }
         // Every service gets the transaction, even after one has acknowledged it.
         let sent = hosts.iter().map(|host| self.send(host, beef, deadline));
-        let replies: Vec<Reply> = stream::iter(sent)
+        let replies: Vec<SubmitReply> = stream::iter(sent)
             .buffer_unordered(MAX_SENT)
             .collect()
             .await;
         if replies
             .iter()
-            .any(|reply| matches!(reply, Reply::Acknowledged))
+            .any(|reply| matches!(reply, SubmitReply::Acknowledged))
         {
             return Ok(());
         }
-        if replies.iter().any(|reply| matches!(reply, Reply::Nothing)) {
+        if replies
+            .iter()
+            .any(|reply| matches!(reply, SubmitReply::Nothing))
+        {
             return Err(SubmitFailure::Unacknowledged);
         }
         let refusals = replies.into_iter().filter_map(|reply| match reply {
-            Reply::Refused(refusal) => Some(refusal),
-            Reply::Acknowledged | Reply::Nothing => None,
+            SubmitReply::Refused(refusal) => Some(refusal),
+            SubmitReply::Acknowledged | SubmitReply::Nothing => None,
         });
         let refusals: Vec<String> = refusals.take(MAX_REFUSALS).collect();
         Err(SubmitFailure::Refused(refusals.join("; ")))
     }
 
-    async fn send(&self, host: &str, beef: &[u8], deadline: Instant) -> Reply {
-        let refused = |failure: RemoteFailure| Reply::Refused(format!("{host}: {failure}"));
+    async fn send(&self, host: &str, beef: &[u8], deadline: Instant) -> SubmitReply {
+        let refused = |failure: RemoteFailure| SubmitReply::Refused(format!("{host}: {failure}"));
         if let Err(failure) = self.check_secure(host) {
             return refused(failure);
         }
@@ -120,12 +123,12 @@ impl Overlay {
                     .get(TOPIC)
                     .is_some_and(Admittance::is_acknowledgement) =>
             {
-                Reply::Acknowledged
+                SubmitReply::Acknowledged
             }
-            Ok(_) => Reply::Nothing,
+            Ok(_) => SubmitReply::Nothing,
             Err(failure) => match answer.failure().and_then(|_| answer.words()) {
-                // The words are a stranger's, and may be logged.
-                Some(words) => Reply::Refused(format!(
+                // The text is untrusted, but may be logged.
+                Some(words) => SubmitReply::Refused(format!(
                     "{host}: {failure}, and says: {}",
                     words.escape_debug()
                 )),

@@ -1,26 +1,26 @@
-//! Which of the named outputs is whose.
+//! Assigns the named outputs to the parties of a payment.
 
 use crate::ids::IdentityKey;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
 use super::draft::DraftOutput;
 use super::error::PaymentError;
 
-/// The outputs of each party, as positions in the list that the sender gave.
+/// The outputs of each party, as positions in the sender's list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Allocation {
-    /// The server's, where it asks for a fee.
+    /// The server's output, if it asks for a fee.
     pub(super) server: Option<usize>,
-    /// Those of each recipient, in the order of the recipients.
+    /// The outputs of each recipient, in the order of the recipients.
     pub(super) recipients: Vec<Vec<usize>>,
 }
 
-/// Hands the outputs out: the first to the server if it asks for a fee; those that are tagged to whom they name; the
-/// others, in their order, to the recipients who ask for a fee and have none. What is left goes to those who ask for
-/// nothing.
+/// Assigns the outputs. The first one goes to the server if it asks for a fee. Tagged outputs go to the recipients that
+/// they name. The others go, in order, to recipients that ask for a fee and have no output. The rest goes to recipients
+/// that ask for nothing.
 pub(super) fn allocate(
     outputs: &[DraftOutput],
-    quote: &Quote,
+    quote: &FeeQuote,
     recipients: &[IdentityKey],
 ) -> Result<Allocation, PaymentError> {
     let server = (quote.delivery_fee > 0).then_some(0);
@@ -43,7 +43,7 @@ pub(super) fn allocate(
         server,
         recipients: vec![Vec::new(); recipients.len()],
     };
-    // Those who ask come first, then those who do not.
+    // Recipients that ask for a fee come first.
     let mut order: Vec<usize> = (0..recipients.len()).collect();
     order.sort_by_key(|index| !asks(*index));
     for index in order {
@@ -62,7 +62,7 @@ pub(super) fn allocate(
             None => {}
         }
     }
-    // More outputs than parties: to whom they name, or to the only recipient there is.
+    // Surplus outputs go to the recipients that they name, or to the only recipient.
     for position in free {
         let named = recipients
             .iter()
@@ -71,7 +71,7 @@ pub(super) fn allocate(
         let own = named
             .or(only)
             .and_then(|index| allocation.recipients.get_mut(index));
-        // What nobody is told of would be lost.
+        // An output without a recipient would be lost.
         own.ok_or(PaymentError::OutputForNobody)?.push(position);
     }
     Ok(allocation)
@@ -108,7 +108,7 @@ mod tests {
             })
             .collect();
         let draft = PaymentDraft::parse(&json!({ "outputs": outputs }).to_string());
-        let quote = Quote {
+        let quote = FeeQuote {
             delivery_fee: case.delivery,
             per_recipient: false,
             recipient_fees: case.fees.clone(),
@@ -132,7 +132,7 @@ mod tests {
             (0, &[5, 6], &[None, None], None, &[&[0], &[1]]),
             (0, &[5, 6], &[Some(1), Some(0)], None, &[&[1], &[0]]),
             (0, &[5, 6], &[Some(1), None], None, &[&[1], &[0]]),
-            // The one who asks goes first; what is left is kept for the other.
+            // The recipient that asks goes first. The rest is left for the other one.
             (0, &[0, 6], &[None, None], None, &[&[1], &[0]]),
             (0, &[5], &[None, None, None], None, &[&[0, 1, 2]]),
         ];
@@ -175,17 +175,17 @@ mod tests {
                     found: 0,
                 },
             ),
-            // One is for anybody, or for somebody else.
+            // One output is for any recipient, or for another one.
             (0, vec![0, 0], vec![None; 3], PaymentError::OutputForNobody),
             (0, vec![0], vec![Some(2)], PaymentError::OutputForNobody),
-            // Both are for the second.
+            // Both are for the second recipient.
             (
                 0,
                 vec![5, 6],
                 vec![Some(1), Some(1)],
                 PaymentError::MissingRecipientOutput(keys[0]),
             ),
-            // It names somebody who is not a recipient.
+            // It names a party that is not a recipient.
             (
                 0,
                 vec![5],

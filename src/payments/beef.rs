@@ -1,4 +1,9 @@
-//! Reading a payment's transaction and checking that it could be mined: proven ancestors, spent amounts, scripts.
+//! Reads a payment's transaction and checks that it can be mined: proven ancestors, amounts, scripts.
+
+pub(in crate::payments) mod check;
+pub(in crate::payments) mod scripts;
+mod spends;
+pub(in crate::payments) mod verdict_cache;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -7,67 +12,57 @@ use bsv::transaction::Beef;
 
 use crate::model::SpentOutput;
 
+use self::check::{CheckError, Checks};
+use self::scripts::reading;
+use self::verdict_cache::{BeefHash, VerdictCache};
 use super::beef_layout::check_layout;
-use super::check::{CheckError, Checks};
 use super::error::PaymentError;
-use super::scripts::reading;
-use super::spends;
-use super::verdict_cache::{self, BeefHash, VerdictCache};
 
-/// Blocks that its proofs may lead to; each is asked for by itself.
+/// Maximum blocks that the proofs may refer to; each takes one request to the header service.
 const MAX_BLOCKS: usize = 200;
 
-/// An output as it was read.
+/// An output of a checked transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// What it is worth.
+pub struct CheckedOutput {
     pub satoshis: u64,
-    /// Its locking script.
     pub script: Vec<u8>,
 }
 
-/// A transaction whose ancestors are proven and whose scripts hold.
+/// A transaction with proven ancestors and valid scripts.
 ///
-/// Whether the proofs lead to blocks that were mined is known to who has the block headers:
-/// [`Self::merkle_roots`] is for them.
+/// Its proofs are checked against block headers elsewhere: that check uses [`Self::merkle_roots`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedTransaction {
-    /// Hexadecimal, as it is displayed.
+    /// Hexadecimal, in display order.
     pub txid: String,
-    /// Its outputs.
-    pub outputs: Vec<Output>,
-    /// What it spends, and what its ancestors spend that are not mined yet.
+    pub outputs: Vec<CheckedOutput>,
+    /// Outputs spent by the transaction and by its unmined ancestors.
     pub spends: Vec<SpentOutput>,
-    /// By block height, the merkle root that its proofs lead to.
+    /// The merkle root of its proofs for each block height.
     pub merkle_roots: Vec<(u32, String)>,
 }
 
-/// What was read out of a payment whose transaction was checked.
+/// A payment with its checked transaction's data.
 #[derive(Debug, Clone)]
 pub struct Checked<T> {
-    /// What was read.
     pub payment: T,
-    /// What its transaction spends, and what those of its ancestors spend that are not mined yet.
+    /// Outputs spent by the transaction and by its unmined ancestors.
     pub spends: Vec<SpentOutput>,
-    /// By block height, the merkle root that its proofs lead to.
+    /// The merkle root of its proofs for each block height.
     pub merkle_roots: Vec<(u32, String)>,
 }
 
-pub(super) fn invalid(reason: impl Into<String>) -> PaymentError {
-    PaymentError::Invalid(reason.into())
-}
-
-/// A transaction that was read: proven, and paying out no more than it spends. Its scripts have yet to be run.
+/// A parsed transaction: proven, and paying out no more than it spends. Its scripts have not run yet.
 pub(super) struct ReadTransaction {
     pub(super) transaction: CheckedTransaction,
     beef: Beef,
     hash: BeefHash,
-    /// What running its scripts costs.
+    /// The cost of running its scripts.
     cost: u64,
 }
 
 impl ReadTransaction {
-    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it but its scripts.
+    /// Parses an `AtomicBEEF` (BRC-95) and checks everything except its scripts.
     ///
     /// # Errors
     /// [`CheckError`].
@@ -76,7 +71,7 @@ impl ReadTransaction {
         if let Some(Err(error)) = checks.cache.get(&hash) {
             return Err(error.into());
         }
-        let read = check_layout(bytes).map_err(|misfit| invalid(misfit.0));
+        let read = check_layout(bytes).map_err(|misfit| PaymentError::invalid(misfit.0));
         if read.is_ok() {
             checks.affords(reading(bytes))?;
         }
@@ -89,24 +84,25 @@ impl ReadTransaction {
 
     fn parse(bytes: &[u8], hash: BeefHash) -> Result<Self, PaymentError> {
         let beef = Beef::from_binary(&mut Cursor::new(bytes))
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         let txid = beef
             .atomic_txid
             .clone()
-            .ok_or_else(|| invalid("it is no AtomicBEEF"))?;
+            .ok_or_else(|| PaymentError::invalid("it is no AtomicBEEF"))?;
         let verdict = beef
             .verify_valid(false)
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         if !verdict.valid {
-            return Err(invalid(
+            return Err(PaymentError::invalid(
                 "its transactions are not proven back to mined ones",
             ));
         }
         let (spends, cost) = spends::check_amounts(&beef)?;
         let merkle_roots = merkle_roots(&beef)?;
         let subject = beef.find_txid(&txid).and_then(|entry| entry.tx.as_ref());
-        let subject = subject.ok_or_else(|| invalid("it lacks its own transaction"))?;
-        let output = |output: &bsv::transaction::TransactionOutput| Output {
+        let subject =
+            subject.ok_or_else(|| PaymentError::invalid("it lacks its own transaction"))?;
+        let output = |output: &bsv::transaction::TransactionOutput| CheckedOutput {
             satoshis: output.satoshis.unwrap_or(0),
             script: output.locking_script.to_binary(),
         };
@@ -124,7 +120,7 @@ impl ReadTransaction {
         })
     }
 
-    /// Runs the scripts of all its inputs, unless they held before. Slow: run it where it holds nobody up.
+    /// Runs the scripts of all inputs, unless they passed before. Slow: do not call it on a worker thread.
     ///
     /// # Errors
     /// [`CheckError`].
@@ -139,7 +135,7 @@ impl ReadTransaction {
 }
 
 impl CheckedTransaction {
-    /// Reads an `AtomicBEEF` (BRC-95) and checks all of it, whatever that costs. Slow: run it where it holds nobody up.
+    /// Parses an `AtomicBEEF` (BRC-95) and checks all of it, at any cost. Slow: do not call it on a worker thread.
     ///
     /// # Errors
     /// [`PaymentError::Invalid`].
@@ -153,13 +149,13 @@ impl CheckedTransaction {
             ReadTransaction::read(bytes, &checks).and_then(|read| read.run_scripts(&checks));
         checked.map_err(|error| match error {
             CheckError::Refused(error) => error,
-            CheckError::Costly => invalid("it costs too much to check"),
+            CheckError::Costly => PaymentError::invalid("it costs too much to check"),
         })
     }
 }
 
-/// What the proofs of all proven transactions lead to. The SDK computes roots for leaves that are marked as
-/// transactions; a path without marks would prove its transactions without a root that anybody could check.
+/// The merkle roots of all proven transactions. The SDK computes roots only for leaves marked as transactions. A path
+/// without marks would prove its transactions without a root to check.
 fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
     let mut roots = BTreeMap::new();
     for entry in &beef.txs {
@@ -168,15 +164,17 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
         };
         let root = bump
             .compute_root(Some(&entry.txid))
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| PaymentError::invalid(error.to_string()))?;
         let known = roots
             .entry(bump.block_height)
             .or_insert_with(|| root.clone());
         if *known != root {
-            return Err(invalid("its proofs lead to two blocks at one height"));
+            return Err(PaymentError::invalid(
+                "its proofs lead to two blocks at one height",
+            ));
         }
         if roots.len() > MAX_BLOCKS {
-            return Err(invalid("its proofs lead to too many blocks"));
+            return Err(PaymentError::invalid("its proofs lead to too many blocks"));
         }
     }
     Ok(roots.into_iter().collect())
@@ -221,7 +219,7 @@ mod tests {
         };
         let good = Mint::new().pay(&[(vec![0x51], 7)]);
         let forged = Mint::new().forged().pay(&[(vec![0x51], 7)]);
-        // Reading them may cost something, running a script nothing.
+        // Parsing may cost something, and running a script nothing.
         let reading_only = checks(&cache, reading(&good) * 2, &|| {});
         for bytes in [&good, &forged] {
             assert_eq!(check(bytes, &reading_only), Err(CheckError::Costly));
@@ -230,7 +228,7 @@ mod tests {
         let refused = check(&forged, &whole).unwrap_err();
         assert_eq!(check(&good, &reading_only), Ok(first));
         assert_eq!(check(&forged, &reading_only), Err(refused));
-        // What was refused is not even read again.
+        // A refused transaction is not even parsed again.
         let nothing = checks(&cache, 0, &|| {});
         assert!(matches!(
             check(&forged, &nothing),
@@ -239,7 +237,7 @@ mod tests {
         assert_eq!(check(&good, &nothing), Err(CheckError::Costly));
     }
 
-    /// A transaction that spends outputs with these locking scripts, each worth 100; whoever comes may unlock them.
+    /// A transaction that spends outputs with these locking scripts, each worth 100. Anyone may unlock them.
     fn spending_scripts(scripts: &[Vec<u8>], satoshis: u64) -> Transaction {
         let mut source = proven();
         source.outputs = scripts
@@ -268,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_cannot_pay_is_refused_before_a_script_runs() {
-        // OP_FALSE, which is refused as soon as it is run; and what costs too much.
+        // OP_FALSE, which fails when it runs, and a script that costs too much.
         let (wrong, costly) = (vec![0x00], vec![0xac; 1_000]);
         let refused = |scripts: &[Vec<u8>], satoshis| {
             let payment = spending_scripts(scripts, satoshis);
@@ -284,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_costs_much_pauses_now_and_then() {
-        // OP_NOP, over and over, and OP_TRUE: a fifth of a slice.
+        // OP_NOP, many times, and OP_TRUE: a fifth of a slice.
         let script = [vec![0x61; 4_000], vec![0x51]].concat();
         let payment = spending_scripts(&vec![script; 20], 1);
         let mut beef = Beef::new(bsv::transaction::beef::BEEF_V2);
@@ -294,12 +292,12 @@ mod tests {
         let count = || pauses.set(pauses.get() + 1);
         let whole = checks(&cache, u64::MAX, &count);
         let read = ReadTransaction::read(&bytes, &whole).unwrap();
-        assert!(read.cost > 2 * super::super::scripts::SLICE);
+        assert!(read.cost > 2 * scripts::SLICE);
         read.run_scripts(&whole).unwrap();
         assert!(pauses.get() >= 2, "{}", pauses.get());
     }
 
-    /// Marks only say which leaves a root is computed for; they prove nothing by being absent.
+    /// Marks select the leaves for which a root is computed. Their absence proves nothing.
     #[test]
     fn a_proof_without_marks_has_its_root_all_the_same() {
         let bytes = Mint::new().pay(&[(vec![0x51], 7)]);
@@ -315,7 +313,7 @@ mod tests {
     #[test]
     fn a_payment_that_cannot_be_mined_is_refused() {
         let output = [(vec![0x51], 7)];
-        // 1 shifted by 2^63 - 1: to run it would end the process.
+        // 1 shifted by 2^63 - 1: running it would crash the process.
         let shift = [0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xb6];
         let shifting = [&[0x51][..], &shift].concat();
         let multisig = vec![0x61, 0x51, 0x51, 0x51, 0xae];
@@ -348,7 +346,7 @@ mod tests {
     fn output(satoshis: u64) -> TransactionOutput {
         TransactionOutput {
             satoshis: Some(satoshis),
-            // Whoever comes may spend it.
+            // Anyone may spend it.
             locking_script: LockingScript::from_binary(&[0x51, 0x61]),
             change: false,
         }
@@ -415,7 +413,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(said.contains("spent twice"), "{said}");
-        // It is not for the two inputs: one of them alone is none.
+        // The cause is not the number of inputs: one of them alone is fine.
         assert!(read(&spending(&[&one], 40)).is_ok());
     }
 }

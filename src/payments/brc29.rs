@@ -1,4 +1,4 @@
-//! Whether an output pays a party: the key that BRC-29 derives for it, under a P2PKH script.
+//! Checks that an output pays a party: BRC-29 derives the party's key, and the script is P2PKH.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,22 +9,22 @@ use crate::ids::IdentityKey;
 
 /// The protocol name of BRC-29.
 const PROTOCOL: &str = "3241645161d8";
-/// Longest key id, which is both parts and a space (BRC-43).
+/// Maximum bytes of a key id, which is both parts and a space (BRC-43).
 const MAX_KEY_ID: usize = 800;
 
-/// What a payment key is derived from.
+/// The inputs of a payment key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Derivation {
     /// The first part of the key id.
     pub prefix: String,
-    /// The second part.
+    /// The second part of the key id.
     pub suffix: String,
-    /// With whom the payee shares the key.
+    /// The counterparty of the payee's key.
     pub sender: IdentityKey,
 }
 
-/// The bytes that a text is the base64 of, if it is the one text for them. Wallets keep the bytes, and derive from the
-/// text that they make of them.
+/// Decodes base64 text if it is the canonical encoding of its bytes. Wallets store the bytes and derive from their own
+/// encoding.
 pub(super) fn canonical_base64(text: &str) -> Option<Vec<u8>> {
     let bytes = STANDARD.decode(text).ok()?;
     (STANDARD.encode(&bytes) == text).then_some(bytes)
@@ -45,8 +45,6 @@ pub struct PaymentKeys<'a> {
 }
 
 impl<'a> PaymentKeys<'a> {
-    /// For this server.
-    ///
     /// # Errors
     /// [`KeyError`] never in practice.
     pub fn new(server: &'a Identity) -> Result<Self, KeyError> {
@@ -56,8 +54,8 @@ impl<'a> PaymentKeys<'a> {
         })
     }
 
-    /// The script that pays `payee` under this derivation. `None` when the server cannot know it: the key that two
-    /// others share is theirs alone, but the key that a recipient shares with anyone is known to all.
+    /// The script that pays `payee` under this derivation. Returns `None` if the server cannot derive it. Only two
+    /// parties know the key that they share, but anyone knows the key that a recipient shares with `anyone`.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -122,7 +120,7 @@ mod tests {
         let keys = PaymentKeys::new(&server).unwrap();
         let script = keys.script(&server.identity_key(), &derivation).unwrap();
         assert_eq!(script, Some(p2pkh(&expected.unwrap())));
-        // What two others share is not for the server to know.
+        // The server cannot know what two other parties share.
         let recipient = key(0x07).identity_key();
         assert_eq!(keys.script(&recipient, &derivation), Ok(None));
         let for_anyone = Derivation {

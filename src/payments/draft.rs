@@ -1,4 +1,4 @@
-//! A payment as a client sends it, before anything of it is believed.
+//! A payment as a client sends it, before any check.
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
@@ -15,14 +15,14 @@ use crate::json_text::encoded_len;
 
 use super::brc29::Derivation;
 
-/// Outputs that one payment may name: one for each recipient that a message can have, and then some.
+/// Maximum outputs of a payment: enough for one per recipient, with a margin.
 const MAX_OUTPUTS: usize = 2_000;
-/// Bytes of JSON that name one output.
+/// Maximum bytes of JSON per output.
 const MAX_OUTPUT_BYTES: usize = 64 * 1024;
-/// Fields that a payment may have; four are known.
+/// Maximum fields of a payment; four are known.
 const MAX_FIELDS: usize = 64;
 
-/// A payment's fields in their order; no more than may be kept.
+/// A payment's fields in their order, up to the limit.
 #[derive(Clone, Default)]
 struct Fields(IndexMap<String, Box<RawValue>>);
 
@@ -56,19 +56,17 @@ impl<'de> Deserialize<'de> for Fields {
 /// `payment` of a `sendMessage` request.
 #[derive(Clone, Default)]
 pub struct PaymentDraft {
-    /// Whether it claims to be a payment at all.
+    /// Whether it claims to be a payment.
     offered: bool,
     /// Bytes of its JSON as a string within JSON.
     encoded_len: usize,
-    /// As they came, in their order: what is not understood goes on to the recipient.
+    /// The fields in their order. Unknown fields are passed on to the recipient.
     fields: Fields,
-    /// The transaction's bytes.
     pub(super) transaction: Option<Vec<u8>>,
-    /// The outputs that are named.
     pub(super) outputs: Option<Vec<DraftOutput>>,
 }
 
-/// Without its content: payments stay out of the log.
+/// Omits the content: payments must not reach the log.
 impl std::fmt::Debug for PaymentDraft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PaymentDraft")
@@ -81,11 +79,11 @@ type Outputs = BoundedList<Box<RawValue>, MAX_OUTPUTS>;
 #[derive(Debug, Clone)]
 pub(super) struct DraftOutput {
     json: Box<RawValue>,
-    /// Which one of the transaction.
+    /// Its index in the transaction.
     pub(super) index: Option<u32>,
-    /// How its key was derived, where it is a `wallet payment`.
+    /// The derivation of its key, for a `wallet payment`.
     pub(super) derivation: Option<Derivation>,
-    /// For which recipient it says it is.
+    /// The recipient that it names.
     pub(super) tag: Option<IdentityKey>,
 }
 
@@ -105,12 +103,12 @@ struct Wire {
 }
 
 impl PaymentDraft {
-    /// Reads a payment. What cannot be read is missing from the result, and so is what is more than a payment needs.
+    /// Parses a payment. Unreadable and surplus parts are left out.
     #[must_use]
     pub fn parse(json: &str) -> Self {
         let Ok(fields) = serde_json::from_str::<Fields>(json) else {
             return Self {
-                // What is no object offers nothing; one that is too large does.
+                // A value that is not an object offers nothing. An object that is too large does.
                 offered: json.trim_start().starts_with('{'),
                 encoded_len: encoded_len(json),
                 ..Self::default()
@@ -133,37 +131,36 @@ impl PaymentDraft {
         }
     }
 
-    /// Whether it claims to be a payment at all: some clients send an empty object.
+    /// Whether it claims to be a payment: some clients send an empty object.
     #[must_use]
     pub const fn is_offered(&self) -> bool {
         self.offered
     }
 
-    /// Bytes of its JSON as a string within JSON: no part that is stored with a message takes more.
+    /// Bytes of its JSON as a string within JSON. No part stored with a message is larger.
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
         self.encoded_len
     }
 
-    /// How many outputs it names; none where they cannot be read.
+    /// The number of named outputs; none if they are unreadable.
     #[must_use]
     pub fn named_outputs(&self) -> Option<usize> {
         self.outputs.as_ref().map(Vec::len)
     }
 
-    /// The transaction's bytes, where they can be read.
+    /// The transaction's bytes, if readable.
     #[must_use]
     pub fn transaction(&self) -> Option<&[u8]> {
         self.transaction.as_deref()
     }
 
-    /// What it is for, in the sender's words.
     #[must_use]
     pub fn description(&self) -> Option<String> {
         serde_json::from_str(self.fields.0.get("description")?.get()).ok()
     }
 
-    /// The payment as it came, with these outputs only.
+    /// The original payment, reduced to these outputs.
     #[must_use]
     pub fn share(&self, outputs: &[usize]) -> ByteString {
         let chosen: Vec<&str> = outputs
@@ -219,7 +216,7 @@ fn derivation(wire: &Wire) -> Option<Derivation> {
     })
 }
 
-/// `customInstructions.recipientIdentityKey`, wherever the instructions are; what cannot be read is no tag.
+/// `customInstructions.recipientIdentityKey`, in any of its places. An unreadable value is no tag.
 fn tag(wire: &Wire) -> Option<IdentityKey> {
     let places = [
         wire.insertion_remittance.get("customInstructions"),

@@ -1,4 +1,4 @@
-//! Whether proofs lead to blocks that were mined: asked of a block headers service, where the operator names one.
+//! Asks a block headers service whether proofs lead to mined blocks, if the operator configures one.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::outbound::{Answer, Posted, Probed, RemoteFailure, Service};
 
 use super::error::PaymentError;
 
-/// Bytes that an answer may have: a state, and the block that confirms it.
+/// Maximum bytes of an answer: a state, and the confirming block.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// The merkle root of the first block, which is the same on every chain.
 const FIRST_ROOT: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
 
-/// A block headers service.
+/// A client of a block headers service.
 pub struct BlockHeaders {
     service: Service,
     url: String,
@@ -29,14 +29,14 @@ impl fmt::Debug for BlockHeaders {
     }
 }
 
-/// What the service says of a root.
+/// The service's answer for one root.
 #[derive(Deserialize)]
 struct Verdict {
     #[serde(rename = "confirmationState")]
     state: String,
 }
 
-/// One for all roots, or a list with one for each.
+/// One verdict for all roots, or a list with one per root.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Verdicts {
@@ -45,7 +45,7 @@ enum Verdicts {
 }
 
 impl BlockHeaders {
-    /// Asks the service at this URL, and waits so long for all that concerns one payment.
+    /// Uses the service at this URL. `timeout` covers all requests for one payment.
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Self {
         let url = url.trim_end_matches('/');
@@ -56,10 +56,10 @@ impl BlockHeaders {
         }
     }
 
-    /// Checks that each merkle root is the one of the block at its height.
+    /// Checks that each merkle root belongs to the block at its height.
     ///
     /// # Errors
-    /// [`PaymentError::Invalid`] when one is not, [`PaymentError::Headers`] when the service cannot tell.
+    /// [`PaymentError::Invalid`] for a wrong root, [`PaymentError::Headers`] if the service has no answer.
     pub async fn check(&self, roots: &[(u32, String)]) -> Result<(), PaymentError> {
         tokio::time::timeout(self.timeout, self.check_each(roots))
             .await
@@ -83,7 +83,7 @@ impl BlockHeaders {
         Ok(())
     }
 
-    /// Asks whether the service works: it must have a verdict on the first block.
+    /// Checks that the service works: it must confirm the first block.
     pub async fn probe(&self) -> Probed {
         let answer = self.ask(FIRST_ROOT, 0).await;
         Probed::judge(answer, |answer| verdict(answer).map(drop))
@@ -117,7 +117,7 @@ fn verdict(answer: &Answer) -> Result<bool, RemoteFailure> {
     is_confirmed(&verdict)
 }
 
-/// A service that is behind the chain says that it cannot tell, which is no verdict on the payment.
+/// A service that is behind the chain answers `UNABLE_TO_VERIFY`, which is no verdict on the payment.
 fn is_confirmed(verdict: &Verdict) -> Result<bool, RemoteFailure> {
     match verdict.state.as_str() {
         "CONFIRMED" => Ok(true),

@@ -1,29 +1,26 @@
-//! Payments: what a client says it has paid, checked against the transaction that it brings.
+//! Payments: checks the payment that a client claims to have made against its transaction.
 //!
-//! `beef` and below are pure: bytes in, a verdict out. Nothing here is stored; `db` keeps what was taken, once for each
-//! output, and `cashier` is the one interface behind which a wallet takes it, or nobody does and it is kept.
+//! `beef` and the modules below it are pure. This room stores nothing: `db` records each claimed output once. The trait
+//! in `receiver` hides who receives a payment: a wallet, or the database.
 
 mod allocation;
 mod beef;
 mod beef_layout;
 mod brc29;
-mod cashier;
-mod check;
 mod draft;
 mod error;
 mod headers;
 mod multipart;
+mod receiver;
 mod request_payment;
-mod scripts;
-mod settlement;
-mod spends;
-mod verdict_cache;
+mod verified_payment;
 
+pub use beef::check::{CheckError, Checks};
+pub use beef::scripts::SLICE;
+pub use beef::verdict_cache::VerdictCache;
 pub use beef::{Checked, CheckedTransaction};
 pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
-pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
-pub use check::{CheckError, Checks};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
 pub use headers::BlockHeaders;
@@ -31,10 +28,11 @@ pub use multipart::{
     MAX_PART_HEADER_BYTES, MAX_PARTS, MAX_PAYMENT_BYTES, MultipartBody, MultipartError,
     PAYMENT_TRANSPORTS, is_multipart,
 };
+pub use receiver::{
+    PaymentReceiver, PaymentStore, ReceiveError, Received, ServerPayment, WalletClient,
+};
 pub use request_payment::RequestPayment;
-pub use scripts::SLICE;
-pub use settlement::{Parties, Settlement};
-pub use verdict_cache::VerdictCache;
+pub use verified_payment::{Parties, VerifiedPayment};
 
 #[cfg(test)]
 #[path = "../../tests/it/support/minting.rs"]

@@ -1,25 +1,25 @@
 //! A request's payment in its body: the `multipart/form-data` envelope of BRC-118, for payments too large for a header.
 //!
-//! The parser borrows from the body and allocates nothing that grows with it. It accepts one form only: what two readers
-//! could read differently is refused. Call it after the signature over the raw body was verified.
+//! The parser borrows from the body, and its allocations do not grow with it. It accepts one form only, so that no two
+//! parsers can disagree. Call it after the signature over the raw body was verified.
 
 use memchr::memmem;
 use thiserror::Error;
 
-/// How a request can bring its payment, in the words of `x-bsv-payment-transports`.
+/// The ways to send a payment, as listed in `x-bsv-payment-transports`.
 pub const PAYMENT_TRANSPORTS: &str = "header,multipart";
-/// Bytes of a payment's JSON in a body.
+/// Maximum bytes of a payment's JSON in a body.
 pub const MAX_PAYMENT_BYTES: usize = 4 * 1024 * 1024;
-/// Parts of one body.
+/// Maximum parts of one body.
 pub const MAX_PARTS: usize = 128;
-/// Bytes of one part's header block, without the empty line that ends it.
+/// Maximum bytes of a part's header block, without the empty line that ends it.
 pub const MAX_PART_HEADER_BYTES: usize = 2_048;
 
-/// Characters of a boundary.
+/// Maximum characters of a boundary.
 const MAX_BOUNDARY: usize = 70;
-/// Characters of a part's name.
+/// Maximum characters of a part's name.
 const MAX_NAME: usize = 128;
-/// Characters of the body part's content-type.
+/// Maximum characters of the body part's content type.
 const MAX_CONTENT_TYPE: usize = 1_024;
 
 const MEDIA_TYPE: &str = "multipart/form-data";
@@ -27,53 +27,53 @@ const PAYMENT_PART: &str = "x-bsv-payment";
 const BODY_PART: &str = "body";
 const CRLF: &[u8] = b"\r\n";
 
-/// Why a multipart body cannot be read.
+/// Why a multipart body is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MultipartError {
-    /// The request's content-type has another form.
+    /// The request's content type has another form.
     #[error("its content-type needs exactly one boundary, of 1 to 70 token characters")]
     ContentType,
-    /// A delimiter is missing, or something stands before, behind or in one.
+    /// A delimiter is missing or malformed, or has other text around it.
     #[error("its delimiters are broken")]
     Delimiter,
-    /// More than [`MAX_PARTS`].
+    /// There are more than [`MAX_PARTS`] parts.
     #[error("it has more than 128 parts")]
     TooManyParts,
-    /// A part's header block is too long or not of the expected form.
+    /// A part's header block is too long or malformed.
     #[error("the headers of a part are not valid")]
     PartHeaders,
-    /// A payment stands beside a part that is neither the payment nor the body, or one of the two came twice.
+    /// A body with a payment has a part other than payment and body, or repeats one of the two.
     #[error("a payment takes one x-bsv-payment part and at most one body part")]
     UnexpectedPart,
-    /// The payment part has another content-type.
+    /// The payment part has another content type.
     #[error("the payment part is not application/json")]
     PaymentType,
     /// The payment is larger than [`MAX_PAYMENT_BYTES`].
     #[error("the payment is larger than 4194304 bytes")]
     PaymentTooLarge,
-    /// The body part has a content-type that is none.
+    /// The body part's content type is malformed.
     #[error("the body part has no valid content-type")]
     BodyType,
 }
 
-/// What a multipart body carries.
+/// The content of a multipart body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MultipartBody<'a> {
-    /// No payment: the body is an ordinary one of its content-type.
+    /// No payment: an ordinary body of its content type.
     Ordinary,
     /// A payment, and the body of the request that it pays for.
     Paid {
-        /// JSON, as the header `x-bsv-payment` has it.
+        /// JSON, as in the header `x-bsv-payment`.
         payment: &'a [u8],
-        /// Empty where the request has none.
+        /// Empty if the request has none.
         body: &'a [u8],
-        /// The body's own content-type.
+        /// The body's own content type.
         content_type: Option<&'a str>,
     },
 }
 
 impl<'a> MultipartBody<'a> {
-    /// Reads a body whose request has this content-type, which [`is_multipart`] has recognised.
+    /// Parses a body whose content type passed [`is_multipart`].
     ///
     /// # Errors
     /// [`MultipartError`].
@@ -124,7 +124,7 @@ fn paid<'a>(
     })
 }
 
-/// Whether a content-type names `multipart/form-data`, with whatever parameters.
+/// Whether a content type is `multipart/form-data`, with any parameters.
 #[must_use]
 pub fn is_multipart(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
@@ -138,10 +138,10 @@ struct Part<'a> {
     content: &'a [u8],
 }
 
-/// The parts of a body one after the other, in time that grows with the body only.
+/// Iterates over the parts of a body in linear time.
 struct Parts<'a> {
     delimiter: memmem::Finder<'static>,
-    /// Behind a delimiter; none once the last one was read.
+    /// The bytes after a delimiter; none after the last part.
     rest: Option<&'a [u8]>,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The part behind a delimiter; none behind the last one.
+    /// The part after a delimiter; none after the last one.
     fn part(&mut self, rest: &'a [u8]) -> Result<Option<Part<'a>>, MultipartError> {
         if let Some(epilogue) = rest.strip_prefix(b"--") {
             let is_end = epilogue.is_empty() || epilogue == CRLF;
@@ -176,7 +176,7 @@ impl<'a> Iterator for Parts<'a> {
     type Item = Result<Part<'a>, MultipartError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // After a failure there is nothing more.
+        // After a failure the iterator ends.
         let rest = self.rest.take()?;
         self.part(rest).transpose()
     }
@@ -197,7 +197,7 @@ fn read_part(part: &[u8]) -> Result<Part<'_>, MultipartError> {
     })
 }
 
-/// A part's name and content-type.
+/// A part's name and content type.
 fn part_headers(head: &[u8]) -> Option<(&str, Option<&str>)> {
     let head = std::str::from_utf8(head).ok()?;
     let (mut name, mut content_type) = (None, None);
@@ -221,7 +221,7 @@ fn part_headers(head: &[u8]) -> Option<(&str, Option<&str>)> {
     Some((name?, content_type))
 }
 
-/// The name in a content-disposition, which may have a filename beside it.
+/// The name in a content disposition. A filename is allowed beside it.
 fn form_data_name(value: &str) -> Option<&str> {
     let (kind, mut rest) = value.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("form-data") {
@@ -248,7 +248,7 @@ fn form_data_name(value: &str) -> Option<&str> {
     name.filter(|name| (1..=MAX_NAME).contains(&name.len()))
 }
 
-/// The boundary in a content-type that has no other parameter.
+/// The boundary in a content type without other parameters.
 fn boundary(content_type: &str) -> Option<&str> {
     let (media_type, parameters) = content_type.split_once(';')?;
     let (name, value, behind) = parameter(parameters)?;
@@ -257,7 +257,7 @@ fn boundary(content_type: &str) -> Option<&str> {
     (is_multipart(media_type) && is_boundary).then_some(value)
 }
 
-/// `application/json`, in UTF-8 if it says so.
+/// `application/json`, with UTF-8 as its only allowed charset.
 fn is_json(content_type: &str) -> bool {
     let (media_type, parameters) = match content_type.split_once(';') {
         Some((media_type, parameters)) => (media_type, Some(parameters)),
@@ -272,7 +272,7 @@ fn is_json(content_type: &str) -> bool {
     media_type.trim().eq_ignore_ascii_case("application/json") && is_utf8
 }
 
-/// `type/subtype`, and whatever parameters.
+/// `type/subtype`, with any parameters.
 fn is_content_type(value: &str) -> bool {
     let media_type = value.split(';').next().unwrap_or_default().trim_end();
     let is_typed = media_type.split_once('/').is_some_and(|(kind, subtype)| {
@@ -282,7 +282,8 @@ fn is_content_type(value: &str) -> bool {
     (1..=MAX_CONTENT_TYPE).contains(&value.len()) && is_printable(value) && is_typed
 }
 
-/// The first parameter of `name=value; …`: its name, its value without quotes, and what follows behind a semicolon.
+/// Parses the first parameter of `name=value; …`. Returns its name, its unquoted value, and the text after the
+/// semicolon.
 fn parameter(text: &str) -> Option<(&str, &str, Option<&str>)> {
     let (name, value) = text.split_once('=')?;
     let name = name.trim_matches([' ', '\t']);
@@ -304,7 +305,7 @@ fn parameter(text: &str) -> Option<(&str, &str, Option<&str>)> {
     }
 }
 
-/// Where the quote is that ends a quoted text; a backslash takes the next character along.
+/// The position of the quote that ends a quoted text. A backslash escapes the next character.
 fn end_of_quoted(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {
@@ -318,26 +319,9 @@ fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// A token's character (RFC 9110 §5.6.2).
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+/// A token character (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

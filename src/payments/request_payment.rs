@@ -1,4 +1,4 @@
-//! `x-bsv-payment`: what pays for a request that has a price, from the header or from a multipart body.
+//! `x-bsv-payment`: the payment for a priced request, from the header or from a multipart body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,22 +7,21 @@ use serde::Deserialize;
 use crate::ids::IdentityKey;
 use crate::model::{Outpoint, PaymentOutput};
 
+use super::beef::check::{CheckError, Checks};
 use super::beef::{Checked, ReadTransaction};
 use super::brc29::{Derivation, PaymentKeys};
-use super::cashier::ServerPayment;
-use super::check::{CheckError, Checks};
 use super::error::PaymentError;
+use super::receiver::ServerPayment;
 
-/// A payment for a request.
+/// The payment of a request.
 #[derive(Clone)]
 pub struct RequestPayment {
-    /// The nonce that the server asked with.
+    /// The nonce of the server's price offer.
     pub derivation_prefix: String,
-    /// The client's own.
+    /// The client's own nonce.
     pub derivation_suffix: String,
-    /// `AtomicBEEF` in base64.
+    /// The `AtomicBEEF` in base64.
     transaction: String,
-    /// The same, decoded.
     beef: Vec<u8>,
 }
 
@@ -34,7 +33,7 @@ struct Fields {
     transaction: String,
 }
 
-/// Without the transaction: payments stay out of the log.
+/// Omits the transaction: payments must not reach the log.
 impl std::fmt::Debug for RequestPayment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RequestPayment")
@@ -42,7 +41,8 @@ impl std::fmt::Debug for RequestPayment {
 }
 
 impl RequestPayment {
-    /// Reads the JSON of a payment; `None` when a field is missing, or the suffix or the transaction is not base64.
+    /// Parses the JSON of a payment. Returns `None` if a field is missing, or the suffix or the transaction is not
+    /// base64.
     #[must_use]
     pub fn parse(json: &[u8]) -> Option<Self> {
         let fields: Fields = serde_json::from_slice(json).ok()?;
@@ -55,8 +55,8 @@ impl RequestPayment {
         })
     }
 
-    /// Checks that output 0 pays the server what the request costs, with a key that it shares with `payer`. Slow: run
-    /// it where it holds nobody up.
+    /// Checks that output 0 pays the price to the server, with a key that it shares with `payer`. Slow: do not call it
+    /// on a worker thread.
     ///
     /// # Errors
     /// [`CheckError`].

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::config::Settings;
 use crate::ids::IdentityKey;
-use crate::overlay::{AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, Tracker};
+use crate::overlay::{
+    AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, SlapTracker,
+};
 
 use super::layer_settings::wallet_url;
 use super::start_stop_log::LogLine;
@@ -72,7 +74,7 @@ struct Parts<'a> {
     host: AdvertisedHost,
     wallet: &'a str,
     network: OverlayNetwork,
-    trackers: Vec<Tracker>,
+    trackers: Vec<SlapTracker>,
 }
 
 fn parts(settings: &Settings) -> Result<Parts<'_>, String> {

@@ -232,7 +232,7 @@ async fn count_totals(db: DbHandle) {
             };
             due = Instant::now() + interval;
         }
-        match db.look_at_totals().await {
+        match db.refresh_totals().await {
             Ok(None) => {}
             Ok(Some(totals)) => {
                 let over = (totals.inboxes.over, totals.senders.over);

@@ -28,7 +28,7 @@ pub(super) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocketSess
     let mut checks = LATE_CHECKS;
     let mut is_failing = false;
     loop {
-        match db.follow_identity_lists().await {
+        match db.refresh_identity_lists().await {
             Ok(is_changed) => {
                 is_failing = false;
                 if is_changed {

@@ -18,7 +18,7 @@ use crate::http::{
 };
 use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
 use crate::model::{Quota, Quotas};
-use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
+use crate::payments::{BlockHeaders, PaymentReceiver, PaymentStore, WalletClient};
 use crate::rooms::RoomSettings;
 use crate::socketio::{self, Namespace};
 
@@ -167,7 +167,7 @@ pub(super) fn db_settings(settings: &Settings) -> Result<DbSettings, DbError> {
         min_free_bytes: database.min_free_bytes,
         session_life: session_limits(settings).stored_life(),
         pending_session_life: session_limits(settings).pending_ttl(),
-        tells_ids: cluster_settings(settings).is_some(),
+        returns_ids: cluster_settings(settings).is_some(),
         ..DbSettings::new(url)
     })
 }
@@ -297,7 +297,7 @@ pub(super) fn wallet_url(settings: &Settings) -> Option<&str> {
 
 pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> PaymentConfig {
     let timeout = settings.wallet.timeout;
-    let cashier: Arc<dyn Cashier> = if let Some(url) = wallet_url(settings) {
+    let cashier: Arc<dyn PaymentReceiver> = if let Some(url) = wallet_url(settings) {
         Arc::new(WalletClient::new(url, timeout))
     } else {
         if settings.wallet.url.is_some() {
@@ -305,7 +305,7 @@ pub(super) fn paying(settings: &Settings, identity: &Arc<Identity>) -> PaymentCo
                 "WALLET_STORAGE_URL names a wallet storage, not a BRC-100 wallet: the server keeps payments (--export-payments)"
             );
         }
-        Arc::new(Keeper)
+        Arc::new(PaymentStore)
     };
     let headers = settings.wallet.headers_url.as_ref();
     PaymentConfig {

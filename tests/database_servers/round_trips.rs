@@ -42,7 +42,7 @@ impl Store {
         url.set_port(Some(proxy.address().port())).unwrap();
         let mut settings = DbSettings::new(DatabaseUrl::parse(url.as_str()).unwrap());
         settings.max_group = 10_000;
-        settings.tells_ids = true;
+        settings.returns_ids = true;
         settings.quotas.inbox.messages = Some(1_000_000);
         settings.quotas.sender.bytes = Some(1 << 40);
         let db = DbHandle::open(&settings, None).unwrap();
@@ -204,8 +204,9 @@ async fn count_reads(kind: Kind) {
         store.sent(1).await;
     }
     let list = async |db: &DbHandle| {
-        let listed = db.list(reader, "acknowledged".to_owned(), Page::default(), bound);
-        listed.await.unwrap().messages.len()
+        let message_box = "acknowledged".to_owned();
+        let listed = db.list_into(reader, message_box, Page::default(), bound, Vec::new);
+        listed.await.unwrap().0.len()
     };
     let (listed, trips) = store.reading(list).await;
     println!("{kind:?}: a list of {listed}: {trips} round trips");
@@ -226,7 +227,7 @@ async fn count_reads(kind: Kind) {
     assert!(trips <= MAX_READ, "{trips}");
 
     store.sent(500).await;
-    let missed = async |db: &DbHandle| db.missed_messages(0, |_| true).await;
+    let missed = async |db: &DbHandle| db.messages_after(0, |_| true).await;
     let (page, trips) = store.reading(missed).await;
     let page = page.unwrap();
     println!(

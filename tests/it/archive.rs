@@ -117,16 +117,16 @@ async fn imports_and_exports_overwrite_nothing_and_leave_nothing_unfinished() {
         .concat();
     let twice = [&whole[..], &whole[..]].concat();
     for (bytes, expected) in [
-        (&but_last[..], "cut off"),
-        (&whole[..whole.len() - 1], "cut off"),
-        (&but_one, "not what was exported"),
-        (&twice, "not what was exported"),
+        (&but_last[..], "truncated"),
+        (&whole[..whole.len() - 1], "truncated"),
+        (&but_one, "does not match its checksum"),
+        (&twice, "does not match its checksum"),
         (b"id,body\n1,hello\n", "not an archive"),
         (b"", "not an archive"),
         (&[0; 9_999], "not an archive"),
         (
             b"{\"messagebox_archive\":{\"format\":2,\"schema\":1}}\n",
-            "form 2.1",
+            "format 2.1",
         ),
     ] {
         let bad = folder.path().join("bad");
@@ -166,7 +166,7 @@ fn a_missing_or_outdated_database_is_not_exported() {
             .output()
             .unwrap()
     };
-    for expected in ["there is no database", "not up to date"] {
+    for expected in ["there is no database", "pending migrations"] {
         let output = export(&missing);
         let printed = String::from_utf8(output.stderr).unwrap();
         assert!(

@@ -228,7 +228,7 @@ async fn every_event_matches_its_document() {
     let (bobs, alices) = (bob.key(), alice.key());
     for (list, identity) in [(IdentityList::Block, bobs), (IdentityList::Allow, alices)] {
         unserved.db.set_listed(list, identity, true).await.unwrap();
-        unserved.db.follow_identity_lists().await.unwrap();
+        unserved.db.refresh_identity_lists().await.unwrap();
         let mut refused = AuthSocketClient::connect(unserved.address, bob.identity.clone()).await;
         refused.handshake().await;
         let claim = json!({"identityKey": bobs.to_hex()});

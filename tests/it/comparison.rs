@@ -61,7 +61,7 @@ impl Stage {
             let set = self.server.db.set_listed(list, identity, listed);
             set.await.unwrap();
         }
-        self.server.db.follow_identity_lists().await.unwrap();
+        self.server.db.refresh_identity_lists().await.unwrap();
     }
 
     async fn allow(&self, message_box: &str, fee: i64) {

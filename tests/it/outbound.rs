@@ -7,7 +7,7 @@
 use messagebox::auth::Identity;
 use messagebox::ids::IdentityKey;
 use messagebox::model::{Outpoint, PaymentOutput, PaymentState};
-use messagebox::payments::{BlockHeaders, Cashier as _, ServerPayment, WalletClient};
+use messagebox::payments::{BlockHeaders, PaymentReceiver as _, ServerPayment, WalletClient};
 use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
@@ -101,7 +101,7 @@ async fn a_payment_is_given_to_the_wallet_and_a_root_to_the_headers_service() {
         },
         description: Some("Delivery of a message".into()),
     };
-    let taken = WalletClient::new(&url, PATIENCE).take(&payment).await;
+    let taken = WalletClient::new(&url, PATIENCE).receive(&payment).await;
     services.check();
     assert_eq!(taken, Ok(PaymentState::Internalized));
     let services = Services::start(&recorded("headers"));

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use messagebox::client::{PageStart, ServerAddress, TransportKind};
 use messagebox::documents::Document;
 use messagebox::ids::IdentityKey;
-use messagebox::overlay::{AdvertisedHost, OverlayNetwork, Tracker};
+use messagebox::overlay::{AdvertisedHost, OverlayNetwork, SlapTracker};
 
 use crate::admin_options::AdminCommand;
 use crate::error::EXIT_CODES;
@@ -353,7 +353,7 @@ pub(crate) struct OverlayServices {
         value_delimiter = ',',
         value_name = "URL"
     )]
-    pub(crate) trackers: Vec<Tracker>,
+    pub(crate) trackers: Vec<SlapTracker>,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use crate::cluster::counters::add;
 use crate::cluster::link::LinkError;
 use crate::cluster::timing::{CATCH_UP_ATTEMPTS, CATCH_UP_PAUSE};
 use crate::db::DbError;
-use crate::model::{MessageHead, MissedPage};
+use crate::model::{MessageHead, CatchUpPage};
 use crate::rooms::{ClusterPublisher as _, CutOff, RemoteEvent, RemoteEvents, Topic};
 
 use super::Inbound;
@@ -80,14 +80,14 @@ impl Inbound {
         }
     }
 
-    async fn page(&self, catch_up: &Arc<CatchUp>, after: i64) -> Result<MissedPage, DbError> {
+    async fn page(&self, catch_up: &Arc<CatchUp>, after: i64) -> Result<CatchUpPage, DbError> {
         let mut attempts = 0;
         loop {
             let catch_up = Arc::clone(catch_up);
             let wanted = move |head: &MessageHead| {
                 catch_up.wants(&Topic::of_owner(&head.recipient), head.id)
             };
-            match self.db.missed_messages(after, wanted).await {
+            match self.db.messages_after(after, wanted).await {
                 Err(_) if attempts < CATCH_UP_ATTEMPTS => {
                     attempts += 1;
                     tokio::time::sleep(CATCH_UP_PAUSE).await;

@@ -108,7 +108,7 @@ impl Outbound {
                 let key = EventKey::of_message(&head.recipient, &head.message_id, &head.created_at);
                 keys.contains(&key)
             };
-            let page = match self.db.missed_messages(current.after, wanted).await {
+            let page = match self.db.messages_after(current.after, wanted).await {
                 Ok(page) => page,
                 Err(error) => {
                     log::warn!(

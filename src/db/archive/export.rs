@@ -1,23 +1,25 @@
-//! Writing an archive.
+//! Writes an archive.
 
 use std::io::Write;
 
-use crate::db::engine::connection::{DbSettings, by_hand};
-use crate::db::engine::dialect::{be_patient, snapshot};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::engine::dialect::be_patient;
 use crate::db::engine::migrations;
-use crate::db::engine::url::DatabaseUrl;
-use crate::db::engine::version::refuse_newer;
+use crate::db::engine::migrations::refuse_newer;
+use crate::db::engine::transaction::snapshot;
 
 use super::ArchiveError;
+use super::format::ArchiveWriter;
 use super::last_ids::LastIds;
-use super::lines::Writer;
 use super::rows::{RowCounts, read_all};
 
-/// Writes everything that this database keeps to `out`, as it is at one moment; servers may go on working meanwhile. Says
-/// how many rows there were. Holds some megabytes of them at a time, or one that is larger.
+/// Writes a snapshot of the whole database to `out` and returns the row counts. Servers may keep running. Memory holds
+/// a few megabytes of rows at a time, or one larger row.
 ///
 /// # Errors
-/// [`ArchiveError`]. What was written by then lacks its last line, and will not be imported.
+/// [`ArchiveError`]. The partial output lacks its last line, so it cannot be imported.
 pub fn export_archive(
     settings: &DbSettings,
     out: &mut dyn Write,
@@ -34,7 +36,7 @@ pub fn export_archive(
     refuse_newer(&mut connection).map_err(crate::db::DbError::Unavailable)?;
     be_patient(&mut connection)?;
     snapshot(&mut connection, |connection| {
-        let mut writer = Writer::begin(out, LastIds::read(connection)?)?;
+        let mut writer = ArchiveWriter::begin(out, LastIds::read(connection)?)?;
         read_all(connection, |row| writer.row(&row))?;
         writer.end()
     })

@@ -1,30 +1,32 @@
-//! Reading an archive into an empty database.
+//! Reads an archive into an empty database.
 
 use std::io::BufRead;
 
 use diesel::result::Error;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::connection::{DbSettings, by_hand};
-use crate::db::engine::dialect::{self, WriteLock, be_patient};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::dialect::be_patient;
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrations;
-use crate::db::engine::version::refuse_newer;
-use crate::db::store::payment_replays;
+use crate::db::engine::migrations::refuse_newer;
+use crate::db::engine::transaction::{self, WriteLock};
+use crate::db::store::payments::payment_replays;
 
 use super::ArchiveError;
+use super::format::ArchiveReader;
 use super::last_ids::LastIds;
-use super::lines::Reader;
-use super::rows::{Batch, RowCounts, occupied, take_first_fees};
+use super::rows::{InsertBatch, RowCounts, occupied, take_first_fees};
 
-/// Rows that go into the database together.
+/// Maximum number of rows in one insert batch.
 const MAX_ROWS: usize = 200;
 
-/// Bytes of them, unless one alone is larger. MySQL takes no statement that is larger than its `max_allowed_packet`.
+/// Maximum size of a batch, in bytes, unless one row alone is larger. MySQL rejects statements larger than its
+/// `max_allowed_packet`.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Brings the tables of an empty database up to date and reads the archive into them, in one transaction: all of it, or
-/// nothing. Says how many rows there were.
+/// Migrates an empty database and reads the archive into it, in one transaction. Returns the row counts.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -32,9 +34,9 @@ pub fn import_archive(
     settings: &DbSettings,
     input: &mut dyn BufRead,
 ) -> Result<RowCounts, ArchiveError> {
-    let (mut reader, last_ids) = Reader::begin(input)?;
+    let (mut reader, last_ids) = ArchiveReader::begin(input)?;
     let mut connection = by_hand(settings)?;
-    // Before anything is changed. A table that is not there is empty too.
+    // Checked before anything changes. A missing table counts as empty.
     if let Ok(Some(table)) = occupied(&mut connection) {
         return Err(ArchiveError::NotEmpty(table));
     }
@@ -43,7 +45,7 @@ pub fn import_archive(
     be_patient(&mut connection)?;
     last_ids.before_rows(&mut connection)?;
     let mut refusal = None;
-    let imported = dialect::write(&mut connection, WriteLock::Held, |connection| {
+    let imported = transaction::write(&mut connection, WriteLock::Held, |connection| {
         fill(connection, &mut reader, last_ids).map_err(|error| {
             refusal = Some(error);
             Error::RollbackTransaction
@@ -54,7 +56,7 @@ pub fn import_archive(
 
 fn fill(
     connection: &mut AnyConnection,
-    reader: &mut Reader<&mut dyn BufRead>,
+    reader: &mut ArchiveReader<&mut dyn BufRead>,
     last_ids: LastIds,
 ) -> Result<RowCounts, ArchiveError> {
     if let Some(table) = occupied(connection)? {
@@ -63,7 +65,7 @@ fn fill(
     if !take_first_fees(connection)? {
         return Err(ArchiveError::NotEmpty("server_fees"));
     }
-    let mut batch = Batch::default();
+    let mut batch = InsertBatch::default();
     let (mut rows, mut bytes) = (0, 0);
     loop {
         let row = reader.next()?;

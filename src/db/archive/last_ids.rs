@@ -1,9 +1,7 @@
-//! The ids that were given last. Rows that are gone have had ids too, and clients keep them as cursors: an id that is given
-//! again would hide what bears it.
+//! The highest id that each table ever assigned. Clients keep ids of deleted rows as cursors: a reused id would hide
+//! its new message from them.
 
 use diesel::prelude::*;
-#[cfg(feature = "mysql")]
-use diesel::sql_types::Unsigned;
 use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +12,7 @@ use crate::db::engine::schema::{
 };
 use crate::db::engine::schema::{messages, payments};
 
-/// Of the tables whose ids somebody remembers.
+/// Covers only the tables whose ids are used as cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LastIds {
@@ -28,56 +26,53 @@ struct Last {
     id: i64,
 }
 
-/// What MySQL would give next.
-#[cfg(feature = "mysql")]
-#[derive(QueryableByName)]
-struct Next {
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
+/// The highest id of the rows of a table; 0 if it is empty.
+macro_rules! highest {
+    ($connection:expr, $table:ident.$id:ident) => {{
+        let highest: Option<i64> = $table::table
+            .select(diesel::dsl::max($table::$id))
+            .get_result($connection)?;
+        highest.unwrap_or(0)
+    }};
 }
 
 impl LastIds {
-    /// Those of this database.
     pub(super) fn read(connection: &mut AnyConnection) -> QueryResult<Self> {
-        // What a database says of itself may be old; the rows are not.
-        let messages: Option<i64> = messages::table
-            .select(diesel::dsl::max(messages::id))
-            .get_result(connection)?;
-        let payments: Option<i64> = payments::table
-            .select(diesel::dsl::max(payments::id))
-            .get_result(connection)?;
+        // Sequence metadata may be stale, so the rows are checked too.
+        let messages = highest!(connection, messages.id);
+        let payments = highest!(connection, payments.id);
         Ok(Self {
-            messages: given(connection, "messages")?.max(messages.unwrap_or(0)),
-            payments: given(connection, "payments")?.max(payments.unwrap_or(0)),
+            messages: given(connection, "messages")?.max(messages),
+            payments: given(connection, "payments")?.max(payments),
         })
     }
 
-    /// Before the rows are there, and outside of a transaction: MySQL commits when a table is altered.
+    fn tables(self) -> [(&'static str, i64); 2] {
+        [("messages", self.messages), ("payments", self.payments)]
+    }
+
+    /// Runs before the rows are inserted and outside a transaction: MySQL commits when a table is altered.
     pub(super) fn before_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
-            AnyConnection::Sqlite(_) => Ok(()),
             #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(inner) => {
-                for (table, last) in [("messages", self.messages), ("payments", self.payments)] {
-                    if last > mysql_given(inner, table)? {
-                        crate::db::engine::mysql::give_ids_behind(inner, table, last)?;
+            AnyConnection::Mysql(connection) => {
+                for (table, last) in self.tables() {
+                    if last > mysql_given(connection, table)? {
+                        crate::db::engine::mysql::give_ids_behind(connection, table, last)?;
                     }
                 }
                 Ok(())
             }
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
-    /// Behind the rows. Only PostgreSQL does not notice ids that it has not given itself.
+    /// Runs after the rows are inserted. Only PostgreSQL ignores explicit ids in its sequences.
     pub(super) fn behind_rows(self, connection: &mut AnyConnection) -> QueryResult<()> {
         match connection {
             AnyConnection::Sqlite(connection) => {
-                for (table, last) in [("messages", self.messages), ("payments", self.payments)] {
-                    sqlite_give_behind(connection, table, last)?;
-                }
-                Ok(())
+                let mut tables = self.tables().into_iter();
+                tables.try_for_each(|(table, last)| sqlite_give_behind(connection, table, last))
             }
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(_) => Ok(()),
@@ -88,35 +83,34 @@ impl LastIds {
 
     #[cfg(feature = "postgres")]
     fn set_sequences(self, connection: &mut PgConnection) -> QueryResult<()> {
-        macro_rules! highest {
-            ($table:ident.$id:ident) => {{
-                let there: Option<i64> = $table::table
-                    .select(diesel::dsl::max($table::$id))
-                    .get_result(connection)?;
-                there.unwrap_or(0)
-            }};
-        }
-        let (payments, messages) = (highest!(payments.id), highest!(messages.id));
+        let (payments, messages) = (
+            highest!(connection, payments.id),
+            highest!(connection, messages.id),
+        );
         for (table, column, last) in [
             (
                 "messageBox",
                 "messageBoxId",
-                highest!(message_boxes.message_box_id),
+                highest!(connection, message_boxes.message_box_id),
             ),
             ("messages", "id", messages.max(self.messages)),
             (
                 "message_permissions",
                 "id",
-                highest!(message_permissions.id),
+                highest!(connection, message_permissions.id),
             ),
-            ("server_fees", "id", highest!(server_fees.id)),
+            ("server_fees", "id", highest!(connection, server_fees.id)),
             (
                 "device_registrations",
                 "id",
-                highest!(device_registrations.id),
+                highest!(connection, device_registrations.id),
             ),
             ("payments", "id", payments.max(self.payments)),
-            ("payment_inputs", "id", highest!(payment_inputs.id)),
+            (
+                "payment_inputs",
+                "id",
+                highest!(connection, payment_inputs.id),
+            ),
         ] {
             if last > 0 {
                 diesel::sql_query("SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)")
@@ -130,7 +124,7 @@ impl LastIds {
     }
 }
 
-/// The id that this table gave last; 0: none.
+/// The highest id that this table ever assigned; 0 if it never assigned one.
 fn given(connection: &mut AnyConnection, table: &'static str) -> QueryResult<i64> {
     match connection {
         AnyConnection::Sqlite(connection) => {
@@ -176,13 +170,12 @@ fn sqlite_give_behind(
 #[cfg(feature = "mysql")]
 fn mysql_given(connection: &mut MysqlConnection, table: &'static str) -> QueryResult<i64> {
     crate::db::engine::mysql::ask_tables_themselves(connection)?;
-    let next: Option<Next> = diesel::sql_query(
-        "SELECT CAST(COALESCE(auto_increment, 1) AS UNSIGNED) AS id FROM information_schema.tables \
+    let last: Option<Last> = diesel::sql_query(
+        "SELECT CAST(COALESCE(auto_increment, 1) AS SIGNED) - 1 AS id FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = ?",
     )
     .bind::<Text, _>(table)
     .get_result(connection)
     .optional()?;
-    let last = next.map_or(0, |next| next.id.saturating_sub(1));
-    Ok(i64::try_from(last).unwrap_or(i64::MAX))
+    Ok(last.map_or(0, |last| last.id))
 }

@@ -1,28 +1,26 @@
-//! The rows of an archive: every column of every table that is ours.
+//! The archive's rows: every column of every table that belongs to the server.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::dialect::{body_bytes, directly};
+use crate::db::engine::clock::Timestamp;
+use crate::db::engine::dialect::{directly, octet_length};
 use crate::db::engine::schema::{
     device_registrations, identity_lists, message_boxes, message_permissions, messages,
     payment_inputs, payment_replays, payments, server_fees,
 };
-use crate::db::engine::timestamp::Timestamp;
-use crate::db::store::payment_replays::taken_by_others;
+use crate::db::store::payments::payment_replays::taken_by_others;
 
 use super::ArchiveError;
 
-/// Rows read at a time where a row is small.
+/// Rows per page where rows are small.
 const PAGE: i64 = 500;
 
-/// Payments read at a time: each may bring a transaction of a mebibyte.
+/// Payments per page: each may hold a transaction of 1 MiB.
 const PAYMENTS: i64 = 16;
 
-/// Bytes of messages read at a time, unless one alone is larger.
+/// Maximum bytes of messages per page, unless one message alone is larger.
 const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
 macro_rules! row {
@@ -38,7 +36,6 @@ macro_rules! row {
 }
 
 row! {
-    /// A box.
     BoxRow of message_boxes {
         message_box_id: i64,
         created_at: Timestamp,
@@ -49,7 +46,6 @@ row! {
 }
 
 row! {
-    /// A message that waits.
     MessageRow of messages {
         id: i64,
         message_id: String,
@@ -64,7 +60,7 @@ row! {
 }
 
 row! {
-    /// What a recipient asks of a sender.
+    /// A fee or a block that a recipient has set for a sender.
     PermissionRow of message_permissions {
         id: i64,
         created_at: Timestamp,
@@ -77,7 +73,7 @@ row! {
 }
 
 row! {
-    /// What the server asks for a box.
+    /// The server's delivery fee for a box.
     FeeRow of server_fees {
         id: i64,
         created_at: Timestamp,
@@ -88,7 +84,6 @@ row! {
 }
 
 row! {
-    /// A device.
     DeviceRow of device_registrations {
         id: i64,
         created_at: Timestamp,
@@ -103,7 +98,7 @@ row! {
 }
 
 row! {
-    /// An output that was taken as a payment.
+    /// An output that was claimed as a payment.
     PaymentRow of payments {
         id: i64,
         created_at: Timestamp,
@@ -137,7 +132,7 @@ row! {
 }
 
 row! {
-    /// A transaction that has paid a server of another kind.
+    /// A transaction that paid another kind of server.
     ReplayRow of payment_replays {
         transaction_id: String,
         created_at: Timestamp,
@@ -145,7 +140,7 @@ row! {
 }
 
 row! {
-    /// An identity on a list of the operator's, or one that was taken off.
+    /// An identity that was added to a list of the operator's, or removed from it.
     ListedRow of identity_lists {
         revision: i64,
         changed_at: Timestamp,
@@ -157,14 +152,14 @@ row! {
 
 macro_rules! tables {
     ($($plural:ident: $variant:ident($row:ident), $name:literal, $from:expr, $table:ident.$id:ident > $first:expr, $page:expr;)+) => {
-        /// A row, under the name of what it is.
+        /// One row, tagged with its kind.
         #[derive(Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub(super) enum Row {
+        pub(super) enum ArchiveRow {
             $($variant($row),)+
         }
 
-        /// How many rows of each table there are.
+        /// ArchiveRow counts by table.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct RowCounts {
@@ -172,33 +167,32 @@ macro_rules! tables {
         }
 
         impl RowCounts {
-            /// All of them.
             #[must_use]
             pub fn total(&self) -> u64 {
                 0 $(+ self.$plural)+
             }
 
-            pub(super) fn count(&mut self, row: &Row) {
+            pub(super) fn count(&mut self, row: &ArchiveRow) {
                 match row {
-                    $(Row::$variant(_) => self.$plural += 1,)+
+                    $(ArchiveRow::$variant(_) => self.$plural += 1,)+
                 }
             }
         }
 
-        /// Rows that one statement for each table inserts.
+        /// Rows to insert, with one statement per table.
         #[derive(Default)]
-        pub(super) struct Batch {
+        pub(super) struct InsertBatch {
             $($plural: Vec<$row>,)+
         }
 
-        impl Batch {
-            pub(super) fn push(&mut self, row: Row) {
+        impl InsertBatch {
+            pub(super) fn push(&mut self, row: ArchiveRow) {
                 match row {
-                    $(Row::$variant(row) => self.$plural.push(row),)+
+                    $(ArchiveRow::$variant(row) => self.$plural.push(row),)+
                 }
             }
 
-            /// Boxes go before what is in them.
+            /// Inserts boxes before their messages.
             pub(super) fn insert(&mut self, connection: &mut AnyConnection) -> QueryResult<()> {
                 $(if !self.$plural.is_empty() {
                     let rows = std::mem::take(&mut self.$plural);
@@ -210,10 +204,10 @@ macro_rules! tables {
             }
         }
 
-        /// Reads every row, table by table in the order of ids, some at a time.
+        /// Reads every row, table by table in the order of ids, page by page.
         pub(super) fn read_all(
             connection: &mut AnyConnection,
-            mut take: impl FnMut(Row) -> Result<(), ArchiveError>,
+            mut take: impl FnMut(ArchiveRow) -> Result<(), ArchiveError>,
         ) -> Result<(), ArchiveError> {
             $(let mut after = $first;
             loop {
@@ -226,16 +220,16 @@ macro_rules! tables {
                     .load(connection)?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.$id);
-                rows.into_iter().try_for_each(|row| take(Row::$variant(row)))?;
+                rows.into_iter().try_for_each(|row| take(ArchiveRow::$variant(row)))?;
             })+
             Ok(())
         }
 
-        /// A table that has rows.
+        /// The name of a table that has rows, if any has.
         pub(super) fn occupied(connection: &mut AnyConnection) -> QueryResult<Option<&'static str>> {
             $({
                 let rows: i64 = $table::table.count().get_result(connection)?;
-                // Every new database has some fees.
+                // Migrations insert default fees into every new database.
                 if rows > 0 && $name != "server_fees" {
                     return Ok(Some($name));
                 }
@@ -268,26 +262,25 @@ fn few(_: &mut AnyConnection, _: &i64) -> QueryResult<i64> {
     Ok(PAYMENTS)
 }
 
-/// A table that was taken over may have messages that are in no box: nobody can list them.
+/// Adopted tables may hold messages without a box. No client can list them.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn in_boxes() -> _ {
     messages::table.filter(messages::message_box_id.is_not_null())
 }
 
-/// How many messages behind this one are read at a time. Client libraries hold the whole of what is asked for, so that is
-/// measured first.
+/// The number of messages after this id that fit into one page. Client libraries buffer whole results, so the sizes are
+/// read first.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "another key is a text")]
 fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult<i64> {
-    let size = body_bytes(connection).unwrap_or(r#"length(CAST("messages"."body" AS BLOB))"#);
-    let sizes: Vec<i64> = in_boxes()
+    let sizes: Vec<i32> = in_boxes()
         .filter(messages::id.gt(after))
         .order(messages::id.asc())
         .limit(PAGE)
-        .select(sql::<BigInt>(size))
+        .select(octet_length(messages::body))
         .load(connection)?;
     let (mut bytes, mut count) = (0_i64, 0_i64);
     for size in sizes {
-        bytes = bytes.saturating_add(size);
+        bytes = bytes.saturating_add(size.into());
         if bytes > PAGE_BYTES && count > 0 {
             break;
         }
@@ -296,7 +289,7 @@ fn messages_that_fit(connection: &mut AnyConnection, after: &i64) -> QueryResult
     Ok(count)
 }
 
-/// Empties the table of fees, unless somebody has changed what every new database has there; says whether it did.
+/// Empties the table of fees if it still has its defaults. Returns whether it did.
 pub(super) fn take_first_fees(connection: &mut AnyConnection) -> QueryResult<bool> {
     const FIRST: [(&str, i64); 3] = [("inbox", 0), ("notifications", 10), ("payment_inbox", 0)];
     let found: Vec<(String, i64)> = server_fees::table

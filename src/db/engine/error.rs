@@ -1,79 +1,95 @@
-//! Why something was not stored or read.
+//! Errors of the persistence layer, with advice for the operator.
+
+use std::fmt::Display;
 
 use thiserror::Error;
 
 use crate::model::ClaimRefusal;
 
+/// An error of any client library.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A failure of the persistence layer. Nothing was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DbError {
-    /// As many writes wait as may wait.
-    #[error("too many writes are waiting")]
+    /// The queue is full.
+    #[error("the queue of writes is full")]
     Overloaded,
-    /// A message has more bytes than the database takes.
-    #[error("the database takes no message of more than {0} bytes")]
+    /// A message is larger than the database's packet limit.
+    #[error("the message exceeds the database's limit of {0} bytes (max_allowed_packet)")]
     TooLarge(usize),
-    /// The disk of the database has too little room for more messages.
-    #[error("the disk of the database is nearly full: no message is stored (DB_MIN_FREE_BYTES)")]
+    /// The database's disk has too little free space for more messages.
+    #[error("the database's disk is nearly full: new messages are refused (DB_MIN_FREE_BYTES)")]
     LowDisk,
-    /// The database could not do it now: locked, full, read-only, gone.
+    /// The database is locked, full, read-only or unreachable.
     #[error("the database is unavailable: {cause}{advice}", cause = .0, advice = advice(.0))]
     Unavailable(String),
-    /// A store function panicked; the connection was replaced.
+    /// A store function panicked. Its connection was replaced.
     #[error("a database operation failed unexpectedly")]
     Panicked,
-    /// The request that the write belongs to does not count.
+    /// The request that the write belongs to was refused.
     #[error(transparent)]
     NotCounted(#[from] ClaimRefusal),
     /// The executor is stopping.
     #[error("the database is closed")]
     Closed,
-    /// The URL names no database that this build can use.
+    /// The URL names no database that this build supports.
     #[error("database url {url}: {expected}")]
     Url {
         /// The URL, without a password.
         url: String,
-        /// What was expected.
         expected: &'static str,
     },
-    /// The log of writes that belongs to the file is missing.
+    /// The file's write-ahead log is missing.
     #[error(
-        "the database was copied without its log of writes (-wal), and lacks the newest messages: `messagebox-server \
-         accept-database` keeps what is there"
+        "the database was copied without its write-ahead log (-wal) and lacks the newest messages: `messagebox-server \
+         accept-database` accepts it as it is"
     )]
     NoLog,
-    /// The tables are those of an earlier release, and nobody may bring them up to date.
+    /// Migrations are pending, and the settings allow no way to apply them.
     #[error(
-        "{url}: {pending} migrations are missing, and DB_MIGRATE_ON_START is false: run `messagebox-server migrate`, or set \
+        "{url}: {pending} migrations are pending, and DB_MIGRATE_ON_START is false: run `messagebox-server migrate`, or set \
          MIGRATE_KEY and use POST /admin/migrate"
     )]
     OldSchema {
         /// The URL, without a password.
         url: String,
-        /// How many migrations are to be applied.
+        /// Number of pending migrations.
         pending: usize,
     },
-    /// The tables are those of an earlier release, and this command does not bring them up to date.
-    #[error("{url}: {pending} migrations are missing: run `messagebox-server migrate` first")]
+    /// Migrations are pending, and this command does not apply them.
+    #[error("{url}: {pending} migrations are pending: run `messagebox-server migrate` first")]
     NotMigrated {
         /// The URL, without a password.
         url: String,
-        /// How many migrations are to be applied.
+        /// Number of pending migrations.
         pending: usize,
     },
-    /// The database could not be opened or brought up to date.
+    /// The database could not be opened or migrated.
     #[error("cannot open the database {url}: {cause}{}", advice(cause))]
     Open {
         /// The URL, without a password.
         url: String,
-        /// What went wrong.
         cause: String,
     },
 }
 
-/// What an operator can do where the database says this; what is said first here counts.
+impl DbError {
+    /// The database at `url` cannot be opened.
+    pub(crate) fn open(url: impl Display, cause: impl Display) -> Self {
+        let (url, cause) = (url.to_string(), cause.to_string());
+        Self::Open { url, cause }
+    }
+
+    /// The database cannot be used now.
+    pub(crate) fn unavailable(cause: impl Display) -> Self {
+        Self::Unavailable(cause.to_string())
+    }
+}
+
+/// Advice for error texts of databases. The first match wins.
 const ADVICE: &[(&str, &str)] = &[
-    // Servers. What they say of a connection that failed has the way to them in it, so the reasons come first.
+    // Database servers. Their connection errors contain the address, so the specific reasons come first.
     ("Access denied for user", ACCESS),
     ("password authentication failed", ACCESS),
     ("no pg_hba.conf entry", ACCESS),
@@ -94,11 +110,11 @@ const ADVICE: &[(&str, &str)] = &[
     ("prepared statement \"", POOLER),
     (
         "'sql_require_primary_key' is set",
-        "set sql_require_primary_key=OFF until the tables are made",
+        "set sql_require_primary_key=OFF until the migrations are applied",
     ),
-    ("No space left", "make room on its disk"),
-    ("Disk full", "make room on its disk"),
-    ("' is full", "make room on its disk"),
+    ("No space left", "free space on its disk"),
+    ("Disk full", "free space on its disk"),
+    ("' is full", "free space on its disk"),
     ("doesn't exist", TABLES),
     ("Can't connect to", CONNECT),
     ("Lost connection", CONNECT),
@@ -108,14 +124,14 @@ const ADVICE: &[(&str, &str)] = &[
     ("server closed the connection", CONNECT),
     ("Connection refused", CONNECT),
     ("connection to server on socket", CONNECT),
-    ("disk is full", "make room on its disk"),
+    ("disk is full", "free space on its disk"),
     (
         "disk I/O error",
-        "its disk has failed: see the kernel's log, and restart the server on one that works",
+        "its disk has failed: check the kernel's log, and restart the server on a working disk",
     ),
     (
         "locked",
-        "another program holds it: end that one, or wait longer for it (DB_BUSY_TIMEOUT)",
+        "another program holds a lock on it: end that program, or increase DB_BUSY_TIMEOUT",
     ),
     (
         "readonly",
@@ -123,11 +139,11 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "Read-only file system",
-        "its disk is mounted read-only: mount it for writing, or name another folder (DATA_DIR)",
+        "its disk is mounted read-only: mount it writable, or set DATA_DIR to another folder",
     ),
     (
         "already exists",
-        "its tables are those of another program: name another database (DATABASE_URL)",
+        "its tables belong to another program: set DATABASE_URL to another database",
     ),
     ("no such table", TABLES),
     (
@@ -136,7 +152,7 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "malformed",
-        "it is damaged: restore a backup, or save what can be read with `sqlite3 <file> .recover`",
+        "it is corrupt: restore a backup, or recover readable rows with `sqlite3 <file> .recover`",
     ),
     ("unable to open", FOLDER),
     ("Permission denied", FOLDER),
@@ -144,40 +160,40 @@ const ADVICE: &[(&str, &str)] = &[
     ("Not a directory", FOLDER),
 ];
 
-const FOLDER: &str = "the folder must be there, or be possible to make, and the server's user must be able to write to it \
+const FOLDER: &str = "the folder must exist or be creatable, and the server's user must be able to write to it \
                       (DATA_DIR, DATABASE_URL)";
 
-const ACCESS: &str = "name a user that may use the database, and its password (DATABASE_URL), or grant it what it lacks";
+const ACCESS: &str =
+    "set DATABASE_URL to a user with access and its password, or grant the missing privileges";
 
-const DATABASE: &str =
-    "make the database, empty, or name another (DATABASE_URL): tables are made, databases are not";
+const DATABASE: &str = "create an empty database, or set DATABASE_URL to another: the server creates tables, but no databases";
 
 const CONNECTIONS: &str =
-    "have the database take more connections, or each server use fewer (DB_MAX_CONNECTIONS)";
+    "raise the database's connection limit, or lower DB_MAX_CONNECTIONS of each server";
 
 const READ_ONLY: &str =
-    "name a server that takes writes, not its replica (DATABASE_URL), or have it take them again";
+    "set DATABASE_URL to a writable server, not a replica, or make it writable again";
 
-const READ_ONLY_SESSIONS: &str = "set tx_read_only=0 (MySQL: transaction_read_only=0) for its sessions, or name a server that takes \
-                                  writes (DATABASE_URL)";
+const READ_ONLY_SESSIONS: &str = "set tx_read_only=0 (MySQL: transaction_read_only=0) for its sessions, or set DATABASE_URL to a writable \
+                                  server";
 
-const POOLER: &str = "a pooler such as PgBouncer is in between and shares sessions: set pool_mode=session there, or name the \
-                      database server itself (DATABASE_URL)";
+const POOLER: &str = "a pooler such as PgBouncer shares sessions: set pool_mode=session there, or set DATABASE_URL to the \
+                      database server itself";
 
 const TABLES: &str =
-    "its tables are not there: start with DB_MIGRATE_ON_START=true, or use POST /admin/migrate";
+    "its tables are missing: start with DB_MIGRATE_ON_START=true, or use POST /admin/migrate";
 
 const CONNECT: &str =
-    "start it, or name where it listens (DATABASE_URL), and let this machine through to it";
+    "start it, check its address in DATABASE_URL, and allow connections from this machine";
 
-/// What PostgreSQL says of databases, users and tables that are not there, in the same words.
+/// PostgreSQL's texts for missing databases, users and tables have the same ending.
 const NOT_THERE: &[(&str, &str)] = &[
     ("database \"", DATABASE),
     ("role \"", ACCESS),
     ("relation \"", TABLES),
 ];
 
-/// What to do about it, if anything is known.
+/// Returns advice for this error text, if there is any.
 fn advice(cause: &str) -> String {
     let of_postgres = if cause.contains("\" does not exist") {
         NOT_THERE
@@ -185,13 +201,13 @@ fn advice(cause: &str) -> String {
         &[]
     };
     let mut all = of_postgres.iter().chain(ADVICE);
-    let known = all.find(|(said, _)| cause.contains(said));
+    let known = all.find(|(text, _)| cause.contains(text));
     known.map_or_else(String::new, |(_, advice)| format!("; {advice}"))
 }
 
 impl From<diesel::result::Error> for DbError {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::unavailable(error)
     }
 }
 
@@ -199,7 +215,7 @@ impl From<diesel::result::Error> for DbError {
 mod tests {
     use super::*;
 
-    /// The words of MariaDB 10.11, MySQL 8.4 and PostgreSQL 15, and of their client libraries.
+    /// The texts of MariaDB 10.11, MySQL 8.4, PostgreSQL 15 and their client libraries.
     #[test]
     fn what_servers_say_is_answered_with_what_to_do() {
         let socket = "connection to server on socket \"/run/.s.PGSQL.5432\" failed: No such file or directory\n\tIs the server running locally and accepting connections on that socket?";
@@ -267,16 +283,16 @@ mod tests {
             ),
             (
                 "could not extend file \"base/5/16385\": No space left on device",
-                "make room on its disk",
+                "free space on its disk",
             ),
             (
                 "Disk full (/tmp/#sql-1); waiting for someone to free some space...",
-                "make room on its disk",
+                "free space on its disk",
             ),
-            ("The table 'messages' is full", "make room on its disk"),
+            ("The table 'messages' is full", "free space on its disk"),
             ("Table 'm.messages' doesn't exist", TABLES),
             ("relation \"messages\" does not exist", TABLES),
-            ("database or disk is full", "make room on its disk"),
+            ("database or disk is full", "free space on its disk"),
             ("something else", ""),
         ] {
             let said = advice(cause);

@@ -1,4 +1,4 @@
-//! The scripts that bring the tables up to date. They are in the binary; what was applied is noted in the database.
+//! The migration scripts. They are compiled into the binary; the database records which ones were applied.
 
 use diesel::backend::Backend;
 use diesel::connection::BoxableConnection;
@@ -11,7 +11,7 @@ use diesel_migrations::MigrationHarness;
 use super::any_connection::AnyConnection;
 use super::error::DbError;
 
-/// A migration: the folder of `migrations/` that it is in, and its two files.
+/// A migration: its folder in `migrations/` and its two scripts.
 #[derive(Debug, Clone, Copy)]
 struct Script {
     name: &'static str,
@@ -19,7 +19,7 @@ struct Script {
     down: &'static str,
 }
 
-/// Those of one database, in order.
+/// The scripts of one engine, in order.
 #[derive(Debug, Clone, Copy)]
 struct Scripts(&'static [Script]);
 
@@ -75,6 +75,12 @@ const POSTGRES: Scripts = scripts!("postgres":
 );
 
 impl Script {
+    /// The digits before the first underscore.
+    fn digits(&self) -> String {
+        let (version, _) = self.name.split_once('_').unwrap_or((self.name, ""));
+        version.replace('-', "")
+    }
+
     fn pending(&self) -> PendingMigration {
         PendingMigration {
             name: self.name.to_owned(),
@@ -84,10 +90,8 @@ impl Script {
 }
 
 impl MigrationName for Script {
-    /// The digits before the first underscore.
     fn version(&self) -> MigrationVersion<'_> {
-        let (version, _) = self.name.split_once('_').unwrap_or((self.name, ""));
-        version.replace('-', "").into()
+        self.digits().into()
     }
 }
 
@@ -127,98 +131,96 @@ impl<DB: Backend> MigrationSource<DB> for Scripts {
 /// A migration that is not applied yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingMigration {
-    /// The folder that it is in.
+    /// The name of its folder.
     pub name: String,
-    /// What it runs.
+    /// The text of its `up.sql`.
     pub sql: &'static str,
 }
 
-/// Which tables say what was applied, counted.
-const SQLITE_NOTES: &str =
-    "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+diesel::table! {
+    /// The library's record of applied migrations.
+    #[sql_name = "__diesel_schema_migrations"]
+    applied_migrations (version) {
+        version -> Text,
+    }
+}
 
-#[cfg(feature = "mysql")]
-const MYSQL_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
-                           WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'";
+/// The scripts for this engine.
+const fn scripts(connection: &AnyConnection) -> Scripts {
+    match connection {
+        AnyConnection::Sqlite(_) => SQLITE,
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => MYSQL,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => POSTGRES,
+    }
+}
 
-#[cfg(feature = "postgres")]
-const POSTGRES_NOTES: &str = "SELECT COUNT(*) AS count FROM information_schema.tables \
-                              WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'";
+/// The applied versions, the newest first.
+///
+/// The library would create its table if it is missing, and collide with another server that does the same.
+fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let tables: Tables = match connection {
+        AnyConnection::Sqlite(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'",
+        )
+        .get_result(connection)?,
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS count FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = '__diesel_schema_migrations'",
+        )
+        .get_result(connection)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::sql_query(
+            "SELECT COUNT(*) AS count FROM information_schema.tables \
+             WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'",
+        )
+        .get_result(connection)?,
+    };
+    if tables.count == 0 {
+        return Ok(Vec::new());
+    }
+    applied_migrations::table
+        .select(applied_migrations::version)
+        .order(applied_migrations::version.desc())
+        .load(connection)
+}
 
-/// What is not applied yet, in order. Nothing is changed.
-pub(in crate::db) fn pending(
+/// The migrations that are not applied yet, in order. Nothing changes.
+pub(crate) fn pending(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<PendingMigration>, DbError> {
-    match connection {
-        AnyConnection::Sqlite(connection) => pending_of(connection, SQLITE, SQLITE_NOTES),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => pending_of(connection, MYSQL, MYSQL_NOTES),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => pending_of(connection, POSTGRES, POSTGRES_NOTES),
-    }
-    .map_err(|error| DbError::Unavailable(error.to_string()))
-}
-
-/// All that there is for this kind of database.
-pub(in crate::db) fn all_of_sqlite() -> Vec<PendingMigration> {
-    SQLITE.0.iter().map(Script::pending).collect()
-}
-
-#[derive(QueryableByName)]
-struct Tables {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    count: i64,
-}
-
-/// The versions that were applied. `notes` counts the tables that say so; without one, nothing was. The library would make
-/// it, and so get into the way of another server that does.
-fn applied<C, DB>(connection: &mut C, notes: &'static str) -> Result<Vec<MigrationVersion<'static>>>
-where
-    C: MigrationHarness<DB>,
-    DB: Backend,
-    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
-{
-    let tables: Tables = diesel::sql_query(notes).get_result(connection)?;
-    match tables.count {
-        0 => Ok(Vec::new()),
-        _ => connection.applied_migrations(),
-    }
-}
-
-fn pending_of<C, DB>(
-    connection: &mut C,
-    scripts: Scripts,
-    notes: &'static str,
-) -> Result<Vec<PendingMigration>>
-where
-    C: MigrationHarness<DB>,
-    DB: Backend,
-    diesel::query_builder::SqlQuery: for<'a> diesel::query_dsl::LoadQuery<'a, C, Tables>,
-{
-    let applied = applied(connection, notes)?;
-    let is_pending = |script: &&Script| !applied.contains(&script.version().as_owned());
-    let pending = scripts.0.iter().filter(is_pending);
+    let applied = applied(connection)?;
+    let scripts = scripts(connection).0.iter();
+    let pending = scripts.filter(|script| !applied.contains(&script.digits()));
     Ok(pending.map(Script::pending).collect())
 }
 
-/// A version that was applied and that is not one of ours.
-pub(in crate::db) fn unknown(connection: &mut AnyConnection) -> Result<Option<String>> {
-    let (applied, scripts) = match connection {
-        AnyConnection::Sqlite(connection) => (applied(connection, SQLITE_NOTES)?, SQLITE),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => (applied(connection, MYSQL_NOTES)?, MYSQL),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => (applied(connection, POSTGRES_NOTES)?, POSTGRES),
-    };
-    let is_known = |version: &MigrationVersion<'_>| {
-        scripts.0.iter().any(|script| script.version() == *version)
-    };
-    let unknown = applied.iter().find(|version| !is_known(version));
-    Ok(unknown.map(ToString::to_string))
+pub(crate) fn all_of_sqlite() -> Vec<PendingMigration> {
+    SQLITE.0.iter().map(Script::pending).collect()
 }
 
-/// What a server does: [`migrate`], with a line of the log for each that was applied.
-pub(in crate::db) fn migrate_and_log(
+/// Returns an error text if a newer binary has migrated the database: this one does not know the new schema.
+pub(crate) fn refuse_newer(connection: &mut AnyConnection) -> std::result::Result<(), String> {
+    let applied = applied(connection).map_err(|error| error.to_string())?;
+    let known: Vec<String> = scripts(connection).0.iter().map(Script::digits).collect();
+    match applied.iter().find(|version| !known.contains(version)) {
+        None => Ok(()),
+        Some(version) => Err(format!(
+            "it is newer than this binary, which lacks its migration {version}: use the version that created it, or a \
+             newer one"
+        )),
+    }
+}
+
+/// Migrates and logs each applied migration.
+pub(crate) fn migrate_and_log(
     connection: &mut AnyConnection,
 ) -> std::result::Result<Vec<String>, DbError> {
     let applied = migrate(connection)?;
@@ -228,23 +230,17 @@ pub(in crate::db) fn migrate_and_log(
     Ok(applied)
 }
 
-/// Applies what was not applied yet; gives the names. Servers that start at the same time take turns. In a database that
-/// cannot be written to, nothing is tried.
-pub(in crate::db) fn migrate(
-    connection: &mut AnyConnection,
-) -> std::result::Result<Vec<String>, DbError> {
+/// Applies pending migrations and returns their names. Servers that start at the same time take turns. A read-only
+/// database is left alone.
+pub(crate) fn migrate(connection: &mut AnyConnection) -> std::result::Result<Vec<String>, DbError> {
     if pending(connection)?.is_empty() {
         return Ok(Vec::new());
     }
     match connection {
-        AnyConnection::Sqlite(connection) => match connection.has_pending_migration(SQLITE) {
-            // Whoever may write is alone.
-            Ok(true) => {
-                connection.immediate_transaction(|connection| migrate_with(connection, SQLITE))
-            }
-            Ok(false) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        },
+        // The write lock excludes other servers.
+        AnyConnection::Sqlite(connection) => {
+            connection.immediate_transaction(|connection| migrate_with(connection, SQLITE))
+        }
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => super::mysql::alone(connection, |connection| {
             super::mysql::whole(connection, |connection| migrate_with(connection, MYSQL))
@@ -258,7 +254,7 @@ pub(in crate::db) fn migrate(
             Err(error) => Err(error.into()),
         },
     }
-    .map_err(|error| DbError::Unavailable(error.to_string()))
+    .map_err(DbError::unavailable)
 }
 
 fn migrate_with<C, DB>(connection: &mut C, scripts: Scripts) -> Result<Vec<String>>
@@ -278,9 +274,9 @@ where
     Ok(applied)
 }
 
-/// Undoes everything; says how many migrations that were.
+/// Reverts all migrations and returns their number.
 #[cfg(test)]
-pub(in crate::db) fn revert_all(connection: &mut AnyConnection) -> usize {
+pub(crate) fn revert_all(connection: &mut AnyConnection) -> usize {
     match connection {
         AnyConnection::Sqlite(connection) => connection.revert_all_migrations(SQLITE),
         #[cfg(feature = "mysql")]

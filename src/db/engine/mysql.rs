@@ -1,4 +1,4 @@
-//! MySQL and MariaDB: how their connections are set.
+//! MySQL and MariaDB: connections and sessions.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::Failed;
-use super::dialect::{self, Begin, WriteLock};
+use super::connect::url::ServerUrl;
+use super::error::BoxError;
 use super::statement::{statement, with_values};
-use super::url::ServerUrl;
+use super::transaction::{Begin, WriteLock, is_read_only};
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The tables that migrations make; those that refer to another first.
+/// The tables that migrations create; tables with foreign keys come first.
 const TABLES: [&str; 14] = [
     "__diesel_schema_migrations",
     "messages",
@@ -35,12 +35,11 @@ const TABLES: [&str; 14] = [
     "identity_lists",
 ];
 
-/// What every session has, whatever a server imposes on the sessions of all its programs. MariaDB runs what is in `/*M!`,
-/// MySQL what is in `/*!80003`.
+/// Session settings that override the server's defaults. MariaDB runs the text in `/*M!`, MySQL the text in `/*!80003`.
 ///
-/// Times are UTC. What does not fit is refused, not cut. A statement sees what is committed, and locks no gaps. A session
-/// that is silent for two minutes is ended, so that a machine that is gone holds no lock. `tx_read_only` stays: it marks a
-/// server that shall not be written to.
+/// Times are UTC. Oversized values are refused, not truncated. A statement sees committed data and takes no gap locks.
+/// An idle session ends after two minutes, so a dead machine holds no lock. The setting `tx_read_only` is kept: it
+/// marks a server that must not be written to.
 const SESSION: &str = "SET time_zone = '+00:00', \
     SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     SESSION lc_messages = 'en_US', SESSION autocommit = 1, SESSION completion_type = 0, \
@@ -54,12 +53,12 @@ const SESSION: &str = "SET time_zone = '+00:00', \
     /*!80003 , SESSION max_execution_time = 0 */; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// Connects to the first host that can write, or else to the first that answers, and sets the session.
-pub(in crate::db) fn connect(
+/// Connects to the first writable host, or else to the first reachable one, and sets up the session.
+pub(crate) fn connect(
     url: &ServerUrl,
     busy_timeout: Duration,
-) -> Result<MysqlConnection, Failed> {
-    // Before the library does it: ours takes nothing down at exit that another thread may still use.
+) -> Result<MysqlConnection, BoxError> {
+    // Called before the client library does it: this variant frees nothing at exit that another thread may still use.
     openssl::init();
     let (mut read_only, mut failed) = (None, None);
     for host in &url.urls {
@@ -80,7 +79,7 @@ fn connect_to(
     host: &str,
     encrypted: bool,
     busy_timeout: Duration,
-) -> Result<MysqlConnection, Failed> {
+) -> Result<MysqlConnection, BoxError> {
     let mut connection = MysqlConnection::establish(host)?;
     if encrypted && !is_encrypted(&mut connection)? {
         return Err("the server does not encrypt the connection".into());
@@ -97,13 +96,13 @@ statement! {
     LeaveAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 0"
 }
 
-// It changes nothing. A `SELECT ... FOR UPDATE` would tell only while its rows are read that it has waited for too long, and
-// the client library then waits for ever for rows behind that.
+// Changes nothing. A `SELECT ... FOR UPDATE` reports a lock timeout only while its rows are read. The client library
+// would then wait forever for the next row.
 statement! {
     LockWriter<'a> on Mysql, MysqlConnection: () -> BigInt = "UPDATE `messagebox_writer` SET `id` = `id`"
 }
 
-// Both in one round trip. MariaDB takes such a block as a statement, MySQL does not.
+// Both in one round trip. Only MariaDB accepts a block as a statement.
 statement! {
     BeginWithLock<'a> on Mysql, MysqlConnection: () -> BigInt = "
 BEGIN NOT ATOMIC
@@ -116,21 +115,21 @@ statement! {
     EnterAutocommit<'a> on Mysql, MysqlConnection: () -> BigInt = "SET autocommit = 1"
 }
 
-/// Whether the server is MariaDB, which takes blocks of statements.
-pub(in crate::db) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult<bool> {
+/// Whether the server is MariaDB, which accepts statement blocks.
+pub(crate) fn is_mariadb(connection: &mut MysqlConnection) -> QueryResult<bool> {
     let query = "SELECT CAST(VERSION() LIKE '%MariaDB%' AS SIGNED) AS `answer`";
     let answer: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(answer.answer == Some(1))
 }
 
-/// Begins a transaction, and waits for the writer's lock if it is needed.
+/// Begins a transaction, and waits for the writer's lock if needed.
 ///
-/// diesel's own way to begin and to commit takes three round trips each: it switches a mode of the protocol on and off. These
-/// statements stay prepared. diesel knows nothing of the transaction, so nothing may begin one inside it.
-pub(in crate::db) fn begin(connection: &mut MysqlConnection, how: Begin) -> QueryResult<()> {
+/// diesel's own methods take three round trips each because they switch a protocol mode on and off. These statements
+/// stay prepared. diesel does not track the transaction, so none may begin inside it.
+pub(crate) fn begin(connection: &mut MysqlConnection, how: Begin) -> QueryResult<()> {
     let begun = match (how.lock, how.at_once) {
         (WriteLock::Held, true) => with_values!(BeginWithLock {}).execute(connection).map(drop),
-        // It begins with the claims.
+        // The claims begin the transaction.
         (WriteLock::TakenByClaims, true) => return Ok(()),
         (lock, _) => {
             with_values!(LeaveAutocommit {}).execute(connection)?;
@@ -148,24 +147,23 @@ pub(in crate::db) fn begin(connection: &mut MysqlConnection, how: Begin) -> Quer
     Ok(())
 }
 
-/// Waits for the writer's lock, which is held until the transaction ends.
-pub(in crate::db) fn lock_writer(connection: &mut MysqlConnection) -> QueryResult<()> {
+/// Waits for the writer's lock, which lasts until the transaction ends.
+pub(crate) fn lock_writer(connection: &mut MysqlConnection) -> QueryResult<()> {
     with_values!(LockWriter {}).execute(connection).map(drop)
 }
 
-/// Commits: the server does this when automatic commits are switched on again.
-pub(in crate::db) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
+/// Commits by switching autocommit on.
+pub(crate) fn commit(connection: &mut MysqlConnection) -> QueryResult<()> {
     let committed = with_values!(EnterAutocommit {}).execute(connection);
     if committed.is_err() {
-        // The next user of this connection must not find a transaction open.
+        // The next user of this connection must not find an open transaction.
         let _ = roll_back(connection);
     }
     committed.map(drop)
 }
 
-/// Takes the transaction back. Where this fails, the pool drops the connection, even if it still answers: nothing that ran on
-/// it would ever be committed.
-pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
+/// Rolls back. If that fails, the pool drops the connection even if it still answers: nothing on it would ever commit.
+pub(crate) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
     let rolled_back = connection
         .batch_execute("ROLLBACK")
         .and_then(|()| with_values!(EnterAutocommit {}).execute(connection));
@@ -175,8 +173,8 @@ pub(in crate::db) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<
     rolled_back.map(drop)
 }
 
-/// The engine refuses all writes in `READ COMMITTED` where the binary log takes statements only.
-fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
+/// InnoDB refuses all writes in `READ COMMITTED` while the binary log format is `STATEMENT`.
+fn log_rows(connection: &mut MysqlConnection) -> Result<(), BoxError> {
     let query =
         "SELECT CAST(@@log_bin = 1 AND @@binlog_format = 'STATEMENT' AS SIGNED) AS `answer`";
     let logs_statements: Answer = diesel::sql_query(query).get_result(connection)?;
@@ -186,27 +184,27 @@ fn log_rows(connection: &mut MysqlConnection) -> Result<(), Failed> {
     let set = connection.batch_execute("SET SESSION binlog_format = 'ROW'");
     set.map_err(|error| {
         format!(
-            "binlog_format is STATEMENT, and this user may not set it for a session ({error}): set binlog_format=ROW or \
+            "binlog_format is STATEMENT, and this user may not change it for a session ({error}): set binlog_format=ROW or \
              MIXED at the server, or grant the user BINLOG ADMIN (MySQL: SESSION_VARIABLES_ADMIN)"
         )
         .into()
     })
 }
 
-/// Whether this session can write: not on a replica or a server that is set to be read-only. Before there are tables,
-/// making them says so.
-pub(in crate::db) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
-    // Changes nothing and locks no row: servers refuse it before they look for rows.
+/// Whether this session can write, which a replica and a read-only server refuse. Before the tables exist, the first
+/// migration reports it.
+pub(crate) fn can_write(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    // Changes nothing and locks no row: servers refuse it before they search for rows.
     let update = "UPDATE `messagebox_writer` SET `id` = `id` WHERE FALSE";
     match diesel::sql_query(update).execute(connection) {
         Ok(_) => Ok(true),
-        Err(error) if dialect::is_read_only(&error) => Ok(false),
+        Err(error) if is_read_only(&error) => Ok(false),
         Err(_) => connection.ping().map(|()| true),
     }
 }
 
-/// Lets this session be silent for a day, in a transaction too.
-pub(in crate::db) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
+/// Lets this session idle for a day, even in a transaction.
+pub(crate) fn be_patient(connection: &mut MysqlConnection) -> QueryResult<()> {
     connection.batch_execute("SET SESSION wait_timeout = 86400, SESSION net_write_timeout = 86400")
 }
 
@@ -227,35 +225,37 @@ struct Answer {
     answer: Option<i64>,
 }
 
-/// Runs `work` while no other server of this database runs such.
-pub(in crate::db) fn alone<T>(
+/// Runs `work` while no other server of this database runs its own.
+pub(crate) fn alone<T>(
     connection: &mut MysqlConnection,
     work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
-    // Locks belong to the server, not to a database.
-    let name = "CONCAT('messagebox ', SHA1(DATABASE()))";
-    let lock = format!(
-        "SELECT GET_LOCK({name}, {}) AS `answer`",
-        PATIENCE.as_secs()
-    );
-    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
-    if lock.answer != Some(1) {
+    if !get_lock(connection, "messagebox", PATIENCE.as_secs())? {
         return Err("another server has been migrating for too long".into());
     }
     let done = work(connection);
-    diesel::sql_query(format!("DO RELEASE_LOCK({name})")).execute(connection)?;
+    diesel::sql_query("DO RELEASE_LOCK(CONCAT('messagebox ', SHA1(DATABASE())))")
+        .execute(connection)?;
     done
 }
 
-pub(in crate::db) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
-    let lock = "SELECT GET_LOCK(CONCAT('messagebox_recount ', SHA1(DATABASE())), 0) AS `answer`";
-    let lock: Answer = diesel::sql_query(lock).get_result(connection)?;
+pub(crate) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
+    get_lock(connection, "messagebox_recount", 0)
+}
+
+/// Locks are global to the server, so the name includes the database.
+fn get_lock(connection: &mut MysqlConnection, name: &str, seconds: u64) -> QueryResult<bool> {
+    let lock: Answer =
+        diesel::sql_query("SELECT GET_LOCK(CONCAT(?, ' ', SHA1(DATABASE())), ?) AS `answer`")
+            .bind::<Text, _>(name)
+            .bind::<BigInt, _>(i64::try_from(seconds).unwrap_or(i64::MAX))
+            .get_result(connection)?;
     Ok(lock.answer == Some(1))
 }
 
-/// Runs `work`, and takes away the tables that it has made where it fails. The tables of others stay: those that were there
-/// before, and those of other names. MySQL commits each statement that makes or changes a table.
-pub(in crate::db) fn whole<T>(
+/// Runs `work`, and drops the tables that it created if it fails. Other tables stay. MySQL commits each statement that
+/// creates or alters a table.
+pub(crate) fn whole<T>(
     connection: &mut MysqlConnection,
     work: impl FnOnce(&mut MysqlConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
@@ -266,17 +266,20 @@ pub(in crate::db) fn whole<T>(
         let made = made.iter().filter(|table| !before.contains(table));
         let names: Vec<String> = made.map(|table| format!("`{table}`")).collect();
         if !names.is_empty() {
-            // What fails here is not worth more than the reason.
+            // The original error matters more than this one.
             let drop = format!("DROP TABLE {}", names.join(", "));
             if let Err(error) = connection.batch_execute(&drop) {
-                log::error!("{} stay behind: {error}", names.join(", "));
+                log::error!(
+                    "a failed migration left the tables {} behind: {error}",
+                    names.join(", ")
+                );
             }
         }
     }
     done
 }
 
-/// Those of our tables that are there.
+/// Our tables that exist.
 fn tables(connection: &mut MysqlConnection) -> QueryResult<Vec<&'static str>> {
     #[derive(QueryableByName)]
     struct Table {
@@ -290,22 +293,22 @@ fn tables(connection: &mut MysqlConnection) -> QueryResult<Vec<&'static str>> {
     Ok(TABLES.into_iter().filter(is_there).collect())
 }
 
-/// Bytes that a statement and its values may have together.
-pub(in crate::db) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
+/// Maximum bytes of a statement with its values.
+pub(crate) fn max_packet(connection: &mut MysqlConnection) -> QueryResult<usize> {
     let packet = "SELECT CAST(@@max_allowed_packet AS SIGNED) AS `answer`";
     let packet: Answer = diesel::sql_query(packet).get_result(connection)?;
     let packet = packet.answer.and_then(|bytes| usize::try_from(bytes).ok());
     Ok(packet.unwrap_or(usize::MAX))
 }
 
-/// Has `information_schema` say what holds now: MySQL keeps what it says of a table for a day. MariaDB skips the comment.
-pub(in crate::db) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
+/// Makes `information_schema` report current values: MySQL caches them for a day. MariaDB skips the comment.
+pub(crate) fn ask_tables_themselves(connection: &mut MysqlConnection) -> QueryResult<()> {
     let now = "SET @expiry = 0 /*!80003 , SESSION information_schema_stats_expiry = 0 */";
     connection.batch_execute(now)
 }
 
-/// Lets the ids of a table go on behind this one. Commits what was begun. No name of a table can be bound.
-pub(in crate::db) fn give_ids_behind(
+/// Makes the next ids of a table follow this one. Ends the current transaction. Table names cannot be bound.
+pub(crate) fn give_ids_behind(
     connection: &mut MysqlConnection,
     table: &'static str,
     last: i64,

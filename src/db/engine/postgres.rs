@@ -1,4 +1,4 @@
-//! PostgreSQL: how its connections are set.
+//! PostgreSQL: connections and sessions.
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +8,23 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::connection::Failed;
-use super::url::ServerUrl;
+use super::connect::url::ServerUrl;
+use super::error::BoxError;
 
 /// How long servers that start at the same time wait for each other's migrations.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The lock of whoever migrates: any number that nothing else in the database uses.
+/// Advisory lock for migrations: an arbitrary number that nothing else in the database uses.
 const MIGRATORS: i64 = 0x6d65_7373_6d69_6772;
 
-/// The same for whoever counts what identities have stored.
+/// Advisory lock for recounting totals.
 const RECOUNT: i64 = 0x6d65_7373_7265_636f;
 
-/// What every session has, whatever a server, database or role imposes on the sessions of all its programs.
+/// Session settings that override those of the server, database and role.
 ///
-/// A commit is on the disk before it is acknowledged, even where a database's setting says it need not. A statement sees
-/// what is committed. A machine that is gone holds no lock for long. `default_transaction_read_only` stays: it marks a
-/// server that shall not be written to.
+/// A commit is on the disk before it is acknowledged, even if a database's setting allows otherwise. A statement sees
+/// committed data. A dead machine holds no lock for long. `default_transaction_read_only` is kept: it marks a server
+/// that must not be written to.
 const SESSION: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; \
     SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET array_nulls = on; \
     SET transform_null_equals = off; SET client_min_messages = warning; SET statement_timeout = 0; \
@@ -33,12 +33,8 @@ const SESSION: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, MDY'; SET Inte
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Connects and sets the session.
-pub(in crate::db) fn connect(
-    url: &ServerUrl,
-    busy_timeout: Duration,
-) -> Result<PgConnection, Failed> {
-    // Before the library does it: ours takes nothing down at exit that another thread may still use.
+pub(crate) fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, BoxError> {
+    // Called before the client library does it: this variant frees nothing at exit that another thread may still use.
     openssl::init();
     let mut connection = PgConnection::establish(&url.urls.concat())?;
     let lock_timeout = busy_timeout.as_millis();
@@ -52,15 +48,15 @@ struct Answer {
     answer: bool,
 }
 
-/// Whether transactions of this session can write: not those of a replica, nor of a server that is set to be read-only.
-pub(in crate::db) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
+/// Whether this session can write, which a replica and a read-only server refuse.
+pub(crate) fn can_write(connection: &mut PgConnection) -> QueryResult<bool> {
     let query = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
     let answer: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(answer.answer)
 }
 
-/// What keeps this session from making tables, if anything does.
-pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
+/// The reason why this session cannot create tables, if there is one.
+pub(crate) fn obstacle(connection: &mut PgConnection) -> QueryResult<Option<&'static str>> {
     #[derive(QueryableByName)]
     struct Found {
         #[diesel(sql_type = Bool)]
@@ -72,10 +68,10 @@ pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Opti
         "SELECT current_schema() IS NOT NULL AS has_schema, pg_is_in_recovery() AS is_replica";
     let found: Found = diesel::sql_query(query).get_result(connection)?;
     Ok(if found.is_replica {
-        Some("it is a replica: name the server that takes writes (DATABASE_URL)")
+        Some("it is a replica: set DATABASE_URL to the primary server")
     } else if !found.has_schema {
         Some(
-            "search_path names no schema that is there: correct it for this role or database (ALTER ROLE ... SET search_path)",
+            "search_path names no existing schema: correct it for this role or database (ALTER ROLE ... SET search_path)",
         )
     } else if !can_write(connection)? {
         Some("default_transaction_read_only is on for this role, database or server: set it to off")
@@ -84,13 +80,13 @@ pub(in crate::db) fn obstacle(connection: &mut PgConnection) -> QueryResult<Opti
     })
 }
 
-/// Lets this session be silent for a day, in a transaction too.
-pub(in crate::db) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
+/// Lets this session idle for a day, even in a transaction.
+pub(crate) fn be_patient(connection: &mut PgConnection) -> QueryResult<()> {
     connection.batch_execute("SET idle_in_transaction_session_timeout = '1d'")
 }
 
-/// Runs `work` while no other server of this database runs such.
-pub(in crate::db) fn alone<T>(
+/// Runs `work` while no other server of this database runs its own.
+pub(crate) fn alone<T>(
     connection: &mut PgConnection,
     work: impl FnOnce(&mut PgConnection) -> migration::Result<T>,
 ) -> migration::Result<T> {
@@ -108,7 +104,7 @@ pub(in crate::db) fn alone<T>(
     done
 }
 
-pub(in crate::db) fn lock_recount(connection: &mut PgConnection) -> QueryResult<bool> {
+pub(crate) fn lock_recount(connection: &mut PgConnection) -> QueryResult<bool> {
     try_lock(connection, RECOUNT)
 }
 

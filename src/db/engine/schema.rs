@@ -1,23 +1,18 @@
-//! The tables as diesel sees them; the tests of the stores run every column against `migrations/`.
+//! The tables for diesel. The store tests check every column against `migrations/`.
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Boxes: one for each recipient and name.
     #[sql_name = "messageBox"]
     message_boxes (message_box_id) {
-        /// Primary key.
         #[sql_name = "messageBoxId"]
         message_box_id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// The box's name.
         #[sql_name = "type"]
         kind -> Text,
-        /// The recipient.
         #[sql_name = "identityKey"]
         identity_key -> Text,
     }
@@ -25,50 +20,41 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// Messages that wait to be acknowledged.
+    /// Messages that are not acknowledged yet.
     messages (id) {
-        /// Primary key; ascending in the order of insertion.
+        /// Ascending in insertion order.
         id -> BigInt,
         /// The sender's id for it.
         #[sql_name = "messageId"]
         message_id -> Text,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// The box that it is in.
         #[sql_name = "messageBoxId"]
         message_box_id -> BigInt,
-        /// Who sent it.
         sender -> Text,
-        /// Who may read it.
         recipient -> Text,
-        /// JSON: `{"message":...}`.
+/// The stored JSON: `{"message":...}`.
         body -> Text,
-        /// ISO 8601; none: it does not expire by itself.
+        /// None: only the server's retention applies.
         expires_at -> Nullable<Moment>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// What recipients ask of those who write to them.
+    /// Fees and blocks that recipients set for senders.
     message_permissions (id) {
-        /// Primary key.
         id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// Whose box.
+        /// The owner of the box.
         recipient -> Text,
-        /// For whom; none: for everybody.
+/// Null for a permission that covers all senders.
         sender -> Nullable<Text>,
-        /// Which box.
         message_box -> Text,
         /// -1 blocks, 0 allows, more is a fee in satoshis.
         recipient_fee -> BigInt,
@@ -77,44 +63,34 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// What the server asks for delivering to a box.
+    /// The server's delivery fees.
     server_fees (id) {
-        /// Primary key.
         id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// The box's name.
         message_box -> Text,
-        /// Satoshis.
         delivery_fee -> BigInt,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// Devices that want push notifications.
+    /// Devices that receive push notifications.
     device_registrations (id) {
-        /// Primary key.
         id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// Whose device.
         identity_key -> Text,
-        /// Its Firebase token.
+/// The device's Firebase token.
         fcm_token -> Text,
-        /// Its owner's name for it.
+        /// The owner's name for it.
         device_id -> Nullable<Text>,
         /// `ios`, `android` or `web`.
         platform -> Nullable<Text>,
-        /// ISO 8601.
         last_used -> Nullable<Moment>,
         /// Whether its token is believed to work.
         active -> Bool,
@@ -123,75 +99,62 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// Transaction outputs that were taken as payments.
+    /// Transaction outputs that were claimed as payments.
     payments (id) {
-        /// Primary key.
         id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// ISO 8601.
         updated_at -> Moment,
-        /// Hexadecimal, as it is displayed.
+        /// Hexadecimal, in display order.
         txid -> Text,
-        /// Which output.
         output_index -> BigInt,
-        /// What it is worth.
         satoshis -> BigInt,
-        /// Who paid.
         payer -> Text,
-        /// Who was paid.
         payee -> Text,
-        /// With whom the payee's key was derived (BRC-29).
+        /// The counterparty of the payee's key (BRC-29).
         sender_identity_key -> Text,
-        /// BRC-29.
         derivation_prefix -> Text,
-        /// BRC-29.
         derivation_suffix -> Text,
-        /// What was paid for.
+        /// What the payment pays for.
         purpose -> Text,
         /// `claimed`, `kept` or `internalized`.
         state -> Text,
-        /// Whether what was paid for is done.
+        /// Whether the paid action is done.
         settled -> Bool,
-        /// `AtomicBEEF` in base64, where the server was paid.
+        /// `AtomicBEEF` in base64, for outputs that pay the server.
         transaction -> Nullable<Text>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// Outputs that accepted payments spend.
     payment_inputs (id) {
-        /// Primary key.
         id -> BigInt,
-        /// ISO 8601.
         created_at -> Moment,
-        /// Hexadecimal, as it is displayed.
+        /// Hexadecimal, in display order.
         txid -> Text,
-        /// Which output.
         output_index -> BigInt,
         /// The transaction that spends it.
         spent_by -> Text,
-        /// What was paid for.
+        /// What the payment pays for.
         purpose -> Text,
-        /// Whether that is done.
+        /// Whether the paid action is done.
         settled -> Bool,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
-    /// Transactions that have paid for something. On MySQL, TypeScript servers share it.
+    /// Transactions that have paid for something. On MySQL, TypeScript servers share this table.
     payment_replays (transaction_id) {
-        /// Hexadecimal, as it is displayed.
+        /// Hexadecimal, in display order.
         transaction_id -> Text,
-        /// ISO 8601.
         created_at -> Moment,
     }
 }
@@ -203,28 +166,27 @@ diesel::table! {
 
     /// Sessions of HTTP clients. Times are milliseconds since 1970.
     auth_sessions (session_nonce) {
-        /// The server's nonce, which names the session.
+        /// The server's nonce, which identifies the session.
         #[sql_name = "sessionNonce"]
         session_nonce -> Text,
-        /// The client's nonce, as it wrote it.
+        /// The client's nonce, unchanged.
         #[sql_name = "peerNonce"]
         peer_nonce -> Text,
-        /// The client's identity key.
         #[sql_name = "peerIdentityKey"]
         peer_identity_key -> Text,
-        /// Whether a request has verified.
+        /// Whether a request was authenticated in it.
         #[sql_name = "isAuthenticated"]
         is_authenticated -> Bool,
-        /// When this row was written last.
+        /// The time of the last write to this row.
         #[sql_name = "lastUpdate"]
         last_update -> BigInt,
-        /// For other servers.
+        /// Used by other servers.
         #[sql_name = "certificatesRequired"]
         certificates_required -> Nullable<Bool>,
-        /// For other servers.
+        /// Used by other servers.
         #[sql_name = "certificatesValidated"]
         certificates_validated -> Nullable<Bool>,
-        /// From then on the session has ended.
+        /// The session ends at this time.
         #[sql_name = "expiresAt"]
         expires_at -> BigInt,
     }
@@ -235,13 +197,12 @@ diesel::table! {
 
     /// Nonces of requests that wrote something.
     auth_message_nonces (session_nonce, message_nonce) {
-        /// The session that the request named.
         #[sql_name = "sessionNonce"]
         session_nonce -> Text,
-        /// Its own nonce.
+        /// The request's own nonce.
         #[sql_name = "messageNonce"]
         message_nonce -> Text,
-        /// Milliseconds since 1970; the row lives as long as its session all the same.
+        /// Milliseconds since 1970. The row is deleted with its session.
         #[sql_name = "expiresAt"]
         expires_at -> BigInt,
     }
@@ -250,34 +211,30 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
 
-    /// What each identity has stored. Sums of changes, which are recounted now and then.
+    /// What each identity has stored: sums of changes, recounted periodically.
     stored_totals (identity_key, role) {
-        /// 66 hexadecimal characters.
         identity_key -> Text,
-        /// `inbox`: messages to it; `sender`: messages from it.
+        /// `inbox`: messages to the identity; `sender`: messages from it.
         role -> Text,
-        /// How many.
         messages -> BigInt,
-        /// Bytes of their bodies.
+        /// Bytes of the stored bodies.
         bytes -> BigInt,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Text};
-    use crate::db::engine::timestamp::Moment;
+    use crate::db::engine::clock::Moment;
 
     /// The operator's lists of identities.
     identity_lists (revision) {
-        /// Unique, and ascending in the order of changes.
+        /// Unique, ascending in the order of changes.
         revision -> BigInt,
-        /// ISO 8601.
         changed_at -> Moment,
-        /// `block` or `allow`.
+/// The list: `block` or `allow`.
         list -> Text,
-        /// 66 hexadecimal characters.
         identity_key -> Text,
-        /// Whether it is on the list. Rows stay, so that servers learn of what was taken off.
+        /// Whether the identity is on the list. Removed rows stay, so that other servers see the removal.
         listed -> Bool,
     }
 }

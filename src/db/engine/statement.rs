@@ -1,6 +1,7 @@
-//! Statements of one constant text, which stay prepared.
+//! Statements with a constant text, which stay prepared.
 
-/// Makes a type of a statement. Its text has a `?` for each value, in the order of the fields; it gives rows of `$row`.
+/// Defines a type for a statement. Its text has one `?` per value, in the order of the fields. It returns rows of
+/// `$row`.
 macro_rules! statement {
     (
         $(#[$attribute:meta])*
@@ -38,12 +39,12 @@ macro_rules! statement {
         impl diesel::RunQueryDsl<$connection> for $name<'_> {}
     };
 }
-pub(in crate::db) use statement;
+pub(crate) use statement;
 
-/// A statement with these values.
+/// Builds a statement with these values.
 macro_rules! with_values {
     ($name:ident { $($values:tt)* }) => {
         $name { _values: std::marker::PhantomData, $($values)* }
     };
 }
-pub(in crate::db) use with_values;
+pub(crate) use with_values;

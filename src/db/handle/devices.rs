@@ -1,4 +1,4 @@
-//! Devices, through the handle.
+//! Device registrations.
 
 use crate::db::engine::error::DbError;
 use crate::db::store::device_store::{self, MarkDevice, RegisterDevice, RemoveDevice};
@@ -8,7 +8,7 @@ use crate::model::Device;
 use super::DbHandle;
 
 impl DbHandle {
-    /// Registers a device for push notifications; gives its row. None where its token is another identity's.
+    /// Registers a device for push notifications and returns its row. Returns none if another identity owns the token.
     ///
     /// # Errors
     /// [`DbError`].
@@ -28,7 +28,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// An identity's devices, the one that changed last first.
+    /// The devices of an identity, most recently changed first.
     ///
     /// # Errors
     /// [`DbError`].
@@ -39,7 +39,8 @@ impl DbHandle {
         .await
     }
 
-    /// Deletes a device of an identity; says whether there was one. For operators: it gets no notifications any more.
+    /// Deletes a device of an identity, for operators. Returns whether it existed. The device gets no further
+    /// notifications.
     ///
     /// # Errors
     /// [`DbError`].
@@ -47,7 +48,7 @@ impl DbHandle {
         self.run(RemoveDevice { owner, id }).await
     }
 
-    /// Notes that a device's token worked, or that it is dead.
+    /// Records that a device's token worked, or that it is dead.
     ///
     /// # Errors
     /// [`DbError`].

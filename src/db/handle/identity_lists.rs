@@ -1,10 +1,12 @@
-//! The operator's lists of identities, through the handle and without a server.
+//! The operator's lists of identities, for a running server and for commands.
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::connection::{DbSettings, by_hand, pending_migrations};
-use crate::db::engine::dialect::{self, Failure, WriteLock};
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::connect::pending_migrations;
+use crate::db::engine::connect::settings::DbSettings;
 use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::{self, WriteFailure, WriteLock};
 use crate::db::store::identity_list_store::{self as store, SetListed};
 use crate::ids::IdentityKey;
 use crate::limits::IdentityLists;
@@ -13,7 +15,8 @@ use crate::model::{IdentityList, ListedIdentity};
 use super::DbHandle;
 
 impl DbHandle {
-    /// Puts an identity on a list, or takes it off; says whether that changed anything. Servers notice when they follow.
+    /// Adds an identity to a list, or removes it. Returns whether the list changed. Servers notice at their next
+    /// refresh.
     ///
     /// # Errors
     /// [`DbError`].
@@ -31,7 +34,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// Identities on a list, by their keys, behind this one.
+    /// The identities on a list after this one, in key order.
     ///
     /// # Errors
     /// [`DbError`].
@@ -47,17 +50,18 @@ impl DbHandle {
         .await
     }
 
-    /// The lists as they were when they were looked at last.
+    /// The lists as of the last refresh.
     #[must_use]
     pub fn identity_lists(&self) -> &IdentityLists {
         &self.0.identity_lists
     }
 
-    /// Looks at the lists in the database, which other servers and commands change too; says whether anything has changed.
+    /// Refreshes the lists from the database, which other servers and commands change too. Returns whether they
+    /// changed.
     ///
     /// # Errors
-    /// [`DbError`]. Then the lists stay as they were.
-    pub async fn follow_identity_lists(&self) -> Result<bool, DbError> {
+    /// [`DbError`]. The lists stay unchanged then.
+    pub async fn refresh_identity_lists(&self) -> Result<bool, DbError> {
         let _alone = self.0.following.lock().await;
         let lists = &self.0.identity_lists;
         let known = lists.revision();
@@ -65,7 +69,7 @@ impl DbHandle {
             .read(None, move |connection| store::changes(connection, known))
             .await?;
         if known > 0 && found.first != Some(known) {
-            // What was known last has changed again, or the rows are others.
+            // The last known change was replaced, or the rows were changed by hand.
             let all = self
                 .read(None, |connection| store::changes(connection, 0))
                 .await?;
@@ -80,17 +84,7 @@ impl DbHandle {
     }
 }
 
-/// The lists at the start. Tables of an earlier release have none.
-pub(super) fn at_start(connection: &mut AnyConnection) -> IdentityLists {
-    let lists = IdentityLists::default();
-    match store::changes(connection, 0) {
-        Ok(all) => lists.replace(&all.changes, all.last),
-        Err(error) => log::warn!("the lists of identities are not known yet: {error}"),
-    }
-    lists
-}
-
-/// A connection to a database whose tables are up to date. None is made.
+/// Opens an existing database without pending migrations. Never creates one.
 fn open(settings: &DbSettings) -> Result<AnyConnection, DbError> {
     match pending_migrations(settings)?.len() {
         0 => by_hand(settings),
@@ -101,10 +95,10 @@ fn open(settings: &DbSettings) -> Result<AnyConnection, DbError> {
     }
 }
 
-/// Puts identities on a list, or takes them off; gives those for which that changed something. Servers may run, and notice.
+/// Adds identities to a list, or removes them. Returns the identities whose state changed. Running servers notice.
 ///
 /// # Errors
-/// [`DbError`]. Then nothing is changed.
+/// [`DbError`]. Nothing changes then.
 pub fn set_listed(
     settings: &DbSettings,
     list: IdentityList,
@@ -113,7 +107,7 @@ pub fn set_listed(
 ) -> Result<Vec<IdentityKey>, DbError> {
     let mut connection = open(settings)?;
     let now = Now::read(None).text;
-    let set = dialect::write(&mut connection, WriteLock::Held, |connection| {
+    let set = transaction::write(&mut connection, WriteLock::Held, |connection| {
         let mut changed = Vec::new();
         for identity in identities {
             let set = SetListed {
@@ -127,10 +121,10 @@ pub fn set_listed(
         }
         Ok(changed)
     });
-    set.map_err(Failure::into_error)
+    set.map_err(WriteFailure::into_error)
 }
 
-/// Identities on a list, by their keys, behind this one.
+/// The identities on a list after this one, in key order.
 ///
 /// # Errors
 /// [`DbError`].

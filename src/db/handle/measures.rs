@@ -1,11 +1,11 @@
-//! How long the database takes, and how much waits for it.
+//! Database measurements for metrics and the admin API.
 
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::db::engine::disk::DiskSpace;
+use crate::db::engine::sqlite::disk::DiskSpace;
 use crate::metrics::Distribution;
 
 use super::DbHandle;
@@ -14,55 +14,55 @@ use super::DbHandle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DbStatus {
-    /// Writes that wait.
+    /// Queued writes.
     pub queued_writes: usize,
-    /// Transactions committed.
+    /// Committed transactions.
     pub commits: u64,
-    /// Writes in them.
+    /// Writes in the committed transactions.
     pub writes: u64,
-    /// Messages stored.
+    /// Stored messages.
     pub stored: u64,
-    /// Writes in the largest of them.
+    /// Writes in the largest transaction.
     #[serde(skip)]
     pub largest_group: u64,
-    /// Writes that failed.
+    /// Failed writes.
     pub failures: u64,
-    /// Panics that were contained.
+    /// Panics that were caught.
     #[serde(skip)]
     pub panics: u64,
 }
 
-/// Measured since the start; times in microseconds.
+/// Measurements since the start. Times are in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DbMeasures {
-    /// Writes in a transaction.
+    /// Distribution of writes per transaction.
     #[serde(rename = "groupSize")]
     pub group_sizes: Distribution,
-    /// From the start of a transaction to the end of its commit.
+    /// Time from the start of a transaction to the end of its commit.
     #[serde(rename = "commitMicros")]
     pub commit_time: Distribution,
-    /// What a read takes once its turn has come.
+    /// Time of a read once it runs.
     #[serde(rename = "readMicros")]
     pub read_time: Distribution,
-    /// Reads that wait or are being made.
+    /// Queued and running reads.
     pub reads: usize,
-    /// Messages that are stored and were not handed to their rooms yet.
+    /// Stored messages that are not yet handed to their rooms.
     pub undelivered: usize,
-    /// Connections of the pool.
+    /// Total connections of the pool.
     pub connections: u32,
-    /// Those of them that nobody uses.
+    /// Idle connections of the pool.
     pub idle_connections: u32,
 }
 
 impl DbHandle {
-    /// Bytes of the largest message that the database takes; none where a request could not reach it.
+    /// The largest message that the database accepts, in bytes; none if no request can exceed it.
     #[must_use]
     pub fn largest_message(&self) -> Option<usize> {
         self.0.largest.0
     }
 
-    /// The disk of the database's file; none where the database is a server.
+    /// The disk of the database file; none for a database server.
     #[must_use]
     pub fn disk(&self) -> Option<DiskSpace> {
         self.0.disk.space()
@@ -83,11 +83,11 @@ impl DbHandle {
         }
     }
 
-    /// What was measured; asks nobody.
+    /// Returns the measurements without asking the database.
     #[must_use]
     pub fn measures(&self) -> DbMeasures {
         let (counters, shared) = (&self.0.counters, &self.0);
-        let (connections, idle_connections) = (shared.connections)();
+        let (connections, idle_connections) = shared.pool.counts();
         DbMeasures {
             group_sizes: counters.group_sizes.get(),
             commit_time: counters.commit_time.get(),

@@ -1,14 +1,14 @@
-//! Payments, through the handle.
+//! Payments.
 
 use crate::db::engine::error::DbError;
-use crate::db::store::payment_store::{self, ClaimPayment, GiveUpPayment};
+use crate::db::store::payments::payment_store::{self, ClaimPayment, ReleasePayment};
 use crate::ids::IdentityKey;
 use crate::model::{ClaimOutcome, KeptPayment, Payment, PaymentState};
 
 use super::DbHandle;
 
 impl DbHandle {
-    /// Takes the outputs of a payment: each pays once. `settled`: what they pay for is done.
+    /// Claims the outputs of a payment: each output pays once. `settled` means that the paid action is done.
     ///
     /// # Errors
     /// [`DbError`].
@@ -26,20 +26,20 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// What a payment was claimed for came to nothing: its payer may use it again, and nobody else. Without a `state`
-    /// nobody has it, and it is as if it had never come.
+    /// Releases a payment whose action failed: only its payer may use it again. Without a `state` no party holds the
+    /// outputs, so the claim is deleted.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn give_up_payment(
+    pub async fn release_payment(
         &self,
         payment: Payment,
         state: Option<PaymentState>,
     ) -> Result<(), DbError> {
-        self.run(GiveUpPayment { payment, state }).await
+        self.run(ReleasePayment { payment, state }).await
     }
 
-    /// Payments to `payee` behind the one with this id, oldest first.
+    /// Payments to `payee` with ids above `after`, oldest first.
     ///
     /// # Errors
     /// [`DbError`].

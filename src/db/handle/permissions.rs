@@ -1,4 +1,4 @@
-//! Permissions and fees, through the handle.
+//! Permissions and fees.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use crate::db::engine::error::DbError;
 use crate::db::store::permission_store::{self, SetPermission, UnsetPermission};
 use crate::db::writer::group;
 use crate::ids::IdentityKey;
-use crate::model::{Permission, PermissionPage, Quote};
+use crate::model::{FeeQuote, Permission, PermissionPage};
 
 use super::{DbHandle, may_be_stored};
 
 impl DbHandle {
-    /// Takes other delivery fees of the operator from now on.
+    /// Replaces the operator's delivery fees.
     pub fn set_delivery_fees(&self, boxes: BTreeMap<String, u64>) {
         self.0.fees.set(boxes);
     }
 
-    /// Sets what a recipient asks of a sender, or of everybody.
+    /// Sets the fee or block of a recipient for one sender, or for all senders.
     ///
     /// # Errors
     /// [`DbError`].
@@ -36,8 +36,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// Deletes what a recipient asks of a sender, or of everybody, so that what is more general holds; says whether there was
-    /// anything. For operators.
+    /// Deletes a recipient's permission, for operators, so that a more general one applies. Returns whether it existed.
     ///
     /// # Errors
     /// [`DbError`].
@@ -58,7 +57,7 @@ impl DbHandle {
         self.run(command).await
     }
 
-    /// What a recipient has set for this sender, or for everybody.
+    /// A recipient's permission for this sender, or for all senders.
     ///
     /// # Errors
     /// [`DbError`].
@@ -77,7 +76,7 @@ impl DbHandle {
         .await
     }
 
-    /// A recipient's permissions, and how many there are in all.
+    /// A page of a recipient's permissions, and their total number.
     ///
     /// # Errors
     /// [`DbError`].
@@ -95,7 +94,7 @@ impl DbHandle {
         .await
     }
 
-    /// What a message of `sender` to these recipients costs.
+    /// The price of a message from `sender` to these recipients.
     ///
     /// # Errors
     /// [`DbError`].
@@ -104,7 +103,7 @@ impl DbHandle {
         sender: IdentityKey,
         recipients: Vec<IdentityKey>,
         message_box: String,
-    ) -> Result<Quote, DbError> {
+    ) -> Result<FeeQuote, DbError> {
         let fees = self.0.fees.clone();
         self.read(Some(sender), move |connection| {
             let quote = group::quote(connection, &fees, &sender, &recipients, &message_box);

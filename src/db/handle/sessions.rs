@@ -1,29 +1,33 @@
-//! Sessions, through the handle.
+//! Sessions and request claims.
 
-use std::time::Duration;
-
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Now, millis};
 use crate::db::engine::error::DbError;
-use crate::db::store::command::{Command, Part, Work};
-use crate::db::store::lane::Lane;
-use crate::db::store::session_step::SessionStep;
-use crate::db::store::session_store::{self, StoredSession, SweepSessions};
+use crate::db::store::command::{Batching, WriteCommand, WriteScope};
+use crate::db::store::requester::Requester;
+use crate::db::store::sessions::session_step::{SessionStep, StoredSession};
+use crate::db::store::sessions::session_store::{self, SweepSessions};
 use crate::limits::{AddressKey, Owner};
 use crate::model::{RequestClaim, SessionRow};
 
 use super::DbHandle;
 
-/// Command: take a step of a session. The group takes it; this only says what came of it.
+/// Command: one change of a session. The group applies all of them first; this command only reports the result.
 struct TakeStep(SessionStep);
 
-impl Command for TakeStep {
+impl WriteCommand for TakeStep {
     type Output = bool;
 
-    /// A handshake proves nothing, so all of them share one lane.
+    /// Handshakes are unauthenticated, so all of them share one turn and one budget.
     fn holder(&self) -> Owner {
         match &self.0 {
-            SessionStep::Store(StoredSession { proven: false, .. })
-            | SessionStep::End { proven: false, .. } => Owner::Strangers,
+            SessionStep::Store(StoredSession {
+                authenticated: false,
+                ..
+            })
+            | SessionStep::End {
+                authenticated: false,
+                ..
+            } => Owner::Strangers,
             _ => Owner::Server,
         }
     }
@@ -32,13 +36,13 @@ impl Command for TakeStep {
         Some(&self.0)
     }
 
-    fn part(&self) -> Part<'_> {
-        Part::Stateless
+    fn batching(&self) -> Batching<'_> {
+        Batching::NoStatements
     }
 
-    fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> diesel::QueryResult<bool> {
         Ok(match &self.0 {
-            SessionStep::Prolong(own_nonce, _) => !work.sessions.ended.contains(own_nonce),
+            SessionStep::Prolong(own_nonce, _) => !scope.sessions.ended.contains(own_nonce),
             _ => true,
         })
     }
@@ -47,74 +51,81 @@ impl Command for TakeStep {
 /// Command: claim a request that writes nothing else.
 struct ClaimNow;
 
-impl Command for ClaimNow {
+impl WriteCommand for ClaimNow {
     type Output = ();
 
-    fn part(&self) -> Part<'_> {
-        Part::Stateless
+    fn batching(&self) -> Batching<'_> {
+        Batching::NoStatements
     }
 
-    fn run(&self, _work: &mut Work<'_>) -> diesel::QueryResult<()> {
+    fn run(&self, _scope: &mut WriteScope<'_>) -> diesel::QueryResult<()> {
         Ok(())
     }
 }
 
-/// As the table has it.
-pub(in crate::db) fn life_ms(life: Duration) -> i64 {
-    i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl DbHandle {
-    /// Stores a session; `proven`: whether a request has verified in it.
+    /// Stores a session. `authenticated`: whether a request was authenticated in it.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn store_session(&self, record: SessionRow, proven: bool) -> Result<(), DbError> {
-        let life_ms = life_ms(if proven {
-            self.0.session_life
+    pub async fn store_session(
+        &self,
+        record: SessionRow,
+        authenticated: bool,
+    ) -> Result<(), DbError> {
+        let settings = &self.0.settings;
+        let life_ms = millis(if authenticated {
+            settings.session_life
         } else {
-            self.0.pending_session_life
+            settings.pending_session_life
         });
         let step = SessionStep::Store(StoredSession {
             record,
-            proven,
+            authenticated,
             life_ms,
         });
         self.run_session(TakeStep(step)).await.map(drop)
     }
 
-    /// A request has verified in this session: it has its whole life from now. `false` where it has ended.
+    /// Extends a session to its full life after an authenticated request. Returns `false` if the session has ended.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn prolong_session(&self, own_nonce: String) -> Result<bool, DbError> {
-        let step = SessionStep::Prolong(own_nonce, life_ms(self.0.session_life));
+        let step = SessionStep::Prolong(own_nonce, millis(self.0.settings.session_life));
         self.run_session(TakeStep(step)).await
     }
 
-    /// Ends sessions; `proven`: whether a request has verified in them.
+    /// Ends sessions. `authenticated`: whether a request was authenticated in them.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn end_sessions(&self, own_nonces: Vec<String>, proven: bool) -> Result<(), DbError> {
-        let step = SessionStep::End { own_nonces, proven };
+    pub async fn end_sessions(
+        &self,
+        own_nonces: Vec<String>,
+        authenticated: bool,
+    ) -> Result<(), DbError> {
+        let step = SessionStep::End {
+            own_nonces,
+            authenticated,
+        };
         self.run_session(TakeStep(step)).await.map(drop)
     }
 
-    /// The session that has this nonce of ours, unless it has ended.
+    /// The session with this server nonce, unless it has ended.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _permit = self.0.session_lookups.acquire().await;
-        self.read_in(Lane::new(Owner::Strangers, None), move |connection| {
+        self.read_in(Requester::new(Owner::Strangers, None), move |connection| {
             session_store::find(connection, own_nonce.clone(), &Now::read(None))
         })
         .await
     }
 
-    /// Deletes up to about `max` sessions whose time is over, and the nonces of their requests; says how many it were.
+    /// Deletes up to about `max` expired sessions with their request nonces. Returns their number.
     ///
     /// # Errors
     /// [`DbError`].
@@ -122,8 +133,8 @@ impl DbHandle {
         self.run_session(SweepSessions { max }).await
     }
 
-    /// The same handle for one request: its first write claims the request, and is refused where it was claimed before or
-    /// where its session has ended.
+    /// Returns a handle for one request. Its first write claims the request. The write fails if the request was claimed
+    /// before or its session has ended.
     #[must_use]
     pub fn claiming(&self, claim: &RequestClaim) -> Self {
         let mut handle = self.clone();
@@ -131,7 +142,7 @@ impl DbHandle {
         handle
     }
 
-    /// The same handle for a client at this address, which has a share of what may wait.
+    /// Returns a handle for a client at this address, which has its own share of the queues.
     #[must_use]
     pub fn from_address(&self, address: Option<AddressKey>) -> Self {
         let mut handle = self.clone();
@@ -139,16 +150,16 @@ impl DbHandle {
         handle
     }
 
-    /// Where the client of [`Self::from_address`] is.
+    /// The address given to [`Self::from_address`].
     #[must_use]
     pub const fn address(&self) -> Option<AddressKey> {
         self.1.address
     }
 
-    /// Claims the request of [`Self::claiming`] without writing anything else.
+    /// Claims the request of [`Self::claiming`] without another write.
     ///
     /// # Errors
-    /// [`DbError::NotCounted`] where it does not count.
+    /// [`DbError::NotCounted`] if the claim is refused.
     pub async fn claim_now(&self) -> Result<(), DbError> {
         self.run(ClaimNow).await
     }

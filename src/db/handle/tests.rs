@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use time::OffsetDateTime;
@@ -9,14 +10,15 @@ use time::OffsetDateTime;
 use super::*;
 use crate::auth::Identity;
 use crate::db::engine::clock;
-use crate::db::engine::url::DatabaseUrl;
-use crate::db::store::command::Work;
-use crate::db::store::session_step::SessionSteps;
-use crate::db::store::totals::TotalChanges;
+use crate::db::engine::connect::url::DatabaseUrl;
+use crate::db::store::command::WriteScope;
+use crate::db::store::sessions::session_step::SessionSteps;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::db::writer::committed::Committed;
+use crate::model::tests::{MESSAGE_OVERHEAD, MessagePage};
 use crate::model::{
-    ClaimOutcome, ListBound, MESSAGE_OVERHEAD, MessageBody, Order, Outpoint, Page, Payment,
+    ClaimOutcome, ListBound, ListOrder, MessageBody, Outpoint, Page, PageEnd, Payment,
     PaymentOutput, PaymentState, SpentOutput, SpentPart, StoreOutcome,
 };
 
@@ -92,17 +94,31 @@ fn one(message: NewMessage) -> Submission {
     }
 }
 
-/// As much as there is.
+/// No bound on a list.
 fn everything() -> ListBound {
     ListBound::stored(usize::MAX)
 }
 
-/// What became of a single message that costs nothing.
+/// The outcome of a single free message.
 fn single(outcome: &SubmitOutcome) -> StoreOutcome {
     match outcome {
         SubmitOutcome::Stored(outcomes) => outcomes[0],
         SubmitOutcome::Taken(_) => StoreOutcome::Taken,
         other => panic!("{other:?}"),
+    }
+}
+
+impl DbHandle {
+    async fn list(
+        &self,
+        recipient: IdentityKey,
+        message_box: String,
+        page: Page,
+        bound: ListBound,
+    ) -> Result<MessagePage, DbError> {
+        let list = self.list_into(recipient, message_box, page, bound, MessagePage::default);
+        let (page, PageEnd { last, more, .. }) = list.await?;
+        Ok(MessagePage { last, more, ..page })
     }
 }
 
@@ -136,7 +152,7 @@ impl Store {
             .collect()
     }
 
-    /// Sets a time of all rows for which this holds.
+    /// Sets a time column of all matching rows.
     fn set_time(&self, table: &str, column: &str, iso: &str, rows: &str) {
         let time = self.database.time(iso);
         let sql = format!(r#"UPDATE "{table}" SET "{column}" = {time} WHERE {rows}"#);
@@ -144,13 +160,13 @@ impl Store {
     }
 }
 
-/// Makes the writer panic.
+/// A command that panics in the writer.
 struct Panics;
 
-impl Command for Panics {
+impl WriteCommand for Panics {
     type Output = ();
 
-    fn run(&self, _: &mut Work<'_>) -> diesel::QueryResult<()> {
+    fn run(&self, _: &mut WriteScope<'_>) -> diesel::QueryResult<()> {
         panic!("asked for by a test")
     }
 }

@@ -1,42 +1,39 @@
-//! What identities have stored, through the handle.
+//! Totals of what identities have stored.
 
 use std::sync::{PoisonError, mpsc};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::db::engine::connection::by_hand;
+use crate::db::engine::connect::connector::by_hand;
 use crate::db::engine::dialect::lock_recount;
 use crate::db::engine::error::DbError;
-use crate::db::store::command::Command;
-use crate::db::store::recount::{self, MAX_CORRECTIONS};
-use crate::db::store::totals::{Correct, ForgetEmpty};
+use crate::db::store::command::WriteCommand;
+use crate::db::store::totals::recount::{self, MAX_CORRECTIONS, TotalsOfRole};
+use crate::db::store::totals::{CorrectTotals, DeleteEmptyTotals};
 use crate::model::{Quotas, Role};
 
 use super::DbHandle;
 
-pub use crate::db::store::recount::TotalsOfRole;
-
 /// Totals that one write changes.
 const BATCH: usize = 500;
 
-/// Rows that say nothing and are deleted after one recount.
+/// Maximum number of empty rows deleted after one recount.
 const MAX_EMPTY: i64 = 100_000;
 
-/// What all identities have stored, when it was looked at last.
+/// Totals of all identities, as of the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct StoredTotals {
-    /// As recipients.
+    /// Totals of recipients.
     #[serde(rename = "inbox")]
     pub inboxes: TotalsOfRole,
-    /// As senders.
+    /// Totals of senders.
     #[serde(rename = "sender")]
     pub senders: TotalsOfRole,
 }
 
 impl DbHandle {
-    /// Takes these quotas from now on; says whether nothing was limited before and something is now. Then what is stored has to
-    /// be counted first.
+    /// Replaces the quotas. Returns whether this sets the first limit: then the stored messages must be counted first.
     #[must_use]
     pub fn set_quotas(&self, quotas: Quotas) -> bool {
         let had_none = self.0.quotas.get().are_none();
@@ -44,7 +41,7 @@ impl DbHandle {
         had_none && !quotas.are_none()
     }
 
-    /// Whether anything has been counted, by a server that limits what is stored.
+    /// Whether any total is stored.
     ///
     /// # Errors
     /// [`DbError`].
@@ -57,10 +54,10 @@ impl DbHandle {
         found.await.unwrap_or(Err(DbError::Panicked))
     }
 
-    /// Counts what identities have stored, and corrects their totals. Gives the number of totals that were off; none where
-    /// nothing is limited, or another server is counting.
+    /// Counts what identities have stored and corrects their totals. Returns the number of wrong totals. Returns none
+    /// if no quota is set or another server is counting.
     ///
-    /// Takes as long as reading the sizes of all messages does. Others read and write meanwhile.
+    /// Takes as long as reading the sizes of all messages. Reads and writes continue meanwhile.
     ///
     /// # Errors
     /// [`DbError`].
@@ -74,7 +71,7 @@ impl DbHandle {
     }
 
     fn recount_blocking(&self) -> Result<Option<usize>, DbError> {
-        // Its lock ends with it.
+        // The lock ends with this connection.
         let mut connection = by_hand(&self.0.settings)?;
         if !lock_recount(&mut connection)? {
             return Ok(None);
@@ -83,7 +80,7 @@ impl DbHandle {
         loop {
             let corrections = recount::corrections(&mut connection)?;
             for batch in corrections.chunks(BATCH) {
-                self.run_blocking(Correct(batch.to_vec()))?;
+                self.run_blocking(CorrectTotals(batch.to_vec()))?;
             }
             total += corrections.len();
             if corrections.len() < MAX_CORRECTIONS {
@@ -91,16 +88,16 @@ impl DbHandle {
             }
         }
         for batch in recount::empty(&mut connection, MAX_EMPTY)?.chunks(BATCH) {
-            self.run_blocking(ForgetEmpty(batch.to_vec()))?;
+            self.run_blocking(DeleteEmptyTotals(batch.to_vec()))?;
         }
         Ok(Some(total))
     }
 
-    /// Looks at the totals of all identities; none where nothing is limited.
+    /// Sums the totals of all identities; none if no quota is set.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn look_at_totals(&self) -> Result<Option<StoredTotals>, DbError> {
+    pub async fn refresh_totals(&self) -> Result<Option<StoredTotals>, DbError> {
         if self.0.quotas.get().are_none() {
             return Ok(None);
         }
@@ -111,7 +108,7 @@ impl DbHandle {
         Ok(Some(totals))
     }
 
-    /// With a connection of its own: clients wait for none of the readers.
+    /// Uses its own connection, so clients do not wait for a reader.
     fn look_blocking(&self) -> Result<StoredTotals, DbError> {
         let mut connection = by_hand(&self.0.settings)?;
         let quotas = self.0.quotas.get();
@@ -122,13 +119,13 @@ impl DbHandle {
         })
     }
 
-    /// What [`look_at_totals`](Self::look_at_totals) has found last.
+    /// The result of the last [`refresh_totals`](Self::refresh_totals).
     #[must_use]
     pub fn totals(&self) -> Option<StoredTotals> {
         *self.0.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run_blocking<C: Command>(&self, command: C) -> Result<C::Output, DbError> {
+    fn run_blocking<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {
         let (sender, receiver) = mpsc::channel();
         self.write(command, move |result| drop(sender.send(result)));
         receiver.recv().unwrap_or(Err(DbError::Closed))

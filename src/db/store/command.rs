@@ -1,79 +1,79 @@
-//! What is done in a transaction of the writer.
+//! Commands: units of work inside the writer's transaction.
 
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect;
+use crate::db::engine::transaction;
 use crate::ids::IdentityKey;
 use crate::limits::Owner;
 use crate::model::{NewMessage, Quotas, Submission, SubmitOutcome};
 
 use super::fees::DeliveryFees;
-use super::message_store::{Acknowledge, BoxIds, Retention};
-use super::session_step::{SessionStep, SessionSteps};
-use super::totals::TotalChanges;
+use super::messages::box_ids::{BoxIds, Retention};
+use super::sessions::session_step::{SessionStep, SessionSteps};
+use super::totals::changes::TotalChanges;
 
-/// What a command works with.
-pub(in crate::db) struct Work<'a> {
-    pub(in crate::db) connection: &'a mut AnyConnection,
-    pub(in crate::db) boxes: &'a mut BoxIds,
-    pub(in crate::db) now: &'a Now,
-    pub(in crate::db) fees: &'a DeliveryFees,
-    /// How long messages of single boxes are kept.
-    pub(in crate::db) retention: &'a Retention,
-    pub(in crate::db) quotas: &'a Quotas,
-    /// What the group changes of what identities have stored.
-    pub(in crate::db) totals: &'a mut TotalChanges,
-    /// What came of the group's steps of sessions.
-    pub(in crate::db) sessions: &'a SessionSteps,
+/// The context of a command.
+pub(crate) struct WriteScope<'a> {
+    pub(crate) connection: &'a mut AnyConnection,
+    pub(crate) boxes: &'a mut BoxIds,
+    pub(crate) now: &'a Now,
+    pub(crate) fees: &'a DeliveryFees,
+    /// How long messages live in single boxes.
+    pub(crate) retention: &'a Retention,
+    pub(crate) quotas: &'a Quotas,
+    /// The group's changes of stored totals.
+    pub(crate) totals: &'a mut TotalChanges,
+    /// The results of the group's session steps.
+    pub(crate) sessions: &'a SessionSteps,
 }
 
-/// Something to write.
-pub(in crate::db) trait Command: Send + 'static {
-    /// What comes of it.
+/// A unit of work that writes.
+pub(crate) trait WriteCommand: Send + 'static {
+    /// The result of the command.
     type Output: Send + 'static;
 
-    /// Runs inside the transaction of a group. A group that fails is tried again write by write, so this may
-    /// run twice; what counts is the run that is committed.
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<Self::Output>;
+    /// Runs inside a group's transaction. A failed group is retried in smaller parts, so this may run twice. Only the
+    /// committed run counts.
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<Self::Output>;
 
-    /// For whom it is done.
+    /// The identity that the command works for.
     fn owner(&self) -> Option<IdentityKey> {
         None
     }
 
-    /// The same, with those that are nobody in particular.
+    /// The owner of the command's queue and budget.
     fn holder(&self) -> Owner {
         self.owner().map_or(Owner::Server, Owner::Identity)
     }
 
-    /// Its part in a group. One that is settled in memory is not run.
-    fn part(&self) -> Part<'_> {
-        Part::Rare
+    /// How the command joins its group. A command that is decided in memory is not run.
+    fn batching(&self) -> Batching<'_> {
+        Batching::Individual
     }
 
-    /// Its output, where it was settled in memory.
-    fn output_of(&self, _settled: Settled) -> Option<Self::Output> {
+    /// Converts a decision made in memory to the command's output.
+    fn output_of(&self, _decided: Decided) -> Option<Self::Output> {
         None
     }
 
-    /// A step of a session, which is taken for the whole group before any write is run.
+    /// A session step, applied for the whole group before any command runs.
     fn session_step(&self) -> Option<&SessionStep> {
         None
     }
 
-    /// How many of the places in the queue it takes.
+    /// Places that the command takes in the queue.
     fn places(&self) -> usize {
         1
     }
 
-    /// How many bytes of messages it holds while it waits.
+    /// Bytes of messages that the command holds while it is queued.
     fn bytes(&self) -> usize {
         0
     }
 
-    /// How many messages it may store.
+    /// Maximum number of messages that the command stores.
     fn messages(&self) -> usize {
         0
     }
@@ -83,7 +83,7 @@ pub(in crate::db) trait Command: Send + 'static {
         false
     }
 
-    /// The messages that are durable now, in order.
+    /// The messages that are now durable, in order.
     fn stored(self, _output: &Self::Output) -> Vec<NewMessage>
     where
         Self: Sized,
@@ -92,43 +92,53 @@ pub(in crate::db) trait Command: Send + 'static {
     }
 }
 
-/// The part that a command has in its group.
+/// How a command joins its group.
 #[derive(Debug)]
-pub(in crate::db) enum Part<'a> {
-    /// Settled in memory.
+pub(crate) enum Batching<'a> {
+    /// The group decides its outcome in memory.
     Submission(&'a Submission),
-    /// Settled in memory.
-    Acknowledge(&'a Acknowledge),
+    /// The group decides its outcome in memory.
+    Acknowledge {
+        recipient: IdentityKey,
+        message_ids: &'a [String],
+    },
     /// Runs no statement of its own.
-    Stateless,
-    /// Runs its own statements, in its place.
-    Rare,
+    NoStatements,
+    /// Runs its own statements at its position in the group.
+    Individual,
 }
 
-/// The outcome of a command that was settled in memory.
+/// The outcome of a command that was decided in memory.
 #[derive(Debug)]
-pub(in crate::db) enum Settled {
+pub(crate) enum Decided {
     Submission(SubmitOutcome),
     Acknowledged(usize),
 }
 
-/// Runs `steps` so that a refusal takes back what they did, and nothing else of the group.
-pub(in crate::db) fn all_or_nothing<T>(
-    work: &mut Work<'_>,
-    steps: impl FnOnce(&mut Work<'_>) -> QueryResult<Result<T, T>>,
+/// The end of steps that count all or not at all.
+pub(crate) enum Attempt<T> {
+    Done(T),
+    /// The steps must be rolled back.
+    Refused(T),
+}
+
+/// Runs `steps` under a savepoint: a refusal rolls back these steps and nothing else of the group.
+pub(crate) fn all_or_nothing<T>(
+    scope: &mut WriteScope<'_>,
+    steps: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<Attempt<T>>,
 ) -> QueryResult<T> {
-    dialect::set_savepoint(work.connection)?;
-    work.totals.mark();
-    match steps(work)? {
-        Ok(done) => {
-            dialect::release_savepoint(work.connection)?;
+    transaction::set_savepoint(scope.connection)?;
+    scope.totals.mark();
+    match steps(scope)? {
+        Attempt::Done(done) => {
+            transaction::release_savepoint(scope.connection)?;
             Ok(done)
         }
-        Err(refusal) => {
-            dialect::return_to_savepoint(work.connection)?;
-            work.totals.take_back();
-            // Boxes that were made have gone with the rest.
-            work.boxes.forget();
+        Attempt::Refused(refusal) => {
+            transaction::return_to_savepoint(scope.connection)?;
+            scope.totals.take_back();
+            // Boxes created since the savepoint are rolled back too.
+            scope.boxes.forget();
             Ok(refusal)
         }
     }

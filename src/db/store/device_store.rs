@@ -1,38 +1,37 @@
-//! Devices that want push notifications.
+//! Devices that receive push notifications.
 
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
-use crate::db::engine::dialect::insert_unless_there;
+use crate::db::engine::dialect::{insert_unless_there, load_as};
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::device_registrations as devices;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::Device;
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
-/// Devices of one identity: each gets every notification.
+/// Maximum devices per identity: each of them receives every notification.
 const MAX_DEVICES: i64 = 50;
 
-/// Command: register a device, or what is new about it. Gives its row; none where the token is another identity's: who has a
-/// token can write to its device, and could else take its notifications away.
-pub(in crate::db) struct RegisterDevice {
-    pub(in crate::db) owner: IdentityKey,
-    pub(in crate::db) fcm_token: String,
-    pub(in crate::db) device_id: Option<String>,
-    pub(in crate::db) platform: Option<String>,
+/// Command: register a device or update it, and return its row. Returns none if another identity owns the token: its
+/// owner controls the device, and the device must not lose its notifications.
+pub(crate) struct RegisterDevice {
+    pub(crate) owner: IdentityKey,
+    pub(crate) fcm_token: String,
+    pub(crate) device_id: Option<String>,
+    pub(crate) platform: Option<String>,
 }
 
-impl Command for RegisterDevice {
+impl WriteCommand for RegisterDevice {
     type Output = Option<i64>;
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.owner)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<Option<i64>> {
-        let now = &work.now.text;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<Option<i64>> {
+        let now = &scope.now.text;
         let owner = self.owner.to_hex();
         let values = (
             devices::updated_at.eq(now),
@@ -48,26 +47,26 @@ impl Command for RegisterDevice {
             values,
         );
         let unique = devices::fcm_token;
-        if !insert_unless_there!(work.connection, devices::table, row, unique)? {
+        if !insert_unless_there!(scope.connection, devices::table, row, unique)? {
             let own = devices::table
                 .filter(devices::fcm_token.eq(&self.fcm_token))
                 .filter(devices::identity_key.eq(&owner));
-            if diesel::update(own).set(values).execute(work.connection)? == 0 {
+            if diesel::update(own).set(values).execute(scope.connection)? == 0 {
                 return Ok(None);
             }
         }
         let id = devices::table
             .filter(devices::fcm_token.eq(&self.fcm_token))
             .select(devices::id)
-            .first(work.connection)?;
-        self.forget_oldest(work, id)?;
+            .first(scope.connection)?;
+        self.forget_oldest(scope, id)?;
         Ok(Some(id))
     }
 }
 
 impl RegisterDevice {
-    /// Deletes what its owner has too many of: dead devices first, then the oldest.
-    fn forget_oldest(&self, work: &mut Work<'_>, latest: i64) -> QueryResult<()> {
+    /// Deletes the owner's surplus devices: dead ones first, then the oldest.
+    fn forget_oldest(&self, scope: &mut WriteScope<'_>, latest: i64) -> QueryResult<()> {
         let too_many: Vec<i64> = devices::table
             .filter(devices::identity_key.eq(self.owner.to_hex()))
             .filter(devices::id.ne(latest))
@@ -79,98 +78,75 @@ impl RegisterDevice {
             .offset(MAX_DEVICES - 1)
             .limit(i64::MAX)
             .select(devices::id)
-            .load(work.connection)?;
+            .load(scope.connection)?;
         if !too_many.is_empty() {
             diesel::delete(devices::table.filter(devices::id.eq_any(too_many)))
-                .execute(work.connection)?;
+                .execute(scope.connection)?;
         }
         Ok(())
     }
 }
 
-/// Command: a device's token worked, or is dead.
-pub(in crate::db) struct MarkDevice {
-    pub(in crate::db) id: i64,
-    pub(in crate::db) works: bool,
+/// Command: record that a device's token worked, or that it is dead.
+pub(crate) struct MarkDevice {
+    pub(crate) id: i64,
+    pub(crate) works: bool,
 }
 
-impl Command for MarkDevice {
+impl WriteCommand for MarkDevice {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
-        let now = &work.now.text;
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
+        let now = &scope.now.text;
         let device = devices::table.find(self.id);
+        let update = diesel::update(device);
         if self.works {
-            diesel::update(device)
-                .set((devices::last_used.eq(now), devices::updated_at.eq(now)))
-                .execute(work.connection)?;
+            let used = (devices::last_used.eq(now), devices::updated_at.eq(now));
+            update.set(used).execute(scope.connection).map(drop)
         } else {
-            diesel::update(device)
-                .set((devices::active.eq(false), devices::updated_at.eq(now)))
-                .execute(work.connection)?;
+            let dead = (devices::active.eq(false), devices::updated_at.eq(now));
+            update.set(dead).execute(scope.connection).map(drop)
         }
-        Ok(())
     }
 }
 
-/// Command: delete a device of an identity. Says whether there was one.
-pub(in crate::db) struct RemoveDevice {
-    pub(in crate::db) owner: IdentityKey,
-    pub(in crate::db) id: i64,
+/// Command: delete a device of an identity. Returns whether it existed.
+pub(crate) struct RemoveDevice {
+    pub(crate) owner: IdentityKey,
+    pub(crate) id: i64,
 }
 
-impl Command for RemoveDevice {
+impl WriteCommand for RemoveDevice {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
         let own = devices::table
             .filter(devices::id.eq(self.id))
             .filter(devices::identity_key.eq(self.owner.to_hex()));
-        Ok(diesel::delete(own).execute(work.connection)? > 0)
+        Ok(diesel::delete(own).execute(scope.connection)? > 0)
     }
 }
 
-/// An identity's devices, the one that changed last first.
-pub(in crate::db) fn list(
+/// The devices of an identity, most recently changed first.
+pub(crate) fn list(
     connection: &mut AnyConnection,
     owner: &IdentityKey,
 ) -> Result<Vec<Device>, DbError> {
-    type Row = (
-        i64,
-        String,
-        Option<String>,
-        Option<String>,
-        bool,
-        Timestamp,
-        Timestamp,
-        Option<Timestamp>,
-    );
-    let rows: Vec<Row> = devices::table
+    let own = devices::table
         .filter(devices::identity_key.eq(owner.to_hex()))
-        .order((devices::updated_at.desc(), devices::id.desc()))
-        .select((
-            devices::id,
-            devices::fcm_token,
-            devices::device_id,
-            devices::platform,
-            devices::active,
-            devices::created_at,
-            devices::updated_at,
-            devices::last_used,
-        ))
-        .load(connection)?;
-    let device =
-        |(id, fcm_token, device_id, platform, active, created_at, updated_at, last_used): Row| {
-            Device {
-                id,
-                fcm_token,
-                device_id,
-                platform,
-                active,
-                created_at: created_at.into(),
-                updated_at: updated_at.into(),
-                last_used: last_used.map(String::from),
-            }
-        };
-    Ok(rows.into_iter().map(device).collect())
+        .order((devices::updated_at.desc(), devices::id.desc()));
+    Ok(load_as!(
+        connection,
+        own,
+        Device {
+            id: devices::id,
+            fcm_token: devices::fcm_token,
+            device_id: devices::device_id,
+            platform: devices::platform,
+            active: devices::active,
+            created_at: devices::created_at,
+            updated_at: devices::updated_at,
+            last_used: devices::last_used,
+        }
+    )?)
 }

@@ -1,4 +1,4 @@
-//! What it costs to write to somebody: the server's fee for the box, and the recipient's own.
+//! The price of a message: the server's delivery fee and the recipient's own fee.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::db::engine::dialect::directly;
 use crate::db::engine::schema::{message_permissions, server_fees};
 use crate::ids::IdentityKey;
 use crate::live::Live;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
-/// What recipients ask for who have not said: satoshis for their notifications, and nothing else.
-pub(in crate::db) fn default_recipient_fee(message_box: &str) -> i64 {
+/// The default fee of a recipient, in satoshis: 10 for notifications, otherwise none.
+pub(crate) fn default_recipient_fee(message_box: &str) -> i64 {
     if message_box == "notifications" {
         10
     } else {
@@ -20,33 +20,33 @@ pub(in crate::db) fn default_recipient_fee(message_box: &str) -> i64 {
     }
 }
 
-/// The operator's own delivery fees; they go before those in the table.
+/// The operator's delivery fees. They override the table.
 #[derive(Debug, Clone, Default)]
-pub(in crate::db) struct DeliveryFees {
+pub(crate) struct DeliveryFees {
     boxes: Live<BTreeMap<String, u64>>,
-    /// Whether a message costs its fee once for each recipient.
+    /// Whether the delivery fee is due once for each recipient.
     per_recipient: bool,
 }
 
 impl DeliveryFees {
-    pub(in crate::db) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
+    pub(crate) fn new(overrides: BTreeMap<String, u64>, per_recipient: bool) -> Self {
         Self {
             boxes: Live::new(overrides),
             per_recipient,
         }
     }
 
-    /// The fee that the operator has set for a box, in satoshis.
-    pub(in crate::db) fn own(&self, message_box: &str) -> Option<u64> {
+    /// The operator's fee for a box, in satoshis, if set.
+    pub(crate) fn own(&self, message_box: &str) -> Option<u64> {
         self.boxes.get().get(message_box).copied()
     }
 
-    /// Takes other fees of the operator from now on.
-    pub(in crate::db) fn set(&self, overrides: BTreeMap<String, u64>) {
+    /// Replaces the operator's fees.
+    pub(crate) fn set(&self, overrides: BTreeMap<String, u64>) {
         self.boxes.set(overrides);
     }
 
-    /// The server's fee for delivering to a box, in satoshis, to one recipient.
+    /// The server's delivery fee for a box and one recipient, in satoshis.
     fn of(&self, connection: &mut AnyConnection, message_box: &str) -> QueryResult<u64> {
         if let Some(fee) = self.own(message_box) {
             return Ok(fee);
@@ -55,8 +55,8 @@ impl DeliveryFees {
         Ok(fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0))
     }
 
-    pub(in crate::db) const fn quote(&self, delivery_fee: u64, recipient_fees: Vec<i64>) -> Quote {
-        Quote {
+    pub(crate) const fn quote(&self, delivery_fee: u64, recipient_fees: Vec<i64>) -> FeeQuote {
+        FeeQuote {
             delivery_fee,
             per_recipient: self.per_recipient,
             recipient_fees,
@@ -64,12 +64,12 @@ impl DeliveryFees {
     }
 }
 
-/// The delivery fee that the table has for a box.
-pub(in crate::db) fn delivery_fee(
+/// The delivery fee of a box in the table.
+pub(crate) fn delivery_fee(
     connection: &mut AnyConnection,
     message_box: &str,
 ) -> QueryResult<Option<i64>> {
-    // Without a limit, which has SQLite plan the statement anew each time.
+    // No LIMIT clause: with it, SQLite would prepare the statement anew each time.
     let query = server_fees::table
         .filter(server_fees::message_box.eq(message_box))
         .select(server_fees::delivery_fee);
@@ -77,9 +77,9 @@ pub(in crate::db) fn delivery_fee(
     fee.optional()
 }
 
-/// The permission of a recipient for a sender: -1 blocks, 0 allows, more is a fee in satoshis. A permission for the sender
-/// goes before one for everybody.
-pub(in crate::db) fn permission(
+/// A recipient's permission for a sender: -1 blocks, 0 allows, more is a fee in satoshis. A permission for the sender
+/// overrides one for all senders.
+pub(crate) fn permission(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: &IdentityKey,
@@ -102,14 +102,14 @@ pub(in crate::db) fn permission(
     Ok(own.or_else(|| found.first()).map(|(_, fee)| *fee))
 }
 
-/// Reads what a message of `sender` to these recipients costs.
-pub(in crate::db) fn quote(
+/// The price of a message from `sender` to these recipients.
+pub(crate) fn quote(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     sender: &IdentityKey,
     recipients: impl Iterator<Item = IdentityKey>,
     message_box: &str,
-) -> QueryResult<Quote> {
+) -> QueryResult<FeeQuote> {
     let delivery_fee = fees.of(connection, message_box)?;
     let recipient_fees = recipients
         .map(|recipient| {

@@ -1,35 +1,36 @@
-//! The operator's lists of identities: who is on them, and what changed since a server looked.
+//! The operator's lists of identities, and their changes.
 
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
+use crate::db::engine::clock::Timestamp;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::identity_lists as lists;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
+use crate::limits::IdentityLists;
 use crate::model::{IdentityList, ListChange, ListedIdentity};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
-/// Command: put an identity on a list, or take it off. Says whether that changed anything.
+/// Command: add an identity to a list, or remove it. Returns whether the list changed.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::db) struct SetListed {
-    pub(in crate::db) list: IdentityList,
-    pub(in crate::db) identity: IdentityKey,
-    pub(in crate::db) listed: bool,
+pub(crate) struct SetListed {
+    pub(crate) list: IdentityList,
+    pub(crate) identity: IdentityKey,
+    pub(crate) listed: bool,
 }
 
-impl Command for SetListed {
+impl WriteCommand for SetListed {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
-        self.apply(work.connection, &work.now.text)
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
+        self.apply(scope.connection, &scope.now.text)
     }
 }
 
 impl SetListed {
-    /// Runs in a transaction that holds the writer's lock: so revisions have the order of commits.
-    pub(in crate::db) fn apply(
+    /// Requires a transaction with the writer's lock, so that revisions follow commit order.
+    pub(crate) fn apply(
         &self,
         connection: &mut AnyConnection,
         now: &Timestamp,
@@ -74,21 +75,18 @@ impl SetListed {
     }
 }
 
-/// What changed, in order.
+/// Changes of the lists, in order.
 #[derive(Debug, Default)]
-pub(in crate::db) struct ListChanges {
-    pub(in crate::db) changes: Vec<ListChange>,
-    /// The first revision that was found, also where nobody can read the row.
-    pub(in crate::db) first: Option<i64>,
-    /// The last one; 0: nothing has ever changed.
-    pub(in crate::db) last: i64,
+pub(crate) struct ListChanges {
+    pub(crate) changes: Vec<ListChange>,
+    /// The first revision found, even if its row is unreadable.
+    pub(crate) first: Option<i64>,
+    /// The last revision found; 0 if the lists never changed.
+    pub(crate) last: i64,
 }
 
-/// The changes from this revision on. Nearly always that is the one that is known, so this reads one row.
-pub(in crate::db) fn changes(
-    connection: &mut AnyConnection,
-    from: i64,
-) -> Result<ListChanges, DbError> {
+/// The changes from this revision on, including it. Usually it is the last one, so this reads one row.
+pub(crate) fn changes(connection: &mut AnyConnection, from: i64) -> Result<ListChanges, DbError> {
     let rows: Vec<(i64, String, String, bool)> = lists::table
         .filter(lists::revision.ge(from))
         .order(lists::revision.asc())
@@ -101,7 +99,7 @@ pub(in crate::db) fn changes(
         .load(connection)?;
     let change = |(_, word, identity, listed): (i64, String, String, bool)| {
         Some(ListChange {
-            // Of a later release, or written by hand.
+            // Skips lists of a later release and rows that were written by hand.
             list: IdentityList::of(&word)?,
             identity: identity.parse().ok()?,
             listed,
@@ -114,14 +112,14 @@ pub(in crate::db) fn changes(
     })
 }
 
-/// Identities on a list, by their keys, behind this one.
-pub(in crate::db) fn listed(
+/// The identities on a list after this one, in key order.
+pub(crate) fn listed(
     connection: &mut AnyConnection,
     list: IdentityList,
     after: &str,
     limit: i64,
 ) -> Result<Vec<ListedIdentity>, DbError> {
-    let rows: Vec<(String, Timestamp)> = lists::table
+    let rows: Vec<(String, String)> = lists::table
         .filter(lists::list.eq(list.word()))
         .filter(lists::listed.eq(true))
         .filter(lists::identity_key.gt(after))
@@ -129,11 +127,19 @@ pub(in crate::db) fn listed(
         .limit(limit)
         .select((lists::identity_key, lists::changed_at))
         .load(connection)?;
-    let identity = |(identity, since): (String, Timestamp)| {
-        Some(ListedIdentity {
-            identity: identity.parse().ok()?,
-            since: since.into(),
-        })
+    let identity = |(identity, since): (String, String)| {
+        let identity = identity.parse().ok()?;
+        Some(ListedIdentity { identity, since })
     };
     Ok(rows.into_iter().filter_map(identity).collect())
+}
+
+/// The lists at the start. Schemas of earlier releases have none.
+pub(crate) fn load(connection: &mut AnyConnection) -> IdentityLists {
+    let lists = IdentityLists::default();
+    match changes(connection, 0) {
+        Ok(all) => lists.replace(&all.changes, all.last),
+        Err(error) => log::warn!("the identity lists are not loaded yet: {error}"),
+    }
+    lists
 }

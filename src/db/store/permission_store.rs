@@ -1,38 +1,38 @@
-//! What recipients ask of those who write to them.
+//! Fees and blocks that recipients set for senders.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
 use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
+use crate::db::engine::dialect::load_as;
 use crate::db::engine::error::DbError;
 use crate::db::engine::schema::message_permissions as permissions;
-use crate::db::engine::timestamp::Timestamp;
 use crate::ids::IdentityKey;
 use crate::model::{Permission, PermissionPage};
 
-use super::command::{Command, Work};
+use super::command::{WriteCommand, WriteScope};
 
-/// Command: set what a recipient asks for.
+/// Command: set a recipient's permission.
 #[derive(Debug)]
-pub(in crate::db) struct SetPermission {
-    pub(in crate::db) recipient: IdentityKey,
-    pub(in crate::db) sender: Option<IdentityKey>,
-    pub(in crate::db) message_box: String,
-    pub(in crate::db) recipient_fee: i64,
+pub(crate) struct SetPermission {
+    pub(crate) recipient: IdentityKey,
+    pub(crate) sender: Option<IdentityKey>,
+    pub(crate) message_box: String,
+    pub(crate) recipient_fee: i64,
 }
 
-impl Command for SetPermission {
+impl WriteCommand for SetPermission {
     type Output = ();
 
     fn owner(&self) -> Option<IdentityKey> {
         Some(self.recipient)
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         let recipient = self.recipient.to_hex();
         let sender = self.sender.map(|key| key.to_hex());
-        let now = &work.now.text;
-        // An upsert would not find a NULL sender. One transaction writes at a time, so nothing comes in between.
+        let now = &scope.now.text;
+        // An upsert never matches a NULL sender. The writer runs one transaction at a time, so no other row can appear.
         let own = permissions::table
             .filter(permissions::recipient.eq(&recipient))
             .filter(permissions::message_box.eq(&self.message_box))
@@ -42,7 +42,7 @@ impl Command for SetPermission {
                 permissions::recipient_fee.eq(self.recipient_fee),
                 permissions::updated_at.eq(now),
             ))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         if updated > 0 {
             return Ok(());
         }
@@ -55,23 +55,23 @@ impl Command for SetPermission {
                 permissions::message_box.eq(&self.message_box),
                 permissions::recipient_fee.eq(self.recipient_fee),
             ))
-            .execute(work.connection)?;
+            .execute(scope.connection)?;
         Ok(())
     }
 }
 
-/// Command: delete what a recipient asks of a sender, or of everybody. Says whether there was anything.
+/// Command: delete a recipient's permission for one sender, or for all. Returns whether it existed.
 #[derive(Debug)]
-pub(in crate::db) struct UnsetPermission {
-    pub(in crate::db) recipient: IdentityKey,
-    pub(in crate::db) sender: Option<IdentityKey>,
-    pub(in crate::db) message_box: String,
+pub(crate) struct UnsetPermission {
+    pub(crate) recipient: IdentityKey,
+    pub(crate) sender: Option<IdentityKey>,
+    pub(crate) message_box: String,
 }
 
-impl Command for UnsetPermission {
+impl WriteCommand for UnsetPermission {
     type Output = bool;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<bool> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<bool> {
         let sender = self.sender.map(|key| key.to_hex());
         let deleted = diesel::delete(
             permissions::table
@@ -79,7 +79,7 @@ impl Command for UnsetPermission {
                 .filter(permissions::message_box.eq(&self.message_box))
                 .filter(is_for(sender.as_deref())),
         )
-        .execute(work.connection)?;
+        .execute(scope.connection)?;
         Ok(deleted > 0)
     }
 }
@@ -87,7 +87,7 @@ impl Command for UnsetPermission {
 type Condition<'a> =
     Box<dyn BoxableExpression<permissions::table, MultiBackend, SqlType = Nullable<Bool>> + 'a>;
 
-/// Rows for this sender, or for everybody. A NULL sender is equal to nothing, so it is asked for by itself.
+/// Matches the rows for this sender, or for all senders. NULL equals nothing, so it needs its own condition.
 fn is_for(sender: Option<&str>) -> Condition<'_> {
     match sender {
         Some(sender) => Box::new(permissions::sender.eq(sender)),
@@ -95,52 +95,41 @@ fn is_for(sender: Option<&str>) -> Condition<'_> {
     }
 }
 
-const COLUMNS: (
-    permissions::sender,
-    permissions::message_box,
-    permissions::recipient_fee,
-    permissions::created_at,
-    permissions::updated_at,
-) = (
-    permissions::sender,
-    permissions::message_box,
-    permissions::recipient_fee,
-    permissions::created_at,
-    permissions::updated_at,
-);
-
-type Row = (Option<String>, String, i64, Timestamp, Timestamp);
-
-fn permission((sender, message_box, recipient_fee, created_at, updated_at): Row) -> Permission {
-    Permission {
-        sender,
-        message_box,
-        recipient_fee,
-        created_at: created_at.into(),
-        updated_at: updated_at.into(),
-    }
+/// Loads the permissions of a query.
+macro_rules! load {
+    ($connection:expr, $query:expr) => {
+        load_as!(
+            $connection,
+            $query,
+            Permission {
+                sender: permissions::sender,
+                message_box: permissions::message_box,
+                recipient_fee: permissions::recipient_fee,
+                created_at: permissions::created_at,
+                updated_at: permissions::updated_at,
+            }
+        )
+    };
 }
 
-/// What a recipient has set for a box and this sender, or for everybody.
-pub(in crate::db) fn get(
+/// A recipient's permission for a box and this sender, or for all senders.
+pub(crate) fn get(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     sender: Option<&IdentityKey>,
     message_box: &str,
 ) -> Result<Option<Permission>, DbError> {
     let sender = sender.map(IdentityKey::to_hex);
-    let found = permissions::table
+    let own = permissions::table
         .filter(permissions::recipient.eq(recipient.to_hex()))
         .filter(permissions::message_box.eq(message_box))
         .filter(is_for(sender.as_deref()))
-        .select(COLUMNS)
-        .first::<Row>(connection)
-        .optional()?;
-    Ok(found.map(permission))
+        .limit(1);
+    Ok(load!(connection, own)?.pop())
 }
 
-/// A recipient's permissions by box and sender, and how many there are in all.
-pub(in crate::db) fn list(
+/// A recipient's permissions by box and sender, and their total number.
+pub(crate) fn list(
     connection: &mut AnyConnection,
     recipient: &IdentityKey,
     page: &PermissionPage,
@@ -155,7 +144,7 @@ pub(in crate::db) fn list(
         own
     };
     let total = own().count().get_result(connection)?;
-    // Databases disagree on where NULL is; here everybody goes first.
+    // Engines sort NULL differently. Here permissions for all senders come first.
     let sorted = own().order((
         permissions::message_box.asc(),
         permissions::sender.is_not_null().asc(),
@@ -166,10 +155,6 @@ pub(in crate::db) fn list(
     } else {
         sorted.then_order_by(permissions::created_at.asc())
     };
-    let found: Vec<Row> = sorted
-        .limit(page.limit)
-        .offset(page.offset)
-        .select(COLUMNS)
-        .load(connection)?;
-    Ok((found.into_iter().map(permission).collect(), total))
+    let page = sorted.limit(page.limit).offset(page.offset);
+    Ok((load!(connection, page)?, total))
 }

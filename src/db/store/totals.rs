@@ -1,9 +1,10 @@
-//! What each identity has stored: the rows of `stored_totals`, and how one transaction changes them.
+//! What each identity has stored: the rows of `stored_totals`, and their changes in one transaction.
 //!
-//! A group collects its changes and writes them with one statement at its end. A total is a sum of changes: a correction that
-//! was computed earlier is as right as before.
+//! A group collects its changes and writes them with one statement at its end. Totals are sums of changes, so a
+//! correction computed earlier stays right.
 
-use std::collections::HashMap;
+pub(crate) mod changes;
+pub(crate) mod recount;
 
 use diesel::prelude::*;
 
@@ -13,108 +14,12 @@ use crate::db::engine::schema::stored_totals;
 use crate::ids::IdentityKey;
 use crate::model::{NewMessage, QuotaExceeded, Quotas, Role, StoredTotal};
 
-use super::command::{Command, Work};
+use self::changes::TotalChange;
+use super::command::{WriteCommand, WriteScope};
 
-/// A message that counts, or no longer does: for whom, and how many bytes it has.
-#[derive(Debug)]
-struct Step {
-    recipient: String,
-    sender: String,
-    change: StoredTotal,
-}
-
-/// The change of one total.
-pub(in crate::db) type Change = (String, Role, StoredTotal);
-
-/// The changes of a transaction.
-#[derive(Debug, Default)]
-pub(in crate::db) struct TotalChanges {
-    inboxes: HashMap<String, StoredTotal>,
-    senders: HashMap<String, StoredTotal>,
-    /// Since the last mark.
-    steps: Vec<Step>,
-}
-
-impl TotalChanges {
-    /// Marks the state that [`take_back`](Self::take_back) restores.
-    pub(in crate::db) fn mark(&mut self) {
-        self.steps.clear();
-    }
-
-    /// Takes back what was added and removed since the mark.
-    pub(in crate::db) fn take_back(&mut self) {
-        for step in std::mem::take(&mut self.steps) {
-            self.apply(&step.recipient, &step.sender, step.change.negated());
-        }
-    }
-
-    /// Counts a new message.
-    pub(in crate::db) fn add(&mut self, recipient: String, sender: String, bytes: i64) {
-        self.step(recipient, sender, StoredTotal { messages: 1, bytes });
-    }
-
-    /// Counts a message no longer.
-    pub(in crate::db) fn remove(&mut self, recipient: String, sender: String, bytes: i64) {
-        let change = StoredTotal { messages: 1, bytes };
-        self.step(recipient, sender, change.negated());
-    }
-
-    /// Changes one total, whatever the mark.
-    fn correct(&mut self, identity: &str, role: Role, change: StoredTotal) {
-        let changes = match role {
-            Role::Inbox => &mut self.inboxes,
-            Role::Sender => &mut self.senders,
-        };
-        plus(changes, identity, change);
-    }
-
-    fn step(&mut self, recipient: String, sender: String, change: StoredTotal) {
-        self.apply(&recipient, &sender, change);
-        self.steps.push(Step {
-            recipient,
-            sender,
-            change,
-        });
-    }
-
-    fn apply(&mut self, recipient: &str, sender: &str, change: StoredTotal) {
-        plus(&mut self.inboxes, recipient, change);
-        plus(&mut self.senders, sender, change);
-    }
-
-    /// The change of one total so far.
-    pub(in crate::db) fn of(&self, identity: &str, role: Role) -> StoredTotal {
-        let changes = match role {
-            Role::Inbox => &self.inboxes,
-            Role::Sender => &self.senders,
-        };
-        changes.get(identity).copied().unwrap_or_default()
-    }
-
-    /// Takes all changes out, those that change nothing left out.
-    pub(in crate::db) fn take(&mut self) -> Vec<Change> {
-        let changes = std::mem::take(self);
-        let rows = |changes: HashMap<String, StoredTotal>, role| {
-            let changes = changes.into_iter();
-            changes.map(move |(identity, change)| (identity, role, change))
-        };
-        let all = rows(changes.inboxes, Role::Inbox).chain(rows(changes.senders, Role::Sender));
-        all.filter(|(_, _, change)| *change != StoredTotal::default())
-            .collect()
-    }
-}
-
-fn plus(changes: &mut HashMap<String, StoredTotal>, identity: &str, change: StoredTotal) {
-    if let Some(total) = changes.get_mut(identity) {
-        *total = total.plus(change);
-    } else {
-        changes.insert(identity.to_owned(), change);
-    }
-}
-
-/// The first quota that these new messages exceed: that of their sender, then those of their recipients. `total`: what one has
-/// stored with them.
-pub(in crate::db) fn exceeded<'a, E>(
+/// The first quota that new messages exceed: the sender's, then those of the recipients. The function `total` returns
+/// what an identity has stored, new messages included.
+pub(crate) fn exceeded<'a, E>(
     quotas: &Quotas,
     new: impl Iterator<Item = &'a NewMessage>,
     mut total: impl FnMut(&'a IdentityKey, Role) -> Result<StoredTotal, E>,
@@ -143,8 +48,8 @@ pub(in crate::db) fn exceeded<'a, E>(
     Ok(None)
 }
 
-/// What an identity has stored, without what the current transaction changes.
-pub(in crate::db) fn total(
+/// What an identity has stored, without the current transaction's changes.
+pub(crate) fn total(
     connection: &mut AnyConnection,
     identity: &str,
     role: Role,
@@ -158,16 +63,16 @@ pub(in crate::db) fn total(
     Ok(StoredTotal { messages, bytes })
 }
 
-/// The first quota that these new messages, which the current transaction has stored, exceed.
-pub(in crate::db) fn exceeded_by_stored<'a>(
-    work: &mut Work<'_>,
+/// The first quota that the current transaction's new messages exceed.
+pub(crate) fn exceeded_by_stored<'a>(
+    scope: &mut WriteScope<'_>,
     new: impl Iterator<Item = &'a NewMessage>,
 ) -> QueryResult<Option<QuotaExceeded>> {
-    if work.quotas.are_none() {
+    if scope.quotas.are_none() {
         return Ok(None);
     }
-    let (connection, changes) = (&mut *work.connection, &*work.totals);
-    exceeded(work.quotas, new, |identity, role| {
+    let (connection, changes) = (&mut *scope.connection, &*scope.totals);
+    exceeded(scope.quotas, new, |identity, role| {
         let identity = identity.to_hex();
         let before = total(connection, &identity, role)?;
         Ok(before.plus(changes.of(&identity, role)))
@@ -175,60 +80,30 @@ pub(in crate::db) fn exceeded_by_stored<'a>(
 }
 
 /// Command: add corrections to totals.
-pub(in crate::db) struct Correct(pub(in crate::db) Vec<Change>);
+pub(crate) struct CorrectTotals(pub(crate) Vec<TotalChange>);
 
-impl Command for Correct {
+impl WriteCommand for CorrectTotals {
     type Output = ();
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<()> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<()> {
         for (identity, role, change) in &self.0 {
-            work.totals.correct(identity, *role, *change);
+            scope.totals.correct(identity, *role, *change);
         }
         Ok(())
     }
 }
 
-/// Command: delete rows of these identities that say nothing.
-pub(in crate::db) struct ForgetEmpty(pub(in crate::db) Vec<String>);
+/// Command: delete the all-zero rows of these identities.
+pub(crate) struct DeleteEmptyTotals(pub(crate) Vec<String>);
 
-impl Command for ForgetEmpty {
+impl WriteCommand for DeleteEmptyTotals {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<usize> {
         let rows = stored_totals::table
             .filter(stored_totals::identity_key.eq_any(&self.0))
             .filter(stored_totals::messages.eq(0))
             .filter(stored_totals::bytes.eq(0));
-        diesel::delete(rows).execute(work.connection)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_back_changes_nothing() {
-        let mut changes = TotalChanges::default();
-        let text = |text: &str| text.to_owned();
-        changes.add(text("r"), text("s"), 10);
-        changes.mark();
-        changes.remove(text("r"), text("s"), 10);
-        changes.add(text("r"), text("t"), 7);
-        assert_eq!(changes.of("r", Role::Inbox).bytes, 7);
-        assert_eq!(changes.of("s", Role::Sender).messages, 0);
-        changes.take_back();
-        let mut rows = changes.take();
-        rows.sort_by_key(|(_, role, _)| *role);
-        let total = StoredTotal {
-            messages: 1,
-            bytes: 10,
-        };
-        let expected = [
-            (text("r"), Role::Inbox, total),
-            (text("s"), Role::Sender, total),
-        ];
-        assert_eq!(rows, expected);
-        assert!(changes.take().is_empty());
+        diesel::delete(rows).execute(scope.connection)
     }
 }

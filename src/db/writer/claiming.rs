@@ -1,4 +1,4 @@
-//! Claims of requests, all of a group with one statement where all of them count.
+//! Claims the requests of a group. One statement is enough if all claims succeed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,65 +16,58 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-#[cfg(feature = "mysql")]
-use crate::db::engine::dialect::WriteLock;
-use crate::db::engine::dialect::{Begin, insert_unless_there};
+use crate::db::engine::dialect::insert_unless_there;
 #[cfg(feature = "mysql")]
 use crate::db::engine::mysql;
 use crate::db::engine::schema::{auth_message_nonces as nonces, auth_sessions as sessions};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::db::engine::statement::{statement, with_values};
+use crate::db::engine::transaction::Begin;
+#[cfg(feature = "mysql")]
+use crate::db::engine::transaction::WriteLock;
 use crate::model::{ClaimRefusal, RequestClaim};
+
+use super::group::lookup::Keys;
 
 /// A request: the session's nonce and its own.
 type Request<'a> = (&'a str, &'a str);
 
-/// Claims requests; gives why each does not count, if it does not.
+/// Claims requests, and returns the reason of each refusal.
 ///
-/// Nothing else claims at the same time: the transaction has the writer's lock, or this takes it, as `begin` says.
-pub(in crate::db) fn claim(
+/// No other claims run concurrently: the transaction holds the writer's lock, or these statements take it (`begin`).
+pub(crate) fn claim(
     connection: &mut AnyConnection,
     claims: &[&RequestClaim],
     life_ms: i64,
     now: &Now,
     begin: Begin,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
+    let mut distinct = Keys::default();
     let requests = claims
         .iter()
         .map(|claim| (claim.session_nonce(), claim.message_nonce()));
-    let requests: Vec<Request<'_>> = requests.collect();
-    let mut distinct = Vec::with_capacity(requests.len());
-    let mut places = HashMap::new();
-    for request in &requests {
-        places.entry(*request).or_insert_with(|| {
-            distinct.push(*request);
-            distinct.len() - 1
-        });
-    }
+    let places: Vec<usize> = requests.map(|request| distinct.add(request)).collect();
+    let distinct = distinct.list();
     let until = now.millis().saturating_add(life_ms);
     #[cfg(not(feature = "mysql"))]
     let _ = begin;
     let refusals = match connection {
-        AnyConnection::Sqlite(_) => claim_each(connection, &distinct, until, now)?,
+        AnyConnection::Sqlite(_) => claim_each(connection, distinct, until, now)?,
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(connection) => {
             let begins = begin.lock == WriteLock::TakenByClaims && begin.at_once;
-            claim_on_mysql(connection, &distinct, until, now, begins)?
+            claim_on_mysql(connection, distinct, until, now, begins)?
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            claim_on_postgres(connection, &distinct, until, now)?
-        }
+        AnyConnection::Postgres(connection) => claim_on_postgres(connection, distinct, until, now)?,
     };
-    let mut in_group = HashSet::new();
-    let mut outcomes = Vec::with_capacity(requests.len());
-    for request in requests {
-        let place = places.get(&request).copied().unwrap_or(usize::MAX);
+    let mut seen = HashSet::new();
+    let outcomes = places.into_iter().map(|place| {
+        let is_repeated = !seen.insert(place);
         let refusal = refusals.get(place).copied().flatten();
-        let is_repeated = !in_group.insert(request);
-        outcomes.push(refusal.or(is_repeated.then_some(ClaimRefusal::Repeated)));
-    }
-    Ok(outcomes)
+        refusal.or(is_repeated.then_some(ClaimRefusal::Repeated))
+    });
+    Ok(outcomes.collect())
 }
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -86,7 +79,7 @@ const fn refusal(is_alive: bool, is_known: bool) -> Option<ClaimRefusal> {
     }
 }
 
-/// On SQLite, where a statement for each is as fast as it gets.
+/// For SQLite, where one statement per request is fastest.
 fn claim_each(
     connection: &mut AnyConnection,
     requests: &[Request<'_>],
@@ -167,8 +160,8 @@ fn claim_on_postgres(
     Ok(refusals.collect())
 }
 
-// The keys have no collation of their own: that of the columns counts, which another server may have made.
-// Tables are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
+// The keys have no collation, so that of the columns applies, whichever server created them. The statement joins tables
+// because MariaDB caches subquery results by `k`, and compares those keys without regard to case.
 #[cfg(feature = "mysql")]
 statement! {
     MysqlRequests<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64)
@@ -186,8 +179,8 @@ LEFT JOIN `auth_message_nonces` AS n
 ORDER BY k.place"
 }
 
-// The first table is read first, and its row stays locked until the transaction ends: this is the writer's lock. It is held
-// where a row was inserted. Where none was, the server may not have read that table.
+// The server reads the first table first and locks its row until the transaction ends: this is the writer's lock. It is
+// held if a row was inserted. If none was, the server may have skipped that table.
 #[cfg(feature = "mysql")]
 macro_rules! insert {
     () => {
@@ -209,7 +202,7 @@ statement! {
     MysqlClaims<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64) -> BigInt = insert!()
 }
 
-// For MariaDB, which takes such a block as a statement.
+// For MariaDB, which accepts such a block as a statement.
 #[cfg(feature = "mysql")]
 statement! {
     BeginWithClaims<'a> on Mysql, MysqlConnection: (requests: Text = String, now: BigInt = i64) -> BigInt =
@@ -227,14 +220,14 @@ fn claim_on_mysql(
     match insert_on_mysql(connection, requests, until, now, begins) {
         Ok(claimed) if claimed == requests.len() => Ok(vec![None; requests.len()]),
         Ok(_) => {
-            // None was known before, so those that are known now are claimed.
+            // No nonce was known before the insert, so each known nonce is claimed.
             mysql::lock_writer(connection)?;
             let found = found_on_mysql(connection, requests, now)?;
             let ended =
                 |(_, is_known): (bool, bool)| (!is_known).then_some(ClaimRefusal::SessionEnded);
             Ok(found.into_iter().map(ended).collect())
         }
-        // One was known before. The server has taken the statement back, and the lock with it.
+        // One nonce was known. The server has undone the statement and released the lock.
         Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
             mysql::lock_writer(connection)?;
             let found = found_on_mysql(connection, requests, now)?.into_iter();
@@ -249,7 +242,8 @@ fn claim_on_mysql(
     }
 }
 
-/// Claims those whose sessions are alive; gives their number. There are some if it `begins` the transaction.
+/// Claims the requests of live sessions and returns their number. A statement that `begins` the transaction needs at
+/// least one request.
 #[cfg(feature = "mysql")]
 fn insert_on_mysql(
     connection: &mut MysqlConnection,
@@ -272,7 +266,7 @@ fn insert_on_mysql(
     }
 }
 
-/// Of each request, whether its session is alive, and whether it is known.
+/// For each request: whether its session is alive, and whether its nonce is known.
 #[cfg(feature = "mysql")]
 fn found_on_mysql(
     connection: &mut MysqlConnection,

@@ -1,4 +1,4 @@
-//! Messages that have just been stored, and the notice of them.
+//! The notice of newly stored messages.
 
 use actix::Message;
 
@@ -6,35 +6,32 @@ use crate::limits::{Owner, Permit};
 use crate::model::NewMessage;
 use crate::telemetry::TraceId;
 
-/// A message that has just been made durable.
+/// A message that was just made durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The message.
     pub message: NewMessage,
-    /// ISO 8601; the same for creation and update.
+    /// ISO 8601. Creation and update time are the same.
     pub created_at: String,
-    /// What it belongs to in the log.
+    /// The trace id for the log.
     pub trace: Option<TraceId>,
-    /// Ascending in the order of storing; where the store was asked to tell it.
+    /// Ascending in storage order; present if the store is set to return ids.
     pub id: Option<i64>,
-    /// Whether the request that brought it had a payment.
+    /// Whether its request came with a payment.
     pub is_paid: bool,
 }
 
-/// Notice: these messages are durable, in the order in which they were stored. Sent once for each commit,
-/// after its replies.
+/// Notice: these messages are durable, in storage order. One notice follows the replies of each commit.
 ///
-/// A mailbox is no bound: until the notice is dropped, its messages count among the writes that may wait.
+/// actix mailboxes are unbounded, so the messages keep their queue permits until the notice is dropped.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct MessagesStored {
-    /// The messages.
     pub messages: Vec<Committed>,
     _places: Vec<Permit<Owner>>,
 }
 
 impl MessagesStored {
-    /// A notice that takes no places.
+    /// A notice without permits.
     #[must_use]
     pub const fn new(messages: Vec<Committed>) -> Self {
         Self {
@@ -43,7 +40,7 @@ impl MessagesStored {
         }
     }
 
-    /// A notice whose messages have places until it is dropped.
+    /// A notice that holds permits until it is dropped.
     pub(super) const fn counted(messages: Vec<Committed>, places: Vec<Permit<Owner>>) -> Self {
         Self {
             messages,

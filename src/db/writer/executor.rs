@@ -1,4 +1,4 @@
-//! The actor that owns the database: one thread that writes, a few that read.
+//! The actor that owns the database: one thread writes, several read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,18 +8,18 @@ use actix::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::{self, Begin, Failure, WriteLock};
+use crate::db::engine::connect::pool::DbPool;
 use crate::db::engine::error::DbError;
-use crate::db::engine::file::DatabaseFile;
 use crate::db::engine::migrations;
-use crate::db::engine::pool::DbPool;
-use crate::db::store::command::Work;
+use crate::db::engine::sqlite::file_identity::DatabaseFile;
+use crate::db::engine::transaction::{self, Begin, WriteFailure, WriteLock};
+use crate::db::store::command::WriteScope;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{BoxIds, Retention};
-use crate::db::store::missed::NewestIds;
-use crate::db::store::probe::ProbeWrite;
-use crate::db::store::session_step::SessionSteps;
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::messages::box_ids::{BoxIds, Retention};
+use crate::db::store::messages::catch_up_query::NewestIds;
+use crate::db::store::sessions::session_step::SessionSteps;
+use crate::db::store::totals::changes::TotalChanges;
+use crate::db::store::upkeep::write_probe::WriteProbe;
 use crate::live::Live;
 use crate::metrics::Histogram;
 use crate::model::{NewMessage, Quotas};
@@ -28,79 +28,76 @@ use crate::panics;
 use super::committed::{Committed, MessagesStored};
 use super::group;
 use super::queue::WriteQueue;
-use super::write::{self, Write};
+use super::queued_write::QueuedWrite;
 
-/// How long a transaction that was in another's way waits before each of its next tries, in milliseconds.
+/// Pauses before each retry of a transaction that collided, in milliseconds.
 const COLLISION_PAUSES: [u64; 6] = [5, 10, 20, 50, 100, 200];
 
-/// Counts that the executor keeps and the handle reports.
+/// Counters that the executor updates and the handle reports.
 #[derive(Debug, Default)]
-pub(in crate::db) struct Counters {
-    pub(in crate::db) commits: AtomicU64,
-    pub(in crate::db) writes: AtomicU64,
-    pub(in crate::db) stored: AtomicU64,
-    pub(in crate::db) largest_group: AtomicU64,
-    pub(in crate::db) panics: AtomicU64,
-    pub(in crate::db) failures: AtomicU64,
-    /// Writes in a transaction.
-    pub(in crate::db) group_sizes: Histogram,
-    /// From the start of a transaction to the end of its commit, in microseconds.
-    pub(in crate::db) commit_time: Histogram,
-    /// What a read takes once its turn has come.
-    pub(in crate::db) read_time: Histogram,
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) stored: AtomicU64,
+    pub(crate) largest_group: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) group_sizes: Histogram,
+    /// Time from the start of a transaction to the end of its commit, in microseconds.
+    pub(crate) commit_time: Histogram,
+    /// Time of a read once it runs, in microseconds.
+    pub(crate) read_time: Histogram,
 }
 
-/// Command: commit what waits.
+/// Command: commit the queued writes.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::db) struct CommitWaiting;
+pub(crate) struct CommitQueued;
 
-/// Command: read something.
-pub(in crate::db) struct Read<T>(pub(in crate::db) Reading<T>);
+/// Command: run a read.
+pub(crate) struct ReadCommand<T>(pub(crate) Reading<T>);
 
-/// It is run again where its connection was lost.
+/// May run twice: a read is retried if its connection was lost.
 type Reading<T> = Box<dyn FnMut(&mut AnyConnection) -> Result<T, DbError> + Send>;
 
-impl<T: Send + 'static> Message for Read<T> {
+impl<T: Send + 'static> Message for ReadCommand<T> {
     type Result = Result<T, DbError>;
 }
 
-/// Command: bring the tables up to date; gives the names of what was applied.
+/// Command: apply pending migrations and return their names.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<String>, DbError>")]
-pub(in crate::db) struct Migrate;
+pub(crate) struct ApplyMigrations;
 
-/// Command: say whether the database answers.
+/// Command: check that the database responds.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), DbError>")]
-pub(in crate::db) struct Ping;
+pub(crate) struct Ping;
 
-/// Runs on threads of its own ([`SyncArbiter`]): diesel blocks.
-#[derive(Debug)]
-pub(in crate::db) struct DbExecutor {
-    pub(in crate::db) pool: DbPool,
-    pub(in crate::db) file: Arc<DatabaseFile>,
-    pub(in crate::db) queue: Arc<WriteQueue>,
-    pub(in crate::db) counters: Arc<Counters>,
-    pub(in crate::db) on_commit: Option<Recipient<MessagesStored>>,
-    pub(in crate::db) max_group: usize,
-    pub(in crate::db) boxes: BoxIds,
-    pub(in crate::db) fees: DeliveryFees,
-    pub(in crate::db) message_ttl: Option<Duration>,
-    pub(in crate::db) retention: Retention,
-    pub(in crate::db) quotas: Live<Quotas>,
-    /// Whether messages need their ids once they are stored.
-    pub(in crate::db) tells_ids: bool,
-    pub(in crate::db) lock: WriteLock,
-    /// See [`Begin::at_once`].
-    pub(in crate::db) begins_at_once: bool,
-    /// How long a claimed request is known at least, in milliseconds.
-    pub(in crate::db) claim_ms: i64,
+/// Runs on its own threads ([`SyncArbiter`]), because diesel blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct DbExecutor {
+    pub(crate) pool: DbPool,
+    pub(crate) file: Arc<DatabaseFile>,
+    pub(crate) queue: Arc<WriteQueue>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) on_commit: Option<Recipient<MessagesStored>>,
+    pub(crate) max_group: usize,
+    pub(crate) boxes: BoxIds,
+    pub(crate) fees: DeliveryFees,
+    pub(crate) message_ttl: Option<Duration>,
+    pub(crate) retention: Retention,
+    pub(crate) quotas: Live<Quotas>,
+    /// Whether notices carry message ids.
+    pub(crate) returns_ids: bool,
+    pub(crate) lock: WriteLock,
+    pub(crate) begins_at_once: bool,
+    /// Minimum life of a request claim, in milliseconds.
+    pub(crate) claim_ms: i64,
 }
 
 impl DbExecutor {
-    /// Runs a store function behind a boundary that no panic crosses: one would end this thread for good,
-    /// and nobody could tell from the address.
+    /// Runs a store function and contains its panics. A panic would end this thread, and the address would not show it.
     fn guarded<T, E: From<DbError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         panics::contain("DbExecutor", work).unwrap_or_else(|| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
@@ -108,12 +105,11 @@ impl DbExecutor {
         })
     }
 
-    /// Commits one group and tells everybody. A group that fails because of one of its writes is narrowed by halves, so that
-    /// this write fails alone. If it is the database that fails, all of them fail at once: each on its own would wait as
-    /// long as all of them together.
-    fn commit(&mut self, group: Vec<Box<dyn Write>>) {
+    /// Commits one group and sends its replies. If one write fails, the group is split in halves until that write fails
+    /// alone. If the database fails, all writes fail at once: one by one, they would wait for as many timeouts.
+    fn commit(&mut self, group: Vec<QueuedWrite>) {
         let now = Now::read(self.message_ttl);
-        // The last part is the next.
+        // The last part is the next one.
         let mut parts = vec![group];
         let mut max_size = self.max_group;
         while let Some(mut part) = parts.pop() {
@@ -126,13 +122,13 @@ impl DbExecutor {
                 }
                 Err(failure) => failure,
             };
-            // What is narrowed does not grow.
+            // A split part takes no new writes.
             max_size = 0;
-            if part.len() == 1 && !matches!(failure, Failure::Unreachable(_)) {
+            if part.len() == 1 && !matches!(failure, WriteFailure::Unreachable(_)) {
                 self.fail(part, &failure.into_error());
-            } else if matches!(failure, Failure::Refused(_)) && self.can_write(&now) {
+            } else if matches!(failure, WriteFailure::Refused(_)) && self.can_write(&now) {
                 let (size, error) = (part.len(), failure.into_error());
-                log::warn!("a group of {size} writes failed ({error}); trying each half");
+                log::warn!("a group of {size} writes failed ({error}); retrying each half");
                 let second = part.split_off(size / 2);
                 parts.extend([second, part]);
             } else {
@@ -143,31 +139,32 @@ impl DbExecutor {
         }
     }
 
-    /// Tries again what only was in another's way, a little later each time.
+    /// Retries a transaction that collided with another, after growing pauses.
     fn transact_patiently(
         &mut self,
-        group: &mut Vec<Box<dyn Write>>,
+        group: &mut Vec<QueuedWrite>,
         max_size: usize,
         now: &Now,
-    ) -> Result<NewestIds, Failure> {
+    ) -> Result<NewestIds, WriteFailure> {
         let mut pauses = COLLISION_PAUSES.iter();
         loop {
             let result = self.transact(group, max_size, now);
-            let (Err(Failure::Collision(error)), Some(pause)) = (&result, pauses.next()) else {
+            let (Err(WriteFailure::Collision(error)), Some(pause)) = (&result, pauses.next())
+            else {
                 return result;
             };
-            log::debug!("{error}; trying again");
+            log::debug!("{error}; retrying");
             std::thread::sleep(Duration::from_millis(*pause));
         }
     }
 
-    /// Whether the database can store anything at all.
+    /// Whether the database can store anything now.
     fn can_write(&mut self, now: &Now) -> bool {
-        let mut probe = vec![write::write(ProbeWrite, None, None, drop)];
+        let mut probe = vec![QueuedWrite::new(WriteProbe, None, None, drop)];
         self.transact(&mut probe, 0, now).is_ok()
     }
 
-    fn fail(&self, group: Vec<Box<dyn Write>>, error: &DbError) {
+    fn fail(&self, group: Vec<QueuedWrite>, error: &DbError) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         if size == 0 {
             return;
@@ -179,48 +176,47 @@ impl DbExecutor {
         }
     }
 
-    /// Once it has the lock, which another server may have had for long, it takes what has come meanwhile into the group, up to
-    /// `max_size`.
+    /// Runs one transaction. The lock may take long if another server holds it. Then the group takes newly queued
+    /// writes, up to `max_size`.
     fn transact(
         &mut self,
-        group: &mut Vec<Box<dyn Write>>,
+        group: &mut Vec<QueuedWrite>,
         max_size: usize,
         now: &Now,
-    ) -> Result<NewestIds, Failure> {
+    ) -> Result<NewestIds, WriteFailure> {
         let mut boxes = std::mem::take(&mut self.boxes);
-        let (fees, retention) = (self.fees.clone(), self.retention.clone());
-        // One answer for the whole group.
+        // The same quotas for the whole group.
         let quotas = self.quotas.get();
-        let result = self.file.check().map_err(Failure::from).and_then(|()| {
-            let begin = self.begin(group);
-            let mut work = |connection: &mut AnyConnection| {
-                dialect::write(connection, begin, |connection| {
-                    if dialect::has_lock(connection, begin) {
-                        self.queue.fill(group, max_size);
-                    }
-                    let sessions =
-                        SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
-                    let mut work = Work {
-                        connection,
-                        boxes: &mut boxes,
-                        now,
-                        fees: &fees,
-                        retention: &retention,
-                        quotas: &quotas,
-                        totals: &mut TotalChanges::default(),
-                        sessions: &sessions,
-                    };
-                    group::run(&mut work, group, self.tells_ids)
-                })
-            };
-            self.pool
-                .write(|connection| self.guarded(|| work(connection)))
-        });
-        // Once more: it may have been moved away meanwhile.
-        let result = result.and_then(|ids| {
+        let begin = self.begin(group);
+        let mut work = |connection: &mut AnyConnection| {
+            transaction::write(connection, begin, |connection| {
+                if transaction::has_lock(connection, begin) {
+                    self.queue.fill(group, max_size);
+                }
+                let sessions = SessionSteps::take(connection, group, self.claim_ms, now, begin)?;
+                let mut scope = WriteScope {
+                    connection,
+                    boxes: &mut boxes,
+                    now,
+                    fees: &self.fees,
+                    retention: &self.retention,
+                    quotas: &quotas,
+                    totals: &mut TotalChanges::default(),
+                    sessions: &sessions,
+                };
+                group::run(&mut scope, group, self.returns_ids)
+            })
+        };
+        let mut checked = || -> Result<NewestIds, WriteFailure> {
+            self.file.check()?;
+            let ids = self
+                .pool
+                .write(|connection| self.guarded(|| work(connection)))?;
+            // Checked again: the file may have been moved during the transaction.
             self.file.check()?;
             Ok(ids)
-        });
+        };
+        let result = checked();
         if result.is_err() {
             boxes.forget();
         }
@@ -229,9 +225,9 @@ impl DbExecutor {
     }
 
     /// How the transaction of a group begins.
-    fn begin(&self, group: &[Box<dyn Write>]) -> Begin {
-        let claims = group.iter().any(|write| write.claim().is_some());
-        // They would come before the claims.
+    fn begin(&self, group: &[QueuedWrite]) -> Begin {
+        let claims = group.iter().any(|write| write.claim.is_some());
+        // Session steps run before the claims.
         let steps = group.iter().any(|write| write.session_step().is_some());
         let lock = match self.lock {
             WriteLock::Held if claims && !steps => WriteLock::TakenByClaims,
@@ -243,8 +239,8 @@ impl DbExecutor {
         }
     }
 
-    /// Everything here is durable. Replies go first, so that a sender's ack comes before its own delivery.
-    fn reply(&self, group: Vec<Box<dyn Write>>, now: &Now, mut ids: NewestIds) {
+    /// Sends replies and notices of durable writes. Replies go first, so that a sender's ack precedes its own delivery.
+    fn reply(&self, group: Vec<QueuedWrite>, now: &Now, mut ids: NewestIds) {
         let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.group_sizes.record(size);
@@ -254,10 +250,10 @@ impl DbExecutor {
             .fetch_max(size, Ordering::Relaxed);
         let (mut stored, mut places) = (Vec::new(), Vec::new());
         for write in group {
-            let (is_paid, lane) = (write.has_payment(), write.lane());
+            let (is_paid, requester) = (write.has_payment, write.requester);
             let (messages, trace) = write.committed();
             if !messages.is_empty() {
-                places.push(self.queue.announce(&lane, messages.len()));
+                places.push(self.queue.announce(&requester, messages.len()));
             }
             stored.extend(messages.into_iter().map(|message| Committed {
                 id: id_of(&message, &mut ids),
@@ -288,26 +284,30 @@ impl Actor for DbExecutor {
     type Context = SyncContext<Self>;
 }
 
-impl Handler<CommitWaiting> for DbExecutor {
+impl Handler<CommitQueued> for DbExecutor {
     type Result = ();
 
-    fn handle(&mut self, _: CommitWaiting, _ctx: &mut Self::Context) {
+    fn handle(&mut self, _: CommitQueued, _ctx: &mut Self::Context) {
         loop {
             let mut group = Vec::new();
             self.queue.fill(&mut group, self.max_group);
             if group.is_empty() {
                 return;
             }
-            // Whoever waits for an answer of a group that is lost hears that it is.
+            // After a panic, each caller's reply channel closes, which reports the failure.
             let _ = panics::contain("DbExecutor", || self.commit(group));
         }
     }
 }
 
-impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
+impl<T: Send + 'static> Handler<ReadCommand<T>> for DbExecutor {
     type Result = Result<T, DbError>;
 
-    fn handle(&mut self, Read(mut read): Read<T>, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        ReadCommand(mut read): ReadCommand<T>,
+        _ctx: &mut Self::Context,
+    ) -> Self::Result {
         let began = Instant::now();
         let result = self
             .pool
@@ -317,10 +317,10 @@ impl<T: Send + 'static> Handler<Read<T>> for DbExecutor {
     }
 }
 
-impl Handler<Migrate> for DbExecutor {
+impl Handler<ApplyMigrations> for DbExecutor {
     type Result = Result<Vec<String>, DbError>;
 
-    fn handle(&mut self, _: Migrate, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: ApplyMigrations, _ctx: &mut Self::Context) -> Self::Result {
         self.pool
             .write(|connection| self.guarded(|| migrations::migrate_and_log(connection)))
     }
@@ -334,8 +334,8 @@ impl Handler<Ping> for DbExecutor {
     }
 }
 
-/// Whether a connection answers.
-pub(in crate::db) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
+/// Checks that a connection responds.
+pub(crate) fn answers(connection: &mut AnyConnection) -> Result<(), DbError> {
     use diesel::r2d2::R2D2Connection as _;
     Ok(connection.ping()?)
 }

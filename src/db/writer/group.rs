@@ -1,66 +1,65 @@
-//! The writes of a group, with a handful of statements however many they are.
+//! Runs the writes of a group with a constant number of statements.
 //!
-//! Common writes that stand next to each other are one run. A run takes one look-up, settles its outcomes in memory in the
-//! order of its writes, and takes one statement for each kind of change. A rare write (a payment, a permission, a device)
-//! runs its own statements in its place between two runs.
+//! Adjacent common writes form a run. A run takes one lookup, decides its outcomes in memory in write order, and takes
+//! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
+//! two runs.
 
+pub(super) mod lookup;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod new_row;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod questions;
-mod settlement;
 mod sqlite;
+mod state;
 
 use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::timestamp::Timestamp;
-use crate::db::store::command::{Part, Settled, Work};
+use crate::db::store::command::{Batching, Decided, WriteScope};
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{BoxIds, expiry};
-use crate::db::store::missed::{NewestIds, newest_ids};
-use crate::db::store::totals::TotalChanges;
+use crate::db::store::messages::box_ids::BoxIds;
+use crate::db::store::messages::catch_up_query::{NewestIds, newest_ids};
+use crate::db::store::messages::message_store::expiry;
+use crate::db::store::totals::changes::TotalChanges;
 use crate::ids::IdentityKey;
-use crate::model::{NewMessage, Quotas, Quote, SubmitOutcome};
+use crate::model::{FeeQuote, NewMessage, Quotas, SubmitOutcome};
 
-use super::write::Write;
-use questions::{Answers, BoxKey, Questions};
-use settlement::{Insert, Plan, Settlement};
+use super::queued_write::QueuedWrite;
+use lookup::{BoxKey, LookupKeys, LookupResults};
+use new_row::NewRow;
+use state::{GroupPlan, GroupState, Insert};
 
-/// A new row of `messages`.
-struct NewRow<'a> {
-    message_id: &'a str,
-    sender: String,
-    recipient: String,
-    #[cfg_attr(
-        not(feature = "mysql"),
-        expect(dead_code, reason = "only MySQL gives no ids of new boxes")
-    )]
-    box_key: BoxKey<'a>,
-    /// None where the database gave no id for a new box; the statement looks it up.
-    box_id: Option<i64>,
-    body: String,
-    expires_at: Option<Timestamp>,
+/// Calls the function of the connection's engine.
+macro_rules! on_engine {
+    ($connection:expr, $function:ident($($argument:expr),*)) => {
+        match $connection {
+            AnyConnection::Sqlite(connection) => sqlite::$function(connection, $($argument),*),
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(connection) => mysql::$function(connection, $($argument),*),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => postgres::$function(connection, $($argument),*),
+        }
+    };
 }
 
-/// Bytes of bodies in one statement. A MySQL server may refuse packets of more than 1 MiB.
+/// Maximum bytes of bodies per statement. A MySQL server may refuse packets larger than 1 MiB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Runs all writes of a group but those whose request does not count. Gives the ids of the new messages if `tells_ids`.
-pub(in crate::db) fn run(
-    work: &mut Work<'_>,
-    group: &mut [Box<dyn Write>],
-    tells_ids: bool,
+/// Runs all writes of a group except those with refused requests. Returns the ids of new messages if `returns_ids`.
+pub(crate) fn run(
+    scope: &mut WriteScope<'_>,
+    group: &mut [QueuedWrite],
+    returns_ids: bool,
 ) -> QueryResult<NewestIds> {
-    let refusals = work.sessions;
+    let refusals = scope.sessions;
     for (place, write) in group.iter_mut().enumerate() {
         if let Some(refusal) = refusals.refusal(place) {
             write.refuse(refusal);
         }
     }
-    let mut counted: Vec<&mut Box<dyn Write>> = group
+    let mut counted: Vec<&mut QueuedWrite> = group
         .iter_mut()
         .enumerate()
         .filter_map(|(place, write)| refusals.refusal(place).is_none().then_some(write))
@@ -68,117 +67,119 @@ pub(in crate::db) fn run(
     let mut ids = Ids::default();
     let mut rest = &mut counted[..];
     while !rest.is_empty() {
-        let is_rare = |write: &&mut Box<dyn Write>| matches!(write.part(), Part::Rare);
+        let is_rare = |write: &&mut QueuedWrite| matches!(write.batching(), Batching::Individual);
         let end = rest.iter().position(is_rare).unwrap_or(rest.len());
         let (common, others) = rest.split_at_mut(end);
-        run_common(work, common, others.is_empty(), &mut ids)?;
+        run_common(scope, common, others.is_empty(), &mut ids)?;
         let Some((rare, others)) = others.split_first_mut() else {
             break;
         };
-        ids.unknown += rare.messages();
-        rare.run(work)?;
+        ids.unknown += rare.messages;
+        rare.run(scope)?;
         rest = others;
     }
-    change_totals(work)?;
-    if !tells_ids || ids.unknown == 0 {
+    change_totals(scope)?;
+    if !returns_ids || ids.unknown == 0 {
         return Ok(ids.known);
     }
-    newest_ids(work.connection, ids.unknown + ids.known.len())
+    newest_ids(scope.connection, ids.unknown + ids.known.len())
 }
 
-/// Writes what the group changes of totals.
-fn change_totals(work: &mut Work<'_>) -> QueryResult<()> {
-    let changes = work.totals.take();
+/// Writes the group's changes of totals.
+fn change_totals(scope: &mut WriteScope<'_>) -> QueryResult<()> {
+    let changes = scope.totals.take();
     if changes.is_empty() {
         return Ok(());
     }
-    match work.connection {
-        AnyConnection::Sqlite(connection) => sqlite::change_totals(connection, &changes),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::change_totals(connection, &changes),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => postgres::change_totals(connection, &changes),
-    }
+    on_engine!(scope.connection, change_totals(&changes))
 }
 
 /// Ids of new messages.
 #[derive(Default)]
 struct Ids {
     known: NewestIds,
-    /// How many messages may have been stored whose ids the database has not told.
+    /// Maximum number of stored messages whose ids the engine did not return.
     unknown: usize,
 }
 
 /// `is_last`: no write of the group comes after these.
 fn run_common(
-    work: &mut Work<'_>,
-    writes: &mut [&mut Box<dyn Write>],
+    scope: &mut WriteScope<'_>,
+    writes: &mut [&mut QueuedWrite],
     is_last: bool,
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if writes.is_empty() {
         return Ok(());
     }
-    let (plan, outcomes) = settle(work, writes)?;
-    carry_out(work, plan, is_last, ids)?;
+    let (plan, outcomes) = decide(scope, writes)?;
+    carry_out(scope, plan, is_last, ids)?;
     for (write, outcome) in writes.iter_mut().zip(outcomes) {
         match outcome {
-            Some(settled) => write.settle(settled),
-            None => write.run(work)?,
+            Some(decided) => write.decide(decided),
+            None => write.run(scope)?,
         }
     }
     Ok(())
 }
 
-/// Looks everything up and decides. Writes without a statement have no outcome here.
-fn settle<'w>(
-    work: &mut Work<'_>,
-    writes: &'w [&mut Box<dyn Write>],
-) -> QueryResult<(Plan<'w>, Vec<Option<Settled>>)> {
-    let (fees, known, quotas) = (work.fees, &*work.boxes, work.quotas);
-    let mut questions = Questions::default();
+/// Runs the lookup and decides. Writes without a statement have no outcome here.
+fn decide<'w>(
+    scope: &mut WriteScope<'_>,
+    writes: &'w [&mut QueuedWrite],
+) -> QueryResult<(GroupPlan<'w>, Vec<Option<Decided>>)> {
+    let (fees, known, quotas) = (scope.fees, &*scope.boxes, scope.quotas);
+    let mut lookup = LookupKeys::default();
     for write in writes {
-        match write.part() {
-            Part::Submission(it) => {
-                questions.ask_for_messages(&it.messages, fees, known, quotas);
+        match write.batching() {
+            Batching::Submission(it) => {
+                lookup.ask_for_messages(&it.messages, fees, known, quotas);
             }
-            Part::Acknowledge(it) => questions.ask_for_acknowledgement(it),
-            Part::Stateless | Part::Rare => {}
+            Batching::Acknowledge {
+                recipient,
+                message_ids,
+            } => lookup.ask_for_acknowledgement(recipient, message_ids),
+            Batching::NoStatements | Batching::Individual => {}
         }
     }
-    let answers = look_up(work.connection, &questions, work.now)?;
-    let totals = std::mem::take(work.totals);
-    let mut settlement = Settlement::new(questions, answers, work.now, quotas, totals);
-    let outcomes = writes.iter().map(|write| match write.part() {
-        Part::Submission(it) => Some(Settled::Submission(settlement.submit(it, fees, known))),
-        Part::Acknowledge(it) => Some(Settled::Acknowledged(settlement.acknowledge(it))),
-        Part::Stateless | Part::Rare => None,
+    let results = look_up(scope.connection, &lookup, scope.now)?;
+    let totals = std::mem::take(scope.totals);
+    let mut state = GroupState::new(lookup, results, scope.now, quotas, totals);
+    let outcomes = writes.iter().map(|write| match write.batching() {
+        Batching::Submission(it) => Some(Decided::Submission(state.submit(it, fees, known))),
+        Batching::Acknowledge {
+            recipient,
+            message_ids,
+        } => Some(Decided::Acknowledged(
+            state.acknowledge(recipient, message_ids),
+        )),
+        Batching::NoStatements | Batching::Individual => None,
     });
     let outcomes = outcomes.collect();
-    let (plan, totals) = settlement.into_plan();
-    *work.totals = totals;
+    let (plan, totals) = state.into_plan();
+    *scope.totals = totals;
     Ok((plan, outcomes))
 }
 
-/// What a message of `sender` to these recipients costs.
-pub(in crate::db) fn quote(
+/// The price of a message from `sender` to these recipients.
+pub(crate) fn quote(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     sender: &IdentityKey,
     recipients: &[IdentityKey],
     message_box: &str,
-) -> QueryResult<Quote> {
-    let mut questions = Questions::default();
-    questions.ask_for_quote(sender, recipients, message_box, fees);
+) -> QueryResult<FeeQuote> {
+    let mut lookup = LookupKeys::default();
+    lookup.ask_for_quote(sender, recipients, message_box, fees);
     let now = Now::read(None);
-    let answers = look_up(connection, &questions, &now)?;
-    let mut settlement = without_totals(questions, answers, &now, &Quotas::NONE);
-    Ok(settlement.quote(sender, recipients, message_box, fees))
+    let results = look_up(connection, &lookup, &now)?;
+    let mut state = without_earlier_changes(lookup, results, &now, &Quotas::NONE);
+    Ok(state.quote(sender, recipients, message_box, fees))
 }
 
-/// What would come of these messages, as far as it can be known without storing them: `Stored` when they are already,
-/// `Taken`, `Blocked`, `Full`, or `Due` with what they cost, which may be nothing.
-pub(in crate::db) fn inspect(
+/// Predicts the outcome of these messages without storing them. Duplicates give `Stored`. Messages that could be
+/// stored give `Due`, with a price that may be zero.
+pub(crate) fn inspect(
     connection: &mut AnyConnection,
     fees: &DeliveryFees,
     messages: &[NewMessage],
@@ -186,82 +187,76 @@ pub(in crate::db) fn inspect(
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
     let known = BoxIds::default();
-    let mut questions = Questions::default();
-    questions.ask_for_messages(messages, fees, &known, quotas);
-    let answers = look_up(connection, &questions, now)?;
-    let mut settlement = without_totals(questions, answers, now, quotas);
-    let Some(quote) = settlement.quote_of(messages, fees) else {
+    let mut lookup = LookupKeys::default();
+    lookup.ask_for_messages(messages, fees, &known, quotas);
+    let results = look_up(connection, &lookup, now)?;
+    let mut state = without_earlier_changes(lookup, results, now, quotas);
+    let Some(quote) = state.quote_of(messages, fees) else {
         return Ok(SubmitOutcome::Stored(Vec::new()));
     };
-    let outcome = settlement.refuse(messages, quote, &known);
-    // Nobody is to pay for what cannot be stored.
+    let outcome = state.refuse(messages, quote, &known);
+    // No sender should pay for a message that cannot be stored.
     let exceeded = match outcome {
-        SubmitOutcome::Due(_) => settlement.would_exceed(messages, &known),
+        SubmitOutcome::Due(_) => state.would_exceed(messages, &known),
         _ => None,
     };
     Ok(exceeded.map_or(outcome, SubmitOutcome::Full))
 }
 
-/// A settlement that begins a transaction, or is none.
-fn without_totals<'a>(
-    questions: Questions<'a>,
-    answers: Answers,
+/// A state without earlier changes in its transaction.
+fn without_earlier_changes<'a>(
+    lookup: LookupKeys<'a>,
+    results: LookupResults,
     now: &Now,
     quotas: &Quotas,
-) -> Settlement<'a> {
-    Settlement::new(questions, answers, now, quotas, TotalChanges::default())
+) -> GroupState<'a> {
+    GroupState::new(lookup, results, now, quotas, TotalChanges::default())
 }
 
-/// Answers all questions with one statement; on SQLite, which has no way to its server, with one for each.
+/// LookupResults all lookup with one statement. SQLite takes one statement each, because it has no round trips.
 fn look_up(
     connection: &mut AnyConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    if questions.is_empty() {
-        return Ok(Answers::none(questions));
+) -> QueryResult<LookupResults> {
+    if lookup.is_empty() {
+        return Ok(LookupResults::none(lookup));
     }
     match connection {
-        AnyConnection::Sqlite(_) => sqlite::look_up(connection, questions, now),
+        AnyConnection::Sqlite(_) => sqlite::look_up(connection, lookup, now),
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::look_up(connection, questions, now),
+        AnyConnection::Mysql(connection) => mysql::look_up(connection, lookup, now),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => postgres::look_up(connection, questions, now),
+        AnyConnection::Postgres(connection) => postgres::look_up(connection, lookup, now),
     }
 }
 
 fn carry_out(
-    work: &mut Work<'_>,
-    mut plan: Plan<'_>,
+    scope: &mut WriteScope<'_>,
+    mut plan: GroupPlan<'_>,
     is_last: bool,
     ids: &mut Ids,
 ) -> QueryResult<()> {
     if !plan.deletes.is_empty() {
-        match work.connection {
-            AnyConnection::Sqlite(connection) => sqlite::delete(connection, &plan.deletes)?,
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::delete(connection, &plan.deletes)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => postgres::delete(connection, &plan.deletes)?,
-        }
+        on_engine!(scope.connection, delete(&plan.deletes))?;
     }
-    create_boxes(work, &mut plan)?;
-    // Each recipient's row has a body of its own: only those of one statement are made at a time.
+    create_boxes(scope, &mut plan)?;
+    // Each recipient's row has its own body, so only one statement's bodies exist at a time.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for insert in &plan.inserts {
-        let row = new_row(work, *insert, &plan.boxes);
+        let row = new_row(scope, *insert, &plan.boxes);
         if !rows.is_empty() && bytes + row.body.len() > MAX_BODY_BYTES {
-            insert_rows(work, &rows, false, ids)?;
+            insert_rows(scope, &rows, false, ids)?;
             rows.clear();
             bytes = 0;
         }
         bytes += row.body.len();
         rows.push(row);
     }
-    insert_rows(work, &rows, is_last, ids)
+    insert_rows(scope, &rows, is_last, ids)
 }
 
-/// Inserts rows. Where they are the group's last, PostgreSQL writes the totals with them.
+/// Inserts rows. With the last rows of the group, PostgreSQL writes the totals too.
 #[cfg_attr(
     not(feature = "postgres"),
     expect(
@@ -270,7 +265,7 @@ fn carry_out(
     )
 )]
 fn insert_rows(
-    work: &mut Work<'_>,
+    scope: &mut WriteScope<'_>,
     rows: &[NewRow<'_>],
     is_last: bool,
     ids: &mut Ids,
@@ -278,18 +273,18 @@ fn insert_rows(
     if rows.is_empty() {
         return Ok(());
     }
-    match work.connection {
-        AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, work.now)?,
+    match scope.connection {
+        AnyConnection::Sqlite(connection) => sqlite::insert(connection, rows, scope.now)?,
         #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(connection) => mysql::insert(connection, rows, work.now)?,
+        AnyConnection::Mysql(connection) => mysql::insert(connection, rows, scope.now)?,
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             let changes = if is_last {
-                work.totals.take()
+                scope.totals.take()
             } else {
                 Vec::new()
             };
-            let inserted = postgres::insert(connection, rows, &changes, work.now)?;
+            let inserted = postgres::insert(connection, rows, &changes, scope.now)?;
             let keys = rows
                 .iter()
                 .map(|row| (row.recipient.clone(), row.message_id.to_owned()));
@@ -301,22 +296,14 @@ fn insert_rows(
     Ok(())
 }
 
-/// Creates the new boxes. MySQL does not tell their ids.
-fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
+/// Creates the new boxes. MySQL does not return their ids.
+fn create_boxes(scope: &mut WriteScope<'_>, plan: &mut GroupPlan<'_>) -> QueryResult<()> {
     let new = plan.new_boxes.iter();
     let keys: Vec<BoxKey<'_>> = new
         .filter_map(|index| plan.boxes.get(*index).map(|(key, _)| *key))
         .collect();
     if !keys.is_empty() {
-        let ids = match work.connection {
-            AnyConnection::Sqlite(connection) => sqlite::create_boxes(connection, &keys, work.now)?,
-            #[cfg(feature = "mysql")]
-            AnyConnection::Mysql(connection) => mysql::create_boxes(connection, &keys, work.now)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => {
-                postgres::create_boxes(connection, &keys, work.now)?
-            }
-        };
+        let ids = on_engine!(scope.connection, create_boxes(&keys, scope.now))?;
         for (index, id) in plan.new_boxes.iter().zip(ids) {
             if let Some(created) = plan.boxes.get_mut(*index) {
                 created.1 = Some(id);
@@ -325,14 +312,14 @@ fn create_boxes(work: &mut Work<'_>, plan: &mut Plan<'_>) -> QueryResult<()> {
     }
     for ((owner, name), id) in &plan.boxes {
         if let Some(id) = id {
-            work.boxes.insert(owner, name, *id);
+            scope.boxes.insert(owner, name, *id);
         }
     }
     Ok(())
 }
 
 fn new_row<'a>(
-    work: &Work<'_>,
+    scope: &WriteScope<'_>,
     insert: Insert<'a>,
     boxes: &[(BoxKey<'a>, Option<i64>)],
 ) -> NewRow<'a> {
@@ -344,7 +331,7 @@ fn new_row<'a>(
         box_key: (message.recipient, &message.message_box),
         box_id: boxes.get(insert.box_index).and_then(|(_, id)| *id),
         body: message.body.wrapped(message.payment.as_deref()),
-        expires_at: expiry(work, message),
+        expires_at: expiry(scope, message),
     }
 }
 

@@ -1,30 +1,31 @@
-//! The writes that wait: bounded, in order for each identity, in turn among them, and drained into groups.
+//! The queue of writes. It is bounded, keeps the order of each identity, takes turns between identities, and fills
+//! groups.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::db::engine::error::DbError;
-use crate::db::store::lane::Lane;
+use crate::db::store::requester::Requester;
 use crate::limits::{KeyedBudget, LimitExceeded, Owner, Permit};
 
-use super::turns::{Queue as _, Turns};
-use super::write::Write;
+use super::fair_queue::{CostQueue as _, FairQueue};
+use super::queued_write::QueuedWrite;
 
-/// The part of the queue that one write counts for at most, however much it does.
+/// A single write counts for at most one part in this many of the queue.
 const LARGEST: usize = 64;
 
-/// Places that a small write takes at most.
+/// Maximum places of a small write.
 const SMALL: usize = 8;
 
-/// A write with what it takes while it waits: places and bytes.
+/// A queued write with its permits: places and bytes.
 #[derive(Debug)]
 struct Waiter {
-    write: Box<dyn Write>,
+    write: QueuedWrite,
     permits: [Permit<Owner>; 2],
 }
 
-/// Each address has its turn, and there each identity.
-type Waiters = Turns<Turns<VecDeque<(usize, Waiter)>>>;
+/// Addresses take turns, and the identities of each address take turns.
+type Waiters = FairQueue<FairQueue<VecDeque<(usize, Waiter)>>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -33,19 +34,19 @@ struct Waiting {
     closed: bool,
 }
 
-/// The writes that wait for the writer.
+/// The queue of writes.
 #[derive(Debug)]
-pub(in crate::db) struct WriteQueue {
+pub(crate) struct WriteQueue {
     waiting: Mutex<Waiting>,
-    /// Of writes that wait, and of messages that are stored and not yet delivered.
+    /// Places of queued writes, and of stored messages that are not yet delivered.
     places: KeyedBudget<Owner>,
     bytes: KeyedBudget<Owner>,
-    /// Places that one write counts for at most.
+    /// Maximum places that a single write counts for.
     largest: usize,
 }
 
 impl WriteQueue {
-    pub(in crate::db) fn new(max: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max: usize, max_bytes: usize) -> Self {
         Self {
             waiting: Mutex::default(),
             places: KeyedBudget::of_shared_places(max, SMALL).named("write_places"),
@@ -54,42 +55,49 @@ impl WriteQueue {
         }
     }
 
-    /// Adds a write; one that may not wait is answered with the reason, and `false` is returned. One identity, and one
-    /// address, may have a sixteenth of the places, with those of its messages that are not yet delivered, and of the bytes.
-    /// Whoever has nothing there can add one small write, also where its address or the queue is full.
-    pub(in crate::db) fn push(&self, write: Box<dyn Write>) -> bool {
-        let lane = write.lane();
-        let refusal = match self.permits(&lane, &*write) {
+    /// Adds a write. A refused write is answered with the reason, and `false` is returned. One identity, and one
+    /// address, may hold a sixteenth of the places and of the bytes. Its undelivered messages count as places. A
+    /// requester that holds nothing can always add one small write.
+    pub(crate) fn push(&self, write: QueuedWrite) -> bool {
+        let requester = write.requester;
+        let refusal = match self.permits(&requester, &write) {
             Err(_) => DbError::Overloaded,
             Ok(permits) => {
                 let mut waiting = self.lock();
                 if !waiting.closed {
                     waiting.places += permits[0].amount();
-                    let cost = write.places();
-                    let queue = waiting.writes.queue(lane.outer()).queue(lane.owner);
+                    let cost = write.places;
+                    let queue = waiting
+                        .writes
+                        .queue(requester.outer())
+                        .queue(requester.owner);
                     queue.push_back((cost, Waiter { write, permits }));
                     return true;
                 }
                 DbError::Closed
             }
         };
-        // Outside the lock: the answer is somebody else's code.
+        // Called outside the lock, because the reply runs the caller's code.
         write.fail(refusal);
         false
     }
 
-    fn permits(&self, lane: &Lane, write: &dyn Write) -> Result<[Permit<Owner>; 2], LimitExceeded> {
-        let mut places = lane.hold(&self.places);
-        places.grow(write.places().min(self.largest))?;
-        let mut bytes = lane.hold(&self.bytes);
-        bytes.grow(write.bytes())?;
+    fn permits(
+        &self,
+        requester: &Requester,
+        write: &QueuedWrite,
+    ) -> Result<[Permit<Owner>; 2], LimitExceeded> {
+        let mut places = requester.hold(&self.places);
+        places.grow(write.places.min(self.largest))?;
+        let mut bytes = requester.hold(&self.bytes);
+        bytes.grow(write.bytes)?;
         Ok([places, bytes])
     }
 
-    /// Adds what waits to a group, until it has `max` places but at least one write; of each identity one, and then of each
-    /// another.
-    pub(in crate::db) fn fill(&self, group: &mut Vec<Box<dyn Write>>, max: usize) {
-        let taken: usize = group.iter().map(|write| write.places()).sum();
+    /// Moves queued writes to a group, up to `max` places but at least one write. Identities take turns, one write
+    /// each.
+    pub(crate) fn fill(&self, group: &mut Vec<QueuedWrite>, max: usize) {
+        let taken: usize = group.iter().map(|write| write.places).sum();
         let mut room = max.saturating_sub(taken);
         let mut waiting = self.lock();
         while let Some(cost) = waiting.writes.cost() {
@@ -105,25 +113,25 @@ impl WriteQueue {
         }
     }
 
-    /// Places that are taken by writes that wait.
-    pub(in crate::db) fn len(&self) -> usize {
+    /// Places of queued writes.
+    pub(crate) fn len(&self) -> usize {
         self.lock().places
     }
 
-    /// Messages that are stored and not yet delivered.
-    pub(in crate::db) fn undelivered(&self) -> usize {
+    /// Stored messages that are not yet delivered.
+    pub(crate) fn undelivered(&self) -> usize {
         self.places.held().saturating_sub(self.len())
     }
 
-    /// Places for messages that are stored, until they are delivered: a mailbox is no bound.
-    pub(in crate::db) fn announce(&self, lane: &Lane, messages: usize) -> Permit<Owner> {
-        let mut permit = lane.hold(&self.places);
+    /// Places for stored messages until they are delivered, because actix mailboxes are unbounded.
+    pub(crate) fn announce(&self, requester: &Requester, messages: usize) -> Permit<Owner> {
+        let mut permit = requester.hold(&self.places);
         permit.insist(messages);
         permit
     }
 
-    /// Takes no more.
-    pub(in crate::db) fn close(&self) {
+    /// Accepts no more writes.
+    pub(crate) fn close(&self) {
         self.lock().closed = true;
     }
 
@@ -134,22 +142,21 @@ impl WriteQueue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::write::write;
     use super::*;
     use crate::auth::Identity;
-    use crate::db::store::command::{Command, Work};
+    use crate::db::store::command::{WriteCommand, WriteScope};
     use crate::ids::IdentityKey;
     use crate::limits::AddressKey;
     use diesel::QueryResult;
 
-    /// A write of somebody.
+    /// A write of an identity.
     struct Mark {
         owner: IdentityKey,
         places: usize,
         bytes: usize,
     }
 
-    impl Command for Mark {
+    impl WriteCommand for Mark {
         type Output = ();
 
         fn owner(&self) -> Option<IdentityKey> {
@@ -164,7 +171,7 @@ mod tests {
             self.bytes
         }
 
-        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+        fn run(&self, _work: &mut WriteScope<'_>) -> QueryResult<()> {
             Ok(())
         }
     }
@@ -172,10 +179,10 @@ mod tests {
     /// A write of the server.
     struct Own;
 
-    impl Command for Own {
+    impl WriteCommand for Own {
         type Output = ();
 
-        fn run(&self, _work: &mut Work<'_>) -> QueryResult<()> {
+        fn run(&self, _work: &mut WriteScope<'_>) -> QueryResult<()> {
             Ok(())
         }
     }
@@ -192,7 +199,7 @@ mod tests {
             places,
             bytes,
         };
-        queue.push(write(mark, None, address, |_| {}))
+        queue.push(QueuedWrite::new(mark, None, address, |_| {}))
     }
 
     fn push(queue: &WriteQueue, owner: IdentityKey, places: usize) -> bool {
@@ -203,8 +210,8 @@ mod tests {
         push_from(queue, owner, None, 1, bytes)
     }
 
-    fn owners(group: &[Box<dyn Write>]) -> Vec<IdentityKey> {
-        let lanes = group.iter().map(|write| write.lane().owner);
+    fn owners(group: &[QueuedWrite]) -> Vec<IdentityKey> {
+        let lanes = group.iter().map(|write| write.requester.owner);
         let identity = |owner| match owner {
             Owner::Identity(identity) => Some(identity),
             _ => None,
@@ -212,7 +219,7 @@ mod tests {
         lanes.filter_map(identity).collect()
     }
 
-    fn take(queue: &WriteQueue, max: usize) -> Vec<Box<dyn Write>> {
+    fn take(queue: &WriteQueue, max: usize) -> Vec<QueuedWrite> {
         let mut group = Vec::new();
         queue.fill(&mut group, max);
         group
@@ -267,7 +274,7 @@ mod tests {
         let (elsewhere, neighbour) = (key(), key());
         let push_small = |owner, last| push_from(&queue, owner, Some(address(last)), 1, 100);
         assert!((0..600).all(|_| push_small(elsewhere, 2)));
-        // At the same address whoever has nothing there adds one, and no second one.
+        // A requester at the same address that holds nothing adds one write, but not a second one.
         assert!(push_small(neighbour, 1) && !push_small(neighbour, 1));
         let group = owners(&take(&queue, 512));
         assert!(
@@ -286,7 +293,7 @@ mod tests {
             let pushes = (0..99).filter(|_| push_from(&queue, key(), Some(address(last)), 1, 0));
             pushes.count()
         };
-        // Its share, and as much of the reserve.
+        // The address's share, and as much of the reserve.
         assert_eq!(pushed(1), 20);
         assert_eq!(pushed(2), 20);
         drain(&queue);
@@ -298,7 +305,7 @@ mod tests {
         let taken = |owner| (0..100).filter(|_| push(&queue, owner, 1)).count();
         let crowd: Vec<IdentityKey> = (0..16).map(|_| key()).collect();
         assert!(crowd.iter().all(|owner| taken(*owner) == 5));
-        // All places are taken, and still whoever comes has one; as many as there are places.
+        // All places are taken, and each newcomer still gets one; as many as there are places.
         assert!((0..80).all(|_| taken(key()) == 1));
         assert_eq!(taken(key()), 0);
         drain(&queue);
@@ -306,7 +313,7 @@ mod tests {
         assert!(!push(&WriteQueue::new(0, 80), key(), 1));
     }
 
-    /// Ids that nobody has to know: a request of 30 kB is a write of 10,000 places.
+    /// Ids need not exist: a request of 30 kB is a write of 10,000 places.
     #[test]
     fn a_large_write_is_a_small_part_of_the_queue() {
         let queue = WriteQueue::new(10_000, usize::MAX);
@@ -314,7 +321,7 @@ mod tests {
         let large = (0..20).filter(|_| push(&queue, flood, 10_000)).count();
         assert_eq!((large, queue.len()), (4, 4 * 156));
         assert!(push(&queue, other, 1_000) && push(&queue, other, 1));
-        // What costs less has its turn earlier.
+        // A cheaper write has its turn earlier.
         assert_eq!(owners(&take(&queue, 512)), [other]);
         assert_eq!(owners(&take(&queue, 512)), [other]);
         assert_eq!(owners(&take(&queue, 512)), [flood]);
@@ -332,7 +339,7 @@ mod tests {
         let first = key();
         assert_eq!(taken(first), 1);
         assert!((0..15).all(|_| taken(key()) == 1));
-        // Who has nothing adds what is small, and nothing else.
+        // An identity that holds nothing adds one small write, and no large one.
         let other = key();
         assert_eq!((taken(other), push_bytes(&queue, other, 60_000)), (0, true));
         take(&queue, 1);
@@ -363,12 +370,12 @@ mod tests {
         drain(&queue);
     }
 
-    /// A payment that a wallet has taken is settled by a write of the server.
+    /// A server write settles a payment that a wallet has accepted.
     #[test]
     fn what_the_server_writes_is_refused_last() {
         let queue = WriteQueue::new(16, usize::MAX);
         assert!((0..16).all(|_| push(&queue, key(), 1)));
-        let push_own = || queue.push(write(Own, None, Some(address(1)), |_| {}));
+        let push_own = || queue.push(QueuedWrite::new(Own, None, Some(address(1)), |_| {}));
         assert!((0..16).all(|_| push_own()) && !push_own());
         drain(&queue);
     }
@@ -377,8 +384,8 @@ mod tests {
     fn messages_keep_their_places_until_they_are_delivered() {
         let queue = WriteQueue::new(160, usize::MAX);
         let [sender, other, _] = people();
-        let lane = Lane::of(Some(sender), Some(address(1)));
-        let undelivered = queue.announce(&lane, 20);
+        let requester = Requester::of(Some(sender), Some(address(1)));
+        let undelivered = queue.announce(&requester, 20);
         assert_eq!((queue.len(), queue.undelivered()), (0, 20));
         assert!(!push(&queue, sender, 1));
         assert!(push_from(&queue, other, Some(address(2)), 9, 0));

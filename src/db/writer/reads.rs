@@ -1,4 +1,4 @@
-//! The reads that wait: bounded, and for each identity and each address so that it keeps nobody else from reading.
+//! The queue of reads. It is bounded, and limits each identity and each address.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -6,72 +6,70 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::engine::error::DbError;
-use crate::db::store::lane::Lane;
+use crate::db::store::requester::Requester;
 use crate::limits::{KeyedBudget, Owner, Permit};
 
-/// The threads that one owner may keep busy.
+/// Limits the threads that one owner may keep busy.
 type ReadTurns = OnceLock<Arc<Semaphore>>;
 
-/// Places for reads. One identity, and one address, may have a sixteenth of them, and half of the threads: a list may be
-/// long, and those of one would otherwise be before everybody else's. Whoever has none can take one, also where all are
-/// taken.
+/// Permits for reads. One identity, and one address, may hold a sixteenth of them, and half of the threads.
+/// Otherwise long lists of one requester would delay all others. A requester without a permit can always take one.
 #[derive(Debug)]
-pub(in crate::db) struct ReadQueue {
+pub(crate) struct ReadQueue {
     places: KeyedBudget<Owner, ReadTurns>,
     at_once: usize,
 }
 
 impl ReadQueue {
-    /// For so many reads, done by so many threads.
-    pub(in crate::db) fn new(max: usize, threads: NonZeroUsize) -> Self {
+    /// For `max` queued reads and this number of threads.
+    pub(crate) fn new(max: usize, threads: NonZeroUsize) -> Self {
         Self {
             places: KeyedBudget::of_shared_places(max, 1).named("reads"),
             at_once: threads.get().div_ceil(2),
         }
     }
 
-    /// Takes a place for a read in a lane, until it is dropped. Those of the server itself need no turn.
+    /// Takes a permit for a read. Reads of the server itself need no turn.
     ///
     /// # Errors
     /// [`DbError::Overloaded`].
-    pub(in crate::db) fn take(&self, lane: &Lane) -> Result<ReadPlace, DbError> {
-        let mut permit = lane.hold(&self.places);
+    pub(crate) fn take(&self, requester: &Requester) -> Result<ReadPermit, DbError> {
+        let mut permit = requester.hold(&self.places);
         permit.grow(1).map_err(|_| DbError::Overloaded)?;
         let turns = |shared: Arc<ReadTurns>| {
             let turns = shared.get_or_init(|| Arc::new(Semaphore::new(self.at_once)));
             Arc::clone(turns)
         };
-        let turns = if lane.owner == Owner::Server {
+        let turns = if requester.owner == Owner::Server {
             Vec::new()
         } else {
             permit.shared().map(turns).collect()
         };
-        Ok(ReadPlace {
+        Ok(ReadPermit {
             turns,
             _permit: permit,
         })
     }
 
-    /// Places that are taken.
-    pub(in crate::db) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.held()
     }
 }
 
-/// A place that is taken; given back when dropped.
+/// A permit for a read.
 #[derive(Debug)]
-pub(in crate::db) struct ReadPlace {
-    /// Of its identity, and of its address.
+pub(crate) struct ReadPermit {
+    /// The turns of its identity and of its address.
     turns: Vec<Arc<Semaphore>>,
     _permit: Permit<Owner, ReadTurns>,
 }
 
-impl ReadPlace {
-    /// Waits until fewer reads of each of its owners are being done than may be at once.
-    pub(in crate::db) async fn turn(&self) -> Vec<OwnedSemaphorePermit> {
+impl ReadPermit {
+    /// Waits for a turn of each of its owners.
+    pub(crate) async fn turn(&self) -> Vec<OwnedSemaphorePermit> {
         let mut held = Vec::with_capacity(self.turns.len());
         for turns in &self.turns {
-            // It is never closed.
+            // The semaphore is never closed.
             held.extend(Arc::clone(turns).acquire_owned().await);
         }
         held
@@ -90,23 +88,28 @@ mod tests {
         ReadQueue::new(max, NonZeroUsize::new(threads).unwrap())
     }
 
-    fn lane(address: Option<u8>) -> Lane {
+    fn requester(address: Option<u8>) -> Requester {
         let address = address.map(|last| AddressKey::of([192, 0, 2, last].into()));
-        Lane::of(Some(Identity::random().identity_key()), address)
+        Requester::of(Some(Identity::random().identity_key()), address)
     }
 
     #[test]
     fn one_has_a_sixteenth_of_the_places_and_gives_them_back() {
-        let (queue, server) = (queue(48, 2), Lane::of(SERVER, None));
-        let flood = lane(None);
-        let mut taken: Vec<ReadPlace> = (0..9).map_while(|_| queue.take(&flood).ok()).collect();
+        let (queue, server) = (queue(48, 2), Requester::of(SERVER, None));
+        let flood = requester(None);
+        let mut taken: Vec<ReadPermit> = (0..9).map_while(|_| queue.take(&flood).ok()).collect();
         assert_eq!(taken.len(), 3);
         taken.extend((0..45).map(|_| queue.take(&server).unwrap()));
         assert_eq!(queue.take(&flood).err(), Some(DbError::Overloaded));
         assert!(queue.take(&server).is_ok());
-        // Whoever has none gets one.
-        let mut late: Vec<ReadPlace> = (0..48).map(|_| queue.take(&lane(None)).unwrap()).collect();
-        assert_eq!(queue.take(&lane(None)).err(), Some(DbError::Overloaded));
+        // A newcomer still gets one.
+        let mut late: Vec<ReadPermit> = (0..48)
+            .map(|_| queue.take(&requester(None)).unwrap())
+            .collect();
+        assert_eq!(
+            queue.take(&requester(None)).err(),
+            Some(DbError::Overloaded)
+        );
         late.clear();
         taken.truncate(2);
         assert!(queue.take(&flood).is_ok());
@@ -117,12 +120,12 @@ mod tests {
     #[test]
     fn identities_of_one_address_have_the_share_of_one() {
         let queue = queue(160, 2);
-        let [flood, second, other] = [lane(Some(1)), lane(Some(1)), lane(Some(2))];
-        let taken = |lane: &Lane| -> Vec<ReadPlace> {
-            (0..99).map_while(|_| queue.take(lane).ok()).collect()
+        let [flood, second, other] = [requester(Some(1)), requester(Some(1)), requester(Some(2))];
+        let taken = |requester: &Requester| -> Vec<ReadPermit> {
+            (0..99).map_while(|_| queue.take(requester).ok()).collect()
         };
         let held = [&flood, &second, &other].map(taken);
-        // The second has a place because it had none.
+        // The second one gets a permit because it held none.
         assert_eq!(held.each_ref().map(Vec::len), [10, 1, 10]);
     }
 
@@ -130,10 +133,12 @@ mod tests {
     async fn one_identity_and_one_address_have_half_of_the_threads() {
         for (threads, expected) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
             let queue = queue(1_000, threads);
-            let flood = lane(None);
-            for lanes in [vec![flood; 9], (0..9).map(|_| lane(Some(1))).collect()] {
-                let places: Vec<ReadPlace> =
-                    lanes.iter().map(|lane| queue.take(lane).unwrap()).collect();
+            let flood = requester(None);
+            for lanes in [vec![flood; 9], (0..9).map(|_| requester(Some(1))).collect()] {
+                let places: Vec<ReadPermit> = lanes
+                    .iter()
+                    .map(|requester| queue.take(requester).unwrap())
+                    .collect();
                 let mut turns = Vec::new();
                 for place in &places {
                     turns.extend(futures_util::FutureExt::now_or_never(place.turn()));

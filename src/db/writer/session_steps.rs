@@ -1,4 +1,4 @@
-//! What the writes of a group ask of the sessions, done for all of them together: round trips do not grow with the group.
+//! Applies the session steps of a whole group, so that round trips do not grow with the group.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use diesel::QueryResult;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::engine::dialect::Begin;
-use crate::db::store::session_step::{SessionStep, SessionSteps};
-use crate::db::store::session_store::{self, StoredSession};
+use crate::db::engine::transaction::Begin;
+use crate::db::store::sessions::session_step::{SessionStep, SessionSteps, StoredSession};
+use crate::db::store::sessions::session_store;
 
 use super::claiming;
-use super::write::Write;
+use super::queued_write::QueuedWrite;
 
 impl SessionSteps {
-    /// Takes the steps of all these writes, in this order: store, end, prolong, claim. A claim lives for `claim_ms`.
-    pub(in crate::db) fn take(
+    /// Applies all steps in this order: store, end, extend, claim. A claim lives for `claim_ms`.
+    pub(crate) fn take(
         connection: &mut AnyConnection,
-        group: &[Box<dyn Write>],
+        group: &[QueuedWrite],
         claim_ms: i64,
         now: &Now,
         begin: Begin,
@@ -45,13 +45,13 @@ impl SessionSteps {
         if !ended.is_empty() {
             session_store::end(connection, &ended)?;
         }
-        // All have the life of the settings.
+        // All of them have the life from the settings.
         if let Some(life_ms) = prolonged.values().min().copied() {
             let own_nonces: Vec<&str> = prolonged.into_keys().collect();
             steps.ended = session_store::prolong(connection, &own_nonces, life_ms, now)?;
         }
         let claims = group.iter().enumerate();
-        let claims = claims.filter_map(|(index, write)| Some((index, write.claim()?)));
+        let claims = claims.filter_map(|(index, write)| Some((index, write.claim.as_ref()?)));
         let (places, claims): (Vec<usize>, Vec<_>) = claims.unzip();
         if !claims.is_empty() {
             let refusals = claiming::claim(connection, &claims, claim_ms, now, begin)?;

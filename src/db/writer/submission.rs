@@ -1,24 +1,26 @@
-//! Taking messages in: fees, payment and storage in one transaction, all of it or nothing.
+//! Submissions: fees, payment and storage in one transaction, all or nothing.
 
 use diesel::prelude::*;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
-use crate::db::store::command::{Command, Part, Settled, Work, all_or_nothing};
+use crate::db::store::command::{
+    Attempt, Batching, Decided, WriteCommand, WriteScope, all_or_nothing,
+};
 use crate::db::store::fees::quote;
-use crate::db::store::message_store::{in_use, store};
-use crate::db::store::payment_store::claim;
+use crate::db::store::messages::message_store::{in_use, store};
+use crate::db::store::payments::payment_store::claim;
 use crate::db::store::totals::exceeded_by_stored;
 use crate::ids::IdentityKey;
 use crate::model::{
-    ClaimOutcome, NewMessage, Paid, PaymentState, Quote, StoreOutcome, Submission, SubmitOutcome,
+    ClaimOutcome, FeeQuote, NewMessage, Paid, PaymentState, StoreOutcome, Submission, SubmitOutcome,
 };
 
 impl Paid {
-    fn covers(&self, quote: &Quote) -> bool {
+    fn covers(&self, quote: &FeeQuote) -> bool {
         if self.state == PaymentState::Internalized {
-            // It was checked against what was due then, and a wallet has taken it: nobody is asked for more, nor
-            // refused for what was said in between.
+            // The payment was checked against the price at that time, and a wallet has accepted it. Later price changes
+            // or blocks do not apply.
             return true;
         }
         let recipients = quote.recipient_fees.iter().enumerate();
@@ -29,7 +31,7 @@ impl Paid {
     }
 }
 
-impl Command for Submission {
+impl WriteCommand for Submission {
     type Output = SubmitOutcome;
 
     fn owner(&self) -> Option<IdentityKey> {
@@ -41,7 +43,7 @@ impl Command for Submission {
         (self.messages.len() + paid).max(1)
     }
 
-    /// The recipients share one body, and each has a payment of its own.
+    /// The recipients share one body, but each has its own payment.
     fn bytes(&self) -> usize {
         let payments = self
             .messages
@@ -62,37 +64,37 @@ impl Command for Submission {
         self.has_payment || self.paid.is_some()
     }
 
-    fn part(&self) -> Part<'_> {
+    fn batching(&self) -> Batching<'_> {
         match self.paid {
-            None => Part::Submission(self),
-            Some(_) => Part::Rare,
+            None => Batching::Submission(self),
+            Some(_) => Batching::Individual,
         }
     }
 
-    fn output_of(&self, settled: Settled) -> Option<SubmitOutcome> {
-        match settled {
-            Settled::Submission(outcome) => Some(outcome),
-            Settled::Acknowledged(_) => None,
+    fn output_of(&self, decided: Decided) -> Option<SubmitOutcome> {
+        match decided {
+            Decided::Submission(outcome) => Some(outcome),
+            Decided::Acknowledged(_) => None,
         }
     }
 
-    fn run(&self, work: &mut Work<'_>) -> QueryResult<SubmitOutcome> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> QueryResult<SubmitOutcome> {
         let Some(first) = self.messages.first() else {
             return Ok(SubmitOutcome::Stored(Vec::new()));
         };
         let recipients = self.messages.iter().map(|message| message.recipient);
         let quote = quote(
-            work.connection,
-            work.fees,
+            scope.connection,
+            scope.fees,
             &first.sender,
             recipients,
             &first.message_box,
         )?;
         let covered = self.paid.as_ref().is_some_and(|paid| paid.covers(&quote));
         if !quote.is_free() && !covered {
-            return unpaid(work.connection, &self.messages, quote, work.now);
+            return unpaid(scope.connection, &self.messages, quote, scope.now);
         }
-        all_or_nothing(work, |work| self.store_all(work))
+        all_or_nothing(scope, |scope| self.store_all(scope))
     }
 
     fn stored(self, output: &SubmitOutcome) -> Vec<NewMessage> {
@@ -108,43 +110,42 @@ impl Command for Submission {
 }
 
 impl Submission {
-    fn store_all(&self, work: &mut Work<'_>) -> QueryResult<Result<SubmitOutcome, SubmitOutcome>> {
+    fn store_all(&self, scope: &mut WriteScope<'_>) -> QueryResult<Attempt<SubmitOutcome>> {
         let mut outcomes = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
-            match store(work, message)? {
+            match store(scope, message)? {
                 StoreOutcome::Taken => {
-                    return Ok(Err(SubmitOutcome::Taken(message.recipient)));
+                    return Ok(Attempt::Refused(SubmitOutcome::Taken(message.recipient)));
                 }
                 outcome => outcomes.push(outcome),
             }
         }
-        // A wallet has taken what was paid, so no quota refuses what it was paid for.
+        // A wallet has accepted the payment, so no quota refuses its messages.
         let paid = self.paid.as_ref();
         if paid.is_none_or(|paid| paid.state != PaymentState::Internalized) {
             let new = self.messages.iter().zip(&outcomes);
             let new = new.filter(|(_, outcome)| **outcome == StoreOutcome::Stored);
-            let exceeded = exceeded_by_stored(work, new.map(|(message, _)| message))?;
+            let exceeded = exceeded_by_stored(scope, new.map(|(message, _)| message))?;
             if let Some(exceeded) = exceeded {
-                return Ok(Err(SubmitOutcome::Full(exceeded)));
+                return Ok(Attempt::Refused(SubmitOutcome::Full(exceeded)));
             }
         }
         let is_new = outcomes.contains(&StoreOutcome::Stored);
         if let Some(paid) = self.paid.as_ref().filter(|_| is_new) {
-            let claimed = claim(work, &paid.payment, paid.state, true)?;
+            let claimed = claim(scope, &paid.payment, paid.state, true)?;
             if let ClaimOutcome::Spent(spent) = claimed {
-                return Ok(Err(SubmitOutcome::Spent(spent)));
+                return Ok(Attempt::Refused(SubmitOutcome::Spent(spent)));
             }
         }
-        Ok(Ok(SubmitOutcome::Stored(outcomes)))
+        Ok(Attempt::Done(SubmitOutcome::Stored(outcomes)))
     }
 }
 
-/// What a submission that is not paid comes to. Who sends the same again is not asked to pay again, nor told of a
-/// block that came later.
+/// The outcome of an unpaid submission. A duplicate is not charged again, and a later block does not apply to it.
 fn unpaid(
     connection: &mut AnyConnection,
     messages: &[NewMessage],
-    quote: Quote,
+    quote: FeeQuote,
     now: &Now,
 ) -> QueryResult<SubmitOutcome> {
     let mut outcomes = Vec::with_capacity(messages.len());
@@ -154,11 +155,11 @@ fn unpaid(
     Ok(refusal(messages, &outcomes, quote))
 }
 
-/// The same, where it is known what would come of each message whose id is in use.
-pub(in crate::db) fn refusal(
+/// As [`unpaid`], given the outcome of each message whose id is in use.
+pub(crate) fn refusal(
     messages: &[NewMessage],
     outcomes: &[Option<StoreOutcome>],
-    quote: Quote,
+    quote: FeeQuote,
 ) -> SubmitOutcome {
     let duplicate = Some(StoreOutcome::Duplicate);
     if outcomes.iter().all(|outcome| *outcome == duplicate) {
@@ -166,7 +167,7 @@ pub(in crate::db) fn refusal(
         return SubmitOutcome::Stored(outcomes);
     }
     if !quote.blocks() {
-        // Nobody is to pay for what cannot be stored.
+        // No sender should pay for a message that cannot be stored.
         let taken = Some(StoreOutcome::Taken);
         let taken = outcomes.iter().position(|outcome| *outcome == taken);
         let taken = taken.and_then(|index| messages.get(index));

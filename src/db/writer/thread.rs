@@ -1,73 +1,67 @@
-//! One thread that writes: its queue, and how it is woken and replaced.
+//! A writer's thread: its queue, its wake-up and its replacement.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
 
-use super::executor::{CommitWaiting, DbExecutor};
+use super::executor::{CommitQueued, DbExecutor};
 use super::queue::WriteQueue;
-use super::write::Write;
+use super::queued_write::QueuedWrite;
 
-pub(in crate::db) struct Writer {
-    pub(in crate::db) queue: Arc<WriteQueue>,
-    /// Set while it has been told that something waits and has not yet answered.
-    told: Arc<AtomicBool>,
+pub(crate) struct WriterThread {
+    pub(crate) queue: Arc<WriteQueue>,
+    /// Set while a wake-up is pending.
+    woken: Arc<AtomicBool>,
     address: Mutex<Addr<DbExecutor>>,
     start: Box<dyn Fn() -> Addr<DbExecutor> + Send + Sync>,
 }
 
-impl Writer {
-    /// Starts an executor for this queue.
-    pub(in crate::db) fn start(
-        queue: WriteQueue,
-        executor: impl Fn(Arc<WriteQueue>) -> DbExecutor + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let queue = Arc::new(queue);
-        let start = {
-            let queue = Arc::clone(&queue);
-            move || {
-                let (queue, executor) = (Arc::clone(&queue), executor.clone());
-                // One thread: its order is the order of everything.
-                SyncArbiter::start(1, move || executor(Arc::clone(&queue)))
-            }
+impl WriterThread {
+    /// Starts an executor with its own queue.
+    pub(crate) fn start(executor: DbExecutor) -> Self {
+        let queue = Arc::clone(&executor.queue);
+        let start = move || {
+            let executor = executor.clone();
+            // One thread: its order is the order of all writes.
+            SyncArbiter::start(1, move || executor.clone())
         };
         Self {
             queue,
-            told: Arc::default(),
+            woken: Arc::default(),
             address: Mutex::new(start()),
             start: Box::new(start),
         }
     }
 
-    /// Has a write done, or refused at once.
-    pub(in crate::db) fn write(&self, write: Box<dyn Write>) {
+    /// Queues a write, or refuses it at once.
+    pub(crate) fn write(&self, write: QueuedWrite) {
         if self.queue.push(write) {
             self.wake();
         }
     }
 
-    pub(in crate::db) fn address(&self) -> Addr<DbExecutor> {
+    pub(crate) fn address(&self) -> Addr<DbExecutor> {
         self.lock().clone()
     }
 
-    /// Starts another executor in the place of one that is gone.
-    pub(in crate::db) fn restart(&self) {
-        log::error!("the database writer is gone; starting another");
+    /// Replaces a dead executor.
+    pub(crate) fn restart(&self) {
+        log::error!("the database writer has stopped; starting a new one");
         let mut address = self.lock();
         *address = (self.start)();
         // The old writer's wake-up was lost, so wake the new one.
-        self.told.store(false, Ordering::Release);
-        address.do_send(CommitWaiting);
+        self.woken.store(false, Ordering::Release);
+        address.do_send(CommitQueued);
     }
 
-    /// While it is busy, one more command waits for it and not one for each write.
+    /// Sends one wake-up while the writer is busy, not one per write.
     fn wake(&self) {
-        if self.told.swap(true, Ordering::AcqRel) {
+        if self.woken.swap(true, Ordering::AcqRel) {
             return;
         }
-        let told = Arc::clone(&self.told);
-        self.address().do_send(Wake(told));
+        let woken = Arc::clone(&self.woken);
+        self.address().do_send(Wake(woken));
     }
 
     fn lock(&self) -> MutexGuard<'_, Addr<DbExecutor>> {
@@ -75,7 +69,7 @@ impl Writer {
     }
 }
 
-/// Command: something waits. Clears its flag before it looks, so that nothing is overlooked.
+/// Command: writes are queued. Clears its flag before it reads the queue, so that no write is missed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Wake(Arc<AtomicBool>);
@@ -83,8 +77,8 @@ struct Wake(Arc<AtomicBool>);
 impl Handler<Wake> for DbExecutor {
     type Result = ();
 
-    fn handle(&mut self, Wake(told): Wake, ctx: &mut Self::Context) {
-        told.store(false, Ordering::Release);
-        Handler::<CommitWaiting>::handle(self, CommitWaiting, ctx);
+    fn handle(&mut self, Wake(woken): Wake, ctx: &mut Self::Context) {
+        woken.store(false, Ordering::Release);
+        Handler::<CommitQueued>::handle(self, CommitQueued, ctx);
     }
 }

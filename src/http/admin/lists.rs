@@ -91,8 +91,8 @@ pub(super) async fn set(
     let identity = key(identity)?;
     let changed = admin.db.set_listed(list, identity, listed).await;
     let changed = changed.map_err(database_error)?;
-    let followed = admin.db.follow_identity_lists().await;
-    followed.map_err(database_error)?;
+    let refreshed = admin.db.refresh_identity_lists().await;
+    refreshed.map_err(database_error)?;
     log::info!(
         "an admin {} {identity:?} {} the {} list",
         if listed { "put" } else { "took" },

@@ -9,14 +9,9 @@ use crate::http::reply::RouteReply;
 use crate::ids::RoomId;
 use crate::rooms::{InspectRoom, ListRooms, RoomSummary};
 
-<<<<<<< HEAD
 use super::request::{AdminRequest, cut};
 use super::sockets::{self, SocketItem};
 use super::state::AdminState;
-=======
-use super::bodies::{RoomDetail, RoomList};
-use super::{AdminState, Asked, cut, sockets, unresponsive};
->>>>>>> team/shell
 
 /// Members that one question to the registry returns.
 const MEMBERS_AT_A_TIME: usize = 1_001;
@@ -92,17 +87,9 @@ pub(super) async fn inspect(
     }))
 }
 
-<<<<<<< HEAD
-fn part(request: &AdminRequest<'_>, room: RoomSummary) -> RoomPart {
-    let part = RoomPart::from(room);
-    RoomPart {
-        room: request.shown(&part.room),
-        ..part
-=======
-fn part(asked: &Asked<'_>, room: RoomSummary) -> RoomSummary {
+fn part(request: &AdminRequest<'_>, room: RoomSummary) -> RoomSummary {
     RoomSummary {
-        room: RoomId::new(asked.shown(room.room.as_str())),
+        room: RoomId::new(request.shown(room.room.as_str())),
         ..room
->>>>>>> team/shell
     }
 }

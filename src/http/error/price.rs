@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 
 use crate::delivery::{DeliveryError, PriceError};
-use crate::payments::{CashierError, MultipartError, PaymentError};
+use crate::payments::{MultipartError, PaymentError, ReceiveError};
 
 use super::ApiError;
 
@@ -36,9 +36,9 @@ impl From<PriceError> for ApiError {
             }
             PriceError::Payment(
                 DeliveryError::Payment(PaymentError::Headers(_))
-                | DeliveryError::Cashier(CashierError::Failed(_)),
+                | DeliveryError::Cashier(ReceiveError::Failed(_)),
             ) => undecided(description),
-            PriceError::Payment(DeliveryError::Cashier(CashierError::Refused)) => {
+            PriceError::Payment(DeliveryError::Cashier(ReceiveError::Refused)) => {
                 Self::bad_request("ERR_PAYMENT_FAILED", description)
             }
             PriceError::Payment(_) => Self::bad_request("ERR_INVALID_PAYMENT", description),

@@ -123,7 +123,7 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(listed: &model::Listed, limit: i64, offset: i64) -> Self {
+    pub(super) fn new(listed: &model::PageEnd, limit: i64, offset: i64) -> Self {
         let count = i64::try_from(listed.count).unwrap_or(i64::MAX);
         let last = listed.last.filter(|_| listed.more);
         Self {
@@ -171,7 +171,7 @@ mod tests {
         for (listed, named, more) in [(0, 0, false), (1, 0, true), (2, 2, true), (0, 1, false)] {
             let messages: Vec<_> = (0..).take(listed).map(message).collect();
             let named: Vec<_> = (0..named).map(oversized).collect();
-            let page = model::Listed {
+            let page = model::PageEnd {
                 count: messages.len() + named.len(),
                 last: Some(7),
                 more,
@@ -237,7 +237,7 @@ mod tests {
         }
         assert_eq!(written, (MAX - 2 * ENVELOPE_BYTES) / bytes);
         assert!(json.out.capacity() <= MAX);
-        let listed = model::Listed::default();
+        let listed = model::PageEnd::default();
         let (json, memory) = json.finish(&Tail::new(&listed, 1, 0));
         let body = memory.tie_to(json);
         let part = body.slice(..1);

@@ -12,7 +12,7 @@ use crate::http::reply::RouteReply;
 use crate::http::state::HttpState;
 use crate::ids::IdentityKey;
 use crate::json_text::encoded_len;
-use crate::model::{ListBound, Listed, Order, OversizedMessage, Page, StoredMessage};
+use crate::model::{ListBound, ListOrder, OversizedMessage, Page, PageEnd, StoredMessage};
 
 use super::json_body::parse_small;
 use super::list_json::{ListJson, Tail};
@@ -190,7 +190,7 @@ async fn read(
     caller: IdentityKey,
     request: &Request,
     state: &HttpState,
-) -> Result<(ListJson, Listed), ApiError> {
+) -> Result<(ListJson, PageEnd), ApiError> {
     let bound = request.bound(state.limits.max_listed_bytes);
     let mut disconnected = 0;
     loop {
@@ -273,8 +273,8 @@ fn validate(body: &[u8]) -> Result<Request, ApiError> {
         },
     };
     let order = match field("order").map(Value::as_str) {
-        None | Some(Some("asc")) => Order::Ascending,
-        Some(Some("desc")) => Order::Descending,
+        None | Some(Some("asc")) => ListOrder::Ascending,
+        Some(Some("desc")) => ListOrder::Descending,
         Some(_) => return refuse("ERR_INVALID_ORDER", "order must be asc or desc"),
     };
     let page = Page {
@@ -319,7 +319,7 @@ pub(in crate::http) fn normal_form(body: &[u8]) -> Result<Value, ApiError> {
         "offset": is_paged.then_some(page.offset),
         "cursor": page.after.map(|id| id.to_string()),
         "messageId": page.message_id,
-        "order": if page.order == Order::Ascending { "asc" } else { "desc" },
+        "order": if page.order == ListOrder::Ascending { "asc" } else { "desc" },
     }))
 }
 
@@ -393,7 +393,7 @@ mod tests {
         let page = Page {
             limit: Some(2),
             after: Some(17),
-            order: Order::Descending,
+            order: ListOrder::Descending,
             ..Page::default()
         };
         assert_eq!(validate(body).unwrap().page, page);

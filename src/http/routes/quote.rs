@@ -9,7 +9,7 @@ use crate::http::reply::RouteReply;
 use crate::http::state::HttpState;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, IdentityKey};
 use crate::js_trim::js_trim;
-use crate::model::Quote;
+use crate::model::FeeQuote;
 
 use super::json_body::KEY_COST;
 use super::permissions::status_of;
@@ -143,7 +143,7 @@ fn validate(query: &RequestQuery, max: usize) -> Result<(Vec<IdentityKey>, &str)
     Ok((read.into_iter().flatten().collect(), message_box))
 }
 
-fn many(recipients: &[IdentityKey], message_box: &str, quote: &Quote) -> ManyQuotes {
+fn many(recipients: &[IdentityKey], message_box: &str, quote: &FeeQuote) -> ManyQuotes {
     let mut totals = QuoteTotals {
         delivery_fees: 0,
         recipient_fees: 0,
@@ -196,7 +196,7 @@ mod tests {
         let keys: Vec<IdentityKey> = (0..3)
             .map(|_| crate::auth::Identity::random().identity_key())
             .collect();
-        let quote = Quote {
+        let quote = FeeQuote {
             delivery_fee: 10,
             per_recipient: false,
             recipient_fees: vec![5, -1, 0],

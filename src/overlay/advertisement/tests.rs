@@ -1,11 +1,11 @@
-//! Advertisements as the published SDK makes them, and what is none.
+//! Advertisements made by the published SDK, and outputs that are no advertisements.
 
 use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
 
 use super::*;
 use crate::payments::minting::Mint;
 
-/// Of the identity with private key 0b and `https://box.example.org`, by `@bsv/sdk` 2.1.0.
+/// An advertisement of private key 0b for `https://box.example.org`, made by `@bsv/sdk` 2.1.0.
 const SCRIPT: &str = "21035542f4415b76279ea5cd7f4ec02cbed0d2666f425251c393de4d27688fe5727eac2103774ae7f858a9411e5ef4246b70c65aac5649980be5c17891bbec17895da008cb1768747470733a2f2f626f782e6578616d706c652e6f7267463044022020d2ebd40293b7e31afd605a354619f35acf0c1e3b75ee3c6459d7609c7b5a69022073bd44fcb63e0f338d6f495d491706c095c9a1172544676beb529888b44c52356d75";
 const HOST: &str = "https://box.example.org";
 /// Bytes before the BEEF in an `AtomicBEEF`.
@@ -35,7 +35,7 @@ fn read_for(
     txid: Option<&str>,
     index: u32,
 ) -> Vec<Advertisement> {
-    let named = Named {
+    let named = OutputRef {
         txid: txid.map(str::to_owned),
         index,
     };
@@ -59,7 +59,7 @@ fn what_the_published_sdk_makes_is_read() {
     assert_eq!(read(&atomic[PREFIX..]), std::slice::from_ref(&found));
     let at = Advertisement::at(&identity(), &beef, &found.outpoint());
     assert_eq!(at, Some(found));
-    // What it says is what is pushed when it is made.
+    // Its fields are those that are pushed to make it.
     let host: AdvertisedHost = HOST.parse().unwrap();
     let pushed = push_drop::decode(&LockingScript::from_binary(&script())).unwrap();
     assert_eq!(pushed.fields[..2], fields(&identity(), &host));
@@ -92,7 +92,7 @@ fn bytes_that_are_no_beef_are_no_advertisement() {
     for end in 0..atomic.len() {
         assert_eq!(read(&atomic[..end]), [], "{end}");
     }
-    // As many transactions as nobody has memory for.
+    // A count of transactions that exceeds any memory.
     assert_eq!(
         read(&hex::decode("0100beef00ffffffffffffffffff").unwrap()),
         []
@@ -127,14 +127,14 @@ fn of_one_beef_for_several_what_nothing_spends_is_meant() {
     let mut found = read(&both);
     found.sort_by_key(|one| one.txid == stands.txid);
     assert_eq!(found, [spent.clone(), stands.clone()]);
-    // The answer may say which is meant.
+    // The answer may name the transaction.
     let meant = read_for(&identity(), &both, Some(&spent.txid), 0);
     assert_eq!(meant, std::slice::from_ref(&spent));
     beef.merge_transaction(&spender).unwrap();
     let mut spent_too = Vec::new();
     beef.to_binary(&mut spent_too).unwrap();
     assert_eq!(read(&spent_too), [stands]);
-    // Where one is named, it is that one.
+    // A named transaction wins.
     let named = beef.to_binary_atomic(&spent.txid).unwrap();
     assert_eq!(read(&named), [spent]);
 }

@@ -1,4 +1,4 @@
-//! Services that acknowledge, refuse, answer with nonsense or do not answer.
+//! Services that acknowledge, refuse, answer nonsense or do not answer.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn answering(status: u16, body: &'static str) -> Stand {
     })
 }
 
-/// A service that keeps the connection and says nothing.
+/// A service that keeps the connection open without an answer.
 fn hanging() -> Stand {
     Stand::start(|stream, _| {
         // Until the other end closes it.
@@ -54,7 +54,7 @@ async fn one_acknowledgement_is_enough_and_all_services_get_the_transaction() {
             );
         }
     }
-    // Nor does it count for nothing when another service hangs.
+    // A hanging service does not change the result.
     let stands = [&hanging(), &taking];
     assert_eq!(send(&stands, Duration::from_millis(500)).await, Ok(()));
 }

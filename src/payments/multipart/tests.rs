@@ -1,4 +1,4 @@
-//! Good and bad forms, and what holds for every input.
+//! Valid and invalid forms, and properties of every input.
 
 use std::fmt::Write as _;
 
@@ -48,7 +48,7 @@ fn a_payment_and_the_body_that_it_pays_for_are_read() {
     ] {
         assert_eq!(MultipartBody::parse(TYPE, &form(parts)), Ok(expected));
     }
-    // The epilogue may be missing, a boundary quoted, and a body of any bytes.
+    // The epilogue may be missing, a boundary quoted, and a body binary.
     let body = b"--b\r\ncontent-disposition:form-data;name=body\r\n\r\n\r\n--\0\xff\r\n\r\n--b\r\n\
         CONTENT-TYPE:\tAPPLICATION/JSON ; charset=\"UTF-8\"\r\nContent-Disposition: Form-Data; filename=\"a\\\"b;c\"; name=x-bsv-payment\r\n\r\n\
         \r\n--b--";
@@ -116,11 +116,11 @@ fn delimiters_stand_where_they_must_and_nowhere_else() {
         boundary.clone(),
         format!("{boundary}-"),
         format!("{boundary}\r\n"),
-        // Something else behind a delimiter.
+        // Other text after a delimiter.
         whole.replacen(&boundary, &format!("{boundary} "), 1),
         whole.replacen(&boundary, &format!("{boundary}x"), 1),
         whole.replacen("{}", &format!("{{\r\n{boundary}x\r\n}}"), 1),
-        // Lines that end otherwise.
+        // Other line endings.
         whole.replace("\r\n", "\n"),
     ] {
         let read = MultipartBody::parse(TYPE, broken.as_bytes());
@@ -169,7 +169,7 @@ fn the_headers_of_a_part_are_two_at_most() {
     ] {
         assert_eq!(parse(&[&bad]), Err(MultipartError::PartHeaders), "{bad}");
     }
-    // The block has a length, and part of it may not be found by reading on.
+    // The length of the block is limited, and the parser does not read beyond it.
     let filled = |length: usize| {
         let missing = length - NAME.len() - "; filename=\"\"".len();
         format!(
@@ -282,7 +282,7 @@ proptest! {
             content_type: body.as_ref().map(|_| "text/plain"),
         };
         prop_assert_eq!(MultipartBody::parse(&content_type, &form), Ok(expected));
-        // Cut short, it is broken, wherever it is cut.
+        // Every truncated form is refused.
         for end in 0..form.len() {
             prop_assert!(MultipartBody::parse(&content_type, &form[..end]).is_err());
         }

@@ -61,9 +61,9 @@ pub(crate) async fn run(
     });
     output.print(&result, || {
         let how = match done.standing {
-            Standing::Made => "advertised",
-            Standing::Repeated => "advertised again",
-            Standing::Stood => "unchanged",
+            Standing::Created => "advertised",
+            Standing::Resubmitted => "advertised again",
+            Standing::Unchanged => "unchanged",
         };
         let (key, txid) = (done.identity_key, &done.txid);
         let revoked = lines(&done.revoked);

@@ -12,7 +12,7 @@ async fn a_device_is_removed_from_its_owner_only() {
     assert_eq!(store.db.remove_device(owner, id).await, Ok(true));
     assert_eq!(store.db.remove_device(owner, id).await, Ok(false));
     assert_eq!(store.db.devices(owner).await, Ok(Vec::new()));
-    // Its token is free.
+    // The token can be registered again.
     let registered = store.db.register_device(other, "t".to_owned(), None, None);
     assert!(registered.await.unwrap().is_some());
 }

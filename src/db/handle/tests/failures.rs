@@ -1,4 +1,4 @@
-//! What fails, and what goes on all the same.
+//! Failures, and what still works after them.
 
 use super::*;
 
@@ -52,7 +52,7 @@ async fn a_read_that_panics_fails_alone() {
     assert_eq!(store.ids(key(), "inbox").await, [""; 0]);
 }
 
-/// The answers, in the order in which the writes were handed in.
+/// The results, in the order of the writes.
 async fn put_all(store: &Store, count: usize) -> Vec<Result<SubmitOutcome, DbError>> {
     let (recipient, sender) = (key(), key());
     let answers: Vec<_> = (0..count)
@@ -97,7 +97,7 @@ async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
                 .to_string()
                 .contains("is gone")
         );
-        // Another file is not what was opened.
+        // A different file at the path is not accepted.
         std::fs::write(&here, "").unwrap();
         let error = store.db.probe().await.unwrap_err().to_string();
         assert!(
@@ -111,7 +111,7 @@ async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
     assert!(std::path::Path::new(file).exists());
 }
 
-/// Each on its own would wait as long as all of them together.
+/// One write at a time, the group would wait for as many lock timeouts.
 #[actix::test]
 async fn a_database_that_is_locked_fails_a_group_at_once() {
     let store = store_with(
@@ -122,7 +122,7 @@ async fn a_database_that_is_locked_fails_a_group_at_once() {
     let began = std::time::Instant::now();
     let answers = put_all(&store, 200).await;
     assert!(answers.iter().all(Result::is_err));
-    // One by one it would be minutes.
+    // One by one, this would take minutes.
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(store.db.probe().await.is_err());
     drop(other);

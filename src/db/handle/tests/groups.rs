@@ -1,4 +1,4 @@
-//! Writes that are committed together, and what is told of them.
+//! Writes committed together, and the notices of them.
 
 use super::*;
 
@@ -55,7 +55,7 @@ async fn what_comes_while_a_group_waits_for_the_lock_goes_with_it() {
     };
     let another_server = store.database.hold_writers();
     put("1");
-    // Once it does not wait for its turn, its transaction waits for the lock.
+    // Once the queue is empty, the transaction waits for the lock.
     while store.db.status().queued_writes > 0 {
         tokio::task::yield_now().await;
     }
@@ -87,7 +87,7 @@ impl Handler<MessagesStored> for Recorder {
 async fn commits_are_announced_once_in_order_and_without_duplicates() {
     let (sender, notices) = mpsc::channel();
     let recorder = Recorder(sender).start();
-    let change = |settings: &mut DbSettings| settings.tells_ids = true;
+    let change = |settings: &mut DbSettings| settings.returns_ids = true;
     let store = store_with(change, Some(recorder.recipient()));
     let (recipient, from) = (key(), key());
     for id in ["1", "2", "1", "3"] {
@@ -127,7 +127,7 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
     );
     store.put(first).await.unwrap();
     drop(store.db.acknowledge(recipient, vec!["1".to_owned()]));
-    // A future that was never polled did nothing; one that was polled once is under way.
+    // A future that was never polled did nothing. A future that was polled once has submitted its write.
     let mut future = Box::pin(store.db.acknowledge(recipient, vec!["1".to_owned()]));
     assert!(futures_util::poll!(future.as_mut()).is_pending());
     drop(future);
@@ -146,8 +146,8 @@ async fn one_that_cannot_be_written_is_found_by_halves() {
     let store = store();
     let commits = store.db.status().commits;
     let held = store.database.hold_writers();
-    let (replies, mut answers) = tokio::sync::mpsc::unbounded_channel();
-    // The first waits for the lock, and the others go with it.
+    let (replies, mut results) = tokio::sync::mpsc::unbounded_channel();
+    // The first write waits for the lock, and the others join its group.
     for n in 0..WRITES {
         let replies = replies.clone();
         if n == WRITES / 3 {
@@ -170,11 +170,11 @@ async fn one_that_cannot_be_written_is_found_by_halves() {
     drop(held);
     let mut stored = 0;
     for _ in 0..WRITES {
-        let answer = tokio::time::timeout(PATIENCE, answers.recv()).await;
+        let answer = tokio::time::timeout(PATIENCE, results.recv()).await;
         stored += usize::from(answer.unwrap().unwrap());
     }
     assert_eq!(stored, WRITES - 1);
-    // The other half of each half in which it was.
+    // The other half of each half that contained it.
     assert_eq!(store.db.status().commits - commits, 6);
     assert_eq!(store.db.status().failures, 1);
 }
@@ -192,7 +192,7 @@ async fn too_many_writes_are_refused_at_once() {
     );
 }
 
-/// Keeps every notice, as a mailbox does that nobody empties.
+/// Keeps every notice, like a mailbox whose actor is stuck.
 struct Hoarder(Vec<MessagesStored>);
 
 impl Actor for Hoarder {
@@ -227,11 +227,11 @@ async fn stored_messages_that_nobody_delivers_keep_their_places() {
     let (recipient, flood, other) = (key(), key(), key());
     let put = async |sender, id| {
         let outcome = store.put(message(recipient, sender, id)).await;
-        // The notice follows the reply; the writer answers this after both.
+        // The notice follows the reply. The writer answers this after both.
         store.db.ping(PATIENCE).await.unwrap();
         outcome
     };
-    // One may have a sixteenth of the places, and leaves the others to others.
+    // One identity may hold a sixteenth of the places. The rest stays available.
     assert_eq!(put(flood, "1").await, Ok(StoreOutcome::Stored));
     assert_eq!(put(flood, "2").await, Ok(StoreOutcome::Stored));
     assert_eq!(put(flood, "3").await, Err(DbError::Overloaded));

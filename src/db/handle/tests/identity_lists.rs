@@ -1,7 +1,7 @@
 //! The operator's lists of identities.
 
 use super::*;
-use crate::db::handle::{listed_identities, set_listed};
+use crate::db::{listed_identities, set_listed};
 use crate::limits::NotServed;
 use crate::model::IdentityList::{Allow, Block};
 
@@ -15,7 +15,7 @@ async fn a_change_holds_on_every_server_that_follows_and_after_a_restart() {
     let store = store();
     let other = beside(&store);
     let (alice, bob) = (key(), key());
-    assert_eq!(store.db.follow_identity_lists().await, Ok(false));
+    assert_eq!(store.db.refresh_identity_lists().await, Ok(false));
     for (listed, is_changed) in [(true, true), (true, false)] {
         assert_eq!(
             store.db.set_listed(Block, alice, listed).await,
@@ -25,8 +25,8 @@ async fn a_change_holds_on_every_server_that_follows_and_after_a_restart() {
     assert_eq!(store.db.set_listed(Block, bob, false).await, Ok(false));
     assert_eq!(other.identity_lists().check(&alice), Ok(()));
     for db in [&store.db, &other] {
-        assert_eq!(db.follow_identity_lists().await, Ok(true));
-        assert_eq!(db.follow_identity_lists().await, Ok(false));
+        assert_eq!(db.refresh_identity_lists().await, Ok(true));
+        assert_eq!(db.refresh_identity_lists().await, Ok(false));
         assert_eq!(db.identity_lists().check(&alice), Err(NotServed::Blocked));
     }
     let restarted = beside(&store);
@@ -34,21 +34,21 @@ async fn a_change_holds_on_every_server_that_follows_and_after_a_restart() {
         restarted.identity_lists().check(&alice),
         Err(NotServed::Blocked)
     );
-    // The last change changes again, and is followed by others.
+    // The last change is replaced, and another change follows it.
     store.db.set_listed(Block, alice, false).await.unwrap();
     store.db.set_listed(Allow, bob, true).await.unwrap();
     for db in [&store.db, &other, &restarted] {
-        assert_eq!(db.follow_identity_lists().await, Ok(true));
+        assert_eq!(db.refresh_identity_lists().await, Ok(true));
         assert_eq!(
             db.identity_lists().check(&alice),
             Err(NotServed::NotAllowed)
         );
         assert_eq!(db.identity_lists().check(&bob), Ok(()));
-        assert_eq!(db.follow_identity_lists().await, Ok(false));
+        assert_eq!(db.refresh_identity_lists().await, Ok(false));
     }
-    // Rows that somebody has deleted by hand are noticed too.
+    // Rows deleted by hand are noticed too.
     store.database.run(r#"DELETE FROM "identity_lists""#);
-    assert_eq!(other.follow_identity_lists().await, Ok(true));
+    assert_eq!(other.refresh_identity_lists().await, Ok(true));
     assert_eq!(other.identity_lists().check(&alice), Ok(()));
 }
 
@@ -66,7 +66,7 @@ async fn a_command_changes_lists_beside_running_servers() {
         Ok(vec![three])
     );
     assert_eq!(set_listed(&settings, Block, &[two], false), Ok(vec![two]));
-    assert_eq!(store.db.follow_identity_lists().await, Ok(true));
+    assert_eq!(store.db.refresh_identity_lists().await, Ok(true));
     let served = |key: &IdentityKey| store.db.identity_lists().check(key).is_ok();
     assert_eq!(keys.map(|key| served(&key)), [false, true, false]);
     let listed = |after: &str, limit| {

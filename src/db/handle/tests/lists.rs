@@ -1,4 +1,4 @@
-//! Lists, and what a node has missed.
+//! Lists of messages, and catching up.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn whoever_reads_has_a_turn_however_much_another_reads() {
             })
         })
         .collect();
-    // They are handed in by tasks that were spawned before this one goes on.
+    // They are queued by tasks that were spawned before this one continues.
     tokio::task::yield_now().await;
     let reads = async {
         for _ in 0..20 {
@@ -73,7 +73,7 @@ async fn a_list_ends_where_it_would_grow_too_large() {
     };
     let one = list(limited(1)).await.unwrap();
     assert_eq!((one.messages.len(), one.more), (1, true));
-    // One that is too large by itself is listed all the same.
+    // A message that exceeds the bound alone is still listed.
     let large = NewMessage {
         message_box: "large".to_owned(),
         body: MessageBody::Text("x".repeat(2_000).into()),
@@ -88,7 +88,7 @@ async fn a_list_ends_where_it_would_grow_too_large() {
     assert_eq!((page.messages.len(), page.more), (1, false));
 }
 
-/// Keeps a page so small that the messages of some sizes do not fit into any.
+/// A page so small that messages of some sizes never fit.
 fn paged(max_bytes: usize) -> ListBound {
     ListBound {
         name: Some(|message| message.message_id.len() + MESSAGE_OVERHEAD),
@@ -111,11 +111,11 @@ async fn messages_that_no_page_can_hold_are_named_and_counted() {
     let bound = paged(2_600);
     for (order, expected) in [
         (
-            Order::Ascending,
+            ListOrder::Ascending,
             [("0 2", "1 3", true), ("4", "", true), ("", "5", false)],
         ),
         (
-            Order::Descending,
+            ListOrder::Descending,
             [("", "5", true), ("4", "", true), ("2 0", "3 1", false)],
         ),
     ] {
@@ -167,7 +167,7 @@ async fn messages_that_no_page_can_hold_are_named_and_counted() {
         (0, 1, false)
     );
     assert_eq!(list(one("9")).await.unwrap().count(), 0);
-    // A client without pages gets them all.
+    // A client without pages gets all of them.
     let all = list_all(&store, recipient).await;
     assert_eq!(all.len(), sizes.len());
 }
@@ -176,8 +176,8 @@ async fn list_all(store: &Store, recipient: IdentityKey) -> Vec<String> {
     store.ids(recipient, "inbox").await
 }
 
-/// A page that is asked for by offset goes on behind the one before it, without passing over all messages before that once
-/// more: a message there that has expired since is not made up for by one that was not listed yet.
+/// A page by offset continues after the previous page without skipping its messages again. So a message that expired
+/// there does not shift the next page.
 #[actix::test]
 async fn pages_by_offset_go_on_where_the_last_one_ended() {
     let store = store();
@@ -207,7 +207,7 @@ async fn pages_by_offset_go_on_where_the_last_one_ended() {
         r#""messageId" = '1'"#,
     );
     assert_eq!(list(2).await, ["3", "4"]);
-    // Where nothing tells where a page ended, and where it has changed since, it is counted out.
+    // Without a stored page end, or after a change, the offset is counted again.
     assert_eq!(list(2).await, ["4", "5"]);
     assert_eq!(list(0).await, ["2", "3"]);
     let deleted = store.db.acknowledge(recipient, vec!["2".to_owned()]).await;
@@ -229,18 +229,15 @@ async fn what_was_missed_is_read_in_pages_of_so_many_bytes() {
         .database
         .run(r#"DELETE FROM "messages" WHERE "messageId" IN ('1000', '1150', '1299')"#);
     let mut connection = open(&settings(&store.database)).unwrap().get().unwrap();
-    // 26 bytes each; the message that passes the bound is the last of its page.
+    // 26 bytes each. The message that exceeds the bound ends the page.
     for (max_bytes, in_page) in [(1, 1), (26, 1), (27, 2), (26 * 120, 120), (usize::MAX, 297)] {
         let (mut after, mut found) = (0, Vec::new());
         loop {
-            let page = missed_messages::missed(
-                &mut connection,
-                after,
-                max_bytes,
-                &Now::read(None),
-                |_| true,
-            )
-            .unwrap();
+            let page =
+                catch_up_query::missed(&mut connection, after, max_bytes, &Now::read(None), |_| {
+                    true
+                })
+                .unwrap();
             let ids = page.messages.into_iter().map(|message| {
                 assert!(message.body.contains(&message.head.message_id));
                 message.head.message_id
@@ -274,7 +271,7 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
         store.db.submit(one(message), |_| {});
     }
     store.db.close(PATIENCE).await.unwrap();
-    for order in [Order::Ascending, Order::Descending] {
+    for order in [ListOrder::Ascending, ListOrder::Descending] {
         let page = Page {
             order,
             offset: 1,
@@ -293,12 +290,12 @@ async fn a_long_list_ends_to_the_byte_in_either_order() {
     }
 }
 
-/// Client libraries buffer what one statement reads, so a long list takes several.
+/// Client libraries buffer whole results, so a long list takes several statements.
 #[actix::test]
 async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
     let store = store();
     let (recipient, sender) = (key(), key());
-    // Some begin a part, one is larger than a part, and one is too large for a page.
+    // Some messages begin a part, one is larger than a part, and one is too large for a page.
     let sizes: [usize; 8] = [
         400_000, 700_000, 10, 1_500_000, 600_000, 2_500_000, 20, 600_000,
     ];
@@ -317,31 +314,41 @@ async fn a_list_that_is_read_in_parts_is_whole_in_either_order() {
         };
         store.db.list(recipient, "inbox".to_owned(), page, bound)
     };
-    let ids = |page: &crate::model::MessagePage| -> String {
+    let ids = |page: &MessagePage| -> String {
         let ids = page.messages.iter().map(|message| &*message.message_id);
         ids.collect()
     };
     let all = ListBound::stored(usize::MAX);
     for (order, bound, limit, expected) in [
-        (Order::Ascending, all, None, "01234567"),
-        (Order::Descending, all, None, "76543210"),
-        (Order::Ascending, all, Some(4), "0123"),
-        (Order::Ascending, ListBound::stored(3_000_000), None, "0123"),
-        (Order::Descending, ListBound::stored(3_000_000), None, "76"),
-        (Order::Ascending, paged(2_200_000), None, "012"),
-        (Order::Descending, paged(2_200_000), None, "764"),
+        (ListOrder::Ascending, all, None, "01234567"),
+        (ListOrder::Descending, all, None, "76543210"),
+        (ListOrder::Ascending, all, Some(4), "0123"),
+        (
+            ListOrder::Ascending,
+            ListBound::stored(3_000_000),
+            None,
+            "0123",
+        ),
+        (
+            ListOrder::Descending,
+            ListBound::stored(3_000_000),
+            None,
+            "76",
+        ),
+        (ListOrder::Ascending, paged(2_200_000), None, "012"),
+        (ListOrder::Descending, paged(2_200_000), None, "764"),
     ] {
         let page = list(order, bound, limit).await.unwrap();
         assert_eq!(ids(&page), expected, "{order:?} {bound:?} {limit:?}");
         let listed = page.messages.iter().map(|message| message.body.len());
-        // `{"message":""}` is around each.
+        // `{"message":""}` surrounds each body.
         let sent = expected
             .bytes()
             .map(|id| sizes[usize::from(id - b'0')] + 14);
         assert!(listed.eq(sent));
         assert_eq!(page.more, expected.len() < sizes.len());
     }
-    let mut page = list(Order::Ascending, paged(2_200_000), None)
+    let mut page = list(ListOrder::Ascending, paged(2_200_000), None)
         .await
         .unwrap();
     let mut seen = String::new();

@@ -1,4 +1,4 @@
-//! What becomes of a message.
+//! Storing, listing and acknowledging messages.
 
 use super::*;
 
@@ -45,7 +45,7 @@ async fn a_message_is_unique_by_recipient_and_id() {
     // Clients encrypt anew for each attempt.
     again.body = MessageBody::Text("encrypted once more".into());
     assert_eq!(store.put(again.clone()).await, Ok(StoreOutcome::Duplicate));
-    // In another box it would be lost with a success.
+    // In another box the message would be lost despite the success reply.
     again.message_box = "another".to_owned();
     assert_eq!(store.put(again.clone()).await, Ok(StoreOutcome::Taken));
     let inspected = store.db.inspect(vec![again]).await;
@@ -109,7 +109,8 @@ async fn many_messages_are_acknowledged_with_few_statements() {
     let (recipient, other, sender) = (key(), key(), key());
     let ids = |count: usize| -> Vec<String> { (0..count).map(|id| id.to_string()).collect() };
     for owner in [recipient, other] {
-        // One identity may have 625 in the queue, and those before may count a little longer than they are waited for.
+        // One identity may have 625 writes in the queue. Finished writes may count a little longer than their replies
+        // take.
         for ids in ids(1_203).chunks(300) {
             let stored = ids.iter().map(|id| store.put(message(owner, sender, id)));
             for outcome in futures_util::future::join_all(stored).await {
@@ -119,7 +120,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
     }
     let command = Acknowledge {
         recipient,
-        // Some twice, in the same statement and in another, and some that nobody has.
+        // Some ids appear twice, in one statement and in two, and some do not exist.
         message_ids: [ids(3), ids(1_200), ids(1_202)[1_198..].to_vec(), ids(7_000)].concat(),
     };
     let statements = Arc::new(AtomicUsize::new(0));
@@ -132,7 +133,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
             }
         }
     });
-    let mut work = Work {
+    let mut scope = WriteScope {
         connection: &mut connection,
         boxes: &mut BoxIds::default(),
         now: &Now::read(None),
@@ -142,7 +143,7 @@ async fn many_messages_are_acknowledged_with_few_statements() {
         totals: &mut TotalChanges::default(),
         sessions: &SessionSteps::default(),
     };
-    assert_eq!(command.run(&mut work).unwrap(), 1_203);
+    assert_eq!(command.run(&mut scope).unwrap(), 1_203);
     let statements = statements.load(Ordering::Relaxed);
     assert!((1..100).contains(&statements), "{statements}");
     assert_eq!(store.ids(recipient, "inbox").await, [""; 0]);

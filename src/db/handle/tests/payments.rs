@@ -48,9 +48,9 @@ impl Store {
             .unwrap()
     }
 
-    async fn give_up(&self, payment: &Payment, state: Option<PaymentState>) {
+    async fn release(&self, payment: &Payment, state: Option<PaymentState>) {
         self.db
-            .give_up_payment(payment.clone(), state)
+            .release_payment(payment.clone(), state)
             .await
             .unwrap();
     }
@@ -80,14 +80,14 @@ async fn what_came_to_nothing_is_its_payers_and_what_is_settled_is_nobodys() {
     assert_eq!(store.claim(&one, false).await, FRESH);
     assert_eq!(store.claim(&one, false).await, FRESH, "a retry");
     assert_eq!(store.claim(&two, false).await, spent("t"));
-    store.give_up(&one, Some(PaymentState::Internalized)).await;
+    store.release(&one, Some(PaymentState::Internalized)).await;
     let stolen = payment(bob, "one", "t", "c");
     assert_eq!(store.claim(&stolen, false).await, spent("t"));
     assert_eq!(store.claim(&two, false).await, INTERNALIZED);
-    // Whoever gives up what is another's purpose by now gives up nothing.
-    store.give_up(&one, None).await;
+    // Releasing a payment has no effect if another purpose has claimed its outputs.
+    store.release(&one, None).await;
     assert_eq!(store.claim(&two, true).await, INTERNALIZED);
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     assert_eq!(store.claim(&two, true).await, spent("t"));
 }
 
@@ -118,19 +118,19 @@ async fn a_coin_is_spent_by_one_transaction_unless_nobody_took_that() {
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
-    // What a refused payment takes back, it takes back whole.
-    store.give_up(&one, None).await;
+    // A refused payment is rolled back completely.
+    store.release(&one, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
-    // A second payment out of the same transaction that is given up does not free its coin.
+    // A second payment from the same transaction does not free the coin when it is released.
     let mut second = payment(alice, "second", "u", "c");
     second.outputs[0].outpoint.index = 1;
     assert_eq!(store.claim(&second, false).await, FRESH);
-    store.give_up(&second, None).await;
+    store.release(&second, None).await;
     assert_eq!(store.claim(&one, false).await, coin_spent("c"));
 }
 
-/// A wallet that did not answer, and then, for something else, refused.
+/// A wallet that did not answer, and then refused another purpose.
 #[actix::test]
 async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     let store = store();
@@ -138,24 +138,24 @@ async fn a_coin_is_free_once_whoever_claimed_it_last_is_refused() {
     let one = payment(alice, "one", "t", "c");
     let two = payment(alice, "two", "t", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
-    store.give_up(&one, Some(PaymentState::Claimed)).await;
+    store.release(&one, Some(PaymentState::Claimed)).await;
     assert_eq!(store.claim(&two, false).await, FRESH);
-    // What another purpose has by now is not freed by the first.
-    store.give_up(&one, None).await;
+    // The first purpose does not free what another purpose has claimed since.
+    store.release(&one, None).await;
     let other = payment(alice, "other", "u", "c");
     assert_eq!(store.claim(&other, false).await, coin_spent("c"));
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     assert_eq!(store.claim(&other, true).await, FRESH);
 }
 
-/// A wallet has output 0; then output 1 pays the server, and output 0 is named for somebody else.
+/// The wallet holds output 0. Then output 1 pays the server, and output 0 is named for another party.
 #[actix::test]
 async fn each_output_has_a_state_of_its_own() {
     let store = store();
     let alice = key();
     let one = payment(alice, "one", "t", "c");
     assert_eq!(store.claim(&one, false).await, FRESH);
-    store.give_up(&one, Some(PaymentState::Internalized)).await;
+    store.release(&one, Some(PaymentState::Internalized)).await;
     let mut two = payment(alice, "two", "t", "c");
     two.outputs[0].outpoint.index = 1;
     two.outputs.push(PaymentOutput {
@@ -169,7 +169,7 @@ async fn each_output_has_a_state_of_its_own() {
         "no wallet has output 1"
     );
     // The wallet refuses it: output 1 is free, output 0 stays in the wallet, and the coin stays spent.
-    store.give_up(&two, None).await;
+    store.release(&two, None).await;
     let bob = payment(key(), "bob", "t", "c");
     assert_eq!(store.claim(&bob, false).await, spent("t"));
     let other = payment(alice, "other", "u", "c");
@@ -177,7 +177,7 @@ async fn each_output_has_a_state_of_its_own() {
     assert_eq!(store.claim(&one, true).await, INTERNALIZED);
 }
 
-/// An output pays one party. What was claimed for another, on its sender's word, was not the sender's to claim.
+/// An output pays one party. A claim for another party, made on the sender's word, was not the sender's to make.
 #[actix::test]
 async fn what_pays_the_server_by_its_script_is_the_servers() {
     let store = store();

@@ -1,4 +1,4 @@
-//! Sessions and the requests that count in them.
+//! Sessions and request claims.
 
 use futures_util::future::join_all;
 
@@ -33,7 +33,7 @@ async fn a_session_is_found_until_it_expires_or_is_ended() {
     let find = |name: &str| store.db.find_session(name.to_owned());
     assert_eq!(find("first").await, Ok(Some(first.clone())));
     assert_eq!(find("third").await, Ok(None));
-    // Written again, as after a time-out.
+    // Stored again, as after a timeout.
     store.db.store_session(first.clone(), true).await.unwrap();
     assert_eq!(find("first").await, Ok(Some(first)));
     assert_eq!(store.db.prolong_session("first".to_owned()).await, Ok(true));
@@ -45,7 +45,7 @@ async fn a_session_is_found_until_it_expires_or_is_ended() {
         .database
         .run(r#"UPDATE "auth_sessions" SET "expiresAt" = 1 WHERE "sessionNonce" = 'first'"#);
     assert_eq!(find("first").await, Ok(None));
-    // What is over is not prolonged.
+    // An ended session cannot be extended.
     assert_eq!(
         store.db.prolong_session("first".to_owned()).await,
         Ok(false)
@@ -117,7 +117,7 @@ async fn a_request_writes_once_and_only_in_a_session_that_has_not_ended() {
         refused(ClaimRefusal::SessionEnded)
     );
     assert_eq!(fee().await, Some(2));
-    // In one group: each refused for itself.
+    // In one group, each is refused on its own.
     let other = store.database.hold_writers();
     let all = ["3", "3", "1", "4"].map(|nonce| set("s", nonce, 4));
     let release = async {
@@ -164,7 +164,7 @@ async fn nonces_are_deleted_with_their_session_and_not_before() {
         let db = store.db.claiming(&RequestClaim::new("s", nonce));
         db.claim_now().await.unwrap();
     }
-    // The session was prolonged since.
+    // The session was extended since.
     store
         .database
         .run(r#"UPDATE "auth_message_nonces" SET "expiresAt" = 1"#);
@@ -200,7 +200,7 @@ async fn strangers_leave_room_for_others_in_the_queue() {
     assert!(stored.contains(&Err(DbError::Overloaded)) && stored.contains(&Ok(())));
 }
 
-/// Requests of one group, told apart by the case of their nonces and of their sessions.
+/// Requests of one group whose nonces and sessions differ only in case.
 #[actix::test]
 async fn claims_of_a_group_are_compared_to_the_letter() {
     let store = store_for(MINUTE);
@@ -208,7 +208,7 @@ async fn claims_of_a_group_are_compared_to_the_letter() {
     let before = RequestClaim::new("s", "Nonce");
     assert_eq!(store.db.claiming(&before).claim_now().await, Ok(()));
     let held = store.database.hold_writers();
-    // It waits for the lock. The others go with it; on MySQL they are the next group.
+    // It waits for the lock, and the others join its group. On MySQL they are the next group.
     let first = store.db.claiming(&RequestClaim::new("s", "first"));
     let first = actix::spawn(async move { first.claim_now().await });
     tokio::task::yield_now().await;

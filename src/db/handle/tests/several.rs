@@ -6,11 +6,12 @@ use diesel::result::{DatabaseErrorKind, Error};
 use futures_util::future::{join, join_all};
 
 use super::*;
-use crate::db::engine::version::refuse_newer;
-use crate::db::engine::{connection, migrations};
-use crate::db::store::message_store;
+use crate::db::engine::connect::connector::by_hand;
+use crate::db::engine::migrations;
+use crate::db::engine::migrations::refuse_newer;
+use crate::db::store::messages::message_store;
 
-/// Two of them.
+/// Two servers on one database.
 fn servers() -> (TestDatabase, [DbHandle; 2]) {
     let database = TestDatabase::create();
     let open = || DbHandle::open(&settings(&database), None).unwrap();
@@ -27,8 +28,8 @@ async fn put(db: &DbHandle, message: NewMessage) -> StoreOutcome {
 const SENDERS: usize = 4;
 const MESSAGES: usize = 40;
 
-/// Each message of a sender goes to the other server than the one before; a reader goes on from where it was all the
-/// time, and neither misses one nor sees one too early.
+/// Each message goes to the other server than the one before. A reader continues from its cursor, and no message is
+/// missing or early.
 #[actix::test]
 async fn each_senders_order_is_kept_and_a_cursor_misses_nothing() {
     let (_database, servers) = servers();
@@ -114,15 +115,15 @@ async fn an_id_a_box_and_a_permission_for_everybody_are_made_once() {
     assert_eq!(database.count("message_permissions"), 20);
 }
 
-/// Is in another's way the first few times.
+/// Collides with another transaction the first few times.
 struct Collides(AtomicUsize);
 
-impl Command for Collides {
+impl WriteCommand for Collides {
     type Output = usize;
 
-    fn run(&self, work: &mut Work<'_>) -> diesel::QueryResult<usize> {
+    fn run(&self, scope: &mut WriteScope<'_>) -> diesel::QueryResult<usize> {
         let recipient = key();
-        message_store::store(work, &message(recipient, recipient, "1"))?;
+        message_store::store(scope, &message(recipient, recipient, "1"))?;
         let before = self.0.fetch_add(1, Ordering::AcqRel);
         if before < 3 {
             let deadlock = Box::new("deadlock detected".to_owned());
@@ -149,7 +150,7 @@ fn servers_that_start_together_take_turns_in_making_the_tables() {
     for _ in 0..3 {
         let database = TestDatabase::create();
         let settings = settings(&database);
-        let connections = [(); SERVERS].map(|()| connection::by_hand(&settings).unwrap());
+        let connections = [(); SERVERS].map(|()| by_hand(&settings).unwrap());
         let start = std::sync::Barrier::new(SERVERS);
         std::thread::scope(|scope| {
             let opened: Vec<_> = connections

@@ -1,13 +1,13 @@
-//! How much the database holds, and what it gives back.
+//! The size of the database, and its free space.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
 
 use super::*;
-use crate::db::store::size;
+use crate::db::store::upkeep::size;
 use crate::db::test_database::Kind;
 
-/// More than what a file keeps free.
+/// More pages than a file keeps free.
 const MESSAGES: usize = 90;
 const BODY: usize = 256 * 1024;
 
@@ -42,11 +42,11 @@ async fn a_new_file_gives_back_what_nothing_uses() {
     while store.db.shrink().await.unwrap() {
         steps += 1;
     }
-    // A step is small.
+    // One step releases few pages.
     assert!(steps > 4, "{steps}");
     store.db.measure().await.unwrap();
     let left = store.db.size().unwrap();
-    // What comes next has room.
+    // The next messages have room.
     let spare = 4_096 * 4_096;
     assert_eq!(left.free_bytes, Some(spare));
     assert!(
@@ -89,7 +89,7 @@ async fn the_size_is_known_once_it_was_asked_for() {
     store.db.measure().await.unwrap();
     let size = store.db.size().unwrap();
     assert!(size.oldest_message.is_some_and(|age| age < PATIENCE));
-    // Servers count when they get to it. The messages of a file are counted again after a pause.
+    // Servers update their estimates lazily. A file is counted again after a pause.
     if is_sqlite() {
         assert_eq!(empty.messages, 0);
         let began = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Quotas, recounts, retention of single boxes, and disks that are nearly full.
+//! Quotas, recounts, retention of single boxes, and nearly full disks.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::model::{Quota, QuotaExceeded, QuotaResource, Role};
 
-/// So large that nothing exceeds it, and everything is counted.
+/// So large that no message exceeds it, but totals are kept.
 const LARGE: Quotas = Quotas {
     inbox: Quota {
         messages: Some(1_000_000),
@@ -16,7 +16,7 @@ const LARGE: Quotas = Quotas {
     sender: Quota::NONE,
 };
 
-/// A server on this database, and this is what identities may have stored.
+/// A server on this database with these quotas.
 fn limited(database: &TestDatabase, quotas: Quotas) -> DbHandle {
     let mut settings = settings(database);
     settings.quotas = quotas;
@@ -52,9 +52,9 @@ async fn is_stored(db: &DbHandle, message: NewMessage) -> bool {
     matches!(outcome, SubmitOutcome::Stored(_))
 }
 
-/// The largest inbox and the largest sender: messages of each.
+/// The number of messages of the largest inbox and of the largest sender.
 async fn largest(db: &DbHandle) -> (i64, i64) {
-    let totals = db.look_at_totals().await.unwrap().unwrap();
+    let totals = db.refresh_totals().await.unwrap().unwrap();
     (totals.inboxes.most_messages, totals.senders.most_messages)
 }
 
@@ -77,9 +77,9 @@ async fn a_full_inbox_takes_messages_again_when_one_is_acknowledged_or_has_expir
         limit: 2,
     });
     assert_eq!(submit(&db, vec![to_recipient("3")]).await, Ok(full.clone()));
-    // It asks for nothing where nothing can be stored.
+    // No price is quoted for a message that cannot be stored.
     assert_eq!(db.inspect(vec![to_recipient("3")]).await, Ok(full.clone()));
-    // What is stored already may be sent again, and so may other things.
+    // Duplicates may be sent again, and so may other requests.
     assert!(is_stored(&db, to_recipient("1")).await);
     let repeated = db.inspect(vec![to_recipient("1")]).await.unwrap();
     assert!(matches!(
@@ -87,7 +87,7 @@ async fn a_full_inbox_takes_messages_again_when_one_is_acknowledged_or_has_expir
         SubmitOutcome::Due(_) | SubmitOutcome::Stored(_)
     ));
     assert!(is_stored(&db, message(other, sender, "3")).await);
-    // All or nothing: the other recipient gets nothing.
+    // All or nothing: the other recipient gets nothing either.
     let several = vec![message(other, sender, "4"), to_recipient("4")];
     assert_eq!(submit(&db, several).await, Ok(full.clone()));
     let store = Store { db, database };
@@ -144,7 +144,7 @@ async fn a_sender_is_limited_in_bytes_for_all_recipients_together() {
     ));
 }
 
-/// As servers of earlier releases do, and those of other programs.
+/// As servers of earlier releases and other programs do.
 #[actix::test]
 async fn what_was_written_by_servers_that_count_nothing_is_counted() {
     let database = TestDatabase::create();
@@ -157,14 +157,14 @@ async fn what_was_written_by_servers_that_count_nothing_is_counted() {
     assert_eq!(database.count("stored_totals"), 0);
 
     let db = limited(&database, only_inbox(2));
-    // Nobody knows yet.
+    // No total exists yet.
     assert!(is_stored(&db, message(recipient, sender, "4")).await);
     assert_eq!(db.recount().await, Ok(Some(2)));
     assert_eq!(largest(&db).await, (4, 4));
     let totals = db.totals().unwrap();
     assert_eq!((totals.inboxes.over, totals.senders.over), (1, 0));
     assert!(!is_stored(&db, message(recipient, sender, "5")).await);
-    // It can still be read and emptied.
+    // The inbox can still be read and acknowledged.
     let store = Store { db, database };
     assert_eq!(store.ids(recipient, "inbox").await, ["1", "2", "3", "4"]);
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
@@ -179,7 +179,7 @@ async fn what_was_written_by_servers_that_count_nothing_is_counted() {
         store.db.acknowledge(recipient, ids(&["3", "4"])).await,
         Ok(2)
     );
-    // Rows that say nothing go.
+    // Empty rows are deleted.
     assert_eq!(store.database.count("stored_totals"), 2);
     assert_eq!(store.db.recount().await, Ok(Some(0)));
     assert_eq!(store.database.count("stored_totals"), 0);
@@ -276,7 +276,7 @@ async fn on_a_disk_that_is_nearly_full_messages_can_be_read_and_acknowledged() {
     settings.min_free_bytes = u64::MAX;
     let db = DbHandle::open(&settings, None).unwrap();
     let Some(space) = db.disk() else {
-        // A database server's disk is its own.
+        // A database server manages its own disk.
         let store = Store { db, database };
         assert_eq!(
             store.put(message(recipient, sender, "2")).await,

@@ -1,4 +1,4 @@
-//! What waits in boxes.
+//! Messages in boxes, for operators.
 
 use super::*;
 use crate::model::{Quota, TotalsOrder, WaitingBox, WaitingTotal};
@@ -10,7 +10,7 @@ async fn put(store: &Store, recipient: IdentityKey, message_box: &str, id: &str,
     assert_eq!(store.put(message).await, Ok(StoreOutcome::Stored));
 }
 
-/// Bytes of a body as it is stored.
+/// Bytes of a body as stored.
 const WRAPPING: i64 = 14;
 
 fn amounts(boxes: &[WaitingBox]) -> Vec<(&str, &str, i64, i64)> {
@@ -58,7 +58,7 @@ async fn boxes_are_counted_page_by_page_and_empty_ones_are_left_out() {
         .map(|waiting| waiting.oldest.as_secs() / 600)
         .collect();
     assert_eq!(ages, [6, 6, 0]);
-    // One box a page.
+    // One box per page.
     let (mut after, mut seen) = (0, Vec::new());
     for _ in 0..3 {
         let page = store.db.waiting_boxes(after, 1).await.unwrap();
@@ -135,7 +135,7 @@ async fn identities_come_by_key_or_by_what_they_have() {
     );
     assert_eq!(found(TotalsOrder::Messages, "", 2).await, [(1, 3), (2, 2)]);
     assert_eq!(found(TotalsOrder::Bytes, "", 2).await, [(0, 1), (2, 2)]);
-    let totals = store.db.look_at_totals().await.unwrap().unwrap();
+    let totals = store.db.refresh_totals().await.unwrap().unwrap();
     assert_eq!((totals.inboxes.identities, totals.inboxes.messages), (3, 6));
     assert_eq!(totals.inboxes.bytes, 6 * WRAPPING + 50 + 3 + 20);
 }

@@ -1,5 +1,5 @@
-//! MySQL and MariaDB: one JSON text has the rows of a statement. Its columns name their character set: else they have that of
-//! the database, which may not hold every text.
+//! MySQL and MariaDB: one JSON text carries the rows of a statement. Its columns name their character set. Otherwise
+//! they would use the database's, which may not cover every text.
 
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
@@ -7,17 +7,16 @@ use diesel::result::Error;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Moment, Now};
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::Moment;
-use crate::db::store::message_store::MessageRow;
-use crate::db::store::totals::Change;
+use crate::db::store::messages::message_store::MessageRow;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundRow, Questions, kind};
+use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults, kind};
+use super::new_row::NewRow;
 
-/// The joins are straight, so each key is one step into an index. Collations have different names in the two servers.
+/// The joins are straight, so each key takes one index lookup. The two servers name their collations differently.
 const LOOK_UP: &str = "
 SELECT CAST(0 AS SIGNED), CAST(k.place AS SIGNED), CAST(b.`messageBoxId` AS SIGNED), CAST(NULL AS SIGNED),
     CAST(NULL AS SIGNED), CAST(NULL AS CHAR), CAST(NULL AS DATETIME(3)), CAST(NULL AS DATETIME(3))
@@ -84,19 +83,19 @@ statement! {
 
 pub(super) fn look_up(
     connection: &mut MysqlConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let boxes = questions.boxes.list().iter();
+) -> QueryResult<LookupResults> {
+    let boxes = lookup.boxes.list().iter();
     let boxes: Vec<_> = boxes.map(|(owner, name)| (owner.to_hex(), name)).collect();
-    let messages = questions.messages.list().iter();
+    let messages = lookup.messages.list().iter();
     let messages: Vec<_> = messages.map(|(owner, id)| (owner.to_hex(), id)).collect();
-    let totals = questions.totals.list().iter();
+    let totals = lookup.totals.list().iter();
     let totals: Vec<_> = totals
         .map(|(it, role)| (it.to_hex(), role.word()))
         .collect();
     let mut permissions = Vec::new();
-    for (index, (recipient, sender, name)) in questions.permissions.list().iter().enumerate() {
+    for (index, (recipient, sender, name)) in lookup.permissions.list().iter().enumerate() {
         let (recipient, place) = (recipient.to_hex(), index + 1);
         let of_sender = (
             kind::PERMISSION_OF_SENDER,
@@ -116,13 +115,13 @@ pub(super) fn look_up(
     }
     let look_up = with_values!(LookUp {
         boxes: json(&boxes)?,
-        fees: json(&questions.fees.list())?,
+        fees: json(&lookup.fees.list())?,
         permissions: json(&permissions)?,
         messages: json(&messages)?,
         totals: json(&totals)?,
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
-    Ok(Answers::of(questions, rows, now))
+    Ok(LookupResults::of(lookup, rows, now))
 }
 
 fn json(value: &impl Serialize) -> QueryResult<String> {
@@ -153,7 +152,7 @@ FROM JSON_TABLE(?, '$[*]' COLUMNS (
 ORDER BY k.place"
 }
 
-/// Creates boxes. Their ids stay unknown: this saves a statement.
+/// Creates boxes without reading their ids, which saves a statement.
 pub(super) fn create_boxes(
     connection: &mut MysqlConnection,
     keys: &[BoxKey<'_>],
@@ -171,7 +170,8 @@ pub(super) fn create_boxes(
     Ok(Vec::new())
 }
 
-// Boxes are joined: MariaDB keeps results of subqueries by the values of `k`, which it compares without regard to case.
+// The statement joins boxes because MariaDB caches subquery results by `k`, and compares those keys without regard to
+// case.
 statement! {
     Insert<'a> on Mysql, MysqlConnection: (rows: Text = String) -> BigInt = "
 INSERT INTO `messages`
@@ -192,7 +192,7 @@ WHERE OCTET_LENGTH(k.body) = k.body_bytes
 ORDER BY k.place"
 }
 
-/// Bytes of a body that go into JSON, where each may take two.
+/// Maximum bytes of a body inside JSON, which may double its size.
 const MAX_JSON_BYTES: usize = 256 * 1024;
 
 pub(super) fn insert(
@@ -232,8 +232,10 @@ pub(super) fn insert(
     if inserted == rows.len() {
         return Ok(());
     }
-    // JSON_TABLE makes of a text that it cannot hold another one, and says nothing.
-    Err(Error::SerializationError("a body came out changed".into()))
+    // `JSON_TABLE` silently replaces text that it cannot represent.
+    Err(Error::SerializationError(
+        "JSON_TABLE changed a body".into(),
+    ))
 }
 
 statement! {
@@ -250,7 +252,7 @@ ON DUPLICATE KEY UPDATE
 
 pub(super) fn change_totals(
     connection: &mut MysqlConnection,
-    changes: &[Change],
+    changes: &[TotalChange],
 ) -> QueryResult<()> {
     let changes = changes.iter();
     let changes: Vec<_> = changes
@@ -262,7 +264,7 @@ pub(super) fn change_totals(
         .map(drop)
 }
 
-/// A time as the server reads it.
+/// Converts a time to the server's format.
 fn in_statement(iso: &str) -> String {
     iso.replace('T', " ").replace('Z', "")
 }

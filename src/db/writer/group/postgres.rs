@@ -1,18 +1,17 @@
-//! PostgreSQL: arrays.
+//! PostgreSQL: arrays carry the rows of a statement.
 
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
-use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Moment, Now, Timestamp};
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::{Moment, Timestamp};
-use crate::db::store::totals::Change;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundRow, Questions};
+use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults};
+use super::new_row::NewRow;
 
-/// The limits keep the planner from reading a whole table to join it: each key is one step into an index.
+/// The limits keep the planner from scanning a whole table for a join: each key takes one index lookup.
 const LOOK_UP: &str = r#"
 SELECT 0::bigint, k.place, b."messageBoxId", NULL::bigint, NULL::bigint, NULL::text, NULL::timestamptz, NULL::timestamptz
 FROM unnest(?, ?) WITH ORDINALITY AS k (owner, name, place)
@@ -75,17 +74,17 @@ statement! {
 
 pub(super) fn look_up(
     connection: &mut PgConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let boxes = questions.boxes.list();
-    let permissions = questions.permissions.list();
-    let messages = questions.messages.list();
-    let totals = questions.totals.list();
+) -> QueryResult<LookupResults> {
+    let boxes = lookup.boxes.list();
+    let permissions = lookup.permissions.list();
+    let messages = lookup.messages.list();
+    let totals = lookup.totals.list();
     let look_up = with_values!(LookUp {
         box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
         box_names: boxes.iter().map(|(_, name)| *name).collect(),
-        fees: questions.fees.list(),
+        fees: lookup.fees.list(),
         recipients: permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
         senders: permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
         names: permissions.iter().map(|(.., name)| *name).collect(),
@@ -95,7 +94,7 @@ pub(super) fn look_up(
         roles: totals.iter().map(|(_, role)| role.word()).collect(),
     });
     let rows: Vec<FoundRow> = look_up.load(connection)?;
-    Ok(Answers::of(questions, rows, now))
+    Ok(LookupResults::of(lookup, rows, now))
 }
 
 statement! {
@@ -121,7 +120,7 @@ ORDER BY k.place
 RETURNING "messageBoxId""#
 }
 
-/// Creates boxes, and gives their ids.
+/// Creates boxes and returns their ids.
 pub(super) fn create_boxes(
     connection: &mut PgConnection,
     keys: &[BoxKey<'_>],
@@ -172,7 +171,7 @@ ORDER BY k.place
 RETURNING "id""#)
 }
 
-/// Inserts rows and changes totals, and gives the ids of the rows.
+/// Inserts rows, changes totals, and returns the ids of the rows.
 pub(super) fn insert(
     connection: &mut PgConnection,
     rows: &[NewRow<'_>],
@@ -205,7 +204,10 @@ statement! {
     ) -> BigInt = change_totals!()
 }
 
-pub(super) fn change_totals(connection: &mut PgConnection, changes: &[Change]) -> QueryResult<()> {
+pub(super) fn change_totals(
+    connection: &mut PgConnection,
+    changes: &[TotalChange],
+) -> QueryResult<()> {
     with_values!(ChangeTotals {
         identities: identities(changes),
         roles: roles(changes),

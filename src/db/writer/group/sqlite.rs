@@ -1,4 +1,4 @@
-//! SQLite: a statement for each row. There is no way to a server, and a short statement that stays prepared is the fastest.
+//! SQLite: one statement per row. There are no round trips, and short prepared statements are fastest.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -10,31 +10,32 @@ use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::engine::timestamp::{Moment, Timestamp};
 use crate::db::store::fees::{delivery_fee, permission};
-use crate::db::store::message_store::{self, find_box};
-use crate::db::store::totals::{self, Change};
+use crate::db::store::messages::message_store::{self, find_box};
+use crate::db::store::totals;
+use crate::db::store::totals::changes::TotalChange;
 
-use super::NewRow;
-use super::questions::{Answers, BoxKey, FoundMessage, Questions};
+use super::lookup::{BoxKey, FoundMessage, LookupKeys, LookupResults};
+use super::new_row::NewRow;
 
 pub(super) fn look_up(
     connection: &mut AnyConnection,
-    questions: &Questions<'_>,
+    lookup: &LookupKeys<'_>,
     now: &Now,
-) -> QueryResult<Answers> {
-    let mut answers = Answers::none(questions);
-    let boxes = questions.boxes.list().iter().zip(&mut answers.boxes);
+) -> QueryResult<LookupResults> {
+    let mut results = LookupResults::none(lookup);
+    let boxes = lookup.boxes.list().iter().zip(&mut results.boxes);
     for ((owner, name), answer) in boxes {
         *answer = find_box(connection, &owner.to_hex(), name)?;
     }
-    let fees = questions.fees.list().iter().zip(&mut answers.fees);
+    let fees = lookup.fees.list().iter().zip(&mut results.fees);
     for (name, answer) in fees {
         *answer = delivery_fee(connection, name)?;
     }
-    let permissions = questions.permissions.list().iter();
-    for ((recipient, sender, name), answer) in permissions.zip(&mut answers.permissions) {
+    let permissions = lookup.permissions.list().iter();
+    for ((recipient, sender, name), answer) in permissions.zip(&mut results.permissions) {
         *answer = permission(connection, recipient, sender, name)?;
     }
-    let found = questions.messages.list().iter().zip(&mut answers.messages);
+    let found = lookup.messages.list().iter().zip(&mut results.messages);
     for ((recipient, message_id), answer) in found {
         let first = message_store::find(connection, &recipient.to_hex(), message_id)?;
         *answer = first.map(|first| FoundMessage {
@@ -45,11 +46,11 @@ pub(super) fn look_up(
             sender: first.sender,
         });
     }
-    let totals = questions.totals.list().iter().zip(&mut answers.totals);
+    let totals = lookup.totals.list().iter().zip(&mut results.totals);
     for ((identity, role), answer) in totals {
         *answer = totals::total(connection, &identity.to_hex(), *role)?;
     }
-    Ok(answers)
+    Ok(results)
 }
 
 pub(super) fn delete(connection: &mut SqliteConnection, ids: &[i64]) -> QueryResult<()> {
@@ -59,7 +60,7 @@ pub(super) fn delete(connection: &mut SqliteConnection, ids: &[i64]) -> QueryRes
     Ok(())
 }
 
-/// Creates boxes, and gives their ids.
+/// Creates boxes and returns their ids.
 pub(super) fn create_boxes(
     connection: &mut SqliteConnection,
     keys: &[BoxKey<'_>],
@@ -130,7 +131,7 @@ SET "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded.
 
 pub(super) fn change_totals(
     connection: &mut SqliteConnection,
-    changes: &[Change],
+    changes: &[TotalChange],
 ) -> QueryResult<()> {
     for (identity, role, change) in changes {
         with_values!(ChangeTotal {

@@ -1,4 +1,4 @@
-//! Random groups, run as a group in one database and one by one in another: the same answers, the same rows.
+//! Runs random groups as groups in one database and one by one in another. Replies and rows must be equal.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -11,34 +11,36 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use time::OffsetDateTime;
 
-use super::super::write;
 use super::*;
 use crate::auth::Identity;
-use crate::db::engine::connection::{DbSettings, open};
-use crate::db::engine::dialect::{self, WriteLock};
-use crate::db::engine::pool::Pooled;
+use crate::db::engine::clock::Timestamp;
+use crate::db::engine::connect::open;
+use crate::db::engine::connect::pool::Pooled;
+use crate::db::engine::connect::settings::DbSettings;
+use crate::db::engine::connect::url::DatabaseUrl;
 use crate::db::engine::schema::{message_boxes, message_permissions, messages, stored_totals};
-use crate::db::engine::url::DatabaseUrl;
-use crate::db::store::command::Command;
-use crate::db::store::expiry::DeleteExpired;
+use crate::db::engine::transaction::{self, WriteLock};
+use crate::db::store::command::WriteCommand;
 use crate::db::store::fees::DeliveryFees;
-use crate::db::store::message_store::{Acknowledge, Retention};
+use crate::db::store::messages::box_ids::Retention;
+use crate::db::store::messages::expiry::DeleteExpired;
+use crate::db::store::messages::message_store::Acknowledge;
 use crate::db::store::permission_store::SetPermission;
-use crate::db::store::session_step::SessionSteps;
+use crate::db::store::sessions::session_step::SessionSteps;
 use crate::db::test_database::{Kind, TestDatabase};
 use crate::ids::IdentityKey;
 use crate::model::{
     MessageBody, NewMessage, Paid, Payment, PaymentState, Quota, Role, StoredTotal, Submission,
 };
 
-/// The variable that says how many groups are run.
+/// The environment variable with the number of groups.
 const GROUPS: &str = "TEST_GROUPS";
 
-/// Few enough that they collide.
+/// Few enough to collide.
 const BOXES: [&str; 4] = ["inbox", "notifications", "Inbox ", "paid"];
 const IDS: [&str; 8] = ["1", "2", "a", "A", "a ", "ä", "a'\"\\?", "😀"];
 
-/// Groups of the same people.
+/// Groups with the same identities.
 const SAME_PEOPLE: usize = 25;
 
 fn people() -> Vec<IdentityKey> {
@@ -56,7 +58,7 @@ fn groups() -> usize {
     })
 }
 
-/// A write that can be run in both ways.
+/// A write that can run in both ways.
 #[derive(Debug, Clone)]
 enum Made {
     Submission(Submission),
@@ -116,7 +118,7 @@ impl Random {
             1
         };
         let id = self.id();
-        // In MySQL, ids are of the same length at least; in all, the past is a second ago.
+        // On MySQL all ids have the same length at least. On all engines, the past is a second ago.
         let message = |random: &mut Self| NewMessage {
             recipient: random.person(),
             sender,
@@ -160,29 +162,29 @@ impl Random {
     }
 }
 
-type Answers = Arc<Mutex<Vec<String>>>;
+type Replies = Arc<Mutex<Vec<String>>>;
 
-fn write<C: Command>(command: C, answers: &Answers) -> Box<dyn Write>
+fn write<C: WriteCommand>(command: C, replies: &Replies) -> QueuedWrite
 where
     C::Output: Debug,
 {
-    let answers = Arc::clone(answers);
-    write::write(command, None, None, move |result| {
-        answers.lock().unwrap().push(format!("{result:?}"));
+    let replies = Arc::clone(replies);
+    QueuedWrite::new(command, None, None, move |result| {
+        replies.lock().unwrap().push(format!("{result:?}"));
     })
 }
 
-fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
+fn writes(group: &[Made], replies: &Replies) -> Vec<QueuedWrite> {
     let write = |made: &Made| match made.clone() {
-        Made::Submission(submission) => write(submission, answers),
+        Made::Submission(submission) => write(submission, replies),
         Made::Acknowledge(recipient, message_ids) => {
             let command = Acknowledge {
                 recipient,
                 message_ids,
             };
-            write(command, answers)
+            write(command, replies)
         }
-        Made::Sweep => write(DeleteExpired { max: 3 }, answers),
+        Made::Sweep => write(DeleteExpired { max: 3 }, replies),
         Made::Permission(recipient, sender, message_box, recipient_fee) => {
             let command = SetPermission {
                 recipient,
@@ -190,7 +192,7 @@ fn writes(group: &[Made], answers: &Answers) -> Vec<Box<dyn Write>> {
                 message_box: message_box.to_owned(),
                 recipient_fee,
             };
-            write(command, answers)
+            write(command, replies)
         }
     };
     group.iter().map(write).collect()
@@ -204,7 +206,7 @@ type BoxLine = (String, String);
 
 type PermissionLine = (String, Option<String>, String, i64);
 
-/// Few enough that they are exceeded.
+/// Few enough to be exceeded.
 const QUOTAS: Quotas = Quotas {
     inbox: Quota {
         messages: Some(3),
@@ -216,7 +218,7 @@ const QUOTAS: Quotas = Quotas {
     },
 };
 
-/// A database, and what its writer keeps.
+/// A database and its writer's caches.
 struct Side {
     connection: Pooled,
     boxes: BoxIds,
@@ -246,15 +248,15 @@ impl Side {
     }
 
     /// Runs a group in one transaction.
-    fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut Work<'_>) -> QueryResult<T>) -> T {
+    fn run<T>(&mut self, now: &Now, run: impl FnOnce(&mut WriteScope<'_>) -> QueryResult<T>) -> T {
         let sessions = SessionSteps::default();
         let (boxes, fees) = (&mut self.boxes, &self.fees);
         let retention = Retention::new(BTreeMap::from([(
             "notifications".to_owned(),
             Duration::from_secs(60),
         )]));
-        dialect::write(&mut self.connection, WriteLock::Held, |connection| {
-            run(&mut Work {
+        transaction::write(&mut self.connection, WriteLock::Held, |connection| {
+            run(&mut WriteScope {
                 connection,
                 boxes,
                 now,
@@ -268,7 +270,6 @@ impl Side {
         .unwrap()
     }
 
-    /// All totals, in order.
     fn totals(&mut self) -> Vec<TotalLine> {
         let connection = &mut **self.connection;
         let mut rows: Vec<TotalLine> = stored_totals::table
@@ -295,7 +296,7 @@ impl Side {
         self.boxes.forget();
     }
 
-    /// All messages in the order of their ids, and the ids.
+    /// All messages in id order, and their ids.
     fn messages(&mut self) -> (Vec<MessageLine>, Vec<i64>) {
         type Row = (i64, String, String, String, i64, String, Option<Timestamp>);
         let connection = &mut **self.connection;
@@ -363,7 +364,7 @@ impl Side {
     }
 }
 
-/// What totals must be while these messages are stored.
+/// The totals that these stored messages must give.
 fn totals_of(lines: &[MessageLine]) -> Vec<TotalLine> {
     let mut totals = BTreeMap::<(String, &str), StoredTotal>::new();
     for (recipient, _, sender, _, body, _) in lines {
@@ -382,7 +383,7 @@ fn totals_of(lines: &[MessageLine]) -> Vec<TotalLine> {
     totals.into_iter().map(line).collect()
 }
 
-/// What kind of answer this is.
+/// The kind of this reply.
 fn kind_of(answer: &str) -> String {
     let word = |words: &'static [&'static str]| {
         let found = words.iter().find(|word| answer.contains(**word));
@@ -399,11 +400,11 @@ fn kind_of(answer: &str) -> String {
     words.join(" ")
 }
 
-fn answered(writes: Vec<Box<dyn Write>>, answers: &Answers) -> Vec<String> {
+fn answered(writes: Vec<QueuedWrite>, replies: &Replies) -> Vec<String> {
     for write in writes {
         write.committed();
     }
-    std::mem::take(&mut *answers.lock().unwrap())
+    std::mem::take(&mut *replies.lock().unwrap())
 }
 
 #[test]
@@ -414,7 +415,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         people: people(),
     };
     let (mut together, mut single) = (Side::new(), Side::new());
-    let answers = Answers::default();
+    let replies = Replies::default();
     let mut newest = 0;
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..groups() {
@@ -429,18 +430,18 @@ fn a_group_is_what_its_writes_are_one_by_one() {
         let made = random.group(&now);
         let about = format!("seed {seed}, group {number}: {made:#?}");
 
-        let mut group = writes(&made, &answers);
+        let mut group = writes(&made, &replies);
         let ids = together.run(&now, |work| run(work, &mut group, true));
-        let of_group = answered(group, &answers);
+        let of_group = answered(group, &replies);
 
-        let mut group = writes(&made, &answers);
+        let mut group = writes(&made, &replies);
         single.run(&now, |work| {
             group.iter_mut().try_for_each(|write| {
                 write.run(work)?;
                 change_totals(work)
             })
         });
-        let one_by_one = answered(group, &answers);
+        let one_by_one = answered(group, &replies);
 
         assert_eq!(of_group, one_by_one, "{about}");
         let (lines, numbers) = together.messages();
@@ -462,7 +463,7 @@ fn a_group_is_what_its_writes_are_one_by_one() {
             *kinds.entry(kind_of(&answer)).or_default() += 1;
         }
     }
-    // Groups that try too little prove nothing.
+    // The test proves nothing if the groups try too little.
     let total = |name: &str| {
         let of_name = kinds.iter().filter(|(kind, _)| kind.contains(name));
         of_name.map(|(_, count)| count).sum::<usize>()
