@@ -15,7 +15,7 @@ use super::public::home::Home;
 use super::public::info::{self, Info};
 use super::reply::RouteReply;
 use super::routes;
-use super::signed::exchange::{Exchange, Verified};
+use super::signed::exchange::{AdmittedRequest, Exchange};
 use super::signed::handshake;
 use super::signed::refusal::RequestRefusal;
 use super::state::HttpState;
@@ -97,7 +97,7 @@ async fn respond(
 async fn answer(
     request: &HttpRequest,
     exchange: &Exchange<'_>,
-    Verified { body, scope }: Verified,
+    AdmittedRequest { body, scope }: AdmittedRequest,
     state: &HttpState,
 ) -> Result<RouteReply, ApiError> {
     let caller = exchange.caller();

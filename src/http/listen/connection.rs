@@ -62,7 +62,7 @@ impl Turn {
 
 /// An accepted connection. Once its [`AbortHandle`] is used, reads and writes fail and the kernel resets it.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct TcpConnection {
     stream: TcpStream,
     kill: AbortHandle,
     read: Turn,
@@ -72,7 +72,7 @@ pub(super) struct Connection {
     permit: Option<Arc<Permit<AddressKey>>>,
 }
 
-impl Connection {
+impl TcpConnection {
     /// Accepts a connection unless its address has too many. Socket options that cannot be set are skipped.
     pub(super) fn accept(
         stream: TcpStream,
@@ -130,7 +130,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for TcpConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,7 +148,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for TcpConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    async fn connected(client: &Socket) -> Connection {
+    async fn connected(client: &Socket) -> TcpConnection {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         client.connect(&address.into()).unwrap();
@@ -192,7 +192,7 @@ mod tests {
             watch: WatchSettings::default(),
         };
         let limits = AddressLimits::default();
-        Connection::accept(stream, &settings, &limits).unwrap().0
+        TcpConnection::accept(stream, &settings, &limits).unwrap().0
     }
 
     #[actix_web::test]

@@ -15,7 +15,7 @@ use actix_service::{Service as _, ServiceFactory, apply_fn_factory};
 use crate::metrics::RequestCounts;
 use crate::telemetry::LineLimit;
 
-use super::connection::Connection;
+use super::connection::TcpConnection;
 
 /// Log lines per second.
 static LINES: LineLimit = LineLimit::new(5);
@@ -36,7 +36,7 @@ impl FirstByte {
     }
 }
 
-pub(super) type AcceptedConnection = (Connection, Protocol, Option<SocketAddr>);
+pub(super) type AcceptedConnection = (TcpConnection, Protocol, Option<SocketAddr>);
 
 /// Wraps an HTTP service and counts connections that end with an error.
 pub(super) fn counting<F>(

@@ -1,6 +1,6 @@
 //! Accepts connections and serves an application on them.
 //!
-//! Does the work of `actix_web::HttpServer` with connections of its own ([`Connection`]): other threads can end them without
+//! Does the work of `actix_web::HttpServer` with connections of its own ([`TcpConnection`]): other threads can end them without
 //! a second file descriptor.
 
 use std::fmt;
@@ -24,7 +24,7 @@ use socket2::{Domain, Protocol as Transport, Socket, Type};
 use crate::limits::AddressLimits;
 use crate::metrics::RequestCounts;
 
-use super::connection::{Connection, TcpSettings};
+use super::connection::{TcpConnection, TcpSettings};
 use super::connection_errors::counting;
 use super::worker_delay::measure;
 
@@ -124,7 +124,7 @@ where
                 // Drops a long poll when its client disconnects, so that its packets are kept for the next poll.
                 .h1_allow_half_closed(false)
                 .local_addr(address)
-                .on_connect_ext(move |connection: &Connection, extensions| {
+                .on_connect_ext(move |connection: &TcpConnection, extensions| {
                     connection.describe(&tcp, extensions);
                 })
                 .finish(map_config(
@@ -134,7 +134,7 @@ where
                     |()| AppConfig::default(),
                 ));
             fn_service(move |stream: TcpStream| {
-                let accepted = Connection::accept(stream, &tcp, &addresses);
+                let accepted = TcpConnection::accept(stream, &tcp, &addresses);
                 std::future::ready(match accepted {
                     Ok((connection, peer)) => Ok((connection, Protocol::Http1, Some(peer))),
                     Err(error) => {

@@ -37,7 +37,7 @@ pub(in crate::http) struct Exchange<'a> {
 }
 
 /// A request that its session's client sent, for the first time.
-pub(in crate::http) struct Verified {
+pub(in crate::http) struct AdmittedRequest {
     pub(in crate::http) body: Bytes,
     pub(in crate::http) scope: RequestScope,
 }
@@ -86,7 +86,7 @@ impl<'a> Exchange<'a> {
         &self,
         payload: web::Payload,
         max: usize,
-    ) -> Result<Verified, RequestRefusal> {
+    ) -> Result<AdmittedRequest, RequestRefusal> {
         let state = self.state;
         if self.is_encoded() {
             return Err(ApiError::encoded_body().into());
@@ -130,7 +130,7 @@ impl<'a> Exchange<'a> {
         }
         let own_nonce = session.own_nonce();
         let scope = RequestScope::new(own_nonce, nonce, claimed, known.began_here, self.address);
-        Ok(Verified { body, scope })
+        Ok(AdmittedRequest { body, scope })
     }
 
     /// Gives up a request whose nonce was new to the session, but not to the store. The answer is not signed.

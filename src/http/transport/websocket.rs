@@ -24,7 +24,7 @@ use crate::socket::{
 use super::endpoint::Endpoint;
 use super::fragments::{FragmentError, Fragments};
 use super::websocket_body::WebsocketBody;
-use super::websocket_input::{End, Ended, WebsocketInput};
+use super::websocket_input::{EndCell, Ended, WebsocketInput};
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(0);
 
@@ -36,7 +36,7 @@ struct WsTransport<A: Application> {
     fragments: Fragments,
     kill: Option<AbortHandle>,
     malformed: bool,
-    end: End,
+    end: EndCell,
 }
 
 /// The session that the websocket belongs to.
@@ -50,7 +50,7 @@ enum Start<A: Application> {
 }
 
 /// What comes, and where it counts while it is not whole.
-pub(super) type Incoming = (web::Payload, Permit<Owner>);
+pub(super) type IncomingFrames = (web::Payload, Permit<Owner>);
 
 /// Begins a session on a websocket.
 pub(super) fn open<A: Application>(
@@ -58,7 +58,7 @@ pub(super) fn open<A: Application>(
     opening: Opening,
     application: A,
     request: &HttpRequest,
-    incoming: Incoming,
+    incoming: IncomingFrames,
 ) -> Result<HttpResponse, HandshakeError> {
     let start = Start::New(Box::new((endpoint.clone(), opening, application)));
     accept(endpoint, start, request, incoming)
@@ -69,7 +69,7 @@ pub(super) fn attach<A: Application>(
     endpoint: &Endpoint<A>,
     socket: Addr<Socket<A>>,
     request: &HttpRequest,
-    incoming: Incoming,
+    incoming: IncomingFrames,
 ) -> Result<HttpResponse, HandshakeError> {
     accept(endpoint, Start::Known(socket), request, incoming)
 }
@@ -78,7 +78,7 @@ fn accept<A: Application>(
     endpoint: &Endpoint<A>,
     start: Start<A>,
     request: &HttpRequest,
-    (body, holding): Incoming,
+    (body, holding): IncomingFrames,
 ) -> Result<HttpResponse, HandshakeError> {
     let max_payload = endpoint.config.max_payload;
     let feed = FrameQueue::new();

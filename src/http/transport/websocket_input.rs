@@ -21,7 +21,7 @@ pub(super) struct WebsocketInput {
     lengths: FrameLengths,
     /// Counts the bytes of the unfinished message, which the codec or the fragments hold.
     holding: Permit<Owner>,
-    end: End,
+    end: EndCell,
 }
 
 /// Why nothing more comes.
@@ -34,15 +34,15 @@ pub(super) enum Ended {
 }
 
 /// Set once nothing more comes: the codec has errors of its own only.
-pub(super) type End = Rc<Cell<Option<Ended>>>;
+pub(super) type EndCell = Rc<Cell<Option<Ended>>>;
 
 impl WebsocketInput {
     pub(super) fn new(
         body: web::Payload,
         max_payload: usize,
         holding: Permit<Owner>,
-    ) -> (Self, End) {
-        let end = End::default();
+    ) -> (Self, EndCell) {
+        let end = EndCell::default();
         let input = Self {
             body,
             lengths: FrameLengths::new(max_payload),
