@@ -30,6 +30,7 @@ pub mod admin;
 pub mod auth;
 pub mod authsocket;
 pub mod backoff;
+pub mod beef_layout;
 pub mod bounded_list;
 pub mod client;
 pub mod cluster;
@@ -62,3 +63,10 @@ pub mod server;
 pub mod socket;
 pub mod socketio;
 pub mod telemetry;
+pub mod throttle;
+
+/// Payments for the unit tests of `beef_layout`, `payments` and `overlay`.
+#[cfg(test)]
+#[path = "../tests/it/support/minting.rs"]
+#[expect(unreachable_pub, reason = "shared with the integration tests")]
+mod minting;

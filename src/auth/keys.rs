@@ -1,5 +1,8 @@
 //! Keys that two parties share (BRC-42) under protocol names and key ids (BRC-43).
 
+mod encryption;
+mod signing;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
@@ -13,7 +16,7 @@ use zeroize::Zeroize as _;
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
-use super::signing::sign_ecdsa;
+use signing::sign_ecdsa;
 
 /// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes.
 pub type DerSignature = SerializedSignature;

@@ -1,5 +1,7 @@
 //! Auth messages as they travel: JSON objects (BRC-103, `AuthMessage` of the SDKs in use).
 
+pub(super) mod numbers;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::json_object;
 
 use super::error::AuthError;
-use super::numbers::{Numbers, write_numbers};
+use numbers::{Numbers, write_numbers};
 
 /// The protocol version, which must match exactly.
 pub const AUTH_VERSION: &str = "0.1";

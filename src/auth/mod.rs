@@ -11,19 +11,13 @@
 
 pub mod canonical;
 mod certificates;
-mod encryption;
 mod error;
 mod identity;
 mod keys;
 mod message;
-mod nonce;
-mod numbers;
 mod payload;
 mod peer;
 mod session;
-mod session_store;
-mod signing;
-mod unverified;
 
 pub use certificates::{
     CertificateDemand, CertificateError, CertificateType, DemandError, FieldRule,
@@ -32,11 +26,10 @@ pub use certificates::{
 pub use error::{AuthError, KeyError};
 pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
+pub use message::numbers::Numbers;
 pub use message::{AUTH_VERSION, AuthMessage, MessageType, NO_CERTIFICATES};
-pub use nonce::{MAX_NONCE_BYTES, MAX_NONCE_CHARS, SeenNonces, message_nonce};
-pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
+pub use session::nonce::{MAX_NONCE_BYTES, MAX_NONCE_CHARS, SeenNonces, message_nonce};
+pub use session::store::{Known, PENDING_TTL, SessionLimits, SessionStore, Used};
 pub use session::{InitialResponse, Session, SessionRecord};
-pub use session_store::{Known, PENDING_TTL, SessionLimits, SessionStore, Used};
-pub use unverified::unverified_payload;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use sha2::{Digest as _, Sha256};
 
-use super::numbers::write_numbers;
+use super::message::numbers::write_numbers;
 
 /// SHA-256.
 #[must_use]

@@ -12,9 +12,9 @@ use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
 use super::message::{AuthMessage, MessageType, Writer};
-use super::nonce::message_nonce;
 use super::payload::{SharedPayload, sha256};
 use super::session::Session;
+use super::session::nonce::{MAX_NONCE_CHARS, message_nonce};
 
 /// Bounds of a peer.
 #[derive(Debug, Clone)]
@@ -199,7 +199,7 @@ impl Peer {
     ///
     /// # Errors
     /// As [`Self::sign`].
-    pub fn sign_around(
+    pub fn sign_shared(
         &self,
         payload: &SharedPayload,
         out: &mut String,
@@ -339,7 +339,7 @@ impl Peer {
 
 fn unknown_session(nonce: &str) -> AuthError {
     AuthError::UnknownSession {
-        nonce: nonce.chars().take(super::MAX_NONCE_CHARS).collect(),
+        nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
     }
 }
 

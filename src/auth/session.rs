@@ -1,5 +1,8 @@
 //! A session: what two parties agreed on in a handshake, as both BRC-103 sockets and BRC-104 requests use it.
 
+pub(super) mod nonce;
+pub(super) mod store;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::ids::IdentityKey;
@@ -9,8 +12,8 @@ use super::error::AuthError;
 use super::identity::Identity;
 use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
 use super::message::{AuthMessage, MessageType, Writer};
-use super::nonce::{SeenNonces, decode_nonce};
 use super::payload::sha256;
+use nonce::{MAX_NONCE_BYTES, SeenNonces, decode_nonce, message_nonce};
 
 /// A session with one counterparty. Shared between threads by reference.
 #[derive(Debug)]
@@ -232,7 +235,7 @@ impl Session {
         digest: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), AuthError> {
-        if nonce.is_empty() || nonce.len() > 2 * super::MAX_NONCE_BYTES {
+        if nonce.is_empty() || nonce.len() > 2 * MAX_NONCE_BYTES {
             return Err(AuthError::Nonce);
         }
         if self.seen().contains(nonce) {
@@ -306,7 +309,7 @@ impl Session {
     /// As [`Self::sign`].
     pub fn no_certificates(&self, own_key: &IdentityKey) -> Result<String, AuthError> {
         const NONE: &str = "[]";
-        let nonce = super::message_nonce();
+        let nonce = message_nonce();
         let signature = self.sign(&nonce, &sha256(NONE.as_bytes()))?;
         let mut json = String::with_capacity(1024);
         let kind = MessageType::CertificateResponse;

@@ -10,11 +10,11 @@ use crate::auth::{Peer, RevealedFields, Verified};
 use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, RoomId, Sid};
-use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
+use crate::limits::{AddressKey, Cost, LimitExceeded, Owner, Permit, Share, TokenBucket, refusals};
 use crate::live::LiveReader;
 use crate::rooms::Gone;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
-use crate::socketio;
+use crate::socketio::SocketIoClient;
 
 use super::answers::Answers;
 use super::inbound::HeldFrame;
@@ -31,7 +31,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 pub struct AuthSocket {
     pub(super) service: Arc<AuthSocketService>,
     pub(super) sid: Sid,
-    pub(super) connection: socketio::Connection,
+    pub(super) connection: SocketIoClient,
     pub(super) peer: Peer,
     /// How events are framed, once a namespace is joined.
     pub(super) speech: Option<Speech>,
@@ -66,7 +66,7 @@ pub struct AuthSocket {
     /// Whether a large message is being read; what comes behind it waits.
     pub(super) is_reading: bool,
     /// What it has sent lately.
-    flow: Flow,
+    bucket: TokenBucket,
     /// What it may send.
     rates: LiveReader<SocketRates>,
     /// Its place among those that have proven nothing, until it has.
@@ -90,7 +90,7 @@ impl AuthSocket {
         let peer_config = service.settings.peer.clone();
         Ok(Self {
             sid: opening.sid,
-            connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
+            connection: SocketIoClient::new(Arc::clone(&service.socketio), now),
             peer: Peer::new(Arc::clone(&service.identity), peer_config),
             speech: None,
             admitted: false,
@@ -111,7 +111,7 @@ impl AuthSocket {
                 .waiting
                 .hold(opening.counted_for.map(Owner::Address)),
             is_reading: false,
-            flow: Flow::default(),
+            bucket: TokenBucket::default(),
             rates: service.rates.reader(),
             unproven: Some(unproven),
             share: None,
@@ -129,11 +129,11 @@ impl AuthSocket {
 impl Application for AuthSocket {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
-    fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
+    fn arrived(&mut self, cost: Cost, now: Instant) -> Result<Duration, TooFast> {
         let rates = self.rates.get();
-        let own = self.flow.charge(&rates.socket, amount, now);
+        let own = self.bucket.charge(&rates.socket, cost, now);
         let shared = self.share.as_ref();
-        let shared = shared.map(|share| share.charge(&rates.identity, amount, now));
+        let shared = shared.map(|share| share.charge(&rates.identity, cost, now));
         let wait = own.max(shared.unwrap_or_default());
         if wait > self.service.settings.max_delay {
             log::debug!("socket {} sends too much", self.sid);

@@ -11,7 +11,7 @@ use crate::ids::{IdentityKey, Sid};
 use crate::limits::{Owner, Share, refusals};
 use crate::rooms::Admit;
 use crate::socket::{Link, Socket};
-use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
+use crate::socketio::{EventBody, Namespace, ProtocolError, SocketIoEvent};
 use crate::telemetry;
 
 use super::application::AuthSocket;
@@ -51,16 +51,16 @@ impl AuthSocket {
             && let Some(event) = self.connection.poll_event()
         {
             match event {
-                Event::Connect { namespace, .. } => self.connect(&namespace, link),
-                Event::Event { namespace, body } => {
+                SocketIoEvent::Connect { namespace, .. } => self.connect(&namespace, link),
+                SocketIoEvent::Event { namespace, body } => {
                     if let Some(body) = self.read_beside(body, ctx) {
                         telemetry::event(|| self.handle_event(&namespace, &body, link, ctx));
                     } else {
                         self.revival_at = None;
                     }
                 }
-                Event::Disconnect { .. } => self.disconnect(link),
-                Event::Ack { .. } => {}
+                SocketIoEvent::Disconnect { .. } => self.disconnect(link),
+                SocketIoEvent::Ack { .. } => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::auth::SharedPayload;
 use crate::engineio::{CloseReason, Frame};
 use crate::events::{AUTH_MESSAGE, PlainRefusal, ServerEvent};
 use crate::socket::Link;
-use crate::socketio::{Body, EventBody, Namespace, Packet};
+use crate::socketio::{Body, EventBody, Namespace, SocketIoPacket};
 
 use super::application::AuthSocket;
 use super::paced::NoRoom;
@@ -30,7 +30,7 @@ impl Speech {
             data: format!("[\"{AUTH_MESSAGE}\","),
             attachments: Vec::new(),
         };
-        let packet = Packet {
+        let packet = SocketIoPacket {
             namespace,
             body: Body::Event(event),
         };
@@ -53,7 +53,7 @@ impl Speech {
         payload: ByteString,
         write: impl FnOnce(&mut String) -> Result<usize, E>,
     ) -> Result<Frame, E> {
-        Frame::message_around(ENVELOPE_BYTES, payload, |out| {
+        Frame::shared_message(ENVELOPE_BYTES, payload, |out| {
             out.push_str(&self.prefix);
             let at = write(out)?;
             out.push(']');
@@ -177,7 +177,7 @@ impl AuthSocket {
         let Some(speech) = &self.speech else { return };
         self.upkeep.touch(link.now());
         match speech.frame_around(payload.shared_json(), |out| {
-            self.peer.sign_around(payload, out)
+            self.peer.sign_shared(payload, out)
         }) {
             Ok(frame) => link.send(frame, &[]),
             Err(error) => log::debug!("socket {}: an event was not signed: {error}", self.sid),
@@ -192,14 +192,14 @@ impl AuthSocket {
             data: data.to_string(),
             attachments: Vec::new(),
         };
-        let packet = Packet {
+        let packet = SocketIoPacket {
             namespace: namespace.clone(),
             body: Body::Event(event),
         };
         Self::send_packet(&packet, link);
     }
 
-    pub(super) fn send_packet(packet: &Packet, link: &mut Link<'_>) {
+    pub(super) fn send_packet(packet: &SocketIoPacket, link: &mut Link<'_>) {
         link.send(Frame::message_with(128, |out| packet.encode_into(out)), &[]);
     }
 }

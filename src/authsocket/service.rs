@@ -8,11 +8,12 @@ use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::heavy::HeavyWork;
 use crate::limits::{
-    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace, Rate,
+    AddressLimits, BucketRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Rate,
 };
 use crate::live::Live;
 use crate::rooms::RoomsHandle;
-use crate::socketio;
+use crate::socketio::SocketIoConfig;
+use crate::throttle::Throttle;
 
 use super::counts::EventCounts;
 use super::lost_sessions::LostSessions;
@@ -45,7 +46,7 @@ pub struct AuthSocketSettings {
     /// How long a socket may be left unread because it has sent too much; one that would have to wait longer is closed.
     pub max_delay: Duration,
     /// How fast a socket is sent frames, unless its client says otherwise.
-    pub pace: Pace,
+    pub pace: Throttle,
     /// Bytes that may wait for one socket's turn, beside what its connection has not taken yet.
     pub max_paced_bytes: usize,
     /// How long an authenticated socket may be quiet before it is sent a signed event. The published clients forget a
@@ -62,12 +63,12 @@ pub struct AuthSocketSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRates {
     /// By one socket.
-    pub socket: FlowRates,
+    pub socket: BucketRates,
     /// By all sockets of one identity.
-    pub identity: FlowRates,
+    pub identity: BucketRates,
 }
 
-const NO_LIMIT: FlowRates = FlowRates {
+const NO_LIMIT: BucketRates = BucketRates {
     frames: Rate::new(0, Duration::ZERO),
     bytes: Rate::new(0, Duration::ZERO),
 };
@@ -89,7 +90,7 @@ impl Default for AuthSocketSettings {
             },
             max_sockets_per_identity: usize::MAX,
             max_delay: Duration::from_secs(10),
-            pace: Pace::PUBLISHED_CLIENTS,
+            pace: Throttle::PUBLISHED_CLIENTS,
             max_paced_bytes: 2 * 1024 * 1024,
             keep_alive: Duration::from_secs(600),
             max_json_depth: 128,
@@ -108,7 +109,7 @@ pub struct AuthSocketService {
     /// Where messages are handed in.
     pub delivery: Delivery,
     /// Namespaces and bounds of Socket.IO.
-    pub socketio: Arc<socketio::Config>,
+    pub socketio: Arc<SocketIoConfig>,
     /// Times and bounds.
     pub settings: AuthSocketSettings,
     /// What sockets and identities may send in a second; begins as the settings say.
@@ -136,7 +137,7 @@ impl AuthSocketService {
         identity: Arc<Identity>,
         rooms: RoomsHandle,
         delivery: Delivery,
-        socketio: socketio::Config,
+        socketio: SocketIoConfig,
         settings: AuthSocketSettings,
     ) -> Self {
         Self {

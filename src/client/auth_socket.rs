@@ -6,32 +6,23 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::auth::{
-    AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload, unverified_payload,
-};
+use crate::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
 use crate::events;
 use crate::ids::{IdentityKey, RoomId};
-use crate::limits::Pace;
+use crate::throttle::Throttle;
 
 use super::error::ClientError;
-use super::message_box::Sent;
-use super::outgoing_message::{Fields, OutgoingMessage};
+use super::message_box::SendOutcome;
+use super::message_box::outgoing::{MessageFields, OutgoingMessage};
 use super::received_event::ReceivedEvent;
 use super::socket_io::SocketIo;
 use super::transport::Connector;
 
-/// How an incoming event is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// The signature is verified, and its nonce used up.
-    Verified,
-    /// Nothing is verified, and only the head of the payload is read. For a load generator, whose own cost must not
-    /// hide the server's; never for anything that acts on what it reads.
-    Unverified {
-        /// Bytes of the payload to read.
-        max_bytes: usize,
-    },
-}
+/// Reads the payload of an auth message without verifying it; `None` where the message is not a general one.
+///
+/// A load generator has one, because verifying every event would cost it more than signing costs the server. Never
+/// act on a payload that was read this way.
+pub type UnverifiedReader = fn(&str) -> Option<Vec<u8>>;
 
 /// What the server sends to keep a session alive: it has done so by being verified.
 const KEEP_ALIVE: &[u8] = br#"{"eventName":"keepAlive","#;
@@ -58,14 +49,14 @@ struct Authenticated {
     #[serde(rename = "identityKey")]
     identity_key: String,
     /// How fast frames may come. Verifying one costs this client microseconds, and it never drops any.
-    pace: Pace,
+    pace: Throttle,
 }
 
 #[derive(Serialize)]
 struct RoomMessage<'a> {
     #[serde(rename = "roomId")]
     room: &'a str,
-    message: Fields<'a>,
+    message: MessageFields<'a>,
 }
 
 impl AuthSocket {
@@ -97,7 +88,7 @@ impl AuthSocket {
         };
         let named = Authenticated {
             identity_key: identity_key.to_hex(),
-            pace: Pace::FASTEST,
+            pace: Throttle::FASTEST,
         };
         socket.emit(events::AUTHENTICATED, &named).await?;
         socket
@@ -166,7 +157,7 @@ impl AuthSocket {
     pub async fn send_message(
         &mut self,
         message: &OutgoingMessage<'_>,
-    ) -> Result<Sent, ClientError> {
+    ) -> Result<SendOutcome, ClientError> {
         let room = RoomId::of(&message.recipient, message.message_box);
         let message = RoomMessage {
             room: room.as_str(),
@@ -179,8 +170,8 @@ impl AuthSocket {
             if event.name == ack {
                 let already = event.data.get("alreadySent").and_then(Value::as_bool);
                 return match event.text("status") {
-                    "success" if already == Some(true) => Ok(Sent::Already),
-                    "success" => Ok(Sent::Stored),
+                    "success" if already == Some(true) => Ok(SendOutcome::Already),
+                    "success" => Ok(SendOutcome::Stored),
                     _ => Err(event.into_refusal()),
                 };
             }
@@ -192,20 +183,24 @@ impl AuthSocket {
     /// # Errors
     /// [`ClientError`] when the connection is gone, or what came does not verify.
     pub async fn next_event(&mut self) -> Result<ReceivedEvent, ClientError> {
-        ReceivedEvent::parse(&self.next_payload(Reading::Verified).await?)
+        ReceivedEvent::parse(&self.next_payload(None).await?)
     }
 
-    /// The payload of the next event, read as asked for. Dropping the future loses nothing.
+    /// Waits for the payload of the next event. With a reader the payload is not verified; see [`UnverifiedReader`].
+    /// Dropping the future loses nothing.
     ///
     /// # Errors
     /// As [`Self::next_event`].
-    pub async fn next_payload(&mut self, reading: Reading) -> Result<Bytes, ClientError> {
+    pub async fn next_payload(
+        &mut self,
+        reader: Option<UnverifiedReader>,
+    ) -> Result<Bytes, ClientError> {
         loop {
             let json = self.socket.next().await?;
             // The first event of a new session proves the server's key: until then nothing can be signed in it.
-            if let Reading::Unverified { max_bytes } = reading
+            if let Some(reader) = reader
                 && !self.peer.awaits_proof()
-                && let Some(payload) = unverified_payload(&json, max_bytes)
+                && let Some(payload) = reader(&json)
             {
                 if payload.starts_with(KEEP_ALIVE) {
                     continue;

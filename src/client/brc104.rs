@@ -15,16 +15,17 @@ use crate::auth::{
 use crate::ids::IdentityKey;
 use crate::outbound::http::read;
 
+use super::MAX_ANSWER;
 use super::error::ClientError;
-use super::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_id_of};
-use super::transport::{Connector, MAX_ANSWER};
+use super::error::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_id_of};
+use super::transport::Connector;
 
 const JSON: &str = "application/json";
 /// Bytes of the answer to a handshake.
 const MAX_HANDSHAKE: usize = 1024 * 1024;
 /// An answer. The server has signed it if its status is a success; a failure need not be signed.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct SignedReply {
     /// HTTP status.
     pub status: u16,
     /// The body as it came.
@@ -33,7 +34,7 @@ pub struct Reply {
     pub request_id: Option<String>,
 }
 
-impl Reply {
+impl SignedReply {
     /// The same reply, if its status is a success.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl Brc104Client {
     /// # Errors
     /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
     /// prove where it comes from, or what else went wrong.
-    pub async fn post(&self, route: &str, body: Bytes) -> Result<Reply, ClientError> {
+    pub async fn post(&self, route: &str, body: Bytes) -> Result<SignedReply, ClientError> {
         self.request("POST", route, body).await?.success()
     }
 
@@ -98,7 +99,11 @@ impl Brc104Client {
     ///
     /// # Errors
     /// As [`Self::post`].
-    pub async fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Reply, ClientError> {
+    pub async fn get(
+        &self,
+        route: &str,
+        query: &[(&str, &str)],
+    ) -> Result<SignedReply, ClientError> {
         let url = self.url(route, query)?;
         self.ask(Method::GET, url, Bytes::new()).await?.success()
     }
@@ -121,7 +126,7 @@ impl Brc104Client {
         method: &str,
         route: &str,
         body: Bytes,
-    ) -> Result<Reply, ClientError> {
+    ) -> Result<SignedReply, ClientError> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| ClientError::Unexpected("a method that is no HTTP method"))?;
         self.ask(method, self.url(route, &[])?, body).await
@@ -138,7 +143,7 @@ impl Brc104Client {
         url.map_err(|_| ClientError::Unexpected("a route that is no address"))
     }
 
-    async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Reply, ClientError> {
+    async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<SignedReply, ClientError> {
         let session = self.session().await?;
         let reply = self.ask_in(&session, &method, &url, body.clone()).await?;
         if reply.status != 401 {
@@ -199,7 +204,7 @@ impl Brc104Client {
         method: &Method,
         url: &Url,
         body: Bytes,
-    ) -> Result<Reply, ClientError> {
+    ) -> Result<SignedReply, ClientError> {
         let request_id: [u8; 32] = rand::random();
         let typed = [(String::from("content-type"), String::from(JSON))];
         let headers: &[_] = if body.is_empty() { &[] } else { &typed };
@@ -229,7 +234,7 @@ impl Brc104Client {
             .send()
             .await?;
         let headers = answer.headers().clone();
-        let mut reply = Reply {
+        let mut reply = SignedReply {
             status: answer.status().as_u16(),
             body: Bytes::new(),
             request_id: request_id_of(&headers),

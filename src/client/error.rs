@@ -1,14 +1,16 @@
 //! Why something that a client tried did not come about.
 
+pub(super) mod refusal;
+
 use thiserror::Error;
 
 use crate::auth::AuthError;
-use crate::engineio;
+use crate::engineio::DecodeError;
 use crate::events;
 use crate::outbound::http::ReadError;
-use crate::socketio;
+use crate::socketio::SocketIoDecodeError;
 
-use super::refusal::{refusal, request_id_of};
+use refusal::{refusal, request_id_of};
 
 /// A failure, sorted by what the caller can do about it.
 #[derive(Debug, Error)]
@@ -49,10 +51,10 @@ pub enum ClientError {
     },
     /// What came is no Engine.IO packet.
     #[error("Engine.IO: {0}")]
-    EngineIo(#[from] engineio::DecodeError),
+    EngineIo(#[from] DecodeError),
     /// What came is no Socket.IO packet.
     #[error("Socket.IO: {0}")]
-    SocketIo(#[from] socketio::DecodeError),
+    SocketIo(#[from] SocketIoDecodeError),
     /// The server refuses the namespace.
     #[error("the namespace was refused: {0}")]
     NamespaceRefused(String),

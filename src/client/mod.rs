@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Everything that a server may get wrong is a [`ClientError`], and [`ClientError::failure`] says what it comes from.
-//! What comes in is verified, unless the caller asks for less by name ([`Reading::Unverified`]).
+//! What comes in is verified, unless the caller asks for less by name ([`UnverifiedReader`]).
 //!
 //! # Send, list, acknowledge
 //!
@@ -91,34 +91,28 @@
 mod address;
 mod auth_socket;
 mod brc104;
-mod devices;
 mod error;
-mod message_body;
 mod message_box;
-mod message_page;
-mod outgoing_message;
-mod permissions;
-mod polling;
 mod received_event;
-mod refusal;
 mod socket_io;
 mod transport;
 mod unsigned;
-mod upgrade;
-mod websocket;
 
 pub use address::{AddressError, ServerAddress};
-pub use auth_socket::{AuthSocket, Reading};
-pub use brc104::{Brc104Client, Reply};
-pub use devices::{NewDevice, RegisteredDevice};
+pub use auth_socket::{AuthSocket, UnverifiedReader};
+pub use brc104::{Brc104Client, SignedReply};
 pub use error::{ClientError, Failure};
-pub use message_body::{
-    MessageBody, encrypt_body, has_payment, message_id, read_live_body, read_stored_body,
+pub use message_box::body::{
+    PlainBody, encrypt_body, has_payment, message_id, read_live_body, read_stored_body,
 };
-pub use message_box::{MessageBoxClient, Sent};
-pub use message_page::{MessagePage, OversizedMessage, PageStart, StoredMessage};
-pub use outgoing_message::OutgoingMessage;
-pub use permissions::{MessageQuote, Permission};
-pub use received_event::{LiveMessage, ReceivedEvent};
+pub use message_box::devices::{NewDevice, RegisteredDevice};
+pub use message_box::outgoing::OutgoingMessage;
+pub use message_box::page::{BoxMessage, BoxPage, OversizedBoxMessage, PageStart};
+pub use message_box::permissions::{BoxPermission, MessageQuote};
+pub use message_box::{MessageBoxClient, SendOutcome};
+pub use received_event::{ReceivedEvent, ReceivedMessage};
 pub use transport::{Connector, TransportKind};
 pub use unsigned::UnsignedReply;
+
+/// Bytes that the client reads of one answer or one websocket frame. The servers in use send less.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;

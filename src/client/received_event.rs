@@ -21,7 +21,7 @@ pub struct ReceivedEvent {
 
 /// A message as it is delivered live.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveMessage {
+pub struct ReceivedMessage {
     /// The sender's id for it.
     pub message_id: String,
     /// Who sent it, 66 hexadecimal characters.
@@ -59,12 +59,12 @@ impl ReceivedEvent {
 
     /// The message that it delivers, if it delivers one of this room.
     #[must_use]
-    pub fn message_of(&self, room: &RoomId) -> Option<LiveMessage> {
+    pub fn message_of(&self, room: &RoomId) -> Option<ReceivedMessage> {
         let of_room = self.name.strip_prefix(events::SEND_MESSAGE)?;
         if of_room.strip_prefix('-')? != room.as_str() {
             return None;
         }
-        Some(LiveMessage {
+        Some(ReceivedMessage {
             message_id: self.text("messageId").to_owned(),
             sender: self.text("sender").to_owned(),
             body: self.text("body").to_owned(),

@@ -1,5 +1,9 @@
 //! Which of the two transports carries a session, and how one is begun.
 
+mod polling;
+mod upgrade;
+mod websocket;
+
 use std::time::Duration;
 
 use crate::engineio::{Frame, Packet};
@@ -7,14 +11,11 @@ use crate::outbound;
 
 use super::address::ServerAddress;
 use super::error::ClientError;
-use super::polling::Polling;
-use super::upgrade::upgrade;
-use super::websocket::Websocket;
+use polling::Polling;
+use upgrade::upgrade;
+use websocket::Websocket;
 
 pub use crate::engineio::TransportKind;
-
-/// Bytes that the client reads of one answer, and of one websocket frame: as the servers in use have it, and some.
-pub(super) const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// How to reach a server: its address, the transport, and the connections that requests share.
 #[derive(Debug, Clone)]

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use crate::outbound::http::read;
 
+use super::MAX_ANSWER;
 use super::error::ClientError;
-use super::refusal::{self, request_id_of};
-use super::transport::{Connector, MAX_ANSWER};
+use super::error::refusal::{self, request_id_of};
+use super::transport::Connector;
 
 /// An answer that nobody has signed.
 #[derive(Debug, Clone)]

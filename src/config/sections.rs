@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{Networks, Pace};
+use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 use crate::telemetry::{AccessLog, LogFormat};
+use crate::throttle::Throttle;
 
 use super::at_most::AtMost;
 use super::lifetime::Lifetime;
@@ -153,7 +154,7 @@ section! {
         max_packets_per_payload: NonZeroUsize = at_least_one(1_024),
         max_attachments: usize = 64,
         max_sockets: usize = 20_000,
-        pace: Pace = Pace::PUBLISHED_CLIENTS,
+        pace: Throttle = Throttle::PUBLISHED_CLIENTS,
         #[serde(with = "units")]
         keep_alive: Duration = Duration::from_secs(600),
     }

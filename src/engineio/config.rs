@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Bounds and times of every session of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
+pub struct EngineConfig {
     /// Time from the handshake, or from a pong, to the next ping. Default 25 s.
     pub ping_interval: Duration,
     /// How long a pong may take. Default 20 s.
@@ -27,7 +27,7 @@ pub struct Config {
     pub request_timeout: Duration,
 }
 
-impl Default for Config {
+impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             ping_interval: Duration::from_secs(25),

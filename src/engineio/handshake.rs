@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::ids::Sid;
 
-use super::config::Config;
+use super::config::EngineConfig;
 
 /// The two transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,7 +83,7 @@ impl HandshakeError {
 
 /// What a request to the endpoint asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
+pub struct EngineQuery {
     /// The transport that it uses.
     pub transport: TransportKind,
     /// The session that it belongs to; none begins a new one.
@@ -91,7 +91,7 @@ pub struct Query {
     version_4: bool,
 }
 
-impl Query {
+impl EngineQuery {
     /// Reads the query string (without its `?`). Parameters that are not known are ignored.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ pub struct OpenPacket<'a> {
 impl OpenPacket<'_> {
     /// The JSON text for a session that begins on `transport`.
     #[must_use]
-    pub fn json(sid: Sid, transport: TransportKind, config: &Config) -> String {
+    pub fn json(sid: Sid, transport: TransportKind, config: &EngineConfig) -> String {
         let upgrades: &[&str] = match transport {
             TransportKind::Polling => &["websocket"],
             TransportKind::Websocket => &[],
@@ -184,12 +184,12 @@ mod tests {
 
     #[test]
     fn queries_are_read_and_unknown_parameters_ignored() {
-        let query = Query::parse("EIO=4&transport=polling&t=P5x&b64=1").unwrap();
+        let query = EngineQuery::parse("EIO=4&transport=polling&t=P5x&b64=1").unwrap();
         assert_eq!(query.transport, TransportKind::Polling);
         assert_eq!(query.sid, None);
         assert_eq!(query.check_new_session("GET", false), Ok(()));
         let sid = Sid::random();
-        let query = Query::parse(&format!("transport=websocket&sid={sid}")).unwrap();
+        let query = EngineQuery::parse(&format!("transport=websocket&sid={sid}")).unwrap();
         assert_eq!(query.sid, Some(sid));
     }
 
@@ -202,7 +202,7 @@ mod tests {
             ("EIO=4&transport=abc", E::TransportUnknown),
             ("EIO=4&transport=polling&sid=abc", E::SessionUnknown),
         ] {
-            assert_eq!(Query::parse(query), Err(error), "{query}");
+            assert_eq!(EngineQuery::parse(query), Err(error), "{query}");
         }
         for (query, method, websocket, error) in [
             ("transport=polling", "GET", false, E::UnsupportedVersion),
@@ -233,7 +233,7 @@ mod tests {
             ("EIO=4&transport=websocket", "GET", false, E::BadRequest),
             ("EIO=4&transport=polling", "GET", true, E::BadRequest),
         ] {
-            let query = Query::parse(query).unwrap();
+            let query = EngineQuery::parse(query).unwrap();
             assert_eq!(
                 query.check_new_session(method, websocket),
                 Err(error),
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_open_packet_holds_exactly_five_fields() {
         let sid = Sid::random();
-        let config = Config::default();
+        let config = EngineConfig::default();
         assert_eq!(
             OpenPacket::json(sid, TransportKind::Polling, &config),
             format!(

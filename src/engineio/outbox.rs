@@ -2,18 +2,15 @@
 
 use std::collections::VecDeque;
 
-use thiserror::Error;
-
-use super::frame::Frame;
+use super::codec::Frame;
 
 /// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
 pub(super) const MAX_BATCH_FRAMES: usize = 64;
 pub(super) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// The outbox would hold more than `max_outbound_bytes`; nothing was queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("more bytes are waiting for the client than it may leave unread")]
-pub struct Full;
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OutboxFull;
 
 /// A bounded queue of encoded packets.
 #[derive(Debug)]
@@ -59,10 +56,10 @@ impl Outbox {
     /// Queues a packet and its attachments together, or none of them.
     ///
     /// An empty outbox takes any group: a client that reads is never cut off for one large message.
-    pub(super) fn push(&mut self, first: Frame, rest: &[Frame]) -> Result<(), Full> {
+    pub(super) fn push(&mut self, first: Frame, rest: &[Frame]) -> Result<(), OutboxFull> {
         let bytes = rest.iter().map(Frame::len).sum::<usize>() + first.len();
         if !self.frames.is_empty() && self.bytes + bytes > self.max_bytes {
-            return Err(Full);
+            return Err(OutboxFull);
         }
         self.bytes += bytes;
         self.own_bytes += rest.iter().map(Frame::own_len).sum::<usize>() + first.own_len();
@@ -127,7 +124,7 @@ mod tests {
     fn a_group_is_queued_whole_or_not_at_all() {
         let mut outbox = Outbox::new(10);
         outbox.push(frame("4aaaa"), &[]).unwrap();
-        assert_eq!(outbox.push(frame("4b"), &[frame("4cccc")]), Err(Full));
+        assert_eq!(outbox.push(frame("4b"), &[frame("4cccc")]), Err(OutboxFull));
         assert_eq!(outbox.bytes(), 5);
         outbox.push(frame("4b"), &[frame("4cc")]).unwrap();
         assert_eq!(outbox.bytes(), 10);
@@ -142,7 +139,7 @@ mod tests {
     fn an_empty_outbox_takes_one_group_of_any_size() {
         let mut outbox = Outbox::new(3);
         outbox.push(frame("4large"), &[]).unwrap();
-        assert_eq!(outbox.push(frame("4"), &[]), Err(Full));
+        assert_eq!(outbox.push(frame("4"), &[]), Err(OutboxFull));
     }
 
     #[test]
@@ -158,15 +155,15 @@ mod tests {
 
     #[test]
     fn what_frames_share_is_not_their_own() {
-        let around = || {
-            Frame::message_around(0, "shared".into(), |out| {
+        let shared = || {
+            Frame::shared_message(0, "shared".into(), |out| {
                 out.push_str("ab");
                 Ok::<_, ()>(2)
             })
         };
         let mut outbox = Outbox::new(100);
         for _ in 0..2 {
-            outbox.push(around().unwrap(), &[]).unwrap();
+            outbox.push(shared().unwrap(), &[]).unwrap();
         }
         outbox.push_control(frame("2"));
         assert_eq!((outbox.bytes(), outbox.own_bytes()), (19, 7));

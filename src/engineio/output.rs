@@ -3,12 +3,11 @@
 use thiserror::Error;
 
 use super::close_reason::CloseReason;
-use super::frame::Frame;
-use super::packet::Data;
+use super::codec::{Data, Frame};
 
 /// What the session tells its application.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum EngineEvent {
     /// The client sent a message.
     Message(Data),
     /// The session moved from polling to a websocket.
@@ -24,7 +23,7 @@ pub enum Transmit {
     Poll(Vec<Frame>),
     /// Refuse the parked poll: the session has moved on.
     RefusePoll(PollRefused),
-    /// Hand these frames to the websocket, then call [`super::Connection::handle_written`].
+    /// Hand these frames to the websocket, then call [`super::EngineSession::handle_written`].
     Websocket(Vec<Frame>),
     /// Hand this frame to the websocket that is being probed.
     Probe(Frame),

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::ids::RoomId;
 use crate::js_trim::is_js_blank;
 use crate::json_unicode::is_unicode;
-use crate::limits::Pace;
+use crate::throttle::Throttle;
 use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
@@ -41,7 +41,7 @@ pub struct Authenticated {
     /// The identity key as it was written.
     pub identity_key: String,
     /// How fast it wants to be sent frames, where it says so. The published clients do not.
-    pub pace: Option<Pace>,
+    pub pace: Option<Throttle>,
 }
 
 /// A message to store and deliver.

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::js_trim::is_js_blank;
 use crate::json_unicode::HALF_A_PAIR;
-use crate::limits::NotServed;
+use crate::model::NotServed;
 
 /// Longest message id, in bytes.
 pub const MAX_MESSAGE_ID_BYTES: usize = 256;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Scope, web};
 
-use crate::engineio::{Config, HandshakeError, Query, TransportKind};
+use crate::engineio::{EngineConfig, EngineQuery, HandshakeError, TransportKind};
 use crate::ids::Sid;
 use crate::limits::{AddressLimits, Owner};
 use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
@@ -20,7 +20,7 @@ use super::{polling, websocket};
 /// An Engine.IO endpoint: its bounds, its sockets, and how an application begins on a new session.
 pub struct Endpoint<A: Application> {
     /// Bounds and times.
-    pub config: Arc<Config>,
+    pub config: Arc<EngineConfig>,
     /// The sockets.
     pub table: Arc<SocketTable<A>>,
     /// Makes the application of a new session.
@@ -129,7 +129,7 @@ async fn respond<A: Application>(
     endpoint: &Endpoint<A>,
 ) -> Result<HttpResponse, Refusal> {
     let counted_for = count_request(request, &endpoint.addresses)?;
-    let query = Query::parse(request.query_string())?;
+    let query = EngineQuery::parse(request.query_string())?;
     let is_websocket = is_websocket(request);
     let holding = endpoint.bodies.hold(counted_for.map(Owner::Address));
     let Some(sid) = query.sid else {

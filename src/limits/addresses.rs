@@ -1,49 +1,14 @@
 //! Who is asking, as far as an address tells, and what each address may have.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::budget::{KeyedBudget, LimitExceeded, Permit};
-use super::flow::Rate;
+use super::budget::{KeyedBudget, Permit};
 use super::networks::Networks;
-use super::owner::Holder;
+use super::owner::AddressKey;
 use super::rates::KeyedRates;
+use super::refusals::LimitExceeded;
+use super::token_bucket::Rate;
 use crate::live::Live;
-
-/// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AddressKey(IpAddr);
-
-impl fmt::Display for AddressKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let network = if self.0.is_ipv6() { "/64" } else { "" };
-        write!(f, "{}{network}", self.0)
-    }
-}
-
-impl Holder for AddressKey {
-    fn label(&self) -> String {
-        format!("address {self}")
-    }
-
-    fn address(&self) -> Option<AddressKey> {
-        Some(*self)
-    }
-}
-
-impl AddressKey {
-    /// The key under which this address counts.
-    #[must_use]
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                Self(Ipv6Addr::from(network).into())
-            }
-            v4 @ IpAddr::V4(_) => Self(v4),
-        }
-    }
-}
 
 /// What each address may have.
 #[derive(Debug, Clone)]

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use thiserror::Error;
-
 use super::owner::Holder;
-use super::refusals::refusals;
+use super::refusals::{LimitExceeded, refusals};
 
 /// Bytes that an owner may hold that holds nothing else, also where all are taken.
 pub const SMALL: usize = 64 * 1024;
@@ -19,28 +17,6 @@ pub const SHARE: usize = 16;
 #[must_use]
 pub const fn share(whole: usize) -> usize {
     whole.div_ceil(SHARE)
-}
-
-/// There is no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum LimitExceeded {
-    /// This owner has as much as it may have.
-    #[error("this one has as much as it may have")]
-    PerKey,
-    /// All together have as much as they may have.
-    #[error("all together have as much as they may have")]
-    Global,
-}
-
-impl LimitExceeded {
-    /// The reason's name in metrics.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::PerKey => "own_share",
-            Self::Global => "all",
-        }
-    }
 }
 
 /// How much there is.

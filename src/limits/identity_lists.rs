@@ -4,21 +4,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use thiserror::Error;
-
 use crate::ids::IdentityKey;
-use crate::model::{IdentityList, ListChange};
-
-/// Why an identity is not served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotServed {
-    /// It is on the block list.
-    #[error("The operator of this server has blocked your identity")]
-    Blocked,
-    /// There is an allow list, and it is not on that.
-    #[error("This server serves a list of identities, and yours is not on it")]
-    NotAllowed,
-}
+use crate::model::{IdentityList, ListChange, NotServed};
 
 /// The lists in memory, as of the last look at the database.
 #[derive(Debug, Default)]

@@ -4,24 +4,22 @@
 
 mod addresses;
 mod budget;
-mod flow;
 mod identity_lists;
 mod networks;
 mod outbound;
 mod owner;
-mod pace;
 mod rates;
 mod refusals;
 mod shares;
+mod token_bucket;
 
-pub use addresses::{AddressKey, AddressLimits, AddressSettings};
-pub use budget::{KeyedBudget, LimitExceeded, Permit, SHARE, SMALL, share};
-pub use flow::{Amount, Flow, FlowRates, Rate};
-pub use identity_lists::{IdentityLists, NotServed};
+pub use addresses::{AddressLimits, AddressSettings};
+pub use budget::{KeyedBudget, Permit, SHARE, SMALL, share};
+pub use identity_lists::IdentityLists;
 pub use networks::{NetworkError, Networks, is_loopback_host};
 pub use outbound::OutboundMemory;
-pub use owner::{Holder, Owner};
-pub use pace::{Pace, PaceError, PaceWindow};
+pub use owner::{AddressKey, Holder, Owner};
 pub use rates::KeyedRates;
-pub use refusals::{Refusals, refusals};
+pub use refusals::{LimitExceeded, Refusals, refusals};
 pub use shares::{IdentityShares, Share};
+pub use token_bucket::{BucketRates, Cost, Rate, TokenBucket};

@@ -1,10 +1,10 @@
 //! Who holds a part of a bounded resource.
 
+use std::fmt;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::ids::IdentityKey;
-
-use super::addresses::AddressKey;
 
 /// A key under which a [`super::KeyedBudget`] counts.
 pub trait Holder: Eq + Hash + Clone {
@@ -14,6 +14,41 @@ pub trait Holder: Eq + Hash + Clone {
     /// The address, if the key is one.
     fn address(&self) -> Option<AddressKey> {
         None
+    }
+}
+
+/// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressKey(IpAddr);
+
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = if self.0.is_ipv6() { "/64" } else { "" };
+        write!(f, "{}{network}", self.0)
+    }
+}
+
+impl Holder for AddressKey {
+    fn label(&self) -> String {
+        format!("address {self}")
+    }
+
+    fn address(&self) -> Option<AddressKey> {
+        Some(*self)
+    }
+}
+
+impl AddressKey {
+    /// The key under which this address counts.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = u128::from(address) >> 64 << 64;
+                Self(Ipv6Addr::from(network).into())
+            }
+            v4 @ IpAddr::V4(_) => Self(v4),
+        }
     }
 }
 

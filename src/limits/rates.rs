@@ -9,7 +9,7 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::flow::Rate;
+use super::token_bucket::Rate;
 use crate::live::Live;
 
 /// Checks after which those are forgotten whose burst is whole again, at least.

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use lru::LruCache;
+use thiserror::Error;
 
 use crate::ids::IdentityKey;
 use crate::metrics::KeyedCounts;
 
-use super::addresses::AddressKey;
-use super::budget::LimitExceeded;
-use super::owner::Holder;
+use super::owner::{AddressKey, Holder};
 
 /// Time between two log lines about the same.
 const LINE_PERIOD: Duration = Duration::from_secs(60);
@@ -26,6 +25,28 @@ const CROWD_PERIOD: Duration = Duration::from_secs(600);
 
 /// Addresses whose identities are remembered.
 const MAX_CROWDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
+
+/// There is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LimitExceeded {
+    /// This owner has as much as it may have.
+    #[error("this one has as much as it may have")]
+    PerKey,
+    /// All together have as much as they may have.
+    #[error("all together have as much as they may have")]
+    Global,
+}
+
+impl LimitExceeded {
+    /// The reason's name in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PerKey => "own_share",
+            Self::Global => "all",
+        }
+    }
+}
 
 /// A resource and the reason of a refusal, in the words of the metric's labels.
 type Reason = (&'static str, &'static str);

@@ -15,7 +15,7 @@ mod submission;
 mod waiting;
 
 pub use device::Device;
-pub use identity_list::{IdentityList, ListChange, ListedIdentity};
+pub use identity_list::{IdentityList, ListChange, ListedIdentity, NotServed};
 #[cfg(test)]
 pub(crate) use message::MESSAGE_OVERHEAD;
 pub use message::{

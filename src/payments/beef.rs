@@ -5,9 +5,9 @@ use std::io::Cursor;
 
 use bsv::transaction::Beef;
 
+use crate::beef_layout::check_layout;
 use crate::model::SpentOutput;
 
-use super::beef_layout::check_layout;
 use super::check::{CheckError, Checks};
 use super::error::PaymentError;
 use super::scripts::reading;
@@ -76,7 +76,7 @@ impl ReadTransaction {
         if let Some(Err(error)) = checks.cache.get(&hash) {
             return Err(error.into());
         }
-        let read = check_layout(bytes).map_err(|misfit| invalid(misfit.0));
+        let read = check_layout(bytes).map_err(|error| invalid(error.0));
         if read.is_ok() {
             checks.affords(reading(bytes))?;
         }
@@ -184,8 +184,8 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::minting::Mint;
     use super::*;
+    use crate::minting::Mint;
     use crate::model::Outpoint;
     use bsv::script::{LockingScript, UnlockingScript};
     use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
@@ -250,7 +250,7 @@ mod tests {
             })
             .collect();
         let id = source.id().unwrap();
-        source.merkle_path = Some(super::super::minting::proof(&id));
+        source.merkle_path = Some(crate::minting::proof(&id));
         let mut payment = Transaction::new();
         for index in 0..scripts.len() {
             let input = TransactionInput {
@@ -378,7 +378,7 @@ mod tests {
         let mut source = spending(&[&nowhere], 100);
         source.inputs[0].source_transaction = None;
         let id = source.id().unwrap();
-        source.merkle_path = Some(super::super::minting::proof(&id));
+        source.merkle_path = Some(crate::minting::proof(&id));
         source
     }
 

@@ -5,7 +5,6 @@
 
 mod allocation;
 mod beef;
-mod beef_layout;
 mod brc29;
 mod cashier;
 mod check;
@@ -20,7 +19,6 @@ mod spends;
 mod verdict_cache;
 
 pub use beef::{Checked, CheckedTransaction};
-pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
 pub use cashier::{Cashier, CashierError, Keeper, ServerPayment, WalletClient};
 pub use check::{CheckError, Checks};
@@ -35,8 +33,3 @@ pub use request_payment::RequestPayment;
 pub use scripts::SLICE;
 pub use settlement::{Parties, Settlement};
 pub use verdict_cache::VerdictCache;
-
-#[cfg(test)]
-#[path = "../../tests/it/support/minting.rs"]
-#[expect(unreachable_pub, reason = "shared with the integration tests")]
-pub(crate) mod minting;

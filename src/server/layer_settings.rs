@@ -11,20 +11,20 @@ use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbSettings};
 use crate::delivery::{Paying, RequestPrices};
-use crate::engineio;
+use crate::engineio::EngineConfig;
 use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
     HeadLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
 };
-use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
+use crate::limits::{AddressLimits, AddressSettings, BucketRates, Rate, share};
 use crate::model::{Quota, Quotas};
 use crate::payments::{BlockHeaders, Cashier, Keeper, WalletClient};
 use crate::rooms::RoomSettings;
-use crate::socketio::{self, Namespace};
+use crate::socketio::{Namespace, SocketIoConfig};
 
-pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
+pub(super) fn engineio_config(settings: &Settings) -> EngineConfig {
     let socket = &settings.socket;
-    engineio::Config {
+    EngineConfig {
         ping_interval: socket.ping_interval,
         ping_timeout: socket.ping_timeout,
         upgrade_timeout: socket.upgrade_timeout,
@@ -33,11 +33,11 @@ pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
         max_packets_per_poll: socket.max_packets_per_poll.get(),
         max_packets_per_payload: socket.max_packets_per_payload.get(),
         request_timeout: settings.server.request_timeout,
-        ..engineio::Config::default()
+        ..EngineConfig::default()
     }
 }
 
-pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
+pub(super) fn socketio_config(settings: &Settings) -> SocketIoConfig {
     // A client whose host has a path takes that path for its namespace, with a slash at its end if there is one. The
     // published documents name `/ws` and `/wss`.
     let prefix = settings.routing_prefix();
@@ -45,7 +45,7 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     let named = named.into_iter().filter(|name| !name.is_empty());
     let named = named.flat_map(|name| [Namespace::new(name), Namespace::new(&format!("{name}/"))]);
     let namespaces = std::iter::once(Namespace::main()).chain(named).collect();
-    socketio::Config {
+    SocketIoConfig {
         connect_timeout: settings.socket.connect_timeout,
         namespaces,
         max_attachments: settings.socket.max_attachments,
@@ -88,7 +88,7 @@ pub(super) fn authsocket_settings(
 /// What sockets and identities may send in a second.
 pub(super) fn socket_rates(settings: &Settings) -> SocketRates {
     let limits = &settings.limits;
-    let rates = |frames, bytes| FlowRates {
+    let rates = |frames, bytes| BucketRates {
         frames: rate(settings, frames),
         bytes: rate(settings, bytes),
     };

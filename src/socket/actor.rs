@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::engineio::{CloseReason, Config, Connection, Event, Transmit, TransportKind};
+use crate::engineio::{
+    CloseReason, EngineConfig, EngineEvent, EngineSession, Transmit, TransportKind,
+};
 use crate::ids::Sid;
-use crate::limits::Amount;
+use crate::limits::Cost;
 use crate::panics;
 
 use super::application::{Application, Link, Opening};
@@ -21,7 +23,7 @@ use super::table::{Place, SocketTable, TableFull};
 #[derive(Debug)]
 pub struct Socket<A: Application> {
     sid: Sid,
-    connection: Connection,
+    connection: EngineSession,
     application: A,
     place: Place<A>,
     record: Arc<SocketRecord>,
@@ -44,7 +46,7 @@ impl<A: Application> Socket<A> {
     pub fn open(
         opening: Opening,
         transport: TransportKind,
-        config: Arc<Config>,
+        config: Arc<EngineConfig>,
         table: &Arc<SocketTable<A>>,
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
@@ -53,7 +55,7 @@ impl<A: Application> Socket<A> {
         let record = Arc::new(record);
         let socket = Self {
             sid: opening.sid,
-            connection: Connection::new(opening.sid, transport, config, Instant::now()),
+            connection: EngineSession::new(opening.sid, transport, config, Instant::now()),
             application,
             place,
             record: Arc::clone(&record),
@@ -152,16 +154,16 @@ impl<A: Application> Socket<A> {
             .note(self.connection.transport(), bytes, own_bytes, identity);
     }
 
-    fn handle_event(&mut self, event: Event, now: Instant, ctx: &mut Context<Self>) {
+    fn handle_event(&mut self, event: EngineEvent, now: Instant, ctx: &mut Context<Self>) {
         match event {
             // The client sends it again elsewhere: it was not answered.
-            Event::Message(_) if self.ending.is_some() => {}
-            Event::Message(data) => {
+            EngineEvent::Message(_) if self.ending.is_some() => {}
+            EngineEvent::Message(data) => {
                 let mut link = Link::new(self.sid, &mut self.connection, now);
                 self.application.received(data, &mut link, ctx);
             }
-            Event::Upgraded => self.websocket = self.probe.take(),
-            Event::Closed(reason) => self.reason = Some(reason),
+            EngineEvent::Upgraded => self.websocket = self.probe.take(),
+            EngineEvent::Closed(reason) => self.reason = Some(reason),
         }
     }
 
@@ -248,7 +250,7 @@ impl<A: Application> Socket<A> {
 
     /// Counts what came: how long the client is then left waiting. What came far too fast has ended the session.
     fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Option<Duration> {
-        let wait = self.application.arrived(Amount { frames, bytes }, now);
+        let wait = self.application.arrived(Cost { frames, bytes }, now);
         if wait.is_err() {
             self.connection.close(CloseReason::TooFast, now);
         }

@@ -2,7 +2,7 @@
 //!
 //! A [`Socket`] outlives the move from polling to a websocket. It is a plain actix actor, not the
 //! websocket's own: that one is frozen for as long as its client does not read. It owns one
-//! [`crate::engineio::Connection`] and one [`Application`], orders them, and decides nothing that they can.
+//! [`crate::engineio::EngineSession`] and one [`Application`], orders them, and decides nothing that they can.
 
 mod actor;
 mod application;

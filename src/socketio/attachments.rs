@@ -5,11 +5,14 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::error::{DecodeError, ProtocolError};
-use super::packet::{Body, Packet};
+use super::error::{ProtocolError, SocketIoDecodeError};
+use super::packet::{Body, SocketIoPacket};
 
 /// Checks that every placeholder stands for an attachment that follows.
-pub(super) fn check_placeholders(data: &str, attachments: usize) -> Result<(), DecodeError> {
+pub(super) fn check_placeholders(
+    data: &str,
+    attachments: usize,
+) -> Result<(), SocketIoDecodeError> {
     if attachments == 0 {
         // Without attachments a placeholder is an object like any other.
         return Ok(());
@@ -18,7 +21,7 @@ pub(super) fn check_placeholders(data: &str, attachments: usize) -> Result<(), D
     let checked = Placeholders { attachments }.deserialize(&mut reader);
     checked
         .and_then(|_| reader.end())
-        .map_err(|_| DecodeError::Data)
+        .map_err(|_| SocketIoDecodeError::Data)
 }
 
 /// Looks at every value and keeps none: many small ones take forty times their text once they are a tree.
@@ -136,13 +139,13 @@ impl Visitor<'_> for FieldName {
 /// A packet whose attachments are still coming.
 #[derive(Debug)]
 pub(super) struct Partial {
-    packet: Packet,
+    packet: SocketIoPacket,
     outstanding: usize,
     bytes: usize,
 }
 
 impl Partial {
-    pub(super) const fn new(packet: Packet, outstanding: usize) -> Self {
+    pub(super) const fn new(packet: SocketIoPacket, outstanding: usize) -> Self {
         Self {
             packet,
             outstanding,
@@ -165,7 +168,7 @@ impl Partial {
         mut self,
         bytes: Bytes,
         max_bytes: usize,
-    ) -> Result<Result<Packet, Self>, ProtocolError> {
+    ) -> Result<Result<SocketIoPacket, Self>, ProtocolError> {
         self.bytes += bytes.len();
         if self.bytes > max_bytes {
             return Err(ProtocolError::AttachmentsTooLarge);

@@ -6,7 +6,7 @@ use super::packet::Namespace;
 
 /// Bounds of every connection of one endpoint.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SocketIoConfig {
     /// How long a client may take to join its first namespace. Default 45 s.
     pub connect_timeout: Duration,
     /// Namespaces that may be joined. Default: the main one.
@@ -19,7 +19,7 @@ pub struct Config {
     pub max_json_depth: usize,
 }
 
-impl Default for Config {
+impl Default for SocketIoConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(45),

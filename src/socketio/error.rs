@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// A text that breaks the packet encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum DecodeError {
+pub enum SocketIoDecodeError {
     /// There is nothing.
     #[error("empty packet")]
     Empty,
@@ -36,7 +36,7 @@ pub enum DecodeError {
 pub enum ProtocolError {
     /// Not a packet.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Decode(#[from] SocketIoDecodeError),
     /// A text packet came while attachments were outstanding.
     #[error("a packet came before the attachments of the last one")]
     AttachmentsMissing,

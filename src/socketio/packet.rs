@@ -146,14 +146,14 @@ pub enum Body {
 
 /// A Socket.IO packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
+pub struct SocketIoPacket {
     /// The namespace that it belongs to.
     pub namespace: Namespace,
     /// What it carries.
     pub body: Body,
 }
 
-impl Packet {
+impl SocketIoPacket {
     /// Appends the text: type, number of attachments, namespace, ack id, JSON.
     pub fn encode_into(&self, out: &mut String) {
         let (kind, ack, data) = match &self.body {

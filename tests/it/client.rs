@@ -1,12 +1,15 @@
 //! The client layer against a real server: what it promises to those who stand on it.
 
+#[path = "../../src/bin/messagebox-loadtest/unverified.rs"]
+mod unverified;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, Reading,
-    ReceivedEvent, Sent, TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, ReceivedEvent,
+    SendOutcome, TransportKind, UnverifiedReader,
 };
 use messagebox::ids::RoomId;
 use serde_json::json;
@@ -14,6 +17,7 @@ use serde_json::json;
 use crate::support::remote::Remote;
 use crate::support::server::TestServer;
 use crate::support::within;
+use unverified::unverified_payload;
 
 const TRANSPORTS: [TransportKind; 2] = [TransportKind::Websocket, TransportKind::Polling];
 
@@ -84,8 +88,8 @@ async fn a_socket_sends_and_receives_over_either_transport() {
         assert_eq!(ack.text("status"), "success");
         let verified = within("an event", one.next_event()).await.unwrap();
         assert_eq!(verified.text("body"), "hello");
-        let reading = Reading::Unverified { max_bytes: 4096 };
-        let read = within("an event", other.next_payload(reading))
+        let reader: UnverifiedReader = |json| unverified_payload(json, 4096);
+        let read = within("an event", other.next_payload(Some(reader)))
             .await
             .unwrap();
         assert_eq!(ReceivedEvent::parse(&read).unwrap(), verified);
@@ -102,8 +106,8 @@ async fn a_socket_goes_on_through_new_sessions() {
         settings.auth.max_seen_nonces = 8.try_into().unwrap();
     });
     let connector = connector(&server, TransportKind::Websocket);
-    let reading = Reading::Unverified { max_bytes: 4096 };
-    for reading in [Reading::Verified, reading] {
+    let reader: UnverifiedReader = |json| unverified_payload(json, 4096);
+    for reader in [None, Some(reader)] {
         let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
@@ -113,9 +117,7 @@ async fn a_socket_goes_on_through_new_sessions() {
             let message =
                 json!({"roomId": room.as_str(), "message": {"messageId": id, "body": "x"}});
             socket.emit("sendMessage", &message).await.unwrap();
-            let ack = within("an ack", socket.next_payload(reading))
-                .await
-                .unwrap();
+            let ack = within("an ack", socket.next_payload(reader)).await.unwrap();
             let ack = ReceivedEvent::parse(&ack).unwrap();
             assert_eq!(
                 (ack.text("status"), ack.text("messageId")),
@@ -216,10 +218,10 @@ async fn a_box_that_does_not_fit_into_a_list_is_listed_whole() {
     for n in 0..10 {
         let id = format!("{n}");
         let sent = alice.send(bob.identity_key(), "inbox", &id, &body).await;
-        assert_eq!(sent.unwrap(), Sent::Stored);
+        assert_eq!(sent.unwrap(), SendOutcome::Stored);
     }
     let again = alice.send(bob.identity_key(), "inbox", "9", &body).await;
-    assert_eq!(again.unwrap(), Sent::Already);
+    assert_eq!(again.unwrap(), SendOutcome::Already);
     let listed = bob.list("inbox").await.unwrap();
     let ids: Vec<&str> = listed.iter().map(|it| it.message_id.as_str()).collect();
     assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);

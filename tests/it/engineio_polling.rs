@@ -1,7 +1,7 @@
 //! Engine.IO over HTTP long-polling, one test a rule.
 
 use futures_util::future::join;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::{CloseReason, EngineConfig};
 use serde_json::json;
 
 use crate::support::echo::{EchoServer, calm, quick};
@@ -227,7 +227,7 @@ async fn an_aborted_poll_ends_the_session_at_once() {
 
 #[actix_web::test]
 async fn pings_come_after_the_interval_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
+    let server = EchoServer::start(EngineConfig {
         ping_timeout: PATIENCE,
         ..quick()
     });

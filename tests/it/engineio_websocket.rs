@@ -3,7 +3,7 @@
 use actix_http::ws::Item;
 use awc::ws::Message;
 use bytes::Bytes;
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::{CloseReason, EngineConfig};
 
 use crate::support::echo::{EchoServer, calm, quick};
 use crate::support::websocket::{Got, Websocket};
@@ -151,7 +151,7 @@ async fn text_that_is_not_utf8_ends_the_session() {
 
 #[actix_web::test]
 async fn pings_come_and_pongs_keep_the_session() {
-    let server = EchoServer::start(Config {
+    let server = EchoServer::start(EngineConfig {
         ping_timeout: PATIENCE,
         ..quick()
     });

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-use crate::limits::NotServed;
+use crate::model::NotServed;
 
 use super::ApiError;
 

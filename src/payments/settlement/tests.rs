@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::minting::Mint;
 use super::super::verdict_cache::VerdictCache;
 use super::*;
 use crate::auth::Identity;
+use crate::minting::Mint;
 
 /// A server, a payer and recipients, and the means to pay them.
 struct World {

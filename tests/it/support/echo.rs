@@ -9,7 +9,7 @@ use actix::Context;
 use actix_web::App;
 use actix_web::dev::ServerHandle;
 use bytestring::ByteString;
-use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
+use messagebox::engineio::{CloseReason, Data, EngineConfig, Frame, Packet};
 use messagebox::http::{
     BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
 };
@@ -56,35 +56,35 @@ pub struct EchoServer {
 }
 
 /// Short times, so that the tests are: the ones of the official suites.
-pub fn quick() -> Config {
-    Config {
+pub fn quick() -> EngineConfig {
+    EngineConfig {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_payload: 1_000_000,
-        ..Config::default()
+        ..EngineConfig::default()
     }
 }
 
 /// Times so long that no heartbeat disturbs a test.
-pub fn calm() -> Config {
-    Config {
+pub fn calm() -> EngineConfig {
+    EngineConfig {
         max_payload: 1_000_000,
-        ..Config::default()
+        ..EngineConfig::default()
     }
 }
 
 impl EchoServer {
     /// With two workers, so that the two transports of a session are served by different threads.
-    pub fn start(config: Config) -> Self {
+    pub fn start(config: EngineConfig) -> Self {
         Self::with_workers(config, 2)
     }
 
     /// With one worker, which handles requests in the order in which they come in.
-    pub fn one_worker(config: Config) -> Self {
+    pub fn one_worker(config: EngineConfig) -> Self {
         Self::with_workers(config, 1)
     }
 
-    fn with_workers(config: Config, workers: usize) -> Self {
+    fn with_workers(config: EngineConfig, workers: usize) -> Self {
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let table = Arc::new(SocketTable::new(1_000));
         let tcp = TcpSettings {

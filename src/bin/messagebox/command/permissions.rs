@@ -1,6 +1,6 @@
 //! `permissions`: what is asked of those who send to one's boxes.
 
-use messagebox::client::Permission;
+use messagebox::client::BoxPermission;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -27,7 +27,7 @@ pub(crate) async fn run(
             message_box, fee, ..
         } => {
             boxes.set_permission(message_box, sender, *fee).await?;
-            let set = Permission {
+            let set = BoxPermission {
                 sender: sender.map(|key| key.to_hex()),
                 message_box: message_box.clone(),
                 recipient_fee: *fee,
@@ -59,7 +59,7 @@ pub(crate) async fn run(
     }
 }
 
-fn document(permission: &Permission) -> Value {
+fn document(permission: &BoxPermission) -> Value {
     json!({
         "messageBox": permission.message_box,
         "sender": permission.sender,
@@ -67,7 +67,7 @@ fn document(permission: &Permission) -> Value {
     })
 }
 
-fn line(names: &Names, permission: &Permission) -> String {
+fn line(names: &Names, permission: &BoxPermission) -> String {
     let asked = match permission.recipient_fee {
         ..0 => String::from("blocked"),
         0 => String::from("allowed"),
