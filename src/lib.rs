@@ -26,44 +26,68 @@
 //! The pure layers know no actix, tokio, diesel, clock or I/O: time is an argument.
 //! `tests/tidy.rs` holds these rules; `ARCHITECTURE.md` gives the reasons.
 
-pub mod admin;
 pub mod auth;
-pub mod authsocket;
-pub mod backoff;
 pub mod beef_layout;
-pub mod bounded_list;
-pub mod client;
-pub mod cluster;
-pub mod config;
-pub mod db;
-pub mod delivery;
 pub mod documents;
 pub mod engineio;
 pub mod events;
-pub mod health;
-pub mod heavy;
-pub mod http;
 pub mod ids;
 pub mod js_trim;
 pub mod json_depth;
 pub mod json_object;
 pub mod json_text;
 pub mod json_unicode;
-pub mod limits;
-pub mod live;
-pub mod metrics;
 pub mod model;
 pub mod outbound;
 pub mod overlay;
-pub mod panics;
-pub mod payments;
-pub mod push;
-pub mod rooms;
-pub mod server;
-pub mod socket;
 pub mod socketio;
-pub mod telemetry;
 pub mod throttle;
+
+#[cfg(feature = "client")]
+pub mod client;
+
+#[cfg(feature = "server")]
+pub mod admin;
+#[cfg(feature = "server")]
+pub mod authsocket;
+#[cfg(feature = "server")]
+pub mod backoff;
+#[cfg(feature = "server")]
+pub mod bounded_list;
+#[cfg(feature = "server")]
+pub mod cluster;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod db;
+#[cfg(feature = "server")]
+pub mod delivery;
+#[cfg(feature = "server")]
+pub mod health;
+#[cfg(feature = "server")]
+pub mod heavy;
+#[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
+pub mod limits;
+#[cfg(feature = "server")]
+pub mod live;
+#[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
+pub mod panics;
+#[cfg(feature = "server")]
+pub mod payments;
+#[cfg(feature = "server")]
+pub mod push;
+#[cfg(feature = "server")]
+pub mod rooms;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "server")]
+pub mod socket;
+#[cfg(feature = "server")]
+pub mod telemetry;
 
 /// Payments for the unit tests of `beef_layout`, `payments` and `overlay`.
 #[cfg(test)]

@@ -190,9 +190,9 @@ impl<'a> AuthMessage<'a> {
 }
 
 /// Writes a message field by field, in the order in which the SDKs in use write them.
-pub(super) struct Writer<'a>(&'a mut String);
+pub(super) struct MessageWriter<'a>(&'a mut String);
 
-impl<'a> Writer<'a> {
+impl<'a> MessageWriter<'a> {
     /// Begins a message of this kind. `out` may already hold what comes before it.
     pub(super) fn begin(out: &'a mut String, kind: MessageType, identity_key: &str) -> Self {
         out.push_str(r#"{"version":"0.1","messageType":""#);

@@ -11,7 +11,7 @@ use crate::ids::IdentityKey;
 use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
-use super::message::{AuthMessage, MessageType, Writer};
+use super::message::{AuthMessage, MessageType, MessageWriter};
 use super::payload::{SharedPayload, sha256};
 use super::session::Session;
 use super::session::nonce::{MAX_NONCE_CHARS, message_nonce};
@@ -177,7 +177,7 @@ impl Peer {
     pub fn start_handshake(&mut self) -> Result<String, AuthError> {
         let nonce = self.identity.new_session_nonce()?;
         let mut json = String::with_capacity(512);
-        Writer::begin(&mut json, MessageType::InitialRequest, &self.own_key)
+        MessageWriter::begin(&mut json, MessageType::InitialRequest, &self.own_key)
             .text("initialNonce", &nonce)
             .requested_certificates(self.config.requested_certificates.as_deref())
             .end();
@@ -223,7 +223,7 @@ impl Peer {
         let nonce = message_nonce();
         let signature = entry.session.sign(&nonce, payload.digest())?;
         entry.signed.fetch_add(1, Ordering::Relaxed);
-        let (writer, at) = Writer::begin(out, MessageType::General, &self.own_key)
+        let (writer, at) = MessageWriter::begin(out, MessageType::General, &self.own_key)
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
             .raw("payload", "")

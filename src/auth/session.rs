@@ -11,7 +11,7 @@ use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
 use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
-use super::message::{AuthMessage, MessageType, Writer};
+use super::message::{AuthMessage, MessageType, MessageWriter};
 use super::payload::sha256;
 use nonce::{MAX_NONCE_BYTES, SeenNonces, decode_nonce, message_nonce};
 
@@ -105,7 +105,7 @@ impl Session {
         let signature = keys.sign(&Protocol::AUTH_SIGNATURE, key_id, &sha256(&signed))?;
         let mut json = String::with_capacity(1024);
         let own_key = identity.identity_key().to_hex();
-        Writer::begin(&mut json, MessageType::InitialResponse, &own_key)
+        MessageWriter::begin(&mut json, MessageType::InitialResponse, &own_key)
             .text("initialNonce", &own_nonce)
             .text("yourNonce", peer_nonce)
             .requested_certificates(requested_certificates)
@@ -313,7 +313,7 @@ impl Session {
         let signature = self.sign(&nonce, &sha256(NONE.as_bytes()))?;
         let mut json = String::with_capacity(1024);
         let kind = MessageType::CertificateResponse;
-        Writer::begin(&mut json, kind, &own_key.to_hex())
+        MessageWriter::begin(&mut json, kind, &own_key.to_hex())
             .text("nonce", &nonce)
             .text("initialNonce", &self.own_nonce)
             .text("yourNonce", &self.peer_nonce)

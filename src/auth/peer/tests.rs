@@ -544,7 +544,7 @@ fn certificate_messages_are_verified_over_the_text_that_came() {
         let nonce = message_nonce();
         let signature = session.sign(&nonce, &sha256(signed.as_bytes())).unwrap();
         let mut json = String::new();
-        Writer::begin(&mut json, kind, &client.own_key)
+        MessageWriter::begin(&mut json, kind, &client.own_key)
             .text("nonce", &nonce)
             .text("initialNonce", session.own_nonce())
             .text("yourNonce", session.peer_nonce())
