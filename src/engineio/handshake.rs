@@ -1,4 +1,4 @@
-//! The handshake: what a request's query asks for, how it is refused, and what the open packet says.
+//! The handshake: the query of a request, the errors, and the open packet.
 
 use std::str::FromStr;
 
@@ -9,20 +9,20 @@ use crate::ids::Sid;
 
 use super::config::EngineConfig;
 
-/// The two transports.
+/// The transport that carries a session. A session may move from polling to a websocket, but not back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransportKind {
-    /// HTTP long-polling.
+    /// HTTP long-polling: GET requests fetch packets, POST requests send them.
     Polling,
-    /// A websocket.
+    /// One websocket for both directions.
     Websocket,
 }
 
 impl TransportKind {
-    /// All there are.
+    /// Both transports, for example to list them in the help of a flag.
     pub const ALL: [Self; 2] = [Self::Polling, Self::Websocket];
 
-    /// The name in queries and in `upgrades`.
+    /// The transport's name in queries and in `upgrades`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl TransportKind {
 impl FromStr for TransportKind {
     type Err = HandshakeError;
 
-    /// Reads [`TransportKind::name`]; [`HandshakeError::TransportUnknown`] for any other.
+    /// Parses [`TransportKind::name`]. Any other text is [`HandshakeError::TransportUnknown`].
     fn from_str(name: &str) -> Result<Self, HandshakeError> {
         let mut all = Self::ALL.into_iter();
         all.find(|transport| transport.name() == name)
@@ -43,31 +43,31 @@ impl FromStr for TransportKind {
     }
 }
 
-/// The errors of the Engine.IO protocol, each with its code and text.
+/// Why a request to the endpoint fails, with the code and the text of the Engine.IO protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HandshakeError {
-    /// `transport` is missing or names none that exists.
+    /// The query has no `transport`, or an unknown one.
     #[error("Transport unknown")]
     TransportUnknown,
-    /// No session has this `sid`.
+    /// The server has no session with this `sid`.
     #[error("Session ID unknown")]
     SessionUnknown,
-    /// A session can only be begun with GET.
+    /// A request other than GET tried to open a session.
     #[error("Bad handshake method")]
     BadHandshakeMethod,
-    /// The request does not fit the session or the transport.
+    /// The request does not match the session or the transport.
     #[error("Bad request")]
     BadRequest,
-    /// The server takes no more sessions, or not this one.
+    /// The server refuses this session, or any new one.
     #[error("Forbidden")]
     Forbidden,
-    /// `EIO` is not `4`.
+    /// The query's `EIO` is not `4`.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
 }
 
 impl HandshakeError {
-    /// The protocol's number for it.
+    /// The error's number in the protocol.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -81,22 +81,21 @@ impl HandshakeError {
     }
 }
 
-/// What a request to the endpoint asks for.
+/// The parsed query of a request to the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineQuery {
-    /// The transport that it uses.
+    /// The transport that the request uses.
     pub transport: TransportKind,
-    /// The session that it belongs to; none begins a new one.
+    /// The session that the request belongs to. Without one, the request opens a session.
     pub sid: Option<Sid>,
     version_4: bool,
 }
 
 impl EngineQuery {
-    /// Reads the query string (without its `?`). Parameters that are not known are ignored.
+    /// Parses the query string, without its `?`. Unknown parameters are ignored.
     ///
     /// # Errors
-    /// [`HandshakeError::TransportUnknown`], or [`HandshakeError::SessionUnknown`] for a `sid` that could
-    /// never have been given out.
+    /// [`HandshakeError::TransportUnknown`], or [`HandshakeError::SessionUnknown`] for a malformed `sid`.
     pub fn parse(query: &str) -> Result<Self, HandshakeError> {
         let (mut transport, mut sid, mut version) = (None, None, None);
         for pair in query.split('&') {
@@ -120,7 +119,7 @@ impl EngineQuery {
         })
     }
 
-    /// Checks a request that would begin a session.
+    /// Checks a request that opens a session.
     ///
     /// # Errors
     /// The first of the protocol's errors that applies.
@@ -142,26 +141,23 @@ impl EngineQuery {
     }
 }
 
-/// What the server says of a new session: exactly these five fields.
+/// The server's first packet of a session: exactly these five fields.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OpenPacket<'a> {
-    /// The session's id.
-    pub sid: &'a str,
-    /// Transports that the client may move to.
-    pub upgrades: &'a [&'a str],
-    /// In milliseconds.
-    pub ping_interval: u128,
-    /// In milliseconds.
-    pub ping_timeout: u128,
+pub(super) struct OpenPacket<'a> {
+    sid: &'a str,
+    /// Transports that the client may switch to.
+    upgrades: &'a [&'a str],
+    /// In milliseconds, as is `ping_timeout`.
+    ping_interval: u128,
+    ping_timeout: u128,
     /// In bytes.
-    pub max_payload: usize,
+    max_payload: usize,
 }
 
 impl OpenPacket<'_> {
-    /// The JSON text for a session that begins on `transport`.
-    #[must_use]
-    pub fn json(sid: Sid, transport: TransportKind, config: &EngineConfig) -> String {
+    /// The JSON for a session that starts on `transport`.
+    pub(super) fn json(sid: Sid, transport: TransportKind, config: &EngineConfig) -> String {
         let upgrades: &[&str] = match transport {
             TransportKind::Polling => &["websocket"],
             TransportKind::Websocket => &[],

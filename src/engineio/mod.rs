@@ -1,8 +1,8 @@
 //! Engine.IO v4: packets, payloads, handshake, heartbeat, upgrade and outbox, without I/O.
 //!
-//! [`EngineSession`] is the machine of one session. Whoever carries its bytes calls a `handle_*` method for
-//! each thing that happens, then drains [`EngineSession::poll_event`] and [`EngineSession::poll_transmit`], and
-//! calls [`EngineSession::handle_timeout`] once [`EngineSession::poll_timeout`] has passed.
+//! [`EngineSession`] is the state machine of one session. Its driver calls a `handle_*` method for each thing that
+//! happens. After each call it drains [`EngineSession::poll_event`] and [`EngineSession::poll_transmit`]. It calls
+//! [`EngineSession::handle_timeout`] once [`EngineSession::poll_timeout`] has passed.
 //!
 //! Source: Engine.IO protocol, revision 4. Not implemented: revision 3, WebTransport, compression.
 

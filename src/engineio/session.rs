@@ -1,4 +1,4 @@
-//! The machine of one Engine.IO session: both transports, the upgrade, the heartbeat, the end.
+//! The state machine of one Engine.IO session: both transports, the upgrade, the heartbeat and the end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ enum Carrier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// What is left is being flushed.
+    /// The session sends its last frames.
     Closing {
         reason: CloseReason,
         deadline: Instant,
@@ -32,13 +32,13 @@ enum Phase {
     Closed,
 }
 
-/// One session. See the module's documentation for how it is driven.
+/// One session. The module's documentation says how to drive it.
 #[derive(Debug)]
 pub struct EngineSession {
     config: Arc<EngineConfig>,
     carrier: Carrier,
     upgrade: Upgrade,
-    /// When a poll that came after the probe is ended.
+    /// When the server ends a poll that arrived after the probe.
     noop_at: Option<Instant>,
     heartbeat: Heartbeat,
     outbox: Outbox,
@@ -48,7 +48,7 @@ pub struct EngineSession {
 }
 
 impl EngineSession {
-    /// A session that begins on `transport`; its open packet is the first thing that it transmits.
+    /// Starts a session on `transport`. It transmits its open packet first.
     #[must_use]
     pub fn new(
         sid: Sid,
@@ -75,7 +75,7 @@ impl EngineSession {
         }
     }
 
-    /// The transport that carries the session now.
+    /// The current transport.
     #[must_use]
     pub const fn transport(&self) -> TransportKind {
         match self.carrier {
@@ -90,30 +90,30 @@ impl EngineSession {
         self.phase == Phase::Closed
     }
 
-    /// Whether something waits for [`Self::handle_written`]: more frames, or the end of the session.
+    /// Whether [`Self::handle_written`] must be called for more frames, or the end of the session, to follow.
     #[must_use]
     pub fn waits_for_write(&self) -> bool {
         matches!(self.carrier, Carrier::Websocket { in_flight: true })
             && (!self.outbox.is_empty() || matches!(self.phase, Phase::Closing { .. }))
     }
 
-    /// Bytes that wait for the client, and how many of them no other session shares.
+    /// Bytes queued for the client, and how many of them no other session shares.
     #[must_use]
     pub fn outbound_bytes(&self) -> (usize, usize) {
         (self.outbox.bytes(), self.outbox.own_bytes())
     }
 
-    /// Queues a packet and the attachments that must follow it directly.
+    /// Queues a packet and its attachments, which follow it directly.
     ///
-    /// A client that leaves more than `max_outbound_bytes` unread is closed as a slow consumer. Nothing is
-    /// queued once the session is closing.
+    /// A client that leaves more than `max_outbound_bytes` unread is disconnected as a slow consumer. A closing session
+    /// queues nothing.
     pub fn send(&mut self, frame: Frame, attachments: &[Frame]) {
         if self.phase == Phase::Open && self.outbox.push(frame, attachments).is_err() {
             self.finish(CloseReason::SlowConsumer);
         }
     }
 
-    /// Ends the session: at once, or after what waits is flushed if the reason allows for it.
+    /// Ends the session: at once, or after sending its queued frames if [`CloseReason::flushes`].
     pub fn close(&mut self, reason: CloseReason, now: Instant) {
         if self.phase != Phase::Open {
             return;
@@ -128,10 +128,10 @@ impl EngineSession {
         self.phase = Phase::Closing { reason, deadline };
     }
 
-    /// A GET came: it is parked, and answered by the next [`Transmit::Poll`].
+    /// Parks a GET request. The next [`Transmit::Poll`] responds to it.
     ///
     /// # Errors
-    /// [`PollRefused`]; an overlapping poll ends the session, and the parked one is answered with `1`.
+    /// [`PollRefused`]. An overlapping poll ends the session, and the parked one gets `1`.
     pub fn handle_poll(&mut self, now: Instant) -> Result<(), PollRefused> {
         if self.is_closed() {
             return Err(PollRefused::Closed);
@@ -150,8 +150,8 @@ impl EngineSession {
         }
     }
 
-    /// The client of the parked poll went away. While a websocket is being probed, what waits goes there;
-    /// else the transport is gone.
+    /// The client dropped the parked poll. This ends the session, unless a websocket is being probed: then the queued
+    /// frames go there.
     pub fn handle_poll_aborted(&mut self) {
         if let Carrier::Polling {
             parked: parked @ true,
@@ -164,7 +164,7 @@ impl EngineSession {
         }
     }
 
-    /// The frames of a [`Transmit::Poll`] found no client: they wait again, first in line.
+    /// The frames of a [`Transmit::Poll`] did not reach the client. They return to the front of the outbox.
     pub fn handle_poll_undelivered(&mut self, frames: Vec<Frame>) {
         if self.is_closed() {
             return;
@@ -172,14 +172,14 @@ impl EngineSession {
         let noop = Frame::from(&Packet::Noop);
         self.outbox
             .put_back(frames.into_iter().filter(|frame| *frame != noop).collect());
-        // Another poll may have come meanwhile.
+        // Another poll may have arrived meanwhile.
         let is_gone = matches!(self.carrier, Carrier::Polling { parked: false });
         if is_gone && !self.upgrade.is_probed() {
             self.finish(CloseReason::TransportClose);
         }
     }
 
-    /// A packet came on the session's transport.
+    /// Handles a packet from the session's transport.
     pub fn handle_packet(&mut self, packet: Packet, now: Instant) {
         if self.is_closed() {
             return;
@@ -195,26 +195,26 @@ impl EngineSession {
                 self.answer_poll(&Packet::Noop);
                 self.finish(CloseReason::TransportClose);
             }
-            // In revision 4 the server pings.
+            // In revision 4 only the server pings.
             Packet::Ping(_) => self.finish(CloseReason::TransportError),
             Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
         }
     }
 
-    /// The client is left unread for so long, because it sends faster than it can be answered.
+    /// The server stops reading from the client for `pause`, because the client exceeds its rate limit.
     pub fn handle_unread(&mut self, pause: Duration) {
         self.heartbeat.handle_unread(pause);
     }
 
-    /// The client sent something that is no packet.
+    /// The client sent bytes that do not parse as a packet. Ends the session.
     pub fn handle_malformed(&mut self) {
         self.finish(CloseReason::ParseError);
     }
 
-    /// A websocket wants to take the session over.
+    /// A websocket asks to take over the session.
     ///
     /// # Errors
-    /// [`UpgradeRefused`]: the session goes on as it was.
+    /// [`UpgradeRefused`]; the session is unchanged.
     pub fn handle_attached(&mut self, now: Instant) -> Result<(), UpgradeRefused> {
         if self.phase != Phase::Open {
             return Err(UpgradeRefused::Closed);
@@ -230,14 +230,14 @@ impl EngineSession {
         Ok(())
     }
 
-    /// A packet came on the websocket that is being probed.
+    /// Handles a packet from the websocket that is being probed.
     pub fn handle_probe_packet(&mut self, packet: &Packet) {
         match (self.upgrade, packet) {
             (Upgrade::Attached { deadline }, Packet::Ping(data)) if &**data == "probe" => {
                 let pong = Frame::from(&Packet::Pong(data.clone()));
                 self.transmits.push_back(Transmit::Probe(pong));
                 self.upgrade = Upgrade::Probed { deadline };
-                // A poll that waits since before the probe is what the client waits for.
+                // The client waits for the poll that it started before the probe.
                 self.answer_poll(&Packet::Noop);
             }
             (Upgrade::Probed { .. }, Packet::Upgrade) => {
@@ -254,27 +254,27 @@ impl EngineSession {
         }
     }
 
-    /// The websocket that was being probed sent no packet, or went away: the session stays on polling.
+    /// The probed websocket failed or disconnected. The session stays on polling.
     pub fn handle_probe_failed(&mut self) {
         self.abandon_upgrade();
     }
 
-    /// The session's websocket went away.
+    /// The session's websocket disconnected. Ends the session.
     pub fn handle_websocket_closed(&mut self) {
         if matches!(self.carrier, Carrier::Websocket { .. }) {
             self.finish(CloseReason::TransportClose);
         }
     }
 
-    /// The frames of the last [`Transmit::Websocket`] were taken. Need only be told where
-    /// [`Self::waits_for_write`] says so.
+    /// The transport wrote the frames of the last [`Transmit::Websocket`]. Needed only where
+    /// [`Self::waits_for_write`] is true.
     pub fn handle_written(&mut self) {
         if let Carrier::Websocket { in_flight, .. } = &mut self.carrier {
             *in_flight = false;
         }
     }
 
-    /// When [`Self::handle_timeout`] is due next; changes with every `handle_*` call.
+    /// When [`Self::handle_timeout`] is due next. Every `handle_*` call may change it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.phase {
@@ -288,7 +288,7 @@ impl EngineSession {
             .min()
     }
 
-    /// Does what is due by `now`.
+    /// Handles every deadline up to `now`: heartbeat, upgrade and close.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self
             .upgrade
@@ -315,13 +315,13 @@ impl EngineSession {
         }
     }
 
-    /// The next thing to tell the application; drain after every `handle_*` call.
+    /// The next event for the application. Drain it after every `handle_*` call.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()
     }
 
-    /// The next thing to do; drain after every `handle_*` call, after [`Self::send`] and [`Self::close`].
+    /// The next action for the driver. Drain it after every `handle_*` call, [`Self::send`] and [`Self::close`].
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         if let Some(transmit) = self.transmits.pop_front() {
@@ -356,7 +356,7 @@ impl EngineSession {
         }
     }
 
-    /// Answers a parked poll, if there is one, ahead of everything that waits.
+    /// Responds to a parked poll, if any, ahead of all queued frames.
     fn answer_poll(&mut self, packet: &Packet) {
         if let Carrier::Polling {
             parked: parked @ true,

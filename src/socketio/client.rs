@@ -1,4 +1,4 @@
-//! The machine of one client: which namespaces it has joined, and what may come when.
+//! The state machine of one client: its namespaces, and which packets it may send when.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,57 +9,57 @@ use bytes::Bytes;
 use crate::ids::Sid;
 use crate::json_depth;
 
-use super::attachments::Partial;
+use super::attachments::{Partial, Progress};
 use super::config::SocketIoConfig;
 use super::decode::decode;
 use super::error::{ProtocolError, SocketIoDecodeError};
 use super::packet::{AckBody, Body, EventBody, Namespace, SocketIoPacket};
 
-/// What a client did.
+/// What the client did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketIoEvent {
-    /// It wants to join a namespace that exists: [`SocketIoClient::accept`] or [`SocketIoClient::refuse`] it.
+    /// The client asks to join an existing namespace: [`SocketIoClient::accept`] or [`SocketIoClient::refuse`] it.
     Connect {
-        /// Which.
+        /// The namespace to join.
         namespace: Namespace,
-        /// JSON object that it sent along.
+        /// The JSON object that the client sent with the request.
         payload: Option<String>,
     },
-    /// It sent an event.
+    /// The client sent an event.
     Event {
-        /// Where.
+        /// The namespace of the event.
         namespace: Namespace,
-        /// What.
+        /// The event with all its attachments.
         body: EventBody,
     },
-    /// It acknowledged an event of ours.
+    /// The client acknowledged an event of the server.
     Ack {
-        /// Where.
+        /// The namespace of the event.
         namespace: Namespace,
-        /// What.
+        /// The ack with all its attachments.
         body: AckBody,
     },
-    /// It left a namespace; the connection goes on.
+    /// The client left a namespace. The connection stays open.
     Disconnect {
-        /// Which.
+        /// The namespace that it left.
         namespace: Namespace,
     },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Membership {
-    Asked,
+    Requested,
     Joined,
-    /// Packets that were under way when it was left are ignored.
+    /// Late packets for it are ignored.
     Left,
 }
 
-/// The server's side of one client.
+/// The server's state of one client.
 #[derive(Debug)]
 pub struct SocketIoClient {
     config: Arc<SocketIoConfig>,
     namespaces: HashMap<Namespace, Membership>,
-    /// Set until the first namespace is joined.
+    /// Set until the client joins its first namespace.
     connect_deadline: Option<Instant>,
     partial: Option<Partial>,
     events: VecDeque<SocketIoEvent>,
@@ -67,7 +67,7 @@ pub struct SocketIoClient {
 }
 
 impl SocketIoClient {
-    /// A client that has joined nothing yet.
+    /// A client that has joined no namespace.
     #[must_use]
     pub fn new(config: Arc<SocketIoConfig>, now: Instant) -> Self {
         Self {
@@ -80,10 +80,10 @@ impl SocketIoClient {
         }
     }
 
-    /// Takes a text message.
+    /// Handles a text message.
     ///
     /// # Errors
-    /// [`ProtocolError`]: the connection must be closed.
+    /// [`ProtocolError`]; the driver must close the connection.
     pub fn handle_text(&mut self, text: &str) -> Result<(), ProtocolError> {
         if self.partial.is_some() {
             return Err(ProtocolError::AttachmentsMissing);
@@ -99,25 +99,25 @@ impl SocketIoClient {
         self.handle_packet(packet)
     }
 
-    /// Takes a binary message: an attachment.
+    /// Handles a binary message, which is an attachment.
     ///
     /// # Errors
-    /// [`ProtocolError`]: the connection must be closed.
+    /// [`ProtocolError`]; the driver must close the connection.
     pub fn handle_binary(&mut self, bytes: Bytes) -> Result<(), ProtocolError> {
         let partial = self
             .partial
             .take()
             .ok_or(ProtocolError::UnexpectedAttachment)?;
         match partial.add(bytes, self.config.max_attachment_bytes)? {
-            Ok(packet) => self.handle_packet(packet),
-            Err(partial) => {
+            Progress::Complete(packet) => self.handle_packet(packet),
+            Progress::Partial(partial) => {
                 self.partial = Some(partial);
                 Ok(())
             }
         }
     }
 
-    /// Bytes of the packet whose attachments have not all come.
+    /// Bytes of the packet that still lacks attachments.
     #[must_use]
     pub fn partial_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, Partial::bytes)
@@ -129,10 +129,10 @@ impl SocketIoClient {
         self.connect_deadline
     }
 
-    /// Does what is due by `now`.
+    /// Checks the deadline for joining a namespace.
     ///
     /// # Errors
-    /// [`ProtocolError::ConnectTimeout`]: the connection must be closed.
+    /// [`ProtocolError::ConnectTimeout`]; the driver must close the connection.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
         match self.connect_deadline {
             Some(deadline) if deadline <= now => Err(ProtocolError::ConnectTimeout),
@@ -140,23 +140,23 @@ impl SocketIoClient {
         }
     }
 
-    /// The next thing that the client did; drain after every `handle_*` call.
+    /// The next event of the client. Drain it after every `handle_*` call.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<SocketIoEvent> {
         self.events.pop_front()
     }
 
-    /// The next packet that the machine itself has to send; drain after every `handle_*` call.
+    /// The next packet to send. Drain it after every `handle_*` call.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<SocketIoPacket> {
         self.transmits.pop_front()
     }
 
-    /// Lets a client join: the packet that says so. `None` if it does not ask for it any more.
+    /// Lets the client join. Returns the packet to send, or `None` if the client no longer asks to join.
     #[must_use]
     pub fn accept(&mut self, namespace: &Namespace, sid: Sid) -> Option<SocketIoPacket> {
         let membership = self.namespaces.get_mut(namespace)?;
-        if *membership != Membership::Asked {
+        if *membership != Membership::Requested {
             return None;
         }
         *membership = Membership::Joined;
@@ -167,17 +167,17 @@ impl SocketIoClient {
         })
     }
 
-    /// Does not let a client join: the packet that says why.
+    /// Refuses to let the client join. Returns the packet to send, or `None` if the client no longer asks to join.
     #[must_use]
     pub fn refuse(&mut self, namespace: &Namespace, message: &str) -> Option<SocketIoPacket> {
-        if self.namespaces.get(namespace) != Some(&Membership::Asked) {
+        if self.namespaces.get(namespace) != Some(&Membership::Requested) {
             return None;
         }
         self.namespaces.remove(namespace);
         Some(connect_error(namespace.clone(), message))
     }
 
-    /// Puts a client out of a namespace: the packet that says so.
+    /// Removes the client from a namespace. Returns the packet to send, or `None` if the client has not joined it.
     #[must_use]
     pub fn disconnect(&mut self, namespace: &Namespace) -> Option<SocketIoPacket> {
         if !self.is_joined(namespace) {
@@ -209,7 +209,7 @@ impl SocketIoClient {
         match self.namespaces.get(&namespace) {
             Some(Membership::Joined) => {}
             Some(Membership::Left) => return Ok(()),
-            Some(Membership::Asked) | None => return Err(ProtocolError::NotJoined),
+            Some(Membership::Requested) | None => return Err(ProtocolError::NotJoined),
         }
         self.events.push_back(match body {
             Body::Event(body) => SocketIoEvent::Event { namespace, body },
@@ -222,7 +222,7 @@ impl SocketIoClient {
         Ok(())
     }
 
-    /// Joining twice is a mistake that harms nobody, so it is ignored.
+    /// Joining twice is harmless, so a second request is ignored.
     fn handle_connect(&mut self, namespace: Namespace, payload: Option<String>) {
         if !self.config.namespaces.contains(&namespace) {
             self.transmits
@@ -231,11 +231,12 @@ impl SocketIoClient {
         }
         if matches!(
             self.namespaces.get(&namespace),
-            Some(Membership::Asked | Membership::Joined)
+            Some(Membership::Requested | Membership::Joined)
         ) {
             return;
         }
-        self.namespaces.insert(namespace.clone(), Membership::Asked);
+        self.namespaces
+            .insert(namespace.clone(), Membership::Requested);
         self.events
             .push_back(SocketIoEvent::Connect { namespace, payload });
     }

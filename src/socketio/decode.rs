@@ -1,4 +1,4 @@
-//! Reading a packet's text.
+//! Decoding the text of a packet.
 
 use serde::de::IgnoredAny;
 
@@ -6,7 +6,7 @@ use super::attachments::check_placeholders;
 use super::error::SocketIoDecodeError;
 use super::packet::{AckBody, Body, EventBody, Namespace, SocketIoPacket};
 
-/// Event names that the protocol keeps for itself.
+/// Event names that the protocol reserves.
 const RESERVED: [&str; 6] = [
     "connect",
     "connect_error",
@@ -16,7 +16,7 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// Reads a packet's text. Gives the number of attachments that must follow before the packet is whole.
+/// Decodes the text of a packet. Returns the packet and how many attachments must follow it.
 ///
 /// # Errors
 /// [`SocketIoDecodeError`].
@@ -42,7 +42,7 @@ pub fn decode(
         return Err(SocketIoDecodeError::TooManyAttachments);
     }
     let namespace = if rest.starts_with('/') {
-        // The comma may be missing where nothing follows.
+        // The comma may be missing if nothing follows.
         let (name, after) = rest.split_once(',').unwrap_or((rest, ""));
         rest = after;
         Namespace::new(name)
@@ -111,7 +111,7 @@ fn event(
         data: data.to_owned(),
         attachments: Vec::new(),
     };
-    // Reading the name checks the whole array.
+    // Reading the name validates the whole array.
     let (name, _) = body.name_and_first_argument();
     let begins_well = data.strip_prefix('[').is_some_and(|rest| {
         rest.trim_start()

@@ -1,8 +1,8 @@
 //! Socket.IO v5: packets, namespaces, acks and binary attachments, without I/O.
 //!
-//! [`SocketIoClient`] is the machine of one client. Whoever carries its messages calls [`SocketIoClient::handle_text`]
-//! and [`SocketIoClient::handle_binary`], then drains [`SocketIoClient::poll_event`] and
-//! [`SocketIoClient::poll_transmit`]. JSON stays text: it is checked, and never parsed into a tree.
+//! [`SocketIoClient`] is the state machine of one client. Its driver calls [`SocketIoClient::handle_text`] and
+//! [`SocketIoClient::handle_binary`], then drains [`SocketIoClient::poll_event`] and
+//! [`SocketIoClient::poll_transmit`]. JSON stays text: the codec validates it and never builds a tree.
 //!
 //! Source: Socket.IO protocol, revision 5.
 

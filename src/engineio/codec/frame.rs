@@ -1,4 +1,4 @@
-//! A packet in its encoded form, as websocket frames carry it and payloads join it.
+//! An encoded packet, as one websocket frame or one element of a payload.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -9,14 +9,14 @@ use super::shared_frame::SharedFrame;
 
 /// One encoded packet: the content of one websocket frame, or of one element of a payload.
 ///
-/// Cheap to clone. A binary frame is always a message: Engine.IO has no other binary packets.
+/// Clones share the bytes. A binary frame is always a message: Engine.IO has no other binary packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// The packet type as a digit, then its data.
+    /// A text packet: its type as a digit, then its data.
     Text(ByteString),
-    /// The same in parts, one of which is shared with other frames.
+    /// A text packet whose middle other frames share.
     Shared(SharedFrame),
-    /// The bytes of a binary message.
+    /// A binary message.
     Binary(Bytes),
 }
 
@@ -29,11 +29,11 @@ impl Frame {
         Self::Text(text.into())
     }
 
-    /// Builds a text message around a text that it shares with others: `write` appends all else, and says behind how many
-    /// bytes of the buffer the shared text comes.
+    /// Builds a text message around a text that other messages share. The function `write` appends the rest of the
+    /// message to a buffer. It returns the offset in that buffer where the shared text belongs.
     ///
     /// # Errors
-    /// That of `write`.
+    /// The error of `write`.
     pub fn shared_message<E>(
         capacity: usize,
         shared: ByteString,
@@ -45,12 +45,12 @@ impl Frame {
         Ok(Self::Shared(SharedFrame::new(own.into(), at, shared)))
     }
 
-    /// A frame whose whole text, type included, is known at compile time.
+    /// A frame whose text, including the type, is a constant.
     const fn fixed(text: &'static str) -> Self {
         Self::Text(ByteString::from_static(text))
     }
 
-    /// Bytes that this frame holds.
+    /// Length of the encoded packet in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -60,7 +60,7 @@ impl Frame {
         }
     }
 
-    /// Bytes of it that it shares with no other frame.
+    /// Bytes that no other frame shares.
     pub(in crate::engineio) fn own_len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -69,7 +69,7 @@ impl Frame {
         }
     }
 
-    /// Whether there is nothing in it: only an empty binary message is.
+    /// Whether the frame has no bytes, which only an empty binary message has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

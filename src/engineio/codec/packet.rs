@@ -1,35 +1,35 @@
-//! One packet: its types, and its decoding from a text or a binary frame.
+//! The packet types, and decoding them from text and binary frames.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::error::DecodeError;
 
-/// What a message packet carries.
+/// The data of a message packet: text or bytes, as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
-    /// Text.
+    /// The data of a text frame.
     Text(ByteString),
-    /// Bytes.
+    /// The data of a binary frame, or of a base64 element of a payload.
     Binary(Bytes),
 }
 
 /// An Engine.IO packet (Engine.IO v4, "Packet encoding").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// `0`: the server's handshake, as JSON text.
+    /// `0`: the server's handshake as JSON.
     Open(ByteString),
-    /// `1`: the transport can be closed.
+    /// `1`: the sender closes the session.
     Close,
-    /// `2`: the server's heartbeat, or the client's `probe`.
+    /// `2`: the server's heartbeat, or the client's `probe` on a new websocket.
     Ping(ByteString),
-    /// `3`: the answer to a ping, with the same data.
+    /// `3`: the reply to a ping, with the same data.
     Pong(ByteString),
-    /// `4`: the application's data.
+    /// `4`: data of the application.
     Message(Data),
-    /// `5`: the client has moved to the new transport.
+    /// `5`: the client switches to the probed websocket.
     Upgrade,
-    /// `6`: ends a poll.
+    /// `6`: no data; the server ends a poll with it.
     Noop,
 }
 
@@ -37,7 +37,7 @@ impl Packet {
     /// Decodes a text frame, or an element of a payload that is not base64.
     ///
     /// # Errors
-    /// [`DecodeError`] when the text is empty, of an unknown type, or carries data that its type has not.
+    /// [`DecodeError`] when the text is empty, has an unknown type, or has data that its type does not allow.
     pub fn decode_text(text: &ByteString) -> Result<Self, DecodeError> {
         let mut chars = text.chars();
         let kind = chars.next().ok_or(DecodeError::Empty)?;
@@ -62,7 +62,7 @@ impl Packet {
         }
     }
 
-    /// A binary frame: always a message.
+    /// Decodes a binary frame, which is always a message.
     #[must_use]
     pub const fn from_binary(bytes: Bytes) -> Self {
         Self::Message(Data::Binary(bytes))

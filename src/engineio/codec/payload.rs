@@ -10,16 +10,16 @@ use super::error::DecodeError;
 use super::frame::Frame;
 use super::packet::Packet;
 
-/// Stands between two packets of a payload (U+001E, "record separator").
+/// Separates two packets of a payload (U+001E, "record separator").
 const SEPARATOR: char = '\x1e';
 
-/// Clients exist that leave the padding out.
+/// Some clients omit the padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Joins encoded packets into one payload; binary messages become `b` and base64.
+/// Joins encoded packets into one payload. A binary message becomes `b` and base64.
 #[must_use]
 pub fn encode_payload(frames: &[Frame]) -> String {
     let bytes: usize = frames.iter().map(|frame| frame.len() * 4 / 3 + 5).sum();
@@ -43,8 +43,8 @@ pub fn encode_payload(frames: &[Frame]) -> String {
 /// Splits a payload into its packets, which share the body's memory.
 ///
 /// # Errors
-/// [`DecodeError`] when the body is not UTF-8, holds more than `max_packets`, or one packet is malformed:
-/// then none of them counts.
+/// [`DecodeError`] when the body is not UTF-8, has more than `max_packets`, or contains a malformed packet. Then the
+/// whole payload is refused.
 pub fn decode_payload(body: Bytes, max_packets: usize) -> Result<Vec<Packet>, DecodeError> {
     let text = ByteString::try_from(body).map_err(|_| DecodeError::Utf8)?;
     let mut packets = Vec::new();

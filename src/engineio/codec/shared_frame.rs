@@ -1,23 +1,23 @@
-//! A text message whose middle is shared with other messages.
+//! A text message whose middle other messages share.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-/// The packet type and data of a message in three parts: its own beginning and end, and a middle that it shares.
+/// A message in three parts: its own prefix and suffix, and a shared middle.
 ///
-/// A broadcast is mostly the same for all of its receivers: what they share is neither copied for each of them nor kept
-/// more than once while they wait.
+/// All receivers of a broadcast get the same payload, each with its own signature. Sharing the payload keeps one copy of
+/// it in memory, however many receivers have it queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedFrame {
-    /// Beginning and end, one behind the other.
+    /// The prefix, followed by the suffix.
     own: ByteString,
-    /// Length of the beginning.
+    /// Length of the prefix in bytes.
     at: usize,
     shared: ByteString,
 }
 
 impl SharedFrame {
-    /// Puts `shared` into `own`, `at` bytes from its beginning; where that is no place, at its end.
+    /// Inserts `shared` into `own` at byte `at`, or at the end of `own` if `at` is not a character boundary.
     pub(super) fn new(own: ByteString, at: usize, shared: ByteString) -> Self {
         let at = if own.is_char_boundary(at) {
             at
@@ -35,19 +35,19 @@ impl SharedFrame {
         self.own.len()
     }
 
-    /// The parts, which together are the text.
+    /// Prefix, shared middle and suffix.
     pub(super) fn texts(&self) -> [&str; 3] {
         let (head, tail) = self.own.split_at_checked(self.at).unwrap_or_default();
         [head, &self.shared, tail]
     }
 
-    /// The text, copied into one.
+    /// Copies the three parts into one text.
     #[must_use]
     pub fn whole(&self) -> ByteString {
         self.texts().concat().into()
     }
 
-    /// The bytes of the parts, which together are the text; nothing is copied.
+    /// The bytes of prefix, shared middle and suffix, without copying them.
     #[must_use]
     pub fn into_parts(self) -> [Bytes; 3] {
         let mut head = self.own.into_bytes();

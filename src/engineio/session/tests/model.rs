@@ -1,4 +1,4 @@
-//! Random lives of a session against a simple model: what the client gets, in which order, how often, and why it ends.
+//! Compares random sessions with a simple model: which frames the client gets, their order, and why the session ends.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,11 +18,11 @@ const MAX_PACKETS: usize = 3;
 #[derive(Debug, Clone)]
 enum Step {
     Poll,
-    /// The client of the parked poll goes away.
+    /// The client drops the parked poll.
     AbortPoll,
-    /// The next answer to a poll finds no client.
+    /// The next response to a poll does not reach the client.
     LoseNextPoll,
-    /// The server sends a text of this size with so many attachments.
+    /// The server sends a text of this size with this many attachments.
     Send(usize, usize),
     Client(&'static str),
     Malformed,
@@ -31,14 +31,14 @@ enum Step {
     ProbeFailed,
     WebsocketClosed,
     Written,
-    /// Time passes, and timers fire when they are due.
+    /// Time passes, and every timer fires when due.
     Pass(u64),
-    /// Time passes and the machine notices late.
+    /// Time passes, and timers fire late.
     Stall(u64),
     Close(CloseReason),
 }
 
-/// Mostly what a session lives through; what ends it comes seldom, so that lives are long.
+/// Mostly steps that a session survives. Steps that end it are rare, so that sessions live long.
 fn step() -> impl Strategy<Value = Step> {
     let ends = prop_oneof![
         prop::sample::select(vec!["1", "2"]).prop_map(Step::Client),
@@ -79,12 +79,12 @@ enum Probing {
     Probed(Instant),
 }
 
-/// What is true of a session, told as one would tell it to somebody who writes a client.
+/// The state of a session, as the documentation for client authors describes it.
 #[expect(clippy::struct_excessive_bools, reason = "a model is plain on purpose")]
 struct Model {
     now: Instant,
     on_websocket: bool,
-    /// A GET waits for its answer.
+    /// A GET is parked.
     polling: bool,
     poll_ends_at: Option<Instant>,
     loses_next_poll: bool,
@@ -95,10 +95,10 @@ struct Model {
     flushing: Option<(CloseReason, Instant)>,
     closed: bool,
     waiting: VecDeque<Frame>,
-    /// All that the server was allowed to send, and all that the client got of it.
+    /// All frames that the server was allowed to send, and those that reached the client.
     sent: Vec<Frame>,
     received: Vec<Frame>,
-    /// What this step must make the session say.
+    /// The events and transmits that this step must cause.
     events: Vec<EngineEvent>,
     may_end_poll: bool,
     must_refuse_poll: bool,
@@ -217,7 +217,7 @@ impl Model {
             (Probing::Probed(_), "5") => {
                 self.probing = Probing::No;
                 self.on_websocket = true;
-                // A poll that came after the probe is one too many for the client that sent it.
+                // A poll that arrived after the probe is surplus for the client that sent it.
                 self.must_refuse_poll = self.polling && self.poll_ends_at.is_some();
                 self.poll_ends_at = None;
                 self.events.push(EngineEvent::Upgraded);
@@ -239,7 +239,7 @@ impl Model {
         self.flushing = Some((reason, self.now + CLOSE));
     }
 
-    /// What is due by now.
+    /// Fires the timers that are due.
     fn tick(&mut self) {
         match self.probing {
             Probing::Attached(until) | Probing::Probed(until) if until <= self.now => {
@@ -313,7 +313,7 @@ impl Life {
         }
     }
 
-    /// Does one thing to the session and to the model, and compares what each has to say.
+    /// Applies one step to the session and to the model, and compares their output.
     fn step(&mut self, step: &Step) {
         let Self {
             connection, model, ..
@@ -415,7 +415,7 @@ impl Life {
         self.model.send(&[&[first], &*attachments].concat());
     }
 
-    /// As a timer does it that is armed for every deadline.
+    /// Fires a timer at every deadline.
     fn pass(&mut self, time: Duration) {
         let end = self.model.now + time;
         while let Some(due) = self.connection.poll_timeout().filter(|due| *due <= end) {
@@ -512,7 +512,7 @@ impl Life {
             }
             Transmit::CloseProbe => assert!(std::mem::take(&mut model.must_close_probe)),
             Transmit::CloseWebsocket => {
-                // Only here does a session end that had nothing left to write.
+                // A session with nothing left to write ends only here.
                 if !model.closed {
                     assert!(!model.in_flight);
                     model.end_if_flushed();
@@ -522,7 +522,7 @@ impl Life {
         }
     }
 
-    /// A client that goes on reading gets everything.
+    /// A client that keeps reading gets everything.
     fn settle(&mut self) {
         let closed_before = self.model.closed;
         self.model.loses_next_poll = false;
