@@ -1,35 +1,35 @@
-//! Walks through the bytes of a BEEF (BRC-62, BRC-95, BRC-96) and checks that every length in it fits, and that there
-//! is not too much of anything.
+//! Checks the layout of a BEEF (BRC-62, BRC-95, BRC-96): every length fits, and no count is too large.
 //!
-//! The SDK's reader reserves what the lengths ask for before it reads, so that a few bytes of nonsense could ask for
-//! more memory than there is and end the process; and it computes a merkle root for every leaf, looking each up from
-//! the beginning. What passes here is as long as it says, and cheap to read.
+//! The SDK's parser allocates what a length field asks for before it reads. A few crafted bytes could exhaust the
+//! memory and end the process. It also computes a merkle root for every leaf, each from the start. What passes here has
+//! the length that it claims and is cheap to parse.
 
-/// Bytes of one BEEF. In base64 it fills the largest payment of a request (BRC-118), which is refused after its coins are
-/// spent. The SDK keeps scripts opcode by opcode, which takes 32 times as much.
+/// Largest BEEF in bytes. In base64 it is as long as the largest payment of a request (BRC-118), because a payment that is
+/// refused for its size may already have spent its coins. The SDK stores scripts as opcodes, which takes 32 times the
+/// memory.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
-/// Transactions in one BEEF.
+/// Transactions of one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;
-/// Inputs of all of them; what checking them takes grows with the square of it.
+/// Inputs of all transactions. The cost of checking them is quadratic.
 const MAX_INPUTS: u64 = 1_000;
-/// Outputs of all of them.
+/// Outputs of all transactions.
 const MAX_OUTPUTS: u64 = 10_000;
-/// A transaction as long as two hashes, which an inner node of a merkle tree could be taken for.
+/// The size of two hashes. A transaction of this size could be an inner node of a merkle tree.
 const AMBIGUOUS_BYTES: usize = 64;
-/// Levels of a merkle tree: leaves for 2^32 transactions.
+/// Levels of a merkle tree, enough for 2^32 transactions.
 const MAX_TREE_HEIGHT: u8 = 32;
-/// Leaves on one level of a merkle path: one for each transaction that it proves, and their neighbours.
+/// Leaves on one level of a merkle path: one for each proven transaction, and its neighbour.
 const MAX_LEAVES_OF_LEVEL: u64 = 128;
 /// Leaves of all merkle paths.
 const MAX_LEAVES: u64 = 20_000;
-/// For each merkle path, the leaves of its lowest level times all of its leaves: what computing its roots may take.
+/// Limits the cost of computing merkle roots: for each path, the leaves of its lowest level times all its leaves.
 const MAX_LEAVES_VISITED: u64 = 100_000;
 
 const ATOMIC: u32 = 0x0101_0101;
 const V1: u32 = 0xEFBE_0001;
 const V2: u32 = 0xEFBE_0002;
 
-/// Where the reader ended, in words.
+/// The first violation of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutError(pub &'static str);
 
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// From its version to the end of the bytes.
+    /// Reads from the version to the end of the bytes.
     fn beef(&mut self) -> Result<(), LayoutError> {
         let version = self.version()?;
         if version != V1 && version != V2 {
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Checks an `AtomicBEEF`: its prefix, and that all lengths fit and nothing is left over.
+/// Checks an `AtomicBEEF`: its prefix, all lengths, and that no bytes follow.
 ///
 /// # Errors
 /// [`LayoutError`].
@@ -211,7 +211,7 @@ pub fn check_layout(bytes: &[u8]) -> Result<(), LayoutError> {
     reader.beef()
 }
 
-/// The same for a BEEF of any kind, with or without the prefix that makes it atomic.
+/// Checks a BEEF of any kind, with or without the atomic prefix.
 ///
 /// # Errors
 /// [`LayoutError`].
@@ -235,7 +235,7 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(check_layout(&bytes[..end]).is_err(), "{end}");
         }
-        // The same without the prefix; what has none is not atomic.
+        // The same BEEF without the prefix, which is not atomic.
         assert_eq!(check_any_layout(&bytes), Ok(()));
         assert_eq!(check_any_layout(&bytes[36..]), Ok(()));
         assert!(check_layout(&bytes[36..]).is_err());
@@ -257,7 +257,7 @@ mod tests {
         assert!(check_layout(&bytes).is_err());
         // The leaves of the first level of the first bump: 200.
         let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);
-        // What is before the bumps is hashes, which may look like anything.
+        // The hashes before the bumps may contain any bytes.
         let (hashes, bumps) = bytes.split_at_mut(41);
         assert_eq!(hashes[40], 1);
         let levels = bumps.windows(2).position(|pair| pair == [1, 2]).unwrap();
@@ -342,7 +342,7 @@ mod tests {
         let tall = |height| bump(&vec![1; height]);
         assert_eq!(verdict(tall(32), 200), Ok(()));
         assert!(verdict(tall(33), 1).is_err());
-        // 100 leaves, and 100 visited for each.
+        // 100 leaves, and 100 visits for each.
         assert_eq!(verdict(bump(&[100]), 10), Ok(()));
         assert!(verdict(bump(&[100]), 11).is_err());
         assert_eq!(verdict(bump(&[1, 99]), 11), Ok(()));
@@ -355,7 +355,7 @@ mod tests {
             let _ = check_layout(&bytes);
         }
 
-        /// What passes here, the SDK reads without asking for more memory than there is.
+        /// The SDK parses what passes here without exhausting the memory.
         #[test]
         fn a_beef_with_wrong_bytes_is_refused_or_read(at in 0_usize..400, byte: u8) {
             let mut bytes = Mint::new().pay(&[(vec![0x51], 5)]);

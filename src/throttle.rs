@@ -1,4 +1,4 @@
-//! Pacing: how many frames one receiver gets within a window of time.
+//! Limits how many frames a client receives in a window of time.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use thiserror::Error;
 /// Parts of a window. Frames of one part expire together, which bounds the memory.
 const PARTS: u32 = 64;
 
-/// A burst and a rate in frames per second, written `24/24`; `0` means no limit.
+/// A burst and a rate in frames per second, written `24/24`. `0` means no limit.
 ///
-/// Never more than `burst` frames leave within `burst / per_second` seconds. A receiver that verifies each frame within
-/// that time therefore never has more than `burst` unverified ones.
+/// At most `burst` frames leave within `burst / per_second` seconds. So a client that verifies each frame within that
+/// time never has more than `burst` unverified frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ThrottleText", into = "String")]
 pub struct Throttle {
@@ -28,25 +28,24 @@ pub struct Throttle {
 pub struct ThrottleError;
 
 impl Throttle {
-    /// No limit.
     pub const OFF: Self = Self {
         burst: 0,
         per_second: 0,
     };
 
-    /// Safe for the published clients with wallets of up to 500 ms per call.
+    /// Safe for the published clients with wallets that take up to 500 ms per call.
     pub const PUBLISHED_CLIENTS: Self = Self {
         burst: 24,
         per_second: 24,
     };
 
-    /// The fastest that a client may choose for itself.
+    /// The fastest rate that a client may choose.
     pub const FASTEST: Self = Self {
         burst: 100_000,
         per_second: 100_000,
     };
 
-    /// This throttle, or the nearest that a client may choose for itself.
+    /// This throttle, capped at the fastest that a client may choose.
     #[must_use]
     pub fn for_client(self) -> Self {
         if self.is_off() {
@@ -58,7 +57,6 @@ impl Throttle {
         }
     }
 
-    /// Whether there is no limit.
     #[must_use]
     pub const fn is_off(self) -> bool {
         self.per_second == 0
@@ -77,7 +75,7 @@ impl Throttle {
         if eighth == 0 { 1 } else { eighth }
     }
 
-    /// The time in which so many frames leave.
+    /// How long `frames` frames take at this rate.
     #[must_use]
     pub fn time_of(self, frames: usize) -> Duration {
         let nanos = u64::try_from(frames)
@@ -88,7 +86,7 @@ impl Throttle {
             .map_or(Duration::ZERO, Duration::from_nanos)
     }
 
-    /// The time in which no more than the burst leaves.
+    /// The time in which at most one burst leaves.
     fn window(self) -> Duration {
         self.time_of(self.burst())
     }
@@ -129,7 +127,7 @@ impl From<Throttle> for String {
     }
 }
 
-/// In a file, `0` may be a number.
+/// In a settings file `0` may be a number.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -183,7 +181,7 @@ impl ThrottleWindow {
         throttle.burst().saturating_sub(self.frames)
     }
 
-    /// Counts one frame that leaves now; `false`, and it is not counted, if none may.
+    /// Counts a frame that leaves now. Returns `false`, and counts nothing, if the window is full.
     pub fn take(&mut self, throttle: Throttle, now: Instant) -> bool {
         if throttle.is_off() {
             return true;
@@ -206,7 +204,7 @@ impl ThrottleWindow {
         true
     }
 
-    /// When the next frame may leave; `None` if one may at once.
+    /// When the next frame may leave, or `None` if one may leave now.
     #[must_use]
     pub fn next_room(&self, throttle: Throttle) -> Option<Instant> {
         if throttle.is_off() || self.frames < throttle.burst() {
@@ -295,7 +293,7 @@ mod tests {
             assert!(window.take(fast, now + Duration::from_millis(100 * tenth)));
         }
         assert!(!window.take(slow, now + Duration::from_secs(1)));
-        // Four of the five must be over before the next one may leave.
+        // Four of the five frames must expire before the next one may leave.
         let next = now + Duration::from_millis(300) + Duration::from_secs(2);
         assert_eq!(window.next_room(slow), Some(next));
     }

@@ -1,4 +1,4 @@
-//! Whom the operator serves: nobody on the block list, and nobody else than the allow list where that has any identity.
+//! The operator's lists: the server refuses blocked identities, and all that a non-empty allow list lacks.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +7,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use crate::ids::IdentityKey;
 use crate::model::{IdentityList, ListChange, NotServed};
 
-/// The lists in memory, as of the last look at the database.
+/// A copy of the lists in the database.
 #[derive(Debug, Default)]
 pub struct IdentityLists {
     lists: RwLock<Lists>,
-    /// Whether any list has anybody. Nearly always none has, and every request asks.
+    /// Whether any list has an entry. Every request asks, and nearly always there is none.
     has_any: AtomicBool,
 }
 
@@ -55,13 +55,12 @@ impl IdentityLists {
         }
     }
 
-    /// The revision of the last change that is known.
+    /// The revision of the last change in this copy.
     #[must_use]
     pub fn revision(&self) -> i64 {
         self.read().revision
     }
 
-    /// How many identities a list has.
     #[must_use]
     pub fn count(&self, list: IdentityList) -> usize {
         let lists = self.read();
@@ -71,7 +70,6 @@ impl IdentityLists {
         }
     }
 
-    /// Whether a list has this identity.
     #[must_use]
     pub fn has(&self, list: IdentityList, identity: &IdentityKey) -> bool {
         let lists = self.read();
@@ -81,7 +79,7 @@ impl IdentityLists {
         }
     }
 
-    /// Applies changes to what is known, up to this revision.
+    /// Applies changes up to this revision.
     pub fn apply(&self, changes: &[ListChange], revision: i64) {
         self.change(|lists| {
             for change in changes {
@@ -91,7 +89,7 @@ impl IdentityLists {
         });
     }
 
-    /// Takes these for all changes that there ever were.
+    /// Rebuilds the copy from all changes ever made.
     pub fn replace(&self, changes: &[ListChange], revision: i64) {
         let mut fresh = Lists {
             revision,

@@ -1,6 +1,7 @@
-//! How much one address, one identity and one socket may ask for: counts, rates, and who is behind a proxy.
+//! Limits for addresses, identities and sockets: counts, rates, and the addresses behind proxies.
 //!
-//! Knows no protocol and decides no answer: who is over a limit is told so by whoever asked. Also whom the operator serves at all.
+//! This room knows no protocol. The caller refuses a request that exceeds a limit. It also holds the operator's block
+//! and allow lists.
 
 mod addresses;
 mod budget;

@@ -1,4 +1,4 @@
-//! What the sockets of one identity share: how many there may be, and what they may send together.
+//! What the sockets of one identity share: their number, and their rate of frames and bytes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::budget::{KeyedBudget, Permit};
 use super::refusals::LimitExceeded;
 use super::token_bucket::{BucketRates, Cost, TokenBucket};
 
-/// The places of the sockets of each identity.
+/// Limits the sockets of each identity.
 pub type IdentityShares = KeyedBudget<IdentityKey, Mutex<TokenBucket>>;
 
-/// One socket's part in what its identity may have.
+/// One socket of an identity.
 #[derive(Debug)]
 pub struct Share {
     permit: Permit<IdentityKey, Mutex<TokenBucket>>,
@@ -20,7 +20,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// A socket of this identity, until the share is dropped.
+    /// Counts a socket of this identity, until the share is dropped.
     ///
     /// # Errors
     /// [`LimitExceeded`].
@@ -30,7 +30,6 @@ impl Share {
         Ok(Self { permit, bucket })
     }
 
-    /// Whose it is.
     #[must_use]
     pub fn identity(&self) -> Option<IdentityKey> {
         self.permit.owner().copied()
@@ -75,7 +74,7 @@ mod tests {
         assert_eq!(charge(&other), Duration::ZERO);
         assert_eq!((shares.owners(), other.identity()), (2, Some(keys[1])));
         drop((first, other));
-        // What was sent is not forgotten while there is a socket.
+        // The bucket lives as long as the identity has a socket.
         let again = Share::take(&shares, keys[0]).unwrap();
         assert_eq!(charge(&again), Duration::from_secs(2));
         drop((second, again));

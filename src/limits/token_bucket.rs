@@ -1,11 +1,11 @@
-//! What one source may send in a second: how long it has to wait for what it sent.
+//! Limits what one source sends per second, by delaying it.
 //!
-//! A limit that delays instead of refusing: what came is taken, and what comes next is waited with. (`governor`, which
-//! limits requests, can only take or refuse, and refuses what is larger than its burst.)
+//! A token bucket delays instead of refusing: the server accepts what arrived and pauses before it reads more. Requests
+//! use `governor` instead. It can only accept or refuse, and it refuses a cost above its burst.
 
 use std::time::{Duration, Instant};
 
-/// So many in a second, and as many at once as come together in the burst's time.
+/// A rate per second, and a burst of `burst` times that rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: u64,
@@ -13,7 +13,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// 0 is no limit.
+    /// A rate of 0 means no limit.
     #[must_use]
     pub const fn new(per_second: u64, burst: Duration) -> Self {
         Self { per_second, burst }
@@ -27,7 +27,7 @@ impl Rate {
         self.burst
     }
 
-    /// How long so many last.
+    /// How long `count` units take at this rate.
     fn time_of(self, count: usize) -> Duration {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let nanos = count.saturating_mul(1_000_000_000);
@@ -37,25 +37,25 @@ impl Rate {
     }
 }
 
-/// The rates of a source.
+/// The rates of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketRates {
-    /// Frames, packets.
+    /// Frames or packets.
     pub frames: Rate,
-    /// Their bytes.
+    /// Bytes of these frames.
     pub bytes: Rate,
 }
 
-/// What came at once.
+/// What one read costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Frames, packets.
+    /// Frames or packets.
     pub frames: usize,
-    /// Their bytes.
+    /// Bytes of these frames.
     pub bytes: usize,
 }
 
-/// When the burst is whole again; the later that is, the less is left of it.
+/// When the bucket is full again. A later time means fewer tokens.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket(Option<Instant>);
 
@@ -67,7 +67,7 @@ impl Bucket {
     }
 }
 
-/// What a source has sent lately.
+/// The tokens that a source has left, for frames and for bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenBucket {
     frames: Bucket,
@@ -75,7 +75,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Counts what came, and says how long the source is to be left waiting for it.
+    /// Charges what arrived. Returns how long to wait before reading more.
     pub fn charge(&mut self, rates: &BucketRates, cost: Cost, now: Instant) -> Duration {
         let frames = self.frames.charge(rates.frames, cost.frames, now);
         frames.max(self.bytes.charge(rates.bytes, cost.bytes, now))
@@ -107,9 +107,9 @@ mod tests {
         assert_eq!(charge(20, Duration::ZERO), Duration::ZERO);
         assert_eq!(charge(1, Duration::ZERO), SECOND / 10);
         assert_eq!(charge(5, Duration::ZERO), SECOND * 6 / 10);
-        // Who waits for so long may send one more at once, and has to wait for that.
+        // A source that waits that long may send one more, and then waits again.
         assert_eq!(charge(1, SECOND * 6 / 10), SECOND / 10);
-        // And after some time it is all as if nothing had been.
+        // After a while the bucket is full again.
         assert_eq!(charge(20, SECOND * 9), Duration::ZERO);
         assert_eq!(charge(1, SECOND * 9), SECOND / 10);
     }

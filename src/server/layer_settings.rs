@@ -113,8 +113,8 @@ pub(super) fn address_settings(settings: &Settings) -> AddressSettings {
         trusted_proxies: settings.server.trusted_proxies.clone(),
         unlimited: limits.unlimited_addresses.clone(),
         connections: limits.connections_per_address,
-        unproven_sockets: limits.unproven_sockets_per_address,
-        all_unproven_sockets: limits.unproven_sockets,
+        unauthenticated_sockets: limits.unproven_sockets_per_address,
+        all_unauthenticated_sockets: limits.unproven_sockets,
         requests: rate(settings, limits.requests_per_address),
         handshakes: rate(settings, limits.handshakes_per_address),
     }

@@ -23,7 +23,7 @@ impl Command for TakeStep {
     fn holder(&self) -> Owner {
         match &self.0 {
             SessionStep::Store(StoredSession { proven: false, .. })
-            | SessionStep::End { proven: false, .. } => Owner::Strangers,
+            | SessionStep::End { proven: false, .. } => Owner::Unauthenticated,
             _ => Owner::Server,
         }
     }
@@ -108,7 +108,7 @@ impl DbHandle {
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
         // It is never closed.
         let _permit = self.0.session_lookups.acquire().await;
-        self.read_in(Lane::new(Owner::Strangers, None), move |connection| {
+        self.read_in(Lane::new(Owner::Unauthenticated, None), move |connection| {
             session_store::find(connection, own_nonce.clone(), &Now::read(None))
         })
         .await
