@@ -1,4 +1,4 @@
-//! A session: what two parties agreed on in a handshake, as both BRC-103 sockets and BRC-104 requests use it.
+//! A session: the result of a handshake, used by BRC-103 sockets and BRC-104 requests.
 
 pub(super) mod nonce;
 pub(super) mod store;
@@ -15,7 +15,7 @@ use super::message::{AuthMessage, MessageType, MessageWriter};
 use super::payload::sha256;
 use nonce::{MAX_NONCE_BYTES, SeenNonces, decode_nonce, message_nonce};
 
-/// A session with one counterparty. Shared between threads by reference.
+/// A session with one counterparty. Threads share it by reference.
 #[derive(Debug)]
 pub struct Session {
     own_nonce: String,
@@ -24,31 +24,31 @@ pub struct Session {
     peer_hex: String,
     keys: PairKeys,
     seen: Mutex<SeenNonces>,
-    /// Whether no nonce may be forgotten: then the session ends when its memory is full.
-    forgets_nothing: bool,
-    /// Set once valid certificates came.
+    /// Whether the session ends when its nonce memory is full, instead of forgetting the oldest nonce.
+    strict_replay: bool,
+    /// Set when valid certificates arrive.
     revealed: OnceLock<Arc<RevealedFields>>,
-    /// Why those that came last were refused.
+    /// Why the latest certificates were refused.
     refusal: Mutex<Option<CertificateError>>,
 }
 
-/// What a session is restored from. None of it is a secret.
+/// The public data from which another process can restore a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Our nonce, which names the session.
+    /// This side's nonce, which names the session.
     pub own_nonce: String,
-    /// The counterparty's nonce, as it wrote it.
+    /// The counterparty's nonce as the counterparty wrote it.
     pub peer_nonce: String,
-    /// The counterparty.
+    /// The identity key of the counterparty.
     pub peer: IdentityKey,
 }
 
-/// What a handshake is answered with.
+/// The response to a handshake.
 #[derive(Debug)]
 pub struct InitialResponse {
-    /// The auth message.
+    /// The auth message as JSON.
     pub json: String,
-    /// Its signature, DER.
+    /// The signature of the message, DER.
     pub signature: DerSignature,
 }
 
@@ -67,18 +67,18 @@ impl Session {
             peer_hex: peer.to_hex(),
             keys,
             seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
-            forgets_nothing: false,
+            strict_replay: false,
             revealed: OnceLock::new(),
             refusal: Mutex::default(),
         }
     }
 
-    /// Answers an `initialRequest` (BRC-103 §6.1): a new session, and the signed response.
+    /// Answers an `initialRequest` (BRC-103 §6.1). Returns a new session and the signed response.
     ///
-    /// The sender's key is not proven by this: only its first verified message proves it.
+    /// The handshake does not authenticate the sender. Its first verified message does.
     ///
     /// # Errors
-    /// [`AuthError`] when a field is missing or malformed, or the key is our own.
+    /// [`AuthError`] if a field is missing or malformed, or the key is this side's own.
     pub fn respond(
         identity: &Identity,
         request: &AuthMessage<'_>,
@@ -95,7 +95,7 @@ impl Session {
             .parse()
             .map_err(|_| AuthError::IdentityKey)?;
         if peer == identity.identity_key() {
-            // A reflected request of ours would let anyone prove to be us.
+            // A reflected request would let anyone authenticate as this side.
             return Err(AuthError::Reflected);
         }
         let own_nonce = identity.new_session_nonce()?;
@@ -120,7 +120,7 @@ impl Session {
         Ok((session, InitialResponse { json, signature }))
     }
 
-    /// Takes the answer to a request that named `own_nonce`: the counterparty's key is proven by it.
+    /// Completes a handshake that this side started with `own_nonce`. This authenticates the counterparty.
     pub(super) fn established(
         identity: &Identity,
         own_nonce: &str,
@@ -155,11 +155,11 @@ impl Session {
         ))
     }
 
-    /// The session of this record: one point multiplication. It has seen no message nonce, and its counterparty has still
-    /// to prove itself.
+    /// Restores a session, at the cost of one point multiplication. It remembers no message nonces, and its
+    /// counterparty is not authenticated.
     ///
     /// # Errors
-    /// [`AuthError::Key`] never for a key that an [`IdentityKey`] can hold.
+    /// [`AuthError::Key`], never for a key that an [`IdentityKey`] can hold.
     pub fn restore(
         identity: &Identity,
         record: SessionRecord,
@@ -175,7 +175,7 @@ impl Session {
         ))
     }
 
-    /// What [`Self::restore`] needs in another process.
+    /// The data that [`Self::restore`] needs in another process.
     #[must_use]
     pub fn record(&self) -> SessionRecord {
         SessionRecord {
@@ -185,34 +185,34 @@ impl Session {
         }
     }
 
-    /// The same session, which ends when its memory of nonces is full instead of forgetting the oldest.
+    /// Makes the session end when its nonce memory is full, instead of forgetting the oldest nonce.
     #[must_use]
-    pub fn forgetting_nothing(self) -> Self {
+    pub fn strict_replay(self) -> Self {
         Self {
-            forgets_nothing: true,
+            strict_replay: true,
             ..self
         }
     }
 
-    /// Our nonce, by which the counterparty names this session.
+    /// This side's nonce, by which the counterparty names the session.
     #[must_use]
     pub fn own_nonce(&self) -> &str {
         &self.own_nonce
     }
 
-    /// The counterparty's nonce, by which we name this session.
+    /// The counterparty's nonce, by which this side names the session.
     #[must_use]
     pub fn peer_nonce(&self) -> &str {
         &self.peer_nonce
     }
 
-    /// The counterparty.
+    /// The identity key of the counterparty.
     #[must_use]
     pub const fn peer(&self) -> IdentityKey {
         self.peer
     }
 
-    /// Checks that a message claims to come from this session's counterparty and from nobody else.
+    /// Checks that a message claims to come from the counterparty of this session.
     ///
     /// # Errors
     /// [`AuthError::IdentityMismatch`].
@@ -225,10 +225,10 @@ impl Session {
         }
     }
 
-    /// Verifies the counterparty's signature over `digest` and uses the message's nonce up.
+    /// Verifies the counterparty's signature of `digest` and consumes the nonce of the message.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`], [`AuthError::Signature`]: then nothing has changed.
+    /// [`AuthError::Replayed`] or [`AuthError::Signature`]; nothing changes.
     pub fn verify(
         &self,
         nonce: &str,
@@ -244,17 +244,17 @@ impl Session {
         let key_id = KeyId::Pair(nonce, &self.own_nonce);
         self.keys
             .verify(&Protocol::AUTH_SIGNATURE, key_id, digest, signature)?;
-        // Two threads may have come this far with the same nonce: one of them wins.
-        self.use_up(nonce)
+        // Two threads may get here with the same nonce. Only one of them succeeds.
+        self.consume(nonce)
     }
 
-    /// Uses the nonce of a message up that was verified elsewhere.
+    /// Consumes the nonce of a message that was verified elsewhere.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`]; [`AuthError::UnknownSession`] where the session has ended by that.
-    pub fn use_up(&self, nonce: &str) -> Result<(), AuthError> {
+    /// [`AuthError::Replayed`], or [`AuthError::UnknownSession`] if this ended the session.
+    pub fn consume(&self, nonce: &str) -> Result<(), AuthError> {
         let mut seen = self.seen();
-        if self.forgets_nothing && seen.is_full() && !seen.contains(nonce) {
+        if self.strict_replay && seen.is_full() && !seen.contains(nonce) {
             return Err(AuthError::UnknownSession {
                 nonce: self.own_nonce.clone(),
             });
@@ -266,11 +266,11 @@ impl Session {
         }
     }
 
-    /// Verifies a `certificateResponse` of this session and uses its nonce up: the JSON of its certificates. What they
-    /// are worth is not known by that.
+    /// Verifies the signature of a `certificateResponse` and consumes its nonce. Returns the JSON of the certificates,
+    /// which are not checked yet.
     ///
     /// # Errors
-    /// [`AuthError`]: then nothing has changed.
+    /// [`AuthError`]; nothing changes.
     pub fn verify_certificate_response<'a>(
         &self,
         message: &AuthMessage<'a>,
@@ -287,10 +287,10 @@ impl Session {
         Ok(json)
     }
 
-    /// Verifies a `certificateRequest` of this session and uses its nonce up.
+    /// Verifies a `certificateRequest` of this session and consumes its nonce.
     ///
     /// # Errors
-    /// [`AuthError`]: then nothing has changed.
+    /// [`AuthError`]; nothing changes.
     pub fn verify_certificate_request(&self, message: &AuthMessage<'_>) -> Result<(), AuthError> {
         if message.kind != MessageType::CertificateRequest {
             return Err(AuthError::Malformed("not a certificateRequest"));
@@ -303,7 +303,7 @@ impl Session {
         self.verify(nonce, &sha256(json.as_bytes()), signature)
     }
 
-    /// A signed `certificateResponse` without certificates: a server has none to show (BRC-103).
+    /// A signed `certificateResponse` without certificates, because a server has none to present (BRC-103).
     ///
     /// # Errors
     /// As [`Self::sign`].
@@ -322,11 +322,11 @@ impl Session {
         Ok(json)
     }
 
-    /// Checks the counterparty's certificates; the session is certified from then on. The first that fit count.
+    /// Checks the counterparty's certificates. The first valid ones certify the session.
     ///
     /// # Errors
-    /// [`CertificateError`]: others may still come. An empty list is no refusal, because some clients send one while they look
-    /// for certificates.
+    /// [`CertificateError`]; the client may present others later. An empty list is not recorded as a refusal, because
+    /// some clients send one while they look for certificates.
     pub fn certify(
         &self,
         demand: &CertificateDemand,
@@ -340,7 +340,7 @@ impl Session {
         Ok(self.revealed.get_or_init(|| Arc::new(revealed)))
     }
 
-    /// Why the certificates that came last were refused, while the session is not certified.
+    /// Why the latest certificates were refused, while the session is not certified.
     #[must_use]
     pub fn certificate_refusal(&self) -> Option<CertificateError> {
         let refusal = self.refusal().clone();
@@ -351,7 +351,7 @@ impl Session {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the counterparty's certificates reveal, once the session is certified.
+    /// The fields revealed by the counterparty's certificates, if the session is certified.
     #[must_use]
     pub fn revealed(&self) -> Option<&Arc<RevealedFields>> {
         self.revealed.get()
@@ -366,9 +366,9 @@ impl Session {
         Ok(self.keys.sign(&Protocol::AUTH_SIGNATURE, key_id, digest)?)
     }
 
-    /// Whether so many messages came that the next one would make a nonce be forgotten.
+    /// Whether the nonce memory is full, so that the next message would make the session forget a nonce.
     #[must_use]
-    pub fn is_used_up(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.seen().is_full()
     }
 

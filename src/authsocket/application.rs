@@ -214,7 +214,7 @@ impl Application for AuthSocket {
             Arc::clone(&self.service.identity),
             self.service.settings.peer.clone(),
         );
-        let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
+        let sessions = std::mem::replace(&mut self.peer, fresh).into_authenticated_sessions();
         if !sessions.is_empty() {
             let mut lost = self.service.lost();
             let now = Instant::now();

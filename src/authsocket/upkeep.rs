@@ -138,7 +138,7 @@ impl AuthSocket {
         let now = link.now();
         if self.upkeep.handshake_until.is_some_and(|at| at <= now) {
             self.upkeep.handshake_until = None;
-            if self.admitted && self.peer.is_used_up() {
+            if self.admitted && self.peer.is_exhausted() {
                 // The client never answered. A new connection gives it a new session.
                 log::debug!("socket {} has used its session up", self.sid);
                 return link.close(CloseReason::ForcedClose);

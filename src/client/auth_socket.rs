@@ -199,7 +199,7 @@ impl AuthSocket {
             let json = self.socket.next().await?;
             // The first event of a new session proves the server's key: until then nothing can be signed in it.
             if let Some(reader) = reader
-                && !self.peer.awaits_proof()
+                && !self.peer.awaits_authentication()
                 && let Some(payload) = reader(&json)
             {
                 if payload.starts_with(KEEP_ALIVE) {

@@ -194,7 +194,7 @@ impl Brc104Client {
             Handled::Established(_) => {}
             _ => return Err(ClientError::Unexpected("no answer to the handshake")),
         }
-        let session = peer.into_proven_sessions().pop();
+        let session = peer.into_authenticated_sessions().pop();
         session.ok_or(ClientError::Unexpected("a handshake without a session"))
     }
 

@@ -69,7 +69,7 @@ pub async fn respond(
         Err(error) => return unsigned(&error),
     };
     let session = Arc::clone(&named.known.session);
-    let is_proven = named.is_in_memory && state.sessions().is_proven(session.own_nonce());
+    let is_proven = named.is_in_memory && state.sessions().is_authenticated(session.own_nonce());
     let owners = if is_proven {
         Owner::both(session.peer(), counted_for)
     } else {

@@ -34,7 +34,7 @@ pub(super) async fn respond(
             let (session, response) = *begun;
             let reply = reply(state, &session, response);
             // Its first request may reach another node as soon as this is sent.
-            let session = session.forgetting_nothing();
+            let session = session.strict_replay();
             state.begin_session(session, origin).await;
             reply
         }

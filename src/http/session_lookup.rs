@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::auth::{AuthError, Known, MAX_NONCE_CHARS};
+use crate::auth::{AuthError, CachedSession, MAX_NONCE_CHARS};
 use crate::limits::AddressKey;
 
 use super::client_address::count_handshake;
@@ -12,7 +12,7 @@ use super::state::HttpState;
 
 /// The session that a request names.
 pub(super) struct Named {
-    pub(super) known: Known,
+    pub(super) known: CachedSession,
     /// Otherwise it is from the shared store, and kept once the request has verified.
     pub(super) is_in_memory: bool,
 }
@@ -49,7 +49,7 @@ async fn stored(
     }
     count_handshake(counted_for, &state.addresses)?;
     let restored = state.restore_session(own_nonce).await.map(|session| Named {
-        known: Known {
+        known: CachedSession {
             session: Arc::new(session),
             began_here: false,
             is_stored: true,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 
 use crate::auth::{
-    AuthError, Identity, Known, RequiredCertificates, Session, SessionLimits, SessionStore,
+    AuthError, CachedSession, Identity, RequiredCertificates, Session, SessionLimits, SessionStore,
 };
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
@@ -201,13 +201,13 @@ impl HttpState {
         let record = self.shared_sessions.as_ref()?.find(own_nonce).await?;
         let max_requests = self.limits.max_requests_per_session;
         let session = Session::restore(&self.identity, record, max_requests).ok()?;
-        Some(session.forgetting_nothing())
+        Some(session.strict_replay())
     }
 
     /// Counts a request that verified. `None` where no store counts requests.
     pub(super) async fn claim_request(
         &self,
-        known: &Known,
+        known: &CachedSession,
         nonce: &str,
     ) -> Result<Option<Claimed>, Refused> {
         let Some(shared) = &self.shared_sessions else {
@@ -253,10 +253,10 @@ impl HttpState {
         let displaced = {
             let mut sessions = self.sessions();
             if let Some(known) = sessions.get(session.own_nonce(), Instant::now()) {
-                known.session.use_up(nonce)?;
+                known.session.consume(nonce)?;
                 return Ok(known.session);
             }
-            sessions.take_up(Arc::clone(&session), Instant::now())
+            sessions.resume(Arc::clone(&session), Instant::now())
         };
         log::debug!("took up a session of {:?}", session.peer());
         self.end_sessions(displaced).await;
@@ -269,7 +269,7 @@ impl HttpState {
     pub(super) fn session_used(&self, session: &Arc<Session>) -> Vec<String> {
         let own_nonce = session.own_nonce();
         let mut sessions = self.sessions();
-        if session.is_used_up() {
+        if session.is_exhausted() {
             // Forgetting a nonce would allow for its replay; the client shakes hands again by itself.
             sessions.remove(own_nonce);
             return vec![own_nonce.to_owned()];

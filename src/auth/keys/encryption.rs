@@ -7,7 +7,7 @@ use crate::auth::error::{AuthError, KeyError};
 use super::{KeyId, PairKeys, Protocol};
 
 impl PairKeys {
-    /// Encrypts for the counterparty: 32 bytes of initialisation vector, the ciphertext, 16 bytes of tag.
+    /// Encrypts for the counterparty. The result is a 32-byte initialisation vector, the ciphertext, and a 16-byte tag.
     ///
     /// # Errors
     /// [`KeyError::Derivation`].
@@ -18,14 +18,14 @@ impl PairKeys {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
         let key = self.cipher(protocol, key_id)?;
-        // It refuses nothing but keys of another length.
+        // Encryption fails only for keys of another length.
         key.encrypt(plaintext).map_err(|_| KeyError::Derivation)
     }
 
-    /// Decrypts what the counterparty has encrypted for us, or we for it.
+    /// Decrypts data that either party encrypted for the other.
     ///
     /// # Errors
-    /// [`AuthError::Undecryptable`] when it was encrypted under another key, or changed since.
+    /// [`AuthError::Undecryptable`] if the data was encrypted under another key, or modified.
     pub fn decrypt(
         &self,
         protocol: &Protocol,
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// With private keys 11 and 5, made by `@bsv/sdk` 2.1.0: `wallet.encrypt` for `hello €`.
+    /// `wallet.encrypt` of `hello €` by `@bsv/sdk` 2.1.0, with private keys 11 and 5.
     #[test]
     fn what_the_published_wallet_has_encrypted_is_read() {
         let server = Identity::from_hex(&format!("{:064x}", 5)).unwrap();

@@ -1,8 +1,8 @@
-//! ECDSA signatures whose nonces (RFC 6979) are hashed by the processor's own instructions.
+//! ECDSA signatures whose RFC 6979 nonces are hashed with the CPU's SHA-256 instructions.
 //!
-//! libsecp256k1 brings a portable SHA-256, which takes a sixth of a signature. The nonces, and so the signatures, are the
-//! same with any SHA-256; the tests hold them equal, bit by bit. Every delivery is one signature, hence the only file
-//! with unsafe code: the library's signing function takes its nonce function by pointer.
+//! libsecp256k1 contains a portable SHA-256, which takes a sixth of the time of a signature. Any SHA-256 yields the
+//! same nonces and signatures; the tests compare them bit by bit. Every delivery needs a signature. So this is the only
+//! file with unsafe code: the library takes its nonce function as a pointer.
 #![expect(
     unsafe_code,
     reason = "the nonce function of libsecp256k1 is a C callback"
@@ -23,11 +23,11 @@ use super::CURVE;
 /// Signs a SHA-256 digest (RFC 6979, low S), as [`secp256k1::Secp256k1::sign_ecdsa`] does.
 pub(super) fn sign_ecdsa(digest: &[u8; 32], key: &SecretKey) -> Signature {
     if Scalar::from_be_bytes(*digest).is_err() {
-        // Not below the order, as one digest in 2^128 is: RFC 6979 §2.3.4 reduces it, which the library knows how to do.
+        // One digest in 2^128 is not below the order. RFC 6979 §2.3.4 reduces it, which the library does.
         return CURVE.sign_ecdsa(Message::from_digest(*digest), key);
     }
-    // SAFETY: the context can sign and lives as long as the process; the digest and the key are 32 bytes each, which a
-    // `SecretKey` keeps valid; the signature is read only once it was written, and nothing is kept.
+    // SAFETY: the context can sign and lives as long as the process. The digest and the key are 32 bytes each, and a
+    // `SecretKey` is always valid. The signature is read only after the library wrote it. The library keeps no pointer.
     let (signed, signature) = unsafe {
         let mut signature = ffi::Signature::new();
         let signed = ffi::secp256k1_ecdsa_sign(
@@ -43,15 +43,15 @@ pub(super) fn sign_ecdsa(digest: &[u8; 32], key: &SecretKey) -> Signature {
     if signed == 1 {
         Signature::from(signature)
     } else {
-        // Only a nonce function that fails leads here, and ours does not.
+        // Only a failing nonce function leads here, and this one never fails.
         CURVE.sign_ecdsa(Message::from_digest(*digest), key)
     }
 }
 
-/// The nonce function: writes 32 bytes made of the digest and the key.
+/// The nonce function: writes 32 bytes that depend on the digest and the key.
 ///
 /// # Safety
-/// As libsecp256k1 calls it: `nonce32` can be written, `msg32` and `key32` can be read, 32 bytes each.
+/// libsecp256k1 calls it with pointers to 32 bytes each: a writable `nonce32`, and readable `msg32` and `key32`.
 unsafe extern "C" fn nonce(
     nonce32: *mut c_uchar,
     msg32: *const c_uchar,
@@ -60,7 +60,7 @@ unsafe extern "C" fn nonce(
     _data: *mut c_void,
     attempt: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees both pointers.
     let (digest, key) = unsafe { (&*msg32.cast::<[u8; 32]>(), &*key32.cast::<[u8; 32]>()) };
     let mut generator = Generator::new(key, digest);
     for _ in 0..attempt {
@@ -68,7 +68,7 @@ unsafe extern "C" fn nonce(
         generator.reject();
     }
     let mut candidate = generator.next();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees the pointer.
     unsafe { nonce32.cast::<[u8; 32]>().write(candidate) };
     candidate.zeroize();
     1
@@ -98,13 +98,13 @@ impl Generator {
         self.value
     }
 
-    /// The last candidate was of no use.
+    /// Discards the last candidate.
     fn reject(&mut self) {
         self.key = self.mac(&[&[0]]);
         self.value = self.mac(&[]);
     }
 
-    /// HMAC of the value and these parts.
+    /// HMAC of the value, followed by these parts.
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut block = [0; 64];
         let (head, _) = block.split_at_mut(32);

@@ -1,10 +1,10 @@
-//! JSON arrays of byte values, the form in which auth messages carry payloads and signatures.
+//! JSON arrays of byte values, which hold the payloads and signatures of auth messages.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-/// The decimal texts of 0 to 255, each behind a comma and at the end of four characters.
+/// The decimal texts of 0 to 255, each after a comma and at the end of four characters.
 const TEXTS: &str = match std::str::from_utf8(&texts()) {
     Ok(texts) => texts,
     Err(_) => "",
@@ -35,7 +35,7 @@ const fn texts() -> [u8; 4 * 256] {
     }
 }
 
-/// Appends `[1,2,255]`.
+/// Appends bytes in the form `[1,2,255]`.
 pub(in crate::auth) fn write_numbers(bytes: &[u8], out: &mut String) {
     out.reserve(bytes.len() * 4 + 2);
     out.push('[');
@@ -43,14 +43,14 @@ pub(in crate::auth) fn write_numbers(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         let digits = 1 + usize::from(*byte >= 10) + usize::from(*byte >= 100);
         let end = 4 * usize::from(*byte) + 4;
-        // The first has no comma before it.
+        // No comma precedes the first.
         out.push_str(TEXTS.get(end - digits - comma..end).unwrap_or_default());
         comma = 1;
     }
     out.push(']');
 }
 
-/// Bytes read from a JSON array of integers from 0 to 255; anything else is refused.
+/// Bytes from a JSON array of integers from 0 to 255. Deserializing anything else fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbers(pub Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! Nonces of single messages, and the memory of those that were seen.
+//! The nonces of single messages, and the memory of used ones.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -9,10 +9,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::auth::error::AuthError;
 use crate::auth::payload::sha256;
 
-/// Nonces of the other end longer than this are refused; 32 and 48 bytes are in use.
+/// Longest nonce of the counterparty in bytes. Nonces in use have 32 or 48 bytes.
 pub const MAX_NONCE_BYTES: usize = 128;
 
-/// As many in base64.
+/// The same limit in characters of base64.
 pub const MAX_NONCE_CHARS: usize = MAX_NONCE_BYTES.div_ceil(3) * 4;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -22,13 +22,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A message's own nonce: 32 random bytes in base64 (44 characters).
+/// Creates the nonce of a message: 32 random bytes in base64 (44 characters).
 #[must_use]
 pub fn message_nonce() -> String {
     STANDARD.encode(rand::random::<[u8; 32]>())
 }
 
-/// The bytes of the other end's nonce, with or without padding.
+/// Decodes the counterparty's nonce, with or without padding.
 pub(in crate::auth) fn decode_nonce(nonce: &str) -> Result<Vec<u8>, AuthError> {
     if nonce.len() > MAX_NONCE_BYTES * 2 {
         return Err(AuthError::Nonce);
@@ -39,7 +39,7 @@ pub(in crate::auth) fn decode_nonce(nonce: &str) -> Result<Vec<u8>, AuthError> {
     }
 }
 
-/// Remembers the last `capacity` nonces of a session by 16 bytes of their hash each.
+/// Remembers the last `capacity` nonces of a session, by 16 bytes of their hash each.
 #[derive(Debug)]
 pub struct SeenNonces {
     set: HashSet<[u8; 16]>,
@@ -48,7 +48,7 @@ pub struct SeenNonces {
 }
 
 impl SeenNonces {
-    /// An empty memory; it takes space only as nonces come.
+    /// An empty memory, which allocates as nonces arrive.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl SeenNonces {
         self.set.contains(&Self::digest(nonce))
     }
 
-    /// Remembers a nonce; `false` if it was remembered already. The oldest makes room.
+    /// Remembers a nonce, and forgets the oldest at the limit. Returns `false` if it was already remembered.
     pub fn insert(&mut self, nonce: &str) -> bool {
         let digest = Self::digest(nonce);
         if !self.set.insert(digest) {
@@ -85,7 +85,7 @@ impl SeenNonces {
         true
     }
 
-    /// Whether the next nonce makes another be forgotten.
+    /// Whether the next nonce makes the memory forget one.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.order.len() >= self.capacity

@@ -1,7 +1,7 @@
-//! The sessions of BRC-104 that this process has in memory: found by our nonce, capped, expiring, several for each identity.
+//! The BRC-104 sessions in the memory of this process. They have a limit, expire, and each identity may have several.
 //!
-//! A handshake proves nothing, so sessions that are not proven yet are kept apart: however many are begun,
-//! they displace each other and never a session that is in use.
+//! A handshake does not authenticate, so unauthenticated sessions are kept apart. However many an attacker opens, they
+//! displace each other and never a session in use.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -15,36 +15,36 @@ use crate::ids::IdentityKey;
 
 use super::Session;
 
-/// Bounds of the store.
+/// The limits of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Sessions that are proven, and as many again that are not yet.
+    /// Maximum authenticated sessions, and maximum unauthenticated ones.
     pub max_sessions: NonZeroUsize,
-    /// Proven sessions of one identity.
+    /// Maximum authenticated sessions of one identity.
     pub max_sessions_per_identity: usize,
-    /// Unproven sessions of one origin.
+    /// Maximum unauthenticated sessions of one origin.
     pub max_pending_per_origin: usize,
-    /// How long a session lives after its last verified request; none means that it does not expire.
+    /// How long a session lives after its last verified request. Without a value, sessions do not expire.
     pub ttl: Option<Duration>,
 }
 
-/// How long a session lives at most in which no request has verified.
+/// Maximum lifetime of a session without a verified request.
 pub const PENDING_TTL: Duration = Duration::from_secs(300);
 
-/// How long a shared store has a session after its last request where sessions do not expire.
+/// How long a shared store keeps a session after its last request, where sessions do not expire.
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// How often a session that is in use is prolonged in a shared store, at most.
+/// Minimum time between two extensions of a session in a shared store.
 const PROLONG_INTERVAL: Duration = Duration::from_secs(60);
 
 impl SessionLimits {
-    /// How long a session lives in which no request has verified.
+    /// The lifetime of a session without a verified request.
     #[must_use]
     pub fn pending_ttl(&self) -> Duration {
         self.ttl.map_or(PENDING_TTL, |ttl| ttl.min(PENDING_TTL))
     }
 
-    /// How long a shared store has a session after its last request.
+    /// How long a shared store keeps a session after its last request.
     #[must_use]
     pub fn stored_life(&self) -> Duration {
         self.ttl.unwrap_or(LONGEST_LIFE)
@@ -56,41 +56,41 @@ impl SessionLimits {
     }
 }
 
-/// A session that is in memory.
+/// A session in memory.
 #[derive(Debug, Clone)]
-pub struct Known {
-    /// The session.
+pub struct CachedSession {
+    /// The session itself, shared with the requests that use it.
     pub session: Arc<Session>,
-    /// Whether its handshake was with this process: then its memory of nonces has all of them.
+    /// Whether this process answered the handshake. Then its nonce memory is complete.
     pub began_here: bool,
-    /// Whether a shared store has it.
+    /// Whether a shared store has the session.
     pub is_stored: bool,
 }
 
-/// What a verified request changes.
+/// The effect of a verified request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Used {
-    /// Whether a shared store has to hear that the session lives on.
+pub struct SessionUse {
+    /// Whether the caller must extend the session in the shared store.
     pub is_due: bool,
-    /// Sessions that had to make room: they have ended.
+    /// Sessions that were displaced. They have ended.
     pub displaced: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Entry<K> {
-    known: Known,
-    /// Whom it counts for until it is proven.
+    known: CachedSession,
+    /// The origin that the session counts for until it is authenticated.
     origin: Option<K>,
     used: Instant,
-    /// When a shared store heard last that it lives on.
+    /// When the session was last extended in the shared store.
     prolonged: Option<Instant>,
 }
 
-/// The sessions; `K` names the origin of a handshake. Its owner puts a lock around it, and holds that for look-ups only.
+/// The sessions. `K` is the origin of a handshake. The owner locks the store for look-ups only.
 #[derive(Debug)]
 pub struct SessionStore<K> {
     pending: LruCache<String, Entry<K>>,
-    proven: LruCache<String, Entry<K>>,
+    authenticated: LruCache<String, Entry<K>>,
     by_origin: HashMap<K, VecDeque<String>>,
     by_identity: HashMap<IdentityKey, VecDeque<String>>,
     limits: SessionLimits,
@@ -101,34 +101,34 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
     #[must_use]
     pub fn new(limits: SessionLimits) -> Self {
         Self {
-            // The caches grow as needed; reserving for the bound would cost memory for nothing.
+            // The caches grow as needed. Allocating for the limit would waste memory.
             pending: LruCache::unbounded(),
-            proven: LruCache::unbounded(),
+            authenticated: LruCache::unbounded(),
             by_origin: HashMap::new(),
             by_identity: HashMap::new(),
             limits,
         }
     }
 
-    /// Sessions in memory, proven and not.
+    /// The number of sessions in memory, authenticated and not.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.pending.len() + self.proven.len()
+        self.pending.len() + self.authenticated.len()
     }
 
-    /// Whether there is none.
+    /// Whether the store has no session.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bounds.
+    /// The limits of the store.
     #[must_use]
     pub const fn limits(&self) -> &SessionLimits {
         &self.limits
     }
 
-    /// Keeps the session of a handshake that is being answered. Gives those that had to make room: they have ended.
+    /// Adds the session of a handshake. Returns the displaced sessions, which have ended.
     pub fn insert(&mut self, session: Session, origin: Option<K>, now: Instant) -> Vec<String> {
         self.sweep(now);
         let mut displaced = Vec::new();
@@ -150,7 +150,7 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
                 .push_back(nonce.clone());
         }
         let entry = Entry {
-            known: Known {
+            known: CachedSession {
                 session: Arc::new(session),
                 began_here: true,
                 is_stored: false,
@@ -163,14 +163,14 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         displaced
     }
 
-    /// Keeps a session from a shared store, once a request has verified in it. Gives those that had to make room.
-    pub fn take_up(&mut self, session: Arc<Session>, now: Instant) -> Vec<String> {
+    /// Adds a session from the shared store, after a request verified in it. Returns the displaced sessions.
+    pub fn resume(&mut self, session: Arc<Session>, now: Instant) -> Vec<String> {
         self.sweep(now);
         let nonce = session.own_nonce().to_owned();
-        // One that has expired here was prolonged elsewhere.
+        // A session that expired here may have been extended elsewhere.
         self.remove(&nonce);
         let entry = Entry {
-            known: Known {
+            known: CachedSession {
                 session,
                 began_here: false,
                 is_stored: true,
@@ -182,30 +182,30 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         self.prove(nonce, entry)
     }
 
-    /// The session that has this nonce of ours, unless it expired. Looking does not prolong it.
+    /// The session with this nonce of this side, unless it expired. A look-up does not extend it.
     #[must_use]
-    pub fn get(&self, nonce: &str, now: Instant) -> Option<Known> {
-        let proven = self
-            .proven
+    pub fn get(&self, nonce: &str, now: Instant) -> Option<CachedSession> {
+        let authenticated = self
+            .authenticated
             .peek(nonce)
             .map(|entry| (entry, self.limits.ttl));
         let pending = || {
             let entry = self.pending.peek(nonce)?;
             Some((entry, Some(self.limits.pending_ttl())))
         };
-        let (entry, ttl) = proven.or_else(pending)?;
+        let (entry, ttl) = authenticated.or_else(pending)?;
         (!is_expired(entry, ttl, now)).then(|| entry.known.clone())
     }
 
     /// Whether a request has verified in this session, in this process.
     #[must_use]
-    pub fn is_proven(&self, nonce: &str) -> bool {
-        self.proven.contains(nonce)
+    pub fn is_authenticated(&self, nonce: &str) -> bool {
+        self.authenticated.contains(nonce)
     }
 
-    /// A shared store has the session.
+    /// Notes that a shared store has the session.
     pub fn mark_stored(&mut self, nonce: &str) {
-        let entry = match self.proven.peek_mut(nonce) {
+        let entry = match self.authenticated.peek_mut(nonce) {
             Some(entry) => Some(entry),
             None => self.pending.peek_mut(nonce),
         };
@@ -214,16 +214,16 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         }
     }
 
-    /// A request verified on this session: its identity is proven, and it lives on from now.
-    pub fn mark_used(&mut self, nonce: &str, now: Instant) -> Used {
+    /// Notes a verified request: the session is authenticated, and its lifetime starts again.
+    pub fn mark_used(&mut self, nonce: &str, now: Instant) -> SessionUse {
         let mut displaced = Vec::new();
         if let Some((nonce, entry)) = self.pending.pop_entry(nonce) {
             self.unlist_origin(entry.origin, &nonce);
             displaced = self.prove(nonce, entry);
         }
         let interval = self.limits.prolong_interval();
-        let Some(entry) = self.proven.get_mut(nonce) else {
-            return Used::default();
+        let Some(entry) = self.authenticated.get_mut(nonce) else {
+            return SessionUse::default();
         };
         entry.used = now;
         let is_due = entry
@@ -232,20 +232,20 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         if is_due {
             entry.prolonged = Some(now);
         }
-        Used { is_due, displaced }
+        SessionUse { is_due, displaced }
     }
 
-    /// Forgets a session.
+    /// Drops a session.
     pub fn remove(&mut self, nonce: &str) {
         if let Some(entry) = self.pending.pop(nonce) {
             self.unlist_origin(entry.origin, nonce);
         }
-        if let Some(entry) = self.proven.pop(nonce) {
+        if let Some(entry) = self.authenticated.pop(nonce) {
             unlist(&mut self.by_identity, &entry.known.session.peer(), nonce);
         }
     }
 
-    /// Forgets sessions that expired; each costs its own removal only.
+    /// Drops expired sessions. Each costs only its own removal.
     pub fn sweep(&mut self, now: Instant) {
         let pending_ttl = Some(self.limits.pending_ttl());
         while let Some((nonce, entry)) = self.pending.peek_lru()
@@ -254,7 +254,7 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
             let nonce = nonce.clone();
             self.remove(&nonce);
         }
-        while let Some((nonce, entry)) = self.proven.peek_lru()
+        while let Some((nonce, entry)) = self.authenticated.peek_lru()
             && is_expired(entry, self.limits.ttl, now)
         {
             let nonce = nonce.clone();
@@ -264,8 +264,12 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
 
     fn prove(&mut self, nonce: String, entry: Entry<K>) -> Vec<String> {
         let mut displaced = Vec::new();
-        if self.proven.len() >= self.limits.max_sessions.get() {
-            displaced.extend(self.proven.peek_lru().map(|(oldest, _)| oldest.clone()));
+        if self.authenticated.len() >= self.limits.max_sessions.get() {
+            displaced.extend(
+                self.authenticated
+                    .peek_lru()
+                    .map(|(oldest, _)| oldest.clone()),
+            );
         }
         let own = self
             .by_identity
@@ -275,7 +279,7 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
             displaced.extend(own.front().cloned());
         }
         own.push_back(nonce.clone());
-        self.proven.put(nonce, entry);
+        self.authenticated.put(nonce, entry);
         for nonce in &displaced {
             self.remove(nonce);
         }
@@ -385,7 +389,7 @@ mod tests {
         let mut store = Fixture::new(2, 9, None);
         let client = Arc::new(Identity::random());
         let nonces: Vec<String> = (0..3).map(|_| store.handshake(&client)).collect();
-        // The first of three pending ones is displaced; begin it again.
+        // The first of three pending sessions is displaced. Start it again.
         let first = store.handshake(&client);
         for nonce in [&nonces[2], &first, &nonces[2]] {
             store.store.mark_used(nonce, store.now);
@@ -432,15 +436,15 @@ mod tests {
         let client = Arc::new(Identity::random());
         let other = store.handshake_from(&client, Some(2));
         let free = store.handshake(&client);
-        let proven = store.handshake_from(&client, Some(1));
-        store.store.mark_used(&proven, store.now);
+        let authenticated = store.handshake_from(&client, Some(1));
+        store.store.mark_used(&authenticated, store.now);
         let nonces: Vec<String> = (0..4)
             .map(|_| store.handshake_from(&client, Some(1)))
             .collect();
         for (nonce, expected) in nonces.iter().zip([false, false, true, true]) {
             assert_eq!(store.has(nonce), expected);
         }
-        assert!(store.has(&other) && store.has(&free) && store.has(&proven));
+        assert!(store.has(&other) && store.has(&free) && store.has(&authenticated));
     }
 
     #[test]
@@ -481,7 +485,7 @@ mod tests {
         assert!(store.store.get(&nonce, store.now).unwrap().is_stored);
         store.now += Duration::from_secs(61);
         assert!(!store.has(&nonce));
-        store.store.take_up(known.session, store.now);
+        store.store.resume(known.session, store.now);
         let known = store.store.get(&nonce, store.now).unwrap();
         assert!(!known.began_here && known.is_stored);
         assert_eq!(store.store.len(), 1);
