@@ -1,4 +1,4 @@
-//! Authenticated HTTP (BRC-104): the handshake, signed requests, verified answers.
+//! Authenticated HTTP (BRC-104): the handshake, signed requests and verified responses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,21 +21,21 @@ use super::error::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_
 use super::transport::Connector;
 
 const JSON: &str = "application/json";
-/// Bytes of the answer to a handshake.
+/// Largest response to a handshake in bytes.
 const MAX_HANDSHAKE: usize = 1024 * 1024;
-/// An answer. The server has signed it if its status is a success; a failure need not be signed.
+/// A response. A success is signed by the server; a failure may be unsigned.
 #[derive(Debug, Clone)]
 pub struct SignedReply {
-    /// HTTP status.
+    /// The HTTP status, whatever it is.
     pub status: u16,
-    /// The body as it came.
+    /// The body as received.
     pub body: Bytes,
-    /// The id under which the server's operator finds the request (`x-request-id`). Nothing signs it.
+    /// The id of the request in the server's logs (`x-request-id`). It is not signed.
     pub request_id: Option<String>,
 }
 
 impl SignedReply {
-    /// The same reply, if its status is a success.
+    /// Returns the response if its status is a success.
     ///
     /// # Errors
     /// [`ClientError::Refused`] for any other status.
@@ -45,7 +45,7 @@ impl SignedReply {
     }
 }
 
-/// A client with a session, which it renews when the server has forgotten it. Requests may be made at the same time.
+/// A client with a session, which it renews when the server forgot it. Requests may run concurrently.
 #[derive(Debug)]
 pub struct Brc104Client {
     connector: Connector,
@@ -54,7 +54,7 @@ pub struct Brc104Client {
 }
 
 impl Brc104Client {
-    /// A client that has not said anything yet.
+    /// A client that connects with its first request.
     #[must_use]
     pub const fn new(connector: Connector, identity: Arc<Identity>) -> Self {
         Self {
@@ -64,21 +64,21 @@ impl Brc104Client {
         }
     }
 
-    /// Who signs the requests.
+    /// The identity that signs the requests.
     #[must_use]
     pub fn identity_key(&self) -> IdentityKey {
         self.identity.identity_key()
     }
 
-    /// Shakes hands, unless there is a session.
+    /// Completes a handshake, unless there is a session.
     ///
     /// # Errors
-    /// [`ClientError`]: what went wrong on the way.
+    /// [`ClientError`] if the handshake fails.
     pub async fn connect(&self) -> Result<(), ClientError> {
         self.session().await.map(drop)
     }
 
-    /// Who the server has proven to be: shakes hands, unless there is a session.
+    /// The identity key of the server. Completes a handshake, unless there is a session.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -86,16 +86,16 @@ impl Brc104Client {
         Ok(self.session().await?.peer())
     }
 
-    /// Posts JSON to a MessageBox route. Once, and once more in a new session if the server does not know the old one.
+    /// Posts JSON to a MessageBox route. If the server forgot the session, it starts a new one and retries once.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
-    /// prove where it comes from, or what else went wrong.
+    /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for a success that the server
+    /// did not sign, or another [`ClientError`].
     pub async fn post(&self, route: &str, body: Bytes) -> Result<SignedReply, ClientError> {
         self.request("POST", route, body).await?.success()
     }
 
-    /// Gets a MessageBox route with these parameters, as often as [`Self::post`].
+    /// Gets a MessageBox route with these query parameters. Retries like [`Self::post`].
     ///
     /// # Errors
     /// As [`Self::post`].
@@ -108,7 +108,7 @@ impl Brc104Client {
         self.ask(Method::GET, url, Bytes::new()).await?.success()
     }
 
-    /// Makes any request to a route, which may have a query, as often as [`Self::post`]. Every status is an answer.
+    /// Sends any request to a route, which may have a query. Retries like [`Self::post`], and returns every status.
     ///
     /// ```no_run
     /// # use messagebox::client::{Brc104Client, ClientError};
@@ -120,16 +120,15 @@ impl Brc104Client {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::Unsigned`] for a success that does not prove where it comes from, or what else went wrong.
+    /// [`ClientError::Unsigned`] for a success that the server did not sign, or another [`ClientError`].
     pub async fn request(
         &self,
         method: &str,
         route: &str,
         body: Bytes,
     ) -> Result<SignedReply, ClientError> {
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| ClientError::Unexpected("a method that is no HTTP method"))?;
-        self.ask(method, self.url(route, &[])?, body).await
+        self.ask(method_of(method)?, self.url(route, &[])?, body)
+            .await
     }
 
     fn url(&self, route: &str, query: &[(&str, &str)]) -> Result<Url, ClientError> {
@@ -140,7 +139,7 @@ impl Brc104Client {
         } else {
             Url::parse_with_params(&url, query)
         };
-        url.map_err(|_| ClientError::Unexpected("a route that is no address"))
+        url.map_err(|_| ClientError::Unexpected("an invalid route"))
     }
 
     async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<SignedReply, ClientError> {
@@ -164,7 +163,7 @@ impl Brc104Client {
         Ok(session)
     }
 
-    /// Forgets a session, unless another has taken its place meanwhile.
+    /// Drops a session, unless another request already replaced it.
     fn forget(&self, session: &Arc<Session>) {
         let mut known = self.lock();
         if known
@@ -192,7 +191,7 @@ impl Brc104Client {
             .map_err(|_| ClientError::Unexpected("a handshake that is not UTF-8"))?;
         match peer.handle(&AuthMessage::parse(text)?)? {
             Handled::Established(_) => {}
-            _ => return Err(ClientError::Unexpected("no answer to the handshake")),
+            _ => return Err(ClientError::Unexpected("no response to the handshake")),
         }
         let session = peer.into_authenticated_sessions().pop();
         session.ok_or(ClientError::Unexpected("a handshake without a session"))
@@ -239,9 +238,9 @@ impl Brc104Client {
             body: Bytes::new(),
             request_id: request_id_of(&headers),
         };
-        // Failures of authentication cannot be signed, and others need not be.
+        // Failures of authentication cannot be signed, and other failures need not be.
         if !answer.status().is_success() {
-            // The status counts even where the body cannot be read.
+            // The status matters even if the body cannot be read.
             reply.body = read(answer, MAX_REFUSAL).await.unwrap_or_default().into();
             return Ok(reply);
         }
@@ -251,7 +250,13 @@ impl Brc104Client {
     }
 }
 
-/// Checks that the server has signed this answer to this request in this session.
+/// Parses the name of an HTTP method.
+pub(super) fn method_of(name: &str) -> Result<Method, ClientError> {
+    Method::from_bytes(name.as_bytes())
+        .map_err(|_| ClientError::Unexpected("an invalid HTTP method"))
+}
+
+/// Checks the server's signature of this response to this request.
 fn verify(
     session: &Session,
     request_id: &[u8; 32],

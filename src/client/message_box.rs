@@ -1,4 +1,4 @@
-//! The MessageBox operations over authenticated HTTP: send and acknowledge; `message_page` lists.
+//! The MessageBox operations over authenticated HTTP. This file sends and acknowledges; its sub-rooms do the rest.
 
 pub(super) mod body;
 pub(super) mod devices;
@@ -20,18 +20,18 @@ use super::error::ClientError;
 use super::transport::Connector;
 use outgoing::{MessageFields, OutgoingMessage};
 
-/// A party's boxes on one server.
+/// The boxes of one party on one server.
 #[derive(Debug)]
 pub struct MessageBoxClient {
     http: Brc104Client,
 }
 
-/// What became of a message that was sent.
+/// The result of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// It is stored.
+    /// The server stored the message.
     Stored,
-    /// The sender had sent a message with this id before; nothing new is stored. Servers need not tell.
+    /// The sender had already sent this id, so the server stored nothing new. Not every server reports this.
     Already,
 }
 
@@ -60,7 +60,7 @@ struct Acknowledge<'a> {
 }
 
 impl MessageBoxClient {
-    /// A client that has not said anything yet.
+    /// A client that connects with its first operation.
     #[must_use]
     pub const fn new(connector: Connector, identity: Arc<Identity>) -> Self {
         Self {
@@ -68,13 +68,13 @@ impl MessageBoxClient {
         }
     }
 
-    /// Whose boxes these are.
+    /// The identity key of the owner of the boxes.
     #[must_use]
     pub fn identity_key(&self) -> IdentityKey {
         self.http.identity_key()
     }
 
-    /// Shakes hands, unless there is a session. The operations do it by themselves.
+    /// Completes a handshake, unless there is a session. Every operation does so when needed.
     ///
     /// # Errors
     /// As [`Brc104Client::connect`].
@@ -82,7 +82,7 @@ impl MessageBoxClient {
         self.http.connect().await
     }
 
-    /// Who the server has proven to be: shakes hands, unless there is a session.
+    /// The identity key of the server. Completes a handshake, unless there is a session.
     ///
     /// # Errors
     /// As [`Brc104Client::connect`].
@@ -90,7 +90,7 @@ impl MessageBoxClient {
         self.http.server_key().await
     }
 
-    /// Sends a message with a body as it stands; it is stored when this comes back. The same id again stores nothing.
+    /// Sends a message with this body. It returns when the server stored it. Sending the same id again stores nothing.
     ///
     /// ```no_run
     /// # use messagebox::client::{MessageBoxClient, SendOutcome, encrypt_body, message_id};
@@ -135,7 +135,7 @@ impl MessageBoxClient {
     ) -> Result<SendOutcome, ClientError> {
         let message = message.for_request()?;
         let answer = self.post("/sendMessage", &Send { message }).await?;
-        let sent: SentTo = read(&answer, "an answer to a message that cannot be read")?;
+        let sent: SentTo = read(&answer, "a malformed response to a message")?;
         let already = sent.results.iter().any(|result| result.already_sent);
         Ok(if already {
             SendOutcome::Already
@@ -144,7 +144,7 @@ impl MessageBoxClient {
         })
     }
 
-    /// Deletes messages of one's own boxes, by their ids.
+    /// Deletes messages from the caller's own boxes by their ids.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -163,7 +163,7 @@ impl MessageBoxClient {
 
     async fn post(&self, route: &str, body: &impl Serialize) -> Result<Bytes, ClientError> {
         let body = serde_json::to_vec(body)
-            .map_err(|_| ClientError::Unexpected("a body that is no JSON"))?;
+            .map_err(|_| ClientError::Unexpected("a body that does not serialize"))?;
         Ok(self.http.post(route, body.into()).await?.body)
     }
 
@@ -172,7 +172,7 @@ impl MessageBoxClient {
     }
 }
 
-/// Reads an answer; what it says it is otherwise.
+/// Parses a response. `otherwise` describes one that does not parse.
 fn read<T: DeserializeOwned>(answer: &[u8], otherwise: &'static str) -> Result<T, ClientError> {
     serde_json::from_slice(answer).map_err(|_| ClientError::Unexpected(otherwise))
 }

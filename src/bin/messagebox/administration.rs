@@ -34,29 +34,20 @@ pub(crate) async fn ask(
         Some(_) => None,
         None => key_file::load_if_any(general.key_file.as_deref())?,
     };
-    let (asker, body) = match (token, identity) {
-        (Some(token), _) => {
-            let reply = match method {
-                Method::Get => connector.get_with_token(route, token).await?,
-                Method::Post => connector.post_with_token(route, token).await?,
-            };
-            (Asker::Token, reply.success().map(|reply| reply.body))
-        }
-        (None, Some(identity)) => {
+    let name = match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    };
+    let (asker, body) = match identity {
+        Some(identity) => {
             let client = Brc104Client::new(connector, Arc::new(identity));
-            let name = match method {
-                Method::Get => "GET",
-                Method::Post => "POST",
-            };
             let reply = client.request(name, route, Bytes::new()).await?;
             (Asker::Key, reply.success().map(|reply| reply.body))
         }
-        (None, None) => {
-            let reply = match method {
-                Method::Get => connector.get_as_nobody(route).await?,
-                Method::Post => connector.post_as_nobody(route).await?,
-            };
-            (Asker::Nobody, reply.success().map(|reply| reply.body))
+        None => {
+            let reply = connector.request_unsigned(name, route, token).await?;
+            let asker = token.map_or(Asker::Nobody, |_| Asker::Token);
+            (asker, reply.success().map(|reply| reply.body))
         }
     };
     let body = body.map_err(|error| asker.refused(error))?;

@@ -1,4 +1,4 @@
-//! What an answer says that is a failure.
+//! Responses that are failures.
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -7,21 +7,21 @@ use crate::outbound::http::read;
 
 use super::ClientError;
 
-/// Bytes that are read of an answer that is a refusal.
+/// Largest refusal in bytes. The client drops the rest.
 pub(in crate::client) const MAX_REFUSAL: usize = 64 * 1024;
-/// Characters of an answer that an error repeats.
+/// Characters of a description that an error keeps.
 const MAX_DESCRIPTION_CHARS: usize = 200;
-/// Characters of a request id that an error repeats.
+/// Characters of a request id that an error keeps.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
-/// The id under which the server's operator finds the request (`x-request-id`). Nothing signs it.
+/// The id of the request in the server's logs (`x-request-id`). It is not signed.
 pub(in crate::client) fn request_id_of(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("x-request-id")?.to_str().ok()?.trim();
     let id: String = text.chars().take(MAX_REQUEST_ID_CHARS).collect();
     (!id.is_empty()).then_some(id)
 }
 
-/// Reads a refusal. Its status counts even where its body cannot be read. `otherwise` describes one that has no text.
+/// Reads a refusal. The status matters even if the body cannot be read. `otherwise` describes a refusal without a text.
 pub(in crate::client) async fn refused(answer: reqwest::Response, otherwise: &str) -> ClientError {
     let status = answer.status().as_u16();
     let request_id = request_id_of(answer.headers());
@@ -29,10 +29,10 @@ pub(in crate::client) async fn refused(answer: reqwest::Response, otherwise: &st
     refusal(status, request_id, &body, otherwise)
 }
 
-/// What an error says of a refusal without a text.
+/// The description of a refusal without a text.
 pub(in crate::client) const NO_DESCRIPTION: &str = "no description";
 
-/// Nothing, where the status is a success.
+/// Fails for a status that is not a success.
 pub(in crate::client) fn check(
     status: u16,
     request_id: Option<&str>,
@@ -45,7 +45,7 @@ pub(in crate::client) fn check(
     Err(refusal(status, request_id, body, NO_DESCRIPTION))
 }
 
-/// The refusal with this body.
+/// Builds the error of a refusal.
 pub(in crate::client) fn refusal(
     status: u16,
     request_id: Option<String>,

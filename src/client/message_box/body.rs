@@ -1,4 +1,4 @@
-//! What clients make of a message: its id, and its body, encrypted or not (BRC-2), as the published client has it.
+//! The id and the body of a message, encrypted or not (BRC-2), as the published client writes them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,21 +8,21 @@ use serde_json::value::RawValue;
 use crate::auth::{AuthError, Counterparty, Identity, KeyError, KeyId, Protocol};
 use crate::ids::IdentityKey;
 
-/// The published client has one key for all messages between two parties.
+/// The published client uses one key for all messages between two parties.
 const KEY_ID: KeyId<'_> = KeyId::One("1");
 
-/// A body that was read.
+/// A body after decryption.
 #[derive(Debug, Clone)]
 pub struct PlainBody {
-    /// What was sent: a text as it was, anything else as its JSON.
+    /// The text of the sender. A JSON value other than a text stays JSON.
     pub text: String,
-    /// Whether only sender and recipient could read it.
+    /// Whether the body was encrypted, so that only sender and recipient could read it.
     pub encrypted: bool,
-    /// What was paid with it: the JSON that a wallet takes it from. Lost once the message is acknowledged.
+    /// The payment in the message, as JSON for a wallet. Acknowledging the message loses it.
     pub payment: Option<Box<RawValue>>,
 }
 
-/// A body as it goes over the wire when it is encrypted.
+/// An encrypted body on the wire.
 #[derive(Serialize, Deserialize)]
 struct Encrypted {
     #[serde(rename = "encryptedMessage")]
@@ -36,8 +36,8 @@ struct Wrapped {
     payment: Option<Box<RawValue>>,
 }
 
-/// The id that the published client gives to a text: the same text to the same recipient has the same id, so that
-/// sending it again stores nothing.
+/// The id that the published client gives to a text. The same text to the same recipient has the same id, so sending it
+/// again stores nothing.
 ///
 /// ```
 /// use messagebox::auth::Identity;
@@ -57,7 +57,7 @@ pub fn message_id(
     recipient: IdentityKey,
     text: &str,
 ) -> Result<String, KeyError> {
-    // It signs the text as JSON; writing a text as JSON cannot fail.
+    // The id is an HMAC of the text as JSON. A text always serializes.
     let json = serde_json::to_vec(text).unwrap_or_default();
     let keys = identity.pair(Counterparty::Other(recipient))?;
     Ok(hex::encode(keys.hmac(
@@ -67,7 +67,7 @@ pub fn message_id(
     )?))
 }
 
-/// A body that only the recipient, and the sender, can read.
+/// Encrypts a body so that only sender and recipient can read it.
 ///
 /// ```
 /// use messagebox::auth::Identity;
@@ -91,15 +91,16 @@ pub fn encrypt_body(
     let encrypted = Encrypted {
         base64: STANDARD.encode(keys.encrypt(&Protocol::MESSAGE_BOX, KEY_ID, text.as_bytes())?),
     };
-    // Writing base64 as JSON cannot fail.
+    // Base64 always serializes.
     Ok(serde_json::to_string(&encrypted).unwrap_or_default())
 }
 
-/// Reads a body as [`list`](crate::client::MessageBoxClient::list) gives it: out of what servers wrap around it.
+/// Reads a body from [`list`](crate::client::MessageBoxClient::list): unwraps what the server added, and decrypts the
+/// rest.
 ///
 /// # Errors
-/// [`AuthError::Undecryptable`] when it is encrypted, but not by this sender for us; [`AuthError::IdentityKey`] when
-/// the sender is no key.
+/// [`AuthError::Undecryptable`] if it was not encrypted by this sender for this identity, [`AuthError::IdentityKey`] if
+/// the sender is not a key.
 pub fn read_stored_body(
     identity: &Identity,
     sender: &str,
@@ -119,14 +120,14 @@ pub fn read_stored_body(
     }
 }
 
-/// Whether a body as [`list`](crate::client::MessageBoxClient::list) gives it came with a payment, which is lost once the message
-/// is acknowledged. That can be told of a message that cannot be decrypted too.
+/// Whether a body from [`list`](crate::client::MessageBoxClient::list) has a payment. Acknowledging the message loses
+/// it. This works for bodies that do not decrypt, too.
 #[must_use]
 pub fn has_payment(body: &str) -> bool {
     object::<Wrapped>(body).is_some_and(|wrapped| wrapped.payment.is_some())
 }
 
-/// Reads a body as a live event brings it.
+/// Reads the body of a live event.
 ///
 /// # Errors
 /// As [`read_stored_body`].
@@ -154,9 +155,9 @@ pub fn read_live_body(
     })
 }
 
-/// A JSON object of this form.
+/// Parses a JSON object of this form.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    // A list would be taken for an object's fields in their order.
+    // serde would read a struct from an array, too.
     let is_object = text.trim_start().starts_with('{');
     is_object.then(|| serde_json::from_str(text).ok())?
 }
@@ -198,7 +199,7 @@ mod tests {
             read_live_body(&bob, &sender, &body).unwrap().text,
             "hello €"
         );
-        // An object, as other clients write it.
+        // The body as an object, as other clients write it.
         let stored = format!(r#"{{"message":{body}}}"#);
         assert_eq!(
             read_stored_body(&bob, &sender, &stored).unwrap().text,

@@ -1,26 +1,26 @@
-//! Devices: where push notifications go.
+//! Devices that receive push notifications.
 
 use serde::{Deserialize, Serialize};
 
 use super::{MessageBoxClient, read};
 use crate::client::error::ClientError;
 
-/// A device that hears of messages.
+/// A registered device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisteredDevice {
-    /// The server's number for it.
+    /// The server's number of the device.
     pub id: i64,
-    /// The owner's name for it.
+    /// The owner's name for the device.
     pub device_id: Option<String>,
-    /// `ios`, `android` or `web`.
+    /// The platform: `ios`, `android` or `web`.
     pub platform: Option<String>,
-    /// The end of its token.
+    /// The end of the device's token.
     pub fcm_token: String,
-    /// Whether its token is believed to work.
+    /// Whether push notifications to the token work, as far as the server knows.
     #[serde(deserialize_with = "truth")]
     pub active: bool,
-    /// When it was last used, ISO 8601.
+    /// When the device was last used, ISO 8601.
     pub last_used: Option<String>,
 }
 
@@ -28,12 +28,12 @@ pub struct RegisteredDevice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewDevice<'a> {
-    /// Its Firebase Cloud Messaging token.
+    /// The Firebase Cloud Messaging token of the device.
     pub fcm_token: &'a str,
-    /// The owner's name for it.
+    /// The owner's name for the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<&'a str>,
-    /// `ios`, `android` or `web`.
+    /// The platform: `ios`, `android` or `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<&'a str>,
 }
@@ -49,14 +49,14 @@ struct ListOfDevices {
     devices: Vec<RegisteredDevice>,
 }
 
-/// Some servers write 1 and 0.
+/// Some servers write 1 and 0 for true and false.
 fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(value.as_bool().unwrap_or(value == 1))
 }
 
 impl MessageBoxClient {
-    /// Registers a device for push notifications; gives the server's number for it.
+    /// Registers a device for push notifications. Returns the server's number of the device.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient, NewDevice};
@@ -68,15 +68,15 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::post`](crate::client::Brc104Client::post), and [`ClientError::Unexpected`] when the answer has no
-    /// number.
+    /// As [`Brc104Client::post`](crate::client::Brc104Client::post), and [`ClientError::Unexpected`] if the response
+    /// has no number.
     pub async fn register_device(&self, device: &NewDevice<'_>) -> Result<i64, ClientError> {
         let answer = self.post("/registerDevice", device).await?;
-        let registered: Registered = read(&answer, "an answer without a device")?;
+        let registered: Registered = read(&answer, "a response without a device")?;
         Ok(registered.device_id)
     }
 
-    /// One's own devices, the one that changed last first.
+    /// Lists the caller's devices, the most recently changed first.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -87,10 +87,11 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] when the answer is no list.
+    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] if the response is
+    /// no list.
     pub async fn devices(&self) -> Result<Vec<RegisteredDevice>, ClientError> {
         let answer = self.get("/devices", &[]).await?;
-        let listed: ListOfDevices = read(&answer, "an answer that is no list of devices")?;
+        let listed: ListOfDevices = read(&answer, "a response without a list of devices")?;
         Ok(listed.devices)
     }
 }

@@ -1,4 +1,4 @@
-//! A message to send, over HTTP or a socket.
+//! A message to send over HTTP or a socket.
 
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
@@ -8,27 +8,27 @@ use crate::ids::IdentityKey;
 
 use crate::client::error::ClientError;
 
-/// A message to send, with a body as it stands.
+/// A message to send.
 #[derive(Debug, Clone, Copy)]
 pub struct OutgoingMessage<'a> {
-    /// Who gets it.
+    /// The identity key of the recipient.
     pub recipient: IdentityKey,
-    /// In which of their boxes.
+    /// The recipient's box.
     pub message_box: &'a str,
-    /// The sender's id for it. The same id again stores nothing.
+    /// The sender's id for the message. Sending the same id again stores nothing.
     pub message_id: &'a str,
-    /// What the server stores. [`encrypt_body`](crate::client::encrypt_body) makes it unreadable for the server.
+    /// The body that the server stores. [`encrypt_body`](crate::client::encrypt_body) hides it from the server.
     pub body: &'a str,
-    /// When the server deletes it, whether or not it was acknowledged; `None`: as the server has it.
+    /// When the server deletes the message, acknowledged or not. Without a time, the server's default applies.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// The message as it is written.
+/// The JSON fields of a message.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::client) struct MessageFields<'a> {
     recipient: String,
-    /// A room's id has it too.
+    /// Omitted for a room, because its id contains the box.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_box: Option<&'a str>,
     message_id: &'a str,
@@ -38,7 +38,7 @@ pub(in crate::client) struct MessageFields<'a> {
 }
 
 impl<'a> OutgoingMessage<'a> {
-    /// For a room, whose id says which box it is.
+    /// For a room.
     pub(in crate::client) fn for_room(&self) -> Result<MessageFields<'a>, ClientError> {
         Ok(MessageFields {
             recipient: self.recipient.to_hex(),
@@ -58,7 +58,7 @@ impl<'a> OutgoingMessage<'a> {
     }
 }
 
-/// In UTC and whole milliseconds, which every server reads.
+/// UTC in whole milliseconds, which every server parses.
 fn iso_8601(time: OffsetDateTime) -> Result<String, ClientError> {
     let time = time.checked_to_offset(UtcOffset::UTC);
     let time = time.and_then(|time| time.replace_millisecond(time.millisecond()).ok());

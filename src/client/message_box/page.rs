@@ -1,4 +1,4 @@
-//! What waits in a box: whole, or page by page.
+//! Listing a box, whole or page by page.
 
 use std::fmt;
 
@@ -7,24 +7,25 @@ use serde::{Deserialize, Serialize};
 use super::{MessageBoxClient, read};
 use crate::client::error::ClientError;
 
-/// Messages that servers give at a time, at most.
+/// Maximum messages of one page.
 const MAX_LIMIT: u32 = 1_000;
 
 /// A message in a box.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Item")]
 pub struct BoxMessage {
-    /// The sender's id for it.
+    /// The sender's id for the message.
     pub message_id: String,
-    /// Who sent it, 66 hexadecimal characters.
+    /// The sender's identity key, 66 hexadecimal characters.
     pub sender: String,
-    /// As it is stored: usually JSON that wraps what was sent. [`read_stored_body`](crate::client::read_stored_body) reads it.
+    /// The stored body, usually JSON that wraps the sender's body.
+    /// [`read_stored_body`](crate::client::read_stored_body) reads it.
     pub body: String,
-    /// When it was stored, ISO 8601; empty where the server does not say.
+    /// When the server stored the message, ISO 8601. Empty if the server does not say.
     pub created_at: String,
 }
 
-/// A message as servers list it: with either spelling of the time, or both.
+/// A listed message on the wire, with one or both spellings of the time.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "messageId")]
@@ -50,37 +51,37 @@ impl From<Item> for BoxMessage {
     }
 }
 
-/// A message that the server keeps and cannot list.
+/// A message that is too large for the server to list.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OversizedBoxMessage {
-    /// The sender's id for it: it can be acknowledged.
+    /// The sender's id for the message, which can be acknowledged.
     pub message_id: String,
-    /// Who sent it, 66 hexadecimal characters.
+    /// The sender's identity key, 66 hexadecimal characters.
     pub sender: String,
-    /// Bytes of its body.
+    /// The size of the body in bytes.
     pub body_bytes: u64,
-    /// When it was stored, ISO 8601.
+    /// When the server stored the message, ISO 8601.
     pub created_at: String,
 }
 
-/// A part of what is in a box.
+/// A page of a box.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BoxPage {
-    /// The oldest first where the server keeps an order.
+    /// The messages, oldest first if the server keeps an order.
     pub messages: Vec<BoxMessage>,
-    /// Those in between that are too large for any page.
+    /// Messages in this range that are too large to list.
     pub oversized: Vec<OversizedBoxMessage>,
-    /// Where the next page begins; none at the end.
+    /// The start of the next page, if there is one.
     pub next: Option<PageStart>,
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageStart {
-    /// Behind the first so many messages. Messages that are acknowledged meanwhile move the others up.
+    /// After this many messages. Acknowledging messages shifts the others.
     Offset(u64),
-    /// Behind the page that gave this cursor, whatever is acknowledged meanwhile.
+    /// After the page that returned this cursor. Acknowledging messages shifts nothing.
     Cursor(String),
 }
 
@@ -90,10 +91,10 @@ impl Default for PageStart {
     }
 }
 
-/// What the text of an offset begins with, so that none can be taken for a cursor.
+/// The prefix of an offset as text, which tells it from a cursor.
 const OFFSET: &str = "offset:";
 
-/// As a text that [`PageStart::from`] reads.
+/// Writes the text that [`PageStart::from`] parses.
 impl fmt::Display for PageStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,7 +124,7 @@ struct Listed {
 }
 
 impl Listed {
-    /// Where the next page begins, by what this server tells of it. One that leads in a circle is not followed.
+    /// The start of the next page, in whichever form this server reports it. A repeated cursor ends the listing.
     fn next(&self, start: &PageStart) -> Option<PageStart> {
         if let Some(next) = &self.next_cursor {
             let next = PageStart::Cursor(next.clone());
@@ -154,7 +155,7 @@ struct List<'a> {
 }
 
 impl MessageBoxClient {
-    /// Everything in a box, the oldest first where the server keeps an order; of long boxes page by page.
+    /// Lists a whole box, oldest first if the server keeps an order. Long boxes take several requests.
     ///
     /// ```no_run
     /// # use messagebox::client::{MessageBoxClient, read_stored_body};
@@ -170,12 +171,13 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::post`](crate::client::Brc104Client::post), and [`ClientError::Unexpected`] when the answer is no list.
+    /// As [`Brc104Client::post`](crate::client::Brc104Client::post), and [`ClientError::Unexpected`] if the response is
+    /// no list.
     pub async fn list(&self, message_box: &str) -> Result<Vec<BoxMessage>, ClientError> {
         Ok(self.list_whole(message_box).await?.messages)
     }
 
-    /// As [`Self::list`], with what the server cannot list.
+    /// As [`Self::list`], including the messages that are too large to list.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -194,8 +196,7 @@ impl MessageBoxClient {
             .await
     }
 
-    /// The first `limit` messages from a start on, in as many pages as that takes. The result says where the next ones
-    /// begin.
+    /// Lists up to `limit` messages from a start, in as many requests as needed. The result contains the next start.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient, PageStart};
@@ -231,12 +232,12 @@ impl MessageBoxClient {
             whole.oversized.extend(page.oversized);
             whole.next = page.next;
         }
-        // The oldest servers know no limit.
+        // The oldest servers ignore the limit.
         whole.messages.truncate(limit.unwrap_or(usize::MAX));
         Ok(whole)
     }
 
-    /// A page of a box: up to `limit` messages, or as many as the server gives.
+    /// Lists one page: up to `limit` messages, or as many as the server returns.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient, PageStart};
@@ -270,7 +271,7 @@ impl MessageBoxClient {
             cursor,
         };
         let answer = self.post("/listMessages", &page).await?;
-        let listed: Listed = read(&answer, "an answer that is no list of messages")?;
+        let listed: Listed = read(&answer, "a response without a list of messages")?;
         Ok(BoxPage {
             next: listed.next(start),
             messages: listed.messages,
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Servers tell in different ways whether there is more.
+    /// Servers report in different ways whether more messages follow.
     #[test]
     fn the_next_page_is_found_in_what_any_server_says() {
         let message = json!({"messageId": "1", "sender": "02", "body": "b"});
@@ -299,7 +300,7 @@ mod tests {
             PageStart::Cursor(text.to_owned())
         });
         for (start, fields, expected) in [
-            // The oldest servers list everything.
+            // The oldest servers list everything at once.
             (offset(0), json!({}), None),
             (
                 offset(0),

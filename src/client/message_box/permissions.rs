@@ -1,4 +1,4 @@
-//! Permissions: what one asks of those who send to one's boxes, and what others ask of oneself.
+//! Permissions: the fees that an owner charges senders, and the price of a message to others.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,22 +7,22 @@ use crate::ids::IdentityKey;
 use super::{MessageBoxClient, read};
 use crate::client::error::ClientError;
 
-/// Permissions that are asked for at a time; servers give no more.
+/// Permissions per request, which is the most that servers return.
 const PAGE: usize = 100;
 
-/// What is asked of a sender, or of everybody, for a box.
+/// The fee for one sender, or for all, to one box.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "PermissionItem")]
 pub struct BoxPermission {
-    /// Whom it is about; `None`: everybody.
+    /// The sender's identity key. `None` stands for all senders.
     pub sender: Option<String>,
-    /// Which box.
+    /// The name of the box.
     pub message_box: String,
-    /// -1 blocks, 0 allows, more is a fee in satoshis.
+    /// -1 blocks, 0 allows, any other number is a fee in satoshis.
     pub recipient_fee: i64,
 }
 
-/// A permission as servers write it: in either spelling, or both.
+/// A permission on the wire, with one or both spellings of its fields.
 #[derive(Deserialize)]
 struct PermissionItem {
     sender: Option<String>,
@@ -46,24 +46,23 @@ impl From<PermissionItem> for BoxPermission {
     }
 }
 
-/// What a message would cost, in satoshis.
+/// The price of a message in satoshis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageQuote {
-    /// For the server.
+    /// The fee of the server.
     pub delivery_fee: u64,
-    /// For the recipient; -1: it blocks the sender.
+    /// The fee of the recipient. -1 means that the recipient blocks the sender.
     pub recipient_fee: i64,
 }
 
 impl MessageQuote {
-    /// Whether the recipient blocks the sender.
     #[must_use]
     pub const fn is_blocked(&self) -> bool {
         self.recipient_fee < 0
     }
 
-    /// What is due altogether.
+    /// The sum of both fees.
     #[must_use]
     pub fn total(&self) -> u64 {
         let recipient = u64::try_from(self.recipient_fee).unwrap_or(0);
@@ -96,7 +95,7 @@ struct Quoted {
 }
 
 impl MessageBoxClient {
-    /// Asks a fee of a sender, or of everybody (`None`), for a box of one's own: -1 blocks, 0 allows.
+    /// Sets the fee for a sender, or for all (`None`), to one of the caller's boxes: -1 blocks, 0 allows.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -122,7 +121,7 @@ impl MessageBoxClient {
         self.post("/permissions/set", &setting).await.map(drop)
     }
 
-    /// What is asked of a sender, or of everybody (`None`); nothing where nothing was set.
+    /// The fee for a sender, or for all (`None`), if one is set.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -133,8 +132,8 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] when the answer is no
-    /// permission.
+    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] if the response is
+    /// no permission.
     pub async fn permission(
         &self,
         message_box: &str,
@@ -144,11 +143,11 @@ impl MessageBoxClient {
         let mut query = vec![("messageBox", message_box)];
         query.extend(sender.as_deref().map(|sender| ("sender", sender)));
         let answer = self.get("/permissions/get", &query).await?;
-        let found: Found = read(&answer, "an answer that is no permission")?;
+        let found: Found = read(&answer, "a response without a permission")?;
         Ok(found.permission)
     }
 
-    /// Everything that was set, or what was set for one box.
+    /// Lists all permissions, or those of one box.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -161,7 +160,8 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] when the answer is no list.
+    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] if the response is
+    /// no list.
     pub async fn permissions(
         &self,
         message_box: Option<&str>,
@@ -173,7 +173,7 @@ impl MessageBoxClient {
             query.extend(message_box.map(|name| ("messageBox", name)));
             let answer = self.get("/permissions/list", &query).await?;
             let page: ListOfPermissions =
-                read(&answer, "an answer that is no list of permissions")?;
+                read(&answer, "a response without a list of permissions")?;
             let is_last = page.permissions.len() < PAGE;
             permissions.extend(page.permissions);
             if is_last {
@@ -182,7 +182,7 @@ impl MessageBoxClient {
         }
     }
 
-    /// What a message to a recipient's box would cost.
+    /// Asks for the price of a message to a recipient's box.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -196,7 +196,8 @@ impl MessageBoxClient {
     /// ```
     ///
     /// # Errors
-    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] when the answer is no quote.
+    /// As [`Brc104Client::get`](crate::client::Brc104Client::get), and [`ClientError::Unexpected`] if the response is
+    /// no quote.
     pub async fn quote(
         &self,
         recipient: IdentityKey,
@@ -208,7 +209,7 @@ impl MessageBoxClient {
             ("messageBox", message_box),
         ];
         let answer = self.get("/permissions/quote", &query).await?;
-        let quoted: Quoted = read(&answer, "an answer that is no quote")?;
+        let quoted: Quoted = read(&answer, "a response without a quote")?;
         Ok(quoted.quote)
     }
 }

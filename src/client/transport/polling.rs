@@ -12,16 +12,16 @@ use crate::client::error::refusal::refused;
 use crate::engineio::{Frame, Packet, decode_payload, encode_payload};
 use crate::outbound::http::read;
 
-/// Packets that may wait for the reader before no further poll is made.
+/// Received packets that may be queued before the client polls again.
 const MAX_WAITING: usize = 1024;
-/// Packets of one payload; a server that sends more than this is no server of ours.
+/// Maximum packets of one payload. No MessageBox server sends more.
 pub(super) const MAX_PACKETS: usize = 100_000;
-/// Bytes of the answer to packets that were sent: `ok`.
+/// Largest response to sent packets in bytes. Usually it is `ok`.
 const MAX_ACCEPTED: usize = 64 * 1024;
-/// A poll ends with the server's ping at the latest, 25 s by default.
+/// The server's ping ends a poll, after 25 s by default.
 const POLL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One session. A task of its own polls, because a poll that is dropped ends the session.
+/// A polling session. A task of its own polls, because dropping a poll ends the session.
 #[derive(Debug)]
 pub(super) struct Polling {
     http: reqwest::Client,
@@ -37,7 +37,7 @@ impl Drop for Polling {
 }
 
 impl Polling {
-    /// Begins a session; the server's open packet is given too.
+    /// Opens a session. The server's open packet is the first packet.
     pub(super) async fn connect(http: &reqwest::Client, url: &str) -> Result<Self, ClientError> {
         let opened = get(http, url).await?;
         let mut packets = decode_payload(opened, MAX_PACKETS)?.into_iter();
@@ -47,7 +47,7 @@ impl Polling {
         let sid = session_id(&json).ok_or(ClientError::Unexpected("an open packet without sid"))?;
         let url = format!("{url}&sid={sid}");
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        // The channel is empty and larger than what came with the open packet may be.
+        // The channel is empty and larger than the packets that came with the open packet.
         let _ = sender.try_send(Ok(Packet::Open(json.clone())));
         for packet in packets {
             let _ = sender.try_send(Ok(packet));
@@ -81,7 +81,7 @@ impl Polling {
             .unwrap_or(Err(ClientError::Closed))
     }
 
-    /// Waits until the server has ended the session.
+    /// Waits until the server ends the session.
     pub(super) async fn drain(&mut self) {
         while let Some(Ok(_)) = self.packets.recv().await {}
     }
@@ -110,7 +110,7 @@ async fn poll(
                 }
             }
             Err(error) => {
-                // Nobody is left to be told if the receiver is gone.
+                // The send fails only if the receiver is gone.
                 let _ = packets.send(Err(error)).await;
                 return;
             }
@@ -128,6 +128,6 @@ async fn check(answer: reqwest::Response) -> Result<reqwest::Response, ClientErr
     if answer.status().is_success() {
         return Ok(answer);
     }
-    // It is rare, and every future around this one would have its size.
+    // Failures are rare, and would make every future around this one larger.
     Err(Box::pin(refused(answer, "Engine.IO over polling")).await)
 }

@@ -1,4 +1,4 @@
-//! Engine.IO: the move of a session from polling to a websocket.
+//! Engine.IO: moving a session from polling to a websocket.
 
 use crate::client::address::ServerAddress;
 use crate::client::error::ClientError;
@@ -7,10 +7,10 @@ use crate::engineio::{Frame, Packet, decode_payload};
 use super::polling::{MAX_PACKETS, get, session_id};
 use super::websocket::Websocket;
 
-/// Stands in the ping and the pong that show that the websocket works.
+/// The data of the ping and the pong that test the websocket.
 const PROBE: &str = "probe";
 
-/// Begins over polling and moves on. The server's open packet, and what came with it, is given too.
+/// Opens a session over polling and moves it. The packets received over polling, with the open packet, come first.
 pub(super) async fn upgrade(
     http: &reqwest::Client,
     address: &ServerAddress,
@@ -32,7 +32,8 @@ pub(super) async fn upgrade(
             _ => Err(ClientError::Unexpected("no answer to the probe")),
         }
     };
-    // The server ends the poll once it is probed, so that nothing is under way over polling when the session moves.
+    // The server ends the poll when it receives the probe. So no packet is in flight over polling when the session
+    // moves.
     let (mut websocket, polled) = tokio::try_join!(probed, get(http, &url))?;
     websocket.send(Frame::from(&Packet::Upgrade)).await?;
     let polled = decode_payload(polled, MAX_PACKETS)?;

@@ -16,16 +16,16 @@ use crate::client::error::ClientError;
 use crate::engineio::{Frame, Packet};
 use crate::outbound::tls;
 
-/// Bytes that are read at a time. The library's 128 KiB would take a gigabyte for 10,000 sockets.
+/// Bytes per read. The library's 128 KiB would take a gigabyte for 10,000 sockets.
 const READ_BUFFER: usize = 4 * 1024;
-/// Bytes that are collected before they are written.
+/// Bytes collected before a write.
 const WRITE_BUFFER: usize = 4 * 1024;
 
-/// One websocket.
+/// An open websocket.
 #[derive(Debug)]
 pub(super) struct Websocket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// What came before, over polling.
+    /// Packets received over polling before the upgrade.
     before: VecDeque<Packet>,
 }
 
@@ -36,7 +36,7 @@ impl Websocket {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(MAX_ANSWER))
             .max_frame_size(Some(MAX_ANSWER));
-        // Frames are small and somebody waits for them.
+        // Frames are small, and a reader waits for each.
         let without_delay = true;
         let connector = if url.starts_with("wss:") {
             Connector::Rustls(tls::client_config())
@@ -45,7 +45,7 @@ impl Websocket {
         };
         let connecting =
             connect_async_tls_with_config(url, Some(config), without_delay, Some(connector));
-        // A TLS handshake takes 20 KB, which every future around this one would have too.
+        // A TLS handshake takes 20 KB. The box keeps that out of every future around this one.
         let (stream, _) = Box::pin(connecting).await?;
         Ok(Self {
             stream,
@@ -53,7 +53,7 @@ impl Websocket {
         })
     }
 
-    /// Gives these packets before those that come.
+    /// Returns these packets before those of the websocket.
     pub(super) fn preceded_by(mut self, packets: impl IntoIterator<Item = Packet>) -> Self {
         self.before.extend(packets);
         self
@@ -86,7 +86,7 @@ impl Websocket {
                     return Ok(Packet::decode_text(&text)?);
                 }
                 Some(Ok(Message::Binary(bytes))) => return Ok(Packet::from_binary(bytes)),
-                // Pings are answered by the library.
+                // The library answers pings.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Err(ClientError::Closed),
                 Some(Err(error)) => return Err(error.into()),
@@ -94,11 +94,11 @@ impl Websocket {
         }
     }
 
-    /// Reads until the server has said that it closes too. Its end of the TCP connection may stay open a while longer.
+    /// Reads until the server confirms the close. The TCP connection may stay open for a while.
     pub(super) async fn drain(&mut self) {
         while let Some(Ok(message)) = self.stream.next().await {
             if message.is_close() {
-                // Sends the library's answer, as far as that is still possible.
+                // Sends the library's reply, if that is still possible.
                 let _ = self.stream.flush().await;
                 return;
             }
