@@ -1,7 +1,7 @@
-//! Whether the server can do its work: named checks of what it depends on, and whether it is going down.
+//! Readiness of the server: named checks of its dependencies, and whether it is shutting down.
 //!
-//! Some checks ask, at most once a [`HealthSettings::keep`] however many want to know, and nobody waits for one longer than
-//! [`HealthSettings::deadline`]. Others look at what is known anyway.
+//! Some checks run a probe. Requests share a result for [`HealthSettings::keep`], and none waits longer than
+//! [`HealthSettings::deadline`]. Other checks read a state that the server already has.
 
 mod causes;
 mod observation;
@@ -20,26 +20,26 @@ use crate::panics;
 pub use causes::{CAUSES, CLOCK, DATABASE_LOG, DISK, FCM, HEADERS, REDIS, WALLET};
 pub use observation::Observation;
 
-/// What a server that is going down is not ready because of.
+/// The reason that a server gives while it is shutting down.
 pub const DRAINING: &str = "draining";
 
-/// Whether something works, or why not.
+/// Whether a dependency works, or why not.
 type Answer = Result<(), String>;
 
-/// Tells whether a dependency works.
+/// How a check finds out whether its dependency works.
 enum Probe {
-    /// By asking it.
+    /// Runs a probe.
     Ask(Box<dyn Fn() -> LocalBoxFuture<'static, Answer> + Send + Sync>),
-    /// By what is known of it.
+    /// Reads a known state.
     Look(Box<dyn Fn() -> Answer + Send + Sync>),
 }
 
-/// Times of the checks.
+/// How long results are valid, and how long checks may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// How long a result counts.
+    /// How long a result is valid.
     pub keep: Duration,
-    /// How long a check may take; what takes longer has failed.
+    /// How long a check may take before it counts as failed.
     pub deadline: Duration,
 }
 
@@ -52,22 +52,22 @@ impl Default for HealthSettings {
     }
 }
 
-/// What the server can and cannot do now.
+/// The state of all dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readiness {
     /// Dependencies that work.
     pub ready: Vec<&'static str>,
-    /// Dependencies that do not, and that the server can do without for a while.
+    /// Optional dependencies that fail.
     pub degraded: Vec<&'static str>,
-    /// Dependencies that do not, and [`DRAINING`].
+    /// Required dependencies that fail, and [`DRAINING`].
     pub not_ready: Vec<&'static str>,
-    /// Dependencies that the server can do without for a while, whether they work or not.
+    /// All optional dependencies.
     pub optional: Vec<&'static str>,
-    /// Why those that do not work do not; for admins only.
+    /// Why dependencies fail. Only admins may see it.
     pub reasons: BTreeMap<&'static str, String>,
 }
 
-/// The checks of a server; cheap to clone.
+/// The checks of a server. Clones share their results.
 #[derive(Clone)]
 pub struct Health(Arc<Shared>);
 
@@ -79,7 +79,7 @@ struct Shared {
 
 struct Check {
     name: &'static str,
-    /// Whether the server can do its work without it, if not as well.
+    /// Whether the server works without the dependency, though in part.
     is_optional: bool,
     probe: Probe,
     state: Mutex<State>,
@@ -89,13 +89,13 @@ struct Check {
 struct State {
     latest: Option<(Instant, Answer)>,
     running: Option<Running>,
-    /// What the log was told last.
+    /// The result that was last logged.
     logged: Option<bool>,
 }
 
 struct Running {
     since: Instant,
-    /// The result, once there is one.
+    /// The result, once the probe has finished.
     result: watch::Receiver<Option<Answer>>,
 }
 
@@ -107,7 +107,6 @@ impl fmt::Debug for Health {
 }
 
 impl Health {
-    /// No checks yet.
     #[must_use]
     pub fn new(settings: HealthSettings) -> Self {
         Self(Arc::new(Shared {
@@ -117,7 +116,7 @@ impl Health {
         }))
     }
 
-    /// Adds a check. `probe` must end by itself at some time; until then it is not asked again.
+    /// Adds a check of a required dependency. `probe` must finish at some time; it does not run twice at once.
     #[must_use]
     pub fn with<F>(self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -127,7 +126,7 @@ impl Health {
         self.adding(name, false, ask)
     }
 
-    /// Adds a check of something that the server can do without: it is told, and does not make the server unready.
+    /// Adds a check of an optional dependency, whose failure only degrades the server.
     #[must_use]
     pub fn with_optional<F>(
         self,
@@ -141,7 +140,7 @@ impl Health {
         self.adding(name, true, ask)
     }
 
-    /// Adds a check of something that the server can do without, of which it is known at once whether it works.
+    /// Adds a check of an optional dependency whose state is already known.
     #[must_use]
     pub fn with_known(
         self,
@@ -166,18 +165,17 @@ impl Health {
         }))
     }
 
-    /// The server is going down: from now on it is not ready.
+    /// Marks the server as shutting down, and so as not ready.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// Whether the server is going down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Acquire)
     }
 
-    /// What works and what does not. Must be called inside an actix system.
+    /// Runs all checks. Must be called inside an actix system.
     pub async fn readiness(&self) -> Readiness {
         let Shared {
             settings, checks, ..
@@ -207,11 +205,11 @@ impl Health {
         readiness
     }
 
-    /// Logs what has changed in what is known anyway, whether or not anybody asks.
+    /// Logs the changes of known states, even if no request asks for them.
     pub fn look(&self) {
         for check in &self.0.checks {
             if let Probe::Look(look) = &check.probe {
-                // Whoever asks is told.
+                // The result serves only the log here.
                 drop(check.look(look));
             }
         }
@@ -251,7 +249,7 @@ impl Check {
         let late = || Err("no answer in time".to_owned());
         match tokio::time::timeout(left, result.wait_for(Option::is_some)).await {
             Ok(Ok(answer)) => answer.clone().unwrap_or_else(late),
-            // Its thread has ended, or it takes too long.
+            // The task of the probe ended without a result.
             Ok(Err(_)) => {
                 self.state().running = None;
                 late()
@@ -263,7 +261,7 @@ impl Check {
         }
     }
 
-    /// Runs the probe beside the requests that wait for it, so that none of them takes it along when it is dropped.
+    /// Runs the probe in a task of its own, so that a dropped request does not cancel it.
     fn start(self: &Arc<Self>, asked: LocalBoxFuture<'static, Answer>) -> Running {
         let (sender, result) = watch::channel(None);
         let check = Arc::clone(self);
@@ -284,7 +282,7 @@ impl Check {
         }
     }
 
-    /// Logs a change, once.
+    /// Logs a change of state once.
     fn note(&self, state: &mut State, answer: &Answer) {
         let works = answer.is_ok();
         let before = state.logged.replace(works);
@@ -335,7 +333,7 @@ mod tests {
                 Ok(())
             }
         });
-        // One that goes away takes nothing along.
+        // A dropped request cancels nothing.
         let mut gone = Box::pin(health.readiness());
         assert!(futures_util::poll!(&mut gone).is_pending());
         drop(gone);

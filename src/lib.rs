@@ -1,30 +1,22 @@
 //! MessageBox Router: an actor-based, mutually authenticated message router.
 //!
-//! Bytes come in at the bottom and go one way up:
+//! Bytes enter at the bottom and move up one layer at a time:
 //!
 //! ```text
-//! http        actix-web shell: BRC-104 middleware, MessageBox routes, polling and websocket endpoints
-//! authsocket  the application on a socket: AuthMessages, application events, rooms, revival
-//! socket      the actor per connected socket and the table of them
-//! delivery    the one path that a message takes, however it came in
-//! payments    what a client says it has paid, held against its transaction      push   told of what was stored
-//! overlay     where an identity can be reached, made public through its wallet
-//! engineio    Engine.IO v4 (pure)      socketio   Socket.IO v5 (pure)
-//! auth        BRC-103 peer sessions and BRC-104 canonical bytes (pure)
-//! events      application events: names, payloads, refusals (pure)
-//! rooms  db   actors with a pure core each      model   the plain values that they hand to each other
-//! outbound    HTTP requests to services of others: one TLS configuration, answers within a bound
-//! cluster     room events from and to other nodes
-//! metrics     counters and histograms that layers keep of themselves      admin   asks everybody how things are
-//! health      whether the server can do its work      panics   contained and counted
-//! limits      what one address, identity or socket may have and ask for
-//! config, telemetry, server (composition root)
-//! documents   completions and manual pages of the programs
-//! client      the other end: what a client does, for the command and the load test; no layer of the server knows it
+//! http         the actix-web shell: endpoints, BRC-104 requests, MessageBox routes
+//! authsocket   the application on a socket: auth messages, events, rooms, revival
+//! socket       the actor of each connected socket
+//! delivery     the path of every message, however it arrived
+//! rooms   db   actors with a pure core      cluster   room events between nodes
+//! engineio   socketio   auth   events       the protocols, pure
 //! ```
 //!
-//! The pure layers know no actix, tokio, diesel, clock or I/O: time is an argument.
-//! `tests/tidy.rs` holds these rules; `ARCHITECTURE.md` gives the reasons.
+//! The server's composition root is `server`. The command and the load test use `client`, which the server never does.
+//! Pure rooms use no actix, tokio, diesel, clock or I/O; time is an argument.
+//!
+//! `docs/layers.md` lists which room may use which, and `tests/tidy` checks it. `ARCHITECTURE.md` gives the reasons.
+//!
+//! Feature `client` builds the client without the server; feature `server` builds the server without the client.
 
 pub mod auth;
 pub mod beef_layout;

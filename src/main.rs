@@ -1,4 +1,4 @@
-//! The default binary: `messagebox-server`.
+//! The server: `messagebox-server`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,15 +13,15 @@ use messagebox::model::IdentityList::{self, Allow, Block};
 use messagebox::server::{Server, ServerError};
 use messagebox::telemetry;
 
-/// The system's allocator keeps what a crowd of sockets has taken; this one gives it back within seconds.
+/// The system's allocator keeps the memory of a peak. This one returns it within seconds.
 #[cfg(all(target_os = "linux", feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// The configuration cannot be used.
+/// The configuration is invalid.
 const EXIT_CONFIG: u8 = 2;
 
-/// A second signal came while the server went down.
+/// A second signal interrupted the shutdown.
 const EXIT_INTERRUPTED: u8 = 3;
 
 fn main() -> ExitCode {
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
             .run()
             .await;
         if let Err(error @ ServerError::Interrupted(_)) = &served {
-            // At once: leaving this block would wait for threads that are at work.
+            // Exit at once: leaving this block would wait for busy threads.
             fail(error, EXIT_INTERRUPTED);
             std::process::exit(EXIT_INTERRUPTED.into());
         }
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The environment and the files, as they are now.
+/// Reads the environment and the files.
 fn configuration(cli: &Cli) -> Result<(Loaded, Variables), ConfigError> {
     let variables = Variables::read()?;
     let folder = cli.config_folder(&variables.texts);
@@ -107,7 +107,7 @@ fn import(settings: &Settings, file: Option<&Path>) -> ExitCode {
     }
 }
 
-/// On standard error: the archive itself may go to standard output.
+/// Prints to standard error, because the archive may go to standard output.
 fn moved(what: &str, rows: &RowCounts) -> ExitCode {
     let said = writeln!(
         std::io::stderr(),
@@ -123,7 +123,7 @@ fn moved(what: &str, rows: &RowCounts) -> ExitCode {
         rows.payment_replays,
         rows.identity_lists,
     );
-    // Nobody is left to tell if standard error is closed.
+    // A closed standard error cannot report anything.
     drop(said);
     ExitCode::SUCCESS
 }
@@ -188,14 +188,14 @@ fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
     }
 }
 
-/// Finds whatever would keep the server from starting, and makes nothing.
+/// Finds everything that would prevent a start, and creates nothing.
 fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
     let warnings = match messagebox::server::check(&loaded.settings) {
         Ok(warnings) => warnings,
         Err(error) => return fail_to_serve(&error),
     };
     for warning in warnings {
-        // Nobody is left to tell if standard error is closed.
+        // A closed standard error cannot report anything.
         let _ = writeln!(std::io::stderr(), "messagebox-server: warning: {warning}");
     }
     match show(loaded, &variables.of_file) {
@@ -207,7 +207,6 @@ fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
     }
 }
 
-/// Needs no configuration.
 fn print_document(document: &Document) -> ExitCode {
     match document.render(Cli::described()) {
         Ok(text) => match std::io::stdout().write_all(&text) {
@@ -219,7 +218,7 @@ fn print_document(document: &Document) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    // Nobody is left to tell if standard error is closed.
+    // A closed standard error cannot report anything.
     let _ = writeln!(std::io::stderr(), "messagebox-server: {error}");
     ExitCode::from(code)
 }

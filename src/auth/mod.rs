@@ -13,6 +13,7 @@
 //! - Secrets and the fields of certificates never appear in `Debug`, `Display` or logs.
 //!
 //! libsecp256k1 does the curve arithmetic. Tests compare its results with `bsv-sdk`.
+#![warn(missing_docs)]
 
 pub mod canonical;
 mod certificates;

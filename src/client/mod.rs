@@ -85,6 +85,7 @@
 //! }
 //! # }
 //! ```
+#![warn(missing_docs)]
 
 mod address;
 mod auth_socket;

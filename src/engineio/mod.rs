@@ -5,6 +5,7 @@
 //! [`EngineSession::handle_timeout`] once [`EngineSession::poll_timeout`] has passed.
 //!
 //! Source: Engine.IO protocol, revision 4. Not implemented: revision 3, WebTransport, compression.
+#![warn(missing_docs)]
 
 mod close_reason;
 mod codec;

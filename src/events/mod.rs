@@ -2,6 +2,7 @@
 //!
 //! A client event is the payload of a verified general message, `{"eventName":...,"data":...}`. The server encodes its
 //! own events to such a payload and signs them. Source: AuthSocket `AsyncAPI` 1.0.0.
+#![warn(missing_docs)]
 
 mod client_event;
 mod fields;

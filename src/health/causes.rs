@@ -1,19 +1,19 @@
-//! What a server can be degraded by: one word for each, the same wherever it is said.
+//! What can degrade a server: one word for each cause, the same in every place.
 
-/// Redis does not answer, or does not take writes, or another node does not hear this one.
+/// Redis does not respond or accepts no writes, or another node does not receive from this one.
 pub const REDIS: &str = "redis";
-/// The wallet that takes payments.
+/// The wallet that accepts payments.
 pub const WALLET: &str = "wallet";
-/// The block headers service that payments are checked with.
+/// The block headers service that verifies payments.
 pub const HEADERS: &str = "headers";
-/// Firebase Cloud Messaging.
+/// Firebase Cloud Messaging, which push notifications need.
 pub const FCM: &str = "fcm";
-/// The disk of the database's file is full, or nearly.
+/// The disk of the database file is full or nearly full.
 pub const DISK: &str = "disk";
-/// This machine's clock differs from those of the others.
+/// The clock of this machine differs from the others.
 pub const CLOCK: &str = "clock";
-/// The database was copied without its log of writes.
+/// The database file was copied without its write-ahead log.
 pub const DATABASE_LOG: &str = "database_log";
 
-/// All of them.
+/// All causes.
 pub const CAUSES: [&str; 7] = [REDIS, WALLET, HEADERS, FCM, DISK, CLOCK, DATABASE_LOG];

@@ -1,21 +1,21 @@
-//! What was last seen of something that is looked at now and then.
+//! The last known state of a dependency that is observed from time to time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Shared by its clones. Until something was seen, all is well.
+/// The last observation. Clones share it. Before the first observation, the dependency counts as working.
 #[derive(Debug, Clone, Default)]
 pub struct Observation(Arc<Mutex<Option<String>>>);
 
 impl Observation {
-    /// Notes what was seen: whether it works, or why not.
+    /// Stores an observation: success, or the reason of a failure.
     pub fn note(&self, seen: Result<(), String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen.err();
     }
 
-    /// What was seen last.
+    /// The last observation.
     ///
     /// # Errors
-    /// Why it does not work.
+    /// The reason of the failure.
     pub fn check(&self) -> Result<(), String> {
         let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         failure.clone().map_or(Ok(()), Err)

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
 use crate::engineio::{
-    Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
+    EngineConfig, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
 use crate::limits::{Owner, Permit};
 use crate::socket::{
@@ -98,7 +98,7 @@ pub(super) async fn post<A: Application>(
     socket: Addr<Socket<A>>,
     request: &HttpRequest,
     payload: web::Payload,
-    config: &Config,
+    config: &EngineConfig,
     holding: Permit<Owner>,
 ) -> Result<HttpResponse, HandshakeError> {
     let (max, timeout) = (config.max_payload, config.request_timeout);

@@ -5,6 +5,7 @@
 //! [`SocketIoClient::poll_transmit`]. JSON stays text: the codec validates it and never builds a tree.
 //!
 //! Source: Socket.IO protocol, revision 5.
+#![warn(missing_docs)]
 
 mod attachments;
 mod client;
