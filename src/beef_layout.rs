@@ -4,9 +4,8 @@
 //! memory and end the process. It also computes a merkle root for every leaf, each from the start. What passes here has
 //! the length that it claims and is cheap to parse.
 
-/// Largest BEEF in bytes. In base64 it is as long as the largest payment of a request (BRC-118), because a payment that is
-/// refused for its size may already have spent its coins. The SDK stores scripts as opcodes, which takes 32 times the
-/// memory.
+/// Largest BEEF in bytes. In base64 it is as long as the largest payment of a request (BRC-118). A lower limit would refuse
+/// payments whose coins are already spent. The SDK stores scripts as opcodes, which takes 32 times the memory.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
 /// Transactions of one BEEF.
 const MAX_TRANSACTIONS: u64 = 1_000;

@@ -8,11 +8,12 @@ mod observation;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{LocalBoxFuture, join_all};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::panics;
@@ -28,9 +29,7 @@ type Answer = Result<(), String>;
 
 /// How a check finds out whether its dependency works.
 enum Probe {
-    /// Runs a probe.
     Ask(Box<dyn Fn() -> LocalBoxFuture<'static, Answer> + Send + Sync>),
-    /// Reads a known state.
     Look(Box<dyn Fn() -> Answer + Send + Sync>),
 }
 
@@ -55,13 +54,12 @@ impl Default for HealthSettings {
 /// The state of all dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readiness {
-    /// Dependencies that work.
     pub ready: Vec<&'static str>,
     /// Optional dependencies that fail.
     pub degraded: Vec<&'static str>,
     /// Required dependencies that fail, and [`DRAINING`].
     pub not_ready: Vec<&'static str>,
-    /// All optional dependencies.
+    /// All optional dependencies, whether they work or not.
     pub optional: Vec<&'static str>,
     /// Why dependencies fail. Only admins may see it.
     pub reasons: BTreeMap<&'static str, String>,
@@ -226,7 +224,7 @@ impl Check {
 
     fn look(&self, look: &dyn Fn() -> Answer) -> Answer {
         let answer = look();
-        self.note(&mut self.state(), &answer);
+        self.note(&mut self.state.lock(), &answer);
         answer
     }
 
@@ -236,7 +234,7 @@ impl Check {
         settings: &HealthSettings,
     ) -> Answer {
         let (since, mut result) = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if let Some((at, answer)) = &state.latest
                 && at.elapsed() < settings.keep
             {
@@ -251,11 +249,11 @@ impl Check {
             Ok(Ok(answer)) => answer.clone().unwrap_or_else(late),
             // The task of the probe ended without a result.
             Ok(Err(_)) => {
-                self.state().running = None;
+                self.state.lock().running = None;
                 late()
             }
             Err(_) => {
-                self.note(&mut self.state(), &late());
+                self.note(&mut self.state.lock(), &late());
                 late()
             }
         }
@@ -269,7 +267,7 @@ impl Check {
             let answer = panics::contained(check.name, asked).await;
             let answer = answer.unwrap_or_else(|| Err("the check panicked".to_owned()));
             {
-                let mut state = check.state();
+                let mut state = check.state.lock();
                 check.note(&mut state, &answer);
                 state.latest = Some((Instant::now(), answer.clone()));
                 state.running = None;
@@ -301,10 +299,6 @@ impl Check {
             }
             _ => {}
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -92,7 +92,7 @@ impl fmt::Debug for IdentityKey {
 pub struct RoomId(Box<str>);
 
 impl RoomId {
-    /// Accepts any text.
+    /// Accepts any text, with or without the convention.
     #[must_use]
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())

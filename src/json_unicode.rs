@@ -4,7 +4,7 @@
 pub const HALF_A_PAIR: &str =
     "it has half of a surrogate pair, so it is not Unicode; encode other data, as with base64";
 
-/// Whether every string of a valid JSON text is Unicode: each escaped half of a surrogate pair is next to its other
+/// Whether every string of a valid JSON text is Unicode. Then each escaped half of a surrogate pair is next to its other
 /// half.
 #[must_use]
 pub fn is_unicode(json: &str) -> bool {

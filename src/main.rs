@@ -1,16 +1,13 @@
 //! The server: `messagebox-server`.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
-use messagebox::config::{
-    Cli, ConfigError, Identities, Loaded, Settings, Task, Variables, load, show,
-};
+use messagebox::config::{Cli, ConfigError, Loaded, Settings, Task, Variables, load, show};
 use messagebox::db::RowCounts;
 use messagebox::documents::Document;
-use messagebox::model::IdentityList::{self, Allow, Block};
-use messagebox::server::{Server, ServerError};
+use messagebox::model::IdentityList::{Allow, Block};
+use messagebox::server::{self, Server, ServerError};
 use messagebox::telemetry;
 
 /// The system's allocator keeps the memory of a peak. This one returns it within seconds.
@@ -42,18 +39,8 @@ fn main() -> ExitCode {
     let settings = loaded.settings;
     telemetry::start(settings.log_filter(), settings.log.format);
     telemetry::set_access_log(settings.log.access);
-    match &cli.task {
-        Some(Task::Migrate { dry_run }) => return migrate(&settings, *dry_run),
-        Some(Task::Export { file }) => return export(&settings, file.as_deref()),
-        Some(Task::Import { file }) => return import(&settings, file.as_deref()),
-        Some(Task::AcceptDatabase) => return accept_database(&settings),
-        Some(Task::Compact { dry_run }) => return compact(&settings, *dry_run),
-        Some(Task::Block(whom)) => return change_list(&settings, Block, whom, true),
-        Some(Task::Unblock(whom)) => return change_list(&settings, Block, whom, false),
-        Some(Task::Allow(whom)) => return change_list(&settings, Allow, whom, true),
-        Some(Task::Disallow(whom)) => return change_list(&settings, Allow, whom, false),
-        Some(Task::Lists) => return print_lists(&settings),
-        Some(Task::Document(_)) | None => {}
+    if let Some(task) = &cli.task {
+        return run_task(task, &settings);
     }
     if let Some(after) = cli.export_payments {
         return export_payments(&settings, after);
@@ -93,23 +80,46 @@ fn fail_to_serve(error: &ServerError) -> ExitCode {
     fail(error, code)
 }
 
-fn export(settings: &Settings, file: Option<&Path>) -> ExitCode {
-    match messagebox::server::export_archive(settings, file) {
-        Ok(rows) => moved("exported", &rows),
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn import(settings: &Settings, file: Option<&Path>) -> ExitCode {
-    match messagebox::server::import_archive(settings, file) {
-        Ok(rows) => moved("imported", &rows),
+/// Does one task with the settings, without serving.
+fn run_task(task: &Task, settings: &Settings) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let done = match task {
+        Task::Migrate { dry_run } => server::migrate(settings, *dry_run, &mut out),
+        Task::Export { file } => {
+            return moved(
+                "exported",
+                server::export_archive(settings, file.as_deref()),
+            );
+        }
+        Task::Import { file } => {
+            return moved(
+                "imported",
+                server::import_archive(settings, file.as_deref()),
+            );
+        }
+        Task::AcceptDatabase => server::accept_database(settings, &mut out),
+        Task::Compact { dry_run } => server::compact(settings, *dry_run, &mut out),
+        Task::Block(whom) => server::change_list(settings, Block, &whom.keys, true, &mut out),
+        Task::Unblock(whom) => server::change_list(settings, Block, &whom.keys, false, &mut out),
+        Task::Allow(whom) => server::change_list(settings, Allow, &whom.keys, true, &mut out),
+        Task::Disallow(whom) => server::change_list(settings, Allow, &whom.keys, false, &mut out),
+        Task::Lists => server::print_lists(settings, &mut out),
+        Task::Document(document) => return print_document(document),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
 /// Prints to standard error, because the archive may go to standard output.
-fn moved(what: &str, rows: &RowCounts) -> ExitCode {
-    let said = writeln!(
+fn moved(what: &str, rows: Result<RowCounts, ServerError>) -> ExitCode {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => return fail(&error, 1),
+    };
+    // A closed standard error cannot report anything.
+    let _ = writeln!(
         std::io::stderr(),
         "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers, {} identities on lists",
         rows.total(),
@@ -123,16 +133,13 @@ fn moved(what: &str, rows: &RowCounts) -> ExitCode {
         rows.payment_replays,
         rows.identity_lists,
     );
-    // A closed standard error cannot report anything.
-    drop(said);
     ExitCode::SUCCESS
 }
 
 fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let exported = actix_web::rt::System::new().block_on(messagebox::server::export_payments(
-        settings, after, &mut out,
-    ));
+    let exported =
+        actix_web::rt::System::new().block_on(server::export_payments(settings, after, &mut out));
     match exported {
         Ok(count) => {
             log::info!("{count} payments");
@@ -143,54 +150,9 @@ fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     }
 }
 
-fn migrate(settings: &Settings, dry_run: bool) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::migrate(settings, dry_run, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn accept_database(settings: &Settings) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::accept_database(settings, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn change_list(
-    settings: &Settings,
-    list: IdentityList,
-    whom: &Identities,
-    listed: bool,
-) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::change_list(settings, list, &whom.keys, listed, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn print_lists(settings: &Settings) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::print_lists(settings, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
-fn compact(settings: &Settings, dry_run: bool) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match messagebox::server::compact(settings, dry_run, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
-}
-
 /// Finds everything that would prevent a start, and creates nothing.
 fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
-    let warnings = match messagebox::server::check(&loaded.settings) {
+    let warnings = match server::check(&loaded.settings) {
         Ok(warnings) => warnings,
         Err(error) => return fail_to_serve(&error),
     };
@@ -199,21 +161,22 @@ fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "messagebox-server: warning: {warning}");
     }
     match show(loaded, &variables.of_file) {
-        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => print(text.as_bytes()),
         Err(error) => fail(&error, EXIT_CONFIG),
     }
 }
 
 fn print_document(document: &Document) -> ExitCode {
     match document.render(Cli::described()) {
-        Ok(text) => match std::io::stdout().write_all(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => print(&text),
         Err(error) => fail(&error, EXIT_CONFIG),
+    }
+}
+
+fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -263,7 +263,7 @@ impl CertificateDemand {
 /// Certificates that a client must present, and its time limit.
 #[derive(Clone)]
 pub struct RequiredCertificates {
-    /// The demanded certificates.
+    /// The certificates that a client must present.
     pub demand: Arc<CertificateDemand>,
     /// How long a client may take to present them.
     pub timeout: Duration,

@@ -91,7 +91,7 @@ impl Protocol {
 /// A key id: one text, or two texts joined by a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyId<'a> {
-    /// The text itself.
+    /// The key id is this text.
     One(&'a str),
     /// `"{0} {1}"`, without copying either.
     Pair(&'a str, &'a str),
@@ -265,7 +265,7 @@ impl PairKeys {
 
     /// The digest for which a signature of the derived key verifies with the root key.
     ///
-    /// A signature (r, s) of digest z by the key P + h·G is checked by the point z/s·G + r/s·(P + h·G).
+    /// A signature (r, s) of digest z by the key P + h·G is checked by a point: z/s·G + r/s·(P + h·G).
     /// That point equals (z + r·h)/s·G + r/s·P. Adding r·h to the digest costs almost nothing. Deriving P + h·G costs about
     /// as much as the verification itself.
     ///

@@ -187,6 +187,12 @@ impl<'a> AuthMessage<'a> {
             .map(Vec::as_slice)
             .ok_or(AuthError::MissingField(self.kind.name()))
     }
+
+    pub(super) fn need_json<'b>(&self, field: Option<&'b RawValue>) -> Result<&'b str, AuthError> {
+        field
+            .map(RawValue::get)
+            .ok_or(AuthError::MissingField(self.kind.name()))
+    }
 }
 
 /// Writes a message field by field, in the order of the SDKs in use.

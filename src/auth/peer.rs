@@ -158,12 +158,12 @@ impl Peer {
                 Ok(Handled::General(Verified { identity, payload }))
             }
             MessageType::CertificateRequest => {
-                let json = raw(message, message.requested_certificates)?;
+                let json = message.need_json(message.requested_certificates)?;
                 self.verify(message, json.as_bytes())?;
                 Ok(Handled::CertificatesRequested(json.to_owned()))
             }
             MessageType::CertificateResponse => {
-                let json = raw(message, message.certificates)?;
+                let json = message.need_json(message.certificates)?;
                 self.verify(message, json.as_bytes())?;
                 Ok(Handled::Certificates(json.to_owned()))
             }
@@ -344,15 +344,6 @@ fn unknown_session(nonce: &str) -> AuthError {
     AuthError::UnknownSession {
         nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
     }
-}
-
-fn raw<'a>(
-    message: &AuthMessage<'_>,
-    field: Option<&'a serde_json::value::RawValue>,
-) -> Result<&'a str, AuthError> {
-    field
-        .map(serde_json::value::RawValue::get)
-        .ok_or(AuthError::MissingField(message.kind.name()))
 }
 
 mod renewal;

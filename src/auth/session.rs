@@ -3,7 +3,10 @@
 pub(super) mod nonce;
 pub(super) mod store;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
 
 use crate::ids::IdentityKey;
 
@@ -238,7 +241,7 @@ impl Session {
         if nonce.is_empty() || nonce.len() > 2 * MAX_NONCE_BYTES {
             return Err(AuthError::Nonce);
         }
-        if self.seen().contains(nonce) {
+        if self.seen.lock().contains(nonce) {
             return Err(AuthError::Replayed);
         }
         let key_id = KeyId::Pair(nonce, &self.own_nonce);
@@ -253,7 +256,7 @@ impl Session {
     /// # Errors
     /// [`AuthError::Replayed`], or [`AuthError::UnknownSession`] if this ended the session.
     pub fn consume(&self, nonce: &str) -> Result<(), AuthError> {
-        let mut seen = self.seen();
+        let mut seen = self.seen.lock();
         if self.strict_replay && seen.is_full() && !seen.contains(nonce) {
             return Err(AuthError::UnknownSession {
                 nonce: self.own_nonce.clone(),
@@ -278,13 +281,7 @@ impl Session {
         if message.kind != MessageType::CertificateResponse {
             return Err(AuthError::Malformed("not a certificateResponse"));
         }
-        let nonce = message.need(message.nonce.as_ref())?;
-        let signature = message.need_bytes(message.signature.as_ref())?;
-        let missing = AuthError::MissingField(message.kind.name());
-        let json = message.certificates.ok_or(missing)?.get();
-        self.check_identity(&message.identity_key)?;
-        self.verify(nonce, &sha256(json.as_bytes()), signature)?;
-        Ok(json)
+        self.verify_json(message, message.certificates)
     }
 
     /// Verifies a `certificateRequest` of this session and consumes its nonce.
@@ -295,12 +292,22 @@ impl Session {
         if message.kind != MessageType::CertificateRequest {
             return Err(AuthError::Malformed("not a certificateRequest"));
         }
+        self.verify_json(message, message.requested_certificates)
+            .map(drop)
+    }
+
+    /// Verifies a message whose signature covers the JSON of one field. Returns that JSON.
+    fn verify_json<'a>(
+        &self,
+        message: &AuthMessage<'_>,
+        field: Option<&'a RawValue>,
+    ) -> Result<&'a str, AuthError> {
         let nonce = message.need(message.nonce.as_ref())?;
         let signature = message.need_bytes(message.signature.as_ref())?;
-        let missing = AuthError::MissingField(message.kind.name());
-        let json = message.requested_certificates.ok_or(missing)?.get();
+        let json = message.need_json(field)?;
         self.check_identity(&message.identity_key)?;
-        self.verify(nonce, &sha256(json.as_bytes()), signature)
+        self.verify(nonce, &sha256(json.as_bytes()), signature)?;
+        Ok(json)
     }
 
     /// A signed `certificateResponse` without certificates, because a server has none to present (BRC-103).
@@ -334,7 +341,7 @@ impl Session {
     ) -> Result<&Arc<RevealedFields>, CertificateError> {
         let revealed = demand.verify(&self.keys, json).inspect_err(|error| {
             if *error != CertificateError::NoneProvided {
-                *self.refusal() = Some(error.clone());
+                *self.refusal.lock() = Some(error.clone());
             }
         })?;
         Ok(self.revealed.get_or_init(|| Arc::new(revealed)))
@@ -343,12 +350,8 @@ impl Session {
     /// Why the latest certificates were refused, while the session is not certified.
     #[must_use]
     pub fn certificate_refusal(&self) -> Option<CertificateError> {
-        let refusal = self.refusal().clone();
+        let refusal = self.refusal.lock().clone();
         refusal.filter(|_| self.revealed.get().is_none())
-    }
-
-    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<CertificateError>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fields revealed by the counterparty's certificates, if the session is certified.
@@ -369,10 +372,6 @@ impl Session {
     /// Whether the nonce memory is full, so that the next message would make the session forget a nonce.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        self.seen().is_full()
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, SeenNonces> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().is_full()
     }
 }

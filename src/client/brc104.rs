@@ -1,10 +1,11 @@
 //! Authenticated HTTP (BRC-104): the handshake, signed requests and verified responses.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 
@@ -89,8 +90,8 @@ impl Brc104Client {
     /// Posts JSON to a MessageBox route. If the server forgot the session, it starts a new one and retries once.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for a success that the server
-    /// did not sign, or another [`ClientError`].
+    /// [`ClientError::Refused`] for a status that is a failure. A success that the server did not sign is
+    /// [`ClientError::Unsigned`].
     pub async fn post(&self, route: &str, body: Bytes) -> Result<SignedReply, ClientError> {
         self.request("POST", route, body).await?.success()
     }
@@ -154,28 +155,24 @@ impl Brc104Client {
     }
 
     async fn session(&self) -> Result<Arc<Session>, ClientError> {
-        let known = self.lock().clone();
+        let known = self.session.lock().clone();
         if let Some(session) = known {
             return Ok(session);
         }
         let session = Arc::new(self.shake_hands().await?);
-        *self.lock() = Some(Arc::clone(&session));
+        *self.session.lock() = Some(Arc::clone(&session));
         Ok(session)
     }
 
     /// Drops a session, unless another request already replaced it.
     fn forget(&self, session: &Arc<Session>) {
-        let mut known = self.lock();
+        let mut known = self.session.lock();
         if known
             .as_ref()
             .is_some_and(|known| Arc::ptr_eq(known, session))
         {
             *known = None;
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn shake_hands(&self) -> Result<Session, ClientError> {

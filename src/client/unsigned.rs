@@ -52,8 +52,10 @@ impl Connector {
         Self::unsigned(self.http.get(self.address.url(path))).await
     }
 
-    /// Sends a request without a body to a route, which may have a query. `token` is a token of the server's operator:
-    /// send it only over `https` or to this machine. Without a token, a server in development trusts its own machine.
+    /// Sends a request without a body to a route, which may have a query.
+    ///
+    /// The `token` belongs to the server's operator. Send it only over `https` or to this machine. Without a token, a
+    /// server in development trusts its own machine.
     ///
     /// # Errors
     /// As [`Self::get_unsigned`].

@@ -151,7 +151,7 @@ pub(super) struct OpenPacket<'a> {
     /// In milliseconds, as is `ping_timeout`.
     ping_interval: u128,
     ping_timeout: u128,
-    /// In bytes.
+    /// The largest payload that the server accepts, in bytes.
     max_payload: usize,
 }
 

@@ -75,7 +75,7 @@ impl EngineSession {
         }
     }
 
-    /// The current transport.
+    /// The transport that carries the session now.
     #[must_use]
     pub const fn transport(&self) -> TransportKind {
         match self.carrier {
@@ -153,14 +153,8 @@ impl EngineSession {
     /// The client dropped the parked poll. This ends the session, unless a websocket is being probed: then the queued
     /// frames go there.
     pub fn handle_poll_aborted(&mut self) {
-        if let Carrier::Polling {
-            parked: parked @ true,
-        } = &mut self.carrier
-        {
-            *parked = false;
-            if !self.upgrade.is_probed() {
-                self.finish(CloseReason::TransportClose);
-            }
+        if self.unpark_poll() && !self.upgrade.is_probed() {
+            self.finish(CloseReason::TransportClose);
         }
     }
 
@@ -356,26 +350,26 @@ impl EngineSession {
         }
     }
 
+    /// Takes the parked poll, if there is one.
+    fn unpark_poll(&mut self) -> bool {
+        match &mut self.carrier {
+            Carrier::Polling { parked } => std::mem::take(parked),
+            Carrier::Websocket { .. } => false,
+        }
+    }
+
     /// Responds to a parked poll, if any, ahead of all queued frames.
     fn answer_poll(&mut self, packet: &Packet) {
-        if let Carrier::Polling {
-            parked: parked @ true,
-        } = &mut self.carrier
-        {
-            *parked = false;
-            self.transmits
-                .push_back(Transmit::Poll(vec![Frame::from(packet)]));
+        if self.unpark_poll() {
+            let frames = vec![Frame::from(packet)];
+            self.transmits.push_back(Transmit::Poll(frames));
         }
     }
 
     fn refuse_poll(&mut self) {
-        if let Carrier::Polling {
-            parked: parked @ true,
-        } = &mut self.carrier
-        {
-            *parked = false;
-            self.transmits
-                .push_back(Transmit::RefusePoll(PollRefused::OnWebsocket));
+        if self.unpark_poll() {
+            let refusal = Transmit::RefusePoll(PollRefused::OnWebsocket);
+            self.transmits.push_back(refusal);
         }
     }
 

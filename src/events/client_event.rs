@@ -130,51 +130,48 @@ fn room_named(name: Option<String>) -> Result<RoomId, Refusal> {
 }
 
 fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
-    let refused = |refusal, room: Option<&RoomId>, message_id: Option<&str>| SendRefused {
+    let (mut room, mut message_id) = (None, None);
+    check_message(data, &mut room, &mut message_id).map_err(|refusal| SendRefused {
         refusal,
-        room: room.cloned(),
-        message_id: message_id.map(str::to_owned),
-    };
-    let Some(data) = Fields::of(data, ["roomId", "message", "payment"]) else {
-        return Err(refused(Refusal::DataObject, None, None));
-    };
+        room,
+        message_id,
+    })
+}
+
+/// Notes the room and the message id as soon as they are known, for the refusal.
+fn check_message(
+    data: Option<&RawValue>,
+    known_room: &mut Option<RoomId>,
+    known_id: &mut Option<String>,
+) -> Result<SendMessage, Refusal> {
+    let data = Fields::of(data, ["roomId", "message", "payment"]).ok_or(Refusal::DataObject)?;
     let given = data.text("roomId");
     // A sender awaits the ack of its room even if the room id is too long.
-    let listens = given
+    *known_room = given
         .as_deref()
         .filter(|room| is_live_room(room))
         .map(RoomId::new);
-    let room = room_named(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
+    let room = room_named(given)?;
+    *known_room = Some(room.clone());
     let fields = ["messageId", "body", "recipient", "expiresAt", "payment"];
-    let Some(message) = Fields::of(data.given("message"), fields) else {
-        return Err(refused(Refusal::MessageObject, Some(&room), None));
+    let message = Fields::of(data.given("message"), fields).ok_or(Refusal::MessageObject)?;
+    *known_id = message.text("messageId").filter(|id| is_message_id(id));
+    let body = message_body(message.given("body"))?;
+    let message_id = known_id.clone().ok_or(Refusal::MessageId)?;
+    let recipient = match message.given("recipient").map(text) {
+        Some(None) => return Err(Refusal::Recipient),
+        recipient => recipient.flatten(),
     };
-    let message_id = message.text("messageId").filter(|id| is_message_id(id));
-    let body = match message_body(message.given("body")) {
-        Ok(body) => body,
-        Err(refusal) => return Err(refused(refusal, Some(&room), message_id.as_deref())),
-    };
-    let Some(message_id) = message_id else {
-        return Err(refused(Refusal::MessageId, Some(&room), None));
-    };
-    let recipient = message.given("recipient").map(text);
-    if recipient == Some(None) {
-        return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id)));
-    }
-    let expires_at = match message.given("expiresAt").map(|raw| expiry(raw.get())) {
-        None => None,
-        Some(Ok(expires_at)) => expires_at,
-        Some(Err(refusal)) => return Err(refused(refusal, Some(&room), Some(&message_id))),
-    };
+    let expires_at = message.given("expiresAt").map(|raw| expiry(raw.get()));
+    let expires_at = expires_at.transpose()?.flatten();
     // A payment is never dropped silently. HTTP accepts it, and the published client tries HTTP next.
     if data.given("payment").is_some() || message.given("payment").is_some() {
-        let refusal = Refusal::PaymentRequired;
-        return Err(refused(refusal, Some(&room), Some(&message_id)));
+        return Err(Refusal::PaymentRequired);
     }
     Ok(SendMessage {
         room,
         message_id,
-        recipient: recipient.flatten(),
+        recipient,
         body,
         expires_at,
     })

@@ -15,5 +15,4 @@ pub const CLOCK: &str = "clock";
 /// The database file was copied without its write-ahead log.
 pub const DATABASE_LOG: &str = "database_log";
 
-/// All causes.
 pub const CAUSES: [&str; 7] = [REDIS, WALLET, HEADERS, FCM, DISK, CLOCK, DATABASE_LOG];

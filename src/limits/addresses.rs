@@ -15,7 +15,6 @@ use crate::live::Live;
 pub struct AddressSettings {
     /// Proxies whose `X-Forwarded-For` the server trusts.
     pub trusted_proxies: Networks,
-    /// Addresses without limits.
     pub unlimited: Networks,
     /// Connections for each address.
     pub connections: usize,

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::owner::Holder;
 use super::refusals::{LimitExceeded, refusals};
@@ -156,17 +158,13 @@ impl<K: Holder, S> KeyedBudget<K, S> {
     /// The amount that all owners hold together.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.lock().all
+        self.used.lock().all
     }
 
     /// The number of owners that hold something.
     #[must_use]
     pub fn owners(&self) -> usize {
-        self.lock().each.len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Used<K, S>> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used.lock().each.len()
     }
 }
 
@@ -203,13 +201,13 @@ impl<K: Holder, S> Permit<K, S> {
         self.owners.iter().flatten().next()
     }
 
-    /// Changes the amount.
+    /// Changes the amount, if the limits allow it.
     ///
     /// # Errors
     /// [`LimitExceeded`]; the amount is unchanged. Counts the refusal.
     pub fn resize(&mut self, amount: usize) -> Result<(), LimitExceeded> {
         let refused = {
-            let mut used = self.budget.lock();
+            let mut used = self.budget.used.lock();
             let refused = self.refusal(&used, amount);
             if refused.is_none() {
                 Self::set(&mut used, &self.owners, self.amount, amount);
@@ -238,7 +236,7 @@ impl<K: Holder, S> Permit<K, S> {
 
     /// Changes the amount regardless of the limits, for work that the server can no longer refuse.
     pub fn insist(&mut self, amount: usize) {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         Self::set(&mut used, &self.owners, self.amount, amount);
         drop(used);
         self.amount = amount;
@@ -246,7 +244,7 @@ impl<K: Holder, S> Permit<K, S> {
 
     /// Moves the amount to other owners, regardless of their limits.
     pub fn give_to(&mut self, owners: [Option<K>; 2]) {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         Self::set(&mut used, &self.owners, self.amount, 0);
         Self::set(&mut used, &owners, 0, self.amount);
         drop(used);
@@ -297,7 +295,7 @@ impl<K: Holder, S> Permit<K, S> {
 impl<K: Holder, S: Default> Permit<K, S> {
     /// The value that each owner's permits share. A permit that holds nothing has none.
     pub fn shared(&self) -> impl Iterator<Item = Arc<S>> + use<K, S> {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         let shared = self.owners.each_ref().map(|owner| {
             let entry = used.each.get_mut(owner.as_ref()?)?;
             Some(Arc::clone(entry.shared.get_or_insert_default()))
@@ -455,15 +453,9 @@ mod tests {
         let places: KeyedBudget<&str, Mutex<u8>> = KeyedBudget::of_places(9, 9);
         let [first, second, other] = ["a", "a", "b"].map(|owner| places.take(Some(owner)).unwrap());
         let value = |permit: &Permit<&'static str, Mutex<u8>>| permit.shared().next().unwrap();
-        *value(&first).lock().unwrap() = 7;
+        *value(&first).lock() = 7;
         drop(first);
-        assert_eq!(
-            (
-                *value(&second).lock().unwrap(),
-                *value(&other).lock().unwrap()
-            ),
-            (7, 0)
-        );
+        assert_eq!((*value(&second).lock(), *value(&other).lock()), (7, 0));
         assert!(places.hold(Some("c")).shared().next().is_none());
     }
 }

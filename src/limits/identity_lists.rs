@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use parking_lot::RwLock;
 
 use crate::ids::IdentityKey;
 use crate::model::{IdentityList, ListChange, NotServed};
@@ -45,7 +46,7 @@ impl IdentityLists {
         if !self.has_any.load(Ordering::Acquire) {
             return Ok(());
         }
-        let lists = self.read();
+        let lists = self.lists.read();
         if lists.blocked.contains(identity) {
             Err(NotServed::Blocked)
         } else if lists.allowed.is_empty() || lists.allowed.contains(identity) {
@@ -58,12 +59,12 @@ impl IdentityLists {
     /// The revision of the last change in this copy.
     #[must_use]
     pub fn revision(&self) -> i64 {
-        self.read().revision
+        self.lists.read().revision
     }
 
     #[must_use]
     pub fn count(&self, list: IdentityList) -> usize {
-        let lists = self.read();
+        let lists = self.lists.read();
         match list {
             IdentityList::Block => lists.blocked.len(),
             IdentityList::Allow => lists.allowed.len(),
@@ -72,7 +73,7 @@ impl IdentityLists {
 
     #[must_use]
     pub fn has(&self, list: IdentityList, identity: &IdentityKey) -> bool {
-        let lists = self.read();
+        let lists = self.lists.read();
         match list {
             IdentityList::Block => lists.blocked.contains(identity),
             IdentityList::Allow => lists.allowed.contains(identity),
@@ -102,14 +103,10 @@ impl IdentityLists {
     }
 
     fn change(&self, change: impl FnOnce(&mut Lists)) {
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.write();
         change(&mut lists);
         let has_any = !lists.blocked.is_empty() || !lists.allowed.is_empty();
         self.has_any.store(has_any, Ordering::Release);
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Lists> {
-        self.lists.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

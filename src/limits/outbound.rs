@@ -79,7 +79,6 @@ impl OutboundMemory {
 }
 
 impl Default for OutboundMemory {
-    /// No limit.
     fn default() -> Self {
         Self::new(usize::MAX)
     }

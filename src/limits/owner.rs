@@ -59,7 +59,7 @@ pub enum Owner {
     Identity(IdentityKey),
     /// All clients at this address.
     Address(AddressKey),
-    /// All unauthenticated clients.
+    /// All unauthenticated clients together.
     Unauthenticated,
     Server,
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use lru::LruCache;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::ids::IdentityKey;
@@ -111,7 +112,7 @@ impl Refusals {
 
     /// Notes that an identity authenticated at this address.
     pub fn saw(&self, address: AddressKey, identity: IdentityKey, now: Instant) {
-        let mut crowds = self.lock();
+        let mut crowds = self.crowds.lock();
         let crowd = crowds.by_address.get_or_insert_mut(address, || Crowd {
             identities: HashSet::new(),
             since: now,
@@ -160,14 +161,10 @@ impl Refusals {
 
     /// Whether many identities use this address, and no warning was logged for it.
     fn is_news_of_a_crowd(&self, address: AddressKey) -> bool {
-        let mut crowds = self.lock();
+        let mut crowds = self.crowds.lock();
         let crowd = crowds.by_address.peek(&address);
         crowd.is_some_and(|crowd| crowd.identities.len() > CROWD)
             && crowds.warned_of.put(address, ()).is_none()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Crowds> {
-        self.crowds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the sockets of one identity share: their number, and their rate of frames and bytes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::ids::IdentityKey;
 
@@ -38,8 +40,7 @@ impl Share {
     /// As [`TokenBucket::charge`], for all sockets of the identity together.
     #[must_use]
     pub fn charge(&self, rates: &BucketRates, cost: Cost, now: Instant) -> Duration {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.charge(rates, cost, now)
+        self.bucket.lock().charge(rates, cost, now)
     }
 }
 

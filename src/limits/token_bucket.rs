@@ -37,21 +37,17 @@ impl Rate {
     }
 }
 
-/// The rates of one source.
+/// The rates of one source, for frames or packets and for their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketRates {
-    /// Frames or packets.
     pub frames: Rate,
-    /// Bytes of these frames.
     pub bytes: Rate,
 }
 
-/// What one read costs.
+/// What one read costs: frames or packets, and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Frames or packets.
     pub frames: usize,
-    /// Bytes of these frames.
     pub bytes: usize,
 }
 

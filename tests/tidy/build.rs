@@ -1,11 +1,11 @@
-//! What is built, and what undoes a migration.
+//! The crates of each build, and the reversal of migrations.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Crates that need more than a C compiler, or a second implementation of TLS. The features `mysql` and `postgres` have
-/// OpenSSL, for their client libraries.
+/// Crates that need more than a C compiler, or contain a second implementation of TLS. The features `mysql` and `postgres`
+/// use OpenSSL for their client libraries.
 const NOT_BUILT: [&str; 5] = [
     "openssl-sys",
     "native-tls",

@@ -28,7 +28,7 @@ const KNOWN_FOLDERS: [&str; 12] = [
     "src/server",
 ];
 
-/// Where there is code; `fuzz/` also has what is built there.
+/// Folders with code. `fuzz/` also contains build output.
 const PLACES: [&str; 6] = [
     "src",
     "tests",

@@ -28,7 +28,7 @@ pub struct Import {
     pub to: String,
     /// The path as it is written.
     pub path: String,
-    /// Whether it is `pub use`: a name for what stands elsewhere, and no dependency of its own.
+    /// Whether it is `pub use`, which only gives another name to an item.
     pub is_reexport: bool,
 }
 

@@ -131,7 +131,7 @@ fn rooms_use_only_rooms_further_down() {
     assert_none(&breaks);
 }
 
-/// A use that the code no longer needs is taken off the table, so that the table stays a picture of the code.
+/// The table is a picture of the code, so an entry without a use must go.
 #[test]
 fn the_table_allows_nothing_that_no_file_uses() {
     let table = table();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file.
+/// A source file of the package.
 pub struct Source {
     /// Relative to the package, such as `src/ids.rs`.
     pub path: String,

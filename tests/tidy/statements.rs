@@ -1,9 +1,9 @@
-//! Secrets are compared in constant time, and SQL is not put together from texts.
+//! Secrets are compared in constant time, and no SQL statement is built from texts.
 
 use crate::sources::sources;
 
-/// Where a secret is held against what somebody sent, in the same time whatever that is. Signatures need none of it: what
-/// they are checked with is public. Session nonces and session ids are looked up, by the hash of what nobody can guess.
+/// Files that compare a secret with received bytes, in constant time. Signatures need no such comparison, because they are
+/// verified with public keys. Session nonces and session ids are unguessable and found by their hash.
 const COMPARISONS: [&str; 4] = [
     "src/admin/guard.rs",
     "src/auth/identity.rs",
@@ -18,7 +18,7 @@ fn secrets_are_compared_in_constant_time() {
         let is_known = COMPARISONS.contains(&source.path.as_str());
         let compares = code.contains(".ct_eq(");
         assert_eq!(compares, is_known, "{} compares a secret", source.path);
-        // Who makes an HMAC has to compare it, so nobody else makes one.
+        // A file that creates an HMAC also compares it, so no other file creates one.
         let makes = code.contains("hmac::");
         let allowed = [
             "src/auth/keys/signing.rs",
@@ -30,14 +30,14 @@ fn secrets_are_compared_in_constant_time() {
     }
 }
 
-/// What is put into a statement is bound: none is put together from texts.
+/// Values are bound to statements, never inserted into their text.
 #[test]
 fn statements_are_not_put_together_from_texts() {
-    // What sets a session cannot be bound, and is numbers of the operator's; what migrates is written in files.
+    // Session settings cannot be bound, and are numbers of the operator. Migrations are files.
     let exempt = ["sqlite", "mysql", "postgres", "migrations"];
     for source in sources(&["src"]) {
         let code = source.code();
-        // The size of a body, an expression that depends on the database and on nothing else.
+        // The size of a body: an expression that depends only on the kind of database.
         let sizes = [
             "src/db/store/message_list.rs",
             "src/db/store/missed.rs",

@@ -97,7 +97,7 @@ pub struct SessionStore<K> {
 }
 
 impl<K: Copy + Eq + Hash> SessionStore<K> {
-    /// An empty store.
+    /// An empty store with these limits.
     #[must_use]
     pub fn new(limits: SessionLimits) -> Self {
         Self {
@@ -235,7 +235,7 @@ impl<K: Copy + Eq + Hash> SessionStore<K> {
         SessionUse { is_due, displaced }
     }
 
-    /// Drops a session.
+    /// Drops a session, whether authenticated or not.
     pub fn remove(&mut self, nonce: &str) {
         if let Some(entry) = self.pending.pop(nonce) {
             self.unlist_origin(entry.origin, nonce);

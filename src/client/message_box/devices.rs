@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{MessageBoxClient, read};
 use crate::client::error::ClientError;
 
-/// A registered device.
+/// A device that the caller has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisteredDevice {

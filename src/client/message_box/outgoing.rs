@@ -13,7 +13,7 @@ use crate::client::error::ClientError;
 pub struct OutgoingMessage<'a> {
     /// The identity key of the recipient.
     pub recipient: IdentityKey,
-    /// The recipient's box.
+    /// The name of the recipient's box.
     pub message_box: &'a str,
     /// The sender's id for the message. Sending the same id again stores nothing.
     pub message_id: &'a str,
@@ -38,7 +38,7 @@ pub(in crate::client) struct MessageFields<'a> {
 }
 
 impl<'a> OutgoingMessage<'a> {
-    /// For a room.
+    /// The fields for an event of a room.
     pub(in crate::client) fn for_room(&self) -> Result<MessageFields<'a>, ClientError> {
         Ok(MessageFields {
             recipient: self.recipient.to_hex(),
@@ -49,7 +49,7 @@ impl<'a> OutgoingMessage<'a> {
         })
     }
 
-    /// For a request.
+    /// The fields for a request.
     pub(in crate::client) fn for_request(&self) -> Result<MessageFields<'a>, ClientError> {
         Ok(MessageFields {
             message_box: Some(self.message_box),

@@ -57,6 +57,7 @@ pub struct MessageQuote {
 }
 
 impl MessageQuote {
+    /// Whether the recipient blocks the sender, so that no fee can buy delivery.
     #[must_use]
     pub const fn is_blocked(&self) -> bool {
         self.recipient_fee < 0

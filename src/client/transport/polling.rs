@@ -23,7 +23,7 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A polling session. A task of its own polls, because dropping a poll ends the session.
 #[derive(Debug)]
-pub(super) struct Polling {
+pub(in crate::client) struct Polling {
     http: reqwest::Client,
     url: String,
     packets: mpsc::Receiver<Result<Packet, ClientError>>,

@@ -21,9 +21,9 @@ const READ_BUFFER: usize = 4 * 1024;
 /// Bytes collected before a write.
 const WRITE_BUFFER: usize = 4 * 1024;
 
-/// An open websocket.
+/// An open websocket that carries an Engine.IO session.
 #[derive(Debug)]
-pub(super) struct Websocket {
+pub(in crate::client) struct Websocket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Packets received over polling before the upgrade.
     before: VecDeque<Packet>,

@@ -16,7 +16,7 @@ pub enum Frame {
     Text(ByteString),
     /// A text packet whose middle other frames share.
     Shared(SharedFrame),
-    /// A binary message.
+    /// A binary message, without a type.
     Binary(Bytes),
 }
 
