@@ -46,7 +46,7 @@ impl Echo {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 SocketIoEvent::Connect { namespace, payload } => {
-                    self.welcome(&namespace, payload, link)
+                    self.welcome(&namespace, payload, link);
                 }
                 SocketIoEvent::Event { namespace, body } => {
                     if let Some(packet) = answer(namespace, &body) {

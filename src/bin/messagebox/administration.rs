@@ -38,19 +38,16 @@ pub(crate) async fn ask(
         Method::Get => "GET",
         Method::Post => "POST",
     };
-    let (asker, body) = match identity {
-        Some(identity) => {
-            let client = Brc104Client::new(connector, Arc::new(identity));
-            let reply = client.request(name, route, Bytes::new()).await?;
-            (Asker::Key, reply.success().map(|reply| reply.body))
-        }
-        None => {
-            let reply = connector.request_unsigned(name, route, token).await?;
-            let asker = token.map_or(Asker::Nobody, |_| Asker::Token);
-            (asker, reply.success().map(|reply| reply.body))
-        }
+    let (asker, reply) = if let Some(identity) = identity {
+        let client = Brc104Client::new(connector, Arc::new(identity));
+        let reply = client.request(name, route, Bytes::new()).await?;
+        (Asker::Key, reply.success().map(|reply| reply.body))
+    } else {
+        let reply = connector.request_unsigned(name, route, token).await?;
+        let asker = token.map_or(Asker::Nobody, |_| Asker::Token);
+        (asker, reply.success().map(|reply| reply.body))
     };
-    let body = body.map_err(|error| asker.refused(error))?;
+    let body = reply.map_err(|error| asker.refused(error))?;
     serde_json::from_slice(&body).map_err(|_| foreign())
 }
 
