@@ -29,6 +29,10 @@ pub mod json_depth;
 pub mod json_object;
 pub mod json_text;
 pub mod json_unicode;
+#[cfg_attr(
+    not(feature = "server"),
+    expect(dead_code, reason = "the events of the client need one type of it")
+)]
 pub mod model;
 pub mod outbound;
 pub mod overlay;
